@@ -1,0 +1,55 @@
+"""Generative adversarial networks in Keras 3 on TensorFlow. Importing this costs nothing; names load what they need."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gan.checkpoints import list_checkpoints, load_generator
+    from gan.data import Dataset, Split, load_dataset
+    from gan.errors import InputError
+    from gan.model import GAN
+    from gan.networks import build_discriminator, build_generator
+    from gan.sampling import generate, interpolate, latents
+    from gan.training import train
+
+_HOME = {
+    "GAN": "gan.model",
+    "Dataset": "gan.data",
+    "InputError": "gan.errors",
+    "Split": "gan.data",
+    "build_discriminator": "gan.networks",
+    "build_generator": "gan.networks",
+    "generate": "gan.sampling",
+    "interpolate": "gan.sampling",
+    "latents": "gan.sampling",
+    "list_checkpoints": "gan.checkpoints",
+    "load_dataset": "gan.data",
+    "load_generator": "gan.checkpoints",
+    "train": "gan.training",
+}
+
+__all__ = [  # noqa: RUF022 - in the order in which one meets them
+    "load_dataset",
+    "Dataset",
+    "Split",
+    "build_generator",
+    "build_discriminator",
+    "GAN",
+    "train",
+    "load_generator",
+    "list_checkpoints",
+    "generate",
+    "interpolate",
+    "latents",
+    "InputError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'gan' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,9 @@
+"""The callbacks that a training run needs and Keras lacks. They read logs, never write them."""
+
+from gan.callbacks.generator_checkpoint import GeneratorCheckpoint
+from gan.callbacks.interrupt import StopOnInterrupt
+from gan.callbacks.progress import Progress
+from gan.callbacks.run_log import RunLog
+from gan.callbacks.sample_grid import SampleGrid
+
+__all__ = ["GeneratorCheckpoint", "Progress", "RunLog", "SampleGrid", "StopOnInterrupt"]

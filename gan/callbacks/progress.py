@@ -1,0 +1,58 @@
+"""A progress bar, and one line an interval."""
+
+import time
+from typing import Any
+
+import keras
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+
+class Progress(keras.callbacks.Callback):
+    """Shows images seen, images/s and the time left on `console`, and prints the losses of each epoch.
+
+    Where the console is no terminal there is no bar, only the lines.
+    """
+
+    def __init__(self, console: Console, *, total_images: int, images_per_step: int, first_image: int = 0) -> None:
+        super().__init__()
+        self.images_per_step = images_per_step
+        self.total_images = total_images
+        self._seen = first_image
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("images, {task.fields[speed]} images/s,"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("compiling", total=total_images, completed=first_image, speed="-")
+        self._mark = (0.0, first_image)
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._bar.start()
+        self._mark = (time.monotonic(), self._seen)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._seen = int(self.model.g_optimizer.iterations) * self.images_per_step
+        speed = f"{self._speed():,.0f}"
+        self._bar.update(self._task, completed=self._seen, description="training", speed=speed)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        values = "  ".join(f"{name} {value:.3f}" for name, value in (logs or {}).items())
+        self._bar.console.print(
+            f"{self._seen:>9,} images  {self._speed():>6,.0f} images/s  {values}", highlight=False, soft_wrap=True
+        )
+        self._mark = (time.monotonic(), self._seen)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._bar.stop()
+
+    def _speed(self) -> float:
+        since, seen = self._mark
+        return (self._seen - seen) / max(time.monotonic() - since, 1e-9)

@@ -1,0 +1,43 @@
+"""Draws the same pictures after every interval, and a film of them in the end."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from gan import checkpoints, images, networks, sampling
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """Saves a grid of pictures of the averaged generator per epoch, and `samples.gif` when training ends.
+
+    The pictures are the first 100 of `seed`. Those of a generator of up to 20 classes stand in rows by class, ten in
+    each. Files are called by the number of images seen, which `images_per_step` counts.
+    """
+
+    def __init__(self, folder: Path, *, seed: int, images_per_step: int) -> None:
+        super().__init__()
+        self.folder = folder
+        self.seed = seed
+        self.images_per_step = images_per_step
+        self.files: list[Path] = []
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        seen = int(self.model.g_optimizer.iterations) * self.images_per_step
+        file = self.folder / f"{seen:09d}.png"
+        picture = self._draw()
+        checkpoints.write(file, lambda beside: images.save_png(beside, picture))
+        self.files.append(file)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self.files:
+            checkpoints.write(self.folder / "samples.gif", lambda beside: images.save_gif(beside, self.files))
+
+    def _draw(self) -> np.ndarray:
+        generator = self.model.generator_ema
+        classes = networks.num_classes(generator)
+        rows = classes if 1 < classes <= 20 else 10
+        drawn = images.to_uint8(sampling.generate(generator, 10 * rows, seed=self.seed))
+        by_row = np.arange(10 * rows).reshape(10, rows).T.ravel() if rows == classes else np.arange(10 * rows)
+        return images.grid(drawn[by_row], columns=10, scale=2 if drawn.shape[2] <= 32 else 1)

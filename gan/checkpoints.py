@@ -1,0 +1,218 @@
+"""Run folders: their layout, names, atomic writes, and loading a generator from one. Keras is imported to load only."""
+
+import hashlib
+import json
+import os
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+GENERATOR, CONFIG, LOG, SAMPLES = "generator.keras", "config.json", "log.csv", "samples"
+RUNS = Path("checkpoints")
+"""Where runs go unless told otherwise, relative to the working directory."""
+
+
+def shipped_folder() -> Path:
+    """The folder of the checkpoints that come with the package: inside an installed wheel, or of the source tree."""
+    package = Path(__file__).parent
+    installed = package / "shipped"
+    return installed if installed.is_dir() else package.parent / "checkpoints"
+
+
+def list_checkpoints() -> list[str]:
+    """Names of the shipped checkpoints, for `load_generator`."""
+    folders = shipped_folder().glob(f"*/{GENERATOR}")
+    return sorted(folder.parent.name for folder in folders if not re.match(r"\d", folder.parent.name))
+
+
+def find_generator(checkpoint: str | Path) -> Path:
+    """The generator file of a run folder, a `.keras` file or a shipped name, checked to be a whole archive.
+
+    Raises `InputError` when there is none.
+    """
+    path = Path(checkpoint)
+    if path.is_dir():
+        path = path / GENERATOR
+    elif not path.exists() and str(checkpoint) in list_checkpoints():
+        path = shipped_folder() / checkpoint / GENERATOR
+    if not path.is_file():
+        raise InputError(
+            "No such checkpoint",
+            expected=f"a run folder with a {GENERATOR}, a .keras file, or a shipped name of {list_checkpoints()}",
+            received=str(checkpoint),
+        )
+    _check_archive(path)
+    return path
+
+
+def _check_archive(path: Path) -> None:
+    needed = {"config.json", "metadata.json", "model.weights.h5"}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            whole = needed <= set(archive.namelist()) and archive.testzip() is None
+    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError):
+        whole = False
+    if not whole:
+        raise InputError(
+            "This file is not a Keras model, or is damaged",
+            expected=f"a zip archive with {sorted(needed)}",
+            received=f"{path} ({path.stat().st_size} bytes)",
+        )
+
+
+def load_generator(checkpoint: str | Path) -> "keras.Model":
+    """Loads a generator: latents float32 [B, L](, labels int32 [B]) -> images float32 [B, H, W, C] in [-1, 1].
+
+    Args:
+        checkpoint: a run folder, a `.keras` file, or the name of a shipped one (see `list_checkpoints`).
+
+    Loads in Keras' safe mode. Raises `InputError` for a path that does not exist, or a file that is no generator.
+    """
+    path = find_generator(checkpoint)
+    import keras
+
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        first_line = str(error).strip().partition("\n")[0]
+        raise InputError(
+            "This model does not load", expected="a generator", received=f"{path}: {first_line}"
+        ) from error
+    if not _is_generator(model):
+        raise InputError(
+            "This model is no generator", expected="latents [B, L] in, images [B, H, W, C] out", received=str(path)
+        )
+    return model
+
+
+def _is_generator(model: Any) -> bool:
+    inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
+    return (
+        len(inputs) in (1, 2)
+        and len(outputs) == 1
+        and [len(i.shape) for i in inputs] == [2, 1][: len(inputs)]
+        and len(outputs[0].shape) == 4
+    )
+
+
+def describe(checkpoint: str | Path) -> dict[str, Any]:
+    """What a generator file says of itself, read without Keras: file, bytes, sha256, latent_dim, num_classes.
+
+    latent_dim is None for a network that does not call its input `latents`; num_classes is 0 for one without classes.
+    Raises `InputError` as `find_generator` does.
+    """
+    path = find_generator(checkpoint)
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    layers = {layer.get("config", {}).get("name"): layer["config"] for layer in config["config"].get("layers", [])}
+    return {
+        "file": str(path),
+        "bytes": path.stat().st_size,
+        "sha256": sha256(path),
+        "latent_dim": layers.get("latents", {}).get("batch_shape", [None])[-1],
+        "num_classes": layers.get("label_embedding", {}).get("input_dim", 0),
+    }
+
+
+def load_config(checkpoint: str | Path) -> dict[str, Any] | None:
+    """What the run recorded of itself; None where only the generator is at hand. Raises `InputError` if damaged."""
+    path = find_generator(checkpoint).parent / CONFIG
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError("Damaged config.json", expected="JSON", received=f"{path}: {error}") from error
+
+
+def new_run(output: str | Path | None, name: str) -> Path:
+    """Makes the folder of a new run: `output`, or the next number under `checkpoints/`, such as 00001-mnist.
+
+    Two runs never get the same folder, also when started at once. Raises `InputError` when `output` cannot be written
+    or holds something already.
+    """
+    if output is not None:
+        check_output(output)
+        run = Path(output)
+        _make(run, exist_ok=True)
+        return run
+    _make(RUNS, exist_ok=True)
+    number = 1 + max((int(n.name[:5]) for n in RUNS.iterdir() if re.match(r"\d{5}-", n.name)), default=0)
+    while True:
+        run = RUNS / f"{number:05d}-{name}"
+        if not any(RUNS.glob(f"{number:05d}-*")):
+            try:
+                run.mkdir()
+                return run
+            except FileExistsError:
+                pass
+        number += 1
+
+
+def check_output(output: str | Path) -> None:
+    """Raises `InputError` unless `output` can become the folder of a new run; writes nothing."""
+    path = Path(output)
+    if path.is_dir() and any(path.iterdir()):
+        raise InputError("The output folder is not empty", expected="a new or empty folder", received=str(output))
+    check_writable(path / CONFIG)
+
+
+def check_writable(file: Path) -> None:
+    """Raises `InputError` unless `file` could be written, with folders made on the way; writes nothing."""
+    parent = file.parent
+    while not parent.exists() and parent != parent.parent:
+        parent = parent.parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise InputError("The output cannot be written", expected="a place one can write to", received=str(file.parent))
+
+
+def _make(folder: Path, *, exist_ok: bool) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=exist_ok)
+    except OSError as error:
+        raise InputError(
+            "The output folder cannot be written",
+            expected="a place one can write to",
+            received=f"{folder}: {error.strerror}",
+        ) from error
+
+
+@contextmanager
+def atomically(path: Path) -> Iterator[Path]:
+    """Gives a path beside `path` to write to, and puts it in place at the end: readers see the old file or the new one.
+
+    The file keeps its suffix, since writers choose a format by it. On an error nothing is left behind.
+    """
+    beside = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        yield beside
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes JSON atomically."""
+    with atomically(path) as beside:
+        beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def write(path: Path, writer: Callable[[Path], None]) -> None:
+    """Lets `writer` write a file, atomically."""
+    with atomically(path) as beside:
+        writer(beside)
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

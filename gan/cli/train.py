@@ -1,0 +1,73 @@
+"""gan train."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Suppress
+
+from gan import checkpoints
+from gan.cli.output import print_result
+from gan.config import PRESETS, TrainConfig
+from gan.errors import InputError
+
+DEFAULT_PRESET = "mnist"
+
+
+def preset_config(preset: str) -> TrainConfig:
+    """The configuration of that name. Raises `InputError` if there is none."""
+    if preset not in PRESETS:
+        raise InputError("Unknown preset", expected=f"one of {list(PRESETS)}", received=preset)
+    return PRESETS[preset]
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a GAN: gan train [PRESET] [--option value ...]. `gan presets` lists the presets; the default is mnist.
+
+    Writes a run folder with the averaged generator, its configuration, a log and samples.
+    """
+
+    config: TrainConfig = field(default_factory=TrainConfig)
+    preset: Annotated[str, Suppress] = DEFAULT_PRESET
+    output: Path | None = None
+    """The run folder; None: the next number under checkpoints/."""
+    dry_run: bool = False
+    """Print the resolved configuration as JSON and stop."""
+    json: bool = False
+    """Print exactly one JSON object on stdout."""
+
+    def run(self) -> int:
+        """Trains, and says where things are and what to do next."""
+        if self.output is not None:
+            checkpoints.check_output(self.output)
+        if self.config.init_from is not None:
+            checkpoints.find_generator(self.config.init_from)
+        if self.dry_run:
+            print(json.dumps({"preset": self.preset, **self.config.as_dict()}, indent=None if self.json else 2))
+            return 0
+        from gan import runtime
+
+        runtime.start()
+        from gan.training import train
+
+        run = train(self.config, output=self.output, name=self.preset)
+        if self.json:
+            print_result(
+                {**asdict(run), **{k: str(getattr(run, k)) for k in ("folder", "generator", "samples")}}, as_json=True
+            )
+        else:
+            print_result(
+                {
+                    "generator": run.generator,
+                    "samples": run.samples,
+                    "film": run.samples.with_name("samples.gif"),
+                    "trained": f"{run.images:,} images of {run.dataset} in {run.seconds:.0f} s"
+                    + (", then interrupted" if run.interrupted else ""),
+                    "sample": f"gan sample {run.folder} --num 64 --out digits.png",
+                    "inspect": f"gan info {run.folder}",
+                },
+                as_json=False,
+            )
+        return 130 if run.interrupted else 0

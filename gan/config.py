@@ -1,0 +1,180 @@
+"""What a training run is made of, as frozen dataclasses, and the presets. No TensorFlow: options are checked first."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from tyro.conf import Suppress
+
+from gan.checks import check, check_positive, check_seed, check_share, check_whole
+from gan.errors import InputError
+
+Arch = Literal["dcgan", "mlp"]
+Loss = Literal["non_saturating"]
+PenaltyName = Literal["r1"]
+Conditioning = Literal["projection", "none"]
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What the run learns from."""
+
+    dataset: str = "mnist"
+    """mnist5k (5,000 digits, always at hand) or an image set of tensorflow-datasets: mnist, cifar10, ..."""
+    dataset_fallback: Literal["mnist5k", "none"] = "mnist5k"
+    """What takes the place of mnist where it is not prepared and its host does not answer."""
+
+    def __post_init__(self) -> None:
+        check(bool(self.dataset.strip()), "dataset", "a name", self.dataset)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The two networks and the average."""
+
+    arch: Arch = "dcgan"
+    """Architecture of both networks."""
+    conditioning: Conditioning = "projection"
+    """How D sees the class (none: neither network does)."""
+    latent_dim: int = 64
+    """Length of a latent vector."""
+    g_width: int | None = None
+    """Width of the generator; None: the architecture's default (dcgan 24, mlp 128)."""
+    d_width: int | None = None
+    """Width of the discriminator; None: the architecture's default (dcgan 24, mlp 128)."""
+    ema_half_life: float = 2_200.0
+    """Images after which a weight's share in the averaged generator has halved."""
+
+    def __post_init__(self) -> None:
+        check_whole("latent_dim", self.latent_dim, 1)
+        for name in ("g_width", "d_width"):
+            if getattr(self, name) is not None:
+                check_whole(name, getattr(self, name), 1)
+        check_positive("ema_half_life", self.ema_half_life)
+
+
+@dataclass(frozen=True)
+class OptimizationConfig:
+    """Length of the run, and how the weights move."""
+
+    images: int = 160_000
+    """Length of the run in images seen, unless epochs or steps are given."""
+    epochs: float | None = None
+    """Length of the run in passes over the training images."""
+    steps: int | None = None
+    """Length of the run in G updates."""
+    batch_size: int = 32
+    """Images in a step; each D update sees that many reals and fakes."""
+    learning_rate: float = 2e-3
+    """Adam's learning rate at the start, for G, and for D unless d_learning_rate is given."""
+    d_learning_rate: float | None = None
+    """Adam's learning rate at the start, for D; None: as learning_rate."""
+    learning_rate_end: float = 0.02
+    """Share of the learning rate that is left at the end of the run (cosine decay)."""
+    beta_1: float = 0.0
+    """Adam's decay of the mean of gradients."""
+    beta_2: float = 0.99
+    """Adam's decay of the mean of squared gradients."""
+    loss: Loss = "non_saturating"
+    """Adversarial loss."""
+    penalties: tuple[PenaltyName, ...] = ("r1",)
+    """Gradient penalties on D."""
+    gamma: float = 0.1
+    """Weight of r1: gamma/2 |grad D|^2."""
+    penalty_every: int = 16
+    """Steps from one computation of the penalties to the next; they count that many times more."""
+    critic_steps: int = 1
+    """D updates for each G update."""
+    steps_per_execution: int = 20
+    """Steps that run inside the graph between two looks at the keyboard and the progress bar."""
+
+    def __post_init__(self) -> None:
+        for name in ("images", "batch_size", "penalty_every", "critic_steps", "steps_per_execution"):
+            check_whole(name, getattr(self, name), 1)
+        check_positive("learning_rate", self.learning_rate)
+        if self.steps is not None:
+            check_whole("steps", self.steps, 1)
+        for name in ("epochs", "d_learning_rate"):
+            if getattr(self, name) is not None:
+                check_positive(name, getattr(self, name))
+        check_share("learning_rate_end", self.learning_rate_end)
+        check(0 <= self.beta_1 < 1, "beta_1", "a number from 0 to below 1", self.beta_1)
+        check(0 <= self.beta_2 < 1, "beta_2", "a number from 0 to below 1", self.beta_2)
+        check(0 <= self.gamma < math.inf, "gamma", "a finite number >= 0", self.gamma)
+        if None not in (self.epochs, self.steps):
+            raise InputError(
+                "The length of the run is given twice",
+                expected="epochs or steps",
+                received=f"epochs={self.epochs}, steps={self.steps}",
+            )
+
+    def total_steps(self, training_images: int) -> int:
+        """G updates of the run, at least 1; `training_images`: the size of the training split."""
+        if self.steps is not None:
+            return self.steps
+        images = self.images if self.epochs is None else self.epochs * training_images
+        return max(1, round(images / (self.batch_size * self.critic_steps)))
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run. The defaults are the preset `mnist`."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optimization: OptimizationConfig = field(default_factory=OptimizationConfig)
+    seed: int = 0
+    """Owner of every random number of the run: initial weights, latents, data order."""
+    eval_every: int | None = None
+    """Images from one log row, sample grid and saved generator to the next; None: a twentieth of the run."""
+    init_from: str | None = None
+    """Checkpoint whose generator the run starts from: a run folder, a .keras file or a shipped name."""
+    deterministic: bool = False
+    """Only deterministic kernels: the same seed gives the same weights to the last bit, somewhat slower."""
+    source: Annotated[str, Suppress] = ""
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        if self.eval_every is not None:
+            check_whole("eval_every", self.eval_every, 1)
+
+    def interval_steps(self, total_steps: int) -> int:
+        """Steps from one log row to the next."""
+        per_step = self.optimization.batch_size * self.optimization.critic_steps
+        if self.eval_every is None:
+            return -(-total_steps // 20)
+        return min(total_steps, max(1, round(self.eval_every / per_step)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The options as nested dicts of JSON types; `config_from_dict` is the inverse."""
+        return asdict(self)
+
+
+def config_from_dict(options: Mapping[str, Any]) -> TrainConfig:
+    """The TrainConfig of such a dict, checked. Raises `InputError` for an unknown option or a bad value."""
+    parts: dict[str, Any] = {"data": DataConfig, "model": ModelConfig, "optimization": OptimizationConfig}
+    try:
+        return TrainConfig(**{k: parts[k](**_tuples(v)) if k in parts else v for k, v in options.items()})
+    except (TypeError, AttributeError) as error:
+        raise InputError("Bad configuration", expected="the options of TrainConfig", received=str(error)) from error
+
+
+def _tuples(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+
+
+PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
+    {
+        "mnist": TrainConfig(source="Small class-conditional DCGAN (arXiv:1511.06434) with projection and lazy R1."),
+        "mnist-unconditional": TrainConfig(
+            model=ModelConfig(conditioning="none"), source="The preset mnist without classes."
+        ),
+        "mnist-mlp": TrainConfig(
+            model=ModelConfig(arch="mlp", conditioning="none", latent_dim=100),
+            source="The dense network of many first tutorials (100-128-256-512-1024-784), put right.",
+        ),
+    }
+)
+"""Recipes by name: `gan train NAME`. Every option that is not given here has the default of its class."""

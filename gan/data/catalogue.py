@@ -1,0 +1,125 @@
+"""Any image set of tensorflow-datasets: prepared, or downloaded when its host answers."""
+
+import http.client
+import threading
+import urllib.error
+import urllib.request
+from typing import Any
+from urllib.parse import urlparse
+
+import numpy as np
+
+from gan.data.dataset import Dataset, Split, hold_out
+from gan.errors import InputError
+
+PROBE_SECONDS = 3.0
+"""How long to wait for the host of a data set. The library itself tries for minutes."""
+
+VALIDATION_SHARE = 1 / 6
+"""Share of the training split that is held out when a set has no validation split: MNIST's 10,000 of 60,000."""
+
+
+class UnreachableError(InputError):
+    """The data set is neither prepared on this machine nor to be had from its host now."""
+
+
+def load_catalogued(name: str) -> Dataset:
+    """Loads the image set `name` of tensorflow-datasets.
+
+    Raises `UnreachableError` when it is not prepared and cannot be downloaded, and `InputError` when there is no such
+    set, or it holds no images of one size.
+    """
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(name, try_gcs=False)
+    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
+        raise unknown_dataset(name) from error
+    image_key, label_key = _keys(name, builder.info.features, tfds)
+    if not builder.is_prepared():
+        _download(builder, tfds)
+    parts = {
+        split: _as_split(
+            tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, shuffle_files=False)), image_key, label_key
+        )
+        for split in ("train", "validation", "test")
+        if split in builder.info.splits
+    }
+    if "train" not in parts:
+        raise InputError(
+            f"No training images in {name!r}", expected="a split named train", received=f"{list(builder.info.splits)}"
+        )
+    train = parts["train"]
+    if "test" not in parts:
+        train, parts["test"] = hold_out(train, round(len(train) * VALIDATION_SHARE))
+    if "validation" not in parts:
+        train, parts["validation"] = hold_out(train, round(len(train) * VALIDATION_SHARE))
+    num_classes = builder.info.features[label_key].num_classes if label_key else 0
+    return Dataset(name, num_classes, train, parts["validation"], parts["test"])
+
+
+def unknown_dataset(name: str) -> InputError:
+    """The error for a name that is no data set, with the nearest names that are."""
+    import difflib
+
+    import tensorflow_datasets as tfds
+
+    near = difflib.get_close_matches(name, ["mnist5k", *tfds.list_builders()], n=3)
+    hint = f", such as {', '.join(near)}" if near else ""
+    return InputError(
+        "Unknown `dataset`", expected=f"mnist5k or a set of tensorflow-datasets{hint}", received=f"dataset={name!r}"
+    )
+
+
+def _keys(name: str, features: Any, tfds: Any) -> tuple[str, str | None]:
+    """Names of the image and of the class label in an example."""
+    items = dict(features.items()) if hasattr(features, "items") else {}
+    pictures = [key for key, feature in items.items() if isinstance(feature, tfds.features.Image)]
+    classes = [key for key, feature in items.items() if isinstance(feature, tfds.features.ClassLabel)]
+    if len(pictures) != 1 or None in items[pictures[0]].shape or items[pictures[0]].np_dtype != np.uint8:
+        raise InputError(
+            f"The data set {name!r} does not fit",
+            expected="one image of a fixed size and 8 bits in each example",
+            received=", ".join(f"{key}: {type(feature).__name__} {feature.shape}" for key, feature in items.items()),
+        )
+    return pictures[0], classes[0] if len(classes) == 1 else None
+
+
+def _as_split(examples: Any, image_key: str, label_key: str | None) -> Split:
+    labels = examples[label_key].astype(np.int32) if label_key else None
+    return Split(examples[image_key], labels)
+
+
+def _download(builder: Any, tfds: Any) -> None:
+    urls = sorted(builder.url_infos)
+    if urls and not answers(urls[0]):
+        raise UnreachableError(
+            f"The data set {builder.name!r} is not prepared, and its host does not answer",
+            expected=f"it in {builder.data_dir}, or {urlparse(urls[0]).hostname} within {PROBE_SECONDS:.0f} s",
+            received="neither",
+        )
+    try:
+        builder.download_and_prepare()
+    except (tfds.download.DownloadError, OSError, AssertionError) as error:
+        raise UnreachableError(
+            f"The data set {builder.name!r} could not be downloaded",
+            expected="a complete download",
+            received=f"{type(error).__name__}: {error}",
+        ) from error
+
+
+def answers(url: str, seconds: float = PROBE_SECONDS) -> bool:
+    """Whether a HEAD request for `url` succeeds within `seconds`, name look-up and proxies included."""
+    found = threading.Event()
+
+    def probe() -> None:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=seconds):
+                found.set()
+        except (OSError, ValueError, http.client.HTTPException):
+            pass
+
+    thread = threading.Thread(target=probe, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return found.is_set()

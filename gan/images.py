@@ -1,0 +1,58 @@
+"""Pictures: the one place that converts between [-1, 1] and 0..255, and that writes image files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+
+def from_uint8(pixels: Any) -> Any:
+    """0..255 -> [-1, 1]: x / 127.5 - 1. `pixels`: floats (array or tensor) that hold whole numbers; same shape back."""
+    return pixels / 127.5 - 1.0
+
+
+def to_uint8(images: Any) -> np.ndarray:
+    """[-1, 1] -> 0..255, rounded; what lies outside is clipped. The inverse of `from_uint8` on every byte value.
+
+    images: floats of any shape -> uint8 of that shape. Raises `ValueError` when a value is not finite.
+    """
+    images = np.asarray(images, dtype=np.float32)
+    if not np.isfinite(images).all():
+        raise ValueError("Expected finite images in [-1, 1]. Received NaN or infinity.")
+    return np.clip(np.rint((images + 1.0) * 127.5), 0, 255).astype(np.uint8)
+
+
+def grid(images: np.ndarray, columns: int, *, padding: int = 2, scale: int = 1) -> np.ndarray:
+    """One picture of many: uint8 [N,H,W,C] -> uint8 [rows*(H+p)+p, columns*(W+p)+p, C], times `scale`.
+
+    Pictures run left to right, then down; a last row that is not full is left dark, gaps are grey.
+    """
+    count, height, width, channels = images.shape
+    rows = -(-count // columns)
+    canvas = np.full(
+        (rows * (height + padding) + padding, columns * (width + padding) + padding, channels), 64, np.uint8
+    )
+    for index, image in enumerate(images):
+        top = padding + index // columns * (height + padding)
+        left = padding + index % columns * (width + padding)
+        canvas[top : top + height, left : left + width] = image
+    return canvas.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def to_pil(image: np.ndarray) -> Image.Image:
+    """uint8 [H,W,1] or [H,W,3] -> a PIL picture, greyscale or RGB."""
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+def save_png(path: Path, image: np.ndarray) -> None:
+    """Writes uint8 [H,W,C] as PNG."""
+    to_pil(image).save(path, format="PNG")
+
+
+def save_gif(path: Path, frames: Sequence[Path], *, milliseconds: int = 200) -> None:
+    """Joins image files of one size into an animated GIF that loops, and rests two seconds on the last."""
+    pictures = [Image.open(frame) for frame in frames]
+    durations = [milliseconds] * (len(pictures) - 1) + [2_000]
+    pictures[0].save(path, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)

@@ -1,0 +1,287 @@
+"""GAN: generator, discriminator and the average of the generator as one Keras model with an adversarial train step."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from gan import losses, networks, penalties, sampling
+from gan.checks import check_positive, check_seed, check_whole
+from gan.errors import InputError
+from gan.metrics import WeightedMeans
+
+STEP_LOGS = ("g_loss", "d_loss", "real_score", "fake_score", "real_accuracy", "fake_accuracy")
+"""What every train step reports; scores are mean logits, accuracies the share of logits on the right side of zero."""
+
+
+@keras.saving.register_keras_serializable(package="gan")
+class GAN(keras.Model):
+    """A generative adversarial network that trains with `compile` and `fit`.
+
+    Each step updates D, then G through the updated D; each gradient names the variables it is for, so neither update
+    touches the other net. `generator_ema`, the exponential moving average of G with its batch statistics, is what one
+    samples from and saves.
+
+    >>> gan = GAN(build_generator((28, 28, 1), 64, 10), build_discriminator((28, 28, 1), 10))
+    >>> gan.compile(keras.optimizers.Adam(2e-3, 0.0, 0.99), keras.optimizers.Adam(2e-3, 0.0, 0.99), penalties=["r1"])
+    >>> gan.fit(load_dataset("mnist").train.batches(32, steps=1_000), shuffle=False)
+
+    Args:
+        generator: latents [B, L](, labels int32 [B]) -> images [B, H, W, C] in [-1, 1].
+        discriminator: images(, labels) -> logits [B, 1].
+        augment: a Keras layer, differentiable, that D sees real and fake images through; None: none.
+        ema_half_life: images after which a weight's share in the average has halved; > 0. In images, so that it
+            survives a change of batch size.
+        seed: owner of the training latents, which are a function of (seed, step, replica).
+
+    Raises `InputError` when the two nets do not fit each other.
+    """
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        *,
+        augment: keras.Layer | None = None,
+        ema_half_life: float = 2_200.0,
+        seed: int = 0,
+        name: str = "gan",
+    ) -> None:
+        super().__init__(name=name)
+        if tuple(generator.outputs[0].shape) != tuple(discriminator.inputs[0].shape):
+            raise InputError(
+                "These networks do not fit each other",
+                expected=f"a discriminator of {tuple(generator.outputs[0].shape[1:])} images",
+                received=f"one of {tuple(discriminator.inputs[0].shape[1:])}",
+            )
+        if networks.num_classes(generator) != networks.num_classes(discriminator):
+            raise InputError(
+                "These networks do not fit each other",
+                expected=f"a discriminator of {networks.num_classes(generator)} classes",
+                received=f"one of {networks.num_classes(discriminator)}",
+            )
+        check_positive("ema_half_life", ema_half_life)
+        check_seed(seed)
+        self.generator = generator
+        self.discriminator = discriminator
+        self.generator_ema = keras.models.clone_model(generator)
+        self.generator_ema.set_weights(generator.get_weights())
+        self.augment = augment
+        self.ema_half_life = ema_half_life
+        self.seed = seed
+        self._conditional = networks.num_classes(generator) > 0
+        self._latent_dim = sampling.latent_dim(generator)
+        self._joint_pass = not networks.has_batch_statistics(discriminator)
+        self._reports_evaluation = False
+        self.built = True
+
+    def compile(
+        self,
+        g_optimizer: Any,
+        d_optimizer: Any,
+        loss: str | losses.AdversarialLoss = "non_saturating",
+        penalties: Iterable[str | penalties.Penalty] = (),
+        critic_steps: int = 1,
+        metrics: Iterable[keras.metrics.Metric] = (),
+        *,
+        jit_compile: bool | str = "auto",
+        **keras_options: Any,
+    ) -> None:
+        """Configures training.
+
+        Args:
+            g_optimizer, d_optimizer: Keras optimizers (two objects) or their names.
+            loss: a name in `losses.LOSSES`, or an `AdversarialLoss`.
+            penalties: names in `penalties.PENALTIES`, or `Penalty` objects, for D.
+            critic_steps: D updates for each G update; a batch of `fit` then holds that many times the reals of one.
+            metrics: Keras metrics with `update_state(real, fake, labels)`, for `evaluate` and validation data.
+            jit_compile: XLA; "auto" is on for a GPU only (on a CPU it makes convolutions many times slower).
+            keras_options: `run_eagerly`, `steps_per_execution`, ... of `keras.Model.compile`.
+
+        Raises `InputError` for an unknown loss or penalty, or a bad `critic_steps`.
+        """
+        check_whole("critic_steps", critic_steps, 1)
+        g_optimizer, d_optimizer = keras.optimizers.get(g_optimizer), keras.optimizers.get(d_optimizer)
+        if g_optimizer is d_optimizer:
+            raise InputError("One optimizer for both nets", expected="two optimizers", received="the same object twice")
+        if jit_compile == "auto":
+            jit_compile = bool(tf.config.list_physical_devices("GPU"))
+        super().compile(optimizer=None, jit_compile=jit_compile, **keras_options)
+        self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
+        self.g_optimizer.build(self.generator.trainable_variables)
+        self.d_optimizer.build(self.discriminator.trainable_variables)
+        self.adversarial_loss = losses.get(loss)
+        self.penalties = _penalties(penalties)
+        self.critic_steps = critic_steps
+        self.evaluation_metrics = list(metrics)
+        self.step_means = WeightedMeans((*STEP_LOGS, *(penalty.name for penalty in self.penalties)))
+        self._evaluated_batches = keras.metrics.Sum(name="evaluated_batches", dtype="int64")
+        self._keras_options = {"jit_compile": jit_compile, **keras_options}
+
+    def call(self, latents: Any, labels: Any = None, training: bool | None = None) -> Any:
+        """The combined model D(G(z)): latents [B, L](, labels int32 [B]) -> logits [B, 1]."""
+        images = self._apply(self.generator, latents, labels, training=training)
+        return self._apply(self.discriminator, images, labels, training=training)
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """One step on (real [critic_steps * B, H, W, C](, labels)): `critic_steps` D updates, then G, then the average.
+
+        G runs once a critic step; the fakes of the last one, detached for D, serve G's update too.
+        """
+        real, labels = self._unpack(data)
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        reals = tf.split(real, self.critic_steps)
+        labels_of = [None] * self.critic_steps if labels is None else tf.split(labels, self.critic_steps)
+        for critic_step, (real, labels) in enumerate(zip(reals, labels_of)):
+            shape = (tf.shape(real)[0], self._latent_dim)
+            latents = sampling.training_latents(self.seed, self.g_optimizer.iterations, replica, critic_step, shape)
+            with tf.GradientTape() as g_tape:
+                fake = self._apply(self.generator, latents, labels, training=True)
+            d_logs, real_logits = self.update_discriminator(real, tf.stop_gradient(fake), labels)
+        g_loss = self.update_generator(g_tape, real, fake, labels, real_logits)
+        self._update_average(tf.shape(real)[0] * self.critic_steps)
+        values = {"g_loss": g_loss, **{name: value for name, (value, _) in d_logs.items()}}
+        weights = {"g_loss": 1.0, **{name: weight for name, (_, weight) in d_logs.items()}}
+        names = self.step_means.names
+        self.step_means.update_state(tf.stack([values[n] for n in names]), tf.stack([weights[n] for n in names]))
+        return {name: values[name] for name in names}
+
+    def update_discriminator(self, real: Any, fake: Any, labels: Any = None) -> tuple[dict[str, tuple[Any, Any]], Any]:
+        """One D update on images [B, H, W, C] in [-1, 1]; touches D and its optimizer only.
+
+        Returns {log name: (value, weight in the mean)} and the logits of the reals before the update.
+        """
+        step = self.d_optimizer.iterations
+        with tf.GradientTape() as tape:
+            real_logits, fake_logits = self._logits_of_both(real, fake, labels)
+            d_loss = ops.mean(self.adversarial_loss.discriminator(real_logits, fake_logits))
+            total = d_loss
+            logs: dict[str, tuple[Any, Any]] = {}
+            for penalty in self.penalties:
+                value, due = self._penalty(penalty, step, real, fake, labels)
+                total += penalty.every * value
+                logs[penalty.name] = (value, due)
+        variables = self.discriminator.trainable_variables
+        self.d_optimizer.apply(tape.gradient(total, variables), variables)
+        logs["d_loss"] = (d_loss, 1.0)
+        logs["real_score"] = (ops.mean(real_logits), 1.0)
+        logs["fake_score"] = (ops.mean(fake_logits), 1.0)
+        logs["real_accuracy"] = (ops.mean(ops.cast(real_logits > 0, "float32")), 1.0)
+        logs["fake_accuracy"] = (ops.mean(ops.cast(fake_logits < 0, "float32")), 1.0)
+        return logs, real_logits
+
+    def update_generator(self, tape: tf.GradientTape, real: Any, fake: Any, labels: Any, real_logits: Any) -> Any:
+        """One G update, for `fake` that `tape` saw G make; touches G and its optimizer only. Returns the loss."""
+        with tape:  # goes on recording where G's forward pass ended
+            fake_logits = self._critic(fake, labels)
+            if self.adversarial_loss.relativistic:
+                real_logits = self._critic(real, labels)
+            loss = ops.mean(self.adversarial_loss.generator(real_logits, fake_logits))
+        variables = self.generator.trainable_variables
+        self.g_optimizer.apply(tape.gradient(loss, variables), variables)
+        return loss
+
+    def _update_average(self, images: Any) -> None:
+        kept = tf.pow(0.5, tf.cast(images, tf.float32) / self.ema_half_life)
+        for average, variable in zip(self.generator_ema.variables, self.generator.variables):
+            average.assign_add((1.0 - kept) * (variable - average))
+
+    def _penalty(self, penalty: penalties.Penalty, step: Any, real: Any, fake: Any, labels: Any) -> tuple[Any, Any]:
+        """The mean penalty and 1.0 in a step where it is due, (0.0, 0.0) in others."""
+
+        def value() -> Any:
+            return ops.mean(penalty(lambda images: self._critic(images, labels), real, fake))
+
+        if penalty.every == 1:
+            return value(), 1.0
+        due = tf.equal(tf.math.floormod(tf.convert_to_tensor(step), penalty.every), 0)
+        return tf.cond(due, value, lambda: 0.0), tf.cast(due, tf.float32)
+
+    def _logits_of_both(self, real: Any, fake: Any, labels: Any) -> tuple[Any, Any]:
+        if not self._joint_pass:
+            return self._critic(real, labels), self._critic(fake, labels)
+        both = None if labels is None else ops.concatenate([labels, labels])
+        real_logits, fake_logits = tf.split(self._critic(ops.concatenate([real, fake]), both), 2)
+        return real_logits, fake_logits
+
+    def _critic(self, images: Any, labels: Any) -> Any:
+        if self.augment is not None:
+            images = self.augment(images, training=True)
+        return self._apply(self.discriminator, images, labels, training=True)
+
+    def _apply(self, network: keras.Model, x: Any, labels: Any, *, training: bool | None) -> Any:
+        return network([x, labels] if self._conditional else x, training=training)
+
+    def _unpack(self, data: Any) -> tuple[Any, Any]:
+        real, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if self._conditional and labels is None:
+            raise InputError("No labels", expected="(images, labels): this GAN is conditional", received="images only")
+        return real, labels if self._conditional else None
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Feeds the metrics of `compile` with (real, samples of the average, labels)."""
+        real, labels = self._unpack(data)
+        shape = (tf.shape(real)[0], self._latent_dim)
+        latents = sampling.evaluation_latents(self.seed, self._evaluated_batches.result(), shape)
+        fake = self._apply(self.generator_ema, latents, labels, training=False)
+        for metric in self.evaluation_metrics:
+            metric.update_state(real, fake, labels)
+        self._evaluated_batches.update_state(1)
+        return dict.fromkeys(self.get_metrics_result(), 0.0)  # Keras asks get_metrics_result() once, at the end
+
+    def evaluate(self, *args: Any, **options: Any) -> Any:
+        """As `keras.Model.evaluate`, on the metrics of `compile`."""
+        self._reports_evaluation = True
+        try:
+            return super().evaluate(*args, **options)
+        finally:
+            self._reports_evaluation = False
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Means of the train steps so far or, inside `evaluate`, the results of the metrics of `compile`."""
+        results: dict[str, Any] = {}
+        for metric in self.evaluation_metrics if self._reports_evaluation else [self.step_means]:
+            result = metric.result()
+            results.update(result if isinstance(result, dict) else {metric.name: result})
+        return results
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "generator": keras.saving.serialize_keras_object(self.generator),
+            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
+            "augment": keras.saving.serialize_keras_object(self.augment),
+            "ema_half_life": self.ema_half_life,
+            "seed": self.seed,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> "GAN":
+        parts = ("generator", "discriminator", "augment")
+        nets = {part: keras.saving.deserialize_keras_object(config[part], custom_objects) for part in parts}
+        return cls(**{**config, **nets})
+
+    def get_compile_config(self) -> dict[str, Any]:
+        if not self.compiled:
+            return {}
+        parts = {
+            "g_optimizer": self.g_optimizer,
+            "d_optimizer": self.d_optimizer,
+            "loss": self.adversarial_loss,
+            "penalties": self.penalties,
+            "metrics": self.evaluation_metrics,
+        }
+        return {
+            "critic_steps": self.critic_steps,
+            **self._keras_options,
+            **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
+        }
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+
+def _penalties(given: Iterable[str | penalties.Penalty]) -> list[penalties.Penalty]:
+    return [penalties.get(penalty) for penalty in given]

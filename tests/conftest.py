@@ -1,0 +1,97 @@
+"""What the tests share: TensorFlow without chatter, small data, and one tiny run made through the command line."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+Gan = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def run_gan(*arguments: object, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Any:
+    """`python -m gan ARGUMENTS` as a user would run it; offline data host, so nothing depends on the network."""
+    return subprocess.run(
+        [sys.executable, "-m", "gan", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="session")
+def gan_command() -> Gan:
+    return run_gan
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A finished run of 12 steps on the embedded digits, and what `gan train --json` said of it."""
+    folder = tmp_path_factory.mktemp("tiny") / "run"
+    done = run_gan(
+        "train", "--dataset", "mnist5k", "--steps", 12, "--eval-every", 160, "--output", folder, "--seed", 3, "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    return {"folder": folder, "said": json.loads(done.stdout), "stdout": done.stdout, "stderr": done.stderr}
+
+
+@pytest.fixture(scope="session")
+def digits() -> Any:
+    """The embedded 5,000 digits."""
+    from gan import load_dataset
+
+    return load_dataset("mnist5k")
+
+
+@pytest.fixture(scope="session")
+def full_mnist() -> Any:
+    """Full MNIST, where it is prepared; skips where it is not."""
+    from gan import load_dataset
+
+    data_dir = Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
+    if not list(data_dir.glob("mnist/*/dataset_info.json")):
+        pytest.skip("full MNIST is not prepared here (TFDS_DATA_DIR)")
+    return load_dataset("mnist", fallback="none")
+
+
+def small_gan(classes: int = 10, *, seed: int = 0, **compile_options: Any) -> Any:
+    """A compiled GAN of a few thousand weights for 28 x 28 x 1, the same for the same seed."""
+    import keras
+
+    from gan import GAN, build_discriminator, build_generator
+
+    keras.utils.set_random_seed(seed)
+    gan = GAN(
+        build_generator((28, 28, 1), 8, classes, width=4), build_discriminator((28, 28, 1), classes, width=4), seed=seed
+    )
+    options: dict[str, Any] = {"penalties": ["r1"], **compile_options}
+    optimizers = [keras.optimizers.Adam(2e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
+    gan.compile(*optimizers, **options)
+    return gan
+
+
+def values(network: Any) -> list[np.ndarray]:
+    """Copies of all variables of a network or optimizer."""
+    return [np.array(variable) for variable in network.variables]
+
+
+def assert_same(left: list[np.ndarray], right: list[np.ndarray]) -> None:
+    """Bit-identical, and as many."""
+    assert len(left) == len(right)
+    for a, b in zip(left, right):
+        np.testing.assert_array_equal(a, b)
+
+
+def differs(left: list[np.ndarray], right: list[np.ndarray]) -> bool:
+    return any(not np.array_equal(a, b) for a, b in zip(left, right))

@@ -1,0 +1,99 @@
+import json
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gan import config as config_module
+from gan.config import PRESETS, ModelConfig, OptimizationConfig, TrainConfig, config_from_dict
+from gan.errors import InputError
+
+
+def test_names_in_the_configuration_are_those_of_the_registries():
+    from gan import losses, networks, penalties
+
+    assert set(get_args(config_module.Arch)) == set(networks.GENERATORS) == set(networks.DISCRIMINATORS)
+    assert set(get_args(config_module.Loss)) == set(losses.LOSSES)
+    assert set(get_args(config_module.PenaltyName)) == set(penalties.PENALTIES)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_name_their_source_and_survive_json(name):
+    preset = PRESETS[name]
+    assert preset.source
+    assert config_from_dict(json.loads(json.dumps(preset.as_dict()))) == preset
+
+
+@given(
+    steps=st.none() | st.integers(1, 10**6),
+    batch_size=st.integers(1, 512),
+    learning_rate=st.floats(1e-6, 1.0),
+    width=st.none() | st.integers(1, 256),
+    seed=st.integers(0, 2**32 - 1),
+    eval_every=st.none() | st.integers(1, 10**6),
+)
+def test_any_configuration_survives_json(steps, batch_size, learning_rate, width, seed, eval_every):
+    config = TrainConfig(
+        model=ModelConfig(g_width=width),
+        optimization=OptimizationConfig(steps=steps, batch_size=batch_size, learning_rate=learning_rate),
+        seed=seed,
+        eval_every=eval_every,
+    )
+    assert config_from_dict(json.loads(json.dumps(config.as_dict()))) == config
+
+
+def test_length_of_a_run():
+    assert OptimizationConfig(images=3_200).total_steps(50_000) == 100
+    assert OptimizationConfig(epochs=2, batch_size=50).total_steps(50_000) == 2_000
+    assert OptimizationConfig(epochs=0.5, batch_size=50, critic_steps=5).total_steps(50_000) == 100
+    assert OptimizationConfig(steps=7).total_steps(50_000) == 7
+    assert OptimizationConfig(images=1).total_steps(50_000) == 1
+
+
+@given(total=st.integers(1, 10**6), eval_every=st.none() | st.integers(1, 10**7))
+def test_intervals_cover_a_run_and_are_twenty_by_default(total, eval_every):
+    steps = TrainConfig(eval_every=eval_every).interval_steps(total)
+    assert 1 <= steps <= total
+    if eval_every is None:
+        assert -(-total // steps) <= 20
+
+
+@pytest.mark.parametrize(
+    ("part", "option", "value"),
+    [
+        (OptimizationConfig, "learning_rate", float("nan")),
+        (OptimizationConfig, "learning_rate", 0.0),
+        (OptimizationConfig, "learning_rate", -1e-3),
+        (OptimizationConfig, "learning_rate", float("inf")),
+        (OptimizationConfig, "d_learning_rate", 0.0),
+        (OptimizationConfig, "steps", -3),
+        (OptimizationConfig, "epochs", 0.0),
+        (OptimizationConfig, "images", 0),
+        (OptimizationConfig, "batch_size", 0),
+        (OptimizationConfig, "batch_size", 1.5),
+        (OptimizationConfig, "beta_1", 1.0),
+        (OptimizationConfig, "gamma", float("nan")),
+        (OptimizationConfig, "learning_rate_end", 1.1),
+        (ModelConfig, "latent_dim", 0),
+        (ModelConfig, "g_width", -1),
+        (ModelConfig, "ema_half_life", 0.0),
+        (TrainConfig, "seed", -1),
+        (TrainConfig, "eval_every", 0),
+    ],
+)
+def test_bad_values_are_refused_with_expected_and_received(part, option, value):
+    with pytest.raises(InputError, match=rf"`{option}`. Expected .* Received: {option}="):
+        part(**{option: value})
+
+
+def test_epochs_and_steps_together_are_refused():
+    with pytest.raises(InputError, match="epochs or steps"):
+        replace(OptimizationConfig(), epochs=1.0, steps=1)
+
+
+@pytest.mark.parametrize("options", [{"nonsense": 1}, {"data": {"nonsense": 1}}, {"model": 3}])
+def test_an_unknown_option_is_refused(options):
+    with pytest.raises(InputError, match="options of TrainConfig"):
+        config_from_dict(options)

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan import images
+
+
+def test_every_byte_survives_the_round_trip():
+    every = np.arange(256, dtype=np.uint8)
+    np.testing.assert_array_equal(images.to_uint8(images.from_uint8(every.astype(np.float32))), every)
+
+
+def test_ends_of_the_range():
+    np.testing.assert_array_equal(images.from_uint8(np.array([0.0, 127.5, 255.0])), [-1.0, 0.0, 1.0])
+    np.testing.assert_array_equal(images.to_uint8(np.array([-1.0, 0.0, 1.0])), [0, 128, 255])
+
+
+def test_outside_the_range_is_clipped_and_nan_refused():
+    np.testing.assert_array_equal(images.to_uint8(np.array([-9.0, 9.0])), [0, 255])
+    with pytest.raises(ValueError, match="Expected finite"):
+        images.to_uint8(np.array([np.nan]))
+
+
+def test_grid_puts_pictures_left_to_right_then_down():
+    pictures = np.stack([np.full((2, 2, 1), value, np.uint8) for value in (1, 2, 3)])
+    grid = images.grid(pictures, columns=2, padding=1)
+    assert grid.shape == (7, 7, 1)
+    assert [grid[1, 1, 0], grid[1, 4, 0], grid[4, 1, 0]] == [1, 2, 3]
+    assert grid[4, 4, 0] == 64  # no fourth picture
+    assert images.grid(pictures, columns=2, padding=1, scale=3).shape == (21, 21, 1)
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
+def test_png_holds_the_same_bytes(tmp_path, channels, mode):
+    picture = np.random.default_rng(0).integers(0, 256, (5, 6, channels)).astype(np.uint8)
+    images.save_png(tmp_path / "a.png", picture)
+    with Image.open(tmp_path / "a.png") as read:
+        assert read.mode == mode
+        np.testing.assert_array_equal(np.asarray(read).reshape(picture.shape), picture)
+
+
+def test_gif_has_all_frames_and_loops(tmp_path):
+    for number in range(3):
+        images.save_png(tmp_path / f"{number}.png", np.full((4, 4, 1), 100 * number, np.uint8))
+    images.save_gif(tmp_path / "film.gif", sorted(tmp_path.glob("*.png")))
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames == 3
+        assert film.info["loop"] == 0
