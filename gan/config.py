@@ -172,7 +172,8 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             model=ModelConfig(conditioning="none"), source="The preset mnist without classes."
         ),
         "mnist-mlp": TrainConfig(
-            model=ModelConfig(arch="mlp", conditioning="none", latent_dim=100),
+            model=ModelConfig(arch="mlp", latent_dim=100, ema_half_life=6_000.0),
+            optimization=OptimizationConfig(images=240_000, learning_rate=2e-4, gamma=3.0),
             source="The dense network of many first tutorials (100-128-256-512-1024-784), put right.",
         ),
     }

@@ -104,7 +104,8 @@ def train(
         logs=log.last_row,
     )
     results = {key: getattr(run, key) for key in ("images", "steps", "seconds", "compile_seconds", "interrupted")}
-    checkpoints.write_json(folder / checkpoints.CONFIG, {**record, "result": results})
+    record |= {"result": results, "sha256": checkpoints.sha256(run.generator)}
+    checkpoints.write_json(folder / checkpoints.CONFIG, record)
     return run
 
 
@@ -212,7 +213,7 @@ def _record(config: TrainConfig, dataset: Dataset, device: str, total_steps: int
         "device": device,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
         "git_revision": _git_revision(),
-        "command": sys.argv,
+        "command": ["gan", *sys.argv[1:]],
     }
 
 

@@ -1,5 +1,6 @@
 """What the tests share: TensorFlow without chatter, small data, and one tiny run made through the command line."""
 
+import csv
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 Gan = Callable[..., subprocess.CompletedProcess[str]]
@@ -83,7 +85,7 @@ def small_gan(classes: int = 10, *, seed: int = 0, **compile_options: Any) -> An
 
 def values(network: Any) -> list[np.ndarray]:
     """Copies of all variables of a network or optimizer."""
-    return [np.array(variable) for variable in network.variables]
+    return [np.array(variable.numpy()) for variable in network.variables]
 
 
 def assert_same(left: list[np.ndarray], right: list[np.ndarray]) -> None:
@@ -91,6 +93,18 @@ def assert_same(left: list[np.ndarray], right: list[np.ndarray]) -> None:
     assert len(left) == len(right)
     for a, b in zip(left, right):
         np.testing.assert_array_equal(a, b)
+
+
+def rows_of(log: Path) -> list[dict[str, str]]:
+    """The rows of a log.csv."""
+    with log.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def size_of(picture: Path) -> tuple[int, int]:
+    """Width and height of an image file, in pixels."""
+    with Image.open(picture) as opened:
+        return opened.size
 
 
 def differs(left: list[np.ndarray], right: list[np.ndarray]) -> bool:

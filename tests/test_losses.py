@@ -43,5 +43,7 @@ def test_get_looks_up_and_refuses():
     own = losses.NonSaturating()
     assert losses.get(own) is own
     assert isinstance(losses.get("non_saturating"), losses.NonSaturating)
-    with pytest.raises(InputError, match=r"Unknown `loss`. Expected one of \['non_saturating'\].* Received: loss='hing'"):
+    with pytest.raises(
+        InputError, match=r"Unknown `loss`. Expected one of \['non_saturating'\].* Received: loss='hing'"
+    ):
         losses.get("hing")

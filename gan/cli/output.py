@@ -1,6 +1,7 @@
 """What commands print on stdout."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,11 +9,20 @@ from typing import Any
 def print_result(result: Mapping[str, Any], *, as_json: bool) -> None:
     """A mapping as one JSON object, or as aligned lines for people."""
     if as_json:
-        print(json.dumps(result))
+        print(json.dumps(_finite(result), allow_nan=False))
         return
     width = max(map(len, result))
     for name, value in result.items():
         print(f"{name:<{width}}  {_readable(value)}")
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for NaN and infinity, which JSON does not know."""
+    if isinstance(value, Mapping):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _readable(value: Any) -> str:

@@ -84,8 +84,9 @@ class Sample:
         if not match:
             raise InputError("Bad `--label`", expected="a class such as 7 or a range such as 0-9", received=self.label)
         low, high = int(match[1]), int(match[2] or match[1])
-        if classes and not low <= high < classes:
-            raise InputError("Bad `--label`", expected=f"classes from 0 to {classes - 1}", received=self.label)
+        if not low <= high < classes:
+            expected = f"classes from 0 to {classes - 1}" if classes else "none: this generator is unconditional"
+            raise InputError("Bad `--label`", expected=expected, received=self.label)
         return labels_for(indices, classes, low + indices % (high - low + 1))
 
 

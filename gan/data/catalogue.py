@@ -1,5 +1,6 @@
 """Any image set of tensorflow-datasets: prepared, or downloaded when its host answers."""
 
+import difflib
 import http.client
 import threading
 import urllib.error
@@ -31,10 +32,13 @@ def load_catalogued(name: str) -> Dataset:
     """
     import tensorflow_datasets as tfds
 
+    known = tfds.list_builders(with_community_datasets=False)  # with them, it would ask the network, for minutes
+    if name.split("/")[0].split(":")[0] not in known:
+        raise _unknown(name, known)
     try:
         builder = tfds.builder(name, try_gcs=False)
-    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
-        raise unknown_dataset(name) from error
+    except (tfds.core.registered.DatasetNotFoundError, AssertionError, ValueError) as error:
+        raise _unknown(name, known) from error
     image_key, label_key = _keys(name, builder.info.features, tfds)
     if not builder.is_prepared():
         _download(builder, tfds)
@@ -58,17 +62,11 @@ def load_catalogued(name: str) -> Dataset:
     return Dataset(name, num_classes, train, parts["validation"], parts["test"])
 
 
-def unknown_dataset(name: str) -> InputError:
-    """The error for a name that is no data set, with the nearest names that are."""
-    import difflib
-
-    import tensorflow_datasets as tfds
-
-    near = difflib.get_close_matches(name, ["mnist5k", *tfds.list_builders()], n=3)
+def _unknown(name: str, known: list[str]) -> InputError:
+    near = difflib.get_close_matches(name, ["mnist5k", *known], n=3)
     hint = f", such as {', '.join(near)}" if near else ""
-    return InputError(
-        "Unknown `dataset`", expected=f"mnist5k or a set of tensorflow-datasets{hint}", received=f"dataset={name!r}"
-    )
+    expected = f"mnist5k or a set of tensorflow-datasets{hint}"
+    return InputError("Unknown `dataset`", expected=expected, received=f"dataset={name!r}")
 
 
 def _keys(name: str, features: Any, tfds: Any) -> tuple[str, str | None]:
@@ -91,7 +89,7 @@ def _as_split(examples: Any, image_key: str, label_key: str | None) -> Split:
 
 
 def _download(builder: Any, tfds: Any) -> None:
-    urls = sorted(builder.url_infos)
+    urls = sorted(builder.url_infos or ())  # None for a set that is made, not downloaded
     if urls and not answers(urls[0]):
         raise UnreachableError(
             f"The data set {builder.name!r} is not prepared, and its host does not answer",

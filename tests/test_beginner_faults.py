@@ -1,0 +1,153 @@
+"""Each fault of the beginner's program that concerns training or sampling, and that the corrected behaviour holds.
+
+The numbers are those of the list in the README.
+"""
+
+import ast
+import inspect
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import differs, small_gan, values
+from PIL import Image
+
+import gan
+from gan import build_discriminator, build_generator, callbacks, generate, images, load_generator, losses
+from gan.config import PRESETS, OptimizationConfig
+from gan.model import GAN
+
+
+def test_01_every_name_that_is_used_is_imported():
+    assert {"GAN", "build_generator", "build_discriminator", "load_dataset", "load_generator", "generate"} <= set(
+        gan.__all__
+    )
+    assert all(getattr(gan, name) for name in gan.__all__)
+
+
+@pytest.mark.parametrize("arch", ["dcgan", "mlp"])
+def test_02_the_generator_makes_as_many_pixels_as_an_image_has(arch, digits):
+    assert build_generator(digits.image_shape, 100, arch=arch).output_shape == (None, 28, 28, 1)
+
+
+@pytest.mark.parametrize("arch", ["dcgan", "mlp"])
+def test_03_output_and_data_have_the_same_range(arch, digits):
+    generator = build_generator((28, 28, 1), 4, arch=arch, width=4)
+    made = np.asarray(generator(tf.random.stateless_normal((16, 4), (0, 0)) * 1e4))
+    real, _ = next(iter(digits.train.batches(64)))
+    assert (real.numpy().min(), real.numpy().max()) == (-1.0, 1.0)
+    assert -1.0 <= made.min() < -0.5
+    assert 0.5 < made.max() <= 1.0
+
+
+def test_04_the_convolutional_discriminator_is_convolutional():
+    kinds = [type(layer) for layer in build_discriminator((28, 28, 1)).layers]
+    assert kinds.count(keras.layers.Conv2D) == 3
+    assert keras.layers.Conv2D not in [type(layer) for layer in build_discriminator((28, 28, 1), arch="mlp").layers]
+
+
+def test_05_the_generator_learns_from_the_discriminator_and_only_from_it(digits):
+    """Its gradient is that of the loss of D's logits: with D held constant it has none."""
+    model = small_gan()
+    real, labels = next(iter(digits.train.batches(16)))
+    for variable in model.discriminator.variables:
+        variable.assign(tf.zeros_like(variable))
+    before = values(model.generator)
+    with tf.GradientTape() as tape:
+        fake = model.generator([tf.random.stateless_normal((16, 8), (0, 0)), labels], training=True)
+    model.update_generator(tape, real, fake, labels, None)
+    trainable = len(model.generator.trainable_variables)
+    assert trainable
+    for variable, old in zip(model.generator.variables, before):
+        if variable.trainable:
+            np.testing.assert_array_equal(variable.numpy(), old)
+
+
+def test_06_both_networks_move_and_nobody_touches_trainable(digits):
+    model = small_gan()
+    g, d = values(model.generator), values(model.discriminator)
+    model.fit(digits.train.batches(16, steps=2), verbose=0, shuffle=False)
+    assert differs(values(model.generator), g)
+    assert differs(values(model.discriminator), d)
+    for path in Path(gan.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            assert not any(isinstance(t, ast.Attribute) and t.attr == "trainable" for t in targets), path
+
+
+def test_07_batches_of_images_are_drawn_from_a_4d_array(digits):
+    real, labels = next(iter(digits.train.batches(32)))
+    assert real.shape == (32, 28, 28, 1)
+    assert len(np.unique(labels)) > 5
+
+
+def test_08_the_discriminator_sees_reals_and_fakes_in_every_step(digits):
+    history = small_gan().fit(digits.train.batches(16, steps=1), verbose=0, shuffle=False).history
+    assert {"real_score", "fake_score"} <= set(history)
+    assert history["real_score"] != history["fake_score"]
+
+
+def test_09_fit_without_compile_is_refused(digits):
+    model = GAN(build_generator((28, 28, 1), 4, width=4), build_discriminator((28, 28, 1), width=4))
+    with pytest.raises(ValueError, match="compile"):
+        model.fit(digits.train.batches(16, steps=1), verbose=0, shuffle=False)
+
+
+def test_10_the_discriminator_gives_logits():
+    discriminator = build_discriminator((28, 28, 1), width=4)
+    assert discriminator.layers[-1].activation is keras.activations.linear
+    logits = np.asarray(discriminator(tf.random.stateless_normal((64, 28, 28, 1), (0, 0)) * 100))
+    assert logits.min() < 0 or logits.max() > 1  # a sigmoid would stay within 0..1
+
+
+def test_11_the_train_step_is_compiled_into_a_graph_and_never_calls_predict(digits):
+    graphs = []
+
+    class Watched(GAN):
+        def train_step(self, data):
+            graphs.append(not tf.executing_eagerly())
+            return super().train_step(data)
+
+    model = Watched(build_generator((28, 28, 1), 4, 10, width=4), build_discriminator((28, 28, 1), 10, width=4))
+    model.compile("adam", "adam")
+    model.fit(digits.train.batches(16, steps=6), verbose=0, shuffle=False)
+    assert set(graphs) == {True}
+    assert len(graphs) <= 2  # traced, not run, in Python
+    assert "predict" not in inspect.getsource(GAN)
+
+
+def test_12_an_epoch_is_a_pass_over_the_data():
+    options = OptimizationConfig(epochs=1, batch_size=50)
+    assert options.total_steps(50_000) == 1_000
+
+
+def test_13_held_out_data_exists_and_is_never_trained_on(digits):
+    train = {picture.tobytes() for picture in digits.train.images}
+    for part in (digits.validation, digits.test):
+        assert len(part) > 0
+        assert not train & {picture.tobytes() for picture in part.images}
+
+
+def test_15_what_is_loaded_is_what_was_saved(tmp_path):
+    model = small_gan()
+    saver = callbacks.GeneratorCheckpoint(tmp_path / "generator.keras")
+    saver.set_model(model)
+    saver.on_epoch_end(0)
+    np.testing.assert_array_equal(generate(load_generator(tmp_path), 4), generate(model.generator_ema, 4))
+
+
+def test_16_samples_are_shown_with_the_scaling_undone(tmp_path):
+    images.save_png(tmp_path / "a.png", images.to_uint8(np.array([[[-1.0], [0.0], [1.0]]])))
+    with Image.open(tmp_path / "a.png") as picture:
+        assert np.asarray(picture).tolist() == [[0, 128, 255]]
+
+
+def test_19_cross_entropy_of_a_real_given_one_fifth_is_1_609():
+    logits = np.array([[np.log(0.25)]], np.float32)  # sigmoid: 0.2
+    np.testing.assert_allclose(losses.NonSaturating().generator(logits, logits), [[1.609438]], rtol=1e-6)
+
+
+def test_the_presets_hold_the_beginners_network_put_right():
+    assert (PRESETS["mnist-mlp"].model.arch, PRESETS["mnist-mlp"].model.latent_dim) == ("mlp", 100)

@@ -1,0 +1,119 @@
+"""Callbacks with hand-written logs and a stand-in for the model, as Keras tests its own."""
+
+import io
+import os
+import signal
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import rows_of, size_of, small_gan
+from PIL import Image
+from rich.console import Console
+
+from gan import callbacks, checkpoints, generate
+
+
+def at_step(step):
+    optimizer = SimpleNamespace(iterations=step, learning_rate=0.5)
+    return SimpleNamespace(g_optimizer=optimizer, stop_training=False)
+
+
+def test_run_log_appends_one_row_an_epoch(tmp_path):
+    log = callbacks.RunLog(tmp_path / "log.csv", images_per_step=32)
+    log.on_train_begin()
+    for epoch, step in enumerate((10, 20)):
+        log.set_model(at_step(step))
+        log.on_train_batch_end(step)
+        log.on_epoch_end(epoch, {"g_loss": 1.5 + epoch, "d_loss": np.float32(0.25)})
+    rows = rows_of(tmp_path / "log.csv")
+    assert [row["images"] for row in rows] == ["320", "640"]
+    assert [row["interval"] for row in rows] == ["1", "2"]
+    assert [row["g_loss"] for row in rows] == ["1.5", "2.5"]
+    assert [row["d_loss"] for row in rows] == ["0.25", "0.25"]
+    assert float(rows[0]["seconds"]) <= float(rows[1]["seconds"])
+    assert 0 <= log.compile_seconds <= float(rows[0]["seconds"]) + 0.001
+    assert log.last_row["learning_rate"] == 0.5
+
+
+def test_progress_prints_a_line_an_epoch_and_no_bar_without_a_terminal():
+    out = io.StringIO()
+    progress = callbacks.Progress(Console(file=out), total_images=64, images_per_step=32)
+    progress.set_model(at_step(1))
+    progress.on_train_begin()
+    progress.on_train_batch_end(0)
+    progress.on_epoch_end(0, {"g_loss": 1.23456})
+    progress.on_train_end()
+    (line,) = out.getvalue().splitlines()
+    assert "32 images" in line
+    assert "images/s" in line
+    assert "g_loss 1.235" in line
+
+
+def test_progress_shows_a_bar_on_a_terminal():
+    out = io.StringIO()
+    progress = callbacks.Progress(
+        Console(file=out, force_terminal=True, width=120), total_images=64, images_per_step=32
+    )
+    progress.set_model(at_step(2))
+    progress.on_train_begin()
+    progress.on_train_batch_end(0)
+    progress.on_train_end()
+    assert "64/64" in out.getvalue()
+    assert "left" in out.getvalue()
+
+
+def test_sample_grid_draws_the_same_pictures_with_classes_in_rows(tmp_path):
+    gan = small_gan()
+    grid = callbacks.SampleGrid(tmp_path, seed=0, images_per_step=32)
+    grid.set_model(gan)
+    for _ in range(2):
+        grid.on_epoch_end(0)
+        gan.g_optimizer.iterations.assign_add(5)
+    grid.on_train_end()
+    assert [file.name for file in grid.files] == ["000000000.png", "000000160.png"]
+    first, second = (np.asarray(Image.open(file)) for file in grid.files)
+    np.testing.assert_array_equal(first, second)  # the network did not move
+    assert first.shape == (604, 604)
+    from gan import images
+
+    third_row = images.to_uint8(generate(gan.generator_ema, 100, seed=0))[2::10]
+    np.testing.assert_array_equal(first[124:184:2, 4:60:2][:28], third_row[0, :, :, 0])
+    assert size_of(tmp_path / "samples.gif") == (604, 604)
+
+
+def test_sample_grid_of_an_unconditional_generator_is_ten_by_ten(tmp_path):
+    grid = callbacks.SampleGrid(tmp_path, seed=0, images_per_step=1)
+    grid.set_model(small_gan(classes=0))
+    grid.on_epoch_end(0)
+    assert size_of(grid.files[0]) == (604, 604)
+
+
+def test_generator_checkpoint_holds_the_average(tmp_path):
+    gan = small_gan()
+    for variable in gan.generator.variables:
+        variable.assign(variable + 1.0)  # the average stays behind
+    callback = callbacks.GeneratorCheckpoint(tmp_path / "generator.keras")
+    callback.set_model(gan)
+    callback.on_epoch_end(0)
+    loaded = checkpoints.load_generator(tmp_path / "generator.keras")
+    np.testing.assert_array_equal(generate(loaded, 4), generate(gan.generator_ema, 4))
+    assert [file.name for file in tmp_path.iterdir()] == ["generator.keras"]
+
+
+def test_the_first_interrupt_stops_between_steps_and_the_second_at_once():
+    before = signal.getsignal(signal.SIGINT)
+    interrupt = callbacks.StopOnInterrupt()
+    model = at_step(0)
+    interrupt.set_model(model)
+    interrupt.on_train_begin()
+    interrupt.on_train_batch_end(0)
+    assert not model.stop_training
+    os.kill(os.getpid(), signal.SIGINT)
+    interrupt.on_train_batch_end(1)
+    assert model.stop_training
+    assert interrupt.interrupted
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+    interrupt.on_train_end()
+    assert signal.getsignal(signal.SIGINT) is before

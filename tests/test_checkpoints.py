@@ -1,0 +1,143 @@
+import json
+import subprocess
+import sys
+import threading
+import zipfile
+
+import numpy as np
+import pytest
+
+from gan import checkpoints, generate, latents, load_generator
+from gan.errors import InputError
+
+
+def test_the_generator_loads_without_gan_and_gives_the_same_images_bit_for_bit(tiny_run, tmp_path):
+    z, labels = latents(0, np.arange(16), 64), (np.arange(16) % 10).astype("int32")
+    np.savez(tmp_path / "in.npz", z=z, labels=labels)
+    code = """
+import sys
+sys.modules["gan"] = None  # as if it were not installed
+import keras, numpy as np
+generator = keras.saving.load_model(sys.argv[1], safe_mode=True)
+given = np.load(sys.argv[2])
+np.save(sys.argv[3], generator([given["z"], given["labels"]], training=False))
+"""
+    path = tiny_run["folder"] / "generator.keras"
+    files = [path, tmp_path / "in.npz", tmp_path / "out.npy"]
+    subprocess.run([sys.executable, "-c", code, *map(str, files)], check=True, capture_output=True)
+    np.testing.assert_array_equal(np.load(files[2]), load_generator(path)([z, labels], training=False))
+
+
+def test_a_generator_loads_by_folder_file_and_string(tiny_run):
+    folder = tiny_run["folder"]
+    images = [generate(load_generator(c), 3) for c in (folder, str(folder), folder / "generator.keras")]
+    for one in images[1:]:
+        np.testing.assert_array_equal(one, images[0])
+
+
+def test_describe_tells_without_keras(tiny_run):
+    facts = checkpoints.describe(tiny_run["folder"])
+    assert (facts["latent_dim"], facts["num_classes"]) == (64, 10)
+    assert facts["sha256"] == checkpoints.sha256(tiny_run["folder"] / "generator.keras")
+
+
+@pytest.fixture
+def damaged(tiny_run, tmp_path):
+    """Files that are no generator, by kind."""
+    import keras
+
+    whole = (tiny_run["folder"] / "generator.keras").read_bytes()
+    files = {
+        "truncated": whole[: len(whole) // 2],
+        "empty": b"",
+        "text": b"not a checkpoint",
+        "flipped": whole[: len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 255]) + whole[len(whole) // 2 + 1 :],
+    }
+    for name, content in files.items():
+        (tmp_path / f"{name}.keras").write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "zip.keras", "w") as archive:
+        archive.writestr("readme", "hello")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.save(tmp_path / "classifier.keras")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["truncated", "empty", "text", "flipped", "zip", "classifier"])
+def test_what_is_no_generator_is_refused(damaged, name):
+    with pytest.raises(InputError, match="not a Keras model, or is damaged|is no generator"):
+        load_generator(damaged / f"{name}.keras")
+
+
+def test_a_path_that_does_not_exist_or_is_an_empty_folder_is_refused(tmp_path):
+    for path in (tmp_path, tmp_path / "nothing", "no-such-name"):
+        with pytest.raises(InputError, match="No such checkpoint"):
+            load_generator(path)
+
+
+def test_code_in_a_checkpoint_is_not_run(tmp_path):
+    import keras
+
+    z = keras.Input((4,), name="latents")
+    x = keras.layers.Lambda(lambda v: v[:, None, None, :])(z)
+    keras.Model(z, x).save(tmp_path / "lambda.keras")
+    with pytest.raises(InputError, match="does not load"):
+        load_generator(tmp_path / "lambda.keras")
+
+
+def test_runs_are_numbered_and_never_share_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made: list[str] = []
+    threads = [threading.Thread(target=lambda: made.append(checkpoints.new_run(None, "x").name)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(made)) == 8
+    assert {name[5:] for name in made} == {"-x"}
+    (tmp_path / "checkpoints" / "00041-y").mkdir()
+    assert checkpoints.new_run(None, "x").name == "00042-x"
+
+
+def test_an_output_folder_that_cannot_be_used_is_refused(tmp_path):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "log.csv").write_text("x")
+    with pytest.raises(InputError, match="not empty"):
+        checkpoints.new_run(tmp_path / "full", "x")
+    for output in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(InputError, match="cannot be written"):
+            checkpoints.new_run(output, "x")
+    assert checkpoints.new_run(tmp_path / "a" / "b", "x").is_dir()
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    file = tmp_path / "a.json"
+    checkpoints.write_json(file, {"old": 1})
+
+    def breaks(beside):
+        beside.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        checkpoints.write(file, breaks)
+    assert json.loads(file.read_text()) == {"old": 1}
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_every_shipped_checkpoint_loads_and_is_described():
+    for name in checkpoints.list_checkpoints():
+        facts = checkpoints.describe(name)
+        images = generate(load_generator(name), 2)
+        assert images.shape[0] == 2
+        assert facts["latent_dim"]
+        record = checkpoints.load_config(name)
+        assert record["sha256"] == facts["sha256"]
+        assert record["result"]["images"] > 0
+
+
+def test_a_damaged_config_is_refused(tiny_run, tmp_path):
+    (tmp_path / "generator.keras").write_bytes((tiny_run["folder"] / "generator.keras").read_bytes())
+    assert checkpoints.load_config(tmp_path) is None
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match=r"Damaged config\.json"):
+        checkpoints.load_config(tmp_path)

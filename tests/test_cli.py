@@ -1,0 +1,242 @@
+"""The command line through a real process."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import rows_of, size_of
+
+from gan import checkpoints, images
+from gan.config import PRESETS
+
+
+def assert_refused(done, *words):
+    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    said = " ".join(re.sub(r"[│╭╮╰╯─]", " ", done.stderr).split())
+    for word in words:
+        assert word in said
+    assert len(done.stderr.splitlines()) <= 12
+
+
+@pytest.mark.parametrize("command", ["", "train", "sample", "info", "presets", "doctor"])
+def test_help(gan_command, command):
+    done = gan_command(*command.split(), "--help")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert f"gan {command}".strip() in done.stdout
+
+
+def test_options_have_keras_names(gan_command):
+    said = gan_command("train", "--help").stdout
+    for option in (
+        "epochs", "steps", "batch-size", "learning-rate", "d-learning-rate", "seed", "dataset", "init-from", "output",
+        "eval-every", "deterministic", "dry-run", "json", "dataset-fallback",
+    ):  # fmt: skip
+        assert f"--{option} " in said
+
+
+def test_presets_are_listed(gan_command):
+    assert all(name in gan_command("presets").stdout for name in PRESETS)
+    assert set(json.loads(gan_command("presets", "--json").stdout)) == set(PRESETS)
+
+
+@pytest.mark.parametrize("preset", [[], ["mnist"], ["mnist-mlp"]])
+def test_dry_run_prints_the_resolved_configuration_and_stops(gan_command, tmp_path, preset):
+    done = gan_command("train", *preset, "--steps", 5, "--learning-rate", 0.01, "--dry-run", cwd=tmp_path)
+    said = json.loads(done.stdout)
+    assert said["preset"] == (preset or ["mnist"])[0]
+    assert said["model"] == PRESETS[said["preset"]].as_dict()["model"]
+    assert (said["optimization"]["steps"], said["optimization"]["learning_rate"]) == (5, 0.01)
+    assert list(tmp_path.iterdir()) == []
+
+
+BAD_TRAINING = {
+    "unknown preset": (["train", "nonsense"], ["Unknown preset", "mnist-mlp", "nonsense"]),
+    "unknown option": (["train", "--nonsense", "1"], ["--nonsense"]),
+    "unknown command": (["nonsense"], ["nonsense", "train"]),
+    "unknown arch": (["train", "--arch", "unet"], ["unet", "dcgan"]),
+    "unknown loss": (["train", "--loss", "nonsense"], ["nonsense", "non_saturating"]),
+    "learning rate nan": (["train", "--learning-rate", "nan"], ["finite number > 0", "nan"]),
+    "learning rate zero": (["train", "--learning-rate", "0"], ["finite number > 0", "learning_rate=0.0"]),
+    "learning rate negative": (["train", "--d-learning-rate", "-1"], ["finite number > 0", "-1.0"]),
+    "learning rate text": (["train", "--learning-rate", "fast"], ["fast"]),
+    "negative steps": (["train", "--steps", "-3"], ["whole number >= 1", "steps=-3"]),
+    "steps and epochs": (["train", "--steps", "3", "--epochs", "2"], ["epochs or steps"]),
+    "seed": (["train", "--seed", "-1"], ["seed"]),
+    "init from nothing": (["train", "--init-from", "nothing"], ["No such checkpoint", "nothing"]),
+    "output is a file": (["train", "--output", "file"], ["cannot be written", "file"]),
+    "output below a file": (["train", "--output", "file/run"], ["cannot be written", "file"]),
+    "output holds a run": (["train", "--output", "full"], ["not empty", "full"]),
+    "no checkpoint": (["sample"], ["CHECKPOINT"]),
+    "checkpoint missing": (["sample", "nothing"], ["No such checkpoint", "nothing"]),
+    "checkpoint empty folder": (["info", "empty"], ["No such checkpoint", "empty"]),
+    "checkpoint is text": (["sample", "file"], ["not a Keras model", "file"]),
+    "num zero": (["sample", "RUN", "--num", "0"], ["whole number >= 1", "num=0"]),
+    "label 12": (["sample", "RUN", "--label", "12"], ["classes from 0 to 9", "12"]),
+    "label range": (["sample", "RUN", "--label", "7-3"], ["classes from 0 to 9", "7-3"]),
+    "label text": (["sample", "RUN", "--label", "seven"], ["a class such as 7", "seven"]),
+    "truncation": (["sample", "RUN", "--truncation", "-1"], ["truncation"]),
+    "walk of one step": (["sample", "RUN", "--interpolate", "0", "9", "--steps", "1"], ["steps=1"]),
+    "out suffix": (["sample", "RUN", "--out", "a.jpg"], ["a .png file", "a.jpg"]),
+    "out below a file": (["sample", "RUN", "--out", "file/a.png"], ["cannot be written"]),
+    "out folder is a file": (["sample", "RUN", "--out", "file"], ["Expected a folder"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TRAINING)
+def test_bad_input_is_refused_before_tensorflow_is_imported(gan_command, tmp_path, tiny_run, case):
+    (tmp_path / "file").write_text("hello")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "log.csv").write_text("x")
+    blocked = tmp_path.parent / f"blocked-{tmp_path.name}" / "tensorflow"
+    blocked.mkdir(parents=True)
+    (blocked / "__init__.py").write_text("raise AssertionError('tensorflow was imported')")
+    before = sorted(tmp_path.rglob("*"))
+    arguments, words = BAD_TRAINING[case]
+    arguments = [str(tiny_run["folder"]) if argument == "RUN" else argument for argument in arguments]
+    assert_refused(gan_command(*arguments, cwd=tmp_path, env={"PYTHONPATH": str(blocked.parent)}), *words)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_another_backend_is_refused(gan_command):
+    assert_refused(gan_command("doctor", env={"KERAS_BACKEND": "torch"}), "KERAS_BACKEND=tensorflow", "torch")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--dataset", "nonsense"], ["Unknown `dataset`", "nonsense"]),
+        (["--dataset", "mnist5k", "--batch-size", "4001"], ["4000 training images", "batch_size=4001"]),
+        (["--dataset", "mnist", "--dataset-fallback", "none"], ["not prepared"]),
+    ],
+)
+def test_bad_input_that_only_the_data_shows(gan_command, tmp_path, options, words):
+    # a proxy that refuses stands for a host that cannot be reached
+    offline = {"TFDS_DATA_DIR": str(tmp_path / "data"), "https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": ""}
+    done = gan_command("train", *options, "--output", tmp_path / "run", env=offline)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert all(word in done.stderr for word in words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_says_where_things_are_and_json_is_one_object(tiny_run):
+    said = json.loads(tiny_run["stdout"])
+    assert tiny_run["stdout"].count("\n") == 1
+    assert os.path.exists(said["generator"])
+    assert os.path.exists(said["samples"])
+    assert tiny_run["stderr"].startswith("device: ")
+    assert "g_loss" in tiny_run["stderr"]
+    assert not re.search(r"WARNING|[IWE]0000|oneDNN|cuda", tiny_run["stderr"])
+
+
+def test_offline_training_falls_back_with_one_loud_line_and_records_it(gan_command, tmp_path):
+    offline = {"TFDS_DATA_DIR": str(tmp_path / "data"), "https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": ""}
+    done = gan_command("train", "mnist-unconditional", "--steps", 2, "--deterministic", cwd=tmp_path, env=offline)
+    assert done.returncode == 0, done.stderr
+    assert len([line for line in done.stderr.splitlines() if "NOT AT HAND" in line]) == 1
+    run = tmp_path / "checkpoints" / "00001-mnist-unconditional"
+    assert json.loads((run / "config.json").read_text())["dataset"]["name"] == "mnist5k"
+    relative = run.relative_to(tmp_path)
+    for line in (f"{relative}/generator.keras", f"gan sample {relative}"):
+        assert line in done.stdout
+    sampled = gan_command("sample", relative, "--num", 4, cwd=tmp_path)
+    assert sampled.returncode == 0, sampled.stderr
+    assert size_of(tmp_path / "samples.png") == (124, 124)
+    refused = gan_command("sample", relative, "--label", 3, cwd=tmp_path)
+    assert_refused(refused, "this generator is unconditional", "Received: 3")
+
+
+def test_samples_as_arrays_and_files_are_the_same_pictures(gan_command, tiny_run, tmp_path):
+    run = tiny_run["folder"]
+    done = gan_command("sample", run, "--num", 5, "--seed", 4, "--start", 10, "--out", "a/few.npz", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    arrays = np.load(tmp_path / "a" / "few.npz", allow_pickle=False)
+    assert arrays["images"].shape == (5, 28, 28, 1)
+    assert arrays["images"].dtype == np.uint8
+    assert arrays["labels"].tolist() == [0, 1, 2, 3, 4]
+    assert arrays["indices"].tolist() == [10, 11, 12, 13, 14]
+    done = gan_command("sample", run, "--num", 3, "--seed", 4, "--start", 12, "--out", "files", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["pictures"] == 3
+    from PIL import Image
+
+    for index in (12, 13, 14):
+        with Image.open(tmp_path / "files" / f"{index:08d}.png") as picture:
+            difference = np.asarray(picture).astype(int) - arrays["images"][index - 10, ..., 0]
+        assert np.abs(difference).max() <= 1
+    from gan import generate, load_generator
+
+    expected = images.to_uint8(generate(load_generator(run), 5, seed=4, start=10))
+    assert np.abs(arrays["images"].astype(int) - expected).max() <= 1
+
+
+def test_a_walk_and_labels_from_the_command_line(gan_command, tiny_run, tmp_path):
+    run = tiny_run["folder"]
+    done = gan_command("sample", run, "--interpolate", 0, 9, "--steps", 7, "--out", "walk.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert size_of(tmp_path / "walk.png") == (7 * 60 + 4, 64)
+    done = gan_command("sample", run, "--num", 7, "--label", "2-4", "--truncation", 0.5, "--out", "l.npz", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert np.load(tmp_path / "l.npz")["labels"].tolist() == [2, 3, 4, 2, 3, 4, 2]
+
+
+def test_info(gan_command, tiny_run):
+    facts = json.loads(gan_command("info", tiny_run["folder"], "--json").stdout)
+    assert facts["num_classes"] == 10
+    assert facts["run"]["dataset"]["name"] == "mnist5k"
+    assert "mnist5k" in gan_command("info", tiny_run["folder"]).stdout
+
+
+def test_doctor(gan_command, tmp_path):
+    (tmp_path / "kmnist" / "3.0.1").mkdir(parents=True)
+    (tmp_path / "kmnist" / "3.0.1" / "dataset_info.json").write_text("{}")
+    said = json.loads(gan_command("doctor", "--json", env={"TFDS_DATA_DIR": str(tmp_path)}).stdout)
+    assert said["data sets"] == ["mnist5k (embedded)", "kmnist"]
+    assert said["checkpoints"] == checkpoints.list_checkpoints()
+    assert re.match(r"CPU|.*GPU|NVIDIA", said["device"])
+
+
+def test_an_interrupt_saves_what_there_is_and_says_so(tmp_path):
+    command = [sys.executable, "-m", "gan", "train", "--dataset", "mnist5k", "--steps", "100000", "--eval-every", "640"]
+    process = subprocess.Popen(
+        [*command, "--output", "run"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while process.poll() is None and not (tmp_path / "run" / "generator.keras").exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "then interrupted" in out
+    assert "Traceback" not in err
+    record = json.loads((tmp_path / "run" / "config.json").read_text())
+    seen = int(rows_of(tmp_path / "run" / "log.csv")[-1]["images"])
+    assert record["result"] == {**record["result"], "interrupted": True, "images": seen}
+    assert 0 < seen < 100_000 * 32
+    assert checkpoints.sha256(tmp_path / "run" / "generator.keras") == record["sha256"]
+    assert (tmp_path / "run" / "samples" / f"{seen:09d}.png").exists()
+    assert (tmp_path / "run" / "samples" / "samples.gif").exists()
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_half_file(gan_command, tiny_run, tmp_path):
+    code = (
+        "import resource, runpy, sys, signal;"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000));"
+        "sys.argv = ['gan', *sys.argv[1:]];"
+        "runpy.run_module('gan', run_name='__main__')"
+    )
+    command = [sys.executable, "-c", code, "sample", str(tiny_run["folder"]), "--out", "grid.png"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("gan: [Errno 27] File too large")
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []

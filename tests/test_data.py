@@ -1,0 +1,187 @@
+import http.server
+import logging
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from gan.data import catalogue, load_dataset
+from gan.data.dataset import Split, hold_out, order_by_content
+from gan.errors import InputError
+
+
+@pytest.fixture
+def small():
+    """20 pictures whose only pixel and label are their number."""
+    numbers = np.arange(20)
+    return Split(numbers.astype(np.uint8).reshape(20, 1, 1, 1), numbers.astype(np.int32))
+
+
+def labels_of(batches):
+    return [labels.numpy().tolist() for _, labels in batches]
+
+
+def test_embedded_digits_are_split_by_class_and_disjoint(digits):
+    assert [len(part) for part in (digits.train, digits.validation, digits.test)] == [4_000, 500, 500]
+    for part, each in ((digits.train, 400), (digits.validation, 50), (digits.test, 50)):
+        assert np.bincount(part.labels).tolist() == [each] * 10
+    seen = [picture.tobytes() for part in (digits.train, digits.validation, digits.test) for picture in part.images]
+    assert len(set(seen)) == 5_000
+    assert (digits.image_shape, digits.num_classes, digits.train.images.dtype) == ((28, 28, 1), 10, np.uint8)
+
+
+def test_held_out_pictures_do_not_depend_on_the_order_of_storage(small):
+    order = np.random.default_rng(0).permutation(20)
+    for part, shuffled in zip(hold_out(small, 5), hold_out(small.take(order), 5)):
+        np.testing.assert_array_equal(part.images, shuffled.images)
+        np.testing.assert_array_equal(part.labels, shuffled.labels)
+    assert sorted(order_by_content(small.images)) == list(range(20))
+
+
+def test_batches_are_scaled_and_keep_labels_with_their_pictures(small):
+    for real, labels in small.batches(4):
+        np.testing.assert_allclose(real[:, 0, 0, 0], labels.numpy() / 127.5 - 1.0, rtol=1e-6)
+        assert real.dtype == "float32"
+        assert labels.dtype == "int32"
+
+
+def test_a_pass_sees_every_picture_once_and_passes_differ(small):
+    batches = labels_of(small.batches(5, steps=8))
+    first, second = sum(batches[:4], []), sum(batches[4:], [])
+    assert sorted(first) == sorted(second) == list(range(20))
+    assert first != second != list(range(20))
+
+
+@pytest.mark.parametrize("batch_size", [3, 5, 20])
+@pytest.mark.parametrize("first_step", [0, 1, 6, 13])
+def test_a_run_continued_at_any_step_sees_what_it_would_have_seen(small, batch_size, first_step):
+    whole = labels_of(small.batches(batch_size, steps=20, seed=4))
+    assert (
+        labels_of(small.batches(batch_size, steps=20 - first_step, seed=4, first_step=first_step)) == whole[first_step:]
+    )
+
+
+def test_seeds_differ_and_repeat(small):
+    assert (
+        labels_of(small.batches(5, seed=1))
+        == labels_of(small.batches(5, seed=1))
+        != labels_of(small.batches(5, seed=2))
+    )
+
+
+def test_cardinality_is_known(small):
+    assert int(small.batches(3).cardinality()) == 6
+    assert int(small.batches(3, steps=100).cardinality()) == 100
+
+
+def test_without_labels_a_batch_is_pictures_only():
+    (batch,) = Split(np.zeros((3, 2, 2, 1), np.uint8), None).batches(3)
+    assert batch.shape == (3, 2, 2, 1)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 21])
+def test_a_batch_larger_than_the_data_is_refused(small, batch_size):
+    with pytest.raises(InputError, match="from 1 to the 20 training images"):
+        small.batches(batch_size)
+
+
+@pytest.fixture
+def empty_data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    return tmp_path
+
+
+def test_a_set_of_tensorflow_datasets_is_prepared_and_split(empty_data_folder, monkeypatch):
+    monkeypatch.setattr(tfds, "builder", lambda name, try_gcs: tfds.testing.DummyMnist())  # 20 pictures a split
+    dataset = catalogue.load_catalogued("mnist")
+    assert (dataset.image_shape, dataset.num_classes) == ((28, 28, 1), 10)
+    assert [len(part) for part in (dataset.train, dataset.validation, dataset.test)] == [17, 3, 20]
+    assert dataset.train.images.dtype == np.uint8
+    assert dataset.train.labels.dtype == np.int32
+
+
+class TinyColour(tfds.core.GeneratorBasedBuilder):
+    """30 colour pictures of 8 x 12 without labels, in a train and a validation split."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = tfds.features.FeaturesDict({"image": tfds.features.Image(shape=(8, 12, 3)), "id": np.int64})
+        return tfds.core.DatasetInfo(builder=self, features=features)
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(24), "validation": self._generate_examples(6)}
+
+    def _generate_examples(self, count):
+        for number in range(count):
+            yield number, {"image": np.full((8, 12, 3), number, np.uint8), "id": number}
+
+
+def test_a_registered_colour_set_without_labels_or_test_split(empty_data_folder):
+    dataset = load_dataset("tiny_colour")
+    assert (dataset.name, dataset.image_shape, dataset.num_classes) == ("tiny_colour", (8, 12, 3), 0)
+    assert [len(part) for part in (dataset.train, dataset.validation, dataset.test)] == [20, 6, 4]
+    assert dataset.train.labels is None
+    assert not set(dataset.train.images[:, 0, 0, 0]) & set(dataset.test.images[:, 0, 0, 0])
+
+
+def test_mnist_falls_back_loudly_only_when_it_may(empty_data_folder, monkeypatch):
+    monkeypatch.setattr(catalogue, "answers", lambda url: False)
+    with pytest.warns(UserWarning, match="MNIST IS NOT AT HAND: USING mnist5k"):
+        assert load_dataset("mnist").name == "mnist5k"
+    with pytest.raises(InputError, match="its host does not answer"):
+        load_dataset("mnist", fallback="none")
+    with pytest.raises(InputError, match="its host does not answer"):
+        load_dataset("kmnist")
+
+
+def test_a_download_that_breaks_off_counts_as_not_to_be_had(empty_data_folder, monkeypatch):
+    def breaks(builder):
+        raise OSError("connection reset")
+
+    monkeypatch.setattr(catalogue, "answers", lambda url: True)
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", breaks)
+    with pytest.raises(catalogue.UnreachableError, match="connection reset"):
+        load_dataset("mnist", fallback="none")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mnits", r"Unknown `dataset`.*such as.* mnist.*Received: dataset='mnits'"),
+        ("imdb_reviews", "one image of a fixed size"),
+        ("coco", "one image of a fixed size"),
+    ],
+)
+def test_names_that_are_no_image_set(empty_data_folder, name, message):
+    with pytest.raises(InputError, match=message):
+        load_dataset(name)
+
+
+def test_answers_tells_a_host_from_a_dead_one():
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+        assert catalogue.answers(url)
+        assert not catalogue.answers(url + "missing")
+        server.shutdown()
+    assert not catalogue.answers(url)
+    assert not catalogue.answers("not a url")
+
+
+def test_full_mnist_has_the_announced_splits(full_mnist):
+    assert [len(part) for part in (full_mnist.train, full_mnist.validation, full_mnist.test)] == [
+        50_000,
+        10_000,
+        10_000,
+    ]
+    assert set(range(10)) == set(full_mnist.validation.labels.tolist())
+    assert Path(full_mnist.name).name == "mnist"

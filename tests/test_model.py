@@ -1,0 +1,290 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import assert_same, differs, small_gan, values
+
+from gan import GAN, build_discriminator, build_generator, losses, penalties
+from gan.data import Split
+from gan.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def split():
+    rng = np.random.default_rng(0)
+    return Split(rng.integers(0, 256, (64, 28, 28, 1)).astype(np.uint8), rng.integers(0, 10, 64).astype(np.int32))
+
+
+@pytest.fixture
+def batch(split):
+    return next(iter(split.batches(16)))
+
+
+def all_values(gan):
+    return values(gan.generator) + values(gan.discriminator) + values(gan.generator_ema)
+
+
+def test_a_discriminator_update_leaves_the_generator_and_its_average_bit_identical(batch):
+    gan = small_gan()
+    real, labels = batch
+    fake = gan.generator([tf.ones((16, 8)), labels], training=False)
+    g, ema, d, adam = (
+        values(gan.generator),
+        values(gan.generator_ema),
+        values(gan.discriminator),
+        values(gan.g_optimizer),
+    )
+    gan.update_discriminator(real, fake, labels)
+    assert_same(values(gan.generator), g)
+    assert_same(values(gan.generator_ema), ema)
+    assert_same(values(gan.g_optimizer), adam)
+    assert all(not np.array_equal(a, b) for a, b in zip(values(gan.discriminator), d) if a.ndim > 1)
+
+
+def test_a_generator_update_leaves_the_discriminator_and_the_average_bit_identical(batch):
+    gan = small_gan()
+    real, labels = batch
+    d, ema, g, adam = (
+        values(gan.discriminator),
+        values(gan.generator_ema),
+        values(gan.generator),
+        values(gan.d_optimizer),
+    )
+    with tf.GradientTape() as tape:
+        fake = gan.generator([tf.ones((16, 8)) * tf.range(16.0)[:, None], labels], training=True)
+    gan.update_generator(tape, real, fake, labels, None)
+    assert_same(values(gan.discriminator), d)
+    assert_same(values(gan.generator_ema), ema)
+    assert_same(values(gan.d_optimizer), adam)
+    assert differs(values(gan.generator), g)
+
+
+def test_a_generator_update_raises_the_logits_of_its_pictures(batch):
+    gan = small_gan()
+    real, labels = batch
+    latents = tf.random.stateless_normal((16, 8), (0, 0))
+
+    def mean_logit():
+        return float(tf.reduce_mean(gan.discriminator([gan.generator([latents, labels], training=True), labels])))
+
+    before = mean_logit()
+    for _ in range(3):
+        with tf.GradientTape() as tape:
+            fake = gan.generator([latents, labels], training=True)
+        gan.update_generator(tape, real, fake, labels, None)
+    assert mean_logit() > before
+
+
+def test_a_discriminator_update_parts_reals_from_fakes(batch):
+    gan = small_gan(penalties=())
+    real, labels = batch
+    fake = gan.generator([tf.random.stateless_normal((16, 8), (0, 0)), labels], training=False)
+    for _ in range(20):
+        logs, _ = gan.update_discriminator(real, fake, labels)
+    assert logs["real_score"][0] > logs["fake_score"][0]
+    assert logs["real_accuracy"][0] == logs["fake_accuracy"][0] == 1.0
+
+
+def test_the_average_follows_its_half_life_batch_statistics_included(split):
+    gan = small_gan()
+    gan.ema_half_life = 16.0  # a batch: each step moves it half the way
+    before, batches = values(gan.generator_ema), split.batches(16, steps=1)
+    gan.fit(batches, verbose=0, shuffle=False)
+    for average, old, new in zip(values(gan.generator_ema), before, values(gan.generator)):
+        np.testing.assert_allclose(average, (old + new) / 2, atol=1e-6)
+    statistics = [v for v in gan.generator_ema.non_trainable_variables if "moving" in v.path]
+    assert statistics
+    assert all(np.any(v.numpy() != (0 if "mean" in v.path else 1)) for v in statistics)
+
+
+def test_steps_at_once_and_steps_one_by_one_end_alike(split):
+    ends = []
+    for steps_per_execution in (1, 4, 5):
+        gan = small_gan(steps_per_execution=steps_per_execution)
+        history = gan.fit(split.batches(8, steps=8), verbose=0, shuffle=False).history
+        ends.append((all_values(gan), history))
+    for end, history in ends[1:]:
+        for a, b in zip(ends[0][0], end):
+            np.testing.assert_allclose(a, b, atol=2e-4)
+        assert history.keys() == ends[0][1].keys()
+        for name, value in history.items():
+            np.testing.assert_allclose(value, ends[0][1][name], rtol=1e-3, atol=1e-3)
+
+
+def test_the_log_holds_means_over_the_epoch_and_lazy_penalties_over_their_steps(split):
+    class Ones(penalties.Penalty):
+        name = "ones"
+
+        def __call__(self, critic, real, fake):
+            return tf.ones(tf.shape(real)[0])
+
+        def get_config(self):
+            return {}
+
+    gan = small_gan(penalties=[Ones(every=3)])
+    history = gan.fit(split.batches(8, steps=7), verbose=0, shuffle=False).history
+    assert set(history) == {
+        "g_loss", "d_loss", "real_score", "fake_score", "real_accuracy", "fake_accuracy", "ones",
+    }  # fmt: skip
+    assert history["ones"] == [1.0]
+    assert 0.2 < history["d_loss"][0] < 3.0
+
+
+def test_a_lazy_penalty_counts_every_times(split):
+    """One step of SGD: R1 every 16th step moves D as a 16 times stronger R1 in every step does."""
+    moved = []
+    for r1 in (penalties.R1(0.1, every=16), penalties.R1(1.6, every=1)):
+        gan = small_gan()
+        gan.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), penalties=[r1])
+        gan.fit(split.batches(16, steps=1), verbose=0, shuffle=False)
+        moved.append(values(gan.discriminator))
+    for a, b in zip(*moved):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_critic_steps_update_the_discriminator_more_often_on_fresh_reals(split):
+    gan = small_gan(critic_steps=3)
+    gan.fit(split.batches(24, steps=2), verbose=0, shuffle=False)
+    assert int(gan.d_optimizer.iterations) == 6
+    assert int(gan.g_optimizer.iterations) == 2
+
+
+def test_a_relativistic_loss_sees_the_logits_of_reals_after_the_update(batch):
+    seen = []
+
+    class Relativistic(losses.AdversarialLoss):
+        relativistic = True
+
+        def discriminator(self, real_logits, fake_logits):
+            return tf.nn.softplus(fake_logits - real_logits)
+
+        def generator(self, real_logits, fake_logits):
+            seen.append(real_logits.numpy())
+            return tf.nn.softplus(real_logits - fake_logits)
+
+    gan = small_gan(loss=Relativistic(), run_eagerly=True, penalties=())
+    gan.train_step(batch)
+    expected = gan.discriminator(list(batch), training=True)
+    np.testing.assert_allclose(seen[0], expected, atol=1e-6)
+
+
+def test_a_discriminator_with_batch_statistics_sees_reals_and_fakes_apart(batch):
+    seen = []
+
+    class Spy(keras.layers.Layer):
+        def call(self, x):
+            seen.append(x.shape[0])
+            return x
+
+    inputs = keras.Input((28, 28, 1))
+    x = keras.layers.BatchNormalization()(Spy()(inputs))
+    discriminator = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Flatten()(x)))
+    gan = GAN(build_generator((28, 28, 1), 8, width=4), discriminator)
+    gan.compile("sgd", "sgd", run_eagerly=True)
+    seen.clear()
+    gan.train_step(batch[0])
+    assert seen == [16, 16, 16]
+
+
+def test_call_is_the_combined_model(batch):
+    gan, latents, labels = small_gan(), tf.ones((16, 8)), batch[1]
+    made = gan.generator([latents, labels], training=False)
+    np.testing.assert_allclose(gan(latents, labels), gan.discriminator([made, labels]), atol=1e-6)
+
+
+def test_evaluate_feeds_the_average_to_metrics_and_always_the_same_latents(split):
+    class Seen(keras.metrics.Metric):
+        def __init__(self):
+            super().__init__(name="seen")
+            self.count = self.add_variable((), initializer="zeros", name="count")
+            self.sum = self.add_variable((), initializer="zeros", name="sum")
+
+        def update_state(self, real, fake, labels=None):
+            self.count.assign_add(tf.cast(tf.shape(real)[0], tf.float32))
+            self.sum.assign_add(tf.reduce_sum(fake) + 0.0 * tf.cast(tf.reduce_sum(labels), tf.float32))
+
+        def result(self):
+            return {"seen": self.count, "brightness": self.sum}
+
+    gan = small_gan(metrics=[Seen()])
+    first = gan.evaluate(split.batches(16), verbose=0, return_dict=True)
+    assert first["seen"] == 64
+    assert gan.evaluate(split.batches(16), verbose=0, return_dict=True) == first
+    history = gan.fit(
+        split.batches(16, steps=2), validation_data=split.batches(16), validation_freq=1, verbose=0, shuffle=False
+    ).history
+    assert history["val_seen"] == [64]
+    assert history["val_brightness"] != [first["brightness"]]
+    assert "seen" not in history
+    assert "val_g_loss" not in history
+
+
+def test_save_and_load_continue_alike(split, tmp_path):
+    gan = small_gan(steps_per_execution=2)
+    gan.fit(split.batches(8, steps=4), verbose=0, shuffle=False)
+    gan.save(tmp_path / "gan.keras")
+    loaded = keras.saving.load_model(tmp_path / "gan.keras")
+    assert_same(values(loaded), values(gan))
+    assert_same(values(loaded.d_optimizer), values(gan.d_optimizer))
+    assert loaded.penalties[0].get_config() == gan.penalties[0].get_config()
+    assert (loaded.seed, loaded.ema_half_life) == (gan.seed, gan.ema_half_life)
+    for one in (gan, loaded):
+        one.fit(split.batches(8, steps=4, first_step=4), verbose=0, shuffle=False)
+    for a, b in zip(all_values(gan), all_values(loaded)):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_an_uncompiled_gan_survives_too(tmp_path):
+    gan = GAN(build_generator((8, 8, 1), 4, width=4), build_discriminator((8, 8, 1), width=4), ema_half_life=7.0)
+    gan.save(tmp_path / "gan.keras")
+    loaded = keras.saving.load_model(tmp_path / "gan.keras")
+    assert not loaded.compiled
+    assert loaded.ema_half_life == 7.0
+    assert_same(values(loaded), values(gan))
+
+
+def test_bad_input(batch):
+    g, d = build_generator((28, 28, 1), 4, width=4), build_discriminator((28, 28, 1), width=4)
+    with pytest.raises(InputError, match=r"a discriminator of \(28, 28, 1\) images"):
+        GAN(g, build_discriminator((8, 8, 1), width=4))
+    with pytest.raises(InputError, match="a discriminator of 0 classes"):
+        GAN(g, build_discriminator((28, 28, 1), 10, width=4))
+    with pytest.raises(InputError, match="ema_half_life"):
+        GAN(g, d, ema_half_life=0.0)
+    gan = GAN(g, d)
+    adam = keras.optimizers.Adam()
+    with pytest.raises(InputError, match="two optimizers"):
+        gan.compile(adam, adam)
+    with pytest.raises(InputError, match="critic_steps"):
+        gan.compile("adam", "adam", critic_steps=0)
+    with pytest.raises(InputError, match="Unknown `loss`"):
+        gan.compile("adam", "adam", loss="nonsense")
+    with pytest.raises(InputError, match="this GAN is conditional"):
+        small_gan(run_eagerly=True).train_step(batch[0])
+
+
+def test_xla_is_off_on_a_cpu_unless_asked_for():
+    assert small_gan().jit_compile is bool(tf.config.list_physical_devices("GPU"))
+
+
+def test_two_runs_of_one_seed_end_bit_identical():
+    """With deterministic kernels, which can only be switched on for a whole process."""
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    code = """
+import sys; sys.path.insert(0, sys.argv[1])
+from conftest import assert_same, small_gan, values
+from gan import load_dataset, runtime
+runtime.start(deterministic=True)
+digits, ends = load_dataset("mnist5k"), []
+for seed in (0, 0, 1):
+    gan = small_gan(seed=seed, steps_per_execution=4)
+    gan.fit(digits.train.batches(32, steps=20, seed=seed), verbose=0, shuffle=False)
+    ends.append(values(gan) + values(gan.g_optimizer) + values(gan.d_optimizer))
+assert_same(ends[0], ends[1])
+assert any((a != b).any() for a, b in zip(ends[0], ends[2]))
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2_000:]

@@ -1,0 +1,61 @@
+"""Whether the digits are any good, as the README says: by a classifier that the test trains on real ones."""
+
+import keras
+import numpy as np
+import pytest
+from conftest import run_gan
+
+from gan import generate, images, load_generator
+
+pytestmark = pytest.mark.slow
+
+
+def floats(pictures):
+    return images.from_uint8(pictures.astype(np.float32))
+
+
+def train_classifier(dataset, epochs):
+    keras.utils.set_random_seed(1)
+    layers = [keras.Input((28, 28, 1))]
+    for filters in (32, 64):
+        layers += [keras.layers.Conv2D(filters, 3, padding="same", use_bias=False), keras.layers.BatchNormalization()]
+        layers += [keras.layers.ReLU(), keras.layers.MaxPooling2D()]
+    layers += [keras.layers.Flatten(), keras.layers.Dropout(0.4), keras.layers.Dense(10)]
+    classifier = keras.Sequential(layers)
+    rate = keras.optimizers.schedules.CosineDecay(2e-3, epochs * (len(dataset.train) // 64))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    classifier.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"], jit_compile=False)
+    classifier.fit(floats(dataset.train.images), dataset.train.labels, batch_size=64, epochs=epochs, verbose=0)
+    accuracy = classifier.evaluate(floats(dataset.test.images), dataset.test.labels, verbose=0)[1]
+    return classifier, accuracy
+
+
+def mean_distance_within_classes(pictures, labels):
+    means = []
+    for label in range(10):
+        flat = pictures[labels == label][:100].reshape(-1, 784)
+        distances = np.linalg.norm(flat[:, None] - flat[None], axis=-1)
+        means.append(distances.sum() / (len(flat) * (len(flat) - 1)))
+    return np.mean(means)
+
+
+def check(dataset, run, *, agreement, accuracy, epochs):
+    classifier, reached = train_classifier(dataset, epochs)
+    assert reached >= accuracy
+    fake, asked = generate(load_generator(run), 1_000, seed=1), np.arange(1_000) % 10
+    seen = np.asarray(classifier(fake, training=False)).argmax(axis=1)
+    assert (seen == asked).mean() >= agreement
+    real = mean_distance_within_classes(floats(dataset.train.images), dataset.train.labels)
+    assert mean_distance_within_classes(fake, asked) >= 0.8 * real
+
+
+def test_the_quick_run_on_embedded_digits(digits, tmp_path):
+    done = run_gan("train", "--dataset", "mnist5k", "--output", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    check(digits, tmp_path / "run", agreement=0.95, accuracy=0.97, epochs=12)
+
+
+def test_the_run_on_full_mnist(full_mnist, tmp_path):
+    done = run_gan("train", "--dataset-fallback", "none", "--output", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    check(full_mnist, tmp_path / "run", agreement=0.98, accuracy=0.99, epochs=4)

@@ -1,0 +1,141 @@
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gan import build_generator, generate, interpolate, latents, sampling
+from gan.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def conditional():
+    keras.utils.set_random_seed(0)
+    return build_generator((28, 28, 1), 16, 10, width=8)
+
+
+@pytest.fixture(scope="module")
+def unconditional():
+    keras.utils.set_random_seed(0)
+    return build_generator((28, 28, 1), 16, width=8)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), indices=st.lists(st.integers(0, 5_000), min_size=1, max_size=20))
+def test_a_latent_is_itself_in_any_company(seed, indices):
+    together = latents(seed, indices, 5)
+    assert together.shape == (len(indices), 5)
+    for row, index in zip(together, indices):
+        np.testing.assert_array_equal(row, latents(seed, [index], 5)[0])
+
+
+def test_latents_are_standard_normal_and_never_repeat_between_seeds_or_indices():
+    drawn = np.concatenate([latents(seed, np.arange(3_000), 8) for seed in (0, 1, 2)])
+    assert len(np.unique(drawn[:, 0])) == pytest.approx(9_000, abs=9)
+    np.testing.assert_allclose([drawn.mean(), drawn.std()], [0, 1], atol=0.02)
+    correlation = np.corrcoef(drawn[:3_000].ravel(), drawn[3_000:6_000].ravel())[0, 1]
+    assert abs(correlation) < 0.03
+
+
+def test_latents_are_pinned():
+    """A saved seed must give the same pictures in later versions."""
+    np.testing.assert_allclose(latents(0, [0, 7, 1_024], 2), PINNED, rtol=1e-5)
+
+
+PINNED = [[1.0800695, -1.0989751], [-0.8089932, -0.01807306], [-1.3017904, -0.5513383]]
+
+
+def test_training_and_sampling_share_nothing():
+    sampled = latents(0, np.arange(64), 4)
+    trained = sampling.training_latents(0, 0, 0, 0, (64, 4)).numpy()
+    evaluated = sampling.evaluation_latents(0, 0, (64, 4)).numpy()
+    assert not set(sampled.ravel()) & set(trained.ravel())
+    assert not set(evaluated.ravel()) & set(trained.ravel())
+
+
+def test_training_latents_depend_on_every_counter():
+    first = sampling.training_latents(0, 5, 0, 0, (4, 4)).numpy()
+    np.testing.assert_array_equal(first, sampling.training_latents(0, 5, 0, 0, (4, 4)))
+    for other in ((1, 5, 0, 0), (0, 6, 0, 0), (0, 5, 1, 0), (0, 5, 0, 1)):
+        assert not np.isclose(first, sampling.training_latents(*other, (4, 4))).any()
+
+
+def test_a_picture_is_the_same_alone_in_a_batch_and_again(conditional):
+    batch = generate(conditional, 64, seed=5)
+    assert batch.shape == (64, 28, 28, 1)
+    np.testing.assert_allclose(generate(conditional, 1, seed=5, start=7)[0], batch[7], atol=1e-5)
+    np.testing.assert_allclose(generate(conditional, 20, seed=5, start=30, batch_size=3), batch[30:50], atol=1e-5)
+    np.testing.assert_array_equal(generate(conditional, 64, seed=5), batch)
+    assert not np.isclose(generate(conditional, 64, seed=6), batch).all(axis=(1, 2, 3)).any()
+
+
+def test_labels_default_to_index_modulo_classes(conditional):
+    drawn = generate(conditional, 25, start=4)
+    np.testing.assert_allclose(drawn, generate(conditional, 25, start=4, labels=np.arange(4, 29) % 10), atol=1e-6)
+    np.testing.assert_allclose(drawn[3], generate(conditional, 25, start=4, labels=7)[3], atol=1e-6)
+
+
+def test_truncation_keeps_within_and_keeps_order():
+    z = latents(0, np.arange(2_000), 4)
+    truncated = sampling.truncate(z, 0.7)
+    assert np.abs(truncated).max() <= 0.7
+    assert (np.argsort(truncated[:, 0]) == np.argsort(z[:, 0])).all()
+    np.testing.assert_allclose(sampling.truncate(z, 30.0), z, atol=1e-5)
+
+
+def test_truncated_latents_follow_the_truncated_normal():
+    from scipy.stats import kstest, truncnorm
+
+    truncated = sampling.truncate(latents(1, np.arange(4_000), 1), 1.2).ravel()
+    assert kstest(truncated, truncnorm(-1.2, 1.2).cdf).pvalue > 0.01
+
+
+def test_truncation_shrinks_variety(conditional):
+    spread = [generate(conditional, 64, labels=3, truncation=t).std(axis=0).mean() for t in (0.2, None)]
+    assert spread[0] < spread[1]
+
+
+def test_a_walk_begins_and_ends_at_its_pictures(conditional, unconditional):
+    for generator in (conditional, unconditional):
+        walk = interpolate(generator, 3, 8, 6, seed=2)
+        assert walk.shape == (6, 28, 28, 1)
+        np.testing.assert_allclose(walk[0], generate(generator, 1, seed=2, start=3)[0], atol=1e-5)
+        np.testing.assert_allclose(walk[-1], generate(generator, 1, seed=2, start=8)[0], atol=1e-5)
+    kept = interpolate(conditional, 3, 8, 6, seed=2, labels=4)
+    np.testing.assert_allclose(kept[-1], generate(conditional, 1, seed=2, start=8, labels=4)[0], atol=1e-5)
+
+
+def test_the_arc_keeps_the_length_of_the_ends():
+    first, second = np.array([3.0, 0.0]), np.array([0.0, 3.0])
+    points = sampling.spherical(first, second, np.linspace(0, 1, 5)[:, None])
+    np.testing.assert_allclose(np.linalg.norm(points, axis=1), 3.0)
+    np.testing.assert_allclose(points[2], [3 / np.sqrt(2)] * 2)
+    np.testing.assert_allclose(sampling.spherical(first, 2 * first, np.array([[0.5]])), [[4.5, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num": 0}, "`num`. Expected a whole number >= 1. Received: num=0"),
+        ({"num": 2.5}, "`num`"),
+        ({"seed": -1}, "`seed`"),
+        ({"start": -1}, "`start`"),
+        ({"truncation": 0.0}, "`truncation`"),
+        ({"truncation": float("nan")}, "`truncation`"),
+        ({"labels": 12}, "`labels`. Expected whole numbers from 0 to 9. Received: labels=12"),
+        ({"labels": -1}, "`labels`"),
+        ({"labels": 1.5}, "`labels`"),
+        ({"labels": [1, 2, 3]}, "one label, or 64 of them"),
+        ({"batch_size": 0}, "`batch_size`"),
+    ],
+)
+def test_bad_input(conditional, options, message):
+    with pytest.raises(InputError, match=message):
+        generate(conditional, **options)
+
+
+def test_labels_of_an_unconditional_generator_are_refused(unconditional):
+    with pytest.raises(InputError, match="this generator is unconditional"):
+        generate(unconditional, labels=1)
+    with pytest.raises(InputError, match="`steps`"):
+        interpolate(unconditional, 0, 1, 1)

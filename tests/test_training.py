@@ -1,0 +1,94 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import assert_same, rows_of, size_of, values
+
+from gan import checkpoints, load_generator, train
+from gan.config import DataConfig, ModelConfig, OptimizationConfig, TrainConfig, config_from_dict
+from gan.data import Dataset, Split
+from gan.errors import InputError
+from gan.training import build_gan
+
+QUICK = TrainConfig(
+    data=DataConfig(dataset="mnist5k"),
+    model=ModelConfig(latent_dim=8, g_width=4, d_width=4),
+    optimization=OptimizationConfig(steps=7, batch_size=16, steps_per_execution=2),
+)
+
+
+def test_a_run_folder_is_complete(tiny_run):
+    folder, said = tiny_run["folder"], tiny_run["said"]
+    assert sorted(file.name for file in folder.iterdir()) == ["config.json", "generator.keras", "log.csv", "samples"]
+    rows = rows_of(folder / "log.csv")
+    assert [row["images"] for row in rows] == ["160", "320", "384"]  # 12 steps of 32 in intervals of 5
+    pictures = sorted(file.name for file in (folder / "samples").iterdir())
+    assert pictures == ["000000160.png", "000000320.png", "000000384.png", "samples.gif"]
+    assert size_of(folder / "samples" / "000000384.png") == (604, 604)
+    not_finite = {name for row in rows for name, value in row.items() if not np.isfinite(float(value))}
+    assert not_finite == {"r1"}  # every 16th step is the first only
+    assert np.isfinite(float(rows[0]["r1"]))
+    assert (said["images"], said["steps"], said["dataset"], said["interrupted"]) == (384, 12, "mnist5k", False)
+
+
+def test_a_run_records_itself(tiny_run):
+    record = json.loads((tiny_run["folder"] / "config.json").read_text())
+    config = config_from_dict(record["config"])
+    assert (config.seed, config.optimization.steps, config.data.dataset) == (3, 12, "mnist5k")
+    assert record["dataset"]["name"] == "mnist5k"
+    assert record["dataset"]["train"] == 4_000
+    assert record["versions"]["keras"]
+    assert record["result"]["images"] == 384
+    assert record["sha256"] == checkpoints.sha256(tiny_run["folder"] / "generator.keras")
+
+
+def test_the_learning_rate_falls_as_a_cosine(tmp_path):
+    config = replace(QUICK, optimization=replace(QUICK.optimization, steps=8, learning_rate=0.01), eval_every=64)
+    train(config, output=tmp_path)
+    rows = rows_of(tmp_path / "log.csv")
+    np.testing.assert_allclose([float(row["learning_rate"]) for row in rows], [0.0051, 0.0002], rtol=1e-3)
+
+
+def test_one_seed_gives_one_run_and_intervals_do_not_change_it(tmp_path):
+    ends = []
+    for name, eval_every in (("a", None), ("b", 16 * 3), ("c", 10**6)):
+        run = train(replace(QUICK, eval_every=eval_every), output=tmp_path / name)
+        ends.append(values(load_generator(run.generator)))
+    for other in ends[1:]:
+        for a, b in zip(ends[0], other):
+            np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def test_a_run_can_start_from_the_generator_of_another(tmp_path, digits):
+    first = train(QUICK, output=tmp_path / "first")
+    gan = build_gan(replace(QUICK, init_from=str(first.folder), seed=9), digits)
+    assert_same(values(gan.generator), values(load_generator(first.folder)))
+    assert_same(values(gan.generator_ema), values(gan.generator))
+    wider = replace(QUICK, model=replace(QUICK.model, g_width=8), init_from=str(first.folder))
+    with pytest.raises(InputError, match="other weights than this configuration"):
+        train(wider, output=tmp_path / "second")
+    assert not (tmp_path / "second").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"optimization": replace(QUICK.optimization, batch_size=4_001)}, "from 1 to the 4000 training images"),
+        ({"optimization": replace(QUICK.optimization, batch_size=2_001, critic_steps=2)}, "4000 training images"),
+        ({"data": DataConfig(dataset="no_such_set")}, "Unknown `dataset`"),
+        ({"init_from": "no-such-run"}, "No such checkpoint"),
+    ],
+)
+def test_what_does_not_fit_the_data_leaves_nothing_behind(tmp_path, changed, message):
+    with pytest.raises(InputError, match=message):
+        train(replace(QUICK, **changed), output=tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_conditional_gan_needs_labels():
+    part = Split(np.zeros((4, 8, 8, 1), np.uint8), None)
+    with pytest.raises(InputError, match="has no labels"):
+        build_gan(TrainConfig(), Dataset("plain", 0, part, part, part))
+    config = TrainConfig(model=ModelConfig(conditioning="none", g_width=4, d_width=4))
+    assert len(build_gan(config, Dataset("plain", 0, part, part, part)).generator.inputs) == 1
