@@ -64,7 +64,7 @@ def damaged(tiny_run, tmp_path):
 
 @pytest.mark.parametrize("name", ["truncated", "empty", "text", "flipped", "zip", "classifier"])
 def test_what_is_no_generator_is_refused(damaged, name):
-    with pytest.raises(InputError, match="not a Keras model, or is damaged|is no generator"):
+    with pytest.raises(InputError, match=r"not a Keras model, or is damaged|is no generator"):
         load_generator(damaged / f"{name}.keras")
 
 

@@ -1,12 +1,12 @@
 """The command line through a real process."""
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,8 +132,8 @@ def test_bad_input_that_only_the_data_shows(gan_command, tmp_path, options, word
 def test_training_says_where_things_are_and_json_is_one_object(tiny_run):
     said = json.loads(tiny_run["stdout"])
     assert tiny_run["stdout"].count("\n") == 1
-    assert os.path.exists(said["generator"])
-    assert os.path.exists(said["samples"])
+    assert Path(said["generator"]).exists()
+    assert Path(said["samples"]).exists()
     assert tiny_run["stderr"].startswith("device: ")
     assert "g_loss" in tiny_run["stderr"]
     assert not re.search(r"WARNING|[IWE]0000|oneDNN|cuda", tiny_run["stderr"])

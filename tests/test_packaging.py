@@ -24,7 +24,7 @@ def wheel(tmp_path_factory):
         if (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
-    (source / "checkpoints" / "00009-mine").mkdir()
+    (source / "checkpoints" / "00009-mine").mkdir(parents=True)
     (source / "checkpoints" / "00009-mine" / "generator.keras").write_bytes(b"somebody's run")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--no-deps", "--no-build-isolation"]
     subprocess.run([*pip, "--wheel-dir", folder, source], check=True, capture_output=True)
