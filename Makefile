@@ -26,10 +26,15 @@ lint: .venv/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Each is made beside and put in place when it is done. Of the samples, the last grid and the film are shipped.
 checkpoints: .venv/installed
-	rm -rf checkpoints/mnist
-	$(BIN)/gan train mnist --dataset-fallback none --output checkpoints/mnist
-	ls checkpoints/mnist/samples/*.png | head -n -1 | xargs rm  # of its samples, the last grid and the film are shipped
+	rm -rf build/checkpoints
+	$(BIN)/gan train-classifier mnist-classifier --output build/checkpoints/mnist-classifier
+	$(BIN)/gan train-classifier mnist-probe --output build/checkpoints/mnist-probe
+	$(BIN)/gan train mnist --dataset-fallback none --output build/checkpoints/mnist
+	cd build/checkpoints/mnist/samples && ls *.png | sort -r | tail -n +2 | xargs rm
+	for name in mnist-classifier mnist-probe mnist; do \
+		rm -rf checkpoints/$$name && mv build/checkpoints/$$name checkpoints/$$name || exit 1; done
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -47,6 +47,7 @@ __all__ = [  # noqa: RUF022 - in the order in which one meets them
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
+        import_module("gan.runtime").check_backend()
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'gan' has no attribute {name!r}")
 

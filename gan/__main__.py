@@ -1,6 +1,15 @@
-"""python -m gan."""
+"""python -m gan, and the console script."""
 
-from gan.cli import main
+
+def main() -> int:
+    """The command line, with Ctrl-C heard from the first import on."""
+    try:
+        from gan.cli import main as run
+
+        return run()
+    except KeyboardInterrupt:
+        return 130
+
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,8 @@ from gan.errors import InputError
 if TYPE_CHECKING:
     import keras
 
-GENERATOR, CONFIG, LOG, SAMPLES = "generator.keras", "config.json", "log.csv", "samples"
+GENERATOR, CLASSIFIER, CONFIG = "generator.keras", "classifier.keras", "config.json"
+LOG, SAMPLES, REPORT = "log.csv", "samples", "report.json"
 RUNS = Path("checkpoints")
 """Where runs go unless told otherwise, relative to the working directory."""
 
@@ -41,7 +43,7 @@ def find_generator(checkpoint: str | Path) -> Path:
     path = Path(checkpoint)
     if path.is_dir():
         path = path / GENERATOR
-    elif not path.exists() and str(checkpoint) in list_checkpoints():
+    if not path.exists() and str(checkpoint) in list_checkpoints():
         path = shipped_folder() / checkpoint / GENERATOR
     if not path.is_file():
         raise InputError(
@@ -58,8 +60,8 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             whole = needed <= set(archive.namelist()) and archive.testzip() is None
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError):
-        whole = False
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError):
+        whole = False  # RuntimeError: said to be encrypted, or packed in an unknown way
     if not whole:
         raise InputError(
             "This file is not a Keras model, or is damaged",
@@ -77,20 +79,51 @@ def load_generator(checkpoint: str | Path) -> "keras.Model":
     Loads in Keras' safe mode. Raises `InputError` for a path that does not exist, or a file that is no generator.
     """
     path = find_generator(checkpoint)
+    model = load_model(path, expected="a generator")
+    if not _is_generator(model):
+        raise _no_generator(path)
+    return model
+
+
+def _no_generator(path: Path) -> InputError:
+    expected = "latents [B, L] in, images [B, H, W, C] out"
+    return InputError("This model is no generator", expected=expected, received=str(path))
+
+
+def find_classifier(checkpoint: str | Path) -> tuple[Path, dict[str, Any]]:
+    """(file, card) of a classifier's folder or shipped name, its SHA-256 checked. The card is its config.json.
+
+    Raises `InputError` when there is none, or the file is not the one that the card describes.
+    """
+    folder = Path(checkpoint)
+    if not folder.is_dir():
+        folder = shipped_folder() / folder
+    path, card_path = folder / CLASSIFIER, folder / CONFIG
+    if not (path.is_file() and card_path.is_file()):
+        raise InputError(
+            "No such classifier",
+            expected=f"a folder with {CLASSIFIER} and {CONFIG}, or a shipped name",
+            received=str(checkpoint),
+        )
+    card = read_json(card_path)
+    if sha256(path) != card.get("sha256"):
+        raise InputError(
+            "This classifier is not the one of its card",
+            expected=f"SHA-256 {card.get('sha256')}",
+            received=f"{path}: {sha256(path)}",
+        )
+    return path, card
+
+
+def load_model(path: Path, *, expected: str) -> "keras.Model":
+    """Loads a `.keras` file in safe mode, uncompiled. Raises `InputError` when it does not load as what is expected."""
     import keras
 
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError) as error:
-        first_line = str(error).strip().partition("\n")[0]
-        raise InputError(
-            "This model does not load", expected="a generator", received=f"{path}: {first_line}"
-        ) from error
-    if not _is_generator(model):
-        raise InputError(
-            "This model is no generator", expected="latents [B, L] in, images [B, H, W, C] out", received=str(path)
-        )
-    return model
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError("This model does not load", expected=expected, received=f"{path}: {reason}") from error
 
 
 def _is_generator(model: Any) -> bool:
@@ -110,9 +143,12 @@ def describe(checkpoint: str | Path) -> dict[str, Any]:
     Raises `InputError` as `find_generator` does.
     """
     path = find_generator(checkpoint)
-    with zipfile.ZipFile(path) as archive:
-        config = json.loads(archive.read("config.json"))
-    layers = {layer.get("config", {}).get("name"): layer["config"] for layer in config["config"].get("layers", [])}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            described = json.loads(archive.read("config.json"))["config"]["layers"]
+        layers = {layer["config"]["name"]: layer["config"] for layer in described}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _no_generator(path) from error
     return {
         "file": str(path),
         "bytes": path.stat().st_size,
@@ -123,14 +159,21 @@ def describe(checkpoint: str | Path) -> dict[str, Any]:
 
 
 def load_config(checkpoint: str | Path) -> dict[str, Any] | None:
-    """What the run recorded of itself; None where only the generator is at hand. Raises `InputError` if damaged."""
+    """What the run recorded of itself; None where there is no record of a run. Raises `InputError` for one damaged."""
     path = find_generator(checkpoint).parent / CONFIG
     if not path.is_file():
         return None
+    record = read_json(path)
+    ours = isinstance(record, dict) and all(isinstance(record.get(part), dict) for part in ("config", "dataset"))
+    return record if ours else None
+
+
+def read_json(path: Path) -> Any:
+    """Reads JSON. Raises `InputError` if it is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError("Damaged config.json", expected="JSON", received=f"{path}: {error}") from error
+        raise InputError(f"Damaged {path.name}", expected="JSON", received=f"{path}: {error}") from error
 
 
 def new_run(output: str | Path | None, name: str) -> Path:
@@ -157,8 +200,11 @@ def new_run(output: str | Path | None, name: str) -> Path:
         number += 1
 
 
-def check_output(output: str | Path) -> None:
-    """Raises `InputError` unless `output` can become the folder of a new run; writes nothing."""
+def check_output(output: str | Path | None) -> None:
+    """Raises `InputError` unless `output` can become the folder of a new run (None: a numbered one); writes nothing."""
+    if output is None:
+        check_writable(RUNS / "run" / CONFIG)
+        return
     path = Path(output)
     if path.is_dir() and any(path.iterdir()):
         raise InputError("The output folder is not empty", expected="a new or empty folder", received=str(output))

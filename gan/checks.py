@@ -16,14 +16,17 @@ def check(holds: bool, name: str, expected: str, received: Any) -> None:
         raise InputError(f"Bad `{name}`", expected=expected, received=f"{name}={received!r}")
 
 
-def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
+LARGEST = 2**31 - 1
+
+
+def check_whole(name: str, value: Any, least: int, most: int = LARGEST) -> None:
     """Raises `InputError` unless `value` is a whole number, of NumPy's kind too, from `least` to `most`."""
     try:
         number = operator.index(value)
     except TypeError:
         number = least - 1
-    holds = number >= least and (most is None or number <= most)
-    check(holds, name, f"a whole number {f'>= {least}' if most is None else f'from {least} to {most}'}", value)
+    limits = f">= {least}" if most == LARGEST and number < least else f"from {least} to {most}"
+    check(least <= number <= most, name, f"a whole number {limits}", value)
 
 
 def check_seed(value: Any) -> None:
@@ -45,7 +48,7 @@ def check_sampling(*, num: Any, seed: Any, start: Any, truncation: float | None)
     """Raises `InputError` unless pictures start, ..., start + num - 1 of a seed can be drawn."""
     check_whole("num", num, 1)
     check_seed(seed)
-    check_whole("start", start, 0)
+    check_whole("start", start, 0, 2**53)
     if truncation is not None:
         check_positive("truncation", truncation)
 

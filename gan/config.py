@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Suppress
 
-from gan.checks import check, check_positive, check_seed, check_share, check_whole
+from gan.checks import LARGEST, check, check_positive, check_seed, check_share, check_whole
 from gan.errors import InputError
 
 Arch = Literal["dcgan", "mlp"]
@@ -115,7 +115,9 @@ class OptimizationConfig:
         if self.steps is not None:
             return self.steps
         images = self.images if self.epochs is None else self.epochs * training_images
-        return max(1, round(images / (self.batch_size * self.critic_steps)))
+        steps = images / (self.batch_size * self.critic_steps)
+        check(steps <= LARGEST, "epochs", f"a run of at most {LARGEST} steps", self.epochs)
+        return max(1, round(steps))
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,38 @@ class TrainConfig:
     def as_dict(self) -> dict[str, Any]:
         """The options as nested dicts of JSON types; `config_from_dict` is the inverse."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """Training of a classifier. The defaults are the preset `mnist-classifier`, which reports."""
+
+    dataset: str = "mnist"
+    """mnist5k or an image set of tensorflow-datasets with labels."""
+    width: int = 32
+    """Filters of the first of three stages; each next has twice as many."""
+    blocks: int = 2
+    """Convolutions in a stage."""
+    epochs: int = 14
+    """Passes over the training images."""
+    batch_size: int = 128
+    """Images in a step."""
+    learning_rate: float = 2e-3
+    """Adam's learning rate at the start of a cosine decay."""
+    seed: int = 0
+    """Owner of every random number."""
+
+    def __post_init__(self) -> None:
+        for name in ("width", "blocks", "epochs", "batch_size"):
+            check_whole(name, getattr(self, name), 1)
+        check_positive("learning_rate", self.learning_rate)
+        check_seed(self.seed)
+
+
+CLASSIFIERS: Mapping[str, ClassifierConfig] = MappingProxyType(
+    {"mnist-classifier": ClassifierConfig(), "mnist-probe": ClassifierConfig(width=12, blocks=1)}
+)
+"""Recipes by name: `gan train-classifier NAME`. The probe is the small fast one, for selection during training."""
 
 
 def config_from_dict(options: Mapping[str, Any]) -> TrainConfig:

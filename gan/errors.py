@@ -1,4 +1,4 @@
-"""The one exception for input that cannot be used."""
+"""The exceptions that the command line turns into one line: bad input, and a run that failed."""
 
 
 class InputError(ValueError):
@@ -12,3 +12,7 @@ class InputError(ValueError):
 
     def __init__(self, problem: str, *, expected: str, received: str) -> None:
         super().__init__(f"{problem}. Expected {expected}. Received: {received}.")
+
+
+class TrainingError(RuntimeError):
+    """A training run that cannot go on, such as one whose loss is no number any more. The message says when and why."""

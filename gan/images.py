@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+MOST_FRAMES = 100
+
 
 def from_uint8(pixels: Any) -> Any:
     """0..255 -> [-1, 1]: x / 127.5 - 1. `pixels`: floats (array or tensor) that hold whole numbers; same shape back."""
@@ -52,7 +54,16 @@ def save_png(path: Path, image: np.ndarray) -> None:
 
 
 def save_gif(path: Path, frames: Sequence[Path], *, milliseconds: int = 200) -> None:
-    """Joins image files of one size into an animated GIF that loops, and rests two seconds on the last."""
-    pictures = [Image.open(frame) for frame in frames]
-    durations = [milliseconds] * (len(pictures) - 1) + [2_000]
-    pictures[0].save(path, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
+    """Joins image files of one size into an animated GIF that loops, and rests two seconds on the last.
+
+    Of more than `MOST_FRAMES` files, that many are shown, evenly spaced, the first and the last among them.
+    """
+    chosen = np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES)).round().astype(int)
+    pictures = (_read(frames[index]) for index in chosen)
+    durations = [milliseconds] * (len(chosen) - 1) + [2_000]
+    next(pictures).save(path, format="GIF", save_all=True, append_images=pictures, duration=durations, loop=0)
+
+
+def _read(path: Path) -> Image.Image:
+    with Image.open(path) as picture:
+        return picture.copy()

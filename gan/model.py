@@ -7,10 +7,12 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from gan import losses, networks, penalties, sampling
+from gan import losses, networks, sampling
 from gan.checks import check_positive, check_seed, check_whole
 from gan.errors import InputError
 from gan.metrics import WeightedMeans
+from gan.penalties import Penalty
+from gan.penalties import get as get_penalty
 
 STEP_LOGS = ("g_loss", "d_loss", "real_score", "fake_score", "real_accuracy", "fake_accuracy")
 """What every train step reports; scores are mean logits, accuracies the share of logits on the right side of zero."""
@@ -82,7 +84,7 @@ class GAN(keras.Model):
         g_optimizer: Any,
         d_optimizer: Any,
         loss: str | losses.AdversarialLoss = "non_saturating",
-        penalties: Iterable[str | penalties.Penalty] = (),
+        penalties: Iterable[str | Penalty] = (),
         critic_steps: int = 1,
         metrics: Iterable[keras.metrics.Metric] = (),
         *,
@@ -106,6 +108,7 @@ class GAN(keras.Model):
         g_optimizer, d_optimizer = keras.optimizers.get(g_optimizer), keras.optimizers.get(d_optimizer)
         if g_optimizer is d_optimizer:
             raise InputError("One optimizer for both nets", expected="two optimizers", received="the same object twice")
+        self._keras_options = {"jit_compile": jit_compile, **keras_options}
         if jit_compile == "auto":
             jit_compile = bool(tf.config.list_physical_devices("GPU"))
         super().compile(optimizer=None, jit_compile=jit_compile, **keras_options)
@@ -113,12 +116,11 @@ class GAN(keras.Model):
         self.g_optimizer.build(self.generator.trainable_variables)
         self.d_optimizer.build(self.discriminator.trainable_variables)
         self.adversarial_loss = losses.get(loss)
-        self.penalties = _penalties(penalties)
+        self.penalties = [get_penalty(penalty) for penalty in penalties]
         self.critic_steps = critic_steps
         self.evaluation_metrics = list(metrics)
         self.step_means = WeightedMeans((*STEP_LOGS, *(penalty.name for penalty in self.penalties)))
         self._evaluated_batches = keras.metrics.Sum(name="evaluated_batches", dtype="int64")
-        self._keras_options = {"jit_compile": jit_compile, **keras_options}
 
     def call(self, latents: Any, labels: Any = None, training: bool | None = None) -> Any:
         """The combined model D(G(z)): latents [B, L](, labels int32 [B]) -> logits [B, 1]."""
@@ -163,8 +165,7 @@ class GAN(keras.Model):
                 value, due = self._penalty(penalty, step, real, fake, labels)
                 total += penalty.every * value
                 logs[penalty.name] = (value, due)
-        variables = self.discriminator.trainable_variables
-        self.d_optimizer.apply(tape.gradient(total, variables), variables)
+        self._apply_gradients(self.d_optimizer, tape, total, self.discriminator, "d_loss")
         logs["d_loss"] = (d_loss, 1.0)
         logs["real_score"] = (ops.mean(real_logits), 1.0)
         logs["fake_score"] = (ops.mean(fake_logits), 1.0)
@@ -173,22 +174,33 @@ class GAN(keras.Model):
         return logs, real_logits
 
     def update_generator(self, tape: tf.GradientTape, real: Any, fake: Any, labels: Any, real_logits: Any) -> Any:
-        """One G update, for `fake` that `tape` saw G make; touches G and its optimizer only. Returns the loss."""
+        """One G update, for `fake` that `tape` saw G make; returns the loss.
+
+        Touches G and its optimizer only; if D has batch statistics, its forward pass moves those.
+        """
         with tape:  # goes on recording where G's forward pass ended
             fake_logits = self._critic(fake, labels)
             if self.adversarial_loss.relativistic:
                 real_logits = self._critic(real, labels)
             loss = ops.mean(self.adversarial_loss.generator(real_logits, fake_logits))
-        variables = self.generator.trainable_variables
-        self.g_optimizer.apply(tape.gradient(loss, variables), variables)
+        self._apply_gradients(self.g_optimizer, tape, loss, self.generator, "g_loss")
         return loss
+
+    def _apply_gradients(
+        self, optimizer: Any, tape: tf.GradientTape, loss: Any, network: keras.Model, name: str
+    ) -> None:
+        """Moves the trainable variables of `network`, and nothing if the loss is NaN or infinite: that is an error."""
+        variables = network.trainable_variables
+        gradients = tape.gradient(loss, variables)
+        with tf.control_dependencies([tf.debugging.check_numerics(loss, name)]):
+            optimizer.apply([tf.identity(gradient) for gradient in gradients], variables)
 
     def _update_average(self, images: Any) -> None:
         kept = tf.pow(0.5, tf.cast(images, tf.float32) / self.ema_half_life)
-        for average, variable in zip(self.generator_ema.variables, self.generator.variables):
+        for average, variable in zip(self.generator_ema.weights, self.generator.weights):
             average.assign_add((1.0 - kept) * (variable - average))
 
-    def _penalty(self, penalty: penalties.Penalty, step: Any, real: Any, fake: Any, labels: Any) -> tuple[Any, Any]:
+    def _penalty(self, penalty: Penalty, step: Any, real: Any, fake: Any, labels: Any) -> tuple[Any, Any]:
         """The mean penalty and 1.0 in a step where it is due, (0.0, 0.0) in others."""
 
         def value() -> Any:
@@ -232,7 +244,9 @@ class GAN(keras.Model):
         return dict.fromkeys(self.get_metrics_result(), 0.0)  # Keras asks get_metrics_result() once, at the end
 
     def evaluate(self, *args: Any, **options: Any) -> Any:
-        """As `keras.Model.evaluate`, on the metrics of `compile`."""
+        """As `keras.Model.evaluate`, on the metrics of `compile`. Raises `InputError` when there are none."""
+        if not getattr(self, "evaluation_metrics", None):
+            raise InputError("Nothing to evaluate", expected="compile(metrics=[...])", received="no metrics")
         self._reports_evaluation = True
         try:
             return super().evaluate(*args, **options)
@@ -281,7 +295,3 @@ class GAN(keras.Model):
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
-
-
-def _penalties(given: Iterable[str | penalties.Penalty]) -> list[penalties.Penalty]:
-    return [penalties.get(penalty) for penalty in given]

@@ -2,17 +2,20 @@
 
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from gan.errors import InputError
 
 
 def check_backend() -> None:
     """Raises `InputError` when Keras is told to use another backend than TensorFlow. Imports nothing."""
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     if backend != "tensorflow":
         raise InputError(
             "Unsupported backend", expected="KERAS_BACKEND=tensorflow", received=f"KERAS_BACKEND={backend}"
@@ -29,7 +32,7 @@ def _silent_stderr() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             held.seek(0)
             os.write(saved, held.read())
             raise
@@ -38,24 +41,35 @@ def _silent_stderr() -> Iterator[None]:
             os.close(saved)
 
 
-def start(*, seed: int | None = None, deterministic: bool = False) -> str:
-    """Imports TensorFlow silently, lets GPU memory grow, seeds initial weights; says in one line what it runs on.
-
-    Args:
-        seed: of Keras' and NumPy's global generators, which draw initial weights.
-        deterministic: only deterministic kernels, or an error where there is none.
-    """
+def load_tensorflow() -> None:
+    """Imports TensorFlow and Keras without what they say while they start. Raises `InputError` as `check_backend`."""
     check_backend()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _silent_stderr():
         import absl.logging
-        import keras
-        import tensorflow as tf
+        import keras  # noqa: F401
+        import tensorflow  # noqa: F401
 
         absl.logging.set_verbosity("error")  # tensorflow-datasets announces through it what it looks for
+
+
+def start(*, seed: int | None = None, deterministic: bool = False) -> str:
+    """Sets TensorFlow up: GPU memory grows as needed, initial weights are seeded. Says in one line what it runs on.
+
+    Args:
+        seed: of Keras' and NumPy's global generators, which draw initial weights.
+        deterministic: only deterministic kernels, or an error where there is none; stays on in this process.
+    """
+    load_tensorflow()
+    import keras
+    import tensorflow as tf
+
+    with _silent_stderr():
         gpus = tf.config.list_physical_devices("GPU")
         for gpu in gpus:
-            tf.config.experimental.set_memory_growth(gpu, True)
+            # RuntimeError: this process has used the GPU already, and its memory is as it is
+            with suppress(RuntimeError):
+                tf.config.experimental.set_memory_growth(gpu, True)
         if deterministic:
             tf.config.experimental.enable_op_determinism()
         if seed is not None:
@@ -64,3 +78,33 @@ def start(*, seed: int | None = None, deterministic: bool = False) -> str:
         names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
     versions = f"TensorFlow {tf.__version__}, Keras {keras.__version__}"
     return f"{', '.join(names) or f'CPU ({platform.machine()}, {os.cpu_count()} cores)'}; {versions}"
+
+
+def installed_version(package: str) -> str:
+    """Version of an installed distribution, or `missing`."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on, for its record."""
+    packages = ("gan-reference", "tensorflow", "keras", "numpy", "tensorflow-datasets")
+    return {"python": platform.python_version(), **{name: installed_version(name) for name in packages}}
+
+
+def git_revision() -> str | None:
+    """Commit of the source tree that this package runs from, `-dirty` if changed since; None where it is installed."""
+    tree = Path(__file__).parents[1]
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(tree), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != tree.resolve():
+            return None
+        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "--", "gan") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None

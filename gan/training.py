@@ -1,20 +1,21 @@
 """train: from a configuration to a run folder, straight down."""
 
-import platform
-import subprocess
-import sys
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 from rich.console import Console
 
 from gan import callbacks, checkpoints, penalties, runtime
 from gan.config import TrainConfig
 from gan.data import Dataset, load_dataset
-from gan.errors import InputError
+from gan.errors import InputError, TrainingError
 from gan.model import GAN
 from gan.networks import build_discriminator, build_generator
 
@@ -47,16 +48,16 @@ def train(
     Args:
         config: default: the preset `mnist`.
         output: the run folder; None: the next number under `checkpoints/`.
-        name: ends the number of such a folder; None: the data set's name.
+        name: ends the number of such a folder, and is recorded, such as a preset's; None: the data set's name.
         console: where progress goes; None: stderr.
 
     Ctrl-C ends the run early and saves what there is. Raises `InputError` when an option does not fit the data, the
-    data cannot be had, or the folder cannot be used; nothing is written then.
+    data cannot be had, or the folder cannot be used, and nothing is written then; `TrainingError` when a loss becomes
+    NaN or infinite. However a run ends, a folder that holds no generator yet is removed.
     """
     config = config or TrainConfig()
     console = console or Console(stderr=True)
-    if output is not None:
-        checkpoints.check_output(output)
+    checkpoints.check_output(output)
     device = runtime.start(seed=config.seed, deterministic=config.deterministic)
     console.print(f"device: {device}", highlight=False, soft_wrap=True)
 
@@ -66,7 +67,13 @@ def train(
     interval_steps = config.interval_steps(total_steps)
     compile_gan(gan, config, total_steps)
     batch_size = config.optimization.batch_size * config.optimization.critic_steps
-    dataset.train.batches(batch_size, steps=1)  # refuses a batch larger than the data before anything is written
+    if batch_size > len(dataset.train):
+        options = config.optimization
+        raise InputError(
+            "A batch is larger than the data",
+            expected=f"batch_size * critic_steps of at most the {len(dataset.train)} training images",
+            received=f"batch_size={options.batch_size}, critic_steps={options.critic_steps}",
+        )
     console.print(
         f"{dataset.name}: {len(dataset.train):,} training images; {total_steps:,} steps of {batch_size}, "
         f"that is {total_steps * batch_size:,} images",
@@ -75,21 +82,22 @@ def train(
     )
 
     folder = checkpoints.new_run(output, name or dataset.name)
-    record = _record(config, dataset, device, total_steps)
-    checkpoints.write_json(folder / checkpoints.CONFIG, record)
     samples = folder / checkpoints.SAMPLES
-    samples.mkdir()
     log = callbacks.RunLog(folder / checkpoints.LOG, images_per_step=batch_size)
     grid = callbacks.SampleGrid(samples, seed=0, images_per_step=batch_size)
     interrupt = callbacks.StopOnInterrupt()
     parts = [
         interrupt,
         log,
-        grid,
         callbacks.GeneratorCheckpoint(folder / checkpoints.GENERATOR),
+        grid,
         callbacks.Progress(console, total_images=total_steps * batch_size, images_per_step=batch_size),
     ]
-    fit_intervals(gan, dataset, parts, batch_size, total_steps, interval_steps, config.seed)
+    record = _record(config, dataset, device, total_steps, name)
+    with _broken_off(folder, gan, console):
+        checkpoints.write_json(folder / checkpoints.CONFIG, record)
+        samples.mkdir()
+        fit_intervals(gan, dataset, parts, batch_size, total_steps, interval_steps, config.seed)
 
     run = Run(
         folder=folder,
@@ -187,19 +195,42 @@ class _OneTraining(keras.callbacks.CallbackList):
 
 
 def _copy_weights(source: keras.Model, target: keras.Model, checkpoint: str) -> None:
-    given, needed = [[tuple(w.shape) for w in net.weights] for net in (source, target)]
-    if given != needed:
+    given, needed = [[f"{w.path} {tuple(w.shape)}" for w in net.weights] for net in (source, target)]
+    shapes = [[tuple(w.shape) for w in net.weights] for net in (source, target)]
+    if shapes[0] != shapes[1]:
+        first = next((i for i, (a, b) in enumerate(zip(*shapes)) if a != b), min(map(len, shapes)) - 1)
         raise InputError(
             "The checkpoint of init_from has other weights than this configuration",
-            expected=f"{len(needed)} of shapes {needed}",
-            received=f"{checkpoint}: {len(given)} of shapes {given}",
+            expected=f"{len(needed)} of them, such as {needed[first]}",
+            received=f"{checkpoint}: {len(given)}, such as {given[first]}",
         )
     target.set_weights(source.get_weights())
 
 
-def _record(config: TrainConfig, dataset: Dataset, device: str, total_steps: int) -> dict[str, Any]:
-    packages = ("gan-reference", "tensorflow", "keras", "numpy", "tensorflow-datasets")
+@contextmanager
+def _broken_off(folder: Path, gan: GAN, console: Console) -> Iterator[None]:
+    """Says, when training does not end by itself, what is left of the run; removes the folder if it is worth nothing."""
+    try:
+        yield
+    except BaseException as error:
+        if (folder / checkpoints.GENERATOR).exists():
+            left = f"the generator of the last interval is in {folder}"
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            left = f"nothing was saved yet: {folder} is removed"
+        console.print(f"Broken off at step {int(gan.g_optimizer.iterations)}; {left}", highlight=False, soft_wrap=True)
+        found = re.search(r"(d_loss|g_loss) : Tensor had (NaN|Inf)", str(error))
+        if isinstance(error, tf.errors.InvalidArgumentError) and found:
+            step = int(gan.g_optimizer.iterations) + 1
+            raise TrainingError(
+                f"{found[1]} became {found[2]} at step {step}. A lower learning rate may help."
+            ) from error
+        raise
+
+
+def _record(config: TrainConfig, dataset: Dataset, device: str, total_steps: int, preset: str | None) -> dict[str, Any]:
     return {
+        "preset": preset,
         "config": config.as_dict(),
         "dataset": {
             "name": dataset.name,
@@ -211,18 +242,6 @@ def _record(config: TrainConfig, dataset: Dataset, device: str, total_steps: int
         },
         "total_steps": total_steps,
         "device": device,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
-        "git_revision": _git_revision(),
-        "command": ["gan", *sys.argv[1:]],
+        "versions": runtime.versions(),
+        "git_revision": runtime.git_revision(),
     }
-
-
-def _git_revision() -> str | None:
-    """Commit of the source tree this package runs from; None for an installed wheel."""
-    try:
-        answer = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return answer.stdout.strip() or None

@@ -13,16 +13,16 @@ PACKAGE = Path(gan.__file__).parent
 ROWS = [
     {"errors"},
     {"checks"},
-    {"images", "config"},
+    {"images", "config", "tolerance"},
     {"losses", "penalties", "networks", "metrics", "data", "runtime"},
     {"sampling", "checkpoints"},
-    {"model"},
+    {"model", "classifier"},
     {"callbacks"},
     {"training"},
     {"cli"},
 ]
 ROW = {module: row for row, modules in enumerate(ROWS) for module in modules}
-WITHOUT_TENSORFLOW = {"errors", "checks", "images", "config"}
+WITHOUT_TENSORFLOW = {"errors", "checks", "images", "config", "tolerance"}
 SOURCES = sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem not in ("__init__", "__main__"))
 
 

@@ -1,13 +1,242 @@
 import numpy as np
+import pytest
+import scipy.linalg
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from gan.metrics import WeightedMeans
+from gan import metrics
+from gan.errors import InputError
+from gan.tolerance import wilson_interval
+
+RNG = np.random.default_rng(0)
+
+
+def flatten(pictures):
+    return tf.reshape(pictures, (tf.shape(pictures)[0], -1))
+
+
+def textbook_frechet(mean_a, a, mean_b, b):
+    return np.sum((mean_a - mean_b) ** 2) + np.trace(a) + np.trace(b) - 2 * np.trace(scipy.linalg.sqrtm(a @ b)).real
+
+
+def moments(features):
+    return features.mean(axis=0), np.cov(features, rowvar=False)
 
 
 def test_weighted_means_stream_and_start_again():
-    means = WeightedMeans(["a", "b"])
+    means = metrics.WeightedMeans(["a", "b"])
     assert all(np.isnan(value) for value in means.result().values())
     means.update_state(np.array([1.0, 5.0], "float32"), np.array([1.0, 0.0], "float32"))
     means.update_state(np.array([3.0, 7.0], "float32"), np.array([3.0, 1.0], "float32"))
     assert {name: float(value) for name, value in means.result().items()} == {"a": 2.5, "b": 7.0}
     means.reset_state()
     assert np.isnan(means.result()["a"])
+
+
+def test_frechet_distance_equals_the_textbook():
+    a, b = RNG.normal(size=(500, 20)), RNG.normal(size=(400, 20)) @ RNG.normal(size=(20, 20)) + 1
+    expected = textbook_frechet(*moments(a), *moments(b))
+    np.testing.assert_allclose(metrics.frechet_distance(*moments(a), *moments(b)), expected, rtol=1e-9)
+
+
+def test_frechet_distance_without_full_rank():
+    """Covariances A = XX^T of rank 5: Tr (AB)^1/2 is the sum of the singular values of X^T Y."""
+    x, y = RNG.normal(size=(64, 5)), RNG.normal(size=(64, 5))
+    expected = np.sum(x**2) + np.sum(y**2) - 2 * np.linalg.svd(x.T @ y, compute_uv=False).sum()
+    zero = np.zeros(64)
+    np.testing.assert_allclose(metrics.frechet_distance(zero, x @ x.T, zero, y @ y.T), expected, rtol=1e-9)
+
+
+def test_frechet_distance_of_two_points_and_of_the_same():
+    cov = np.cov(RNG.normal(size=(100, 8)), rowvar=False)
+    assert abs(metrics.frechet_distance(np.zeros(8), cov, np.zeros(8), cov)) < 1e-10
+    np.testing.assert_allclose(metrics.frechet_distance(np.zeros(8), cov, np.full(8, 3.0), cov), 72.0)
+
+
+@pytest.mark.slow
+def test_frechet_distance_at_2048_dimensions():
+    a, b = (RNG.normal(size=(3_000, 2_048)) * RNG.uniform(0.1, 2, 2_048) for _ in range(2))
+    expected = textbook_frechet(*moments(a), *moments(b))
+    np.testing.assert_allclose(metrics.frechet_distance(*moments(a), *moments(b)), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("batch", [7, 50, 130])
+def test_streaming_frechet_distance_does_not_depend_on_the_batch(batch):
+    real, fake = RNG.normal(size=(130, 3, 2, 1)), RNG.normal(size=(130, 3, 2, 1)) + 0.3
+    metric = metrics.FrechetDistance(flatten, 6)
+    assert np.isnan(metric.result())
+    for start in range(0, 130, batch):
+        metric.update_state(tf.constant(real[start : start + batch]), tf.constant(fake[start : start + batch]))
+    expected = textbook_frechet(*moments(real.reshape(130, -1)), *moments(fake.reshape(130, -1)))
+    np.testing.assert_allclose(metric.result(), expected, rtol=1e-8)
+
+
+def test_frechet_distance_of_identical_sets_is_zero_and_of_one_image_unknown():
+    metric, one = metrics.FrechetDistance(flatten, 6), tf.constant(RNG.normal(size=(1, 3, 2, 1)))
+    metric.update_state(one, one)
+    assert np.isnan(metric.result())
+    many = tf.constant(RNG.normal(size=(40, 3, 2, 1)))
+    metric.reset_state()
+    metric.update_state(many, many)
+    assert abs(metric.result()) < 1e-9
+
+
+def test_error_rate_counts_and_has_its_interval():
+    metric = metrics.ErrorRate(lambda x: x)  # images that are their own logits
+    assert all(np.isnan(value) for value in metric.result().values())
+    logits = tf.constant(np.eye(4, dtype="float32") * 9)
+    metric.update_state(None, logits, tf.constant([0, 1, 2, 0]))
+    metric.update_state(None, logits[:1], tf.constant([0]))
+    result = {name: float(value) for name, value in metric.result().items()}
+    assert result["error_rate"] == 0.2
+    np.testing.assert_allclose(result["error_rate_upper"], wilson_interval(1, 5)[1], rtol=1e-9)
+
+
+def test_error_rate_without_labels_asks_for_a_probability():
+    metric = metrics.ErrorRate(lambda x: x, threshold=0.9)
+    metric.update_state(None, tf.constant([[9.0, 0.0], [0.5, 0.0], [0.0, 9.0], [0.0, 0.1]]))
+    assert float(metric.result()["error_rate"]) == 0.5
+
+
+def test_class_histogram_and_its_kl():
+    metric = metrics.ClassHistogram(lambda x: tf.one_hot(x, 3), 3)
+    assert np.isnan(metric.result()["class_kl"])
+    metric.update_state(tf.constant([0, 1, 2, 2]), tf.constant([0, 0, 2, 2]))
+    result = metric.result()
+    np.testing.assert_allclose(result["class_kl"], 0.5 * np.log(2) + 0.5 * np.log(1), atol=1e-12)
+    assert result["classes_seen"] == 2
+    metric.reset_state()
+    metric.update_state(tf.constant([0, 1, 2]), tf.constant([2, 1, 0]))
+    assert float(metric.result()["class_kl"]) == pytest.approx(0, abs=1e-12)
+
+
+def direct_mmd(x, y):
+    kernel = lambda a, b: (a @ b.T / a.shape[1] + 1) ** 3  # noqa: E731
+    n, m = len(x), len(y)
+    xx, yy = kernel(x, x), kernel(y, y)
+    within = (xx.sum() - np.trace(xx)) / (n * (n - 1)) + (yy.sum() - np.trace(yy)) / (m * (m - 1))
+    return within - 2 * kernel(x, y).mean()
+
+
+@settings(max_examples=20, deadline=None)
+@given(n=st.integers(20, 60), m=st.integers(20, 60), blocks=st.integers(2, 10))
+def test_kernel_distance_equals_a_direct_unbiased_mmd(n, m, blocks):
+    x, y = RNG.normal(size=(n, 6)), RNG.normal(size=(m, 6)) + 0.5
+    np.testing.assert_allclose(metrics.kernel_distance(x, y, blocks=blocks)[0], direct_mmd(x, y), rtol=1e-9, atol=1e-12)
+
+
+def test_kernel_distance_has_no_bias_and_a_standard_error_that_fits():
+    draws = [metrics.kernel_distance(*RNG.normal(size=(2, 200, 4))) for _ in range(60)]
+    values, errors = np.array(draws).T
+    assert abs(values.mean()) < 4 * values.std() / np.sqrt(60)
+    assert 0.5 < errors.mean() / values.std() < 2.5
+    with pytest.raises(InputError, match="at least 20 of each kind"):
+        metrics.kernel_distance(np.zeros((19, 2)), np.zeros((50, 2)))
+
+
+def prdc_by_hand(real, fake, k):
+    """The definitions, one distance at a time."""
+    apart = lambda a, b: np.linalg.norm(a[:, None] - b[None], axis=-1)  # noqa: E731
+    radii = [np.sort(apart(side, side), axis=1)[:, k] for side in (real, fake)]
+    cross = apart(real, fake)
+    return {
+        "precision": (cross < radii[0][:, None]).any(axis=0).mean(),
+        "recall": (cross < radii[1][None]).any(axis=1).mean(),
+        "density": (cross < radii[0][:, None]).sum(axis=0).mean() / k,
+        "coverage": (cross.min(axis=1) < radii[0]).mean(),
+    }
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_precision_and_recall_equal_their_definitions(k):
+    real, fake = RNG.normal(size=(90, 4)), RNG.normal(size=(70, 4)) * 0.7 + 0.4
+    found, expected = metrics.precision_recall(real, fake, k=k), prdc_by_hand(real, fake, k)
+    assert found == {name: pytest.approx(value, abs=1e-12) for name, value in expected.items()}
+
+
+def test_precision_and_recall_move_where_they_should():
+    real = RNG.normal(size=(400, 2)) + np.repeat([[0, 0], [20, 0]], 200, axis=0)
+    same = metrics.precision_recall(real, RNG.normal(size=(400, 2)) + np.repeat([[0, 0], [20, 0]], 200, axis=0))
+    dropped = metrics.precision_recall(real, RNG.normal(size=(400, 2)))
+    noisy = metrics.precision_recall(real, real + RNG.normal(size=(400, 2)) * 6)
+    assert dropped["coverage"] < 0.6 * same["coverage"]
+    assert dropped["precision"] > 0.9
+    assert noisy["precision"] < 0.7 * same["precision"]
+    with pytest.raises(InputError, match="more than k=5"):
+        metrics.precision_recall(real[:5], real)
+
+
+@pytest.fixture(scope="module")
+def pictures(digits):
+    from gan import images
+
+    return images.from_uint8(digits.train.images.astype(np.float32)), digits.train.labels
+
+
+def test_ssim_equals_scikit_image(pictures):
+    from skimage.metrics import structural_similarity
+
+    a, b = pictures[0][:20], pictures[0][20:40]
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 2.0}
+    # scikit-image averages over the windows inside the picture when it is cut by half a window
+    for ours, x, y in zip(metrics.ssim(a, b), a[..., 0], b[..., 0]):
+        _, full = structural_similarity(x, y, full=True, win_size=11, **options)
+        np.testing.assert_allclose(ours, full[5:-5, 5:-5].mean(), atol=1e-4)
+
+
+def test_paired_metrics_stream_and_know_identical_images(pictures):
+    a, b = tf.constant(pictures[0][:30]), tf.constant(pictures[0][30:60])
+    for metric, perfect in ((metrics.MeanSquaredError(), 0.0), (metrics.StructuralSimilarity(), 1.0)):
+        assert np.isnan(metric.result())
+        metric.update_state(a, a)
+        np.testing.assert_allclose(metric.result(), perfect, atol=1e-6)
+        metric.reset_state()
+        for start in (0, 7, 29):
+            end = {0: 7, 7: 29, 29: 30}[start]
+            metric.update_state(a[start:end], b[start:end])
+        streamed = float(metric.result())
+        metric.reset_state()
+        metric.update_state(a, b)
+        np.testing.assert_allclose(streamed, metric.result(), rtol=1e-6)
+    with pytest.raises(InputError, match="at least 11 pixels"):
+        metrics.ssim(a[:, :8], b[:, :8])
+
+
+def test_pairwise_ssim_measures_sameness(pictures):
+    images, labels = pictures
+    real = metrics.pairwise_ssim(images, labels, pairs=500)
+    assert real == metrics.pairwise_ssim(images, labels, pairs=500)
+    ten = np.stack([images[labels == label][0] for label in range(10)])
+    np.testing.assert_allclose(metrics.pairwise_ssim(ten[labels], labels, pairs=200), 1.0, atol=1e-5)
+    assert metrics.pairwise_ssim(images, pairs=500) < real < 0.9
+    with pytest.raises(InputError, match="a class with two of them"):
+        metrics.pairwise_ssim(ten, np.arange(10))
+
+
+def test_nearest_neighbours_finds_copies(pictures):
+    images, _ = pictures
+    found = metrics.nearest_neighbours(images[100:110] + 0.01, images[:500])
+    assert found.index.tolist() == list(range(100, 110))
+    np.testing.assert_allclose(found.mse, 1e-4, rtol=0.05)
+    assert (found.ssim > 0.95).all()
+
+
+def blur(images):
+    from scipy.ndimage import gaussian_filter
+
+    return gaussian_filter(images, (0, 1, 1, 0))
+
+
+@pytest.mark.parametrize("change", [lambda x: x, blur], ids=["sharp", "blurred"])
+def test_copied_share_knows_copies_from_held_out_digits(pictures, change):
+    shuffled = pictures[0][np.random.default_rng(1).permutation(4_000)]
+    fresh, held_out, train = shuffled[:600], shuffled[600:1_300], shuffled[1_300:]
+    copies = metrics.copied_share(change(train[:600]), train, held_out)
+    assert copies["copied_share"] == pytest.approx(1, abs=0.25)
+    half = metrics.copied_share(change(np.concatenate([train[:300], fresh[:300]])), train, held_out)
+    assert half["copied_share_lower"] < 0.5 < half["copied_share_upper"]
+    none = metrics.copied_share(change(fresh), train, held_out)
+    assert none["copied_share_lower"] < 0 < none["copied_share_upper"]
+    with pytest.raises(InputError, match="held-out images"):
+        metrics.copied_share(fresh, held_out[:3], held_out)

@@ -3,10 +3,9 @@
 import os
 import platform
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from gan import checkpoints
+from gan import checkpoints, runtime
 from gan.cli.output import print_result
 
 PACKAGES = (
@@ -31,13 +30,14 @@ class Doctor:
 
     def run(self) -> int:
         """Imports TensorFlow, since only that finds the devices."""
-        from gan import runtime
-
-        device = runtime.start()
+        try:
+            device = runtime.start()
+        except ImportError as error:
+            device = f"none: {error}"
         print_result(
             {
                 "python": platform.python_version(),
-                **{name: _version(name) for name in PACKAGES},
+                **{name: runtime.installed_version(name) for name in PACKAGES},
                 "device": device,
                 "data folder": str(data_folder()),
                 "data sets": ["mnist5k (embedded)", *prepared(data_folder())],
@@ -55,11 +55,5 @@ def data_folder() -> Path:
 
 def prepared(folder: Path) -> list[str]:
     """Names of the sets that are prepared in `folder`."""
-    return sorted({str(info.parent.parent.relative_to(folder)) for info in folder.rglob("dataset_info.json")})
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "missing"
+    versions = {info.parent for info in folder.glob("*/**/dataset_info.json")}
+    return sorted({str(one.parent.relative_to(folder)) for one in versions if one.parent != folder})

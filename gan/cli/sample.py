@@ -5,18 +5,18 @@ import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 from tyro.conf import Positional, arg
 
-from gan import checkpoints, images
+from gan import checkpoints, images, runtime
 from gan.checks import check_sampling, check_whole, labels_for
 from gan.cli.output import print_result
 from gan.errors import InputError
 
-if TYPE_CHECKING:
-    pass
+MOST = 1_000_000
+"""Pictures that one call draws: they are held in memory."""
 
 
 @dataclass(frozen=True)
@@ -36,34 +36,33 @@ class Sample:
     truncation: float | None = None
     """Keep latents within [-truncation, truncation]: more typical pictures, less variety."""
     interpolate: tuple[int, int] | None = None
-    """Two indices: draw a walk from one picture to the other instead."""
+    """Two indices: draw a walk from one picture to the other instead, of `steps` pictures (num and start go unused)."""
     steps: int = 10
     """Pictures on that walk, both ends included."""
-    out: Path = Path("samples.png")
-    """A grid (.png), a file of arrays (.npz: images uint8, labels, indices), or a folder of PNG files (a name without
-    suffix)."""
+    out: str = "samples.png"
+    """A grid (name.png), a file of arrays (name.npz: images uint8, labels, indices), or a folder of PNG files (name/,
+    or any name without a suffix)."""
     json: bool = False
     """Print exactly one JSON object on stdout."""
 
     def run(self) -> int:
         """Draws and writes the pictures."""
         check_sampling(num=self.num, seed=self.seed, start=self.start, truncation=self.truncation)
-        check_whole("steps", self.steps, 2)
+        check_whole("num", self.num, 1, MOST)
+        check_whole("steps", self.steps, 2, MOST)
         first, second = self.interpolate or (0, 0)
         check_whole("interpolate", min(first, second), 0)
-        _check_out(self.out)
+        out, as_folder = _destination(self.out)
         classes = checkpoints.describe(self.checkpoint)["num_classes"]
         indices = np.arange(self.start, self.start + self.num)
         labels = self._labels(indices, classes)
-        from gan import runtime
-
         runtime.start()
         from gan import sampling
 
         generator = checkpoints.load_generator(self.checkpoint)
         if self.interpolate is not None:
             indices = np.full(self.steps, -1)
-            walk_label = None if self.label is None or labels is None else int(labels[0])
+            walk_label = None if self.label is None else int(self.label)
             drawn = sampling.interpolate(
                 generator, first, second, self.steps, seed=self.seed, labels=walk_label, truncation=self.truncation
             )
@@ -73,8 +72,8 @@ class Sample:
                 generator, self.num, seed=self.seed, start=self.start, labels=labels, truncation=self.truncation
             )
             columns = classes if 1 < classes <= 20 and self.num >= classes else math.ceil(math.sqrt(self.num))
-        _write(self.out, images.to_uint8(drawn), labels, indices, columns)
-        print_result({"pictures": len(drawn), "out": str(self.out), "seed": self.seed}, as_json=self.json)
+        _write(out, as_folder, images.to_uint8(drawn), labels, indices, columns)
+        print_result({"pictures": len(drawn), "out": str(out), "seed": self.seed}, as_json=self.json)
         return 0
 
     def _labels(self, indices: np.ndarray, classes: int) -> np.ndarray | None:
@@ -83,6 +82,8 @@ class Sample:
         match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", self.label)
         if not match:
             raise InputError("Bad `--label`", expected="a class such as 7 or a range such as 0-9", received=self.label)
+        if match[2] and self.interpolate is not None:
+            raise InputError("Bad `--label`", expected="one class for the whole walk", received=self.label)
         low, high = int(match[1]), int(match[2] or match[1])
         if not low <= high < classes:
             expected = f"classes from 0 to {classes - 1}" if classes else "none: this generator is unconditional"
@@ -90,27 +91,29 @@ class Sample:
         return labels_for(indices, classes, low + indices % (high - low + 1))
 
 
-def _check_out(out: Path) -> None:
-    if out.suffix not in ("", ".png", ".npz"):
-        raise InputError("Bad `--out`", expected="a .png file, an .npz file or a folder", received=str(out))
-    if out.suffix and out.is_dir():
-        raise InputError("Bad `--out`", expected="a file", received=f"{out}, which is a folder")
-    if not out.suffix and out.exists() and not out.is_dir():
-        raise InputError("Bad `--out`", expected="a folder", received=f"{out}, which is a file")
-    checkpoints.check_writable(out if out.suffix else out / "picture.png")
+def _destination(out: str) -> tuple[Path, bool]:
+    """Where pictures go, and whether that is a folder of files."""
+    path = Path(out)
+    as_folder = out.endswith("/") or path.is_dir() or not path.suffix
+    if not out or (not as_folder and path.suffix not in (".png", ".npz")):
+        raise InputError("Bad `--out`", expected="a .png file, an .npz file or a folder", received=repr(out))
+    if as_folder and path.exists() and not path.is_dir():
+        raise InputError("Bad `--out`", expected="a folder", received=f"{path}, which is a file")
+    checkpoints.check_writable(path / "picture.png" if as_folder else path)
+    return path, as_folder
 
 
-def _write(out: Path, drawn: np.ndarray, labels: np.ndarray | None, indices: np.ndarray, columns: int) -> None:
-    if out.suffix == ".png":
-        out.parent.mkdir(parents=True, exist_ok=True)
-        grid = images.grid(drawn, columns, scale=2 if drawn.shape[2] <= 32 else 1)
-        checkpoints.write(out, lambda beside: images.save_png(beside, grid))
-    elif out.suffix == ".npz":
-        out.parent.mkdir(parents=True, exist_ok=True)
-        arrays = {"images": drawn, "indices": indices} | ({} if labels is None else {"labels": labels})
-        checkpoints.write(out, lambda beside: np.savez_compressed(beside, allow_pickle=False, **arrays))
-    else:
-        out.mkdir(parents=True, exist_ok=True)
+def _write(
+    out: Path, as_folder: bool, drawn: np.ndarray, labels: np.ndarray | None, indices: np.ndarray, columns: int
+) -> None:
+    (out if as_folder else out.parent).mkdir(parents=True, exist_ok=True)
+    if as_folder:
         for number, picture in enumerate(drawn):
             name = f"{indices[number] if indices[number] >= 0 else number:08d}.png"
             checkpoints.write(out / name, partial(images.save_png, image=picture))
+    elif out.suffix == ".png":
+        grid = images.grid(drawn, columns, scale=2 if drawn.shape[2] <= 32 else 1)
+        checkpoints.write(out, partial(images.save_png, image=grid))
+    else:
+        arrays = {"images": drawn, "indices": indices} | ({} if labels is None else {"labels": labels})
+        checkpoints.write(out, lambda beside: np.savez_compressed(beside, allow_pickle=False, **arrays))

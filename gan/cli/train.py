@@ -1,13 +1,14 @@
 """gan train."""
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Suppress
 
-from gan import checkpoints
+from gan import checkpoints, runtime
 from gan.cli.output import print_result
 from gan.config import PRESETS, TrainConfig
 from gan.errors import InputError
@@ -40,19 +41,16 @@ class Train:
 
     def run(self) -> int:
         """Trains, and says where things are and what to do next."""
-        if self.output is not None:
-            checkpoints.check_output(self.output)
+        checkpoints.check_output(self.output)
         if self.config.init_from is not None:
             checkpoints.find_generator(self.config.init_from)
         if self.dry_run:
             print(json.dumps({"preset": self.preset, **self.config.as_dict()}, indent=None if self.json else 2))
             return 0
-        from gan import runtime
-
-        runtime.start()
+        runtime.load_tensorflow()
         from gan.training import train
 
-        run = train(self.config, output=self.output, name=self.preset)
+        run = train(self.config, output=self.output, name=self._name())
         if self.json:
             print_result(
                 {**asdict(run), **{k: str(getattr(run, k)) for k in ("folder", "generator", "samples")}}, as_json=True
@@ -71,3 +69,10 @@ class Train:
                 as_json=False,
             )
         return 130 if run.interrupted else 0
+
+    def _name(self) -> str:
+        """The preset, and the data set where it is not the preset's."""
+        asked = self.config.data.dataset
+        if asked == PRESETS[self.preset].data.dataset:
+            return self.preset
+        return f"{self.preset}-{re.sub('[^a-z0-9_]+', '-', asked.lower())}"

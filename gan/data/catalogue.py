@@ -41,11 +41,9 @@ def load_catalogued(name: str) -> Dataset:
         raise _unknown(name, known) from error
     image_key, label_key = _keys(name, builder.info.features, tfds)
     if not builder.is_prepared():
-        _download(builder, tfds)
+        _download(builder)
     parts = {
-        split: _as_split(
-            tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, shuffle_files=False)), image_key, label_key
-        )
+        split: _read(builder, split, image_key, label_key)
         for split in ("train", "validation", "test")
         if split in builder.info.splits
     }
@@ -83,12 +81,19 @@ def _keys(name: str, features: Any, tfds: Any) -> tuple[str, str | None]:
     return pictures[0], classes[0] if len(classes) == 1 else None
 
 
-def _as_split(examples: Any, image_key: str, label_key: str | None) -> Split:
-    labels = examples[label_key].astype(np.int32) if label_key else None
-    return Split(examples[image_key], labels)
+def _read(builder: Any, split: str, image_key: str, label_key: str | None) -> Split:
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    try:
+        examples = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, shuffle_files=False))
+    except tf.errors.OpError as error:
+        folder = builder.data_dir
+        raise InputError("The prepared data set is damaged", expected="readable files", received=str(folder)) from error
+    return Split(examples[image_key], examples[label_key].astype(np.int32) if label_key else None)
 
 
-def _download(builder: Any, tfds: Any) -> None:
+def _download(builder: Any) -> None:
     urls = sorted(builder.url_infos or ())  # None for a set that is made, not downloaded
     if urls and not answers(urls[0]):
         raise UnreachableError(
@@ -98,7 +103,7 @@ def _download(builder: Any, tfds: Any) -> None:
         )
     try:
         builder.download_and_prepare()
-    except (tfds.download.DownloadError, OSError, AssertionError) as error:
+    except Exception as error:  # that library raises what it likes: a wrong checksum is a plain Exception
         raise UnreachableError(
             f"The data set {builder.name!r} could not be downloaded",
             expected="a complete download",
@@ -113,6 +118,9 @@ def answers(url: str, seconds: float = PROBE_SECONDS) -> bool:
     def probe() -> None:
         try:
             with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=seconds):
+                found.set()
+        except urllib.error.HTTPError as error:
+            if error.code in (405, 501):  # it answers, and only HEAD is not to its taste
                 found.set()
         except (OSError, ValueError, http.client.HTTPException):
             pass

@@ -2,6 +2,7 @@
 
 import warnings
 
+from gan.checks import check
 from gan.data.catalogue import UnreachableError, load_catalogued
 from gan.data.dataset import Dataset
 from gan.data.embedded import EMBEDDED, load_embedded
@@ -22,6 +23,7 @@ def load_dataset(name: str = "mnist", *, fallback: str = EMBEDDED) -> Dataset:
 
     Raises `InputError` for an unknown name, and for a set that cannot be had.
     """
+    check(fallback in (EMBEDDED, "none"), "fallback", f"{EMBEDDED} or none", fallback)
     if name == EMBEDDED:
         return load_embedded()
     try:

@@ -1,4 +1,4 @@
-"""Streaming Keras metrics."""
+"""Running means of the numbers a train step reports."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,15 +15,16 @@ class WeightedMeans(keras.metrics.Metric):
     """
 
     def __init__(self, names: Sequence[str], name: str = "means") -> None:
-        super().__init__(name=name, dtype="float32")
+        super().__init__(name=name, dtype="float64")
         self.names = tuple(names)
-        self.total = self.add_variable((len(self.names),), initializer="zeros", name="total")
-        self.weight = self.add_variable((len(self.names),), initializer="zeros", name="weight")
+        self.total = self.add_variable((len(self.names),), initializer="zeros", dtype="float64", name="total")
+        self.weight = self.add_variable((len(self.names),), initializer="zeros", dtype="float64", name="weight")
 
     def update_state(self, values: Any, weights: Any) -> None:
+        values, weights = ops.cast(values, "float64"), ops.cast(weights, "float64")
         self.total.assign_add(values * weights)
         self.weight.assign_add(weights)
 
     def result(self) -> dict[str, Any]:
-        means = ops.where(self.weight > 0, self.total / ops.maximum(self.weight, 1e-30), float("nan"))
+        means = ops.where(self.weight > 0, self.total / ops.maximum(self.weight, 1e-300), float("nan"))
         return {name: means[index] for index, name in enumerate(self.names)}

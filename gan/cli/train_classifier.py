@@ -1,0 +1,54 @@
+"""gan train-classifier."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Suppress
+
+from gan import checkpoints, runtime
+from gan.cli.output import print_result
+from gan.config import CLASSIFIERS, ClassifierConfig
+from gan.errors import InputError
+
+DEFAULT_CLASSIFIER = "mnist-classifier"
+
+
+def classifier_config(preset: str) -> ClassifierConfig:
+    """The configuration of that name. Raises `InputError` if there is none."""
+    if preset not in CLASSIFIERS:
+        raise InputError("Unknown preset", expected=f"one of {list(CLASSIFIERS)}", received=preset)
+    return CLASSIFIERS[preset]
+
+
+@dataclass(frozen=True)
+class TrainClassifier:
+    """Train a classifier: gan train-classifier [mnist-classifier | mnist-probe] [--option value ...].
+
+    Training images are turned, shifted and scaled a little, as digits survive it: no flips, no large rotations.
+    Writes a folder with the classifier and its card. Keeps the epoch that is best on validation images, and measures
+    the test images once.
+    """
+
+    config: ClassifierConfig = field(default_factory=ClassifierConfig)
+    preset: Annotated[str, Suppress] = DEFAULT_CLASSIFIER
+    output: Path | None = None
+    """The folder to write; None: the next number under checkpoints/."""
+    json: bool = False
+    """Print exactly one JSON object on stdout, the card."""
+
+    def run(self) -> int:
+        """Trains, and prints the report by class."""
+        checkpoints.check_output(self.output)
+        runtime.load_tensorflow()
+        from gan.classifier_training import make_classifier
+
+        card = make_classifier(self.config, self.output, name=self.preset, verbose=0 if self.json else 2)
+        if self.json:
+            print_result(card, as_json=True)
+            return 0
+        for label, row in card["by_class"].items():
+            if isinstance(row, dict):
+                print(f"{label:>12}  " + "  ".join(f"{name} {value:.4g}" for name, value in row.items()))
+        print_result({**card["accuracy"], "sha256": card["sha256"]}, as_json=False)
+        return 0

@@ -1,0 +1,80 @@
+"""Any picture of one digit -> what a classifier of MNIST takes."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from gan import images
+from gan.errors import InputError
+
+MOST_PIXELS = 50_000_000
+BOX = 20
+"""MNIST's digits fill a box of 20 pixels, and stand with their centre of mass in the middle of 28."""
+
+
+def read_digit(path: str | Path, *, invert: bool | None = None, side: int = 28) -> np.ndarray:
+    """Reads a picture of one digit, of any size and colour: float32 [side, side, 1] in [-1, 1], light on dark.
+
+    Transparent parts count as the background. The digit is cut out, scaled to a box of 20 pixels of 28, and centred by
+    its mass, as MNIST's were.
+
+    Args:
+        path: an image file.
+        invert: True for dark on light, False for light on dark; None: what the border of the picture tells.
+        side: height and width wanted.
+
+    Raises `InputError` for what is no image, is huge, or shows nothing.
+    """
+    brightness = _brightness(Path(path))
+    if invert is None:
+        border = np.concatenate([brightness[0], brightness[-1], brightness[:, 0], brightness[:, -1]])
+        invert = float(np.median(border)) > (float(brightness.min()) + float(brightness.max())) / 2
+    ink = 1.0 - brightness if invert else brightness
+    low, high = float(ink.min()), float(ink.max())
+    if high - low < 0.05:
+        raise InputError("Nothing to see", expected="a picture of a digit", received=f"{path}, which is blank")
+    ink = np.clip((ink - low) / (high - low), 0.0, 1.0)
+    rows, columns = (np.flatnonzero((ink > 0.3).any(axis=axis)) for axis in (1, 0))
+    cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    longest, box = max(cut.shape), BOX * side / 28
+    size = tuple(max(1, round(length * box / longest)) for length in cut.shape[::-1])
+    small = np.asarray(Image.fromarray((cut * 255).astype(np.uint8)).resize(size, Image.Resampling.BOX))
+    return images.from_uint8(_centred(small.astype(np.float32), side))[..., None]
+
+
+def _brightness(path: Path) -> np.ndarray:
+    """Brightness 0..1 of each pixel [H, W]."""
+    if not path.is_file():
+        raise InputError("No such picture", expected="an image file", received=str(path))
+    try:
+        with Image.open(path) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                raise InputError(
+                    "This picture is too large",
+                    expected=f"at most {MOST_PIXELS:,} pixels",
+                    received=f"{path}: {opened.width} x {opened.height}",
+                )
+            coloured = opened.convert("RGBA")
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError("This is no picture, or is damaged", expected="an image file", received=f"{path}") from error
+    pixels = np.asarray(coloured, dtype=np.float32) / 255
+    brightness, opacity = pixels[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32), pixels[..., 3]
+    if opacity.min() < 0.5:  # transparent: its background is whatever the digit is not
+        background = 0.0 if float(np.average(brightness, weights=opacity + 1e-9)) > 0.5 else 1.0
+        brightness = brightness * opacity + background * (1 - opacity)
+    return brightness
+
+
+def _centred(digit: np.ndarray, side: int) -> np.ndarray:
+    """Puts a small picture 0..255 into an empty square of `side`, its centre of mass in the middle where it fits."""
+    canvas = np.zeros((side, side), np.float32)
+    weight = digit.sum()
+    start = []
+    for axis, length in enumerate(digit.shape):
+        middle = float(np.arange(length) @ digit.sum(axis=1 - axis) / weight)
+        start.append(int(np.clip(round((side - 1) / 2 - middle), 0, side - length)))
+    canvas[start[0] : start[0] + digit.shape[0], start[1] : start[1] + digit.shape[1]] = digit
+    return canvas

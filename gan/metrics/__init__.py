@@ -1,0 +1,26 @@
+"""Metrics: streaming Keras metrics of (real, fake, labels), and functions on feature or image arrays."""
+
+from gan.metrics.error_rate import ErrorRate
+from gan.metrics.frechet import FrechetDistance, frechet_distance
+from gan.metrics.histogram import ClassHistogram
+from gan.metrics.kernel import kernel_distance
+from gan.metrics.manifold import precision_recall
+from gan.metrics.means import WeightedMeans
+from gan.metrics.neighbours import copied_share, nearest_neighbours
+from gan.metrics.paired import MeanSquaredError, StructuralSimilarity, pairwise_ssim, ssim
+
+__all__ = [
+    "ClassHistogram",
+    "ErrorRate",
+    "FrechetDistance",
+    "MeanSquaredError",
+    "StructuralSimilarity",
+    "WeightedMeans",
+    "copied_share",
+    "frechet_distance",
+    "kernel_distance",
+    "nearest_neighbours",
+    "pairwise_ssim",
+    "precision_recall",
+    "ssim",
+]

@@ -1,0 +1,39 @@
+"""Kernel distance between two sets of features."""
+
+import numpy as np
+
+from gan.checks import check
+
+
+def kernel_distance(real: np.ndarray, fake: np.ndarray, *, blocks: int = 10) -> tuple[float, float]:
+    """(unbiased squared MMD, its standard error) with the kernel (x.y / F + 1)^3: features [N, F] and [M, F].
+
+    arXiv:1801.01401, section 3: what is called KID on Inception features. Unlike the Frechet distance it has no bias
+    that depends on the number of images; it may be a little below zero. The standard error is the jackknife's, which
+    leaves out each of `blocks` disjoint parts of both sets in turn (doi:10.1214/aos/1176345462).
+
+    Raises `InputError` below two images a block.
+    """
+    check(blocks >= 2, "blocks", "at least 2", blocks)
+    fewest = min(len(real), len(fake))
+    check(fewest >= 2 * blocks, "features", f"at least {2 * blocks} of each kind", fewest)
+    sides = [[side[i::blocks].astype(np.float64) for i in range(blocks)] for side in (real, fake)]
+    sizes = [np.array([len(part) for part in side]) for side in sides]
+    sums = [_kernel_sums(a, b) for a, b in ((sides[0], sides[0]), (sides[1], sides[1]), (sides[0], sides[1]))]
+    own = [np.array([np.sum((np.sum(x**2, axis=1) / x.shape[1] + 1) ** 3) for x in side]) for side in sides]
+
+    def distance(kept: np.ndarray) -> float:
+        both = np.ix_(kept, kept)
+        n, m = (size[kept].sum() for size in sizes)
+        within_real = (sums[0][both].sum() - own[0][kept].sum()) / (n * (n - 1))
+        within_fake = (sums[1][both].sum() - own[1][kept].sum()) / (m * (m - 1))
+        return float(within_real + within_fake - 2 * sums[2][both].sum() / (n * m))
+
+    every = np.arange(blocks)
+    without = [distance(np.delete(every, i)) for i in every]
+    return distance(every), float(np.sqrt((blocks - 1) * np.var(without)))
+
+
+def _kernel_sums(a: list[np.ndarray], b: list[np.ndarray]) -> np.ndarray:
+    """Sum of the kernel over all pairs of each two parts: [parts, parts]."""
+    return np.array([[np.sum((x @ y.T / x.shape[1] + 1) ** 3) for y in b] for x in a])

@@ -1,0 +1,61 @@
+"""The nearest real image to each fake, and what that says about memorisation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import pairwise_distances_argmin_min
+
+from gan.checks import check
+from gan.metrics.paired import ssim
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """For each fake the index of its MSE-nearest real, that MSE, and the SSIM of the pair: each [N]."""
+
+    index: np.ndarray
+    mse: np.ndarray
+    ssim: np.ndarray
+
+
+def nearest_neighbours(fake: np.ndarray, real: np.ndarray, *, chunk: int = 1_000) -> Neighbours:
+    """Pairs each fake [N, H, W, C] with its MSE-nearest real [M, H, W, C], for `nearest_mse` and `nearest_ssim`.
+
+    Lower MSE and higher SSIM mean nearer, not better: a copy is as near as can be.
+    """
+    index, distance = _nearest(fake, real)
+    parts = [ssim(fake[i : i + chunk], real[index[i : i + chunk]]) for i in range(0, len(fake), chunk)]
+    return Neighbours(index, distance**2 / fake[0].size, np.concatenate(parts))
+
+
+def copied_share(fake: np.ndarray, train: np.ndarray, held_out: np.ndarray) -> dict[str, float]:
+    """How much of what a generator makes is copied: {`copied_share`, `copied_share_lower`, `copied_share_upper`}.
+
+    The training images are dealt into folds of the held-out set's size. In a fold, the nearest image to a fake that
+    copies nothing lies in the fold or in the held-out set with the same chance, so 2 (P - 1/2) is the share of fakes
+    that copy an image of that fold; the sum over the folds is that of all. 1: everything is copied, 0: nothing. The
+    interval is +-1.96 standard errors of the mean over fakes, of which each meets the same held-out set in all folds.
+
+    Blur does no harm to this, as it does to a mere difference of nearest distances: a blurred held-out digit is still
+    nearest to the held-out set. Raises `InputError` when there are fewer training images than held-out ones.
+    """
+    folds = len(train) // len(held_out)
+    check(folds >= 1, "train", f"at least the {len(held_out)} held-out images", len(train))
+    away = _nearest(fake, held_out)[1]
+    in_train = np.zeros(len(fake))
+    for fold in np.array_split(train[: folds * len(held_out)], folds):
+        near = _nearest(fake, fold)[1]
+        in_train += np.where(near == away, 0.5, near < away) / folds
+    share = 2 * folds * (in_train.mean() - 0.5)
+    error = 2 * folds * in_train.std(ddof=1) / np.sqrt(len(fake))
+    return {
+        "copied_share": float(share),
+        "copied_share_lower": float(share - 1.96 * error),
+        "copied_share_upper": float(share + 1.96 * error),
+    }
+
+
+def _nearest(fake: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    flat = [pictures.reshape(len(pictures), -1).astype(np.float32) for pictures in (fake, real)]
+    index, distance = pairwise_distances_argmin_min(*flat)
+    return index, distance

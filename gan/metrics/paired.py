@@ -1,0 +1,84 @@
+"""MSE and SSIM, which mean something between images that belong together; the caller says how they do."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from gan.checks import check
+
+DATA_RANGE = 2.0
+"""Of images in [-1, 1]."""
+
+
+def ssim(a: Any, b: Any) -> Any:
+    """Structural similarity of each pair of images [B, H, W, C] in [-1, 1] -> [B]; 1 for identical ones.
+
+    Window 11, sigma 1.5, K1 .01, K2 .03, data range 2, mean over the windows inside the image. Wang et al. 2004,
+    doi:10.1109/TIP.2003.819861. Images need sides of at least 11.
+    """
+    check(min(a.shape[1:3]) >= 11, "images", "height and width of at least 11 pixels", tuple(a.shape[1:3]))
+    return tf.image.ssim(a, b, max_val=DATA_RANGE)
+
+
+class _PairedMean(keras.metrics.Metric):
+    """The mean over pairs of a number that a subclass gives each; NaN before the first."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name, dtype="float64")
+        self.total = self.add_variable((), initializer="zeros", dtype="float64", name="total")
+        self.count = self.add_variable((), initializer="zeros", dtype="float64", name="count")
+
+    def of_pairs(self, real: Any, fake: Any) -> Any:
+        """[B] of images [B, H, W, C] and [B, H, W, C]."""
+        raise NotImplementedError
+
+    def update_state(self, real: Any, fake: Any, labels: Any = None) -> None:
+        """Adds pairs: `fake[i]` belongs to `real[i]`."""
+        values = ops.cast(self.of_pairs(real, fake), "float64")
+        self.total.assign_add(ops.sum(values))
+        self.count.assign_add(ops.cast(ops.shape(values)[0], "float64"))
+
+    def result(self) -> Any:
+        return ops.where(self.count > 0, self.total / ops.maximum(self.count, 1.0), float("nan"))
+
+
+class MeanSquaredError(_PairedMean):
+    """Mean squared difference of paired images in [-1, 1]; lower is better, 0 for identical ones."""
+
+    def __init__(self, name: str = "mse") -> None:
+        super().__init__(name)
+
+    def of_pairs(self, real: Any, fake: Any) -> Any:
+        return ops.mean(ops.square(real - fake), axis=(1, 2, 3))
+
+
+class StructuralSimilarity(_PairedMean):
+    """Mean SSIM of paired images, see `ssim`; higher is better, 1 for identical ones."""
+
+    def __init__(self, name: str = "ssim") -> None:
+        super().__init__(name)
+
+    def of_pairs(self, real: Any, fake: Any) -> Any:
+        return ssim(real, fake)
+
+
+def pairwise_ssim(
+    pictures: np.ndarray, labels: np.ndarray | None = None, *, pairs: int = 2_000, seed: int = 0
+) -> float:
+    """Mean SSIM of random pairs of different images [N, H, W, C], of one class where there are labels.
+
+    A measure of diversity, for fakes beside the same for reals: the higher, the more alike they are. The pairs are
+    drawn with `seed`. Raises `InputError` when no class has two images.
+    """
+    classes = np.zeros(len(pictures), np.int64) if labels is None else np.asarray(labels)
+    members = [np.flatnonzero(classes == label) for label in np.unique(classes)]
+    members = [indices for indices in members if len(indices) > 1]
+    check(bool(members), "images", "a class with two of them", f"{len(pictures)} images")
+    rng = np.random.default_rng(seed)
+    each = -(-pairs // len(members))
+    chosen = np.concatenate([[rng.choice(indices, 2, replace=False) for _ in range(each)] for indices in members])
+    parts = [ssim(pictures[c[:, 0]], pictures[c[:, 1]]) for c in np.array_split(chosen, -(-len(chosen) // 500))]
+    return float(np.mean(np.concatenate(parts)))

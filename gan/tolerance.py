@@ -1,0 +1,105 @@
+"""Tolerance, the arithmetic: an error rate with its interval, the verdict against a tolerance, and samples that decide.
+
+*Tolerance* is the error rate one accepts. An error rate is a count of wrong outcomes among `n`; what is known of the
+true rate is its Wilson 95 % interval, and a verdict is given by the interval, never by the point.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any, Literal
+
+from gan.checks import check, check_share, check_whole
+
+Verdict = Literal["within", "exceeded", "undecided"]
+
+CONFIDENCE = 0.95
+COVERAGE_SHARE = 0.8
+"""Share of the coverage of real against real that a generator must reach to be within a tolerance."""
+
+EXIT_STATUS: dict[Verdict, int] = {"within": 0, "exceeded": 3, "undecided": 4}
+"""What a program ends with, so that a script can gate on it (2 is bad input)."""
+
+
+@dataclass(frozen=True)
+class ErrorRate:
+    """`wrong` outcomes among `n`, with the Wilson interval of the true rate at confidence 95 %."""
+
+    wrong: int
+    n: int
+
+    def __post_init__(self) -> None:
+        check_whole("n", self.n, 1)
+        check_whole("wrong", self.wrong, 0, self.n)
+
+    @property
+    def value(self) -> float:
+        """The rate observed, wrong / n. The tolerance rate is 1 minus it."""
+        return self.wrong / self.n
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Lower and upper end of the Wilson interval."""
+        return wilson_interval(self.wrong, self.n)
+
+
+def wilson_interval(wrong: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The Wilson score interval of a proportion: the rates p whose z-test does not reject `wrong` of `n`.
+
+    (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n), with p = wrong/n. Unlike p -+ z sqrt(p(1-p)/n) it has
+    sensible ends at 0 and n. Wilson 1927, doi:10.1080/01621459.1927.10502953.
+    """
+    check_whole("n", n, 1)
+    check_whole("wrong", wrong, 0, n)
+    check(0 < confidence < 1, "confidence", "a number between 0 and 1", confidence)
+    lower, upper = wilson_bounds(wrong / n, n, math.sqrt, confidence)
+    return (0.0 if wrong == 0 else max(0.0, lower)), (1.0 if wrong == n else min(1.0, upper))
+
+
+def wilson_bounds(p: Any, n: Any, sqrt: Callable[[Any], Any], confidence: float = CONFIDENCE) -> tuple[Any, Any]:
+    """The formula of `wilson_interval` for a proportion `p` of `n`, on numbers of any kind whose root `sqrt` takes."""
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    scale = 1 + z * z / n
+    centre = (p + z * z / (2 * n)) / scale
+    half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale
+    return centre - half, centre + half
+
+
+def verdict(rate: ErrorRate, tolerance: float, *, coverage: float = 1.0, real_coverage: float = 1.0) -> Verdict:
+    """Whether a model is within a tolerance.
+
+    `within`: the interval's upper end <= tolerance, and coverage >= 0.8 of that of real against real (ten recognisable
+    pictures, repeated, make no errors and are no generator). `exceeded`: the lower end > tolerance. Otherwise
+    `undecided`. A classifier has no coverage: leave both at 1.
+    """
+    check_share("tolerance", tolerance)
+    lower, upper = rate.interval
+    if lower > tolerance:
+        return "exceeded"
+    if upper <= tolerance and coverage >= COVERAGE_SHARE * real_coverage:
+        return "within"
+    return "undecided"
+
+
+def samples_needed(rate: ErrorRate, tolerance: float, limit: int = 10**9) -> int | None:
+    """The size of a fresh sample that would decide, if the true rate is the one observed; None if none up to `limit`.
+
+    The smallest n for which the interval of round(n * rate) of n no longer holds the tolerance, to within a factor of
+    1 + 2**-20 found by bisection (the rounding makes the exact answer jump).
+    """
+    check_share("tolerance", tolerance)
+
+    def decides(n: int) -> bool:
+        lower, upper = wilson_interval(round(n * rate.value), n)
+        return lower > tolerance or upper <= tolerance
+
+    low, high = 1, 2
+    while not decides(high):
+        low, high = high, 2 * high
+        if high > limit:
+            return None
+    while high - low > 1 and high > low * (1 + 2**-20):
+        middle = (low + high) // 2
+        low, high = (low, middle) if decides(middle) else (middle, high)
+    return high
