@@ -122,6 +122,7 @@ def evaluate(
         "num": num,
         "seed": seed,
         "labels": "index modulo classes" if asked is not None else "none: wrong is a top probability below 0.9",
+        "meaning": MEANING,
         "metrics": {name: {"value": value, "real": sides["real"][name]} for name, value in sides["fake"].items()},
         "frechet_floor": {"mean": float(np.mean(floor)), "spread": float(np.std(floor, ddof=1)), "draws": FLOOR_DRAWS},
         "frechet_in_floors": sides["fake"]["frechet_distance"] / float(np.mean(floor)),

@@ -209,7 +209,7 @@ def _copy_weights(source: keras.Model, target: keras.Model, checkpoint: str) -> 
 
 @contextmanager
 def _broken_off(folder: Path, gan: GAN, console: Console) -> Iterator[None]:
-    """Says, when training does not end by itself, what is left of the run; removes the folder if it is worth nothing."""
+    """Says what is left of a run that does not end by itself, and removes a folder without a generator."""
     try:
         yield
     except BaseException as error:
@@ -218,7 +218,8 @@ def _broken_off(folder: Path, gan: GAN, console: Console) -> Iterator[None]:
         else:
             shutil.rmtree(folder, ignore_errors=True)
             left = f"nothing was saved yet: {folder} is removed"
-        console.print(f"Broken off at step {int(gan.g_optimizer.iterations)}; {left}", highlight=False, soft_wrap=True)
+        step = int(gan.g_optimizer.iterations)
+        console.print(f"Broken off at step {step}; {left}", highlight=False, soft_wrap=True)
         found = re.search(r"(d_loss|g_loss) : Tensor had (NaN|Inf)", str(error))
         if isinstance(error, tf.errors.InvalidArgumentError) and found:
             step = int(gan.g_optimizer.iterations) + 1

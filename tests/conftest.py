@@ -16,16 +16,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+OFFLINE = {"https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "", "http_proxy": "http://127.0.0.1:9"}
+"""A proxy that refuses stands for hosts that cannot be reached."""
+
 ROOT = Path(__file__).parents[1]
 Gan = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def run_gan(*arguments: object, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Any:
-    """`python -m gan ARGUMENTS` as a user would run it; offline data host, so nothing depends on the network."""
+    """`python -m gan ARGUMENTS` as a user would run it, with no data host in reach."""
     return subprocess.run(
         [sys.executable, "-m", "gan", *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, **(env or {})},
+        env={**os.environ, **OFFLINE, **(env or {})},
         capture_output=True,
         text=True,
         timeout=300,

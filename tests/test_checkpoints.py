@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from conftest import small_gan
 
 from gan import checkpoints, generate, latents, load_generator
 from gan.errors import InputError
@@ -66,6 +67,46 @@ def damaged(tiny_run, tmp_path):
 def test_what_is_no_generator_is_refused(damaged, name):
     with pytest.raises(InputError, match=r"not a Keras model, or is damaged|is no generator"):
         load_generator(damaged / f"{name}.keras")
+
+
+def test_a_file_with_any_byte_of_its_headers_changed_loads_or_is_refused(tiny_run, tmp_path):
+    whole = (tiny_run["folder"] / "generator.keras").read_bytes()
+    rng = np.random.default_rng(0)
+    positions = [*range(40), *(len(whole) - 1 - rng.permutation(400)[:150])]  # the first header, and the directory
+    refused = 0
+    for position in positions:
+        broken = bytearray(whole)
+        broken[position] ^= int(rng.integers(1, 256))
+        (tmp_path / "broken.keras").write_bytes(broken)
+        try:
+            checkpoints.describe(tmp_path / "broken.keras")
+        except InputError:
+            refused += 1
+    assert refused > 50
+
+
+@pytest.mark.parametrize("config", ["[]", "{}", "hello", '{"config": {"layers": ["a"]}}', '{"config": 3}', "null"])
+def test_other_json_is_no_generator(tmp_path, config):
+    with zipfile.ZipFile(tmp_path / "other.keras", "w") as archive:
+        for member, content in (("config.json", config), ("metadata.json", "{}"), ("model.weights.h5", "")):
+            archive.writestr(member, content)
+    with pytest.raises(InputError, match="no generator"):
+        checkpoints.describe(tmp_path / "other.keras")
+    with pytest.raises(InputError, match="does not load"):
+        load_generator(tmp_path / "other.keras")
+
+
+def test_a_whole_gan_is_no_generator(tmp_path):
+    small_gan().save(tmp_path / "gan.keras")
+    for read in (checkpoints.describe, load_generator):
+        with pytest.raises(InputError, match="no generator"):
+            read(tmp_path / "gan.keras")
+
+
+def test_a_folder_of_the_same_name_does_not_hide_a_shipped_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mnist").mkdir()
+    assert checkpoints.describe("mnist")["num_classes"] == 10
 
 
 def test_a_path_that_does_not_exist_or_is_an_empty_folder_is_refused(tmp_path):
@@ -138,6 +179,9 @@ def test_every_shipped_checkpoint_loads_and_is_described():
 def test_a_damaged_config_is_refused(tiny_run, tmp_path):
     (tmp_path / "generator.keras").write_bytes((tiny_run["folder"] / "generator.keras").read_bytes())
     assert checkpoints.load_config(tmp_path) is None
+    for other in ('{"a": 1}', "[1]", "3"):
+        (tmp_path / "config.json").write_text(other)
+        assert checkpoints.load_config(tmp_path) is None
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(InputError, match=r"Damaged config\.json"):
         checkpoints.load_config(tmp_path)

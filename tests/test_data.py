@@ -150,6 +150,19 @@ def test_a_download_that_breaks_off_counts_as_not_to_be_had(empty_data_folder, m
         load_dataset("mnist", fallback="none")
 
 
+def test_a_damaged_prepared_set_is_refused(empty_data_folder):
+    load_dataset("tiny_colour")
+    file = next((empty_data_folder / "tiny_colour").rglob("*train*record*"))
+    file.write_bytes(file.read_bytes()[:-40])
+    with pytest.raises(InputError, match="The prepared data set is damaged"):
+        load_dataset("tiny_colour")
+
+
+def test_an_unknown_fallback_is_refused():
+    with pytest.raises(InputError, match="mnist5k or none"):
+        load_dataset("mnist", fallback="mnits5k")
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -168,10 +181,17 @@ def test_answers_tells_a_host_from_a_dead_one():
         def log_message(self, *arguments):
             pass
 
+        def do_HEAD(self):
+            if "get-only" in self.path:
+                self.send_error(501)
+            else:
+                super().do_HEAD()
+
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/"
         assert catalogue.answers(url)
+        assert catalogue.answers(url + "get-only")
         assert not catalogue.answers(url + "missing")
         server.shutdown()
     assert not catalogue.answers(url)

@@ -46,3 +46,18 @@ def test_gif_has_all_frames_and_loops(tmp_path):
     with Image.open(tmp_path / "film.gif") as film:
         assert film.n_frames == 3
         assert film.info["loop"] == 0
+
+
+def test_a_long_film_is_thinned_and_keeps_its_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "MOST_FRAMES", 4)
+    frames = [tmp_path / f"{number:02d}.png" for number in range(10)]
+    for number, frame in enumerate(frames):
+        images.save_png(frame, np.full((4, 4, 1), 20 * number, np.uint8))
+    images.save_gif(tmp_path / "film.gif", frames)
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames == 4
+        shown = []
+        for number in range(4):
+            film.seek(number)
+            shown.append(film.convert("L").getpixel((0, 0)))
+    assert shown == [0, 60, 120, 180]

@@ -14,11 +14,11 @@ ROWS = [
     {"errors"},
     {"checks"},
     {"images", "config", "tolerance"},
-    {"losses", "penalties", "networks", "metrics", "data", "runtime"},
+    {"losses", "penalties", "networks", "metrics", "data", "runtime", "handwriting"},
     {"sampling", "checkpoints"},
     {"model", "classifier"},
     {"callbacks"},
-    {"training"},
+    {"training", "evaluation", "classifier_training"},
     {"cli"},
 ]
 ROW = {module: row for row, modules in enumerate(ROWS) for module in modules}
@@ -35,6 +35,7 @@ def imports(path: Path) -> list[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
+            assert "gan" not in found, f"{path}: import gan hides which module is meant"
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             found += [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "gan" else [node.module]

@@ -243,6 +243,41 @@ def test_an_uncompiled_gan_survives_too(tmp_path):
     assert_same(values(loaded), values(gan))
 
 
+def test_a_generator_with_a_random_layer_trains_too(batch):
+    z = keras.Input((4,), name="latents")
+    x = keras.layers.Dropout(0.2)(keras.layers.Dense(64)(z))
+    generator = keras.Model(z, keras.layers.Reshape((8, 8, 1))(keras.layers.Activation("tanh")(x)))
+    gan = GAN(generator, build_discriminator((8, 8, 1), width=4))
+    gan.compile("adam", "adam")
+    before = values(gan.generator_ema)
+    gan.fit(batch[0][:, :8, :8].numpy(), batch_size=8, verbose=0)
+    assert differs(values(gan.generator_ema), before)
+
+
+@pytest.mark.parametrize("steps_per_execution", [1, 5])
+def test_a_loss_that_is_no_number_stops_before_the_weights_are_touched(split, steps_per_execution):
+    class BreaksAtThird(losses.AdversarialLoss):
+        def discriminator(self, real_logits, fake_logits):
+            third = tf.equal(gan.d_optimizer.iterations, 2)
+            return tf.nn.softplus(fake_logits - real_logits) + tf.where(third, float("nan"), 0.0)
+
+        def generator(self, real_logits, fake_logits):
+            return tf.nn.softplus(-fake_logits)
+
+    gan = small_gan(loss=BreaksAtThird(), penalties=(), steps_per_execution=steps_per_execution)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="d_loss : Tensor had NaN"):
+        gan.fit(split.batches(8, steps=5), verbose=0, shuffle=False)
+    assert all(np.isfinite(value).all() for value in all_values(gan))
+    assert int(gan.g_optimizer.iterations) == 2
+    whole = small_gan(loss=BreaksAtThird(), penalties=())
+    assert differs(all_values(gan), all_values(whole))
+
+
+def test_evaluation_without_metrics_is_refused(split):
+    with pytest.raises(InputError, match="Nothing to evaluate"):
+        small_gan().evaluate(split.batches(16), verbose=0)
+
+
 def test_bad_input(batch):
     g, d = build_generator((28, 28, 1), 4, width=4), build_discriminator((28, 28, 1), width=4)
     with pytest.raises(InputError, match=r"a discriminator of \(28, 28, 1\) images"):

@@ -1,11 +1,12 @@
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import assert_same, rows_of, size_of, values
+from conftest import assert_same, rows_of, size_of, small_gan, values
 
-from gan import checkpoints, load_generator, train
+from gan import callbacks, checkpoints, load_generator, runtime, train
 from gan.config import DataConfig, ModelConfig, OptimizationConfig, TrainConfig, config_from_dict
 from gan.data import Dataset, Split
 from gan.errors import InputError
@@ -74,8 +75,14 @@ def test_a_run_can_start_from_the_generator_of_another(tmp_path, digits):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"optimization": replace(QUICK.optimization, batch_size=4_001)}, "from 1 to the 4000 training images"),
-        ({"optimization": replace(QUICK.optimization, batch_size=2_001, critic_steps=2)}, "4000 training images"),
+        (
+            {"optimization": replace(QUICK.optimization, batch_size=4_001)},
+            "at most the 4000 training images.*batch_size=4001",
+        ),
+        (
+            {"optimization": replace(QUICK.optimization, batch_size=2_001, critic_steps=2)},
+            "4000 training images.*critic_steps=2",
+        ),
         ({"data": DataConfig(dataset="no_such_set")}, "Unknown `dataset`"),
         ({"init_from": "no-such-run"}, "No such checkpoint"),
     ],
@@ -92,3 +99,53 @@ def test_a_conditional_gan_needs_labels():
         build_gan(TrainConfig(), Dataset("plain", 0, part, part, part))
     config = TrainConfig(model=ModelConfig(conditioning="none", g_width=4, d_width=4))
     assert len(build_gan(config, Dataset("plain", 0, part, part, part)).generator.inputs) == 1
+
+
+def test_only_training_images_are_trained_on(tmp_path, monkeypatch):
+    used = []
+    batches = Split.batches
+
+    def watched(self, *arguments, **options):
+        used.append(len(self))
+        return batches(self, *arguments, **options)
+
+    monkeypatch.setattr(Split, "batches", watched)
+    train(QUICK, output=tmp_path)
+    assert used
+    assert set(used) == {4_000}
+
+
+@pytest.mark.parametrize(
+    ("part", "interval", "left"),
+    [("SampleGrid", 0, True), ("SampleGrid", 1, True), ("GeneratorCheckpoint", 0, False)],
+)
+def test_a_run_broken_off_says_what_is_left(tmp_path, monkeypatch, capsys, part, interval, left):
+    def interrupted(self, epoch, logs=None):
+        if epoch == interval:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(getattr(callbacks, part), "on_epoch_end", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(QUICK, output=tmp_path / "run")
+    said = capsys.readouterr().err
+    assert ("the generator of the last interval" if left else "nothing was saved yet") in said
+    assert (tmp_path / "run").exists() == left
+    if left:
+        assert load_generator(tmp_path / "run")
+
+
+def test_an_average_that_is_no_number_is_never_saved(tmp_path):
+    from gan.errors import TrainingError
+
+    gan = small_gan()
+    saver = callbacks.GeneratorCheckpoint(tmp_path / "generator.keras")
+    saver.set_model(gan)
+    gan.generator_ema.weights[0].assign(gan.generator_ema.weights[0] * float("nan"))
+    with pytest.raises(TrainingError, match="NaN or infinite at step 0"):
+        saver.on_epoch_end(0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_git_revision_is_that_of_this_tree_only():
+    revision = runtime.git_revision()
+    assert revision is None or re.fullmatch(r"[0-9a-f]{40}(-dirty)?", revision)

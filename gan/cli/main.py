@@ -9,6 +9,7 @@ from typing import Annotated, Any, Union
 import tyro
 
 from gan.cli.doctor import Doctor
+from gan.cli.evaluate import Evaluate
 from gan.cli.info import Info
 from gan.cli.presets import Presets
 from gan.cli.sample import Sample
@@ -20,6 +21,7 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 COMMANDS: dict[str, Any] = {
     "train": Train,
     "sample": Sample,
+    "evaluate": Evaluate,
     "info": Info,
     "presets": Presets,
     "train-classifier": TrainClassifier,
@@ -30,7 +32,7 @@ PRESETS_OF: dict[Any, tuple[str, Callable[[str], Any]]] = {
     TrainClassifier: (DEFAULT_CLASSIFIER, classifier_config),
 }
 """Command -> (default preset, how to look one up)."""
-DESCRIPTION = "Generative adversarial networks in Keras 3: train, sample, inspect."
+DESCRIPTION = "Generative adversarial networks in Keras 3: train, sample, evaluate."
 
 
 def main(argv: Sequence[str] | None = None) -> int:

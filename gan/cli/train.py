@@ -64,7 +64,7 @@ class Train:
                     "trained": f"{run.images:,} images of {run.dataset} in {run.seconds:.0f} s"
                     + (", then interrupted" if run.interrupted else ""),
                     "sample": f"gan sample {run.folder} --num 64 --out digits.png",
-                    "inspect": f"gan info {run.folder}",
+                    "evaluate": f"gan evaluate {run.folder}",
                 },
                 as_json=False,
             )

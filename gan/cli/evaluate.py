@@ -1,0 +1,101 @@
+"""gan evaluate."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from rich.console import Console
+from rich.table import Table
+from tyro.conf import Positional, arg
+
+from gan import checkpoints, runtime
+from gan.checks import check_share, check_whole
+from gan.cli.output import print_result
+from gan.errors import InputError
+from gan.tolerance import EXIT_STATUS
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Judge a generator: every number beside the same number for real images, and a verdict against a tolerance.
+
+    Exit status 0: within the tolerance, 3: exceeded, 4: undecided. Writes report.json.
+    """
+
+    checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
+    """A run folder, a .keras file, or a shipped name."""
+    dataset: str | None = None
+    """What it is judged against; None: the data set of the extractor."""
+    extractor: str = "mnist-classifier"
+    """Folder or shipped name of the classifier whose features are compared, and which reads the digits."""
+    num: int = 10_000
+    """How many pictures, at least 200."""
+    tolerance: float = 0.02
+    """The error rate that one accepts."""
+    output: Path | None = None
+    """Folder for report.json; None: the run folder, if the checkpoint is one that is not shipped."""
+    json: bool = False
+    """Print exactly one JSON object on stdout, the report."""
+
+    def run(self) -> int:
+        """Evaluates, writes the report, prints a table; answers with the verdict's exit status."""
+        check_whole("num", self.num, 200)
+        check_share("tolerance", self.tolerance)
+        described = checkpoints.describe(self.checkpoint)
+        _, card = checkpoints.find_classifier(self.extractor)
+        name = self.dataset or card["dataset"]["name"]
+        if name != card["dataset"]["name"]:
+            raise InputError(
+                "The extractor is for another data set",
+                expected=f"{card['dataset']['name']}, or another --extractor",
+                received=f"dataset={name!r}",
+            )
+        folder = self.output or (Path(self.checkpoint) if Path(self.checkpoint).is_dir() else None)
+        if folder is not None:
+            checkpoints.check_writable(folder / checkpoints.REPORT)
+        runtime.start()
+        from gan.classifier import load_classifier
+        from gan.data import load_dataset
+        from gan.evaluation import evaluate
+
+        generator = checkpoints.load_generator(self.checkpoint)
+        classifier, card = load_classifier(self.extractor)
+        dataset = load_dataset(name, fallback="none")
+        report = evaluate(generator, dataset, classifier, card, num=self.num, tolerance=self.tolerance)
+        report = {"checkpoint": described, **report}
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            checkpoints.write_json(folder / checkpoints.REPORT, report)
+        if self.json:
+            print_result(report, as_json=True)
+        else:
+            _print(report, folder)
+        return EXIT_STATUS[report["verdict"]]
+
+
+def _print(report: dict[str, Any], folder: Path | None) -> None:
+    table = Table(
+        title=f"{report['num']:,} pictures against the test images of {report['dataset']}", title_justify="left"
+    )
+    for column, justify in (("", "left"), ("pictures", "right"), ("real images", "right"), ("what it means", "left")):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for name, row in report["metrics"].items():
+        if name in report["meaning"]:
+            table.add_row(name, f"{row['value']:.4g}", f"{row['real']:.4g}", report["meaning"][name])
+    table.add_row("copied_share", f"{report['copied_share']:.3g}", "0", report["meaning"]["copied_share"])
+    console = Console()
+    console.print(table)
+    rate, floor = report["metrics"]["error_rate"], report["frechet_floor"]
+    lines = {
+        "error rate": f"{rate['value']:.2%}, 95 % interval {report['metrics']['error_rate_lower']['value']:.2%} to "
+        f"{report['metrics']['error_rate_upper']['value']:.2%}",
+        "frechet distance": f"{report['frechet_in_floors']:.2f} floors of {floor['mean']:.3g} +- {floor['spread']:.2g}",
+        "copied": f"{report['copied_share']:.3f}, 95 % interval {report['copied_share_lower']:.3f} to "
+        f"{report['copied_share_upper']:.3f}",
+        "tolerance": f"{report['tolerance']:.2%}: {report['verdict']}",
+    }
+    if report["samples_needed"]:
+        lines["to decide"] = f"a fresh sample of {report['samples_needed']:,}"
+    if folder is not None:
+        lines["report"] = str(folder / checkpoints.REPORT)
+    print_result(lines, as_json=False)
