@@ -88,8 +88,8 @@ def train_classifier(
 ) -> keras.Model:
     """Trains a classifier and keeps the weights of the epoch that is best on `validation`.
 
-    Adam with cosine decay; an average of the weights over the last steps (half-life 20,000 images); `distortion`
-    (default: `Distortion()`) of every training picture anew. Returns the compiled model, metric `accuracy`.
+    Adam with cosine decay; an average of the weights over the last steps (half-life 20,000 images, at most a 32nd of
+    the run); `distortion` (default: `Distortion()`) of every training picture anew. Returns the compiled model.
     """
     check_whole("epochs", epochs, 1)
     check_positive("learning_rate", learning_rate)
@@ -101,7 +101,7 @@ def train_classifier(
     classifier = build_classifier(train.images.shape[1:], num_classes, width=width, blocks=blocks)
     steps = len(train) // batch_size
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps, alpha=0.01)
-    kept = 0.5 ** (batch_size / 20_000)
+    kept = 0.5 ** (batch_size / min(20_000, epochs * len(train) // 32))
     classifier.compile(
         keras.optimizers.Adam(rate, use_ema=True, ema_momentum=kept, ema_overwrite_frequency=steps),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),

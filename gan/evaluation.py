@@ -65,9 +65,9 @@ def evaluate(
     Raises `InputError` when generator, data set and classifier do not belong together.
     """
     started = time.monotonic()
+    _check_belonging(generator, dataset, card)
     check_whole("num", num, LEAST, len(dataset.test))
     check_share("tolerance", tolerance)
-    _check_belonging(generator, dataset, card)
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(dataset.test))[:num]
     test = dataset.test.take(chosen)
@@ -109,7 +109,8 @@ def evaluate(
             "nearest_ssim": float(near.ssim.mean()),
         }
     sides["real"]["frechet_distance"] = float(np.mean(floor))
-    copied = metrics.copied_share(fake[:2_000], train, held_out)
+    # validation images, since they come from the same pile as the training images: the test images are of other hands
+    copied = metrics.copied_share(fake[:2_000], train, as_input(dataset.validation.images))
     seconds["metrics"] = time.monotonic() - started - sum(seconds.values())
 
     rate = ErrorRate(round(sides["fake"]["error_rate"] * num), num)

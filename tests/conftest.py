@@ -70,6 +70,17 @@ def full_mnist() -> Any:
     return load_dataset("mnist", fallback="none")
 
 
+@pytest.fixture(scope="session")
+def small_classifier(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A small classifier of the embedded digits, made as the command does: (folder, card)."""
+    from gan.classifier_training import make_classifier
+    from gan.config import ClassifierConfig
+
+    folder = tmp_path_factory.mktemp("classifier") / "small"
+    config = ClassifierConfig(dataset="mnist5k", width=8, blocks=1, epochs=6, batch_size=64, learning_rate=5e-3)
+    return folder, make_classifier(config, folder, name="small")
+
+
 def small_gan(classes: int = 10, *, seed: int = 0, **compile_options: Any) -> Any:
     """A compiled GAN of a few thousand weights for 28 x 28 x 1, the same for the same seed."""
     import keras

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Union
 
 import tyro
 
+from gan.cli.classify import Classify
 from gan.cli.doctor import Doctor
 from gan.cli.evaluate import Evaluate
 from gan.cli.info import Info
@@ -25,6 +26,7 @@ COMMANDS: dict[str, Any] = {
     "info": Info,
     "presets": Presets,
     "train-classifier": TrainClassifier,
+    "classify": Classify,
     "doctor": Doctor,
 }
 PRESETS_OF: dict[Any, tuple[str, Callable[[str], Any]]] = {

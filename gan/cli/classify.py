@@ -1,0 +1,43 @@
+"""gan classify."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from gan import checkpoints, runtime
+from gan.cli.output import print_result
+
+
+@dataclass(frozen=True)
+class Classify:
+    """Tell the digit in pictures of any size and colour."""
+
+    pictures: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE...")]
+    """Image files, each of one digit."""
+    classifier: str = "mnist-classifier"
+    """Folder or shipped name of a classifier."""
+    invert: bool = False
+    """The digits are dark on light; otherwise the border of each picture tells."""
+    json: bool = False
+    """Print exactly one JSON object on stdout: {file: {label, probability}}."""
+
+    def run(self) -> int:
+        """Reads all pictures, then prints a line for each."""
+        checkpoints.find_classifier(self.classifier)
+        import numpy as np
+
+        from gan.handwriting import read_digit
+
+        digits = np.stack([read_digit(picture, invert=True if self.invert else None) for picture in self.pictures])
+        runtime.start()
+        from gan.classifier import classify, load_classifier
+
+        labels, probabilities = classify(load_classifier(self.classifier)[0], digits)
+        found = {
+            str(picture): {"label": int(label), "probability": round(float(probability), 4)}
+            for picture, label, probability in zip(self.pictures, labels, probabilities)
+        }
+        print_result(found, as_json=self.json)
+        return 0

@@ -1,0 +1,130 @@
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import values
+
+from gan import checkpoints
+from gan.classifier import Distortion, as_input, build_classifier, classify, load_classifier, outputs, train_classifier
+from gan.errors import InputError
+
+
+def test_a_small_classifier_learns_and_writes_its_card(small_classifier, digits):
+    folder, card = small_classifier
+    assert card["accuracy"]["test"] > 0.93
+    assert json.loads((folder / "config.json").read_text())["sha256"] == checkpoints.sha256(folder / "classifier.keras")
+    assert set(card["by_class"]) >= {str(label) for label in range(10)}
+    assert set(card["by_class"]["7"]) == {"precision", "recall", "f1-score", "support"}
+    classifier, _ = load_classifier(folder)
+    labels, probabilities = classify(classifier, as_input(digits.test.images))
+    assert np.mean(labels == digits.test.labels) == card["accuracy"]["test"]
+    assert ((probabilities >= 0.1) & (probabilities <= 1)).all()
+
+
+def test_outputs_do_not_depend_on_the_batch_and_count_every_image(small_classifier, digits):
+    classifier, _ = load_classifier(small_classifier[0])
+    pictures = as_input(digits.test.images[:53])
+    whole = outputs(classifier, pictures)
+    assert [part.shape for part in whole] == [(53, 128), (53, 10)]
+    for part, other in zip(whole, outputs(classifier, pictures, batch_size=7)):
+        np.testing.assert_allclose(part, other, atol=1e-4)
+
+
+def test_a_tampered_or_missing_classifier_is_refused(small_classifier, tmp_path):
+    for name in ("classifier.keras", "config.json"):
+        (tmp_path / name).write_bytes((small_classifier[0] / name).read_bytes())
+    load_classifier(tmp_path)
+    with (tmp_path / "classifier.keras").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(InputError, match="not the one of its card"):
+        load_classifier(tmp_path)
+    with pytest.raises(InputError, match="No such classifier"):
+        load_classifier("nonsense")
+
+
+def test_no_distortion_leaves_pictures_alone():
+    pictures = tf.random.stateless_uniform((3, 12, 12, 1), (0, 0), -1, 1)
+    np.testing.assert_allclose(Distortion(0.0, 0.0, 0.0)(pictures, tf.constant([0, 0])), pictures, atol=1e-5)
+
+
+def test_a_distortion_turns_about_the_middle_and_shifts_within_its_limits():
+    point = np.full((200, 21, 21, 1), -1.0, np.float32)
+    point[:, 9:12, 9:12] = 1.0
+    rows = np.arange(21)
+    ink = (Distortion(180.0, 0.0, 0.0)(tf.constant(point), tf.constant([1, 2])).numpy()[..., 0] + 1) / 2
+    np.testing.assert_allclose((ink.sum(axis=2) @ rows) / ink.sum(axis=(1, 2)), 10, atol=0.1)
+    ink = (Distortion(0.0, 3.0, 0.0)(tf.constant(point), tf.constant([1, 2])).numpy()[..., 0] + 1) / 2
+    moved = (ink.sum(axis=2) @ rows) / ink.sum(axis=(1, 2)) - 10
+    assert 2 < np.abs(moved).max() <= 3.01
+    assert moved.min() < 0 < moved.max()
+
+
+def test_a_distortion_is_a_function_of_its_key():
+    pictures, distort = tf.random.stateless_uniform((4, 12, 12, 1), (0, 0), -1, 1), Distortion()
+    first = distort(pictures, tf.constant([5, 1]))
+    np.testing.assert_array_equal(first, distort(pictures, tf.constant([5, 1])))
+    assert not np.allclose(first, distort(pictures, tf.constant([5, 2])))
+
+
+def test_eighteen_augmentation_never_flips_or_turns_a_digit_into_another():
+    """Row 18 of the beginner's faults: a 6 turned by half is a 9, a flipped 2 is no digit."""
+    distortion = Distortion()
+    assert distortion.degrees <= 15
+    assert distortion.zoom < 1  # a negative scale would be a flip
+    kinds = {type(layer).__name__ for layer in build_classifier((28, 28, 1), 10, width=4).layers}
+    assert not any("Random" in kind for kind in kinds)
+
+
+def test_the_best_epoch_is_kept(digits):
+    small = digits.train.take(np.arange(0, 4_000, 10))
+    options = {"num_classes": 10, "width": 4, "blocks": 1, "batch_size": 50, "seed": 1}
+    one = train_classifier(small, digits.validation, epochs=1, **options)
+    again = train_classifier(small, digits.validation, epochs=1, **options)
+    for a, b in zip(values(one), values(again)):
+        np.testing.assert_allclose(a, b, atol=1e-3)
+
+
+def test_a_data_set_without_labels_is_refused(digits):
+    from gan.data import Split
+
+    with pytest.raises(InputError, match="labels"):
+        train_classifier(Split(digits.train.images, None), digits.validation, num_classes=10)
+
+
+def shipped(name):
+    if not (checkpoints.shipped_folder() / name).is_dir():
+        pytest.fail(f"{name} is not shipped")
+    return load_classifier(name)
+
+
+def test_shipped_classifiers_are_as_good_as_their_cards_say(digits):
+    accuracy = {}
+    for name, least in (("mnist-classifier", 0.995), ("mnist-probe", 0.990)):
+        classifier, card = shipped(name)
+        assert card["accuracy"]["test"] >= least
+        labels, _ = classify(classifier, as_input(digits.train.images))  # none of these was trained on
+        accuracy[name] = np.mean(labels == digits.train.labels)
+        assert accuracy[name] >= least - 0.004
+        assert card["dataset"]["left_out"] + card["dataset"]["train"] == 50_000
+
+
+def test_the_shipped_classifiers_are_right_on_full_mnist(full_mnist):
+    for name in ("mnist-classifier", "mnist-probe"):
+        classifier, card = shipped(name)
+        labels, _ = classify(classifier, as_input(full_mnist.test.images))
+        assert np.mean(labels == full_mnist.test.labels) == pytest.approx(card["accuracy"]["test"], abs=1e-4)
+
+
+def test_the_probe_is_at_least_four_times_cheaper():
+    """Counted in multiplications of the convolutions and dense layers, not timed."""
+
+    def cost(model):
+        total = 0
+        for layer in model.layers:
+            if hasattr(layer, "kernel"):
+                places = np.prod(layer.output.shape[1:-1]) if "conv" in layer.name else 1
+                total += int(np.prod(layer.kernel.shape) * places)
+        return total
+
+    assert cost(shipped("mnist-classifier")[0]) >= 4 * cost(shipped("mnist-probe")[0])

@@ -1,0 +1,154 @@
+import json
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from conftest import small_gan
+
+from gan import images
+from gan.classifier import as_input, classify, load_classifier
+from gan.errors import InputError
+from gan.evaluation import evaluate
+from gan.networks import LABEL_EMBEDDING
+
+
+def repeats(pictures):
+    """A "generator" that gives the same picture for a label every time: uint8 [10, 28, 28, 1]."""
+    latents, labels = keras.Input((4,), name="latents"), keras.Input((), dtype="int32", name="labels")
+    table = keras.layers.Embedding(10, 784, name=LABEL_EMBEDDING)
+    shown = keras.layers.Reshape((28, 28, 1))(table(labels))
+    unused = keras.layers.Reshape((1, 1, 1))(keras.layers.Dense(1, kernel_initializer="zeros")(latents))
+    generator = keras.Model([latents, labels], keras.layers.Add()([shown, unused]))
+    table.set_weights([images.from_uint8(pictures.astype(np.float32)).reshape(10, 784)])
+    return generator
+
+
+@pytest.fixture(scope="module")
+def judge(small_classifier, digits):
+    classifier, card = load_classifier(small_classifier[0])
+    return lambda generator, **options: evaluate(generator, digits, classifier, card, **{"num": 400, **options})
+
+
+@pytest.fixture(scope="module")
+def untrained(judge):
+    return judge(small_gan().generator_ema)
+
+
+def test_an_untrained_generator_exceeds_every_tolerance(untrained):
+    assert untrained["verdict"] == "exceeded"
+    for name, better in (("frechet_distance", -1), ("coverage", 1), ("precision", 1), ("error_rate", -1)):
+        row = untrained["metrics"][name]
+        assert better * row["value"] < better * row["real"]
+    assert untrained["frechet_in_floors"] > 10
+    assert sum(untrained["class_histogram"]) == 400
+
+
+def test_a_report_is_plain_json_and_explains_itself(untrained, small_classifier):
+    again = json.loads(json.dumps(untrained, allow_nan=False))
+    assert again == untrained
+    assert again["classifier_sha256"] == small_classifier[1]["sha256"]
+    assert again["num"] == 400
+    assert set(again["meaning"]) - {"copied_share"} <= set(again["metrics"])
+    assert again["frechet_floor"]["draws"] == 10
+    assert again["frechet_floor"]["spread"] > 0
+
+
+def test_one_real_digit_a_class_repeated_is_not_within_tolerance(judge, digits, small_classifier):
+    labels, probability = classify(load_classifier(small_classifier[0])[0], as_input(digits.train.images))
+    surest = [
+        max(np.flatnonzero((digits.train.labels == c) & (labels == c)), key=lambda i: probability[i]) for c in range(10)
+    ]
+    report = judge(repeats(digits.train.images[surest]), tolerance=0.05)
+    assert report["metrics"]["error_rate"]["value"] == 0.0
+    assert report["metrics"]["coverage"]["value"] < 0.5 * report["metrics"]["coverage"]["real"]
+    assert report["verdict"] == "undecided"
+    np.testing.assert_allclose(report["metrics"]["pairwise_ssim"]["value"], 1.0, atol=1e-4)
+    np.testing.assert_allclose(report["metrics"]["nearest_mse"]["value"], 0.0, atol=1e-6)
+
+
+def test_real_against_real_is_the_same_in_every_report(judge, untrained, digits):
+    other = judge(repeats(digits.train.images[:10]))
+    for name, row in untrained["metrics"].items():
+        assert other["metrics"][name]["real"] == pytest.approx(row["real"], rel=1e-6), name
+
+
+@pytest.mark.parametrize(("num", "message"), [(5, "from 200 to 500"), (501, "from 200 to 500")])
+def test_too_few_or_too_many_pictures_are_refused(judge, num, message):
+    with pytest.raises(InputError, match=message):
+        judge(small_gan().generator_ema, num=num)
+
+
+def test_what_does_not_belong_together_is_refused(small_classifier, digits):
+    classifier, card = load_classifier(small_classifier[0])
+    from gan import build_generator
+
+    with pytest.raises(InputError, match="another data set"):
+        evaluate(small_gan().generator_ema, replace(digits, name="kmnist"), classifier, card)
+    with pytest.raises(InputError, match="another size"):
+        evaluate(build_generator((32, 32, 1), 4, 10, width=4), digits, classifier, card, num=200)
+    with pytest.raises(InputError, match="other classes"):
+        evaluate(build_generator((28, 28, 1), 4, 7, width=4), digits, classifier, card, num=200)
+    with pytest.raises(InputError, match="tolerance"):
+        evaluate(small_gan().generator_ema, digits, classifier, card, num=200, tolerance=2.0)
+    broken = small_gan().generator_ema
+    broken.layers[-2].bias.assign([float("nan")])
+    with pytest.raises(InputError, match="finite images"):
+        evaluate(broken, digits, classifier, card, num=200)
+
+
+def test_the_command_gates_on_the_verdict(gan_command, tiny_run, small_classifier, tmp_path):
+    options = [
+        "evaluate",
+        tiny_run["folder"],
+        "--extractor",
+        small_classifier[0],
+        "--num",
+        200,
+        "--output",
+        tmp_path / "r",
+    ]
+    done = gan_command(*options)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "exceeded" in done.stdout
+    report = json.loads((tmp_path / "r" / "report.json").read_text())
+    assert report["verdict"] == "exceeded"
+    assert f"{report['metrics']['coverage']['value']:.4g}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--num", "5"], "whole number >= 200"),
+        (["--tolerance", "1.5"], "share from 0 to 1"),
+        (["--dataset", "kmnist"], "for another data set"),
+        (["--extractor", "nonsense"], "No such classifier"),
+        (["--extractor", "TAMPERED"], "not the one of its card"),
+    ],
+)
+def test_bad_input_writes_no_report(gan_command, tiny_run, small_classifier, tmp_path, options, words):
+    tampered = tmp_path / "tampered"
+    tampered.mkdir()
+    for name in ("classifier.keras", "config.json"):
+        (tampered / name).write_bytes((small_classifier[0] / name).read_bytes() + b" ")
+    options = [str(tampered) if option == "TAMPERED" else option for option in options]
+    given = ["--extractor", small_classifier[0], *options] if "--extractor" not in options else options
+    done = gan_command("evaluate", tiny_run["folder"], "--output", tmp_path / "r", *given)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "r").exists()
+
+
+def test_pictures_are_classified_from_the_command_line(gan_command, small_classifier, digits, tmp_path):
+    for label in (3, 7):
+        picture = digits.train.images[digits.train.labels == label][5]
+        images.save_png(tmp_path / f"{label}.png", 255 - picture)
+    files = [tmp_path / "3.png", tmp_path / "7.png"]
+    done = gan_command("classify", *files, "--classifier", small_classifier[0], "--json")
+    assert done.returncode == 0, done.stderr
+    assert [found["label"] for found in json.loads(done.stdout).values()] == [3, 7]
+    (tmp_path / "text.png").write_text("no")
+    done = gan_command("classify", tmp_path / "3.png", tmp_path / "text.png", "--classifier", small_classifier[0])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no picture" in done.stderr

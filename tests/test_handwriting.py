@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan import images
+from gan.errors import InputError
+from gan.handwriting import read_digit
+
+
+@pytest.fixture(scope="module")
+def seven(digits):
+    """A real digit, uint8 [28, 28], light on dark."""
+    return digits.test.images[digits.test.labels == 7][0, ..., 0]
+
+
+def saved(path, array, mode=None):
+    Image.fromarray(array, mode).save(path)
+    return path
+
+
+def alike(a, b):
+    return np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.8
+
+
+def test_a_digit_as_it_is_comes_back_nearly_as_it_is(seven, tmp_path):
+    read = read_digit(saved(tmp_path / "a.png", seven))
+    assert read.shape == (28, 28, 1)
+    assert (read.min(), read.max()) == (-1.0, 1.0)
+    assert alike(read, images.from_uint8(seven.astype(np.float32)))
+
+
+@pytest.mark.parametrize(
+    "case", ["dark on light", "large", "colour", "alpha black", "alpha white", "off centre", "jpeg"]
+)
+def test_size_colour_alpha_place_and_polarity_do_not_matter(seven, tmp_path, case):
+    expected = read_digit(saved(tmp_path / "plain.png", seven))
+    file = tmp_path / "other.png"
+    if case == "dark on light":
+        saved(file, 255 - seven)
+    elif case == "large":
+        Image.fromarray(255 - seven).resize((400, 400), Image.Resampling.BICUBIC).save(file)
+    elif case == "colour":
+        ink = seven[..., None] / 255
+        saved(file, ((1 - ink) * [250, 240, 200] + ink * [20, 30, 160]).astype(np.uint8))
+    elif case.startswith("alpha"):
+        value = 0 if case.endswith("black") else 255
+        saved(file, np.dstack([np.full((28, 28, 3), value, np.uint8), seven]))
+    elif case == "off centre":
+        saved(file, np.pad(seven, ((40, 2), (3, 80))))
+    else:
+        file = tmp_path / "other.jpg"
+        Image.fromarray(255 - seven).resize((112, 112)).save(file)
+    assert alike(read_digit(file), expected)
+
+
+def test_polarity_can_be_given(seven, tmp_path):
+    file = saved(tmp_path / "dark.png", 255 - seven)
+    np.testing.assert_array_equal(read_digit(file, invert=True), read_digit(file))
+    assert not alike(read_digit(file, invert=False), read_digit(file))
+
+
+def test_what_shows_no_digit_is_refused(tmp_path):
+    (tmp_path / "text.png").write_text("not a picture")
+    (tmp_path / "empty.png").write_bytes(b"")
+    saved(tmp_path / "blank.png", np.full((20, 20), 200, np.uint8))
+    Image.new("1", (8_000, 7_000)).save(tmp_path / "huge.png")
+    for name, message in (
+        ("text.png", "no picture"),
+        ("empty.png", "no picture"),
+        ("blank.png", "Nothing to see"),
+        ("huge.png", "too large"),
+        ("missing.png", "No such picture"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read_digit(tmp_path / name)
+    whole = saved(tmp_path / "noise.png", np.random.default_rng(0).integers(0, 255, (50, 50)).astype(np.uint8))
+    (tmp_path / "half.png").write_bytes(whole.read_bytes()[:900])
+    with pytest.raises(InputError, match="no picture"):
+        read_digit(tmp_path / "half.png")
