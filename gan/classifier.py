@@ -89,7 +89,7 @@ def train_classifier(
     """Trains a classifier and keeps the weights of the epoch that is best on `validation`.
 
     Adam with cosine decay; an average of the weights over the last steps (half-life 20,000 images, at most a 32nd of
-    the run); `distortion` (default: `Distortion()`) of every training picture anew. Returns the compiled model.
+    the run); `distortion` (default: `Distortion()`) of every training picture anew. Returns the model uncompiled.
     """
     check_whole("epochs", epochs, 1)
     check_positive("learning_rate", learning_rate)
@@ -125,8 +125,9 @@ def train_classifier(
             shuffle=False,
             verbose=verbose,
         )
-    classifier.set_weights(best.weights)
-    return classifier
+    plain = keras.models.clone_model(classifier)  # without the optimizer, whose state is three times the weights
+    plain.set_weights(best.weights)
+    return plain
 
 
 class _BestWeights(keras.callbacks.Callback):

@@ -30,7 +30,7 @@ def make_classifier(
     if not dataset.num_classes:
         raise InputError("A classifier needs labels", expected="a data set with labels", received=config.dataset)
     train = _without_embedded(dataset.train) if dataset.name == "mnist" else dataset.train
-    started = time.monotonic()
+    started, revision = time.monotonic(), runtime.git_revision()
     classifier = train_classifier(
         train,
         dataset.validation,
@@ -72,7 +72,7 @@ def make_classifier(
         "seconds": round(seconds, 1),
         "device": device,
         "versions": runtime.versions(),
-        "git_revision": runtime.git_revision(),
+        "git_revision": revision,
         "sha256": checkpoints.sha256(folder / checkpoints.CLASSIFIER),
     }
     checkpoints.write_json(folder / checkpoints.CONFIG, card)
