@@ -71,8 +71,6 @@ class Train:
         return 130 if run.interrupted else 0
 
     def _name(self) -> str:
-        """The preset, and the data set where it is not the preset's."""
-        asked = self.config.data.dataset
-        if asked == PRESETS[self.preset].data.dataset:
-            return self.preset
-        return f"{self.preset}-{re.sub('[^a-z0-9_]+', '-', asked.lower())}"
+        """The preset's, with the name of the data set in the place of its own where that is another."""
+        asked = re.sub("[^a-z0-9_]+", "-", self.config.data.dataset.lower())
+        return self.preset.replace(PRESETS[self.preset].data.dataset, asked, 1)
