@@ -96,6 +96,7 @@ def train_classifier(
     check_seed(seed)
     if train.labels is None or validation.labels is None:
         raise InputError("A classifier needs labels", expected="splits with labels", received="none")
+    check_whole("batch_size", batch_size, 1, len(train))
     distortion = distortion or Distortion()
     keras.utils.set_random_seed(seed)
     classifier = build_classifier(train.images.shape[1:], num_classes, width=width, blocks=blocks)
@@ -153,8 +154,7 @@ def as_input(pictures: np.ndarray) -> np.ndarray:
 def outputs(classifier: keras.Model, pictures: np.ndarray, *, batch_size: int = 500) -> tuple[np.ndarray, np.ndarray]:
     """(features float32 [N, F], logits float32 [N, classes]) of images [N, H, W, C] in [-1, 1], in batches."""
     both = keras.Model(classifier.input, [classifier.get_layer(FEATURES).output, classifier.output])
-    function = tf.function(lambda x: both(x, training=False), reduce_retracing=True)
-    parts = [function(tf.constant(pictures[i : i + batch_size])) for i in range(0, len(pictures), batch_size)]
+    parts = [both(pictures[i : i + batch_size], training=False) for i in range(0, len(pictures), batch_size)]
     features, logits = zip(*parts)
     return np.concatenate(features), np.concatenate(logits)
 
@@ -162,9 +162,12 @@ def outputs(classifier: keras.Model, pictures: np.ndarray, *, batch_size: int = 
 def classify(classifier: keras.Model, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(labels int64 [N], their probability float32 [N]) of images [N, H, W, C] in [-1, 1]."""
     _, logits = outputs(classifier, pictures)
-    probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    return logits.argmax(axis=1), probabilities.max(axis=1)
+    return logits.argmax(axis=1), top_probability(logits)
+
+
+def top_probability(logits: np.ndarray) -> np.ndarray:
+    """The largest softmax of each row: [N, classes] -> [N]."""
+    return 1.0 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
 
 
 def load_classifier(checkpoint: str | Path) -> tuple[keras.Model, dict[str, Any]]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from gan import metrics, networks, sampling
 from gan.checks import check, check_share, check_whole
-from gan.classifier import as_input, outputs
+from gan.classifier import as_input, outputs, top_probability
 from gan.data import Dataset
 from gan.errors import InputError
 from gan.metrics.frechet import frechet_distance
@@ -18,6 +18,9 @@ EVALUATION_SEED = 1_000_003
 """Of the pictures that are judged: no training run and no default of `gan sample` uses it."""
 
 FLOOR_DRAWS = 10
+MOST_COPIES = 2_000
+"""Pictures that are looked at for copies: each is compared with all training images several times."""
+
 LEAST = 200
 """Fewer pictures say too little to be worth a report."""
 
@@ -48,90 +51,106 @@ def evaluate(
     tolerance: float = 0.02,
     seed: int = EVALUATION_SEED,
 ) -> dict[str, Any]:
-    """Judges `num` pictures of a generator against the test split; returns the report, of JSON types.
+    """Judges `num` pictures of a generator against as many test images; returns the report, of JSON types.
 
-    `report["metrics"]` is {name: {"value", "real"}}, where "real" is the same number for `num` permuted training
-    images in the place of the pictures (for `frechet_distance` the mean of ten such draws, with `real_spread`: the
-    floor). The error rate has its Wilson interval, and the report its verdict against `tolerance`.
+    `report["metrics"]` is {name: {"value", "real"}}, where "real" is the same number for `num` validation images in the
+    place of the pictures; but that of `frechet_distance` is the floor, the mean of ten draws of `num` training images.
+    A conditional generator is asked for the labels of randomly drawn training images, so that its classes have the
+    shares of the data. The error rate has its Wilson interval, and the report its verdict against `tolerance`.
 
     Args:
         generator: conditional or not, of the size of the data set's images.
         dataset: the one that the classifier's card names.
         classifier, card: from `load_classifier`: the feature extractor, and the judge of the error rate.
-        num: pictures, at least 200 and at most as many as there are test images.
+        num: pictures, at least 200 and at most as many as there are validation or test images.
         tolerance: the error rate that one accepts.
-        seed: owner of the pictures.
+        seed: owner of the pictures, the labels and the draws. Another seed is a fresh sample.
 
     Raises `InputError` when generator, data set and classifier do not belong together.
     """
     started = time.monotonic()
     _check_belonging(generator, dataset, card)
-    check_whole("num", num, LEAST, len(dataset.test))
+    check_whole("num", num, LEAST, min(len(dataset.test), len(dataset.validation)))
     check_share("tolerance", tolerance)
     rng = np.random.default_rng(seed)
-    chosen = rng.permutation(len(dataset.test))[:num]
-    test = dataset.test.take(chosen)
-    train, held_out = as_input(dataset.train.images), as_input(test.images)
+    test, validation = (part.take(rng.permutation(len(part))[:num]) for part in (dataset.test, dataset.validation))
+    draws = [rng.permutation(len(dataset.train))[:num] for _ in range(FLOOR_DRAWS)]
+    conditional = networks.num_classes(generator) > 0
+    asked = None
+    if conditional and dataset.train.labels is not None:
+        asked = dataset.train.labels[rng.permutation(len(dataset.train))[:num]]
 
-    fake = sampling.generate(generator, num, seed=seed, batch_size=250)
+    fake = sampling.generate(generator, num, seed=seed, labels=asked, batch_size=250)
     check(bool(np.isfinite(fake).all()), "generator", "finite images", "NaN or infinity")
-    asked = np.arange(num) % dataset.num_classes if networks.num_classes(generator) else None
     seconds = {"generate": time.monotonic() - started}
 
-    of = {name: outputs(classifier, x) for name, x in (("fake", fake), ("test", held_out), ("train", train))}
-    draws = [rng.permutation(len(train))[:num] for _ in range(FLOOR_DRAWS)]
+    train = as_input(dataset.train.images)
+    drawn, position = np.unique(np.concatenate(draws), return_inverse=True)
+    reference, reference_logits = outputs(classifier, as_input(test.images))
+    floor_features, _ = outputs(classifier, train[drawn])
+    target = _moments(reference)
+    floor = [
+        float(frechet_distance(*_moments(floor_features[rows]), *target)) for rows in np.split(position, FLOOR_DRAWS)
+    ]
     seconds["features"] = time.monotonic() - started - seconds["generate"]
 
-    reference = _moments(of["test"][0])
-    floor = [float(frechet_distance(*_moments(of["train"][0][draw]), *reference)) for draw in draws]
-    features = {"fake": of["fake"][0], "real": of["train"][0][draws[0]]}
-    logits = {"fake": of["fake"][1], "real": of["train"][1][draws[0]]}
-    labels = {"fake": asked, "real": dataset.train.labels[draws[0]] if dataset.train.labels is not None else None}
-    pictures = {"fake": fake, "real": train[draws[0]]}
-    sides: dict[str, dict[str, Any]] = {}
-    for side in ("fake", "real"):
-        kernel, kernel_error = metrics.kernel_distance(of["test"][0], features[side])
-        seen = logits[side].argmax(axis=1)
-        wrong = seen != labels[side] if asked is not None else _top_probability(logits[side]) < 0.9
-        rate = ErrorRate(int(wrong.sum()), num)
-        near = metrics.nearest_neighbours(fake if side == "fake" else held_out, train)
+    sides, rates = {}, {}
+    for side, pictures, labels in (
+        ("fake", fake, asked),
+        ("real", as_input(validation.images), validation.labels if conditional else None),
+    ):
+        features, logits = outputs(classifier, pictures)
+        seen = logits.argmax(axis=1)
+        wrong = seen != labels if labels is not None else top_probability(logits) < metrics.SURE
+        rates[side] = ErrorRate(int(wrong.sum()), num)
+        kernel, kernel_error = metrics.kernel_distance(reference, features)
+        near = metrics.nearest_neighbours(pictures, train)
+        histogram, real_histogram = (
+            np.bincount(x, minlength=logits.shape[1]) for x in (seen, reference_logits.argmax(axis=1))
+        )
         sides[side] = {
-            "error_rate": rate.value,
-            "error_rate_lower": rate.interval[0],
-            "error_rate_upper": rate.interval[1],
-            "frechet_distance": float(frechet_distance(*_moments(features[side]), *reference)),
+            "error_rate": rates[side].value,
+            "error_rate_lower": rates[side].interval[0],
+            "error_rate_upper": rates[side].interval[1],
+            "frechet_distance": float(frechet_distance(*_moments(features), *target)),
             "kernel_distance": kernel,
             "kernel_distance_stderr": kernel_error,
-            **metrics.precision_recall(of["test"][0], features[side]),
-            "class_kl": _class_kl(seen, of["test"][1].argmax(axis=1), logits[side].shape[1]),
-            "pairwise_ssim": metrics.pairwise_ssim(pictures[side], seen if labels[side] is None else labels[side]),
+            **metrics.precision_recall(reference, features),
+            "class_kl": float(metrics.class_kl(histogram, real_histogram)),
+            "pairwise_ssim": metrics.pairwise_ssim(pictures, seen if labels is None else labels),
             "nearest_mse": float(near.mse.mean()),
             "nearest_ssim": float(near.ssim.mean()),
         }
+        if side == "fake":
+            class_histogram = histogram.tolist()
     sides["real"]["frechet_distance"] = float(np.mean(floor))
     # validation images, since they come from the same pile as the training images: the test images are of other hands
-    copied = metrics.copied_share(fake[:2_000], train, as_input(dataset.validation.images))
+    copied = metrics.copied_share(fake[:MOST_COPIES], train, as_input(dataset.validation.images))
     seconds["metrics"] = time.monotonic() - started - sum(seconds.values())
 
-    rate = ErrorRate(round(sides["fake"]["error_rate"] * num), num)
-    coverage = {"coverage": sides["fake"]["coverage"], "real_coverage": sides["real"]["coverage"]}
-    decision = verdict(rate, tolerance, **coverage)
+    decision = verdict(
+        rates["fake"], tolerance, coverage=sides["fake"]["coverage"], real_coverage=sides["real"]["coverage"]
+    )
+    by_rate = verdict(rates["fake"], tolerance)
+    reason = None if decision != "undecided" else "error_rate" if by_rate == "undecided" else "coverage"
     return {
         "dataset": dataset.name,
-        "reference": "test split, features of the classifier",
+        "reference": f"{num} test images, features of the classifier",
         "classifier_sha256": card["sha256"],
         "num": num,
         "seed": seed,
-        "labels": "index modulo classes" if asked is not None else "none: wrong is a top probability below 0.9",
+        "labels": "of random training images" if conditional else f"none: wrong is a probability below {metrics.SURE}",
         "meaning": MEANING,
         "metrics": {name: {"value": value, "real": sides["real"][name]} for name, value in sides["fake"].items()},
         "frechet_floor": {"mean": float(np.mean(floor)), "spread": float(np.std(floor, ddof=1)), "draws": FLOOR_DRAWS},
         "frechet_in_floors": sides["fake"]["frechet_distance"] / float(np.mean(floor)),
         **copied,
-        "class_histogram": np.bincount(logits["fake"].argmax(axis=1), minlength=logits["fake"].shape[1]).tolist(),
+        "copied_share_num": min(num, MOST_COPIES),
+        "class_histogram": class_histogram,
         "tolerance": tolerance,
         "verdict": decision,
-        "samples_needed": samples_needed(rate, tolerance) if decision == "undecided" else None,
+        "undecided_because_of": reason,
+        "samples_needed": samples_needed(rates["fake"], tolerance) if reason == "error_rate" else None,
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
     }
 
@@ -156,14 +175,3 @@ def _check_belonging(generator: keras.Model, dataset: Dataset, card: dict[str, A
 def _moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     features = features.astype(np.float64)
     return features.mean(axis=0), np.cov(features, rowvar=False)
-
-
-def _top_probability(logits: np.ndarray) -> np.ndarray:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponentials.max(axis=1) / exponentials.sum(axis=1)
-
-
-def _class_kl(seen: np.ndarray, real: np.ndarray, classes: int) -> float:
-    p = np.bincount(seen, minlength=classes) / len(seen)
-    q = np.maximum(np.bincount(real, minlength=classes), 0.5) / len(real)
-    return float(np.sum(p[p > 0] * np.log(p[p > 0] / q[p > 0])))

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
+from scipy import ndimage
 
 from gan import images
 from gan.errors import InputError
@@ -16,7 +17,8 @@ BOX = 20
 def read_digit(path: str | Path, *, invert: bool | None = None, side: int = 28) -> np.ndarray:
     """Reads a picture of one digit, of any size and colour: float32 [side, side, 1] in [-1, 1], light on dark.
 
-    Transparent parts count as the background. The digit is cut out, scaled to a box of 20 pixels of 28, and centred by
+    The background must be even: shadows count as ink. Transparent parts count as background, specks are left out. The
+    digit is cut out, scaled to a box of 20 pixels of 28, and centred by
     its mass, as MNIST's were.
 
     Args:
@@ -35,6 +37,7 @@ def read_digit(path: str | Path, *, invert: bool | None = None, side: int = 28) 
     if high - low < 0.05:
         raise InputError("Nothing to see", expected="a picture of a digit", received=f"{path}, which is blank")
     ink = np.clip((ink - low) / (high - low), 0.0, 1.0)
+    ink = _without_specks(ink)
     rows, columns = (np.flatnonzero((ink > 0.3).any(axis=axis)) for axis in (1, 0))
     cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     longest, box = max(cut.shape), BOX * side / 28
@@ -55,17 +58,30 @@ def _brightness(path: Path) -> np.ndarray:
                     expected=f"at most {MOST_PIXELS:,} pixels",
                     received=f"{path}: {opened.width} x {opened.height}",
                 )
-            coloured = opened.convert("RGBA")
+            turned = ImageOps.exif_transpose(opened)  # as the camera was held
+            if turned.mode.startswith("I;16"):  # which convert() would clip, not scale
+                turned = Image.fromarray((np.asarray(turned) >> 8).astype(np.uint8))
+            coloured = turned.convert("RGBA")
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError("This is no picture, or is damaged", expected="an image file", received=f"{path}") from error
     pixels = np.asarray(coloured, dtype=np.float32) / 255
     brightness, opacity = pixels[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32), pixels[..., 3]
-    if opacity.min() < 0.5:  # transparent: its background is whatever the digit is not
+    if opacity.mean() < 0.5:  # the digit alone is there, and its background is whatever it is not
         background = 0.0 if float(np.average(brightness, weights=opacity + 1e-9)) > 0.5 else 1.0
-        brightness = brightness * opacity + background * (1 - opacity)
+    else:  # a page with transparent parts, such as round corners
+        background = float(np.median(brightness[opacity >= 0.5]))
+    brightness = brightness * opacity + background * (1 - opacity)
     return brightness
+
+
+def _without_specks(ink: np.ndarray) -> np.ndarray:
+    """Ink without the spots that have less than a tenth of the largest one's."""
+    spots, count = ndimage.label(ink > 0.3, structure=np.ones((3, 3)))
+    weights = ndimage.sum_labels(ink, spots, np.arange(1, count + 1))
+    small = np.flatnonzero(weights < 0.1 * weights.max()) + 1
+    return np.where(np.isin(spots, small), 0.0, ink)
 
 
 def _centred(digit: np.ndarray, side: int) -> np.ndarray:

@@ -189,7 +189,10 @@ class GAN(keras.Model):
     def _apply_gradients(
         self, optimizer: Any, tape: tf.GradientTape, loss: Any, network: keras.Model, name: str
     ) -> None:
-        """Moves the trainable variables of `network`, and nothing if the loss is NaN or infinite: that is an error."""
+        """Moves the trainable variables of `network`; a loss that is NaN or infinite is an error, and moves nothing.
+
+        (XLA leaves such checks out: there, what is broken shows when the average is saved.)
+        """
         variables = network.trainable_variables
         gradients = tape.gradient(loss, variables)
         with tf.control_dependencies([tf.debugging.check_numerics(loss, name)]):

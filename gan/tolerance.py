@@ -82,24 +82,14 @@ def verdict(rate: ErrorRate, tolerance: float, *, coverage: float = 1.0, real_co
     return "undecided"
 
 
-def samples_needed(rate: ErrorRate, tolerance: float, limit: int = 10**9) -> int | None:
-    """The size of a fresh sample that would decide, if the true rate is the one observed; None if none up to `limit`.
+def samples_needed(rate: ErrorRate, tolerance: float) -> int | None:
+    """The smallest fresh sample that would decide, if the same share of it were wrong; None if none would.
 
-    The smallest n for which the interval of round(n * rate) of n no longer holds the tolerance, to within a factor of
-    1 + 2**-20 found by bisection (the rounding makes the exact answer jump).
+    The Wilson interval of a share p of n leaves the tolerance t out when (p - t)^2 n > z^2 t (1 - t).
     """
     check_share("tolerance", tolerance)
-
-    def decides(n: int) -> bool:
-        lower, upper = wilson_interval(round(n * rate.value), n)
-        return lower > tolerance or upper <= tolerance
-
-    low, high = 1, 2
-    while not decides(high):
-        low, high = high, 2 * high
-        if high > limit:
-            return None
-    while high - low > 1 and high > low * (1 + 2**-20):
-        middle = (low + high) // 2
-        low, high = (low, middle) if decides(middle) else (middle, high)
-    return high
+    apart = rate.value - tolerance
+    if apart == 0:
+        return None
+    z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
+    return math.floor(z * z * tolerance * (1 - tolerance) / (apart * apart)) + 1

@@ -1,12 +1,22 @@
 import json
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import values
 
 from gan import checkpoints
-from gan.classifier import Distortion, as_input, build_classifier, classify, load_classifier, outputs, train_classifier
+from gan.classifier import (
+    Distortion,
+    _BestWeights,
+    as_input,
+    build_classifier,
+    classify,
+    load_classifier,
+    outputs,
+    train_classifier,
+)
 from gan.errors import InputError
 
 
@@ -76,13 +86,34 @@ def test_eighteen_augmentation_never_flips_or_turns_a_digit_into_another():
     assert not any("Random" in kind for kind in kinds)
 
 
-def test_the_best_epoch_is_kept(digits):
+def test_the_best_epoch_is_kept_and_the_first_of_equals():
+    model, best = (
+        keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)]),
+        _BestWeights("val_accuracy"),
+    )
+    best.set_model(model)
+    for epoch, value in enumerate((0.5, 0.9, 0.9, 0.7)):
+        model.set_weights([np.array([[float(epoch)]])])
+        best.on_epoch_end(epoch, {"val_accuracy": value})
+    assert best.weights[0].item() == 1.0
+
+
+def test_training_repeats_itself(digits):
     small = digits.train.take(np.arange(0, 4_000, 10))
-    options = {"num_classes": 10, "width": 4, "blocks": 1, "batch_size": 50, "seed": 1}
-    one = train_classifier(small, digits.validation, epochs=1, **options)
-    again = train_classifier(small, digits.validation, epochs=1, **options)
+    options = {"num_classes": 10, "width": 4, "blocks": 1, "epochs": 1, "batch_size": 50, "seed": 1}
+    one, again = (train_classifier(small, digits.validation, **options) for _ in range(2))
     for a, b in zip(values(one), values(again)):
         np.testing.assert_allclose(a, b, atol=1e-3)
+    with pytest.raises(InputError, match=r"`batch_size`. Expected a whole number from 1 to 400"):
+        train_classifier(small, digits.validation, **{**options, "batch_size": 401})
+
+
+def test_a_card_of_something_else_is_refused(small_classifier, tmp_path):
+    (tmp_path / "classifier.keras").write_bytes((small_classifier[0] / "classifier.keras").read_bytes())
+    for card in ("[]", "{}", '{"sha256": "x"}'):
+        (tmp_path / "config.json").write_text(card)
+        with pytest.raises(InputError, match="no card"):
+            load_classifier(tmp_path)
 
 
 def test_a_data_set_without_labels_is_refused(digits):

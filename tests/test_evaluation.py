@@ -63,8 +63,32 @@ def test_one_real_digit_a_class_repeated_is_not_within_tolerance(judge, digits, 
     assert report["metrics"]["error_rate"]["value"] == 0.0
     assert report["metrics"]["coverage"]["value"] < 0.5 * report["metrics"]["coverage"]["real"]
     assert report["verdict"] == "undecided"
+    assert report["undecided_because_of"] == "coverage"
+    assert report["samples_needed"] is None
     np.testing.assert_allclose(report["metrics"]["pairwise_ssim"]["value"], 1.0, atol=1e-4)
     np.testing.assert_allclose(report["metrics"]["nearest_mse"]["value"], 0.0, atol=1e-6)
+
+
+def test_a_perfect_generator_is_about_one_floor_whatever_its_classes(judge, digits, small_classifier):
+    """The generator's classes have the shares of the data, so a perfect one is no further than real images are."""
+    classifier, card = load_classifier(small_classifier[0])
+    skewed = np.concatenate([np.flatnonzero(digits.train.labels == c)[: 40 * (c + 1)] for c in range(10)])
+    data = replace(digits, train=digits.train.take(skewed))
+
+    class Real:
+        """Answers with a random training image of the class asked for."""
+
+        inputs, outputs = small_gan().generator.inputs, small_gan().generator.outputs
+        layers = small_gan().generator.layers
+
+        def __call__(self, inputs, training):
+            rng = np.random.default_rng(int(abs(float(inputs[0][0, 0])) * 1e6))
+            chosen = [rng.choice(np.flatnonzero(data.train.labels == label)) for label in inputs[1]]
+            return as_input(data.train.images[chosen])
+
+    report = evaluate(Real(), data, classifier, card, num=400)
+    assert report["frechet_in_floors"] == pytest.approx(1.0, abs=0.35)
+    assert report["copied_share"] > 0.5
 
 
 def test_real_against_real_is_the_same_in_every_report(judge, untrained, digits):
@@ -149,6 +173,7 @@ def test_pictures_are_classified_from_the_command_line(gan_command, small_classi
     assert done.returncode == 0, done.stderr
     assert [found["label"] for found in json.loads(done.stdout).values()] == [3, 7]
     (tmp_path / "text.png").write_text("no")
+    assert gan_command("classify", "--classifier", small_classifier[0]).returncode == 2
     done = gan_command("classify", tmp_path / "3.png", tmp_path / "text.png", "--classifier", small_classifier[0])
     assert (done.returncode, done.stdout) == (2, "")
     assert "no picture" in done.stderr

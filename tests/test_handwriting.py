@@ -30,7 +30,20 @@ def test_a_digit_as_it_is_comes_back_nearly_as_it_is(seven, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "case", ["dark on light", "large", "colour", "alpha black", "alpha white", "off centre", "jpeg"]
+    "case",
+    [
+        "dark on light",
+        "large",
+        "colour",
+        "alpha black",
+        "alpha white",
+        "off centre",
+        "jpeg",
+        "turned",
+        "16 bit",
+        "speck",
+        "corners",
+    ],
 )
 def test_size_colour_alpha_place_and_polarity_do_not_matter(seven, tmp_path, case):
     expected = read_digit(saved(tmp_path / "plain.png", seven))
@@ -47,6 +60,22 @@ def test_size_colour_alpha_place_and_polarity_do_not_matter(seven, tmp_path, cas
         saved(file, np.dstack([np.full((28, 28, 3), value, np.uint8), seven]))
     elif case == "off centre":
         saved(file, np.pad(seven, ((40, 2), (3, 80))))
+    elif case == "turned":  # stored sideways, as phones do, with a note which way is up
+        file = tmp_path / "other.jpg"
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.fromarray(255 - seven).resize((112, 112)).rotate(90).save(file, exif=exif)
+    elif case == "16 bit":
+        Image.fromarray(seven.astype(np.uint16) * 257).save(file)
+    elif case == "speck":
+        paper = np.pad(255 - seven, 20, constant_values=255)
+        paper[3, 60] = 0
+        saved(file, paper)
+    elif case == "corners":
+        paper = np.pad(255 - seven, 20, constant_values=255)
+        opacity = np.full(paper.shape, 255, np.uint8)
+        opacity[:3, :3] = 0
+        saved(file, np.dstack([np.where(opacity > 0, paper, 0)] * 3 + [opacity]))
     else:
         file = tmp_path / "other.jpg"
         Image.fromarray(255 - seven).resize((112, 112)).save(file)

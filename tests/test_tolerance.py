@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gan.errors import InputError
-from gan.tolerance import EXIT_STATUS, ErrorRate, samples_needed, verdict, wilson_interval
+from gan.tolerance import EXIT_STATUS, ErrorRate, samples_needed, verdict, wilson_bounds, wilson_interval
 
 
 @given(n=st.integers(1, 10**6), share=st.floats(0, 1), confidence=st.floats(0.5, 0.999))
@@ -52,13 +52,20 @@ def test_without_coverage_nothing_is_within():
 
 
 @given(wrong=st.integers(0, 50), tolerance=st.floats(0.001, 0.5))
-def test_that_many_samples_decide(wrong, tolerance):
+def test_that_many_samples_decide_and_fewer_do_not(wrong, tolerance):
     rate = ErrorRate(wrong, 1_000)
     n = samples_needed(rate, tolerance)
     if n is None:
-        assert abs(rate.value - tolerance) < 1e-4
-    else:
-        assert verdict(ErrorRate(round(n * rate.value), n), tolerance) != "undecided"
+        assert rate.value == tolerance
+        return
+
+    def decides(n):
+        lower, upper = wilson_bounds(rate.value, n, np.sqrt)
+        return lower > tolerance * (1 - 1e-9) or upper < tolerance * (1 + 1e-9)
+
+    assert decides(n)
+    assert decides(2 * n)
+    assert n < 3 or not decides(0.99 * n - 1)
 
 
 def test_samples_needed_at_the_tolerance_itself_is_none():

@@ -8,11 +8,12 @@ from tyro.conf import Positional, arg
 
 from gan import checkpoints, runtime
 from gan.cli.output import print_result
+from gan.errors import InputError
 
 
 @dataclass(frozen=True)
 class Classify:
-    """Tell the digit in pictures of any size and colour."""
+    """Tell the digit in pictures of any size and colour, on an even background."""
 
     pictures: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE...")]
     """Image files, each of one digit."""
@@ -25,7 +26,12 @@ class Classify:
 
     def run(self) -> int:
         """Reads all pictures, then prints a line for each."""
-        checkpoints.find_classifier(self.classifier)
+        _, card = checkpoints.find_classifier(self.classifier)
+        if list(card["dataset"]["image_shape"]) != [28, 28, 1]:
+            shape = card["dataset"]["image_shape"]
+            raise InputError("This classifier reads no digits", expected="image_shape [28, 28, 1]", received=f"{shape}")
+        if not self.pictures:
+            raise InputError("No picture", expected="one image file or more", received="none")
         import numpy as np
 
         from gan.handwriting import read_digit

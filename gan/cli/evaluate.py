@@ -9,7 +9,7 @@ from rich.table import Table
 from tyro.conf import Positional, arg
 
 from gan import checkpoints, runtime
-from gan.checks import check_share, check_whole
+from gan.checks import check_seed, check_share, check_whole
 from gan.cli.output import print_result
 from gan.errors import InputError
 from gan.tolerance import EXIT_STATUS
@@ -19,7 +19,7 @@ from gan.tolerance import EXIT_STATUS
 class Evaluate:
     """Judge a generator: every number beside the same number for real images, and a verdict against a tolerance.
 
-    Exit status 0: within the tolerance, 3: exceeded, 4: undecided. Writes report.json.
+    Exit status 0: within the tolerance, 3: exceeded, 4: undecided. Writes report.json into the run folder.
     """
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
@@ -34,6 +34,8 @@ class Evaluate:
     """The error rate that one accepts."""
     output: Path | None = None
     """Folder for report.json; None: the run folder, if the checkpoint is one that is not shipped."""
+    seed: int | None = None
+    """Owner of the pictures; another one is a fresh sample. None: one that training never uses."""
     json: bool = False
     """Print exactly one JSON object on stdout, the report."""
 
@@ -41,6 +43,8 @@ class Evaluate:
         """Evaluates, writes the report, prints a table; answers with the verdict's exit status."""
         check_whole("num", self.num, 200)
         check_share("tolerance", self.tolerance)
+        if self.seed is not None:
+            check_seed(self.seed)
         described = checkpoints.describe(self.checkpoint)
         _, card = checkpoints.find_classifier(self.extractor)
         name = self.dataset or card["dataset"]["name"]
@@ -50,18 +54,19 @@ class Evaluate:
                 expected=f"{card['dataset']['name']}, or another --extractor",
                 received=f"dataset={name!r}",
             )
-        folder = self.output or (Path(self.checkpoint) if Path(self.checkpoint).is_dir() else None)
+        folder = self.output or self._run_folder()
         if folder is not None:
             checkpoints.check_writable(folder / checkpoints.REPORT)
         runtime.start()
         from gan.classifier import load_classifier
         from gan.data import load_dataset
-        from gan.evaluation import evaluate
+        from gan.evaluation import EVALUATION_SEED, evaluate
 
         generator = checkpoints.load_generator(self.checkpoint)
         classifier, card = load_classifier(self.extractor)
         dataset = load_dataset(name, fallback="none")
-        report = evaluate(generator, dataset, classifier, card, num=self.num, tolerance=self.tolerance)
+        seed = EVALUATION_SEED if self.seed is None else self.seed
+        report = evaluate(generator, dataset, classifier, card, num=self.num, tolerance=self.tolerance, seed=seed)
         report = {"checkpoint": described, **report}
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -71,6 +76,13 @@ class Evaluate:
         else:
             _print(report, folder)
         return EXIT_STATUS[report["verdict"]]
+
+    def _run_folder(self) -> Path | None:
+        """The checkpoint, where it is a run folder and no shipped one."""
+        folder = Path(self.checkpoint)
+        shipped = folder.resolve().parent == checkpoints.shipped_folder().resolve()
+        is_run = (folder / checkpoints.GENERATOR).is_file()
+        return folder if is_run and not (shipped and folder.name in checkpoints.list_checkpoints()) else None
 
 
 def _print(report: dict[str, Any], folder: Path | None) -> None:
@@ -95,7 +107,8 @@ def _print(report: dict[str, Any], folder: Path | None) -> None:
         "tolerance": f"{report['tolerance']:.2%}: {report['verdict']}",
     }
     if report["samples_needed"]:
-        lines["to decide"] = f"a fresh sample of {report['samples_needed']:,}"
-    if folder is not None:
-        lines["report"] = str(folder / checkpoints.REPORT)
+        lines["to decide"] = f"a fresh sample (--seed) of {report['samples_needed']:,} pictures"
+    elif report["undecided_because_of"]:
+        lines["to decide"] = "no sample will: the pictures make few errors, but cover too little of the data"
+    lines["report"] = "not written (--output FOLDER)" if folder is None else str(folder / checkpoints.REPORT)
     print_result(lines, as_json=False)

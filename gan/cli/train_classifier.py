@@ -25,9 +25,9 @@ def classifier_config(preset: str) -> ClassifierConfig:
 class TrainClassifier:
     """Train a classifier: gan train-classifier [mnist-classifier | mnist-probe] [--option value ...].
 
-    Training images are turned, shifted and scaled a little, as digits survive it: no flips, no large rotations.
-    Writes a folder with the classifier and its card. Keeps the epoch that is best on validation images, and measures
-    the test images once.
+    Training images are turned, shifted and scaled a little, as digits survive it: no flips, no large rotations. The
+    epoch that is best on validation images is kept, and the test images are measured once. Writes a folder with the
+    classifier and its card when it is done; broken off, it leaves nothing.
     """
 
     config: ClassifierConfig = field(default_factory=ClassifierConfig)

@@ -1,8 +1,8 @@
 """Metrics: streaming Keras metrics of (real, fake, labels), and functions on feature or image arrays."""
 
-from gan.metrics.error_rate import ErrorRate
+from gan.metrics.error_rate import SURE, ErrorRate
 from gan.metrics.frechet import FrechetDistance, frechet_distance
-from gan.metrics.histogram import ClassHistogram
+from gan.metrics.histogram import ClassHistogram, class_kl
 from gan.metrics.kernel import kernel_distance
 from gan.metrics.manifold import precision_recall
 from gan.metrics.means import WeightedMeans
@@ -10,12 +10,14 @@ from gan.metrics.neighbours import copied_share, nearest_neighbours
 from gan.metrics.paired import MeanSquaredError, StructuralSimilarity, pairwise_ssim, ssim
 
 __all__ = [
+    "SURE",
     "ClassHistogram",
     "ErrorRate",
     "FrechetDistance",
     "MeanSquaredError",
     "StructuralSimilarity",
     "WeightedMeans",
+    "class_kl",
     "copied_share",
     "frechet_distance",
     "kernel_distance",

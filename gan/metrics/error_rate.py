@@ -8,6 +8,9 @@ from keras import ops
 
 from gan.tolerance import CONFIDENCE, wilson_bounds
 
+SURE = 0.9
+"""Top probability below which a picture without a label counts as wrong."""
+
 
 class ErrorRate(keras.metrics.Metric):
     """Share of wrong outcomes, with the upper end of its Wilson 95 % interval.
@@ -21,7 +24,7 @@ class ErrorRate(keras.metrics.Metric):
         threshold: for pictures without labels, a probability.
     """
 
-    def __init__(self, classify: Callable[[Any], Any], *, threshold: float = 0.9, name: str = "error_rate") -> None:
+    def __init__(self, classify: Callable[[Any], Any], *, threshold: float = SURE, name: str = "error_rate") -> None:
         super().__init__(name=name, dtype="float64")
         self.classify = classify
         self.threshold = threshold

@@ -7,11 +7,22 @@ import keras
 from keras import ops
 
 
+def class_kl(fake: Any, real: Any) -> Any:
+    """KL(fakes || reals) in nats of two histograms [classes] of counts: sum p log(p/q); NaN if one is empty.
+
+    0 when both have the same shares. A class that only fakes have counts as half a real.
+    """
+    fake, real = ops.cast(fake, "float64"), ops.cast(real, "float64")
+    p = fake / ops.maximum(ops.sum(fake), 1.0)
+    q = ops.maximum(real, 0.5) / ops.maximum(ops.sum(real), 1.0)
+    kl = ops.sum(ops.where(p > 0, p * ops.log(ops.maximum(p, 1e-300) / q), 0.0))
+    return ops.where(ops.logical_or(ops.sum(fake) < 1, ops.sum(real) < 1), float("nan"), kl)
+
+
 class ClassHistogram(keras.metrics.Metric):
     """Shares of the classes that `classify` sees, in reals and in fakes; `result()` is {`class_kl`, `classes_seen`}.
 
-    `class_kl` is KL(fakes || reals) in nats: sum p log(p/q), 0 when both have the same shares. A class that only fakes
-    have counts as half a real. `classes_seen` is the number of classes among the fakes. NaN before the first image.
+    `class_kl` is that of the function of this name, `classes_seen` the number of classes among the fakes.
 
     Args:
         classify: images [B, H, W, C] -> logits [B, classes].
@@ -32,10 +43,5 @@ class ClassHistogram(keras.metrics.Metric):
             counts.assign_add(ops.sum(ops.one_hot(seen, self.num_classes, dtype="float64"), axis=0))
 
     def result(self) -> dict[str, Any]:
-        reals, fakes = ops.sum(self.real), ops.sum(self.fake)
-        p = self.fake / ops.maximum(fakes, 1.0)
-        q = ops.maximum(self.real, 0.5) / ops.maximum(reals, 1.0)
-        kl = ops.sum(ops.where(p > 0, p * ops.log(ops.maximum(p, 1e-300) / q), 0.0))
-        empty = ops.logical_or(reals < 1, fakes < 1)
         classes = ops.sum(ops.cast(self.fake > 0, "float64"))
-        return {"class_kl": ops.where(empty, float("nan"), kl), "classes_seen": classes}
+        return {"class_kl": class_kl(self.fake, self.real), "classes_seen": classes}

@@ -5,19 +5,21 @@ import numpy as np
 from gan.checks import check
 
 
-def kernel_distance(real: np.ndarray, fake: np.ndarray, *, blocks: int = 10) -> tuple[float, float]:
+def kernel_distance(real: np.ndarray, fake: np.ndarray, *, blocks: int = 10, seed: int = 0) -> tuple[float, float]:
     """(unbiased squared MMD, its standard error) with the kernel (x.y / F + 1)^3: features [N, F] and [M, F].
 
     arXiv:1801.01401, section 3: what is called KID on Inception features. Unlike the Frechet distance it has no bias
     that depends on the number of images; it may be a little below zero. The standard error is the jackknife's, which
-    leaves out each of `blocks` disjoint parts of both sets in turn (doi:10.1214/aos/1176345462).
+    leaves out each of `blocks` parts of both sets, dealt by `seed`, in turn (doi:10.1214/aos/1176345462).
 
     Raises `InputError` below two images a block.
     """
     check(blocks >= 2, "blocks", "at least 2", blocks)
     fewest = min(len(real), len(fake))
     check(fewest >= 2 * blocks, "features", f"at least {2 * blocks} of each kind", fewest)
-    sides = [[side[i::blocks].astype(np.float64) for i in range(blocks)] for side in (real, fake)]
+    rng = np.random.default_rng(seed)  # the parts must be alike, and images may come ordered by class
+    dealt = [side[rng.permutation(len(side))].astype(np.float64) for side in (real, fake)]
+    sides = [[side[i::blocks] for i in range(blocks)] for side in dealt]
     sizes = [np.array([len(part) for part in side]) for side in sides]
     sums = [_kernel_sums(a, b) for a, b in ((sides[0], sides[0]), (sides[1], sides[1]), (sides[0], sides[1]))]
     own = [np.array([np.sum((np.sum(x**2, axis=1) / x.shape[1] + 1) ** 3) for x in side]) for side in sides]

@@ -28,10 +28,11 @@ def nearest_neighbours(fake: np.ndarray, real: np.ndarray, *, chunk: int = 1_000
     return Neighbours(index, distance**2 / fake[0].size, np.concatenate(parts))
 
 
-def copied_share(fake: np.ndarray, train: np.ndarray, held_out: np.ndarray) -> dict[str, float]:
+def copied_share(fake: np.ndarray, train: np.ndarray, held_out: np.ndarray, *, seed: int = 0) -> dict[str, float]:
     """How much of what a generator makes is copied: {`copied_share`, `copied_share_lower`, `copied_share_upper`}.
 
-    The training images are dealt into folds of the held-out set's size. In a fold, the nearest image to a fake that
+    The training images are dealt, by `seed`, into folds of the held-out set's size (a rest that is no fold is left
+    out, and counted as the others are). In a fold, the nearest image to a fake that
     copies nothing lies in the fold or in the held-out set with the same chance, so 2 (P - 1/2) is the share of fakes
     that copy an image of that fold; the sum over the folds is that of all. 1: everything is copied, 0: nothing. The
     interval is +-1.96 standard errors of the mean over fakes, of which each meets the same held-out set in all folds.
@@ -43,11 +44,13 @@ def copied_share(fake: np.ndarray, train: np.ndarray, held_out: np.ndarray) -> d
     check(folds >= 1, "train", f"at least the {len(held_out)} held-out images", len(train))
     away = _nearest(fake, held_out)[1]
     in_train = np.zeros(len(fake))
-    for fold in np.array_split(train[: folds * len(held_out)], folds):
+    dealt = np.random.default_rng(seed).permutation(len(train))[: folds * len(held_out)]
+    for fold in np.split(train[dealt], folds):
         near = _nearest(fake, fold)[1]
         in_train += np.where(near == away, 0.5, near < away) / folds
-    share = 2 * folds * (in_train.mean() - 0.5)
-    error = 2 * folds * in_train.std(ddof=1) / np.sqrt(len(fake))
+    scale = 2 * len(train) / len(held_out)
+    share = scale * (in_train.mean() - 0.5)
+    error = scale * in_train.std(ddof=1) / np.sqrt(len(fake))
     return {
         "copied_share": float(share),
         "copied_share_lower": float(share - 1.96 * error),
