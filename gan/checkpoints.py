@@ -106,13 +106,10 @@ def find_classifier(checkpoint: str | Path) -> tuple[Path, dict[str, Any]]:
             received=str(checkpoint),
         )
     card = read_json(card_path)
-    described = (
-        isinstance(card, dict)
-        and isinstance(card.get("dataset"), dict)
-        and {"name", "image_shape"} <= set(card["dataset"])
-    )
+    described = isinstance(card, dict) and {"dataset", "data_sets", "sha256"} <= set(card)
     if not described:
-        raise InputError("This is no card of a classifier", expected="dataset and sha256", received=str(card_path))
+        expected = "dataset, data_sets and sha256"
+        raise InputError("This is no card of a classifier", expected=expected, received=str(card_path))
     if sha256(path) != card.get("sha256"):
         raise InputError(
             "This classifier is not the one of its card",

@@ -21,8 +21,9 @@ def make_classifier(
     """Trains a classifier, measures it once on the test split, and writes classifier.keras and its card, config.json.
 
     The embedded digits are left out of the training images of `mnist`, so that a classifier may judge `mnist5k` too.
-    Returns the card: accuracies, a report by class (precision, recall, f1, support), and the SHA-256 that loading
-    checks. Raises `InputError` when the data has no labels or cannot be had, or the folder cannot be used.
+    Returns the card: the data sets it may judge, accuracies, a report by class (precision, recall, f1, support), and
+    the SHA-256 that loading checks. Raises `InputError` when the data has no labels or cannot be had, or the folder
+    cannot be used.
     """
     checkpoints.check_output(output)
     device = runtime.start(seed=config.seed)
@@ -54,6 +55,7 @@ def make_classifier(
         "kind": "classifier",
         "name": name,
         "config": asdict(config),
+        "data_sets": [dataset.name, EMBEDDED] if dataset.name == "mnist" else [dataset.name],
         "dataset": {
             "name": dataset.name,
             "image_shape": dataset.image_shape,

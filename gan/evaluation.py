@@ -60,7 +60,7 @@ def evaluate(
 
     Args:
         generator: conditional or not, of the size of the data set's images.
-        dataset: the one that the classifier's card names.
+        dataset: one that the classifier's card names.
         classifier, card: from `load_classifier`: the feature extractor, and the judge of the error rate.
         num: pictures, at least 200 and at most as many as there are validation or test images.
         tolerance: the error rate that one accepts.
@@ -156,10 +156,10 @@ def evaluate(
 
 
 def _check_belonging(generator: keras.Model, dataset: Dataset, card: dict[str, Any]) -> None:
-    if card["dataset"]["name"] != dataset.name:
+    if dataset.name not in card["data_sets"]:
         raise InputError(
             "The classifier is for another data set",
-            expected=card["dataset"]["name"],
+            expected=f"one of {card['data_sets']}",
             received=f"dataset={dataset.name!r}",
         )
     shape = tuple(generator.outputs[0].shape[1:])

@@ -137,6 +137,7 @@ def test_shipped_classifiers_are_as_good_as_their_cards_say(digits):
         labels, _ = classify(classifier, as_input(digits.train.images))  # none of these was trained on
         accuracy[name] = np.mean(labels == digits.train.labels)
         assert accuracy[name] >= least - 0.004
+        assert card["data_sets"] == ["mnist", "mnist5k"]
         assert card["dataset"]["left_out"] + card["dataset"]["train"] == 50_000
 
 

@@ -25,11 +25,11 @@ class Evaluate:
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
     """A run folder, a .keras file, or a shipped name."""
     dataset: str | None = None
-    """What it is judged against; None: the data set of the extractor."""
+    """What it is judged against; None: what the run was trained on."""
     extractor: str = "mnist-classifier"
     """Folder or shipped name of the classifier whose features are compared, and which reads the digits."""
-    num: int = 10_000
-    """How many pictures, at least 200."""
+    num: int | None = None
+    """How many pictures, at least 200; None: 10,000, or as many as there are test images."""
     tolerance: float = 0.02
     """The error rate that one accepts."""
     output: Path | None = None
@@ -41,17 +41,18 @@ class Evaluate:
 
     def run(self) -> int:
         """Evaluates, writes the report, prints a table; answers with the verdict's exit status."""
-        check_whole("num", self.num, 200)
+        if self.num is not None:
+            check_whole("num", self.num, 200)
         check_share("tolerance", self.tolerance)
         if self.seed is not None:
             check_seed(self.seed)
         described = checkpoints.describe(self.checkpoint)
         _, card = checkpoints.find_classifier(self.extractor)
-        name = self.dataset or card["dataset"]["name"]
-        if name != card["dataset"]["name"]:
+        name = self.dataset or self._trained_on() or card["data_sets"][0]
+        if name not in card["data_sets"]:
             raise InputError(
                 "The extractor is for another data set",
-                expected=f"{card['dataset']['name']}, or another --extractor",
+                expected=f"one of {card['data_sets']}, or another --extractor",
                 received=f"dataset={name!r}",
             )
         folder = self.output or self._run_folder()
@@ -66,7 +67,8 @@ class Evaluate:
         classifier, card = load_classifier(self.extractor)
         dataset = load_dataset(name, fallback="none")
         seed = EVALUATION_SEED if self.seed is None else self.seed
-        report = evaluate(generator, dataset, classifier, card, num=self.num, tolerance=self.tolerance, seed=seed)
+        num = self.num or min(10_000, len(dataset.test), len(dataset.validation))
+        report = evaluate(generator, dataset, classifier, card, num=num, tolerance=self.tolerance, seed=seed)
         report = {"checkpoint": described, **report}
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -76,6 +78,11 @@ class Evaluate:
         else:
             _print(report, folder)
         return EXIT_STATUS[report["verdict"]]
+
+    def _trained_on(self) -> str | None:
+        """Name of the data set in the record of the run, if there is one."""
+        record = checkpoints.load_config(self.checkpoint)
+        return record["dataset"].get("name") if record else None
 
     def _run_folder(self) -> Path | None:
         """The checkpoint, where it is a run folder and no shipped one."""
