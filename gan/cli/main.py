@@ -3,7 +3,7 @@
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Union
 
 import tyro
@@ -14,8 +14,9 @@ from gan.cli.evaluate import Evaluate
 from gan.cli.info import Info
 from gan.cli.presets import Presets
 from gan.cli.sample import Sample
-from gan.cli.train import DEFAULT_PRESET, Train, preset_config
-from gan.cli.train_classifier import DEFAULT_CLASSIFIER, TrainClassifier, classifier_config
+from gan.cli.train import DEFAULT_PRESET, Train
+from gan.cli.train_classifier import DEFAULT_CLASSIFIER, TrainClassifier
+from gan.config import CLASSIFIERS, PRESETS
 from gan.errors import InputError, TrainingError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -29,11 +30,11 @@ COMMANDS: dict[str, Any] = {
     "classify": Classify,
     "doctor": Doctor,
 }
-PRESETS_OF: dict[Any, tuple[str, Callable[[str], Any]]] = {
-    Train: (DEFAULT_PRESET, preset_config),
-    TrainClassifier: (DEFAULT_CLASSIFIER, classifier_config),
+PRESETS_OF: dict[Any, tuple[str, Mapping[str, Any]]] = {
+    Train: (DEFAULT_PRESET, PRESETS),
+    TrainClassifier: (DEFAULT_CLASSIFIER, CLASSIFIERS),
 }
-"""Command -> (default preset, how to look one up)."""
+"""Command -> (default preset, configurations by name)."""
 DESCRIPTION = "Generative adversarial networks in Keras 3: train, sample, evaluate."
 
 
@@ -68,10 +69,12 @@ def parse(arguments: Sequence[str]) -> Any:
     options = list(arguments[1:])
     default = None
     if command in PRESETS_OF:  # a preset may follow: its values are the defaults of the options
-        preset, config_of = PRESETS_OF[command]
+        preset, presets = PRESETS_OF[command]
         if options and not options[0].startswith("-"):
             preset = options.pop(0)
-        default = command(config=config_of(preset), preset=preset)
+        if preset not in presets:
+            raise InputError("Unknown preset", expected=f"one of {list(presets)}", received=preset)
+        default = command(config=presets[preset], preset=preset)
     return tyro.cli(
         command,
         prog=f"gan {arguments[0]}",

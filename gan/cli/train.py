@@ -11,16 +11,8 @@ from tyro.conf import Suppress
 from gan import checkpoints, runtime
 from gan.cli.output import print_result
 from gan.config import PRESETS, TrainConfig
-from gan.errors import InputError
 
 DEFAULT_PRESET = "mnist"
-
-
-def preset_config(preset: str) -> TrainConfig:
-    """The configuration of that name. Raises `InputError` if there is none."""
-    if preset not in PRESETS:
-        raise InputError("Unknown preset", expected=f"one of {list(PRESETS)}", received=preset)
-    return PRESETS[preset]
 
 
 @dataclass(frozen=True)

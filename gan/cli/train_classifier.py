@@ -8,17 +8,9 @@ from tyro.conf import Suppress
 
 from gan import checkpoints, runtime
 from gan.cli.output import print_result
-from gan.config import CLASSIFIERS, ClassifierConfig
-from gan.errors import InputError
+from gan.config import ClassifierConfig
 
 DEFAULT_CLASSIFIER = "mnist-classifier"
-
-
-def classifier_config(preset: str) -> ClassifierConfig:
-    """The configuration of that name. Raises `InputError` if there is none."""
-    if preset not in CLASSIFIERS:
-        raise InputError("Unknown preset", expected=f"one of {list(CLASSIFIERS)}", received=preset)
-    return CLASSIFIERS[preset]
 
 
 @dataclass(frozen=True)
