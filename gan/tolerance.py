@@ -18,6 +18,9 @@ CONFIDENCE = 0.95
 COVERAGE_SHARE = 0.8
 """Share of the coverage of real against real that a generator must reach to be within a tolerance."""
 
+IN_REACH = 10**9
+"""Samples beyond which one does not speak of drawing them."""
+
 EXIT_STATUS: dict[Verdict, int] = {"within": 0, "exceeded": 3, "undecided": 4}
 """What a program ends with, so that a script can gate on it (2 is bad input)."""
 
@@ -83,13 +86,14 @@ def verdict(rate: ErrorRate, tolerance: float, *, coverage: float = 1.0, real_co
 
 
 def samples_needed(rate: ErrorRate, tolerance: float) -> int | None:
-    """The smallest fresh sample that would decide, if the same share of it were wrong; None if none would.
+    """The smallest fresh sample that would decide, if the same share of it were wrong; None if none in reach would.
 
     The Wilson interval of a share p of n leaves the tolerance t out when (p - t)^2 n > z^2 t (1 - t).
     """
     check_share("tolerance", tolerance)
     apart = rate.value - tolerance
-    if apart == 0:
+    if apart * apart == 0:
         return None
     z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
-    return math.floor(z * z * tolerance * (1 - tolerance) / (apart * apart)) + 1
+    n = z * z * tolerance * (1 - tolerance) / (apart * apart)
+    return math.floor(n) + 1 if n < IN_REACH else None
