@@ -151,17 +151,36 @@ def as_input(pictures: np.ndarray) -> np.ndarray:
     return images.from_uint8(pictures.astype(np.float32))
 
 
-def outputs(classifier: keras.Model, pictures: np.ndarray, *, batch_size: int = 500) -> tuple[np.ndarray, np.ndarray]:
-    """(features float32 [N, F], logits float32 [N, classes]) of images [N, H, W, C] in [-1, 1], in batches."""
-    both = keras.Model(classifier.input, [classifier.get_layer(FEATURES).output, classifier.output])
-    parts = [both(pictures[i : i + batch_size], training=False) for i in range(0, len(pictures), batch_size)]
-    features, logits = zip(*parts)
-    return np.concatenate(features), np.concatenate(logits)
+class Extractor:
+    """A classifier as a function: images [B, H, W, C] in [-1, 1] -> {"features": [B, F], "logits": [B, classes]}.
+
+    Compiled once, for any number of images; `arrays` takes as many as there are, in batches. `features` is F, `classes`
+    the number of classes.
+    """
+
+    def __init__(self, classifier: keras.Model) -> None:
+        self._both = keras.Model(
+            classifier.input, {"features": classifier.get_layer(FEATURES).output, "logits": classifier.output}
+        )
+        self.features = int(self._both.output["features"].shape[-1])
+        self.classes = int(self._both.output["logits"].shape[-1])
+        self._graph = tf.function(
+            lambda pictures: self._both(pictures, training=False),
+            input_signature=[tf.TensorSpec(classifier.input.shape, tf.float32)],
+        )
+
+    def __call__(self, pictures: Any) -> dict[str, Any]:
+        return self._graph(pictures)
+
+    def arrays(self, pictures: np.ndarray, *, batch_size: int = 500) -> dict[str, np.ndarray]:
+        """The same as float32 arrays, for images [N, H, W, C]."""
+        parts = [self(pictures[i : i + batch_size]) for i in range(0, len(pictures), batch_size)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in ("features", "logits")}
 
 
 def classify(classifier: keras.Model, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(labels int64 [N], their probability float32 [N]) of images [N, H, W, C] in [-1, 1]."""
-    _, logits = outputs(classifier, pictures)
+    logits = Extractor(classifier).arrays(pictures)["logits"]
     return logits.argmax(axis=1), top_probability(logits)
 
 

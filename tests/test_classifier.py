@@ -9,12 +9,12 @@ from conftest import values
 from gan import checkpoints
 from gan.classifier import (
     Distortion,
+    Extractor,
     _BestWeights,
     as_input,
     build_classifier,
     classify,
     load_classifier,
-    outputs,
     train_classifier,
 )
 from gan.errors import InputError
@@ -35,10 +35,13 @@ def test_a_small_classifier_learns_and_writes_its_card(small_classifier, digits)
 def test_outputs_do_not_depend_on_the_batch_and_count_every_image(small_classifier, digits):
     classifier, _ = load_classifier(small_classifier[0])
     pictures = as_input(digits.test.images[:53])
-    whole = outputs(classifier, pictures)
-    assert [part.shape for part in whole] == [(53, 128), (53, 10)]
-    for part, other in zip(whole, outputs(classifier, pictures, batch_size=7)):
-        np.testing.assert_allclose(part, other, atol=1e-4)
+    extractor = Extractor(classifier)
+    assert (extractor.features, extractor.classes) == (128, 10)
+    whole = extractor.arrays(pictures)
+    assert {name: part.shape for name, part in whole.items()} == {"features": (53, 128), "logits": (53, 10)}
+    for name, part in extractor.arrays(pictures, batch_size=7).items():
+        np.testing.assert_allclose(part, whole[name], atol=1e-4)
+    np.testing.assert_allclose(whole["logits"], classifier(pictures, training=False), atol=1e-4)
 
 
 def test_a_tampered_or_missing_classifier_is_refused(small_classifier, tmp_path):

@@ -1,10 +1,11 @@
 """Metrics: streaming Keras metrics of (real, fake, labels), and functions on feature or image arrays."""
 
 from gan.metrics.error_rate import SURE, ErrorRate
+from gan.metrics.extracted import Extracted
 from gan.metrics.frechet import FrechetDistance, frechet_distance
 from gan.metrics.histogram import ClassHistogram, class_kl
 from gan.metrics.kernel import kernel_distance
-from gan.metrics.manifold import precision_recall
+from gan.metrics.manifold import precision_recall, squared_radii
 from gan.metrics.means import WeightedMeans
 from gan.metrics.neighbours import copied_share, nearest_neighbours
 from gan.metrics.paired import MeanSquaredError, StructuralSimilarity, pairwise_ssim, ssim
@@ -13,6 +14,7 @@ __all__ = [
     "SURE",
     "ClassHistogram",
     "ErrorRate",
+    "Extracted",
     "FrechetDistance",
     "MeanSquaredError",
     "StructuralSimilarity",
@@ -24,5 +26,6 @@ __all__ = [
     "nearest_neighbours",
     "pairwise_ssim",
     "precision_recall",
+    "squared_radii",
     "ssim",
 ]

@@ -13,11 +13,12 @@ SURE = 0.9
 
 
 class ErrorRate(keras.metrics.Metric):
-    """Share of wrong outcomes, with the upper end of its Wilson 95 % interval.
+    """Share of wrong outcomes, with its Wilson 95 % interval.
 
     For a conditional generator an outcome is wrong when the top class of `classify(fake)` is not the label. Without
-    labels it is wrong when the top probability is below `threshold`. `result()` is {`error_rate`, `error_rate_upper`},
-    NaN before the first picture.
+    labels it is wrong when the top probability is below `threshold`. `result()` is {`error_rate`, `error_rate_lower`,
+    `error_rate_upper`, `error_rate_stderr`}: the rate, the ends of the interval, and sqrt(p (1 - p) / n); NaN before
+    the first picture.
 
     Args:
         classify: images [B, H, W, C] -> logits [B, classes], such as a loaded classifier.
@@ -39,10 +40,16 @@ class ErrorRate(keras.metrics.Metric):
         else:
             wrong = ops.not_equal(ops.cast(ops.argmax(logits, axis=-1), "int32"), ops.cast(labels, "int32"))
         self.wrong.assign_add(ops.sum(ops.cast(wrong, "float64")))
-        self.count.assign_add(ops.cast(ops.shape(fake)[0], "float64"))
+        self.count.assign_add(ops.cast(ops.shape(logits)[0], "float64"))
 
     def result(self) -> dict[str, Any]:
         seen = ops.maximum(self.count, 1.0)
-        rate = ops.where(self.count > 0, self.wrong / seen, float("nan"))
-        _, upper = wilson_bounds(self.wrong / seen, seen, ops.sqrt, CONFIDENCE)
-        return {self.name: rate, f"{self.name}_upper": ops.where(self.count > 0, upper, float("nan"))}
+        rate = self.wrong / seen
+        lower, upper = wilson_bounds(rate, seen, ops.sqrt, CONFIDENCE)
+        values = {
+            "": rate,
+            "_lower": ops.where(self.wrong > 0, lower, 0.0),
+            "_upper": ops.where(self.wrong < seen, upper, 1.0),
+            "_stderr": ops.sqrt(rate * (1.0 - rate) / seen),
+        }
+        return {f"{self.name}{end}": ops.where(self.count > 0, value, float("nan")) for end, value in values.items()}

@@ -29,52 +29,71 @@ def _root(covariance: Any) -> Any:
 
 
 class Moments:
-    """Mean and covariance of features that come in batches: three float64 sums, kept in variables of `metric`."""
+    """Mean and covariance of features that come in batches: float64 sums in variables of `metric`, in `folds` parts."""
 
-    def __init__(self, metric: keras.metrics.Metric, features: int, name: str) -> None:
-        self.count = metric.add_variable((), initializer="zeros", dtype="float64", name=f"{name}_count")
-        self.sum = metric.add_variable((features,), initializer="zeros", dtype="float64", name=f"{name}_sum")
-        self.squares = metric.add_variable(
-            (features, features), initializer="zeros", dtype="float64", name=f"{name}_squares"
+    def __init__(self, metric: keras.metrics.Metric, features: int, name: str, folds: int = 1) -> None:
+        self.folds = folds
+        shapes = {"count": (folds,), "sum": (folds, features), "squares": (folds, features, features)}
+        self.count, self.sum, self.squares = (
+            metric.add_variable(shape, initializer="zeros", dtype="float64", name=f"{name}_{part}")
+            for part, shape in shapes.items()
         )
 
     def update(self, features: Any) -> None:
-        """Adds features [B, F]."""
+        """Adds features [B, F], dealt to the folds in turn."""
         features = ops.cast(features, "float64")
-        self.count.assign_add(ops.cast(ops.shape(features)[0], "float64"))
-        self.sum.assign_add(ops.sum(features, axis=0))
-        self.squares.assign_add(ops.matmul(ops.transpose(features), features))
+        first = ops.cast(ops.sum(self.count), "int32")
+        number = (first + ops.arange(ops.shape(features)[0])) % self.folds
+        fold = ops.one_hot(number, self.folds, dtype="float64", axis=0)
+        self.count.assign_add(ops.sum(fold, axis=1))
+        self.sum.assign_add(ops.matmul(fold, features))
+        self.squares.assign_add(ops.matmul(ops.transpose(fold[:, :, None] * features, (0, 2, 1)), features))
 
-    def mean_and_covariance(self) -> tuple[Any, Any]:
-        """Mean [F] and unbiased covariance [F, F]; meaningless below two."""
-        mean = self.sum / ops.maximum(self.count, 1.0)
-        covariance = self.squares - self.count * mean[:, None] * mean[None, :]
-        return mean, covariance / ops.maximum(self.count - 1.0, 1.0)
+    def mean_and_covariance(self, left_out: int | None = None) -> tuple[Any, Any]:
+        """Mean [F] and unbiased covariance [F, F] of all folds but one; meaningless below two images."""
+        kept = [fold for fold in range(self.folds) if fold != left_out]
+        count, total, squares = (sum(part[fold] for fold in kept) for part in (self.count, self.sum, self.squares))
+        mean = total / ops.maximum(count, 1.0)
+        covariance = squares - count * mean[:, None] * mean[None, :]
+        return mean, covariance / ops.maximum(count - 1.0, 1.0)
 
 
 class FrechetDistance(keras.metrics.Metric):
     """Frechet distance between reals and fakes in the features of `extractor`; lower is better.
 
     Not "FID": that name belongs to the Inception network's features. The value depends on the extractor and on the
-    number of images (few make it larger), so it means something beside its floor only. NaN below two images a side.
+    number of images (few make it larger), so it means something beside its floor only. `result()` is
+    {`frechet_distance`, `frechet_distance_stderr`}: the standard error, for other fakes beside the same reals, is the
+    jackknife's over `FOLDS` parts of the fakes. NaN below two images a side (standard error: below two a part).
 
     Args:
         extractor: images [B, H, W, C] -> features [B, F].
         features: F.
     """
 
+    FOLDS = 5
+
     def __init__(self, extractor: Callable[[Any], Any], features: int, *, name: str = "frechet_distance") -> None:
         super().__init__(name=name, dtype="float64")
         self.extractor = extractor
         self.real = Moments(self, features, "real")
-        self.fake = Moments(self, features, "fake")
+        self.fake = Moments(self, features, "fake", self.FOLDS)
 
     def update_state(self, real: Any, fake: Any, labels: Any = None) -> None:
         """Adds images [B, H, W, C] on both sides; the sides may differ in number. `labels` are not looked at."""
         self.real.update(self.extractor(real))
         self.fake.update(self.extractor(fake))
 
-    def result(self) -> Any:
-        enough = ops.logical_and(self.real.count >= 2, self.fake.count >= 2)
-        distance = frechet_distance(*self.real.mean_and_covariance(), *self.fake.mean_and_covariance())
-        return ops.where(enough, distance, float("nan"))
+    def result(self) -> dict[str, Any]:
+        reals, fakes = ops.sum(self.real.count), ops.sum(self.fake.count)
+        enough = ops.logical_and(reals >= 2, fakes >= 2)
+        reference = self.real.mean_and_covariance()
+        distance = frechet_distance(*self.fake.mean_and_covariance(), *reference)
+        without = ops.stack(
+            [frechet_distance(*self.fake.mean_and_covariance(fold), *reference) for fold in range(self.FOLDS)]
+        )
+        error = ops.sqrt((self.FOLDS - 1.0) * ops.var(without))
+        return {
+            self.name: ops.where(enough, distance, float("nan")),
+            f"{self.name}_stderr": ops.where(ops.logical_and(enough, fakes >= 2 * self.FOLDS), error, float("nan")),
+        }
