@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import keras
 
 GENERATOR, CLASSIFIER, CONFIG = "generator.keras", "classifier.keras", "config.json"
-LOG, SAMPLES, REPORT = "log.csv", "samples", "report.json"
+LOG, SAMPLES, REPORT, PAGE = "log.csv", "samples", "report.json", "report.html"
 RUNS = Path("checkpoints")
 """Where runs go unless told otherwise, relative to the working directory."""
 
@@ -257,7 +257,7 @@ def write_json(path: Path, content: Any) -> None:
         beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def write(path: Path, writer: Callable[[Path], None]) -> None:
+def write(path: Path, writer: Callable[[Path], object]) -> None:
     """Lets `writer` write a file, atomically."""
     with atomically(path) as beside:
         writer(beside)

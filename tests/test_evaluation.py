@@ -1,7 +1,9 @@
 import json
+import re
 from dataclasses import replace
 
 import keras
+import markupsafe
 import numpy as np
 import pytest
 from conftest import small_gan
@@ -9,7 +11,7 @@ from conftest import small_gan
 from gan import images
 from gan.classifier import as_input, classify, load_classifier
 from gan.errors import InputError
-from gan.evaluation import evaluate
+from gan.evaluation import evaluate, evaluate_pictures, page
 from gan.networks import LABEL_EMBEDDING
 
 
@@ -31,8 +33,13 @@ def judge(small_classifier, digits):
 
 
 @pytest.fixture(scope="module")
-def untrained(judge):
+def untrained_evaluation(judge):
     return judge(small_gan().generator_ema)
+
+
+@pytest.fixture(scope="module")
+def untrained(untrained_evaluation):
+    return untrained_evaluation.report
 
 
 def test_an_untrained_generator_exceeds_every_tolerance(untrained):
@@ -41,7 +48,8 @@ def test_an_untrained_generator_exceeds_every_tolerance(untrained):
         row = untrained["metrics"][name]
         assert better * row["value"] < better * row["real"]
     assert untrained["frechet_in_floors"] > 10
-    assert sum(untrained["class_histogram"]) == 400
+    assert [sum(counts) for counts in untrained["class_histogram"].values()] == [400, 400]
+    assert sum(row["n"] for row in untrained["error_rate_by_class"]) == 400
 
 
 def test_a_report_is_plain_json_and_explains_itself(untrained, small_classifier):
@@ -59,7 +67,7 @@ def test_one_real_digit_a_class_repeated_is_not_within_tolerance(judge, digits, 
     surest = [
         max(np.flatnonzero((digits.train.labels == c) & (labels == c)), key=lambda i: probability[i]) for c in range(10)
     ]
-    report = judge(repeats(digits.train.images[surest]), tolerance=0.05)
+    report = judge(repeats(digits.train.images[surest]), tolerance=0.05).report
     assert report["metrics"]["error_rate"]["value"] == 0.0
     assert report["metrics"]["coverage"]["value"] < 0.5 * report["metrics"]["coverage"]["real"]
     assert report["verdict"] == "undecided"
@@ -74,25 +82,38 @@ def test_a_perfect_generator_is_about_one_floor_whatever_its_classes(judge, digi
     classifier, card = load_classifier(small_classifier[0])
     skewed = np.concatenate([np.flatnonzero(digits.train.labels == c)[: 40 * (c + 1)] for c in range(10)])
     data = replace(digits, train=digits.train.take(skewed))
-
-    class Real:
-        """Answers with a random training image of the class asked for."""
-
-        inputs, outputs = small_gan().generator.inputs, small_gan().generator.outputs
-        layers = small_gan().generator.layers
-
-        def __call__(self, inputs, training):
-            rng = np.random.default_rng(int(abs(float(inputs[0][0, 0])) * 1e6))
-            chosen = [rng.choice(np.flatnonzero(data.train.labels == label)) for label in inputs[1]]
-            return as_input(data.train.images[chosen])
-
-    report = evaluate(Real(), data, classifier, card, num=400)
+    drawn = np.random.default_rng(3).integers(0, len(skewed), 400)
+    pictures, labels = as_input(data.train.images[drawn]), data.train.labels[drawn]
+    report = evaluate_pictures(pictures, labels, data, classifier, card).report
     assert report["frechet_in_floors"] == pytest.approx(1.0, abs=0.35)
     assert report["copied_share"] > 0.5
+    assert "copy training images" in report["summary"]["copies"]
+
+
+def test_the_page_holds_everything_and_asks_for_nothing(untrained_evaluation):
+    report, html = untrained_evaluation.report, page(untrained_evaluation, checkpoint="<untrained> & co")
+    assert "&lt;untrained&gt; &amp; co" in html
+    assert html.count("data:image/png;base64,") == 3
+    assert html.count("<svg") == 2
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", html.replace("xlink:href", "href"))
+    for name, sentence in report["meaning"].items():
+        assert f"<td>{name}</td>" in html
+        assert sentence in html
+    for sentence in report["summary"].values():
+        assert str(markupsafe.escape(sentence)) in html
+    for point in report["perturbation"]:
+        assert f"{100 * point['error_rate']:.2f}" in html
+
+
+def test_pictures_of_a_report_show_what_they_say(untrained_evaluation):
+    sizes = {name: picture.shape for name, picture in untrained_evaluation.pictures.items()}
+    assert sizes["samples"] == (2 * 302, 2 * 302, 1)
+    assert sizes["neighbours"] == (2 * (4 * 30 + 2), 2 * (8 * 30 + 2), 1)
+    assert set(sizes) == {"samples", "neighbours", "reconstructions"}
 
 
 def test_real_against_real_is_the_same_in_every_report(judge, untrained, digits):
-    other = judge(repeats(digits.train.images[:10]))
+    other = judge(repeats(digits.train.images[:10])).report
     for name, row in untrained["metrics"].items():
         assert other["metrics"][name]["real"] == pytest.approx(row["real"], rel=1e-6), name
 
@@ -113,6 +134,9 @@ def test_what_does_not_belong_together_is_refused(small_classifier, digits):
         evaluate(build_generator((32, 32, 1), 4, 10, width=4), digits, classifier, card, num=200)
     with pytest.raises(InputError, match="other classes"):
         evaluate(build_generator((28, 28, 1), 4, 7, width=4), digits, classifier, card, num=200)
+    unlabelled = replace(digits, test=replace(digits.test, labels=None))
+    with pytest.raises(InputError, match="data set with labels"):
+        evaluate(small_gan().generator_ema, unlabelled, classifier, card, num=200)
     with pytest.raises(InputError, match="tolerance"):
         evaluate(small_gan().generator_ema, digits, classifier, card, num=200, tolerance=2.0)
     broken = small_gan().generator_ema
@@ -138,6 +162,9 @@ def test_the_command_gates_on_the_verdict(gan_command, tiny_run, small_classifie
     report = json.loads((tmp_path / "r" / "report.json").read_text())
     assert report["verdict"] == "exceeded"
     assert f"{report['metrics']['coverage']['value']:.4g}" in done.stdout
+    html = (tmp_path / "r" / "report.html").read_text()
+    assert report["summary"]["tolerance"] in html
+    assert str(tmp_path / "r" / "report.html") in done.stdout.replace("\n", "")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from gan.tolerance import EXIT_STATUS
 class Evaluate:
     """Judge a generator: every number beside the same number for real images, and a verdict against a tolerance.
 
-    Exit status 0: within the tolerance, 3: exceeded, 4: undecided. Writes report.json into the run folder.
+    Exit status 0: within the tolerance, 3: exceeded, 4: undecided. Writes report.json and report.html.
     """
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
@@ -33,7 +33,7 @@ class Evaluate:
     tolerance: float = 0.02
     """The error rate that one accepts."""
     output: Path | None = None
-    """Folder for report.json; None: the run folder, if the checkpoint is one that is not shipped."""
+    """Folder for the report; None: the run folder, if the checkpoint is one that is not shipped."""
     seed: int | None = None
     """Owner of the pictures; another one is a fresh sample. None: one that training never uses."""
     json: bool = False
@@ -61,17 +61,19 @@ class Evaluate:
         runtime.start()
         from gan.classifier import load_classifier
         from gan.data import load_dataset
-        from gan.evaluation import EVALUATION_SEED, evaluate
+        from gan.evaluation import EVALUATION_SEED, Evaluation, evaluate, page
 
         generator = checkpoints.load_generator(self.checkpoint)
         classifier, card = load_classifier(self.extractor)
         dataset = load_dataset(name, fallback="none")
         seed = EVALUATION_SEED if self.seed is None else self.seed
         num = self.num or min(10_000, len(dataset.test), len(dataset.validation))
-        report = evaluate(generator, dataset, classifier, card, num=num, tolerance=self.tolerance, seed=seed)
-        report = {"checkpoint": described, **report}
+        found = evaluate(generator, dataset, classifier, card, num=num, tolerance=self.tolerance, seed=seed)
+        report = {"checkpoint": described, **found.report}
         if folder is not None:
+            written = page(Evaluation(report, found.pictures), checkpoint=self.checkpoint)
             folder.mkdir(parents=True, exist_ok=True)
+            checkpoints.write(folder / checkpoints.PAGE, lambda beside: beside.write_text(written, encoding="utf-8"))
             checkpoints.write_json(folder / checkpoints.REPORT, report)
         if self.json:
             print_result(report, as_json=True)
@@ -98,24 +100,11 @@ def _print(report: dict[str, Any], folder: Path | None) -> None:
     )
     for column, justify in (("", "left"), ("pictures", "right"), ("real images", "right"), ("what it means", "left")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
-    for name, row in report["metrics"].items():
-        if name in report["meaning"]:
-            table.add_row(name, f"{row['value']:.4g}", f"{row['real']:.4g}", report["meaning"][name])
+    for name, meaning in report["meaning"].items():
+        if name in report["metrics"]:
+            row = report["metrics"][name]
+            table.add_row(name, f"{row['value']:.4g}", f"{row['real']:.4g}", meaning)
     table.add_row("copied_share", f"{report['copied_share']:.3g}", "0", report["meaning"]["copied_share"])
-    console = Console()
-    console.print(table)
-    rate, floor = report["metrics"]["error_rate"], report["frechet_floor"]
-    lines = {
-        "error rate": f"{rate['value']:.2%}, 95 % interval {report['metrics']['error_rate_lower']['value']:.2%} to "
-        f"{report['metrics']['error_rate_upper']['value']:.2%}",
-        "frechet distance": f"{report['frechet_in_floors']:.2f} floors of {floor['mean']:.3g} +- {floor['spread']:.2g}",
-        "copied": f"{report['copied_share']:.3f}, 95 % interval {report['copied_share_lower']:.3f} to "
-        f"{report['copied_share_upper']:.3f}",
-        "tolerance": f"{report['tolerance']:.2%}: {report['verdict']}",
-    }
-    if report["samples_needed"]:
-        lines["to decide"] = f"a fresh sample (--seed) of {report['samples_needed']:,} pictures"
-    elif report["undecided_because_of"]:
-        lines["to decide"] = "no sample will: the pictures make few errors, but cover too little of the data"
-    lines["report"] = "not written (--output FOLDER)" if folder is None else str(folder / checkpoints.REPORT)
-    print_result(lines, as_json=False)
+    Console().print(table)
+    where = "not written (--output FOLDER)" if folder is None else str(folder / checkpoints.PAGE)
+    print_result({**report["summary"], "verdict": report["verdict"], "report": where}, as_json=False)

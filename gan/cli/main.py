@@ -9,6 +9,7 @@ from typing import Annotated, Any, Union
 import tyro
 
 from gan.cli.classify import Classify
+from gan.cli.compare import Compare
 from gan.cli.doctor import Doctor
 from gan.cli.evaluate import Evaluate
 from gan.cli.info import Info
@@ -24,6 +25,7 @@ COMMANDS: dict[str, Any] = {
     "train": Train,
     "sample": Sample,
     "evaluate": Evaluate,
+    "compare": Compare,
     "info": Info,
     "presets": Presets,
     "train-classifier": TrainClassifier,

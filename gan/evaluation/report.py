@@ -1,44 +1,41 @@
 """evaluate: how good a generator is, every number beside the same number for real against real."""
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
-from gan import metrics, networks, sampling
-from gan.checks import check, check_share, check_whole
-from gan.classifier import as_input, outputs, top_probability
+from gan import images, metrics, networks, perturbation, projection, sampling
+from gan.checks import check, check_seed, check_share, check_whole
+from gan.classifier import Extractor, as_input
 from gan.data import Dataset
 from gan.errors import InputError
-from gan.metrics.frechet import frechet_distance
+from gan.evaluation.sides import FLOOR_DRAWS, NEAREST, Reference, Side
+from gan.evaluation.words import MEANING, summary
+from gan.metrics.neighbours import Neighbours
 from gan.tolerance import ErrorRate, samples_needed, verdict
 
 EVALUATION_SEED = 1_000_003
 """Of the pictures that are judged: no training run and no default of `gan sample` uses it."""
 
-FLOOR_DRAWS = 10
-MOST_COPIES = 2_000
-"""Pictures that are looked at for copies: each is compared with all training images several times."""
-
 LEAST = 200
 """Fewer pictures say too little to be worth a report."""
 
-MEANING = {
-    "error_rate": "share of digits that the classifier does not read as asked",
-    "frechet_distance": "distance of features from the test images'; fewer images make it larger",
-    "kernel_distance": "distance of features without a bias by number; 0 is the best on the mean",
-    "precision": "share of pictures that lie among real ones",
-    "recall": "share of real images that lie among the pictures",
-    "density": "how thickly real images lie around the pictures",
-    "coverage": "share of real images that have a picture near them",
-    "class_kl": "distance of the shares of the classes seen from the data's, in nats",
-    "pairwise_ssim": "likeness of pictures of one class; above the real: less variety",
-    "nearest_mse": "mean squared difference to the nearest training image; low may be a copy",
-    "nearest_ssim": "likeness to that training image",
-    "copied_share": "share of pictures that copy a training image",
-}
-"""What each number of a report means, in a sentence."""
+RECONSTRUCTED = 64
+"""Test images whose latents are looked for."""
+
+PERTURBED = 1_000
+"""Pictures for each point of the perturbation curve."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A report, of JSON types, and the pictures that go with it: uint8 [H, W, C], by name."""
+
+    report: dict[str, Any]
+    pictures: dict[str, np.ndarray]
 
 
 def evaluate(
@@ -50,13 +47,13 @@ def evaluate(
     num: int = 10_000,
     tolerance: float = 0.02,
     seed: int = EVALUATION_SEED,
-) -> dict[str, Any]:
-    """Judges `num` pictures of a generator against as many test images; returns the report, of JSON types.
+) -> Evaluation:
+    """Judges `num` pictures of a generator against as many test images, what it can reconstruct, and what it stands.
 
-    `report["metrics"]` is {name: {"value", "real"}}, where "real" is the same number for `num` validation images in the
-    place of the pictures; but that of `frechet_distance` is the floor, the mean of ten draws of `num` training images.
     A conditional generator is asked for the labels of randomly drawn training images, so that its classes have the
-    shares of the data. The error rate has its Wilson interval, and the report its verdict against `tolerance`.
+    shares of the data. For what is in the report see `evaluate_pictures`; beside that, `reconstruction_mse` and
+    `reconstruction_ssim` of 64 test images (real: the nearest training images in the place of reconstructions), and
+    `perturbation`, the error rate against the severity of faults, of 1,000 pictures a point.
 
     Args:
         generator: conditional or not, of the size of the data set's images.
@@ -68,110 +65,192 @@ def evaluate(
 
     Raises `InputError` when generator, data set and classifier do not belong together.
     """
+    check_seed(seed)
+    check_card(dataset.name, card)
+    _check_generator(generator, dataset)
+    _check_num(num, dataset)
     started = time.monotonic()
-    _check_belonging(generator, dataset, card)
-    check_whole("num", num, LEAST, min(len(dataset.test), len(dataset.validation)))
+    asked = None
+    if networks.num_classes(generator):
+        rng = np.random.default_rng([seed, 1])
+        asked = dataset.train.labels[rng.permutation(len(dataset.train))[:num]]  # type: ignore[index]
+    fake = sampling.generate(generator, num, seed=seed, labels=asked, batch_size=250)
+    seconds = {"generate": time.monotonic() - started}
+    judged = evaluate_pictures(fake, asked, dataset, classifier, card, tolerance=tolerance, seed=seed)
+
+    started = time.monotonic()
+    test = dataset.test.take(np.random.default_rng([seed, 2]).permutation(len(dataset.test))[: min(RECONSTRUCTED, num)])
+    originals = as_input(test.images)
+    found = projection.project(generator, originals, labels=None if asked is None else test.labels, seed=seed)
+    nearest = metrics.nearest_neighbours(originals, as_input(dataset.train.images))
+    report = judged.report
+    for name, value, real in (("mse", found.mse, nearest.mse), ("ssim", found.ssim, nearest.ssim)):
+        report["metrics"][f"reconstruction_{name}"] = {"value": float(value.mean()), "real": float(real.mean())}
+    report["reconstruction"] = {"num": len(originals), "steps": found.steps, "restarts": found.restarts}
+    seconds["reconstruct"] = time.monotonic() - started
+
+    started = time.monotonic()
+    curve = perturbation.generator_curve(
+        generator, classifier, min(PERTURBED, num), labels=None if asked is None else asked[:PERTURBED], seed=seed
+    )
+    report["perturbation"] = [
+        {
+            "fault": point.fault,
+            "severity": point.severity,
+            "n": point.rate.n,
+            "error_rate": point.rate.value,
+            "error_rate_lower": point.rate.interval[0],
+            "error_rate_upper": point.rate.interval[1],
+        }
+        for point in curve
+    ]
+    seconds["perturb"] = time.monotonic() - started
+    report["seconds"] = {name: round(took, 2) for name, took in {**seconds, **report["seconds"]}.items()}
+    report["summary"] = summary(report)
+    reconstructions = projection.comparison(originals[:20], found.images[:20], columns=10)
+    return Evaluation(report, {**judged.pictures, "reconstructions": reconstructions})
+
+
+def evaluate_pictures(
+    pictures: np.ndarray,
+    labels: np.ndarray | None,
+    dataset: Dataset,
+    classifier: keras.Model,
+    card: dict[str, Any],
+    *,
+    tolerance: float = 0.02,
+    seed: int = EVALUATION_SEED,
+) -> Evaluation:
+    """Judges pictures, wherever they come from: float32 [N, H, W, C] in [-1, 1], and the labels asked for (or None).
+
+    `report["metrics"]` is {name: {"value", "real"}}, where "real" is the same number for as many validation images in
+    the place of the pictures; but that of `frechet_distance` is the floor, the mean of ten draws of as many training
+    images. The error rate has its Wilson interval, and the report its verdict against `tolerance`.
+
+    Raises `InputError` when pictures, data set and classifier do not belong together, or pictures are not finite.
+    """
+    check_card(dataset.name, card)
     check_share("tolerance", tolerance)
+    num = len(pictures)
+    _check_num(num, dataset)
+    _check_shape(pictures.shape[1:], dataset)
+    check(bool(np.isfinite(pictures).all()), "pictures", "finite images", "NaN or infinity")
     rng = np.random.default_rng(seed)
     test, validation = (part.take(rng.permutation(len(part))[:num]) for part in (dataset.test, dataset.validation))
     draws = [rng.permutation(len(dataset.train))[:num] for _ in range(FLOOR_DRAWS)]
-    conditional = networks.num_classes(generator) > 0
-    asked = None
-    if conditional and dataset.train.labels is not None:
-        asked = dataset.train.labels[rng.permutation(len(dataset.train))[:num]]
 
-    fake = sampling.generate(generator, num, seed=seed, labels=asked, batch_size=250)
-    check(bool(np.isfinite(fake).all()), "generator", "finite images", "NaN or infinity")
-    seconds = {"generate": time.monotonic() - started}
+    started = time.monotonic()
+    extractor = Extractor(classifier)
+    real = as_input(validation.images)
+    fake_side = Side(pictures, labels, extractor.arrays(pictures))
+    real_side = Side(real, None if labels is None else validation.labels, extractor.arrays(real))
+    reference = Reference(extractor, extractor.arrays(as_input(test.images)), as_input(dataset.train.images))
+    floor = reference.floor(draws)
+    seconds = {"features": time.monotonic() - started}
 
-    train = as_input(dataset.train.images)
-    drawn, position = np.unique(np.concatenate(draws), return_inverse=True)
-    reference, reference_logits = outputs(classifier, as_input(test.images))
-    floor_features, _ = outputs(classifier, train[drawn])
-    target = _moments(reference)
-    floor = [
-        float(frechet_distance(*_moments(floor_features[rows]), *target)) for rows in np.split(position, FLOOR_DRAWS)
-    ]
-    seconds["features"] = time.monotonic() - started - seconds["generate"]
-
-    sides, rates = {}, {}
-    for side, pictures, labels in (
-        ("fake", fake, asked),
-        ("real", as_input(validation.images), validation.labels if conditional else None),
-    ):
-        features, logits = outputs(classifier, pictures)
-        seen = logits.argmax(axis=1)
-        wrong = seen != labels if labels is not None else top_probability(logits) < metrics.SURE
-        rates[side] = ErrorRate(int(wrong.sum()), num)
-        kernel, kernel_error = metrics.kernel_distance(reference, features)
-        near = metrics.nearest_neighbours(pictures, train)
-        histogram, real_histogram = (
-            np.bincount(x, minlength=logits.shape[1]) for x in (seen, reference_logits.argmax(axis=1))
-        )
-        sides[side] = {
-            "error_rate": rates[side].value,
-            "error_rate_lower": rates[side].interval[0],
-            "error_rate_upper": rates[side].interval[1],
-            "frechet_distance": float(frechet_distance(*_moments(features), *target)),
-            "kernel_distance": kernel,
-            "kernel_distance_stderr": kernel_error,
-            **metrics.precision_recall(reference, features),
-            "class_kl": float(metrics.class_kl(histogram, real_histogram)),
-            "pairwise_ssim": metrics.pairwise_ssim(pictures, seen if labels is None else labels),
-            "nearest_mse": float(near.mse.mean()),
-            "nearest_ssim": float(near.ssim.mean()),
-        }
-        if side == "fake":
-            class_histogram = histogram.tolist()
-    sides["real"]["frechet_distance"] = float(np.mean(floor))
+    started = time.monotonic()
+    sides, near = reference.numbers({"fake": fake_side, "real": real_side})
+    sides["real"].update(frechet_distance=floor["mean"], frechet_distance_stderr=floor["spread"])
     # validation images, since they come from the same pile as the training images: the test images are of other hands
-    copied = metrics.copied_share(fake[:MOST_COPIES], train, as_input(dataset.validation.images))
-    seconds["metrics"] = time.monotonic() - started - sum(seconds.values())
+    copied = metrics.copied_share(pictures[:NEAREST], reference.train, as_input(dataset.validation.images))
+    seconds["metrics"] = time.monotonic() - started
 
-    decision = verdict(
-        rates["fake"], tolerance, coverage=sides["fake"]["coverage"], real_coverage=sides["real"]["coverage"]
-    )
-    by_rate = verdict(rates["fake"], tolerance)
+    rate = ErrorRate(round(num * sides["fake"]["error_rate"]), num)
+    coverages = {"coverage": sides["fake"]["coverage"], "real_coverage": sides["real"]["coverage"]}
+    decision = verdict(rate, tolerance, **coverages)
+    by_rate = verdict(rate, tolerance)
     reason = None if decision != "undecided" else "error_rate" if by_rate == "undecided" else "coverage"
-    return {
+    report: dict[str, Any] = {
         "dataset": dataset.name,
         "reference": f"{num} test images, features of the classifier",
         "classifier_sha256": card["sha256"],
         "num": num,
         "seed": seed,
-        "labels": "of random training images" if conditional else f"none: wrong is a probability below {metrics.SURE}",
+        "conditional": labels is not None,
+        "labels": "of random training images"
+        if labels is not None
+        else f"none: wrong is a probability below {metrics.SURE}",
         "meaning": MEANING,
         "metrics": {name: {"value": value, "real": sides["real"][name]} for name, value in sides["fake"].items()},
-        "frechet_floor": {"mean": float(np.mean(floor)), "spread": float(np.std(floor, ddof=1)), "draws": FLOOR_DRAWS},
-        "frechet_in_floors": sides["fake"]["frechet_distance"] / float(np.mean(floor)),
+        "frechet_floor": floor,
+        "frechet_in_floors": sides["fake"]["frechet_distance"] / floor["mean"],
         **copied,
-        "copied_share_num": min(num, MOST_COPIES),
-        "class_histogram": class_histogram,
+        "nearest_num": min(num, NEAREST),
+        "class_histogram": {
+            name: np.bincount(side.seen, minlength=extractor.classes).tolist()
+            for name, side in (("pictures", fake_side), ("real", Side(real, None, reference.outputs)))
+        },
+        "error_rate_by_class": _by_class(fake_side, extractor.classes),
         "tolerance": tolerance,
         "verdict": decision,
         "undecided_because_of": reason,
-        "samples_needed": samples_needed(rates["fake"], tolerance) if reason == "error_rate" else None,
+        "samples_needed": samples_needed(rate, tolerance) if reason == "error_rate" else None,
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
     }
+    report["summary"] = summary(report)
+    drawn = {
+        "samples": _by_rows(fake_side, extractor.classes),
+        "neighbours": _beside(pictures, near["fake"], dataset.train.images),
+    }
+    return Evaluation(report, drawn)
 
 
-def _check_belonging(generator: keras.Model, dataset: Dataset, card: dict[str, Any]) -> None:
-    if dataset.name not in card["data_sets"]:
+def check_card(dataset: str, card: dict[str, Any]) -> None:
+    """Raises `InputError` unless the classifier of this card may judge that data set."""
+    if dataset not in card["data_sets"]:
         raise InputError(
-            "The classifier is for another data set",
-            expected=f"one of {card['data_sets']}",
-            received=f"dataset={dataset.name!r}",
+            "The extractor is for another data set",
+            expected=f"one of {card['data_sets']}, or another extractor",
+            received=f"dataset={dataset!r}",
         )
-    shape = tuple(generator.outputs[0].shape[1:])
-    if shape != dataset.image_shape:
-        raise InputError(
-            "The checkpoint makes images of another size", expected=str(dataset.image_shape), received=str(shape)
-        )
+
+
+def _check_generator(generator: keras.Model, dataset: Dataset) -> None:
+    _check_shape(generator.outputs[0].shape[1:], dataset)
     classes = networks.num_classes(generator)
+    if classes and dataset.test.labels is None:
+        raise InputError("The checkpoint is conditional", expected="a data set with labels", received=dataset.name)
     if classes not in (0, dataset.num_classes):
         raise InputError("The checkpoint has other classes", expected=str(dataset.num_classes), received=str(classes))
 
 
-def _moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    features = features.astype(np.float64)
-    return features.mean(axis=0), np.cov(features, rowvar=False)
+def _check_shape(shape: tuple[int, ...], dataset: Dataset) -> None:
+    if tuple(shape) != dataset.image_shape:
+        raise InputError(
+            "The pictures have another size than the data",
+            expected=str(dataset.image_shape),
+            received=str(tuple(shape)),
+        )
+
+
+def _check_num(num: int, dataset: Dataset) -> None:
+    check_whole("num", num, LEAST, min(len(dataset.test), len(dataset.validation)))
+
+
+def _by_class(side: Side, classes: int) -> list[dict[str, Any]]:
+    """The error rate of each class that was asked for."""
+    if side.labels is None:
+        return []
+    rates = []
+    for label in range(classes):
+        of_class = side.labels == label
+        if of_class.any():
+            rate = ErrorRate(int((side.seen[of_class] != label).sum()), int(of_class.sum()))
+            rates.append({"label": label, "n": rate.n, "error_rate": rate.value, "error_rate_upper": rate.interval[1]})
+    return rates
+
+
+def _by_rows(side: Side, classes: int) -> np.ndarray:
+    """Ten pictures of each class, a row a class: as asked, or as seen where nothing was asked."""
+    kinds = side.seen if side.labels is None else side.labels
+    rows = [np.flatnonzero(kinds == label)[:10] for label in range(min(classes, 20))]
+    blank = np.full((10, *side.pictures.shape[1:]), -1.0, np.float32)
+    shown = [np.concatenate([side.pictures[row], blank[len(row) :]]) for row in rows]
+    return images.grid(images.to_uint8(np.concatenate(shown)), columns=10, scale=2)
+
+
+def _beside(pictures: np.ndarray, near: Neighbours, train: np.ndarray) -> np.ndarray:
+    """Sixteen pictures, each with the nearest training image at its right: the first eight, then the eight nearest."""
+    chosen = np.concatenate([np.arange(8), np.argsort(near.mse, kind="stable")[:8]])
+    pairs = np.stack([images.to_uint8(pictures[chosen]), train[near.index[chosen]]], axis=1)
+    return images.grid(pairs.reshape(-1, *pictures.shape[1:]), columns=8, scale=2)

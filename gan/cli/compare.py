@@ -1,0 +1,41 @@
+"""gan compare."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from rich.console import Console
+from rich.table import Table
+from tyro.conf import Positional, arg
+
+from gan import reports
+from gan.checks import check
+from gan.cli.output import print_result
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Put reports of `gan evaluate` side by side. They must be of one data set, one classifier and one number."""
+
+    checkpoints: Annotated[Positional[tuple[str, ...]], arg(metavar="CHECKPOINT...")]
+    """Run folders or shipped names that have a report.json, or such files."""
+    json: bool = False
+    """Print exactly one JSON object on stdout: {checkpoint: its metrics and verdict}."""
+
+    def run(self) -> int:
+        """Prints a row a number; needs no TensorFlow."""
+        check(len(self.checkpoints) >= 2, "checkpoints", "two or more", list(self.checkpoints))
+        check(len(set(self.checkpoints)) == len(self.checkpoints), "checkpoints", "each once", list(self.checkpoints))
+        found = {name: reports.load_report(name) for name in self.checkpoints}
+        reports.check_comparable(found)
+        first = next(iter(found.values()))
+        if self.json:
+            print_result({name: reports.numbers(report) for name, report in found.items()}, as_json=True)
+            return 0
+        table = Table(title=f"{first['num']:,} pictures against {first['dataset']}", title_justify="left")
+        for column in ("", *found, "real images"):
+            table.add_column(column, justify="right" if column else "left")
+        for name in reports.numbers(first):
+            cells = [reports.written(name, report) for report in found.values()]
+            table.add_row(name, *cells, reports.written(name, first, side="real"))
+        Console().print(table)
+        return 0

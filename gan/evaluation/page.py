@@ -1,0 +1,45 @@
+"""A report as one HTML page that needs nothing else: pictures and plots are inside."""
+
+import base64
+import io
+
+import jinja2
+import numpy as np
+
+from gan import images
+from gan.evaluation import figures
+from gan.evaluation.report import Evaluation
+from gan.evaluation.words import MEANING, PERTURBATIONS
+from gan.reports import written
+
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("gan.evaluation", "."),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def page(evaluation: Evaluation, *, checkpoint: str) -> str:
+    """The report of an evaluation as HTML; `checkpoint`: what the page says was judged."""
+    report = evaluation.report
+    return TEMPLATES.get_template("page.html.jinja").render(
+        report=report,
+        checkpoint=checkpoint,
+        rows=[
+            {"name": name, "meaning": meaning, **{side: written(name, report, side=side) for side in ("value", "real")}}
+            for name, meaning in MEANING.items()
+            if name in report["metrics"] or name in report
+        ],
+        pictures={name: _embedded(picture) for name, picture in evaluation.pictures.items()},
+        histogram=figures.class_histogram(report),
+        curves=figures.perturbation_curves(report) if "perturbation" in report else None,
+        perturbations=PERTURBATIONS,
+    )
+
+
+def _embedded(picture: np.ndarray) -> str:
+    held = io.BytesIO()
+    images.to_pil(picture).save(held, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(held.getvalue()).decode()
