@@ -39,6 +39,11 @@ def check_positive(name: str, value: float) -> None:
     check(0 < value < math.inf, name, "a finite number > 0", value)
 
 
+def check_not_negative(name: str, value: float) -> None:
+    """Raises `InputError` unless `value` is finite and at least zero."""
+    check(0 <= value < math.inf, name, "a finite number >= 0", value)
+
+
 def check_share(name: str, value: float) -> None:
     """Raises `InputError` unless 0 <= `value` <= 1."""
     check(0 <= value <= 1, name, "a share from 0 to 1", value)

@@ -8,12 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from gan import networks
-from gan.checks import check_sampling, check_whole, labels_for
+from gan.checks import check_not_negative, check_sampling, check_whole, labels_for
 
 BLOCK = 1_024
 """Latents are drawn in blocks of this many: one call a block is 30 times faster than one a latent."""
 
-_SAMPLING, _TRAINING, _EVALUATION = range(3)
+_SAMPLING, _TRAINING, _EVALUATION, _NOISE = range(4)
 """Streams of random numbers. The same seed in another stream gives unrelated numbers."""
 
 
@@ -35,9 +35,13 @@ def latents(seed: int, indices: Any, latent_dim: int) -> np.ndarray:
         indices: whole numbers >= 0, in any order.
         latent_dim: length of a vector.
     """
+    return _rows(_SAMPLING, seed, indices, latent_dim)
+
+
+def _rows(stream: int, seed: int, indices: Any, latent_dim: int) -> np.ndarray:
     indices = np.asarray(indices, dtype=np.int64)
     blocks, position = np.unique(indices // BLOCK, return_inverse=True)
-    drawn = [_normal((BLOCK, latent_dim), _SAMPLING, seed, block).numpy() for block in blocks]
+    drawn = [_normal((BLOCK, latent_dim), stream, seed, block).numpy() for block in blocks]
     return np.concatenate(drawn)[position * BLOCK + indices % BLOCK]
 
 
@@ -74,6 +78,7 @@ def generate(
     start: int = 0,
     labels: int | Sequence[int] | np.ndarray | None = None,
     truncation: float | None = None,
+    latent_noise: float = 0.0,
     batch_size: int = 64,
 ) -> np.ndarray:
     """Draws pictures start, ..., start + num - 1 of a seed: float32 [num, H, W, C] in [-1, 1].
@@ -88,11 +93,14 @@ def generate(
         start: index of the first picture, >= 0.
         labels: class of every picture (a number), or of each (`num` numbers); None: index modulo classes.
         truncation: keep latents within [-truncation, truncation], see `truncate`; None: all of them.
+        latent_noise: this times N(0, 1), a function of (seed, index) that no latent shares, is added to the latents:
+            how a generator bears inputs that it was not trained for.
         batch_size: how many are computed at once.
 
     Raises `InputError` for numbers out of range, or labels that the generator does not know.
     """
     check_sampling(num=num, seed=seed, start=start, truncation=truncation)
+    check_not_negative("latent_noise", latent_noise)
     check_whole("batch_size", batch_size, 1)
     indices = np.arange(start, start + num)
     asked = labels_for(indices, networks.num_classes(generator), labels)
@@ -101,6 +109,8 @@ def generate(
         batch = slice(first, first + batch_size)
         z = latents(seed, indices[batch], latent_dim(generator))
         z = z if truncation is None else truncate(z, truncation)
+        if latent_noise:
+            z = z + np.float32(latent_noise) * _rows(_NOISE, seed, indices[batch], latent_dim(generator))
         images.append(np.asarray(generator(z if asked is None else [z, asked[batch]], training=False)))
     return np.concatenate(images)
 

@@ -113,6 +113,18 @@ def test_the_arc_keeps_the_length_of_the_ends():
     np.testing.assert_allclose(sampling.spherical(first, 2 * first, np.array([[0.5]])), [[4.5, 0.0]])
 
 
+def test_latent_noise_is_added_to_the_latents_and_owned_by_seed_and_index():
+    inputs = keras.Input((4,), name="latents")
+    itself = keras.Model(inputs, keras.layers.Activation("linear")(inputs))  # "pictures" are the latents that arrive
+    z = latents(3, np.arange(3_000), 4)
+    np.testing.assert_array_equal(generate(itself, 3_000, seed=3, latent_noise=0.0), z)
+    noise = (generate(itself, 3_000, seed=3, latent_noise=0.5) - z) / 0.5
+    np.testing.assert_allclose([noise.mean(), noise.std()], [0, 1], atol=0.03)
+    assert abs(np.corrcoef(noise.ravel(), z.ravel())[0, 1]) < 0.03
+    alone = generate(itself, 1, seed=3, start=1_500, latent_noise=2.0) - latents(3, [1_500], 4)
+    np.testing.assert_allclose(alone[0] / 2, noise[1_500], atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -126,6 +138,8 @@ def test_the_arc_keeps_the_length_of_the_ends():
         ({"labels": -1}, "`labels`"),
         ({"labels": 1.5}, "`labels`"),
         ({"labels": [1, 2, 3]}, "one label, or 64 of them"),
+        ({"latent_noise": -0.1}, "`latent_noise`. Expected a finite number >= 0"),
+        ({"latent_noise": float("nan")}, "`latent_noise`"),
         ({"batch_size": 0}, "`batch_size`"),
     ],
 )

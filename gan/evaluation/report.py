@@ -90,9 +90,7 @@ def evaluate(
     seconds["reconstruct"] = time.monotonic() - started
 
     started = time.monotonic()
-    curve = perturbation.generator_curve(
-        generator, classifier, min(PERTURBED, num), labels=None if asked is None else asked[:PERTURBED], seed=seed
-    )
+    curve = perturbation.generator_curve(generator, classifier, min(PERTURBED, num), seed=seed)
     report["perturbation"] = [
         {
             "fault": point.fault,

@@ -25,6 +25,7 @@ MEANING = {
 """A sentence for every number of a report."""
 
 PERTURBATIONS = {
+    "none": "no fault",
     "latent_noise": "noise on the latents",
     "weight_noise": "noise on the weights",
     "float16": "weights in half precision",

@@ -1,0 +1,27 @@
+"""The error rate of a model against the severity of a fault: of a generator, and of any Keras classifier."""
+
+from gan.perturbation.curve import (
+    SEVERITIES,
+    WEIGHT_FAULTS,
+    Point,
+    classifier_curve,
+    generator_curve,
+    perturbation_curve,
+)
+from gan.perturbation.faults import FAULTS, INPUT_FAULTS
+from gan.perturbation.measures import error_rate, generator_error_rate
+from gan.perturbation.perturbed import perturbed
+
+__all__ = [
+    "FAULTS",
+    "INPUT_FAULTS",
+    "SEVERITIES",
+    "WEIGHT_FAULTS",
+    "Point",
+    "classifier_curve",
+    "error_rate",
+    "generator_curve",
+    "generator_error_rate",
+    "perturbation_curve",
+    "perturbed",
+]

@@ -1,0 +1,138 @@
+"""Labelled data of any form as batches, and the noise on their inputs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gan.checks import check_whole
+from gan.errors import InputError
+
+
+def batches(data: Any, batch_size: int) -> Iterator[tuple[Any, np.ndarray]]:
+    """Batches (inputs, labels int [B]) of all examples, the last one as small as it comes.
+
+    Args:
+        data: (x, y) of arrays, where x is one array [N, ...] or a tuple, list or dict of them, and y whole numbers [N]
+            or [N, 1]; or a finite tf.data.Dataset of such batches.
+        batch_size: of arrays; a data set has its own.
+
+    Raises `InputError` for anything else, an empty one included.
+    """
+    check_whole("batch_size", batch_size, 1)
+    if isinstance(data, tf.data.Dataset):
+        yield from _of_dataset(data)
+        return
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise InputError("Bad `data`", expected="(x, y) or a tf.data.Dataset", received=type(data).__name__)
+    x = keras.tree.map_structure(np.asarray, data[0])
+    labels = whole_labels(data[1])
+    arrays = keras.tree.flatten(x)
+    if not arrays or any(array.ndim == 0 for array in arrays):  # a list of numbers would be as many inputs
+        raise InputError("Bad inputs", expected="an array [N, ...], or several", received=type(data[0]).__name__)
+    lengths = {len(array) for array in arrays}
+    if lengths != {len(labels)}:
+        raise InputError(
+            "Inputs and labels are not equally many", expected=str(len(labels)), received=str(sorted(lengths))
+        )
+    if not len(labels):
+        raise InputError("There is no data", expected="at least one example", received="none")
+    for first in range(0, len(labels), batch_size):
+        part = slice(first, first + batch_size)
+        yield keras.tree.map_structure(lambda array: array[part], x), labels[part]  # noqa: B023 - used at once
+
+
+def _of_dataset(data: tf.data.Dataset) -> Iterator[tuple[Any, np.ndarray]]:
+    if data.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise InputError("The data never ends", expected="a finite tf.data.Dataset: `take` so many", received="endless")
+    spec = data.element_spec
+    if not isinstance(spec, tuple) or len(spec) != 2 or getattr(spec[1], "shape", None) == ():
+        raise InputError("Bad `data`", expected="a tf.data.Dataset of batches (x, y)", received=str(spec))
+    seen = 0
+    for x, y in data:
+        labels = whole_labels(y)
+        seen += len(labels)
+        if len(labels):
+            yield x, labels
+    if not seen:
+        raise InputError("There is no data", expected="at least one example", received="none")
+
+
+def whole_labels(y: Any) -> np.ndarray:
+    """Labels as an array int [N]. Raises `InputError` unless they are whole numbers [N] or [N, 1]."""
+    labels = np.asarray(y)
+    fits = labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == 1)
+    if not fits or not np.issubdtype(labels.dtype, np.integer):
+        raise InputError(
+            "Bad labels",
+            expected="whole numbers [N], the index of the class (of one-hot rows, the argmax)",
+            received=f"{labels.dtype} {list(labels.shape)}",
+        )
+    return labels.reshape(-1)
+
+
+def has_float_inputs(data: Any) -> bool:
+    """Whether an input is floating-point, so that noise can be added to it. Raises `InputError` as `batches` does."""
+    x, _ = next(batches(data, 1))
+    return any(_is_float(leaf) for leaf in keras.tree.flatten(x))
+
+
+def _is_float(leaf: Any) -> bool:
+    return tf.as_dtype(leaf.dtype).is_floating
+
+
+class InputNoise:
+    """severity * std * N(0, 1) on the floating-point inputs, where each channel has its own std over all the data.
+
+    The channel is the last axis: a column of a table [N, F] and the colour of an image [N, H, W, C] have one std
+    each, a vector [N] has one. Whole numbers and text stay. The noise of an example is a function of (seed, which
+    input, position in the data): the same for every severity and batch size.
+
+    Raises `InputError` when no input is floating-point.
+    """
+
+    def __init__(self, data: Any, severity: float, *, seed: int, batch_size: int) -> None:
+        if not has_float_inputs(data):
+            raise InputError(
+                "These inputs take no noise",
+                expected="a floating-point input: whole numbers, such as tokens, have no small change",
+                received=f"input_noise={severity!r}",
+            )
+        self.severity = severity
+        self.seed = seed
+        self.deviations = _deviations(data, batch_size)
+        self.position = 0
+
+    def __call__(self, x: Any) -> Any:
+        """Adds its noise to the next batch."""
+        leaves = keras.tree.flatten(x)
+        count = len(leaves[0])
+        noisy = [self._add(which, np.asarray(leaf)) if _is_float(leaf) else leaf for which, leaf in enumerate(leaves)]
+        self.position += count
+        return keras.tree.pack_sequence_as(x, noisy)
+
+    def _add(self, which: int, values: np.ndarray) -> np.ndarray:
+        noise = np.empty(values.shape, np.float32)
+        for row in range(len(values)):
+            owner = np.random.default_rng([self.seed, which, self.position + row])
+            noise[row] = owner.standard_normal(values.shape[1:], dtype=np.float32)
+        return (values + self.severity * self.deviations[which] * noise).astype(values.dtype)
+
+
+def _deviations(data: Any, batch_size: int) -> dict[int, np.ndarray]:
+    """Number of each floating-point input -> standard deviation of its channels, in one pass, float64."""
+    sums: dict[int, Any] = {}
+    for x, _ in batches(data, batch_size):
+        for which, leaf in enumerate(keras.tree.flatten(x)):
+            if _is_float(leaf):
+                values = np.asarray(leaf, np.float64)
+                values = values.reshape(-1, values.shape[-1] if values.ndim > 1 else 1)
+                origin, count, total, squares = sums.get(which, (values[0], 0, 0.0, 0.0))
+                away = values - origin  # from the first example, so that a large mean costs no digits
+                sums[which] = origin, count + len(away), total + away.sum(axis=0), squares + (away**2).sum(axis=0)
+    return {
+        which: np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0.0))
+        for which, (_, count, total, squares) in sums.items()
+    }

@@ -1,0 +1,147 @@
+"""Error rates of a classifier and of a generator: what a perturbation curve measures at each of its points."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gan import networks, sampling
+from gan.checks import check_not_negative, check_seed, check_whole, labels_for
+from gan.classifier import top_probability
+from gan.errors import InputError
+from gan.metrics import SURE
+from gan.perturbation.batches import InputNoise, batches
+from gan.tolerance import ErrorRate
+
+
+def error_rate(
+    classifier: keras.Model,
+    data: Any,
+    *,
+    from_logits: bool | None = None,
+    input_noise: float = 0.0,
+    seed: int = 0,
+    batch_size: int = 250,
+) -> ErrorRate:
+    """How often a classifier is wrong: 1/N sum 1[prediction != label], over every example.
+
+    Args:
+        classifier: any Keras model with one output. [B, classes], logits or probabilities: the prediction is the
+            largest. [B, 1]: the prediction is 1 for a logit > 0 or a probability > .5, and else 0. An output that is
+            NaN is wrong.
+        data: (x, y) of arrays, x one array or a tuple, list or dict of them, y whole numbers [N] or [N, 1]; or a
+            finite tf.data.Dataset of such batches.
+        from_logits: whether an output [B, 1] is a logit; must be given for one, and is not looked at otherwise.
+        input_noise: this times the standard deviation of the data, per channel (the last axis), times N(0, 1), is
+            added to the floating-point inputs: see `InputNoise`.
+        seed: of that noise.
+        batch_size: how many examples of arrays are computed at once; a data set has its own batches.
+
+    Raises `InputError` for data or outputs of another form, no data, labels that the classifier does not know, or
+    noise where no input is floating-point.
+    """
+    check_not_negative("input_noise", input_noise)
+    check_seed(seed)
+    noise = InputNoise(data, input_noise, seed=seed, batch_size=batch_size) if input_noise else None
+    forward = _forward(classifier)
+    wrong = count = 0
+    for x, labels in batches(data, batch_size):
+        outputs = forward(x if noise is None else noise(x))
+        seen, classes = _predictions(outputs, from_logits)
+        if len(seen) != len(labels) or labels.min() < 0 or labels.max() >= classes:
+            raise InputError(
+                "Labels and classifier do not belong together",
+                expected=f"{len(seen)} labels from 0 to {classes - 1}",
+                received=f"{len(labels)} from {labels.min()} to {labels.max()}",
+            )
+        wrong += int((seen != labels).sum())
+        count += len(labels)
+    return ErrorRate(wrong, count)
+
+
+def generator_error_rate(
+    generator: keras.Model,
+    classifier: keras.Model,
+    num: int = 1_000,
+    *,
+    seed: int = 0,
+    labels: int | Sequence[int] | np.ndarray | None = None,
+    latent_noise: float = 0.0,
+    batch_size: int = 250,
+) -> ErrorRate:
+    """How often a classifier does not see in pictures 0, ..., num - 1 of a seed what was asked for.
+
+    For a conditional generator a picture is wrong when the top class is not the one asked for; for an unconditional
+    one when the top probability is below `gan.metrics.SURE`. A picture that makes a NaN is wrong.
+
+    Args:
+        generator: from `build_generator` or `load_generator`.
+        classifier: images -> logits [B, classes], with the classes of the generator, such as from `load_classifier`.
+        num: pictures, >= 1.
+        seed: owner of the pictures and of the noise.
+        labels: see `generate`; None: index modulo classes, so the classes are equally many (up to the last round).
+        latent_noise: this times N(0, 1) is added to the latents, see `generate`.
+        batch_size: how many are computed at once.
+
+    Raises `InputError` for numbers out of range, or a classifier with other classes.
+    """
+    check_whole("num", num, 1)
+    check_whole("batch_size", batch_size, 1)
+    classes = networks.num_classes(generator)
+    asked = labels_for(np.arange(num), classes, labels)
+    pictures = sampling.generate(
+        generator, num, seed=seed, labels=labels, latent_noise=latent_noise, batch_size=batch_size
+    )
+    forward = _forward(classifier)
+    logits = np.concatenate([forward(pictures[i : i + batch_size]) for i in range(0, num, batch_size)])
+    if logits.ndim != 2 or logits.shape[1] < 2 or classes not in (0, logits.shape[1]):
+        raise InputError(
+            "The classifier cannot judge this generator",
+            expected=f"logits [B, {classes or 'classes'}]",
+            received=f"an output [B, {', '.join(map(str, logits.shape[1:]))}]",
+        )
+    if asked is None:
+        wrong = ~(top_probability(logits) >= SURE)  # not `<`, which a NaN is not
+    else:
+        wrong = (logits.argmax(axis=1) != asked) | np.isnan(logits).any(axis=1)
+    return ErrorRate(int(wrong.sum()), num)
+
+
+def _forward(model: keras.Model) -> Callable[[Any], np.ndarray]:
+    """inputs -> the model's one output, as an array. In a graph, unless the model was compiled to run eagerly.
+
+    Not `predict`: that compiles with XLA, which makes convolutions on a CPU many times slower.
+    """
+    call = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+    compute = (lambda x: model(x, training=False)) if model.run_eagerly else call
+
+    def forward(x: Any) -> np.ndarray:
+        outputs = compute(keras.tree.map_structure(_as_tensor, x))
+        if keras.tree.is_nested(outputs):
+            raise InputError("The model has several outputs", expected="one", received=type(outputs).__name__)
+        return np.asarray(keras.ops.cast(outputs, "float32"))
+
+    return forward
+
+
+def _as_tensor(leaf: Any) -> Any:
+    return tf.convert_to_tensor(leaf) if isinstance(leaf, np.ndarray) else leaf
+
+
+def _predictions(outputs: np.ndarray, from_logits: bool | None) -> tuple[np.ndarray, int]:
+    """(classes predicted int [B], -1 for NaN, and how many classes there are) of outputs [B, classes] or [B, 1]."""
+    if outputs.ndim != 2:
+        raise InputError(
+            "The model is no classifier", expected="an output [B, classes]", received=f"shape {list(outputs.shape)}"
+        )
+    if outputs.shape[1] > 1:
+        seen, classes = outputs.argmax(axis=1), outputs.shape[1]
+    elif from_logits is None:
+        raise InputError(
+            "One output can be a logit or a probability", expected="from_logits=True or False", received="None"
+        )
+    else:
+        seen, classes = (outputs[:, 0] > (0.0 if from_logits else 0.5)).astype(int), 2
+    return np.where(np.isnan(outputs).any(axis=1), -1, seen), classes
