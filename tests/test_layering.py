@@ -17,7 +17,7 @@ ROWS = [
     {"losses", "penalties", "networks", "metrics", "data", "runtime", "handwriting"},
     {"sampling", "checkpoints"},
     {"model", "classifier"},
-    {"callbacks"},
+    {"callbacks", "projection"},
     {"training", "evaluation", "classifier_training"},
     {"cli"},
 ]
