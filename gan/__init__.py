@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from gan.errors import InputError
     from gan.model import GAN
     from gan.networks import build_discriminator, build_generator
+    from gan.projection import project
     from gan.sampling import generate, interpolate, latents
     from gan.training import train
 
@@ -25,6 +26,7 @@ _HOME = {
     "list_checkpoints": "gan.checkpoints",
     "load_dataset": "gan.data",
     "load_generator": "gan.checkpoints",
+    "project": "gan.projection",
     "train": "gan.training",
 }
 
@@ -41,6 +43,7 @@ __all__ = [  # noqa: RUF022 - in the order in which one meets them
     "generate",
     "interpolate",
     "latents",
+    "project",
     "InputError",
 ]
 

@@ -3,13 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from scipy import ndimage
 
 from gan import images
 from gan.errors import InputError
 
-MOST_PIXELS = 50_000_000
 BOX = 20
 """MNIST's digits fill a box of 20 pixels, and stand with their centre of mass in the middle of 28."""
 
@@ -48,25 +47,7 @@ def read_digit(path: str | Path, *, invert: bool | None = None, side: int = 28) 
 
 def _brightness(path: Path) -> np.ndarray:
     """Brightness 0..1 of each pixel [H, W]."""
-    if not path.is_file():
-        raise InputError("No such picture", expected="an image file", received=str(path))
-    try:
-        with Image.open(path) as opened:
-            if opened.width * opened.height > MOST_PIXELS:
-                raise InputError(
-                    "This picture is too large",
-                    expected=f"at most {MOST_PIXELS:,} pixels",
-                    received=f"{path}: {opened.width} x {opened.height}",
-                )
-            turned = ImageOps.exif_transpose(opened)  # as the camera was held
-            if turned.mode.startswith("I;16"):  # which convert() would clip, not scale
-                turned = Image.fromarray((np.asarray(turned) >> 8).astype(np.uint8))
-            coloured = turned.convert("RGBA")
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError("This is no picture, or is damaged", expected="an image file", received=f"{path}") from error
-    pixels = np.asarray(coloured, dtype=np.float32) / 255
+    pixels = np.asarray(images.open_picture(path), dtype=np.float32) / 255
     brightness, opacity = pixels[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32), pixels[..., 3]
     if opacity.mean() < 0.5:  # the digit alone is there, and its background is whatever it is not
         background = 0.0 if float(np.average(brightness, weights=opacity + 1e-9)) > 0.5 else 1.0

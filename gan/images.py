@@ -1,13 +1,17 @@
-"""Pictures: the one place that converts between [-1, 1] and 0..255, and that writes image files."""
+"""Pictures: the one place that converts between [-1, 1] and 0..255, and that reads and writes image files."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from gan.errors import InputError
 
 MOST_FRAMES = 100
+MOST_PIXELS = 50_000_000
+"""Of a picture that is read."""
 
 
 def from_uint8(pixels: Any) -> Any:
@@ -62,6 +66,51 @@ def save_gif(path: Path, frames: Sequence[Path], *, milliseconds: int = 200) -> 
     pictures = (_read(frames[index]) for index in chosen)
     durations = [milliseconds] * (len(chosen) - 1) + [2_000]
     next(pictures).save(path, format="GIF", save_all=True, append_images=pictures, duration=durations, loop=0)
+
+
+def open_picture(path: Path) -> Image.Image:
+    """Reads an image file of any kind as RGBA, 8 bits a channel, turned as the camera was held.
+
+    Raises `InputError` for what is no image, is damaged, or has more than `MOST_PIXELS`.
+    """
+    if not path.is_file():
+        raise InputError("No such picture", expected="an image file", received=str(path))
+    try:
+        with Image.open(path) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                raise InputError(
+                    "This picture is too large",
+                    expected=f"at most {MOST_PIXELS:,} pixels",
+                    received=f"{path}: {opened.width} x {opened.height}",
+                )
+            turned = ImageOps.exif_transpose(opened)
+            if turned.mode.startswith("I;16"):  # which convert() would clip, not scale
+                turned = Image.fromarray((np.asarray(turned) >> 8).astype(np.uint8))
+            return turned.convert("RGBA")
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError("This is no picture, or is damaged", expected="an image file", received=f"{path}") from error
+
+
+def read_picture(path: str | Path, image_shape: tuple[int, int, int]) -> np.ndarray:
+    """Reads an image file as it is, in the size and channels of `image_shape`: float32 [H, W, C] in [-1, 1].
+
+    The whole picture is scaled to H x W (sides of another ratio are stretched), to brightness for one channel and RGB
+    for three. Transparent parts are black.
+
+    Raises `InputError` as `open_picture` does, or for another number of channels.
+    """
+    height, width, channels = image_shape
+    if channels not in (1, 3):
+        raise InputError("No file holds such images", expected="1 or 3 channels", received=f"image_shape={image_shape}")
+    opened = open_picture(Path(path))
+    flat = Image.alpha_composite(Image.new("RGBA", opened.size, "black"), opened).convert(
+        "L" if channels == 1 else "RGB"
+    )
+    if flat.size != (width, height):
+        flat = flat.resize((width, height), Image.Resampling.BICUBIC)
+    return from_uint8(np.asarray(flat, dtype=np.float32).reshape(image_shape))
 
 
 def _read(path: Path) -> Image.Image:

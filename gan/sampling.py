@@ -13,7 +13,7 @@ from gan.checks import check_not_negative, check_sampling, check_whole, labels_f
 BLOCK = 1_024
 """Latents are drawn in blocks of this many: one call a block is 30 times faster than one a latent."""
 
-_SAMPLING, _TRAINING, _EVALUATION, _NOISE = range(4)
+_SAMPLING, _TRAINING, _EVALUATION, _NOISE, _PROJECTION = range(5)
 """Streams of random numbers. The same seed in another stream gives unrelated numbers."""
 
 
@@ -35,13 +35,13 @@ def latents(seed: int, indices: Any, latent_dim: int) -> np.ndarray:
         indices: whole numbers >= 0, in any order.
         latent_dim: length of a vector.
     """
-    return _rows(_SAMPLING, seed, indices, latent_dim)
+    return _in_blocks(indices, latent_dim, _SAMPLING, seed)
 
 
-def _rows(stream: int, seed: int, indices: Any, latent_dim: int) -> np.ndarray:
+def _in_blocks(indices: Any, latent_dim: int, stream: int, seed: int, *counters: int) -> np.ndarray:
     indices = np.asarray(indices, dtype=np.int64)
     blocks, position = np.unique(indices // BLOCK, return_inverse=True)
-    drawn = [_normal((BLOCK, latent_dim), stream, seed, block).numpy() for block in blocks]
+    drawn = [_normal((BLOCK, latent_dim), stream, seed, *counters, block).numpy() for block in blocks]
     return np.concatenate(drawn)[position * BLOCK + indices % BLOCK]
 
 
@@ -53,6 +53,11 @@ def training_latents(seed: int, step: Any, replica: Any, critic_step: int, shape
 def evaluation_latents(seed: int, batch: Any, shape: tuple[Any, int]) -> tf.Tensor:
     """Latents of one batch of an evaluation during training: the same ones in every evaluation."""
     return _normal(shape, _EVALUATION, seed, batch)
+
+
+def projection_latents(seed: int, restart: int, indices: Any, latent_dim: int) -> np.ndarray:
+    """Where attempt `restart` at finding the latents of images `indices` begins: [len(indices), latent_dim]."""
+    return _in_blocks(indices, latent_dim, _PROJECTION, seed, restart)
 
 
 def truncate(latents: np.ndarray, threshold: float) -> np.ndarray:
@@ -110,7 +115,7 @@ def generate(
         z = latents(seed, indices[batch], latent_dim(generator))
         z = z if truncation is None else truncate(z, truncation)
         if latent_noise:
-            z = z + np.float32(latent_noise) * _rows(_NOISE, seed, indices[batch], latent_dim(generator))
+            z = z + np.float32(latent_noise) * _in_blocks(indices[batch], latent_dim(generator), _NOISE, seed)
         images.append(np.asarray(generator(z if asked is None else [z, asked[batch]], training=False)))
     return np.concatenate(images)
 

@@ -28,7 +28,7 @@ def assert_refused(done, *words):
     assert len(done.stderr.splitlines()) <= 12
 
 
-@pytest.mark.parametrize("command", ["", "train", "sample", "info", "presets", "train-classifier", "doctor"])
+@pytest.mark.parametrize("command", ["", "train", "sample", "info", "presets", "train-classifier", "project", "doctor"])
 def test_help(gan_command, command):
     done = gan_command(*command.split(), "--help")
     assert done.returncode == 0

@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from gan import images
+from gan.errors import InputError
 
 
 def test_every_byte_survives_the_round_trip():
@@ -61,3 +62,28 @@ def test_a_long_film_is_thinned_and_keeps_its_ends(tmp_path, monkeypatch):
             film.seek(number)
             shown.append(film.convert("L").getpixel((0, 0)))
     assert shown == [0, 60, 120, 180]
+
+
+def test_a_picture_of_the_right_size_is_read_byte_by_byte(tmp_path):
+    for shape in ((5, 6, 1), (5, 6, 3)):
+        picture = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+        images.save_png(tmp_path / "a.png", picture)
+        read = images.read_picture(tmp_path / "a.png", shape)
+        assert read.dtype == np.float32
+        np.testing.assert_array_equal(images.to_uint8(read), picture)
+
+
+def test_other_sizes_and_channels_are_converted_and_transparent_parts_are_black(tmp_path):
+    picture = np.zeros((40, 20, 4), np.uint8)
+    picture[:20] = (255, 0, 0, 255)
+    picture[20:] = (255, 255, 255, 0)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    read = images.to_uint8(images.read_picture(tmp_path / "a.png", (8, 8, 3)))
+    assert read[1, 4].tolist() == [255, 0, 0]
+    assert read[6, 4].tolist() == [0, 0, 0]
+    assert images.to_uint8(images.read_picture(str(tmp_path / "a.png"), (8, 8, 1)))[1, 4, 0] == 76  # .299 of 255
+
+
+def test_channels_that_no_file_has_are_refused(tmp_path):
+    with pytest.raises(InputError, match="1 or 3 channels"):
+        images.read_picture(tmp_path / "a.png", (8, 8, 2))

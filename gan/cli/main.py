@@ -14,6 +14,7 @@ from gan.cli.doctor import Doctor
 from gan.cli.evaluate import Evaluate
 from gan.cli.info import Info
 from gan.cli.presets import Presets
+from gan.cli.project import Project
 from gan.cli.sample import Sample
 from gan.cli.train import DEFAULT_PRESET, Train
 from gan.cli.train_classifier import DEFAULT_CLASSIFIER, TrainClassifier
@@ -24,6 +25,7 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 COMMANDS: dict[str, Any] = {
     "train": Train,
     "sample": Sample,
+    "project": Project,
     "evaluate": Evaluate,
     "compare": Compare,
     "info": Info,

@@ -1,0 +1,103 @@
+"""gan project."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from tyro.conf import Positional, arg
+
+from gan import checkpoints, images, runtime
+from gan.checks import check_seed, check_whole, labels_for
+from gan.cli.output import print_result
+from gan.errors import InputError
+
+DIGITS = (28, 28, 1)
+"""Shape of what is read as handwriting."""
+COLUMNS = 10
+"""Pairs beside each other in the picture."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """Reconstruct pictures: find the latents whose pictures by a saved generator come nearest to them.
+
+    Writes one picture: each original as it was read, its reconstruction below.
+    """
+
+    checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
+    """A run folder, a .keras file, or a shipped name (gan doctor lists them)."""
+    pictures: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE...")]
+    """Image files. For a generator of 28 x 28 x 1, each of one digit, of any size and colour, on an even background;
+    for another one, or with --raw, whole pictures."""
+    label: int | None = None
+    """Class of all of them; None: every class that the generator knows is tried, and the best kept."""
+    steps: int = 400
+    """Moves of a descent."""
+    restarts: int = 2
+    """Descents for each picture and class."""
+    seed: int = 0
+    """Owner of the points where they start."""
+    out: Path = Path("projection.png")
+    """Where the picture of originals and reconstructions goes."""
+    invert: bool = False
+    """The digits are dark on light; otherwise the border of each picture tells."""
+    raw: bool = False
+    """Take each picture as it is, scaled to the generator's size, and do not look for a digit in it."""
+    json: bool = False
+    """Print exactly one JSON object on stdout."""
+
+    def run(self) -> int:
+        """Reads all pictures, projects them, writes the picture and prints a line for each."""
+        check_whole("steps", self.steps, 1)
+        check_whole("restarts", self.restarts, 1)
+        check_seed(self.seed)
+        if not self.pictures:
+            raise InputError("No picture", expected="one image file or more", received="none")
+        if self.out.suffix != ".png" or self.out.is_dir():
+            raise InputError("Bad `--out`", expected="a .png file", received=repr(str(self.out)))
+        checkpoints.check_writable(self.out)
+        classes = checkpoints.describe(self.checkpoint)["num_classes"]
+        if self.label is not None:
+            labels_for(np.arange(len(self.pictures)), classes, self.label)
+        record = checkpoints.load_config(self.checkpoint)
+        originals = self._read(tuple(record["dataset"]["image_shape"])) if record else None
+        runtime.start()
+        from gan.projection import comparison, project
+
+        generator = checkpoints.load_generator(self.checkpoint)
+        if originals is None:  # a file without a record: only the network knows the shape of its images
+            originals = self._read(tuple(generator.outputs[0].shape[1:]))
+        found = project(
+            generator, originals, labels=self.label, steps=self.steps, restarts=self.restarts, seed=self.seed
+        )
+        scale = 4 if originals.shape[2] <= 32 else 1
+        picture = comparison(originals, found, columns=COLUMNS, scale=scale)
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        checkpoints.write(self.out, partial(images.save_png, image=picture))
+        lines: list[dict[str, Any]] = [{"mse": float(m), "ssim": float(s)} for m, s in zip(found.mse, found.ssim)]
+        if found.labels is not None:
+            lines = [{"label": int(label), **line} for label, line in zip(found.labels, lines)]
+        self._print(lines)
+        return 0
+
+    def _read(self, image_shape: tuple[int, int, int]) -> np.ndarray:
+        if image_shape == DIGITS and not self.raw:
+            from gan.handwriting import read_digit
+
+            return np.stack([read_digit(picture, invert=True if self.invert else None) for picture in self.pictures])
+        if self.invert:
+            raise InputError(
+                "Bad `--invert`", expected="it for digits only", received="pictures that are read as they are"
+            )
+        return np.stack([images.read_picture(picture, image_shape) for picture in self.pictures])
+
+    def _print(self, lines: list[dict[str, Any]]) -> None:
+        if self.json:
+            named = [{"file": str(file), **line} for file, line in zip(self.pictures, lines)]
+            options = {"steps": self.steps, "restarts": self.restarts, "seed": self.seed}
+            print_result({"pictures": named, "out": str(self.out), **options}, as_json=True)
+            return
+        print_result({str(file): line for file, line in zip(self.pictures, lines)}, as_json=False)
+        print_result({"out": str(self.out)}, as_json=False)

@@ -1,0 +1,192 @@
+"""Projection: the latents whose pictures come nearest to given images, found by gradient descent."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy.stats import chi2
+
+from gan import images as pixels
+from gan import networks, sampling
+from gan.checks import check, check_positive, check_seed, check_whole, labels_for
+from gan.metrics import ssim
+
+TYPICAL = 0.999
+"""Share of standard normal latents that are no longer than the longest a projection may find."""
+BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8
+"""Of Adam, arXiv:1412.6980."""
+SMALLEST_SIDE = 11
+"""In pixels: the window of SSIM."""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What `project` found for N images.
+
+    latents: float32 [N, L]. labels: int32 [N], the class of each reconstruction, or None for a generator without
+    classes. images: float32 [N, H, W, C], the reconstructions. mse: float64 [N], mean over the pixels of the squared
+    difference on the [-1, 1] scale; lower is nearer. ssim: float32 [N], higher is nearer; NaN for images with a side
+    below 11 pixels, which SSIM does not know. steps, restarts: what it took.
+    """
+
+    latents: np.ndarray
+    labels: np.ndarray | None
+    images: np.ndarray
+    mse: np.ndarray
+    ssim: np.ndarray
+    steps: int
+    restarts: int
+
+
+def project(
+    generator: keras.Model,
+    images: np.ndarray,
+    *,
+    labels: int | Sequence[int] | np.ndarray | None = None,
+    steps: int = 400,
+    restarts: int = 2,
+    learning_rate: float = 0.2,
+    seed: int = 0,
+    start: int = 0,
+    batch_size: int = 128,
+) -> Projection:
+    """Finds for each image x the latents z that minimise mean((G(z) - x)^2), by Adam, and what G makes of them.
+
+    A generator with mode collapse cannot reconstruct what it does not draw, so the error on held-out images tells how
+    much of the data a generator covers. Of all points that the descents of an image visit the best is kept, so more
+    steps or more restarts never give a worse one.
+
+    The search stays in the ball that holds 99.9 % of standard normal latents (|z| <= 10.2 for 64 numbers): G is asked
+    only for what it would draw. Without a bound some latents grow to more than twice the typical length, and an error
+    found there says nothing about G's samples. A penalty on the length would have a weight to choose, and would move
+    an optimum inside the ball as well.
+
+    The defaults are a compromise: 64 held-out digits of known class reach a mean error of 0.0081 with the shipped
+    generator `mnist` (SSIM 0.957); 1,500 steps and 16 restarts, at 30 times the cost, 0.0067 (0.963).
+
+    The descents of image i begin at f(seed, restart, start + i), so what is found for an image depends neither on its
+    batch nor on its companions, but for rounding, which many steps magnify.
+
+    Args:
+        generator: from `build_generator` or `load_generator`; one trained on standard normal latents.
+        images: [N, H, W, C] in [-1, 1], N >= 1, of the generator's shape.
+        labels: class of all images (a number), or of each (N numbers). None: a generator with classes tries every
+            one for each image and keeps the best, at so many times the cost.
+        steps: moves of a descent, >= 1.
+        restarts: descents for each image and class, >= 1.
+        learning_rate: of Adam, constant.
+        seed: owner of the starting points, 0 <= seed < 2**32.
+        start: number of the first image, >= 0.
+        batch_size: descents computed at once.
+
+    Raises `InputError` for images that do not fit the generator, are not finite or leave [-1, 1], for labels that the
+    generator does not know, numbers out of range, or a generator whose pictures are not finite.
+    """
+    for name, value in (("steps", steps), ("restarts", restarts), ("batch_size", batch_size)):
+        check_whole(name, value, 1)
+    check_positive("learning_rate", learning_rate)
+    check_seed(seed)
+    check_whole("start", start, 0, 2**53)
+    wanted = _checked(images, tuple(generator.outputs[0].shape[1:]))
+    num, classes, latent_dim = len(wanted), networks.num_classes(generator), sampling.latent_dim(generator)
+    indices = np.arange(start, start + num)
+    candidates = None  # [N, number of classes to try]
+    if labels is not None or not classes:
+        known = labels_for(indices, classes, labels)
+        candidates = None if known is None else known[:, None]
+    else:
+        candidates = np.tile(np.arange(classes, dtype=np.int32), (num, 1))
+    tried = 1 if candidates is None else candidates.shape[1]
+    starts = np.stack([sampling.projection_latents(seed, r, indices, latent_dim) for r in range(restarts)], axis=1)
+
+    descend = _descent(generator, steps, learning_rate)
+    rows = num * tried * restarts
+    size = min(batch_size, rows)
+    error, found = np.full(num, np.inf), np.zeros((num, latent_dim), np.float32)
+    drawn, chosen = np.zeros_like(wanted), None if candidates is None else candidates[:, 0].copy()
+    for first in range(0, rows, size):
+        row = np.minimum(np.arange(first, first + size), rows - 1)  # fills the last batch up: one shape, one trace
+        image, attempt, restart = np.unravel_index(row, (num, tried, restarts))
+        asked = None if candidates is None else candidates[image, attempt]
+        inputs = [None if x is None else tf.constant(x) for x in (starts[image, restart], wanted[image], asked)]
+        z, pictures, mse = (np.asarray(part) for part in descend(*inputs))
+        for j, i in enumerate(image):
+            if mse[j] < error[i]:
+                error[i], found[i], drawn[i] = mse[j], z[j], pictures[j]
+                if chosen is not None and asked is not None:
+                    chosen[i] = asked[j]
+    check(bool(np.isfinite(error).all()), "generator", "finite images", "NaN or infinity")
+    squares = np.square(drawn.astype(np.float64) - wanted)
+    return Projection(found, chosen, drawn, squares.mean(axis=(1, 2, 3)), _ssim(drawn, wanted), steps, restarts)
+
+
+def _checked(images: Any, image_shape: tuple[int, ...]) -> np.ndarray:
+    """The images as float32, if they are ones that a generator of `image_shape` could make."""
+    given = np.asarray(images)
+    check(given.dtype.kind in "fiu", "images", "numbers", given.dtype)
+    fits = given.shape[1:] == image_shape and len(given) >= 1
+    check(fits, "images", f"shape [N, {', '.join(map(str, image_shape))}] with N >= 1", given.shape)
+    wanted = given.astype(np.float32)
+    check(bool(np.isfinite(wanted).all()), "images", "finite numbers", "NaN or infinity")
+    low, high = float(wanted.min()), float(wanted.max())
+    check(low >= -1 and high <= 1, "images", "values in [-1, 1]", f"values from {low:.4g} to {high:.4g}")
+    return wanted
+
+
+Descent = Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
+
+
+def _descent(generator: keras.Model, steps: int, learning_rate: float) -> Descent:
+    """Compiles (latents [B, L], images [B, H, W, C], labels [B] or None) -> the best (latents, pictures, mse [B])."""
+    radius = float(np.sqrt(chi2.ppf(TYPICAL, sampling.latent_dim(generator))))
+
+    def within(z: tf.Tensor) -> tf.Tensor:
+        return tf.clip_by_norm(z, radius, axes=[1])
+
+    @tf.function
+    def descend(z: tf.Tensor, images: tf.Tensor, labels: tf.Tensor | None) -> Any:
+        def move(step: tf.Tensor, z: tf.Tensor, mean: tf.Tensor, square: tf.Tensor, *best: tf.Tensor) -> Any:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(z)
+                pictures = generator(z if labels is None else [z, labels], training=False)
+                mse = tf.reduce_mean(tf.square(pictures - images), axis=[1, 2, 3])
+            better = mse < best[2]
+            best = (
+                tf.where(better[:, None], z, best[0]),
+                tf.where(better[:, None, None, None], pictures, best[1]),
+                tf.where(better, mse, best[2]),
+            )
+            gradient = tape.gradient(mse, z)  # of the sum over the batch: each descent gets its own
+            mean = BETA_1 * mean + (1 - BETA_1) * gradient
+            square = BETA_2 * square + (1 - BETA_2) * tf.square(gradient)
+            count = tf.cast(step + 1, tf.float32)
+            unbiased, scale = mean / (1 - BETA_1**count), tf.sqrt(square / (1 - BETA_2**count)) + EPSILON
+            return step + 1, within(z - learning_rate * unbiased / scale), mean, square, *best
+
+        none = (tf.zeros_like(z), tf.zeros_like(images), tf.fill(tf.shape(z)[:1], np.float32(np.inf)))
+        state = (tf.constant(0), within(z), tf.zeros_like(z), tf.zeros_like(z), *none)
+        # the start and where each move leads: one look more than moves
+        return tf.while_loop(lambda step, *_: step <= steps, move, state)[-3:]
+
+    return descend
+
+
+def _ssim(drawn: np.ndarray, wanted: np.ndarray, *, chunk: int = 1_000) -> np.ndarray:
+    if min(wanted.shape[1:3]) < SMALLEST_SIDE:
+        return np.full(len(wanted), np.nan, np.float32)
+    return np.concatenate([ssim(drawn[i : i + chunk], wanted[i : i + chunk]) for i in range(0, len(wanted), chunk)])
+
+
+def comparison(originals: np.ndarray, projection: Projection, *, columns: int = 10, scale: int = 1) -> np.ndarray:
+    """One picture of images, each with its reconstruction below: uint8 [height, width, C], see `images.grid`.
+
+    originals: [N, H, W, C] in [-1, 1], those that were projected. columns: pairs beside each other, at most. Raises
+    `InputError` when there are more or fewer originals than reconstructions, or no columns.
+    """
+    check_whole("columns", columns, 1)
+    check(originals.shape == projection.images.shape, "originals", f"shape {projection.images.shape}", originals.shape)
+    pairs = np.concatenate([pixels.to_uint8(originals), pixels.to_uint8(projection.images)], axis=1)
+    return pixels.grid(pairs, min(columns, len(pairs)), scale=scale)

@@ -1,0 +1,272 @@
+import inspect
+import json
+import os
+
+import keras
+import numpy as np
+import pytest
+from conftest import size_of
+from PIL import Image
+
+from gan import build_generator, generate, images, project, sampling
+from gan.cli.project import Project
+from gan.errors import InputError
+from gan.projection import comparison
+
+
+def linear(matrix, shape):
+    """z -> z @ matrix as pictures of `shape`."""
+    z = keras.Input((matrix.shape[0],), name="latents")
+    flat = keras.layers.Dense(matrix.shape[1], use_bias=False)
+    generator = keras.Model(z, keras.layers.Reshape(shape)(flat(z)))
+    flat.set_weights([matrix])
+    return generator
+
+
+@pytest.fixture(scope="module")
+def conditional():
+    """A generator with random weights, large enough that its pictures differ."""
+    keras.utils.set_random_seed(1)
+    generator = build_generator((28, 28, 1), 8, 3, width=8)
+    for variable in generator.trainable_variables:
+        variable.assign(variable * 1.5)
+    embedding = generator.get_layer("label_embedding")
+    embedding.set_weights([np.random.default_rng(0).standard_normal((3, 8))])
+    return generator
+
+
+@pytest.fixture(scope="module")
+def shown(conditional):
+    """Six pictures of it."""
+    return generate(conditional, 6, seed=9)
+
+
+@pytest.fixture
+def problem():
+    rng = np.random.default_rng(0)
+    matrix = (0.1 * rng.standard_normal((3, 24))).astype(np.float32)
+    return matrix, (0.2 * rng.standard_normal((5, 4, 6, 1))).astype(np.float32)
+
+
+def test_a_linear_generator_reaches_the_least_squares_optimum(problem):
+    matrix, wanted = problem
+    flat = wanted.reshape(5, -1)
+    best, *_ = np.linalg.lstsq(matrix.T, flat.T, rcond=None)
+    assert np.linalg.norm(best, axis=0).max() < 4  # the ball of three dimensions has a radius of 4.03
+    found = project(linear(matrix, (4, 6, 1)), wanted, learning_rate=0.05)
+    np.testing.assert_allclose(found.latents, best.T, atol=2e-3)
+    np.testing.assert_allclose(found.mse, np.mean((best.T @ matrix - flat) ** 2, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(found.images.reshape(5, -1), found.latents @ matrix, atol=1e-6)
+    assert found.mse.dtype == np.float64
+    assert found.labels is None
+    assert np.isnan(found.ssim).all()  # its window does not fit into 4 x 6 pixels
+
+
+def test_latents_stay_where_999_of_1000_samples_lie():
+    picture = np.full((1, 2, 2, 1), 0.9, np.float32)
+    found = project(linear(np.full((2, 4), 0.01, np.float32), (2, 2, 1)), picture)  # the optimum is far away
+    radius = np.sqrt(-2 * np.log(0.001))  # of two dimensions: P(|z| > r) = exp(-r^2 / 2)
+    np.testing.assert_allclose(np.linalg.norm(found.latents), radius, rtol=1e-5)
+    np.testing.assert_allclose(found.latents, [[radius / np.sqrt(2)] * 2], atol=0.02)
+
+
+def test_own_pictures_are_recovered_with_their_classes(conditional, shown):
+    found = project(conditional, shown, restarts=3, steps=300)
+    assert found.labels.tolist() == [0, 1, 2, 0, 1, 2]
+    random = np.mean((np.roll(shown, 3, axis=0) - shown) ** 2)  # another picture of the same class
+    assert found.mse.max() < 0.01 * random
+    assert found.ssim.min() > 0.98
+    again = np.asarray(conditional([found.latents, found.labels]))
+    np.testing.assert_allclose(found.images, again, atol=1e-5)
+    np.testing.assert_allclose(found.mse, np.mean((again - shown) ** 2, axis=(1, 2, 3)), rtol=1e-3, atol=1e-9)
+
+
+def test_trying_every_class_keeps_the_best_of_them(conditional, shown):
+    options = {"steps": 20, "restarts": 2}
+    each = np.stack([project(conditional, shown, labels=label, **options).mse for label in range(3)])
+    free = project(conditional, shown, **options)
+    np.testing.assert_allclose(free.mse, each.min(axis=0), rtol=1e-3)
+    np.testing.assert_array_equal(free.labels, each.argmin(axis=0))
+
+
+def test_neither_batch_nor_companions_matter(conditional, shown):
+    options = {"steps": 25, "restarts": 2}
+    labels = np.array([0, 1, 2, 0, 1, 2])
+    together = project(conditional, shown, labels=labels, **options)
+    for size in (1, 5, 12):
+        other = project(conditional, shown, labels=labels, batch_size=size, **options)
+        np.testing.assert_allclose(other.latents, together.latents, atol=2e-3)
+    alone = project(conditional, shown[4:5], labels=1, start=4, **options)
+    np.testing.assert_allclose(alone.latents[0], together.latents[4], atol=2e-3)
+    np.testing.assert_allclose(alone.mse[0], together.mse[4], rtol=1e-3)
+
+
+def test_the_seed_decides_everything(conditional, shown):
+    first, again, other = (project(conditional, shown, steps=10, restarts=2, seed=seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first.latents, again.latents)
+    np.testing.assert_array_equal(first.mse, again.mse)
+    assert not np.isclose(first.latents, other.latents).any(axis=1).all()
+
+
+@pytest.mark.parametrize("option", ["restarts", "steps"])
+def test_more_never_make_it_worse(conditional, shown, option):
+    errors = [project(conditional, shown, labels=0, **{"steps": 12, "restarts": 1, option: n}).mse for n in (1, 3, 9)]
+    assert (errors[1] <= errors[0] * 1.001).all()
+    assert (errors[2] <= errors[1] * 1.001).all()
+    assert errors[2].mean() < 0.95 * errors[0].mean()
+
+
+def test_all_batches_share_one_trace():
+    calls = []
+
+    class Counting(keras.layers.Layer):
+        def call(self, x):
+            calls.append(x.shape)
+            return x
+
+    z = keras.Input((3,))
+    generator = keras.Model(z, keras.layers.Reshape((2, 2, 1))(keras.layers.Dense(4)(Counting()(z))))
+    pictures = np.zeros((7, 2, 2, 1), np.float32)
+    counts = []
+    for num in (3, 7):  # one batch; two whole ones and a rest
+        calls.clear()
+        project(generator, pictures[:num], restarts=1, steps=2, batch_size=3)
+        assert {shape[0] for shape in calls} == {3}
+        counts.append(len(calls))
+    assert counts[0] == counts[1]
+
+
+def test_starting_points_are_a_stream_of_their_own():
+    first = sampling.projection_latents(0, 0, [0, 5, 2_000], 4)
+    np.testing.assert_array_equal(first[1:], sampling.projection_latents(0, 0, [5, 2_000], 4))
+    for other in (sampling.projection_latents(0, 1, [0, 5, 2_000], 4), sampling.latents(0, [0, 5, 2_000], 4)):
+        assert not np.isclose(first, other).any()
+
+
+BAD_IMAGES = {
+    "NaN": (np.full((1, 28, 28, 1), np.nan), "finite numbers"),
+    "infinity": (np.full((1, 28, 28, 1), -np.inf), "finite numbers"),
+    "another shape": (np.zeros((1, 28, 28, 3)), r"shape \[N, 28, 28, 1\] with N >= 1"),
+    "one without a batch": (np.zeros((28, 28, 1)), "shape"),
+    "none": (np.zeros((0, 28, 28, 1)), "N >= 1"),
+    "bytes": (np.full((1, 28, 28, 1), 200, np.uint8), "values from 200 to 200"),
+    "text": (np.full((1, 28, 28, 1), "x"), "numbers"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_IMAGES)
+def test_bad_images(conditional, case):
+    pictures, message = BAD_IMAGES[case]
+    with pytest.raises(InputError, match=message):
+        project(conditional, pictures)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 0}, "steps=0"),
+        ({"restarts": 0}, "restarts=0"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"seed": -1}, "seed=-1"),
+        ({"start": -1}, "start=-1"),
+        ({"labels": 3}, "whole numbers from 0 to 2"),
+        ({"labels": [0, 1]}, "one label, or 6 of them"),
+    ],
+)
+def test_bad_options(conditional, shown, options, message):
+    with pytest.raises(InputError, match=message):
+        project(conditional, shown, **options)
+
+
+def test_a_generator_without_classes_takes_no_labels_and_a_broken_one_is_refused(problem):
+    matrix, wanted = problem
+    with pytest.raises(InputError, match="unconditional"):
+        project(linear(matrix, (4, 6, 1)), wanted, labels=1)
+    with pytest.raises(InputError, match="finite images"):
+        project(linear(np.full_like(matrix, np.nan), (4, 6, 1)), wanted, steps=2)
+
+
+def test_a_comparison_has_each_reconstruction_below_its_original(conditional, shown):
+    found = project(conditional, shown[:5], steps=3, restarts=1)
+    picture = comparison(shown[:5], found, columns=3)
+    assert picture.shape == (2 * 56 + 3 * 2, 3 * 28 + 4 * 2, 1)
+    np.testing.assert_array_equal(picture[2:30, 32:60], images.to_uint8(shown[1]))
+    np.testing.assert_array_equal(picture[30:58, 32:60], images.to_uint8(found.images[1]))
+    np.testing.assert_array_equal(picture[60:88, 2:30], images.to_uint8(shown[3]))
+    assert (picture[60:, 62:] == 64).all()  # no sixth picture
+    assert comparison(shown[:5], found, scale=2).shape == (120, 304, 1)
+    with pytest.raises(InputError, match="originals"):
+        comparison(shown, found)
+    with pytest.raises(InputError, match="columns"):
+        comparison(shown[:5], found, columns=0)
+
+
+def test_the_command_has_the_defaults_of_the_function():
+    of_function = {name: option.default for name, option in inspect.signature(project).parameters.items()}
+    of_command = {name: field.default for name, field in Project.__dataclass_fields__.items()}
+    assert all(of_command[name] == of_function[name] for name in ("steps", "restarts", "seed"))
+
+
+def test_own_digits_from_the_command_line(gan_command, digits, tmp_path):
+    for label in (3, 7):
+        picture = digits.train.images[digits.train.labels == label][5, ..., 0]
+        Image.fromarray(255 - picture).resize((112, 112)).save(tmp_path / f"{label}.jpg")
+    command = ["project", "mnist", "3.jpg", "7.jpg", "--steps", 60, "--restarts", 1]
+    done = gan_command(*command, "--json", "--out", "new/both.png", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = json.loads(done.stdout)
+    assert done.stdout.count("\n") == 1
+    assert [(found["file"], found["label"]) for found in said["pictures"]] == [("3.jpg", 3), ("7.jpg", 7)]
+    assert all(found["mse"] < 0.1 and found["ssim"] > 0.6 for found in said["pictures"])
+    assert (said["out"], said["steps"], said["restarts"], said["seed"]) == ("new/both.png", 60, 1, 0)
+    assert size_of(tmp_path / "new" / "both.png") == (4 * 62, 4 * 60)
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["both.png"]
+
+
+def test_a_bare_file_of_another_shape_reads_pictures_as_they_are(gan_command, tmp_path):
+    build_generator((16, 16, 3), 4, width=4).save(tmp_path / "small.keras")
+    Image.new("RGB", (50, 40), (10, 200, 90)).save(tmp_path / "green.png")  # blank, which a digit may not be
+    done = gan_command("project", "small.keras", "green.png", "--steps", 2, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("green.png  mse ")
+    assert "label" not in done.stdout
+    assert done.stdout.splitlines()[1].split() == ["out", "projection.png"]
+    assert size_of(tmp_path / "projection.png") == (4 * 20, 4 * 36)
+    done = gan_command("project", "small.keras", "green.png", "--invert", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--invert" in done.stderr
+
+
+BAD_COMMANDS = {
+    "no picture": (["mnist"], "No picture"),
+    "missing picture": (["mnist", "none.png"], "No such picture"),
+    "broken picture": (["mnist", "text.png"], "no picture, or is damaged"),
+    "broken raw picture": (["mnist", "text.png", "--raw"], "no picture, or is damaged"),
+    "blank": (["mnist", "blank.png"], "Nothing to see"),
+    "raw and invert": (["mnist", "blank.png", "--raw", "--invert"], "--invert"),
+    "no checkpoint": (["nothing", "blank.png"], "No such checkpoint"),
+    "label": (["mnist", "blank.png", "--label", "10"], "whole numbers from 0 to 9"),
+    "steps": (["mnist", "blank.png", "--steps", "0"], "steps=0"),
+    "restarts": (["mnist", "blank.png", "--restarts", "0"], "restarts=0"),
+    "seed": (["mnist", "blank.png", "--seed", "-1"], "seed=-1"),
+    "out": (["mnist", "blank.png", "--out", "a.jpg"], "a .png file"),
+    "out below a file": (["mnist", "blank.png", "--out", "text.png/a.png"], "cannot be written"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_COMMANDS)
+def test_bad_commands_are_refused_before_tensorflow_is_imported(gan_command, tmp_path, case):
+    (tmp_path / "text.png").write_text("no picture")
+    Image.new("L", (30, 30), 200).save(tmp_path / "blank.png")
+    blocked = tmp_path / "blocked" / "tensorflow"
+    blocked.mkdir(parents=True)
+    (blocked / "__init__.py").write_text("raise AssertionError('tensorflow was imported')")
+    before = sorted(tmp_path.rglob("*"))
+    arguments, message = BAD_COMMANDS[case]
+    paths = os.pathsep.join([str(blocked.parent), os.environ.get("PYTHONPATH", "")])
+    done = gan_command("project", *arguments, cwd=tmp_path, env={"PYTHONPATH": paths})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
