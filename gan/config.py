@@ -71,8 +71,9 @@ class OptimizationConfig:
     """Adam's learning rate at the start, for G, and for D unless d_learning_rate is given."""
     d_learning_rate: float | None = None
     """Adam's learning rate at the start, for D; None: as learning_rate."""
-    learning_rate_end: float = 0.02
-    """Share of the learning rate that is left at the end of the run (cosine decay)."""
+    learning_rate_end: float | None = None
+    """Share of the learning rate that is left at the end of the run (cosine decay); None: 0.02, or 1 (a constant rate)
+    where the run lowers its rates itself (when_stale=reduce)."""
     beta_1: float = 0.0
     """Adam's decay of the mean of gradients."""
     beta_2: float = 0.99
@@ -99,7 +100,8 @@ class OptimizationConfig:
         for name in ("epochs", "d_learning_rate"):
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name))
-        check_share("learning_rate_end", self.learning_rate_end)
+        if self.learning_rate_end is not None:
+            check_share("learning_rate_end", self.learning_rate_end)
         check(0 <= self.beta_1 < 1, "beta_1", "a number from 0 to below 1", self.beta_1)
         check(0 <= self.beta_2 < 1, "beta_2", "a number from 0 to below 1", self.beta_2)
         check(0 <= self.gamma < math.inf, "gamma", "a finite number >= 0", self.gamma)
@@ -121,12 +123,63 @@ class OptimizationConfig:
 
 
 @dataclass(frozen=True)
+class StoppingConfig:
+    """What is measured each interval, and what a run does about it."""
+
+    probe: str = "auto"
+    """Classifier that judges each interval: a folder or a shipped name; auto: mnist-probe where it is for the data;
+    none: nothing is measured."""
+    eval_num: int = 2_000
+    """Validation images, and as many fakes, that are compared each interval."""
+    tolerance: float | None = None
+    """Error rate that one accepts: the run ends once an interval's upper bound is within it, and is then judged on
+    fresh samples."""
+    monitor: str | None = None
+    """Stop when this number does not improve any more, such as val_frechet_distance; None: the length of the run
+    counts."""
+    monitor_mode: Literal["min", "max"] = "min"
+    """Whether lower or higher values of it are better."""
+    patience: int = 5
+    """Intervals without an improvement that one waits for."""
+    min_delta: float = 0.0
+    """Improvements up to this one do not count."""
+    min_rel_delta: float = 0.0
+    """Improvements up to this share of the best value do not count."""
+    noise_sigmas: float = 2.0
+    """Improvements up to that many standard errors do not count."""
+    when_stale: Literal["stop", "reduce"] = "stop"
+    """When patience is at its end: stop, or halve both learning rates, which are constant otherwise."""
+    on_collapse: Literal["warn", "stop", "restore"] = "warn"
+    """When the generator loses modes or the discriminator has won: say so, or stop, or stop and go back to the last
+    healthy interval."""
+
+    def __post_init__(self) -> None:
+        check(bool(self.probe.strip()), "probe", "auto, none, or a classifier", self.probe)
+        check_whole("eval_num", self.eval_num, 50)
+        check_whole("patience", self.patience, 1)
+        if self.tolerance is not None:
+            check_share("tolerance", self.tolerance)
+        for name in ("min_delta", "min_rel_delta", "noise_sigmas"):
+            check(0 <= getattr(self, name) < math.inf, name, "a finite number >= 0", getattr(self, name))
+        if self.probe == "none" and (self.tolerance is not None or (self.monitor or "").startswith("val_")):
+            raise InputError("Nothing would be measured", expected="a probe", received="probe=none")
+        if self.tolerance is not None and self.monitor is not None and self.when_stale == "stop":
+            received = f"tolerance={self.tolerance}, monitor={self.monitor}"
+            raise InputError("Two rules to stop by", expected="tolerance or monitor", received=received)
+        if self.when_stale == "reduce" and self.monitor is None:
+            raise InputError(
+                "Nothing to wait for", expected="a monitor, as val_frechet_distance", received="monitor=None"
+            )
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """A training run. The defaults are the preset `mnist`."""
 
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     optimization: OptimizationConfig = field(default_factory=OptimizationConfig)
+    stopping: StoppingConfig = field(default_factory=StoppingConfig)
     seed: int = 0
     """Owner of every random number of the run: initial weights, latents, data order."""
     eval_every: int | None = None
@@ -135,12 +188,28 @@ class TrainConfig:
     """Checkpoint whose generator the run starts from: a run folder, a .keras file or a shipped name."""
     deterministic: bool = False
     """Only deterministic kernels: the same seed gives the same weights to the last bit, somewhat slower."""
+    tensorboard: bool = False
+    """Write numbers, sample grids and options for TensorBoard, too, into the run folder."""
     source: Annotated[str, Suppress] = ""
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
         if self.eval_every is not None:
             check_whole("eval_every", self.eval_every, 1)
+        end = self.optimization.learning_rate_end
+        if self.stopping.when_stale == "reduce" and end not in (None, 1.0):
+            raise InputError(
+                "Two rules for the learning rates",
+                expected="when_stale=reduce, which starts from a constant rate, or a schedule",
+                received=f"learning_rate_end={end}",
+            )
+
+    @property
+    def learning_rate_end(self) -> float:
+        """Share of the learning rate that is left at the end of the run; 1: it is constant."""
+        if self.optimization.learning_rate_end is not None:
+            return self.optimization.learning_rate_end
+        return 1.0 if self.stopping.when_stale == "reduce" else 0.02
 
     def interval_steps(self, total_steps: int) -> int:
         """Steps from one log row to the next."""
@@ -188,7 +257,12 @@ CLASSIFIERS: Mapping[str, ClassifierConfig] = MappingProxyType(
 
 def config_from_dict(options: Mapping[str, Any]) -> TrainConfig:
     """The TrainConfig of such a dict, checked. Raises `InputError` for an unknown option or a bad value."""
-    parts: dict[str, Any] = {"data": DataConfig, "model": ModelConfig, "optimization": OptimizationConfig}
+    parts: dict[str, Any] = {
+        "data": DataConfig,
+        "model": ModelConfig,
+        "optimization": OptimizationConfig,
+        "stopping": StoppingConfig,
+    }
     try:
         return TrainConfig(**{k: parts[k](**_tuples(v)) if k in parts else v for k, v in options.items()})
     except (TypeError, AttributeError) as error:

@@ -62,5 +62,5 @@ def written(name: str, report: Mapping[str, Any], *, side: str = "value") -> str
     values = {key: row[side] for key, row in report["metrics"].items()}
     value = f"{values[name]:.4g}"
     if f"{name}_lower" in values:
-        return f"{value} ({values[f'{name}_lower']:.4g} to {values[f'{name}_upper']:.4g})"
+        return f"{value} ({values[f'{name}_lower']:.3g} to {values[f'{name}_upper']:.3g})"
     return f"{value} ± {values[f'{name}_stderr']:.2g}" if f"{name}_stderr" in values else value

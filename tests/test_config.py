@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gan import config as config_module
-from gan.config import PRESETS, ModelConfig, OptimizationConfig, TrainConfig, config_from_dict
+from gan.config import PRESETS, ModelConfig, OptimizationConfig, StoppingConfig, TrainConfig, config_from_dict
 from gan.errors import InputError
 
 
@@ -33,11 +33,16 @@ def test_presets_name_their_source_and_survive_json(name):
     width=st.none() | st.integers(1, 256),
     seed=st.integers(0, 2**32 - 1),
     eval_every=st.none() | st.integers(1, 10**6),
+    tolerance=st.none() | st.floats(0, 1),
+    on_collapse=st.sampled_from(["warn", "stop", "restore"]),
 )
-def test_any_configuration_survives_json(steps, batch_size, learning_rate, width, seed, eval_every):
+def test_any_configuration_survives_json(
+    steps, batch_size, learning_rate, width, seed, eval_every, tolerance, on_collapse
+):
     config = TrainConfig(
         model=ModelConfig(g_width=width),
         optimization=OptimizationConfig(steps=steps, batch_size=batch_size, learning_rate=learning_rate),
+        stopping=StoppingConfig(tolerance=tolerance, on_collapse=on_collapse),
         seed=seed,
         eval_every=eval_every,
     )
@@ -97,3 +102,33 @@ def test_epochs_and_steps_together_are_refused():
 def test_an_unknown_option_is_refused(options):
     with pytest.raises(InputError, match="options of TrainConfig"):
         config_from_dict(options)
+
+
+def test_a_run_that_lowers_its_rates_itself_has_no_schedule():
+    assert TrainConfig().learning_rate_end == 0.02
+    reducing = StoppingConfig(monitor="val_frechet_distance", when_stale="reduce")
+    assert TrainConfig(stopping=reducing).learning_rate_end == 1.0
+    assert TrainConfig(stopping=reducing, optimization=OptimizationConfig(learning_rate_end=1.0)).learning_rate_end == 1
+    with pytest.raises(InputError, match="Two rules for the learning rates"):
+        TrainConfig(stopping=reducing, optimization=OptimizationConfig(learning_rate_end=0.1))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"tolerance": 1.5}, "tolerance"),
+        ({"tolerance": float("nan")}, "tolerance"),
+        ({"patience": 0}, "patience"),
+        ({"eval_num": 10}, "eval_num"),
+        ({"min_rel_delta": -0.1}, "min_rel_delta"),
+        ({"noise_sigmas": float("inf")}, "noise_sigmas"),
+        ({"probe": ""}, "probe"),
+        ({"probe": "none", "tolerance": 0.02}, "Nothing would be measured"),
+        ({"probe": "none", "monitor": "val_frechet_distance"}, "Nothing would be measured"),
+        ({"when_stale": "reduce"}, "Nothing to wait for"),
+        ({"tolerance": 0.02, "monitor": "val_frechet_distance"}, "Two rules to stop by"),
+    ],
+)
+def test_bad_rules_to_stop_by_are_refused(options, words):
+    with pytest.raises(InputError, match=words):
+        StoppingConfig(**options)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional, arg
 
-from gan import checkpoints, runtime
+from gan import checkpoints, reports, runtime
 from gan.checks import check_seed, check_share, check_whole
 from gan.cli.output import print_result
 from gan.errors import InputError
@@ -95,16 +95,20 @@ class Evaluate:
 
 
 def _print(report: dict[str, Any], folder: Path | None) -> None:
+    console = Console()
     table = Table(
         title=f"{report['num']:,} pictures against the test images of {report['dataset']}", title_justify="left"
     )
-    for column, justify in (("", "left"), ("pictures", "right"), ("real images", "right"), ("what it means", "left")):
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    table.add_column("")
+    table.add_column("pictures", justify="right")
+    table.add_column("real images", justify="right")
+    explained = console.width >= 120
+    if explained:
+        table.add_column("what it means")
     for name, meaning in report["meaning"].items():
-        if name in report["metrics"]:
-            row = report["metrics"][name]
-            table.add_row(name, f"{row['value']:.4g}", f"{row['real']:.4g}", meaning)
-    table.add_row("copied_share", f"{report['copied_share']:.3g}", "0", report["meaning"]["copied_share"])
-    Console().print(table)
+        if name in report["metrics"] or name in report:
+            cells = [reports.written(name, report, side=side) for side in ("value", "real")]
+            table.add_row(name, *cells, *([meaning] if explained else []))
+    console.print(table)
     where = "not written (--output FOLDER)" if folder is None else str(folder / checkpoints.PAGE)
     print_result({**report["summary"], "verdict": report["verdict"], "report": where}, as_json=False)

@@ -105,7 +105,7 @@ def evaluate(
     seconds["perturb"] = time.monotonic() - started
     report["seconds"] = {name: round(took, 2) for name, took in {**seconds, **report["seconds"]}.items()}
     report["summary"] = summary(report)
-    reconstructions = projection.comparison(originals[:20], found.images[:20], columns=10)
+    reconstructions = projection.comparison(originals, found, columns=16, scale=2)
     return Evaluation(report, {**judged.pictures, "reconstructions": reconstructions})
 
 
@@ -188,7 +188,7 @@ def evaluate_pictures(
     report["summary"] = summary(report)
     drawn = {
         "samples": _by_rows(fake_side, extractor.classes),
-        "neighbours": _beside(pictures, near["fake"], dataset.train.images),
+        "neighbours": _beside(fake_side, near["fake"], dataset.train.images),
     }
     return Evaluation(report, drawn)
 
@@ -247,8 +247,11 @@ def _by_rows(side: Side, classes: int) -> np.ndarray:
     return images.grid(images.to_uint8(np.concatenate(shown)), columns=10, scale=2)
 
 
-def _beside(pictures: np.ndarray, near: Neighbours, train: np.ndarray) -> np.ndarray:
-    """Sixteen pictures, each with the nearest training image at its right: the first eight, then the eight nearest."""
-    chosen = np.concatenate([np.arange(8), np.argsort(near.mse, kind="stable")[:8]])
-    pairs = np.stack([images.to_uint8(pictures[chosen]), train[near.index[chosen]]], axis=1)
-    return images.grid(pairs.reshape(-1, *pictures.shape[1:]), columns=8, scale=2)
+def _beside(side: Side, near: Neighbours, train: np.ndarray) -> np.ndarray:
+    """Sixteen pictures, each with the nearest training image at its right: of each class seen the one that is nearest
+    to a training image, ten at most, after the first of all pictures."""
+    seen = side.seen[: len(near.mse)]
+    nearest = [min(np.flatnonzero(seen == label), key=lambda i: near.mse[i]) for label in np.unique(seen)[:10]]
+    chosen = np.concatenate([np.arange(16 - len(nearest)), nearest])
+    pairs = np.stack([images.to_uint8(side.pictures[chosen]), train[near.index[chosen]]], axis=1)
+    return images.grid(pairs.reshape(-1, *train.shape[1:]), columns=8, scale=2)

@@ -1,0 +1,86 @@
+"""What is measured after each interval of a training run, and the callbacks that act on it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gan import callbacks, checkpoints
+from gan.classifier import Extractor, as_input, load_classifier
+from gan.config import StoppingConfig
+from gan.data import Dataset, Split
+from gan.errors import InputError
+from gan.metrics import PairwiseSSIM
+from gan.quality import quality_metric
+
+PROBE = "mnist-probe"
+"""What `probe="auto"` stands for, where it is for the data."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Metrics for `GAN.compile`, and the validation batches for `fit`; both empty when nothing is measured."""
+
+    metrics: tuple[keras.metrics.Metric, ...] = ()
+    batches: tf.data.Dataset | None = None
+
+
+def watch(options: StoppingConfig, dataset: Dataset) -> Watch:
+    """The probe's numbers of fakes beside validation images: val_error_rate, val_frechet_distance and their kin.
+
+    Raises `InputError` when the probe is for another data set, or there are too few validation images.
+    """
+    probe = find_probe(options, dataset.name)
+    if probe is None:
+        return Watch()
+    classifier, _ = load_classifier(probe)
+    held_out = dataset.validation
+    chosen = np.random.default_rng(0).permutation(len(held_out))[: options.eval_num]
+    return Watch((quality_metric(Extractor(classifier)), PairwiseSSIM()), _batches(held_out.take(chosen)))
+
+
+def find_probe(options: StoppingConfig, dataset: str) -> str | None:
+    """The classifier that judges each interval of a run on that data set; None: none does."""
+    if options.probe == "none":
+        return None
+    name = PROBE if options.probe == "auto" else options.probe
+    _, card = checkpoints.find_classifier(name)
+    if dataset in card["data_sets"]:
+        return name
+    needed = options.probe != "auto" or options.tolerance is not None or (options.monitor or "").startswith("val_")
+    if needed:
+        raise InputError(
+            "The probe is for another data set",
+            expected=f"one of {card['data_sets']}, or another probe (gan train-classifier)",
+            received=f"dataset={dataset!r}",
+        )
+    return None
+
+
+def stopping_callbacks(
+    options: StoppingConfig, dataset: Dataset, intervals: int, say: Callable[[str], None]
+) -> list[keras.callbacks.Callback]:
+    """The callbacks that `options` ask for, in a run of so many intervals; `say` prints a line."""
+    delta = {name: getattr(options, name) for name in ("min_delta", "min_rel_delta", "noise_sigmas")}
+    found: list[keras.callbacks.Callback] = [
+        callbacks.CollapseMonitor(action=options.on_collapse, num_classes=dataset.num_classes or None, say=say)
+    ]
+    if options.tolerance is not None:
+        found.append(
+            callbacks.ToleranceEarlyStopping(
+                "val_error_rate_upper", "min", target=options.tolerance, patience=intervals + 1, say=say, **delta
+            )
+        )
+    if options.monitor is not None:
+        rule = callbacks.ToleranceEarlyStopping if options.when_stale == "stop" else callbacks.ReduceLROnTolerance
+        found.append(rule(options.monitor, options.monitor_mode, patience=options.patience, say=say, **delta))
+    return found
+
+
+def _batches(split: Split) -> tf.data.Dataset:
+    parts = as_input(split.images) if split.labels is None else (as_input(split.images), split.labels)
+    settings = tf.data.Options()
+    settings.autotune.enabled = False
+    return tf.data.Dataset.from_tensor_slices(parts).batch(500).with_options(settings)
