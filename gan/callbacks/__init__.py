@@ -7,6 +7,7 @@ from gan.callbacks.progress import Progress
 from gan.callbacks.reduce_learning_rate import ReduceLROnTolerance
 from gan.callbacks.run_log import RunLog
 from gan.callbacks.sample_grid import SampleGrid
+from gan.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "GeneratorCheckpoint",
@@ -15,5 +16,6 @@ __all__ = [
     "RunLog",
     "SampleGrid",
     "StopOnInterrupt",
+    "TensorBoard",
     "ToleranceEarlyStopping",
 ]
