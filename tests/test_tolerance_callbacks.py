@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import assert_same, differs, small_gan, values
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gan.callbacks import ReduceLROnTolerance, ToleranceEarlyStopping
@@ -279,6 +279,7 @@ def reference(successive, mode, target, patience, min_delta, min_rel_delta, star
     return None, None, (bests(judged) or [None])[-1]
 
 
+@settings(deadline=None)
 @given(SUCCESSIVE, RULES)
 def test_early_stopping_equals_a_slow_reference(successive, rules):
     callback = stopping(**rules)
@@ -292,6 +293,7 @@ def test_early_stopping_equals_a_slow_reference(successive, rules):
         assert at + 1 - rules["start_from_epoch"] >= rules["patience"]
 
 
+@settings(deadline=None)
 @given(SUCCESSIVE, RULES, st.integers(0, 25))
 def test_a_run_resumed_anywhere_decides_as_one_in_one_go(successive, rules, cut):
     said_whole, said_parts = [], []
@@ -380,6 +382,7 @@ def test_a_plain_model_has_one_rate():
     assert model.optimizer.learning_rate == 0.1
 
 
+@settings(deadline=None)
 @given(SUCCESSIVE, st.integers(1, 3), st.integers(0, 3), st.integers(0, 25))
 def test_lowering_goes_on_where_it_was(successive, patience, cooldown, cut):
     said_whole, said_parts = [], []

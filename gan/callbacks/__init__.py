@@ -1,5 +1,7 @@
 """The callbacks that a training run needs and Keras lacks. They read logs, never write them."""
 
+from gan.callbacks.ailments import Ailments
+from gan.callbacks.collapse import CollapseMonitor
 from gan.callbacks.early_stopping import ToleranceEarlyStopping
 from gan.callbacks.generator_checkpoint import GeneratorCheckpoint
 from gan.callbacks.interrupt import StopOnInterrupt
@@ -10,6 +12,8 @@ from gan.callbacks.sample_grid import SampleGrid
 from gan.callbacks.tensorboard import TensorBoard
 
 __all__ = [
+    "Ailments",
+    "CollapseMonitor",
     "GeneratorCheckpoint",
     "Progress",
     "ReduceLROnTolerance",
