@@ -212,6 +212,14 @@ def test_an_epoch_without_an_evaluation_neither_heals_nor_counts():
     assert monitor.healthy_epoch is None
 
 
+def test_an_epoch_that_tells_nothing_is_not_healthy():
+    said = []
+    monitor = monitoring(said)
+    run(monitor, [WELL, {}])
+    assert monitor.healthy_epoch == 0
+    assert said == []
+
+
 def test_a_monitor_that_saw_nothing_says_so():
     said = []
     run(monitoring(said), [{"loss": 1.0}, {}])

@@ -361,6 +361,8 @@ def test_both_rates_are_lowered_and_it_says_so():
 def test_a_cooldown_delays_the_next_reduction():
     rates = rates_after(reducing(patience=1, cooldown=2), [1.0, 1.0, 1.0, 1.0, 1.0])
     assert [g for g, _ in rates] == [0.5, 0.25, 0.25, 0.25, 0.125]
+    rates = rates_after(reducing(patience=2, cooldown=2), [1.0] * 7)  # in a cooldown nothing is counted
+    assert [g for g, _ in rates] == [0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.125]
 
 
 def test_no_rate_gets_lower_than_the_least():
@@ -478,3 +480,13 @@ def test_a_schedule_is_refused_before_training():
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
     with pytest.raises(InputError, match=r"learning rate of optimizer .*constant learning rate"):
         plain_model(schedule).fit(X, Y, callbacks=[ReduceLROnTolerance("loss", "min")], verbose=0)
+
+
+def test_a_schedule_of_one_net_is_refused_too():
+    gan = small_gan()
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
+    gan.compile(keras.optimizers.Adam(0.1), keras.optimizers.Adam(schedule))
+    callback = ReduceLROnTolerance("g_loss", "min")
+    callback.set_model(gan)
+    with pytest.raises(InputError, match="learning rate of d_optimizer"):
+        callback.on_train_begin()

@@ -97,7 +97,7 @@ class ReduceLROnTolerance(keras.callbacks.Callback):
         lowered = []
         for name, optimizer in self._optimizers().items():
             old = float(optimizer.learning_rate)
-            new = max(old * self.factor, min(old, self.min_learning_rate))
+            new = max(old * self.factor, self.min_learning_rate)
             if new < old:
                 optimizer.learning_rate = new
                 lowered.append(f"{name} {old:.3g} -> {new:.3g}")
