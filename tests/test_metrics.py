@@ -238,6 +238,39 @@ def test_pairwise_ssim_measures_sameness(pictures):
         metrics.pairwise_ssim(ten, np.arange(10))
 
 
+def expected_of(images, pairs):
+    return np.mean([metrics.ssim(images[i : i + 1], images[j : j + 1]) for i, j in pairs])
+
+
+def test_streaming_pairwise_ssim_pairs_neighbours_of_one_class(pictures):
+    images, _ = pictures
+    real, fake = tf.constant(images[:6]), tf.constant(images[6:12])
+    labels = tf.constant([1, 0, 1, 2, 1, 0])  # in order: pictures 1, 5 | 0, 2, 4 | 3
+    metric = metrics.PairwiseSSIM()
+    assert all(np.isnan(value) for value in metric.result().values())
+    tf.function(metric.update_state)(real, fake, labels)
+    for name, side in (("pairwise_ssim", fake), ("pairwise_ssim_real", real)):
+        np.testing.assert_allclose(metric.result()[name], expected_of(side, [(1, 5), (0, 2), (2, 4)]), rtol=1e-6)
+    metric.update_state(real[:1], fake[:1], labels[:1])  # no pair: nothing changes
+    metric.update_state(real[:2], fake[:2], labels[:2])
+    np.testing.assert_allclose(metric.result()["pairwise_ssim"], expected_of(fake, [(1, 5), (0, 2), (2, 4)]), rtol=1e-6)
+    metric.reset_state()
+    metric.update_state(real, tf.repeat(fake[:1], 6, axis=0))  # no labels: all neighbours
+    np.testing.assert_allclose(metric.result()["pairwise_ssim"], 1.0, atol=1e-6)
+    neighbours = [(i, i + 1) for i in range(5)]
+    np.testing.assert_allclose(metric.result()["pairwise_ssim_real"], expected_of(real, neighbours), rtol=1e-6)
+
+
+def test_streaming_pairwise_ssim_estimates_the_same_as_the_function(pictures):
+    images, labels = pictures
+    metric = metrics.PairwiseSSIM()
+    for start in range(0, 2_000, 250):
+        part = slice(start, start + 250)
+        metric.update_state(images[part], images[part], labels[part])
+    whole = metrics.pairwise_ssim(images, labels, pairs=2_000)
+    np.testing.assert_allclose(metric.result()["pairwise_ssim_real"], whole, atol=0.02)
+
+
 def test_nearest_neighbours_finds_copies(pictures):
     images, _ = pictures
     found = metrics.nearest_neighbours(images[100:110] + 0.01, images[:500])

@@ -1,5 +1,6 @@
 """Metrics: streaming Keras metrics of (real, fake, labels), and functions on feature or image arrays."""
 
+from gan.metrics.diversity import PairwiseSSIM
 from gan.metrics.error_rate import SURE, ErrorRate
 from gan.metrics.extracted import Extracted
 from gan.metrics.frechet import FrechetDistance, frechet_distance
@@ -17,6 +18,7 @@ __all__ = [
     "Extracted",
     "FrechetDistance",
     "MeanSquaredError",
+    "PairwiseSSIM",
     "StructuralSimilarity",
     "WeightedMeans",
     "class_kl",

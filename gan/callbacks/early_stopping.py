@@ -1,0 +1,133 @@
+"""Stops a training that is good enough, or that does not get better any more."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from gan.callbacks.averaged import averaged
+from gan.callbacks.judgement import Judgement, Mode
+from gan.callbacks.monitor import Monitor
+
+
+class ToleranceEarlyStopping(keras.callbacks.Callback):
+    """Stops training when `monitor` reaches `target`, or does not improve any more; says which, in one line.
+
+    A value improves when it is better than the best by more than
+
+        max(min_delta, min_rel_delta * |best|, noise_sigmas * logs[monitor + "_stderr"])
+
+    Reaching the target only nominates a model: who looks often gets below any bound by luck. Judge it once more, on
+    fresh samples, before believing it. Works with any Keras model.
+
+    >>> model.fit(x, y, validation_data=held_out, callbacks=[ToleranceEarlyStopping("val_loss", "min", patience=3)])
+
+    Args:
+        monitor: name of a log, such as "val_error_rate_upper". Misspelt, it is an `InputError` at the first
+            evaluation. An epoch without an evaluation (no `val_` logs) is not counted.
+        mode: "min" or "max": what is better.
+        target: value that is good enough; None: only patience stops.
+        patience: evaluations without improvement after which training stops; >= 1.
+        min_delta, min_rel_delta, noise_sigmas: what counts as an improvement, see above; each >= 0.
+        start_from_epoch: epochs before this one (numbered from 0) are not judged.
+        restore_best_weights: whether the weights of the best epoch (that of the target, when it was reached) are put
+            back when training ends, by this callback or otherwise: those of `model.generator_ema` where there is one,
+            or of the whole model. The other variables of a GAN stay as they are.
+        say: takes each line.
+
+    Attributes: `stopped_by` ("target", "patience" or None), `best` (NaN before there is one), `best_epoch` (numbered
+    from 0), `best_weights` (list of arrays; None before there are any, or when none are kept).
+    """
+
+    def __init__(
+        self,
+        monitor: str,
+        mode: Mode,
+        *,
+        target: float | None = None,
+        patience: int = 5,
+        min_delta: float = 0.0,
+        min_rel_delta: float = 0.0,
+        noise_sigmas: float = 2.0,
+        start_from_epoch: int = 0,
+        restore_best_weights: bool = True,
+        say: Callable[[str], Any] = print,
+    ) -> None:
+        super().__init__()
+        self._judgement = Judgement(
+            mode,
+            target=target,
+            patience=patience,
+            min_delta=min_delta,
+            min_rel_delta=min_rel_delta,
+            noise_sigmas=noise_sigmas,
+        )
+        self._monitor = Monitor(monitor, self._judgement, start_from_epoch=start_from_epoch, say=say)
+        self.restore_best_weights = restore_best_weights
+        self.say = say
+        self._resumed = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._monitor.reset()
+        self.stopped_by: Literal["target", "patience"] | None = None
+        self.best_weights: list[np.ndarray] | None = None
+
+    @property
+    def best(self) -> float:
+        return float("nan") if self.best_epoch is None else self._judgement.best
+
+    @property
+    def best_epoch(self) -> int | None:
+        return self._judgement.best_epoch
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if not self._resumed:
+            self._reset()
+        self._resumed = False
+        self.stopped_by = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        outcome = self._monitor.judge(epoch, logs)
+        if outcome in ("target", "improved") and self.restore_best_weights:
+            self.best_weights = [np.array(weight) for weight in averaged(self.model).get_weights()]
+        if outcome == "target" or outcome == "patience":
+            self.stopped_by = outcome
+            self.model.stop_training = True
+            self.say(self._reason(epoch))
+
+    def _reason(self, epoch: int) -> str:
+        if self.stopped_by == "target":
+            why = f"reached the target {self._judgement.target:.6g}"
+        else:
+            why = f"did not improve for {self._judgement.waited} evaluations"
+        value = f"{self._monitor.name} {self._monitor.value:.6g}"
+        return f"Stopped by {self.stopped_by} at interval {epoch + 1}: {value} {why}; {self._monitor.best}."
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self.stopped_by is None:
+            self.say(f"Early stopping never fired: {self._monitor.best}.")
+        if self.best_weights is not None:
+            averaged(self.model).set_weights(self.best_weights)
+
+    def get_state(self) -> dict[str, Any]:
+        """What the next epoch is decided by, and `stopped_by`, for JSON. The best weights: `get_arrays`."""
+        return {"stopped_by": self.stopped_by, **self._monitor.get_state()}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `get_state` was called, in the next training too: its beginning does not reset this.
+
+        Raises `InputError` for the state of another monitor.
+        """
+        self._monitor.set_state(state)
+        self.stopped_by = state["stopped_by"]
+        self._resumed = True
+
+    def get_arrays(self) -> list[np.ndarray]:
+        """The best weights; [] where there are none."""
+        return list(self.best_weights or [])
+
+    def set_arrays(self, arrays: Sequence[np.ndarray]) -> None:
+        """Takes what `get_arrays` gave: the best weights as of `set_state`."""
+        self.best_weights = [np.array(array) for array in arrays] or None

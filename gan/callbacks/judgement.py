@@ -1,0 +1,96 @@
+"""Whether successive values of a number still improve: what early stopping and the learning rate are decided by."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from gan.checks import check, check_whole
+from gan.errors import InputError
+
+Mode = Literal["min", "max"]
+Outcome = Literal["improved", "not improved", "target", "patience"]
+
+
+class Judgement:
+    """Judges one value after the other against the best one so far. Plain Python.
+
+    A value improves on the best when it is better by more than
+
+        max(min_delta, min_rel_delta * |best|, noise_sigmas * stderr)
+
+    The first one that is a number is an improvement on nothing. NaN never is the best; it counts as no improvement.
+
+    Args:
+        mode: "min": lower is better; "max": higher is.
+        target: value that is good enough: <= target (min) or >= target (max); None: there is none.
+        patience: successive values without improvement after which patience is exhausted; a whole number >= 1.
+        min_delta: least improvement, in the unit of the value; >= 0.
+        min_rel_delta: least improvement as a share of the best value; >= 0.
+        noise_sigmas: least improvement in standard errors of the value; >= 0.
+
+    Attributes: `best` (the worst possible value, infinite, before there is one), `best_epoch` (None then), `waited`
+    (values since the last improvement). Raises `InputError` for a bad option.
+    """
+
+    def __init__(
+        self,
+        mode: Mode,
+        *,
+        target: float | None = None,
+        patience: int = 5,
+        min_delta: float = 0.0,
+        min_rel_delta: float = 0.0,
+        noise_sigmas: float = 2.0,
+    ) -> None:
+        check(mode in ("min", "max"), "mode", "'min' or 'max'", mode)
+        check(target is None or not math.isnan(target), "target", "a number", target)
+        check_whole("patience", patience, 1)
+        deltas = {"min_delta": min_delta, "min_rel_delta": min_rel_delta, "noise_sigmas": noise_sigmas}
+        for name, value in deltas.items():
+            check(0 <= value < math.inf, name, "a finite number >= 0", value)
+        self.mode = mode
+        self.target = target
+        self.patience = patience
+        self.min_delta = min_delta
+        self.min_rel_delta = min_rel_delta
+        self.noise_sigmas = noise_sigmas
+        self._sign = 1.0 if mode == "min" else -1.0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets every value."""
+        self.best = self._sign * math.inf
+        self.best_epoch: int | None = None
+        self.waited = 0
+
+    def judge(self, epoch: int, value: float, stderr: float = 0.0) -> Outcome:
+        """Takes the value of an epoch (numbered from 0) in.
+
+        "target" when it reaches the target; it is the best then, however little better. Otherwise "improved", "not
+        improved", or "patience" when it is the `patience`-th or a later one without improvement. `stderr`: standard
+        error of the value; NaN (unknown) counts as 0.
+        """
+        gain = self._sign * (self.best - value)  # NaN for NaN, and between equal infinities
+        reached = self.target is not None and self._sign * (self.target - value) >= 0
+        if reached or gain > self._least_gain(stderr):
+            self.best, self.best_epoch, self.waited = value, epoch, 0
+            return "target" if reached else "improved"
+        self.waited += 1
+        return "patience" if self.waited >= self.patience else "not improved"
+
+    def _least_gain(self, stderr: float) -> float:
+        if math.isinf(self.best):  # no share of it is finite
+            return 0.0
+        noise = 0.0 if math.isnan(stderr) else self.noise_sigmas * stderr
+        return max(self.min_delta, self.min_rel_delta * abs(self.best), noise)
+
+    def get_state(self) -> dict[str, Any]:
+        """What `judge` remembers, for JSON (which has no infinity: `best` is text). `set_state` is the inverse."""
+        return {"best": repr(self.best), "best_epoch": self.best_epoch, "waited": self.waited}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `get_state` was called. Raises `InputError` when this is no such state."""
+        try:
+            self.best, self.best_epoch, self.waited = float(state["best"]), state["best_epoch"], state["waited"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError("Bad state", expected="what get_state() gave", received=repr(state)) from error

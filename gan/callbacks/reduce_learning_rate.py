@@ -1,0 +1,130 @@
+"""Lowers the learning rates of a training that does not get better any more."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+from gan.callbacks.judgement import Judgement, Mode
+from gan.callbacks.monitor import Monitor
+from gan.checks import check, check_positive, check_whole
+from gan.errors import InputError
+
+
+class ReduceLROnTolerance(keras.callbacks.Callback):
+    """Multiplies the learning rates by `factor` when `monitor` has not improved for `patience` evaluations.
+
+    Those of `model.g_optimizer` and `model.d_optimizer` alike, so that the balance of the two nets stays; of a model
+    without these, that of `model.optimizer`. Says each reduction in one line; that there was none, at the end. What an
+    improvement is, and which epochs count, is as with `ToleranceEarlyStopping`.
+
+    >>> gan.fit(batches, callbacks=[ReduceLROnTolerance("val_frechet_distance", "min")], validation_data=..., epochs=20)
+
+    Args:
+        monitor, mode, patience, min_delta, min_rel_delta, noise_sigmas, start_from_epoch, say: as there.
+        factor: what a learning rate is multiplied by; above 0, below 1.
+        cooldown: evaluations after a reduction in which a lack of improvement does not count.
+        min_learning_rate: no rate gets lower than this; > 0.
+
+    A constant learning rate is expected: with a schedule, `InputError` when training begins. `reductions` counts them.
+    """
+
+    def __init__(
+        self,
+        monitor: str,
+        mode: Mode,
+        *,
+        factor: float = 0.5,
+        patience: int = 3,
+        min_delta: float = 0.0,
+        min_rel_delta: float = 0.0,
+        noise_sigmas: float = 2.0,
+        cooldown: int = 0,
+        min_learning_rate: float = 1e-6,
+        start_from_epoch: int = 0,
+        say: Callable[[str], Any] = print,
+    ) -> None:
+        super().__init__()
+        check(0 < factor < 1, "factor", "a number above 0 and below 1", factor)
+        check_whole("cooldown", cooldown, 0)
+        check_positive("min_learning_rate", min_learning_rate)
+        self._judgement = Judgement(
+            mode,
+            patience=patience,
+            min_delta=min_delta,
+            min_rel_delta=min_rel_delta,
+            noise_sigmas=noise_sigmas,
+        )
+        self._monitor = Monitor(monitor, self._judgement, start_from_epoch=start_from_epoch, say=say)
+        self.factor = factor
+        self.cooldown = cooldown
+        self.min_learning_rate = min_learning_rate
+        self.say = say
+        self._resumed = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._monitor.reset()
+        self.reductions = 0
+        self._cooling = 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if not self._resumed:
+            self._reset()
+        self._resumed = False
+        for name, optimizer in self._optimizers().items():
+            try:
+                optimizer.learning_rate = float(optimizer.learning_rate)
+            except TypeError as error:  # what Keras raises when one sets the rate of a schedule
+                raise InputError(
+                    f"The learning rate of {name} cannot be lowered",
+                    expected="a constant learning rate",
+                    received="a LearningRateSchedule",
+                ) from error
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        outcome = self._monitor.judge(epoch, logs)
+        if outcome is None:
+            return
+        if self._cooling:
+            self._cooling -= 1
+            self._judgement.waited = 0
+        elif outcome == "patience":
+            self._reduce(epoch)
+
+    def _reduce(self, epoch: int) -> None:
+        waited, self._judgement.waited = self._judgement.waited, 0
+        lowered = []
+        for name, optimizer in self._optimizers().items():
+            old = float(optimizer.learning_rate)
+            new = max(old * self.factor, self.min_learning_rate)
+            if new < old:
+                optimizer.learning_rate = new
+                lowered.append(f"{name} {old:.3g} -> {new:.3g}")
+        if lowered:
+            self.reductions += 1
+            self._cooling = self.cooldown
+            value = f"{self._monitor.name} {self._monitor.value:.6g} did not improve for {waited} evaluations"
+            rates = ", ".join(lowered)
+            self.say(f"Learning rate lowered at interval {epoch + 1} ({rates}): {value}; {self._monitor.best}.")
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if not self.reductions:
+            self.say(f"The learning rate was never lowered: {self._monitor.best}.")
+
+    def _optimizers(self) -> dict[str, Any]:
+        names = ("g_optimizer", "d_optimizer") if hasattr(self.model, "g_optimizer") else ("optimizer",)
+        return {name: getattr(self.model, name) for name in names}
+
+    def get_state(self) -> dict[str, Any]:
+        """What the next epoch is decided by, for JSON. The learning rates are part of the optimizers' own state."""
+        return {"reductions": self.reductions, "cooling": self._cooling, **self._monitor.get_state()}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `get_state` was called, in the next training too: its beginning does not reset this.
+
+        Raises `InputError` for the state of another monitor.
+        """
+        self._monitor.set_state(state)
+        self.reductions, self._cooling = state["reductions"], state["cooling"]
+        self._resumed = True

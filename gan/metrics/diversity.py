@@ -1,0 +1,40 @@
+"""How alike the fakes of one class are, beside how alike the reals of one class are, batch by batch."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from gan.metrics.paired import ssim
+
+
+class PairwiseSSIM(keras.metrics.Metric):
+    """Mean SSIM of pairs of fakes of one class, beside that of pairs of reals: the higher, the less variety.
+
+    `result()` is {`pairwise_ssim`, `pairwise_ssim_real`}, NaN before the first pair. In each batch the images are put
+    in order of their label, and neighbours with equal labels make the pairs: up to B - 1 of them, at the same places
+    on both sides. Without labels all neighbours are pairs. (`metrics.pairwise_ssim` draws its pairs from all images at
+    once: the same quantity.)
+    """
+
+    def __init__(self, *, name: str = "pairwise_ssim") -> None:
+        super().__init__(name=name, dtype="float64")
+        self.total = self.add_variable((2,), initializer="zeros", dtype="float64", name="total")
+        self.count = self.add_variable((), initializer="zeros", dtype="float64", name="count")
+
+    def update_state(self, real: Any, fake: Any, labels: Any = None) -> None:
+        """Adds the pairs of images [B, H, W, C] in [-1, 1]; `labels` [B] are those of both sides."""
+        if labels is None:
+            alike = ops.ones((ops.shape(real)[0] - 1,), dtype="float64")
+        else:
+            labels = ops.reshape(labels, (-1,))
+            order = ops.argsort(labels)
+            real, fake, labels = (ops.take(x, order, axis=0) for x in (real, fake, labels))
+            alike = ops.cast(ops.equal(labels[1:], labels[:-1]), "float64")
+        sums = [ops.sum(alike * ops.cast(ssim(x[1:], x[:-1]), "float64")) for x in (fake, real)]
+        self.total.assign_add(ops.stack(sums))
+        self.count.assign_add(ops.sum(alike))
+
+    def result(self) -> dict[str, Any]:
+        means = ops.where(self.count > 0, self.total / ops.maximum(self.count, 1.0), float("nan"))
+        return {self.name: means[0], f"{self.name}_real": means[1]}
