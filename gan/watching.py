@@ -19,6 +19,10 @@ PROBE = "mnist-probe"
 """What `probe="auto"` stands for, where it is for the data."""
 
 
+HEALTHY_AFTER = 16_000
+"""Images before which a healthy generator, too, may draw one class only: nobody speaks of collapse yet."""
+
+
 @dataclass(frozen=True)
 class Watch:
     """Metrics for `GAN.compile`, and the validation batches for `fit`; both empty when nothing is measured."""
@@ -60,13 +64,16 @@ def find_probe(options: StoppingConfig, dataset: str) -> str | None:
 
 
 def stopping_callbacks(
-    options: StoppingConfig, dataset: Dataset, intervals: int, say: Callable[[str], None]
+    options: StoppingConfig,
+    dataset: Dataset,
+    *,
+    intervals: int,
+    images_per_interval: int,
+    say: Callable[[str], None],
 ) -> list[keras.callbacks.Callback]:
     """The callbacks that `options` ask for, in a run of so many intervals; `say` prints a line."""
     delta = {name: getattr(options, name) for name in ("min_delta", "min_rel_delta", "noise_sigmas")}
-    found: list[keras.callbacks.Callback] = [
-        callbacks.CollapseMonitor(action=options.on_collapse, num_classes=dataset.num_classes or None, say=say)
-    ]
+    found: list[keras.callbacks.Callback] = []
     if options.tolerance is not None:
         found.append(
             callbacks.ToleranceEarlyStopping(
@@ -76,7 +83,13 @@ def stopping_callbacks(
     if options.monitor is not None:
         rule = callbacks.ToleranceEarlyStopping if options.when_stale == "stop" else callbacks.ReduceLROnTolerance
         found.append(rule(options.monitor, options.monitor_mode, patience=options.patience, say=say, **delta))
-    return found
+    collapse = callbacks.CollapseMonitor(
+        action=options.on_collapse,
+        start_from_epoch=max(2, -(-HEALTHY_AFTER // images_per_interval)),
+        ailments=callbacks.Ailments(num_classes=max(1, dataset.num_classes)),
+        say=say,
+    )
+    return [*found, collapse]  # the last one that puts weights back wins
 
 
 def _batches(split: Split) -> tf.data.Dataset:

@@ -18,6 +18,7 @@ ROWS = [
     {"sampling", "checkpoints"},
     {"model", "classifier"},
     {"callbacks", "projection", "perturbation", "quality", "reports"},
+    {"watching"},
     {"training", "evaluation", "classifier_training"},
     {"cli"},
 ]
