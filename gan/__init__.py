@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from gan.model import GAN
     from gan.networks import build_discriminator, build_generator
     from gan.sampling import generate, interpolate, latents
-    from gan.training import train
+    from gan.training import resume, train
 
 _HOME = {
     "GAN": "gan.model",
@@ -25,6 +25,7 @@ _HOME = {
     "list_checkpoints": "gan.checkpoints",
     "load_dataset": "gan.data",
     "load_generator": "gan.checkpoints",
+    "resume": "gan.training",
     "train": "gan.training",
 }
 
@@ -36,6 +37,7 @@ __all__ = [  # noqa: RUF022 - in the order in which one meets them
     "build_discriminator",
     "GAN",
     "train",
+    "resume",
     "load_generator",
     "list_checkpoints",
     "generate",
