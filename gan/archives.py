@@ -21,7 +21,7 @@ def check_model(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = sorted(archive.namelist())
-            _check_size(path, archive)
+            check_expansion(str(path), path.stat().st_size, archive)
             whole = set(names) >= _MODEL and archive.testzip() is None
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
         if isinstance(error, InputError):
@@ -38,11 +38,12 @@ def check_model(path: Path) -> None:
         )
 
 
-def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
-    packed, unpacked = path.stat().st_size, sum(member.file_size for member in archive.infolist())
+def check_expansion(name: str, packed: int, archive: zipfile.ZipFile) -> None:
+    """Raises `InputError` when an archive of `packed` bytes says that it unpacks to far more. Unpacks nothing."""
+    unpacked = sum(member.file_size for member in archive.infolist())
     if unpacked > MOST_EXPANSION * packed + SPARE_BYTES:
         raise InputError(
             "This file unpacks to far more than its size",
             expected=f"at most {MOST_EXPANSION} times as much",
-            received=f"{path}: {unpacked:,} bytes from {packed:,}",
+            received=f"{name}: {unpacked:,} bytes from {packed:,}",
         )

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from gan import checkpoints
+from gan import archives, checkpoints
 from gan.errors import InputError
 
 FOLDER, LOCK = "state", "lock"
@@ -169,6 +169,8 @@ def _read(card: Path) -> State:
     packed = card.with_suffix(".npz").read_bytes()
     if content["sha256"] != _sha256(packed):
         raise ValueError(f"{len(packed):,} bytes with another checksum than its card's")
+    with zipfile.ZipFile(io.BytesIO(packed)) as unopened:
+        archives.check_expansion(str(card), len(packed), unopened)
     with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     facts = {name: content[name] for name in ("interval", "step", "images", "stopped", "callbacks")}

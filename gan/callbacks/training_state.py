@@ -131,7 +131,7 @@ def _variables(gan: keras.Model) -> dict[str, Any]:
 
 def _unnumbered(path: str) -> str:
     """A path without the numbers that tell one `conv2d` of a process from the next: another process counts anew."""
-    return re.sub(r"_\d+(?=/|$)", "", path)
+    return re.sub(r"_\d+(?=[_/]|$)", "", path)
 
 
 def _plain(name: str) -> str:
