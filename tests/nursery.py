@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def _prepare(
             if limit is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
             if kill_at_line is not None:
-                sys.settrace(_killer(kill_at_line))
+                sys.settrace(each_line(lambda number: number == kill_at_line and os.kill(os.getpid(), signal.SIGKILL)))
             save(*arguments)
             sys.settrace(None)
 
@@ -100,18 +101,19 @@ def _prepare(
         _poison(poison_step, poison)
 
 
-def _killer(line: int) -> Any:
-    """A trace function that kills this process before the `line`-th line of `gan` that runs."""
-    left = line
+def each_line(hear: Callable[[int], None]) -> Any:
+    """A trace function that calls `hear` with 1, 2, ... before each line of `gan` that runs."""
+    import gan
+
+    package, number = f"{Path(gan.__file__).parent}{os.sep}", 0
 
     def trace(frame: Any, event: str, argument: Any) -> Any:
-        nonlocal left
-        if f"{os.sep}gan{os.sep}" not in frame.f_code.co_filename:
+        nonlocal number
+        if not frame.f_code.co_filename.startswith(package):
             return None
         if event == "line":
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+            number += 1
+            hear(number)
         return trace
 
     return trace

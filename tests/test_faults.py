@@ -3,29 +3,52 @@
 import json
 import re
 import signal
+import sys
 import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import TOY, assert_same_run, rows_of, small_gan
+from nursery import each_line
 
 from gan import checkpoints, load_generator, state
 from gan.errors import TrainingError
+from gan.state import State
 
 KINDS = ("a line of a state's writing", "a moment of training", "a byte of a state's file")
 CASES = [pytest.param(n, marks=[] if n < 5 else pytest.mark.slow) for n in range(20)]
 
 
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory):
+    """How many lines of Python run while each of the four states is written; the later ones remove an older one."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "state").mkdir()
+    counts = []
+    for interval in range(1, 5):
+        ran: list[int] = []
+        before = sys.gettrace()
+        sys.settrace(each_line(ran.append))
+        try:
+            state.save(folder, State(interval, interval, interval, arrays={"a": np.zeros(3)}))
+        finally:
+            sys.settrace(before)
+        counts.append(len(ran))
+    assert 30 < counts[0] < counts[3]
+    return counts
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_a_run_killed_anywhere_loses_at_most_an_interval_and_ends_as_in_one_go(nursery, toy, tmp_path, case):
+def test_a_run_killed_anywhere_loses_at_most_an_interval_and_ends_as_in_one_go(nursery, toy, lines, tmp_path, case):
     random = np.random.default_rng(case)
     run = tmp_path / "run"
+    number = int(random.integers(4))  # of the state
     size = (toy / "state" / "000000320.npz").stat().st_size
     fault, status = {
-        KINDS[0]: ({"in_state": random.integers(4), "kill_at_line": random.integers(1, 60)}, -signal.SIGKILL),
+        KINDS[0]: ({"in_state": number, "kill_at_line": random.integers(lines[number]) + 1}, -signal.SIGKILL),
         KINDS[1]: ({"at_step": random.integers(1, 15), "delay": random.uniform(0.0, 0.3)}, -signal.SIGKILL),
-        KINDS[2]: ({"in_state": random.integers(4), "kill_at_byte": random.integers(1, size)}, -signal.SIGXFSZ),
+        KINDS[2]: ({"in_state": number, "kill_at_byte": random.integers(1, size)}, -signal.SIGXFSZ),
     }[KINDS[case % 3]]
     fault = {name: value.item() if hasattr(value, "item") else value for name, value in fault.items()}
     killed, said = nursery.run("train", *TOY, "--output", run, said=tmp_path / "said", **fault)
@@ -39,14 +62,6 @@ def test_a_run_killed_anywhere_loses_at_most_an_interval_and_ends_as_in_one_go(n
     assert (f"going on from interval {saved.interval} of 4" if saved else "beginning anew") in said
     assert_same_run(run, toy)
     assert not list(run.rglob("*.partial*"))
-
-
-def test_the_lines_of_a_state_s_writing_are_as_many_as_the_kills_choose_from(nursery, tmp_path):
-    """The last line that a kill may choose is one that runs."""
-    status, _ = nursery.run(
-        "train", *TOY, "--output", tmp_path / "run", said=tmp_path / "s", in_state=0, kill_at_line=59
-    )
-    assert status == -signal.SIGKILL
 
 
 def test_a_full_disk_keeps_the_older_states_and_says_which_and_how_to_go_on(nursery, toy, tmp_path):
