@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gan.networks import build_discriminator, build_generator
     from gan.projection import project
     from gan.sampling import generate, interpolate, latents
-    from gan.training import train
+    from gan.training import resume, train
 
 _HOME = {
     "GAN": "gan.model",
@@ -27,6 +27,7 @@ _HOME = {
     "load_dataset": "gan.data",
     "load_generator": "gan.checkpoints",
     "project": "gan.projection",
+    "resume": "gan.training",
     "train": "gan.training",
 }
 
@@ -38,6 +39,7 @@ __all__ = [  # noqa: RUF022 - in the order in which one meets them
     "build_discriminator",
     "GAN",
     "train",
+    "resume",
     "load_generator",
     "list_checkpoints",
     "generate",

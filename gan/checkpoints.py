@@ -5,12 +5,12 @@ import json
 import os
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gan import archives
 from gan.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,23 +51,8 @@ def find_generator(checkpoint: str | Path) -> Path:
             expected=f"a run folder with a {GENERATOR}, a .keras file, or a shipped name of {list_checkpoints()}",
             received=str(checkpoint),
         )
-    _check_archive(path)
+    archives.check_model(path)
     return path
-
-
-def _check_archive(path: Path) -> None:
-    needed = {"config.json", "metadata.json", "model.weights.h5"}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            whole = needed <= set(archive.namelist()) and archive.testzip() is None
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError):
-        whole = False  # RuntimeError: said to be encrypted, or packed in an unknown way
-    if not whole:
-        raise InputError(
-            "This file is not a Keras model, or is damaged",
-            expected=f"a zip archive with {sorted(needed)}",
-            received=f"{path} ({path.stat().st_size} bytes)",
-        )
 
 
 def load_generator(checkpoint: str | Path) -> "keras.Model":
@@ -122,10 +107,12 @@ def find_classifier(checkpoint: str | Path) -> tuple[Path, dict[str, Any]]:
 def load_model(path: Path, *, expected: str) -> "keras.Model":
     """Loads a `.keras` file in safe mode, uncompiled. Raises `InputError` when it does not load as what is expected."""
     import keras
+    import tensorflow as tf
 
+    archives.check_model(path)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, ImportError, OSError, tf.errors.OpError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError("This model does not load", expected=expected, received=f"{path}: {reason}") from error
 
@@ -247,8 +234,25 @@ def atomically(path: Path) -> Iterator[Path]:
         with beside.open("rb") as file:
             os.fsync(file.fileno())
         beside.replace(path)
+        _sync_folder(path.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Lets a new name in `folder` survive a loss of power, where folders can be opened (not on Windows)."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove_partial(folder: Path) -> None:
+    """Removes what processes that were killed left of `atomically` in `folder`."""
+    for leftover in folder.glob(".*.partial*"):
+        leftover.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,28 +1,29 @@
-"""train: from a configuration to a run folder, straight down."""
+"""train and resume: from a configuration, or what a run left, to a run folder, straight down."""
 
-import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
 from rich.console import Console
 
-from gan import callbacks, checkpoints, penalties, runtime
-from gan.config import TrainConfig
+from gan import callbacks, checkpoints, records, runtime, state
+from gan.building import build_gan, compile_gan
+from gan.config import TrainConfig, config_from_dict
 from gan.data import Dataset, load_dataset
-from gan.errors import InputError, TrainingError
+from gan.endings import Say, broken_off, check_restart, going_on, way_on
+from gan.fitting import Schedule, fit_intervals, schedule_of
 from gan.model import GAN
-from gan.networks import build_discriminator, build_generator
+from gan.state import State
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a training run left behind. `logs` is the last row of log.csv; `images` counts the reals that D saw."""
+    """What a training run left behind. `logs` is the last row of log.csv; `images` counts the reals that D saw.
+
+    `signal` is the number of the one that interrupted it (2: Ctrl-C, 15: SIGTERM), None when it ended by itself.
+    """
 
     folder: Path
     generator: Path
@@ -34,6 +35,7 @@ class Run:
     compile_seconds: float
     interrupted: bool
     logs: dict[str, Any]
+    signal: int | None = None
 
 
 def train(
@@ -43,7 +45,7 @@ def train(
     name: str | None = None,
     console: Console | None = None,
 ) -> Run:
-    """Trains a GAN and writes a run folder: generator.keras, config.json, log.csv, samples/.
+    """Trains a GAN and writes a run folder: generator.keras, config.json, log.csv, samples/, state/.
 
     Args:
         config: default: the preset `mnist`.
@@ -51,198 +53,161 @@ def train(
         name: ends the number of such a folder, and is recorded, such as a preset's; None: the data set's name.
         console: where progress goes; None: stderr.
 
-    Ctrl-C ends the run early and saves what there is. Raises `InputError` when an option does not fit the data, the
-    data cannot be had, or the folder cannot be used, and nothing is written then; `TrainingError` when a loss becomes
-    NaN or infinite. However a run ends, a folder that holds no generator yet is removed.
+    Ctrl-C and SIGTERM end the run early and save what there is. Raises `InputError` when an option does not fit the
+    data, the data cannot be had, or the folder cannot be used, and nothing is written then; `TrainingError` when a loss
+    becomes NaN or infinite. When an exception ends it, a folder that holds no generator yet is removed; otherwise, and
+    when the process is killed, `resume` goes on with it.
     """
     config = config or TrainConfig()
-    console = console or Console(stderr=True)
+    say = Say(console)
     checkpoints.check_output(output)
-    device = runtime.start(seed=config.seed, deterministic=config.deterministic)
-    console.print(f"device: {device}", highlight=False, soft_wrap=True)
-
+    device = _start(config, say)
     dataset = load_dataset(config.data.dataset, fallback=config.data.dataset_fallback)
-    gan = build_gan(config, dataset)
-    total_steps = config.optimization.total_steps(len(dataset.train))
-    interval_steps = config.interval_steps(total_steps)
-    compile_gan(gan, config, total_steps)
-    batch_size = config.optimization.batch_size * config.optimization.critic_steps
-    if batch_size > len(dataset.train):
-        options = config.optimization
-        raise InputError(
-            "A batch is larger than the data",
-            expected=f"batch_size * critic_steps of at most the {len(dataset.train)} training images",
-            received=f"batch_size={options.batch_size}, critic_steps={options.critic_steps}",
-        )
-    console.print(
-        f"{dataset.name}: {len(dataset.train):,} training images; {total_steps:,} steps of {batch_size}, "
-        f"that is {total_steps * batch_size:,} images",
-        highlight=False,
-        soft_wrap=True,
-    )
-
+    gan, schedule = _compiled(config, dataset, say)
+    record = records.make(config, dataset, device, schedule.total_steps, name)
     folder = checkpoints.new_run(output, name or dataset.name)
-    samples = folder / checkpoints.SAMPLES
-    log = callbacks.RunLog(folder / checkpoints.LOG, images_per_step=batch_size)
-    grid = callbacks.SampleGrid(samples, seed=0, images_per_step=batch_size)
-    interrupt = callbacks.StopOnInterrupt()
-    parts = [
-        interrupt,
-        log,
-        callbacks.GeneratorCheckpoint(folder / checkpoints.GENERATOR),
-        grid,
-        callbacks.Progress(console, total_images=total_steps * batch_size, images_per_step=batch_size),
-    ]
-    record = _record(config, dataset, device, total_steps, name)
-    with _broken_off(folder, gan, console):
-        checkpoints.write_json(folder / checkpoints.CONFIG, record)
-        samples.mkdir()
-        fit_intervals(gan, dataset, parts, batch_size, total_steps, interval_steps, config.seed)
+    with state.locked(folder):
+        return _run(folder, record, dataset, gan, schedule, None, say, fresh=True)
 
-    run = Run(
+
+def resume(run: str | Path, *, config: TrainConfig | None = None, console: Console | None = None) -> Run:
+    """Goes on with a run that was broken off, from its last complete interval, in the same folder.
+
+    The result is that of the run in one go: to the last bit with `deterministic` on a CPU, to rounding otherwise. What
+    came after that interval is removed from log.csv and samples/ first. A run that was broken off in its first interval
+    begins anew; one that is finished is left as it is.
+
+    Args:
+        run: a run folder.
+        config: must be what was recorded, but for the options in `records.CHANGEABLE`; None: just that.
+        console: where progress goes; None: stderr.
+
+    Raises `InputError`, and changes nothing, for a folder that is no run, another configuration, data set or network
+    than it began with, a folder that another process trains in, and one whose states are all damaged; `TrainingError`
+    as `train`.
+    """
+    folder, say = Path(run), Say(console)
+    record = records.load(folder)
+    recorded = config_from_dict(record["config"])
+    config = config or recorded
+    records.check_options(record, config)
+    if records.is_finished(record):
+        say(f"{folder} is finished: there is nothing to go on with")
+        return _left(folder, record)
+    with state.locked(folder):
+        saved, damaged = state.latest(folder)
+        check_restart(folder, saved, damaged)
+        device = _start(config, say)
+        for line in (*records.changed_versions(record), *damaged):
+            warnings.warn(line, stacklevel=2)
+        dataset = load_dataset(record["dataset"]["name"], fallback="none")
+        records.check_dataset(record, dataset)
+        gan, schedule = _compiled(replace(config, init_from=None) if saved else config, dataset, say)
+        record = records.resumed(record, config, device, saved.step if saved else 0)
+        return _run(folder, record, dataset, gan, schedule, saved, say, fresh=False)
+
+
+def _start(config: TrainConfig, say: Say) -> str:
+    device = runtime.start(seed=config.seed, deterministic=config.deterministic)
+    say(f"device: {device}")
+    return device
+
+
+def _compiled(config: TrainConfig, dataset: Dataset, say: Say) -> tuple[GAN, Schedule]:
+    gan = build_gan(config, dataset)
+    schedule = schedule_of(config, dataset)
+    compile_gan(gan, config, schedule.total_steps)
+    say(
+        f"{dataset.name}: {len(dataset.train):,} training images; {schedule.total_steps:,} steps of "
+        f"{schedule.images_per_step}, that is {schedule.total_steps * schedule.images_per_step:,} images"
+    )
+    return gan, schedule
+
+
+def _run(
+    folder: Path,
+    record: dict[str, Any],
+    dataset: Dataset,
+    gan: GAN,
+    schedule: Schedule,
+    saved: State | None,
+    say: Say,
+    *,
+    fresh: bool,
+) -> Run:
+    """Trains from `saved`, or from the beginning, to the end, and completes the record."""
+    per_step, samples, generator = (
+        schedule.images_per_step,
+        folder / checkpoints.SAMPLES,
+        folder / checkpoints.GENERATOR,
+    )
+    log = callbacks.RunLog(folder / checkpoints.LOG, images_per_step=per_step)
+    grid = callbacks.SampleGrid(samples, seed=0, images_per_step=per_step)
+    interrupt = callbacks.StopOnInterrupt()
+    parts: list[keras.callbacks.Callback] = [
+        callbacks.FiniteLosses(),
+        log,
+        callbacks.GeneratorCheckpoint(generator),
+        grid,
+        callbacks.Progress(
+            say.console,
+            total_images=schedule.total_steps * per_step,
+            images_per_step=per_step,
+            first_image=saved.images if saved else 0,
+        ),
+    ]
+    keeper = callbacks.TrainingState(
+        folder,
+        [*parts, interrupt],
+        interval_steps=schedule.interval_steps,
+        total_steps=schedule.total_steps,
+        images_per_step=per_step,
+    )
+    first_step = 0
+    if saved is not None:
+        keeper.restore(gan, saved)
+        first_step = schedule.total_steps if saved.stopped else saved.step
+    if not fresh:
+        say(going_on(folder, saved, schedule))
+    with broken_off(folder, gan, keeper, say, remove=fresh):
+        checkpoints.write_json(folder / checkpoints.CONFIG, record)
+        samples.mkdir(exist_ok=True)
+        checkpoints.remove_partial(folder)
+        log.cut_back(saved.interval if saved else 0)
+        grid.cut_back(saved.images if saved else 0)
+        state.discard_after(folder, saved)
+        if saved is not None and not generator.exists():
+            checkpoints.write(generator, gan.generator_ema.save)
+        fit_intervals(
+            gan, dataset, [*parts, keeper, interrupt], schedule, seed=record["config"]["seed"], first_step=first_step
+        )
+
+    steps = int(gan.g_optimizer.iterations)
+    record |= {
+        "result": {
+            "images": steps * per_step,
+            "steps": steps,
+            "seconds": log.last_row.get("seconds", 0.0),
+            "compile_seconds": round(log.compile_seconds or 0.0, 3),
+            "interrupted": interrupt.interrupted,
+        },
+        "sha256": checkpoints.sha256(generator),
+    }
+    checkpoints.write_json(folder / checkpoints.CONFIG, record)
+    if interrupt.interrupted:
+        say(f"Interrupted at step {steps:,}; {way_on(folder, keeper.last)}")
+    return _left(folder, record, signal=interrupt.signal)
+
+
+def _left(folder: Path, record: dict[str, Any], *, signal: int | None = None) -> Run:
+    """What a run left, from its record, log and samples."""
+    samples = folder / checkpoints.SAMPLES
+    return Run(
         folder=folder,
         generator=folder / checkpoints.GENERATOR,
-        samples=grid.files[-1],
-        dataset=dataset.name,
-        images=log.last_row["images"],
-        steps=int(gan.g_optimizer.iterations),
-        seconds=log.last_row["seconds"],
-        compile_seconds=round(log.compile_seconds or 0.0, 3),
-        interrupted=interrupt.interrupted,
-        logs=log.last_row,
+        samples=max(samples.glob("*.png"), default=samples),
+        dataset=record["dataset"]["name"],
+        logs=callbacks.run_log.last_row(folder / checkpoints.LOG),
+        signal=signal,
+        **record["result"],
     )
-    results = {key: getattr(run, key) for key in ("images", "steps", "seconds", "compile_seconds", "interrupted")}
-    record |= {"result": results, "sha256": checkpoints.sha256(run.generator)}
-    checkpoints.write_json(folder / checkpoints.CONFIG, record)
-    return run
-
-
-def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
-    """Both networks for the images of a data set. Raises `InputError` when they cannot be built as asked."""
-    model = config.model
-    conditional = model.conditioning != "none"
-    if conditional and not dataset.num_classes:
-        raise InputError(
-            f"The data set {dataset.name!r} has no labels", expected="conditioning=none", received=model.conditioning
-        )
-    classes = dataset.num_classes if conditional else 0
-    shape = dataset.image_shape
-    generator = build_generator(shape, model.latent_dim, classes, model.arch, model.g_width)
-    discriminator = build_discriminator(shape, classes, model.arch, model.d_width)
-    if config.init_from is not None:
-        _copy_weights(checkpoints.load_generator(config.init_from), generator, config.init_from)
-    return GAN(generator, discriminator, ema_half_life=model.ema_half_life, seed=config.seed)
-
-
-def compile_gan(gan: GAN, config: TrainConfig, total_steps: int) -> None:
-    """Gives the GAN its optimizers (Adam with cosine decay over the run), loss and penalties."""
-    options = config.optimization
-
-    def adam(learning_rate: float, steps: int) -> keras.optimizers.Optimizer:
-        decay = keras.optimizers.schedules.CosineDecay(learning_rate, steps, alpha=options.learning_rate_end)
-        return keras.optimizers.Adam(decay, beta_1=options.beta_1, beta_2=options.beta_2)
-
-    gan.compile(
-        g_optimizer=adam(options.learning_rate, total_steps),
-        d_optimizer=adam(options.d_learning_rate or options.learning_rate, total_steps * options.critic_steps),
-        loss=options.loss,
-        penalties=[penalties.PENALTIES[name](options.gamma, every=options.penalty_every) for name in options.penalties],
-        critic_steps=options.critic_steps,
-        steps_per_execution=options.steps_per_execution,
-    )
-
-
-def fit_intervals(
-    gan: GAN,
-    dataset: Dataset,
-    parts: list[keras.callbacks.Callback],
-    batch_size: int,
-    total_steps: int,
-    interval_steps: int,
-    seed: int,
-) -> None:
-    """Fits one Keras epoch an interval. The callbacks see one training of many epochs; the last may be shorter.
-
-    (One `fit` of many epochs cannot end on a shorter one without a warning, nor begin in the middle of a pass.)
-    """
-    together = _OneTraining(parts, add_history=True, model=gan)
-    together.begin()
-    try:
-        for interval, first_step in enumerate(range(0, total_steps, interval_steps)):
-            steps = min(interval_steps, total_steps - first_step)
-            batches = dataset.train.batches(batch_size, steps=steps, seed=seed, first_step=first_step)
-            gan.fit(batches, initial_epoch=interval, epochs=interval + 1, callbacks=together, verbose=0, shuffle=False)
-            if gan.stop_training:
-                break
-    finally:
-        together.end()
-
-
-class _OneTraining(keras.callbacks.CallbackList):
-    """Callbacks that do not hear where one `fit` of a training ends and the next begins."""
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        pass
-
-    def on_train_end(self, logs: Any = None) -> None:
-        pass
-
-    def begin(self) -> None:
-        super().on_train_begin()
-
-    def end(self) -> None:
-        super().on_train_end()
-
-
-def _copy_weights(source: keras.Model, target: keras.Model, checkpoint: str) -> None:
-    given, needed = [[f"{w.path} {tuple(w.shape)}" for w in net.weights] for net in (source, target)]
-    shapes = [[tuple(w.shape) for w in net.weights] for net in (source, target)]
-    if shapes[0] != shapes[1]:
-        first = next((i for i, (a, b) in enumerate(zip(*shapes)) if a != b), min(map(len, shapes)) - 1)
-        raise InputError(
-            "The checkpoint of init_from has other weights than this configuration",
-            expected=f"{len(needed)} of them, such as {needed[first]}",
-            received=f"{checkpoint}: {len(given)}, such as {given[first]}",
-        )
-    target.set_weights(source.get_weights())
-
-
-@contextmanager
-def _broken_off(folder: Path, gan: GAN, console: Console) -> Iterator[None]:
-    """Says what is left of a run that does not end by itself, and removes a folder without a generator."""
-    try:
-        yield
-    except BaseException as error:
-        if (folder / checkpoints.GENERATOR).exists():
-            left = f"the generator of the last interval is in {folder}"
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-            left = f"nothing was saved yet: {folder} is removed"
-        step = int(gan.g_optimizer.iterations)
-        console.print(f"Broken off at step {step}; {left}", highlight=False, soft_wrap=True)
-        found = re.search(r"(d_loss|g_loss) : Tensor had (NaN|Inf)", str(error))
-        if isinstance(error, tf.errors.InvalidArgumentError) and found:
-            step = int(gan.g_optimizer.iterations) + 1
-            raise TrainingError(
-                f"{found[1]} became {found[2]} at step {step}. A lower learning rate may help."
-            ) from error
-        raise
-
-
-def _record(config: TrainConfig, dataset: Dataset, device: str, total_steps: int, preset: str | None) -> dict[str, Any]:
-    return {
-        "preset": preset,
-        "config": config.as_dict(),
-        "dataset": {
-            "name": dataset.name,
-            "image_shape": dataset.image_shape,
-            "num_classes": dataset.num_classes,
-            "train": len(dataset.train),
-            "validation": len(dataset.validation),
-            "test": len(dataset.test),
-        },
-        "total_steps": total_steps,
-        "device": device,
-        "versions": runtime.versions(),
-        "git_revision": runtime.git_revision(),
-    }

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,17 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import numpy as np
 import pytest
+from nursery import Nursery
 from PIL import Image
 
 OFFLINE = {"https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "", "http_proxy": "http://127.0.0.1:9"}
 """A proxy that refuses stands for hosts that cannot be reached."""
+
+TOY = [
+    "--dataset", "mnist5k", "--steps", "20", "--eval-every", "96", "--batch-size", "16", "--latent-dim", "8",
+    "--g-width", "4", "--d-width", "4", "--steps-per-execution", "4", "--deterministic", "--seed", "5",
+]  # fmt: skip
+"""A run of 20 steps in intervals of 6, the last of 2; r1 is due in steps 1 and 17."""
 
 ROOT = Path(__file__).parents[1]
 Gan = Callable[..., subprocess.CompletedProcess[str]]
@@ -49,6 +56,23 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     )
     assert done.returncode == 0, done.stderr
     return {"folder": folder, "said": json.loads(done.stdout), "stdout": done.stdout, "stderr": done.stderr}
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Runs `gan` commands in forks, quickly, and makes them fail."""
+    started = Nursery()
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def toy(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run of `TOY`, in one go."""
+    folder = tmp_path_factory.mktemp("toy") / "run"
+    status, said = nursery.run("train", *TOY, "--output", folder, said=folder.with_name("said"))
+    assert status == 0, said
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -123,3 +147,29 @@ def size_of(picture: Path) -> tuple[int, int]:
 
 def differs(left: list[np.ndarray], right: list[np.ndarray]) -> bool:
     return any(not np.array_equal(a, b) for a, b in zip(left, right))
+
+
+def assert_same_run(run: Path, other: Path) -> None:
+    """Bit-identical variables, callbacks, generator and pictures, and all of the log but seconds."""
+    from gan import load_generator, state
+
+    one, two = state.latest(run)[0], state.latest(other)[0]
+    assert one is not None
+    assert two is not None
+    assert {name.split("/")[0] for name in one.arrays} == {
+        "generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer"
+    }  # fmt: skip
+    assert list(one.arrays) == list(two.arrays)
+    assert_same([*one.arrays.values()], [*two.arrays.values()])
+    assert (one.interval, one.step, one.images, one.stopped) == (two.interval, two.step, two.images, two.stopped)
+    assert _without_seconds(one.callbacks) == _without_seconds(two.callbacks)
+    assert _without_seconds(rows_of(run / "log.csv")) == _without_seconds(rows_of(other / "log.csv"))
+    assert_same(*(values(load_generator(folder)) for folder in (run, other)))
+    pictures = [{file.name: file.read_bytes() for file in (f / "samples").iterdir()} for f in (run, other)]
+    assert pictures[0] == pictures[1]
+
+
+def _without_seconds(facts: Any) -> Any:
+    if isinstance(facts, dict):
+        return {name: _without_seconds(value) for name, value in facts.items() if "seconds" not in name}
+    return [_without_seconds(row) for row in facts] if isinstance(facts, list) else facts

@@ -101,19 +101,32 @@ def test_generator_checkpoint_holds_the_average(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["generator.keras"]
 
 
-def test_the_first_interrupt_stops_between_steps_and_the_second_at_once():
-    before = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_stops_between_steps_and_the_second_acts_at_once(number):
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     interrupt = callbacks.StopOnInterrupt()
     model = at_step(0)
     interrupt.set_model(model)
     interrupt.on_train_begin()
     interrupt.on_train_batch_end(0)
     assert not model.stop_training
-    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), number)
     interrupt.on_train_batch_end(1)
     assert model.stop_training
     assert interrupt.interrupted
+    assert interrupt.signal == number
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
     interrupt.on_train_end()
-    assert signal.getsignal(signal.SIGINT) is before
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_signal_between_two_intervals_is_heard_at_the_end_of_the_first():
+    interrupt = callbacks.StopOnInterrupt()
+    model = at_step(0)
+    interrupt.set_model(model)
+    interrupt.on_train_begin()
+    os.kill(os.getpid(), signal.SIGTERM)
+    interrupt.on_epoch_end(0)
+    interrupt.on_train_end()
+    assert model.stop_training

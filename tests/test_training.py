@@ -7,10 +7,10 @@ import pytest
 from conftest import assert_same, rows_of, size_of, small_gan, values
 
 from gan import callbacks, checkpoints, load_generator, runtime, train
+from gan.building import build_gan
 from gan.config import DataConfig, ModelConfig, OptimizationConfig, TrainConfig, config_from_dict
 from gan.data import Dataset, Split
 from gan.errors import InputError
-from gan.training import build_gan
 
 QUICK = TrainConfig(
     data=DataConfig(dataset="mnist5k"),
@@ -21,7 +21,13 @@ QUICK = TrainConfig(
 
 def test_a_run_folder_is_complete(tiny_run):
     folder, said = tiny_run["folder"], tiny_run["said"]
-    assert sorted(file.name for file in folder.iterdir()) == ["config.json", "generator.keras", "log.csv", "samples"]
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "config.json",
+        "generator.keras",
+        "log.csv",
+        "samples",
+        "state",
+    ]
     rows = rows_of(folder / "log.csv")
     assert [row["images"] for row in rows] == ["160", "320", "384"]  # 12 steps of 32 in intervals of 5
     pictures = sorted(file.name for file in (folder / "samples").iterdir())

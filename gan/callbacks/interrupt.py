@@ -1,4 +1,4 @@
-"""Ctrl-C ends training between two steps, with everything saved."""
+"""Ctrl-C and SIGTERM end training between two steps, with everything saved."""
 
 import signal
 from typing import Any
@@ -7,31 +7,44 @@ import keras
 
 
 class StopOnInterrupt(keras.callbacks.Callback):
-    """Turns the first SIGINT during training into `model.stop_training`; a second one interrupts at once.
+    """Turns the first SIGINT or SIGTERM during training into `model.stop_training`; a second one acts at once.
 
-    `interrupted` tells whether that happened. Signals reach a program's main thread only: used elsewhere, the
+    `signal` is the number of the one that came, None without one, and `interrupted` says whether. Stands last, so that
+    one that comes while others save is heard, too. Signals reach a program's main thread only: used elsewhere, the
     callback does nothing.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.interrupted = False
-        self._previous: Any = None
+        self.signal: int | None = None
+        self._previous: dict[int, Any] = {}
+
+    @property
+    def interrupted(self) -> bool:
+        return self.signal is not None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        try:
-            self._previous = signal.signal(signal.SIGINT, self._stop)
-        except ValueError:  # not the main thread
-            self._previous = None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                self._previous[number] = signal.signal(number, self._stop)
+            except ValueError:  # not the main thread
+                return
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
+        self._let_go()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self.interrupted:
             self.model.stop_training = True
 
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.on_train_batch_end(-1)
+
     def _stop(self, signum: int, frame: Any) -> None:
-        self.interrupted = True
-        signal.signal(signal.SIGINT, self._previous)
+        self.signal = signum
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}

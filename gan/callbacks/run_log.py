@@ -1,18 +1,22 @@
 """log.csv: one row an interval."""
 
 import csv
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from gan import checkpoints
+
 
 class RunLog(keras.callbacks.Callback):
     """Appends one row an epoch to a CSV file: interval, images, seconds, learning_rate, then the epoch's logs by name.
 
-    `images` counts the reals seen since the run began, `seconds` the time since then; `learning_rate` is G's.
-    `compile_seconds`, the time of the first execution, is nearly all compilation.
+    `images` counts the reals seen since the run began, `seconds` the time since then, without what was lost and the
+    time between when a run is resumed; `learning_rate` is G's. `compile_seconds`, the time of the first execution, is
+    nearly all compilation; resuming adds to it.
     """
 
     def __init__(self, path: Path, *, images_per_step: int) -> None:
@@ -21,14 +25,44 @@ class RunLog(keras.callbacks.Callback):
         self.images_per_step = images_per_step
         self.last_row: dict[str, Any] = {}
         self.compile_seconds: float | None = None
-        self._began = 0.0
+        self._compiled_before = 0.0
+        self._executed = False
+        self._began = self._began_here = 0.0
+
+    def cut_back(self, interval: int) -> int:
+        """Leaves rows 1, ..., `interval` of the file, atomically, and returns how many later ones were cut off."""
+        if not self.path.exists():
+            return 0
+        with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
+            header, *rows = list(csv.reader(file)) or [[]]
+        kept = [row for row in rows if len(row) == len(header) and row[0].isdecimal() and int(row[0]) <= interval]
+        if not kept:
+            self.path.unlink()
+            return len(rows)
+        with (
+            checkpoints.atomically(self.path) as beside,
+            beside.open("w", newline="", encoding="utf-8") as file,
+        ):
+            csv.writer(file).writerows([header, *kept])
+        self.last_row = last_row(self.path)
+        return len(rows) - len(kept)
+
+    def get_state(self) -> dict[str, Any]:
+        """Seconds of training and of compilation so far."""
+        return {"seconds": time.monotonic() - self._began, "compile_seconds": self.compile_seconds}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._began -= state["seconds"]
+        self._compiled_before = self.compile_seconds = state["compile_seconds"]
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._began = time.monotonic()
+        self._began = self._began_here = time.monotonic()
+        self._executed = False
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.compile_seconds is None:
-            self.compile_seconds = time.monotonic() - self._began
+        if not self._executed:
+            self._executed = True
+            self.compile_seconds = self._compiled_before + time.monotonic() - self._began_here
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.last_row = {
@@ -44,3 +78,18 @@ class RunLog(keras.callbacks.Callback):
             if new:
                 writer.writeheader()
             writer.writerow(self.last_row)
+            file.flush()
+            os.fsync(file.fileno())  # the state of this interval, written later, must not reach the disk before it
+
+
+def last_row(path: Path) -> dict[str, Any]:
+    """The last whole row of such a file, as numbers; empty when there is none."""
+    if not path.exists():
+        return {}
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        header, *rows = list(csv.reader(file)) or [[]]
+    whole = [row for row in rows if len(row) == len(header)]
+    if not whole:
+        return {}
+    named = zip(header, whole[-1])
+    return {name: int(value) if name in ("interval", "images") else float(value) for name, value in named}

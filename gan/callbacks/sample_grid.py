@@ -23,6 +23,14 @@ class SampleGrid(keras.callbacks.Callback):
         self.images_per_step = images_per_step
         self.files: list[Path] = []
 
+    def cut_back(self, images: int) -> None:
+        """Removes the grids of more than so many images seen, and half-written ones; the film will hold the others."""
+        checkpoints.remove_partial(self.folder)
+        grids = {file: int(file.stem) for file in sorted(self.folder.glob("*.png")) if file.stem.isdecimal()}
+        self.files = [file for file, seen in grids.items() if seen <= images]
+        for file in grids.keys() - set(self.files):
+            file.unlink()
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         seen = int(self.model.g_optimizer.iterations) * self.images_per_step
         file = self.folder / f"{seen:09d}.png"

@@ -16,7 +16,7 @@ from gan.cli.info import Info
 from gan.cli.presets import Presets
 from gan.cli.project import Project
 from gan.cli.sample import Sample
-from gan.cli.train import DEFAULT_PRESET, Train
+from gan.cli.train import DEFAULT_PRESET, Train, resumed
 from gan.cli.train_classifier import DEFAULT_CLASSIFIER, TrainClassifier
 from gan.config import CLASSIFIERS, PRESETS
 from gan.errors import InputError, TrainingError
@@ -43,7 +43,8 @@ DESCRIPTION = "Generative adversarial networks in Keras 3: train, sample, evalua
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit status: 0, 1 if it failed on the way, 2 for bad input, 130 for Ctrl-C."""
+    """Runs one command; returns its exit status: 0, 1 if it failed on the way, 2 for bad input, 130 for Ctrl-C,
+    143 for SIGTERM."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     warnings.showwarning = _show_warning
     try:
@@ -74,11 +75,16 @@ def parse(arguments: Sequence[str]) -> Any:
     default = None
     if command in PRESETS_OF:  # a preset may follow: its values are the defaults of the options
         preset, presets = PRESETS_OF[command]
-        if options and not options[0].startswith("-"):
+        named = bool(options) and not options[0].startswith("-")
+        if named:
             preset = options.pop(0)
         if preset not in presets:
             raise InputError("Unknown preset", expected=f"one of {list(presets)}", received=preset)
-        default = command(config=presets[preset], preset=preset)
+        default = resumed(options) if command is Train else None
+        if default is not None and named:
+            expected = "--resume RUN alone: its options are those that the run began with"
+            raise InputError("Both a preset and `--resume`", expected=expected, received=preset)
+        default = default or command(config=presets[preset], preset=preset)
     return tyro.cli(
         command,
         prog=f"gan {arguments[0]}",

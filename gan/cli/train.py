@@ -2,17 +2,21 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import Suppress
 
-from gan import checkpoints, runtime
+from gan import checkpoints, records, runtime, state
 from gan.cli.output import print_result
-from gan.config import PRESETS, TrainConfig
+from gan.config import PRESETS, TrainConfig, config_from_dict
+from gan.errors import InputError
 
 DEFAULT_PRESET = "mnist"
+SIGNALLED = 128
+"""Exit status of a run that a signal ended, less the number of the signal: 130 for Ctrl-C, 143 for SIGTERM."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class Train:
 
     config: TrainConfig = field(default_factory=TrainConfig)
     preset: Annotated[str, Suppress] = DEFAULT_PRESET
+    resume: Path | None = None
+    """A run folder whose broken-off run goes on, from its last complete interval; other options stay as it has them."""
     output: Path | None = None
     """The run folder; None: the next number under checkpoints/."""
     dry_run: bool = False
@@ -33,20 +39,21 @@ class Train:
 
     def run(self) -> int:
         """Trains, and says where things are and what to do next."""
-        checkpoints.check_output(self.output)
-        if self.config.init_from is not None:
-            checkpoints.find_generator(self.config.init_from)
+        going_on = self._check()
         if self.dry_run:
-            print(json.dumps({"preset": self.preset, **self.config.as_dict()}, indent=None if self.json else 2))
+            shown = {"preset": self.preset, **going_on, **self.config.as_dict()}
+            print(json.dumps(shown, indent=None if self.json else 2))
             return 0
         runtime.load_tensorflow()
-        from gan.training import train
+        from gan.training import resume, train
 
-        run = train(self.config, output=self.output, name=self._name())
+        if self.resume is None:
+            run = train(self.config, output=self.output, name=self._name())
+        else:
+            run = resume(self.resume, config=self.config)
         if self.json:
-            print_result(
-                {**asdict(run), **{k: str(getattr(run, k)) for k in ("folder", "generator", "samples")}}, as_json=True
-            )
+            paths = {k: str(getattr(run, k)) for k in ("folder", "generator", "samples")}
+            print_result({**asdict(run), **paths}, as_json=True)
         else:
             print_result(
                 {
@@ -55,14 +62,40 @@ class Train:
                     "film": run.samples.with_name("samples.gif"),
                     "trained": f"{run.images:,} images of {run.dataset} in {run.seconds:.0f} s"
                     + (", then interrupted" if run.interrupted else ""),
+                    **({"resume": f"gan train --resume {run.folder}"} if run.interrupted else {}),
                     "sample": f"gan sample {run.folder} --num 64 --out digits.png",
                     "evaluate": f"gan evaluate {run.folder}",
                 },
                 as_json=False,
             )
-        return 130 if run.interrupted else 0
+        return SIGNALLED + run.signal if run.signal else 0
+
+    def _check(self) -> dict[str, Any]:
+        """What a dry run says of a run that goes on. Raises `InputError` for what can be refused before TensorFlow."""
+        if self.resume is None:
+            checkpoints.check_output(self.output)
+            if self.config.init_from is not None:
+                checkpoints.find_generator(self.config.init_from)
+            return {}
+        if self.output is not None:
+            expected = "--resume RUN alone: a run goes on in its own folder"
+            raise InputError("Both `--resume` and `--output`", expected=expected, received=f"--output {self.output}")
+        records.check_options(records.load(self.resume), self.config)
+        saved, _ = state.latest(self.resume)
+        return {"resume": {"run": str(self.resume), "step": saved.step if saved else 0}}
 
     def _name(self) -> str:
         """The preset's, with the name of the data set in the place of its own where that is another."""
         asked = re.sub("[^a-z0-9_]+", "-", self.config.data.dataset.lower())
         return self.preset.replace(PRESETS[self.preset].data.dataset, asked, 1)
+
+
+def resumed(options: Sequence[str]) -> Train | None:
+    """The defaults of `gan train --resume RUN`: what the run recorded. None where the options name no run."""
+    for place, option in enumerate(options):
+        name, joined, value = option.partition("=")
+        if name == "--resume" and (joined or len(options) > place + 1):
+            run = Path(value if joined else options[place + 1])
+            record = records.load(run)
+            return Train(config=config_from_dict(record["config"]), preset=record.get("preset") or "", resume=run)
+    return None

@@ -1,0 +1,58 @@
+"""From a configuration to a compiled GAN."""
+
+import keras
+
+from gan import checkpoints, penalties
+from gan.config import TrainConfig
+from gan.data import Dataset
+from gan.errors import InputError
+from gan.model import GAN
+from gan.networks import build_discriminator, build_generator
+
+
+def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
+    """Both networks for the images of a data set. Raises `InputError` when they cannot be built as asked."""
+    model = config.model
+    conditional = model.conditioning != "none"
+    if conditional and not dataset.num_classes:
+        raise InputError(
+            f"The data set {dataset.name!r} has no labels", expected="conditioning=none", received=model.conditioning
+        )
+    classes = dataset.num_classes if conditional else 0
+    shape = dataset.image_shape
+    generator = build_generator(shape, model.latent_dim, classes, model.arch, model.g_width)
+    discriminator = build_discriminator(shape, classes, model.arch, model.d_width)
+    if config.init_from is not None:
+        _copy_weights(checkpoints.load_generator(config.init_from), generator, config.init_from)
+    return GAN(generator, discriminator, ema_half_life=model.ema_half_life, seed=config.seed)
+
+
+def compile_gan(gan: GAN, config: TrainConfig, total_steps: int) -> None:
+    """Gives the GAN its optimizers (Adam with cosine decay over the run), loss and penalties."""
+    options = config.optimization
+
+    def adam(learning_rate: float, steps: int) -> keras.optimizers.Optimizer:
+        decay = keras.optimizers.schedules.CosineDecay(learning_rate, steps, alpha=options.learning_rate_end)
+        return keras.optimizers.Adam(decay, beta_1=options.beta_1, beta_2=options.beta_2)
+
+    gan.compile(
+        g_optimizer=adam(options.learning_rate, total_steps),
+        d_optimizer=adam(options.d_learning_rate or options.learning_rate, total_steps * options.critic_steps),
+        loss=options.loss,
+        penalties=[penalties.PENALTIES[name](options.gamma, every=options.penalty_every) for name in options.penalties],
+        critic_steps=options.critic_steps,
+        steps_per_execution=options.steps_per_execution,
+    )
+
+
+def _copy_weights(source: keras.Model, target: keras.Model, checkpoint: str) -> None:
+    given, needed = [[f"{w.path} {tuple(w.shape)}" for w in net.weights] for net in (source, target)]
+    shapes = [[tuple(w.shape) for w in net.weights] for net in (source, target)]
+    if shapes[0] != shapes[1]:
+        first = next((i for i, (a, b) in enumerate(zip(*shapes)) if a != b), min(map(len, shapes)) - 1)
+        raise InputError(
+            "The checkpoint of init_from has other weights than this configuration",
+            expected=f"{len(needed)} of them, such as {needed[first]}",
+            received=f"{checkpoint}: {len(given)}, such as {given[first]}",
+        )
+    target.set_weights(source.get_weights())

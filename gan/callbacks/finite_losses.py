@@ -1,0 +1,30 @@
+"""A loss that is no number ends the training, also where the graph leaves out its own checks."""
+
+import math
+from typing import Any
+
+import keras
+
+from gan.errors import TrainingError
+
+
+class FiniteLosses(keras.callbacks.Callback):
+    """Raises `TrainingError` when `d_loss` or `g_loss` is NaN or infinite, after an execution or an epoch.
+
+    Stands first, so that nothing is saved then. Inside the graph, `GAN` checks each loss before it moves a weight; XLA
+    (on by default on a GPU) leaves that check out, and the weights are lost up to the last state: one interval.
+    """
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._check(logs)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._check(logs)
+
+    def _check(self, logs: dict[str, Any] | None) -> None:
+        for name in ("d_loss", "g_loss"):
+            value = float((logs or {}).get(name, 0.0))
+            if not math.isfinite(value):
+                became = "NaN" if math.isnan(value) else "Inf"
+                step = int(self.model.g_optimizer.iterations)
+                raise TrainingError(f"{name} became {became} at or before step {step}. A lower learning rate may help.")

@@ -1,0 +1,138 @@
+"""Saves all that resume needs after every complete interval, and puts it back."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from gan import state
+from gan.callbacks.interrupt import StopOnInterrupt
+from gan.errors import InputError, TrainingError
+from gan.state import State
+
+_PARTS = ("generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer", "augment")
+"""Attributes of a GAN whose variables are saved. Latents and the order of the data are functions of (seed, step)."""
+
+
+class TrainingState(keras.callbacks.Callback):
+    """Writes a `state.State` at the end of every epoch that is complete; stands after the callbacks that it saves.
+
+    Saved are the variables of the networks and optimizers, and the state of every callback that has `get_state` (a
+    JSON dict) and `set_state`, and of those with `get_arrays` (a list of arrays) and `set_arrays`, too. They are put
+    back after every callback's `on_train_begin`, so that one which begins anew there still goes on.
+
+    Args:
+        run: the run folder, whose `state/` is written.
+        callbacks: those of the training.
+        interval_steps, total_steps: an interval is complete at a multiple of the one, and at the other.
+        images_per_step: reals that D sees in a step.
+
+    Raises `TrainingError` when a variable is NaN or infinite: such a state is not written.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        callbacks: Sequence[keras.callbacks.Callback],
+        *,
+        interval_steps: int,
+        total_steps: int,
+        images_per_step: int,
+    ) -> None:
+        super().__init__()
+        self.run = run
+        self.interval_steps = interval_steps
+        self.total_steps = total_steps
+        self.images_per_step = images_per_step
+        self.last: State | None = None
+        seen: Counter[str] = Counter()
+        self._savable: dict[str, Any] = {}
+        self._callbacks = list(callbacks)
+        for callback in self._callbacks:
+            if hasattr(callback, "get_state"):
+                name = type(callback).__name__
+                self._savable[f"{name}.{seen[name]}" if seen[name] else name] = callback
+                seen[name] += 1
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self.last is None:
+            return
+        for name, callback in self._savable.items():
+            if hasattr(callback, "set_arrays"):
+                prefix = f"callbacks/{name}/"
+                callback.set_arrays(
+                    [self.last.arrays[key] for key in sorted(self.last.arrays) if key.startswith(prefix)]
+                )
+            callback.set_state(self.last.callbacks[name])
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        step = int(self.model.g_optimizer.iterations)
+        if step != min((epoch + 1) * self.interval_steps, self.total_steps):
+            return  # broken off in the middle
+        arrays = {name: np.asarray(variable) for name, variable in _variables(self.model).items()}
+        bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+        if bad:
+            raise TrainingError(f"{_plain(bad[0])} is NaN or infinite at step {step}; that state is not saved.")
+        for name, callback in self._savable.items():
+            if hasattr(callback, "get_arrays"):
+                arrays |= {f"callbacks/{name}/{i:06d}": array for i, array in enumerate(callback.get_arrays())}
+        interrupted = any(part.interrupted for part in self._callbacks if isinstance(part, StopOnInterrupt))
+        now = State(
+            interval=epoch + 1,
+            step=step,
+            images=step * self.images_per_step,
+            stopped=bool(self.model.stop_training) and not interrupted,
+            callbacks={name: callback.get_state() for name, callback in self._savable.items()},
+            arrays=arrays,
+        )
+        state.save(self.run, now)
+        self.last = State(now.interval, now.step, now.images)  # to tell of it; its arrays are on the disk
+
+    def restore(self, gan: keras.Model, saved: State) -> None:
+        """Puts the variables back now, and the callbacks' states when training begins.
+
+        Raises `InputError`, and changes nothing, when the state is not of such networks, optimizers and callbacks.
+        """
+        variables = _variables(gan)
+        given = {name: array for name, array in saved.arrays.items() if not name.startswith("callbacks/")}
+        ours = [f"{name} {tuple(v.shape)} {v.dtype}" for name, v in variables.items()]
+        theirs = [f"{name} {array.shape} {array.dtype}" for name, array in given.items()]
+        if ours != theirs:
+            different = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
+            raise InputError(
+                "The state does not fit these networks and optimizers",
+                expected=f"{len(ours)} variables" + "".join(f", such as {one}" for one in ours[different:][:1]),
+                received=f"{len(theirs)}" + "".join(f", such as {one}" for one in theirs[different:][:1]),
+            )
+        if set(saved.callbacks) != set(self._savable):
+            raise InputError(
+                "The state is of other callbacks",
+                expected=", ".join(sorted(self._savable)),
+                received=", ".join(sorted(saved.callbacks)),
+            )
+        for name, variable in variables.items():
+            variable.assign(given[name])
+        self.last = saved
+
+
+def _variables(gan: keras.Model) -> dict[str, Any]:
+    """The variables of a GAN by part, place and name, such as `generator/003/conv2d/kernel`."""
+    found = {}
+    for part in _PARTS:
+        owner = getattr(gan, part)
+        for place, variable in enumerate(owner.variables if owner is not None else ()):
+            found[f"{part}/{place:03d}/{_unnumbered(variable.path)}"] = variable
+    return found
+
+
+def _unnumbered(path: str) -> str:
+    """A path without the numbers that tell one `conv2d` of a process from the next: another process counts anew."""
+    return re.sub(r"_\d+(?=[_/]|$)", "", path)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"/\d+/", " ", name, count=1)

@@ -1,0 +1,77 @@
+"""How a run is broken off, and how it goes on: what is said of it, what is left, and when that is refused."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import tensorflow as tf
+from rich.console import Console
+
+from gan import callbacks, checkpoints, state
+from gan.errors import InputError, TrainingError
+from gan.fitting import Schedule
+from gan.model import GAN
+from gan.state import State
+
+
+class Say:
+    """Prints lines where progress goes."""
+
+    def __init__(self, console: Console | None) -> None:
+        self.console = console or Console(stderr=True)
+
+    def __call__(self, line: str) -> None:
+        self.console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+@contextmanager
+def broken_off(folder: Path, gan: GAN, keeper: callbacks.TrainingState, say: Say, *, remove: bool) -> Iterator[None]:
+    """Says what is left of a run that does not end by itself; one without a generator yet is removed if `remove`."""
+    try:
+        yield
+    except BaseException as error:
+        left = ""
+        if (folder / checkpoints.GENERATOR).exists():
+            left = f"the generator of the last interval is in {folder}; "
+        if left or not remove:
+            left += way_on(folder, keeper.last)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            left = f"nothing was saved yet: {folder} is removed"
+        step = int(gan.g_optimizer.iterations)
+        say(f"Broken off at step {step}; {left}")
+        found = re.search(r"(d_loss|g_loss) : Tensor had (NaN|Inf)", str(error))
+        if isinstance(error, tf.errors.InvalidArgumentError) and found:
+            raise TrainingError(
+                f"{found[1]} became {found[2]} at step {step + 1}. A lower learning rate may help."
+            ) from error
+        raise
+
+
+def check_restart(folder: Path, saved: State | None, damaged: list[str]) -> None:
+    """Raises `InputError` when no state is left to go on from, and beginning anew would cost more than an interval."""
+    done = callbacks.run_log.last_row(folder / checkpoints.LOG).get("interval", 0)
+    if saved is None and (damaged or done > 1):
+        raise InputError(
+            "No state of this run is whole, and beginning anew would write over its generator",
+            expected=f"a whole one in {folder / state.FOLDER}, or a new run: gan train --init-from {folder}",
+            received="; ".join(damaged) or "none at all",
+        )
+
+
+def going_on(folder: Path, saved: State | None, schedule: Schedule) -> str:
+    """The line about where a resumed run begins."""
+    if saved is None:
+        return f"{folder}: its first interval was never completed; beginning anew from step 0"
+    return (
+        f"{folder}: going on from interval {saved.interval} of {schedule.intervals}, "
+        f"step {saved.step:,} of {schedule.total_steps:,}; what came after is made again"
+    )
+
+
+def way_on(folder: Path, last: State | None) -> str:
+    """The line about how a run that was broken off can go on."""
+    found = f"the last complete state is that of step {last.step:,}" if last else "no interval is complete yet"
+    return f"{found}; gan train --resume {folder} goes on from there"

@@ -1,0 +1,87 @@
+"""The loop of a training run: one Keras epoch an interval, from any of them on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from gan.config import TrainConfig
+from gan.data import Dataset
+from gan.errors import InputError
+from gan.model import GAN
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long a run is, in G updates, and how often it looks up; `images_per_step` counts reals that D sees."""
+
+    total_steps: int
+    interval_steps: int
+    images_per_step: int
+
+    @property
+    def intervals(self) -> int:
+        """Number of intervals; the last may be shorter."""
+        return -(-self.total_steps // self.interval_steps)
+
+
+def schedule_of(config: TrainConfig, dataset: Dataset) -> Schedule:
+    """The schedule of a run on a data set. Raises `InputError` when a batch is larger than the training split."""
+    options = config.optimization
+    total_steps = options.total_steps(len(dataset.train))
+    batch_size = options.batch_size * options.critic_steps
+    if batch_size > len(dataset.train):
+        raise InputError(
+            "A batch is larger than the data",
+            expected=f"batch_size * critic_steps of at most the {len(dataset.train)} training images",
+            received=f"batch_size={options.batch_size}, critic_steps={options.critic_steps}",
+        )
+    return Schedule(total_steps, config.interval_steps(total_steps), batch_size)
+
+
+def fit_intervals(
+    gan: GAN,
+    dataset: Dataset,
+    callbacks: Sequence[keras.callbacks.Callback],
+    schedule: Schedule,
+    *,
+    seed: int,
+    first_step: int = 0,
+) -> None:
+    """Fits one Keras epoch an interval. The callbacks see one training of many epochs; the last may be shorter.
+
+    (One `fit` of many epochs cannot end on a shorter one without a warning, nor begin in the middle of a pass.)
+
+    Args:
+        first_step: where an interval of the schedule begins, or its end: then only the callbacks' beginning and end
+            happen.
+    """
+    together = _OneTraining(list(callbacks), add_history=True, model=gan)
+    try:
+        together.begin()
+        for step in range(first_step, schedule.total_steps, schedule.interval_steps):
+            interval = step // schedule.interval_steps
+            steps = min(schedule.interval_steps, schedule.total_steps - step)
+            batches = dataset.train.batches(schedule.images_per_step, steps=steps, seed=seed, first_step=step)
+            gan.fit(batches, initial_epoch=interval, epochs=interval + 1, callbacks=together, verbose=0, shuffle=False)
+            if gan.stop_training:
+                break
+    finally:
+        together.end()
+
+
+class _OneTraining(keras.callbacks.CallbackList):
+    """Callbacks that do not hear where one `fit` of a training ends and the next begins."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        pass
+
+    def on_train_end(self, logs: Any = None) -> None:
+        pass
+
+    def begin(self) -> None:
+        super().on_train_begin()
+
+    def end(self) -> None:
+        super().on_train_end()

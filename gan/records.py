@@ -1,0 +1,113 @@
+"""config.json: what a run records of itself, and whether it can be gone on with. No TensorFlow."""
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan import checkpoints, runtime
+from gan.config import TrainConfig, config_from_dict
+from gan.errors import InputError
+
+if TYPE_CHECKING:
+    from gan.data import Dataset
+
+CHANGEABLE = ("optimization.steps_per_execution",)
+"""Options that a resumed run may have otherwise than it began: they change its speed, not its result."""
+
+_OF_RESULTS = ("gan-reference", "tensorflow", "keras")
+"""Distributions whose version the last bit of a result may depend on."""
+
+
+def make(config: TrainConfig, dataset: "Dataset", device: str, total_steps: int, preset: str | None) -> dict[str, Any]:
+    """The record of a run that begins: options, the data set really used, versions, device, git revision."""
+    return {
+        "preset": preset,
+        "config": config.as_dict(),
+        "dataset": {
+            "name": dataset.name,
+            "image_shape": dataset.image_shape,
+            "num_classes": dataset.num_classes,
+            "train": len(dataset.train),
+            "validation": len(dataset.validation),
+            "test": len(dataset.test),
+            "train_sha256": fingerprint(dataset),
+        },
+        "total_steps": total_steps,
+        "device": device,
+        "versions": runtime.versions(),
+        "git_revision": runtime.git_revision(),
+    }
+
+
+def resumed(record: dict[str, Any], config: TrainConfig, device: str, step: int) -> dict[str, Any]:
+    """The record of a run that goes on from `step`: without a result, and with a line about this continuation."""
+    now = {"step": step, "device": device, "versions": runtime.versions(), "git_revision": runtime.git_revision()}
+    kept = {key: value for key, value in record.items() if key not in ("result", "sha256")}
+    return {**kept, "config": config.as_dict(), "resumed": [*record.get("resumed", []), now]}
+
+
+def fingerprint(dataset: "Dataset") -> str:
+    """Hexadecimal SHA-256 of the training images and labels, in their order: 0.1 s for MNIST."""
+    found = hashlib.sha256()
+    for array in (dataset.train.images, dataset.train.labels):
+        if array is not None:
+            found.update(f"{array.dtype}{array.shape}".encode())
+            found.update(array.tobytes())
+    return found.hexdigest()
+
+
+def load(run: str | Path) -> dict[str, Any]:
+    """The record of a run folder. Raises `InputError` when it is none, or has another record."""
+    path = Path(run) / checkpoints.CONFIG
+    record = checkpoints.read_json(path) if path.is_file() else None
+    if not isinstance(record, dict) or not all(isinstance(record.get(part), dict) for part in ("config", "dataset")):
+        raise InputError(
+            "No such run", expected=f"a folder that `gan train` made, with its {checkpoints.CONFIG}", received=str(run)
+        )
+    return record
+
+
+def is_finished(record: dict[str, Any]) -> bool:
+    """Whether the run came to its end, by itself."""
+    result = record.get("result")
+    return isinstance(result, dict) and not result.get("interrupted")
+
+
+def check_options(record: dict[str, Any], asked: TrainConfig) -> None:
+    """Raises `InputError` when an option is another than the run began with, unless it is `CHANGEABLE`."""
+    before, now = _flat(config_from_dict(record["config"]).as_dict()), _flat(asked.as_dict())
+    changed = [name for name in now if now[name] != before[name] and name not in CHANGEABLE]
+    if changed:
+        raise InputError(
+            "A resumed run goes on as it began",
+            expected=", ".join(f"{name}={before[name]!r}" for name in changed),
+            received=", ".join(f"{name}={now[name]!r}" for name in changed) + " (a new run can use --init-from)",
+        )
+
+
+def check_dataset(record: dict[str, Any], dataset: "Dataset") -> None:
+    """Raises `InputError` unless these are the training images and labels that the run began with."""
+    expected, received = record["dataset"].get("train_sha256"), fingerprint(dataset)
+    if expected is not None and expected != received:
+        raise InputError(
+            f"The data set {dataset.name!r} is not the one that this run began with",
+            expected=f"{record['dataset']['train']} training images with SHA-256 {expected}",
+            received=f"{len(dataset.train)} with {received}",
+        )
+
+
+def changed_versions(record: dict[str, Any]) -> list[str]:
+    """A line about each version that is not the one the run began with, of those that its last bit may depend on."""
+    before, now = record.get("versions", {}), runtime.versions()
+    return [
+        f"this run began with {name} {before[name]} and goes on with {now[name]}: its end may differ"
+        for name in _OF_RESULTS
+        if name in before and before[name] != now[name]
+    ]
+
+
+def _flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return found

@@ -1,0 +1,198 @@
+"""state/ in a run folder: all that resume needs, two files an interval, and the newest whole pair after any fault.
+
+`000032000.npz` holds arrays, by the number of images seen; `000032000.json` is its card, written after it, with its
+SHA-256. A state counts when its card is there and both checksums fit. Nothing here is pickled. No TensorFlow.
+"""
+
+import hashlib
+import io
+import json
+import re
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gan import archives, checkpoints
+from gan.errors import InputError
+
+FOLDER, LOCK = "state", "lock"
+FORMAT = 1
+"""Version of what a card says. Others are refused."""
+KEPT = 2
+"""How many states stay: the newest, and the one before it in case the newest is damaged later."""
+
+
+@dataclass(frozen=True)
+class State:
+    """A training run at the end of a complete interval.
+
+    `interval` counts from 1, `step` G updates, `images` the reals that D saw; `stopped` says that a callback ended the
+    training there. `callbacks` holds the JSON state of each by its name, `arrays` what has a shape, by name.
+    """
+
+    interval: int
+    step: int
+    images: int
+    stopped: bool = False
+    callbacks: dict[str, Any] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+
+
+def save(run: Path, state: State) -> None:
+    """Writes a state, atomically, reads it back, and only then removes all but the newest `KEPT`.
+
+    Raises `OSError` when it cannot be written, or does not read back as written; older states stay as they are.
+    """
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **state.arrays)
+    content = {
+        "format": FORMAT,
+        "interval": state.interval,
+        "step": state.step,
+        "images": state.images,
+        "stopped": state.stopped,
+        "callbacks": state.callbacks,
+        "sha256": _sha256(buffer.getvalue()),
+    }
+    arrays = run / FOLDER / f"{state.images:09d}.npz"
+    checkpoints.write(arrays, lambda beside: _write(beside, buffer))
+    if checkpoints.sha256(arrays) != content["sha256"]:
+        raise OSError(f"{arrays} does not read back as it was written")
+    checkpoints.write_json(arrays.with_suffix(".json"), {"content": content, "sha256": _sha256(_text(content))})
+    for old in _cards(run)[KEPT:]:
+        _remove(old)
+
+
+def latest(run: Path) -> tuple[State | None, list[str]]:
+    """The newest whole state of a run folder, None when there is none; and a line about each newer one that is not.
+
+    Raises `InputError` for a state of another format version, which is whole as far as one can tell.
+    """
+    damaged: list[str] = []
+    for card in _cards(run):
+        try:
+            return _read(card), damaged
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            EOFError,
+            MemoryError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
+            if isinstance(error, InputError):
+                raise
+            damaged.append(f"the state {card.stem} is damaged: {_reason(error)}")
+    return None, damaged
+
+
+def discard_after(run: Path, kept: State | None) -> None:
+    """Removes every state but `kept` and those before it, and what was being written when a process was killed."""
+    folder = run / FOLDER
+    checkpoints.remove_partial(folder)
+    whole = {card.stem for card in _cards(run) if kept and int(card.stem) <= kept.images}
+    for file in folder.iterdir():
+        if file.suffix in (".npz", ".json") and file.stem not in whole:
+            file.unlink()
+
+
+@contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Holds the run folder for this process; the lock goes with the process, however that ends.
+
+    Raises `InputError` when another process holds it. (Windows has no such lock, and gets none.)
+    """
+    folder = run / FOLDER
+    try:
+        folder.mkdir(exist_ok=True)
+        file = (folder / LOCK).open("a")
+    except OSError as error:
+        raise InputError(
+            "The run folder cannot be written", expected="a place one can write to", received=f"{folder}: {error}"
+        ) from error
+    with file:
+        deadline = time.monotonic() + 1.0  # `is_locked` of another process holds it for a moment
+        while not _lock(file):
+            if time.monotonic() > deadline:
+                raise InputError(
+                    "Another process trains in this folder", expected="one process a run", received=str(run)
+                )
+            time.sleep(0.05)
+        yield
+
+
+def is_locked(run: Path) -> bool:
+    """Whether a process trains in this folder now."""
+    try:
+        with (run / FOLDER / LOCK).open("r") as file:
+            return not _lock(file)
+    except OSError:
+        return False
+
+
+def _lock(file: Any) -> bool:
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _cards(run: Path) -> list[Path]:
+    """Cards of states, whole or not, newest first."""
+    found = (run / FOLDER).glob("*.json")
+    return sorted((card for card in found if re.fullmatch(r"\d{9,}", card.stem)), key=lambda c: -int(c.stem))
+
+
+def _read(card: Path) -> State:
+    parts = json.loads(card.read_text(encoding="utf-8"))
+    content = parts["content"]
+    if parts["sha256"] != _sha256(_text(content)):
+        raise ValueError("its card was changed")
+    if content["format"] != FORMAT:
+        raise InputError(
+            "Unknown format of a state", expected=f"version {FORMAT}", received=f"{card}: {content['format']}"
+        )
+    packed = card.with_suffix(".npz").read_bytes()
+    if content["sha256"] != _sha256(packed):
+        raise ValueError(f"{len(packed):,} bytes with another checksum than its card's")
+    with zipfile.ZipFile(io.BytesIO(packed)) as unopened:
+        archives.check_expansion(str(card), len(packed), unopened)
+    with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    facts = {name: content[name] for name in ("interval", "step", "images", "stopped", "callbacks")}
+    return State(**facts, arrays=arrays)
+
+
+def _remove(card: Path) -> None:
+    card.unlink()  # first: arrays without a card are no state, a card without arrays would be a damaged one
+    card.with_suffix(".npz").unlink(missing_ok=True)
+
+
+def _write(path: Path, buffer: io.BytesIO) -> None:
+    path.write_bytes(buffer.getbuffer())
+
+
+def _text(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, sort_keys=True).encode()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _reason(error: BaseException) -> str:
+    return "its arrays are missing" if isinstance(error, FileNotFoundError) else str(error).partition("\n")[0]

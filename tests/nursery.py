@@ -1,0 +1,206 @@
+"""A process that has imported TensorFlow and used it for nothing, and forks `gan` commands that can be made to fail.
+
+A forked toy run costs a second or two, a new process two imports more. The commands are the real ones; only the
+embedded digits are read once for all of them. Talks in lines of JSON: see `Nursery`.
+"""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+class Nursery:
+    """Starts commands in forks, and waits for them."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+
+    def _ask(self, **request: Any) -> Any:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        return json.loads(self.process.stdout.readline())
+
+    def start(self, *arguments: object, said: Path, **fault: Any) -> int:
+        """Starts `gan ARGUMENTS`, its output to the file `said`; returns the process id. Faults: see `_prepare`."""
+        return int(self._ask(arguments=[*map(str, arguments)], said=str(said), cwd=str(said.parent), fault=fault))
+
+    def signal(self, process: int, number: int) -> None:
+        """Sends a signal to a process that was started and not yet waited for."""
+        os.kill(process, number)
+
+    def wait(self, process: int) -> int:
+        """The exit status of a process, negative for a signal."""
+        return os.waitstatus_to_exitcode(self._ask(wait=process))
+
+    def run(self, *arguments: object, said: Path, **fault: Any) -> tuple[int, str]:
+        """Exit status, and all that was printed."""
+        status = self.wait(self.start(*arguments, said=said, **fault))
+        return status, said.read_text(encoding="utf-8")
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(timeout=60)
+
+
+def _prepare(
+    at_step: int | None = None,
+    send: int = signal.SIGKILL,
+    delay: float = 0.0,
+    in_state: int | None = None,
+    kill_at_line: int | None = None,
+    kill_at_byte: int | None = None,
+    full_at_byte: int | None = None,
+    poison_step: int | None = None,
+    poison: str = "d_loss",
+) -> None:
+    """Makes this process fail in one way.
+
+    at_step: the G update, from 1, after which the signal `send` comes, `delay` seconds later. in_state: number of the
+    state, from 0, whose writing fails: by SIGKILL before the `kill_at_line`-th line of Python that it runs; by a signal
+    in the middle of a write, when a file reaches `kill_at_byte`; or because no file can grow beyond `full_at_byte` from
+    then on. poison_step: the step, from 1, whose loss `poison` becomes NaN.
+    """
+    from gan import state
+
+    if at_step is not None:
+        _signal_at(at_step, send, delay)
+    if in_state is not None:
+        save, number = state.save, 0
+
+        def failing(*arguments: Any) -> None:
+            nonlocal number
+            number += 1
+            if number - 1 != in_state:
+                return save(*arguments)
+            if kill_at_byte is not None:
+                resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+                signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+            limit = kill_at_byte if full_at_byte is None else full_at_byte
+            if limit is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+            if kill_at_line is not None:
+                sys.settrace(each_line(lambda number: number == kill_at_line and os.kill(os.getpid(), signal.SIGKILL)))
+            save(*arguments)
+            sys.settrace(None)
+
+        state.save = failing
+    if poison_step is not None:
+        _poison(poison_step, poison)
+
+
+def each_line(hear: Callable[[int], None]) -> Any:
+    """A trace function that calls `hear` with 1, 2, ... before each line of `gan` that runs."""
+    import gan
+
+    package, number = f"{Path(gan.__file__).parent}{os.sep}", 0
+
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal number
+        if not frame.f_code.co_filename.startswith(package):
+            return None
+        if event == "line":
+            number += 1
+            hear(number)
+        return trace
+
+    return trace
+
+
+def _signal_at(step: int, number: int, delay: float) -> None:
+    from gan.callbacks import Progress
+
+    hear, sent = Progress.on_train_batch_end, False
+
+    def sending(self: Any, batch: int, logs: Any = None) -> None:
+        nonlocal sent
+        hear(self, batch, logs)
+        if not sent and int(self.model.g_optimizer.iterations) >= step:
+            sent = True
+            if delay:
+                threading.Timer(delay, os.kill, (os.getpid(), number)).start()
+            else:
+                os.kill(os.getpid(), number)
+
+    Progress.on_train_batch_end = sending
+
+
+def _poison(step: int, which: str) -> None:
+    import tensorflow as tf
+
+    from gan.losses import LOSSES
+    from gan.model import GAN
+
+    built: list[GAN] = []
+    begin, part = GAN.compile, {"d_loss": "discriminator", "g_loss": "generator"}[which]
+    loss_class = LOSSES["non_saturating"]
+    loss = getattr(loss_class, part)
+
+    def compile_and_remember(self: GAN, *arguments: Any, **options: Any) -> None:
+        begin(self, *arguments, **options)
+        built.append(self)
+
+    def poisoned(self: Any, real: Any, fake: Any) -> Any:
+        here = tf.equal(built[-1].g_optimizer.iterations, step - 1)
+        return loss(self, real, fake) + tf.where(here, float("nan"), 0.0)
+
+    GAN.compile = compile_and_remember
+    setattr(loss_class, part, poisoned)
+
+
+def _serve() -> None:
+    from gan import runtime
+
+    runtime.load_tensorflow()
+    from gan import training
+    from gan.cli.main import main
+    from gan.data import load_dataset
+
+    digits = load_dataset("mnist5k")
+    training.load_dataset = lambda name, fallback: (
+        digits if name == digits.name else load_dataset(name, fallback=fallback)
+    )
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "wait" in request:
+            answers.write(f"{os.waitpid(request['wait'], 0)[1]}\n")
+            continue
+        child = os.fork()
+        if child == 0:
+            said = os.open(request["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(said, 1)
+            os.dup2(said, 2)
+            os.chdir(request["cwd"])
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            status = 70
+            try:
+                _prepare(**request["fault"])
+                status = main(request["arguments"])
+            except SystemExit as ended:
+                status = ended.code
+            except BaseException:
+                import traceback
+
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(status)
+        answers.write(f"{child}\n")
+
+
+if __name__ == "__main__":
+    _serve()

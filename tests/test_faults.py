@@ -1,0 +1,188 @@
+"""What a run survives: kills at any moment, full disks, losses that are no number, and others at the same time."""
+
+import json
+import re
+import signal
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import TOY, assert_same_run, rows_of, small_gan
+from nursery import each_line
+
+from gan import checkpoints, load_generator, state
+from gan.errors import TrainingError
+from gan.state import State
+
+KINDS = ("a line of a state's writing", "a moment of training", "a byte of a state's file")
+CASES = [pytest.param(n, marks=[] if n < 5 else pytest.mark.slow) for n in range(20)]
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory):
+    """How many lines of Python run while each of the four states is written; the later ones remove an older one."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "state").mkdir()
+    counts = []
+    for interval in range(1, 5):
+        ran: list[int] = []
+        before = sys.gettrace()
+        sys.settrace(each_line(ran.append))
+        try:
+            state.save(folder, State(interval, interval, interval, arrays={"a": np.zeros(3)}))
+        finally:
+            sys.settrace(before)
+        counts.append(len(ran))
+    assert 30 < counts[0] < counts[3]
+    return counts
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_run_killed_anywhere_loses_at_most_an_interval_and_ends_as_in_one_go(nursery, toy, lines, tmp_path, case):
+    random = np.random.default_rng(case)
+    run = tmp_path / "run"
+    number = int(random.integers(4))  # of the state
+    size = (toy / "state" / "000000320.npz").stat().st_size
+    fault, status = {
+        KINDS[0]: ({"in_state": number, "kill_at_line": random.integers(lines[number]) + 1}, -signal.SIGKILL),
+        KINDS[1]: ({"at_step": random.integers(1, 15), "delay": random.uniform(0.0, 0.3)}, -signal.SIGKILL),
+        KINDS[2]: ({"in_state": number, "kill_at_byte": random.integers(1, size)}, -signal.SIGXFSZ),
+    }[KINDS[case % 3]]
+    fault = {name: value.item() if hasattr(value, "item") else value for name, value in fault.items()}
+    killed, said = nursery.run("train", *TOY, "--output", run, said=tmp_path / "said", **fault)
+    assert killed == status, said
+    saved, damaged = state.latest(run)
+    assert damaged == []
+    done = len(rows_of(run / "log.csv")) if (run / "log.csv").exists() else 0
+    assert done - (saved.interval if saved else 0) <= 1
+    resumed, said = nursery.run("train", "--resume", run, said=tmp_path / "said")
+    assert resumed == 0, said
+    assert (f"going on from interval {saved.interval} of 4" if saved else "beginning anew") in said
+    assert_same_run(run, toy)
+    assert not list(run.rglob("*.partial*"))
+
+
+def test_a_full_disk_keeps_the_older_states_and_says_which_and_how_to_go_on(nursery, toy, tmp_path):
+    run = tmp_path / "run"
+    status, said = nursery.run("train", *TOY, "--output", run, said=tmp_path / "said", in_state=2, full_at_byte=9_000)
+    assert status == 1
+    assert "Traceback" not in said
+    assert said.splitlines()[-1].startswith("gan: [Errno 27] File too large")
+    assert "the last complete state is that of step 12" in said
+    assert f"gan train --resume {run}" in said
+    names = ["000000096.json", "000000096.npz", "000000192.json", "000000192.npz", "lock"]
+    assert sorted(file.name for file in (run / "state").iterdir()) == names
+    assert load_generator(run)
+    assert nursery.run("train", "--resume", run, said=tmp_path / "said")[0] == 0
+    assert_same_run(run, toy)
+
+
+@pytest.mark.parametrize(("loss", "step"), [("d_loss", 11), ("g_loss", 15)])
+def test_a_loss_that_is_no_number_stops_the_run_before_anything_moves(nursery, tmp_path, loss, step):
+    """Steps run four at a time, so each of these is in the middle of an execution."""
+    run = tmp_path / "run"
+    status, said = nursery.run("train", *TOY, "--output", run, said=tmp_path / "said", poison=loss, poison_step=step)
+    assert status == 1
+    assert said.splitlines()[-1].startswith(f"gan: {loss} became NaN at step {step}.")
+    last = (step - 1) // 6 * 6
+    assert f"the last complete state is that of step {last};" in said
+    saved, damaged = state.latest(run)
+    assert (saved.step, damaged, len(rows_of(run / "log.csv"))) == (last, [], saved.interval)
+    average = [array for name, array in saved.arrays.items() if name.startswith("generator_ema/")]
+    for array, weight in zip(average, load_generator(run).weights, strict=True):
+        np.testing.assert_array_equal(array, weight.numpy())
+
+
+@pytest.mark.parametrize(("part", "loss"), [("discriminator", "d_loss"), ("generator", "g_loss")])
+def test_the_weights_of_the_network_are_not_touched_by_such_a_loss(digits, monkeypatch, part, loss):
+    import tensorflow as tf
+
+    gan = small_gan(steps_per_execution=6, penalties=[])
+    plain = getattr(gan.adversarial_loss, part)
+    monkeypatch.setattr(
+        gan.adversarial_loss,
+        part,
+        lambda real, fake: plain(real, fake) + tf.where(tf.equal(gan.g_optimizer.iterations, 3), float("nan"), 0.0),
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{loss} : Tensor had NaN"):
+        gan.fit(digits.train.batches(16, steps=6), shuffle=False, verbose=0)
+    assert int(gan.g_optimizer.iterations) == 3
+    for network in (gan.generator, gan.discriminator, gan.generator_ema):
+        assert all(np.isfinite(weight.numpy()).all() for weight in network.weights)
+
+
+def test_where_xla_leaves_the_check_out_a_callback_stops_the_run(digits):
+    import tensorflow as tf
+
+    from gan import GAN, build_discriminator, build_generator, callbacks
+
+    gan = GAN(
+        build_generator((28, 28, 1), 4, arch="mlp", width=2), build_discriminator((28, 28, 1), arch="mlp", width=2)
+    )
+    gan.compile("adam", "adam", jit_compile=True)
+    plain = gan.adversarial_loss.generator
+    gan.adversarial_loss = SimpleNamespace(
+        relativistic=False,
+        discriminator=gan.adversarial_loss.discriminator,
+        generator=lambda real, fake: (
+            plain(real, fake) + tf.where(tf.equal(gan.g_optimizer.iterations, 2), float("nan"), 0.0)
+        ),
+    )
+    with pytest.raises(TrainingError, match="g_loss became NaN at or before step 3"):
+        gan.fit(digits.train.batches(16, steps=6), shuffle=False, verbose=0, callbacks=[callbacks.FiniteLosses()])
+
+
+def test_others_at_the_same_time(nursery, tmp_path):
+    """While a run trains it can be looked at and sampled from, not be resumed; and another gets another number."""
+    options = [*TOY[:2], "--steps", "100000", *TOY[4:]]
+    running = [nursery.start("train", *options, said=tmp_path / f"said{n}") for n in range(2)]
+    runs = [tmp_path / "checkpoints" / f"0000{n}-mnist5k" for n in (1, 2)]
+    deadline = time.monotonic() + 120
+    while not all((run / "state" / "000000096.json").exists() for run in runs):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    for picture in range(3):
+        arguments = ["sample", runs[0], "--num", 4, "--out", tmp_path / f"{picture}.png"]
+        status, said = nursery.run(*arguments, said=tmp_path / "said")
+        assert status == 0, said
+    info = json.loads(nursery.run("info", runs[0], "--json", said=tmp_path / "said")[1])
+    assert info["state"]["status"] == "running"
+    assert re.fullmatch(r"step [\d,]+ of 100,000", info["state"]["last_state"])
+    status, said = nursery.run("train", "--resume", runs[0], said=tmp_path / "said")
+    assert status == 2
+    assert "Another process trains in this folder" in said
+    for process in running:
+        nursery.signal(process, signal.SIGTERM)
+    assert [nursery.wait(process) for process in running] == [143, 143]
+    assert sorted(run.name for run in (tmp_path / "checkpoints").iterdir()) == [run.name for run in runs]
+    seen = [int(rows_of(run / "log.csv")[-1]["images"]) for run in runs]
+    assert [checkpoints.read_json(run / "config.json")["result"]["images"] for run in runs] == seen
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow(tmp_path, monkeypatch):
+    """Resident memory after 200 intervals of two steps is within 5 % of that after 20."""
+    from gan import callbacks, train
+    from gan.config import DataConfig, ModelConfig, OptimizationConfig, TrainConfig
+
+    resident = []
+
+    def measure(self, epoch, logs=None):
+        with open("/proc/self/status") as status:  # noqa: PTH123
+            resident.append(next(int(line.split()[1]) for line in status if line.startswith("VmRSS")))
+
+    monkeypatch.setattr(callbacks.Progress, "on_epoch_end", measure)
+    train(
+        TrainConfig(
+            data=DataConfig(dataset="mnist5k"),
+            model=ModelConfig(latent_dim=8, g_width=4, d_width=4),
+            optimization=OptimizationConfig(steps=400, batch_size=16, steps_per_execution=2),
+            eval_every=32,
+        ),
+        output=tmp_path / "run",
+    )
+    assert len(resident) == 200
+    print(f"resident memory: {resident[19]:,} kB after 20 intervals, {resident[199]:,} kB after 200")
+    assert resident[199] < 1.05 * resident[19]

@@ -1,0 +1,229 @@
+"""Files of a state, without TensorFlow: what is found after every kind of damage."""
+
+import io
+import json
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+from gan import checkpoints, state
+from gan.errors import InputError
+from gan.state import State
+
+
+def at(interval, **arrays):
+    arrays = arrays or {"generator/000/kernel": np.arange(6, dtype=np.float32).reshape(2, 3) + interval}
+    callbacks = {"Stop": {"best": float("nan"), "limit": float("inf"), "wait": interval}}
+    return State(interval, 10 * interval, 160 * interval, callbacks=callbacks, arrays=arrays)
+
+
+def names(run):
+    return sorted(file.name for file in (run / "state").iterdir())
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run folder with the states of intervals 1 and 2."""
+    (tmp_path / "state").mkdir()
+    for interval in (1, 2):
+        state.save(tmp_path, at(interval))
+    return tmp_path
+
+
+def test_a_state_comes_back_as_it_was(tmp_path):
+    (tmp_path / "state").mkdir()
+    arrays = {
+        "a/0": np.array([1.5, -0.0, 1e-45], np.float32),
+        "b/0": np.array(7, np.int64),
+        "c/0": np.zeros((0, 3)),
+    }
+    saved = State(3, 30, 480, stopped=True, callbacks={"Log": {"seconds": 0.1 + 0.2, "name": "ü"}}, arrays=arrays)
+    state.save(tmp_path, saved)
+    found, damaged = state.latest(tmp_path)
+    assert damaged == []
+    assert (found.interval, found.step, found.images, found.stopped) == (3, 30, 480, True)
+    assert found.callbacks == saved.callbacks
+    assert list(found.arrays) == list(arrays)
+    for name, array in arrays.items():
+        assert found.arrays[name].dtype == array.dtype
+        assert found.arrays[name].tobytes() == array.tobytes()
+
+
+def test_the_newest_two_states_stay(run):
+    state.save(run, at(3))
+    assert names(run) == ["000000320.json", "000000320.npz", "000000480.json", "000000480.npz"]
+    assert state.latest(run)[0].interval == 3
+    assert np.isnan(state.latest(run)[0].callbacks["Stop"]["best"])
+
+
+def test_no_state_is_none(tmp_path):
+    assert state.latest(tmp_path) == (None, [])
+
+
+def test_arrays_without_their_card_are_no_state(run):
+    (run / "state" / "000000480.npz").write_bytes(b"half")
+    found, damaged = state.latest(run)
+    assert (found.interval, damaged) == (2, [])
+    state.discard_after(run, found)
+    assert names(run) == ["000000160.json", "000000160.npz", "000000320.json", "000000320.npz"]
+
+
+def test_a_card_without_its_arrays_is_a_damaged_state(run):
+    (run / "state" / "000000320.npz").unlink()
+    found, damaged = state.latest(run)
+    assert found.interval == 1
+    assert damaged == ["the state 000000320 is damaged: its arrays are missing"]
+
+
+def test_every_flipped_or_missing_byte_is_noticed(run):
+    random = np.random.default_rng(0)
+    card, arrays = run / "state" / "000000320.json", run / "state" / "000000320.npz"
+    for file in (card, arrays):
+        whole = file.read_bytes()
+        for place in range(len(whole)) if file == card else random.integers(0, len(whole), 60):
+            flipped = bytearray(whole)
+            flipped[place] ^= 1 << int(random.integers(8))
+            file.write_bytes(flipped)
+            found, damaged = state.latest(run)
+            # white space at the end of a card may become other white space, and that is no damage
+            same = file == card and _json(flipped) == _json(whole)
+            assert found.interval == (2 if same else 1), (file, place)
+            assert len(damaged) == (0 if same else 1)
+        for length in (0, 1, len(whole) // 2, len(whole) - 2):
+            file.write_bytes(whole[:length])
+            assert state.latest(run)[0].interval == 1
+        file.write_bytes(whole)
+    assert state.latest(run)[0].interval == 2
+
+
+def _json(content):
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
+
+
+def test_when_both_are_damaged_there_is_none_and_both_are_named(run):
+    for file in (run / "state").glob("*.npz"):
+        file.write_bytes(file.read_bytes()[:-5])
+    found, damaged = state.latest(run)
+    assert found is None
+    assert [line.split(" is ")[0] for line in damaged] == ["the state 000000320", "the state 000000160"]
+
+
+def test_older_states_stay_until_the_new_one_reads_back(run, monkeypatch):
+    monkeypatch.setattr(checkpoints, "sha256", lambda path: "0" * 64)
+    with pytest.raises(OSError, match="does not read back"):
+        state.save(run, at(3))
+    assert {"000000160.json", "000000160.npz", "000000320.json", "000000320.npz"} <= set(names(run))
+    assert state.latest(run)[0].interval == 2
+
+
+def test_a_write_that_fails_leaves_the_older_states_and_nothing_else(run, monkeypatch):
+    before = names(run)
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        state.save(run, at(3))
+    assert names(run) == before
+
+
+def _forge(run, arrays_file):
+    """Puts other arrays into the newest state, with the checksums of a careful stranger."""
+    card = run / "state" / "000000320.json"
+    card.with_suffix(".npz").write_bytes(arrays_file)
+    content = json.loads(card.read_text())["content"] | {"sha256": state._sha256(arrays_file)}
+    card.write_text(json.dumps({"content": content, "sha256": state._sha256(state._text(content))}))
+
+
+class Hostile:
+    def __reduce__(self):
+        return os.mkdir, ("code-was-run",)
+
+
+@pytest.mark.parametrize("pickled", ["object array", "bare pickle"])
+def test_a_pickle_is_never_opened(run, monkeypatch, pickled):
+    monkeypatch.chdir(run)
+    buffer = io.BytesIO()
+    if pickled == "object array":
+        np.savez(buffer, a=np.array([Hostile()], dtype=object))
+    else:
+        buffer.write(pickle.dumps(Hostile()))
+    _forge(run, buffer.getvalue())
+    found, damaged = state.latest(run)
+    assert found.interval == 1
+    assert "damaged" in damaged[0]
+    assert not (run / "code-was-run").exists()
+
+
+def test_arrays_that_unpack_to_far_more_than_their_size_are_refused(run):
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, a=np.zeros(2**26, np.int8))
+    _forge(run, buffer.getvalue())
+    with pytest.raises(InputError, match="unpacks to far more"):
+        state.latest(run)
+
+
+def test_a_header_that_promises_too_much_is_damage(run):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (10**15,)})
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.npy", header.getvalue() + b"1234")
+    _forge(run, buffer.getvalue())
+    assert state.latest(run)[0].interval == 1
+
+
+def test_another_format_is_refused_by_name(run):
+    card = run / "state" / "000000320.json"
+    content = json.loads(card.read_text())["content"] | {"format": 99}
+    card.write_text(json.dumps({"content": content, "sha256": state._sha256(state._text(content))}))
+    with pytest.raises(InputError, match=r"version 1\. .*99"):
+        state.latest(run)
+
+
+def test_what_came_after_the_kept_state_is_discarded_and_so_is_what_was_half_written(run):
+    (run / "state" / ".000000480.17.partial.npz").write_bytes(b"half")
+    (run / "state" / "lock").touch()
+    state.discard_after(run, state.latest(run)[0])
+    assert names(run) == ["000000160.json", "000000160.npz", "000000320.json", "000000320.npz", "lock"]
+    state.discard_after(run, at(1))
+    assert names(run) == ["000000160.json", "000000160.npz", "lock"]
+    state.discard_after(run, None)
+    assert names(run) == ["lock"]
+
+
+def test_one_run_is_locked_by_one_process_and_death_unlocks_it(tmp_path):
+    assert not state.is_locked(tmp_path)
+    code = """
+import sys, time, pathlib, gan.state
+with gan.state.locked(pathlib.Path(sys.argv[1])):
+    print(1, flush=True)
+    time.sleep(99)
+"""
+    holder = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"1\n"
+    assert state.is_locked(tmp_path)
+    with pytest.raises(InputError, match="Another process trains in this folder"), state.locked(tmp_path):
+        pass
+    holder.kill()
+    holder.wait()
+    holder.stdout.close()
+    assert not state.is_locked(tmp_path)
+    with state.locked(tmp_path):
+        assert state.is_locked(tmp_path)
+    assert not state.is_locked(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_cannot_be_locked(tmp_path):
+    (tmp_path / "state").write_text("a file where the folder should be")
+    with pytest.raises(InputError, match="cannot be written"), state.locked(tmp_path):
+        pass
