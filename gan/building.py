@@ -1,5 +1,8 @@
 """From a configuration to a compiled GAN."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from gan import checkpoints, penalties
@@ -27,13 +30,14 @@ def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
     return GAN(generator, discriminator, ema_half_life=model.ema_half_life, seed=config.seed)
 
 
-def compile_gan(gan: GAN, config: TrainConfig, total_steps: int) -> None:
-    """Gives the GAN its optimizers (Adam with cosine decay over the run), loss and penalties."""
-    options = config.optimization
+def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequence[keras.metrics.Metric] = ()) -> None:
+    """Gives the GAN its optimizers (Adam; cosine decay or a constant rate), its loss, penalties and metrics."""
+    options, end = config.optimization, config.learning_rate_end
 
-    def adam(learning_rate: float, steps: int) -> keras.optimizers.Optimizer:
-        decay = keras.optimizers.schedules.CosineDecay(learning_rate, steps, alpha=options.learning_rate_end)
-        return keras.optimizers.Adam(decay, beta_1=options.beta_1, beta_2=options.beta_2)
+    def adam(rate: Any, steps: int) -> keras.optimizers.Optimizer:
+        if end < 1.0:
+            rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=end)
+        return keras.optimizers.Adam(rate, beta_1=options.beta_1, beta_2=options.beta_2)
 
     gan.compile(
         g_optimizer=adam(options.learning_rate, total_steps),
@@ -41,6 +45,7 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int) -> None:
         loss=options.loss,
         penalties=[penalties.PENALTIES[name](options.gamma, every=options.penalty_every) for name in options.penalties],
         critic_steps=options.critic_steps,
+        metrics=metrics,
         steps_per_execution=options.steps_per_execution,
     )
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 GENERATOR, CLASSIFIER, CONFIG = "generator.keras", "classifier.keras", "config.json"
 LOG, SAMPLES, REPORT, PAGE = "log.csv", "samples", "report.json", "report.html"
+TENSORBOARD = "tensorboard"
 RUNS = Path("checkpoints")
 """Where runs go unless told otherwise, relative to the working directory."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from gan.config import TrainConfig
 from gan.data import Dataset
@@ -48,6 +49,7 @@ def fit_intervals(
     *,
     seed: int,
     first_step: int = 0,
+    validation: tf.data.Dataset | None = None,
 ) -> None:
     """Fits one Keras epoch an interval. The callbacks see one training of many epochs; the last may be shorter.
 
@@ -56,6 +58,7 @@ def fit_intervals(
     Args:
         first_step: where an interval of the schedule begins, or its end: then only the callbacks' beginning and end
             happen.
+        validation: what the metrics of `compile` are computed on after each interval; None: they are not.
     """
     together = _OneTraining(list(callbacks), add_history=True, model=gan)
     try:
@@ -64,7 +67,15 @@ def fit_intervals(
             interval = step // schedule.interval_steps
             steps = min(schedule.interval_steps, schedule.total_steps - step)
             batches = dataset.train.batches(schedule.images_per_step, steps=steps, seed=seed, first_step=step)
-            gan.fit(batches, initial_epoch=interval, epochs=interval + 1, callbacks=together, verbose=0, shuffle=False)
+            gan.fit(
+                batches,
+                validation_data=validation,
+                initial_epoch=interval,
+                epochs=interval + 1,
+                callbacks=together,
+                verbose=0,
+                shuffle=False,
+            )
             if gan.stop_training:
                 break
     finally:

@@ -11,8 +11,8 @@ from gan.errors import InputError
 if TYPE_CHECKING:
     from gan.data import Dataset
 
-CHANGEABLE = ("optimization.steps_per_execution",)
-"""Options that a resumed run may have otherwise than it began: they change its speed, not its result."""
+CHANGEABLE = ("optimization.steps_per_execution", "tensorboard")
+"""Options that a resumed run may have otherwise than it began: they change its speed, or what it shows."""
 
 _OF_RESULTS = ("gan-reference", "tensorflow", "keras")
 """Distributions whose version the last bit of a result may depend on."""

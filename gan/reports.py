@@ -64,3 +64,13 @@ def written(name: str, report: Mapping[str, Any], *, side: str = "value") -> str
     if f"{name}_lower" in values:
         return f"{value} ({values[f'{name}_lower']:.3g} to {values[f'{name}_upper']:.3g})"
     return f"{value} ± {values[f'{name}_stderr']:.2g}" if f"{name}_stderr" in values else value
+
+
+def check_card(dataset: str, card: Mapping[str, Any]) -> None:
+    """Raises `InputError` unless the classifier of this card may judge that data set."""
+    if dataset not in card["data_sets"]:
+        raise InputError(
+            "The extractor is for another data set",
+            expected=f"one of {card['data_sets']}, or another --extractor",
+            received=f"dataset={dataset!r}",
+        )

@@ -16,6 +16,7 @@ from gan.endings import Say, broken_off, check_restart, going_on, way_on
 from gan.fitting import Schedule, fit_intervals, schedule_of
 from gan.model import GAN
 from gan.state import State
+from gan.watching import Watch, check_monitor, outcome, stopping_callbacks, watch
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Run:
     """What a training run left behind. `logs` is the last row of log.csv; `images` counts the reals that D saw.
 
     `signal` is the number of the one that interrupted it (2: Ctrl-C, 15: SIGTERM), None when it ended by itself.
+    `stopped_by` is what ended it before its length did: `target` (the tolerance, which is to be confirmed), `patience`
+    or `collapse`. `interval` is the one whose generator was put back in the end; None: it is the last one.
     """
 
     folder: Path
@@ -36,6 +39,8 @@ class Run:
     interrupted: bool
     logs: dict[str, Any]
     signal: int | None = None
+    stopped_by: str | None = None
+    interval: int | None = None
 
 
 def train(
@@ -63,11 +68,11 @@ def train(
     checkpoints.check_output(output)
     device = _start(config, say)
     dataset = load_dataset(config.data.dataset, fallback=config.data.dataset_fallback)
-    gan, schedule = _compiled(config, dataset, say)
+    gan, schedule, watched = _compiled(config, dataset, say)
     record = records.make(config, dataset, device, schedule.total_steps, name)
     folder = checkpoints.new_run(output, name or dataset.name)
     with state.locked(folder):
-        return _run(folder, record, dataset, gan, schedule, None, say, fresh=True)
+        return _run(folder, config, record, dataset, gan, schedule, watched, None, say, fresh=True)
 
 
 def resume(run: str | Path, *, config: TrainConfig | None = None, console: Console | None = None) -> Run:
@@ -102,9 +107,9 @@ def resume(run: str | Path, *, config: TrainConfig | None = None, console: Conso
             warnings.warn(line, stacklevel=2)
         dataset = load_dataset(record["dataset"]["name"], fallback="none")
         records.check_dataset(record, dataset)
-        gan, schedule = _compiled(replace(config, init_from=None) if saved else config, dataset, say)
+        gan, schedule, watched = _compiled(replace(config, init_from=None) if saved else config, dataset, say)
         record = records.resumed(record, config, device, saved.step if saved else 0)
-        return _run(folder, record, dataset, gan, schedule, saved, say, fresh=False)
+        return _run(folder, config, record, dataset, gan, schedule, watched, saved, say, fresh=False)
 
 
 def _start(config: TrainConfig, say: Say) -> str:
@@ -113,23 +118,27 @@ def _start(config: TrainConfig, say: Say) -> str:
     return device
 
 
-def _compiled(config: TrainConfig, dataset: Dataset, say: Say) -> tuple[GAN, Schedule]:
+def _compiled(config: TrainConfig, dataset: Dataset, say: Say) -> tuple[GAN, Schedule, Watch]:
     gan = build_gan(config, dataset)
     schedule = schedule_of(config, dataset)
-    compile_gan(gan, config, schedule.total_steps)
+    watched = watch(config.stopping, dataset)
+    compile_gan(gan, config, schedule.total_steps, watched.metrics)
+    check_monitor(config.stopping, gan)
     say(
         f"{dataset.name}: {len(dataset.train):,} training images; {schedule.total_steps:,} steps of "
         f"{schedule.images_per_step}, that is {schedule.total_steps * schedule.images_per_step:,} images"
     )
-    return gan, schedule
+    return gan, schedule, watched
 
 
 def _run(
     folder: Path,
+    config: TrainConfig,
     record: dict[str, Any],
     dataset: Dataset,
     gan: GAN,
     schedule: Schedule,
+    watched: Watch,
     saved: State | None,
     say: Say,
     *,
@@ -143,18 +152,28 @@ def _run(
     )
     log = callbacks.RunLog(folder / checkpoints.LOG, images_per_step=per_step)
     grid = callbacks.SampleGrid(samples, seed=0, images_per_step=per_step)
+    saver = callbacks.GeneratorCheckpoint(generator)
     interrupt = callbacks.StopOnInterrupt()
+    rules = stopping_callbacks(
+        config.stopping,
+        dataset,
+        intervals=schedule.intervals,
+        images_per_interval=schedule.interval_steps * per_step,
+        say=say,
+    )
     parts: list[keras.callbacks.Callback] = [
         callbacks.FiniteLosses(),
         log,
-        callbacks.GeneratorCheckpoint(generator),
+        saver,
         grid,
+        *_boards(config, folder, grid, per_step),
         callbacks.Progress(
             say.console,
             total_images=schedule.total_steps * per_step,
             images_per_step=per_step,
             first_image=saved.images if saved else 0,
         ),
+        *rules,
     ]
     keeper = callbacks.TrainingState(
         folder,
@@ -179,9 +198,17 @@ def _run(
         if saved is not None and not generator.exists():
             checkpoints.write(generator, gan.generator_ema.save)
         fit_intervals(
-            gan, dataset, [*parts, keeper, interrupt], schedule, seed=record["config"]["seed"], first_step=first_step
+            gan,
+            dataset,
+            [*parts, keeper, interrupt],
+            schedule,
+            seed=config.seed,
+            first_step=first_step,
+            validation=watched.batches,
         )
+        saver.save()  # the rules may have put another interval's average back
 
+    stopped_by, interval = outcome(rules)
     steps = int(gan.g_optimizer.iterations)
     record |= {
         "result": {
@@ -190,6 +217,8 @@ def _run(
             "seconds": log.last_row.get("seconds", 0.0),
             "compile_seconds": round(log.compile_seconds or 0.0, 3),
             "interrupted": interrupt.interrupted,
+            "stopped_by": stopped_by,
+            "interval": interval,
         },
         "sha256": checkpoints.sha256(generator),
     }
@@ -199,13 +228,21 @@ def _run(
     return _left(folder, record, signal=interrupt.signal)
 
 
+def _boards(config: TrainConfig, folder: Path, grid: callbacks.SampleGrid, per_step: int) -> list[Any]:
+    if not config.tensorboard:
+        return []
+    board = folder / checkpoints.TENSORBOARD
+    return [callbacks.TensorBoard(board, images_per_step=per_step, grid=grid, config=config.as_dict())]
+
+
 def _left(folder: Path, record: dict[str, Any], *, signal: int | None = None) -> Run:
     """What a run left, from its record, log and samples."""
-    samples = folder / checkpoints.SAMPLES
+    grids = sorted((folder / checkpoints.SAMPLES).glob("*.png"))
+    last = record["result"].get("interval") or len(grids)
     return Run(
         folder=folder,
         generator=folder / checkpoints.GENERATOR,
-        samples=max(samples.glob("*.png"), default=samples),
+        samples=grids[last - 1] if grids else folder / checkpoints.SAMPLES,
         dataset=record["dataset"]["name"],
         logs=callbacks.run_log.last_row(folder / checkpoints.LOG),
         signal=signal,

@@ -13,6 +13,7 @@ from gan.config import StoppingConfig
 from gan.data import Dataset, Split
 from gan.errors import InputError
 from gan.metrics import PairwiseSSIM
+from gan.model import GAN
 from gan.quality import quality_metric
 
 PROBE = "mnist-probe"
@@ -63,6 +64,14 @@ def find_probe(options: StoppingConfig, dataset: str) -> str | None:
     return None
 
 
+def check_monitor(options: StoppingConfig, gan: GAN) -> None:
+    """Raises `InputError` when the monitor is no number that this GAN logs, before the first step."""
+    measured = {f"val_{name}" for metric in gan.evaluation_metrics for name in metric.result()}
+    known = sorted({*gan.step_means.names, *measured})
+    if options.monitor is not None and options.monitor not in known:
+        raise InputError("Unknown `monitor`", expected=f"one of {known}", received=f"monitor={options.monitor!r}")
+
+
 def stopping_callbacks(
     options: StoppingConfig,
     dataset: Dataset,
@@ -90,6 +99,19 @@ def stopping_callbacks(
         say=say,
     )
     return [*found, collapse]  # the last one that puts weights back wins
+
+
+def outcome(rules: list[keras.callbacks.Callback]) -> tuple[str | None, int | None]:
+    """(what ended the training: `target`, `patience`, `collapse` or None; the interval whose average was put back)."""
+    stopped_by: str | None = None
+    epoch: int | None = None
+    for rule in rules:
+        if isinstance(rule, callbacks.ToleranceEarlyStopping):
+            stopped_by, epoch = rule.stopped_by, rule.best_epoch
+        elif isinstance(rule, callbacks.CollapseMonitor) and rule.stopped:
+            stopped_by = "collapse"
+            epoch = rule.healthy_epoch if rule.action == "restore" else epoch
+    return stopped_by, None if epoch is None else epoch + 1
 
 
 def _batches(split: Split) -> tf.data.Dataset:

@@ -40,7 +40,8 @@ class CollapseMonitor(keras.callbacks.Callback):
         ailments: the limits; None: `Ailments()`.
         say: takes each line.
 
-    Attributes: `ailing` (ailments that are there now), `healthy_epoch` (the last one without any sign; None before).
+    Attributes: `ailing` (ailments that are there now), `healthy_epoch` (the last one without any sign; None before),
+    `stopped` (whether this callback ended the training).
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class CollapseMonitor(keras.callbacks.Callback):
         self.healthy_epoch: int | None = None
         self._in_a_row = {COLLAPSE: 0, WON: 0}
         self._told = False
-        self._stopped = False
+        self.stopped = False
         self._healthy_weights: list[np.ndarray] | None = None
 
     @property
@@ -79,7 +80,7 @@ class CollapseMonitor(keras.callbacks.Callback):
         if not self._resumed:
             self._reset()
         self._resumed = False
-        self._stopped = False
+        self.stopped = False
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         found = self.ailments.signs(logs or {})
@@ -101,7 +102,7 @@ class CollapseMonitor(keras.callbacks.Callback):
     def _believe(self, epoch: int, ailment: str, signs: Sequence[str]) -> None:
         then = ""
         if self.action != "warn":
-            self._stopped = self.model.stop_training = True
+            self.stopped = self.model.stop_training = True
             then = " Training stops."
         if self.action == "restore":
             last = "none, nothing is" if self.healthy_epoch is None else f"interval {self.healthy_epoch + 1},"
@@ -111,12 +112,17 @@ class CollapseMonitor(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if not self._told:
             self.say("The collapse monitor saw nothing: none of the logs that it reads was there.")
-        if self._stopped and self._healthy_weights is not None:
+        if self.stopped and self._healthy_weights is not None:
             averaged(self.model).set_weights(self._healthy_weights)
 
     def get_state(self) -> dict[str, Any]:
         """What the next epoch is judged by, for JSON. The weights of the last healthy epoch: `get_arrays`."""
-        return {"in_a_row": dict(self._in_a_row), "healthy_epoch": self.healthy_epoch, "told": self._told}
+        return {
+            "in_a_row": dict(self._in_a_row),
+            "healthy_epoch": self.healthy_epoch,
+            "told": self._told,
+            "stopped": self.stopped,
+        }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Goes on where `get_state` was called, in the next training too: its beginning does not reset this."""
@@ -124,6 +130,7 @@ class CollapseMonitor(keras.callbacks.Callback):
             raise InputError("Bad state", expected="what get_state() gave", received=repr(state))
         self._in_a_row = dict(state["in_a_row"])
         self.healthy_epoch, self._told = state["healthy_epoch"], state["told"]
+        self.stopped = state["stopped"]
         self._resumed = True
 
     def get_arrays(self) -> list[np.ndarray]:

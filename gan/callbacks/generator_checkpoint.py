@@ -21,6 +21,10 @@ class GeneratorCheckpoint(keras.callbacks.Callback):
         self.path = path
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.save()
+
+    def save(self) -> None:
+        """Writes the average as it is now."""
         if not all(np.isfinite(weight.numpy()).all() for weight in self.model.generator_ema.weights):
             step = int(self.model.g_optimizer.iterations)
             raise TrainingError(f"The averaged generator is NaN or infinite at step {step}.")

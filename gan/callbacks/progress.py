@@ -8,9 +8,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+SHOWN = {
+    "g_loss": "g_loss",
+    "d_loss": "d_loss",
+    "real_accuracy": "real_accuracy",
+    "fake_accuracy": "fake_accuracy",
+    "val_frechet_distance": "frechet",
+    "val_error_rate": "error_rate",
+}
+"""Logs of the line of an interval, one that a narrow terminal can hold, and what they are called there."""
+
 
 class Progress(keras.callbacks.Callback):
-    """Shows images seen, images/s and the time left on `console`, and prints the losses of each epoch.
+    """Shows images seen, images/s and the time left on `console`, and prints a line of losses and quality an epoch.
 
     Where the console is no terminal there is no bar, only the lines.
     """
@@ -44,7 +54,7 @@ class Progress(keras.callbacks.Callback):
         self._bar.update(self._task, completed=self._seen, description="training", speed=speed)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        values = "  ".join(f"{name} {value:.3f}" for name, value in (logs or {}).items())
+        values = "  ".join(f"{short} {(logs or {})[name]:.3f}" for name, short in SHOWN.items() if name in (logs or {}))
         self._bar.console.print(
             f"{self._seen:>9,} images  {self._speed():>6,.0f} images/s  {values}", highlight=False, soft_wrap=True
         )

@@ -11,7 +11,6 @@ from tyro.conf import Positional, arg
 from gan import checkpoints, reports, runtime
 from gan.checks import check_seed, check_share, check_whole
 from gan.cli.output import print_result
-from gan.errors import InputError
 from gan.tolerance import EXIT_STATUS
 
 
@@ -41,6 +40,15 @@ class Evaluate:
 
     def run(self) -> int:
         """Evaluates, writes the report, prints a table; answers with the verdict's exit status."""
+        report, folder = self.report()
+        if self.json:
+            print_result(report, as_json=True)
+        else:
+            _print(report, folder)
+        return EXIT_STATUS[report["verdict"]]
+
+    def report(self) -> tuple[dict[str, Any], Path | None]:
+        """Evaluates, and writes the report; returns it, and the folder where it is."""
         if self.num is not None:
             check_whole("num", self.num, 200)
         check_share("tolerance", self.tolerance)
@@ -49,12 +57,7 @@ class Evaluate:
         described = checkpoints.describe(self.checkpoint)
         _, card = checkpoints.find_classifier(self.extractor)
         name = self.dataset or self._trained_on() or card["data_sets"][0]
-        if name not in card["data_sets"]:
-            raise InputError(
-                "The extractor is for another data set",
-                expected=f"one of {card['data_sets']}, or another --extractor",
-                received=f"dataset={name!r}",
-            )
+        reports.check_card(name, card)
         folder = self.output or self._run_folder()
         if folder is not None:
             checkpoints.check_writable(folder / checkpoints.REPORT)
@@ -75,11 +78,7 @@ class Evaluate:
             folder.mkdir(parents=True, exist_ok=True)
             checkpoints.write(folder / checkpoints.PAGE, lambda beside: beside.write_text(written, encoding="utf-8"))
             checkpoints.write_json(folder / checkpoints.REPORT, report)
-        if self.json:
-            print_result(report, as_json=True)
-        else:
-            _print(report, folder)
-        return EXIT_STATUS[report["verdict"]]
+        return report, folder
 
     def _trained_on(self) -> str | None:
         """Name of the data set in the record of the run, if there is one."""

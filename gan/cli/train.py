@@ -10,9 +10,12 @@ from typing import Annotated, Any
 from tyro.conf import Suppress
 
 from gan import checkpoints, records, runtime, state
+from gan.cli.evaluate import Evaluate
 from gan.cli.output import print_result
 from gan.config import PRESETS, TrainConfig, config_from_dict
 from gan.errors import InputError
+from gan.reports import check_card
+from gan.tolerance import EXIT_STATUS
 
 DEFAULT_PRESET = "mnist"
 SIGNALLED = 128
@@ -23,7 +26,8 @@ SIGNALLED = 128
 class Train:
     """Train a GAN: gan train [PRESET] [--option value ...]. `gan presets` lists the presets; the default is mnist.
 
-    Writes a run folder with the averaged generator, its configuration, a log and samples.
+    Writes a run folder with the averaged generator, its configuration, a log and samples. With --tolerance the exit
+    status is that of `gan evaluate`: 0 within, 3 exceeded, 4 undecided.
     """
 
     config: TrainConfig = field(default_factory=TrainConfig)
@@ -32,6 +36,8 @@ class Train:
     """A run folder whose broken-off run goes on, from its last complete interval; other options stay as it has them."""
     output: Path | None = None
     """The run folder; None: the next number under checkpoints/."""
+    extractor: str = "mnist-classifier"
+    """With a tolerance: folder or shipped name of the classifier that confirms it in the end, not the probe."""
     dry_run: bool = False
     """Print the resolved configuration as JSON and stop."""
     json: bool = False
@@ -51,9 +57,11 @@ class Train:
             run = train(self.config, output=self.output, name=self._name())
         else:
             run = resume(self.resume, config=self.config)
+        confirmed = self._confirm(run.folder, run.dataset) if self._to_confirm and not run.signal else None
         if self.json:
             paths = {k: str(getattr(run, k)) for k in ("folder", "generator", "samples")}
-            print_result({**asdict(run), **paths}, as_json=True)
+            verdict = {} if confirmed is None else {"verdict": confirmed["verdict"], "confirmed": confirmed["summary"]}
+            print_result({**asdict(run), **paths, **verdict}, as_json=True)
         else:
             print_result(
                 {
@@ -64,11 +72,24 @@ class Train:
                     + (", then interrupted" if run.interrupted else ""),
                     **({"resume": f"gan train --resume {run.folder}"} if run.interrupted else {}),
                     "sample": f"gan sample {run.folder} --num 64 --out digits.png",
-                    "evaluate": f"gan evaluate {run.folder}",
+                    **_ending(run.stopped_by, run.interval),
+                    **_verdict(run.folder, confirmed),
                 },
                 as_json=False,
             )
-        return SIGNALLED + run.signal if run.signal else 0
+        if run.signal:
+            return SIGNALLED + run.signal
+        return 0 if confirmed is None else EXIT_STATUS[confirmed["verdict"]]
+
+    @property
+    def _to_confirm(self) -> bool:
+        return self.config.stopping.tolerance is not None
+
+    def _confirm(self, run: Path, dataset: str) -> dict[str, Any]:
+        """The report of the finished run on fresh samples, by a classifier that did not choose it."""
+        tolerance = self.config.stopping.tolerance
+        assert tolerance is not None
+        return Evaluate(str(run), dataset=dataset, extractor=self.extractor, tolerance=tolerance).report()[0]
 
     def _check(self) -> dict[str, Any]:
         """What a dry run says of a run that goes on. Raises `InputError` for what can be refused before TensorFlow."""
@@ -76,6 +97,9 @@ class Train:
             checkpoints.check_output(self.output)
             if self.config.init_from is not None:
                 checkpoints.find_generator(self.config.init_from)
+            if self._to_confirm:
+                _, card = checkpoints.find_classifier(self.extractor)
+                check_card(self.config.data.dataset, card)
             return {}
         if self.output is not None:
             expected = "--resume RUN alone: a run goes on in its own folder"
@@ -88,6 +112,18 @@ class Train:
         """The preset's, with the name of the data set in the place of its own where that is another."""
         asked = re.sub("[^a-z0-9_]+", "-", self.config.data.dataset.lower())
         return self.preset.replace(PRESETS[self.preset].data.dataset, asked, 1)
+
+
+def _ending(stopped_by: str | None, interval: int | None) -> dict[str, str]:
+    """What ended the run early, and which average it left."""
+    ended = {} if stopped_by is None else {"stopped by": stopped_by}
+    return ended | ({} if interval is None else {"kept": f"the average of interval {interval}"})
+
+
+def _verdict(run: Path, confirmed: dict[str, Any] | None) -> dict[str, str]:
+    if confirmed is None:
+        return {"evaluate": f"gan evaluate {run}"}
+    return {"verdict": confirmed["verdict"], **confirmed["summary"], "report": str(run / checkpoints.PAGE)}
 
 
 def resumed(options: Sequence[str]) -> Train | None:

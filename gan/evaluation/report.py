@@ -15,6 +15,7 @@ from gan.errors import InputError
 from gan.evaluation.sides import FLOOR_DRAWS, NEAREST, Reference, Side
 from gan.evaluation.words import MEANING, summary
 from gan.metrics.neighbours import Neighbours
+from gan.reports import check_card
 from gan.tolerance import ErrorRate, samples_needed, verdict
 
 EVALUATION_SEED = 1_000_003
@@ -191,16 +192,6 @@ def evaluate_pictures(
         "neighbours": _beside(fake_side, near["fake"], dataset.train.images),
     }
     return Evaluation(report, drawn)
-
-
-def check_card(dataset: str, card: dict[str, Any]) -> None:
-    """Raises `InputError` unless the classifier of this card may judge that data set."""
-    if dataset not in card["data_sets"]:
-        raise InputError(
-            "The extractor is for another data set",
-            expected=f"one of {card['data_sets']}, or another extractor",
-            received=f"dataset={dataset!r}",
-        )
 
 
 def _check_generator(generator: keras.Model, dataset: Dataset) -> None:

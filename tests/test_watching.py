@@ -1,0 +1,124 @@
+"""What a training run measures each interval, and what it does about it."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import assert_same, rows_of, small_gan
+
+from gan import load_generator, sampling
+from gan.classifier import Extractor, as_input, load_classifier
+from gan.config import DataConfig, ModelConfig, OptimizationConfig, StoppingConfig, TrainConfig
+from gan.errors import InputError
+from gan.quality import quality, quality_metric
+from gan.training import train
+from gan.watching import find_probe, watch
+
+
+def tiny(**stopping):
+    return TrainConfig(
+        data=DataConfig("mnist5k"),
+        model=ModelConfig(g_width=4, d_width=4),
+        optimization=OptimizationConfig(steps=40, steps_per_execution=5),
+        stopping=StoppingConfig(eval_num=200, **stopping),
+        eval_every=320,
+    )
+
+
+def test_numbers_of_training_are_those_of_a_report(small_classifier, digits):
+    """One code: what `fit` logs on validation batches is `quality` of the same images, labels and latents."""
+    extractor = Extractor(load_classifier(small_classifier[0])[0])
+    gan = small_gan(metrics=[quality_metric(extractor)])
+    held_out = digits.validation.take(np.arange(230))
+    real = as_input(held_out.images)
+    logged = gan.evaluate(
+        tf.data.Dataset.from_tensor_slices((real, held_out.labels)).batch(100), return_dict=True, verbose=0
+    )
+
+    z = [sampling.evaluation_latents(gan.seed, batch, (size, 8)) for batch, size in enumerate((100, 100, 30))]
+    fake = gan.generator_ema([tf.concat(z, 0), tf.constant(held_out.labels)], training=False).numpy()
+    reported = quality(extractor, extractor.arrays(real), extractor.arrays(fake), held_out.labels)
+    assert logged == {name: pytest.approx(value, rel=1e-4, abs=1e-6) for name, value in reported.items()}
+
+
+def test_evaluation_sees_the_same_fakes_each_time_and_changes_nothing(digits):
+    gan = small_gan(metrics=list(watch(StoppingConfig(eval_num=100), digits).metrics))
+    batches = watch(StoppingConfig(eval_num=100), digits).batches
+    before = [np.array(variable) for variable in gan.variables if "metric" not in variable.path]
+    first, second = (gan.evaluate(batches, return_dict=True, verbose=0) for _ in range(2))
+    assert first == second
+    nets = (gan.generator, gan.discriminator, gan.generator_ema)
+    after = [np.array(variable) for variable in gan.variables if "metric" not in variable.path]
+    assert len(before) >= sum(len(net.weights) for net in nets)
+    assert_same(before, after)
+
+
+def test_the_probe_is_found_where_it_is_for_the_data(small_classifier):
+    assert find_probe(StoppingConfig(), "mnist") == "mnist-probe"
+    assert find_probe(StoppingConfig(), "kmnist") is None
+    assert find_probe(StoppingConfig(probe="none"), "mnist") is None
+    assert find_probe(StoppingConfig(probe=str(small_classifier[0])), "mnist5k") == str(small_classifier[0])
+    with pytest.raises(InputError, match="another data set"):
+        find_probe(StoppingConfig(probe="mnist-probe"), "kmnist")
+    with pytest.raises(InputError, match="another data set"):
+        find_probe(StoppingConfig(tolerance=0.02), "kmnist")
+    with pytest.raises(InputError, match="No such classifier"):
+        find_probe(StoppingConfig(probe="nonsense"), "mnist")
+
+
+def test_without_a_probe_nothing_is_measured(digits, tmp_path):
+    run = train(tiny(probe="none"), output=tmp_path / "run")
+    assert not any(name.startswith("val_") for name in run.logs)
+    assert watch(StoppingConfig(probe="none"), digits).batches is None
+
+
+def test_patience_ends_a_run_and_the_best_average_is_kept(tmp_path):
+    run = train(tiny(monitor="val_pairwise_ssim_real", patience=2), output=tmp_path / "run")  # never changes
+    rows = rows_of(tmp_path / "run" / "log.csv")
+    assert (run.stopped_by, run.interval, len(rows)) == ("patience", 1, 3)
+    assert run.samples.name == "000000320.png"
+    shorter = train(tiny(monitor="val_pairwise_ssim_real", patience=1), output=tmp_path / "shorter")
+    assert shorter.interval == 1
+    kept, same = (load_generator(tmp_path / name).get_weights() for name in ("run", "shorter"))
+    for a, b in zip(kept, same):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    record = json.loads((tmp_path / "run" / "config.json").read_text())["result"]
+    assert (record["stopped_by"], record["interval"]) == ("patience", 1)
+
+
+def test_a_stale_run_lowers_both_rates_instead(tmp_path):
+    train(tiny(monitor="val_pairwise_ssim_real", patience=1, when_stale="reduce"), output=tmp_path / "run")
+    rates = [float(row["learning_rate"]) for row in rows_of(tmp_path / "run" / "log.csv")]
+    np.testing.assert_allclose(rates, [2e-3, 2e-3, 1e-3, 5e-4], rtol=1e-6)
+
+
+def test_a_misspelt_monitor_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(InputError, match=r"one of .*val_frechet_distance.*monitor='val_frechet'"):
+        train(tiny(monitor="val_frechet"), output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_tolerance_nominates_and_fresh_samples_confirm(gan_command, small_classifier, tmp_path):
+    """Everything is within a tolerance of 1, but an untrained generator covers nothing."""
+    options = ["--dataset", "mnist5k", "--steps", 40, "--eval-every", 320, "--g-width", 4, "--d-width", 4]
+    options += ["--tolerance", 1.0, "--probe", small_classifier[0], "--extractor", small_classifier[0]]
+    done = gan_command("train", *options, "--output", tmp_path / "run", "--tensorboard", "--json")
+    assert done.returncode == 4, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["stopped_by"], said["interval"], said["verdict"]) == ("target", 1, "undecided")
+    assert "Stopped by target at interval 1" in done.stderr
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["undecided_because_of"] == "coverage"
+    assert said["confirmed"] == report["summary"]
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+    keras.saving.load_model(tmp_path / "run" / "generator.keras")
+
+
+def test_what_cannot_be_confirmed_is_refused_before_training(gan_command, tmp_path):
+    done = gan_command("train", "--dataset", "kmnist", "--tolerance", 0.02, "--output", tmp_path / "run")
+    assert done.returncode == 2
+    assert "another data set" in done.stderr
+    assert not (tmp_path / "run").exists()
