@@ -33,6 +33,7 @@ checkpoints: .venv/installed
 	$(BIN)/gan train-classifier mnist-probe --output build/checkpoints/mnist-probe
 	$(BIN)/gan train mnist --dataset-fallback none --output build/checkpoints/mnist
 	cd build/checkpoints/mnist/samples && ls *.png | sort -r | tail -n +2 | xargs rm
+	rm -r build/checkpoints/mnist/state
 	for name in mnist-classifier mnist-probe mnist; do \
 		rm -rf checkpoints/$$name && mv build/checkpoints/$$name checkpoints/$$name || exit 1; done
 

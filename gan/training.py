@@ -145,11 +145,8 @@ def _run(
     fresh: bool,
 ) -> Run:
     """Trains from `saved`, or from the beginning, to the end, and completes the record."""
-    per_step, samples, generator = (
-        schedule.images_per_step,
-        folder / checkpoints.SAMPLES,
-        folder / checkpoints.GENERATOR,
-    )
+    per_step = schedule.images_per_step
+    samples, generator = folder / checkpoints.SAMPLES, folder / checkpoints.GENERATOR
     log = callbacks.RunLog(folder / checkpoints.LOG, images_per_step=per_step)
     grid = callbacks.SampleGrid(samples, seed=0, images_per_step=per_step)
     saver = callbacks.GeneratorCheckpoint(generator)
