@@ -79,7 +79,7 @@ def test_a_full_disk_keeps_the_older_states_and_says_which_and_how_to_go_on(nurs
     assert_same_run(run, toy)
 
 
-@pytest.mark.parametrize(("loss", "step"), [("d_loss", 11), ("g_loss", 15)])
+@pytest.mark.parametrize(("loss", "step"), [("g_loss", 15), pytest.param("d_loss", 11, marks=pytest.mark.slow)])
 def test_a_loss_that_is_no_number_stops_the_run_before_anything_moves(nursery, tmp_path, loss, step):
     """Steps run four at a time, so each of these is in the middle of an execution."""
     run = tmp_path / "run"

@@ -43,7 +43,9 @@ def test_a_run_of_the_default_preset_killed_in_the_middle_of_an_interval_ends_as
     assert record["sha256"] == checkpoints.sha256(killed / "generator.keras")
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
+)
 def test_a_run_stopped_by_a_signal_saves_says_so_and_goes_on(nursery, toy, tmp_path, number, status):
     run = tmp_path / "run"
     done, said = nursery.run("train", *TOY, "--output", run, said=tmp_path / "said", at_step=9, send=number)
@@ -94,7 +96,7 @@ def files_of(run):
     return {str(file.relative_to(run)): file.read_bytes() for file in run.rglob("*") if file.is_file()}
 
 
-@pytest.mark.parametrize("damage", ["flipped", "empty card"])
+@pytest.mark.parametrize("damage", ["flipped", pytest.param("empty card", marks=pytest.mark.slow)])
 def test_a_damaged_state_is_said_and_the_one_before_it_is_gone_on_with(nursery, toy, broken_off, tmp_path, damage):
     arrays = broken_off / "state" / "000000320.npz"
     if damage == "empty card":
