@@ -73,5 +73,7 @@ def going_on(folder: Path, saved: State | None, schedule: Schedule) -> str:
 
 def way_on(folder: Path, last: State | None) -> str:
     """The line about how a run that was broken off can go on."""
-    found = f"the last complete state is that of step {last.step:,}" if last else "no interval is complete yet"
-    return f"{found}; gan train --resume {folder} goes on from there"
+    command = f"gan train --resume {folder}"
+    if last is None:
+        return f"no interval is complete yet; {command} begins anew"
+    return f"the last complete state is that of step {last.step:,}; {command} goes on from there"
