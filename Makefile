@@ -16,10 +16,10 @@ train: .venv/installed
 	$(BIN)/gan train $(ARGS)
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-all: lint
-	$(BIN)/pytest -m "slow or not slow"
+	$(BIN)/pytest -n 2 --dist loadfile -m "slow or not slow"
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

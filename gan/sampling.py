@@ -13,7 +13,7 @@ from gan.checks import check_not_negative, check_sampling, check_whole, labels_f
 BLOCK = 1_024
 """Latents are drawn in blocks of this many: one call a block is 30 times faster than one a latent."""
 
-_SAMPLING, _TRAINING, _EVALUATION, _NOISE, _PROJECTION = range(5)
+_SAMPLING, _TRAINING, _EVALUATION, _PROJECTION, _NOISE = range(5)
 """Streams of random numbers. The same seed in another stream gives unrelated numbers."""
 
 

@@ -33,7 +33,7 @@ def test_its_commands_exist(gan_command):
     for line in block.splitlines():
         arguments = line.partition("#")[0].split()
         assert arguments[0] == "gan"
-        if arguments[1] == "train":
+        if arguments[1] == "train" and "--resume" not in arguments:
             assert gan_command(*arguments[1:], "--dry-run").returncode == 0
         else:
             options = {word for word in arguments if word.startswith("--")}

@@ -1,6 +1,7 @@
 """Error rates of a classifier and of a generator: what a perturbation curve measures at each of its points."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -114,8 +115,7 @@ def _forward(model: keras.Model) -> Callable[[Any], np.ndarray]:
 
     Not `predict`: that compiles with XLA, which makes convolutions on a CPU many times slower.
     """
-    call = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
-    compute = (lambda x: model(x, training=False)) if model.run_eagerly else call
+    compute = (lambda x: model(x, training=False)) if model.run_eagerly else _compiled(model)
 
     def forward(x: Any) -> np.ndarray:
         outputs = compute(keras.tree.map_structure(_as_tensor, x))
@@ -124,6 +124,11 @@ def _forward(model: keras.Model) -> Callable[[Any], np.ndarray]:
         return np.asarray(keras.ops.cast(outputs, "float32"))
 
     return forward
+
+
+@lru_cache(maxsize=2)  # a curve asks for the same model, and the same judge, at each of its points
+def _compiled(model: keras.Model) -> Callable[[Any], Any]:
+    return tf.function(lambda x: model(x, training=False), reduce_retracing=True)
 
 
 def _as_tensor(leaf: Any) -> Any:
