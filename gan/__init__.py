@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gan.checkpoints import list_checkpoints, load_generator
+    from gan.classifier import load_classifier
     from gan.data import Dataset, Split, load_dataset
     from gan.errors import InputError
+    from gan.evaluation import evaluate
     from gan.model import GAN
     from gan.networks import build_discriminator, build_generator
     from gan.projection import project
@@ -20,10 +22,12 @@ _HOME = {
     "Split": "gan.data",
     "build_discriminator": "gan.networks",
     "build_generator": "gan.networks",
+    "evaluate": "gan.evaluation",
     "generate": "gan.sampling",
     "interpolate": "gan.sampling",
     "latents": "gan.sampling",
     "list_checkpoints": "gan.checkpoints",
+    "load_classifier": "gan.classifier",
     "load_dataset": "gan.data",
     "load_generator": "gan.checkpoints",
     "project": "gan.projection",
@@ -46,6 +50,8 @@ __all__ = [  # noqa: RUF022 - in the order in which one meets them
     "interpolate",
     "latents",
     "project",
+    "load_classifier",
+    "evaluate",
     "InputError",
 ]
 

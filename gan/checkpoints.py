@@ -92,9 +92,8 @@ def find_classifier(checkpoint: str | Path) -> tuple[Path, dict[str, Any]]:
             received=str(checkpoint),
         )
     card = read_json(card_path)
-    described = isinstance(card, dict) and {"dataset", "data_sets", "sha256"} <= set(card)
-    if not described:
-        expected = "dataset, data_sets and sha256"
+    if not _is_card(card):
+        expected = "dataset with image_shape, data_sets and sha256"
         raise InputError("This is no card of a classifier", expected=expected, received=str(card_path))
     if sha256(path) != card.get("sha256"):
         raise InputError(
@@ -103,6 +102,19 @@ def find_classifier(checkpoint: str | Path) -> tuple[Path, dict[str, Any]]:
             received=f"{path}: {sha256(path)}",
         )
     return path, card
+
+
+def _is_card(card: Any) -> bool:
+    if not (isinstance(card, dict) and {"dataset", "data_sets", "sha256"} <= set(card)):
+        return False
+    names, shape = card["data_sets"], (card["dataset"] if isinstance(card["dataset"], dict) else {}).get("image_shape")
+    named = isinstance(names, list) and bool(names) and all(isinstance(name, str) for name in names)
+    return named and is_image_shape(shape)
+
+
+def is_image_shape(shape: Any) -> bool:
+    """Whether this is [height, width, channels]."""
+    return isinstance(shape, list) and len(shape) == 3 and all(isinstance(side, int) and side > 0 for side in shape)
 
 
 def load_model(path: Path, *, expected: str) -> "keras.Model":
@@ -164,7 +176,7 @@ def read_json(path: Path) -> Any:
     """Reads JSON. Raises `InputError` if it is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"Damaged {path.name}", expected="JSON", received=f"{path}: {error}") from error
 
 
@@ -205,6 +217,8 @@ def check_output(output: str | Path | None) -> None:
 
 def check_writable(file: Path) -> None:
     """Raises `InputError` unless `file` could be written, with folders made on the way; writes nothing."""
+    if file.is_dir():
+        raise InputError("The output cannot be written", expected="a file", received=f"{file}, which is a folder")
     parent = file.parent
     while not parent.exists() and parent != parent.parent:
         parent = parent.parent

@@ -102,7 +102,7 @@ def train_classifier(
     classifier = build_classifier(train.images.shape[1:], num_classes, width=width, blocks=blocks)
     steps = len(train) // batch_size
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps, alpha=0.01)
-    kept = 0.5 ** (batch_size / min(20_000, epochs * len(train) // 32))
+    kept = 0.5 ** (batch_size / min(20_000, max(1, epochs * len(train) // 32)))
     classifier.compile(
         keras.optimizers.Adam(rate, use_ema=True, ema_momentum=kept, ema_overwrite_frequency=steps),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -192,7 +192,18 @@ def top_probability(logits: np.ndarray) -> np.ndarray:
 def load_classifier(checkpoint: str | Path) -> tuple[keras.Model, dict[str, Any]]:
     """Loads (classifier, its card) by folder or shipped name, once its file has the SHA-256 of the card.
 
-    Raises `InputError` when there is none, or the file is not the one that the card describes.
+    Raises `InputError` when there is none, or the file is not the one that the card describes, or no classifier.
     """
     path, card = checkpoints.find_classifier(checkpoint)
-    return checkpoints.load_model(path, expected="a classifier"), card
+    model = checkpoints.load_model(path, expected="a classifier")
+    shapes = [tuple(tensor.shape[1:]) for tensor in (*model.inputs, *model.outputs)]
+    features = [layer for layer in model.layers if layer.name == FEATURES]
+    if not (
+        features and len(shapes) == 2 and shapes[0] == tuple(card["dataset"]["image_shape"]) and len(shapes[1]) == 1
+    ):
+        raise InputError(
+            "This model is no classifier",
+            expected=f"images {card['dataset']['image_shape']} in, logits out, and a layer called {FEATURES}",
+            received=str(path),
+        )
+    return model, card

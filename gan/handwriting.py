@@ -41,8 +41,11 @@ def read_digit(path: str | Path, *, invert: bool | None = None, side: int = 28) 
     cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     longest, box = max(cut.shape), BOX * side / 28
     size = tuple(max(1, round(length * box / longest)) for length in cut.shape[::-1])
-    small = np.asarray(Image.fromarray((cut * 255).astype(np.uint8)).resize(size, Image.Resampling.BOX))
-    return images.from_uint8(_centred(small.astype(np.float32), side))[..., None]
+    small = np.asarray(Image.fromarray((cut * 255).astype(np.uint8)).resize(size, Image.Resampling.BOX), np.float32)
+    if small.max() == 0:
+        raise InputError("Nothing to see", expected="a picture of a digit", received=f"{path}: only specks")
+    # a thin pen fades when it is made small, MNIST's strokes are bright
+    return images.from_uint8(_centred(small * (255.0 / small.max()), side))[..., None]
 
 
 def _brightness(path: Path) -> np.ndarray:

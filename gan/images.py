@@ -1,5 +1,6 @@
 """Pictures: the one place that converts between [-1, 1] and 0..255, and that reads and writes image files."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,10 @@ def open_picture(path: Path) -> Image.Image:
     if not path.is_file():
         raise InputError("No such picture", expected="an image file", received=str(path))
     try:
-        with Image.open(path) as opened:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we ask for less than it does
+            opened = Image.open(path)
+        with opened:
             if opened.width * opened.height > MOST_PIXELS:
                 raise InputError(
                     "This picture is too large",
@@ -87,9 +91,13 @@ def open_picture(path: Path) -> Image.Image:
             if turned.mode.startswith("I;16"):  # which convert() would clip, not scale
                 turned = Image.fromarray((np.asarray(turned) >> 8).astype(np.uint8))
             return turned.convert("RGBA")
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            "This picture is too large", expected=f"at most {MOST_PIXELS:,} pixels", received=str(path)
+        ) from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, RuntimeError) as error:  # by format
         raise InputError("This is no picture, or is damaged", expected="an image file", received=f"{path}") from error
 
 

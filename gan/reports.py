@@ -10,7 +10,7 @@ from gan.errors import InputError
 MUST_AGREE = ("dataset", "num", "classifier_sha256", "reference", "conditional")
 """What two reports must have in common: a Frechet distance depends on all of it, and the error rate on the last."""
 
-NEEDED = {*MUST_AGREE, "metrics", "meaning", "verdict", "tolerance", "copied_share"}
+COPIED = ("copied_share", "copied_share_lower", "copied_share_upper")
 
 
 def load_report(checkpoint: str) -> dict[str, Any]:
@@ -22,18 +22,37 @@ def load_report(checkpoint: str) -> dict[str, Any]:
     elif not path.exists() and shipped.is_file():
         path = shipped
     if not path.is_file():
-        raise InputError("No report", expected=f"one, made by: gan evaluate {checkpoint}", received=f"no {path}")
+        made = f"one, made by: gan evaluate {checkpoint} --output FOLDER"
+        raise InputError("No report", expected=made, received=f"no {path}")
     report = checkpoints.read_json(path)
-    if not (isinstance(report, dict) and set(report) >= NEEDED):
-        raise InputError("This is no report", expected=f"JSON with {sorted(NEEDED)}", received=str(path))
+    if not _is_report(report):
+        raise InputError("This is no report", expected="what gan evaluate writes", received=str(path))
     return report
+
+
+def _is_report(report: Any) -> bool:
+    if not isinstance(report, dict) or not {*MUST_AGREE, *COPIED, "metrics", "meaning", "verdict", "tolerance"} <= set(
+        report
+    ):
+        return False
+    rows = report["metrics"].values() if isinstance(report["metrics"], dict) else [None]
+    numbers = [row.get(side) if isinstance(row, dict) else None for row in rows for side in ("value", "real")]
+    shares = [report[name] for name in COPIED if report[name] is not None]
+    return (
+        isinstance(report["meaning"], dict)
+        and all(isinstance(report[name], str) for name in ("dataset", "classifier_sha256", "reference", "verdict"))
+        and isinstance(report["num"], int)
+        and all(isinstance(number, (int, float)) for number in (*numbers, *shares, report["tolerance"]))
+        and len(shares) in (0, len(COPIED))
+    )
 
 
 def check_comparable(reports: Mapping[str, Mapping[str, Any]]) -> None:
     """Raises `InputError` unless the reports, by name, have been made alike."""
     for key in MUST_AGREE:
         values = {name: report[key] for name, report in reports.items()}
-        if len(set(values.values())) > 1:
+        first, *others = values.values()
+        if any(other != first for other in others):
             raise InputError(
                 "These reports cannot be compared",
                 expected=f"the same {key} in all",
@@ -54,16 +73,20 @@ def written(name: str, report: Mapping[str, Any], *, side: str = "value") -> str
     side: `value`, that of the pictures, or `real`, the same for real images.
     """
     if name == "copied_share":
-        if side == "real":
-            return "0"
-        return f"{report[name]:.3f} ({report['copied_share_lower']:.3f} to {report['copied_share_upper']:.3f})"
+        return _copied(report if side == "value" else report.get("copied_share_real"))
     if name not in report["metrics"]:
-        return "" if side == "real" else str(report[name])
+        return "" if side == "real" else str(report.get(name, ""))
     values = {key: row[side] for key, row in report["metrics"].items()}
     value = f"{values[name]:.4g}"
     if f"{name}_lower" in values:
         return f"{value} ({values[f'{name}_lower']:.3g} to {values[f'{name}_upper']:.3g})"
     return f"{value} ± {values[f'{name}_stderr']:.2g}" if f"{name}_stderr" in values else value
+
+
+def _copied(share: Mapping[str, Any] | None) -> str:
+    if share is None or share["copied_share"] is None:
+        return "not known"
+    return "{:.3f} ({:.3f} to {:.3f})".format(*(share[name] for name in COPIED))
 
 
 def check_card(dataset: str, card: Mapping[str, Any]) -> None:

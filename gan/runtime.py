@@ -1,5 +1,6 @@
 """The TensorFlow of this process: imported without chatter, set up once, described in one line."""
 
+import logging
 import os
 import platform
 import subprocess
@@ -51,6 +52,7 @@ def load_tensorflow() -> None:
         import tensorflow  # noqa: F401
 
         absl.logging.set_verbosity("error")  # tensorflow-datasets announces through it what it looks for
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)  # and TensorFlow how often it compiles what
 
 
 def start(*, seed: int | None = None, deterministic: bool = False) -> str:

@@ -35,7 +35,7 @@ class Watch:
 def watch(options: StoppingConfig, dataset: Dataset) -> Watch:
     """The probe's numbers of fakes beside validation images: val_error_rate, val_frechet_distance and their kin.
 
-    Raises `InputError` when the probe is for another data set, or there are too few validation images.
+    Of fewer validation images than `eval_num` all are used. Raises `InputError` when the probe is for another data set.
     """
     probe = find_probe(options, dataset.name)
     if probe is None:

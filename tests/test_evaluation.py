@@ -71,7 +71,10 @@ def test_one_real_digit_a_class_repeated_is_not_within_tolerance(judge, digits, 
     assert report["metrics"]["error_rate"]["value"] == 0.0
     assert report["metrics"]["coverage"]["value"] < 0.5 * report["metrics"]["coverage"]["real"]
     assert report["verdict"] == "undecided"
-    assert report["undecided_because_of"] == "coverage"
+    assert report["undecided_because_of"] == ["coverage"]
+    assert "no larger sample" in report["summary"]["tolerance"]
+    assert report["copied_share"] is None
+    assert "cannot be told" in report["summary"]["copies"]
     assert report["samples_needed"] is None
     np.testing.assert_allclose(report["metrics"]["pairwise_ssim"]["value"], 1.0, atol=1e-4)
     np.testing.assert_allclose(report["metrics"]["nearest_mse"]["value"], 0.0, atol=1e-6)

@@ -65,6 +65,28 @@ def test_streaming_frechet_distance_does_not_depend_on_the_batch(batch):
     np.testing.assert_allclose(metric.result()["frechet_distance"], expected, rtol=1e-8)
 
 
+def test_the_standard_error_does_not_mind_classes_in_turn():
+    """Fakes whose kinds come in turn: no fold may hold one kind only."""
+    kinds = 5.0 * (np.arange(1_000) % 10)[:, None, None, None]
+    real = tf.constant(RNG.normal(size=(1_000, 2, 2, 1)) + kinds)
+    errors = np.zeros((8, 2))
+    for row in errors:
+        for side, order in enumerate((np.arange(1_000), RNG.permutation(1_000))):
+            metric = metrics.FrechetDistance(flatten, 4)
+            metric.update_state(real, tf.constant((RNG.normal(size=(1_000, 2, 2, 1)) + kinds)[order]))
+            row[side] = metric.result()["frechet_distance_stderr"]
+    in_turn, shuffled = errors.mean(axis=0)
+    assert 0.3 < in_turn / shuffled < 3
+
+
+def test_frechet_distance_of_features_that_are_not_finite_is_unknown():
+    metric = metrics.FrechetDistance(flatten, 4)
+    fake = RNG.normal(size=(50, 2, 2, 1))
+    fake[3, 0, 0, 0] = np.nan
+    metric.update_state(tf.constant(RNG.normal(size=(50, 2, 2, 1))), tf.constant(fake))
+    assert all(np.isnan(value) for value in metric.result().values())
+
+
 def test_the_standard_error_of_the_frechet_distance_is_its_spread_over_fresh_fakes():
     real = tf.constant(RNG.normal(size=(600, 2, 2, 1)))
     found = []
@@ -112,6 +134,15 @@ def test_error_rate_without_labels_asks_for_a_probability():
     metric = metrics.ErrorRate(lambda x: x, threshold=0.9)
     metric.update_state(None, tf.constant([[9.0, 0.0], [0.5, 0.0], [0.0, 9.0], [0.0, 0.1]]))
     assert float(metric.result()["error_rate"]) == 0.5
+
+
+def test_what_is_no_number_is_wrong_and_labels_belong_to_pictures():
+    broken = tf.constant([[np.nan, 9.0], [9.0, 0.0]])
+    assert metrics.wrong_outcomes(broken).numpy().tolist() == [True, False]
+    assert metrics.wrong_outcomes(broken, tf.constant([1, 0])).numpy().tolist() == [True, False]
+    assert metrics.wrong_outcomes(tf.eye(3), tf.constant([[0], [1], [0]])).numpy().tolist() == [False, False, True]
+    with pytest.raises(InputError, match="3 of them"):
+        metrics.wrong_outcomes(tf.eye(3), tf.constant([1]))
 
 
 def test_class_histogram_and_its_kl():
@@ -297,3 +328,43 @@ def test_copied_share_knows_copies_from_held_out_digits(pictures, change):
     assert none["copied_share_lower"] < 0 < none["copied_share_upper"]
     with pytest.raises(InputError, match="held-out images"):
         metrics.copied_share(fresh, held_out[:3], held_out)
+
+
+def test_copied_share_of_held_out_digits_covers_0_as_often_as_it_says(pictures):
+    covered, values, errors = 0, [], []
+    for seed in range(30):
+        shuffled = pictures[0][np.random.default_rng(seed).permutation(4_000)]
+        found = metrics.copied_share(shuffled[:300], shuffled[1_000:], shuffled[300:1_000])
+        covered += found["copied_share_lower"] < 0 < found["copied_share_upper"]
+        values.append(found["copied_share"])
+        errors.append((found["copied_share_upper"] - found["copied_share_lower"]) / 2 / 1.96)
+    assert covered >= 25
+    assert 0.6 < np.mean(errors) / np.std(values) < 1.6
+
+
+def test_little_variety_is_not_taken_for_copying(pictures):
+    """Held-out digits, each repeated with noise: what is nearest to one is nearest to its repetitions."""
+    shuffled = pictures[0][np.random.default_rng(2).permutation(4_000)]
+    held_out, train, rng = shuffled[300:1_000], shuffled[1_000:], np.random.default_rng(0)
+    noise = rng.normal(0, 0.02, (600, 28, 28, 1)).astype("float32")
+    few = metrics.copied_share(np.repeat(shuffled[:10], 60, axis=0) + noise, train, held_out)
+    assert all(np.isnan(value) for value in few.values())
+    covered = 0
+    for seed in range(10):
+        some = shuffled[np.random.default_rng(seed).choice(300, 60, replace=False)]
+        found = metrics.copied_share(np.repeat(some, 10, axis=0) + noise, train, held_out)
+        covered += found["copied_share_lower"] < 0 < found["copied_share_upper"]
+    assert covered >= 8
+
+
+def test_images_that_are_none_or_not_finite_are_refused(pictures):
+    images = pictures[0][:20]
+    for bad in (images[:0], np.full_like(images, np.nan)):
+        with pytest.raises(InputError, match="images"):
+            metrics.nearest_neighbours(bad, images)
+        with pytest.raises(InputError, match="images"):
+            metrics.copied_share(bad, images, images)
+    with pytest.raises(InputError, match="features"):
+        metrics.precision_recall(np.zeros((20, 3)), np.zeros((20, 4)))
+    with pytest.raises(InputError, match="features"):
+        metrics.kernel_distance(np.zeros((20, 3)), np.zeros((20, 4)))

@@ -4,7 +4,6 @@ import numpy as np
 import prdc
 import pytest
 import scipy.linalg
-import tensorflow as tf
 from scipy.ndimage import gaussian_filter
 from statsmodels.stats.proportion import proportion_confint
 
@@ -60,13 +59,6 @@ def test_precision_recall_density_and_coverage_equal_the_package_of_their_author
 @pytest.mark.parametrize(("wrong", "n"), [(0, 10), (10, 10), (3, 200), (91, 10_000), (1, 3)])
 def test_wilson_intervals_equal_those_of_statsmodels(wrong, n):
     np.testing.assert_allclose(wilson_interval(wrong, n), proportion_confint(wrong, n, method="wilson"), atol=1e-12)
-
-
-def test_ssim_equals_tensorflows(digits):
-    a, b = (as_input(part) for part in (digits.train.images[:20], digits.train.images[20:40]))
-    metric = metrics.StructuralSimilarity()
-    metric.update_state(a, b)
-    np.testing.assert_allclose(metric.result(), tf.reduce_mean(tf.image.ssim(a, b, max_val=2.0)), atol=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ def made_up(**changes):
         "copied_share_lower": -0.1,
         "copied_share_upper": 0.3,
         "tolerance": 0.02,
+        "copied_share_real": {"copied_share": 0.02, "copied_share_lower": -0.2, "copied_share_upper": 0.24},
         "verdict": "undecided",
     }
     return report | changes
@@ -47,7 +48,45 @@ def test_numbers_are_written_with_what_is_known_of_their_error():
     report["metrics"]["recall_stderr"] = {"value": 0.01, "real": 0.02}
     assert reports.written("recall", report) == "0.9 ± 0.01"
     assert reports.written("copied_share", report) == "0.100 (-0.100 to 0.300)"
+    assert reports.written("copied_share", report, side="real") == "0.020 (-0.200 to 0.240)"
+    assert reports.written("copied_share", made_up(copied_share=None)) == "not known"
     assert reports.written("verdict", report) == "undecided"
+    assert reports.written("of_another_version", report) == ""
+
+
+def broken(**changes):
+    report = made_up()
+    for name, value in changes.items():
+        if value is None:
+            del report[name]
+        else:
+            report[name] = value
+    return report
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        [],
+        broken(metrics=None),
+        broken(metrics={"recall": 0.9}),
+        broken(metrics={"recall": {"value": "much", "real": 1}}),
+        broken(copied_share_lower=None),
+        broken(dataset=["mnist"]),
+        broken(num="many"),
+        broken(meaning=[]),
+    ],
+)
+def test_what_is_no_report_is_refused(report, tmp_path):
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    with pytest.raises(InputError, match="This is no report"):
+        reports.load_report(str(tmp_path))
+
+
+def test_a_report_nested_beyond_reason_is_damaged(tmp_path):
+    (tmp_path / "report.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="Damaged"):
+        reports.load_report(str(tmp_path))
 
 
 @pytest.mark.parametrize("key", reports.MUST_AGREE)

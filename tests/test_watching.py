@@ -110,7 +110,7 @@ def test_a_tolerance_nominates_and_fresh_samples_confirm(gan_command, small_clas
     assert (said["stopped_by"], said["interval"], said["verdict"]) == ("target", 1, "undecided")
     assert "Stopped by target at interval 1" in done.stderr
     report = json.loads((tmp_path / "run" / "report.json").read_text())
-    assert report["undecided_because_of"] == "coverage"
+    assert report["undecided_because_of"] == ["coverage"]
     assert said["confirmed"] == report["summary"]
     assert (tmp_path / "run" / "report.html").is_file()
     assert list((tmp_path / "run" / "tensorboard").iterdir())

@@ -32,9 +32,10 @@ class Compare:
             print_result({name: reports.numbers(report) for name, report in found.items()}, as_json=True)
             return 0
         table = Table(title=f"{first['num']:,} pictures against {first['dataset']}", title_justify="left")
-        for column in ("", *found, "real images"):
-            table.add_column(column, justify="right" if column else "left")
-        for name in reports.numbers(first):
+        table.add_column("", no_wrap=True)
+        for column in (*found, "real images"):
+            table.add_column(column, justify="right")
+        for name in dict.fromkeys(name for report in found.values() for name in reports.numbers(report)):
             cells = [reports.written(name, report) for report in found.values()]
             table.add_row(name, *cells, reports.written(name, first, side="real"))
         Console().print(table)

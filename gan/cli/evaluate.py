@@ -61,23 +61,30 @@ class Evaluate:
         folder = self.output or self._run_folder()
         if folder is not None:
             checkpoints.check_writable(folder / checkpoints.REPORT)
+            checkpoints.check_writable(folder / checkpoints.PAGE)
         runtime.start()
         from gan.classifier import load_classifier
         from gan.data import load_dataset
-        from gan.evaluation import EVALUATION_SEED, Evaluation, evaluate, page
+        from gan.evaluation import EVALUATION_SEED, Evaluation, evaluate, write_report
 
         generator = checkpoints.load_generator(self.checkpoint)
         classifier, card = load_classifier(self.extractor)
         dataset = load_dataset(name, fallback="none")
         seed = EVALUATION_SEED if self.seed is None else self.seed
         num = self.num or min(10_000, len(dataset.test), len(dataset.validation))
-        found = evaluate(generator, dataset, classifier, card, num=num, tolerance=self.tolerance, seed=seed)
+        found = evaluate(
+            generator,
+            dataset,
+            classifier,
+            card,
+            num=num,
+            tolerance=self.tolerance,
+            seed=seed,
+            trained_on=self._trained_on(),
+        )
         report = {"checkpoint": described, **found.report}
         if folder is not None:
-            written = page(Evaluation(report, found.pictures), checkpoint=self.checkpoint)
-            folder.mkdir(parents=True, exist_ok=True)
-            checkpoints.write(folder / checkpoints.PAGE, lambda beside: beside.write_text(written, encoding="utf-8"))
-            checkpoints.write_json(folder / checkpoints.REPORT, report)
+            write_report(folder, Evaluation(report, found.pictures), checkpoint=self.checkpoint)
         return report, folder
 
     def _trained_on(self) -> str | None:

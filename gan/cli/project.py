@@ -62,7 +62,8 @@ class Project:
         if self.label is not None:
             labels_for(np.arange(len(self.pictures)), classes, self.label)
         record = checkpoints.load_config(self.checkpoint)
-        originals = self._read(tuple(record["dataset"]["image_shape"])) if record else None
+        shape: Any = record["dataset"].get("image_shape") if record else None
+        originals = self._read(tuple(shape)) if checkpoints.is_image_shape(shape) else None
         runtime.start()
         from gan.projection import comparison, project
 
@@ -99,5 +100,6 @@ class Project:
             options = {"steps": self.steps, "restarts": self.restarts, "seed": self.seed}
             print_result({"pictures": named, "out": str(self.out), **options}, as_json=True)
             return
-        print_result({str(file): line for file, line in zip(self.pictures, lines)}, as_json=False)
+        for file, line in zip(self.pictures, lines):
+            print_result({str(file): line}, as_json=False)
         print_result({"out": str(self.out)}, as_json=False)

@@ -98,7 +98,8 @@ def _download(builder: Any) -> None:
     if urls and not answers(urls[0]):
         raise UnreachableError(
             f"The data set {builder.name!r} is not prepared, and its host does not answer",
-            expected=f"it in {builder.data_dir}, or {urlparse(urls[0]).hostname} within {PROBE_SECONDS:.0f} s",
+            expected=f"it in {builder.data_dir} (see TFDS_DATA_DIR), or {urlparse(urls[0]).hostname} "
+            f"within {PROBE_SECONDS:.0f} s",
             received="neither",
         )
     try:

@@ -2,11 +2,12 @@
 
 import base64
 import io
+from pathlib import Path
 
 import jinja2
 import numpy as np
 
-from gan import images
+from gan import checkpoints, images
 from gan.evaluation import figures
 from gan.evaluation.report import Evaluation
 from gan.evaluation.words import MEANING, PERTURBATIONS
@@ -19,6 +20,14 @@ TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+def write_report(folder: Path, evaluation: Evaluation, *, checkpoint: str) -> None:
+    """Writes report.html and report.json into `folder`, which is made where it is missing; each file atomically."""
+    html = page(evaluation, checkpoint=checkpoint)
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoints.write_json(folder / checkpoints.REPORT, evaluation.report)
+    checkpoints.write(folder / checkpoints.PAGE, lambda beside: beside.write_text(html, encoding="utf-8"))
 
 
 def page(evaluation: Evaluation, *, checkpoint: str) -> str:

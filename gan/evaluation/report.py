@@ -14,7 +14,7 @@ from gan.data import Dataset
 from gan.errors import InputError
 from gan.evaluation.sides import FLOOR_DRAWS, NEAREST, Reference, Side
 from gan.evaluation.words import MEANING, summary
-from gan.metrics.neighbours import Neighbours
+from gan.metrics import Neighbours
 from gan.reports import check_card
 from gan.tolerance import ErrorRate, samples_needed, verdict
 
@@ -24,11 +24,27 @@ EVALUATION_SEED = 1_000_003
 LEAST = 200
 """Fewer pictures say too little to be worth a report."""
 
+FLOOR_POOL = 20_000
+"""Training images that the draws of the floor come from, at least, where there are so many."""
+
 RECONSTRUCTED = 64
 """Test images whose latents are looked for."""
 
 PERTURBED = 1_000
 """Pictures for each point of the perturbation curve."""
+
+
+CONVENTIONS = {
+    "images": "in [-1, 1]; a squared difference is the mean over pixels on that scale",
+    "ssim": "window 11, sigma 1.5, K1 .01, K2 .03, data range 2",
+    "precision, recall, density, coverage": f"k = {metrics.NEIGHBOURS}, inside is strictly nearer, itself left out",
+    "kernel_distance": "(x.y / F + 1)^3, unbiased; standard error by jackknife over 10 blocks",
+    "pairwise_ssim": "2,000 random pairs of one class",
+    "nearest_mse, nearest_ssim, copied_share": f"the first {NEAREST:,} of each side; copied_share of real: test images",
+    "reconstruction": f"the first {RECONSTRUCTED} of the test images; real: the training image nearest to each",
+    "frechet_distance of real": f"the mean of {FLOOR_DRAWS} draws of training images: the floor",
+    "interval": "Wilson, 95 %",
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +64,7 @@ def evaluate(
     num: int = 10_000,
     tolerance: float = 0.02,
     seed: int = EVALUATION_SEED,
+    trained_on: str | None = None,
 ) -> Evaluation:
     """Judges `num` pictures of a generator against as many test images, what it can reconstruct, and what it stands.
 
@@ -63,6 +80,8 @@ def evaluate(
         num: pictures, at least 200 and at most as many as there are validation or test images.
         tolerance: the error rate that one accepts.
         seed: owner of the pictures, the labels and the draws. Another seed is a fresh sample.
+        trained_on: name of the data set that the generator was trained on; None: this one. Of another one nobody can
+            tell here what was copied.
 
     Raises `InputError` when generator, data set and classifier do not belong together.
     """
@@ -77,7 +96,9 @@ def evaluate(
         asked = dataset.train.labels[rng.permutation(len(dataset.train))[:num]]  # type: ignore[index]
     fake = sampling.generate(generator, num, seed=seed, labels=asked, batch_size=250)
     seconds = {"generate": time.monotonic() - started}
-    judged = evaluate_pictures(fake, asked, dataset, classifier, card, tolerance=tolerance, seed=seed)
+    judged = evaluate_pictures(
+        fake, asked, dataset, classifier, card, tolerance=tolerance, seed=seed, trained_on=trained_on
+    )
 
     started = time.monotonic()
     test = dataset.test.take(np.random.default_rng([seed, 2]).permutation(len(dataset.test))[: min(RECONSTRUCTED, num)])
@@ -91,7 +112,8 @@ def evaluate(
     seconds["reconstruct"] = time.monotonic() - started
 
     started = time.monotonic()
-    curve = perturbation.generator_curve(generator, classifier, min(PERTURBED, num), seed=seed)
+    labels = None if asked is None else asked[:PERTURBED]
+    curve = perturbation.generator_curve(generator, classifier, min(PERTURBED, num), labels=labels, seed=seed)
     report["perturbation"] = [
         {
             "fault": point.fault,
@@ -119,12 +141,14 @@ def evaluate_pictures(
     *,
     tolerance: float = 0.02,
     seed: int = EVALUATION_SEED,
+    trained_on: str | None = None,
 ) -> Evaluation:
     """Judges pictures, wherever they come from: float32 [N, H, W, C] in [-1, 1], and the labels asked for (or None).
 
     `report["metrics"]` is {name: {"value", "real"}}, where "real" is the same number for as many validation images in
     the place of the pictures; but that of `frechet_distance` is the floor, the mean of ten draws of as many training
-    images. The error rate has its Wilson interval, and the report its verdict against `tolerance`.
+    images. The error rate has its Wilson interval, and the report its verdict against `tolerance`. `copied_share` is
+    None where it cannot be told. For the arguments see `evaluate`.
 
     Raises `InputError` when pictures, data set and classifier do not belong together, or pictures are not finite.
     """
@@ -134,9 +158,11 @@ def evaluate_pictures(
     _check_num(num, dataset)
     _check_shape(pictures.shape[1:], dataset)
     check(bool(np.isfinite(pictures).all()), "pictures", "finite images", "NaN or infinity")
+    check(float(np.abs(pictures).max()) <= 1.001, "pictures", "values in [-1, 1]", float(np.abs(pictures).max()))
     rng = np.random.default_rng(seed)
     test, validation = (part.take(rng.permutation(len(part))[:num]) for part in (dataset.test, dataset.validation))
-    draws = [rng.permutation(len(dataset.train))[:num] for _ in range(FLOOR_DRAWS)]
+    pool = rng.permutation(len(dataset.train))[: max(2 * num, FLOOR_POOL)]  # not all of them, to save half the time
+    draws = [rng.permutation(pool)[:num] for _ in range(FLOOR_DRAWS)]
 
     started = time.monotonic()
     extractor = Extractor(classifier)
@@ -151,18 +177,24 @@ def evaluate_pictures(
     sides, near = reference.numbers({"fake": fake_side, "real": real_side})
     sides["real"].update(frechet_distance=floor["mean"], frechet_distance_stderr=floor["spread"])
     # validation images, since they come from the same pile as the training images: the test images are of other hands
-    copied = metrics.copied_share(pictures[:NEAREST], reference.train, as_input(dataset.validation.images))
+    held_out = as_input(dataset.validation.images)
+    known = trained_on in (None, dataset.name)
+    copied = _told(metrics.copied_share(pictures[:NEAREST], reference.train, held_out), known)
+    copied_real = _told(metrics.copied_share(as_input(test.images[:NEAREST]), reference.train, held_out))
     seconds["metrics"] = time.monotonic() - started
 
     rate = ErrorRate(round(num * sides["fake"]["error_rate"]), num)
     coverages = {"coverage": sides["fake"]["coverage"], "real_coverage": sides["real"]["coverage"]}
     decision = verdict(rate, tolerance, **coverages)
-    by_rate = verdict(rate, tolerance)
-    reason = None if decision != "undecided" else "error_rate" if by_rate == "undecided" else "coverage"
+    reasons = []
+    if decision == "undecided":
+        reasons += ["error_rate"] * (verdict(rate, tolerance) == "undecided")
+        reasons += ["coverage"] * (verdict(ErrorRate(0, 10**6), tolerance, **coverages) != "within")
     report: dict[str, Any] = {
         "dataset": dataset.name,
         "reference": f"{num} test images, features of the classifier",
         "classifier_sha256": card["sha256"],
+        "conventions": CONVENTIONS,
         "num": num,
         "seed": seed,
         "conditional": labels is not None,
@@ -174,16 +206,18 @@ def evaluate_pictures(
         "frechet_floor": floor,
         "frechet_in_floors": sides["fake"]["frechet_distance"] / floor["mean"],
         **copied,
+        "copied_share_real": copied_real,
         "nearest_num": min(num, NEAREST),
         "class_histogram": {
-            name: np.bincount(side.seen, minlength=extractor.classes).tolist()
-            for name, side in (("pictures", fake_side), ("real", Side(real, None, reference.outputs)))
+            name: np.bincount(seen, minlength=extractor.classes).tolist()
+            for name, seen in (("pictures", fake_side.seen), ("real", reference.outputs["logits"].argmax(axis=1)))
         },
         "error_rate_by_class": _by_class(fake_side, extractor.classes),
         "tolerance": tolerance,
         "verdict": decision,
-        "undecided_because_of": reason,
-        "samples_needed": samples_needed(rate, tolerance) if reason == "error_rate" else None,
+        "undecided_because_of": reasons,
+        "samples_needed": samples_needed(rate, tolerance) if reasons == ["error_rate"] else None,
+        "samples_at_hand": min(len(dataset.test), len(dataset.validation)),
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
     }
     report["summary"] = summary(report)
@@ -192,6 +226,11 @@ def evaluate_pictures(
         "neighbours": _beside(fake_side, near["fake"], dataset.train.images),
     }
     return Evaluation(report, drawn)
+
+
+def _told(copied: dict[str, float], known: bool = True) -> dict[str, float | None]:
+    """None for what cannot be told: JSON has no NaN."""
+    return {name: value if known and np.isfinite(value) else None for name, value in copied.items()}
 
 
 def _check_generator(generator: keras.Model, dataset: Dataset) -> None:

@@ -8,8 +8,7 @@ import numpy as np
 
 from gan import metrics
 from gan.classifier import Extractor
-from gan.metrics.frechet import frechet_distance
-from gan.metrics.neighbours import Neighbours
+from gan.metrics import Neighbours, frechet_distance
 from gan.quality import quality
 
 FLOOR_DRAWS = 10

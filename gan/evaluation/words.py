@@ -10,7 +10,7 @@ MEANING = {
     "kernel_distance": "Another such distance, without a bias by the number of pictures: of real images 0 on the mean.",
     "precision": "Share of pictures that lie among real images. Lower than real: some look like none.",
     "recall": "Share of real images that lie among the pictures. Lower than real: some kinds are never made.",
-    "density": "How thickly real images lie around the pictures. Above real: only the most typical kinds are made.",
+    "density": "How thickly real images lie around the pictures. Above real: mostly typical kinds are made.",
     "coverage": "Share of real images that have a picture near them. Lower than real: parts of the data are missing.",
     "class_kl": "How far the shares of the classes seen are from those of the test images, in nats. 0 is the same.",
     "classes_seen": "Classes that the classifier sees at all.",
@@ -26,11 +26,16 @@ MEANING = {
 
 PERTURBATIONS = {
     "none": "no fault",
-    "latent_noise": "noise on the latents",
-    "weight_noise": "noise on the weights",
+    "latent_noise": "noise on the latents, in their deviations",
+    "weight_noise": "noise on the weights, in their deviations",
     "float16": "weights in half precision",
     "int8": "weights in 8 bits",
 }
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """A share as text: 0.0094 -> 0.94 %."""
+    return f"{100 * share:.{digits}f} %"
 
 
 def summary(report: dict[str, Any]) -> dict[str, str]:
@@ -41,10 +46,12 @@ def summary(report: dict[str, Any]) -> dict[str, str]:
     said = {
         "tolerance": _verdict(report, value, real),
         "fidelity": f"The Frechet distance is {value['frechet_distance']:.3g}, {report['frechet_in_floors']:.2g} "
-        f"times what as many real images have ({floor['mean']:.3g} +- {floor['spread']:.2g}). "
-        f"{value['precision']:.1%} of the pictures lie among real images (real: {real['precision']:.1%}).",
-        "variety": f"{value['recall']:.1%} of the real images lie among the pictures (real: {real['recall']:.1%}). "
-        f"Pictures of one class are {_compared(value['pairwise_ssim'], real['pairwise_ssim'])} (SSIM "
+        f"times what as many real images have ({floor['mean']:.3g} ± {floor['spread']:.2g}). "
+        f"{percent(value['precision'], 1)} of the pictures lie among real images (real: "
+        f"{percent(real['precision'], 1)}).",
+        "variety": f"{percent(value['recall'], 1)} of the real images lie among the pictures (real: "
+        f"{percent(real['recall'], 1)}). Pictures of one class are "
+        f"{_compared(value['pairwise_ssim'], real['pairwise_ssim'])} (SSIM "
         f"{value['pairwise_ssim']:.3f}, real {real['pairwise_ssim']:.3f}).",
         "copies": _copies(report),
     }
@@ -62,22 +69,31 @@ def summary(report: dict[str, Any]) -> dict[str, str]:
 def _verdict(report: dict[str, Any], value: dict[str, float], real: dict[str, float]) -> str:
     wrong = "not read as asked" if report["conditional"] else "not surely read as any class"
     facts = (
-        f"{value['error_rate']:.2%} of {report['num']:,} pictures are {wrong}; the true rate lies between "
-        f"{value['error_rate_lower']:.2%} and {value['error_rate_upper']:.2%} (95 % confidence)."
+        f"{percent(value['error_rate'])} of {report['num']:,} pictures are {wrong}; the true rate lies between "
+        f"{percent(value['error_rate_lower'])} and {percent(value['error_rate_upper'])} (95 % confidence)."
     )
     words = {
-        "within": f"Within the tolerance of {report['tolerance']:.2%}. {facts}",
-        "exceeded": f"Beyond the tolerance of {report['tolerance']:.2%}. {facts}",
-        "undecided": f"Undecided against the tolerance of {report['tolerance']:.2%}. {facts}",
+        "within": f"Within the tolerance of {percent(report['tolerance'])}. {facts}",
+        "exceeded": f"Beyond the tolerance of {percent(report['tolerance'])}. {facts}",
+        "undecided": f"Undecided against the tolerance of {percent(report['tolerance'])}. {facts}",
     }[report["verdict"]]
-    if report["undecided_because_of"] == "coverage":
+    if "coverage" in report["undecided_because_of"]:
         return (
-            f"{words} But they cover {value['coverage']:.2f} of the test images where real ones cover "
-            f"{real['coverage']:.2f}: errors are few because little is tried, and no larger sample will change that."
+            f"{words} And they cover {value['coverage']:.2f} of the test images where real ones cover "
+            f"{real['coverage']:.2f}: what errors there are, too little is tried, and no larger sample changes that."
         )
-    if report["samples_needed"]:
-        return f"{words} A fresh sample of {report['samples_needed']:,} pictures would decide."
+    if "error_rate" in report["undecided_because_of"]:
+        return f"{words} {_to_decide(report['samples_needed'], report['samples_at_hand'])}"
     return words
+
+
+def _to_decide(needed: int | None, at_hand: int) -> str:
+    if needed is None:
+        return "The rate is too near to the tolerance for any sample to decide."
+    more = f"{needed:,} fresh pictures with the same share of errors would decide"
+    if needed > at_hand:
+        return f"{more}, but there are only {at_hand:,} real images to set beside them: ask for another tolerance."
+    return f"{more} (--num {needed} --seed ANOTHER)."
 
 
 def _compared(value: float, real: float) -> str:
@@ -87,13 +103,17 @@ def _compared(value: float, real: float) -> str:
 
 
 def _copies(report: dict[str, Any]) -> str:
-    lower, upper = report["copied_share_lower"], report["copied_share_upper"]
-    found = "No sign of copies of training images" if lower <= 0 else "Pictures copy training images"
-    return f"{found}: a share of {report['copied_share']:.2f}, between {lower:.2f} and {upper:.2f} (95 % confidence)."
+    share, lower, upper = (report[f"copied_share{end}"] for end in ("", "_lower", "_upper"))
+    if share is None:
+        return (
+            "What is copied cannot be told: the pictures are too alike, or were learned from other images than these."
+        )
+    found = "Pictures copy training images" if lower > 0 else "Copying cannot be told from none"
+    return f"{found}: a share of {share:.2f}, between {lower:.2f} and {upper:.2f} (95 % confidence)."
 
 
 def _robustness(points: list[dict[str, Any]]) -> str:
     clean = points[0]
-    rounded = {p["fault"]: f"{p['error_rate']:.2%}" for p in points if p["fault"] in ("float16", "int8")}
+    rounded = {p["fault"]: percent(p["error_rate"]) for p in points if p["fault"] in ("float16", "int8")}
     said = " and ".join(f"{rate} with {PERTURBATIONS[fault]}" for fault, rate in rounded.items())
-    return f"An error rate of {clean['error_rate']:.2%} (of {clean['n']:,} pictures) becomes {said}."
+    return f"An error rate of {percent(clean['error_rate'])} (of {clean['n']:,} pictures) becomes {said}."

@@ -1,23 +1,25 @@
 """Metrics: streaming Keras metrics of (real, fake, labels), and functions on feature or image arrays."""
 
 from gan.metrics.diversity import PairwiseSSIM
-from gan.metrics.error_rate import SURE, ErrorRate
+from gan.metrics.error_rate import SURE, ErrorRate, wrong_outcomes
 from gan.metrics.extracted import Extracted
 from gan.metrics.frechet import FrechetDistance, frechet_distance
 from gan.metrics.histogram import ClassHistogram, class_kl
 from gan.metrics.kernel import kernel_distance
-from gan.metrics.manifold import precision_recall, squared_radii
+from gan.metrics.manifold import NEIGHBOURS, precision_recall, squared_radii
 from gan.metrics.means import WeightedMeans
-from gan.metrics.neighbours import copied_share, nearest_neighbours
+from gan.metrics.neighbours import Neighbours, copied_share, nearest_neighbours
 from gan.metrics.paired import MeanSquaredError, StructuralSimilarity, pairwise_ssim, ssim
 
 __all__ = [
+    "NEIGHBOURS",
     "SURE",
     "ClassHistogram",
     "ErrorRate",
     "Extracted",
     "FrechetDistance",
     "MeanSquaredError",
+    "Neighbours",
     "PairwiseSSIM",
     "StructuralSimilarity",
     "WeightedMeans",
@@ -30,4 +32,5 @@ __all__ = [
     "precision_recall",
     "squared_radii",
     "ssim",
+    "wrong_outcomes",
 ]

@@ -14,7 +14,7 @@ class PairwiseSSIM(keras.metrics.Metric):
     `result()` is {`pairwise_ssim`, `pairwise_ssim_real`}, NaN before the first pair. In each batch the images are put
     in order of their label, and neighbours with equal labels make the pairs: up to B - 1 of them, at the same places
     on both sides. Without labels all neighbours are pairs. (`metrics.pairwise_ssim` draws its pairs from all images at
-    once: the same quantity.)
+    once: the same quantity.) So this is the one metric that depends on the size of the batches: give it large ones.
     """
 
     def __init__(self, *, name: str = "pairwise_ssim") -> None:

@@ -6,10 +6,26 @@ from typing import Any
 import keras
 from keras import ops
 
+from gan.checks import check
 from gan.tolerance import CONFIDENCE, wilson_bounds
 
 SURE = 0.9
 """Top probability below which a picture without a label counts as wrong."""
+
+
+def wrong_outcomes(logits: Any, labels: Any = None, *, threshold: float = SURE) -> Any:
+    """Which outcomes are wrong: logits [B, classes](, labels int [B] or [B, 1]) -> bool [B].
+
+    With labels: those whose top class is another. Without: those whose top probability is below `threshold`. NaN is
+    wrong. Raises `InputError` for another number of labels than of logits.
+    """
+    broken = ops.any(ops.isnan(logits), axis=-1)
+    if labels is None:
+        return ops.logical_or(broken, ops.max(ops.softmax(logits), axis=-1) < threshold)
+    labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
+    fits = None in (labels.shape[0], logits.shape[0]) or labels.shape[0] == logits.shape[0]
+    check(fits, "labels", f"{logits.shape[0]} of them, one a picture", labels.shape[0])
+    return ops.logical_or(broken, ops.not_equal(ops.cast(ops.argmax(logits, axis=-1), "int32"), labels))
 
 
 class ErrorRate(keras.metrics.Metric):
@@ -35,10 +51,7 @@ class ErrorRate(keras.metrics.Metric):
     def update_state(self, real: Any, fake: Any, labels: Any = None) -> None:
         """Counts the fakes [B, H, W, C]; `real` is not looked at."""
         logits = self.classify(fake)
-        if labels is None:
-            wrong = ops.max(ops.softmax(logits), axis=-1) < self.threshold
-        else:
-            wrong = ops.not_equal(ops.cast(ops.argmax(logits, axis=-1), "int32"), ops.cast(labels, "int32"))
+        wrong = wrong_outcomes(logits, labels, threshold=self.threshold)
         self.wrong.assign_add(ops.sum(ops.cast(wrong, "float64")))
         self.count.assign_add(ops.cast(ops.shape(logits)[0], "float64"))
 

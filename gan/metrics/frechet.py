@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -28,11 +29,18 @@ def _root(covariance: Any) -> Any:
     return vectors * ops.sqrt(ops.where(values > noise, values, 0.0))[None, :]
 
 
+def _finite(moments: Any) -> Any:
+    """Zeros for what is not finite: a decomposition would raise."""
+    return ops.where(ops.isfinite(moments), moments, 0.0)
+
+
 class Moments:
     """Mean and covariance of features that come in batches: float64 sums in variables of `metric`, in `folds` parts."""
 
     def __init__(self, metric: keras.metrics.Metric, features: int, name: str, folds: int = 1) -> None:
         self.folds = folds
+        # by a table of prime length, shuffled once: labels that come in turn must not fall into one fold each
+        self._deal = np.random.default_rng(0).permutation(np.arange(1_009) % folds).astype(np.int32)
         shapes = {"count": (folds,), "sum": (folds, features), "squares": (folds, features, features)}
         self.count, self.sum, self.squares = (
             metric.add_variable(shape, initializer="zeros", dtype="float64", name=f"{name}_{part}")
@@ -40,11 +48,11 @@ class Moments:
         )
 
     def update(self, features: Any) -> None:
-        """Adds features [B, F], dealt to the folds in turn."""
+        """Adds features [B, F]."""
         features = ops.cast(features, "float64")
         first = ops.cast(ops.sum(self.count), "int32")
-        number = (first + ops.arange(ops.shape(features)[0])) % self.folds
-        fold = ops.one_hot(number, self.folds, dtype="float64", axis=0)
+        number = (first + ops.arange(ops.shape(features)[0])) % len(self._deal)
+        fold = ops.one_hot(ops.take(self._deal, number), self.folds, dtype="float64", axis=0)
         self.count.assign_add(ops.sum(fold, axis=1))
         self.sum.assign_add(ops.matmul(fold, features))
         self.squares.assign_add(ops.matmul(ops.transpose(fold[:, :, None] * features, (0, 2, 1)), features))
@@ -64,14 +72,15 @@ class FrechetDistance(keras.metrics.Metric):
     Not "FID": that name belongs to the Inception network's features. The value depends on the extractor and on the
     number of images (few make it larger), so it means something beside its floor only. `result()` is
     {`frechet_distance`, `frechet_distance_stderr`}: the standard error, for other fakes beside the same reals, is the
-    jackknife's over `FOLDS` parts of the fakes. NaN below two images a side (standard error: below two a part).
+    jackknife's over `FOLDS` parts of the fakes. NaN below two images a side (standard error: below two a part), and for
+    features that are not finite.
 
     Args:
         extractor: images [B, H, W, C] -> features [B, F].
         features: F.
     """
 
-    FOLDS = 5
+    FOLDS = 10
 
     def __init__(self, extractor: Callable[[Any], Any], features: int, *, name: str = "frechet_distance") -> None:
         super().__init__(name=name, dtype="float64")
@@ -86,12 +95,15 @@ class FrechetDistance(keras.metrics.Metric):
 
     def result(self) -> dict[str, Any]:
         reals, fakes = ops.sum(self.real.count), ops.sum(self.fake.count)
-        enough = ops.logical_and(reals >= 2, fakes >= 2)
-        reference = self.real.mean_and_covariance()
-        distance = frechet_distance(*self.fake.mean_and_covariance(), *reference)
-        without = ops.stack(
-            [frechet_distance(*self.fake.mean_and_covariance(fold), *reference) for fold in range(self.FOLDS)]
-        )
+        whole = ops.isfinite(ops.sum(self.real.squares) + ops.sum(self.fake.squares))
+        enough = ops.logical_and(whole, ops.logical_and(reals >= 2, fakes >= 2))
+        reference = [_finite(part) for part in self.real.mean_and_covariance()]
+
+        def distance_without(fold: int | None) -> Any:
+            return frechet_distance(*map(_finite, self.fake.mean_and_covariance(fold)), *reference)
+
+        distance = distance_without(None)
+        without = ops.stack([distance_without(fold) for fold in range(self.FOLDS)])
         error = ops.sqrt((self.FOLDS - 1.0) * ops.var(without))
         return {
             self.name: ops.where(enough, distance, float("nan")),

@@ -17,6 +17,7 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray, *, blocks: int = 10, see
     check(blocks >= 2, "blocks", "at least 2", blocks)
     fewest = min(len(real), len(fake))
     check(fewest >= 2 * blocks, "features", f"at least {2 * blocks} of each kind", fewest)
+    check(real.shape[1:] == fake.shape[1:], "features", f"as many as the reals' {real.shape[1:]}", fake.shape[1:])
     for side in (real, fake):
         check(bool(np.isfinite(side).all()), "features", "finite numbers", "NaN or infinity")
     rng = np.random.default_rng(seed)  # the parts must be alike, and images may come ordered by class

@@ -23,6 +23,7 @@ def precision_recall(
 
     Raises `InputError` when a side has no more than k images, or features that are not finite.
     """
+    check(real.shape[1:] == fake.shape[1:], "features", f"as many as the reals' {real.shape[1:]}", fake.shape[1:])
     real, fake = real.astype(np.float64), fake.astype(np.float64)
     real_radii = squared_radii(real, k) if real_radii is None else real_radii
     fake_radii = squared_radii(fake, k)

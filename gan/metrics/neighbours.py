@@ -7,6 +7,9 @@ import numpy as np
 from gan.checks import check
 from gan.metrics.paired import ssim
 
+LEAST_GROUPS = 30
+"""Fakes that differ, in effect, below which nobody can tell what share of them is copied."""
+
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -20,8 +23,10 @@ class Neighbours:
 def nearest_neighbours(fake: np.ndarray, real: np.ndarray, *, chunk: int = 500) -> Neighbours:
     """Pairs each fake [N, H, W, C] with its MSE-nearest real [M, H, W, C], for `nearest_mse` and `nearest_ssim`.
 
-    Lower MSE and higher SSIM mean nearer, not better: a copy is as near as can be.
+    Lower MSE and higher SSIM mean nearer, not better: a copy is as near as can be. Raises `InputError` where a side has
+    no images, or values that are not finite.
     """
+    _check_images(fake, real)
     index, mse = _nearest(fake, real)
     parts = [ssim(fake[i : i + chunk], real[index[i : i + chunk]]) for i in range(0, len(fake), chunk)]
     return Neighbours(index, mse, np.concatenate(parts))
@@ -34,14 +39,18 @@ def copied_share(fake: np.ndarray, train: np.ndarray, held_out: np.ndarray, *, s
     out, and counted as the others are). In a fold, the nearest image to a fake that
     copies nothing lies in the fold or in the held-out set with the same chance, so 2 (P - 1/2) is the share of fakes
     that copy an image of that fold; the sum over the folds is that of all. 1: everything is copied, 0: nothing. The
-    interval is +-1.96 standard errors of the mean over fakes, of which each meets the same held-out set in all folds.
+    interval is +-1.96 standard errors of the mean over fakes, those with one nearest held-out image taken together:
+    ten fakes that look the same are one observation. Where there are fewer than 30 such observations (N^2 / sum of the
+    squared sizes of the groups) nothing can be told, and all three are NaN.
 
     Blur does no harm to this, as it does to a mere difference of nearest distances: a blurred held-out digit is still
-    nearest to the held-out set. Raises `InputError` when there are fewer training images than held-out ones.
+    nearest to the held-out set. Raises `InputError` when there are fewer training images than held-out ones, no images,
+    or values that are not finite.
     """
+    _check_images(fake, held_out)
     folds = len(train) // len(held_out)
     check(folds >= 1, "train", f"at least the {len(held_out)} held-out images", len(train))
-    away = _nearest(fake, held_out)[1]
+    index, away = _nearest(fake, held_out)
     in_train = np.zeros(len(fake))
     dealt = np.random.default_rng(seed).permutation(len(train))[: folds * len(held_out)]
     for fold in np.split(train[dealt], folds):
@@ -49,12 +58,23 @@ def copied_share(fake: np.ndarray, train: np.ndarray, held_out: np.ndarray, *, s
         in_train += np.where(near == away, 0.5, near < away) / folds
     scale = 2 * len(train) / len(held_out)
     share = scale * (in_train.mean() - 0.5)
-    error = scale * in_train.std(ddof=1) / np.sqrt(len(fake))
+    group = np.unique(index, return_inverse=True)[1]
+    sizes = np.bincount(group)
+    if len(fake) ** 2 / np.sum(sizes**2) < LEAST_GROUPS:
+        return dict.fromkeys(("copied_share", "copied_share_lower", "copied_share_upper"), float("nan"))
+    apart = np.bincount(group, in_train - in_train.mean())
+    error = scale * np.sqrt(np.sum(apart**2) * len(sizes) / (len(sizes) - 1)) / len(fake)
     return {
         "copied_share": float(share),
         "copied_share_lower": float(share - 1.96 * error),
         "copied_share_upper": float(share + 1.96 * error),
     }
+
+
+def _check_images(*sides: np.ndarray) -> None:
+    for side in sides:
+        check(len(side) > 0, "images", "one or more on each side", f"{len(side)} of them")
+        check(bool(np.isfinite(side).all()), "images", "finite ones", "NaN or infinity")
 
 
 def _nearest(fake: np.ndarray, real: np.ndarray, *, chunk: int = 250) -> tuple[np.ndarray, np.ndarray]:

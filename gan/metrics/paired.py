@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from gan.checks import check
+from gan.checks import check, check_whole
 
 DATA_RANGE = 2.0
 """Of images in [-1, 1]."""
@@ -76,6 +76,7 @@ def pairwise_ssim(
     classes = np.zeros(len(pictures), np.int64) if labels is None else np.asarray(labels)
     members = [np.flatnonzero(classes == label) for label in np.unique(classes)]
     members = [indices for indices in members if len(indices) > 1]
+    check_whole("pairs", pairs, 1)
     check(bool(members), "images", "a class with two of them", f"{len(pictures)} images")
     rng = np.random.default_rng(seed)
     each = -(-pairs // len(members))

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 
 from gan.checks import check_not_negative, check_seed
 from gan.errors import InputError
@@ -101,11 +102,14 @@ def generator_curve(
     *,
     faults: Sequence[str] = (*WEIGHT_FAULTS, "latent_noise"),
     severities: Mapping[str, Sequence[float]] | None = None,
+    labels: int | Sequence[int] | np.ndarray | None = None,
     seed: int = 0,
     batch_size: int = 250,
 ) -> list[Point]:
     """`perturbation_curve` of `generator_error_rate`: see both. The classifier has no fault."""
-    measure = partial(generator_error_rate, classifier=classifier, num=num, seed=seed, batch_size=batch_size)
+    measure = partial(
+        generator_error_rate, classifier=classifier, num=num, labels=labels, seed=seed, batch_size=batch_size
+    )
     return perturbation_curve(generator, measure, faults=faults, severities=severities, seed=seed)
 
 

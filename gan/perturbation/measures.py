@@ -1,7 +1,6 @@
 """Error rates of a classifier and of a generator: what a perturbation curve measures at each of its points."""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import keras
@@ -10,9 +9,8 @@ import tensorflow as tf
 
 from gan import networks, sampling
 from gan.checks import check_not_negative, check_seed, check_whole, labels_for
-from gan.classifier import top_probability
 from gan.errors import InputError
-from gan.metrics import SURE
+from gan.metrics import wrong_outcomes
 from gan.perturbation.batches import InputNoise, batches
 from gan.tolerance import ErrorRate
 
@@ -103,11 +101,7 @@ def generator_error_rate(
             expected=f"logits [B, {classes or 'classes'}]",
             received=f"an output [B, {', '.join(map(str, logits.shape[1:]))}]",
         )
-    if asked is None:
-        wrong = ~(top_probability(logits) >= SURE)  # not `<`, which a NaN is not
-    else:
-        wrong = (logits.argmax(axis=1) != asked) | np.isnan(logits).any(axis=1)
-    return ErrorRate(int(wrong.sum()), num)
+    return ErrorRate(int(np.sum(wrong_outcomes(logits, asked))), num)
 
 
 def _forward(model: keras.Model) -> Callable[[Any], np.ndarray]:
@@ -115,7 +109,8 @@ def _forward(model: keras.Model) -> Callable[[Any], np.ndarray]:
 
     Not `predict`: that compiles with XLA, which makes convolutions on a CPU many times slower.
     """
-    compute = (lambda x: model(x, training=False)) if model.run_eagerly else _compiled(model)
+    call = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+    compute = (lambda x: model(x, training=False)) if model.run_eagerly else call
 
     def forward(x: Any) -> np.ndarray:
         outputs = compute(keras.tree.map_structure(_as_tensor, x))
@@ -124,11 +119,6 @@ def _forward(model: keras.Model) -> Callable[[Any], np.ndarray]:
         return np.asarray(keras.ops.cast(outputs, "float32"))
 
     return forward
-
-
-@lru_cache(maxsize=2)  # a curve asks for the same model, and the same judge, at each of its points
-def _compiled(model: keras.Model) -> Callable[[Any], Any]:
-    return tf.function(lambda x: model(x, training=False), reduce_retracing=True)
 
 
 def _as_tensor(leaf: Any) -> Any:
