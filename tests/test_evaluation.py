@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import small_gan
 
-from gan import images
+from gan import checkpoints, images
 from gan.classifier import as_input, classify, load_classifier
 from gan.errors import InputError
 from gan.evaluation import evaluate, evaluate_pictures, page
@@ -29,7 +29,13 @@ def repeats(pictures):
 @pytest.fixture(scope="module")
 def judge(small_classifier, digits):
     classifier, card = load_classifier(small_classifier[0])
-    return lambda generator, **options: evaluate(generator, digits, classifier, card, **{"num": 400, **options})
+
+    def judged(generator, *, pictures=None, labels=None, **options):
+        if pictures is not None:
+            return evaluate_pictures(pictures, labels, digits, classifier, card, **options)
+        return evaluate(generator, digits, classifier, card, **{"num": 400, **options})
+
+    return judged
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +114,44 @@ def test_the_page_holds_everything_and_asks_for_nothing(untrained_evaluation):
         assert f"{100 * point['error_rate']:.2f}" in html
 
 
+def test_each_picture_stands_beside_its_nearest_training_image(judge, digits):
+    """Pictures that are training images with a dot: the neighbour is the image itself."""
+    drawn = np.random.default_rng(0).permutation(4_000)[:300]
+    dotted = digits.train.images[drawn].copy()
+    dotted[:, 0, 0] = 255
+    found = judge(None, pictures=as_input(dotted), labels=digits.train.labels[drawn]).pictures["neighbours"][::2, ::2]
+    tiles = [[found[y : y + 28, x : x + 28] for x in range(2, 242, 30)] for y in range(2, 122, 30)]
+    for row in tiles:
+        for picture, neighbour in zip(row[::2], row[1::2]):
+            assert (picture[0, 0], neighbour[0, 0]) == (255, 0)
+            np.testing.assert_array_equal(picture[1:], neighbour[1:])
+    np.testing.assert_array_equal(tiles[0][0], dotted[0])
+
+
+def test_an_unconditional_generator_is_judged_by_how_sure_the_classifier_is(judge):
+    found = judge(small_gan(classes=0).generator_ema, num=200)
+    report, html = found.report, page(found, checkpoint="unconditional")
+    assert (report["conditional"], report["error_rate_by_class"]) == (False, [])
+    assert report["perturbation"][0]["error_rate"] == report["metrics"]["error_rate"]["value"] > 0.5
+    assert report["metrics"]["error_rate"]["real"] < 0.5
+    assert "not surely read as any class" in report["summary"]["tolerance"]
+    assert "as the classifier sees it" in html
+
+
+def test_the_curve_begins_where_the_report_stands(untrained):
+    """The same pictures, labels and rule, without a fault."""
+    first = untrained["perturbation"][0]
+    assert (first["fault"], first["n"]) == ("none", 400)
+    assert first["error_rate"] == untrained["metrics"]["error_rate"]["value"]
+
+
+def test_of_another_training_set_nobody_can_tell_the_copies(judge, untrained_evaluation):
+    report = judge(small_gan().generator_ema, num=200, trained_on="mnist").report
+    assert report["copied_share"] is None
+    assert "learned from other images" in report["summary"]["copies"]
+    assert report["copied_share_real"]["copied_share"] is not None
+
+
 def test_pictures_of_a_report_show_what_they_say(untrained_evaluation):
     sizes = {name: picture.shape for name, picture in untrained_evaluation.pictures.items()}
     assert sizes["samples"] == (2 * 302, 2 * 302, 1)
@@ -178,19 +222,40 @@ def test_the_command_gates_on_the_verdict(gan_command, tiny_run, small_classifie
         (["--dataset", "kmnist"], "for another data set"),
         (["--extractor", "nonsense"], "No such classifier"),
         (["--extractor", "TAMPERED"], "not the one of its card"),
+        (["--extractor", "GENERATOR"], "This model is no classifier"),
+        (["--output", "TAKEN"], "a folder"),
     ],
 )
 def test_bad_input_writes_no_report(gan_command, tiny_run, small_classifier, tmp_path, options, words):
-    tampered = tmp_path / "tampered"
-    tampered.mkdir()
+    tampered, generator, taken = (tmp_path / name for name in ("tampered", "generator", "taken"))
+    for folder in (tampered, generator, taken / "report.json"):
+        folder.mkdir(parents=True)
     for name in ("classifier.keras", "config.json"):
         (tampered / name).write_bytes((small_classifier[0] / name).read_bytes() + b" ")
-    options = [str(tampered) if option == "TAMPERED" else option for option in options]
-    given = ["--extractor", small_classifier[0], *options] if "--extractor" not in options else options
-    done = gan_command("evaluate", tiny_run["folder"], "--output", tmp_path / "r", *given)
+    file = generator / "classifier.keras"  # a generator that calls itself a classifier
+    file.write_bytes((tiny_run["folder"] / "generator.keras").read_bytes())
+    card = {**small_classifier[1], "sha256": checkpoints.sha256(file)}
+    (generator / "config.json").write_text(json.dumps(card))
+    places = {"TAMPERED": tampered, "GENERATOR": generator, "TAKEN": taken}
+    options = [str(places.get(option, option)) for option in options]
+    options = options if "--extractor" in options else ["--extractor", str(small_classifier[0]), *options]
+    options = options if "--output" in options else ["--output", str(tmp_path / "r"), *options]
+    done = gan_command("evaluate", tiny_run["folder"], *options)
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "r").exists()
+    assert [file.name for file in taken.iterdir()] == ["report.json"]
+
+
+def test_a_checkpoint_of_another_size_is_refused(gan_command, small_classifier, tmp_path):
+    from gan import build_generator
+
+    build_generator((32, 32, 1), 4, 10, width=4).save(tmp_path / "large.keras")
+    options = ["--dataset", "mnist5k", "--extractor", small_classifier[0], "--output", tmp_path / "r"]
+    done = gan_command("evaluate", tmp_path / "large.keras", *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "another size than the data. Expected (28, 28, 1). Received: (32, 32, 1)." in done.stderr
     assert not (tmp_path / "r").exists()
 
 

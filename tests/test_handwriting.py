@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from gan import images
 from gan.errors import InputError
@@ -106,3 +106,30 @@ def test_what_shows_no_digit_is_refused(tmp_path):
     (tmp_path / "half.png").write_bytes(whole.read_bytes()[:900])
     with pytest.raises(InputError, match="no picture"):
         read_digit(tmp_path / "half.png")
+
+
+STROKES = {
+    1: [(400, 150), (400, 650)],
+    2: [(250, 280), (320, 180), (450, 160), (540, 240), (530, 350), (260, 640), (570, 640)],
+    7: [(230, 170), (570, 170), (380, 650)],
+}
+
+
+@pytest.mark.parametrize("pen", [2, 4, 8, 30])
+@pytest.mark.parametrize("label", STROKES)
+def test_a_thin_pen_is_read_as_well(label, pen, tmp_path):
+    from gan.classifier import classify, load_classifier
+
+    page = Image.new("L", (800, 800), 255)
+    ImageDraw.Draw(page).line(STROKES[label], fill=0, width=pen, joint="curve")
+    page.save(tmp_path / "drawn.png")
+    digit = read_digit(tmp_path / "drawn.png")
+    assert digit.max() == pytest.approx(1.0)
+    assert classify(load_classifier("mnist-classifier")[0], digit[None])[0].tolist() == [label]
+
+
+def test_specks_alone_are_nothing(tmp_path):
+    page = np.full((1_000, 1_000), 255, np.uint8)
+    page[0, 0] = page[-1, -1] = 0
+    with pytest.raises(InputError, match="only specks"):
+        read_digit(saved(tmp_path / "specks.png", page))
