@@ -1,5 +1,8 @@
 """Whether the digits are any good, as the README says: by a classifier that the test trains on real ones."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -59,3 +62,15 @@ def test_the_run_on_full_mnist(full_mnist, tmp_path):
     done = run_gan("train", "--dataset-fallback", "none", "--output", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     check(full_mnist, tmp_path / "run", agreement=0.98, accuracy=0.99, epochs=4)
+
+
+def test_an_evaluation_of_ten_thousand_pictures_stays_below_three_gibibytes(full_mnist, tmp_path):
+    code = (
+        "import resource, sys; from gan.cli import main; status = main(sys.argv[1:]); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); sys.exit(status)"
+    )
+    command = [sys.executable, "-c", code, "evaluate", "mnist", "--output", str(tmp_path / "r")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stderr.split()[-1]) < 3 * 2**20  # kilobytes
+    assert "Within the tolerance of 2.00 %" in (tmp_path / "r" / "report.html").read_text()
