@@ -125,7 +125,16 @@ def load_model(path: Path, *, expected: str) -> "keras.Model":
     archives.check_model(path)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, AttributeError, ImportError, OSError, tf.errors.OpError) as error:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        ImportError,
+        OSError,
+        tf.errors.OpError,
+        RecursionError,
+    ) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError("This model does not load", expected=expected, received=f"{path}: {reason}") from error
 
@@ -151,7 +160,7 @@ def describe(checkpoint: str | Path) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             described = json.loads(archive.read("config.json"))["config"]["layers"]
         layers = {layer["config"]["name"]: layer["config"] for layer in described}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _no_generator(path) from error
     return {
         "file": str(path),
@@ -198,9 +207,12 @@ def new_run(output: str | Path | None, name: str) -> Path:
         if not any(RUNS.glob(f"{number:05d}-*")):
             try:
                 run.mkdir()
-                return run
             except FileExistsError:
                 pass
+            else:
+                if run == min(RUNS.glob(f"{number:05d}-*")):
+                    return run
+                run.rmdir()  # another run, of another name, began with this number at the same moment
         number += 1
 
 

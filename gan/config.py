@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
@@ -72,8 +72,7 @@ class OptimizationConfig:
     d_learning_rate: float | None = None
     """Adam's learning rate at the start, for D; None: as learning_rate."""
     learning_rate_end: float | None = None
-    """Share of the learning rate that is left at the end of the run (cosine decay); None: 0.02, or 1 (a constant rate)
-    where the run lowers its rates itself (when_stale=reduce)."""
+    """Share of the learning rate that is left at the end (cosine decay); None: 0.02, or 1 with --when-stale reduce."""
     beta_1: float = 0.0
     """Adam's decay of the mean of gradients."""
     beta_2: float = 0.99
@@ -122,36 +121,37 @@ class OptimizationConfig:
         return max(1, round(steps))
 
 
+HIGHER_IS_BETTER = ("val_classes_seen", "real_accuracy", "fake_accuracy")
+
+
 @dataclass(frozen=True)
 class StoppingConfig:
     """What is measured each interval, and what a run does about it."""
 
     probe: str = "auto"
-    """Classifier that judges each interval: a folder or a shipped name; auto: mnist-probe where it is for the data;
-    none: nothing is measured."""
+    """Classifier that judges each interval: a folder or a shipped name; auto: mnist-probe if it suits; or none."""
     eval_num: int = 2_000
-    """Validation images, and as many fakes, that are compared each interval."""
+    """Validation images, and as many fakes, that are compared each interval; in short intervals fewer."""
     tolerance: float | None = None
-    """Error rate that one accepts: the run ends once an interval's upper bound is within it, and is then judged on
-    fresh samples."""
+    """Error rate that one accepts: the run ends when an interval is within it, and is judged on fresh samples then."""
+    extractor: str = "mnist-classifier"
+    """With --tolerance: the classifier that judges then, not the probe; a folder or a shipped name."""
     monitor: str | None = None
-    """Stop when this number does not improve any more, such as val_frechet_distance; None: the length of the run
-    counts."""
+    """Stop when this number, such as val_frechet_distance, does not improve any more; None: at the planned length."""
     monitor_mode: Literal["min", "max"] = "min"
     """Whether lower or higher values of it are better."""
     patience: int = 5
-    """Intervals without an improvement that one waits for."""
+    """With --monitor: intervals without an improvement that one waits for."""
     min_delta: float = 0.0
-    """Improvements up to this one do not count."""
+    """With --monitor: improvements up to this one do not count."""
     min_rel_delta: float = 0.0
-    """Improvements up to this share of the best value do not count."""
+    """With --monitor: improvements up to this share of the value do not count."""
     noise_sigmas: float = 2.0
-    """Improvements up to that many standard errors do not count."""
+    """With --monitor: improvements up to that many standard errors do not count."""
     when_stale: Literal["stop", "reduce"] = "stop"
-    """When patience is at its end: stop, or halve both learning rates, which are constant otherwise."""
+    """With --monitor, when patience is at its end: stop, or halve both learning rates (constant otherwise)."""
     on_collapse: Literal["warn", "stop", "restore"] = "warn"
-    """When the generator loses modes or the discriminator has won: say so, or stop, or stop and go back to the last
-    healthy interval."""
+    """On mode collapse, or when D has won: say so, or stop, or stop with the average of the last healthy interval."""
 
     def __post_init__(self) -> None:
         check(bool(self.probe.strip()), "probe", "auto, none, or a classifier", self.probe)
@@ -166,10 +166,19 @@ class StoppingConfig:
         if self.tolerance is not None and self.monitor is not None and self.when_stale == "stop":
             received = f"tolerance={self.tolerance}, monitor={self.monitor}"
             raise InputError("Two rules to stop by", expected="tolerance or monitor", received=received)
-        if self.when_stale == "reduce" and self.monitor is None:
-            raise InputError(
-                "Nothing to wait for", expected="a monitor, as val_frechet_distance", received="monitor=None"
-            )
+        if self.monitor is None:
+            self._check_idle()
+        if self.monitor in HIGHER_IS_BETTER and self.monitor_mode == "min":
+            raise InputError("Bad `monitor_mode`", expected=f"max for {self.monitor}", received="min")
+
+    def _check_idle(self) -> None:
+        """Raises `InputError` for options that do nothing without a monitor."""
+        of_monitor = ("monitor_mode", "patience", "min_delta", "min_rel_delta", "noise_sigmas", "when_stale")
+        defaults = {field.name: field.default for field in fields(self)}
+        idle = [f"{name}={getattr(self, name)}" for name in of_monitor if getattr(self, name) != defaults[name]]
+        if idle:
+            expected = "a monitor to wait for, such as val_frechet_distance"
+            raise InputError("Nothing to wait for", expected=expected, received=f"monitor=None, {', '.join(idle)}")
 
 
 @dataclass(frozen=True)

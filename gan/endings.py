@@ -44,8 +44,9 @@ def broken_off(folder: Path, gan: GAN, keeper: callbacks.TrainingState, say: Say
         say(f"Broken off at step {step}; {left}")
         found = re.search(r"(d_loss|g_loss) : Tensor had (NaN|Inf)", str(error))
         if isinstance(error, tf.errors.InvalidArgumentError) and found:
+            advice = f" (gan train --init-from {folder} --learning-rate ...)" if folder.exists() else ""
             raise TrainingError(
-                f"{found[1]} became {found[2]} at step {step + 1}. A lower learning rate may help."
+                f"{found[1]} became {found[2]} at step {step + 1}. A lower learning rate may help{advice}."
             ) from error
         raise
 
@@ -67,7 +68,8 @@ def going_on(folder: Path, saved: State | None, schedule: Schedule) -> str:
         return f"{folder}: its first interval was never completed; beginning anew from step 0"
     return (
         f"{folder}: going on from interval {saved.interval} of {schedule.intervals}, "
-        f"step {saved.step:,} of {schedule.total_steps:,}; what came after is made again"
+        f"step {saved.step:,} of {schedule.total_steps:,}"
+        + ("" if saved.stopped or saved.step == schedule.total_steps else "; what came after is made again")
     )
 
 

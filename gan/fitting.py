@@ -1,6 +1,7 @@
 """The loop of a training run: one Keras epoch an interval, from any of them on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +62,7 @@ def fit_intervals(
         validation: what the metrics of `compile` are computed on after each interval; None: they are not.
     """
     together = _OneTraining(list(callbacks), add_history=True, model=gan)
-    try:
-        together.begin()
+    with together.training():
         for step in range(first_step, schedule.total_steps, schedule.interval_steps):
             interval = step // schedule.interval_steps
             steps = min(schedule.interval_steps, schedule.total_steps - step)
@@ -78,8 +78,6 @@ def fit_intervals(
             )
             if gan.stop_training:
                 break
-    finally:
-        together.end()
 
 
 class _OneTraining(keras.callbacks.CallbackList):
@@ -91,8 +89,15 @@ class _OneTraining(keras.callbacks.CallbackList):
     def on_train_end(self, logs: Any = None) -> None:
         pass
 
-    def begin(self) -> None:
-        super().on_train_begin()
-
-    def end(self) -> None:
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """The beginning and the end. After an error each callback hears of it, and none can hide the error."""
+        try:
+            super().on_train_begin()
+            yield
+        except BaseException:
+            for callback in self.callbacks:
+                with suppress(Exception):
+                    callback.on_train_end({"broken_off": True})
+            raise
         super().on_train_end()

@@ -18,8 +18,19 @@ _OF_RESULTS = ("gan-reference", "tensorflow", "keras")
 """Distributions whose version the last bit of a result may depend on."""
 
 
-def make(config: TrainConfig, dataset: "Dataset", device: str, total_steps: int, preset: str | None) -> dict[str, Any]:
-    """The record of a run that begins: options, the data set really used, versions, device, git revision."""
+def make(
+    config: TrainConfig,
+    dataset: "Dataset",
+    *,
+    device: str,
+    total_steps: int,
+    preset: str | None,
+    probe: str | None,
+) -> dict[str, Any]:
+    """The record of a run that begins: options, the data set really used, versions, device, git revision.
+
+    probe: SHA-256 of the classifier that judges each interval; None: none does.
+    """
     return {
         "preset": preset,
         "config": config.as_dict(),
@@ -32,6 +43,7 @@ def make(config: TrainConfig, dataset: "Dataset", device: str, total_steps: int,
             "test": len(dataset.test),
             "train_sha256": fingerprint(dataset),
         },
+        "probe_sha256": probe,
         "total_steps": total_steps,
         "device": device,
         "versions": runtime.versions(),
@@ -93,6 +105,15 @@ def check_dataset(record: dict[str, Any], dataset: "Dataset") -> None:
             f"The data set {dataset.name!r} is not the one that this run began with",
             expected=f"{record['dataset']['train']} training images with SHA-256 {expected}",
             received=f"{len(dataset.train)} with {received}",
+        )
+
+
+def check_probe(record: dict[str, Any], probe: str | None) -> None:
+    """Raises `InputError` unless this is the SHA-256 of the probe that the run began with."""
+    expected = record.get("probe_sha256")
+    if expected != probe:
+        raise InputError(
+            "The probe is not the one that this run began with", expected=f"SHA-256 {expected}", received=f"{probe}"
         )
 
 

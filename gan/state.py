@@ -86,6 +86,7 @@ def latest(run: Path) -> tuple[State | None, list[str]]:
             TypeError,
             EOFError,
             MemoryError,
+            RecursionError,
             zipfile.BadZipFile,
             zlib.error,
         ) as error:

@@ -68,11 +68,18 @@ def train(
     checkpoints.check_output(output)
     device = _start(config, say)
     dataset = load_dataset(config.data.dataset, fallback=config.data.dataset_fallback)
-    gan, schedule, watched = _compiled(config, dataset, say)
-    record = records.make(config, dataset, device, schedule.total_steps, name)
+    setup = _compiled(config, dataset, say)
+    record = records.make(
+        config,
+        dataset,
+        device=device,
+        total_steps=setup.schedule.total_steps,
+        preset=name,
+        probe=setup.watched.probe,
+    )
     folder = checkpoints.new_run(output, name or dataset.name)
     with state.locked(folder):
-        return _run(folder, config, record, dataset, gan, schedule, watched, None, say, fresh=True)
+        return _run(folder, record, setup, None, say, fresh=True)
 
 
 def resume(run: str | Path, *, config: TrainConfig | None = None, console: Console | None = None) -> Run:
@@ -107,9 +114,10 @@ def resume(run: str | Path, *, config: TrainConfig | None = None, console: Conso
             warnings.warn(line, stacklevel=2)
         dataset = load_dataset(record["dataset"]["name"], fallback="none")
         records.check_dataset(record, dataset)
-        gan, schedule, watched = _compiled(replace(config, init_from=None) if saved else config, dataset, say)
+        setup = _compiled(replace(config, init_from=None) if saved else config, dataset, say)
+        records.check_probe(record, setup.watched.probe)
         record = records.resumed(record, config, device, saved.step if saved else 0)
-        return _run(folder, config, record, dataset, gan, schedule, watched, saved, say, fresh=False)
+        return _run(folder, record, setup, saved, say, fresh=False)
 
 
 def _start(config: TrainConfig, say: Say) -> str:
@@ -118,33 +126,42 @@ def _start(config: TrainConfig, say: Say) -> str:
     return device
 
 
-def _compiled(config: TrainConfig, dataset: Dataset, say: Say) -> tuple[GAN, Schedule, Watch]:
+@dataclass(frozen=True)
+class _Setup:
+    """All that a run is made of, ready for its first step."""
+
+    config: TrainConfig
+    dataset: Dataset
+    gan: GAN
+    schedule: Schedule
+    watched: Watch
+
+
+def _compiled(config: TrainConfig, dataset: Dataset, say: Say) -> _Setup:
     gan = build_gan(config, dataset)
     schedule = schedule_of(config, dataset)
-    watched = watch(config.stopping, dataset)
+    per_interval = schedule.interval_steps * schedule.images_per_step
+    watched = watch(config.stopping, dataset, images_per_interval=per_interval)
     compile_gan(gan, config, schedule.total_steps, watched.metrics)
     check_monitor(config.stopping, gan)
     say(
         f"{dataset.name}: {len(dataset.train):,} training images; {schedule.total_steps:,} steps of "
         f"{schedule.images_per_step}, that is {schedule.total_steps * schedule.images_per_step:,} images"
     )
-    return gan, schedule, watched
+    return _Setup(config, dataset, gan, schedule, watched)
 
 
 def _run(
     folder: Path,
-    config: TrainConfig,
     record: dict[str, Any],
-    dataset: Dataset,
-    gan: GAN,
-    schedule: Schedule,
-    watched: Watch,
+    setup: _Setup,
     saved: State | None,
     say: Say,
     *,
     fresh: bool,
 ) -> Run:
     """Trains from `saved`, or from the beginning, to the end, and completes the record."""
+    config, gan, schedule = setup.config, setup.gan, setup.schedule
     per_step = schedule.images_per_step
     samples, generator = folder / checkpoints.SAMPLES, folder / checkpoints.GENERATOR
     log = callbacks.RunLog(folder / checkpoints.LOG, images_per_step=per_step)
@@ -153,7 +170,7 @@ def _run(
     interrupt = callbacks.StopOnInterrupt()
     rules = stopping_callbacks(
         config.stopping,
-        dataset,
+        setup.dataset,
         intervals=schedule.intervals,
         images_per_interval=schedule.interval_steps * per_step,
         say=say,
@@ -196,12 +213,12 @@ def _run(
             checkpoints.write(generator, gan.generator_ema.save)
         fit_intervals(
             gan,
-            dataset,
+            setup.dataset,
             [*parts, keeper, interrupt],
             schedule,
             seed=config.seed,
             first_step=first_step,
-            validation=watched.batches,
+            validation=setup.watched.batches,
         )
         saver.save()  # the rules may have put another interval's average back
 
@@ -214,7 +231,7 @@ def _run(
             "seconds": log.last_row.get("seconds", 0.0),
             "compile_seconds": round(log.compile_seconds or 0.0, 3),
             "interrupted": interrupt.interrupted,
-            "stopped_by": stopped_by,
+            "stopped_by": None if interrupt.interrupted else stopped_by,
             "interval": interval,
         },
         "sha256": checkpoints.sha256(generator),
@@ -234,14 +251,14 @@ def _boards(config: TrainConfig, folder: Path, grid: callbacks.SampleGrid, per_s
 
 def _left(folder: Path, record: dict[str, Any], *, signal: int | None = None) -> Run:
     """What a run left, from its record, log and samples."""
-    grids = sorted((folder / checkpoints.SAMPLES).glob("*.png"))
-    last = record["result"].get("interval") or len(grids)
+    log, grids = folder / checkpoints.LOG, folder / checkpoints.SAMPLES
+    kept = grids / f"{callbacks.run_log.images_at(log, record['result'].get('interval')):09d}.png"
     return Run(
         folder=folder,
         generator=folder / checkpoints.GENERATOR,
-        samples=grids[last - 1] if grids else folder / checkpoints.SAMPLES,
+        samples=kept if kept.exists() else max(grids.glob("*.png"), default=grids),
         dataset=record["dataset"]["name"],
-        logs=callbacks.run_log.last_row(folder / checkpoints.LOG),
+        logs=callbacks.run_log.last_row(log),
         signal=signal,
         **record["result"],
     )

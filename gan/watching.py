@@ -20,30 +20,42 @@ PROBE = "mnist-probe"
 """What `probe="auto"` stands for, where it is for the data."""
 
 
+LEAST = 200
+"""Images that are compared in an interval, however short it is."""
+
 HEALTHY_AFTER = 16_000
 """Images before which a healthy generator, too, may draw one class only: nobody speaks of collapse yet."""
 
 
 @dataclass(frozen=True)
 class Watch:
-    """Metrics for `GAN.compile`, and the validation batches for `fit`; both empty when nothing is measured."""
+    """Metrics for `GAN.compile`, the validation batches for `fit`, and the SHA-256 of the probe.
+
+    Nothing of each when nothing is measured.
+    """
 
     metrics: tuple[keras.metrics.Metric, ...] = ()
     batches: tf.data.Dataset | None = None
+    probe: str | None = None
 
 
-def watch(options: StoppingConfig, dataset: Dataset) -> Watch:
+def watch(options: StoppingConfig, dataset: Dataset, *, images_per_interval: int) -> Watch:
     """The probe's numbers of fakes beside validation images: val_error_rate, val_frechet_distance and their kin.
 
-    Of fewer validation images than `eval_num` all are used. Raises `InputError` when the probe is for another data set.
+    `eval_num` images are compared, but no more than a quarter of an interval's (and at least 200), so that measuring
+    takes little of the time; of fewer validation images all. Raises `InputError` when the probe is for another data
+    set.
     """
     probe = find_probe(options, dataset.name)
     if probe is None:
         return Watch()
-    classifier, _ = load_classifier(probe)
+    classifier, card = load_classifier(probe)
     held_out = dataset.validation
-    chosen = np.random.default_rng(0).permutation(len(held_out))[: options.eval_num]
-    return Watch((quality_metric(Extractor(classifier)), PairwiseSSIM()), _batches(held_out.take(chosen)))
+    num = min(options.eval_num, max(LEAST, images_per_interval // 4))
+    chosen = np.random.default_rng(0).permutation(len(held_out))[:num]
+    return Watch(
+        (quality_metric(Extractor(classifier)), PairwiseSSIM()), _batches(held_out.take(chosen)), card["sha256"]
+    )
 
 
 def find_probe(options: StoppingConfig, dataset: str) -> str | None:
@@ -94,7 +106,7 @@ def stopping_callbacks(
         found.append(rule(options.monitor, options.monitor_mode, patience=options.patience, say=say, **delta))
     collapse = callbacks.CollapseMonitor(
         action=options.on_collapse,
-        start_from_epoch=max(2, -(-HEALTHY_AFTER // images_per_interval)),
+        start_from_epoch=HEALTHY_AFTER // images_per_interval,
         ailments=callbacks.Ailments(num_classes=max(1, dataset.num_classes)),
         say=say,
     )
@@ -110,7 +122,8 @@ def outcome(rules: list[keras.callbacks.Callback]) -> tuple[str | None, int | No
             stopped_by, epoch = rule.stopped_by, rule.best_epoch
         elif isinstance(rule, callbacks.CollapseMonitor) and rule.stopped:
             stopped_by = "collapse"
-            epoch = rule.healthy_epoch if rule.action == "restore" else epoch
+            if rule.action == "restore" and rule.healthy_epoch is not None:
+                epoch = rule.healthy_epoch
     return stopped_by, None if epoch is None else epoch + 1
 
 

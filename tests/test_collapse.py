@@ -189,14 +189,14 @@ def test_restore_puts_the_last_healthy_average_back():
     model = run(monitoring(said, patience=2, action="restore"), [WELL, WELL, COLLAPSED, COLLAPSED, WELL])
     assert model.stop_training
     assert model.generator_ema.number == 1.0
-    assert said[0].endswith("Training stops; last healthy: interval 2, put back.")
+    assert said[0].endswith("Training stops; interval 2, healthy, is put back.")
 
 
 def test_restore_without_a_healthy_epoch_says_so():
     said = []
     model = run(monitoring(said, patience=1, action="restore"), [COLLAPSED])
     assert model.generator_ema.number == 0.0
-    assert said[0].endswith("Training stops; last healthy: none, nothing is put back.")
+    assert said[0].endswith("Training stops; no interval was healthy.")
 
 
 def test_restore_leaves_a_training_alone_that_ends_well():

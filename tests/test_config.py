@@ -126,6 +126,9 @@ def test_a_run_that_lowers_its_rates_itself_has_no_schedule():
         ({"probe": "none", "tolerance": 0.02}, "Nothing would be measured"),
         ({"probe": "none", "monitor": "val_frechet_distance"}, "Nothing would be measured"),
         ({"when_stale": "reduce"}, "Nothing to wait for"),
+        ({"patience": 3}, "monitor=None, patience=3"),
+        ({"tolerance": 0.02, "min_delta": 0.1}, "monitor=None, min_delta=0.1"),
+        ({"monitor": "val_classes_seen"}, "max for val_classes_seen"),
         ({"tolerance": 0.02, "monitor": "val_frechet_distance"}, "Two rules to stop by"),
     ],
 )

@@ -42,6 +42,30 @@ def test_a_run_of_the_default_preset_killed_in_the_middle_of_an_interval_ends_as
     assert record["sha256"] == checkpoints.sha256(killed / "generator.keras")
 
 
+RULED = [
+    "train", "mnist", "--dataset", "mnist5k", "--steps", "90", "--eval-every", "320", "--steps-per-execution", "7",
+    "--deterministic", "--eval-num", "200", "--monitor", "real_score", "--monitor-mode", "max", "--min-delta", "99",
+    "--patience", "4",
+]  # fmt: skip
+
+
+def test_a_run_that_a_rule_ends_is_ended_alike_whatever_stops_it_before(nursery, tmp_path):
+    """Stopped by patience after five intervals; killed in the third, and once more by a signal in the very last."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert nursery.run(*RULED, "--output", whole, said=tmp_path / "1")[0] == 0
+    result = records.load(whole)["result"]
+    assert (result["stopped_by"], result["steps"]) == ("patience", 50)
+    assert nursery.run(*RULED, "--output", killed, said=tmp_path / "2", at_step=24)[0] == -signal.SIGKILL
+    resumed = ["train", "--resume", killed]
+    assert nursery.run(*resumed, said=tmp_path / "3", at_step=50, send=signal.SIGTERM)[0] == 143
+    assert state.latest(killed)[0].stopped
+    status, said = nursery.run(*resumed, said=tmp_path / "4")
+    assert status == 0, said
+    assert "what came after is made again" not in said
+    assert_same_run(killed, whole)
+    assert records.load(killed)["result"]["interval"] == result["interval"]
+
+
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
 )

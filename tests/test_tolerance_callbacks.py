@@ -116,11 +116,24 @@ def test_patience_stops_says_why_and_restores_the_best_average():
     callback = stopping(said, patience=2, min_delta=0.1)
     model = run(callback, [0.5, 0.25, 0.2, 0.3, 0.1])
     assert said == [
-        "Stopped by patience at interval 4: val_error 0.3 did not improve for 2 evaluations; "
-        "best val_error 0.25 at interval 2."
+        "Stopped by patience at interval 4: val_error 0.3 did not improve enough for 2 evaluations; "
+        "best val_error 0.2 at interval 3."
     ]
-    assert (callback.stopped_by, callback.best, callback.best_epoch) == ("patience", 0.25, 1)
-    assert model.generator_ema.number == 1.0
+    assert (callback.stopped_by, callback.best, callback.best_epoch) == ("patience", 0.2, 2)
+    assert model.generator_ema.number == 2.0
+
+
+def test_of_equals_the_last_is_the_best_and_patience_counts_from_the_first():
+    callback = stopping(patience=2)
+    model = run(callback, [0.5, 0.5, 0.5, 0.1])
+    assert (callback.stopped_by, callback.best_epoch, model.generator_ema.number) == ("patience", 2, 2.0)
+
+
+def test_small_steps_add_up_to_an_improvement():
+    """Each is less than min_delta, but the third is 0.12 below the last improvement."""
+    callback = stopping(patience=3, min_delta=0.1)
+    run(callback, [0.5, 0.46, 0.42, 0.38, 0.37, 0.37])
+    assert callback.stopped_by is None
 
 
 def test_the_target_stops_and_its_own_weights_are_restored():
@@ -156,7 +169,7 @@ def test_a_number_that_never_was_one_stops_too():
     callback = stopping(said, patience=2)
     model = run(callback, [NAN, NAN])
     assert said == [
-        "Stopped by patience at interval 2: val_error nan did not improve for 2 evaluations; "
+        "Stopped by patience at interval 2: val_error nan did not improve enough for 2 evaluations; "
         "val_error was never a number that counts."
     ]
     assert math.isnan(callback.best)
@@ -257,8 +270,17 @@ def reference(successive, mode, target, patience, min_delta, min_rel_delta, star
         least = 0.0 if math.isinf(than) else max(min_delta, min_rel_delta * abs(than))
         return gain > least
 
-    def bests(judged):
-        """Epochs at which the best changed."""
+    def best_of(judged):
+        """The optimum, of equals the last; NaN and the worst infinity do not count."""
+        worst = INF if mode == "min" else -INF
+        numbers = [(value, epoch) for epoch, value in judged if value != worst and not math.isnan(value)]
+        if not numbers:
+            return None
+        optimum = (min if mode == "min" else max)(value for value, _ in numbers)
+        return max(epoch for value, epoch in numbers if value == optimum)
+
+    def improvements(judged):
+        """Epochs of the improvements."""
         found = []
         for epoch, value in judged:
             worst = INF if mode == "min" else -INF
@@ -269,14 +291,13 @@ def reference(successive, mode, target, patience, min_delta, min_rel_delta, star
     for last in range(start_from_epoch, len(successive)):
         judged = list(enumerate(successive))[start_from_epoch : last + 1]
         value = successive[last]
-        found = bests(judged)
+        found = improvements(judged)
         if target is not None and (value <= target if mode == "min" else value >= target):
             return "target", last, last
         since = last - (found[-1] if found else start_from_epoch - 1)
         if since >= patience:
-            return "patience", last, found[-1] if found else None
-    judged = list(enumerate(successive))[start_from_epoch:]
-    return None, None, (bests(judged) or [None])[-1]
+            return "patience", last, best_of(judged)
+    return None, None, best_of(list(enumerate(successive))[start_from_epoch:])
 
 
 @settings(deadline=None)
@@ -353,7 +374,7 @@ def test_both_rates_are_lowered_and_it_says_so():
     assert rates == [(0.5, 0.25)] * 2 + [(0.25, 0.125)] * 2 + [(0.125, 0.0625)] * 2
     assert said[0] == (
         "Learning rate lowered at interval 3 (g_optimizer 0.5 -> 0.25, d_optimizer 0.25 -> 0.125): "
-        "val_error 0.5 did not improve for 2 evaluations; best val_error 0.5 at interval 1."
+        "val_error 0.5 did not improve enough for 2 evaluations; best val_error 0.45 at interval 2."
     )
     assert len(said) == callback.reductions == 2
 
@@ -371,7 +392,7 @@ def test_no_rate_gets_lower_than_the_least():
     assert rates[-1] == (0.2, 0.2)
     assert len(said) == 2  # the third time there was nothing left to lower
     assert rates_after(reducing(said, patience=1, min_learning_rate=1.0), [1.0] * 4)[-1] == (0.5, 0.25)
-    assert said[2] == "The learning rate was never lowered: best val_error 1 at interval 1."
+    assert said[2] == "The learning rate was never lowered: best val_error 1 at interval 4."
 
 
 def test_a_plain_model_has_one_rate():
@@ -444,7 +465,7 @@ def test_a_gan_gets_its_best_average_back_and_keeps_the_rest(digits):
     gan.fit(digits.train.batches(16, steps=2), epochs=1, callbacks=[keep, callback], verbose=0, shuffle=False)
     assert "never fired" in said[0]
     resumed = ToleranceEarlyStopping("real_score", "max", patience=1, min_delta=1e6, say=said.append)
-    resumed.set_state(callback.get_state())
+    resumed.set_state({**callback.get_state(), "best": "1e9"})  # which nothing will reach
     resumed.set_arrays(callback.get_arrays())
     gan.fit(
         digits.train.batches(16, steps=2),

@@ -87,6 +87,21 @@ def test_a_training_that_a_callback_ended_is_told_from_one_that_was_interrupted(
     assert not state.latest(tmp_path)[0].stopped
 
 
+def test_a_rule_that_ended_it_counts_though_a_signal_came_as_well(tmp_path):
+    gan, interrupt = small_gan(), callbacks.StopOnInterrupt()
+    rule = callbacks.ToleranceEarlyStopping("d_loss", "min", target=1.0, say=lambda line: None)
+    rule.set_model(gan)
+    keeper = keeper_of(tmp_path, gan, rule, interrupt)
+    gan.g_optimizer.iterations.assign(2)
+    gan.stop_training, interrupt.signal = True, signal.SIGTERM
+    rule.on_epoch_end(0, {"d_loss": 2.0})
+    keeper.on_epoch_end(0)
+    assert not state.latest(tmp_path)[0].stopped
+    rule.on_epoch_end(0, {"d_loss": 0.5})
+    keeper.on_epoch_end(0)
+    assert state.latest(tmp_path)[0].stopped
+
+
 def test_numbers_that_are_none_are_never_saved(tmp_path):
     gan = small_gan()
     gan.g_optimizer.iterations.assign(2)

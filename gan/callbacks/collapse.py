@@ -105,11 +105,14 @@ class CollapseMonitor(keras.callbacks.Callback):
             self.stopped = self.model.stop_training = True
             then = " Training stops."
         if self.action == "restore":
-            last = "none, nothing is" if self.healthy_epoch is None else f"interval {self.healthy_epoch + 1},"
-            then = f" Training stops; last healthy: {last} put back."
+            healthy = self.healthy_epoch
+            last = "no interval was healthy" if healthy is None else f"interval {healthy + 1}, healthy, is put back"
+            then = f" Training stops; {last}."
         self.say(f"{ailment} at interval {epoch + 1}: {', '.join(signs)}. {ADVICE[ailment]}.{then}")
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if (logs or {}).get("broken_off"):
+            return
         if not self._told:
             self.say("The collapse monitor saw nothing: none of the logs that it reads was there.")
         if self.stopped and self._healthy_weights is not None:

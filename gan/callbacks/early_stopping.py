@@ -14,9 +14,11 @@ from gan.callbacks.monitor import Monitor
 class ToleranceEarlyStopping(keras.callbacks.Callback):
     """Stops training when `monitor` reaches `target`, or does not improve any more; says which, in one line.
 
-    A value improves when it is better than the best by more than
+    A value is an improvement when it is better than the last one by more than
 
-        max(min_delta, min_rel_delta * |best|, noise_sigmas * logs[monitor + "_stderr"])
+        max(min_delta, min_rel_delta * |last improvement|, noise_sigmas * logs[monitor + "_stderr"])
+
+    which is for patience; the weights that are kept are those of the best value, of equals the last.
 
     Reaching the target only nominates a model: who looks often gets below any bound by luck. Judge it once more, on
     fresh samples, before believing it. Works with any Keras model.
@@ -90,7 +92,7 @@ class ToleranceEarlyStopping(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         outcome = self._monitor.judge(epoch, logs)
-        if outcome in ("target", "improved") and self.restore_best_weights:
+        if outcome is not None and self.best_epoch == epoch and self.restore_best_weights:
             self.best_weights = [np.array(weight) for weight in averaged(self.model).get_weights()]
         if outcome == "target" or outcome == "patience":
             self.stopped_by = outcome
@@ -101,11 +103,13 @@ class ToleranceEarlyStopping(keras.callbacks.Callback):
         if self.stopped_by == "target":
             why = f"reached the target {self._judgement.target:.6g}"
         else:
-            why = f"did not improve for {self._judgement.waited} evaluations"
+            why = f"did not improve enough for {self._judgement.waited} evaluations"
         value = f"{self._monitor.name} {self._monitor.value:.6g}"
         return f"Stopped by {self.stopped_by} at interval {epoch + 1}: {value} {why}; {self._monitor.best}."
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if (logs or {}).get("broken_off"):
+            return
         if self.stopped_by is None:
             self.say(f"Early stopping never fired: {self._monitor.best}.")
         if self.best_weights is not None:

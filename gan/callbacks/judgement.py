@@ -12,20 +12,21 @@ Outcome = Literal["improved", "not improved", "target", "patience"]
 
 
 class Judgement:
-    """Judges one value after the other against the best one so far. Plain Python.
+    """Judges one value after the other. Plain Python.
 
-    A value improves on the best when it is better by more than
+    A value is an improvement when it is better than the last improvement by more than
 
-        max(min_delta, min_rel_delta * |best|, noise_sigmas * stderr)
+        max(min_delta, min_rel_delta * |last improvement|, noise_sigmas * stderr)
 
-    The first one that is a number is an improvement on nothing. NaN never is the best; it counts as no improvement.
+    The first one that is a number is an improvement on nothing. That is for patience; the best value is simply the
+    best, of equals the last. NaN is neither an improvement nor the best.
 
     Args:
         mode: "min": lower is better; "max": higher is.
         target: value that is good enough: <= target (min) or >= target (max); None: there is none.
         patience: successive values without improvement after which patience is exhausted; a whole number >= 1.
         min_delta: least improvement, in the unit of the value; >= 0.
-        min_rel_delta: least improvement as a share of the best value; >= 0.
+        min_rel_delta: least improvement as a share of the last one; >= 0.
         noise_sigmas: least improvement in standard errors of the value; >= 0.
 
     Attributes: `best` (the worst possible value, infinite, before there is one), `best_epoch` (None then), `waited`
@@ -59,7 +60,7 @@ class Judgement:
 
     def reset(self) -> None:
         """Forgets every value."""
-        self.best = self._sign * math.inf
+        self.best = self._reference = self._sign * math.inf
         self.best_epoch: int | None = None
         self.waited = 0
 
@@ -70,27 +71,36 @@ class Judgement:
         improved", or "patience" when it is the `patience`-th or a later one without improvement. `stderr`: standard
         error of the value; NaN (unknown) counts as 0.
         """
-        gain = self._sign * (self.best - value)  # NaN for NaN, and between equal infinities
         reached = self.target is not None and self._sign * (self.target - value) >= 0
+        counts = not math.isnan(value) and value != self._sign * math.inf
+        if reached or (counts and self._sign * value <= self._sign * self.best):
+            self.best, self.best_epoch = value, epoch
+        gain = self._sign * (self._reference - value)  # NaN for NaN, and between equal infinities
         if reached or gain > self._least_gain(stderr):
-            self.best, self.best_epoch, self.waited = value, epoch, 0
+            self._reference, self.waited = value, 0
             return "target" if reached else "improved"
         self.waited += 1
         return "patience" if self.waited >= self.patience else "not improved"
 
     def _least_gain(self, stderr: float) -> float:
-        if math.isinf(self.best):  # no share of it is finite
+        if math.isinf(self._reference):  # no share of it is finite
             return 0.0
         noise = 0.0 if math.isnan(stderr) else self.noise_sigmas * stderr
-        return max(self.min_delta, self.min_rel_delta * abs(self.best), noise)
+        return max(self.min_delta, self.min_rel_delta * abs(self._reference), noise)
 
     def get_state(self) -> dict[str, Any]:
-        """What `judge` remembers, for JSON (which has no infinity: `best` is text). `set_state` is the inverse."""
-        return {"best": repr(self.best), "best_epoch": self.best_epoch, "waited": self.waited}
+        """What `judge` remembers, for JSON (which has no infinity: values are text). `set_state` is the inverse."""
+        return {
+            "best": repr(self.best),
+            "best_epoch": self.best_epoch,
+            "reference": repr(self._reference),
+            "waited": self.waited,
+        }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Goes on where `get_state` was called. Raises `InputError` when this is no such state."""
         try:
-            self.best, self.best_epoch, self.waited = float(state["best"]), state["best_epoch"], state["waited"]
+            self.best, self.best_epoch = float(state["best"]), state["best_epoch"]
+            self._reference, self.waited = float(state["reference"]), state["waited"]
         except (KeyError, TypeError, ValueError) as error:
             raise InputError("Bad state", expected="what get_state() gave", received=repr(state)) from error

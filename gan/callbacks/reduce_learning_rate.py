@@ -104,7 +104,7 @@ class ReduceLROnTolerance(keras.callbacks.Callback):
         if lowered:
             self.reductions += 1
             self._cooling = self.cooldown
-            value = f"{self._monitor.name} {self._monitor.value:.6g} did not improve for {waited} evaluations"
+            value = f"{self._monitor.name} {self._monitor.value:.6g} did not improve enough for {waited} evaluations"
             rates = ", ".join(lowered)
             self.say(f"Learning rate lowered at interval {epoch + 1} ({rates}): {value}; {self._monitor.best}.")
 

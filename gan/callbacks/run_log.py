@@ -84,12 +84,23 @@ class RunLog(keras.callbacks.Callback):
 
 def last_row(path: Path) -> dict[str, Any]:
     """The last whole row of such a file, as numbers; empty when there is none."""
+    return (_rows(path) or [{}])[-1]
+
+
+def images_at(path: Path, interval: int | None) -> int:
+    """Images seen at the end of an interval by such a file, None: of the last; 0 when there is no such row."""
+    rows = [row for row in _rows(path) if interval in (None, row["interval"])]
+    return int(rows[-1]["images"]) if rows else 0
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """The whole rows, as numbers."""
     if not path.exists():
-        return {}
+        return []
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
         header, *rows = list(csv.reader(file)) or [[]]
-    whole = [row for row in rows if len(row) == len(header)]
-    if not whole:
-        return {}
-    named = zip(header, whole[-1])
-    return {name: int(value) if name in ("interval", "images") else float(value) for name, value in named}
+    return [
+        {name: int(value) if name in ("interval", "images") else float(value) for name, value in zip(header, row)}
+        for row in rows
+        if len(row) == len(header)
+    ]

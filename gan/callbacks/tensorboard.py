@@ -1,6 +1,7 @@
 """What TensorBoard shows of a run: its numbers against images seen, its pictures and its options."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ class TensorBoard(keras.callbacks.Callback):
 
     The step is the number of images seen, as everywhere in a run folder. Writing needs TensorFlow only (records are
     put together here: `tf.summary.scalar` wants the package `tensorboard`); looking at it needs that package:
-    `pip install tensorboard`, then `tensorboard --logdir FOLDER`. A resumed run adds a file to the folder.
+    `pip install tensorboard`, then `tensorboard --logdir FOLDER`. A resumed run adds a file to the folder;
+    what was written between the state that it goes on from and the break is there twice. A log that cannot be written
+    any more is a warning, and training goes on without.
 
     Args:
         folder: made where it is missing.
@@ -55,10 +58,10 @@ class TensorBoard(keras.callbacks.Callback):
         if self.grid is not None:
             values.append(_picture("samples", self._drawn_now(self.grid)))
         self._write(values)
-        self._writer.flush()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
 
     @property
     def _images_seen(self) -> int:
@@ -75,8 +78,15 @@ class TensorBoard(keras.callbacks.Callback):
         return file
 
     def _write(self, values: list[Any]) -> None:
-        with self._writer.as_default():
-            tf.summary.experimental.write_raw_pb(_Summary(value=values).SerializeToString(), step=self._images_seen)
+        if self._writer is None:
+            return
+        try:
+            with self._writer.as_default():
+                tf.summary.experimental.write_raw_pb(_Summary(value=values).SerializeToString(), step=self._images_seen)
+            self._writer.flush()
+        except tf.errors.OpError as error:
+            self._writer = None
+            warnings.warn(f"TensorBoard's log cannot be written any more: {str(error).splitlines()[0]}", stacklevel=2)
 
 
 def _picture(tag: str, file: Path) -> Any:

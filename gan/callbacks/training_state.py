@@ -81,11 +81,12 @@ class TrainingState(keras.callbacks.Callback):
             if hasattr(callback, "get_arrays"):
                 arrays |= {f"callbacks/{name}/{i:06d}": array for i, array in enumerate(callback.get_arrays())}
         interrupted = any(part.interrupted for part in self._callbacks if isinstance(part, StopOnInterrupt))
+        ruled = any(getattr(part, "stopped_by", None) or getattr(part, "stopped", False) for part in self._callbacks)
         now = State(
             interval=epoch + 1,
             step=step,
             images=step * self.images_per_step,
-            stopped=bool(self.model.stop_training) and not interrupted,
+            stopped=bool(self.model.stop_training) and (ruled or not interrupted),
             callbacks={name: callback.get_state() for name, callback in self._savable.items()},
             arrays=arrays,
         )

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from gan.reports import check_card
 from gan.tolerance import EXIT_STATUS
 
 DEFAULT_PRESET = "mnist"
+FAILED = 1
+"""Exit status of a run that the collapse monitor stopped."""
 SIGNALLED = 128
 """Exit status of a run that a signal ended, less the number of the signal: 130 for Ctrl-C, 143 for SIGTERM."""
 
@@ -36,8 +39,6 @@ class Train:
     """A run folder whose broken-off run goes on, from its last complete interval; other options stay as it has them."""
     output: Path | None = None
     """The run folder; None: the next number under checkpoints/."""
-    extractor: str = "mnist-classifier"
-    """With a tolerance: folder or shipped name of the classifier that confirms it in the end, not the probe."""
     dry_run: bool = False
     """Print the resolved configuration as JSON and stop."""
     json: bool = False
@@ -60,8 +61,7 @@ class Train:
         confirmed = self._confirm(run.folder, run.dataset) if self._to_confirm and not run.signal else None
         if self.json:
             paths = {k: str(getattr(run, k)) for k in ("folder", "generator", "samples")}
-            verdict = {} if confirmed is None else {"verdict": confirmed["verdict"], "confirmed": confirmed["summary"]}
-            print_result({**asdict(run), **paths, **verdict}, as_json=True)
+            print_result({**asdict(run), **paths, **_numbers(confirmed)}, as_json=True)
         else:
             print_result(
                 {
@@ -79,6 +79,8 @@ class Train:
             )
         if run.signal:
             return SIGNALLED + run.signal
+        if run.stopped_by == "collapse":
+            return FAILED
         return 0 if confirmed is None else EXIT_STATUS[confirmed["verdict"]]
 
     @property
@@ -87,9 +89,11 @@ class Train:
 
     def _confirm(self, run: Path, dataset: str) -> dict[str, Any]:
         """The report of the finished run on fresh samples, by a classifier that did not choose it."""
-        tolerance = self.config.stopping.tolerance
-        assert tolerance is not None
-        return Evaluate(str(run), dataset=dataset, extractor=self.extractor, tolerance=tolerance).report()[0]
+        options = self.config.stopping
+        assert options.tolerance is not None
+        command = f"gan evaluate {run} --tolerance {options.tolerance} --extractor {options.extractor}"
+        print(f"Confirming on fresh samples, about a minute (to do it later: {command})", file=sys.stderr)
+        return Evaluate(str(run), dataset=dataset, extractor=options.extractor, tolerance=options.tolerance).report()[0]
 
     def _check(self) -> dict[str, Any]:
         """What a dry run says of a run that goes on. Raises `InputError` for what can be refused before TensorFlow."""
@@ -97,16 +101,21 @@ class Train:
             checkpoints.check_output(self.output)
             if self.config.init_from is not None:
                 checkpoints.find_generator(self.config.init_from)
-            if self._to_confirm:
-                _, card = checkpoints.find_classifier(self.extractor)
-                check_card(self.config.data.dataset, card)
+            self._check_extractor(self.config.data.dataset)
             return {}
         if self.output is not None:
             expected = "--resume RUN alone: a run goes on in its own folder"
             raise InputError("Both `--resume` and `--output`", expected=expected, received=f"--output {self.output}")
-        records.check_options(records.load(self.resume), self.config)
+        record = records.load(self.resume)
+        records.check_options(record, self.config)
+        self._check_extractor(record["dataset"].get("name", ""))
         saved, _ = state.latest(self.resume)
         return {"resume": {"run": str(self.resume), "step": saved.step if saved else 0}}
+
+    def _check_extractor(self, dataset: str) -> None:
+        if self._to_confirm:
+            _, card = checkpoints.find_classifier(self.config.stopping.extractor)
+            check_card(dataset, card)
 
     def _name(self) -> str:
         """The preset's, with the name of the data set in the place of its own where that is another."""
@@ -118,6 +127,14 @@ def _ending(stopped_by: str | None, interval: int | None) -> dict[str, str]:
     """What ended the run early, and which average it left."""
     ended = {} if stopped_by is None else {"stopped by": stopped_by}
     return ended | ({} if interval is None else {"kept": f"the average of interval {interval}"})
+
+
+def _numbers(confirmed: dict[str, Any] | None) -> dict[str, Any]:
+    """The verdict for programs."""
+    if confirmed is None:
+        return {}
+    rate = {name: row["value"] for name, row in confirmed["metrics"].items() if name.startswith("error_rate")}
+    return {"verdict": confirmed["verdict"], "num": confirmed["num"], **rate, "summary": confirmed["summary"]}
 
 
 def _verdict(run: Path, confirmed: dict[str, Any] | None) -> dict[str, str]:
