@@ -54,7 +54,7 @@ def watch(options: StoppingConfig, dataset: Dataset, *, images_per_interval: int
     num = min(options.eval_num, max(LEAST, images_per_interval // 4))
     chosen = np.random.default_rng(0).permutation(len(held_out))[:num]
     return Watch(
-        (quality_metric(Extractor(classifier)), PairwiseSSIM()), _batches(held_out.take(chosen)), card["sha256"]
+        (quality_metric(Extractor(classifier)), PairwiseSSIM(stride=4)), _batches(held_out.take(chosen)), card["sha256"]
     )
 
 

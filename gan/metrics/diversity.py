@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from gan.checks import check_whole
 from gan.metrics.paired import ssim
 
 
@@ -15,10 +16,13 @@ class PairwiseSSIM(keras.metrics.Metric):
     in order of their label, and neighbours with equal labels make the pairs: up to B - 1 of them, at the same places
     on both sides. Without labels all neighbours are pairs. (`metrics.pairwise_ssim` draws its pairs from all images at
     once: the same quantity.) So this is the one metric that depends on the size of the batches: give it large ones.
+    `stride`: only every so-manyth of the pairs is looked at.
     """
 
-    def __init__(self, *, name: str = "pairwise_ssim") -> None:
+    def __init__(self, *, stride: int = 1, name: str = "pairwise_ssim") -> None:
         super().__init__(name=name, dtype="float64")
+        check_whole("stride", stride, 1)
+        self.stride = stride
         self.total = self.add_variable((2,), initializer="zeros", dtype="float64", name="total")
         self.count = self.add_variable((), initializer="zeros", dtype="float64", name="count")
 
@@ -31,7 +35,9 @@ class PairwiseSSIM(keras.metrics.Metric):
             order = ops.argsort(labels)
             real, fake, labels = (ops.take(x, order, axis=0) for x in (real, fake, labels))
             alike = ops.cast(ops.equal(labels[1:], labels[:-1]), "float64")
-        sums = [ops.sum(alike * ops.cast(ssim(x[1:], x[:-1]), "float64")) for x in (fake, real)]
+        chosen = slice(None, None, self.stride)
+        alike = alike[chosen]
+        sums = [ops.sum(alike * ops.cast(ssim(x[1:][chosen], x[:-1][chosen]), "float64")) for x in (fake, real)]
         self.total.assign_add(ops.stack(sums))
         self.count.assign_add(ops.sum(alike))
 

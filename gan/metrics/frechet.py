@@ -8,21 +8,22 @@ import numpy as np
 from keras import ops
 
 
-def frechet_distance(mean_a: Any, covariance_a: Any, mean_b: Any, covariance_b: Any) -> Any:
+def frechet_distance(mean_a: Any, covariance_a: Any, mean_b: Any, covariance_b: Any, *, root_b: Any = None) -> Any:
     """|mean_a - mean_b|^2 + Tr(A + B - 2 (A B)^1/2) of two normal distributions: means [F], covariances A, B [F, F].
 
     The square of the 2-Wasserstein distance (Dowson and Landau 1982, doi:10.1016/0047-259X(82)90077-X), float64. The
     trace of (A B)^1/2 is the sum of the singular values of A^1/2 B^1/2: so nothing takes the root of rounding errors,
-    and covariances without full rank are as good as others.
+    and covariances without full rank are as good as others. root_b: `covariance_root(covariance_b)`, where several are
+    compared with the same.
     """
-    roots = [_root(covariance) for covariance in (covariance_a, covariance_b)]
-    shared = ops.sum(ops.svd(ops.matmul(ops.transpose(roots[0]), roots[1]), compute_uv=False))
+    root_b = covariance_root(covariance_b) if root_b is None else root_b
+    shared = ops.sum(ops.svd(ops.matmul(ops.transpose(covariance_root(covariance_a)), root_b), compute_uv=False))
     spread = ops.trace(ops.cast(covariance_a, "float64")) + ops.trace(ops.cast(covariance_b, "float64"))
     apart = ops.cast(mean_a, "float64") - ops.cast(mean_b, "float64")
     return ops.sum(ops.square(apart)) + spread - 2.0 * shared
 
 
-def _root(covariance: Any) -> Any:
+def covariance_root(covariance: Any) -> Any:
     """R with R R^T = covariance; directions that hold rounding errors only are left out."""
     values, vectors = ops.eigh(ops.cast(covariance, "float64"))
     noise = ops.max(ops.abs(values)) * values.shape[-1] * 2.2e-16
@@ -98,9 +99,10 @@ class FrechetDistance(keras.metrics.Metric):
         whole = ops.isfinite(ops.sum(self.real.squares) + ops.sum(self.fake.squares))
         enough = ops.logical_and(whole, ops.logical_and(reals >= 2, fakes >= 2))
         reference = [_finite(part) for part in self.real.mean_and_covariance()]
+        root = covariance_root(reference[1])
 
         def distance_without(fold: int | None) -> Any:
-            return frechet_distance(*map(_finite, self.fake.mean_and_covariance(fold)), *reference)
+            return frechet_distance(*map(_finite, self.fake.mean_and_covariance(fold)), *reference, root_b=root)
 
         distance = distance_without(None)
         without = ops.stack([distance_without(fold) for fold in range(self.FOLDS)])
