@@ -82,7 +82,8 @@ class Evaluate:
             seed=seed,
             trained_on=self._trained_on(),
         )
-        report = {"checkpoint": described, **found.report}
+        kept = {name: described[name] for name in ("bytes", "sha256", "latent_dim", "num_classes")}
+        report = {"checkpoint": {"name": self.checkpoint, **kept}, **found.report}
         if folder is not None:
             write_report(folder, Evaluation(report, found.pictures), checkpoint=self.checkpoint)
         return report, folder

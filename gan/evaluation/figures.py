@@ -55,7 +55,7 @@ def perturbation_curves(report: dict[str, Any]) -> str:
             axes.axhline(100 * report["tolerance"], color=REAL, linestyle="--", linewidth=1)
             axes.annotate("tolerance", (max(severity), 100 * report["tolerance"]), (0, 3), textcoords="offset points",
                           ha="right", color=REAL)  # fmt: skip
-            axes.set(xlabel=f"{PERTURBATIONS.get(fault, fault)}: severity")
+            axes.set(title=PERTURBATIONS.get(fault, fault), xlabel="severity (standard deviations)")
         plots[0].set(ylabel="error rate (%)", ylim=(0, None))
         return _svg(figure)
 

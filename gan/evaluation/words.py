@@ -26,8 +26,8 @@ MEANING = {
 
 PERTURBATIONS = {
     "none": "no fault",
-    "latent_noise": "noise on the latents, in their deviations",
-    "weight_noise": "noise on the weights, in their deviations",
+    "latent_noise": "noise on the latents",
+    "weight_noise": "noise on the weights",
     "float16": "weights in half precision",
     "int8": "weights in 8 bits",
 }
