@@ -12,6 +12,12 @@ from gan.tolerance import wilson_interval
 RNG = np.random.default_rng(0)
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    """Each test draws the same numbers, whatever ran before it."""
+    RNG.bit_generator.state = np.random.default_rng(0).bit_generator.state
+
+
 def flatten(pictures):
     return tf.reshape(pictures, (tf.shape(pictures)[0], -1))
 
