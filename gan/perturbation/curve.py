@@ -13,7 +13,7 @@ from gan.checks import check_not_negative, check_seed
 from gan.errors import InputError
 from gan.perturbation.batches import has_float_inputs
 from gan.perturbation.faults import FAULTS, INPUT_FAULTS, check_fault
-from gan.perturbation.measures import error_rate, generator_error_rate
+from gan.perturbation.measures import error_rate, forward, judged_error_rate
 from gan.perturbation.perturbed import Perturbable
 from gan.tolerance import ErrorRate
 
@@ -107,9 +107,8 @@ def generator_curve(
     batch_size: int = 250,
 ) -> list[Point]:
     """`perturbation_curve` of `generator_error_rate`: see both. The classifier has no fault."""
-    measure = partial(
-        generator_error_rate, classifier=classifier, num=num, labels=labels, seed=seed, batch_size=batch_size
-    )
+    judge = forward(classifier)  # once: it is the same at every point
+    measure = partial(judged_error_rate, judge=judge, num=num, labels=labels, seed=seed, batch_size=batch_size)
     return perturbation_curve(generator, measure, faults=faults, severities=severities, seed=seed)
 
 

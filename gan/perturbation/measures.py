@@ -44,10 +44,10 @@ def error_rate(
     check_not_negative("input_noise", input_noise)
     check_seed(seed)
     noise = InputNoise(data, input_noise, seed=seed, batch_size=batch_size) if input_noise else None
-    forward = _forward(classifier)
+    predict = forward(classifier)
     wrong = count = 0
     for x, labels in batches(data, batch_size):
-        outputs = forward(x if noise is None else noise(x))
+        outputs = predict(x if noise is None else noise(x))
         seen, classes = _predictions(outputs, from_logits)
         if len(seen) != len(labels) or labels.min() < 0 or labels.max() >= classes:
             raise InputError(
@@ -86,6 +86,22 @@ def generator_error_rate(
 
     Raises `InputError` for numbers out of range, or a classifier with other classes.
     """
+    return judged_error_rate(
+        generator, forward(classifier), num, seed=seed, labels=labels, latent_noise=latent_noise, batch_size=batch_size
+    )
+
+
+def judged_error_rate(
+    generator: keras.Model,
+    judge: Callable[[Any], np.ndarray],
+    num: int,
+    *,
+    seed: int,
+    labels: int | Sequence[int] | np.ndarray | None,
+    batch_size: int,
+    latent_noise: float = 0.0,
+) -> ErrorRate:
+    """`generator_error_rate` by a classifier that is compiled already: `judge` is `forward(classifier)`."""
     check_whole("num", num, 1)
     check_whole("batch_size", batch_size, 1)
     classes = networks.num_classes(generator)
@@ -93,8 +109,7 @@ def generator_error_rate(
     pictures = sampling.generate(
         generator, num, seed=seed, labels=labels, latent_noise=latent_noise, batch_size=batch_size
     )
-    forward = _forward(classifier)
-    logits = np.concatenate([forward(pictures[i : i + batch_size]) for i in range(0, num, batch_size)])
+    logits = np.concatenate([judge(pictures[i : i + batch_size]) for i in range(0, num, batch_size)])
     if logits.ndim != 2 or logits.shape[1] < 2 or classes not in (0, logits.shape[1]):
         raise InputError(
             "The classifier cannot judge this generator",
@@ -104,7 +119,7 @@ def generator_error_rate(
     return ErrorRate(int(np.sum(wrong_outcomes(logits, asked))), num)
 
 
-def _forward(model: keras.Model) -> Callable[[Any], np.ndarray]:
+def forward(model: keras.Model) -> Callable[[Any], np.ndarray]:
     """inputs -> the model's one output, as an array. In a graph, unless the model was compiled to run eagerly.
 
     Not `predict`: that compiles with XLA, which makes convolutions on a CPU many times slower.
@@ -112,13 +127,13 @@ def _forward(model: keras.Model) -> Callable[[Any], np.ndarray]:
     call = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
     compute = (lambda x: model(x, training=False)) if model.run_eagerly else call
 
-    def forward(x: Any) -> np.ndarray:
+    def run(x: Any) -> np.ndarray:
         outputs = compute(keras.tree.map_structure(_as_tensor, x))
         if keras.tree.is_nested(outputs):
             raise InputError("The model has several outputs", expected="one", received=type(outputs).__name__)
         return np.asarray(keras.ops.cast(outputs, "float32"))
 
-    return forward
+    return run
 
 
 def _as_tensor(leaf: Any) -> Any:
