@@ -1,6 +1,5 @@
 """What a training run is made of, as frozen dataclasses, and the presets. No TensorFlow: options are checked first."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
@@ -8,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Suppress
 
-from gan.checks import LARGEST, check, check_positive, check_seed, check_share, check_whole
+from gan.checks import LARGEST, check, check_not_negative, check_positive, check_seed, check_share, check_whole
 from gan.errors import InputError
 
 Arch = Literal["dcgan", "mlp"]
@@ -103,7 +102,7 @@ class OptimizationConfig:
             check_share("learning_rate_end", self.learning_rate_end)
         check(0 <= self.beta_1 < 1, "beta_1", "a number from 0 to below 1", self.beta_1)
         check(0 <= self.beta_2 < 1, "beta_2", "a number from 0 to below 1", self.beta_2)
-        check(0 <= self.gamma < math.inf, "gamma", "a finite number >= 0", self.gamma)
+        check_not_negative("gamma", self.gamma)
         if None not in (self.epochs, self.steps):
             raise InputError(
                 "The length of the run is given twice",
@@ -160,7 +159,7 @@ class StoppingConfig:
         if self.tolerance is not None:
             check_share("tolerance", self.tolerance)
         for name in ("min_delta", "min_rel_delta", "noise_sigmas"):
-            check(0 <= getattr(self, name) < math.inf, name, "a finite number >= 0", getattr(self, name))
+            check_not_negative(name, getattr(self, name))
         if self.probe == "none" and (self.tolerance is not None or (self.monitor or "").startswith("val_")):
             raise InputError("Nothing would be measured", expected="a probe", received="probe=none")
         if self.tolerance is not None and self.monitor is not None and self.when_stale == "stop":

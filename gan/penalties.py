@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from gan.checks import check, check_whole
+from gan.checks import check_not_negative, check_whole
 from gan.errors import InputError
 
 Critic = Callable[[Any], Any]
@@ -59,7 +59,7 @@ class R1(Penalty):
 
     def __init__(self, gamma: float = 0.1, *, every: int = 16) -> None:
         super().__init__(every=every)
-        check(0 <= gamma < float("inf"), "gamma", "a finite number >= 0", gamma)
+        check_not_negative("gamma", gamma)
         self.gamma = gamma
 
     def __call__(self, critic: Critic, real: Any, fake: Any) -> Any:

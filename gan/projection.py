@@ -12,14 +12,12 @@ from scipy.stats import chi2
 from gan import images as pixels
 from gan import networks, sampling
 from gan.checks import check, check_positive, check_seed, check_whole, labels_for
-from gan.metrics import ssim
+from gan.metrics import WINDOW, ssim_of_pairs
 
 TYPICAL = 0.999
 """Share of standard normal latents that are no longer than the longest a projection may find."""
 BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8
 """Of Adam, arXiv:1412.6980."""
-SMALLEST_SIDE = 11
-"""In pixels: the window of SSIM."""
 
 
 @dataclass(frozen=True)
@@ -174,10 +172,9 @@ def _descent(generator: keras.Model, steps: int, learning_rate: float) -> Descen
     return descend
 
 
-def _ssim(drawn: np.ndarray, wanted: np.ndarray, *, chunk: int = 1_000) -> np.ndarray:
-    if min(wanted.shape[1:3]) < SMALLEST_SIDE:
-        return np.full(len(wanted), np.nan, np.float32)
-    return np.concatenate([ssim(drawn[i : i + chunk], wanted[i : i + chunk]) for i in range(0, len(wanted), chunk)])
+def _ssim(drawn: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    too_small = min(wanted.shape[1:3]) < WINDOW
+    return np.full(len(wanted), np.nan, np.float32) if too_small else ssim_of_pairs(drawn, wanted)
 
 
 def comparison(originals: np.ndarray, projection: Projection, *, columns: int = 10, scale: int = 1) -> np.ndarray:

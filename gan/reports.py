@@ -67,6 +67,15 @@ def numbers(report: Mapping[str, Any]) -> dict[str, Any]:
             "verdict": report["verdict"]}  # fmt: skip
 
 
+def rows(report: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What a table for people shows: {name, value, real, meaning} of each number that has a meaning."""
+    return [
+        {"name": name, **{side: written(name, report, side=side) for side in ("value", "real")}, "meaning": meaning}
+        for name, meaning in report["meaning"].items()
+        if name in report["metrics"] or name in report
+    ]
+
+
 def written(name: str, report: Mapping[str, Any], *, side: str = "value") -> str:
     """A number of a report for people, with its interval or standard error where there is one.
 

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from gan import callbacks, checkpoints
-from gan.classifier import Extractor, as_input, load_classifier
+from gan.classifier import Extractor, load_classifier
 from gan.config import StoppingConfig
-from gan.data import Dataset, Split
+from gan.data import Dataset
 from gan.errors import InputError
 from gan.metrics import PairwiseSSIM
 from gan.model import GAN
@@ -18,7 +18,6 @@ from gan.quality import quality_metric
 
 PROBE = "mnist-probe"
 """What `probe="auto"` stands for, where it is for the data."""
-
 
 LEAST = 200
 """Images that are compared in an interval, however short it is."""
@@ -53,9 +52,8 @@ def watch(options: StoppingConfig, dataset: Dataset, *, images_per_interval: int
     held_out = dataset.validation
     num = min(options.eval_num, max(LEAST, images_per_interval // 4))
     chosen = np.random.default_rng(0).permutation(len(held_out))[:num]
-    return Watch(
-        (quality_metric(Extractor(classifier)), PairwiseSSIM(stride=4)), _batches(held_out.take(chosen)), card["sha256"]
-    )
+    metrics = (quality_metric(Extractor(classifier)), PairwiseSSIM(stride=4))
+    return Watch(metrics, held_out.take(chosen).in_order(500), card["sha256"])
 
 
 def find_probe(options: StoppingConfig, dataset: str) -> str | None:
@@ -114,21 +112,14 @@ def stopping_callbacks(
 
 
 def outcome(rules: list[keras.callbacks.Callback]) -> tuple[str | None, int | None]:
-    """(what ended the training: `target`, `patience`, `collapse` or None; the interval whose average was put back)."""
+    """(what ended the training: `target`, `patience`, `collapse` or None; the interval whose average was put back).
+
+    The last rule that has something to say of either counts.
+    """
     stopped_by: str | None = None
     epoch: int | None = None
     for rule in rules:
-        if isinstance(rule, callbacks.ToleranceEarlyStopping):
-            stopped_by, epoch = rule.stopped_by, rule.best_epoch
-        elif isinstance(rule, callbacks.CollapseMonitor) and rule.stopped:
-            stopped_by = "collapse"
-            if rule.action == "restore" and rule.healthy_epoch is not None:
-                epoch = rule.healthy_epoch
+        stopped_by = getattr(rule, "stopped_by", None) or stopped_by
+        kept = getattr(rule, "kept_epoch", None)
+        epoch = epoch if kept is None else kept
     return stopped_by, None if epoch is None else epoch + 1
-
-
-def _batches(split: Split) -> tf.data.Dataset:
-    parts = as_input(split.images) if split.labels is None else (as_input(split.images), split.labels)
-    settings = tf.data.Options()
-    settings.autotune.enabled = False
-    return tf.data.Dataset.from_tensor_slices(parts).batch(500).with_options(settings)

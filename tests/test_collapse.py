@@ -2,14 +2,13 @@
 
 import json
 import math
-from types import SimpleNamespace
 
 import keras
-import numpy as np
 import pytest
 from conftest import assert_same, values
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stand_ins import run
 
 from gan import GAN, build_discriminator, build_generator
 from gan.callbacks import Ailments, CollapseMonitor
@@ -30,36 +29,6 @@ WELL = {
 }
 COLLAPSED = {**WELL, "val_pairwise_ssim": 0.9}
 LOST = {**WELL, "real_accuracy": 0.99, "fake_accuracy": 1.0}
-
-
-class Weights:
-    def __init__(self):
-        self.number = -1.0
-
-    def get_weights(self):
-        return [np.array([self.number])]
-
-    def set_weights(self, weights):
-        (self.number,) = weights[0]
-
-
-def stand_in():
-    return SimpleNamespace(stop_training=False, generator_ema=Weights())
-
-
-def run(monitor, logs, *, model=None, first_epoch=0, end=True):
-    """Plays one training of hand-written logs; the average's weight is the number of the epoch. Returns the model."""
-    model = model or stand_in()
-    monitor.set_model(model)
-    monitor.on_train_begin()
-    for epoch, log in enumerate(logs, first_epoch):
-        model.generator_ema.number = float(epoch)
-        monitor.on_epoch_end(epoch, log)
-        if model.stop_training:
-            break
-    if end:
-        monitor.on_train_end()
-    return model
 
 
 def monitoring(said=None, *, start_from_epoch=0, **options):

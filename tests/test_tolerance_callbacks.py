@@ -10,44 +10,13 @@ import pytest
 from conftest import assert_same, differs, small_gan, values
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stand_ins import Weights, run
 
 from gan.callbacks import ReduceLROnTolerance, ToleranceEarlyStopping
 from gan.callbacks.judgement import Judgement
 from gan.errors import InputError
 
 NAN, INF = math.nan, math.inf
-
-
-class Weights:
-    """Stands for a network: one number, which a test sets."""
-
-    def __init__(self):
-        self.number = 0.0
-
-    def get_weights(self):
-        return [np.array([self.number])]
-
-    def set_weights(self, weights):
-        (self.number,) = weights[0]
-
-
-def stand_in():
-    return SimpleNamespace(stop_training=False, generator_ema=Weights())
-
-
-def run(callback, logs, *, model=None, first_epoch=0, end=True):
-    """Plays one training of hand-written logs; the average's weight is the number of the epoch. Returns the model."""
-    model = model or stand_in()
-    callback.set_model(model)
-    callback.on_train_begin()
-    for epoch, log in enumerate(logs, first_epoch):
-        model.generator_ema.number = float(epoch)
-        callback.on_epoch_end(epoch, log if isinstance(log, dict) else {"val_error": log})
-        if model.stop_training:
-            break
-    if end:
-        callback.on_train_end()
-    return model
 
 
 def stopping(said=None, monitor="val_error", mode="min", **options):

@@ -41,7 +41,8 @@ class CollapseMonitor(keras.callbacks.Callback):
         say: takes each line.
 
     Attributes: `ailing` (ailments that are there now), `healthy_epoch` (the last one without any sign; None before),
-    `stopped` (whether this callback ended the training).
+    `stopped_by` ("collapse" when this callback ended the training, or None), `kept_epoch` (the one whose weights it
+    puts back in the end, or None).
     """
 
     def __init__(
@@ -69,18 +70,22 @@ class CollapseMonitor(keras.callbacks.Callback):
         self.healthy_epoch: int | None = None
         self._in_a_row = {COLLAPSE: 0, WON: 0}
         self._told = False
-        self.stopped = False
+        self.stopped_by: Literal["collapse"] | None = None
         self._healthy_weights: list[np.ndarray] | None = None
 
     @property
     def ailing(self) -> list[str]:
         return [ailment for ailment, count in self._in_a_row.items() if count >= self.patience]
 
+    @property
+    def kept_epoch(self) -> int | None:
+        return self.healthy_epoch if self.stopped_by and self.action == "restore" else None
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if not self._resumed:
             self._reset()
         self._resumed = False
-        self.stopped = False
+        self.stopped_by = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         found = self.ailments.signs(logs or {})
@@ -102,7 +107,7 @@ class CollapseMonitor(keras.callbacks.Callback):
     def _believe(self, epoch: int, ailment: str, signs: Sequence[str]) -> None:
         then = ""
         if self.action != "warn":
-            self.stopped = self.model.stop_training = True
+            self.stopped_by, self.model.stop_training = "collapse", True
             then = " Training stops."
         if self.action == "restore":
             healthy = self.healthy_epoch
@@ -115,7 +120,7 @@ class CollapseMonitor(keras.callbacks.Callback):
             return
         if not self._told:
             self.say("The collapse monitor saw nothing: none of the logs that it reads was there.")
-        if self.stopped and self._healthy_weights is not None:
+        if self.stopped_by and self._healthy_weights is not None:
             averaged(self.model).set_weights(self._healthy_weights)
 
     def get_state(self) -> dict[str, Any]:
@@ -124,7 +129,7 @@ class CollapseMonitor(keras.callbacks.Callback):
             "in_a_row": dict(self._in_a_row),
             "healthy_epoch": self.healthy_epoch,
             "told": self._told,
-            "stopped": self.stopped,
+            "stopped_by": self.stopped_by,
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -133,7 +138,7 @@ class CollapseMonitor(keras.callbacks.Callback):
             raise InputError("Bad state", expected="what get_state() gave", received=repr(state))
         self._in_a_row = dict(state["in_a_row"])
         self.healthy_epoch, self._told = state["healthy_epoch"], state["told"]
-        self.stopped = state["stopped"]
+        self.stopped_by = state["stopped_by"]
         self._resumed = True
 
     def get_arrays(self) -> list[np.ndarray]:

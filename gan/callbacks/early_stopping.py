@@ -39,7 +39,8 @@ class ToleranceEarlyStopping(keras.callbacks.Callback):
         say: takes each line.
 
     Attributes: `stopped_by` ("target", "patience" or None), `best` (NaN before there is one), `best_epoch` (numbered
-    from 0), `best_weights` (list of arrays; None before there are any, or when none are kept).
+    from 0), `kept_epoch` (the one whose weights are put back in the end, or None), `best_weights` (list of arrays; None
+    before there are any, or when none are kept).
     """
 
     def __init__(
@@ -83,6 +84,10 @@ class ToleranceEarlyStopping(keras.callbacks.Callback):
     @property
     def best_epoch(self) -> int | None:
         return self._judgement.best_epoch
+
+    @property
+    def kept_epoch(self) -> int | None:
+        return self.best_epoch if self.restore_best_weights else None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if not self._resumed:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from gan.checks import check, check_whole
+from gan.checks import check, check_not_negative, check_whole
 from gan.errors import InputError
 
 Mode = Literal["min", "max"]
@@ -48,7 +48,7 @@ class Judgement:
         check_whole("patience", patience, 1)
         deltas = {"min_delta": min_delta, "min_rel_delta": min_rel_delta, "noise_sigmas": noise_sigmas}
         for name, value in deltas.items():
-            check(0 <= value < math.inf, name, "a finite number >= 0", value)
+            check_not_negative(name, value)
         self.mode = mode
         self.target = target
         self.patience = patience

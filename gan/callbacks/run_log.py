@@ -33,8 +33,7 @@ class RunLog(keras.callbacks.Callback):
         """Leaves rows 1, ..., `interval` of the file, atomically, and returns how many later ones were cut off."""
         if not self.path.exists():
             return 0
-        with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
-            header, *rows = list(csv.reader(file)) or [[]]
+        header, rows = _table(self.path)
         kept = [row for row in rows if len(row) == len(header) and row[0].isdecimal() and int(row[0]) <= interval]
         if not kept:
             self.path.unlink()
@@ -95,12 +94,18 @@ def images_at(path: Path, interval: int | None) -> int:
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     """The whole rows, as numbers."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        header, *rows = list(csv.reader(file)) or [[]]
+    header, rows = _table(path)
     return [
         {name: int(value) if name in ("interval", "images") else float(value) for name, value in zip(header, row)}
         for row in rows
         if len(row) == len(header)
     ]
+
+
+def _table(path: Path) -> tuple[list[str], list[list[str]]]:
+    """(header, rows) as text, half-written rows too; nothing of a file that is not there."""
+    if not path.exists():
+        return [], []
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        header, *rows = list(csv.reader(file)) or [[]]
+    return header, rows

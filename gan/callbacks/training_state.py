@@ -81,7 +81,7 @@ class TrainingState(keras.callbacks.Callback):
             if hasattr(callback, "get_arrays"):
                 arrays |= {f"callbacks/{name}/{i:06d}": array for i, array in enumerate(callback.get_arrays())}
         interrupted = any(part.interrupted for part in self._callbacks if isinstance(part, StopOnInterrupt))
-        ruled = any(getattr(part, "stopped_by", None) or getattr(part, "stopped", False) for part in self._callbacks)
+        ruled = any(getattr(part, "stopped_by", None) for part in self._callbacks)
         now = State(
             interval=epoch + 1,
             step=step,

@@ -56,7 +56,8 @@ class Evaluate:
             check_seed(self.seed)
         described = checkpoints.describe(self.checkpoint)
         _, card = checkpoints.find_classifier(self.extractor)
-        name = self.dataset or self._trained_on() or card["data_sets"][0]
+        trained_on = self._trained_on()
+        name = self.dataset or trained_on or card["data_sets"][0]
         reports.check_card(name, card)
         folder = self.output or self._run_folder()
         if folder is not None:
@@ -80,7 +81,7 @@ class Evaluate:
             num=num,
             tolerance=self.tolerance,
             seed=seed,
-            trained_on=self._trained_on(),
+            trained_on=trained_on,
         )
         kept = {name: described[name] for name in ("bytes", "sha256", "latent_dim", "num_classes")}
         report = {"checkpoint": {"name": self.checkpoint, **kept}, **found.report}
@@ -112,10 +113,8 @@ def _print(report: dict[str, Any], folder: Path | None) -> None:
     explained = console.width >= 120
     if explained:
         table.add_column("what it means")
-    for name, meaning in report["meaning"].items():
-        if name in report["metrics"] or name in report:
-            cells = [reports.written(name, report, side=side) for side in ("value", "real")]
-            table.add_row(name, *cells, *([meaning] if explained else []))
+    for row in reports.rows(report):
+        table.add_row(row["name"], row["value"], row["real"], *([row["meaning"]] if explained else []))
     console.print(table)
     where = "not written (--output FOLDER)" if folder is None else str(folder / checkpoints.PAGE)
     print_result({**report["summary"], "verdict": report["verdict"], "report": where}, as_json=False)

@@ -67,8 +67,6 @@ class Split:
             real = images.from_uint8(tf.cast(tf.gather(pictures, indices), tf.float32))
             return real if labels is None else (real, tf.gather(labels, indices))
 
-        options = tf.data.Options()
-        options.autotune.enabled = False  # its back-off stalls the end of every epoch by up to twice its length
         return (
             tf.data.Dataset.range(first_pass, first_pass + passes)
             .flat_map(order)
@@ -77,12 +75,24 @@ class Split:
             .map(batch)
             .prefetch(8)
             .apply(tf.data.experimental.assert_cardinality(steps))
-            .with_options(options)
+            .with_options(_steady())
         )
+
+    def in_order(self, batch_size: int) -> tf.data.Dataset:
+        """Once through the split as it is: float32 [B, H, W, C] in [-1, 1](, labels int32 [B]), the last batch too."""
+        real = images.from_uint8(self.images.astype(np.float32))
+        parts = real if self.labels is None else (real, self.labels)
+        return tf.data.Dataset.from_tensor_slices(parts).batch(batch_size).with_options(_steady())
 
     @cached_property
     def _tensors(self) -> tuple[tf.Tensor, tf.Tensor | None]:
         return tf.constant(self.images), None if self.labels is None else tf.constant(self.labels, tf.int32)
+
+
+def _steady() -> tf.data.Options:
+    options = tf.data.Options()
+    options.autotune.enabled = False  # its back-off stalls the end of every epoch by up to twice its length
+    return options
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ from pathlib import Path
 import jinja2
 import numpy as np
 
-from gan import checkpoints, images
+from gan import checkpoints, images, reports
 from gan.evaluation import figures
 from gan.evaluation.report import Evaluation
-from gan.evaluation.words import MEANING, PERTURBATIONS
-from gan.reports import written
+from gan.evaluation.words import PERTURBATIONS
 
 TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("gan.evaluation", "."),
@@ -36,11 +35,7 @@ def page(evaluation: Evaluation, *, checkpoint: str) -> str:
     return TEMPLATES.get_template("page.html.jinja").render(
         report=report,
         checkpoint=checkpoint,
-        rows=[
-            {"name": name, "meaning": meaning, **{side: written(name, report, side=side) for side in ("value", "real")}}
-            for name, meaning in MEANING.items()
-            if name in report["metrics"] or name in report
-        ],
+        rows=reports.rows(report),
         pictures={name: _embedded(picture) for name, picture in evaluation.pictures.items()},
         histogram=figures.class_histogram(report),
         curves=figures.perturbation_curves(report) if "perturbation" in report else None,

@@ -9,11 +9,12 @@ from gan.metrics.kernel import kernel_distance
 from gan.metrics.manifold import NEIGHBOURS, precision_recall, squared_radii
 from gan.metrics.means import WeightedMeans
 from gan.metrics.neighbours import Neighbours, copied_share, nearest_neighbours
-from gan.metrics.paired import MeanSquaredError, StructuralSimilarity, pairwise_ssim, ssim
+from gan.metrics.paired import WINDOW, MeanSquaredError, StructuralSimilarity, pairwise_ssim, ssim, ssim_of_pairs
 
 __all__ = [
     "NEIGHBOURS",
     "SURE",
+    "WINDOW",
     "ClassHistogram",
     "ErrorRate",
     "Extracted",
@@ -32,5 +33,6 @@ __all__ = [
     "precision_recall",
     "squared_radii",
     "ssim",
+    "ssim_of_pairs",
     "wrong_outcomes",
 ]

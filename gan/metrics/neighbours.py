@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan.checks import check
-from gan.metrics.paired import ssim
+from gan.metrics.paired import ssim_of_pairs
 
 LEAST_GROUPS = 30
 """Fakes that differ, in effect, below which nobody can tell what share of them is copied."""
@@ -20,7 +20,7 @@ class Neighbours:
     ssim: np.ndarray
 
 
-def nearest_neighbours(fake: np.ndarray, real: np.ndarray, *, chunk: int = 500) -> Neighbours:
+def nearest_neighbours(fake: np.ndarray, real: np.ndarray) -> Neighbours:
     """Pairs each fake [N, H, W, C] with its MSE-nearest real [M, H, W, C], for `nearest_mse` and `nearest_ssim`.
 
     Lower MSE and higher SSIM mean nearer, not better: a copy is as near as can be. Raises `InputError` where a side has
@@ -28,8 +28,7 @@ def nearest_neighbours(fake: np.ndarray, real: np.ndarray, *, chunk: int = 500) 
     """
     _check_images(fake, real)
     index, mse = _nearest(fake, real)
-    parts = [ssim(fake[i : i + chunk], real[index[i : i + chunk]]) for i in range(0, len(fake), chunk)]
-    return Neighbours(index, mse, np.concatenate(parts))
+    return Neighbours(index, mse, ssim_of_pairs(fake, real[index]))
 
 
 def copied_share(fake: np.ndarray, train: np.ndarray, held_out: np.ndarray, *, seed: int = 0) -> dict[str, float]:

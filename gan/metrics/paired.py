@@ -11,6 +11,8 @@ from gan.checks import check, check_whole
 
 DATA_RANGE = 2.0
 """Of images in [-1, 1]."""
+WINDOW = 11
+"""Pixels: no side of an image may be smaller."""
 
 
 def ssim(a: Any, b: Any) -> Any:
@@ -19,8 +21,13 @@ def ssim(a: Any, b: Any) -> Any:
     Window 11, sigma 1.5, K1 .01, K2 .03, data range 2, mean over the windows inside the image. Wang et al. 2004,
     doi:10.1109/TIP.2003.819861. Images need sides of at least 11.
     """
-    check(min(a.shape[1:3]) >= 11, "images", "height and width of at least 11 pixels", tuple(a.shape[1:3]))
-    return tf.image.ssim(a, b, max_val=DATA_RANGE)
+    check(min(a.shape[1:3]) >= WINDOW, "images", f"height and width of at least {WINDOW} pixels", tuple(a.shape[1:3]))
+    return tf.image.ssim(a, b, max_val=DATA_RANGE, filter_size=WINDOW)
+
+
+def ssim_of_pairs(a: np.ndarray, b: np.ndarray, *, chunk: int = 500) -> np.ndarray:
+    """`ssim` of images [N, H, W, C] and [N, H, W, C] in chunks: float32 [N]."""
+    return np.concatenate([ssim(a[i : i + chunk], b[i : i + chunk]) for i in range(0, len(a), chunk)])
 
 
 class _PairedMean(keras.metrics.Metric):
@@ -81,5 +88,4 @@ def pairwise_ssim(
     rng = np.random.default_rng(seed)
     each = -(-pairs // len(members))
     chosen = np.concatenate([[rng.choice(indices, 2, replace=False) for _ in range(each)] for indices in members])
-    parts = [ssim(pictures[c[:, 0]], pictures[c[:, 1]]) for c in np.array_split(chosen, -(-len(chosen) // 500))]
-    return float(np.mean(np.concatenate(parts)))
+    return float(np.mean(ssim_of_pairs(pictures[chosen[:, 0]], pictures[chosen[:, 1]])))
