@@ -16,6 +16,11 @@ def check(holds: bool, name: str, expected: str, received: Any) -> None:
         raise InputError(f"Bad `{name}`", expected=expected, received=f"{name}={received!r}")
 
 
+def check_different(name: str, values: Sequence[Any]) -> None:
+    """Raises `InputError` when one of `values` is there twice."""
+    check(len(set(values)) == len(values), name, "each at most once", list(values))
+
+
 LARGEST = 2**31 - 1
 
 

@@ -23,10 +23,12 @@ class AdversarialLoss(ABC):
     """A pair of losses. Both take logits [B, 1] and return [B, 1]: no reduction, no state.
 
     `relativistic` says that G's loss looks at real logits too: the train step then computes them again with the
-    updated D, and otherwise passes those of the D step.
+    updated D, and otherwise passes those of the D step. `boundary` is the logit between real and fake, which accuracies
+    are counted by; None where a logit alone says nothing, and only differences of logits do.
     """
 
     relativistic: bool = False
+    boundary: float | None = 0.0
 
     @abstractmethod
     def discriminator(self, real_logits: Any, fake_logits: Any) -> Any:
@@ -60,7 +62,91 @@ class NonSaturating(AdversarialLoss):
         return binary_cross_entropy_real(fake_logits)
 
 
-LOSSES: dict[str, type[AdversarialLoss]] = {"non_saturating": NonSaturating}
+@keras.saving.register_keras_serializable(package="gan")
+class Minimax(AdversarialLoss):
+    """The original game, one value for both: G's gradient fades while D is winning. arXiv:1406.2661, eq. 1.
+
+    D: softplus(-D(x)) + softplus(D(G(z)));  G: log(1 - sigmoid(D(G(z)))) = -softplus(D(G(z))).
+    """
+
+    def discriminator(self, real_logits: Any, fake_logits: Any) -> Any:
+        return binary_cross_entropy_real(real_logits) + binary_cross_entropy_fake(fake_logits)
+
+    def generator(self, real_logits: Any, fake_logits: Any) -> Any:
+        return -binary_cross_entropy_fake(fake_logits)
+
+
+@keras.saving.register_keras_serializable(package="gan")
+class Hinge(AdversarialLoss):
+    """The margin loss of geometric GANs, usual with spectral normalisation. arXiv:1705.02894, eq. 13.
+
+    D: max(0, 1 - D(x)) + max(0, 1 + D(G(z)));  G: -D(G(z)).
+    """
+
+    def discriminator(self, real_logits: Any, fake_logits: Any) -> Any:
+        return ops.relu(1.0 - real_logits) + ops.relu(1.0 + fake_logits)
+
+    def generator(self, real_logits: Any, fake_logits: Any) -> Any:
+        return -fake_logits
+
+
+@keras.saving.register_keras_serializable(package="gan")
+class LeastSquares(AdversarialLoss):
+    """Regression to 1 for reals and 0 for fakes; G regresses its fakes to 1. arXiv:1611.04076, eq. 9.
+
+    D: (D(x) - 1)^2 / 2 + D(G(z))^2 / 2;  G: (D(G(z)) - 1)^2 / 2.
+    """
+
+    boundary = 0.5
+
+    def discriminator(self, real_logits: Any, fake_logits: Any) -> Any:
+        return 0.5 * ops.square(real_logits - 1.0) + 0.5 * ops.square(fake_logits)
+
+    def generator(self, real_logits: Any, fake_logits: Any) -> Any:
+        return 0.5 * ops.square(fake_logits - 1.0)
+
+
+@keras.saving.register_keras_serializable(package="gan")
+class Wasserstein(AdversarialLoss):
+    """The difference of mean scores; D needs a penalty that bounds its slope, such as wgan_gp. arXiv:1701.07875.
+
+    D: D(G(z)) - D(x);  G: -D(G(z)).
+    """
+
+    boundary = None
+
+    def discriminator(self, real_logits: Any, fake_logits: Any) -> Any:
+        return fake_logits - real_logits
+
+    def generator(self, real_logits: Any, fake_logits: Any) -> Any:
+        return -fake_logits
+
+
+@keras.saving.register_keras_serializable(package="gan")
+class Relativistic(AdversarialLoss):
+    """RpGAN: each fake is judged against a real, which leaves no mode out. arXiv:1807.00734, eq. 3; arXiv:2501.05441.
+
+    D: softplus(-(D(x) - D(G(z))));  G: softplus(-(D(G(z)) - D(x))).
+    """
+
+    relativistic = True
+    boundary = None
+
+    def discriminator(self, real_logits: Any, fake_logits: Any) -> Any:
+        return ops.softplus(fake_logits - real_logits)
+
+    def generator(self, real_logits: Any, fake_logits: Any) -> Any:
+        return ops.softplus(real_logits - fake_logits)
+
+
+LOSSES: dict[str, type[AdversarialLoss]] = {
+    "non_saturating": NonSaturating,
+    "minimax": Minimax,
+    "hinge": Hinge,
+    "least_squares": LeastSquares,
+    "wasserstein": Wasserstein,
+    "relativistic": Relativistic,
+}
 
 
 def get(loss: str | AdversarialLoss) -> AdversarialLoss:

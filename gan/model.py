@@ -8,7 +8,8 @@ import tensorflow as tf
 from keras import ops
 
 from gan import losses, networks, sampling
-from gan.checks import check_positive, check_seed, check_whole
+from gan.checks import check_different, check_positive, check_seed, check_whole
+from gan.critic import Critic
 from gan.errors import InputError
 from gan.metrics import WeightedMeans
 from gan.penalties import Penalty
@@ -33,7 +34,7 @@ class GAN(keras.Model):
     Args:
         generator: latents [B, L](, labels int32 [B]) -> images [B, H, W, C] in [-1, 1].
         discriminator: images(, labels) -> logits [B, 1].
-        augment: a Keras layer, differentiable, that D sees real and fake images through; None: none.
+        augment: from `gan.augment`: `augment(images, key)`, which D sees real and fake images through; None: none.
         ema_half_life: images after which a weight's share in the average has halved; > 0. In images, so that it
             survives a change of batch size.
         seed: owner of the training latents, which are a function of (seed, step, replica).
@@ -75,7 +76,7 @@ class GAN(keras.Model):
         self.seed = seed
         self._conditional = networks.num_classes(generator) > 0
         self._latent_dim = sampling.latent_dim(generator)
-        self._joint_pass = not networks.has_batch_statistics(discriminator)
+        self._critic = Critic(discriminator, augment, seed)
         self._reports_evaluation = False
         self.built = True
 
@@ -102,7 +103,7 @@ class GAN(keras.Model):
             jit_compile: XLA; "auto" is on for a GPU only (on a CPU it makes convolutions many times slower).
             keras_options: `run_eagerly`, `steps_per_execution`, ... of `keras.Model.compile`.
 
-        Raises `InputError` for an unknown loss or penalty, or a bad `critic_steps`.
+        Raises `InputError` for an unknown loss or penalty, one penalty given twice, or a bad `critic_steps`.
         """
         check_whole("critic_steps", critic_steps, 1)
         g_optimizer, d_optimizer = keras.optimizers.get(g_optimizer), keras.optimizers.get(d_optimizer)
@@ -117,6 +118,7 @@ class GAN(keras.Model):
         self.d_optimizer.build(self.discriminator.trainable_variables)
         self.adversarial_loss = losses.get(loss)
         self.penalties = [get_penalty(penalty) for penalty in penalties]
+        check_different("penalties", [penalty.name for penalty in self.penalties])
         self.critic_steps = critic_steps
         self.evaluation_metrics = list(metrics)
         self.step_means = WeightedMeans((*STEP_LOGS, *(penalty.name for penalty in self.penalties)))
@@ -155,22 +157,22 @@ class GAN(keras.Model):
 
         Returns {log name: (value, weight in the mean)} and the logits of the reals before the update.
         """
-        step = self.d_optimizer.iterations
+        step, boundary = self.d_optimizer.iterations, self.adversarial_loss.boundary or 0.0
         with tf.GradientTape() as tape:
-            real_logits, fake_logits = self._logits_of_both(real, fake, labels)
+            real_logits, fake_logits = self._critic.of_both(real, fake, labels, step)
             d_loss = ops.mean(self.adversarial_loss.discriminator(real_logits, fake_logits))
             total = d_loss
             logs: dict[str, tuple[Any, Any]] = {}
-            for penalty in self.penalties:
-                value, due = self._penalty(penalty, step, real, fake, labels)
+            for number, penalty in enumerate(self.penalties):
+                value, due = self._critic.penalty(penalty, number, real, fake, labels, step)
                 total += penalty.every * value
                 logs[penalty.name] = (value, due)
         self._apply_gradients(self.d_optimizer, tape, total, self.discriminator, "d_loss")
         logs["d_loss"] = (d_loss, 1.0)
         logs["real_score"] = (ops.mean(real_logits), 1.0)
         logs["fake_score"] = (ops.mean(fake_logits), 1.0)
-        logs["real_accuracy"] = (ops.mean(ops.cast(real_logits > 0, "float32")), 1.0)
-        logs["fake_accuracy"] = (ops.mean(ops.cast(fake_logits < 0, "float32")), 1.0)
+        logs["real_accuracy"] = (ops.mean(ops.cast(real_logits > boundary, "float32")), 1.0)
+        logs["fake_accuracy"] = (ops.mean(ops.cast(fake_logits < boundary, "float32")), 1.0)
         return logs, real_logits
 
     def update_generator(self, tape: tf.GradientTape, real: Any, fake: Any, labels: Any, real_logits: Any) -> Any:
@@ -179,9 +181,10 @@ class GAN(keras.Model):
         Touches G and its optimizer only; if D has batch statistics, its forward pass moves those.
         """
         with tape:  # goes on recording where G's forward pass ended
-            fake_logits = self._critic(fake, labels)
+            step = self.g_optimizer.iterations
+            fake_logits = self._critic.of_fake(fake, labels, step)
             if self.adversarial_loss.relativistic:
-                real_logits = self._critic(real, labels)
+                real_logits = self._critic.of_real(real, labels, step)
             loss = ops.mean(self.adversarial_loss.generator(real_logits, fake_logits))
         self._apply_gradients(self.g_optimizer, tape, loss, self.generator, "g_loss")
         return loss
@@ -202,29 +205,6 @@ class GAN(keras.Model):
         kept = tf.pow(0.5, tf.cast(images, tf.float32) / self.ema_half_life)
         for average, variable in zip(self.generator_ema.weights, self.generator.weights):
             average.assign_add((1.0 - kept) * (variable - average))
-
-    def _penalty(self, penalty: Penalty, step: Any, real: Any, fake: Any, labels: Any) -> tuple[Any, Any]:
-        """The mean penalty and 1.0 in a step where it is due, (0.0, 0.0) in others."""
-
-        def value() -> Any:
-            return ops.mean(penalty(lambda images: self._critic(images, labels), real, fake))
-
-        if penalty.every == 1:
-            return value(), 1.0
-        due = tf.equal(tf.math.floormod(tf.convert_to_tensor(step), penalty.every), 0)
-        return tf.cond(due, value, lambda: 0.0), tf.cast(due, tf.float32)
-
-    def _logits_of_both(self, real: Any, fake: Any, labels: Any) -> tuple[Any, Any]:
-        if not self._joint_pass:
-            return self._critic(real, labels), self._critic(fake, labels)
-        both = None if labels is None else ops.concatenate([labels, labels])
-        real_logits, fake_logits = tf.split(self._critic(ops.concatenate([real, fake]), both), 2)
-        return real_logits, fake_logits
-
-    def _critic(self, images: Any, labels: Any) -> Any:
-        if self.augment is not None:
-            images = self.augment(images, training=True)
-        return self._apply(self.discriminator, images, labels, training=True)
 
     def _apply(self, network: keras.Model, x: Any, labels: Any, *, training: bool | None) -> Any:
         return network([x, labels] if self._conditional else x, training=training)

@@ -1,4 +1,4 @@
-"""Gradient penalties on the discriminator, per sample."""
+"""Gradient penalties on the discriminator, per sample: where its gradient is taken, and what its norm costs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from gan import streams
 from gan.checks import check_not_negative, check_whole
 from gan.errors import InputError
 
@@ -15,7 +16,7 @@ Critic = Callable[[Any], Any]
 
 
 def squared_gradient_norm(critic: Critic, images: Any) -> Any:
-    """|d critic(x) / dx|^2 per sample, summed over all axes but the batch's: images [B, ...] -> [B]."""
+    """|d critic(x) / dx|^2 per sample, summed over all axes but the batch's: images [B, ...] -> float32 [B]."""
     with tf.GradientTape() as tape:
         tape.watch(images)
         logits = critic(images)
@@ -23,12 +24,24 @@ def squared_gradient_norm(critic: Critic, images: Any) -> Any:
     return ops.sum(ops.square(gradients), axis=tuple(range(1, len(gradients.shape))))
 
 
-class Penalty(ABC):
-    """`penalty(critic, real, fake) -> [B]`, already weighted, for images [B,H,W,C] in [-1, 1].
+def safe_sqrt(squared: Any) -> Any:
+    """The square root, with the gradient 0 instead of infinity at 0, where a WGAN's norm may begin."""
+    positive = squared > 0
+    return ops.where(positive, ops.sqrt(ops.where(positive, squared, 1.0)), 0.0)
 
-    `critic` maps images to logits and closes over labels and augmentation. A lazy penalty is computed in every
-    `every`-th step only, and counts `every` times there, so that its mean strength does not depend on `every`
-    (arXiv:1912.04958, section 3.1). `name` is its key in the log.
+
+def _share(images: Any, key: Any) -> Any:
+    """A uniform number in [0, 1) for each picture: [B, 1, ..., 1]."""
+    return streams.uniform((tf.shape(images)[0], *[1] * (len(images.shape) - 1)), key)
+
+
+class Penalty(ABC):
+    """`penalty(critic, real, fake, key) -> [B]`, already weighted, for images [B, H, W, C] in [-1, 1].
+
+    `critic` maps images to logits and closes over labels and augmentation; `key`, int64 [2], owns the random numbers.
+    A lazy penalty is computed in every `every`-th step only, and counts `every` times there, so that its mean strength
+    does not depend on `every` (arXiv:1912.04958, section 3.1). `name` is its key in the log.
+
     """
 
     name: str
@@ -38,8 +51,8 @@ class Penalty(ABC):
         self.every = every
 
     @abstractmethod
-    def __call__(self, critic: Critic, real: Any, fake: Any) -> Any:
-        """The penalty per sample."""
+    def __call__(self, critic: Critic, real: Any, fake: Any, key: Any = None) -> Any:
+        """The penalty per sample: float32 [B]. The key can be left out where nothing is drawn (r1, r2)."""
 
     @abstractmethod
     def get_config(self) -> dict[str, Any]:
@@ -51,25 +64,100 @@ class Penalty(ABC):
         return cls(**config)
 
 
-@keras.saving.register_keras_serializable(package="gan")
-class R1(Penalty):
-    """gamma/2 |grad D(x)|^2 on reals, the zero-centred penalty that lets GANs converge. arXiv:1801.04406, eq. 9."""
+class GradientPenalty(Penalty):
+    """A cost of the norm of the critic's gradient at some points."""
 
-    name = "r1"
+    def __call__(self, critic: Critic, real: Any, fake: Any, key: Any = None) -> Any:
+        return self.cost(squared_gradient_norm(critic, self.points(real, fake, key)))
+
+    @abstractmethod
+    def points(self, real: Any, fake: Any, key: Any) -> Any:
+        """The images whose gradient is penalised: [B, H, W, C]."""
+
+    @abstractmethod
+    def cost(self, squared_norm: Any) -> Any:
+        """What a squared norm of the gradient costs: [B] -> [B]."""
+
+
+class ZeroCentred(GradientPenalty):
+    """gamma/2 |grad D|^2, gamma >= 0: no slope where the data lies, nor, in the end, where the fakes do."""
 
     def __init__(self, gamma: float = 0.1, *, every: int = 16) -> None:
         super().__init__(every=every)
         check_not_negative("gamma", gamma)
         self.gamma = gamma
 
-    def __call__(self, critic: Critic, real: Any, fake: Any) -> Any:
-        return 0.5 * self.gamma * squared_gradient_norm(critic, real)
+    def cost(self, squared_norm: Any) -> Any:
+        return 0.5 * self.gamma * squared_norm
 
     def get_config(self) -> dict[str, Any]:
         return {"gamma": self.gamma, "every": self.every}
 
 
-PENALTIES: dict[str, Callable[..., Penalty]] = {"r1": R1}
+class OneCentred(GradientPenalty):
+    """lambda (|grad D| - 1)^2, lambda = `weight` >= 0: the slope 1 that a Wasserstein critic has nearly everywhere."""
+
+    def __init__(self, weight: float = 10.0, *, every: int = 1) -> None:
+        super().__init__(every=every)
+        check_not_negative("weight", weight)
+        self.weight = weight
+
+    def cost(self, squared_norm: Any) -> Any:
+        return self.weight * ops.square(safe_sqrt(squared_norm) - 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"weight": self.weight, "every": self.every}
+
+
+@keras.saving.register_keras_serializable(package="gan")
+class R1(ZeroCentred):
+    """gamma/2 |grad D(x)|^2 on reals, the penalty that lets GANs converge. arXiv:1801.04406, eq. 9."""
+
+    name = "r1"
+
+    def points(self, real: Any, fake: Any, key: Any) -> Any:
+        return real
+
+
+@keras.saving.register_keras_serializable(package="gan")
+class R2(ZeroCentred):
+    """gamma/2 |grad D(G(z))|^2 on fakes. arXiv:1801.04406, eq. 10; with r1: arXiv:2501.05441."""
+
+    name = "r2"
+
+    def points(self, real: Any, fake: Any, key: Any) -> Any:
+        return fake
+
+
+@keras.saving.register_keras_serializable(package="gan")
+class WassersteinGP(OneCentred):
+    """lambda (|grad D(y)| - 1)^2 at y = x + e (G(z) - x), e uniform in [0, 1] a pair. arXiv:1704.00028, eq. 3."""
+
+    name = "wgan_gp"
+
+    def points(self, real: Any, fake: Any, key: Any) -> Any:
+        real, fake = ops.cast(real, "float32"), ops.cast(fake, "float32")
+        return real + _share(real, key) * (fake - real)
+
+
+@keras.saving.register_keras_serializable(package="gan")
+class DRAGAN(OneCentred):
+    """lambda (|grad D(y)| - 1)^2 at y = x + e std u / 2, near reals only. arXiv:1705.07215, eq. 5.
+
+    std is the standard deviation of the batch's pixel values, u uniform in [0, 1] for each of them and e for each
+    picture, as in the authors' code.
+    """
+
+    name = "dragan"
+
+    def points(self, real: Any, fake: Any, key: Any) -> Any:
+        real = ops.cast(real, "float32")
+        noise = streams.uniform(tf.shape(real), streams.fold_in(key, 0))
+        share = _share(real, streams.fold_in(key, 1))
+        return real + share * 0.5 * ops.std(real) * noise
+
+
+PENALTIES: dict[str, Callable[..., Penalty]] = {"r1": R1, "r2": R2, "wgan_gp": WassersteinGP, "dragan": DRAGAN}
 
 
 def get(penalty: str | Penalty) -> Penalty:

@@ -7,22 +7,26 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan import networks
+from gan import networks, streams
 from gan.checks import check_not_negative, check_sampling, check_whole, labels_for
 
 BLOCK = 1_024
 """Latents are drawn in blocks of this many: one call a block is 30 times faster than one a latent."""
 
-_SAMPLING, _TRAINING, _EVALUATION, _PROJECTION, _NOISE = range(5)
+_SAMPLING, _TRAINING, _EVALUATION, _PROJECTION, _NOISE, _STEP = range(6)
 """Streams of random numbers. The same seed in another stream gives unrelated numbers."""
 
 
 def _normal(shape: tuple[Any, ...], stream: int, seed: int, *counters: Any) -> tf.Tensor:
-    """Standard normal float32 numbers that depend on the arguments only, the same on every device (Philox)."""
-    key = tf.constant([seed, stream], dtype=tf.int64)
+    """Standard normal float32 numbers that depend on the arguments only."""
+    return streams.normal(shape, _key(stream, seed, *counters))
+
+
+def _key(stream: int, seed: int, *counters: Any) -> tf.Tensor:
+    key = streams.key(seed, stream)
     for counter in counters:
-        key = tf.random.experimental.stateless_fold_in(key, tf.cast(counter, tf.int64), alg="philox")
-    return tf.random.stateless_normal(shape, key, alg="philox")
+        key = streams.fold_in(key, counter)
+    return key
 
 
 def latents(seed: int, indices: Any, latent_dim: int) -> np.ndarray:
@@ -48,6 +52,11 @@ def _in_blocks(indices: Any, latent_dim: int, stream: int, seed: int, *counters:
 def training_latents(seed: int, step: Any, replica: Any, critic_step: int, shape: tuple[Any, int]) -> tf.Tensor:
     """Latents of one training step, a function of these numbers: a resumed run draws what it would have."""
     return _normal(shape, _TRAINING, seed, step, replica, critic_step)
+
+
+def training_key(seed: int, step: Any, replica: Any, use: int) -> tf.Tensor:
+    """Owner of the other random numbers of one training step, int64 [2]; each `use` of a step has its own."""
+    return _key(_STEP, seed, step, replica, use)
 
 
 def evaluation_latents(seed: int, batch: Any, shape: tuple[Any, int]) -> tf.Tensor:

@@ -13,9 +13,10 @@ PACKAGE = Path(gan.__file__).parent
 ROWS = [
     {"errors"},
     {"checks"},
-    {"images", "config", "tolerance", "archives"},
-    {"losses", "penalties", "networks", "metrics", "data", "runtime", "handwriting"},
+    {"images", "config", "tolerance", "archives", "streams"},
+    {"losses", "penalties", "networks", "augment", "metrics", "data", "runtime", "handwriting"},
     {"sampling", "checkpoints"},
+    {"critic"},
     {"model", "classifier", "state", "records", "reports"},
     {"callbacks", "building", "fitting", "projection", "perturbation", "quality"},
     {"endings", "watching"},

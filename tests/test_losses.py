@@ -17,6 +17,49 @@ def test_non_saturating_equals_its_closed_form():
     np.testing.assert_allclose(loss.generator(real, fake), -np.log(sigmoid(fake)), 1e-6)
 
 
+REAL, FAKE = LOGITS[:3], LOGITS[:3][::-1] + 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "discriminator", "generator"),
+    [
+        ("minimax", -np.log(sigmoid(REAL)) - np.log(1 - sigmoid(FAKE)), np.log(1 - sigmoid(FAKE))),
+        ("hinge", np.maximum(0, 1 - REAL) + np.maximum(0, 1 + FAKE), -FAKE),
+        ("least_squares", (REAL - 1) ** 2 / 2 + FAKE**2 / 2, (FAKE - 1) ** 2 / 2),
+        ("wasserstein", FAKE - REAL, -FAKE),
+        ("relativistic", -np.log(sigmoid(REAL - FAKE)), -np.log(sigmoid(FAKE - REAL))),
+    ],
+)
+def test_losses_equal_their_closed_forms(name, discriminator, generator):
+    loss = losses.get(name)
+    np.testing.assert_allclose(loss.discriminator(REAL, FAKE), discriminator, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(loss.generator(REAL, FAKE), generator, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_losses_of_a_linear_critic_pull_the_fakes_to_the_reals_and_the_critic_apart(name):
+    """D(x) = w x on numbers: where fakes lie below reals, w grows, and at w > 0 fakes move up (differences)."""
+    loss, real, fake, step = losses.get(name), np.array([[1.5]]), np.array([[0.5]]), 1e-3
+
+    def d_loss(w):
+        return float(np.asarray(loss.discriminator(np.float32(w * real), np.float32(w * fake))).mean())
+
+    def g_loss(x):
+        return float(np.asarray(loss.generator(np.float32(0.3 * real), np.float32(0.3 * x))).mean())
+
+    assert d_loss(0.3 + step) < d_loss(0.3 - step)
+    assert g_loss(fake + step) < g_loss(fake - step)
+
+
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_only_a_relativistic_generator_loss_looks_at_reals_and_only_it_depends_on_differences_alone(name):
+    loss = losses.get(name)
+    looks = not np.allclose(loss.generator(REAL, FAKE), loss.generator(REAL + 1, FAKE))
+    assert looks == loss.relativistic
+    shifted = np.allclose(loss.discriminator(REAL, FAKE), loss.discriminator(REAL + 1, FAKE + 1), atol=1e-5)
+    assert shifted == (loss.boundary is None)
+
+
 def test_cross_entropy_of_a_real_that_is_given_one_fifth():
     logit = np.array([[np.log(0.2 / 0.8)]], np.float32)
     np.testing.assert_allclose(losses.binary_cross_entropy_real(logit), [[1.6094379]], rtol=1e-6)  # -ln 0.2
@@ -43,7 +86,5 @@ def test_get_looks_up_and_refuses():
     own = losses.NonSaturating()
     assert losses.get(own) is own
     assert isinstance(losses.get("non_saturating"), losses.NonSaturating)
-    with pytest.raises(
-        InputError, match=r"Unknown `loss`. Expected one of \['non_saturating'\].* Received: loss='hing'"
-    ):
+    with pytest.raises(InputError, match=r"Unknown `loss`. Expected one of \['hinge'.* Received: loss='hing'"):
         losses.get("hing")

@@ -115,7 +115,7 @@ def test_the_log_holds_means_over_the_epoch_and_lazy_penalties_over_their_steps(
     class Ones(penalties.Penalty):
         name = "ones"
 
-        def __call__(self, critic, real, fake):
+        def __call__(self, critic, real, fake, key=None):
             return tf.ones(tf.shape(real)[0])
 
         def get_config(self):
