@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from gan import checkpoints, penalties
+from gan import augment, checkpoints, penalties
 from gan.config import TrainConfig
 from gan.data import Dataset
 from gan.errors import InputError
@@ -24,15 +24,19 @@ def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
     classes = dataset.num_classes if conditional else 0
     shape = dataset.image_shape
     generator = build_generator(shape, model.latent_dim, classes, model.arch, model.g_width)
-    discriminator = build_discriminator(shape, classes, model.arch, model.d_width)
+    discriminator = build_discriminator(
+        shape, classes, model.arch, model.d_width, conditioning=model.conditioning, norm=model.d_norm
+    )
     if config.init_from is not None:
         _copy_weights(checkpoints.load_generator(config.init_from), generator, config.init_from)
-    return GAN(generator, discriminator, ema_half_life=model.ema_half_life, seed=config.seed)
+    layers = augment.get(model.augment)
+    return GAN(generator, discriminator, augment=layers, ema_half_life=model.ema_half_life, seed=config.seed)
 
 
 def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequence[keras.metrics.Metric] = ()) -> None:
     """Gives the GAN its optimizers (Adam; cosine decay or a constant rate), its loss, penalties and metrics."""
     options, end = config.optimization, config.learning_rate_end
+    weight = () if options.gamma is None else (options.gamma,)
 
     def adam(rate: Any, steps: int) -> keras.optimizers.Optimizer:
         if end < 1.0:
@@ -43,7 +47,7 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
         g_optimizer=adam(options.learning_rate, total_steps),
         d_optimizer=adam(options.d_learning_rate or options.learning_rate, total_steps * options.critic_steps),
         loss=options.loss,
-        penalties=[penalties.PENALTIES[name](options.gamma, every=options.penalty_every) for name in options.penalties],
+        penalties=[penalties.PENALTIES[name](*weight, every=options.penalty_every) for name in options.penalties],
         critic_steps=options.critic_steps,
         metrics=metrics,
         steps_per_execution=options.steps_per_execution,

@@ -12,11 +12,14 @@ from gan.errors import InputError
 
 
 def test_names_in_the_configuration_are_those_of_the_registries():
-    from gan import losses, networks, penalties
+    from gan import augment, losses, networks, penalties
 
     assert set(get_args(config_module.Arch)) == set(networks.GENERATORS) == set(networks.DISCRIMINATORS)
     assert set(get_args(config_module.Loss)) == set(losses.LOSSES)
     assert set(get_args(config_module.PenaltyName)) == set(penalties.PENALTIES)
+    assert set(get_args(config_module.Augmentation)) == set(augment.AUGMENTATIONS)
+    assert set(get_args(config_module.Conditioning)) == {*networks.CONDITIONINGS, "none"}
+    assert set(get_args(config_module.Norm)) == set(networks.NORMS)
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -1,0 +1,28 @@
+"""What a training run is made of, as frozen dataclasses, and the presets. No TensorFlow: options are checked first."""
+
+from gan.config.classifiers import CLASSIFIERS, ClassifierConfig
+from gan.config.data import DataConfig
+from gan.config.model import Arch, Augmentation, Conditioning, ModelConfig, Norm
+from gan.config.optimization import Loss, OptimizationConfig, PenaltyName
+from gan.config.presets import PRESETS
+from gan.config.stopping import StoppingConfig
+from gan.config.train import Precision, TrainConfig, config_from_dict
+
+__all__ = [
+    "CLASSIFIERS",
+    "PRESETS",
+    "Arch",
+    "Augmentation",
+    "ClassifierConfig",
+    "Conditioning",
+    "DataConfig",
+    "Loss",
+    "ModelConfig",
+    "Norm",
+    "OptimizationConfig",
+    "PenaltyName",
+    "Precision",
+    "StoppingConfig",
+    "TrainConfig",
+    "config_from_dict",
+]
