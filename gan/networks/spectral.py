@@ -39,12 +39,17 @@ class _Spectral(layers.Layer):
 
     def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)
-        self.u = self.add_weight(
-            name="u",
+        self.u = keras.Variable(
+            "random_normal",
             shape=(self._weight().shape[-1],),
-            initializer="random_normal",
+            dtype=self.variable_dtype,
             trainable=False,
-            aggregation="only_first_replica",  # a function of the weights, which all replicas share
+            autocast=False,
+            # Each replica moves its own, and they stay alike, as the weights are. Replicas that had to meet for it, as
+            # `add_weight` asks, could not do so inside the `tf.cond` of a lazy penalty.
+            synchronization="on_read",
+            aggregation="only_first_replica",
+            name="u",
         )
 
     def add_weight(self, *args: Any, **options: Any) -> Any:
