@@ -1,0 +1,54 @@
+"""How labels enter a network: appended to G's latents; in D as a projection or as one more image channel."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from keras import initializers, layers
+
+from gan.networks.norms import Norm
+
+LABEL_EMBEDDING = "label_embedding"
+"""Name of the embedding layer of a class-conditional network; tells its number of classes, in a bare file too."""
+
+Features = Callable[[Any], Any]
+
+
+def with_labels(latents: Any, labels: Any, num_classes: int) -> Any:
+    """Latents [B, L] and the labels' learned embedding, of as many numbers, side by side: [B, 2 L]."""
+    return layers.Concatenate()(
+        [latents, layers.Embedding(num_classes, latents.shape[-1], name=LABEL_EMBEDDING)(labels)]
+    )
+
+
+def unconditional(images: Any, features: Features, norm: Norm) -> Any:
+    """logit = w . features(x) + b: images [B, H, W, C] -> [B, 1]."""
+    return norm.dense(1)(features(images))
+
+
+def projection(images: Any, labels: Any, num_classes: int, features: Features, norm: Norm) -> Any:
+    """logit = w . f + b + e_y . f, with features f of the image and a learned embedding e_y of the label.
+
+    images [B, H, W, C], labels int32 [B] -> [B, 1]. arXiv:1802.05637.
+    """
+    x = features(images)
+    logits = norm.dense(1)(x)
+    embedding = norm.embedding(num_classes, x.shape[-1], name=LABEL_EMBEDDING)(labels)
+    return layers.Add()([logits, layers.Dot(axes=1)([x, embedding])])
+
+
+def concat(images: Any, labels: Any, num_classes: int, features: Features, norm: Norm) -> Any:
+    """The logit of the image with one more channel, a learned embedding of the label in H W numbers.
+
+    images [B, H, W, C], labels int32 [B] -> [B, 1]. arXiv:1411.1784. The embedding is never normalised: it does not
+    act on the image.
+    """
+    size = images.shape[1:3]
+    # On the scale of the other channels: the default of Keras, +-.05, would be lost beside pixels in [-1, 1].
+    table = layers.Embedding(num_classes, math.prod(size), initializers.RandomUniform(-1.0, 1.0), name=LABEL_EMBEDDING)
+    plane = layers.Reshape((*size, 1))(table(labels))
+    return unconditional(layers.Concatenate()([images, plane]), features, norm)
+
+
+CONDITIONINGS: dict[str, Callable[[Any, Any, int, Features, Norm], Any]] = {"projection": projection, "concat": concat}
+"""name -> (images, labels, number of classes, features, normalisation) -> logits [B, 1]."""

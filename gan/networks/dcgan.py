@@ -1,0 +1,35 @@
+"""Transposed convolutions against stride-2 convolutions, arXiv:1511.06434, small enough for a minute on a CPU."""
+
+import math
+from typing import Any
+
+from keras import layers
+
+from gan.networks.norms import Norm, batch_normalization
+from gan.networks.sizes import ImageShape, crop, downsamplings, stage_sizes
+
+
+def generator(x: Any, image_shape: ImageShape, width: int) -> Any:
+    """[B, N] -> images before the tanh. The last hidden stage has `width` filters, each before it twice as many."""
+    *targets, seed = stage_sizes(image_shape)
+    stages = len(targets)
+    seed_shape = (*seed, width * 2 ** (stages - 1))
+    x = layers.Dense(math.prod(seed_shape), use_bias=False)(x)
+    x = layers.Reshape(seed_shape)(x)
+    for stage in reversed(range(stages)):
+        x = batch_normalization(x)
+        x = layers.ReLU()(x)
+        filters = width * 2 ** (stage - 1) if stage else image_shape[2]
+        x = layers.Conv2DTranspose(filters, 4, strides=2, padding="same", use_bias=stage == 0)(x)
+        x = crop(x, targets[stage])
+    return x
+
+
+def discriminator(x: Any, width: int, norm: Norm) -> Any:
+    """Images -> features [B, F]. The first convolution has `width` filters, each next one twice as many."""
+    stages = downsamplings(x.shape[1:])
+    x = layers.LeakyReLU(0.2)(norm.conv(width, 4, strides=2, padding="same")(x))
+    for stage in range(1, stages):
+        x = norm.conv(width * 2**stage, 4, strides=2, padding="same", use_bias=norm.hidden_bias)(x)
+        x = layers.LeakyReLU(0.2)(norm.hidden(x))
+    return layers.Flatten()(x)

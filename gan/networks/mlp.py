@@ -1,0 +1,29 @@
+"""Dense networks for images of any size: those of many first tutorials (100-128-256-512-1024-784), put right."""
+
+import math
+from typing import Any
+
+from keras import layers
+
+from gan.networks.norms import Norm, batch_normalization
+from gan.networks.sizes import ImageShape
+
+
+def generator(x: Any, image_shape: ImageShape, width: int) -> Any:
+    """Dense layers of width, 2 width, 4 width, 8 width, with batch normalisation: [B, N] -> images before the tanh."""
+    for stage in range(4):
+        x = layers.Dense(width * 2**stage, use_bias=False)(x)
+        x = batch_normalization(x)
+        x = layers.LeakyReLU(0.2)(x)
+    x = layers.Dense(math.prod(image_shape))(x)
+    return layers.Reshape(image_shape)(x)
+
+
+def discriminator(x: Any, width: int, norm: Norm) -> Any:
+    """Dense layers of 8 width, 4 width, 2 width, width: images -> features [B, width]."""
+    x = layers.Flatten()(x)
+    x = layers.LeakyReLU(0.2)(norm.dense(width * 8)(x))
+    for stage in reversed(range(3)):
+        x = norm.dense(width * 2**stage, use_bias=norm.hidden_bias)(x)
+        x = layers.LeakyReLU(0.2)(norm.hidden(x))
+    return x

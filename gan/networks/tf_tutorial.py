@@ -1,0 +1,44 @@
+"""The network of TensorFlow's DCGAN tutorial (https://www.tensorflow.org/tutorials/generative/dcgan), for any size.
+
+At 28x28x1, width 64 and 100 latents it has the tutorial's layers and 2,330,944 + 212,865 weights, among them the
+defaults of Keras that the tutorial relies on: momentum .99, slope .3.
+"""
+
+import math
+from typing import Any
+
+from keras import layers
+
+from gan.networks.norms import Norm, batch_normalization
+from gan.networks.sizes import ImageShape, crop, stage_sizes, upsamplings
+
+MOMENTUM, SLOPE = 0.99, 0.3
+
+
+def generator(x: Any, image_shape: ImageShape, width: int) -> Any:
+    """[B, N] -> images before the tanh. The last hidden stage has `width` filters, each before it twice as many."""
+    *targets, seed = stage_sizes(image_shape)
+    stages = len(targets)
+    seed_shape = (*seed, width * 2**stages)
+    x = layers.Dense(math.prod(seed_shape), use_bias=False)(x)
+    # Normalised before it is reshaped, so per position as well as per channel: the tutorial's order.
+    x = layers.LeakyReLU(SLOPE)(batch_normalization(x, MOMENTUM))
+    x = layers.Reshape(seed_shape)(x)
+    x = layers.Conv2DTranspose(width * 2 ** (stages - 1), 5, padding="same", use_bias=False)(x)
+    for stage in reversed(range(stages)):
+        x = layers.LeakyReLU(SLOPE)(batch_normalization(x, MOMENTUM))
+        filters = width * 2 ** (stage - 1) if stage else image_shape[2]
+        x = layers.Conv2DTranspose(filters, 5, strides=2, padding="same", use_bias=False)(x)
+        x = crop(x, targets[stage])
+    return x
+
+
+def discriminator(x: Any, width: int, norm: Norm) -> Any:
+    """Images -> features [B, F], with dropout. `width` filters first, then twice as many in each next layer."""
+    stages = upsamplings(x.shape[1:])
+    x = layers.LeakyReLU(SLOPE)(norm.conv(width, 5, strides=2, padding="same")(x))
+    x = layers.Dropout(0.3)(x)
+    for stage in range(1, stages):
+        x = norm.conv(width * 2**stage, 5, strides=2, padding="same", use_bias=norm.hidden_bias)(x)
+        x = layers.Dropout(0.3)(layers.LeakyReLU(SLOPE)(norm.hidden(x)))
+    return layers.Flatten()(x)
