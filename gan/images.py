@@ -72,25 +72,26 @@ def save_gif(path: Path, frames: Sequence[Path], *, milliseconds: int = 200) -> 
 def open_picture(path: Path) -> Image.Image:
     """Reads an image file of any kind as RGBA, 8 bits a channel, turned as the camera was held.
 
-    Raises `InputError` for what is no image, is damaged, or has more than `MOST_PIXELS`.
+    Raises `InputError` for what is no image, is damaged, has more than `MOST_PIXELS`, or pixels of no stated range.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we ask for less than it does
+        return decode_picture(path)
+
+
+def decode_picture(path: Path) -> Image.Image:
+    """`open_picture` for threads, which share their filters of warnings: lets those of Pillow through."""
     if not path.is_file():
         raise InputError("No such picture", expected="an image file", received=str(path))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we ask for less than it does
-            opened = Image.open(path)
-        with opened:
+        with Image.open(path) as opened:
             if opened.width * opened.height > MOST_PIXELS:
                 raise InputError(
                     "This picture is too large",
                     expected=f"at most {MOST_PIXELS:,} pixels",
                     received=f"{path}: {opened.width} x {opened.height}",
                 )
-            turned = ImageOps.exif_transpose(opened)
-            if turned.mode.startswith("I;16"):  # which convert() would clip, not scale
-                turned = Image.fromarray((np.asarray(turned) >> 8).astype(np.uint8))
-            return turned.convert("RGBA")
+            return _in_8_bits(ImageOps.exif_transpose(opened), path).convert("RGBA")
     except InputError:
         raise
     except Image.DecompressionBombError as error:
@@ -99,6 +100,47 @@ def open_picture(path: Path) -> Image.Image:
         ) from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, RuntimeError) as error:  # by format
         raise InputError("This is no picture, or is damaged", expected="an image file", received=f"{path}") from error
+
+
+def _in_8_bits(picture: Image.Image, path: Path) -> Image.Image:
+    """Scales 16 bits to 8, where `Image.convert` would clip."""
+    if picture.mode not in ("I", "F") and not picture.mode.startswith("I;16"):
+        return picture
+    pixels = np.asarray(picture)
+    if picture.mode == "F" or pixels.min() < 0 or pixels.max() > 65_535:
+        received = f"{path}: {pixels.dtype} from {pixels.min():.6g} to {pixels.max():.6g}"
+        raise InputError("The pixels of this picture have no known range", expected="8 or 16 bits", received=received)
+    return Image.fromarray((pixels >> 8).astype(np.uint8))
+
+
+def on_black(picture: Image.Image) -> Image.Image:
+    """RGBA -> RGB of the same size: transparent parts are black."""
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture).convert("RGB")
+
+
+def cover(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The middle of a picture in (height, width): scaled with its aspect kept until it covers both, then cut.
+
+    Antialiased (bicubic) when it becomes smaller, smooth when it becomes larger; bytes stay as they are when it fits.
+    """
+    return ImageOps.fit(picture, (size[1], size[0]), method=Image.Resampling.BICUBIC)
+
+
+def is_coloured(pixels: np.ndarray) -> bool:
+    """Whether any pixel of uint8 [H, W, C] is no grey."""
+    return bool((pixels != pixels[..., :1]).any())
+
+
+def has_colour_mode(path: Path) -> bool:
+    """Whether the header of an image file promises colours. False for what cannot be read; decodes nothing."""
+    try:
+        with Image.open(path) as opened:
+            if opened.mode != "P":
+                return not opened.mode.startswith(("1", "L", "I", "F"))
+            palette = np.array(opened.getpalette() or [0, 0, 0]).reshape(-1, 3)
+            return is_coloured(palette[None])
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError, RuntimeError):
+        return False
 
 
 def read_picture(path: str | Path, image_shape: tuple[int, int, int]) -> np.ndarray:
@@ -113,9 +155,7 @@ def read_picture(path: str | Path, image_shape: tuple[int, int, int]) -> np.ndar
     if channels not in (1, 3):
         raise InputError("No file holds such images", expected="1 or 3 channels", received=f"image_shape={image_shape}")
     opened = open_picture(Path(path))
-    flat = Image.alpha_composite(Image.new("RGBA", opened.size, "black"), opened).convert(
-        "L" if channels == 1 else "RGB"
-    )
+    flat = on_black(opened).convert("L" if channels == 1 else "RGB")
     if flat.size != (width, height):
         flat = flat.resize((width, height), Image.Resampling.BICUBIC)
     return from_uint8(np.asarray(flat, dtype=np.float32).reshape(image_shape))

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 CHANGEABLE = ("optimization.steps_per_execution", "tensorboard")
 """Options that a resumed run may have otherwise than it began: they change its speed, or what it shows."""
 
+HASHED_AT_ONCE = 256
+"""Images that are read at a time for their fingerprint."""
+
 _OF_RESULTS = ("gan-reference", "tensorflow", "keras")
 """Distributions whose version the last bit of a result may depend on."""
 
@@ -64,7 +67,8 @@ def fingerprint(dataset: "Dataset") -> str:
     for array in (dataset.train.images, dataset.train.labels):
         if array is not None:
             found.update(f"{array.dtype}{array.shape}".encode())
-            found.update(array.tobytes())
+            for start in range(0, len(array), HASHED_AT_ONCE):  # they may lie in a file, and be larger than the memory
+                found.update(array[start : start + HASHED_AT_ONCE].tobytes())
     return found.hexdigest()
 
 

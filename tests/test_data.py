@@ -9,7 +9,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 from gan.data import catalogue, load_dataset
-from gan.data.dataset import Split, hold_out, order_by_content
+from gan.data.request import Request
+from gan.data.split import Split, hold_out, order_by_content
 from gan.errors import InputError
 
 
@@ -98,7 +99,7 @@ def empty_data_folder(tmp_path, monkeypatch):
 
 def test_a_set_of_tensorflow_datasets_is_prepared_and_split(empty_data_folder, monkeypatch):
     monkeypatch.setattr(tfds, "builder", lambda name, try_gcs: tfds.testing.DummyMnist())  # 20 pictures a split
-    dataset = catalogue.load_catalogued("mnist")
+    dataset = catalogue.load_catalogued(Request("mnist"))
     assert (dataset.image_shape, dataset.num_classes) == ((28, 28, 1), 10)
     assert [len(part) for part in (dataset.train, dataset.validation, dataset.test)] == [17, 3, 20]
     assert dataset.train.images.dtype == np.uint8

@@ -5,92 +5,127 @@ import http.client
 import threading
 import urllib.error
 import urllib.request
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 from urllib.parse import urlparse
 
 import numpy as np
 
-from gan.data.dataset import Dataset, Split, hold_out
+from gan.data.dataset import Dataset
+from gan.data.request import Request
+from gan.data.split import Split, three_ways
 from gan.errors import InputError
 
 PROBE_SECONDS = 3.0
 """How long to wait for the host of a data set. The library itself tries for minutes."""
 
-VALIDATION_SHARE = 1 / 6
-"""Share of the training split that is held out when a set has no validation split: MNIST's 10,000 of 60,000."""
+_AT_ONCE = 256
 
 
 class UnreachableError(InputError):
     """The data set is neither prepared on this machine nor to be had from its host now."""
 
 
-def load_catalogued(name: str) -> Dataset:
-    """Loads the image set `name` of tensorflow-datasets.
+def is_catalogued(name: str) -> bool:
+    """Whether tensorflow-datasets has a set of this name."""
+    return _builder_name(name) in _known()
+
+
+def load_catalogued(request: Request) -> Dataset:
+    """Loads the image set `request.name` of tensorflow-datasets, batch by batch.
 
     Raises `UnreachableError` when it is not prepared and cannot be downloaded, and `InputError` when there is no such
-    set, or it holds no images of one size.
+    set, it does not hold one image an example, or they are of different sizes and none is asked for.
     """
     import tensorflow_datasets as tfds
 
-    known = tfds.list_builders(with_community_datasets=False)  # with them, it would ask the network, for minutes
-    if name.split("/")[0].split(":")[0] not in known:
-        raise _unknown(name, known)
+    name = request.name
+    if not is_catalogued(name):
+        raise _unknown(name)
     try:
         builder = tfds.builder(name, try_gcs=False)
     except (tfds.core.registered.DatasetNotFoundError, AssertionError, ValueError) as error:
-        raise _unknown(name, known) from error
-    image_key, label_key = _keys(name, builder.info.features, tfds)
+        raise _unknown(name) from error
+    keys = _keys(request, builder.info.features, tfds)
     if not builder.is_prepared():
         _download(builder)
-    parts = {
-        split: _read(builder, split, image_key, label_key)
-        for split in ("train", "validation", "test")
-        if split in builder.info.splits
-    }
-    if "train" not in parts:
+    splits = [split for split in ("train", "validation", "test") if split in builder.info.splits]
+    if "train" not in splits:
         raise InputError(
             f"No training images in {name!r}", expected="a split named train", received=f"{list(builder.info.splits)}"
         )
-    train = parts["train"]
-    if "test" not in parts:
-        train, parts["test"] = hold_out(train, round(len(train) * VALIDATION_SHARE))
-    if "validation" not in parts:
-        train, parts["validation"] = hold_out(train, round(len(train) * VALIDATION_SHARE))
-    num_classes = builder.info.features[label_key].num_classes if label_key else 0
-    return Dataset(name, num_classes, train, parts["validation"], parts["test"])
+    parts = three_ways({split: _read(builder, split, request, keys) for split in splits})
+    classes = builder.info.features[keys.label] if keys.label else None
+    num_classes = classes.num_classes if classes else 0
+    return Dataset(name, num_classes, *parts, tuple(classes.names or ()) if classes else ())
 
 
-def _unknown(name: str, known: list[str]) -> InputError:
-    near = difflib.get_close_matches(name, ["mnist5k", *known], n=3)
+def _builder_name(name: str) -> str:
+    return name.split("/")[0].split(":")[0]
+
+
+def _known() -> list[str]:
+    import tensorflow_datasets as tfds
+
+    return tfds.list_builders(with_community_datasets=False)  # with them, it would ask the network, for minutes
+
+
+def _unknown(name: str) -> InputError:
+    near = difflib.get_close_matches(name, ["mnist5k", "stacked-mnist", *_known()], n=3)
     hint = f", such as {', '.join(near)}" if near else ""
-    expected = f"mnist5k or a set of tensorflow-datasets{hint}"
+    expected = f"mnist5k, stacked-mnist, a folder of images, an .npz file or a set of tensorflow-datasets{hint}"
     return InputError("Unknown `dataset`", expected=expected, received=f"dataset={name!r}")
 
 
-def _keys(name: str, features: Any, tfds: Any) -> tuple[str, str | None]:
-    """Names of the image and of the class label in an example."""
+class _Keys(NamedTuple):
+    """Names of the image and of the class label in an example, and whether all images are of one size."""
+
+    image: str
+    label: str | None
+    one_size: bool
+
+
+def _keys(request: Request, features: Any, tfds: Any) -> _Keys:
     items = dict(features.items()) if hasattr(features, "items") else {}
     pictures = [key for key, feature in items.items() if isinstance(feature, tfds.features.Image)]
     classes = [key for key, feature in items.items() if isinstance(feature, tfds.features.ClassLabel)]
-    if len(pictures) != 1 or None in items[pictures[0]].shape or items[pictures[0]].np_dtype != np.uint8:
+    shape = items[pictures[0]].shape if len(pictures) == 1 else (None, None, None)
+    fits = len(pictures) == 1 and items[pictures[0]].np_dtype == np.uint8 and shape[2] in (1, 3, 4)
+    if not fits or (None in shape and request.image_size is None):
         raise InputError(
-            f"The data set {name!r} does not fit",
-            expected="one image of a fixed size and 8 bits in each example",
+            f"The data set {request.name!r} does not fit",
+            expected="one image of a fixed size (or --image-size) and 8 bits in each example",
             received=", ".join(f"{key}: {type(feature).__name__} {feature.shape}" for key, feature in items.items()),
         )
-    return pictures[0], classes[0] if len(classes) == 1 else None
+    return _Keys(pictures[0], classes[0] if len(classes) == 1 else None, None not in shape)
 
 
-def _read(builder: Any, split: str, image_key: str, label_key: str | None) -> Split:
+def _read(builder: Any, split: str, request: Request, keys: _Keys) -> Split:
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
+    labels: list[np.ndarray] = []
+
+    def chunks() -> Iterator[np.ndarray]:
+        config = tfds.ReadConfig(try_autocache=False)
+        wanted = {key: True for key in (keys.image, keys.label) if key}
+        examples = builder.as_dataset(
+            split=split,
+            shuffle_files=False,
+            read_config=config,
+            decoders=tfds.decode.PartialDecoding(wanted),
+        )
+        for example in tfds.as_numpy(examples.batch(_AT_ONCE if keys.one_size else 1)):
+            if keys.label:
+                labels.append(example[keys.label])
+            yield example[keys.image]
+
     try:
-        examples = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, shuffle_files=False))
+        images = request.store(chunks())
     except tf.errors.OpError as error:
         folder = builder.data_dir
         raise InputError("The prepared data set is damaged", expected="readable files", received=str(folder)) from error
-    return Split(examples[image_key], examples[label_key].astype(np.int32) if label_key else None)
+    return Split(images, np.concatenate(labels).astype(np.int32) if labels else None)
 
 
 def _download(builder: Any) -> None:

@@ -1,105 +1,27 @@
-"""A data set of images in three splits, and the batches of a training run."""
+"""A data set of images in three splits, also of arrays or a `tf.data.Dataset` that a user has."""
 
-import hashlib
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from gan import images
+from gan.data import storage
+from gan.data.checking import check_labels, check_pixels, count_classes
+from gan.data.split import Split, three_ways
 from gan.errors import InputError
 
-
-@dataclass(frozen=True)
-class Split:
-    """Part of a data set, in memory. images: uint8 [N, H, W, C]; labels: int32 [N], or None."""
-
-    images: np.ndarray
-    labels: np.ndarray | None
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def take(self, indices: np.ndarray) -> "Split":
-        """The pictures at these indices, in this order."""
-        return Split(self.images[indices], None if self.labels is None else self.labels[indices])
-
-    def batches(
-        self, batch_size: int, *, steps: int | None = None, seed: int = 0, first_step: int = 0
-    ) -> tf.data.Dataset:
-        """Shuffled batches first_step, ..., first_step + steps - 1 of an endless run over this split.
-
-        Batch k depends on (seed, k) only, so that a run continued at any step sees what it would have seen. Each pass
-        goes through the split in an order of its own, a function of (seed, pass); the last len % batch_size pictures
-        of a pass are left out of it.
-
-        Args:
-            batch_size: pictures in a batch; at most len(self).
-            steps: number of batches; None: one pass.
-            seed: whole number >= 0.
-            first_step: number of the first batch.
-
-        Returns a finite `tf.data.Dataset` of real float32 [B, H, W, C] in [-1, 1], or (real, labels int32 [B]) when
-        there are labels. Raises `InputError` when the split is smaller than a batch.
-        """
-        if not 1 <= batch_size <= len(self):
-            raise InputError(
-                "Bad `batch_size`",
-                expected=f"a whole number from 1 to the {len(self)} training images",
-                received=f"batch_size={batch_size}",
-            )
-        per_pass = len(self) // batch_size
-        steps = per_pass if steps is None else steps
-        first_pass, skipped = divmod(first_step, per_pass)
-        passes = -(-(skipped + steps) // per_pass)
-
-        def order(number: tf.Tensor) -> tf.data.Dataset:
-            key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0], tf.int64), number)
-            shuffled = tf.random.experimental.stateless_shuffle(tf.range(len(self)), key)
-            return tf.data.Dataset.from_tensor_slices(
-                tf.reshape(shuffled[: per_pass * batch_size], [per_pass, batch_size])
-            )
-
-        pictures, labels = self._tensors
-
-        def batch(indices: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
-            real = images.from_uint8(tf.cast(tf.gather(pictures, indices), tf.float32))
-            return real if labels is None else (real, tf.gather(labels, indices))
-
-        return (
-            tf.data.Dataset.range(first_pass, first_pass + passes)
-            .flat_map(order)
-            .skip(skipped)
-            .take(steps)
-            .map(batch)
-            .prefetch(8)
-            .apply(tf.data.experimental.assert_cardinality(steps))
-            .with_options(_steady())
-        )
-
-    def in_order(self, batch_size: int) -> tf.data.Dataset:
-        """Once through the split as it is: float32 [B, H, W, C] in [-1, 1](, labels int32 [B]), the last batch too."""
-        real = images.from_uint8(self.images.astype(np.float32))
-        parts = real if self.labels is None else (real, self.labels)
-        return tf.data.Dataset.from_tensor_slices(parts).batch(batch_size).with_options(_steady())
-
-    @cached_property
-    def _tensors(self) -> tuple[tf.Tensor, tf.Tensor | None]:
-        return tf.constant(self.images), None if self.labels is None else tf.constant(self.labels, tf.int32)
-
-
-def _steady() -> tf.data.Options:
-    options = tf.data.Options()
-    options.autotune.enabled = False  # its back-off stalls the end of every epoch by up to twice its length
-    return options
+Arrays = tuple[Any, Any]
+"""(images, labels or None)."""
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Images in three splits. `num_classes` is 0 when there are no labels.
 
-    Train on `train`, choose on `validation`, report on `test`, once.
+    Train on `train`, choose on `validation`, report on `test`, once. `name` is what `load_dataset` finds it by again;
+    `class_names` says what the labels mean, where that is known.
     """
 
     name: str
@@ -107,6 +29,7 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
+    class_names: tuple[str, ...] = ()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -114,16 +37,98 @@ class Dataset:
         height, width, channels = self.train.images.shape[1:]
         return height, width, channels
 
+    @classmethod
+    def from_arrays(
+        cls,
+        images: Any,
+        labels: Any = None,
+        *,
+        name: str = "arrays",
+        validation: Arrays | None = None,
+        test: Arrays | None = None,
+    ) -> "Dataset":
+        """A data set of arrays. An array in a file (`numpy.memmap`) stays there.
 
-def order_by_content(images: np.ndarray) -> np.ndarray:
-    """Indices that put images in the order of the BLAKE2 hashes of their bytes: [N, ...] -> [N].
+        >>> Dataset.from_arrays(x_train, y_train, test=(x_test, y_test))
 
-    A permutation that looks random but belongs to the pictures: the same split comes out however they were stored.
-    """
-    return np.argsort([hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in images], kind="stable")
+        Args:
+            images: uint8 [N, H, W], [N, H, W, 1] or [N, H, W, 3].
+            labels: whole numbers from 0 to K - 1, [N] or [N, 1]; None: none.
+            name: what records and reports call it.
+            validation, test: (images, labels or None) of the same kind; None: a sixth of the images is held out for
+                it, by their content.
+
+        Raises `InputError` for other types, shapes or ranges, labels that do not fit the images or have a gap, one
+        class only, and fewer than 10 images to hold out of.
+        """
+        given = {"train": (images, labels), "validation": validation, "test": test}
+        parts: dict[str, Split] = {}
+        for split, arrays in given.items():
+            if arrays is not None:
+                prefix = "" if split == "train" else f"{split} "
+                pixels = check_pixels(_array(arrays[0]), f"{prefix}images")
+                known = None if arrays[1] is None else check_labels(arrays[1], len(pixels), f"{prefix}labels")
+                parts[split] = Split(pixels, known)
+        return cls.of(name, parts)
+
+    @classmethod
+    def of(cls, name: str, parts: dict[str, Split], class_names: tuple[str, ...] = ()) -> "Dataset":
+        """A data set of a train split and perhaps others, whose classes are counted. Raises as `from_arrays` does."""
+        labelled = [split.labels for split in parts.values() if split.labels is not None]
+        if len(labelled) not in (0, len(parts)):
+            received = ", ".join(f"{split}: {'none' if p.labels is None else 'some'}" for split, p in parts.items())
+            raise InputError("Labels are missing", expected="labels in each split, or in none", received=received)
+        num_classes = count_classes(*labelled) if labelled else 0
+        return cls(name, num_classes, *three_ways(parts), class_names)
+
+    @classmethod
+    def from_tf(cls, data: tf.data.Dataset, *, name: str = "tf.data", memory_limit: int | None = None) -> "Dataset":
+        """A data set of what a finite `tf.data.Dataset` gives, read once; validation and test images are held out.
+
+        Args:
+            data: of images, or pairs (image, label): uint8 [H, W] or [H, W, 1 or 3], or batches [B, H, W, 1 or 3],
+                all of one size; labels are whole numbers, one an image.
+            name: what records and reports call it.
+            memory_limit: bytes that the images may take of the memory before they are kept in a file; None: a quarter
+                of it.
+
+        Raises `InputError` as `from_arrays` does, and for an endless data set.
+        """
+        spec = data.element_spec
+        pair = spec if isinstance(spec, tuple) and len(spec) == 2 else (spec, None)
+        picture = pair[0]
+        rank = picture.shape.rank if isinstance(picture, tf.TensorSpec) else None
+        batched = rank == 4
+        if rank not in (2, 3, 4) or (rank == 3 and picture.shape[2] not in (1, 3)):
+            expected = "images [H, W], [H, W, 1 or 3] or [B, H, W, 1 or 3], or (image, label)"
+            raise InputError("Bad elements of the tf.data.Dataset", expected=expected, received=str(spec))
+        if data.cardinality() == tf.data.INFINITE_CARDINALITY:
+            raise InputError("An endless tf.data.Dataset", expected="one that ends", received="one that repeats")
+        labels: list[Any] = []
+
+        def chunks() -> Iterator[np.ndarray]:
+            first: tuple[int, ...] | None = None
+            for element in (data if batched else data.batch(storage.rows_per_chunk((64, 64, 3)))).as_numpy_iterator():
+                pixels, known = element if pair[1] is not None else (element, None)
+                pixels = pixels[..., None] if pixels.ndim == 3 else pixels
+                first = first or pixels.shape[1:]
+                if pixels.dtype != np.uint8 or pixels.shape[1:] != first:
+                    check_pixels(pixels)
+                    raise InputError("Images of different sizes", expected=str(first), received=str(pixels.shape[1:]))
+                labels.extend([] if known is None else [known])
+                yield pixels
+
+        try:
+            images = storage.store(chunks(), memory_limit)
+        except tf.errors.OpError as error:
+            message = str(error).splitlines()[0]
+            raise InputError("The tf.data.Dataset failed", expected="images of one size", received=message) from error
+        return cls.from_arrays(images, np.concatenate(labels) if labels else None, name=name)
+
+    def named(self, name: str) -> "Dataset":
+        """The same data set under another name."""
+        return replace(self, name=name)
 
 
-def hold_out(split: Split, count: int) -> tuple[Split, Split]:
-    """(the rest, `count` images to hold out), both ordered by content."""
-    order = order_by_content(split.images)
-    return split.take(order[count:]), split.take(order[:count])
+def _array(images: Any) -> np.ndarray:
+    return images if isinstance(images, np.ndarray) else np.asarray(images)

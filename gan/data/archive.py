@@ -1,0 +1,112 @@
+"""Images from an `.npz` file, read in pieces and without unpickling anything."""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from gan.archives import check_expansion
+from gan.data import storage
+from gan.data.checking import check_labels, check_layout, check_pixels
+from gan.data.dataset import Dataset
+from gan.data.request import Request
+from gan.data.split import Split
+from gan.errors import InputError
+
+SUFFIX = ".npz"
+
+LAYOUTS: tuple[dict[str, tuple[str, str]], ...] = (
+    {"train": ("images", "labels")},
+    {"train": ("x_train", "y_train"), "validation": ("x_val", "y_val"), "test": ("x_test", "y_test")},
+    {
+        "train": ("train_images", "train_labels"),
+        "validation": ("val_images", "val_labels"),
+        "test": ("test_images", "test_labels"),
+    },
+)
+"""Names of the arrays of images and labels by split: ours, that of Keras' mnist.npz, and that of MedMNIST.
+The train images must be there; labels, and other splits, may."""
+
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+def load_archive(request: Request) -> Dataset:
+    """Loads the arrays of one of the `LAYOUTS`; others beside them are left alone.
+
+    Images are uint8 [N, H, W], [N, H, W, 1] or [N, H, W, 3], labels whole numbers 0, ..., K - 1, [N] or [N, 1].
+    Raises `InputError` for everything else, a damaged file, and one that unpacks to far more than its size.
+    """
+    path = Path(request.name).expanduser().absolute()
+    if not path.is_file():
+        raise InputError("No such file of images", expected=f"an {SUFFIX} file", received=request.name)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            check_expansion(str(path), path.stat().st_size, archive)
+            return Dataset.of(str(path), _splits(archive, request, path))
+    except InputError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"This {SUFFIX} file is damaged", expected="a file of numpy.savez", received=f"{path}"
+        ) from error
+
+
+def _splits(archive: zipfile.ZipFile, request: Request, path: Path) -> dict[str, Split]:
+    members = {name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")}
+    layout = next((layout for layout in LAYOUTS if layout["train"][0] in members), None)
+    if layout is None:
+        expected = "an array " + " or ".join(layout["train"][0] for layout in LAYOUTS)
+        received = f"{path} with {', '.join(sorted(members)[:8]) or 'no arrays'}"
+        raise InputError("No images in this file", expected=expected, received=received)
+    parts = {}
+    for split, (images, labels) in layout.items():
+        if images in members:
+            pixels = request.store(_pixels(archive, images))
+            known = check_labels(_whole(archive, labels), len(pixels), labels) if labels in members else None
+            parts[split] = Split(pixels, known)
+    return parts
+
+
+def _pixels(archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
+    """The images of a member in chunks, uint8 [n, H, W, C]."""
+    with archive.open(f"{name}.npy") as member:
+        shape, fortran_order, dtype = _header(member)
+        if not dtype.hasobject:
+            check_layout(shape, name)
+        if dtype != np.uint8 or fortran_order:
+            chunks = storage.in_chunks(check_pixels(_whole(archive, name), name))
+        else:
+            chunks = _chunks(member, shape)
+        largest = 0
+        for chunk in chunks:
+            largest = max(largest, int(chunk.max()))
+            yield chunk if chunk.ndim == 4 else chunk[..., None]
+        if largest <= 1:
+            check_pixels(np.full((1, 1, 1), largest, np.uint8), name)
+
+
+def _chunks(member: IO[bytes], shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+    rows = storage.rows_per_chunk(shape[1:])
+    for start in range(0, shape[0], rows):
+        wanted = (min(rows, shape[0] - start), *shape[1:])
+        content = member.read(int(np.prod(wanted)))
+        yield np.frombuffer(content, np.uint8).reshape(wanted)  # ValueError where the file ends before
+
+
+def _header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(member)
+    if version not in _HEADERS:
+        raise ValueError(f"version {version}")
+    return _HEADERS[version](member)
+
+
+def _whole(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    with archive.open(f"{name}.npy") as member:
+        dtype = _header(member)[2]
+    if dtype.hasobject:
+        raise InputError(f"Bad `{name}`", expected="numbers", received="Python objects, which are never unpickled")
+    with archive.open(f"{name}.npy") as member:
+        return np.lib.format.read_array(member, allow_pickle=False)
