@@ -24,9 +24,8 @@ def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
     classes = dataset.num_classes if conditional else 0
     shape = dataset.image_shape
     generator = build_generator(shape, model.latent_dim, classes, model.arch, model.g_width)
-    discriminator = build_discriminator(
-        shape, classes, model.arch, model.d_width, conditioning=model.conditioning, norm=model.d_norm
-    )
+    told = {"conditioning": model.conditioning} if conditional else {}
+    discriminator = build_discriminator(shape, classes, model.arch, model.d_width, norm=model.d_norm, **told)
     if config.init_from is not None:
         _copy_weights(checkpoints.load_generator(config.init_from), generator, config.init_from)
     layers = augment.get(model.augment)

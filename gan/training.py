@@ -10,7 +10,7 @@ from rich.console import Console
 
 from gan import callbacks, checkpoints, records, runtime, state
 from gan.building import build_gan, compile_gan
-from gan.config import TrainConfig, config_from_dict
+from gan.config import DataConfig, TrainConfig, config_from_dict
 from gan.data import Dataset, load_dataset
 from gan.endings import Say, broken_off, check_restart, going_on, way_on
 from gan.fitting import Schedule, fit_intervals, schedule_of
@@ -67,7 +67,7 @@ def train(
     say = Say(console)
     checkpoints.check_output(output)
     device = _start(config, say)
-    dataset = load_dataset(config.data.dataset, fallback=config.data.dataset_fallback)
+    dataset = _load(config.data)
     setup = _compiled(config, dataset, say)
     record = records.make(
         config,
@@ -112,12 +112,22 @@ def resume(run: str | Path, *, config: TrainConfig | None = None, console: Conso
         device = _start(config, say)
         for line in (*records.changed_versions(record), *damaged):
             warnings.warn(line, stacklevel=2)
-        dataset = load_dataset(record["dataset"]["name"], fallback="none")
+        dataset = _load(replace(config.data, dataset=record["dataset"]["name"], dataset_fallback="none"))
         records.check_dataset(record, dataset)
         setup = _compiled(replace(config, init_from=None) if saved else config, dataset, say)
         records.check_probe(record, setup.watched.probe)
         record = records.resumed(record, config, device, saved.step if saved else 0)
         return _run(folder, record, setup, saved, say, fresh=False)
+
+
+def _load(options: DataConfig) -> Dataset:
+    return load_dataset(
+        options.dataset,
+        fallback=options.dataset_fallback,
+        image_size=options.height_and_width,
+        channels=options.channels,
+        corrupt_share=options.corrupt_share,
+    )
 
 
 def _start(config: TrainConfig, say: Say) -> str:
