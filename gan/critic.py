@@ -55,12 +55,16 @@ class Critic:
         if penalty.every == 1:
             return value(), 1.0
         due = tf.equal(tf.math.floormod(tf.convert_to_tensor(step), penalty.every), 0)
-        return tf.cond(due, value, lambda: 0.0), tf.cast(due, tf.float32)
+        weight = tf.cast(due, tf.float32)
+        if not self._joint_pass and tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            return weight * value(), weight  # replicas that meet for batch statistics cannot do so inside tf.cond
+        return tf.cond(due, value, lambda: 0.0), weight
 
     def _logits(self, images: Any, labels: Any, step: Any, use: int) -> Any:
         if self.augment is not None:
             images = self.augment(images, self._key(step, use))
-        return self.discriminator(images if labels is None else [images, labels], training=True)
+        logits = self.discriminator(images if labels is None else [images, labels], training=True)
+        return ops.cast(logits, "float32")
 
     def _key(self, step: Any, use: int) -> Any:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
