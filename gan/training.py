@@ -121,13 +121,7 @@ def resume(run: str | Path, *, config: TrainConfig | None = None, console: Conso
 
 
 def _load(options: DataConfig) -> Dataset:
-    return load_dataset(
-        options.dataset,
-        fallback=options.dataset_fallback,
-        image_size=options.height_and_width,
-        channels=options.channels,
-        corrupt_share=options.corrupt_share,
-    )
+    return load_dataset(options.dataset, fallback=options.dataset_fallback, **options.loading)
 
 
 def _start(config: TrainConfig, say: Say) -> str:
