@@ -42,7 +42,7 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
                 beta_2=0.999,
                 penalties=(),
             ),
-            source="TensorFlow's DCGAN tutorial, its networks and settings (tensorflow.org/tutorials/generative/dcgan).",
+            source="TensorFlow's DCGAN tutorial, networks and settings (tensorflow.org/tutorials/generative/dcgan).",
         ),
         "lsgan": TrainConfig(
             # the widths of the preset dcgan; the paper's D for MNIST-like data has two dense layers at its end
@@ -125,7 +125,7 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
                 gamma=0.1,
                 penalty_every=4,
             ),
-            source="R3GAN: relativistic, penalties on reals and fakes, networks without normalization. arXiv:2501.05441.",
+            source="R3GAN: relativistic, penalties on reals and fakes, no normalization. arXiv:2501.05441.",
         ),
     }
 )
