@@ -77,7 +77,7 @@ def train(
         preset=name,
         probe=setup.watched.probe,
     )
-    folder = checkpoints.new_run(output, name or dataset.name)
+    folder = checkpoints.new_run(output, name or dataset.title)
     with state.locked(folder):
         return _run(folder, record, setup, None, say, fresh=True)
 
@@ -149,7 +149,7 @@ def _compiled(config: TrainConfig, dataset: Dataset, say: Say) -> _Setup:
     compile_gan(gan, config, schedule.total_steps, watched.metrics)
     check_monitor(config.stopping, gan)
     say(
-        f"{dataset.name}: {len(dataset.train):,} training images; {schedule.total_steps:,} steps of "
+        f"{dataset.title}: {len(dataset.train):,} training images; {schedule.total_steps:,} steps of "
         f"{schedule.images_per_step}, that is {schedule.total_steps * schedule.images_per_step:,} images"
     )
     return _Setup(config, dataset, gan, schedule, watched)

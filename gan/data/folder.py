@@ -87,7 +87,7 @@ def _parts(root: Path) -> dict[str, Part]:
 
 def _part(folder: Path, top: list[Path], below: dict[str, list[Path]]) -> Part:
     if not top and not below:
-        expected = f"pictures ({', '.join(sorted(SUFFIXES))})"
+        expected = "files such as .png, .jpg, .webp, .tif or .bmp"
         raise InputError("No pictures in this folder", expected=expected, received=str(folder))
     if top and below:
         raise InputError(
