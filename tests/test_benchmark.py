@@ -120,11 +120,20 @@ def test_an_unknown_benchmark_names_those_there_are(capsys):
 
 
 @pytest.fixture(scope="module")
-def recipes(tmp_path_factory):
-    """Options of a benchmark of two tiny runs, and the status of the command that made them."""
+def _digits_read_once(digits):
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("gan.data", "gan.training"):
+            patch.setattr(f"{module}.load_dataset", lambda name, fallback: {"mnist5k": digits}[name])
+        yield
+
+
+@pytest.fixture(scope="module")
+def recipes(_digits_read_once, tmp_path_factory):
+    """Folder and options of a benchmark of two tiny runs, and the status of the command that made them."""
     out = tmp_path_factory.mktemp("benchmark") / "recipes"
     options = ["benchmark", "recipes", "--dataset", "mnist5k", "--presets", "mnist-mlp", "mnist-unconditional",
-               "--seeds", "3", "--images", "320", "--num", "200", "--extractor", "mnist-probe", "--out", str(out)]  # fmt: skip
+               "--seeds", "3", "--images", "320", "--num", "200", "--extractor", "mnist-probe",
+               "--out", str(out)]  # fmt: skip
     return out, options, main(options)
 
 
@@ -132,9 +141,8 @@ def test_recipes_measure_each_preset(recipes):
     out, _, status = recipes
     assert status == 0
     content = json.loads((out / "results.json").read_text())
-    assert content["settings"] == {
-        "dataset": "mnist5k", "images": 320, "num": 200, "classifier_sha256": find_classifier("mnist-probe")[1]["sha256"]
-    }  # fmt: skip
+    sha256 = find_classifier("mnist-probe")[1]["sha256"]
+    assert content["settings"] == {"dataset": "mnist5k", "images": 320, "num": 200, "classifier_sha256": sha256}
     assert list(content["runs"]) == ["mnist-mlp-3", "mnist-unconditional-3"]
     for key, run in content["runs"].items():
         assert run["images"] == 320

@@ -100,9 +100,10 @@ class Recipes(Benchmark):
         from gan.benchmark import runs
 
         try:
-            run, costs = runs.trained(config, self.out / "runs" / key, name=preset)
+            run = runs.trained(config, self.out / "runs" / key, name=preset)
         except TrainingError as error:
             return {"failed": str(error)}
+        costs = runs.costs(run, config)
         numbers = judge.numbers(checkpoints.load_generator(run.folder))
         runs.forget_state(run)
         return {**costs, **numbers, "samples": runs.keep_samples(run, self.out, key)}

@@ -2,6 +2,7 @@
 
 import gc
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,33 +56,43 @@ def parameters(config: TrainConfig, dataset: Dataset) -> dict[str, int]:
     return found
 
 
-def trained(config: TrainConfig, folder: Path, *, name: str) -> tuple[Run, dict[str, Any]]:
-    """(run, its costs) of a configuration in `folder`: made, gone on with, or found finished there.
+def images_per_step(config: TrainConfig) -> int:
+    """Reals that D sees for one update of G."""
+    return config.optimization.batch_size * config.optimization.critic_steps
 
-    The costs are `seconds` of training with compilation, `compile_seconds`, `images`, `images_per_second` without
-    what was compiled and the images seen meanwhile, and `peak_megabytes` of the whole process (None: unknown).
+
+def trained(config: TrainConfig, folder: Path, *, name: str, listeners: Sequence[keras.callbacks.Callback] = ()) -> Run:
+    """The run of a configuration in `folder`: made, gone on with, or found finished there.
 
     Raises `BrokenOffError` when a signal ended it, `TrainingError` as `train`, and `InputError` when the folder holds
     a run of another configuration.
     """
     memory.reset_peak()
     if (folder / checkpoints.CONFIG).is_file():
-        run = resume(folder, config=config)
+        run = resume(folder, config=config, listeners=listeners)
     else:
         shutil.rmtree(folder, ignore_errors=True)  # a run that was killed before it wrote what it is
-        run = train(config, output=folder, name=name)
+        run = train(config, output=folder, name=name, listeners=listeners)
     if run.signal is not None:
         raise BrokenOffError(run.signal)
     if run.stopped_by is not None:
         raise TrainingError(f"stopped by {run.stopped_by}")
-    per_step = config.optimization.batch_size * config.optimization.critic_steps
-    first = min(run.images, config.optimization.steps_per_execution * per_step)
-    seconds = run.seconds - run.compile_seconds
-    return run, {
+    return run
+
+
+def costs(run: Run, config: TrainConfig, *, listening: float = 0.0) -> dict[str, Any]:
+    """What a run took: `images`, `seconds` of training with compilation, `compile_seconds`, `images_per_second` without
+    what was compiled and the images seen meanwhile (None: there were no others), and `peak_megabytes` of the whole
+    process since the run began (None: unknown). `listening`: seconds that listeners took, which do not count.
+    """
+    seconds = run.seconds - listening
+    counted = run.images - config.optimization.steps_per_execution * images_per_step(config)
+    running = seconds - run.compile_seconds
+    return {
         "images": run.images,
-        "seconds": run.seconds,
+        "seconds": round(seconds, 3),
         "compile_seconds": run.compile_seconds,
-        "images_per_second": (run.images - first) / seconds if run.images > first and seconds > 0 else None,
+        "images_per_second": counted / running if counted > 0 and running > 0 else None,
         "peak_megabytes": memory.peak_megabytes(),
     }
 

@@ -137,7 +137,7 @@ class StackedMnist(Benchmark):
                 continue
             say(f"{key}: {images:,} images")
             try:
-                result = self._run(key, config, judge)
+                result = self._run(key, config, judge, say)
             except TrainingError as error:
                 result = {"failed": str(error)}
             record.add(key, runs.identity(config), {"seed": seed, **sizes, **result})
@@ -159,18 +159,30 @@ class StackedMnist(Benchmark):
             options = PRESETS[self.preset].optimization
             short = options.batch_size * options.critic_steps * options.steps_per_execution * REHEARSAL
             with tempfile.TemporaryDirectory() as folder:
-                _, costs = runs.trained(self._config(0, short), Path(folder) / "rehearsal", name="rehearsal")
-            record.note("planned_images", max(1, round(costs["images_per_second"] * 60 * self.minutes)))
+                config = self._config(0, short)
+                speed = runs.costs(runs.trained(config, Path(folder) / "run", name=self.preset), config)
+            record.note("planned_images", max(1, round(speed["images_per_second"] * 60 * self.minutes)))
             runs.forget()
         return int(record.content["facts"]["planned_images"])
 
-    def _run(self, key: str, config: TrainConfig, judge: "StackJudge") -> dict[str, Any]:
+    def _run(self, key: str, config: TrainConfig, judge: "StackJudge", say: Say) -> dict[str, Any]:
         from gan.benchmark import runs
+        from gan.benchmark.over_training import ModesOverTraining
 
-        run, costs = runs.trained(config, self.out / "runs" / key, name=self.preset)
+        folder = self.out / "runs" / key
+        per_step = runs.images_per_step(config)
+        counter = ModesOverTraining(folder, judge, num=MEANWHILE, images_per_step=per_step, say=say)
+        run = runs.trained(config, folder, name=self.preset, listeners=[counter])
+        rows = counter.rows()
+        costs = runs.costs(run, config, listening=sum(row["seconds"] for row in rows[:-1]))  # read before the last one
         numbers = judge.of_generator(checkpoints.load_generator(run.folder), self.num)
         runs.forget_state(run)
-        return {**costs, **numbers, "samples": runs.keep_samples(run, self.out, key)}
+        return {
+            **costs,
+            **numbers,
+            "over_training": rows,
+            "samples": runs.keep_samples(run, self.out, key),
+        }
 
     def table(self, content: Mapping[str, Any]) -> Table:
         runs = list(content["runs"].values())
@@ -214,6 +226,14 @@ class StackedMnist(Benchmark):
             key: _ranked(run["counts"]) for key, run in {**known, "real images": content["facts"]["real"]}.items()
         }
         drawn = [Panel("mode, by rank", "samples in the mode", ranked)]
+        meanwhile = {key: run["over_training"] for key, run in known.items() if "over_training" in run}
+        if meanwhile:
+            real = content["facts"]["real_meanwhile"]
+            for number, (name, label) in enumerate((("modes", "modes"), ("kl", "KL (nats)"))):
+                lines = {key: [(row["images"], row[name]) for row in rows] for key, rows in meanwhile.items()}
+                lines["real images"] = [(0, real[name])]
+                y = f"{label}, {MEANWHILE:,} samples"
+                drawn.insert(number, Panel("images", y, lines, log=name == "kl"))
         return panels(drawn, title=f"Stacked MNIST, {content['settings']['num']:,} samples")
 
 
