@@ -1,6 +1,8 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from gan.benchmark.spread import Spread, written
 from gan.benchmark.table import Table
 from gan.checkpoints import find_classifier
 from gan.cli.main import main
+from gan.config import ModelConfig, OptimizationConfig, TrainConfig
 from gan.errors import InputError, TrainingError
 from gan.evaluation import evaluate_pictures
 
@@ -119,20 +122,29 @@ def test_an_unknown_benchmark_names_those_there_are(capsys):
     assert all(name in said for name in BENCHMARKS)
 
 
+ASKED = TrainConfig(
+    model=ModelConfig(latent_dim=8, g_width=4, d_width=4),
+    optimization=OptimizationConfig(batch_size=16, steps_per_execution=2),
+)
+TINY = {"asked": ASKED, "free": replace(ASKED, model=replace(ASKED.model, conditioning="none"))}
+
+
 @pytest.fixture(scope="module")
-def _digits_read_once(digits):
+def _tiny(digits):
+    """Tiny presets, and the embedded digits read once only."""
     with pytest.MonkeyPatch.context() as patch:
         for module in ("gan.data", "gan.training"):
             patch.setattr(f"{module}.load_dataset", lambda name, fallback: {"mnist5k": digits}[name])
+        patch.setattr("gan.benchmark.recipes.PRESETS", TINY)
         yield
 
 
 @pytest.fixture(scope="module")
-def recipes(_digits_read_once, tmp_path_factory):
+def recipes(_tiny, tmp_path_factory):
     """Folder and options of a benchmark of two tiny runs, and the status of the command that made them."""
     out = tmp_path_factory.mktemp("benchmark") / "recipes"
-    options = ["benchmark", "recipes", "--dataset", "mnist5k", "--presets", "mnist-mlp", "mnist-unconditional",
-               "--seeds", "3", "--images", "320", "--num", "200", "--extractor", "mnist-probe",
+    options = ["benchmark", "recipes", "--dataset", "mnist5k", "--presets", "asked", "free",
+               "--seeds", "3", "--images", "96", "--num", "200", "--extractor", "mnist-probe",
                "--out", str(out)]  # fmt: skip
     return out, options, main(options)
 
@@ -142,38 +154,37 @@ def test_recipes_measure_each_preset(recipes):
     assert status == 0
     content = json.loads((out / "results.json").read_text())
     sha256 = find_classifier("mnist-probe")[1]["sha256"]
-    assert content["settings"] == {"dataset": "mnist5k", "images": 320, "num": 200, "classifier_sha256": sha256}
-    assert list(content["runs"]) == ["mnist-mlp-3", "mnist-unconditional-3"]
+    assert content["settings"] == {"dataset": "mnist5k", "images": 96, "num": 200, "classifier_sha256": sha256}
+    assert list(content["runs"]) == ["asked-3", "free-3"]
     for key, run in content["runs"].items():
-        assert run["images"] == 320
+        assert run["images"] == 96
         assert run["seconds"] >= run["compile_seconds"] > 0
         assert run["frechet_in_floors"] == pytest.approx(run["frechet_distance"] / content["facts"]["floor"]["mean"])
-        assert (run["error_rate"] is None) == (key == "mnist-unconditional-3") == (not run["conditional"])
+        assert (run["error_rate"] is None) == (key == "free-3") == (not run["conditional"])
         assert size_of(out / run["samples"])
         assert not list((out / "runs" / key / "state").glob("*.npz"))
     from gan import load_generator
 
-    for key, network in (("mnist-mlp-3", 1_526_008), ("mnist-unconditional-3", None)):
-        count = load_generator(out / "runs" / key).count_params()
-        assert content["runs"][key]["generator_parameters"] == count
-        assert network in (None, count)
+    for key in content["runs"]:
+        assert content["runs"][key]["generator_parameters"] == load_generator(out / "runs" / key).count_params()
     session = content["sessions"][0]
-    assert session["command"].startswith("gan benchmark recipes --presets mnist-mlp mnist-unconditional --images 320")
+    assert session["command"].startswith("gan benchmark recipes --presets asked free --images 96")
 
 
+@pytest.mark.slow
 def test_recipes_numbers_are_those_of_evaluate(recipes, digits):
     from gan import generate, load_classifier, load_generator
     from gan.evaluation import EVALUATION_SEED
 
     out, _, _ = recipes
     content = json.loads((out / "results.json").read_text())
-    run = out / "runs" / "mnist-mlp-3"
+    run = out / "runs" / "asked-3"
     classifier, card = load_classifier("mnist-probe")
     order = np.random.default_rng([EVALUATION_SEED, 1]).permutation(len(digits.train))[:200]
     asked = digits.train.labels[order]
     pictures = generate(load_generator(run), 200, seed=EVALUATION_SEED, labels=asked, batch_size=250)
     report = evaluate_pictures(pictures, asked, digits, classifier, card).report
-    found = content["runs"]["mnist-mlp-3"]
+    found = content["runs"]["asked-3"]
     for name in ("frechet_distance", "precision", "recall", "density", "coverage", "error_rate", "class_kl"):
         assert found[name] == pytest.approx(report["metrics"][name]["value"], rel=1e-4), name
         if name != "frechet_distance":
@@ -191,24 +202,25 @@ def test_recipes_show_a_table_and_a_plot(recipes):
     assert [row[0] for row in rows[2:]] == [*(run["preset"] for run in by_distance), "real images"]
     assert [row[1] for row in rows[2:]] == ["1", "1", "10"]
     errors = {row[0]: row[rows[0].index("errors (%)")] for row in rows[2:]}
-    assert errors["mnist-unconditional"] == "-"
-    assert errors["mnist-mlp"] == f"{100 * runs['mnist-mlp-3']['error_rate']:.2f}"
+    assert errors["free"] == "-"
+    assert errors["asked"] == f"{100 * runs['asked-3']['error_rate']:.2f}"
     assert any("gan benchmark recipes --presets" in line for line in lines)
     width, height = size_of(out / "plot.png")
     assert width > height > 500
 
 
 def test_recipes_go_on_where_they_were_broken_off(recipes, monkeypatch, capsys):
-    from gan.benchmark import runs
+    from gan.benchmark import judge, runs
 
     out, options, _ = recipes
-    trained = []
+    facts, trained = json.loads((out / "results.json").read_text())["facts"], []
 
     def fails(config, folder, **named):
         trained.append(folder.name)
         raise TrainingError("d_loss became NaN")
 
     monkeypatch.setattr(runs, "trained", fails)
+    monkeypatch.setattr(judge.Judge, "of", lambda *_, **__: SimpleNamespace(**facts))
     before = (out / "results.json").read_text()
     assert main([*options, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
@@ -217,13 +229,13 @@ def test_recipes_go_on_where_they_were_broken_off(recipes, monkeypatch, capsys):
     assert said["runs"] == json.loads(before)["runs"]
     assert Path(said["files"]["plot.png"]).exists()
 
-    assert main([*options, "--images", "640"]) == 2
-    assert "settings.images=320" in capsys.readouterr().err
+    assert main([*options, "--images", "160"]) == 2
+    assert "settings.images=96" in capsys.readouterr().err
     assert main([*options, "--num", "501", "--out", str(out.with_name("other"))]) == 2
     assert "from 200 to 500" in capsys.readouterr().err
 
-    assert main([*options, "--seeds", "3", "4", "--presets", "mnist-mlp"]) == 0
-    assert trained == ["mnist-mlp-4"]
+    assert main([*options, "--seeds", "3", "4", "--presets", "asked"]) == 0
+    assert trained == ["asked-4"]
     table = capsys.readouterr().out
     assert "1 of 2" in table
-    assert "Failed: mnist-mlp-4: d_loss became NaN" in table
+    assert "Failed: asked-4: d_loss became NaN" in table

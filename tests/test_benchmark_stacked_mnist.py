@@ -102,7 +102,7 @@ def _stacks_at_hand(stacks, monkeypatch):
 @pytest.mark.usefixtures("_stacks_at_hand")
 def test_the_benchmark_trains_counts_and_goes_on(tmp_path, capsys):
     out = tmp_path / "out"
-    options = ["benchmark", "stacked-mnist", "--preset", "tiny", "--images", "320", "--num", "1000", "--extractor",
+    options = ["benchmark", "stacked-mnist", "--preset", "tiny", "--images", "80", "--num", "1000", "--extractor",
                "mnist-probe", "--out", str(out)]  # fmt: skip
     assert main(options) == 0
     table = capsys.readouterr().out
@@ -110,10 +110,10 @@ def test_the_benchmark_trains_counts_and_goes_on(tmp_path, capsys):
         assert part in table
     content = json.loads((out / "results.json").read_text())
     run = content["runs"]["tiny-0"]
-    assert run["images"] == 320
+    assert run["images"] == 80
     assert sum(run["counts"]) == 1_000
     assert run["modes"] == np.count_nonzero(run["counts"])
-    assert [row["images"] for row in run["over_training"]] == list(range(16, 321, 16))
+    assert [row["images"] for row in run["over_training"]] == list(range(16, 81, 16))
     assert content["facts"]["real"]["num"] == 1_000
     assert content["facts"]["real_meanwhile"]["num"] == 200
     assert size_of(out / "plot.png")[0] > 1_500

@@ -26,8 +26,9 @@ LEAST = 200
 class Recipes(Benchmark):
     """Train presets side by side on as many images each, and judge each on test images.
 
-    All presets with the first seed, then all with the next one. What is done is kept in --out, and the same command
-    goes on where it was broken off; other options need another folder, but presets and seeds may be added.
+    All presets with the first seed, then all with the next one. What is done is kept in --out, a run that failed too,
+    and the same command goes on where it was broken off; other options need another folder, but presets and seeds may
+    be added.
     """
 
     presets: tuple[str, ...] = tuple(name for name, config in PRESETS.items() if config.data.dataset == "mnist")
@@ -80,6 +81,7 @@ class Recipes(Benchmark):
         dataset = load_dataset(self.dataset, fallback="none")
         check_whole("num", self.num, LEAST, min(len(dataset.test), len(dataset.validation)))
         sizes = {preset: runs.parameters(config, dataset) for _, preset, config in missing}
+        runs.forget()
         judge = Judge.of(dataset, load_classifier(self.extractor)[0], num=self.num)
         record.note("floor", judge.floor)
         record.note("real", judge.real)

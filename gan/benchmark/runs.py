@@ -47,13 +47,11 @@ def parameters(config: TrainConfig, dataset: Dataset) -> dict[str, int]:
     """
     schedule_of(config, dataset)
     gan = build_gan(config, dataset)
-    found = {
+    return {
         "generator_parameters": gan.generator.count_params(),
         "discriminator_parameters": gan.discriminator.count_params(),
         "conditional": networks.num_classes(gan.generator) > 0,
     }
-    forget()
-    return found
 
 
 def images_per_step(config: TrainConfig) -> int:
