@@ -239,3 +239,16 @@ def test_recipes_go_on_where_they_were_broken_off(recipes, monkeypatch, capsys):
     table = capsys.readouterr().out
     assert "1 of 2" in table
     assert "Failed: asked-4: d_loss became NaN" in table
+
+
+@pytest.mark.parametrize("signal", [2, 15])
+def test_a_signal_ends_the_benchmark_and_the_same_command_goes_on(signal, recipes, monkeypatch, capsys):
+    from gan.benchmark import judge, runs
+
+    out, options, _ = recipes
+    facts, before = json.loads((out / "results.json").read_text())["facts"], (out / "results.json").read_text()
+    monkeypatch.setattr(judge.Judge, "of", lambda *_, **__: SimpleNamespace(**facts))
+    monkeypatch.setattr(runs, "train", lambda config, output, **_: SimpleNamespace(signal=signal))
+    assert main([*options, "--seeds", "3", "5"]) == 128 + signal
+    assert "the same command goes on" in capsys.readouterr().err
+    assert json.loads((out / "results.json").read_text())["runs"] == json.loads(before)["runs"]

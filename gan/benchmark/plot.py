@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from gan import checkpoints
 
@@ -74,6 +74,8 @@ def panels(drawn: Sequence[Panel], *, title: str) -> Figure:
                         *zip(*points), "o-" if len(points) <= 50 else "-", color=colour, markersize=4, label=label
                     )
             axes.set(xlabel=panel.x, ylabel=panel.y)
+            axes.xaxis.set_major_locator(MaxNLocator(5))
+            axes.xaxis.set_major_formatter("{x:,.0f}")
             if panel.log:
                 axes.set_yscale("log")
                 _plain_ticks(axes)

@@ -192,7 +192,7 @@ class StackedMnist(Benchmark):
         failed = [f"Failed: {key}: {run['failed']}" for key, run in content["runs"].items() if "failed" in run]
         return Table(
             f"Modes of stacked MNIST reached by {settings['num']:,} samples, of 1,000: median (least to most) of n.",
-            ["", "n", "modes", "KL (nats)", "KL to uniform", "surely read (%)", "images", "minutes", "source"],
+            ["generator", "n", "modes", "KL (nats)", "KL to uniform", "surely read (%)", "images", "minutes", "source"],
             [
                 [
                     settings["what"],
@@ -204,7 +204,7 @@ class StackedMnist(Benchmark):
                 ],
                 ["real images", "1", *_cells([real]), "-", "-", "here"],
                 *(
-                    [line.method, "-", f"{line.modes:g}", f"{line.kl:g}", "-", "-", "-", "-", line.source]
+                    [line.method, "-", f"{line.modes:,g}", f"{line.kl:g}", "-", "-", "-", "-", line.source]
                     for line in STACKED_MNIST
                 ),
             ],
