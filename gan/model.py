@@ -16,7 +16,8 @@ from gan.penalties import Penalty
 from gan.penalties import get as get_penalty
 
 STEP_LOGS = ("g_loss", "d_loss", "real_score", "fake_score", "real_accuracy", "fake_accuracy")
-"""What every train step reports; scores are mean logits, accuracies the share of logits on the right side of zero."""
+"""What every train step reports; scores are mean logits, accuracies the share of logits on the right side of the
+loss's boundary or, where it has none, of the middle between both scores."""
 
 
 @keras.saving.register_keras_serializable(package="gan")
@@ -164,7 +165,7 @@ class GAN(keras.Model):
 
         Returns {log name: (value, weight in the mean)} and the logits of the reals before the update.
         """
-        step, boundary = self.d_optimizer.iterations, self.adversarial_loss.boundary or 0.0
+        step = self.d_optimizer.iterations
         with tf.GradientTape() as tape:
             real_logits, fake_logits = self._critic.of_both(real, fake, labels, step)
             d_loss = ops.mean(self.adversarial_loss.discriminator(real_logits, fake_logits))
@@ -176,8 +177,11 @@ class GAN(keras.Model):
                 logs[penalty.name] = (value, due)
         self._apply_gradients(self.d_optimizer, tape, total, self.discriminator, "d_loss")
         logs["d_loss"] = (d_loss, 1.0)
-        logs["real_score"] = (ops.mean(real_logits), 1.0)
-        logs["fake_score"] = (ops.mean(fake_logits), 1.0)
+        scores = ops.mean(real_logits), ops.mean(fake_logits)
+        boundary = self.adversarial_loss.boundary
+        boundary = (scores[0] + scores[1]) / 2.0 if boundary is None else boundary
+        logs["real_score"] = (scores[0], 1.0)
+        logs["fake_score"] = (scores[1], 1.0)
         logs["real_accuracy"] = (ops.mean(ops.cast(real_logits > boundary, "float32")), 1.0)
         logs["fake_accuracy"] = (ops.mean(ops.cast(fake_logits < boundary, "float32")), 1.0)
         return logs, real_logits
@@ -185,7 +189,7 @@ class GAN(keras.Model):
     def update_generator(self, tape: tf.GradientTape, real: Any, fake: Any, labels: Any, real_logits: Any) -> Any:
         """One G update, for `fake` that `tape` saw G make; returns the loss.
 
-        Touches G and its optimizer only; if D has batch statistics, its forward pass moves those.
+        Touches G and its optimizer only; batch statistics and spectral norms of D move in its forward pass.
         """
         with tape:  # goes on recording where G's forward pass ended
             step = self.g_optimizer.iterations

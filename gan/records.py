@@ -41,6 +41,7 @@ def make(
             "name": dataset.name,
             "image_shape": dataset.image_shape,
             "num_classes": dataset.num_classes,
+            "class_names": list(dataset.class_names),
             "train": len(dataset.train),
             "validation": len(dataset.validation),
             "test": len(dataset.test),

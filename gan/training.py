@@ -1,6 +1,7 @@
 """train and resume: from a configuration, or what a run left, to a run folder, straight down."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ def train(
     output: str | Path | None = None,
     name: str | None = None,
     console: Console | None = None,
+    listeners: Sequence[keras.callbacks.Callback] = (),
 ) -> Run:
     """Trains a GAN and writes a run folder: generator.keras, config.json, log.csv, samples/, state/.
 
@@ -57,6 +59,7 @@ def train(
         output: the run folder; None: the next number under `checkpoints/`.
         name: ends the number of such a folder, and is recorded, such as a preset's; None: the data set's name.
         console: where progress goes; None: stderr.
+        listeners: callbacks that hear of each interval when its generator is saved; their state is not saved with it.
 
     Ctrl-C and SIGTERM end the run early and save what there is. Raises `InputError` when an option does not fit the
     data, the data cannot be had, or the folder cannot be used, and nothing is written then; `TrainingError` when a loss
@@ -77,12 +80,18 @@ def train(
         preset=name,
         probe=setup.watched.probe,
     )
-    folder = checkpoints.new_run(output, name or dataset.name)
+    folder = checkpoints.new_run(output, name or dataset.title)
     with state.locked(folder):
-        return _run(folder, record, setup, None, say, fresh=True)
+        return _run(folder, record, setup, None, say, listeners, fresh=True)
 
 
-def resume(run: str | Path, *, config: TrainConfig | None = None, console: Console | None = None) -> Run:
+def resume(
+    run: str | Path,
+    *,
+    config: TrainConfig | None = None,
+    console: Console | None = None,
+    listeners: Sequence[keras.callbacks.Callback] = (),
+) -> Run:
     """Goes on with a run that was broken off, from its last complete interval, in the same folder.
 
     The result is that of the run in one go: to the last bit with `deterministic` on a CPU, to rounding otherwise. What
@@ -93,6 +102,7 @@ def resume(run: str | Path, *, config: TrainConfig | None = None, console: Conso
         run: a run folder.
         config: must be what was recorded, but for the options in `records.CHANGEABLE`; None: just that.
         console: where progress goes; None: stderr.
+        listeners: as for `train`.
 
     Raises `InputError`, and changes nothing, for a folder that is no run, another configuration, data set or network
     than it began with, a folder that another process trains in, and one whose states are all damaged; `TrainingError`
@@ -117,17 +127,11 @@ def resume(run: str | Path, *, config: TrainConfig | None = None, console: Conso
         setup = _compiled(replace(config, init_from=None) if saved else config, dataset, say)
         records.check_probe(record, setup.watched.probe)
         record = records.resumed(record, config, device, saved.step if saved else 0)
-        return _run(folder, record, setup, saved, say, fresh=False)
+        return _run(folder, record, setup, saved, say, listeners, fresh=False)
 
 
 def _load(options: DataConfig) -> Dataset:
-    return load_dataset(
-        options.dataset,
-        fallback=options.dataset_fallback,
-        image_size=options.height_and_width,
-        channels=options.channels,
-        corrupt_share=options.corrupt_share,
-    )
+    return load_dataset(options.dataset, fallback=options.dataset_fallback, **options.loading)
 
 
 def _start(config: TrainConfig, say: Say) -> str:
@@ -155,7 +159,7 @@ def _compiled(config: TrainConfig, dataset: Dataset, say: Say) -> _Setup:
     compile_gan(gan, config, schedule.total_steps, watched.metrics)
     check_monitor(config.stopping, gan)
     say(
-        f"{dataset.name}: {len(dataset.train):,} training images; {schedule.total_steps:,} steps of "
+        f"{dataset.title}: {len(dataset.train):,} training images; {schedule.total_steps:,} steps of "
         f"{schedule.images_per_step}, that is {schedule.total_steps * schedule.images_per_step:,} images"
     )
     return _Setup(config, dataset, gan, schedule, watched)
@@ -167,6 +171,7 @@ def _run(
     setup: _Setup,
     saved: State | None,
     say: Say,
+    listeners: Sequence[keras.callbacks.Callback],
     *,
     fresh: bool,
 ) -> Run:
@@ -224,7 +229,7 @@ def _run(
         fit_intervals(
             gan,
             setup.dataset,
-            [*parts, keeper, interrupt],
+            [*parts, keeper, *listeners, interrupt],
             schedule,
             seed=config.seed,
             first_step=first_step,

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from gan.data import catalogue, load_dataset
+from gan import records
+from gan.data import Dataset, catalogue, load_dataset
 from gan.data.request import Request
 from gan.data.split import Split, hold_out, order_by_content
+from gan.data.stacked import load_stacked
 from gan.errors import InputError
 
 
@@ -129,6 +131,89 @@ def test_a_registered_colour_set_without_labels_or_test_split(empty_data_folder)
     assert [len(part) for part in (dataset.train, dataset.validation, dataset.test)] == [20, 6, 4]
     assert dataset.train.labels is None
     assert not set(dataset.train.images[:, 0, 0, 0]) & set(dataset.test.images[:, 0, 0, 0])
+
+
+class VariousSizes(tfds.core.GeneratorBasedBuilder):
+    """30 labelled pictures of 12 sizes, each of one colour that is its number."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        label = tfds.features.ClassLabel(names=["even", "odd"])
+        return tfds.core.DatasetInfo(
+            builder=self, features=tfds.features.FeaturesDict({"image": tfds.features.Image(), "label": label})
+        )
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        for number in range(30):
+            picture = np.full((10 + number % 3, 8 + number % 4, 3), number + 2, np.uint8)
+            yield number, {"image": picture, "label": number % 2}
+
+
+def test_a_registered_set_of_many_sizes_is_brought_to_one(empty_data_folder):
+    with pytest.raises(InputError, match="--image-size"):
+        load_dataset("various_sizes")
+    for options, shape in (({}, (16, 12, 3)), ({"channels": 1}, (16, 12, 1))):
+        dataset = load_dataset("various_sizes", image_size=(16, 12), **options)
+        assert (dataset.image_shape, dataset.num_classes, dataset.class_names) == (shape, 2, ("even", "odd"))
+        assert [len(part) for part in (dataset.train, dataset.validation, dataset.test)] == [21, 4, 5]
+        for part in (dataset.train, dataset.validation, dataset.test):
+            assert (part.images == part.images[:, :1, :1]).all()
+            assert (part.images[:, 0, 0, 0] % 2 == part.labels).all()
+
+
+def test_sizes_and_channels_of_a_set_of_one_size(empty_data_folder, digits):
+    small = load_dataset("tiny_colour", image_size=(4, 4), channels=1)  # its colours are greys
+    assert small.image_shape == (4, 4, 1)
+    large = load_dataset("mnist5k", image_size=(32, 48), channels=3)
+    assert large.image_shape == (32, 48, 3)
+    np.testing.assert_array_equal(large.test.labels, digits.test.labels)
+    assert (large.test.images == large.test.images[..., :1]).all()
+
+
+def test_a_set_of_tensorflow_datasets_wins_over_a_folder_of_its_name(empty_data_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny_colour").mkdir(exist_ok=True)
+    assert load_dataset("tiny_colour").image_shape == (8, 12, 3)
+    with pytest.raises(InputError, match="No pictures in this folder"):
+        load_dataset("./tiny_colour/1.0.0")
+
+
+def test_stacked_digits_are_three_of_a_split_and_say_which(digits):
+    stacked = load_stacked(Request("stacked-mnist5k"), digits)
+    assert (stacked.name, stacked.num_classes, stacked.image_shape) == ("stacked-mnist5k", 1_000, (28, 28, 3))
+    parts = [(getattr(stacked, name), getattr(digits, name)) for name in ("train", "validation", "test")]
+    assert [len(part) for part, _ in parts] == [10_240, 500, 500]
+    for part, single in parts:
+        label_of = {image.tobytes(): label for image, label in zip(single.images, single.labels)}
+        seen = np.array([[label_of[i[..., c].tobytes()] for c in range(3)] for i in part.images[:200]])
+        np.testing.assert_array_equal(seen @ [100, 10, 1], part.labels[:200])
+    assert len(np.unique(stacked.train.labels)) == 1_000
+    assert np.bincount(stacked.train.labels).std() < 1.3 * np.sqrt(10.24)  # drawn evenly: a Poisson's spread
+    again = load_dataset("stacked-mnist5k", memory_limit=0)  # by the name that a record has
+    assert records.fingerprint(stacked) == records.fingerprint(again)
+    few = Dataset("mnist5k", 10, digits.validation, digits.validation, digits.test)
+    assert load_stacked(Request("stacked-mnist5k", image_size=(32, 36)), few).image_shape == (32, 36, 3)
+
+
+def test_stacked_digits_fall_back_as_their_digits_do(empty_data_folder, monkeypatch):
+    monkeypatch.setattr(catalogue, "answers", lambda url: False)
+    with pytest.warns(UserWarning, match="USING mnist5k"):
+        assert load_dataset("stacked-mnist").name == "stacked-mnist5k"
+    with pytest.raises(InputError, match="its host does not answer"):
+        load_dataset("stacked-mnist", fallback="none")
+
+
+@pytest.mark.slow
+def test_stacked_mnist_is_as_large_as_in_the_literature(full_mnist):
+    stacked = load_dataset("stacked-mnist", fallback="none")
+    assert [len(part) for part in (stacked.train, stacked.validation, stacked.test)] == [128_000, 10_000, 10_000]
+    assert stacked.name == "stacked-mnist"
+    digits = {image.tobytes() for image in full_mnist.test.images}
+    assert all(image[..., 1].tobytes() in digits for image in stacked.test.images)
 
 
 def test_mnist_falls_back_loudly_only_when_it_may(empty_data_folder, monkeypatch):

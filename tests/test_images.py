@@ -87,3 +87,31 @@ def test_other_sizes_and_channels_are_converted_and_transparent_parts_are_black(
 def test_channels_that_no_file_has_are_refused(tmp_path):
     with pytest.raises(InputError, match="1 or 3 channels"):
         images.read_picture(tmp_path / "a.png", (8, 8, 2))
+
+
+def test_sixteen_bits_are_scaled_and_unknown_ranges_refused(tmp_path):
+    values = np.array([[0, 255, 256, 65_535]], np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    (tmp_path / "a.pgm").write_bytes(b"P5 4 1 65535\n" + values.astype(">u2").tobytes())
+    for name in ("a.png", "a.pgm"):
+        assert np.asarray(images.open_picture(tmp_path / name))[0, :, 0].tolist() == [0, 0, 1, 255]
+    for name, other in (("float.tif", values / np.float32(65_535)), ("int.tif", values.astype(np.int32) * 2)):
+        Image.fromarray(other).save(tmp_path / name)
+        with pytest.raises(InputError, match="no known range"):
+            images.open_picture(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "seen"),
+    [((4, 6), (4, 6), (0, 4, 0, 6)), ((4, 8), (4, 4), (0, 4, 2, 6)), ((9, 4), (3, 4), (3, 6, 0, 4))],
+)
+def test_cover_cuts_out_the_middle_and_leaves_bytes_that_fit_alone(shape, size, seen):
+    picture = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    top, bottom, left, right = seen
+    covered = np.asarray(images.cover(Image.fromarray(picture), size))
+    np.testing.assert_array_equal(covered, picture[top:bottom, left:right])
+
+
+def test_cover_is_antialiased():
+    checkers = (np.indices((64, 64)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    assert np.ptp(np.asarray(images.cover(Image.fromarray(checkers), (7, 7))).astype(int)) < 40

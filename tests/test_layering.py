@@ -21,6 +21,7 @@ ROWS = [
     {"callbacks", "building", "fitting", "projection", "perturbation", "quality"},
     {"endings", "watching"},
     {"training", "evaluation", "classifier_training"},
+    {"benchmark"},
     {"cli"},
 ]
 ROW = {module: row for row, modules in enumerate(ROWS) for module in modules}

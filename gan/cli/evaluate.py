@@ -11,6 +11,7 @@ from tyro.conf import Positional, arg
 from gan import checkpoints, reports, runtime
 from gan.checks import check_seed, check_share, check_whole
 from gan.cli.output import print_result
+from gan.config import config_from_dict
 from gan.tolerance import EXIT_STATUS
 
 
@@ -56,7 +57,8 @@ class Evaluate:
             check_seed(self.seed)
         described = checkpoints.describe(self.checkpoint)
         _, card = checkpoints.find_classifier(self.extractor)
-        trained_on = self._trained_on()
+        record = checkpoints.load_config(self.checkpoint)
+        trained_on = record["dataset"].get("name") if record else None
         name = self.dataset or trained_on or card["data_sets"][0]
         reports.check_card(name, card)
         folder = self.output or self._run_folder()
@@ -70,7 +72,8 @@ class Evaluate:
 
         generator = checkpoints.load_generator(self.checkpoint)
         classifier, card = load_classifier(self.extractor)
-        dataset = load_dataset(name, fallback="none")
+        loading = _loading(record) if record and name == trained_on else {}
+        dataset = load_dataset(name, fallback="none", **loading)
         seed = EVALUATION_SEED if self.seed is None else self.seed
         num = self.num or min(10_000, len(dataset.test), len(dataset.validation))
         found = evaluate(
@@ -89,17 +92,17 @@ class Evaluate:
             write_report(folder, Evaluation(report, found.pictures), checkpoint=self.checkpoint)
         return report, folder
 
-    def _trained_on(self) -> str | None:
-        """Name of the data set in the record of the run, if there is one."""
-        record = checkpoints.load_config(self.checkpoint)
-        return record["dataset"].get("name") if record else None
-
     def _run_folder(self) -> Path | None:
         """The checkpoint, where it is a run folder and no shipped one."""
         folder = Path(self.checkpoint)
         shipped = folder.resolve().parent == checkpoints.shipped_folder().resolve()
         is_run = (folder / checkpoints.GENERATOR).is_file()
         return folder if is_run and not (shipped and folder.name in checkpoints.list_checkpoints()) else None
+
+
+def _loading(record: dict[str, Any]) -> dict[str, Any]:
+    """How the run read its images."""
+    return config_from_dict({"data": record["config"].get("data", {})}).data.loading
 
 
 def _print(report: dict[str, Any], folder: Path | None) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Union
 
 import tyro
 
+from gan.cli.benchmark import Benchmark
 from gan.cli.classify import Classify
 from gan.cli.compare import Compare
 from gan.cli.doctor import Doctor
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Any] = {
     "presets": Presets,
     "train-classifier": TrainClassifier,
     "classify": Classify,
+    "benchmark": Benchmark,
     "doctor": Doctor,
 }
 PRESETS_OF: dict[Any, tuple[str, Mapping[str, Any]]] = {
@@ -90,7 +92,7 @@ def parse(arguments: Sequence[str]) -> Any:
         prog=f"gan {arguments[0]}",
         default=default,
         args=options,
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.CascadeSubcommandArgs),
     )
 
 

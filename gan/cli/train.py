@@ -118,9 +118,12 @@ class Train:
             check_card(dataset, card)
 
     def _name(self) -> str:
-        """The preset's, with the name of the data set in the place of its own where that is another."""
-        asked = re.sub("[^a-z0-9_]+", "-", self.config.data.dataset.lower())
-        return self.preset.replace(PRESETS[self.preset].data.dataset, asked, 1)
+        """The preset's, with the name of another data set in the place of its own, or behind."""
+        own, asked = PRESETS[self.preset].data.dataset, self.config.data.dataset
+        if asked == own:
+            return self.preset
+        asked = re.sub("[^a-z0-9_]+", "-", Path(asked).name.removesuffix(".npz").lower()).strip("-")
+        return self.preset.replace(own, asked, 1) if own in self.preset else f"{self.preset}-{asked}"
 
 
 def _ending(stopped_by: str | None, interval: int | None) -> dict[str, str]:

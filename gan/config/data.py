@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from gan.checks import check, check_share
 
@@ -38,3 +38,12 @@ class DataConfig:
             return None
         height, _, width = self.image_size.partition("x")
         return int(height), int(width or height)
+
+    @property
+    def loading(self) -> dict[str, Any]:
+        """How images are read: options of `load_dataset`."""
+        return {
+            "image_size": self.height_and_width,
+            "channels": self.channels,
+            "corrupt_share": self.corrupt_share,
+        }

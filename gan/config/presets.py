@@ -42,7 +42,7 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
                 beta_2=0.999,
                 penalties=(),
             ),
-            source="TensorFlow's DCGAN tutorial, its networks and settings (tensorflow.org/tutorials/generative/dcgan).",
+            source="TensorFlow's DCGAN tutorial, networks and settings (tensorflow.org/tutorials/generative/dcgan).",
         ),
         "lsgan": TrainConfig(
             # the widths of the preset dcgan; the paper's D for MNIST-like data has two dense layers at its end
@@ -125,7 +125,7 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
                 gamma=0.1,
                 penalty_every=4,
             ),
-            source="R3GAN: relativistic, penalties on reals and fakes, networks without normalization. arXiv:2501.05441.",
+            source="R3GAN: relativistic, penalties on reals and fakes, no normalization. arXiv:2501.05441.",
         ),
     }
 )
@@ -143,9 +143,9 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
         ),
         "stacked-mnist": TrainConfig(
             data=DataConfig(dataset="stacked-mnist"),
-            model=ModelConfig(conditioning="none", latent_dim=64, g_width=32, d_width=32),
+            model=ModelConfig(conditioning="none", g_width=32, d_width=32, ema_half_life=10_000.0),
             optimization=OptimizationConfig(
-                images=1_000_000, loss="relativistic", penalties=("r1", "r2"), batch_size=64, learning_rate=1e-3
+                images=1_500_000, loss="relativistic", penalties=("r1", "r2"), batch_size=64, learning_rate=1e-3
             ),
             source="1,000 modes, three digits as RGB: relativistic, penalties on reals and fakes (arXiv:2501.05441).",
         ),

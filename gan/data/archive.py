@@ -85,7 +85,7 @@ def _pixels(archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
             largest = max(largest, int(chunk.max()))
             yield chunk if chunk.ndim == 4 else chunk[..., None]
         if largest <= 1:
-            check_pixels(np.full((1, 1, 1), largest, np.uint8), name)
+            check_pixels(np.array([0, largest], np.uint8).reshape(1, 1, 2), name)  # raises
 
 
 def _chunks(member: IO[bytes], shape: tuple[int, ...]) -> Iterator[np.ndarray]:

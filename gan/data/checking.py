@@ -10,7 +10,10 @@ from gan.errors import InputError
 
 MOST_CLASSES = 10_000
 
-_AS_BYTES = "uint8 from 0 to 255 (floats from 0 to 1: np.rint(x * 255).astype('uint8'))"
+_AS_BYTES = (
+    "uint8 from 0 to 255 (of floats from 0 to 1, np.rint(x * 255).astype('uint8'); from -1 to 1, "
+    "gan.images.to_uint8(x))"
+)
 
 
 def check_pixels(images: np.ndarray, what: str = "images") -> np.ndarray:

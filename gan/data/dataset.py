@@ -1,7 +1,8 @@
 """A data set of images in three splits, also of arrays or a `tf.data.Dataset` that a user has."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,11 @@ class Dataset:
         """(height, width, channels)."""
         height, width, channels = self.train.images.shape[1:]
         return height, width, channels
+
+    @property
+    def title(self) -> str:
+        """The name without what makes it a path, as a run may be called."""
+        return Path(self.name).stem if Path(self.name).is_absolute() else self.name.replace("/", "-")
 
     @classmethod
     def from_arrays(
@@ -74,6 +80,9 @@ class Dataset:
     @classmethod
     def of(cls, name: str, parts: dict[str, Split], class_names: tuple[str, ...] = ()) -> "Dataset":
         """A data set of a train split and perhaps others, whose classes are counted. Raises as `from_arrays` does."""
+        empty = [split for split, part in parts.items() if not len(part)]
+        if empty:
+            raise InputError("A split is empty", expected="images in each", received=f"none in {', '.join(empty)}")
         labelled = [split.labels for split in parts.values() if split.labels is not None]
         if len(labelled) not in (0, len(parts)):
             received = ", ".join(f"{split}: {'none' if p.labels is None else 'some'}" for split, p in parts.items())
@@ -112,8 +121,9 @@ class Dataset:
                 pixels, known = element if pair[1] is not None else (element, None)
                 pixels = pixels[..., None] if pixels.ndim == 3 else pixels
                 first = first or pixels.shape[1:]
-                if pixels.dtype != np.uint8 or pixels.shape[1:] != first:
-                    check_pixels(pixels)
+                if pixels.dtype != np.uint8:
+                    check_pixels(pixels)  # raises
+                if pixels.shape[1:] != first:
                     raise InputError("Images of different sizes", expected=str(first), received=str(pixels.shape[1:]))
                 labels.extend([] if known is None else [known])
                 yield pixels
@@ -124,10 +134,6 @@ class Dataset:
             message = str(error).splitlines()[0]
             raise InputError("The tf.data.Dataset failed", expected="images of one size", received=message) from error
         return cls.from_arrays(images, np.concatenate(labels) if labels else None, name=name)
-
-    def named(self, name: str) -> "Dataset":
-        """The same data set under another name."""
-        return replace(self, name=name)
 
 
 def _array(images: Any) -> np.ndarray:

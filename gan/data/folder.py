@@ -27,7 +27,7 @@ SUFFIXES = frozenset(
 
 _SPLITS = ("train", "validation", "test")
 _LOOKALIKES = {*_SPLITS, "training", "val", "valid", "dev", "testing"}
-_AT_ONCE = 128
+_AT_ONCE, _THREADS = 32, 8
 _NAMED = 5
 
 
@@ -87,7 +87,7 @@ def _parts(root: Path) -> dict[str, Part]:
 
 def _part(folder: Path, top: list[Path], below: dict[str, list[Path]]) -> Part:
     if not top and not below:
-        expected = f"pictures ({', '.join(sorted(SUFFIXES))})"
+        expected = "files such as .png, .jpg, .webp, .tif or .bmp"
         raise InputError("No pictures in this folder", expected=expected, received=str(folder))
     if top and below:
         raise InputError(
@@ -156,12 +156,10 @@ class _Reading:
 
     def pictures(self, files: list[Path], kept: list[int]) -> Iterator[np.ndarray]:
         """Whole pictures in chunks, uint8 [n, H, W, C]; puts the numbers of their files into `kept`."""
-        read = partial(_read, size=self.size, channels=self.channels)
-        with ThreadPoolExecutor() as threads, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="PIL")  # about files that it reads nevertheless
+        with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as threads:
             for start in range(0, len(files), _AT_ONCE):
                 chunk = []
-                for number, picture in enumerate(threads.map(read, files[start : start + _AT_ONCE]), start):
+                for number, picture in enumerate(self._read(threads, files[start : start + _AT_ONCE]), start):
                     name = str(files[number].relative_to(self.root))
                     if picture.pixels is None:
                         self.damaged.append(name)
@@ -172,6 +170,11 @@ class _Reading:
                     kept.append(number)
                 if chunk:
                     yield np.stack(chunk)
+
+    def _read(self, threads: ThreadPoolExecutor, files: list[Path]) -> list[_Picture]:
+        with warnings.catch_warnings():  # here, since threads share their filters
+            warnings.filterwarnings("ignore", module="PIL")  # about files that it reads nevertheless
+            return list(threads.map(partial(_read, size=self.size, channels=self.channels), files))
 
     def _check_size(self, name: str, shape: tuple[int, ...]) -> None:
         self._first = self._first or (name, shape)

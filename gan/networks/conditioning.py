@@ -23,7 +23,8 @@ def with_labels(latents: Any, labels: Any, num_classes: int) -> Any:
 
 def unconditional(images: Any, features: Features, norm: Norm) -> Any:
     """logit = w . features(x) + b: images [B, H, W, C] -> [B, 1]."""
-    return norm.dense(1)(features(images))
+    x = features(images)  # before the layer: each layer draws its seed when it is made, and runs are repeatable
+    return norm.dense(1)(x)
 
 
 def projection(images: Any, labels: Any, num_classes: int, features: Features, norm: Norm) -> Any:

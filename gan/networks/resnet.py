@@ -3,8 +3,8 @@
 As there: pre-activations of slope .2, bottlenecks between 1x1 convolutions, resampling apart from the convolutions,
 1x1 convolutions where the number of channels changes, G and D mirror images, an initialisation that keeps the variance
 in check instead of normalisation (Fixup, arXiv:1901.09321). Otherwise, for the sake of a CPU: the 3x3 convolution is
-plain instead of grouped (TensorFlow has no gradient of grouped ones on CPU) and half as wide as its block instead of
-twice; resampling by nearest neighbour and its transpose, the mean of 2x2, instead of a filter of four taps.
+plain and half as wide as its block (R3GAN's, grouped and twice as wide, takes two to three times as long here);
+resampling by nearest neighbour and its transpose up to a factor, the mean of 2x2, instead of a filter of four taps.
 """
 
 import math
@@ -26,8 +26,8 @@ def _scaled(variance: float) -> initializers.Initializer:
 def residual_block(x: Any, blocks: int, norm: Norm) -> Any:
     """x [B, H, W, C] + branch(x): leaky ReLU and convolution three times, 1x1, 3x3 and 1x1, C/2 filters inside.
 
-    The last convolution starts with variance 1/`blocks`: through all blocks of a network the variance grows at most e
-    times. (Fixup starts it at zero, which has no direction for spectral normalisation to divide by.)
+    At first the branch adds 1/`blocks` of the mean square of x, so all blocks of a network together multiply it by less
+    than e. (Fixup starts the last convolution at zero, which spectral normalisation could not divide by.)
     """
     filters = x.shape[-1]
     branch = x

@@ -40,7 +40,7 @@ class _Spectral(layers.Layer):
     def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)
         self.u = keras.Variable(
-            "random_normal",
+            lambda shape, dtype: unit(keras.random.normal(shape, dtype=dtype)),
             shape=(self._weight().shape[-1],),
             dtype=self.variable_dtype,
             trainable=False,

@@ -1,0 +1,14 @@
+"""Measurements that a user can repeat: each is a dataclass of options that measures itself. See `Benchmark`."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from gan.benchmark.benchmark import PLOT, TABLE, Benchmark, BrokenOffError
+from gan.benchmark.recipes import Recipes
+from gan.benchmark.record import RESULTS
+from gan.benchmark.stacked_mnist import StackedMnist
+
+BENCHMARKS: Mapping[str, type[Benchmark]] = MappingProxyType({kind.name: kind for kind in (Recipes, StackedMnist)})
+"""Benchmarks by name: `gan benchmark NAME`."""
+
+__all__ = ["BENCHMARKS", "PLOT", "RESULTS", "TABLE", "Benchmark", "BrokenOffError", "Recipes", "StackedMnist"]

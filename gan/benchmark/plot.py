@@ -1,0 +1,96 @@
+"""Plots of benchmarks, as PNG files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+from gan import checkpoints
+
+__all__ = ["Figure", "Panel", "panels", "scatter", "write_png"]
+
+STYLE: Any = {
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "axes.axisbelow": True,
+    "savefig.dpi": 150,
+}
+COLOURS = ("#1d4ed8", "#c2410c", "#15803d", "#7e22ce", "#b91c1c", "#0e7490", "#a16207", "#be185d", "#4d7c0f", "#374151")
+MARKERS = "osD^vP"
+
+Points = Sequence[tuple[float, float]]
+
+
+def scatter(
+    points: Mapping[str, Points], *, x: str, y: str, title: str, line: tuple[str, float] | None = None
+) -> Figure:
+    """Points (x, y) of each kind in a colour and shape of its own, the y axis logarithmic; `line`: (label, y)."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9, 5), layout="constrained")
+        axes = figure.subplots()
+        for number, (kind, known) in enumerate(points.items()):
+            marker, colour = MARKERS[number % len(MARKERS)], COLOURS[number % len(COLOURS)]
+            if known:
+                axes.plot(*zip(*known), marker, color=colour, label=kind, markersize=7, alpha=0.85)
+        if line is not None:
+            axes.axhline(line[1], color="#475569", linestyle="--", linewidth=1, label=line[0])
+        axes.set(xlabel=x, ylabel=y, title=title, yscale="log")
+        axes.set_xlim(0, 1.05 * axes.dataLim.xmax if any(points.values()) else 1)
+        _plain_ticks(axes)
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        return figure
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Axes with labels x and y, and the points (x, y) of each curve. One point is a dashed line across the panel."""
+
+    x: str
+    y: str
+    curves: Mapping[str, Points]
+    log: bool = False
+    """Whether the y axis is logarithmic."""
+
+
+def panels(drawn: Sequence[Panel], *, title: str) -> Figure:
+    """Panels side by side."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(5 * len(drawn), 4), layout="constrained")
+        figure.suptitle(title)
+        for axes, panel in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn):
+            for number, (label, points) in enumerate(panel.curves.items()):
+                colour = COLOURS[number % len(COLOURS)]
+                if len(points) == 1:
+                    axes.axhline(points[0][1], color=colour, linestyle="--", linewidth=1, label=label)
+                elif points:
+                    axes.plot(
+                        *zip(*points), "o-" if len(points) <= 50 else "-", color=colour, markersize=4, label=label
+                    )
+            axes.set(xlabel=panel.x, ylabel=panel.y)
+            axes.xaxis.set_major_locator(MaxNLocator(5))
+            axes.xaxis.set_major_formatter("{x:,.0f}")
+            if panel.log:
+                axes.set_yscale("log")
+                _plain_ticks(axes)
+            axes.legend(frameon=False)
+        return figure
+
+
+def _plain_ticks(axes: Any) -> None:
+    """Numbers such as 0.5 and 20 on a logarithmic axis, in the place of powers."""
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def write_png(path: Path, figure: Figure) -> None:
+    """Writes a figure, atomically."""
+    with rc_context(STYLE):
+        checkpoints.write(path, lambda beside: figure.savefig(beside, format="png"))

@@ -1,0 +1,202 @@
+"""gan benchmark recipes: the presets side by side, each trained as long as the others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from gan import checkpoints, reports, runtime
+from gan.benchmark.benchmark import Benchmark, Say, provenance
+from gan.benchmark.record import Record
+from gan.benchmark.spread import Spread, written
+from gan.benchmark.table import Table
+from gan.checks import check, check_seed, check_whole
+from gan.config import PRESETS, TrainConfig
+from gan.errors import InputError, TrainingError
+
+if TYPE_CHECKING:
+    from gan.benchmark.judge import Judge
+    from gan.benchmark.plot import Figure
+
+LEAST = 200
+"""Fewer pictures than this say too little."""
+
+
+@dataclass(frozen=True)
+class Recipes(Benchmark):
+    """Train presets side by side on as many images each, and judge each on test images.
+
+    All presets with the first seed, then all with the next one. What is done is kept in --out, a run that failed too,
+    and the same command goes on where it was broken off; other options need another folder, but presets and seeds may
+    be added.
+    """
+
+    presets: tuple[str, ...] = tuple(name for name, config in PRESETS.items() if config.data.dataset == "mnist")
+    """Names of `gan presets`."""
+    images: int = 120_000
+    """Length of every run, in real images that D sees."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """A run of each preset for each seed."""
+    dataset: str = "mnist"
+    """What all of them are trained on, in the place of their own."""
+    num: int = 10_000
+    """Pictures of each generator that are judged, against as many test images."""
+    extractor: str = "mnist-classifier"
+    """Folder or shipped name of the classifier that judges."""
+    out: Path = Path("benchmarks/recipes")
+    """Folder for results.json, table.md, plot.png, the samples, and the run folders."""
+
+    name: ClassVar[str] = "recipes"
+
+    def check(self) -> None:
+        check_presets(self.presets)
+        check_seeds(self.seeds)
+        check_whole("images", self.images, 1)
+        check_whole("num", self.num, LEAST)
+        _, card = checkpoints.find_classifier(self.extractor)
+        reports.check_card(self.dataset, card)
+
+    def settings(self) -> Mapping[str, Any]:
+        _, card = checkpoints.find_classifier(self.extractor)
+        return {
+            "dataset": self.dataset,
+            "images": self.images,
+            "num": self.num,
+            "classifier_sha256": card["sha256"],
+        }
+
+    def measure(self, record: Record, say: Say) -> None:
+        from gan.benchmark import runs
+        from gan.benchmark.judge import Judge
+        from gan.classifier import load_classifier
+        from gan.data import load_dataset
+
+        planned = [(f"{preset}-{seed}", preset, self._config(preset, seed)) for seed in self.seeds for preset in
+                   self.presets]  # fmt: skip
+        missing = [plan for plan in planned if not record.has(plan[0], runs.identity(plan[2]))]
+        say(f"{len(planned)} runs, {len(planned) - len(missing)} of them recorded in {record.path}")
+        if not missing:
+            return
+        runtime.start()
+        dataset = load_dataset(self.dataset, fallback="none")
+        check_whole("num", self.num, LEAST, min(len(dataset.test), len(dataset.validation)))
+        sizes = {preset: runs.parameters(config, dataset) for _, preset, config in missing}
+        runs.forget()
+        judge = Judge.of(dataset, load_classifier(self.extractor)[0], num=self.num)
+        record.note("floor", judge.floor)
+        record.note("real", judge.real)
+        for number, (key, preset, config) in enumerate(missing, 1):
+            say(f"{key}: run {number} of {len(missing)}")
+            common = {"preset": preset, "seed": config.seed, **sizes[preset]}
+            record.add(key, runs.identity(config), {**common, **self._run(key, preset, config, judge)})
+            say(f"{key}: {_said(record.content['runs'][key])}")
+            runs.forget()
+
+    def _config(self, preset: str, seed: int) -> TrainConfig:
+        from gan.benchmark.runs import unwatched
+
+        return unwatched(PRESETS[preset], dataset=self.dataset, seed=seed, images=self.images, eval_every=self.images)
+
+    def _run(self, key: str, preset: str, config: TrainConfig, judge: "Judge") -> dict[str, Any]:
+        """Costs and numbers of one run, or why it failed."""
+        from gan.benchmark import runs
+
+        try:
+            run = runs.trained(config, self.out / "runs" / key, name=preset)
+        except TrainingError as error:
+            return {"failed": str(error)}
+        costs = runs.costs(run, config)
+        numbers = judge.numbers(checkpoints.load_generator(run.folder))
+        runs.forget_state(run)
+        return {**costs, **numbers, "samples": runs.keep_samples(run, self.out, key)}
+
+    def table(self, content: Mapping[str, Any]) -> Table:
+        by_preset = {preset: _of(content, preset) for preset in _sorted(content)}
+        columns = ["preset", "n", "Frechet distance", "in floors", "precision", "recall", "coverage", "errors (%)",
+                   "seconds", "compiling (s)", "images/s", "G weights", "D weights"]  # fmt: skip
+        rows = [
+            [
+                preset,
+                f"{sum('failed' not in run for run in runs)}" + (f" of {len(runs)}" if _failed(runs) else ""),
+                *(written((run.get(name) for run in runs), form) for name, form in _NUMBERS.items()),
+                written((run.get("error_rate") for run in runs), ".2f", scale=100),
+                *(written((run.get(name) for run in runs), form) for name, form in _COSTS.items()),
+                *(f"{runs[0][f'{network}_parameters']:,}" for network in ("generator", "discriminator")),
+            ]
+            for preset, runs in by_preset.items()
+        ]
+        floor, real = content["facts"]["floor"], content["facts"]["real"]
+        shares = [f"{real[name]:.3f}" for name in ("precision", "recall", "coverage")]
+        rows.append(["real images", f"{floor['draws']}", f"{floor['mean']:.3g} ± {floor['spread']:.2g}", "1", *shares,
+                     f"{100 * real['error_rate']:.2f}", *["-"] * 5])  # fmt: skip
+        settings = content["settings"]
+        return Table(
+            f"Presets after {settings['images']:,} images of {settings['dataset']}, judged by {settings['num']:,} "
+            "pictures against as many test images: median (least to most) of n seeds.",
+            columns,
+            rows,
+            [
+                "Real images: the Frechet distance is the floor, that of training images (mean ± standard deviation "
+                "of n draws); the rest is of validation images. Errors: pictures that are not read as asked, `-` where "
+                "nothing is asked. Seconds are of training, with compiling; images/s without.",
+                *(f"Failed: {key}: {run['failed']}" for key, run in content["runs"].items() if "failed" in run),
+                "",
+                *provenance(content),
+            ],
+        )
+
+    def figure(self, content: Mapping[str, Any]) -> "Figure":
+        from gan.benchmark.plot import scatter
+
+        points = {
+            preset: [(run["seconds"], run["frechet_distance"]) for run in _of(content, preset) if "failed" not in run]
+            for preset in _sorted(content)
+        }
+        return scatter(
+            points,
+            x="seconds of training",
+            y=f"Frechet distance, {content['settings']['num']:,} pictures",
+            title=f"Presets after {content['settings']['images']:,} images",
+            line=("real images", content["facts"]["floor"]["mean"]),
+        )
+
+
+_NUMBERS = {"frechet_distance": ".3g", "frechet_in_floors": ".2g", "precision": ".3f", "recall": ".3f",
+            "coverage": ".3f"}  # fmt: skip
+_COSTS = {"seconds": ",.0f", "compile_seconds": ".0f", "images_per_second": ",.0f"}
+
+
+def check_presets(presets: tuple[str, ...]) -> None:
+    """Raises `InputError` unless these are presets, at least one, each once."""
+    for preset in presets:
+        if preset not in PRESETS:
+            raise InputError("Unknown preset", expected=f"one of {list(PRESETS)}", received=preset)
+    check(0 < len(set(presets)) == len(presets), "presets", "at least one, each once", list(presets))
+
+
+def check_seeds(seeds: tuple[int, ...]) -> None:
+    """Raises `InputError` unless these are seeds, at least one, each once."""
+    check(0 < len(set(seeds)) == len(seeds), "seeds", "at least one, each once", list(seeds))
+    for seed in seeds:
+        check_seed(seed)
+
+
+def _of(content: Mapping[str, Any], preset: str) -> list[dict[str, Any]]:
+    return [run for run in content["runs"].values() if run["preset"] == preset]
+
+
+def _failed(runs: list[dict[str, Any]]) -> bool:
+    return any("failed" in run for run in runs)
+
+
+def _sorted(content: Mapping[str, Any]) -> list[str]:
+    """Presets by their median Frechet distance; those without one come last."""
+    presets = dict.fromkeys(run["preset"] for run in content["runs"].values())
+    spreads = {preset: Spread.of(run.get("frechet_distance") for run in _of(content, preset)) for preset in presets}
+    return sorted(presets, key=lambda preset: spread.median if (spread := spreads[preset]) else float("inf"))
+
+
+def _said(run: Mapping[str, Any]) -> str:
+    if "failed" in run:
+        return f"failed: {run['failed']}"
+    return f"Frechet distance {run['frechet_distance']:.3g}, coverage {run['coverage']:.3f}, {run['seconds']:.0f} s"

@@ -1,0 +1,116 @@
+"""One harness for every combination of loss, penalties, networks, normalization, conditioning and augmentation."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from allpairspy import AllPairs
+from conftest import assert_same, differs
+
+from gan import GAN, augment, build_discriminator, build_generator, losses, networks, penalties
+
+SHAPE, CLASSES = (12, 8, 3), 3
+
+LOSSES = sorted(losses.LOSSES)
+PENALTIES = [(), ("r1", "r2"), *((name,) for name in sorted(penalties.PENALTIES))]
+ARCHS = sorted(networks.GENERATORS)
+CONDITIONINGS = [None, *sorted(networks.CONDITIONINGS)]
+AUGMENTATIONS = [(), tuple(augment.AUGMENTATIONS)]
+NORMS = sorted(networks.NORMS)
+AXES = [LOSSES, PENALTIES, ARCHS, CONDITIONINGS, AUGMENTATIONS, NORMS]
+
+COVERING = [(*one, 1) for one in AllPairs(AXES)] + [
+    ("wasserstein", ("wgan_gp",), "mlp", None, (), "none", 3),
+    ("relativistic", ("r1", "r2"), "dcgan", "projection", tuple(augment.AUGMENTATIONS), "batch", 2),
+]
+"""Any two choices of different axes occur together in one of these; the last number is that of critic steps."""
+
+PRODUCT = list(itertools.product(LOSSES, PENALTIES, ARCHS, CONDITIONINGS, AUGMENTATIONS, ["none"], [1]))
+
+
+def name_of(combination):
+    return "-".join("+".join(part) if isinstance(part, tuple) else str(part) for part in combination)
+
+
+def weights(network):
+    return [variable.numpy() for variable in network.trainable_variables]
+
+
+def everything(gan):
+    return [
+        variable.numpy() for net in (gan.generator, gan.discriminator, gan.generator_ema) for variable in net.weights
+    ]
+
+
+def batch(conditional):
+    rng = np.random.default_rng(0)
+    real = tf.constant(rng.uniform(-1, 1, (6, *SHAPE)).astype(np.float32))
+    return (real, tf.constant([0, 1, 2, 0, 1, 2])) if conditional else real
+
+
+def check(combination, folder):
+    loss, chosen, arch, conditioning, changes, norm, critic_steps = combination
+    classes = 0 if conditioning is None else CLASSES
+    keras.utils.set_random_seed(1)
+    told = {} if conditioning is None else {"conditioning": conditioning}
+    gan = GAN(
+        build_generator(SHAPE, 4, classes, arch, 2),
+        build_discriminator(SHAPE, classes, arch, 2, norm=norm, **told),
+        augment=augment.get(changes),
+    )
+    parts = [penalties.PENALTIES[name](every=1 + number) for number, name in enumerate(chosen)]
+    g_optimizer, d_optimizer = keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.01)
+    gan.compile(g_optimizer, d_optimizer, loss, parts, critic_steps=critic_steps)
+    step = tf.function(gan.train_step, jit_compile=False, reduce_retracing=True)
+    data = batch(classes > 0)
+
+    before = [weights(gan.generator), weights(gan.discriminator)]
+    logs = [step(data)]
+    assert_same(weights(gan.generator), before[0])  # G's rate is zero: nothing of D's step moved it
+    assert differs(weights(gan.discriminator), before[1])
+
+    g_optimizer.learning_rate, d_optimizer.learning_rate = 0.01, 0.0
+    before[1] = weights(gan.discriminator)
+    logs.append(step(data))
+    assert differs(weights(gan.generator), before[0])
+    assert_same(weights(gan.discriminator), before[1])  # and nothing of G's step moved D
+
+    assert step.experimental_get_tracing_count() == 1
+    for log in logs:
+        assert set(chosen) <= set(log)
+        assert all(np.isfinite(value) for value in log.values()), log
+    assert np.isfinite(np.concatenate([value.ravel() for value in everything(gan)])).all()
+
+    gan.save(folder / "gan.keras")
+    assert_same(everything(keras.saving.load_model(folder / "gan.keras")), everything(gan))
+    gan.generator_ema.save(folder / "generator.keras")
+    assert all(type(layer).__module__.startswith("keras.") for layer in gan.generator_ema.layers)
+    loaded = keras.saving.load_model(folder / "generator.keras", compile=False, safe_mode=True)
+    latents = np.ones((2, 4), np.float32)
+    given = latents if conditioning is None else [latents, np.array([0, 2])]
+    drawn = gan.generator_ema(given, training=False)
+    assert drawn.shape == (2, *SHAPE)
+    assert np.abs(drawn).max() <= 1
+    np.testing.assert_array_equal(loaded(given, training=False), drawn)
+
+
+def test_the_covering_set_covers_and_grows_with_the_registries():
+    for (i, one), (j, other) in itertools.combinations(enumerate(AXES), 2):
+        assert {(c[i], c[j]) for c in COVERING} == set(itertools.product(one, other))
+
+
+@pytest.mark.parametrize("combination", COVERING, ids=name_of)
+def test_any_two_parts_go_together(combination, tmp_path):
+    check(combination, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_all_parts_go_together(loss, arch, tmp_path):
+    for combination in PRODUCT:
+        if (combination[0], combination[2]) == (loss, arch):
+            check(combination, tmp_path)
+            keras.backend.clear_session()

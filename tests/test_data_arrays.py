@@ -1,0 +1,210 @@
+import zipfile
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gan.data import Dataset, archive, load_dataset
+from gan.errors import InputError
+
+
+def noise(count=24, shape=(6, 5, 1), seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape)).astype(np.uint8)
+
+
+LABELS = np.arange(24) % 3
+
+
+def parts_of(dataset):
+    return (dataset.train, dataset.validation, dataset.test)
+
+
+def pairs(dataset):
+    """{bytes of a picture: its label} of all splits."""
+    found = {}
+    for part in parts_of(dataset):
+        found |= {
+            x.tobytes(): y for x, y in zip(part.images, [None] * len(part) if part.labels is None else part.labels)
+        }
+    return found
+
+
+def expected(images, labels):
+    return {x.tobytes(): y for x, y in zip(images, labels)}
+
+
+def assert_same_data(one, two):
+    assert (one.num_classes, one.image_shape) == (two.num_classes, two.image_shape)
+    for left, right in zip(parts_of(one), parts_of(two)):
+        np.testing.assert_array_equal(left.images, right.images)
+        np.testing.assert_array_equal(left.labels, right.labels)
+
+
+@pytest.mark.parametrize(("shape", "seen"), [((6, 5), (6, 5, 1)), ((6, 5, 1), (6, 5, 1)), ((6, 5, 3), (6, 5, 3))])
+@pytest.mark.parametrize("kind", ["arrays", "npz", "tf", "tf-batched"])
+def test_arrays_files_and_tf_data_give_the_same_splits(tmp_path, kind, shape, seen):
+    images = noise(shape=shape)
+    whole = Dataset.from_arrays(images, LABELS)
+    assert (whole.image_shape, whole.num_classes, whole.name) == (seen, 3, "arrays")
+    assert [len(part) for part in parts_of(whole)] == [17, 3, 4]
+    assert pairs(whole) == expected(images, LABELS)
+    if kind == "npz":
+        np.savez(tmp_path / "x.npz", images=images, labels=LABELS[:, None].astype(np.uint8), indices=LABELS)
+        dataset = load_dataset(str(tmp_path / "x.npz"))
+        assert (dataset.name, dataset.title) == (str(tmp_path / "x.npz"), "x")
+    elif kind == "tf":
+        dataset = Dataset.from_tf(tf.data.Dataset.from_tensor_slices((images, LABELS)), name="mine")
+        assert dataset.name == "mine"
+    else:
+        slices = tf.data.Dataset.from_tensor_slices((images.reshape(-1, *seen), LABELS))
+        dataset = Dataset.from_tf(slices.batch(7)) if kind == "tf-batched" else whole
+    assert_same_data(dataset, whole)
+
+
+def test_without_labels_there_are_no_classes(tmp_path):
+    np.savez_compressed(tmp_path / "x.npz", images=noise())
+    for dataset in (
+        Dataset.from_arrays(noise()),
+        load_dataset(str(tmp_path / "x.npz")),
+        Dataset.from_tf(tf.data.Dataset.from_tensor_slices(noise())),
+    ):
+        assert (dataset.num_classes, dataset.train.labels) == (0, None)
+
+
+@pytest.mark.parametrize(("image", "label", "test"), [("x_{}", "y_{}", "test"), ("{}_images", "{}_labels", "test")])
+def test_splits_of_a_file_are_kept(tmp_path, image, label, test):
+    arrays = {image.format("train"): noise(), label.format("train"): LABELS}
+    arrays |= {image.format(test): noise(5, seed=1), label.format(test): np.arange(5) % 3}
+    np.savez(tmp_path / "x.npz", **arrays)
+    dataset = load_dataset(str(tmp_path / "x.npz"))
+    assert [len(part) for part in parts_of(dataset)] == [20, 4, 5]
+    np.testing.assert_array_equal(dataset.test.images, noise(5, seed=1))
+    arrays |= {image.format("val"): noise(3, seed=2), label.format("val"): np.arange(3)}
+    np.savez(tmp_path / "x.npz", **arrays)
+    assert [len(part) for part in parts_of(load_dataset(str(tmp_path / "x.npz")))] == [24, 3, 5]
+    same = Dataset.from_arrays(
+        noise(), LABELS, validation=(noise(3, seed=2), range(3)), test=(noise(5), [0, 1, 2, 0, 1])
+    )
+    assert [len(part) for part in parts_of(same)] == [24, 3, 5]
+
+
+def test_columns_first_and_non_contiguous_arrays_are_read_right(tmp_path):
+    np.savez(tmp_path / "x.npz", images=np.asfortranarray(noise()), labels=LABELS)
+    assert pairs(load_dataset(str(tmp_path / "x.npz"))) == expected(noise(), LABELS)
+    assert set(pairs(Dataset.from_arrays(noise(48)[::2]))) == {x.tobytes() for x in noise(48)[::2]}
+
+
+WRONG_IMAGES = {
+    "floats": (noise() / np.float32(255), r"Bad range of `images`.*uint8 from 0 to 255.*float32 from 0 to 1\."),
+    "scaled": (noise() / 127.5 - 1, "float64 from -1 to 1"),
+    "integers": (noise().astype(np.int64) + 9, "int64 from 9 to 264"),
+    "bits": (noise() // 128, "uint8 from 0 to 1"),
+    "booleans": (noise() > 9, "bool from 0 to 1"),
+    "channels first": (noise(shape=(3, 8, 8)), r"Bad shape of `images`.*\[24, 3, 8, 8\]"),
+    "flat": (noise(shape=(784,)), r"\[24, 784\]"),
+    "none": (noise(0), r"\[0, 6, 5, 1\]"),
+    "few": (noise(9), "at least 10"),
+    "NaN": (np.full((24, 6, 5), np.nan), "float64 from nan to nan"),
+    "text": (np.full((24, 6, 5), "x"), "<U1"),
+}
+WRONG_LABELS = {
+    "other length": (LABELS[:-1], "one for each of 24 images"),
+    "one hot": (np.eye(3)[LABELS], "one for each of 24 images"),
+    "halves": (LABELS * 0.5, "whole numbers from 0. Received: float64"),
+    "negative": (LABELS - 1, "numbers from -1 to 1"),
+    "gap": (LABELS * 2, "Labels with a gap.*all of 0 to 4.*none is 1, 3"),
+    "from one": (LABELS + 1, "none is 0"),
+    "huge": (LABELS * 10_000, "from 0 to at most 9999. Received: numbers from 0 to 20000"),
+    "one class": (LABELS * 0, "One class only"),
+}
+
+
+@pytest.mark.parametrize("kind", ["arrays", "npz"])
+@pytest.mark.parametrize("case", [*WRONG_IMAGES, *WRONG_LABELS])
+def test_wrong_images_and_labels_are_refused(tmp_path, kind, case):
+    images, message = WRONG_IMAGES.get(case, (noise(), None))
+    labels, message = WRONG_LABELS.get(case, (None, message))
+    np.savez(tmp_path / "x.npz", images=images, **({} if labels is None else {"labels": labels}))
+    with pytest.raises(InputError, match=message):
+        Dataset.from_arrays(images, labels) if kind == "arrays" else load_dataset(str(tmp_path / "x.npz"))
+
+
+def test_splits_that_do_not_fit_together_are_refused():
+    with pytest.raises(InputError, match=r"train: \(6, 5, 1\), test: \(6, 6, 1\)"):
+        Dataset.from_arrays(noise(), test=(noise(shape=(6, 6)), None))
+    with pytest.raises(InputError, match=r"Labels are missing.*test: none"):
+        Dataset.from_arrays(noise(), LABELS, test=(noise(3), None))
+    with pytest.raises(InputError, match="at most 2, the largest of a training image"):
+        Dataset.from_arrays(noise(), LABELS, test=(noise(3), [0, 1, 3]))
+
+
+def test_files_that_hold_no_images(tmp_path):
+    path = tmp_path / "x.npz"
+    with pytest.raises(InputError, match="No such file of images"):
+        load_dataset(str(path))
+    np.savez(path, pictures=noise())
+    with pytest.raises(InputError, match=r"No images in this file.*images or x_train.*with pictures"):
+        load_dataset(str(path))
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(InputError, match="damaged"):
+        load_dataset(str(path))
+    path.write_text("no archive")
+    with pytest.raises(InputError, match="damaged"):
+        load_dataset(str(path))
+
+
+def test_python_objects_are_not_unpickled(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (pytest.fail, ("unpickled",))
+
+    for arrays in ({"images": np.array([Trap()])}, {"images": noise(), "labels": np.array([Trap()])}):
+        np.savez(tmp_path / "x.npz", **arrays)
+        with pytest.raises(InputError, match="never unpickled"):
+            load_dataset(str(tmp_path / "x.npz"))
+
+
+def test_a_file_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path):
+    np.savez_compressed(tmp_path / "x.npz", images=np.zeros((2_000, 100, 100), np.uint8))
+    with pytest.raises(InputError, match="unpacks to far more"):
+        load_dataset(str(tmp_path / "x.npz"))
+
+
+def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path):
+    header = {"descr": "|u1", "fortran_order": False, "shape": (10**12, 28, 28)}
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as file, file.open("images.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(member, header)
+        member.write(bytes(1_000))
+    with pytest.raises(InputError, match="damaged"):
+        load_dataset(str(tmp_path / "x.npz"))
+
+
+def test_the_layouts_name_each_array_once():
+    names = [name for layout in archive.LAYOUTS for pair in layout.values() for name in pair]
+    assert len(set(names)) == len(names)
+
+
+def of_sizes(*sizes):
+    def generate():
+        for size in sizes:
+            yield np.zeros((size, size, 1), np.uint8)
+
+    return tf.data.Dataset.from_generator(generate, output_signature=tf.TensorSpec((None, None, 1), tf.uint8))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (lambda: tf.data.Dataset.from_tensor_slices(noise()).repeat(), "endless"),
+        (lambda: tf.data.Dataset.from_tensor_slices({"image": noise()}), "Bad elements"),
+        (lambda: tf.data.Dataset.range(20), "Bad elements"),
+        (lambda: tf.data.Dataset.from_tensor_slices(noise(shape=(6, 5))).batch(8), "Bad elements"),
+        (lambda: tf.data.Dataset.from_tensor_slices(noise() / np.float32(255)), "float32 from 0 to 1"),
+        (lambda: of_sizes(4, 5), "The tf.data.Dataset failed.*images of one size"),
+        (lambda: of_sizes(4, 5).batch(1), "Images of different sizes"),
+        (lambda: of_sizes(), "Bad shape"),
+    ],
+)
+def test_tf_data_that_is_no_data_set(data, message):
+    with pytest.raises(InputError, match=message):
+        Dataset.from_tf(data())
