@@ -7,20 +7,25 @@ Losses are means over a replica's part of the batch and Keras sums gradients, so
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from gan import cluster as clusters
 from gan import runtime
 from gan.cluster import Cluster
-from gan.errors import InputError
+from gan.errors import InputError, TrainingError
 
 CHUNK = 2**20
 """Bytes that workers tell each other at a time."""
+
+_NO_PROXY = "no_grpc_proxy"
+"""gRPC would ask a web proxy for the other workers, and wait for ever."""
 
 GONE = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError, tf.errors.CancelledError)
 """What a worker hears of when another one has ended."""
@@ -38,6 +43,16 @@ class Fleet:
     def is_chief(self) -> bool:
         """Whether this process writes."""
         return self.cluster is None or self.cluster.is_chief
+
+    @property
+    def chief(self) -> str:
+        """Who writes."""
+        return "this process" if self.cluster is None else self.cluster.workers[0]
+
+    @property
+    def anywhere(self) -> Callable[[bool], bool] | None:
+        """Tells whether something is true in any worker, see `any_worker`; None: this process is alone."""
+        return None if self.cluster is None else lambda flag: any_worker(self.strategy, flag)
 
     @property
     def replicas(self) -> int:
@@ -66,10 +81,9 @@ def start(
     """
     if cluster is not None:
         clusters.wait_for_peers(cluster, say)
-        # gRPC would ask the web proxy for the other workers, and wait for ever
-        known = os.environ.get("no_grpc_proxy") or os.environ.get("no_proxy") or ""
+        known = os.environ.get(_NO_PROXY) or os.environ.get("NO_PROXY") or ""
         hosts = [worker.rpartition(":")[0] for worker in cluster.workers]
-        os.environ["no_grpc_proxy"] = ",".join([*filter(None, [known]), *hosts])
+        os.environ[_NO_PROXY] = ",".join([*filter(None, [known]), *hosts])
     runtime.prepare(seed=seed, deterministic=deterministic)
     gpus = tf.config.list_physical_devices("GPU")
     if cluster is not None:
@@ -145,6 +159,20 @@ def _of_workers(cluster: Cluster, devices: int, gpus: int) -> tf.distribute.Stra
     return made[0]
 
 
+@contextmanager
+def together(fleet: Fleet) -> Iterator[None]:
+    """Turns what TensorFlow says when another worker has ended into a `TrainingError`."""
+    try:
+        yield
+    except GONE as error:
+        if fleet.cluster is None:
+            raise
+        raise TrainingError(
+            "Another worker has ended, or cannot be reached any more. When all are back, gan train --resume RUN on "
+            "every worker goes on from the last complete interval"
+        ) from error
+
+
 def has_several_workers(strategy: tf.distribute.Strategy) -> bool:
     """Whether replicas of this strategy are in other processes."""
     several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
@@ -181,7 +209,7 @@ def any_worker(strategy: tf.distribute.Strategy, flag: bool) -> bool:
     if not has_several_workers(strategy):
         return flag
     values = strategy.run(lambda: tf.constant([float(flag)]))
-    return bool(strategy.reduce("SUM", values, axis=None).numpy()[0] > 0)
+    return bool(np.asarray(strategy.reduce("SUM", values, axis=None))[0] > 0)
 
 
 def _sum_of_chief(strategy: tf.distribute.Strategy, values: np.ndarray) -> np.ndarray:
@@ -194,12 +222,19 @@ def _sum_of_chief(strategy: tf.distribute.Strategy, values: np.ndarray) -> np.nd
     return np.asarray(strategy.reduce("SUM", strategy.run(mine), axis=None))
 
 
-def mean_over_replicas(value: Any) -> Any:
-    """The mean of a scalar over all replicas, on each of them; in a replica's context."""
-    context = tf.distribute.get_replica_context()
-    if context.num_replicas_in_sync == 1:
-        return value
-    return context.all_reduce(tf.distribute.ReduceOp.MEAN, value)
+def apply_gradients(optimizer: Any, tape: tf.GradientTape, loss: Any, network: keras.Model, name: str) -> None:
+    """Moves the trainable variables of `network`, in a replica's context, where `loss` is that of one's own images.
+
+    A loss that is NaN or infinite on any replica is an error on all of them, and moves nothing. (XLA leaves such checks
+    out: there, what is broken shows when the average is saved.)
+    """
+    context, variables = tf.distribute.get_replica_context(), network.trainable_variables
+    share = tf.constant(1.0 / context.num_replicas_in_sync, loss.dtype)
+    gradients = tape.gradient(loss, variables, output_gradients=share)
+    if context.num_replicas_in_sync > 1:
+        loss = context.all_reduce(tf.distribute.ReduceOp.MEAN, loss)
+    with tf.control_dependencies([tf.debugging.check_numerics(loss, name)]):
+        optimizer.apply([tf.identity(gradient) for gradient in gradients], variables)
 
 
 def distributed(

@@ -157,8 +157,8 @@ class GAN(keras.Model):
         names = self.step_means.names
         self.step_means.update_state(tf.stack([values[n] for n in names]), tf.stack([weights[n] for n in names]))
         # Keras takes the mean of logs over replicas, and over the first axis where these are in several processes
-        shape = [1] if devices.has_several_workers(self.distribute_strategy) else []
-        return {name: tf.reshape(values[name], shape) for name in names}
+        rank = [1] if devices.has_several_workers(self.distribute_strategy) else []
+        return {name: tf.reshape(values[name], rank) for name in names}
 
     def update_discriminator(self, real: Any, fake: Any, labels: Any = None) -> tuple[dict[str, tuple[Any, Any]], Any]:
         """One D update on images [B, H, W, C] in [-1, 1]; touches D and its optimizer only.
@@ -175,7 +175,7 @@ class GAN(keras.Model):
                 value, due = self._critic.penalty(penalty, number, real, fake, labels, step)
                 total += penalty.every * value
                 logs[penalty.name] = (value, due)
-        self._apply_gradients(self.d_optimizer, tape, total, self.discriminator, "d_loss")
+        devices.apply_gradients(self.d_optimizer, tape, total, self.discriminator, "d_loss")
         logs["d_loss"] = (d_loss, 1.0)
         scores = ops.mean(real_logits), ops.mean(fake_logits)
         boundary = self.adversarial_loss.boundary
@@ -197,22 +197,8 @@ class GAN(keras.Model):
             if self.adversarial_loss.relativistic:
                 real_logits = self._critic.of_real(real, labels, step)
             loss = ops.mean(self.adversarial_loss.generator(real_logits, fake_logits))
-        self._apply_gradients(self.g_optimizer, tape, loss, self.generator, "g_loss")
+        devices.apply_gradients(self.g_optimizer, tape, loss, self.generator, "g_loss")
         return loss
-
-    def _apply_gradients(
-        self, optimizer: Any, tape: tf.GradientTape, loss: Any, network: keras.Model, name: str
-    ) -> None:
-        """Moves the trainable variables of `network`; a loss that is NaN or infinite is an error, and moves nothing.
-
-        On several replicas `loss` is one's own: Keras sums their gradients, and the mean of the losses is checked, so
-        that all of them stop. (XLA leaves such checks out: there, what is broken shows when the average is saved.)
-        """
-        variables = network.trainable_variables
-        share = tf.constant(1.0 / tf.distribute.get_strategy().num_replicas_in_sync, loss.dtype)
-        gradients = tape.gradient(loss, variables, output_gradients=share)
-        with tf.control_dependencies([tf.debugging.check_numerics(devices.mean_over_replicas(loss), name)]):
-            optimizer.apply([tf.identity(gradient) for gradient in gradients], variables)
 
     def _apply(self, network: keras.Model, x: Any, labels: Any, *, training: bool | None) -> Any:
         return network([x, labels] if self._conditional else x, training=training)
@@ -224,7 +210,7 @@ class GAN(keras.Model):
         return real, labels if self._conditional else None
 
     def fit(self, x: Any = None, *args: Any, **options: Any) -> Any:
-        """As `keras.Model.fit`. Batches of a `tf.data.Dataset` are shared by the replicas of a `tf.distribute` strategy.
+        """As `keras.Model.fit`. The replicas of a `tf.distribute` strategy share each batch of a `tf.data.Dataset`.
 
         Raises `InputError` when these cannot share a batch evenly.
         """
@@ -234,7 +220,7 @@ class GAN(keras.Model):
         return super().fit(x, *args, **options)
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        """All is built. (Keras would first take the mean of a batch over several workers, and fail if it has labels.)"""
+        """All is built. (Keras would first take the mean of a batch over the workers, and fail if it has labels.)"""
 
     def measure(self, data: Any, number: Any) -> None:
         """Feeds the metrics of `compile` with (real, samples of the average, labels) of the `number`-th batch."""
