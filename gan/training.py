@@ -186,6 +186,7 @@ def _run(
     rules = stopping_callbacks(
         config.stopping,
         setup.dataset,
+        gan.adversarial_loss,
         intervals=schedule.intervals,
         images_per_interval=schedule.interval_steps * per_step,
         say=say,

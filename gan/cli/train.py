@@ -11,11 +11,11 @@ from typing import Annotated, Any
 from tyro.conf import Suppress
 
 from gan import checkpoints, records, runtime, state
+from gan.cards import check_card
 from gan.cli.evaluate import Evaluate
 from gan.cli.output import print_result
 from gan.config import PRESETS, TrainConfig, config_from_dict
 from gan.errors import InputError
-from gan.reports import check_card
 from gan.tolerance import EXIT_STATUS
 
 DEFAULT_PRESET = "mnist"
