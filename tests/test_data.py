@@ -292,3 +292,11 @@ def test_full_mnist_has_the_announced_splits(full_mnist):
     ]
     assert set(range(10)) == set(full_mnist.validation.labels.tolist())
     assert Path(full_mnist.name).name == "mnist"
+
+
+def test_a_split_of_more_gives_always_the_same_ones(digits):
+    some = digits.validation.at_most(100)
+    assert len(some) == len(some.labels) == 100
+    np.testing.assert_array_equal(digits.validation.at_most(100).images, some.images)
+    assert len(np.unique(some.labels)) == 10  # no prefix: these are in the order of their content
+    assert digits.validation.at_most(500) is digits.validation

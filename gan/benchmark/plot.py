@@ -38,7 +38,7 @@ def scatter(
         for number, (kind, known) in enumerate(points.items()):
             marker, colour = MARKERS[number % len(MARKERS)], COLOURS[number % len(COLOURS)]
             if known:
-                axes.plot(*zip(*known), marker, color=colour, label=kind, markersize=7, alpha=0.85)
+                axes.plot(*zip(*known), marker, color=colour, label=_short(kind), markersize=7, alpha=0.85)
         if line is not None:
             axes.axhline(line[1], color="#475569", linestyle="--", linewidth=1, label=line[0])
         axes.set(xlabel=x, ylabel=y, title=title, yscale="log")
@@ -68,13 +68,17 @@ def panels(drawn: Sequence[Panel], *, title: str) -> Figure:
             for number, (label, points) in enumerate(panel.curves.items()):
                 colour = COLOURS[number % len(COLOURS)]
                 if len(points) == 1:
-                    axes.axhline(points[0][1], color=colour, linestyle="--", linewidth=1, label=label)
+                    axes.axhline(points[0][1], color=colour, linestyle="--", linewidth=1, label=_short(label))
                 elif points:
                     axes.plot(
-                        *zip(*points), "o-" if len(points) <= 50 else "-", color=colour, markersize=4, label=label
+                        *zip(*points),
+                        "o-" if len(points) <= 50 else "-",
+                        color=colour,
+                        markersize=4,
+                        label=_short(label),
                     )
             axes.set(xlabel=panel.x, ylabel=panel.y)
-            axes.xaxis.set_major_locator(MaxNLocator(5))
+            axes.xaxis.set_major_locator(MaxNLocator(4))
             axes.xaxis.set_major_formatter("{x:,.0f}")
             if panel.log:
                 axes.set_yscale("log")
@@ -83,9 +87,15 @@ def panels(drawn: Sequence[Panel], *, title: str) -> Figure:
         return figure
 
 
+def _short(label: str, most: int = 30) -> str:
+    """The end of a label that is too long for a legend, such as a path."""
+    return label if len(label) <= most else "..." + label[3 - most :]
+
+
 def _plain_ticks(axes: Any) -> None:
     """Numbers such as 0.5 and 20 on a logarithmic axis, in the place of powers."""
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 5 * low else MaxNLocator(5))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_locator(NullLocator())
 

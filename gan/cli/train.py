@@ -10,12 +10,16 @@ from typing import Annotated, Any
 
 from tyro.conf import Suppress
 
+<<<<<<< HEAD
 from gan import checkpoints, cluster, records, runtime, state
+=======
+from gan import checkpoints, records, runtime, state
+from gan.cards import check_card
+>>>>>>> main
 from gan.cli.evaluate import Evaluate
 from gan.cli.output import print_result
 from gan.config import PRESETS, TrainConfig, config_from_dict
 from gan.errors import InputError
-from gan.reports import check_card
 from gan.tolerance import EXIT_STATUS
 
 DEFAULT_PRESET = "mnist"

@@ -145,7 +145,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             data=DataConfig(dataset="stacked-mnist"),
             model=ModelConfig(conditioning="none", g_width=32, d_width=32, ema_half_life=10_000.0),
             optimization=OptimizationConfig(
-                images=1_500_000, loss="relativistic", penalties=("r1", "r2"), batch_size=64, learning_rate=1e-3
+                images=800_000, loss="relativistic", penalties=("r1", "r2"), batch_size=64, learning_rate=1e-3
             ),
             source="1,000 modes, three digits as RGB: relativistic, penalties on reals and fakes (arXiv:2501.05441).",
         ),

@@ -41,6 +41,12 @@ class Split:
             return Split(np.asarray(self.images[indices]), None if self.labels is None else self.labels[indices])
         return self._rearranged(np.asarray(indices))
 
+    def at_most(self, most: int) -> "Split":
+        """The split, or so many of its pictures, always the same ones, where it has more."""
+        if len(self) <= most:
+            return self
+        return self.take(np.sort(np.random.default_rng(0).permutation(len(self))[:most]))
+
     def _rearranged(self, order: np.ndarray) -> "Split":
         return Split(storage.rearranged(self.images, order), None if self.labels is None else self.labels[order])
 

@@ -1,13 +1,14 @@
 """evaluate: how good a generator is, every number beside the same number for real against real."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 import numpy as np
 
 from gan import images, metrics, networks, perturbation, projection, sampling
+from gan.cards import check_card
 from gan.checks import check, check_seed, check_share, check_whole
 from gan.classifier import Extractor, as_input
 from gan.data import Dataset
@@ -15,7 +16,6 @@ from gan.errors import InputError
 from gan.evaluation.sides import FLOOR_DRAWS, NEAREST, Reference, Side
 from gan.evaluation.words import MEANING, summary
 from gan.metrics import Neighbours
-from gan.reports import check_card
 from gan.tolerance import ErrorRate, samples_needed, verdict
 
 EVALUATION_SEED = 1_000_003
@@ -26,6 +26,9 @@ LEAST = 200
 
 FLOOR_POOL = 20_000
 """Training images that the draws of the floor come from, at least, where there are so many."""
+
+MOST = 60_000
+"""Training images, and validation images, that pictures are compared with; of more, this many at random."""
 
 RECONSTRUCTED = 64
 """Test images whose latents are looked for."""
@@ -43,6 +46,7 @@ CONVENTIONS = {
     "nearest_mse, nearest_ssim, copied_share": f"the first {NEAREST:,} of each side; copied_share of real: test images",
     "reconstruction": f"the first {RECONSTRUCTED} of the test images; real: the training image nearest to each",
     "frechet_distance of real": f"the mean of {FLOOR_DRAWS} draws of training images: the floor",
+    "training images": f"at most {MOST:,}, drawn at random where there are more",
     "interval": "Wilson, 95 %",
 }
 
@@ -86,9 +90,10 @@ def evaluate(
     Raises `InputError` when generator, data set and classifier do not belong together.
     """
     check_seed(seed)
-    check_card(dataset.name, card)
+    check_card(dataset.name, card, dataset.image_shape)
     _check_generator(generator, dataset)
     _check_num(num, dataset)
+    dataset = _at_hand(dataset)
     started = time.monotonic()
     asked = None
     if networks.num_classes(generator):
@@ -152,13 +157,14 @@ def evaluate_pictures(
 
     Raises `InputError` when pictures, data set and classifier do not belong together, or pictures are not finite.
     """
-    check_card(dataset.name, card)
+    check_card(dataset.name, card, dataset.image_shape)
     check_share("tolerance", tolerance)
     num = len(pictures)
     _check_num(num, dataset)
     _check_shape(pictures.shape[1:], dataset)
     check(bool(np.isfinite(pictures).all()), "pictures", "finite images", "NaN or infinity")
     check(float(np.abs(pictures).max()) <= 1.001, "pictures", "values in [-1, 1]", float(np.abs(pictures).max()))
+    dataset = _at_hand(dataset)
     rng = np.random.default_rng(seed)
     test, validation = (part.take(rng.permutation(len(part))[:num]) for part in (dataset.test, dataset.validation))
     pool = rng.permutation(len(dataset.train))[: max(2 * num, FLOOR_POOL)]  # not all of them, to save half the time
@@ -226,6 +232,11 @@ def evaluate_pictures(
         "neighbours": _beside(fake_side, near["fake"], dataset.train.images),
     }
     return Evaluation(report, drawn)
+
+
+def _at_hand(dataset: Dataset) -> Dataset:
+    """The data set with no more images than can be compared."""
+    return replace(dataset, train=dataset.train.at_most(MOST), validation=dataset.validation.at_most(MOST))
 
 
 def _told(copied: dict[str, float], known: bool = True) -> dict[str, float | None]:
