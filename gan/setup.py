@@ -31,6 +31,7 @@ class Setup:
         return stopping_callbacks(
             self.config.stopping,
             self.dataset,
+            self.gan.adversarial_loss,
             intervals=self.schedule.intervals,
             images_per_interval=self.schedule.interval_steps * self.schedule.images_per_step,
             say=say,

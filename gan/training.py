@@ -164,20 +164,8 @@ def _run(
     log = callbacks.RunLog(folder / checkpoints.LOG, images_per_step=per_step)
     grid = callbacks.SampleGrid(samples, seed=0, images_per_step=per_step)
     saver = callbacks.GeneratorCheckpoint(generator)
-<<<<<<< HEAD
     interrupt = callbacks.StopOnInterrupt(prepared.fleet.anywhere)
     rules = prepared.rules(say)
-=======
-    interrupt = callbacks.StopOnInterrupt()
-    rules = stopping_callbacks(
-        config.stopping,
-        setup.dataset,
-        gan.adversarial_loss,
-        intervals=schedule.intervals,
-        images_per_interval=schedule.interval_steps * per_step,
-        say=say,
-    )
->>>>>>> main
     parts: list[keras.callbacks.Callback] = [
         callbacks.FiniteLosses(),
         log,

@@ -10,12 +10,8 @@ from typing import Annotated, Any
 
 from tyro.conf import Suppress
 
-<<<<<<< HEAD
 from gan import checkpoints, cluster, records, runtime, state
-=======
-from gan import checkpoints, records, runtime, state
 from gan.cards import check_card
->>>>>>> main
 from gan.cli.evaluate import Evaluate
 from gan.cli.output import print_result
 from gan.config import PRESETS, TrainConfig, config_from_dict
