@@ -122,6 +122,7 @@ class GAN(keras.Model):
         self.adversarial_loss = losses.get(loss)
         self.penalties = [get_penalty(penalty) for penalty in penalties]
         check_different("penalties", [penalty.name for penalty in self.penalties])
+        self._critic.check_penalties(self.penalties, self.distribute_strategy.num_replicas_in_sync)
         self.critic_steps = critic_steps
         self.evaluation_metrics = list(metrics)
         self.step_means = WeightedMeans((*STEP_LOGS, *(penalty.name for penalty in self.penalties)))
