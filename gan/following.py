@@ -5,18 +5,20 @@ from typing import Any
 
 from gan import callbacks, devices, setup, sharing
 from gan.config import TrainConfig
+from gan.data import Dataset
 from gan.devices import Fleet
 
 
-def follow(fleet: Fleet, own: TrainConfig | None) -> dict[str, Any]:
+def follow(fleet: Fleet, own: TrainConfig | None, dataset: Dataset | None) -> dict[str, Any]:
     """Trains along with the chief, from its options and state to the end; returns what the chief says of the run.
 
-    own: the options that this worker was started with; None: the chief's. Raises `InputError` when they differ from the
+    own: the options that this worker was started with; None: the chief's. dataset: images in the place of those that
+    the options name. Raises `InputError` when they differ from the
     chief's, or the data do; `TrainingError` as `training.train`.
     """
     strategy = fleet.strategy
     config = sharing.options_from_chief(strategy, own or TrainConfig(), own)
-    dataset = setup.load(config.data)
+    dataset = dataset or setup.load(config.data)
     sharing.same_data(strategy, dataset)
     saved = sharing.state_from_chief(strategy, None)
     prepared = setup.compiled(replace(config, init_from=None), dataset, fleet, quiet)
