@@ -8,19 +8,21 @@ import tensorflow as tf
 from gan import callbacks, preparing, replicas, sharing
 from gan.callbacks.scalar import scalar
 from gan.config import TrainConfig
+from gan.data import Dataset
 from gan.devices import Fleet
 from gan.endings import loss_error
 
 
-def follow(fleet: Fleet, own: TrainConfig | None) -> dict[str, Any]:
+def follow(fleet: Fleet, own: TrainConfig | None, dataset: Dataset | None) -> dict[str, Any]:
     """Trains along with the chief, from its options and state to the end; returns what the chief says of the run.
 
-    own: the options that this worker was started with; None: the chief's. Raises `InputError` when they differ from the
+    own: the options that this worker was started with; None: the chief's. dataset: images in the place of those that
+    the options name. Raises `InputError` when they differ from the
     chief's, or the data do; `TrainingError` as `training.train`.
     """
     strategy = fleet.strategy
     config = sharing.options_from_chief(strategy, own or TrainConfig(), own)
-    dataset = preparing.load(config.data)
+    dataset = dataset or preparing.load(config.data)
     sharing.same_data(strategy, dataset)
     saved = sharing.state_from_chief(strategy, None)
     prepared = preparing.compiled(replace(config, init_from=None), dataset, fleet, quiet)

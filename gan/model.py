@@ -8,7 +8,8 @@ import tensorflow as tf
 from keras import ops
 
 from gan import averaging, local_evaluation, losses, networks, replicas, sampling
-from gan.checks import check_different, check_positive, check_seed, check_whole
+from gan.augment import Augmentation
+from gan.checks import check, check_different, check_positive, check_seed, check_whole
 from gan.critic import Critic
 from gan.errors import InputError
 from gan.metrics import WeightedMeans
@@ -48,7 +49,7 @@ class GAN(keras.Model):
         generator: keras.Model,
         discriminator: keras.Model,
         *,
-        augment: keras.Layer | None = None,
+        augment: Augmentation | None = None,
         ema_half_life: float = 2_200.0,
         seed: int = 0,
         name: str = "gan",
@@ -66,6 +67,7 @@ class GAN(keras.Model):
                 expected=f"a discriminator of {networks.num_classes(generator)} classes",
                 received=f"one of {networks.num_classes(discriminator)}",
             )
+        check(augment is None or isinstance(augment, Augmentation), "augment", "a gan.augment.Augmentation", augment)
         check_positive("ema_half_life", ema_half_life)
         check_seed(seed)
         self.generator = generator
@@ -140,6 +142,8 @@ class GAN(keras.Model):
         G runs once a critic step; the fakes of the last one, detached for D, serve G's update too.
         """
         real, labels = self._unpack(data)
+        if self.critic_steps > 1:
+            replicas.check_shares(1, real.shape[0], self.critic_steps)
         context = tf.distribute.get_replica_context()
         replica = context.replica_id_in_sync_group
         reals = tf.split(real, self.critic_steps)

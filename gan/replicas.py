@@ -128,9 +128,10 @@ def distributed(
 def check_shares(replicas: int, size: int | None, critic_steps: int = 1) -> None:
     """Raises `InputError` unless so many replicas can share each critic step's part of a batch of `size` evenly."""
     if size is None or size % (critic_steps * replicas):
-        told = "batches of one size (drop_remainder=True)" if size is None else f"batch_size={size // critic_steps}"
+        parts = [f"the {replicas} replicas"] * (replicas > 1) + [f"critic_steps={critic_steps}"] * (critic_steps > 1)
+        several = "batches of several sizes, not batches of one size (drop_remainder=True)"
         raise InputError(
-            "The devices cannot share a batch evenly",
-            expected=f"a batch size that the {replicas} replicas divide",
-            received=f"batches of several sizes, not {told}" if size is None else told,
+            f"A batch cannot be shared evenly by {' and '.join(parts)}",
+            expected=f"batches of a multiple of {critic_steps * replicas} images",
+            received=several if size is None else f"{size} images",
         )

@@ -12,6 +12,7 @@ from rich.console import Console
 from gan import callbacks, checkpoints, cluster, devices, following, preparing, records, replicas, runs, sharing, state
 from gan.callbacks.scalar import scalar
 from gan.config import TrainConfig, config_from_dict
+from gan.data import Dataset
 from gan.devices import Fleet
 from gan.endings import Say, broken_off, check_restart, going_on, way_on
 from gan.preparing import Prepared
@@ -23,6 +24,7 @@ from gan.watching import outcome
 def train(
     config: TrainConfig | None = None,
     *,
+    dataset: Dataset | None = None,
     output: str | Path | None = None,
     name: str | None = None,
     console: Console | None = None,
@@ -32,6 +34,7 @@ def train(
 
     Args:
         config: default: the preset `mnist`.
+        dataset: images in the place of those that `config.data` names, such as `Dataset.from_arrays(...)`.
         output: the run folder; None: the next number under `checkpoints/`.
         name: ends the number of such a folder, and is recorded, such as a preset's; None: the data set's name.
         console: where progress goes; None: stderr.
@@ -51,9 +54,9 @@ def train(
     fleet = _fleet(config, say, lambda: checkpoints.check_output(output))
     with devices.together(fleet):
         if not fleet.is_chief:
-            return runs.told(following.follow(fleet, config))
+            return runs.told(following.follow(fleet, config, dataset))
         sharing.options_from_chief(fleet.strategy, config, config)
-        prepared = _prepared(config, None, fleet, say)
+        prepared = _prepared(config, dataset, None, fleet, say)
         record = records.make(
             config,
             prepared.dataset,
@@ -71,6 +74,7 @@ def resume(
     run: str | Path,
     *,
     config: TrainConfig | None = None,
+    dataset: Dataset | None = None,
     console: Console | None = None,
     listeners: Sequence[keras.callbacks.Callback] = (),
 ) -> Run:
@@ -85,6 +89,7 @@ def resume(
         run: a run folder.
         config: must be what was recorded, but for the options in `records.CHANGEABLE`; None: just that. (A worker that
             is not the chief takes `devices` and `deterministic` from it.)
+        dataset: must be given again where it was given to `train`.
         console: where progress goes; None: stderr.
         listeners: as for `train`.
 
@@ -97,7 +102,7 @@ def resume(
     if here is not None and not here.is_chief:
         fleet = _fleet(config or TrainConfig(), say, lambda: None)
         with devices.together(fleet):
-            return runs.told(following.follow(fleet, None))
+            return runs.told(following.follow(fleet, None, dataset))
     record = records.load(folder)
     recorded = config_from_dict(record["config"])
     config = config or recorded
@@ -115,7 +120,7 @@ def resume(
             data = replace(config.data, dataset=record["dataset"]["name"], dataset_fallback="none")
             asked = replace(config, data=data, init_from=None if saved else config.init_from)
             sharing.options_from_chief(fleet.strategy, asked, asked)
-            prepared = _prepared(asked, saved, fleet, say, record)
+            prepared = _prepared(asked, dataset, saved, fleet, say, record)
             record = records.resumed(record, config, fleet.line, saved.step if saved else 0)
             return _run(folder, record, prepared, saved, say, listeners, fresh=False)
 
@@ -131,10 +136,15 @@ def _fleet(config: TrainConfig, say: Say, check: Callable[[], None]) -> Fleet:
 
 
 def _prepared(
-    config: TrainConfig, saved: State | None, fleet: Fleet, say: Say, record: dict[str, Any] | None = None
+    config: TrainConfig,
+    dataset: Dataset | None,
+    saved: State | None,
+    fleet: Fleet,
+    say: Say,
+    record: dict[str, Any] | None = None,
 ) -> Prepared:
     """The run, ready for its first step; the other workers hear on the way what they need for theirs."""
-    dataset = preparing.load(config.data)
+    dataset = dataset or preparing.load(config.data)
     if record is not None:
         records.check_dataset(record, dataset)
     sharing.same_data(fleet.strategy, dataset)

@@ -155,10 +155,10 @@ def test_more_devices_than_there_are(tmp_path):
 
 @pytest.mark.parametrize(
     ("count", "size", "critic_steps", "received"),
-    [(2, 9, 1, "batch_size=9"), (4, 12, 2, "batch_size=6"), (2, None, 1, "several sizes")],
+    [(2, 9, 1, "9 images"), (4, 12, 2, "12 images"), (2, None, 1, "several sizes")],
 )
 def test_a_batch_that_replicas_cannot_share(count, size, critic_steps, received):
-    with pytest.raises(InputError, match=f"cannot share a batch evenly.*{received}"):
+    with pytest.raises(InputError, match=f"cannot be shared evenly.*{received}"):
         replicas.check_shares(count, size, critic_steps)
     replicas.check_shares(2, 8, 2)
 

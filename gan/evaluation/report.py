@@ -93,7 +93,7 @@ def evaluate(
     check_card(dataset.name, card, dataset.image_shape)
     _check_generator(generator, dataset)
     _check_num(num, dataset)
-    dataset = _at_hand(dataset)
+    dataset = at_hand(dataset)
     started = time.monotonic()
     asked = None
     if networks.num_classes(generator):
@@ -164,7 +164,7 @@ def evaluate_pictures(
     _check_shape(pictures.shape[1:], dataset)
     check(bool(np.isfinite(pictures).all()), "pictures", "finite images", "NaN or infinity")
     check(float(np.abs(pictures).max()) <= 1.001, "pictures", "values in [-1, 1]", float(np.abs(pictures).max()))
-    dataset = _at_hand(dataset)
+    dataset = at_hand(dataset)
     rng = np.random.default_rng(seed)
     test, validation = (part.take(rng.permutation(len(part))[:num]) for part in (dataset.test, dataset.validation))
     pool = rng.permutation(len(dataset.train))[: max(2 * num, FLOOR_POOL)]  # not all of them, to save half the time
@@ -234,7 +234,7 @@ def evaluate_pictures(
     return Evaluation(report, drawn)
 
 
-def _at_hand(dataset: Dataset) -> Dataset:
+def at_hand(dataset: Dataset) -> Dataset:
     """The data set with no more images than can be compared."""
     return replace(dataset, train=dataset.train.at_most(MOST), validation=dataset.validation.at_most(MOST))
 
