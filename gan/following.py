@@ -16,9 +16,12 @@ from gan.endings import loss_error
 def follow(fleet: Fleet, own: TrainConfig | None, dataset: Dataset | None) -> dict[str, Any]:
     """Trains along with the chief, from its options and state to the end; returns what the chief says of the run.
 
-    own: the options that this worker was started with; None: the chief's. dataset: images in the place of those that
-    the options name. Raises `InputError` when they differ from the
-    chief's, or the data do; `TrainingError` as `training.train`.
+    Args:
+        fleet: what this worker trains on.
+        own: the options that it was started with; None: the chief's.
+        dataset: images in the place of those that the options name.
+
+    Raises `InputError` when options or images differ from the chief's; `TrainingError` as `training.train`.
     """
     strategy = fleet.strategy
     config = sharing.options_from_chief(strategy, own or TrainConfig(), own)

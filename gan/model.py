@@ -142,9 +142,9 @@ class GAN(keras.Model):
         G runs once a critic step; the fakes of the last one, detached for D, serve G's update too.
         """
         real, labels = self._unpack(data)
-        if self.critic_steps > 1:
-            replicas.check_shares(1, real.shape[0], self.critic_steps)
         context = tf.distribute.get_replica_context()
+        if self.critic_steps > 1 and context.num_replicas_in_sync == 1:  # `fit` has checked what several replicas share
+            replicas.check_shares(1, real.shape[0], self.critic_steps)
         replica = context.replica_id_in_sync_group
         reals = tf.split(real, self.critic_steps)
         labels_of = [None] * self.critic_steps if labels is None else tf.split(labels, self.critic_steps)

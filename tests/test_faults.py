@@ -124,6 +124,7 @@ def test_where_xla_leaves_the_check_out_a_callback_stops_the_run(digits):
     gan.compile("adam", "adam", jit_compile=True)
     plain = gan.adversarial_loss.generator
     gan.adversarial_loss = SimpleNamespace(
+        boundary=0.0,
         relativistic=False,
         discriminator=gan.adversarial_loss.discriminator,
         generator=lambda real, fake: (
