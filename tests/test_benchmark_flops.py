@@ -1,10 +1,9 @@
 import keras
 import pytest
 import tensorflow as tf
-from conftest import small_gan
 from keras import layers
 
-from gan import GAN, build_discriminator, build_generator, penalties
+from gan import GAN, build_discriminator, build_generator
 from gan.benchmark.flops import product_flops
 
 B, H, W, C = 6, 12, 10, 3
@@ -95,7 +94,7 @@ def test_functions_count_where_they_are_called():
 
 
 def test_what_the_graph_does_not_tell_is_refused():
-    with pytest.raises(ValueError, match="Expected a known shape. Received:"):
+    with pytest.raises(ValueError, match="Expected a known shape"):
         counted(lambda x: tf.matmul(x, x), tf.TensorSpec((None, None)))
     with pytest.raises(ValueError, match="Expected no products in a loop"):
         counted(lambda x: tf.while_loop(lambda y: tf.reduce_sum(y) < 9, lambda y: [tf.matmul(y, y)], [x]),
@@ -127,8 +126,9 @@ def spec_of(batch):
 def test_a_step_of_the_tutorials_networks_by_hand():
     dense, first, second, last = 2 * 100 * 12544, 2 * 49 * 256 * 128 * 25, 2 * 49 * 128 * 64 * 25, 2 * 196 * 64 * 25
     generator, discriminator = dense + first + second + last, last + second + 2 * 6272
-    networks = build_generator((28, 28, 1), 100, arch="tf_tutorial"), build_discriminator(
-        (28, 28, 1), arch="tf_tutorial"
+    networks = (
+        build_generator((28, 28, 1), 100, arch="tf_tutorial"),
+        build_discriminator((28, 28, 1), arch="tf_tutorial"),
     )
     gan = GAN(*networks)
     gan.compile("adam", "adam")
@@ -136,12 +136,3 @@ def test_a_step_of_the_tutorials_networks_by_hand():
     updates_d = 3 * discriminator - last  # nor of the images
     through_d = 2 * discriminator  # nor of D's weights
     assert counted(gan.train_step, spec_of(2)) == 2 * updates_g + 4 * updates_d + 2 * through_d
-
-
-def test_a_lazy_penalty_counts_as_often_as_it_is_due():
-    never = counted(small_gan(penalties=[]).train_step, spec_of(4))
-    always = counted(small_gan(penalties=[penalties.R1(every=1)]).train_step, spec_of(4))
-    lazy = tf.function(small_gan(penalties=[penalties.R1(every=4)]).train_step).get_concrete_function(spec_of(4))
-    assert never < always
-    assert [product_flops(lazy, then_share=share) for share in (0.0, 1.0)] == [never, always]
-    assert product_flops(lazy, then_share=0.25) == pytest.approx(0.75 * never + 0.25 * always)

@@ -48,7 +48,8 @@ def test_a_traced_function_has_its_operations_and_leaves_its_variables_alone():
     assert len(profiles) == 2
     for profile in profiles:
         assert isinstance(profile, Profile)
-        assert [profile.kinds[kind][1] for kind in ("MatMul", "Tanh", "AssignAddVariableOp", "Exp")] == [1.0] * 4
+        assert [profile.kinds[kind][1] for kind in ("Tanh", "AssignAddVariableOp", "Exp")] == [1.0] * 3
+        assert sum(count for kind, (_, count) in profile.kinds.items() if "MatMul" in kind) == 1.0  # or a faster kind
         assert 0.0 <= profile.idle < profile.wall
         assert all(seconds >= 0.0 for seconds, _ in profile.kinds.values())
     assert variable.numpy() == 2.0

@@ -109,12 +109,11 @@ def _product(shape: Shape) -> float:
 
 @dataclass(frozen=True, eq=False)
 class _Frame:
-    """A function that is called, with its share of calls; `call`: its caller's frame and the inputs it is given."""
+    """A function that is called, with its share of calls; `call`: its caller's frame, and what it is given there."""
 
     nodes: Mapping[str, Any]
     share: float
-    call: tuple["_Frame", Sequence[str]] | None = None
-    arguments: Mapping[str, int] | None = None
+    call: tuple["_Frame", Mapping[str, str]] | None = None
     results: Sequence[str] = ()
     effects: Sequence[str] = ()
 
@@ -125,7 +124,9 @@ class _Library:
     def __init__(self, concrete: Any, then_share: float) -> None:
         graph = concrete.graph
         shaped = graph.as_graph_def(add_shapes=True)
-        used = {node.op for function in (shaped.node, *(f.node_def for f in shaped.library.function)) for node in function}
+        used = {
+            node.op for function in (shaped.node, *(f.node_def for f in shaped.library.function)) for node in function
+        }
         self.operations = _definitions(used)
         self.functions = {function.signature.name: function for function in shaped.library.function}
         self.shares = {"then_branch": then_share, "else_branch": 1.0 - then_share, "f": 1.0}
@@ -149,8 +150,8 @@ class _Library:
             if (id(frame), key := f"{name}:{index}") in seen:
                 continue
             seen.add((id(frame), key))
-            if frame.arguments is not None and name in frame.arguments:
-                waiting.append(self._given(frame, name))
+            if (given := self._given(frame, name)) is not None:
+                waiting.append(given)
                 continue
             node = frame.nodes[name]
             called = list(self._called(frame, node))
@@ -174,17 +175,16 @@ class _Library:
                 self.frames[key] = _Frame(
                     {inner.name: inner for inner in function.node_def},
                     frame.share * self.shares[attribute],
-                    (frame, given),
-                    {argument.name: number for number, argument in enumerate(function.signature.input_arg)},
+                    (frame, {argument.name: source for argument, source in zip(function.signature.input_arg, given)}),
                     [function.ret[result.name] for result in function.signature.output_arg],
                     list(function.control_ret.values()),
                 )
             yield self.frames[key]
 
-    def _given(self, frame: _Frame, argument: str) -> Tensor:
-        assert frame.call is not None and frame.arguments is not None
-        outer, given = frame.call
-        return outer, given[frame.arguments[argument]]
+    def _given(self, frame: _Frame, name: str) -> Tensor | None:
+        """What the caller gives for an argument; None: this is no argument."""
+        caller, given = frame.call or (frame, {})
+        return (caller, given[name]) if name in given else None
 
     def _parsed(self, frame: _Frame, tensor: str) -> tuple[str, int | None]:
         """(node or argument, number of its output) of `node`, `node:1`, `node:output:1`; None for `^node`."""
@@ -207,8 +207,8 @@ class _Library:
 
     def _shape(self, frame: _Frame, tensor: str) -> Shape:
         name, index = self._parsed(frame, tensor)
-        while frame.arguments is not None and name in frame.arguments:
-            frame, tensor = self._given(frame, name)
+        while (given := self._given(frame, name)) is not None:
+            frame, tensor = given
             name, index = self._parsed(frame, tensor)
         shapes = frame.nodes[name].attr["_output_shapes"].list.shape
         shape = tf.TensorShape(shapes[index or 0]) if shapes else tf.TensorShape(None)

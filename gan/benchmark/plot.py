@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from gan import checkpoints
+from gan.benchmark.spread import Spread
 
-__all__ = ["Figure", "Panel", "panels", "scatter", "write_png"]
+__all__ = ["Figure", "Panel", "bars", "panels", "scatter", "write_png"]
 
 STYLE: Any = {
     "font.size": 11,
@@ -84,6 +85,31 @@ def panels(drawn: Sequence[Panel], *, title: str) -> Figure:
                 axes.set_yscale("log")
                 _plain_ticks(axes)
             axes.legend(frameon=False)
+        return figure
+
+
+def bars(groups: Mapping[str, Mapping[str, Sequence[float]]], *, title: str) -> Figure:
+    """A panel of horizontal bars for each label of an x axis: as long as the median of a name's values, their range as
+    a line across its end."""
+    with rc_context(STYLE):
+        rows = max(map(len, groups.values()), default=1)
+        figure = Figure(figsize=(6 * max(1, len(groups)), 1.5 + 0.35 * rows), layout="constrained")
+        figure.suptitle(title)
+        for number, (axes, (x, values)) in enumerate(
+            zip(figure.subplots(1, len(groups), squeeze=False)[0], groups.items())
+        ):
+            spreads = {_short(name, 40): spread for name, known in values.items() if (spread := Spread.of(known))}
+            ranges = [[s.median - s.least for s in spreads.values()], [s.most - s.median for s in spreads.values()]]
+            axes.barh(
+                list(spreads),
+                [spread.median for spread in spreads.values()],
+                xerr=ranges,
+                color=COLOURS[number % len(COLOURS)],
+                alpha=0.85,
+                ecolor="#475569",
+            )
+            axes.invert_yaxis()
+            axes.set(xlabel=x)
         return figure
 
 

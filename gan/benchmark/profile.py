@@ -67,7 +67,7 @@ def traced(concrete: Any, arguments: Sequence[Any], *, calls: int, rounds: int =
 
 def profile_of(steps: Sequence[Any]) -> Profile:
     """The profile of calls whose `StepStats` are given; operations of all devices count alike."""
-    kinds: dict[str, tuple[float, float]] = {}
+    kinds: dict[str, tuple[float, int]] = {}
     wall = idle = 0.0
     for step in steps:
         intervals = []
@@ -76,12 +76,14 @@ def profile_of(steps: Sequence[Any]) -> Profile:
             intervals.append((1e-9 * begin, 1e-9 * end))
             named = _KIND.search(node.timeline_label)
             kind = named[1] if named else node.node_name
-            seconds, count = kinds.get(kind, (0.0, 0.0))
-            kinds[kind] = (seconds + 1e-9 * (end - begin) / len(steps), count + 1 / len(steps))
+            seconds, count = kinds.get(kind, (0.0, 0))
+            kinds[kind] = (seconds + 1e-9 * (end - begin), count + 1)
         begin, end = min(begin for begin, _ in intervals), max(end for _, end in intervals)
-        wall += (end - begin) / len(steps)
-        idle += (end - begin - covered(intervals)) / len(steps)
-    return Profile(kinds, wall, idle)
+        wall += end - begin
+        idle += end - begin - covered(intervals)
+    calls = len(steps)
+    of_one = {kind: (seconds / calls, count / calls) for kind, (seconds, count) in kinds.items()}
+    return Profile(of_one, wall / calls, idle / calls)
 
 
 def covered(intervals: Sequence[Interval]) -> float:
