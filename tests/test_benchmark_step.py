@@ -87,10 +87,12 @@ def rows_of_tables(text):
 def test_tables_tell_rates_and_kinds_of_operations(step):
     text = (step[0] / "table.md").read_text()
     loops, kinds = (rows_of_tables(part)[start:] for part, start in zip(text.split("| kind of operation"), (2, 1)))
-    assert [row[:3] for row in loops] == [["tf-tutorial", name, "2"] for name in run_of(step)["loops"]]
+    assert [row[:2] for row in loops] == [[f"tf-tutorial: {name}", "2"] for name in run_of(step)["loops"]]
     assert [row[0] for row in kinds][-2:] == [OTHERS, NO_OPERATION]
     assert any("Conv2D" in row[0] for row in kinds)
     assert sum(float(row[1].split(" ")[0]) for row in kinds) == pytest.approx(100.0, abs=10.0)  # medians of 2 rounds
+    products = float(text.split("convolutions together: ")[1].split(" ")[0])
+    assert 0 < products < 100
     assert "    gan benchmark step --presets tf-tutorial" in text
     assert size_of(step[0] / "plot.png")[0] > 500
 

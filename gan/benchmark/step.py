@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FIT, BARE, PRODUCT = "fit", "bare loop", "matrix product"
 NO_OPERATION, OTHERS = "(no operation runs)", "(others)"
+PRODUCTS = ("MatMul", "Conv2D")
+"""Parts of the names of their kinds of operation, as TensorFlow optimized the graph."""
 NAMED_KINDS = 16
 """Kinds of operation that are named in the table; the others are in results.json."""
 LEAST_TRACED = 4
@@ -124,8 +126,7 @@ class Step(Benchmark):
                 with_images = loop["images_per_step"] > 0
                 rows.append(
                     [
-                        preset,
-                        name,
+                        f"{preset}: {name}",
                         f"{len(loop['seconds'])}",
                         written(rates["images_per_second"], ",.0f") if with_images else "-",
                         written(rates["of_bare"], ".3f") if with_images else "-",
@@ -139,7 +140,7 @@ class Step(Benchmark):
         return Table(
             f"Train steps on {settings['dataset']}, about {settings['seconds']:g} s a round: median (least to most) of "
             "n rounds, in which all of a preset take turns.",
-            ["preset", "loop", "n", "images/s", "of the bare loop", "MFLOP/image", "GFLOP/s", "of the product"],
+            ["loop", "n", "images/s", "of the bare loop", "MFLOP/image", "GFLOP/s", "of the product"],
             rows,
             [
                 "Images: reals that D sees. FLOPs: of matrix products and convolutions, counted in the graph of one "
@@ -206,9 +207,13 @@ def _by_kind(run: Mapping[str, Any]) -> dict[str, list[float]]:
 def _kinds(preset: str, run: Mapping[str, Any]) -> Table:
     profiles = run["profile"]
     counts = {kind["kind"]: kind["count"] for profile in profiles for kind in profile["kinds"]}
-    by_kind = _by_kind(run)
-    counts[OTHERS] = sum(count for kind, count in counts.items() if kind not in by_kind)
     sums = [profile["idle_seconds"] + sum(k["seconds"] for k in profile["kinds"]) for profile in profiles]
+    by_kind = _by_kind(run)
+    products = [
+        sum(kind["seconds"] for kind in profile["kinds"] if any(part in kind["kind"] for part in PRODUCTS)) / total
+        for profile, total in zip(profiles, sums)
+    ]
+    counts[OTHERS] = sum(count for kind, count in counts.items() if kind not in by_kind)
     return Table(
         f"Where a step of {preset} spends its time, traced: median (least to most) of {len(profiles)} rounds.",
         ["kind of operation", "share of the time (%)", "ms a step", "operations a step"],
@@ -222,6 +227,7 @@ def _kinds(preset: str, run: Mapping[str, Any]) -> Table:
             for kind, seconds in by_kind.items()
         ],
         [
+            f"Matrix products and convolutions together: {written(products, '.1f', scale=100)} %. "
             "Operations that run at the same time count each, so that the sum may exceed the time of a step, "
             f"{written((profile['wall_seconds'] for profile in profiles), ',.3f', scale=1e3)} ms while it is traced."
         ],
