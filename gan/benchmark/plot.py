@@ -58,14 +58,18 @@ class Panel:
     curves: Mapping[str, Points]
     log: bool = False
     """Whether the y axis is logarithmic."""
+    log_x: bool = False
+    """Whether the x axis is, with a tick at each x of the first curve."""
 
 
-def panels(drawn: Sequence[Panel], *, title: str) -> Figure:
-    """Panels side by side."""
+def panels(drawn: Sequence[Panel], *, title: str, columns: int | None = None) -> Figure:
+    """Panels side by side, so many in a row; None: all of them."""
+    columns = columns or len(drawn)
+    rows = -(-len(drawn) // columns)
     with rc_context(STYLE):
-        figure = Figure(figsize=(5 * len(drawn), 4), layout="constrained")
+        figure = Figure(figsize=(5 * columns, 4 * rows), layout="constrained")
         figure.suptitle(title)
-        for axes, panel in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn):
+        for axes, panel in zip(figure.subplots(rows, columns, squeeze=False).flat, drawn):
             for number, (label, points) in enumerate(panel.curves.items()):
                 colour = COLOURS[number % len(COLOURS)]
                 if len(points) == 1:
@@ -79,7 +83,12 @@ def panels(drawn: Sequence[Panel], *, title: str) -> Figure:
                         label=_short(label),
                     )
             axes.set(xlabel=panel.x, ylabel=panel.y)
-            axes.xaxis.set_major_locator(MaxNLocator(4))
+            if panel.log_x:
+                axes.set_xscale("log")
+                axes.set_xticks([x for x, _ in next(iter(panel.curves.values()), ())])
+                axes.xaxis.set_minor_locator(NullLocator())
+            else:
+                axes.xaxis.set_major_locator(MaxNLocator(4))
             axes.xaxis.set_major_formatter("{x:,.0f}")
             if panel.log:
                 axes.set_yscale("log")
