@@ -1,5 +1,6 @@
 import json
 import math
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 import pytest
@@ -114,6 +115,21 @@ def test_growth_tells_the_power_of_each_axis_and_measures_no_point_twice(lawful,
     assert (out / "results.json").read_text() == before
     assert main(options(out, "--seconds", "9")) == 2
     assert "settings.seconds" in capsys.readouterr().err
+
+
+def test_a_point_whose_process_is_killed_ends_the_benchmark_and_keeps_the_others(lawful, monkeypatch, tmp_path, capsys):
+    from gan.benchmark import point
+
+    def killed(config, seconds):
+        if config.optimization.batch_size == 8:
+            raise BrokenProcessPool
+        return lawfully(config, seconds)
+
+    lawfully = point.measured
+    monkeypatch.setattr(point, "measured", killed)
+    assert main(options(tmp_path)) == 1
+    assert "batch-8-0: its process was killed" in capsys.readouterr().err
+    assert list(json.loads((tmp_path / "results.json").read_text())["runs"]) == ["batch-2-0"]
 
 
 def test_a_point_measures_a_step():

@@ -1,12 +1,13 @@
 """gan benchmark growth: time and memory of a train step against batch, width and image size."""
 
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from gan import runtime
 from gan.benchmark.benchmark import Benchmark, Say, provenance
 from gan.benchmark.power_law import PowerLaw
 from gan.benchmark.recipes import check_presets
@@ -14,6 +15,7 @@ from gan.benchmark.record import Record
 from gan.benchmark.spread import Spread, written
 from gan.benchmark.table import Table
 from gan.checks import check, check_positive, check_whole
+from gan.errors import TrainingError
 
 if TYPE_CHECKING:
     from gan.benchmark.plot import Figure, Panel
@@ -83,8 +85,11 @@ class Growth(Benchmark):
                 sizes[axis, value] = runs.parameters(config, point.noise(config))
                 runs.forget()
         for number, (key, axis, value, config) in enumerate(missing, 1):
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-                found = process.submit(point.measured, config, self.seconds).result()
+            try:
+                with ProcessPoolExecutor(1, get_context("spawn"), runtime.load_tensorflow) as process:
+                    found = process.submit(point.measured, config, self.seconds).result()
+            except BrokenExecutor as error:
+                raise TrainingError(f"{key}: its process was killed, perhaps for want of memory") from error
             record.add(key, runs.identity(config), {"axis": axis, "value": value, **sizes[axis, value], **found})
             say(f"{key}, {number} of {len(missing)}: {1e3 * found['seconds_per_step']:,.1f} ms a step")
 

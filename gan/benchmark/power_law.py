@@ -37,4 +37,4 @@ class PowerLaw:
 
     def written(self) -> str:
         """The exponent for people."""
-        return f"{self.exponent:.2f}" + ("" if math.isnan(self.stderr) else f" ± {self.stderr:.2f}")
+        return f"{self.exponent:z.2f}" + ("" if math.isnan(self.stderr) else f" ± {self.stderr:.2f}")
