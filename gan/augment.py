@@ -18,19 +18,23 @@ from gan.errors import InputError
 
 
 class Augmentation(keras.Layer):
-    """`augmentation(images, key)`: images [B, H, W, C] in [-1, 1], key int64 [2] -> [B, H, W, C].
+    """`augmentation(images, key)`: images [B, H, W, C] in [-1, 1], key int64 [2] -> [B, H, W, C], in float32."""
 
-    Works in float32. `strength`, a share in [0, 1], is what `get_config` saves; 0 changes nothing.
-    """
-
-    def __init__(self, strength: float, *, name: str | None = None) -> None:
-        check_share("strength", strength)
+    def __init__(self, *, name: str | None = None) -> None:
         super().__init__(name=name, dtype="float32")
-        self.strength = strength
 
     @abstractmethod
     def call(self, images: Any, key: Any) -> Any:
         """The changed images."""
+
+
+class _OfStrength(Augmentation):
+    """`strength`, a share in [0, 1], is what `get_config` saves; 0 changes nothing."""
+
+    def __init__(self, strength: float, *, name: str | None = None) -> None:
+        check_share("strength", strength)
+        super().__init__(name=name)
+        self.strength = strength
 
     def get_config(self) -> dict[str, Any]:
         return {"strength": self.strength, "name": self.name}
@@ -52,7 +56,7 @@ def _offsets(images: Any, key: Any, limits: tuple[int, int]) -> tuple[Any, Any]:
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class Brightness(Augmentation):
+class Brightness(_OfStrength):
     """Adds a number from -strength to strength to all pixels."""
 
     def __init__(self, strength: float = 0.5, *, name: str | None = None) -> None:
@@ -63,7 +67,7 @@ class Brightness(Augmentation):
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class Contrast(Augmentation):
+class Contrast(_OfStrength):
     """Stretches the differences from the picture's mean by a factor from 1 - strength to 1 + strength."""
 
     def __init__(self, strength: float = 0.5, *, name: str | None = None) -> None:
@@ -75,7 +79,7 @@ class Contrast(Augmentation):
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class Translation(Augmentation):
+class Translation(_OfStrength):
     """Moves the picture by whole pixels, up to `strength` of its height and width; what comes in is 0."""
 
     def __init__(self, strength: float = 0.125, *, name: str | None = None) -> None:
@@ -97,7 +101,7 @@ def _moving(by: Any, length: int) -> Any:
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class Cutout(Augmentation):
+class Cutout(_OfStrength):
     """Sets a rectangle of `strength` times the height and width, centred anywhere in the picture, to 0."""
 
     def __init__(self, strength: float = 0.5, *, name: str | None = None) -> None:
@@ -119,11 +123,11 @@ def _inside(centre: Any, length: int, share: float) -> Any:
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class Chain(keras.Layer):
+class Chain(Augmentation):
     """Augmentations one after the other, each with random numbers of its own."""
 
     def __init__(self, parts: Iterable[Augmentation], *, name: str | None = None) -> None:
-        super().__init__(name=name, dtype="float32")
+        super().__init__(name=name)
         self.parts = list(parts)
 
     def call(self, images: Any, key: Any) -> Any:
@@ -148,7 +152,7 @@ AUGMENTATIONS: dict[str, type[Augmentation]] = {
 }
 
 
-def get(names: Iterable[str]) -> keras.Layer | None:
+def get(names: Iterable[str]) -> Augmentation | None:
     """The augmentations of these names, with their defaults, in this order; None for no name.
 
     Raises `InputError` for an unknown one.

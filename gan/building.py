@@ -36,6 +36,7 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
     """Gives the GAN its optimizers (Adam; cosine decay or a constant rate), its loss, penalties and metrics."""
     options, end = config.optimization, config.learning_rate_end
     weight = () if options.gamma is None else (options.gamma,)
+    lazy = {} if options.penalty_every is None else {"every": options.penalty_every}
 
     def adam(rate: Any, steps: int) -> keras.optimizers.Optimizer:
         if end < 1.0:
@@ -46,7 +47,7 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
         g_optimizer=adam(options.learning_rate, total_steps),
         d_optimizer=adam(options.d_learning_rate or options.learning_rate, total_steps * options.critic_steps),
         loss=options.loss,
-        penalties=[penalties.PENALTIES[name](*weight, every=options.penalty_every) for name in options.penalties],
+        penalties=[penalties.PENALTIES[name](*weight, **lazy) for name in options.penalties],
         critic_steps=options.critic_steps,
         metrics=metrics,
         steps_per_execution=options.steps_per_execution,

@@ -131,12 +131,16 @@ def is_coloured(pixels: np.ndarray) -> bool:
     return bool((pixels != pixels[..., :1]).any())
 
 
+GREY_MODES = ("1", "L", "LA", "La", "I", "F")
+"""Modes of Pillow that hold no colour, beside those of 16 bits."""
+
+
 def has_colour_mode(path: Path) -> bool:
     """Whether the header of an image file promises colours. False for what cannot be read; decodes nothing."""
     try:
         with Image.open(path) as opened:
             if opened.mode != "P":
-                return not opened.mode.startswith(("1", "L", "I", "F"))
+                return opened.mode not in GREY_MODES and not opened.mode.startswith("I;16")
             palette = np.array(opened.getpalette() or [0, 0, 0]).reshape(-1, 3)
             return is_coloured(palette[None])
     except (Image.DecompressionBombError, OSError, SyntaxError, ValueError, RuntimeError):

@@ -144,8 +144,8 @@ class WassersteinGP(OneCentred):
 class DRAGAN(OneCentred):
     """lambda (|grad D(y)| - 1)^2 at y = x + e std u / 2, near reals only. arXiv:1705.07215, eq. 5.
 
-    std is the standard deviation of the batch's pixel values, u uniform in [0, 1] for each of them and e for each
-    picture, as in the authors' code.
+    std is the standard deviation of the batch's pixel values (on several replicas, of each one's part), u uniform in
+    [0, 1] for each of them and e for each picture, as in the authors' code.
     """
 
     name = "dragan"

@@ -13,19 +13,32 @@ PACKAGE = Path(gan.__file__).parent
 ROWS = [
     {"errors"},
     {"checks"},
-    {"images", "config", "tolerance", "archives", "streams"},
+    {"images", "config", "tolerance", "archives", "cards", "streams", "cluster"},
     {"losses", "penalties", "networks", "augment", "metrics", "data", "runtime", "handwriting"},
-    {"sampling", "checkpoints"},
-    {"critic"},
+    {"sampling", "checkpoints", "devices"},
+    {"critic", "averaging", "local_evaluation"},
     {"model", "classifier", "state", "records", "reports"},
     {"callbacks", "building", "fitting", "projection", "perturbation", "quality"},
-    {"endings", "watching"},
+    {"endings", "watching", "sharing", "runs"},
+    {"setup"},
+    {"following"},
     {"training", "evaluation", "classifier_training"},
     {"benchmark"},
     {"cli"},
 ]
 ROW = {module: row for row, modules in enumerate(ROWS) for module in modules}
-WITHOUT_TENSORFLOW = {"errors", "checks", "images", "config", "tolerance", "archives", "state", "records"}
+WITHOUT_TENSORFLOW = {
+    "errors",
+    "checks",
+    "images",
+    "config",
+    "tolerance",
+    "archives",
+    "cards",
+    "cluster",
+    "state",
+    "records",
+}
 SOURCES = sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem not in ("__init__", "__main__"))
 
 

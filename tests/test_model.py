@@ -323,3 +323,20 @@ assert any((a != b).any() for a, b in zip(ends[0], ends[2]))
 """
     done = subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2_000:]
+
+
+@pytest.mark.parametrize(("size", "received"), [(16, "16 images"), (None, "several sizes")])
+def test_critic_steps_that_do_not_divide_the_batch_are_refused(split, size, received):
+    gan = small_gan(critic_steps=3)
+    batches = split.batches(16, steps=2)
+    if size is None:
+        batches = batches.unbatch().batch(15)
+    with pytest.raises(InputError, match=f"cannot be shared evenly by critic_steps=3. .*multiple of 3.*{received}"):
+        gan.fit(batches, verbose=0, shuffle=False)
+
+
+def test_a_layer_that_takes_no_key_is_no_augmentation():
+    with pytest.raises(InputError, match="augment"):
+        GAN(
+            build_generator((8, 8, 1), 2, width=2), build_discriminator((8, 8, 1), width=2), augment=keras.layers.ReLU()
+        )

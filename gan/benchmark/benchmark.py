@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gan import checkpoints, runtime, state
+from gan import checkpoints, cluster, runtime, state
 from gan.benchmark import machine
 from gan.benchmark.record import Record
 from gan.benchmark.table import Table
+from gan.errors import InputError
 
 if TYPE_CHECKING:
     from gan.benchmark.plot import Figure
@@ -69,6 +70,8 @@ class Benchmark(abc.ABC):
         """
         from gan.benchmark.plot import write_png
 
+        if cluster.from_environment() is not None:
+            raise InputError("A benchmark is of one process", expected="no TF_CONFIG", received="several workers")
         self.check()
         checkpoints.check_writable(self.out / TABLE)
         record = Record(self.out, self.name, self.settings())

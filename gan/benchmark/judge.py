@@ -10,7 +10,7 @@ from gan import metrics, networks, sampling
 from gan.classifier import Extractor, as_input
 from gan.data import Dataset
 from gan.evaluation import EVALUATION_SEED
-from gan.evaluation.report import FLOOR_POOL
+from gan.evaluation.report import FLOOR_POOL, at_hand
 from gan.evaluation.sides import FLOOR_DRAWS, Reference
 from gan.quality import quality
 
@@ -36,6 +36,7 @@ class Judge:
     @classmethod
     def of(cls, dataset: Dataset, classifier: keras.Model, *, num: int, seed: int = EVALUATION_SEED) -> "Judge":
         """For a data set with at least `num` test and validation images, and a classifier that may judge it."""
+        dataset = at_hand(dataset)
         rng = np.random.default_rng(seed)
         test, validation = (part.take(rng.permutation(len(part))[:num]) for part in (dataset.test, dataset.validation))
         pool = rng.permutation(len(dataset.train))[: max(2 * num, FLOOR_POOL)]

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from gan.callbacks.scalar import scalar
+
 SHOWN = {
     "g_loss": "g_loss",
     "d_loss": "d_loss",
@@ -49,7 +51,7 @@ class Progress(keras.callbacks.Callback):
         self._mark = (time.monotonic(), self._seen)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._seen = int(self.model.g_optimizer.iterations) * self.images_per_step
+        self._seen = int(scalar(self.model.g_optimizer.iterations)) * self.images_per_step
         speed = f"{self._speed():,.0f}"
         self._bar.update(self._task, completed=self._seen, description="training", speed=speed)
 

@@ -38,15 +38,16 @@ class OptimizationConfig:
     """Gradient penalties on D."""
     gamma: float | None = None
     """Weight of the penalties; None: of each its own default (r1, r2: 0.1, wgan_gp, dragan: 10)."""
-    penalty_every: int = 16
-    """Steps from one computation of the penalties to the next; they count that many times more."""
+    penalty_every: int | None = None
+    """D steps from one computation of the penalties to the next, where they count that many times more; None: of each
+    its own default (r1, r2: 16, wgan_gp, dragan: 1)."""
     critic_steps: int = 1
     """D updates for each G update."""
     steps_per_execution: int = 20
     """Steps that run inside the graph between two looks at the keyboard and the progress bar."""
 
     def __post_init__(self) -> None:
-        for name in ("images", "batch_size", "penalty_every", "critic_steps", "steps_per_execution"):
+        for name in ("images", "batch_size", "critic_steps", "steps_per_execution"):
             check_whole(name, getattr(self, name), 1)
         check_positive("learning_rate", self.learning_rate)
         if self.steps is not None:
@@ -60,6 +61,8 @@ class OptimizationConfig:
         check(0 <= self.beta_2 < 1, "beta_2", "a number from 0 to below 1", self.beta_2)
         if self.gamma is not None:
             check_not_negative("gamma", self.gamma)
+        if self.penalty_every is not None:
+            check_whole("penalty_every", self.penalty_every, 1)
         check(isinstance(self.penalties, tuple), "penalties", "a tuple of names", self.penalties)
         check_different("penalties", self.penalties)
         if None not in (self.epochs, self.steps):

@@ -14,13 +14,13 @@ NO_AVERAGE = 1.0
 PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
     {
         "dcgan": TrainConfig(
-            # widths a quarter of the paper's and its images a quarter as large; Keras' initial weights instead of
-            # N(0, .02); reals and fakes of D in batches of their own, as in the authors' code
+            # differs: a quarter of the width, 4x4 kernels for 5x5, normal latents for uniform ones, Keras' initial
+            # weights for N(0, .02), 28 x 28 digits for 64 x 64 scenes; the length is ours
             model=ModelConfig(
                 conditioning="none", d_norm="batch", latent_dim=100, g_width=32, d_width=32, ema_half_life=NO_AVERAGE
             ),
             optimization=OptimizationConfig(
-                images=600_000,  # the paper trains until it looks good
+                images=600_000,
                 batch_size=128,
                 learning_rate=2e-4,
                 learning_rate_end=1.0,
@@ -31,7 +31,7 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
             source="DCGAN: batch normalization in both networks, Adam of beta_1 .5. arXiv:1511.06434.",
         ),
         "tf-tutorial": TrainConfig(
-            # 50 epochs of 50,000 images: the tutorial trains on the held-out 10,000, too
+            # differs: 50 epochs of 50,000 images, since the tutorial trains on the held-out 10,000, too
             model=ModelConfig(arch="tf_tutorial", conditioning="none", latent_dim=100, ema_half_life=NO_AVERAGE),
             optimization=OptimizationConfig(
                 epochs=50,
@@ -45,14 +45,14 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
             source="TensorFlow's DCGAN tutorial, networks and settings (tensorflow.org/tutorials/generative/dcgan).",
         ),
         "lsgan": TrainConfig(
-            # the widths of the preset dcgan; the paper's D for MNIST-like data has two dense layers at its end
+            # differs: the networks of the preset dcgan for the paper's, which are deeper; the length is ours
             model=ModelConfig(
                 conditioning="none", d_norm="batch", latent_dim=100, g_width=32, d_width=32, ema_half_life=NO_AVERAGE
             ),
             optimization=OptimizationConfig(
                 images=600_000,
                 batch_size=64,
-                learning_rate=2e-4,  # the paper's 1e-3 and 2e-4 are for LSUN and Chinese characters
+                learning_rate=2e-4,
                 learning_rate_end=1.0,
                 beta_1=0.5,
                 beta_2=0.999,
@@ -62,7 +62,8 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
             source="LSGAN: least squares in the place of cross-entropy. arXiv:1611.04076.",
         ),
         "sngan": TrainConfig(
-            # D is the preset dcgan's, narrower than the paper's seven layers of 64 to 512
+            # differs: both networks narrower and shallower (the paper's D has seven layers of 64 to 512 filters); the
+            # hinge loss, which its residual networks have, for its plain ones, too; the length is ours
             model=ModelConfig(
                 conditioning="none", d_norm="spectral", latent_dim=128, g_width=32, d_width=32, ema_half_life=NO_AVERAGE
             ),
@@ -79,10 +80,11 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
             source="SNGAN: every weight of D divided by its spectral norm, hinge loss. arXiv:1802.05957.",
         ),
         "wgan-gp": TrainConfig(
-            # G has batch normalization, which the authors' MNIST network lacks; D, as theirs, has none
+            # differs: half the width, 4x4 kernels for 5x5, batch normalization in G (the authors' network for MNIST has
+            # none in either)
             model=ModelConfig(conditioning="none", latent_dim=128, g_width=32, d_width=32, ema_half_life=NO_AVERAGE),
             optimization=OptimizationConfig(
-                images=3_000_000,  # 12,000 steps of G; the authors' code makes 200,000
+                images=3_000_000,  # that is 12,000 steps of G; the authors' code makes 200,000
                 batch_size=50,
                 learning_rate=1e-4,
                 learning_rate_end=1.0,
@@ -90,14 +92,14 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
                 beta_2=0.9,
                 loss="wasserstein",
                 penalties=("wgan_gp",),
-                gamma=10.0,
-                penalty_every=1,
                 critic_steps=5,
             ),
             source="WGAN-GP: the Wasserstein distance, slopes held at 1, five steps of D. arXiv:1704.00028.",
         ),
         "cgan": TrainConfig(
-            # batch normalization in G and Adam where the paper has dropout, maxout and SGD with momentum
+            # differs: batch normalization in G, leaky ReLU and Adam for dropout, maxout and SGD with momentum; normal
+            # latents for uniform ones; the class enters as a learned embedding, in D a plane of its own, for one-hot
+            # units of a layer; the length is ours
             model=ModelConfig(arch="mlp", conditioning="concat", latent_dim=100, ema_half_life=NO_AVERAGE),
             optimization=OptimizationConfig(
                 images=600_000,
@@ -111,8 +113,9 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
             source="Conditional GAN: dense networks that are given the class as a further input. arXiv:1411.1784.",
         ),
         "r3gan": TrainConfig(
-            # narrower; plain convolutions for grouped ones; both penalties in every fourth step instead of each; the
-            # batch, the half-life and a plain cosine are for runs of minutes
+            # differs, for runs of minutes: narrower, one block a stage for two, plain convolutions for grouped ones, no
+            # augmentation, smaller batches, both penalties in every fourth step for each; a constant gamma and beta_2
+            # and a rate of 1e-3 in a plain cosine for the authors' schedules of all three
             model=ModelConfig(arch="resnet", latent_dim=64, ema_half_life=5_000.0),
             optimization=OptimizationConfig(
                 images=600_000,

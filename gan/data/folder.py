@@ -28,7 +28,7 @@ SUFFIXES = frozenset(
 _SPLITS = ("train", "validation", "test")
 _LOOKALIKES = {*_SPLITS, "training", "val", "valid", "dev", "testing"}
 _AT_ONCE, _THREADS = 32, 8
-_NAMED = 5
+_NAMED = 50
 
 
 class Part(NamedTuple):
@@ -111,7 +111,12 @@ def _listing(folder: Path) -> tuple[list[Path], dict[str, list[Path]]]:
     """Pictures at the top of a folder, and those below each sub-folder that has some: sorted."""
     top: list[Path] = []
     below: dict[str, list[Path]] = {}
-    for where, folders, names in os.walk(folder):
+    seen: set[Path] = set()
+    for where, folders, names in os.walk(folder, onerror=_unreadable, followlinks=True):
+        if (real := Path(where).resolve()) in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         here = Path(where)
         found = [here / name for name in sorted(names) if _is_picture(name)]
@@ -120,6 +125,11 @@ def _listing(folder: Path) -> tuple[list[Path], dict[str, list[Path]]]:
         elif found:
             below.setdefault(here.relative_to(folder).parts[0], []).extend(found)
     return top, dict(sorted(below.items()))
+
+
+def _unreadable(error: OSError) -> None:
+    expected = "one that can be read"
+    raise InputError("This folder cannot be read", expected=expected, received=f"{error.filename}: {error.strerror}")
 
 
 def _is_picture(name: str) -> bool:

@@ -14,7 +14,7 @@ TRAIN_IMAGES = 128_000
 """Made of MNIST's 50,000 training digits; in proportion of fewer. As in arXiv:1705.07761 and arXiv:1712.04086."""
 
 _DIGITS = 50_000
-_SEED = 1_705_07761
+_SEED = 170_507_761
 _PER_CHUNK = 4_096
 
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from gan import images, metrics, networks, perturbation, projection, sampling
+from gan.cards import check_card
 from gan.checks import check, check_seed, check_share, check_whole
 from gan.classifier import Extractor, as_input
 from gan.data import Dataset
@@ -15,7 +16,6 @@ from gan.errors import InputError
 from gan.evaluation.sides import FLOOR_DRAWS, NEAREST, Reference, Side
 from gan.evaluation.words import MEANING, summary
 from gan.metrics import Neighbours
-from gan.reports import check_card
 from gan.tolerance import ErrorRate, samples_needed, verdict
 
 EVALUATION_SEED = 1_000_003
@@ -90,10 +90,10 @@ def evaluate(
     Raises `InputError` when generator, data set and classifier do not belong together.
     """
     check_seed(seed)
-    check_card(dataset.name, card)
+    check_card(dataset.name, card, dataset.image_shape)
     _check_generator(generator, dataset)
     _check_num(num, dataset)
-    dataset = _at_hand(dataset)
+    dataset = at_hand(dataset)
     started = time.monotonic()
     asked = None
     if networks.num_classes(generator):
@@ -157,14 +157,14 @@ def evaluate_pictures(
 
     Raises `InputError` when pictures, data set and classifier do not belong together, or pictures are not finite.
     """
-    check_card(dataset.name, card)
+    check_card(dataset.name, card, dataset.image_shape)
     check_share("tolerance", tolerance)
     num = len(pictures)
     _check_num(num, dataset)
     _check_shape(pictures.shape[1:], dataset)
     check(bool(np.isfinite(pictures).all()), "pictures", "finite images", "NaN or infinity")
     check(float(np.abs(pictures).max()) <= 1.001, "pictures", "values in [-1, 1]", float(np.abs(pictures).max()))
-    dataset = _at_hand(dataset)
+    dataset = at_hand(dataset)
     rng = np.random.default_rng(seed)
     test, validation = (part.take(rng.permutation(len(part))[:num]) for part in (dataset.test, dataset.validation))
     pool = rng.permutation(len(dataset.train))[: max(2 * num, FLOOR_POOL)]  # not all of them, to save half the time
@@ -234,7 +234,7 @@ def evaluate_pictures(
     return Evaluation(report, drawn)
 
 
-def _at_hand(dataset: Dataset) -> Dataset:
+def at_hand(dataset: Dataset) -> Dataset:
     """The data set with no more images than can be compared."""
     return replace(dataset, train=dataset.train.at_most(MOST), validation=dataset.validation.at_most(MOST))
 

@@ -99,8 +99,9 @@ def build_discriminator(
         conditioning: `projection` (the logit gains the inner product of the features with the label's learned
             embedding, arXiv:1802.05637) or `concat` (the label's learned embedding is one more image channel,
             arXiv:1411.1784). Without classes it has no effect.
-        norm: `none`, `batch` (batch normalisation of all hidden layers but the first, arXiv:1511.06434) or `spectral`
-            (every weight over its largest singular value, arXiv:1802.05957; a saved network then needs this package).
+        norm: `none`, `batch` (batch normalisation before each activation but the first, arXiv:1511.06434; in `resnet`
+            before every one) or `spectral` (every weight over its largest singular value, arXiv:1802.05957; a saved
+            network then needs this package).
 
     Raises `InputError` for an unknown `arch`, `conditioning` or `norm`, or a size that it cannot take.
     """

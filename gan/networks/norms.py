@@ -44,4 +44,5 @@ NORMS: dict[str, Norm] = {
     "batch": Norm(hidden=batch_normalization, hidden_bias=False),
     "spectral": Norm(conv=SpectralConv2D, dense=SpectralDense, embedding=SpectralEmbedding),
 }
-"""name -> normalisation of D: none; batch, all hidden layers but the first (arXiv:1511.06434); spectral, all layers."""
+"""name -> normalisation of D: none; batch, before each activation but the first (arXiv:1511.06434; in `resnet`
+before every one); spectral, all layers."""

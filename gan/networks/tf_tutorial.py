@@ -1,7 +1,8 @@
 """The network of TensorFlow's DCGAN tutorial (https://www.tensorflow.org/tutorials/generative/dcgan), for any size.
 
 At 28x28x1, width 64 and 100 latents it has the tutorial's layers and 2,330,944 + 212,865 weights, among them the
-defaults of Keras that the tutorial relies on: momentum .99, slope .3.
+defaults of Keras that the tutorial relies on: momentum .99, slope .3. Its dropout is Keras', whose seed is a variable
+that a state keeps; on several replicas all of them drop alike.
 """
 
 import math

@@ -1,0 +1,68 @@
+"""Every recipe builds, of the parts that its paper has, and takes steps."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from conftest import differs, values
+
+from gan.building import build_gan, compile_gan
+from gan.config import PRESETS
+from gan.data import Dataset, Split
+
+DIGITS = ("mnist", "mnist-unconditional", "mnist-mlp")
+
+
+@pytest.fixture(scope="module", params=PRESETS)
+def preset(request):
+    """(name, preset, its compiled GAN, data of the size that it is for)."""
+    config = PRESETS[request.param]
+    channels, classes = (3, 1_000) if config.data.dataset == "stacked-mnist" else (1, 10)
+    rng = np.random.default_rng(0)
+    part = Split(rng.integers(0, 256, (512, 28, 28, channels), np.uint8), np.arange(512, dtype=np.int32) % classes)
+    keras.utils.set_random_seed(0)
+    data = Dataset(config.data.dataset, classes, part, part, part)
+    gan = build_gan(config, data)
+    compile_gan(gan, config, 100)
+    return request.param, config, gan, data
+
+
+def test_it_has_the_parts_of_its_paper(preset):
+    name, config, gan, _ = preset
+    has = {type(layer).__name__ for layer in gan.discriminator.layers}
+    expected = {
+        "dcgan": ("non_saturating", [], "BatchNormalization", 1),
+        "tf-tutorial": ("non_saturating", [], "Dropout", 1),
+        "lsgan": ("least_squares", [], "BatchNormalization", 1),
+        "sngan": ("hinge", [], "SpectralConv2D", 1),
+        "wgan-gp": ("wasserstein", [("wgan_gp", 10.0, 1)], "Conv2D", 5),
+        "cgan": ("non_saturating", [], "Concatenate", 1),
+        "r3gan": ("relativistic", [("r1", 0.1, 4), ("r2", 0.1, 4)], "Add", 1),
+        "stacked-mnist": ("relativistic", [("r1", 0.1, 16), ("r2", 0.1, 16)], "Conv2D", 1),
+        **dict.fromkeys(DIGITS, ("non_saturating", [("r1", 3.0 if name == "mnist-mlp" else 0.1, 16)], "LeakyReLU", 1)),
+    }[name]
+    strengths = [(p.name, p.get_config().get("gamma", p.get_config().get("weight")), p.every) for p in gan.penalties]
+    assert (config.optimization.loss, strengths, gan.critic_steps) == (expected[0], expected[1], expected[3])
+    assert expected[2] in has
+    papers = set(PRESETS) - {*DIGITS, "tf-tutorial"}
+    assert ("arXiv:" in config.source) == (name in papers or name == "mnist")
+
+
+@pytest.mark.slow
+def test_it_takes_steps(preset):
+    _, config, gan, data = preset
+    before = values(gan.generator)
+    size = config.optimization.batch_size * config.optimization.critic_steps
+    history = gan.fit(data.train.batches(size, steps=2), verbose=0, shuffle=False).history
+    assert all(np.isfinite(value[-1]) for value in history.values()), history
+    assert differs(values(gan.generator), before)
+
+
+def test_the_wgan_gp_of_a_command_line_is_that_of_python():
+    options = replace(PRESETS["mnist"].optimization, loss="wasserstein", penalties=("wgan_gp", "r1"))
+    config = replace(PRESETS["mnist"], optimization=options)
+    part = Split(np.zeros((64, 28, 28, 1), np.uint8), np.arange(64, dtype=np.int32) % 10)
+    gan = build_gan(config, Dataset("blank", 10, part, part, part))
+    compile_gan(gan, config, 10)
+    assert [(penalty.name, penalty.every) for penalty in gan.penalties] == [("wgan_gp", 1), ("r1", 16)]
