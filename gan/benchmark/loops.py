@@ -7,7 +7,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from gan import runtime
+from gan.benchmark.flops import product_flops
 from gan.benchmark.runs import images_per_step
+from gan.building import build_gan, compile_gan
 from gan.callbacks import FiniteLosses
 from gan.config import TrainConfig
 from gan.data import Dataset
@@ -19,7 +22,8 @@ from gan.model import GAN
 class Loop:
     """`run(steps)` makes so many steps, a multiple of `multiple`, and waits for the last.
 
-    `step` is one of them as a concrete function, and `arguments` what it is called with: what FLOPs are counted of.
+    `step` is one of them as a concrete function, `arguments` what it is called with, and `images` the reals that it
+    sees; what it does on a condition, it does in every `every`-th.
     """
 
     run: Callable[[int], None]
@@ -27,6 +31,20 @@ class Loop:
     arguments: Sequence[Any]
     images: int
     multiple: int = 1
+    every: int = 1
+
+    @property
+    def flops(self) -> float:
+        """FLOPs of a step, on average (see `product_flops`)."""
+        return product_flops(self.step, then_share=1.0 / self.every)
+
+
+def compiled(config: TrainConfig, dataset: Dataset) -> GAN:
+    """A GAN as a training run of one device makes it."""
+    with runtime.precision(config.precision):
+        gan = build_gan(config, dataset)
+    compile_gan(gan, config, config.optimization.total_steps(len(dataset.train)))
+    return gan
 
 
 def fit_loop(gan: GAN, config: TrainConfig, dataset: Dataset) -> Loop:
@@ -45,7 +63,7 @@ def fit_loop(gan: GAN, config: TrainConfig, dataset: Dataset) -> Loop:
 
     batch = next(iter(dataset.train.batches(images, steps=1, seed=config.seed)))
     step = tf.function(gan.train_step).get_concrete_function(batch)
-    return Loop(run, step, tf.nest.flatten(batch), images, config.optimization.steps_per_execution)
+    return Loop(run, step, tf.nest.flatten(batch), images, config.optimization.steps_per_execution, _period(gan))
 
 
 def bare_loop(fit: Loop, gan: GAN, config: TrainConfig, dataset: Dataset) -> Loop:
@@ -64,6 +82,14 @@ def bare_loop(fit: Loop, gan: GAN, config: TrainConfig, dataset: Dataset) -> Loo
         made += steps
 
     return replace(fit, run=run, multiple=1)
+
+
+def _period(gan: GAN) -> int:
+    """Steps from one computation of the lazy penalties to the next; 1: there are none."""
+    periods = {penalty.every for penalty in gan.penalties} - {1}
+    if len(periods) > 1:
+        raise ValueError(f"Expected penalties that are due together. Received: every={sorted(periods)}.")
+    return max(periods, default=1)
 
 
 def product_loop(size: int) -> Loop:

@@ -9,10 +9,8 @@ import numpy as np
 
 from gan import runtime
 from gan.benchmark import memory
-from gan.benchmark.flops import product_flops
-from gan.benchmark.loops import bare_loop, fit_loop, seconds_of, steps_in
+from gan.benchmark.loops import bare_loop, compiled, fit_loop, seconds_of, steps_in
 from gan.benchmark.runs import images_per_step, unwatched
-from gan.building import build_gan, compile_gan
 from gan.config import PRESETS, TrainConfig
 from gan.data import Dataset
 
@@ -67,20 +65,18 @@ def measured(config: TrainConfig, seconds: float) -> dict[str, Any]:
     dataset = noise(config)
     memory.reset_peak()
     before = memory.peak_megabytes()
-    gan = build_gan(config, dataset)
-    compile_gan(gan, config, config.optimization.total_steps(len(dataset.train)))
+    gan = compiled(config, dataset)
     fit = fit_loop(gan, config, dataset)
     loop = bare_loop(fit, gan, config, dataset)
     first = seconds_of(loop, 1)
     steps = steps_in(loop, seconds)
     taken = seconds_of(loop, steps)
     after = memory.peak_megabytes()
-    every = config.optimization.penalty_every if config.optimization.penalties else 1
     return {
         "seconds_per_step": taken / steps,
         "steps": steps,
         "first_seconds": first,
         "images_per_step": loop.images,
-        "flops_per_step": product_flops(loop.step, then_share=1.0 / every),
+        "flops_per_step": loop.flops,
         "megabytes": None if before is None or after is None else after - before,
     }

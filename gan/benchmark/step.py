@@ -85,17 +85,13 @@ class Step(Benchmark):
     def _of(self, preset: str, config: TrainConfig, dataset: "Dataset", say: Say) -> dict[str, Any]:
         """{"loops": {name: what was measured of it}, "profile": [one a round]} of a preset."""
         from gan.benchmark import loops
-        from gan.benchmark.flops import product_flops
         from gan.benchmark.profile import traced
         from gan.benchmark.tutorial import peers
-        from gan.building import build_gan, compile_gan
 
-        gan = build_gan(config, dataset)
-        compile_gan(gan, config, config.optimization.total_steps(len(dataset.train)))
+        gan = loops.compiled(config, dataset)
         fit = loops.fit_loop(gan, config, dataset)
         timed = {FIT: fit, BARE: loops.bare_loop(fit, gan, config, dataset), **peers(preset, config, dataset)}
         timed[PRODUCT] = loops.product_loop(self.size)
-        every = config.optimization.penalty_every if config.optimization.penalties else 1
         first = {name: loops.seconds_of(loop, loop.multiple) for name, loop in timed.items()}
         steps = dict.fromkeys(timed, loops.steps_in(fit, self.seconds))
         steps[PRODUCT] = loops.steps_in(timed[PRODUCT], self.seconds)
@@ -105,11 +101,11 @@ class Step(Benchmark):
                 seconds[name].append(loops.seconds_of(loop, steps[name]))
             rates = (f"{name} {steps[name] / taken[-1]:,.1f}" for name, taken in seconds.items())
             say(f"{preset}: round {number} of {self.rounds}, steps/s: {', '.join(rates)}")
-        profiles = traced(fit.step, fit.arguments, calls=max(LEAST_TRACED, every), rounds=self.rounds)
+        profiles = traced(fit.step, fit.arguments, calls=max(LEAST_TRACED, fit.every), rounds=self.rounds)
         measured = {
             name: {
                 "images_per_step": loop.images,
-                "flops_per_step": product_flops(loop.step, then_share=1.0 / every),
+                "flops_per_step": loop.flops,
                 "first_seconds": first[name],
                 "steps": steps[name],
                 "seconds": seconds[name],
