@@ -163,4 +163,4 @@ def get(names: Iterable[str]) -> Augmentation | None:
             raise InputError(
                 "Unknown `augment`", expected=f"some of {list(AUGMENTATIONS)}", received=f"augment={name!r}"
             )
-    return Chain(AUGMENTATIONS[name]() for name in names) if names else None  # type: ignore[call-arg]
+    return Chain(AUGMENTATIONS[name]() for name in names) if names else None
