@@ -3,7 +3,6 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from gan import GAN, build_discriminator, build_generator
 from gan.benchmark.flops import product_flops
 
 B, H, W, C = 6, 12, 10, 3
@@ -117,22 +116,3 @@ def test_tensorflows_own_profiler_counts_the_same_products():
     options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation()).with_empty_output()
     found = profiler.profile(graph=concrete.graph, options=options.build()).total_float_ops
     assert product_flops(concrete) == pytest.approx(found, rel=0.02)  # it counts the sum's additions, too
-
-
-def spec_of(batch):
-    return tf.TensorSpec((batch, 28, 28, 1)), tf.TensorSpec((batch,), tf.int32)
-
-
-def test_a_step_of_the_tutorials_networks_by_hand():
-    dense, first, second, last = 2 * 100 * 12544, 2 * 49 * 256 * 128 * 25, 2 * 49 * 128 * 64 * 25, 2 * 196 * 64 * 25
-    generator, discriminator = dense + first + second + last, last + second + 2 * 6272
-    networks = (
-        build_generator((28, 28, 1), 100, arch="tf_tutorial"),
-        build_discriminator((28, 28, 1), arch="tf_tutorial"),
-    )
-    gan = GAN(*networks)
-    gan.compile("adam", "adam")
-    updates_g = 3 * generator - dense  # no gradient of the latents
-    updates_d = 3 * discriminator - last  # nor of the images
-    through_d = 2 * discriminator  # nor of D's weights
-    assert counted(gan.train_step, spec_of(2)) == 2 * updates_g + 4 * updates_d + 2 * through_d

@@ -127,11 +127,12 @@ def test_a_point_whose_process_is_killed_ends_the_benchmark_and_keeps_the_others
 
     lawfully = point.measured
     monkeypatch.setattr(point, "measured", killed)
-    assert main(options(tmp_path)) == 1
+    assert main(options(tmp_path, "--widths", "--sizes")) == 1
     assert "batch-8-0: its process was killed" in capsys.readouterr().err
     assert list(json.loads((tmp_path / "results.json").read_text())["runs"]) == ["batch-2-0"]
 
 
+@pytest.mark.slow
 def test_a_point_measures_a_step():
     from gan.benchmark import point
 
