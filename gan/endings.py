@@ -43,13 +43,19 @@ def broken_off(folder: Path, gan: GAN, keeper: callbacks.TrainingState, say: Say
             left = f"nothing was saved yet: {folder} is removed"
         step = int(scalar(gan.g_optimizer.iterations))
         say(f"Broken off at step {step}; {left}")
-        found = re.search(r"(d_loss|g_loss) : Tensor had (NaN|Inf)", str(error))
-        if isinstance(error, tf.errors.InvalidArgumentError) and found:
-            advice = f" (gan train --init-from {folder} --learning-rate ...)" if folder.exists() else ""
-            raise TrainingError(
-                f"{found[1]} became {found[2]} at step {step + 1}. A lower learning rate may help{advice}."
-            ) from error
+        advice = f" (gan train --init-from {folder} --learning-rate ...)" if folder.exists() else ""
+        no_number = loss_error(error, step, advice)
+        if no_number is not None:
+            raise no_number from error
         raise
+
+
+def loss_error(error: BaseException, step: int, advice: str = "") -> TrainingError | None:
+    """What is said of a loss that was no number in the step after `step`; None: this error is another one."""
+    found = re.search(r"(d_loss|g_loss) : Tensor had (NaN|Inf)", str(error))
+    if not isinstance(error, tf.errors.InvalidArgumentError) or found is None:
+        return None
+    return TrainingError(f"{found[1]} became {found[2]} at step {step + 1}. A lower learning rate may help{advice}.")
 
 
 def check_restart(folder: Path, saved: State | None, damaged: list[str]) -> None:

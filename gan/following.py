@@ -3,10 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
-from gan import callbacks, devices, setup, sharing
+import tensorflow as tf
+
+from gan import callbacks, preparing, replicas, sharing
+from gan.callbacks.scalar import scalar
 from gan.config import TrainConfig
 from gan.data import Dataset
 from gan.devices import Fleet
+from gan.endings import loss_error
 
 
 def follow(fleet: Fleet, own: TrainConfig | None, dataset: Dataset | None) -> dict[str, Any]:
@@ -18,10 +22,10 @@ def follow(fleet: Fleet, own: TrainConfig | None, dataset: Dataset | None) -> di
     """
     strategy = fleet.strategy
     config = sharing.options_from_chief(strategy, own or TrainConfig(), own)
-    dataset = dataset or setup.load(config.data)
+    dataset = dataset or preparing.load(config.data)
     sharing.same_data(strategy, dataset)
     saved = sharing.state_from_chief(strategy, None)
-    prepared = setup.compiled(replace(config, init_from=None), dataset, fleet, quiet)
+    prepared = preparing.compiled(replace(config, init_from=None), dataset, fleet, quiet)
     rules = prepared.rules(quiet)
     interrupt = callbacks.StopOnInterrupt(fleet.anywhere)
     schedule = prepared.schedule
@@ -38,8 +42,11 @@ def follow(fleet: Fleet, own: TrainConfig | None, dataset: Dataset | None) -> di
     else:
         keeper.restore(prepared.gan, saved)
         first_step = schedule.total_steps if saved.stopped else saved.step
-    prepared.fit([callbacks.FiniteLosses(), *rules, keeper, interrupt], first_step)
-    return devices.from_chief(strategy, None)
+    try:
+        prepared.fit([callbacks.FiniteLosses(), *rules, keeper, interrupt], first_step)
+    except tf.errors.InvalidArgumentError as error:
+        raise loss_error(error, int(scalar(prepared.gan.g_optimizer.iterations))) or error from error
+    return replicas.from_chief(strategy, None)
 
 
 def quiet(line: str) -> None:

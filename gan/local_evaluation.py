@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gan import devices
+from gan import replicas
 from gan.errors import InputError
 
 
@@ -24,7 +24,7 @@ def evaluate(
     Raises `InputError` for metrics that the workers share: the chief could not read them alone.
     """
     metrics = gan.evaluation_metrics
-    if devices.has_several_workers(gan.distribute_strategy):
+    if replicas.has_several_workers(gan.distribute_strategy):
         shared = [
             m.name for m in metrics if any(isinstance(v.value, tf.distribute.DistributedValues) for v in m.variables)
         ]
@@ -33,9 +33,9 @@ def evaluate(
             raise InputError("The workers share metrics", expected=expected, received=", ".join(shared))
     for metric in metrics:
         metric.reset_state()
-    if devices.is_chief(gan.distribute_strategy):
+    if replicas.is_chief(gan.distribute_strategy):
         for number, batch in enumerate(x):
             measure(batch, tf.constant(number, tf.int64))
     results = {name: float(value) for name, value in gan.get_metrics_result().items()}
-    results = devices.from_chief(gan.distribute_strategy, results)
+    results = replicas.from_chief(gan.distribute_strategy, results)
     return results if return_dict else list(results.values())

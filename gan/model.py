@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from gan import averaging, devices, local_evaluation, losses, networks, sampling
+from gan import averaging, local_evaluation, losses, networks, replicas, sampling
 from gan.augment import Augmentation
 from gan.checks import check, check_different, check_positive, check_seed, check_whole
 from gan.critic import Critic
@@ -143,7 +143,7 @@ class GAN(keras.Model):
         """
         real, labels = self._unpack(data)
         if self.critic_steps > 1:
-            devices.check_shares(1, real.shape[0], self.critic_steps)
+            replicas.check_shares(1, real.shape[0], self.critic_steps)
         context = tf.distribute.get_replica_context()
         replica = context.replica_id_in_sync_group
         reals = tf.split(real, self.critic_steps)
@@ -162,7 +162,7 @@ class GAN(keras.Model):
         names = self.step_means.names
         self.step_means.update_state(tf.stack([values[n] for n in names]), tf.stack([weights[n] for n in names]))
         # Keras takes the mean of logs over replicas, and over the first axis where these are in several processes
-        rank = [1] if devices.has_several_workers(self.distribute_strategy) else []
+        rank = [1] if replicas.has_several_workers(self.distribute_strategy) else []
         return {name: tf.reshape(values[name], rank) for name in names}
 
     def update_discriminator(self, real: Any, fake: Any, labels: Any = None) -> tuple[dict[str, tuple[Any, Any]], Any]:
@@ -180,7 +180,7 @@ class GAN(keras.Model):
                 value, due = self._critic.penalty(penalty, number, real, fake, labels, step)
                 total += penalty.every * value
                 logs[penalty.name] = (value, due)
-        devices.apply_gradients(self.d_optimizer, tape, total, self.discriminator, "d_loss")
+        replicas.apply_gradients(self.d_optimizer, tape, total, self.discriminator, "d_loss")
         logs["d_loss"] = (d_loss, 1.0)
         scores = ops.mean(real_logits), ops.mean(fake_logits)
         boundary = self.adversarial_loss.boundary
@@ -202,7 +202,7 @@ class GAN(keras.Model):
             if self.adversarial_loss.relativistic:
                 real_logits = self._critic.of_real(real, labels, step)
             loss = ops.mean(self.adversarial_loss.generator(real_logits, fake_logits))
-        devices.apply_gradients(self.g_optimizer, tape, loss, self.generator, "g_loss")
+        replicas.apply_gradients(self.g_optimizer, tape, loss, self.generator, "g_loss")
         return loss
 
     def _apply(self, network: keras.Model, x: Any, labels: Any, *, training: bool | None) -> Any:
@@ -220,7 +220,7 @@ class GAN(keras.Model):
         Raises `InputError` when these cannot share a batch evenly.
         """
         if isinstance(x, tf.data.Dataset) and self.distribute_strategy.num_replicas_in_sync > 1:
-            x, steps = devices.distributed(self.distribute_strategy, x, self.critic_steps)
+            x, steps = replicas.distributed(self.distribute_strategy, x, self.critic_steps)
             options = {"steps_per_epoch": steps, **options}
         return super().fit(x, *args, **options)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from gan import devices, records
+from gan import records, replicas
 from gan.callbacks.training_state import variables_of
 from gan.config import TrainConfig, config_from_dict
 from gan.data import Dataset
@@ -21,7 +21,7 @@ def options_from_chief(strategy: tf.distribute.Strategy, config: TrainConfig, ow
 
     Raises `InputError` when they are others than `own`, the ones that this worker was started with (None: any will do).
     """
-    received = config_from_dict(devices.from_chief(strategy, config.as_dict()))
+    received = config_from_dict(replicas.from_chief(strategy, config.as_dict()))
     if own is not None and own != received:
         ours, theirs = own.as_dict(), received.as_dict()
         different = [name for name in theirs if ours[name] != theirs[name]]
@@ -35,10 +35,10 @@ def options_from_chief(strategy: tf.distribute.Strategy, config: TrainConfig, ow
 
 def same_data(strategy: tf.distribute.Strategy, dataset: Dataset) -> None:
     """Raises `InputError` where the training images are others than the chief's. Each worker must call this."""
-    if not devices.has_several_workers(strategy):
+    if not replicas.has_several_workers(strategy):
         return
     fingerprint = records.fingerprint(dataset)
-    expected = devices.from_chief(strategy, fingerprint)
+    expected = replicas.from_chief(strategy, fingerprint)
     if expected != fingerprint:
         raise InputError(
             "The workers have different training images",
@@ -49,9 +49,9 @@ def same_data(strategy: tf.distribute.Strategy, dataset: Dataset) -> None:
 
 def state_from_chief(strategy: tf.distribute.Strategy, saved: State | None) -> State | None:
     """The state that the chief goes on from, or None. Each worker must call this."""
-    if not devices.has_several_workers(strategy):
+    if not replicas.has_several_workers(strategy):
         return saved
-    facts = devices.from_chief(strategy, None if saved is None else asdict(replace(saved, arrays={})))
+    facts = replicas.from_chief(strategy, None if saved is None else asdict(replace(saved, arrays={})))
     if facts is None:
         return None
     return State(**{**facts, "arrays": _arrays_from_chief(strategy, {} if saved is None else saved.arrays)})
@@ -59,7 +59,7 @@ def state_from_chief(strategy: tf.distribute.Strategy, saved: State | None) -> S
 
 def weights_from_chief(strategy: tf.distribute.Strategy, gan: GAN) -> None:
     """Gives all variables of a GAN the chief's values. Each worker must call this."""
-    if not devices.has_several_workers(strategy):
+    if not replicas.has_several_workers(strategy):
         return
     variables = variables_of(gan)
     arrays = {name: np.asarray(variable) for name, variable in variables.items()}
@@ -70,5 +70,5 @@ def weights_from_chief(strategy: tf.distribute.Strategy, gan: GAN) -> None:
 def _arrays_from_chief(strategy: tf.distribute.Strategy, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     packed = io.BytesIO()
     np.savez(packed, allow_pickle=False, **arrays)
-    with np.load(io.BytesIO(devices.bytes_from_chief(strategy, packed.getvalue())), allow_pickle=False) as archive:
+    with np.load(io.BytesIO(replicas.bytes_from_chief(strategy, packed.getvalue())), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}

@@ -9,14 +9,14 @@ from typing import Any
 import keras
 from rich.console import Console
 
-from gan import callbacks, checkpoints, cluster, devices, following, records, runs, setup, sharing, state
+from gan import callbacks, checkpoints, cluster, devices, following, preparing, records, replicas, runs, sharing, state
 from gan.callbacks.scalar import scalar
 from gan.config import TrainConfig, config_from_dict
 from gan.data import Dataset
 from gan.devices import Fleet
 from gan.endings import Say, broken_off, check_restart, going_on, way_on
+from gan.preparing import Prepared
 from gan.runs import Run
-from gan.setup import Setup
 from gan.state import State
 from gan.watching import outcome
 
@@ -142,14 +142,14 @@ def _prepared(
     fleet: Fleet,
     say: Say,
     record: dict[str, Any] | None = None,
-) -> Setup:
+) -> Prepared:
     """The run, ready for its first step; the other workers hear on the way what they need for theirs."""
-    dataset = dataset or setup.load(config.data)
+    dataset = dataset or preparing.load(config.data)
     if record is not None:
         records.check_dataset(record, dataset)
     sharing.same_data(fleet.strategy, dataset)
     sharing.state_from_chief(fleet.strategy, saved)
-    prepared = setup.compiled(config, dataset, fleet, say)
+    prepared = preparing.compiled(config, dataset, fleet, say)
     if record is not None:
         records.check_probe(record, prepared.watched.probe)
     if saved is None:
@@ -160,7 +160,7 @@ def _prepared(
 def _run(
     folder: Path,
     record: dict[str, Any],
-    prepared: Setup,
+    prepared: Prepared,
     saved: State | None,
     say: Say,
     listeners: Sequence[keras.callbacks.Callback],
@@ -233,7 +233,7 @@ def _run(
     if interrupt.interrupted:
         say(f"Interrupted at step {steps:,}; {way_on(folder, keeper.last)}")
     run = runs.left(folder, record, signal=interrupt.signal)
-    devices.from_chief(prepared.fleet.strategy, run.as_dict())
+    replicas.from_chief(prepared.fleet.strategy, run.as_dict())
     return run
 
 

@@ -125,13 +125,14 @@ def each_line(hear: Callable[[int], None]) -> Any:
 
 def _signal_at(step: int, number: int, delay: float) -> None:
     from gan.callbacks import Progress
+    from gan.callbacks.scalar import scalar
 
     hear, sent = Progress.on_train_batch_end, False
 
     def sending(self: Any, batch: int, logs: Any = None) -> None:
         nonlocal sent
         hear(self, batch, logs)
-        if not sent and int(self.model.g_optimizer.iterations) >= step:
+        if not sent and int(scalar(self.model.g_optimizer.iterations)) >= step:
             sent = True
             if delay:
                 threading.Timer(delay, os.kill, (os.getpid(), number)).start()
@@ -174,12 +175,12 @@ def _serve() -> None:
     from gan import runtime
 
     runtime.load_tensorflow()
-    from gan import setup
+    from gan import preparing
     from gan.cli.main import main
     from gan.data import load_dataset
 
     digits = load_dataset("mnist5k")
-    setup.load_dataset = lambda name, **options: digits if name == digits.name else load_dataset(name, **options)
+    preparing.load_dataset = lambda name, **options: digits if name == digits.name else load_dataset(name, **options)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     for line in sys.stdin:
         request = json.loads(line)

@@ -13,12 +13,12 @@ from conftest import OFFLINE, TOY, assert_same, assert_same_run, rows_of, small_
 from test_cluster import free_ports
 from test_training import QUICK
 
-from gan import build_generator, callbacks, devices, load_generator, runtime, train
+from gan import build_generator, callbacks, devices, load_generator, replicas, runtime, train
 from gan.averaging import averaged_copy
 from gan.config import StoppingConfig
 from gan.errors import InputError
 
-REPLICAS = Path(__file__).with_name("replicas.py")
+REPLICAS = Path(__file__).with_name("replica_training.py")
 UNWATCHED = [*TOY, "--probe", "none"]
 
 
@@ -94,13 +94,13 @@ def test_mixed_precision_trains_and_leaves_a_float32_generator(tmp_path, monkeyp
     seen = []
     options = replace(QUICK.optimization, steps=2)
     config = replace(QUICK, precision="mixed_bfloat16", optimization=options, stopping=StoppingConfig(probe="none"))
-    fit = devices.apply_gradients
+    fit = replicas.apply_gradients
 
     def watched(optimizer, tape, loss, network, name):
         seen.append((network.layers[-3].compute_dtype, loss.dtype, {v.dtype for v in network.variables}))
         fit(optimizer, tape, loss, network, name)
 
-    monkeypatch.setattr(devices, "apply_gradients", watched)
+    monkeypatch.setattr(replicas, "apply_gradients", watched)
     run = train(config, output=tmp_path)
     assert {compute for compute, _, _ in seen} == {"bfloat16"}
     assert {loss for _, loss, _ in seen} == {tf.float32}
@@ -154,19 +154,19 @@ def test_more_devices_than_there_are(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("replicas", "size", "critic_steps", "received"),
+    ("count", "size", "critic_steps", "received"),
     [(2, 9, 1, "9 images"), (4, 12, 2, "12 images"), (2, None, 1, "several sizes")],
 )
-def test_a_batch_that_replicas_cannot_share(replicas, size, critic_steps, received):
+def test_a_batch_that_replicas_cannot_share(count, size, critic_steps, received):
     with pytest.raises(InputError, match=f"cannot be shared evenly.*{received}"):
-        devices.check_shares(replicas, size, critic_steps)
-    devices.check_shares(2, 8, 2)
+        replicas.check_shares(count, size, critic_steps)
+    replicas.check_shares(2, 8, 2)
 
 
 def test_one_process_hears_itself():
     strategy = tf.distribute.get_strategy()
-    assert devices.from_chief(strategy, {"a": [1, None]}) == {"a": [1, None]}
-    assert [devices.any_worker(strategy, flag) for flag in (True, False)] == [True, False]
+    assert replicas.from_chief(strategy, {"a": [1, None]}) == {"a": [1, None]}
+    assert [replicas.any_worker(strategy, flag) for flag in (True, False)] == [True, False]
 
 
 def test_the_signal_of_another_process_stops_this_one_at_a_step_that_all_look_at():
@@ -282,6 +282,17 @@ def test_a_signal_to_one_worker_ends_both_and_saves(nursery, tmp_path):
     fault = {"worker0": {"at_step": 3, "send": signal.SIGTERM}}
     ended = wait_both(nursery, start_two(nursery, tmp_path, *command, **fault))
     assert [status for status, _ in ended] == [143, 143], ended
+    assert load_generator(tmp_path / "worker0" / "run")
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_no_number_on_one_worker_ends_both(nursery, tmp_path):
+    ended = wait_both(
+        nursery, start_two(nursery, tmp_path, "train", *UNWATCHED, "--output", "run", worker1={"poison_step": 9})
+    )
+    assert [status for status, _ in ended] == [1, 1], ended
+    assert all("Traceback" not in said for _, said in ended), ended
+    assert any("d_loss became NaN at step 9" in said for _, said in ended), ended
     assert load_generator(tmp_path / "worker0" / "run")
 
 

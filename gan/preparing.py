@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import keras
 
-from gan import devices, runtime
+from gan import replicas, runtime
 from gan.building import build_gan, compile_gan
 from gan.config import DataConfig, TrainConfig
 from gan.data import Dataset, load_dataset
@@ -16,7 +16,7 @@ from gan.watching import Watch, check_monitor, stopping_callbacks, watch
 
 
 @dataclass(frozen=True)
-class Setup:
+class Prepared:
     """A run that is ready for its first step."""
 
     config: TrainConfig
@@ -55,10 +55,10 @@ def load(options: DataConfig) -> Dataset:
     return load_dataset(options.dataset, fallback=options.dataset_fallback, **options.loading)
 
 
-def compiled(config: TrainConfig, dataset: Dataset, fleet: Fleet, say: Callable[[str], None]) -> Setup:
+def compiled(config: TrainConfig, dataset: Dataset, fleet: Fleet, say: Callable[[str], None]) -> Prepared:
     """Builds and compiles what the options ask for. Raises `InputError` when it does not fit the data or devices."""
     schedule = schedule_of(config, dataset)
-    devices.check_shares(fleet.replicas, schedule.images_per_step, config.optimization.critic_steps)
+    replicas.check_shares(fleet.replicas, schedule.images_per_step, config.optimization.critic_steps)
     per_interval = schedule.interval_steps * schedule.images_per_step
     with fleet.strategy.scope(), runtime.precision(config.precision):
         gan = build_gan(config, dataset)
@@ -70,4 +70,4 @@ def compiled(config: TrainConfig, dataset: Dataset, fleet: Fleet, say: Callable[
         f"{dataset.title}: {len(dataset.train):,} training images; {schedule.total_steps:,} steps of "
         f"{schedule.images_per_step}, that is {schedule.total_steps * schedule.images_per_step:,} images"
     )
-    return Setup(config, dataset, fleet, gan, schedule, watched)
+    return Prepared(config, dataset, fleet, gan, schedule, watched)

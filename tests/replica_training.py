@@ -1,4 +1,4 @@
-"""Trains a small GAN for 20 steps as one of several replicas, or alone: python replicas.py WEIGHTS DEVICES.
+"""Trains a small GAN for 20 steps as one of several replicas, or alone: python replica_training.py WEIGHTS DEVICES.
 
 SGD, two critic steps, batch normalization in G, a lazy penalty, and latents from one table that the replicas
 share as they share the reals: however many they are, the weights that are written are the same to rounding.
