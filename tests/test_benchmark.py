@@ -133,7 +133,7 @@ TINY = {"asked": ASKED, "free": replace(ASKED, model=replace(ASKED.model, condit
 def _tiny(digits):
     """Tiny presets, and the embedded digits read once only."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("gan.data", "gan.setup"):
+        for module in ("gan.data", "gan.preparing"):
             patch.setattr(f"{module}.load_dataset", lambda name, **_: {"mnist5k": digits}[name])
         patch.setattr("gan.benchmark.recipes.PRESETS", TINY)
         yield

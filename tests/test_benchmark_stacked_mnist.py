@@ -92,7 +92,7 @@ def test_what_is_no_stack_is_refused():
 
 @pytest.fixture
 def _stacks_at_hand(stacks, monkeypatch):
-    for module in ("gan.data", "gan.setup"):
+    for module in ("gan.data", "gan.preparing"):
         monkeypatch.setattr(f"{module}.load_dataset", lambda name, **_: {"stacked-mnist": stacks}[name])
     monkeypatch.setattr(stacked_mnist, "PRESETS", {"tiny": TINY, "classes": TrainConfig()})
     monkeypatch.setattr("gan.benchmark.recipes.PRESETS", {"tiny": TINY})
