@@ -13,7 +13,7 @@ PACKAGE = Path(gan.__file__).parent
 ROWS = [
     {"errors"},
     {"checks"},
-    {"images", "config", "tolerance", "archives", "streams"},
+    {"images", "config", "tolerance", "archives", "arrays", "streams", "bar"},
     {"losses", "penalties", "networks", "augment", "metrics", "data", "runtime", "handwriting"},
     {"sampling", "checkpoints"},
     {"critic"},
@@ -25,7 +25,18 @@ ROWS = [
     {"cli"},
 ]
 ROW = {module: row for row, modules in enumerate(ROWS) for module in modules}
-WITHOUT_TENSORFLOW = {"errors", "checks", "images", "config", "tolerance", "archives", "state", "records"}
+WITHOUT_TENSORFLOW = {
+    "errors",
+    "checks",
+    "images",
+    "config",
+    "tolerance",
+    "archives",
+    "arrays",
+    "bar",
+    "state",
+    "records",
+}
 SOURCES = sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem not in ("__init__", "__main__"))
 
 
