@@ -118,9 +118,9 @@ class Sample:
         began, done = time.monotonic(), 0
         with closing(ahead(self._draw(generator, classes), AHEAD)) as batches:
             for batch in batches:
-                yield images.to_uint8(batch)
                 done += len(batch)
                 bar.update(task, completed=done, speed=f"{done / max(time.monotonic() - began, 1e-9):,.0f}")
+                yield images.to_uint8(batch)
 
     def _draw(self, generator: Any, classes: int) -> Iterator[np.ndarray]:
         """Batches in [-1, 1], none of which reaches over the end of a file."""
