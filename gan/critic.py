@@ -1,5 +1,6 @@
 """The discriminator as a train step asks it: through the augmentation, with the labels and a step's random numbers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -7,6 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from gan import networks, sampling
+from gan.errors import InputError
 from gan.penalties import Penalty
 
 _REAL, _FAKE, _GENERATOR, _GENERATOR_REAL, _PENALTIES = range(5)
@@ -27,6 +29,19 @@ class Critic:
         self.augment = augment
         self.seed = seed
         self._joint_pass = not networks.has_batch_statistics(discriminator)
+
+    def check_penalties(self, penalties: Sequence[Penalty], replicas: int) -> None:
+        """Raises `InputError` for penalties of a D with batch statistics on several replicas.
+
+        These meet for the statistics, which they cannot do inside the `tf.cond` of a lazy penalty; and the second
+        derivative through shared statistics is not that of one process: weights differed by 1e-3 after 20 steps.
+        """
+        if penalties and not self._joint_pass and replicas > 1:
+            raise InputError(
+                "Replicas cannot share the penalties of a discriminator with batch statistics",
+                expected="one device, no penalties, or a discriminator without batch normalization",
+                received=", ".join(penalty.name for penalty in penalties),
+            )
 
     def of_both(self, real: Any, fake: Any, labels: Any, step: Any) -> tuple[Any, Any]:
         """Logits of reals and of fakes, in one pass where D's output for a picture does not depend on the others."""
@@ -60,7 +75,8 @@ class Critic:
     def _logits(self, images: Any, labels: Any, step: Any, use: int) -> Any:
         if self.augment is not None:
             images = self.augment(images, self._key(step, use))
-        return self.discriminator(images if labels is None else [images, labels], training=True)
+        logits = self.discriminator(images if labels is None else [images, labels], training=True)
+        return ops.cast(logits, "float32")
 
     def _key(self, step: Any, use: int) -> Any:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group

@@ -10,6 +10,7 @@ import tensorflow as tf
 from rich.console import Console
 
 from gan import callbacks, checkpoints, state
+from gan.callbacks.scalar import scalar
 from gan.errors import InputError, TrainingError
 from gan.fitting import Schedule
 from gan.model import GAN
@@ -40,7 +41,7 @@ def broken_off(folder: Path, gan: GAN, keeper: callbacks.TrainingState, say: Say
         else:
             shutil.rmtree(folder, ignore_errors=True)
             left = f"nothing was saved yet: {folder} is removed"
-        step = int(gan.g_optimizer.iterations)
+        step = int(scalar(gan.g_optimizer.iterations))
         say(f"Broken off at step {step}; {left}")
         found = re.search(r"(d_loss|g_loss) : Tensor had (NaN|Inf)", str(error))
         if isinstance(error, tf.errors.InvalidArgumentError) and found:

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from gan import losses, networks, sampling
+from gan import averaging, devices, local_evaluation, losses, networks, sampling
 from gan.checks import check_different, check_positive, check_seed, check_whole
 from gan.critic import Critic
 from gan.errors import InputError
@@ -70,8 +70,7 @@ class GAN(keras.Model):
         check_seed(seed)
         self.generator = generator
         self.discriminator = discriminator
-        self.generator_ema = keras.models.clone_model(generator)
-        self.generator_ema.set_weights(generator.get_weights())
+        self.generator_ema = averaging.averaged_copy(generator)
         self.augment = augment
         self.ema_half_life = ema_half_life
         self.seed = seed
@@ -101,8 +100,9 @@ class GAN(keras.Model):
             penalties: names in `penalties.PENALTIES`, or `Penalty` objects, for D.
             critic_steps: D updates for each G update; a batch of `fit` then holds that many times the reals of one.
             metrics: Keras metrics with `update_state(real, fake, labels)`, for `evaluate` and validation data.
-            jit_compile: XLA; "auto" is on for a GPU only (on a CPU it makes convolutions many times slower).
-            keras_options: `run_eagerly`, `steps_per_execution`, ... of `keras.Model.compile`.
+            jit_compile: XLA; "auto" is on for one GPU only (on a CPU it makes convolutions many times slower).
+            keras_options: `run_eagerly`, `steps_per_execution`, ... of `keras.Model.compile`. Several replicas take one
+                step an execution.
 
         Raises `InputError` for an unknown loss or penalty, one penalty given twice, or a bad `critic_steps`.
         """
@@ -111,19 +111,23 @@ class GAN(keras.Model):
         if g_optimizer is d_optimizer:
             raise InputError("One optimizer for both nets", expected="two optimizers", received="the same object twice")
         self._keras_options = {"jit_compile": jit_compile, **keras_options}
+        alone = self.distribute_strategy.num_replicas_in_sync == 1
         if jit_compile == "auto":
-            jit_compile = bool(tf.config.list_physical_devices("GPU"))
-        super().compile(optimizer=None, jit_compile=jit_compile, **keras_options)
+            jit_compile = alone and bool(tf.config.list_physical_devices("GPU"))
+        several = {} if alone else {"steps_per_execution": 1}
+        super().compile(optimizer=None, jit_compile=jit_compile, **{**keras_options, **several})
         self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
         self.g_optimizer.build(self.generator.trainable_variables)
         self.d_optimizer.build(self.discriminator.trainable_variables)
         self.adversarial_loss = losses.get(loss)
         self.penalties = [get_penalty(penalty) for penalty in penalties]
         check_different("penalties", [penalty.name for penalty in self.penalties])
+        self._critic.check_penalties(self.penalties, self.distribute_strategy.num_replicas_in_sync)
         self.critic_steps = critic_steps
         self.evaluation_metrics = list(metrics)
         self.step_means = WeightedMeans((*STEP_LOGS, *(penalty.name for penalty in self.penalties)))
         self._evaluated_batches = keras.metrics.Sum(name="evaluated_batches", dtype="int64")
+        self._local_measure = tf.function(self.measure, reduce_retracing=True)
 
     def call(self, latents: Any, labels: Any = None, training: bool | None = None) -> Any:
         """The combined model D(G(z)): latents [B, L](, labels int32 [B]) -> logits [B, 1]."""
@@ -136,7 +140,8 @@ class GAN(keras.Model):
         G runs once a critic step; the fakes of the last one, detached for D, serve G's update too.
         """
         real, labels = self._unpack(data)
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group
         reals = tf.split(real, self.critic_steps)
         labels_of = [None] * self.critic_steps if labels is None else tf.split(labels, self.critic_steps)
         for critic_step, (real, labels) in enumerate(zip(reals, labels_of)):
@@ -146,12 +151,15 @@ class GAN(keras.Model):
                 fake = self._apply(self.generator, latents, labels, training=True)
             d_logs, real_logits = self.update_discriminator(real, tf.stop_gradient(fake), labels)
         g_loss = self.update_generator(g_tape, real, fake, labels, real_logits)
-        self._update_average(tf.shape(real)[0] * self.critic_steps)
+        images = tf.shape(real)[0] * self.critic_steps * context.num_replicas_in_sync
+        averaging.follow(self.generator_ema, self.generator, images, self.ema_half_life)
         values = {"g_loss": g_loss, **{name: value for name, (value, _) in d_logs.items()}}
         weights = {"g_loss": 1.0, **{name: weight for name, (_, weight) in d_logs.items()}}
         names = self.step_means.names
         self.step_means.update_state(tf.stack([values[n] for n in names]), tf.stack([weights[n] for n in names]))
-        return {name: values[name] for name in names}
+        # Keras takes the mean of logs over replicas, and over the first axis where these are in several processes
+        rank = [1] if devices.has_several_workers(self.distribute_strategy) else []
+        return {name: tf.reshape(values[name], rank) for name in names}
 
     def update_discriminator(self, real: Any, fake: Any, labels: Any = None) -> tuple[dict[str, tuple[Any, Any]], Any]:
         """One D update on images [B, H, W, C] in [-1, 1]; touches D and its optimizer only.
@@ -168,7 +176,7 @@ class GAN(keras.Model):
                 value, due = self._critic.penalty(penalty, number, real, fake, labels, step)
                 total += penalty.every * value
                 logs[penalty.name] = (value, due)
-        self._apply_gradients(self.d_optimizer, tape, total, self.discriminator, "d_loss")
+        devices.apply_gradients(self.d_optimizer, tape, total, self.discriminator, "d_loss")
         logs["d_loss"] = (d_loss, 1.0)
         scores = ops.mean(real_logits), ops.mean(fake_logits)
         boundary = self.adversarial_loss.boundary
@@ -190,25 +198,8 @@ class GAN(keras.Model):
             if self.adversarial_loss.relativistic:
                 real_logits = self._critic.of_real(real, labels, step)
             loss = ops.mean(self.adversarial_loss.generator(real_logits, fake_logits))
-        self._apply_gradients(self.g_optimizer, tape, loss, self.generator, "g_loss")
+        devices.apply_gradients(self.g_optimizer, tape, loss, self.generator, "g_loss")
         return loss
-
-    def _apply_gradients(
-        self, optimizer: Any, tape: tf.GradientTape, loss: Any, network: keras.Model, name: str
-    ) -> None:
-        """Moves the trainable variables of `network`; a loss that is NaN or infinite is an error, and moves nothing.
-
-        (XLA leaves such checks out: there, what is broken shows when the average is saved.)
-        """
-        variables = network.trainable_variables
-        gradients = tape.gradient(loss, variables)
-        with tf.control_dependencies([tf.debugging.check_numerics(loss, name)]):
-            optimizer.apply([tf.identity(gradient) for gradient in gradients], variables)
-
-    def _update_average(self, images: Any) -> None:
-        kept = tf.pow(0.5, tf.cast(images, tf.float32) / self.ema_half_life)
-        for average, variable in zip(self.generator_ema.weights, self.generator.weights):
-            average.assign_add((1.0 - kept) * (variable - average))
 
     def _apply(self, network: keras.Model, x: Any, labels: Any, *, training: bool | None) -> Any:
         return network([x, labels] if self._conditional else x, training=training)
@@ -219,14 +210,31 @@ class GAN(keras.Model):
             raise InputError("No labels", expected="(images, labels): this GAN is conditional", received="images only")
         return real, labels if self._conditional else None
 
-    def test_step(self, data: Any) -> dict[str, Any]:
-        """Feeds the metrics of `compile` with (real, samples of the average, labels)."""
+    def fit(self, x: Any = None, *args: Any, **options: Any) -> Any:
+        """As `keras.Model.fit`. The replicas of a `tf.distribute` strategy share each batch of a `tf.data.Dataset`.
+
+        Raises `InputError` when these cannot share a batch evenly.
+        """
+        if isinstance(x, tf.data.Dataset) and self.distribute_strategy.num_replicas_in_sync > 1:
+            x, steps = devices.distributed(self.distribute_strategy, x, self.critic_steps)
+            options = {"steps_per_epoch": steps, **options}
+        return super().fit(x, *args, **options)
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """All is built. (Keras would first take the mean of a batch over the workers, and fail if it has labels.)"""
+
+    def measure(self, data: Any, number: Any) -> None:
+        """Feeds the metrics of `compile` with (real, samples of the average, labels) of the `number`-th batch."""
         real, labels = self._unpack(data)
         shape = (tf.shape(real)[0], self._latent_dim)
-        latents = sampling.evaluation_latents(self.seed, self._evaluated_batches.result(), shape)
+        latents = sampling.evaluation_latents(self.seed, number, shape)
         fake = self._apply(self.generator_ema, latents, labels, training=False)
         for metric in self.evaluation_metrics:
             metric.update_state(real, fake, labels)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """`measure` of the next batch."""
+        self.measure(data, self._evaluated_batches.result())
         self._evaluated_batches.update_state(1)
         return dict.fromkeys(self.get_metrics_result(), 0.0)  # Keras asks get_metrics_result() once, at the end
 
@@ -236,6 +244,8 @@ class GAN(keras.Model):
             raise InputError("Nothing to evaluate", expected="compile(metrics=[...])", received="no metrics")
         self._reports_evaluation = True
         try:
+            if self.distribute_strategy.num_replicas_in_sync > 1:
+                return local_evaluation.evaluate(self, self._local_measure, *args, **options)
             return super().evaluate(*args, **options)
         finally:
             self._reports_evaluation = False

@@ -96,13 +96,3 @@ def _copied(share: Mapping[str, Any] | None) -> str:
     if share is None or share["copied_share"] is None:
         return "not known"
     return "{:.3f} ({:.3f} to {:.3f})".format(*(share[name] for name in COPIED))
-
-
-def check_card(dataset: str, card: Mapping[str, Any]) -> None:
-    """Raises `InputError` unless the classifier of this card may judge that data set."""
-    if dataset not in card["data_sets"]:
-        raise InputError(
-            "The extractor is for another data set",
-            expected=f"one of {card['data_sets']}, or another --extractor",
-            received=f"dataset={dataset!r}",
-        )

@@ -56,7 +56,13 @@ def load_tensorflow() -> None:
 
 
 def start(*, seed: int | None = None, deterministic: bool = False) -> str:
-    """Sets TensorFlow up: GPU memory grows as needed, initial weights are seeded. Says in one line what it runs on.
+    """Sets TensorFlow up: `prepare`, then `describe`, whose line it returns."""
+    prepare(seed=seed, deterministic=deterministic)
+    return describe()
+
+
+def prepare(*, seed: int | None = None, deterministic: bool = False) -> None:
+    """Sets TensorFlow up without using a device yet: GPU memory grows as needed, initial weights are seeded.
 
     Args:
         seed: of Keras' and NumPy's global generators, which draw initial weights.
@@ -67,8 +73,7 @@ def start(*, seed: int | None = None, deterministic: bool = False) -> str:
     import tensorflow as tf
 
     with _silent_stderr():
-        gpus = tf.config.list_physical_devices("GPU")
-        for gpu in gpus:
+        for gpu in tf.config.list_physical_devices("GPU"):
             # RuntimeError: this process has used the GPU already, and its memory is as it is
             with suppress(RuntimeError):
                 tf.config.experimental.set_memory_growth(gpu, True)
@@ -76,10 +81,35 @@ def start(*, seed: int | None = None, deterministic: bool = False) -> str:
             tf.config.experimental.enable_op_determinism()
         if seed is not None:
             keras.utils.set_random_seed(seed)
+
+
+def describe() -> str:
+    """What TensorFlow runs on, in one line; its devices are as they are from now on."""
+    import keras
+    import tensorflow as tf
+
+    with _silent_stderr():
+        gpus = tf.config.list_physical_devices("GPU")
         tf.zeros(()).numpy()  # the first operation looks for devices, aloud
         names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
     versions = f"TensorFlow {tf.__version__}, Keras {keras.__version__}"
     return f"{', '.join(names) or f'CPU ({platform.machine()}, {os.cpu_count()} cores)'}; {versions}"
+
+
+@contextmanager
+def precision(policy: str) -> Iterator[None]:
+    """Layers that are built inside compute in this precision: `float32` or `mixed_bfloat16` (float32 variables).
+
+    Keras' global policy is as before afterwards, and layers keep theirs.
+    """
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def installed_version(package: str) -> str:

@@ -1,52 +1,30 @@
 """train and resume: from a configuration, or what a run left, to a run folder, straight down."""
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 from rich.console import Console
 
-from gan import callbacks, checkpoints, records, runtime, state
-from gan.building import build_gan, compile_gan
-from gan.config import DataConfig, TrainConfig, config_from_dict
-from gan.data import Dataset, load_dataset
+from gan import callbacks, checkpoints, cluster, devices, following, records, runs, setup, sharing, state
+from gan.callbacks.scalar import scalar
+from gan.config import TrainConfig, config_from_dict
+from gan.data import Dataset
+from gan.devices import Fleet
 from gan.endings import Say, broken_off, check_restart, going_on, way_on
-from gan.fitting import Schedule, fit_intervals, schedule_of
-from gan.model import GAN
+from gan.runs import Run
+from gan.setup import Setup
 from gan.state import State
-from gan.watching import Watch, check_monitor, outcome, stopping_callbacks, watch
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a training run left behind. `logs` is the last row of log.csv; `images` counts the reals that D saw.
-
-    `signal` is the number of the one that interrupted it (2: Ctrl-C, 15: SIGTERM), None when it ended by itself.
-    `stopped_by` is what ended it before its length did: `target` (the tolerance, which is to be confirmed), `patience`
-    or `collapse`. `interval` is the one whose generator was put back in the end; None: it is the last one.
-    """
-
-    folder: Path
-    generator: Path
-    samples: Path
-    dataset: str
-    images: int
-    steps: int
-    seconds: float
-    compile_seconds: float
-    interrupted: bool
-    logs: dict[str, Any]
-    signal: int | None = None
-    stopped_by: str | None = None
-    interval: int | None = None
+from gan.watching import outcome
 
 
 def train(
     config: TrainConfig | None = None,
     *,
+    dataset: Dataset | None = None,
     output: str | Path | None = None,
     name: str | None = None,
     console: Console | None = None,
@@ -56,39 +34,47 @@ def train(
 
     Args:
         config: default: the preset `mnist`.
+        dataset: images in the place of those that `config.data` names, such as `Dataset.from_arrays(...)`.
         output: the run folder; None: the next number under `checkpoints/`.
         name: ends the number of such a folder, and is recorded, such as a preset's; None: the data set's name.
         console: where progress goes; None: stderr.
         listeners: callbacks that hear of each interval when its generator is saved; their state is not saved with it.
 
+    With `devices` above 1 these share each batch; where TF_CONFIG names several workers, each of them calls this with
+    the same options, and the chief writes.
+
     Ctrl-C and SIGTERM end the run early and save what there is. Raises `InputError` when an option does not fit the
-    data, the data cannot be had, or the folder cannot be used, and nothing is written then; `TrainingError` when a loss
-    becomes NaN or infinite. When an exception ends it, a folder that holds no generator yet is removed; otherwise, and
-    when the process is killed, `resume` goes on with it.
+    data or the devices, the data cannot be had, a worker cannot be reached, or the folder cannot be used, and nothing
+    is written then; `TrainingError` when a loss becomes NaN or infinite, or another worker ends. When an exception ends
+    it, a folder that holds no generator yet is removed; otherwise, and when the process is killed, `resume` goes on
+    with it.
     """
     config = config or TrainConfig()
     say = Say(console)
-    checkpoints.check_output(output)
-    device = _start(config, say)
-    dataset = _load(config.data)
-    setup = _compiled(config, dataset, say)
-    record = records.make(
-        config,
-        dataset,
-        device=device,
-        total_steps=setup.schedule.total_steps,
-        preset=name,
-        probe=setup.watched.probe,
-    )
-    folder = checkpoints.new_run(output, name or dataset.title)
-    with state.locked(folder):
-        return _run(folder, record, setup, None, say, listeners, fresh=True)
+    fleet = _fleet(config, say, lambda: checkpoints.check_output(output))
+    with devices.together(fleet):
+        if not fleet.is_chief:
+            return runs.told(following.follow(fleet, config, dataset))
+        sharing.options_from_chief(fleet.strategy, config, config)
+        prepared = _prepared(config, dataset, None, fleet, say)
+        record = records.make(
+            config,
+            prepared.dataset,
+            device=fleet.line,
+            total_steps=prepared.schedule.total_steps,
+            preset=name,
+            probe=prepared.watched.probe,
+        )
+        folder = checkpoints.new_run(output, name or prepared.dataset.title)
+        with state.locked(folder):
+            return _run(folder, record, prepared, None, say, listeners, fresh=True)
 
 
 def resume(
     run: str | Path,
     *,
     config: TrainConfig | None = None,
+    dataset: Dataset | None = None,
     console: Console | None = None,
     listeners: Sequence[keras.callbacks.Callback] = (),
 ) -> Run:
@@ -96,11 +82,14 @@ def resume(
 
     The result is that of the run in one go: to the last bit with `deterministic` on a CPU, to rounding otherwise. What
     came after that interval is removed from log.csv and samples/ first. A run that was broken off in its first interval
-    begins anew; one that is finished is left as it is.
+    begins anew; one that is finished is left as it is. Of several workers only the chief needs the folder: the others
+    hear from it what they need.
 
     Args:
         run: a run folder.
-        config: must be what was recorded, but for the options in `records.CHANGEABLE`; None: just that.
+        config: must be what was recorded, but for the options in `records.CHANGEABLE`; None: just that. (A worker that
+            is not the chief takes `devices` and `deterministic` from it.)
+        dataset: must be given again where it was given to `train`.
         console: where progress goes; None: stderr.
         listeners: as for `train`.
 
@@ -109,66 +98,69 @@ def resume(
     as `train`.
     """
     folder, say = Path(run), Say(console)
+    here = cluster.from_environment()
+    if here is not None and not here.is_chief:
+        fleet = _fleet(config or TrainConfig(), say, lambda: None)
+        with devices.together(fleet):
+            return runs.told(following.follow(fleet, None, dataset))
     record = records.load(folder)
     recorded = config_from_dict(record["config"])
     config = config or recorded
     records.check_options(record, config)
     if records.is_finished(record):
         say(f"{folder} is finished: there is nothing to go on with")
-        return _left(folder, record)
+        return runs.left(folder, record)
     with state.locked(folder):
         saved, damaged = state.latest(folder)
         check_restart(folder, saved, damaged)
-        device = _start(config, say)
+        fleet = _fleet(config, say, lambda: None)
         for line in (*records.changed_versions(record), *damaged):
             warnings.warn(line, stacklevel=2)
-        dataset = _load(replace(config.data, dataset=record["dataset"]["name"], dataset_fallback="none"))
+        with devices.together(fleet):
+            data = replace(config.data, dataset=record["dataset"]["name"], dataset_fallback="none")
+            asked = replace(config, data=data, init_from=None if saved else config.init_from)
+            sharing.options_from_chief(fleet.strategy, asked, asked)
+            prepared = _prepared(asked, dataset, saved, fleet, say, record)
+            record = records.resumed(record, config, fleet.line, saved.step if saved else 0)
+            return _run(folder, record, prepared, saved, say, listeners, fresh=False)
+
+
+def _fleet(config: TrainConfig, say: Say, check: Callable[[], None]) -> Fleet:
+    """The devices of this run; `check` is done first where this process writes."""
+    here = cluster.from_environment()
+    if here is None or here.is_chief:
+        check()
+    fleet = devices.start(config.devices, seed=config.seed, deterministic=config.deterministic, cluster=here, say=say)
+    say(f"device: {fleet.line}" if fleet.is_chief else f"{fleet.line}; {fleet.chief} writes the run folder")
+    return fleet
+
+
+def _prepared(
+    config: TrainConfig,
+    dataset: Dataset | None,
+    saved: State | None,
+    fleet: Fleet,
+    say: Say,
+    record: dict[str, Any] | None = None,
+) -> Setup:
+    """The run, ready for its first step; the other workers hear on the way what they need for theirs."""
+    dataset = dataset or setup.load(config.data)
+    if record is not None:
         records.check_dataset(record, dataset)
-        setup = _compiled(replace(config, init_from=None) if saved else config, dataset, say)
-        records.check_probe(record, setup.watched.probe)
-        record = records.resumed(record, config, device, saved.step if saved else 0)
-        return _run(folder, record, setup, saved, say, listeners, fresh=False)
-
-
-def _load(options: DataConfig) -> Dataset:
-    return load_dataset(options.dataset, fallback=options.dataset_fallback, **options.loading)
-
-
-def _start(config: TrainConfig, say: Say) -> str:
-    device = runtime.start(seed=config.seed, deterministic=config.deterministic)
-    say(f"device: {device}")
-    return device
-
-
-@dataclass(frozen=True)
-class _Setup:
-    """All that a run is made of, ready for its first step."""
-
-    config: TrainConfig
-    dataset: Dataset
-    gan: GAN
-    schedule: Schedule
-    watched: Watch
-
-
-def _compiled(config: TrainConfig, dataset: Dataset, say: Say) -> _Setup:
-    gan = build_gan(config, dataset)
-    schedule = schedule_of(config, dataset)
-    per_interval = schedule.interval_steps * schedule.images_per_step
-    watched = watch(config.stopping, dataset, images_per_interval=per_interval)
-    compile_gan(gan, config, schedule.total_steps, watched.metrics)
-    check_monitor(config.stopping, gan)
-    say(
-        f"{dataset.title}: {len(dataset.train):,} training images; {schedule.total_steps:,} steps of "
-        f"{schedule.images_per_step}, that is {schedule.total_steps * schedule.images_per_step:,} images"
-    )
-    return _Setup(config, dataset, gan, schedule, watched)
+    sharing.same_data(fleet.strategy, dataset)
+    sharing.state_from_chief(fleet.strategy, saved)
+    prepared = setup.compiled(config, dataset, fleet, say)
+    if record is not None:
+        records.check_probe(record, prepared.watched.probe)
+    if saved is None:
+        sharing.weights_from_chief(fleet.strategy, prepared.gan)
+    return prepared
 
 
 def _run(
     folder: Path,
     record: dict[str, Any],
-    setup: _Setup,
+    prepared: Setup,
     saved: State | None,
     say: Say,
     listeners: Sequence[keras.callbacks.Callback],
@@ -176,20 +168,14 @@ def _run(
     fresh: bool,
 ) -> Run:
     """Trains from `saved`, or from the beginning, to the end, and completes the record."""
-    config, gan, schedule = setup.config, setup.gan, setup.schedule
+    config, gan, schedule = prepared.config, prepared.gan, prepared.schedule
     per_step = schedule.images_per_step
     samples, generator = folder / checkpoints.SAMPLES, folder / checkpoints.GENERATOR
     log = callbacks.RunLog(folder / checkpoints.LOG, images_per_step=per_step)
     grid = callbacks.SampleGrid(samples, seed=0, images_per_step=per_step)
     saver = callbacks.GeneratorCheckpoint(generator)
-    interrupt = callbacks.StopOnInterrupt()
-    rules = stopping_callbacks(
-        config.stopping,
-        setup.dataset,
-        intervals=schedule.intervals,
-        images_per_interval=schedule.interval_steps * per_step,
-        say=say,
-    )
+    interrupt = callbacks.StopOnInterrupt(prepared.fleet.anywhere)
+    rules = prepared.rules(say)
     parts: list[keras.callbacks.Callback] = [
         callbacks.FiniteLosses(),
         log,
@@ -226,19 +212,11 @@ def _run(
         state.discard_after(folder, saved)
         if saved is not None and not generator.exists():
             checkpoints.write(generator, gan.generator_ema.save)
-        fit_intervals(
-            gan,
-            setup.dataset,
-            [*parts, keeper, *listeners, interrupt],
-            schedule,
-            seed=config.seed,
-            first_step=first_step,
-            validation=setup.watched.batches,
-        )
+        prepared.fit([*parts, keeper, *listeners, interrupt], first_step)
         saver.save()  # the rules may have put another interval's average back
 
     stopped_by, interval = outcome(rules)
-    steps = int(gan.g_optimizer.iterations)
+    steps = int(scalar(gan.g_optimizer.iterations))
     record |= {
         "result": {
             "images": steps * per_step,
@@ -254,7 +232,9 @@ def _run(
     checkpoints.write_json(folder / checkpoints.CONFIG, record)
     if interrupt.interrupted:
         say(f"Interrupted at step {steps:,}; {way_on(folder, keeper.last)}")
-    return _left(folder, record, signal=interrupt.signal)
+    run = runs.left(folder, record, signal=interrupt.signal)
+    devices.from_chief(prepared.fleet.strategy, run.as_dict())
+    return run
 
 
 def _boards(config: TrainConfig, folder: Path, grid: callbacks.SampleGrid, per_step: int) -> list[Any]:
@@ -262,18 +242,3 @@ def _boards(config: TrainConfig, folder: Path, grid: callbacks.SampleGrid, per_s
         return []
     board = folder / checkpoints.TENSORBOARD
     return [callbacks.TensorBoard(board, images_per_step=per_step, grid=grid, config=config.as_dict())]
-
-
-def _left(folder: Path, record: dict[str, Any], *, signal: int | None = None) -> Run:
-    """What a run left, from its record, log and samples."""
-    log, grids = folder / checkpoints.LOG, folder / checkpoints.SAMPLES
-    kept = grids / f"{callbacks.run_log.images_at(log, record['result'].get('interval')):09d}.png"
-    return Run(
-        folder=folder,
-        generator=folder / checkpoints.GENERATOR,
-        samples=kept if kept.exists() else max(grids.glob("*.png"), default=grids),
-        dataset=record["dataset"]["name"],
-        logs=callbacks.run_log.last_row(log),
-        signal=signal,
-        **record["result"],
-    )

@@ -1,6 +1,6 @@
 """What is measured after each interval of a training run, and the callbacks that act on it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -8,10 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from gan import callbacks, checkpoints
+from gan.cards import check_card, suits
 from gan.classifier import Extractor, load_classifier
 from gan.config import StoppingConfig
 from gan.data import Dataset
 from gan.errors import InputError
+from gan.losses import AdversarialLoss
 from gan.metrics import PairwiseSSIM
 from gan.model import GAN
 from gan.quality import quality_metric
@@ -45,7 +47,7 @@ def watch(options: StoppingConfig, dataset: Dataset, *, images_per_interval: int
     takes little of the time; of fewer validation images all. Raises `InputError` when the probe is for another data
     set.
     """
-    probe = find_probe(options, dataset.name)
+    probe = find_probe(options, dataset.name, dataset.image_shape)
     if probe is None:
         return Watch()
     classifier, card = load_classifier(probe)
@@ -56,21 +58,20 @@ def watch(options: StoppingConfig, dataset: Dataset, *, images_per_interval: int
     return Watch(metrics, held_out.take(chosen).in_order(500), card["sha256"])
 
 
-def find_probe(options: StoppingConfig, dataset: str) -> str | None:
-    """The classifier that judges each interval of a run on that data set; None: none does."""
+def find_probe(options: StoppingConfig, dataset: str, image_shape: Sequence[int] | None = None) -> str | None:
+    """The classifier that judges each interval of a run on that data set; None: none does.
+
+    Raises `InputError` when one is needed that does not suit the data.
+    """
     if options.probe == "none":
         return None
     name = PROBE if options.probe == "auto" else options.probe
     _, card = checkpoints.find_classifier(name)
-    if dataset in card["data_sets"]:
+    if suits(card, dataset, image_shape):
         return name
     needed = options.probe != "auto" or options.tolerance is not None or (options.monitor or "").startswith("val_")
     if needed:
-        raise InputError(
-            "The probe is for another data set",
-            expected=f"one of {card['data_sets']}, or another probe (gan train-classifier)",
-            received=f"dataset={dataset!r}",
-        )
+        check_card(dataset, card, image_shape)
     return None
 
 
@@ -85,12 +86,17 @@ def check_monitor(options: StoppingConfig, gan: GAN) -> None:
 def stopping_callbacks(
     options: StoppingConfig,
     dataset: Dataset,
+    loss: AdversarialLoss,
     *,
     intervals: int,
     images_per_interval: int,
     say: Callable[[str], None],
 ) -> list[keras.callbacks.Callback]:
-    """The callbacks that `options` ask for, in a run of so many intervals; `say` prints a line."""
+    """The callbacks that `options` ask for, in a run of so many intervals; `say` prints a line.
+
+    A discriminator whose loss has no boundary (wasserstein, relativistic) tells reals from fakes in health, too: its
+    accuracies and scores are no sign of an ailment.
+    """
     delta = {name: getattr(options, name) for name in ("min_delta", "min_rel_delta", "noise_sigmas")}
     found: list[keras.callbacks.Callback] = []
     if options.tolerance is not None:
@@ -102,10 +108,11 @@ def stopping_callbacks(
     if options.monitor is not None:
         rule = callbacks.ToleranceEarlyStopping if options.when_stale == "stop" else callbacks.ReduceLROnTolerance
         found.append(rule(options.monitor, options.monitor_mode, patience=options.patience, say=say, **delta))
+    without_boundary: dict[str, None] = {} if loss.boundary is not None else {"max_accuracy": None, "max_gap": None}
     collapse = callbacks.CollapseMonitor(
         action=options.on_collapse,
         start_from_epoch=HEALTHY_AFTER // images_per_interval,
-        ailments=callbacks.Ailments(num_classes=max(1, dataset.num_classes)),
+        ailments=callbacks.Ailments(num_classes=max(1, dataset.num_classes), **without_boundary),
         say=say,
     )
     return [*found, collapse]  # the last one that puts weights back wins

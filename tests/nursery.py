@@ -7,6 +7,7 @@ embedded digits are read once for all of them. Talks in lines of JSON: see `Nurs
 import json
 import os
 import resource
+import runpy
 import signal
 import subprocess
 import sys
@@ -31,7 +32,10 @@ class Nursery:
         return json.loads(self.process.stdout.readline())
 
     def start(self, *arguments: object, said: Path, **fault: Any) -> int:
-        """Starts `gan ARGUMENTS`, its output to the file `said`; returns the process id. Faults: see `_prepare`."""
+        """Starts `gan ARGUMENTS`, its output to the file `said`; returns the process id. Faults: see `_prepare`.
+
+        environment: variables that are added. script: a Python file that runs instead of `gan`.
+        """
         return int(self._ask(arguments=[*map(str, arguments)], said=str(said), cwd=str(said.parent), fault=fault))
 
     def signal(self, process: int, number: int) -> None:
@@ -160,16 +164,22 @@ def _poison(step: int, which: str) -> None:
     setattr(loss_class, part, poisoned)
 
 
+def _run(script: str, arguments: list[str]) -> int:
+    sys.argv = [script, *arguments]
+    runpy.run_path(script, run_name="__main__")
+    return 0
+
+
 def _serve() -> None:
     from gan import runtime
 
     runtime.load_tensorflow()
-    from gan import training
+    from gan import setup
     from gan.cli.main import main
     from gan.data import load_dataset
 
     digits = load_dataset("mnist5k")
-    training.load_dataset = lambda name, **options: digits if name == digits.name else load_dataset(name, **options)
+    setup.load_dataset = lambda name, **options: digits if name == digits.name else load_dataset(name, **options)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     for line in sys.stdin:
         request = json.loads(line)
@@ -185,8 +195,11 @@ def _serve() -> None:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             status = 70
             try:
-                _prepare(**request["fault"])
-                status = main(request["arguments"])
+                fault = request["fault"]
+                os.environ.update(fault.pop("environment", {}))
+                script = fault.pop("script", None)
+                _prepare(**fault)
+                status = main(request["arguments"]) if script is None else _run(script, request["arguments"])
             except SystemExit as ended:
                 status = ended.code
             except BaseException:

@@ -29,18 +29,21 @@ def test_its_python_runs(tmp_path, monkeypatch):
 
 
 def test_its_commands_exist(gan_command):
-    block = re.search(r"## The command line\n\n```sh\n(.*?)```", README, re.DOTALL)[1]
-    for line in block.splitlines():
-        arguments = line.partition("#")[0].split()
-        assert arguments[0] == "gan"
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    commands = [line.partition("#")[0].split() for block in blocks for line in block.splitlines()]
+    commands = [command for command in commands if command[:1] == ["gan"]]
+    assert len(commands) > 20
+    for arguments in commands:
         if arguments[1] == "train" and "--resume" not in arguments:
             assert gan_command(*arguments[1:], "--dry-run").returncode == 0
         else:
             options = {word for word in arguments if word.startswith("--")}
-            assert options <= set(re.findall(r"--[a-z-]+", gan_command(arguments[1], "--help").stdout))
+            named = arguments[1:3] if arguments[1] == "benchmark" else arguments[1:2]
+            assert options <= set(re.findall(r"--[a-z-]+", gan_command(*named, "--help").stdout))
 
 
 def test_its_files_exist_and_its_presets_are_all():
     for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
-    assert set(re.findall(r"^\| `(mnist[a-z-]*)`", README, re.MULTILINE)) == set(PRESETS)
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+    presets = re.search(r"### Presets\n(.*?)\n###", README, re.DOTALL)[1]
+    assert re.findall(r"^\| `([a-z0-9-]+)` \|", presets, re.MULTILINE) == list(PRESETS)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import assert_same, rows_of, size_of, small_gan, values
 
-from gan import callbacks, checkpoints, load_generator, runtime, train
+from gan import callbacks, checkpoints, load_generator, resume, runtime, train
 from gan.building import build_gan
 from gan.config import DataConfig, ModelConfig, OptimizationConfig, TrainConfig, config_from_dict
 from gan.data import Dataset, Split
@@ -155,3 +155,26 @@ def test_an_average_that_is_no_number_is_never_saved(tmp_path):
 def test_git_revision_is_that_of_this_tree_only():
     revision = runtime.git_revision()
     assert revision is None or re.fullmatch(r"[0-9a-f]{40}(-dirty)?", revision)
+
+
+def test_arrays_train_and_resume_as_named_data_does(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = Dataset.from_arrays(rng.integers(0, 256, (40, 8, 8, 3), np.uint8), np.arange(40) % 2, name="noise")
+    config = TrainConfig(
+        model=ModelConfig(latent_dim=4, g_width=2, d_width=2),
+        optimization=OptimizationConfig(steps=4, batch_size=8, steps_per_execution=2),
+    )
+    run = train(config, dataset=arrays, output=tmp_path / "run")
+    record = json.loads((run.folder / "config.json").read_text())
+    assert (run.dataset, record["dataset"]["image_shape"], record["dataset"]["train"]) == (
+        "noise",
+        [8, 8, 3],
+        len(arrays.train),
+    )
+    del record["result"]
+    (run.folder / "config.json").write_text(json.dumps(record))
+    assert resume(run.folder, dataset=arrays).steps == 4
+    other = Dataset.from_arrays(255 - arrays.train.images, arrays.train.labels, name="noise")
+    (run.folder / "config.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="not the one that this run began with"):
+        resume(run.folder, dataset=other)

@@ -14,9 +14,10 @@ from gan import generate, images, load_generator, sampling
 from gan.classifier import Extractor, as_input, load_classifier
 from gan.config import DataConfig, ModelConfig, OptimizationConfig, StoppingConfig, TrainConfig
 from gan.errors import InputError
+from gan.losses import LOSSES
 from gan.quality import quality, quality_metric
 from gan.training import train
-from gan.watching import find_probe, watch
+from gan.watching import find_probe, stopping_callbacks, watch
 
 
 def tiny(**stopping):
@@ -68,6 +69,18 @@ def test_the_probe_is_found_where_it_is_for_the_data(small_classifier):
         find_probe(StoppingConfig(tolerance=0.02), "kmnist")
     with pytest.raises(InputError, match="No such classifier"):
         find_probe(StoppingConfig(probe="nonsense"), "mnist")
+    assert find_probe(StoppingConfig(), "mnist", (32, 32, 1)) is None
+    with pytest.raises(InputError, match=r"another shape. Expected \(28, 28, 1\).* Received: \(32, 32, 1\)"):
+        find_probe(StoppingConfig(tolerance=0.02), "mnist", (32, 32, 1))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_loss_without_a_boundary_has_no_signs_in_scores_and_accuracies(digits, loss):
+    loss = LOSSES[loss]()
+    *_, monitor = stopping_callbacks(StoppingConfig(), digits, loss, intervals=9, images_per_interval=9_000, say=print)
+    won = {"real_accuracy": 1.0, "fake_accuracy": 1.0, "real_score": 30.0, "fake_score": -30.0}
+    found = [sign for signs in monitor.ailments.signs(won).values() for sign in signs]
+    assert bool(found) == (loss.boundary is not None)
 
 
 def test_without_a_probe_nothing_is_measured(digits, tmp_path):

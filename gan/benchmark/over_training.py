@@ -9,6 +9,7 @@ import keras
 
 from gan import checkpoints
 from gan.benchmark.stacks import StackJudge
+from gan.callbacks.scalar import scalar
 
 FILE = "modes.json"
 
@@ -38,7 +39,7 @@ class ModesOverTraining(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         began = time.monotonic()
-        images = int(self.model.g_optimizer.iterations) * self.images_per_step
+        images = int(scalar(self.model.g_optimizer.iterations)) * self.images_per_step
         found = self.judge.of_generator(self.model.generator_ema, self.num)
         kept = {name: found[name] for name in ("modes", "kl", "sure")}
         entry = {"images": images, **kept, "seconds": round(time.monotonic() - began, 3)}

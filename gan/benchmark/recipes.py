@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gan import checkpoints, reports, runtime
+from gan import checkpoints, runtime
 from gan.benchmark.benchmark import Benchmark, Say, provenance
 from gan.benchmark.record import Record
 from gan.benchmark.spread import Spread, written
 from gan.benchmark.table import Table
+from gan.cards import check_card
 from gan.checks import check, check_seed, check_whole
 from gan.config import PRESETS, TrainConfig
 from gan.errors import InputError, TrainingError
@@ -54,7 +55,7 @@ class Recipes(Benchmark):
         check_whole("images", self.images, 1)
         check_whole("num", self.num, LEAST)
         _, card = checkpoints.find_classifier(self.extractor)
-        reports.check_card(self.dataset, card)
+        check_card(self.dataset, card)
 
     def settings(self) -> Mapping[str, Any]:
         _, card = checkpoints.find_classifier(self.extractor)

@@ -17,7 +17,8 @@ from gan.config import StoppingConfig, TrainConfig
 from gan.data import Dataset
 from gan.errors import TrainingError
 from gan.fitting import schedule_of
-from gan.training import Run, resume, train
+from gan.runs import Run
+from gan.training import resume, train
 
 
 def unwatched(config: TrainConfig, *, dataset: str, seed: int, images: int, eval_every: int | None) -> TrainConfig:

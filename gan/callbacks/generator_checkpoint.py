@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from gan import checkpoints
+from gan.callbacks.scalar import scalar
 from gan.errors import TrainingError
 
 
@@ -26,6 +27,6 @@ class GeneratorCheckpoint(keras.callbacks.Callback):
     def save(self) -> None:
         """Writes the average as it is now."""
         if not all(np.isfinite(weight.numpy()).all() for weight in self.model.generator_ema.weights):
-            step = int(self.model.g_optimizer.iterations)
+            step = int(scalar(self.model.g_optimizer.iterations))
             raise TrainingError(f"The averaged generator is NaN or infinite at step {step}.")
         checkpoints.write(self.path, self.model.generator_ema.save)

@@ -7,6 +7,7 @@ import keras
 from rich.console import Console
 
 from gan.bar import progress_bar
+from gan.callbacks.scalar import scalar
 
 SHOWN = {
     "g_loss": "g_loss",
@@ -39,7 +40,7 @@ class Progress(keras.callbacks.Callback):
         self._mark = (time.monotonic(), self._seen)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._seen = int(self.model.g_optimizer.iterations) * self.images_per_step
+        self._seen = int(scalar(self.model.g_optimizer.iterations)) * self.images_per_step
         speed = f"{self._speed():,.0f}"
         self._bar.update(self._task, completed=self._seen, description="training", speed=speed)
 

@@ -7,6 +7,7 @@ import keras
 
 from gan.callbacks.judgement import Judgement, Mode
 from gan.callbacks.monitor import Monitor
+from gan.callbacks.scalar import scalar
 from gan.checks import check, check_positive, check_whole
 from gan.errors import InputError
 
@@ -74,7 +75,7 @@ class ReduceLROnTolerance(keras.callbacks.Callback):
         self._resumed = False
         for name, optimizer in self._optimizers().items():
             try:
-                optimizer.learning_rate = float(optimizer.learning_rate)
+                optimizer.learning_rate = float(scalar(optimizer.learning_rate))
             except TypeError as error:  # what Keras raises when one sets the rate of a schedule
                 raise InputError(
                     f"The learning rate of {name} cannot be lowered",
@@ -96,7 +97,7 @@ class ReduceLROnTolerance(keras.callbacks.Callback):
         waited, self._judgement.waited = self._judgement.waited, 0
         lowered = []
         for name, optimizer in self._optimizers().items():
-            old = float(optimizer.learning_rate)
+            old = float(scalar(optimizer.learning_rate))
             new = max(old * self.factor, self.min_learning_rate)
             if new < old:
                 optimizer.learning_rate = new

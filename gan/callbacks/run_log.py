@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from gan import checkpoints
+from gan.callbacks.scalar import scalar
 
 
 class RunLog(keras.callbacks.Callback):
@@ -66,9 +67,9 @@ class RunLog(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.last_row = {
             "interval": epoch + 1,
-            "images": int(self.model.g_optimizer.iterations) * self.images_per_step,
+            "images": int(scalar(self.model.g_optimizer.iterations)) * self.images_per_step,
             "seconds": round(time.monotonic() - self._began, 3),
-            "learning_rate": float(self.model.g_optimizer.learning_rate),
+            "learning_rate": float(scalar(self.model.g_optimizer.learning_rate)),
             **{name: float(value) for name, value in (logs or {}).items()},
         }
         new = not self.path.exists()

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from gan import checkpoints, images, networks, sampling
+from gan.callbacks.scalar import scalar
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -32,7 +33,7 @@ class SampleGrid(keras.callbacks.Callback):
             file.unlink()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        seen = int(self.model.g_optimizer.iterations) * self.images_per_step
+        seen = int(scalar(self.model.g_optimizer.iterations)) * self.images_per_step
         file = self.folder / f"{seen:09d}.png"
         picture = self._draw()
         checkpoints.write(file, lambda beside: images.save_png(beside, picture))

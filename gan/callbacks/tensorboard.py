@@ -11,6 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from gan.callbacks.sample_grid import SampleGrid
+from gan.callbacks.scalar import scalar
 from gan.errors import InputError
 
 _Summary = tf.compat.v1.Summary
@@ -54,7 +55,7 @@ class TensorBoard(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         numbers = {**(logs or {}), "learning_rate": self.model.g_optimizer.learning_rate}
-        values = [_Summary.Value(tag=name, simple_value=float(value)) for name, value in numbers.items()]
+        values = [_Summary.Value(tag=name, simple_value=float(scalar(value))) for name, value in numbers.items()]
         if self.grid is not None:
             values.append(_picture("samples", self._drawn_now(self.grid)))
         self._write(values)
@@ -65,7 +66,7 @@ class TensorBoard(keras.callbacks.Callback):
 
     @property
     def _images_seen(self) -> int:
-        return int(self.model.g_optimizer.iterations) * self.images_per_step
+        return int(scalar(self.model.g_optimizer.iterations)) * self.images_per_step
 
     def _drawn_now(self, grid: SampleGrid) -> Path:
         file = grid.folder / f"{self._images_seen:09d}.png"

@@ -11,6 +11,7 @@ import numpy as np
 
 from gan import state
 from gan.callbacks.interrupt import StopOnInterrupt
+from gan.callbacks.scalar import scalar
 from gan.errors import InputError, TrainingError
 from gan.state import State
 
@@ -26,7 +27,8 @@ class TrainingState(keras.callbacks.Callback):
     back after every callback's `on_train_begin`, so that one which begins anew there still goes on.
 
     Args:
-        run: the run folder, whose `state/` is written.
+        run: the run folder, whose `state/` is written; None: nothing is written, only put back (by workers of a run
+            that another process writes: of the callbacks' states they need those that they have).
         callbacks: those of the training.
         interval_steps, total_steps: an interval is complete at a multiple of the one, and at the other.
         images_per_step: reals that D sees in a step.
@@ -36,7 +38,7 @@ class TrainingState(keras.callbacks.Callback):
 
     def __init__(
         self,
-        run: Path,
+        run: Path | None,
         callbacks: Sequence[keras.callbacks.Callback],
         *,
         interval_steps: int,
@@ -70,10 +72,12 @@ class TrainingState(keras.callbacks.Callback):
             callback.set_state(self.last.callbacks[name])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        step = int(self.model.g_optimizer.iterations)
+        if self.run is None:
+            return
+        step = int(scalar(self.model.g_optimizer.iterations))
         if step != min((epoch + 1) * self.interval_steps, self.total_steps):
             return  # broken off in the middle
-        arrays = {name: np.asarray(variable) for name, variable in _variables(self.model).items()}
+        arrays = {name: np.asarray(variable) for name, variable in variables_of(self.model).items()}
         bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
         if bad:
             raise TrainingError(f"{_plain(bad[0])} is NaN or infinite at step {step}; that state is not saved.")
@@ -98,7 +102,7 @@ class TrainingState(keras.callbacks.Callback):
 
         Raises `InputError`, and changes nothing, when the state is not of such networks, optimizers and callbacks.
         """
-        variables = _variables(gan)
+        variables = variables_of(gan)
         given = {name: array for name, array in saved.arrays.items() if not name.startswith("callbacks/")}
         ours = [f"{name} {tuple(v.shape)} {v.dtype}" for name, v in variables.items()]
         theirs = [f"{name} {array.shape} {array.dtype}" for name, array in given.items()]
@@ -109,7 +113,7 @@ class TrainingState(keras.callbacks.Callback):
                 expected=f"{len(ours)} variables" + "".join(f", such as {one}" for one in ours[different:][:1]),
                 received=f"{len(theirs)}" + "".join(f", such as {one}" for one in theirs[different:][:1]),
             )
-        if set(saved.callbacks) != set(self._savable):
+        if not (set(saved.callbacks) == set(self._savable) if self.run else set(saved.callbacks) >= set(self._savable)):
             raise InputError(
                 "The state is of other callbacks",
                 expected=", ".join(sorted(self._savable)),
@@ -120,7 +124,7 @@ class TrainingState(keras.callbacks.Callback):
         self.last = saved
 
 
-def _variables(gan: keras.Model) -> dict[str, Any]:
+def variables_of(gan: keras.Model) -> dict[str, Any]:
     """The variables of a GAN by part, place and name, such as `generator/003/conv2d/kernel`."""
     found = {}
     for part in _PARTS:

@@ -9,6 +9,7 @@ from rich.table import Table
 from tyro.conf import Positional, arg
 
 from gan import checkpoints, reports, runtime
+from gan.cards import check_card
 from gan.checks import check_seed, check_share, check_whole
 from gan.cli.output import print_result
 from gan.config import config_from_dict
@@ -60,7 +61,7 @@ class Evaluate:
         record = checkpoints.load_config(self.checkpoint)
         trained_on = record["dataset"].get("name") if record else None
         name = self.dataset or trained_on or card["data_sets"][0]
-        reports.check_card(name, card)
+        check_card(name, card)
         folder = self.output or self._run_folder()
         if folder is not None:
             checkpoints.check_writable(folder / checkpoints.REPORT)

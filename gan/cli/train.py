@@ -4,18 +4,18 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 from tyro.conf import Suppress
 
-from gan import checkpoints, records, runtime, state
+from gan import checkpoints, cluster, records, runtime, state
+from gan.cards import check_card
 from gan.cli.evaluate import Evaluate
 from gan.cli.output import print_result
 from gan.config import PRESETS, TrainConfig, config_from_dict
 from gan.errors import InputError
-from gan.reports import check_card
 from gan.tolerance import EXIT_STATUS
 
 DEFAULT_PRESET = "mnist"
@@ -58,10 +58,13 @@ class Train:
             run = train(self.config, output=self.output, name=self._name())
         else:
             run = resume(self.resume, config=self.config)
+        if not run.is_chief:
+            if self.json:
+                print_result(run.as_dict(), as_json=True)
+            return SIGNALLED + run.signal if run.signal else FAILED * (run.stopped_by == "collapse")
         confirmed = self._confirm(run.folder, run.dataset) if self._to_confirm and not run.signal else None
         if self.json:
-            paths = {k: str(getattr(run, k)) for k in ("folder", "generator", "samples")}
-            print_result({**asdict(run), **paths, **_numbers(confirmed)}, as_json=True)
+            print_result({**run.as_dict(), **_numbers(confirmed)}, as_json=True)
         else:
             print_result(
                 {
@@ -97,6 +100,9 @@ class Train:
 
     def _check(self) -> dict[str, Any]:
         """What a dry run says of a run that goes on. Raises `InputError` for what can be refused before TensorFlow."""
+        here = cluster.from_environment()
+        if here is not None and not here.is_chief:
+            return {"worker": here.index}  # the folder is the chief's
         if self.resume is None:
             checkpoints.check_output(self.output)
             if self.config.init_from is not None:
@@ -152,6 +158,9 @@ def resumed(options: Sequence[str]) -> Train | None:
         name, joined, value = option.partition("=")
         if name == "--resume" and (joined or len(options) > place + 1):
             run = Path(value if joined else options[place + 1])
+            here = cluster.from_environment()
+            if here is not None and not here.is_chief:
+                return Train(preset="", resume=run)  # it hears of the run from the chief
             record = records.load(run)
             return Train(config=config_from_dict(record["config"]), preset=record.get("preset") or "", resume=run)
     return None

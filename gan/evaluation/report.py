@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from gan import images, metrics, networks, perturbation, projection, sampling
+from gan.cards import check_card
 from gan.checks import check, check_seed, check_share, check_whole
 from gan.classifier import Extractor, as_input
 from gan.data import Dataset
@@ -15,7 +16,6 @@ from gan.errors import InputError
 from gan.evaluation.sides import FLOOR_DRAWS, NEAREST, Reference, Side
 from gan.evaluation.words import MEANING, summary
 from gan.metrics import Neighbours
-from gan.reports import check_card
 from gan.tolerance import ErrorRate, samples_needed, verdict
 
 EVALUATION_SEED = 1_000_003
@@ -90,7 +90,7 @@ def evaluate(
     Raises `InputError` when generator, data set and classifier do not belong together.
     """
     check_seed(seed)
-    check_card(dataset.name, card)
+    check_card(dataset.name, card, dataset.image_shape)
     _check_generator(generator, dataset)
     _check_num(num, dataset)
     dataset = _at_hand(dataset)
@@ -157,7 +157,7 @@ def evaluate_pictures(
 
     Raises `InputError` when pictures, data set and classifier do not belong together, or pictures are not finite.
     """
-    check_card(dataset.name, card)
+    check_card(dataset.name, card, dataset.image_shape)
     check_share("tolerance", tolerance)
     num = len(pictures)
     _check_num(num, dataset)

@@ -1,0 +1,46 @@
+"""A worker that is not the chief: it takes the same steps and the same decisions, and writes nothing."""
+
+from dataclasses import replace
+from typing import Any
+
+from gan import callbacks, devices, setup, sharing
+from gan.config import TrainConfig
+from gan.data import Dataset
+from gan.devices import Fleet
+
+
+def follow(fleet: Fleet, own: TrainConfig | None, dataset: Dataset | None) -> dict[str, Any]:
+    """Trains along with the chief, from its options and state to the end; returns what the chief says of the run.
+
+    own: the options that this worker was started with; None: the chief's. dataset: images in the place of those that
+    the options name. Raises `InputError` when they differ from the
+    chief's, or the data do; `TrainingError` as `training.train`.
+    """
+    strategy = fleet.strategy
+    config = sharing.options_from_chief(strategy, own or TrainConfig(), own)
+    dataset = dataset or setup.load(config.data)
+    sharing.same_data(strategy, dataset)
+    saved = sharing.state_from_chief(strategy, None)
+    prepared = setup.compiled(replace(config, init_from=None), dataset, fleet, quiet)
+    rules = prepared.rules(quiet)
+    interrupt = callbacks.StopOnInterrupt(fleet.anywhere)
+    schedule = prepared.schedule
+    keeper = callbacks.TrainingState(
+        None,
+        rules,
+        interval_steps=schedule.interval_steps,
+        total_steps=schedule.total_steps,
+        images_per_step=schedule.images_per_step,
+    )
+    first_step = 0
+    if saved is None:
+        sharing.weights_from_chief(strategy, prepared.gan)
+    else:
+        keeper.restore(prepared.gan, saved)
+        first_step = schedule.total_steps if saved.stopped else saved.step
+    prepared.fit([callbacks.FiniteLosses(), *rules, keeper, interrupt], first_step)
+    return devices.from_chief(strategy, None)
+
+
+def quiet(line: str) -> None:
+    """Says nothing: the chief does."""

@@ -1,0 +1,59 @@
+"""What a training run left behind."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gan import callbacks, checkpoints
+
+_PATHS = ("folder", "generator", "samples")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training run left behind. `logs` is the last row of log.csv; `images` counts the reals that D saw.
+
+    `signal` is the number of the one that interrupted it (2: Ctrl-C, 15: SIGTERM), None when it ended by itself.
+    `stopped_by` is what ended it before its length did: `target` (the tolerance, which is to be confirmed), `patience`
+    or `collapse`. `interval` is the one whose generator was put back in the end; None: it is the last one. `is_chief`
+    says whether this process wrote the folder: of several workers the chief does, and the paths are those it has.
+    """
+
+    folder: Path
+    generator: Path
+    samples: Path
+    dataset: str
+    images: int
+    steps: int
+    seconds: float
+    compile_seconds: float
+    interrupted: bool
+    logs: dict[str, Any]
+    signal: int | None = None
+    stopped_by: str | None = None
+    interval: int | None = None
+    is_chief: bool = True
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it in JSON types."""
+        return {**asdict(self), **{name: str(getattr(self, name)) for name in _PATHS}}
+
+
+def left(folder: Path, record: dict[str, Any], *, signal: int | None = None) -> Run:
+    """What a run left, from its record, log and samples."""
+    log, grids = folder / checkpoints.LOG, folder / checkpoints.SAMPLES
+    kept = grids / f"{callbacks.run_log.images_at(log, record['result'].get('interval')):09d}.png"
+    return Run(
+        folder=folder,
+        generator=folder / checkpoints.GENERATOR,
+        samples=kept if kept.exists() else max(grids.glob("*.png"), default=grids),
+        dataset=record["dataset"]["name"],
+        logs=callbacks.run_log.last_row(log),
+        signal=signal,
+        **record["result"],
+    )
+
+
+def told(facts: dict[str, Any]) -> Run:
+    """The run that the chief told of with `as_dict`, on another worker."""
+    return Run(**{**facts, **{name: Path(facts[name]) for name in _PATHS}, "is_chief": False})

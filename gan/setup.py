@@ -1,0 +1,73 @@
+"""All that a training run is made of, from its options: data, networks, schedule and what is measured."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+
+from gan import devices, runtime
+from gan.building import build_gan, compile_gan
+from gan.config import DataConfig, TrainConfig
+from gan.data import Dataset, load_dataset
+from gan.devices import Fleet
+from gan.fitting import Schedule, fit_intervals, schedule_of
+from gan.model import GAN
+from gan.watching import Watch, check_monitor, stopping_callbacks, watch
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A run that is ready for its first step."""
+
+    config: TrainConfig
+    dataset: Dataset
+    fleet: Fleet
+    gan: GAN
+    schedule: Schedule
+    watched: Watch
+
+    def rules(self, say: Callable[[str], None]) -> list[keras.callbacks.Callback]:
+        """The callbacks that may end the run early; `say` prints a line."""
+        return stopping_callbacks(
+            self.config.stopping,
+            self.dataset,
+            self.gan.adversarial_loss,
+            intervals=self.schedule.intervals,
+            images_per_interval=self.schedule.interval_steps * self.schedule.images_per_step,
+            say=say,
+        )
+
+    def fit(self, callbacks: list[keras.callbacks.Callback], first_step: int) -> None:
+        """Trains from a step to the end."""
+        fit_intervals(
+            self.gan,
+            self.dataset,
+            callbacks,
+            self.schedule,
+            seed=self.config.seed,
+            first_step=first_step,
+            validation=self.watched.batches,
+        )
+
+
+def load(options: DataConfig) -> Dataset:
+    """The data set that a run asks for."""
+    return load_dataset(options.dataset, fallback=options.dataset_fallback, **options.loading)
+
+
+def compiled(config: TrainConfig, dataset: Dataset, fleet: Fleet, say: Callable[[str], None]) -> Setup:
+    """Builds and compiles what the options ask for. Raises `InputError` when it does not fit the data or devices."""
+    schedule = schedule_of(config, dataset)
+    devices.check_shares(fleet.replicas, schedule.images_per_step, config.optimization.critic_steps)
+    per_interval = schedule.interval_steps * schedule.images_per_step
+    with fleet.strategy.scope(), runtime.precision(config.precision):
+        gan = build_gan(config, dataset)
+    watched = watch(config.stopping, dataset, images_per_interval=per_interval)
+    with fleet.strategy.scope():
+        compile_gan(gan, config, schedule.total_steps, watched.metrics)
+    check_monitor(config.stopping, gan)
+    say(
+        f"{dataset.title}: {len(dataset.train):,} training images; {schedule.total_steps:,} steps of "
+        f"{schedule.images_per_step}, that is {schedule.total_steps * schedule.images_per_step:,} images"
+    )
+    return Setup(config, dataset, fleet, gan, schedule, watched)

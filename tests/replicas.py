@@ -1,0 +1,53 @@
+"""Trains a small GAN for 20 steps as one of several replicas, or alone: python replicas.py WEIGHTS DEVICES.
+
+SGD, two critic steps, batch normalization in G, a lazy penalty, and latents from one table that the replicas
+share as they share the reals: however many they are, the weights that are written are the same to rounding.
+"""
+
+import sys
+from typing import Any
+
+from gan import cluster, devices
+
+GLOBAL_BATCH, LATENT_DIM, CRITIC_STEPS, STEPS = 16, 8, 2, 20
+
+
+def main(weights: str, count: int) -> None:
+    fleet = devices.start(count, seed=0, cluster=cluster.from_environment())
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from gan import GAN, build_discriminator, build_generator, load_dataset, sampling
+    from gan.metrics import PairwiseSSIM
+
+    table = np.random.default_rng(0).normal(size=(STEPS, CRITIC_STEPS, GLOBAL_BATCH, LATENT_DIM)).astype(np.float32)
+
+    def of_table(seed: int, step: Any, replica: Any, critic_step: int, shape: tuple[Any, int]) -> tf.Tensor:
+        latents = tf.reshape(tf.constant(table)[tf.cast(step, tf.int32)][critic_step], [fleet.replicas, -1, shape[1]])
+        return latents[replica]
+
+    sampling.training_latents = of_table
+    data = load_dataset("mnist5k")
+    metric = PairwiseSSIM()
+    with fleet.strategy.scope():
+        gan = GAN(
+            build_generator((28, 28, 1), LATENT_DIM, 10, width=4),
+            build_discriminator((28, 28, 1), 10, width=4),
+        )
+        optimizers = [keras.optimizers.SGD(5e-3), keras.optimizers.SGD(5e-3)]
+        gan.compile(*optimizers, penalties=["r1"], critic_steps=CRITIC_STEPS, metrics=[metric], steps_per_execution=5)
+    history = gan.fit(
+        data.train.batches(GLOBAL_BATCH * CRITIC_STEPS, steps=STEPS),
+        validation_data=data.validation.take(np.arange(40)).in_order(32),
+        shuffle=False,
+        verbose=0,
+    )
+    networks = {name: getattr(gan, name) for name in ("generator", "discriminator", "generator_ema")}
+    found = {f"{name}/{i}": w.numpy() for name, net in networks.items() for i, w in enumerate(net.weights)}
+    logs = {name: np.array(values) for name, values in history.history.items()}
+    np.savez(weights, **found, **logs)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,121 @@
+import json
+import socket
+import threading
+import time
+
+import pytest
+
+from gan import cluster
+from gan.cli.main import main
+from gan.cluster import Cluster
+from gan.errors import InputError
+
+TWO = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 1}}
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def named(monkeypatch, config):
+    monkeypatch.setenv("TF_CONFIG", config if isinstance(config, str) else json.dumps(config))
+    return cluster.from_environment()
+
+
+def test_who_is_who(monkeypatch):
+    found = named(monkeypatch, TWO)
+    assert found == Cluster(("a:1", "b:2"), 1)
+    assert not found.is_chief
+    assert (found.address, found.peers) == ("b:2", ("a:1",))
+    chief = {"cluster": {"worker": ["a:1", "b:2"], "chief": ["c:3"]}, "task": {"type": "chief", "index": 0}}
+    found = named(monkeypatch, chief)
+    assert found == Cluster(("c:3", "a:1", "b:2"), 0)
+    assert found.is_chief
+    assert named(monkeypatch, {**chief, "task": {"type": "worker", "index": 0}}).index == 1
+
+
+def test_one_worker_or_none_is_no_cluster(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    assert cluster.from_environment() is None
+    assert named(monkeypatch, {"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}) is None
+
+
+@pytest.mark.parametrize(
+    ("config", "received"),
+    [
+        ("{", "no JSON"),
+        ("[1]", "no `cluster`"),
+        ({"task": TWO["task"]}, "no `cluster`"),
+        ({"cluster": TWO["cluster"]}, "no `task`"),
+        ({**TWO, "task": {"type": "worker"}}, "no `task` with type and index"),
+        ({**TWO, "task": {"type": "worker", "index": 2}}, "index 2 of 2"),
+        ({**TWO, "task": {"type": "worker", "index": -1}}, "index -1 of 2"),
+        ({**TWO, "task": {"type": "worker", "index": "1"}}, "index '1' of 2"),
+        ({**TWO, "task": {"type": "chief", "index": 0}}, "'chief', which the cluster does not have"),
+        ({**TWO, "cluster": {"ps": ["a:1"]}}, "a job 'ps'"),
+        ({**TWO, "cluster": {"worker": "a:1"}}, "no list of addresses"),
+        ({**TWO, "cluster": {"worker": ["a:1", "b"]}}, "'b', which is no host:port"),
+        ({**TWO, "cluster": {"worker": ["a:1", "b:x"]}}, "'b:x', which is no host:port"),
+        ({**TWO, "cluster": {"worker": ["a:1", 7]}}, "7, which is no host:port"),
+        ({**TWO, "cluster": {"worker": ["a:1", "a:1"]}}, "the same address twice"),
+        ({"cluster": {"chief": ["a:1", "b:2"]}, "task": {"type": "chief", "index": 0}}, "2 chiefs"),
+    ],
+)
+def test_a_malformed_variable_is_told_before_anything_begins(monkeypatch, capsys, tmp_path, config, received):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="Malformed TF_CONFIG"):
+        named(monkeypatch, config)
+    assert main(["train", "--dataset", "mnist5k", "--steps", "1"]) == 2
+    said = capsys.readouterr().err
+    assert received in said
+    assert len(said.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_that_begin_at_different_times_find_each_other():
+    workers = tuple(f"127.0.0.1:{port}" for port in free_ports(3))
+    lines, found, everyone = [], [], threading.Event()
+
+    def work(index):
+        cluster.wait_for_peers(Cluster(workers, index), lines.append, seconds=30)
+        with socket.create_server(("", int(workers[index].rpartition(":")[2]))):  # as TensorFlow's takes the port over
+            found.append(index)
+            everyone.wait(30)
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(3)]
+    threads[0].start()
+    threads[1].start()
+    threads[1].join(0.5)
+    assert found == []
+    threads[2].start()
+    deadline = time.monotonic() + 30
+    while len(found) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    everyone.set()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == [0, 1, 2]
+    assert any(workers[2] in line for line in lines)
+
+
+def test_a_worker_that_is_not_there_is_named_in_bounded_time(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(cluster, "SECONDS", 0.3)
+    here, gone = (f"127.0.0.1:{port}" for port in free_ports(2))
+    config = {"cluster": {"worker": [here, gone]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    assert main(["train", "--dataset", "mnist5k", "--steps", "1", "--output", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err
+    assert "gan: A worker cannot be reached" in said
+    assert f"no answer from {gone}" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_port_that_another_program_has_is_told():
+    with socket.create_server(("", 0)) as taken:
+        here = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(InputError, match=f"port of this worker is taken.*{here}"):
+            cluster.wait_for_peers(Cluster((here, "127.0.0.1:9"), 0), print, seconds=1)

@@ -1,0 +1,300 @@
+import json
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import OFFLINE, TOY, assert_same, assert_same_run, rows_of, small_gan, values
+from test_cluster import free_ports
+from test_training import QUICK
+
+from gan import build_generator, callbacks, devices, load_generator, runtime, train
+from gan.averaging import averaged_copy
+from gan.config import StoppingConfig
+from gan.errors import InputError
+
+REPLICAS = Path(__file__).with_name("replicas.py")
+UNWATCHED = [*TOY, "--probe", "none"]
+
+
+def of_two(index, ports):
+    """The environment of one of two workers on the loopback interface."""
+    workers = [f"127.0.0.1:{port}" for port in ports]
+    return {
+        **OFFLINE,
+        "TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}),
+    }
+
+
+def start_two(nursery, folder, *arguments, ports=None, **faults):
+    """Two workers with the same arguments, each in a folder of its own, and what they say."""
+    ports, started = ports or free_ports(2), []
+    for index in range(2):
+        own = folder / f"worker{index}"
+        own.mkdir(parents=True, exist_ok=True)
+        fault = {**faults.get("both", {}), **faults.get(f"worker{index}", {})}
+        said = own / "said"
+        started.append((nursery.start(*arguments, said=said, environment=of_two(index, ports), **fault), said))
+    return started
+
+
+def wait_both(nursery, started):
+    return [(nursery.wait(process), said.read_text()) for process, said in started]
+
+
+@pytest.fixture(scope="module")
+def one_process(nursery, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("one")
+    status, said = nursery.run(folder / "weights.npz", 1, said=folder / "said", script=str(REPLICAS))
+    assert status == 0, said
+    return dict(np.load(folder / "weights.npz"))
+
+
+def assert_trained_alike(found, expected):
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(
+            found[name], value, atol=1e-5, rtol=1e-5 if "val_" not in name else 1e-3, err_msg=name
+        )
+
+
+def test_two_devices_train_as_one_does(nursery, one_process, tmp_path):
+    status, said = nursery.run(tmp_path / "weights.npz", 2, said=tmp_path / "said", script=str(REPLICAS))
+    assert status == 0, said
+    assert_trained_alike(dict(np.load(tmp_path / "weights.npz")), one_process)
+
+
+def test_two_workers_train_as_one_process_does(nursery, one_process, tmp_path):
+    both = start_two(nursery, tmp_path, "weights.npz", 1, both={"script": str(REPLICAS)})
+    for (status, said), own in zip(wait_both(nursery, both), ("worker0", "worker1")):
+        assert status == 0, said
+        assert_trained_alike(dict(np.load(tmp_path / own / "weights.npz")), one_process)
+
+
+def test_a_run_on_two_devices_is_a_run(nursery, tmp_path):
+    run = tmp_path / "run"
+    command = ["train", "mnist", "--dataset", "mnist5k", "--steps", 2, "--eval-every", 32, "--devices", 2]
+    status, said = nursery.run(*command, "--output", run, said=tmp_path / "said")
+    assert status == 0, said
+    assert "device: 2 replicas; " in said
+    rows = rows_of(run / "log.csv")
+    assert [row["images"] for row in rows] == ["32", "64"]
+    assert all(np.isfinite(float(row[name])) for row in rows for name in ("g_loss", "val_frechet_distance"))
+    generator = keras.models.load_model(run / "generator.keras", compile=False)
+    assert not any(getattr(layer, "synchronized", False) for layer in generator.layers)
+    assert np.isfinite(generator([np.zeros((2, 64), np.float32), np.arange(2)])).all()
+
+
+def test_mixed_precision_trains_and_leaves_a_float32_generator(tmp_path, monkeypatch):
+    seen = []
+    options = replace(QUICK.optimization, steps=2)
+    config = replace(QUICK, precision="mixed_bfloat16", optimization=options, stopping=StoppingConfig(probe="none"))
+    fit = devices.apply_gradients
+
+    def watched(optimizer, tape, loss, network, name):
+        seen.append((network.layers[-3].compute_dtype, loss.dtype, {v.dtype for v in network.variables}))
+        fit(optimizer, tape, loss, network, name)
+
+    monkeypatch.setattr(devices, "apply_gradients", watched)
+    run = train(config, output=tmp_path)
+    assert {compute for compute, _, _ in seen} == {"bfloat16"}
+    assert {loss for _, loss, _ in seen} == {tf.float32}
+    assert all(kinds == {"float32"} for _, _, kinds in seen)
+    assert all(
+        np.isfinite(float(row["g_loss"])) and np.isfinite(float(row["d_loss"])) for row in rows_of(tmp_path / "log.csv")
+    )
+    loaded = keras.models.load_model(run.generator, compile=False)
+    assert {layer.compute_dtype for layer in loaded.layers if layer.weights} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_precision_ends_with_its_block():
+    def breaks():
+        with runtime.precision("mixed_bfloat16"):
+            built.append(keras.layers.Dense(1))
+            raise ZeroDivisionError
+
+    built = []
+    with pytest.raises(ZeroDivisionError):
+        breaks()
+    mixed = built[0]
+    assert (mixed.compute_dtype, mixed.variable_dtype) == ("bfloat16", "float32")
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_the_average_is_plain_whatever_the_generator_is():
+    with runtime.precision("mixed_bfloat16"):
+        generator = build_generator((28, 28, 1), 8, 10, width=4)
+    for layer in generator.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
+    average = averaged_copy(generator)
+    assert_same(values(average), values(generator))
+    assert {layer.compute_dtype for layer in average.layers if layer.weights} == {"float32"}
+    assert not any(getattr(layer, "synchronized", False) for layer in average.layers)
+
+
+def test_more_devices_than_there_are(tmp_path):
+    cores = os.cpu_count()
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(InputError, match=rf"at most {cores}: this machine has {cores} cores.*devices={cores + 1}"):
+        devices.start(cores + 1)
+    if cores > 1 and len(tf.config.list_logical_devices("CPU")) == 1:
+        with pytest.raises(InputError, match="TensorFlow was used in this process"):
+            devices.start(2)
+    with pytest.raises(InputError, match=f"at most {cores}"):
+        train(replace(QUICK, devices=cores + 1), output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("replicas", "size", "critic_steps", "received"),
+    [(2, 9, 1, "batch_size=9"), (4, 12, 2, "batch_size=6"), (2, None, 1, "several sizes")],
+)
+def test_a_batch_that_replicas_cannot_share(replicas, size, critic_steps, received):
+    with pytest.raises(InputError, match=f"cannot share a batch evenly.*{received}"):
+        devices.check_shares(replicas, size, critic_steps)
+    devices.check_shares(2, 8, 2)
+
+
+def test_one_process_hears_itself():
+    strategy = tf.distribute.get_strategy()
+    assert devices.from_chief(strategy, {"a": [1, None]}) == {"a": [1, None]}
+    assert [devices.any_worker(strategy, flag) for flag in (True, False)] == [True, False]
+
+
+def test_the_signal_of_another_process_stops_this_one_at_a_step_that_all_look_at():
+    asked = []
+    interrupt = callbacks.StopOnInterrupt(lambda here: asked.append(here) or len(asked) == 3)
+    gan = small_gan()
+    gan.stop_training = False
+    interrupt.set_model(gan)
+    for batch in range(30):
+        interrupt.on_train_batch_end(batch)
+    interrupt.on_epoch_end(0)
+    assert (asked, gan.stop_training, interrupt.interrupted) == ([False, False], False, False)
+    for batch in range(30):
+        interrupt.on_train_batch_end(batch)
+    assert (asked, gan.stop_training, interrupt.signal) == ([False] * 3, True, signal.SIGINT)
+
+
+@pytest.mark.slow
+def test_users_train_and_evaluate_in_the_scope_of_a_strategy(nursery, tmp_path):
+    script = tmp_path / "user.py"
+    script.write_text(USER)
+    status, said = nursery.run(said=tmp_path / "said", script=str(script))
+    assert status == 0, said
+    assert "done" in said
+
+
+USER = """
+from gan import devices
+fleet = devices.start(2)
+import keras, numpy as np, tensorflow as tf
+from gan import GAN, build_discriminator, build_generator
+from gan.errors import InputError
+from gan.metrics import PairwiseSSIM
+rng = np.random.default_rng(0)
+images = rng.uniform(-1, 1, (40, 28, 28, 1)).astype("float32")
+with fleet.strategy.scope():
+    gan = GAN(build_generator((28, 28, 1), 8, width=4), build_discriminator((28, 28, 1), width=4))
+    gan.compile(keras.optimizers.Adam(), keras.optimizers.Adam(), metrics=[PairwiseSSIM()], steps_per_execution=4)
+assert gan.steps_per_execution == 1
+batches = tf.data.Dataset.from_tensor_slices(images).batch(8, drop_remainder=True)
+found = gan.fit(batches, validation_data=batches, epochs=2, verbose=0, shuffle=False).history
+assert len(found["val_pairwise_ssim"]) == 2 and int(np.asarray(gan.g_optimizer.iterations)) == 10
+alone = PairwiseSSIM()
+for number, real in enumerate(batches):
+    from gan import sampling
+    fake = gan.generator_ema(sampling.evaluation_latents(0, number, (8, 8)), training=False)
+    alone.update_state(real, fake)
+expected = float(alone.result()["pairwise_ssim"])
+assert abs(gan.evaluate(batches, return_dict=True)["pairwise_ssim"] - expected) < 1e-5
+for bad in (batches.unbatch().batch(7, drop_remainder=True), batches.unbatch().batch(8)):
+    try:
+        gan.fit(bad, verbose=0)
+    except InputError as error:
+        print(error)
+    else:
+        raise SystemExit("shared")
+with fleet.strategy.scope():
+    normalized = build_discriminator((28, 28, 1), width=4, norm="batch")
+    gan = GAN(build_generator((28, 28, 1), 8, width=4), normalized)
+    try:
+        gan.compile(keras.optimizers.Adam(), keras.optimizers.Adam(), penalties=["r1"])
+    except InputError as error:
+        print(error)
+    else:
+        raise SystemExit("penalised")
+print("done")
+"""
+
+
+@pytest.mark.slow
+def test_two_workers_run_die_and_go_on(nursery, tmp_path):
+    """The default preset on two workers; when one is killed the other ends, and both go on to the same end."""
+    whole = wait_both(nursery, start_two(nursery, tmp_path / "whole", "train", *UNWATCHED, "--output", "run"))
+    assert [status for status, _ in whole] == [0, 0], whole
+    assert not (tmp_path / "whole" / "worker1" / "run").exists()
+    assert "127.0.0.1:" in whole[1][1]
+    for victim in (0, 1):
+        folder = tmp_path / f"victim{victim}"
+        fault = {f"worker{victim}": {"at_step": 9}} if victim == 0 else {}
+        started = start_two(nursery, folder, "train", *UNWATCHED, "--output", "run", **fault)
+        if victim == 1:  # it has no progress to count steps by
+            while not list((folder / "worker0").glob("run/state/*.json")):
+                time.sleep(0.05)
+            os.kill(started[1][0], signal.SIGKILL)
+        ended = wait_both(nursery, started)
+        assert ended[victim][0] == -signal.SIGKILL, ended
+        if victim == 1 and ended[0][0] == 0:
+            pytest.skip("the run was over before its worker was killed")
+        assert ended[1 - victim][0] == 1, ended
+        assert "Another worker has ended" in ended[1 - victim][1]
+        assert "Traceback" not in ended[1 - victim][1]
+        went_on = wait_both(nursery, start_two(nursery, folder, "train", "--resume", "run"))
+        assert [status for status, _ in went_on] == [0, 0], went_on
+        assert "going on from interval" in went_on[0][1]
+        assert_same_run(folder / "worker0" / "run", tmp_path / "whole" / "worker0" / "run")
+        assert load_generator(folder / "worker0" / "run")
+
+
+@pytest.mark.slow
+def test_the_default_preset_trains_on_two_workers_that_agree(nursery, tmp_path):
+    command = ["train", "mnist", "--dataset", "mnist5k", "--steps", 6, "--eval-every", 96, "--output", "run"]
+    ended = wait_both(nursery, start_two(nursery, tmp_path, *command))
+    assert [status for status, _ in ended] == [0, 0], ended
+    rows = rows_of(tmp_path / "worker0" / "run" / "log.csv")
+    assert [row["images"] for row in rows] == ["96", "192"]
+    assert "val_frechet_distance" in rows[0]
+    assert not (tmp_path / "worker1" / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_worker_ends_both_and_saves(nursery, tmp_path):
+    command = ["train", *UNWATCHED, "--steps", 5_000, "--eval-every", 100_000, "--output", "run"]
+    fault = {"worker0": {"at_step": 3, "send": signal.SIGTERM}}
+    ended = wait_both(nursery, start_two(nursery, tmp_path, *command, **fault))
+    assert [status for status, _ in ended] == [143, 143], ended
+    assert load_generator(tmp_path / "worker0" / "run")
+
+
+@pytest.mark.slow
+def test_workers_with_different_options_do_not_train(nursery, tmp_path):
+    ports, started = free_ports(2), []
+    for index in range(2):
+        own = tmp_path / f"worker{index}"
+        own.mkdir()
+        environment = of_two(index, ports)
+        arguments = ["train", *UNWATCHED, "--batch-size", 16 + 16 * index, "--output", "run"]
+        started.append((nursery.start(*arguments, said=own / "said", environment=environment), own / "said"))
+    ended = wait_both(nursery, started)
+    assert [status for status, _ in ended] == [1, 2], ended
+    assert "started with different options" in ended[1][1]
+    assert not (tmp_path / "worker0" / "run" / "generator.keras").exists()
