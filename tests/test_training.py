@@ -166,11 +166,7 @@ def test_arrays_train_and_resume_as_named_data_does(tmp_path):
     )
     run = train(config, dataset=arrays, output=tmp_path / "run")
     record = json.loads((run.folder / "config.json").read_text())
-    assert (run.dataset, record["dataset"]["image_shape"], record["dataset"]["train"]) == (
-        "noise",
-        [8, 8, 3],
-        len(arrays.train),
-    )
+    assert (run.dataset, record["dataset"]["image_shape"], record["dataset"]["train"]) == ("noise", [8, 8, 3], len(arrays.train))
     del record["result"]
     (run.folder / "config.json").write_text(json.dumps(record))
     assert resume(run.folder, dataset=arrays).steps == 4
