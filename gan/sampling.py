@@ -21,9 +21,8 @@ BLOCK = 1_024
 """Latents are drawn in blocks of this many: one call a block is 30 times faster than one a latent."""
 
 BATCH_PIXELS, LARGEST_BATCH = 2**18, 1_024
-"""The largest power of two of pictures with at most so many pixels is a batch, unless asked otherwise. On two cores, a
-small generator of 28 x 28 pixels drew about 28,000 pictures/s in batches of 256, 24,000 of 512, and 17,000 of 1,024,
-whose layers no longer fit the caches; small batches lose to the calls."""
+"""The largest power of two of pictures with at most so many pixels is a batch, unless asked otherwise. At best, two busy
+cores drew 28,000 pictures/s of 28 x 28 pixels in batches of 256, 24,000 of 512, 17,000 of 1,024, and 14,000 of 64."""
 
 _SAMPLING, _TRAINING, _EVALUATION, _PROJECTION, _NOISE, _STEP = range(6)
 """Streams of random numbers. The same seed in another stream gives unrelated numbers."""
@@ -41,7 +40,7 @@ def _key(stream: int, seed: int, *counters: Any) -> tf.Tensor:
     return key
 
 
-@tf.function  # as a graph, the key of a block takes a tenth of the time
+@tf.function  # a block takes less than half the time of single calls, most of which is spent on the key
 def _compiled_normal(shape: tuple[int, ...], key: tf.Tensor, counters: tf.Tensor) -> tf.Tensor:
     for counter in tf.unstack(counters):
         key = streams.fold_in(key, counter)
