@@ -1,6 +1,7 @@
 """Evaluation under a `tf.distribute` strategy: one process computes the metrics, on its own copy of the average."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import keras
@@ -9,20 +10,32 @@ import tensorflow as tf
 from gan import replicas
 from gan.errors import InputError
 
+_WITHOUT_EFFECT = {"batch_size", "verbose", "sample_weight", "callbacks", "_use_cached_eval_dataset"}
+"""Other options that `keras.Model.fit` gives."""
+
 
 def evaluate(
     gan: keras.Model,
     measure: Callable[[Any, Any], Any],
-    x: Iterable[Any],
+    x: Any,
+    y: Any = None,
     *,
+    steps: int | None = None,
     return_dict: bool = False,
-    **ignored: Any,
+    **options: Any,
 ) -> Any:
     """Calls `measure` with the batches of `x` and their numbers, on the chief; returns the results, on every worker.
 
-    The same numbers everywhere: so callbacks decide the same. `ignored`: other options of `keras.Model.evaluate`.
-    Raises `InputError` for metrics that the workers share: the chief could not read them alone.
+    The same numbers everywhere: so callbacks decide the same. `x` is a `tf.data.Dataset`, of which `steps` batches are
+    taken (None: all). Raises `InputError` for anything else, and for metrics that the workers share: the chief could
+    not read them alone.
     """
+    unknown = sorted(set(options) - _WITHOUT_EFFECT)
+    if unknown:
+        raise TypeError(f"evaluate() got an unexpected keyword argument {unknown[0]!r}")
+    if y is not None or not isinstance(x, tf.data.Dataset):
+        received = type(x).__name__ + ("" if y is None else " and y")
+        raise InputError("Bad validation data on several replicas", expected="a tf.data.Dataset", received=received)
     metrics = gan.evaluation_metrics
     if replicas.has_several_workers(gan.distribute_strategy):
         shared = [
@@ -34,7 +47,7 @@ def evaluate(
     for metric in metrics:
         metric.reset_state()
     if replicas.is_chief(gan.distribute_strategy):
-        for number, batch in enumerate(x):
+        for number, batch in enumerate(islice(x, steps)):
             measure(batch, tf.constant(number, tf.int64))
     results = {name: float(value) for name, value in gan.get_metrics_result().items()}
     results = replicas.from_chief(gan.distribute_strategy, results)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import keras
 
-from gan import replicas, runtime
+from gan import checkpoints, replicas, runtime
 from gan.building import build_gan, compile_gan
+from gan.cards import check_card
 from gan.config import DataConfig, TrainConfig
 from gan.data import Dataset, load_dataset
 from gan.devices import Fleet
@@ -59,6 +60,8 @@ def compiled(config: TrainConfig, dataset: Dataset, fleet: Fleet, say: Callable[
     """Builds and compiles what the options ask for. Raises `InputError` when it does not fit the data or devices."""
     schedule = schedule_of(config, dataset)
     replicas.check_shares(fleet.replicas, schedule.images_per_step, config.optimization.critic_steps)
+    if config.stopping.tolerance is not None:
+        check_card(dataset.name, checkpoints.find_classifier(config.stopping.extractor)[1], dataset.image_shape)
     per_interval = schedule.interval_steps * schedule.images_per_step
     with fleet.strategy.scope(), runtime.precision(config.precision):
         gan = build_gan(config, dataset)

@@ -115,3 +115,12 @@ def test_cover_cuts_out_the_middle_and_leaves_bytes_that_fit_alone(shape, size, 
 def test_cover_is_antialiased():
     checkers = (np.indices((64, 64)).sum(axis=0) % 2 * 255).astype(np.uint8)
     assert np.ptp(np.asarray(images.cover(Image.fromarray(checkers), (7, 7))).astype(int)) < 40
+
+
+def test_to_uint8_leaves_its_input_alone():
+    pictures = np.array([-2.0, 0.25], np.float32)
+    images.to_uint8(pictures)
+    np.testing.assert_array_equal(pictures, np.array([-2.0, 0.25], np.float32))
+    np.testing.assert_array_equal(images.to_uint8(np.array([3e38, -3e38], np.float32)), [255, 0])
+    with pytest.raises(ValueError, match="finite"):
+        images.to_uint8(np.array([0.0, -np.inf]))

@@ -13,7 +13,7 @@ PACKAGE = Path(gan.__file__).parent
 ROWS = [
     {"errors"},
     {"checks"},
-    {"images", "config", "tolerance", "archives", "cards", "streams", "cluster"},
+    {"images", "config", "tolerance", "archives", "arrays", "bar", "cards", "streams", "cluster"},
     {"losses", "penalties", "networks", "augment", "metrics", "data", "runtime", "handwriting"},
     {"sampling", "checkpoints", "replicas"},
     {"critic", "averaging", "local_evaluation", "devices"},
@@ -34,6 +34,8 @@ WITHOUT_TENSORFLOW = {
     "config",
     "tolerance",
     "archives",
+    "arrays",
+    "bar",
     "cards",
     "cluster",
     "state",

@@ -4,11 +4,26 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gan.benchmark.benchmark import PLOT, TABLE, Benchmark, BrokenOffError
+from gan.benchmark.growth import Growth
 from gan.benchmark.recipes import Recipes
 from gan.benchmark.record import RESULTS
 from gan.benchmark.stacked_mnist import StackedMnist
+from gan.benchmark.step import Step
 
-BENCHMARKS: Mapping[str, type[Benchmark]] = MappingProxyType({kind.name: kind for kind in (Recipes, StackedMnist)})
+BENCHMARKS: Mapping[str, type[Benchmark]] = MappingProxyType(
+    {kind.name: kind for kind in (Recipes, StackedMnist, Step, Growth)}
+)
 """Benchmarks by name: `gan benchmark NAME`."""
 
-__all__ = ["BENCHMARKS", "PLOT", "RESULTS", "TABLE", "Benchmark", "BrokenOffError", "Recipes", "StackedMnist"]
+__all__ = [
+    "BENCHMARKS",
+    "PLOT",
+    "RESULTS",
+    "TABLE",
+    "Benchmark",
+    "BrokenOffError",
+    "Growth",
+    "Recipes",
+    "StackedMnist",
+    "Step",
+]

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from gan import checkpoints
+from gan.benchmark.spread import Spread
 
-__all__ = ["Figure", "Panel", "panels", "scatter", "write_png"]
+__all__ = ["Figure", "Panel", "bars", "panels", "scatter", "write_png"]
 
 STYLE: Any = {
     "font.size": 11,
@@ -57,14 +58,18 @@ class Panel:
     curves: Mapping[str, Points]
     log: bool = False
     """Whether the y axis is logarithmic."""
+    log_x: bool = False
+    """Whether the x axis is, with a tick at each x of the first curve."""
 
 
-def panels(drawn: Sequence[Panel], *, title: str) -> Figure:
-    """Panels side by side."""
+def panels(drawn: Sequence[Panel], *, title: str, columns: int | None = None) -> Figure:
+    """Panels side by side, so many in a row; None: all of them."""
+    columns = columns or len(drawn)
+    rows = -(-len(drawn) // columns)
     with rc_context(STYLE):
-        figure = Figure(figsize=(5 * len(drawn), 4), layout="constrained")
+        figure = Figure(figsize=(5 * columns, 4 * rows), layout="constrained")
         figure.suptitle(title)
-        for axes, panel in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn):
+        for axes, panel in zip(figure.subplots(rows, columns, squeeze=False).flat, drawn):
             for number, (label, points) in enumerate(panel.curves.items()):
                 colour = COLOURS[number % len(COLOURS)]
                 if len(points) == 1:
@@ -78,12 +83,42 @@ def panels(drawn: Sequence[Panel], *, title: str) -> Figure:
                         label=_short(label),
                     )
             axes.set(xlabel=panel.x, ylabel=panel.y)
-            axes.xaxis.set_major_locator(MaxNLocator(4))
+            if panel.log_x:
+                axes.set_xscale("log")
+                axes.set_xticks([x for x, _ in next(iter(panel.curves.values()), ())])
+                axes.xaxis.set_minor_locator(NullLocator())
+            else:
+                axes.xaxis.set_major_locator(MaxNLocator(4))
             axes.xaxis.set_major_formatter("{x:,.0f}")
             if panel.log:
                 axes.set_yscale("log")
                 _plain_ticks(axes)
             axes.legend(frameon=False)
+        return figure
+
+
+def bars(groups: Mapping[str, Mapping[str, Sequence[float]]], *, title: str) -> Figure:
+    """A panel of horizontal bars for each label of an x axis: as long as the median of a name's values, their range as
+    a line across its end."""
+    with rc_context(STYLE):
+        rows = max(map(len, groups.values()), default=1)
+        figure = Figure(figsize=(6 * max(1, len(groups)), 1.5 + 0.35 * rows), layout="constrained")
+        figure.suptitle(title)
+        for number, (axes, (x, values)) in enumerate(
+            zip(figure.subplots(1, len(groups), squeeze=False)[0], groups.items())
+        ):
+            spreads = {_short(name, 40): spread for name, known in values.items() if (spread := Spread.of(known))}
+            ranges = [[s.median - s.least for s in spreads.values()], [s.most - s.median for s in spreads.values()]]
+            axes.barh(
+                list(spreads),
+                [spread.median for spread in spreads.values()],
+                xerr=ranges,
+                color=COLOURS[number % len(COLOURS)],
+                alpha=0.85,
+                ecolor="#475569",
+            )
+            axes.invert_yaxis()
+            axes.set(xlabel=x)
         return figure
 
 

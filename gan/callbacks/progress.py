@@ -5,9 +5,8 @@ from typing import Any
 
 import keras
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
+from gan.bar import progress_bar
 from gan.callbacks.scalar import scalar
 
 SHOWN = {
@@ -32,17 +31,7 @@ class Progress(keras.callbacks.Callback):
         self.images_per_step = images_per_step
         self.total_images = total_images
         self._seen = first_image
-        self._bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("images, {task.fields[speed]} images/s,"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._bar = progress_bar(console)
         self._task = self._bar.add_task("compiling", total=total_images, completed=first_image, speed="-")
         self._mark = (0.0, first_image)
 

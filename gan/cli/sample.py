@@ -2,21 +2,32 @@
 
 import math
 import re
+import shutil
+import sys
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
+from rich.console import Console
 from tyro.conf import Positional, arg
 
 from gan import checkpoints, images, runtime
 from gan.checks import check_sampling, check_whole, labels_for
+from gan.cli import pictures
 from gan.cli.output import print_result
 from gan.errors import InputError
 
-MOST = 1_000_000
-"""Pictures that one call draws: they are held in memory."""
+MOST_IN_GRID = 10_000
+MOST_STEPS = 1_000_000
+"""Pictures that are held in memory: of one grid, and of one walk."""
+WORTH_SAYING = 10**8
+"""Bytes from which on the size of a result is announced."""
+AHEAD = 8
+"""Batches drawn while a file is put in place."""
 
 
 @dataclass(frozen=True)
@@ -42,39 +53,91 @@ class Sample:
     out: str = "samples.png"
     """A grid (name.png), a file of arrays (name.npz: images uint8, labels, indices), or a folder of PNG files (name/,
     or any name without a suffix)."""
+    shard: int | None = None
+    """With a folder: not PNG files but files of arrays, of so many pictures each, named by the index of the first
+    (name/00000000.npz). Each appears when it is whole; a call that was broken off says which --start goes on."""
     json: bool = False
     """Print exactly one JSON object on stdout."""
 
     def run(self) -> int:
         """Draws and writes the pictures."""
         check_sampling(num=self.num, seed=self.seed, start=self.start, truncation=self.truncation)
-        check_whole("num", self.num, 1, MOST)
-        check_whole("steps", self.steps, 2, MOST)
-        first, second = self.interpolate or (0, 0)
-        check_whole("interpolate", min(first, second), 0)
-        out, as_folder = _destination(self.out)
+        check_whole("steps", self.steps, 2, MOST_STEPS)
+        check_whole("interpolate", min(self.interpolate or (0,)), 0)
+        if self.shard is not None:
+            check_whole("shard", self.shard, 1)
+        out, write = self._destination()
         classes = checkpoints.describe(self.checkpoint)["num_classes"]
-        indices = np.arange(self.start, self.start + self.num)
-        labels = self._labels(indices, classes)
+        self._labels(np.array([self.start]), classes)
         runtime.start()
-        from gan import sampling
+        from gan.bar import progress_bar
 
         generator = checkpoints.load_generator(self.checkpoint)
-        if self.interpolate is not None:
-            indices = np.full(self.steps, -1)
-            walk_label = None if self.label is None else int(self.label)
-            drawn = sampling.interpolate(
-                generator, first, second, self.steps, seed=self.seed, labels=walk_label, truncation=self.truncation
-            )
-            labels, columns = None, self.steps
-        else:
-            drawn = sampling.generate(
-                generator, self.num, seed=self.seed, start=self.start, labels=labels, truncation=self.truncation
-            )
-            columns = classes if 1 < classes <= 20 and self.num >= classes else math.ceil(math.sqrt(self.num))
-        _write(out, as_folder, images.to_uint8(drawn), labels, indices, columns)
-        print_result({"pictures": len(drawn), "out": str(out), "seed": self.seed}, as_json=self.json)
+        _check_room(out, len(self._span) * math.prod(generator.output_shape[1:]), write)
+        kept = self._span.start
+        with progress_bar(Console(stderr=True)) as bar, closing(self._batches(generator, classes, bar)) as batches:
+            try:
+                for kept in write(out, self._drawn(generator, classes, batches)):  # noqa: B007 - read when it breaks off
+                    pass
+            except (KeyboardInterrupt, OSError):
+                bar.stop()
+                if kept > self._span.start:
+                    there = f"pictures {self._span.start} to {kept - 1} are in {out}"
+                    go_on = f"the others: --start {kept} --num {self._span.stop - kept}"
+                    print(f"gan: {there}; {go_on}", file=sys.stderr)
+                raise
+        print_result({"pictures": len(self._span), "out": str(out), "seed": self.seed}, as_json=self.json)
         return 0
+
+    @property
+    def _span(self) -> range:
+        """Numbers of the pictures: their indices, or their places on the walk."""
+        return range(self.start, self.start + self.num) if self.interpolate is None else range(self.steps)
+
+    def _files(self) -> Iterator[range]:
+        return pictures.cut(self._span, self.shard or pictures.CHUNK)
+
+    def _drawn(self, generator: Any, classes: int, batches: Iterator[np.ndarray]) -> pictures.Drawn:
+        walk, num = self.interpolate is not None, len(self._span)
+        in_classes = math.ceil(math.sqrt(num)) if not 1 < classes <= 20 or num < classes else classes
+        return pictures.Drawn(
+            span=self._span,
+            shape=generator.output_shape[1:],
+            batches=batches,
+            files=self._files,
+            labels=lambda part: None if walk else self._labels(np.asarray(part), classes),
+            indices=lambda part: np.full(len(part), -1) if walk else np.asarray(part),
+            columns=num if walk else in_classes,
+        )
+
+    def _batches(self, generator: Any, classes: int, bar: Any) -> Generator[np.ndarray, None, None]:
+        """The pictures as bytes, while the next ones are being drawn."""
+        from gan.sampling import ahead
+
+        task = bar.add_task("drawing", total=len(self._span), speed="-")
+        began, done = time.monotonic(), 0
+        with closing(ahead(self._draw(generator, classes), AHEAD)) as batches:
+            for batch in batches:
+                done += len(batch)
+                bar.update(task, completed=done, speed=f"{done / max(time.monotonic() - began, 1e-9):,.0f}")
+                yield images.to_uint8(batch)
+
+    def _draw(self, generator: Any, classes: int) -> Iterator[np.ndarray]:
+        """Batches in [-1, 1], none of which reaches over the end of a file."""
+        from gan import sampling
+
+        if self.interpolate is None:
+            for part in self._files():
+                labels = self._labels(np.asarray(part), classes)
+                yield from sampling.stream(
+                    generator, len(part), seed=self.seed, start=part.start, labels=labels, truncation=self.truncation
+                )
+        else:
+            label = None if self.label is None else int(self.label)
+            walk = sampling.interpolate(
+                generator, *self.interpolate, self.steps, seed=self.seed, labels=label, truncation=self.truncation
+            )
+            yield from (walk[part.start : part.stop] for part in self._files())
 
     def _labels(self, indices: np.ndarray, classes: int) -> np.ndarray | None:
         if self.label is None:
@@ -90,30 +153,45 @@ class Sample:
             raise InputError("Bad `--label`", expected=expected, received=self.label)
         return labels_for(indices, classes, low + indices % (high - low + 1))
 
+    def _destination(self) -> tuple[Path, pictures.Writer]:
+        """Where pictures go, and how."""
+        path = Path(self.out)
+        as_folder = self.out.endswith("/") or path.is_dir() or not path.suffix
+        if not self.out or (not as_folder and path.suffix not in FILES):
+            raise InputError("Bad `--out`", expected="a .png file, an .npz file or a folder", received=repr(self.out))
+        if as_folder and path.exists() and not path.is_dir():
+            raise InputError("Bad `--out`", expected="a folder", received=f"{path}, which is a file")
+        if self.shard is not None and not as_folder:
+            raise InputError(
+                "Bad `--shard`", expected="a folder as --out, such as samples/", received=f"--out {self.out}"
+            )
+        checkpoints.check_writable(path / "picture.png" if as_folder else path)
+        if as_folder:
+            return path, pictures.write_pngs if self.shard is None else pictures.write_shards
+        write = FILES[path.suffix]
+        if write is pictures.write_grid and len(self._span) > MOST_IN_GRID:
+            raise InputError(
+                "Too many pictures for one grid",
+                expected=f"at most {MOST_IN_GRID:,}, or a file such as --out samples.npz, or a folder",
+                received=f"{len(self._span):,}",
+            )
+        return path, write
 
-def _destination(out: str) -> tuple[Path, bool]:
-    """Where pictures go, and whether that is a folder of files."""
-    path = Path(out)
-    as_folder = out.endswith("/") or path.is_dir() or not path.suffix
-    if not out or (not as_folder and path.suffix not in (".png", ".npz")):
-        raise InputError("Bad `--out`", expected="a .png file, an .npz file or a folder", received=repr(out))
-    if as_folder and path.exists() and not path.is_dir():
-        raise InputError("Bad `--out`", expected="a folder", received=f"{path}, which is a file")
-    checkpoints.check_writable(path / "picture.png" if as_folder else path)
-    return path, as_folder
+
+FILES: dict[str, pictures.Writer] = {".png": pictures.write_grid, ".npz": pictures.write_npz}
 
 
-def _write(
-    out: Path, as_folder: bool, drawn: np.ndarray, labels: np.ndarray | None, indices: np.ndarray, columns: int
-) -> None:
-    (out if as_folder else out.parent).mkdir(parents=True, exist_ok=True)
-    if as_folder:
-        for number, picture in enumerate(drawn):
-            name = f"{indices[number] if indices[number] >= 0 else number:08d}.png"
-            checkpoints.write(out / name, partial(images.save_png, image=picture))
-    elif out.suffix == ".png":
-        grid = images.grid(drawn, columns, scale=2 if drawn.shape[2] <= 32 else 1)
-        checkpoints.write(out, partial(images.save_png, image=grid))
-    else:
-        arrays = {"images": drawn, "indices": indices} | ({} if labels is None else {"labels": labels})
-        checkpoints.write(out, lambda beside: np.savez_compressed(beside, allow_pickle=False, **arrays))
+def _check_room(out: Path, size: int, write: pictures.Writer) -> None:
+    """Raises `InputError` where arrays of so many bytes do not fit, and says how large large ones become."""
+    if write not in (pictures.write_npz, pictures.write_shards):
+        return
+    place = next(folder for folder in out.absolute().parents if folder.is_dir())
+    free = shutil.disk_usage(place).free
+    if size > free:
+        raise InputError(
+            "No room for these pictures",
+            expected=f"{size / 1e6:,.0f} MB",
+            received=f"{free / 1e6:,.0f} MB free in {place}",
+        )
+    if size >= WORTH_SAYING:
+        print(f"gan: {out} will take {size / 1e6:,.0f} MB", file=sys.stderr)
