@@ -102,7 +102,9 @@ def test_generator_checkpoint_holds_the_average(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_stops_between_steps_and_the_second_acts_at_once(number):
+def test_the_first_signal_stops_between_steps_and_the_second_acts_at_once(number, request):
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts jobs behind it without
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, usual))
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     interrupt = callbacks.StopOnInterrupt()
     model = at_step(0)

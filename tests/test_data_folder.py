@@ -175,7 +175,7 @@ def spoil(folder, count):
         file.write_bytes(file.read_bytes()[:200] if number % 2 else b"")
 
 
-def test_damaged_files_are_named_and_left_out_up_to_a_share(tmp_path):
+def test_damaged_files_are_named_and_left_out_up_to_a_share(tmp_path, monkeypatch):
     folder = paint(tmp_path / "set", 40)
     whole = load_dataset(str(folder))
     spoil(folder, 3)
@@ -186,6 +186,9 @@ def test_damaged_files_are_named_and_left_out_up_to_a_share(tmp_path):
     with pytest.raises(InputError, match=r"Too many damaged.*at most 1\.00%.*3 of 40 \(7\.50%\): 000\.png"):
         load_dataset(str(folder))
     spoil(folder, 40)
+    with pytest.raises(InputError, match=r"40 of 40.*000\.png.*039\.png"):
+        load_dataset(str(folder), corrupt_share=0.5)
+    monkeypatch.setattr("gan.data.folder._NAMED", 5)
     with pytest.raises(InputError, match=r"40 of 40.*004\.png, \.\.\."):
         load_dataset(str(folder), corrupt_share=0.5)
 

@@ -69,7 +69,7 @@ class TrainConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """The options as nested dicts of JSON types; `config_from_dict` is the inverse."""
-        return asdict(self)
+        return asdict(self, dict_factory=_of_json)
 
 
 def config_from_dict(options: Mapping[str, Any]) -> TrainConfig:
@@ -84,6 +84,10 @@ def config_from_dict(options: Mapping[str, Any]) -> TrainConfig:
         return TrainConfig(**{k: parts[k](**_tuples(v)) if k in parts else v for k, v in options.items()})
     except (TypeError, AttributeError) as error:
         raise InputError("Bad configuration", expected="the options of TrainConfig", received=str(error)) from error
+
+
+def _of_json(options: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in options}
 
 
 def _tuples(options: Mapping[str, Any]) -> dict[str, Any]:
