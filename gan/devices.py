@@ -174,5 +174,5 @@ def together(fleet: Fleet) -> Iterator[None]:
             raise
         raise TrainingError(
             "Another worker has ended, or cannot be reached any more. When all are back, gan train --resume RUN on "
-            "every worker goes on from the last complete interval"
+            "every worker (with --devices and --deterministic as before) goes on from the last complete interval"
         ) from error
