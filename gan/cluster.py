@@ -134,7 +134,9 @@ def _listening(address: str) -> Iterator[None]:
     """Lets the others find this worker; TensorFlow's own server takes the port over afterwards."""
     port = int(address.rpartition(":")[2])
     try:
-        server = socket.create_server(("", port), backlog=128)
+        both = socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if both else socket.AF_INET
+        server = socket.create_server(("", port), family=family, dualstack_ipv6=both, backlog=128)
     except OSError as error:
         raise InputError(
             "The port of this worker is taken", expected=f"{address} of {VARIABLE} to be free", received=f"{error}"

@@ -72,7 +72,7 @@ def start(
     """
     if cluster is not None:
         clusters.wait_for_peers(cluster, say)
-        known = os.environ.get(_NO_PROXY) or os.environ.get("NO_PROXY") or ""
+        known = next(filter(None, map(os.environ.get, (_NO_PROXY, "no_proxy", "NO_PROXY"))), "")
         hosts = [worker.rpartition(":")[0] for worker in cluster.workers]
         os.environ[_NO_PROXY] = ",".join([*filter(None, [known]), *hosts])
     runtime.prepare(seed=seed, deterministic=deterministic)
@@ -120,12 +120,13 @@ def _check_count(devices: int, there: int, what: str) -> None:
 def _of_workers(cluster: Cluster, devices: int, gpus: int, say: Callable[[str], None]) -> tf.distribute.Strategy:
     if gpus:
         _check_count(devices, gpus, "GPUs")
-        tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:devices], "GPU")
     elif devices > 1:
         expected = "devices=1 with several workers: each has one CPU"
         raise InputError("Too few devices", expected=expected, received=f"devices={devices}")
     say(f"joining the other workers; if one does not take part, this process ends after {clusters.SECONDS:.0f} s")
     try:
+        if gpus:
+            tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:devices], "GPU")
         with _ended_after(clusters.SECONDS), _own_signals():
             return tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:
@@ -174,5 +175,6 @@ def together(fleet: Fleet) -> Iterator[None]:
             raise
         raise TrainingError(
             "Another worker has ended, or cannot be reached any more. When all are back, gan train --resume RUN on "
-            "every worker (with --devices and --deterministic as before) goes on from the last complete interval"
+            "every worker (with --devices and --deterministic as before) goes on from the last complete interval; "
+            "where none was complete yet, begin anew"
         ) from error

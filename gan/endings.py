@@ -44,14 +44,19 @@ def broken_off(folder: Path, gan: GAN, keeper: callbacks.TrainingState, say: Say
         step = int(scalar(gan.g_optimizer.iterations))
         say(f"Broken off at step {step}; {left}")
         advice = f" (gan train --init-from {folder} --learning-rate ...)" if folder.exists() else ""
-        no_number = loss_error(error, step, advice)
-        if no_number is not None:
-            raise no_number from error
+        plain = training_error(error, step, advice)
+        if plain is not None:
+            raise plain from error
         raise
 
 
-def loss_error(error: BaseException, step: int, advice: str = "") -> TrainingError | None:
-    """What is said of a loss that was no number in the step after `step`; None: this error is another one."""
+def training_error(error: BaseException, step: int, advice: str = "") -> TrainingError | None:
+    """What is said of a loss that was no number in the step after `step`, and of memory that did not suffice.
+
+    None: this error is another one.
+    """
+    if isinstance(error, tf.errors.ResourceExhaustedError):
+        return TrainingError("Out of memory. A smaller --batch-size, width or --image-size needs less.")
     found = re.search(r"(d_loss|g_loss) : Tensor had (NaN|Inf)", str(error))
     if not isinstance(error, tf.errors.InvalidArgumentError) or found is None:
         return None

@@ -10,7 +10,7 @@ from gan.callbacks.scalar import scalar
 from gan.config import TrainConfig
 from gan.data import Dataset
 from gan.devices import Fleet
-from gan.endings import loss_error
+from gan.endings import training_error
 
 
 def follow(fleet: Fleet, own: TrainConfig | None, dataset: Dataset | None) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def follow(fleet: Fleet, own: TrainConfig | None, dataset: Dataset | None) -> di
     try:
         prepared.fit([callbacks.FiniteLosses(), *rules, keeper, interrupt], first_step)
     except tf.errors.InvalidArgumentError as error:
-        raise loss_error(error, int(scalar(prepared.gan.g_optimizer.iterations))) or error from error
+        raise training_error(error, int(scalar(prepared.gan.g_optimizer.iterations))) or error from error
     return replicas.from_chief(strategy, None)
 
 

@@ -32,7 +32,7 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def from_chief(strategy: tf.distribute.Strategy, content: Any) -> Any:
-    """What the chief gave, on every worker; each must call this. `content`: of JSON types, NaN and bytes[...]."""
+    """What the chief gave, on every worker; each must call this. `content`: of JSON types, and NaN."""
     return json.loads(bytes_from_chief(strategy, json.dumps(content).encode()))
 
 

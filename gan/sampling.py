@@ -182,8 +182,12 @@ def stream(
             asked = known[batch] if one_each and known is not None else labels_for(start + batch, classes, labels)
             yield [z] if asked is None else [z, asked]
 
-    draw = compiled(generator)
-    return (draw(*batch).numpy() for batch in ahead(inputs()))
+    def drawn(model: keras.Model) -> Iterator[np.ndarray]:  # keeps the model alive, which its graph does not
+        draw = compiled(model)
+        for batch in ahead(inputs()):
+            yield draw(*batch).numpy()
+
+    return drawn(generator)
 
 
 def generate(

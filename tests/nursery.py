@@ -12,9 +12,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+PATIENCE = 500.0
+"""Seconds after which a command is taken to hang."""
 
 
 class Nursery:
@@ -171,6 +175,18 @@ def _run(script: str, arguments: list[str]) -> int:
     return 0
 
 
+def _ended(process: int) -> int:
+    """The status of a child as `os.waitpid` gives it; one that takes more than `PATIENCE` is killed."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        ended, status = os.waitpid(process, os.WNOHANG)
+        if ended:
+            return status
+        if time.monotonic() > deadline:
+            os.kill(process, signal.SIGKILL)
+        time.sleep(0.01)
+
+
 def _serve() -> None:
     from gan import runtime
 
@@ -185,7 +201,7 @@ def _serve() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:
-            answers.write(f"{os.waitpid(request['wait'], 0)[1]}\n")
+            answers.write(f"{_ended(request['wait'])}\n")
             continue
         child = os.fork()
         if child == 0:

@@ -1,8 +1,10 @@
 """gan sample of many pictures: files, shards, and what is left of a call that was broken off."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +102,22 @@ def test_a_file_that_fails_on_the_way_leaves_nothing(checkpoint, here, monkeypat
     assert main(["sample", checkpoint, "--num", "3000", "--out", "all.npz"]) == status
     assert list(here.iterdir()) == []
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_sigterm_leaves_nothing_half_written_either(checkpoint, here, monkeypatch):
+    convert = images.to_uint8
+    monkeypatch.setattr(images, "to_uint8", lambda batch: os.kill(os.getpid(), signal.SIGTERM) or convert(batch))
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        main(["sample", checkpoint, "--num", "3000", "--out", "all.npz"])
+    assert ended.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert list(here.iterdir()) == []
+
+
+def test_a_walk_takes_whole_numbers_only(checkpoint, capsys):
+    assert main(["sample", checkpoint, "--label", "7", "--interpolate", "0", "9" * 20]) == 2
+    assert "Bad `interpolate`" in capsys.readouterr().err
 
 
 def test_the_bar_goes_to_stderr(checkpoint, monkeypatch, capsys):

@@ -248,7 +248,9 @@ def test_two_workers_run_die_and_go_on(nursery, tmp_path):
         fault = {f"worker{victim}": {"at_step": 9}} if victim == 0 else {}
         started = start_two(nursery, folder, "train", *UNWATCHED, "--output", "run", **fault)
         if victim == 1:  # it has no progress to count steps by
+            deadline = time.monotonic() + 300
             while not list((folder / "worker0").glob("run/state/*.json")):
+                assert time.monotonic() < deadline, "no state was ever saved"
                 time.sleep(0.05)
             os.kill(started[1][0], signal.SIGKILL)
         ended = wait_both(nursery, started)

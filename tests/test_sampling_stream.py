@@ -124,3 +124,9 @@ def test_ahead_passes_errors_on_in_their_place():
     assert next(found) == 1
     with pytest.raises(KeyError, match="broken"):
         next(found)
+
+
+def test_a_stream_keeps_its_generator_alive():
+    drawn = stream(small(side=8), 3)
+    gc.collect()
+    assert len(next(drawn)) == 3

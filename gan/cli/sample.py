@@ -3,10 +3,11 @@
 import math
 import re
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -63,7 +64,8 @@ class Sample:
         """Draws and writes the pictures."""
         check_sampling(num=self.num, seed=self.seed, start=self.start, truncation=self.truncation)
         check_whole("steps", self.steps, 2, MOST_STEPS)
-        check_whole("interpolate", min(self.interpolate or (0,)), 0)
+        for end in self.interpolate or ():
+            check_whole("interpolate", end, 0)
         if self.shard is not None:
             check_whole("shard", self.shard, 1)
         out, write = self._destination()
@@ -75,13 +77,17 @@ class Sample:
         generator = checkpoints.load_generator(self.checkpoint)
         _check_room(out, len(self._span) * math.prod(generator.output_shape[1:]), write)
         kept = self._span.start
-        with progress_bar(Console(stderr=True)) as bar, closing(self._batches(generator, classes, bar)) as batches:
+        with (
+            _ended_by_sigterm(),
+            progress_bar(Console(stderr=True)) as bar,
+            closing(self._batches(generator, classes, bar)) as batches,
+        ):
             try:
                 for kept in write(out, self._drawn(generator, classes, batches)):  # noqa: B007 - read when it breaks off
                     pass
-            except (KeyboardInterrupt, OSError):
+            except (KeyboardInterrupt, SystemExit, OSError):
                 bar.stop()
-                if kept > self._span.start:
+                if kept > self._span.start and self.interpolate is None:
                     there = f"pictures {self._span.start} to {kept - 1} are in {out}"
                     go_on = f"the others: --start {kept} --num {self._span.stop - kept}"
                     print(f"gan: {there}; {go_on}", file=sys.stderr)
@@ -181,11 +187,25 @@ class Sample:
 FILES: dict[str, pictures.Writer] = {".png": pictures.write_grid, ".npz": pictures.write_npz}
 
 
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the program as Ctrl-C does, so that nothing half-written is left; the exit status is 143."""
+
+    def end(number: int, frame: Any) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _check_room(out: Path, size: int, write: pictures.Writer) -> None:
     """Raises `InputError` where arrays of so many bytes do not fit, and says how large large ones become."""
     if write not in (pictures.write_npz, pictures.write_shards):
         return
-    place = next(folder for folder in out.absolute().parents if folder.is_dir())
+    place = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir())
     free = shutil.disk_usage(place).free
     if size > free:
         raise InputError(
