@@ -20,6 +20,10 @@ from gan.errors import InputError, TrainingError
 from gan.evaluation import evaluate_pictures
 
 
+def test_large_numbers_are_written_without_an_exponent():
+    assert Spread.of([2.634, 1088.6, 91.0]).written() == "91 (2.63 to 1,090)"
+
+
 def test_spread_of_four_numbers_by_hand():
     spread = Spread.of([4.0, 1.0, float("nan"), 3.0, None, 2.0])
     assert spread == Spread(n=4, median=2.5, least=1.0, most=4.0, stderr=pytest.approx(math.sqrt(5 / 3) / 2))

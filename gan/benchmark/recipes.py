@@ -162,7 +162,7 @@ class Recipes(Benchmark):
         )
 
 
-_NUMBERS = {"frechet_distance": ".3g", "frechet_in_floors": ".2g", "precision": ".3f", "recall": ".3f",
+_NUMBERS = {"frechet_distance": ".3g", "frechet_in_floors": ".3g", "precision": ".3f", "recall": ".3f",
             "coverage": ".3f"}  # fmt: skip
 _COSTS = {"seconds": ",.0f", "compile_seconds": ".0f", "images_per_second": ",.0f"}
 
@@ -200,4 +200,4 @@ def _sorted(content: Mapping[str, Any]) -> list[str]:
 def _said(run: Mapping[str, Any]) -> str:
     if "failed" in run:
         return f"failed: {run['failed']}"
-    return f"Frechet distance {run['frechet_distance']:.3g}, coverage {run['coverage']:.3f}, {run['seconds']:.0f} s"
+    return f"Frechet distance {run['frechet_distance']:,.2f}, coverage {run['coverage']:.3f}, {run['seconds']:.0f} s"

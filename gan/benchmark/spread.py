@@ -27,12 +27,18 @@ class Spread:
 
     def written(self, form: str = ".3g") -> str:
         """For people: `median (least to most)`, or one number where they are the same."""
-        middle, least, most = (format(value, form) for value in (self.median, self.least, self.most))
+        middle, least, most = (_number(value, form) for value in (self.median, self.least, self.most))
         return middle if least == most else f"{middle} ({least} to {most})"
 
     def as_dict(self) -> dict[str, float | None]:
         """As JSON types: None for NaN."""
         return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
+
+
+def _number(value: float, form: str) -> str:
+    """As `format`, but large numbers without an exponent: 1,090, not 1.09e+03."""
+    text = format(value, form)
+    return f"{float(text):,.0f}" if "e+" in text else text
 
 
 def written(values: Iterable[float | None], form: str = ".3g", *, scale: float = 1.0) -> str:
