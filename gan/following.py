@@ -31,20 +31,10 @@ def follow(fleet: Fleet, own: TrainConfig | None, dataset: Dataset | None) -> di
     prepared = preparing.compiled(replace(config, init_from=None), dataset, fleet, quiet)
     rules = prepared.rules(quiet)
     interrupt = callbacks.StopOnInterrupt(fleet.anywhere)
-    schedule = prepared.schedule
-    keeper = callbacks.TrainingState(
-        None,
-        rules,
-        interval_steps=schedule.interval_steps,
-        total_steps=schedule.total_steps,
-        images_per_step=schedule.images_per_step,
-    )
-    first_step = 0
+    keeper = prepared.keeper(None, rules)
     if saved is None:
         sharing.weights_from_chief(strategy, prepared.gan)
-    else:
-        keeper.restore(prepared.gan, saved)
-        first_step = schedule.total_steps if saved.stopped else saved.step
+    first_step = prepared.restored(keeper, saved)
     try:
         prepared.fit([callbacks.FiniteLosses(), *rules, keeper, interrupt], first_step)
     except tf.errors.InvalidArgumentError as error:

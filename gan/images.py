@@ -130,9 +130,9 @@ def cover(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     return ImageOps.fit(picture, (size[1], size[0]), method=Image.Resampling.BICUBIC)
 
 
-def is_coloured(pixels: np.ndarray) -> bool:
-    """Whether any pixel of uint8 [H, W, C] is no grey."""
-    return bool((pixels != pixels[..., :1]).any())
+def is_coloured(pixels: np.ndarray) -> Any:
+    """Whether any pixel of a picture is no grey: uint8 [..., H, W, C] -> bool [...]."""
+    return (pixels != pixels[..., :1]).any(axis=(-3, -2, -1))
 
 
 GREY_MODES = ("1", "L", "LA", "La", "I", "F")
@@ -146,7 +146,7 @@ def has_colour_mode(path: Path) -> bool:
             if opened.mode != "P":
                 return opened.mode not in GREY_MODES and not opened.mode.startswith("I;16")
             palette = np.array(opened.getpalette() or [0, 0, 0]).reshape(-1, 3)
-            return is_coloured(palette[None])
+            return bool(is_coloured(palette[None]))
     except (Image.DecompressionBombError, OSError, SyntaxError, ValueError, RuntimeError):
         return False
 

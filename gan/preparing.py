@@ -1,18 +1,21 @@
 """All that a training run is made of, from its options: data, networks, schedule and what is measured."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 
 from gan import checkpoints, replicas, runtime
 from gan.building import build_gan, compile_gan
+from gan.callbacks import TrainingState
 from gan.cards import check_card
 from gan.config import DataConfig, TrainConfig
 from gan.data import Dataset, load_dataset
 from gan.devices import Fleet
 from gan.fitting import Schedule, fit_intervals, schedule_of
 from gan.model import GAN
+from gan.state import State
 from gan.watching import Watch, check_monitor, stopping_callbacks, watch
 
 
@@ -37,6 +40,23 @@ class Prepared:
             images_per_interval=self.schedule.interval_steps * self.schedule.images_per_step,
             say=say,
         )
+
+    def keeper(self, run: Path | None, parts: Sequence[keras.callbacks.Callback]) -> TrainingState:
+        """What keeps the state of these callbacks, and of the GAN, in a run folder (None: in no file)."""
+        return TrainingState(
+            run,
+            parts,
+            interval_steps=self.schedule.interval_steps,
+            total_steps=self.schedule.total_steps,
+            images_per_step=self.schedule.images_per_step,
+        )
+
+    def restored(self, keeper: TrainingState, saved: State | None) -> int:
+        """Puts a state back, if there is one; returns the step that training goes on from."""
+        if saved is None:
+            return 0
+        keeper.restore(self.gan, saved)
+        return self.schedule.total_steps if saved.stopped else saved.step
 
     def fit(self, callbacks: list[keras.callbacks.Callback], first_step: int) -> None:
         """Trains from a step to the end."""

@@ -190,17 +190,8 @@ def _run(
         ),
         *rules,
     ]
-    keeper = callbacks.TrainingState(
-        folder,
-        [*parts, interrupt],
-        interval_steps=schedule.interval_steps,
-        total_steps=schedule.total_steps,
-        images_per_step=per_step,
-    )
-    first_step = 0
-    if saved is not None:
-        keeper.restore(gan, saved)
-        first_step = schedule.total_steps if saved.stopped else saved.step
+    keeper = prepared.keeper(folder, [*parts, interrupt])
+    first_step = prepared.restored(keeper, saved)
     if not fresh:
         say(going_on(folder, saved, schedule))
     with broken_off(folder, gan, keeper, say, remove=fresh):

@@ -13,7 +13,7 @@ PACKAGE = Path(gan.__file__).parent
 ROWS = [
     {"errors"},
     {"checks"},
-    {"images", "config", "tolerance", "archives", "arrays", "bar", "cards", "streams", "cluster"},
+    {"images", "config", "tolerance", "archives", "arrays", "bar", "cards", "streams", "plot_style", "cluster"},
     {"losses", "penalties", "networks", "augment", "metrics", "data", "runtime", "handwriting"},
     {"sampling", "checkpoints", "replicas"},
     {"critic", "averaging", "local_evaluation", "devices"},

@@ -10,8 +10,8 @@ from gan import metrics, networks, sampling
 from gan.classifier import Extractor, as_input
 from gan.data import Dataset
 from gan.evaluation import EVALUATION_SEED
-from gan.evaluation.report import FLOOR_POOL, at_hand
-from gan.evaluation.sides import FLOOR_DRAWS, Reference
+from gan.evaluation.drawing import at_hand, drawn, labels_to_ask
+from gan.evaluation.sides import Reference
 from gan.quality import quality
 
 SHARES = ("precision", "recall", "density", "coverage")
@@ -37,22 +37,18 @@ class Judge:
     def of(cls, dataset: Dataset, classifier: keras.Model, *, num: int, seed: int = EVALUATION_SEED) -> "Judge":
         """For a data set with at least `num` test and validation images, and a classifier that may judge it."""
         dataset = at_hand(dataset)
-        rng = np.random.default_rng(seed)
-        test, validation = (part.take(rng.permutation(len(part))[:num]) for part in (dataset.test, dataset.validation))
-        pool = rng.permutation(len(dataset.train))[: max(2 * num, FLOOR_POOL)]
-        draws = [rng.permutation(pool)[:num] for _ in range(FLOOR_DRAWS)]
-        asked = np.random.default_rng([seed, 1]).permutation(len(dataset.train))[:num]
+        chosen = drawn(dataset, num, seed)
         extractor = Extractor(classifier)
-        reference = Reference(extractor, extractor.arrays(as_input(test.images)), as_input(dataset.train.images))
+        reference = Reference(extractor, extractor.arrays(as_input(chosen.test.images)), as_input(dataset.train.images))
         judge = cls(
             extractor,
             reference,
             metrics.squared_radii(reference.outputs["features"]),
-            None if dataset.train.labels is None else dataset.train.labels[asked],
-            reference.floor(draws),
+            labels_to_ask(dataset, num, seed),
+            reference.floor(chosen.floor),
             {},
         )
-        judge.real.update(judge._numbers(as_input(validation.images), validation.labels))
+        judge.real.update(judge._numbers(as_input(chosen.validation.images), chosen.validation.labels))
         return judge
 
     def numbers(self, generator: keras.Model, *, seed: int = EVALUATION_SEED) -> dict[str, float | None]:

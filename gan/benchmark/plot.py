@@ -11,18 +11,11 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from gan import checkpoints
 from gan.benchmark.spread import Spread
+from gan.plot_style import STYLE
 
 __all__ = ["Figure", "Panel", "bars", "panels", "scatter", "write_png"]
 
-STYLE: Any = {
-    "font.size": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "axes.axisbelow": True,
-    "savefig.dpi": 150,
-}
+PNG_STYLE: Any = {**STYLE, "savefig.dpi": 150}
 COLOURS = ("#1d4ed8", "#c2410c", "#15803d", "#7e22ce", "#b91c1c", "#0e7490", "#a16207", "#be185d", "#4d7c0f", "#374151")
 MARKERS = "osD^vP"
 
@@ -33,7 +26,7 @@ def scatter(
     points: Mapping[str, Points], *, x: str, y: str, title: str, line: tuple[str, float] | None = None
 ) -> Figure:
     """Points (x, y) of each kind in a colour and shape of its own, the y axis logarithmic; `line`: (label, y)."""
-    with rc_context(STYLE):
+    with rc_context(PNG_STYLE):
         figure = Figure(figsize=(9, 5), layout="constrained")
         axes = figure.subplots()
         for number, (kind, known) in enumerate(points.items()):
@@ -66,7 +59,7 @@ def panels(drawn: Sequence[Panel], *, title: str, columns: int | None = None) ->
     """Panels side by side, so many in a row; None: all of them."""
     columns = columns or len(drawn)
     rows = -(-len(drawn) // columns)
-    with rc_context(STYLE):
+    with rc_context(PNG_STYLE):
         figure = Figure(figsize=(5 * columns, 4 * rows), layout="constrained")
         figure.suptitle(title)
         for axes, panel in zip(figure.subplots(rows, columns, squeeze=False).flat, drawn):
@@ -100,7 +93,7 @@ def panels(drawn: Sequence[Panel], *, title: str, columns: int | None = None) ->
 def bars(groups: Mapping[str, Mapping[str, Sequence[float]]], *, title: str) -> Figure:
     """A panel of horizontal bars for each label of an x axis: as long as the median of a name's values, their range as
     a line across its end."""
-    with rc_context(STYLE):
+    with rc_context(PNG_STYLE):
         rows = max(map(len, groups.values()), default=1)
         figure = Figure(figsize=(6 * max(1, len(groups)), 1.5 + 0.35 * rows), layout="constrained")
         figure.suptitle(title)
@@ -137,5 +130,5 @@ def _plain_ticks(axes: Any) -> None:
 
 def write_png(path: Path, figure: Figure) -> None:
     """Writes a figure, atomically."""
-    with rc_context(STYLE):
+    with rc_context(PNG_STYLE):
         checkpoints.write(path, lambda beside: figure.savefig(beside, format="png"))

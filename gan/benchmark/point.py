@@ -10,15 +10,13 @@ import numpy as np
 from gan import runtime
 from gan.benchmark import memory
 from gan.benchmark.loops import bare_loop, compiled, fit_loop, seconds_of, steps_in
-from gan.benchmark.runs import images_per_step, unwatched
+from gan.benchmark.runs import SCHEDULED, images_per_step, unwatched
 from gan.config import PRESETS, TrainConfig
 from gan.data import Dataset
 
 SIDE = 32
 """Of images where it is not the size that grows."""
 LABELS = 10
-SCHEDULED = 10**9
-"""Images of a schedule whose learning rate does not end while it is measured."""
 
 
 def _batch(config: TrainConfig, value: int) -> TrainConfig:

@@ -20,6 +20,9 @@ from gan.fitting import schedule_of
 from gan.runs import Run
 from gan.training import resume, train
 
+SCHEDULED = 10**9
+"""Images of a schedule whose learning rate does not end while steps are measured."""
+
 
 def unwatched(config: TrainConfig, *, dataset: str, seed: int, images: int, eval_every: int | None) -> TrainConfig:
     """A configuration with this data set, seed and length, where nothing is measured and nothing stops the run."""

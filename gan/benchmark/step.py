@@ -25,8 +25,6 @@ PRODUCTS = ("MatMul", "Conv2D")
 NAMED_KINDS = 16
 """Kinds of operation that are named in the table; the others are in results.json."""
 LEAST_TRACED = 4
-SCHEDULED = 10**9
-"""Images of a schedule whose learning rate does not end while it is measured."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class Step(Benchmark):
             record.add(preset, runs.identity(config), {"preset": preset, **sizes[preset], **found})
 
     def _config(self, preset: str) -> TrainConfig:
-        from gan.benchmark.runs import unwatched
+        from gan.benchmark.runs import SCHEDULED, unwatched
 
         return unwatched(PRESETS[preset], dataset=self.dataset, seed=0, images=SCHEDULED, eval_every=None)
 

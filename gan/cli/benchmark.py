@@ -7,9 +7,7 @@ from typing import Annotated, Any, Union
 from tyro.conf import arg, subcommand
 
 from gan.benchmark import BENCHMARKS, PLOT, RESULTS, TABLE, BrokenOffError
-from gan.cli.output import print_result
-
-SIGNALLED = 128
+from gan.cli.output import SIGNALLED, print_result
 
 _ANY: Any = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in BENCHMARKS.items())]  # noqa: UP007
 

@@ -5,6 +5,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+SIGNALLED = 128
+"""Exit status of what a signal ended, less the number of the signal: 130 for Ctrl-C, 143 for SIGTERM."""
+
 
 def print_result(result: Mapping[str, Any], *, as_json: bool) -> None:
     """A mapping as one JSON object, or as aligned lines for people."""

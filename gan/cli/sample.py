@@ -19,7 +19,7 @@ from tyro.conf import Positional, arg
 from gan import checkpoints, images, runtime
 from gan.checks import check_sampling, check_whole, labels_for
 from gan.cli import pictures
-from gan.cli.output import print_result
+from gan.cli.output import SIGNALLED, print_result
 from gan.errors import InputError
 
 MOST_IN_GRID = 10_000
@@ -192,7 +192,7 @@ def _ended_by_sigterm() -> Iterator[None]:
     """SIGTERM ends the program as Ctrl-C does, so that nothing half-written is left; the exit status is 143."""
 
     def end(number: int, frame: Any) -> None:
-        raise SystemExit(128 + number)
+        raise SystemExit(SIGNALLED + number)
 
     before = signal.signal(signal.SIGTERM, end)
     try:

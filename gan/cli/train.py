@@ -13,7 +13,7 @@ from tyro.conf import Suppress
 from gan import checkpoints, cluster, records, runtime, state
 from gan.cards import check_card
 from gan.cli.evaluate import Evaluate
-from gan.cli.output import print_result
+from gan.cli.output import SIGNALLED, print_result
 from gan.config import PRESETS, TrainConfig, config_from_dict
 from gan.errors import InputError
 from gan.tolerance import EXIT_STATUS
@@ -21,8 +21,6 @@ from gan.tolerance import EXIT_STATUS
 DEFAULT_PRESET = "mnist"
 FAILED = 1
 """Exit status of a run that the collapse monitor stopped."""
-SIGNALLED = 128
-"""Exit status of a run that a signal ended, less the number of the signal: 130 for Ctrl-C, 143 for SIGTERM."""
 
 
 @dataclass(frozen=True)

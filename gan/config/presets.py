@@ -1,6 +1,7 @@
 """Recipes by name. Those of papers are choices of parts that compose; comments say where a setting differs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from gan.config.data import DataConfig
@@ -11,23 +12,27 @@ from gan.config.train import TrainConfig
 NO_AVERAGE = 1.0
 """A half-life of one image: the averaged generator is the generator, as in the papers before averaging was usual."""
 
+DCGAN_NETWORKS = ModelConfig(
+    conditioning="none", d_norm="batch", latent_dim=100, g_width=32, d_width=32, ema_half_life=NO_AVERAGE
+)
+DCGAN_STEPS = OptimizationConfig(
+    images=600_000,
+    batch_size=128,
+    learning_rate=2e-4,
+    learning_rate_end=1.0,
+    beta_1=0.5,
+    beta_2=0.999,
+    penalties=(),
+)
+"""What papers after DCGAN went on with."""
+
 PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
     {
         "dcgan": TrainConfig(
             # differs: a quarter of the width, 4x4 kernels for 5x5, normal latents for uniform ones, Keras' initial
             # weights for N(0, .02), 28 x 28 digits for 64 x 64 scenes; the length is ours
-            model=ModelConfig(
-                conditioning="none", d_norm="batch", latent_dim=100, g_width=32, d_width=32, ema_half_life=NO_AVERAGE
-            ),
-            optimization=OptimizationConfig(
-                images=600_000,
-                batch_size=128,
-                learning_rate=2e-4,
-                learning_rate_end=1.0,
-                beta_1=0.5,
-                beta_2=0.999,
-                penalties=(),
-            ),
+            model=DCGAN_NETWORKS,
+            optimization=DCGAN_STEPS,
             source="DCGAN: batch normalization in both networks, Adam of beta_1 .5. arXiv:1511.06434.",
         ),
         "tf-tutorial": TrainConfig(
@@ -46,43 +51,22 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
         ),
         "lsgan": TrainConfig(
             # differs: the networks of the preset dcgan for the paper's, which are deeper; the length is ours
-            model=ModelConfig(
-                conditioning="none", d_norm="batch", latent_dim=100, g_width=32, d_width=32, ema_half_life=NO_AVERAGE
-            ),
-            optimization=OptimizationConfig(
-                images=600_000,
-                batch_size=64,
-                learning_rate=2e-4,
-                learning_rate_end=1.0,
-                beta_1=0.5,
-                beta_2=0.999,
-                loss="least_squares",
-                penalties=(),
-            ),
+            model=DCGAN_NETWORKS,
+            optimization=replace(DCGAN_STEPS, batch_size=64, loss="least_squares"),
             source="LSGAN: least squares in the place of cross-entropy. arXiv:1611.04076.",
         ),
         "sngan": TrainConfig(
             # differs: both networks narrower and shallower (the paper's D has seven layers of 64 to 512 filters); the
             # hinge loss, which its residual networks have, for its plain ones, too; the length is ours
-            model=ModelConfig(
-                conditioning="none", d_norm="spectral", latent_dim=128, g_width=32, d_width=32, ema_half_life=NO_AVERAGE
-            ),
-            optimization=OptimizationConfig(
-                images=600_000,
-                batch_size=64,
-                learning_rate=2e-4,  # with beta_1 .5, beta_2 .999 and one step of D: the paper's setting C
-                learning_rate_end=1.0,
-                beta_1=0.5,
-                beta_2=0.999,
-                loss="hinge",
-                penalties=(),
-            ),
+            model=replace(DCGAN_NETWORKS, d_norm="spectral", latent_dim=128),
+            # one step of D, a rate of 2e-4, beta_1 .5 and beta_2 .999 are the setting C of the paper, too
+            optimization=replace(DCGAN_STEPS, batch_size=64, loss="hinge"),
             source="SNGAN: every weight of D divided by its spectral norm, hinge loss. arXiv:1802.05957.",
         ),
         "wgan-gp": TrainConfig(
             # differs: half the width, 4x4 kernels for 5x5, batch normalization in G (the authors' network for MNIST has
             # none in either)
-            model=ModelConfig(conditioning="none", latent_dim=128, g_width=32, d_width=32, ema_half_life=NO_AVERAGE),
+            model=replace(DCGAN_NETWORKS, d_norm="none", latent_dim=128),
             optimization=OptimizationConfig(
                 images=3_000_000,  # that is 12,000 steps of G; the authors' code makes 200,000
                 batch_size=50,
@@ -101,15 +85,7 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
             # latents for uniform ones; the class enters as a learned embedding, in D a plane of its own, for one-hot
             # units of a layer; the length is ours
             model=ModelConfig(arch="mlp", conditioning="concat", latent_dim=100, ema_half_life=NO_AVERAGE),
-            optimization=OptimizationConfig(
-                images=600_000,
-                batch_size=100,
-                learning_rate=2e-4,
-                learning_rate_end=1.0,
-                beta_1=0.5,
-                beta_2=0.999,
-                penalties=(),
-            ),
+            optimization=replace(DCGAN_STEPS, batch_size=100),
             source="Conditional GAN: dense networks that are given the class as a further input. arXiv:1411.1784.",
         ),
         "r3gan": TrainConfig(

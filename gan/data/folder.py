@@ -147,7 +147,7 @@ def _read(path: Path, size: tuple[int, int] | None, channels: int) -> _Picture:
         picture = images.on_black(images.decode_picture(path))
     except InputError:
         return _Picture(None, False)
-    coloured = channels == 1 and images.is_coloured(np.asarray(picture))
+    coloured = channels == 1 and bool(images.is_coloured(np.asarray(picture)))
     picture = picture.convert("L") if channels == 1 else picture
     pixels = np.asarray(picture if size is None else images.cover(picture, size))
     return _Picture(pixels.reshape(*pixels.shape[:2], channels), coloured)

@@ -47,8 +47,7 @@ class Request:
                 alpha = chunk[..., 3:].astype(np.uint16)
                 chunk = ((chunk[..., :3] * alpha + 127) // 255).astype(np.uint8)
             if self.channels == 1 and chunk.shape[3] == 3:
-                found = (chunk != chunk[..., :1]).any(axis=(1, 2, 3))
-                coloured += (total + np.flatnonzero(found)).tolist()
+                coloured += (total + np.flatnonzero(images.is_coloured(chunk))).tolist()
                 chunk = chunk[..., :1]
             elif self.channels == 3 and chunk.shape[3] == 1:
                 chunk = chunk.repeat(3, axis=3)

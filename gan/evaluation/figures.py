@@ -7,24 +7,16 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from gan.evaluation.words import PERTURBATIONS
+from gan.plot_style import STYLE
 
 PICTURES, REAL = "#c2410c", "#475569"
-STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "gan",
-    "font.size": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "axes.axisbelow": True,
-}
+SVG_STYLE: Any = {**STYLE, "svg.fonttype": "none", "svg.hashsalt": "gan"}
 
 
 def class_histogram(report: dict[str, Any]) -> str:
     """Bars of the share of each class: in pictures, and in test images."""
     histogram, width = report["class_histogram"], 0.4
-    with rc_context(STYLE):
+    with rc_context(SVG_STYLE):
         figure = Figure(figsize=(7, 3), layout="constrained")
         axes = figure.subplots()
         for offset, side, colour in ((-0.5, "pictures", PICTURES), (0.5, "real", REAL)):
@@ -44,7 +36,7 @@ def perturbation_curves(report: dict[str, Any]) -> str:
     for point in report["perturbation"][1:]:
         faults.setdefault(point["fault"], []).append(point)
     graded = {fault: [{**clean, "severity": 0.0}, *points] for fault, points in faults.items() if len(points) > 1}
-    with rc_context(STYLE):
+    with rc_context(SVG_STYLE):
         figure = Figure(figsize=(7, 3), layout="constrained")
         plots = figure.subplots(1, max(1, len(graded)), squeeze=False, sharey=True)[0]
         for axes, (fault, points) in zip(plots, graded.items()):

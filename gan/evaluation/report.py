@@ -1,7 +1,7 @@
 """evaluate: how good a generator is, every number beside the same number for real against real."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -13,6 +13,7 @@ from gan.checks import check, check_seed, check_share, check_whole
 from gan.classifier import Extractor, as_input
 from gan.data import Dataset
 from gan.errors import InputError
+from gan.evaluation.drawing import MOST, at_hand, drawn, labels_to_ask
 from gan.evaluation.sides import FLOOR_DRAWS, NEAREST, Reference, Side
 from gan.evaluation.words import MEANING, summary
 from gan.metrics import Neighbours
@@ -23,12 +24,6 @@ EVALUATION_SEED = 1_000_003
 
 LEAST = 200
 """Fewer pictures say too little to be worth a report."""
-
-FLOOR_POOL = 20_000
-"""Training images that the draws of the floor come from, at least, where there are so many."""
-
-MOST = 60_000
-"""Training images, and validation images, that pictures are compared with; of more, this many at random."""
 
 RECONSTRUCTED = 64
 """Test images whose latents are looked for."""
@@ -95,10 +90,7 @@ def evaluate(
     _check_num(num, dataset)
     dataset = at_hand(dataset)
     started = time.monotonic()
-    asked = None
-    if networks.num_classes(generator):
-        rng = np.random.default_rng([seed, 1])
-        asked = dataset.train.labels[rng.permutation(len(dataset.train))[:num]]  # type: ignore[index]
+    asked = labels_to_ask(dataset, num, seed) if networks.num_classes(generator) else None
     fake = sampling.generate(generator, num, seed=seed, labels=asked, batch_size=250)
     seconds = {"generate": time.monotonic() - started}
     judged = evaluate_pictures(
@@ -165,10 +157,8 @@ def evaluate_pictures(
     check(bool(np.isfinite(pictures).all()), "pictures", "finite images", "NaN or infinity")
     check(float(np.abs(pictures).max()) <= 1.001, "pictures", "values in [-1, 1]", float(np.abs(pictures).max()))
     dataset = at_hand(dataset)
-    rng = np.random.default_rng(seed)
-    test, validation = (part.take(rng.permutation(len(part))[:num]) for part in (dataset.test, dataset.validation))
-    pool = rng.permutation(len(dataset.train))[: max(2 * num, FLOOR_POOL)]  # not all of them, to save half the time
-    draws = [rng.permutation(pool)[:num] for _ in range(FLOOR_DRAWS)]
+    chosen = drawn(dataset, num, seed)
+    test, validation = chosen.test, chosen.validation
 
     started = time.monotonic()
     extractor = Extractor(classifier)
@@ -176,7 +166,7 @@ def evaluate_pictures(
     fake_side = Side(pictures, labels, extractor.arrays(pictures))
     real_side = Side(real, None if labels is None else validation.labels, extractor.arrays(real))
     reference = Reference(extractor, extractor.arrays(as_input(test.images)), as_input(dataset.train.images))
-    floor = reference.floor(draws)
+    floor = reference.floor(chosen.floor)
     seconds = {"features": time.monotonic() - started}
 
     started = time.monotonic()
@@ -227,16 +217,11 @@ def evaluate_pictures(
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
     }
     report["summary"] = summary(report)
-    drawn = {
+    shown = {
         "samples": _by_rows(fake_side, extractor.classes),
         "neighbours": _beside(fake_side, near["fake"], dataset.train.images),
     }
-    return Evaluation(report, drawn)
-
-
-def at_hand(dataset: Dataset) -> Dataset:
-    """The data set with no more images than can be compared."""
-    return replace(dataset, train=dataset.train.at_most(MOST), validation=dataset.validation.at_most(MOST))
+    return Evaluation(report, shown)
 
 
 def _told(copied: dict[str, float], known: bool = True) -> dict[str, float | None]:
