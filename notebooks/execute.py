@@ -39,7 +39,7 @@ MACHINE = (
     re.compile(r"<[^<>\n]* at 0x[0-9a-f]+>"),
     re.compile(r"^(?:[IWEF]\d{4} |\d{4}-\d\d-\d\d .*: [IWEF] |WARNING: All log messages).*", re.MULTILINE),
 )
-"""What no output may hold: folders of the machine that made it, addresses in its memory, and log lines of TensorFlow."""
+"""What no output may hold: folders of the machine that made it, addresses in memory, log lines of TensorFlow."""
 
 
 def names() -> list[str]:
