@@ -94,6 +94,14 @@ def bodies(text):
     return {"\n".join(map(ast.dump, found)) for found in statements if len(found) >= 3}
 
 
+def test_the_second_shows_each_fault_that_has_a_test():
+    text = (FOLDER / f"{NAMES[1]}.py").read_text(encoding="utf-8")
+    shown = sorted(map(int, re.findall(r"^# ### Fault (\d+):", text, re.MULTILINE)))
+    tests = (ROOT / "tests" / "test_beginner_faults.py").read_text(encoding="utf-8")
+    assert shown == sorted(map(int, re.findall(r"^def test_(\d+)_", tests, re.MULTILINE))) == [*range(1, 22)]
+    assert text.count("**Put right") >= 15
+
+
 def test_it_was_made_from_the_text_beside_it(made):
     text, notebook = made
     assert notebook.metadata["source_sha256"] == execute.source_sha256(text), "make notebooks"
