@@ -11,6 +11,7 @@ from gan.data import Dataset
 from gan.errors import InputError
 from gan.model import GAN
 from gan.networks import build_discriminator, build_generator
+from gan.optimizers import Adam
 
 
 def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
@@ -41,7 +42,7 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
     def adam(rate: Any, steps: int) -> keras.optimizers.Optimizer:
         if end < 1.0:
             rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=end)
-        return keras.optimizers.Adam(rate, beta_1=options.beta_1, beta_2=options.beta_2)
+        return Adam(rate, beta_1=options.beta_1, beta_2=options.beta_2)
 
     gan.compile(
         g_optimizer=adam(options.learning_rate, total_steps),

@@ -59,7 +59,7 @@ def test_the_default_networks_stay_what_they_are():
     ]
     assert [tuple(w.shape) for w in discriminator.weights] == [
         *((4, 4, 1, 24), (24,), (4, 4, 24, 48), (48,), (4, 4, 48, 96), (96,)),
-        *((10, 1536), (1536, 1), (1,)),
+        *((1536, 10), (1536, 1), (1,)),
     ]
 
 
@@ -243,10 +243,10 @@ def test_the_label_changes_the_generators_image():
 def test_projection_adds_the_inner_product_with_the_features():
     discriminator = build_discriminator((8, 8, 1), 3, "dcgan", 2, conditioning="projection")
     image = np.random.default_rng(0).uniform(-1, 1, size=(1, 8, 8, 1)).astype("float32")
-    dense = next(layer for layer in discriminator.layers if isinstance(layer, layers.Dense))
+    table = discriminator.get_layer(networks.LABEL_EMBEDDING)
+    dense = next(layer for layer in discriminator.layers if isinstance(layer, layers.Dense) and layer is not table)
     features = keras.Model(discriminator.inputs[0], dense.input)(image)
-    table = discriminator.get_layer(networks.LABEL_EMBEDDING).embeddings
-    expected = [np.asarray(features) @ (np.asarray(dense.kernel) + np.asarray(table)[y][:, None]) for y in range(3)]
+    expected = [np.asarray(features) @ np.asarray(dense.kernel + table.kernel[:, y : y + 1]) for y in range(3)]
     logits = discriminator([np.repeat(image, 3, axis=0), np.arange(3)])
     np.testing.assert_allclose(logits, np.concatenate(expected), rtol=1e-5, atol=1e-6)
 
