@@ -128,7 +128,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             ),
             source="1,000 modes, three digits as RGB: relativistic, penalties on reals and fakes (arXiv:2501.05441).",
         ),
-        **PAPERS,
+        **{name: replace(recipe, precision="float32") for name, recipe in PAPERS.items()},
     }
 )
 """Recipes by name: `gan train NAME`. Every option that is not given here has the default of its class."""
