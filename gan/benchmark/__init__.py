@@ -5,13 +5,14 @@ from types import MappingProxyType
 
 from gan.benchmark.benchmark import PLOT, TABLE, Benchmark, BrokenOffError
 from gan.benchmark.growth import Growth
+from gan.benchmark.headline import Headline
 from gan.benchmark.recipes import Recipes
 from gan.benchmark.record import RESULTS
 from gan.benchmark.stacked_mnist import StackedMnist
 from gan.benchmark.step import Step
 
 BENCHMARKS: Mapping[str, type[Benchmark]] = MappingProxyType(
-    {kind.name: kind for kind in (Recipes, StackedMnist, Step, Growth)}
+    {kind.name: kind for kind in (Headline, Recipes, StackedMnist, Step, Growth)}
 )
 """Benchmarks by name: `gan benchmark NAME`."""
 
@@ -23,6 +24,7 @@ __all__ = [
     "Benchmark",
     "BrokenOffError",
     "Growth",
+    "Headline",
     "Recipes",
     "StackedMnist",
     "Step",
