@@ -8,11 +8,13 @@ from gan.benchmark.growth import Growth
 from gan.benchmark.headline import Headline
 from gan.benchmark.recipes import Recipes
 from gan.benchmark.record import RESULTS
+from gan.benchmark.sampling import Sampling
 from gan.benchmark.stacked_mnist import StackedMnist
+from gan.benchmark.start import Start
 from gan.benchmark.step import Step
 
 BENCHMARKS: Mapping[str, type[Benchmark]] = MappingProxyType(
-    {kind.name: kind for kind in (Headline, Recipes, StackedMnist, Step, Growth)}
+    {kind.name: kind for kind in (Headline, Recipes, StackedMnist, Step, Growth, Sampling, Start)}
 )
 """Benchmarks by name: `gan benchmark NAME`."""
 
@@ -26,6 +28,8 @@ __all__ = [
     "Growth",
     "Headline",
     "Recipes",
+    "Sampling",
     "StackedMnist",
+    "Start",
     "Step",
 ]
