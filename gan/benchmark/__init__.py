@@ -12,9 +12,10 @@ from gan.benchmark.sampling import Sampling
 from gan.benchmark.stacked_mnist import StackedMnist
 from gan.benchmark.start import Start
 from gan.benchmark.step import Step
+from gan.benchmark.train_on_synthetic import TrainOnSynthetic
 
 BENCHMARKS: Mapping[str, type[Benchmark]] = MappingProxyType(
-    {kind.name: kind for kind in (Headline, Recipes, StackedMnist, Step, Growth, Sampling, Start)}
+    {kind.name: kind for kind in (Headline, Recipes, StackedMnist, Step, Growth, Sampling, Start, TrainOnSynthetic)}
 )
 """Benchmarks by name: `gan benchmark NAME`."""
 
@@ -32,4 +33,5 @@ __all__ = [
     "StackedMnist",
     "Start",
     "Step",
+    "TrainOnSynthetic",
 ]
