@@ -157,7 +157,12 @@ class DRAGAN(OneCentred):
         return real + share * 0.5 * ops.std(real) * noise
 
 
-PENALTIES: dict[str, Callable[..., Penalty]] = {"r1": R1, "r2": R2, "wgan_gp": WassersteinGP, "dragan": DRAGAN}
+PENALTIES: dict[str, Callable[..., Penalty]] = {
+    "r1": R1,
+    "r2": R2,
+    "wgan_gp": WassersteinGP,
+    "dragan": DRAGAN,
+}
 
 
 def get(penalty: str | Penalty) -> Penalty:
