@@ -100,8 +100,8 @@ def resolved_precision(policy: str) -> str:
     """`float32` or `mixed_bfloat16`: what `auto` means here, or the policy itself.
 
     It is bfloat16 on a CPU that has instructions for products of such matrices (AMX), as Linux tells, and where
-    TensorFlow uses oneDNN, which uses them: a step of the preset mnist took three quarters of the time there. Other CPUs
-    would imitate it, slowly. On a GPU `auto` is float32, for want of a measurement.
+    TensorFlow uses oneDNN, which uses them: a step of the preset mnist took three quarters of the time there. Other
+    CPUs would imitate it, slowly. On a GPU `auto` is float32, for want of a measurement.
     """
     if policy != "auto":
         return policy

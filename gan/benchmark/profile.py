@@ -119,7 +119,7 @@ def _session(concrete: Any) -> Iterator[tuple[Any, list[Any], list[Any]]]:
 
 
 def _held(handle: Any) -> Any:
-    """What a variable holds, by its handle, which does not tell the type publicly, but refuses to be read as another."""
+    """What a variable holds, by its handle, which does not tell the type, but refuses to be read as another."""
     for dtype in TYPES:
         with suppress(tf.errors.InvalidArgumentError):
             return tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype).numpy()

@@ -33,8 +33,8 @@ class TrainConfig:
     devices: int = 1
     """Devices of this machine that share each batch: GPUs, or parts of the CPU where there are none."""
     precision: Precision = "auto"
-    """Of the networks; losses, penalties, weights and the average are float32 in any case. auto: mixed_bfloat16 on a CPU
-    that has instructions for it (AMX), float32 elsewhere."""
+    """Of the networks; losses, penalties, weights and the average are float32 in any case. auto: mixed_bfloat16 on a
+    CPU that has instructions for it (AMX), float32 elsewhere."""
     deterministic: bool = False
     """Only deterministic kernels: the same seed gives the same weights to the last bit, somewhat slower."""
     tensorboard: bool = False
