@@ -17,7 +17,7 @@ train: .venv/installed
 	$(BIN)/gan train $(ARGS)
 
 test: lint
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --durations 20
 
 test-all: lint
 	$(BIN)/pytest -n 2 --dist loadfile -m "slow or not slow"

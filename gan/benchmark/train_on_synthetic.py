@@ -12,7 +12,7 @@ from gan.benchmark.record import Record
 from gan.benchmark.spread import Spread, written
 from gan.benchmark.table import Table
 from gan.checks import check_whole
-from gan.config import CLASSIFIERS, ClassifierConfig
+from gan.config import CLASSIFIERS, ClassifierConfig, Precision
 from gan.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class TrainOnSynthetic(Benchmark):
     """Passes over the training images; None: the recipe's."""
     dataset: str = "mnist"
     """The real images, in the place of the recipe's."""
+    precision: Precision = "auto"
+    """Of the classifiers' arithmetic, as for `gan train`."""
     out: Path = Path("benchmarks/train-on-synthetic")
     """Folder for results.json, table.md and plot.png."""
 
@@ -66,6 +68,7 @@ class TrainOnSynthetic(Benchmark):
             "num": self.num,
             "classifier": self.classifier,
             "dataset": self.dataset,
+            "precision": runtime.resolved_precision(self.precision),
         }
 
     def measure(self, record: Record, say: Say) -> None:
@@ -85,7 +88,8 @@ class TrainOnSynthetic(Benchmark):
             generator = checkpoints.load_generator(self.checkpoint)
             teaching = Teaching.of(source, generator, dataset, num=self.num, seed=config.seed)
             say(f"{key}: {len(teaching.train):,} images, {config.epochs} epochs")
-            found = teaching.learned(config)
+            with runtime.precision(self.precision):
+                found = teaching.learned(config)
             record.add(key, asdict(config), {"source": source, "seed": config.seed, **found})
             say(f"{key}: {100 * found['accuracy']:.2f} % of {found['tested']:,} test images")
             runs.forget()
@@ -115,8 +119,9 @@ class TrainOnSynthetic(Benchmark):
         configs = [run["config"] for run in content["runs"].values()]
         epochs = ", ".join(str(number) for number in sorted({config["epochs"] for config in configs}))
         return Table(
-            f"{settings['classifier']}, trained on {settings['num']:,} images of one kind for {epochs} epochs, and "
-            f"tested on real images of {settings['dataset']}: median (least to most) of n seeds.",
+            f"{settings['classifier']}, trained on {settings['num']:,} images of one kind for {epochs} epochs in "
+            f"{settings['precision']}, and tested on real images of {settings['dataset']}: median (least to most) of n "
+            "seeds.",
             ["trained on", "n", "accuracy (%)", "when chosen (%)", "of the worst class (%)", "seconds"],
             rows,
             [
