@@ -346,11 +346,11 @@ from gan.classifier import classify
 classifier, _ = gan.load_classifier("mnist-classifier")
 
 
-def trained(arch, d_arch, *, rate):
-    """A conditional GAN after STEPS steps, and the seconds that it took."""
+def trained(arch, d_arch, *, rates):
+    """A conditional GAN after STEPS steps, G and D at these learning rates, and the seconds that it took."""
     keras.utils.set_random_seed(0)
     model = gan.GAN(gan.build_generator(shape, 100, 10, arch=arch), gan.build_discriminator(shape, 10, arch=d_arch))
-    model.compile(*(keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.99) for _ in range(2)), penalties=["r1"])
+    model.compile(*(keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.99) for rate in rates), penalties=["r1"])
     began = time.monotonic()
     model.fit(digits.train.batches(32, steps=STEPS), shuffle=False, verbose=0)
     return model, time.monotonic() - began
@@ -363,7 +363,7 @@ def wrong(generator):
 
 
 # %%
-dense, dense_seconds = trained("mlp", "mlp", rate=2e-4)
+dense, dense_seconds = trained("mlp", "mlp", rates=(2e-4, 2e-4))
 show(gan.generate(dense.generator_ema, 20), "Dense networks, D in the loop", across="class 0 to 9", down="two of each")
 blank = np.full((JUDGED, *shape), np.mean(drawn), np.float32)
 by_program = np.mean(classify(classifier, blank)[0] != np.arange(JUDGED) % 10)
@@ -400,7 +400,7 @@ for name, network in (("without", linear), ("with tanh", bounded)):
 # %%
 results = {}
 for name, d_arch in (("dense", "mlp"), ("convolutional", "dcgan")):
-    model, seconds = trained("dcgan", d_arch, rate=2e-3 if d_arch == "dcgan" else 2e-4)
+    model, seconds = trained("dcgan", d_arch, rates=(4e-3, 2e-3) if d_arch == "dcgan" else (2e-4, 2e-4))
     results[name] = model
     kinds = [type(layer).__name__ for layer in model.discriminator.layers]
     print(
@@ -777,8 +777,8 @@ plt.show()
 # And this is what the corrected program looks like:
 
 # %%
-fresh = gan.GAN(gan.build_generator(shape, 64, 10), gan.build_discriminator(shape, 10))
-fresh.compile(*(keras.optimizers.Adam(2e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)), penalties=["r1"])
+fresh = gan.GAN(gan.build_generator(shape, 32, 10), gan.build_discriminator(shape, 10))
+fresh.compile(*(keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.99) for rate in (4e-3, 2e-3)), penalties=["r1"])
 fresh.fit(digits.train.batches(32, steps=STEPS), shuffle=False, verbose=0)
 fresh.generator_ema.save("generator.keras")
 show(gan.generate(fresh.generator_ema, 40), "The corrected program", across="class 0 to 9", down="four of each")
