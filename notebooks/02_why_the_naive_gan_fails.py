@@ -252,11 +252,11 @@ def combined(trainable):
 
 def change(network, train, what):
     """Prints how far a network moves in a training: the largest change of a weight, and what Keras warns of."""
-    before = [np.array(weight) for weight in network.weights]
+    before = [weight.numpy() for weight in network.weights]
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         train()
-    largest = max(np.abs(np.array(weight) - old).max() for weight, old in zip(network.weights, before))
+    largest = max(np.abs(weight.numpy() - old).max() for weight, old in zip(network.weights, before))
     print(f"{what}: {largest:.4f}", *(f"({warning.message})" for warning in heard))
 
 
@@ -291,9 +291,9 @@ with tf.GradientTape() as tape:
 def changed(update):
     """Of each network, how many weight arrays an update changes."""
     nets = [pair.generator.trainable_variables, pair.discriminator.trainable_variables]
-    before = [[np.array(weight) for weight in net] for net in nets]
+    before = [[weight.numpy() for weight in net] for net in nets]
     update()
-    return [sum(not np.array_equal(w, old) for w, old in zip(net, olds)) for net, olds in zip(nets, before)]
+    return [sum(not np.array_equal(w.numpy(), old) for w, old in zip(net, olds)) for net, olds in zip(nets, before)]
 
 
 for name, update in (
@@ -346,11 +346,11 @@ from gan.classifier import classify
 classifier, _ = gan.load_classifier("mnist-classifier")
 
 
-def trained(arch, d_arch, *, rates):
-    """A conditional GAN after STEPS steps, G and D at these learning rates, and the seconds that it took."""
+def trained(arch, d_arch):
+    """A conditional GAN after STEPS steps, and the seconds that it took."""
     keras.utils.set_random_seed(0)
     model = gan.GAN(gan.build_generator(shape, 100, 10, arch=arch), gan.build_discriminator(shape, 10, arch=d_arch))
-    model.compile(*(keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.99) for rate in rates), penalties=["r1"])
+    model.compile(*(keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)), penalties=["r1"])
     began = time.monotonic()
     model.fit(digits.train.batches(32, steps=STEPS), shuffle=False, verbose=0)
     return model, time.monotonic() - began
@@ -363,7 +363,7 @@ def wrong(generator):
 
 
 # %%
-dense, dense_seconds = trained("mlp", "mlp", rates=(2e-4, 2e-4))
+dense, dense_seconds = trained("mlp", "mlp")
 show(gan.generate(dense.generator_ema, 20), "Dense networks, D in the loop", across="class 0 to 9", down="two of each")
 blank = np.full((JUDGED, *shape), np.mean(drawn), np.float32)
 by_program = np.mean(classify(classifier, blank)[0] != np.arange(JUDGED) % 10)
@@ -394,23 +394,19 @@ for name, network in (("without", linear), ("with tanh", bounded)):
 #
 # ### Fault 4: a convolutional discriminator is promised, a dense one is built
 #
-# A dense layer does not know which pixels are neighbours. It has to learn each stroke anew at every place.
-# The same convolutional G, trained with a dense D and with a convolutional one:
+# A dense layer does not know which pixels are neighbours. It has to learn each stroke anew at every place. Here is the
+# same convolutional G, trained for as many steps with a dense D and with a convolutional one:
 
 # %%
 results = {}
 for name, d_arch in (("dense", "mlp"), ("convolutional", "dcgan")):
-    model, seconds = trained("dcgan", d_arch, rates=(4e-3, 2e-3) if d_arch == "dcgan" else (2e-4, 2e-4))
-    results[name] = model
-    kinds = [type(layer).__name__ for layer in model.discriminator.layers]
-    print(
-        f"{name:>13} D: {kinds.count('Conv2D')} convolutions, {model.discriminator.count_params():,} weights,", end=" "
-    )
+    model, seconds = trained("dcgan", d_arch)
+    results[name], d = model, model.discriminator
+    convolutions = sum(isinstance(layer, layers.Conv2D) for layer in d.layers)
+    print(f"{name:>13} D: {convolutions} convolutions, {d.count_params():,} weights,", end=" ")
     print(f"{wrong(model.generator_ema):.1%} wrong after {seconds:.0f} s")
-show(
-    np.concatenate([gan.generate(m.generator_ema, 10) for m in results.values()]),
-    "Above: dense D; below: convolutional D",
-)
+rows = np.concatenate([gan.generate(model.generator_ema, 10) for model in results.values()])
+show(rows, "Above: dense D; below: convolutional D", across="class 0 to 9")
 
 # %% [markdown]
 # **Put right:** `build_discriminator(..., arch="dcgan")` is what it says.
@@ -779,7 +775,7 @@ plt.show()
 # ```python
 # digits = gan.load_dataset("mnist")
 # model = gan.GAN(gan.build_generator(digits.image_shape, 100, 10), gan.build_discriminator(digits.image_shape, 10))
-# optimizers = [keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.99) for rate in (4e-3, 2e-3)]
+# optimizers = [keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
 # model.compile(*optimizers, penalties=["r1"])
 # model.fit(digits.train.batches(32, steps=1_500), shuffle=False)
 # model.generator_ema.save("generator.keras")
