@@ -210,14 +210,17 @@ plt.show()
 #
 # ### Fault 5: the generator is trained to print ones
 #
-# It runs, and says nothing bad. The picture above is white, and so is every other one. Look at how G is trained:
-# `generator.train_on_batch(latents, white)`. Its target is a white picture. D is not in that line, so nothing that D
-# has learned can reach G.
+# It runs, and says nothing bad. The picture seems to be noise, but `plt.imshow` stretches whatever it is given to all
+# of its colours (fault 16). The next cell shows ten with black at -1 and white at 1: they are white.
+#
+# Look at how G is trained: `generator.train_on_batch(latents, white)`. Its target is a white picture. D is not in that
+# line, so nothing that D has learned can reach G.
 
 # %%
 g, d = beginner["generator"], beginner["discriminator"]
 z = tf.random.stateless_normal((32, 100), (0, 0))
 drawn = g(z)
+show(np.asarray(drawn[:10]), "Ten pictures that the program draws")
 print(f"mean of its pixels: {np.mean(drawn):.2f} (white is 1), of real digits: {pixels.mean():.2f}")
 
 with tf.GradientTape(persistent=True) as tape:
@@ -245,7 +248,7 @@ def combined(trainable):
     d = keras.Sequential([layers.Input((28, 28, 1)), layers.Flatten(), layers.Dense(1, activation="sigmoid")])
     d.compile("adam", "binary_crossentropy")
     d.trainable = trainable
-    both = keras.Sequential([beginner["generator"], d])
+    both = keras.Sequential([keras.models.clone_model(beginner["generator"]), d])
     both.compile("adam", "binary_crossentropy")
     return d, both
 
@@ -365,7 +368,7 @@ def wrong(generator):
 # %%
 dense, dense_seconds = trained("mlp", "mlp")
 show(gan.generate(dense.generator_ema, 20), "Dense networks, D in the loop", across="class 0 to 9", down="two of each")
-blank = np.full((JUDGED, *shape), np.mean(drawn), np.float32)
+blank = np.asarray(beginner["generator"](tf.random.stateless_normal((JUDGED, 100), (0, 1))))
 by_program = np.mean(classify(classifier, blank)[0] != np.arange(JUDGED) % 10)
 print(f"wrong digits: the program's {by_program:.0%}, ours {wrong(dense.generator_ema):.0%}")
 
@@ -578,9 +581,8 @@ changed = {
     "turned by up to 12 degrees, moved, scaled": Distortion()(upright, (0, 0)).numpy(),
 }
 examples = [np.flatnonzero(truth == digit)[0] for digit in range(10)]
-show(
-    np.concatenate([x[examples] for x in changed.values()]), "As they are, mirrored, on their head, distorted a little"
-)
+rows = np.concatenate([pictures[examples] for pictures in changed.values()])
+show(rows, "As they are, mirrored, on their head, distorted a little", across="digit 0 to 9")
 for name, pictures in changed.items():
     found, _ = classify(classifier, pictures)
     sixes, twos = found[truth == 6], found[truth == 2]
@@ -608,8 +610,8 @@ print("after saving it: largest difference", np.abs(gan.generate(loaded, 100) - 
 #
 # ### Fault 16: pictures are shown without undoing the scaling
 #
-# Bytes go from 0 to 255, our numbers from -1 to 1. Who forgets that gets other pictures. `plt.imshow` hides it: it
-# stretches each picture to full contrast, so that a picture of almost nothing looks as good as a digit.
+# Bytes go from 0 to 255, our numbers from -1 to 1. Who forgets that gets other pictures, at times so little other that
+# one does not see it. `plt.imshow` hides more: it stretches each picture to all of its colours.
 
 # %%
 x = upright[examples]
@@ -620,12 +622,14 @@ ways = {
     "255 x, cut off": np.clip(255 * x, 0, 255).astype(int),
     "to_uint8(x)": images.to_uint8(x).astype(int),
 }
-show(np.concatenate(list(ways.values())), "The four ways below, from above", limits=(0, 255))
+show(np.concatenate(list(ways.values())), "The four ways below, from above", across="digit 0 to 9", limits=(0, 255))
 for name, picture in ways.items():
     off = np.abs(picture - true)
     print(f"{name:>14}: {np.mean(off > 0):.1%} of the bytes are wrong, by {off.mean():.1f} on average")
-faint = -1 + 0.02 * (x + 1) / 2
-print(f"imshow stretches a digit of 1 % contrast, {faint.min():.2f} to {faint.max():.2f}, to all of black and white")
+last = beginner["fake"][0]
+print(
+    f"The picture of fault 9 was {last.min():.2f} to {last.max():.2f}; imshow gave it all colours from dark to bright."
+)
 
 # %% [markdown]
 # **Put right:** `images.to_uint8` is the only place that scales back, the exact inverse of the scaling of the data.
@@ -693,8 +697,8 @@ for name, side in sides.items():
     print(f"{name:>22}  {mse:.3f}  {ssim:.3f}  {float(distance.result()['frechet_distance']):,.1f}")
 
 # %% [markdown]
-# By MSE and SSIM, a grey blot or an empty picture is better than real digits. The Frechet distance compares all of one
-# side with all of the other, and puts them in the right order.
+# By MSE, an empty picture is better than real digits, and a grey blot is better still; SSIM hardly tells them apart. The
+# Frechet distance compares all of one side with all of the other, and puts digits first.
 #
 # **Put right:** a distance between *sets* of pictures, beside what real pictures get (`04_evaluation`).
 #
