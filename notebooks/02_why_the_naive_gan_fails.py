@@ -697,8 +697,8 @@ for name, side in sides.items():
     print(f"{name:>22}  {mse:.3f}  {ssim:.3f}  {float(distance.result()['frechet_distance']):,.1f}")
 
 # %% [markdown]
-# By MSE, an empty picture is better than real digits, and a grey blot is better still; SSIM hardly tells them apart. The
-# Frechet distance compares all of one side with all of the other, and puts digits first.
+# By MSE, an empty picture is better than real digits, and a grey blot is better still; SSIM hardly tells them apart.
+# The Frechet distance compares all of one side with all of the other, and puts digits first.
 #
 # **Put right:** a distance between *sets* of pictures, beside what real pictures get (`04_evaluation`).
 #
