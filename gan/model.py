@@ -29,8 +29,8 @@ class GAN(keras.Model):
     touches the other net. `generator_ema`, the exponential moving average of G with its batch statistics, is what one
     samples from and saves.
 
-    >>> gan = GAN(build_generator((28, 28, 1), 64, 10), build_discriminator((28, 28, 1), 10))
-    >>> gan.compile(keras.optimizers.Adam(2e-3, 0.0, 0.99), keras.optimizers.Adam(2e-3, 0.0, 0.99), penalties=["r1"])
+    >>> gan = GAN(build_generator((28, 28, 1), 32, 10), build_discriminator((28, 28, 1), 10))
+    >>> gan.compile(keras.optimizers.Adam(4e-3, 0.0, 0.99), keras.optimizers.Adam(2e-3, 0.0, 0.99), penalties=["r1"])
     >>> gan.fit(load_dataset("mnist").train.batches(32, steps=1_000), shuffle=False)
 
     Args:

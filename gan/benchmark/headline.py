@@ -31,7 +31,7 @@ class Headline(Benchmark):
     broken off, with a yardstick of its own; presets and seeds may be added.
     """
 
-    presets: tuple[str, ...] = ("mnist",)
+    presets: tuple[str, ...] = ("mnist-sprint", "mnist", "mnist-best")
     """Names of `gan presets`."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """A run of each preset for each seed."""
