@@ -43,6 +43,8 @@ class OptimizationConfig:
     its own default (r1, r2: 16, wgan_gp, dragan: 1)."""
     critic_steps: int = 1
     """D updates for each G update."""
+    simultaneous: bool = False
+    """Update G by D as it was before the step's D update, not after it: one pass of D less."""
     steps_per_execution: int = 20
     """Steps that run inside the graph between two looks at the keyboard and the progress bar."""
 

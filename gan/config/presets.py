@@ -48,6 +48,7 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
                 beta_1=0.9,
                 beta_2=0.999,
                 penalties=(),
+                simultaneous=True,
             ),
             source="TensorFlow's DCGAN tutorial, networks and settings (tensorflow.org/tutorials/generative/dcgan).",
         ),
