@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help train test test-all lint docs checkpoints classifiers clean
+.PHONY: help train test test-all lint docs notebooks checkpoints classifiers clean
 
 help:
 	@echo "make train        install into .venv and train the preset mnist (ARGS='--epochs 3' adds options)"
@@ -10,6 +10,7 @@ help:
 	@echo "make test-all     the same with the slow tests"
 	@echo "make lint         ruff and mypy only"
 	@echo "make docs         the API reference, from the docstrings, into build/docs"
+	@echo "make notebooks    execute the notebooks in full (ARGS=01_quickstart: one of them)"
 	@echo "make checkpoints  train and evaluate the shipped generators again, on full MNIST"
 	@echo "make classifiers  train the classifiers again that judge them: no number stays comparable"
 	@echo "make clean        remove .venv and caches"
@@ -30,6 +31,9 @@ lint: .venv/installed-test
 
 docs: .venv/installed-docs
 	$(BIN)/python -W error docs/build.py build/docs
+
+notebooks: .venv/installed-test
+	$(BIN)/python notebooks/execute.py $(ARGS)
 
 # Each is made beside and put in place when it is done. Of the samples, the last grid and the film are shipped.
 checkpoints: .venv/installed
