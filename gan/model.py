@@ -39,7 +39,7 @@ class GAN(keras.Model):
         augment: from `gan.augment`: `augment(images, key)`, which D sees real and fake images through; None: none.
         ema_half_life: images after which a weight's share in the average has halved; > 0. In images, so that it
             survives a change of batch size.
-        seed: owner of the training latents, which are a function of (seed, step, replica).
+        seed: owner of the training latents, which are a function of (seed, step), however many devices share them.
 
     Raises `InputError` when the two nets do not fit each other.
     """
@@ -145,12 +145,12 @@ class GAN(keras.Model):
         context = tf.distribute.get_replica_context()
         if self.critic_steps > 1 and context.num_replicas_in_sync == 1:  # `fit` has checked what several replicas share
             replicas.check_shares(1, real.shape[0], self.critic_steps)
-        replica = context.replica_id_in_sync_group
+        place = {"replica": context.replica_id_in_sync_group, "replicas": context.num_replicas_in_sync}
         reals = tf.split(real, self.critic_steps)
         labels_of = [None] * self.critic_steps if labels is None else tf.split(labels, self.critic_steps)
         for critic_step, (real, labels) in enumerate(zip(reals, labels_of)):
             shape = (tf.shape(real)[0], self._latent_dim)
-            latents = sampling.training_latents(self.seed, self.g_optimizer.iterations, replica, critic_step, shape)
+            latents = sampling.training_latents(self.seed, self.g_optimizer.iterations, critic_step, shape, **place)
             with tf.GradientTape() as g_tape:
                 fake = self._apply(self.generator, latents, labels, training=True)
             d_logs, real_logits = self.update_discriminator(real, tf.stop_gradient(fake), labels)
