@@ -70,29 +70,27 @@ print("losses:", ", ".join(LOSSES))
 # *slope*: how much better it would get if D liked the picture a little more. (The relativistic loss looks at a real
 # logit, too; it is 0 here.)
 
+
 # %%
-logits = tf.linspace(-8.0, 8.0, 321)[:, None]
-zero = tf.zeros_like(logits)
-
-
-def with_slope(loss, x):
-    """A loss of x, and its slope."""
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        value = loss(x)
-    return value[:, 0].numpy(), tape.gradient(value, x)[:, 0].numpy()
+def curves(side, x, title, axes):
+    """Draws the loss of one side for each of the six, and its slope."""
+    for name, style in zip(LOSSES, ("-", "-", "--", "-", ":", "-.")):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = side(LOSSES[name](), x)
+        for axis, height in zip(axes, (value, tape.gradient(value, x))):
+            axis.plot(x[:, 0], height[:, 0], style, label=name, linewidth=2)
+    axes[0].set(title=f"What {title} minimises", ylabel=f"loss of {title}")
+    axes[1].set(title=f"Its slope: how hard {title} is pushed", ylabel="slope of the loss")
+    axes[0].legend(ncols=2, fontsize=9)
 
 
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.5))
-styles = dict(zip(LOSSES, ("-", "-", "--", "-", ":", "-.")))
-for name, loss in LOSSES.items():
-    for axis, values in zip(axes, with_slope(lambda x: loss().generator(zero, x), logits)):
-        axis.plot(logits[:, 0], values, styles[name], label=name, linewidth=2)
-axes[0].set(title="What G minimises", ylabel="loss of G", ylim=(-9, 9))
-axes[1].set(title="Its slope: how hard G is pushed", ylabel="slope of the loss", ylim=(-2.2, 0.4))
-for axis in axes:
-    axis.set_xlabel("logit of a fake (left: D is sure that it is fake)")
-axes[0].legend(ncols=2, fontsize=9);
+logits = tf.linspace(-8.0, 8.0, 321)[:, None]
+curves(lambda loss, x: loss.generator(tf.zeros_like(x), x), logits, "G", axes)
+axes[0].set(xlabel="logit of a fake (left: D is sure that it is fake)", ylim=(-9, 9))
+axes[1].set(xlabel="logit of a fake (left: D is sure that it is fake)", ylim=(-2.2, 0.4))
+plt.show()
 
 # %% [markdown]
 # Look at the left end, where D has seen through the fakes. That is where every training begins.
@@ -108,16 +106,11 @@ axes[0].legend(ncols=2, fontsize=9);
 # apart?
 
 # %%
-apart = tf.linspace(-2.0, 5.0, 141)[:, None]
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.5))
-for name, loss in LOSSES.items():
-    for axis, values in zip(axes, with_slope(lambda s: loss().discriminator(s, -s), apart)):
-        axis.plot(apart[:, 0], values, styles[name], label=name, linewidth=2)
-axes[0].set(title="What D minimises", ylabel="loss of D", ylim=(-10, 8))
-axes[1].set(title="Its slope: how hard D is pushed", ylabel="slope of the loss", ylim=(-3, 1.5))
-for axis in axes:
-    axis.set_xlabel("s: real pictures at +s, fakes at -s")
-axes[0].legend(ncols=2, fontsize=9);
+curves(lambda loss, s: loss.discriminator(s, -s), tf.linspace(-2.0, 5.0, 141)[:, None], "D", axes)
+axes[0].set(xlabel="s: real pictures at +s, fakes at -s", ylim=(-10, 8))
+axes[1].set(xlabel="s: real pictures at +s, fakes at -s", ylim=(-3, 1.5))
+plt.show()
 
 # %% [markdown]
 # * `hinge` is content at s = 1: beyond it, D is not pushed any more.
@@ -194,6 +187,7 @@ for row, (loss, (_, drawn)) in zip(axes, bare.items()):
         scatter(axis, points, f"{loss}, step {STEPS * moment // MOMENTS:,}")
 figure.suptitle("No penalty: the data in grey, what G draws in blue")
 figure.tight_layout()
+plt.show()
 
 # %% [markdown]
 # TEXT-MADE
@@ -216,6 +210,7 @@ for axis, (name, (_, drawn)) in zip(axes, cured.items()):
     scatter(axis, drawn[-1], f"penalty: {name}")
 figure.suptitle(f"non_saturating with each penalty, after {STEPS:,} steps", y=1.06)
 figure.tight_layout()
+plt.show()
 
 # %% [markdown]
 # TEXT-CURED
@@ -259,6 +254,7 @@ for axis, (name, (toy, drawn)) in zip(axes, cured.items()):
     print()
 figure.suptitle("The landscape that G climbs; red: the eight heaps", y=1.06)
 figure.tight_layout()
+plt.show()
 
 # %% [markdown]
 # TEXT-LANDSCAPE
@@ -279,6 +275,7 @@ for column, loss in zip(axes.T, LOSSES):
         scatter(axis, every[loss, name], f"{loss}, {name}")
 figure.suptitle("Above: without a penalty. Below: with R1 and R2")
 figure.tight_layout()
+plt.show()
 
 # %% [markdown]
 # TEXT-EVERY
@@ -334,7 +331,8 @@ axis.axvline(floor, color="black", linestyle="--", label=f"floor: {floor:.1f}")
 axis.set(title=f"{IMAGES:,} images, one run each", ylabel="loss, penalties", xscale="log")
 axis.set(xlabel="Fréchet distance (lower is better)", xlim=(None, 5 * max(distances)))
 axis.invert_yaxis()
-axis.legend();
+axis.legend()
+plt.show()
 
 # %%
 figure, axes = plt.subplots(2, 4, figsize=(13, 7))
@@ -344,6 +342,7 @@ for axis, (name, (generator, _)) in zip(axes.flat, runs.items()):
     axis.axis("off")
 figure.suptitle("The same latents and classes, 0 to 9 from left to right")
 figure.tight_layout()
+plt.show()
 
 # %% [markdown]
 # TEXT-DIGITS

@@ -50,7 +50,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from gan import generate, images, load_classifier, load_dataset, load_generator, metrics
-from gan.classifier import Extractor, as_input, classify
+from gan.classifier import Extractor, as_input
 from gan.plot_style import STYLE
 from gan.quality import quality
 from gan.reports import load_report, rows
@@ -89,7 +89,8 @@ for axis, (name, picture) in zip(axes, shown.items()):
     axis.imshow(picture, cmap="gray", vmin=-1, vmax=1)
     axis.set_title(f"{name}\nMSE {mse:.2f}, SSIM {ssim:.2f}", fontsize=10)
     axis.axis("off")
-figure.suptitle("Distance of each picture from the first one: lower MSE and higher SSIM are nearer", y=1.08);
+figure.suptitle("Distance of each picture from the first one: lower MSE and higher SSIM are nearer", y=1.08)
+plt.show()
 
 # %% [markdown]
 # By MSE the grey smear that is the mean of all digits is nearer to the 7 than the very same 7 moved by three pixels,
@@ -175,6 +176,7 @@ axes[1].axhline(0, color="black", linewidth=0.8)
 for count, fake, floor in zip(SIZES, *(found[side][..., 0] for side in crowds)):
     ratio = fake.mean() / floor.mean()
     print(f"N = {count:5,}: generator {fake.mean():6.2f}, floor {floor.mean():6.2f} = {ratio:.1f} floors")
+plt.show()
 
 # %% [markdown]
 # The same generator has a distance several times larger when one looks at fewer pictures. Therefore
@@ -230,6 +232,7 @@ axes[0].set_yticks(places, numbers)
 axes[0].set_ylabel("what is judged")
 figure.suptitle(f"{size:,} pictures of each kind against {size:,} test digits")
 figure.tight_layout()
+plt.show()
 
 # %% [markdown]
 # TEXT3
@@ -241,6 +244,7 @@ axis.imshow(images.grid(images.to_uint8(examples), columns=12), cmap="gray")
 axis.set_yticks([15 + 30 * i for i in range(len(spoilt))], spoilt)
 axis.set(title="Twelve of each kind", xticks=[], ylabel="what is judged")
 axis.grid(visible=False)
+plt.show()
 
 # %% [markdown]
 # ## 4. Nearest neighbours, and a generator that copies
@@ -286,7 +290,8 @@ for axis, (name, pictures) in zip(axes, suspects.items()):
     axis.set_title(name, fontsize=11)
     axis.set(xticks=[16, 46], xticklabels=["picture", "nearest"], yticks=[])
     axis.grid(visible=False)
-figure.suptitle("Each picture, and the training image that is nearest to it");
+figure.suptitle("Each picture, and the training image that is nearest to it")
+plt.show()
 
 # %% [markdown]
 # ## 5. SSIM as a measure of variety
@@ -310,7 +315,8 @@ figure, axis = plt.subplots(figsize=(8, 3))
 bars = axis.barh(list(alike)[::-1], list(alike.values())[::-1], color=["tab:orange"] * 3 + ["tab:gray"])
 axis.bar_label(bars, fmt=" %.3f")
 axis.set(title="How alike are two pictures of one class?", xlabel="mean SSIM of pairs (higher: less variety)")
-axis.set(xlim=(0, 1), ylabel="what is judged");
+axis.set(xlim=(0, 1), ylabel="what is judged")
+plt.show()
 
 # %% [markdown]
 # TEXT5

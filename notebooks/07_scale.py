@@ -76,7 +76,7 @@ print(digits.name, "| devices:", [device.name for device in tf.config.list_physi
 # There is nothing to do. When TensorFlow sees a GPU, the networks run on it. `gan doctor` on the command line, or the
 # first line above, tells whether it does. Two things are then different *(not measured)*:
 #
-# * memory on the GPU grows as it is needed, so that other programs find some, too;
+# * memory on the GPU grows as it is needed, so that other programs find some, too
 # * the train step is compiled by XLA (`jit_compile="auto"`). On a CPU it is not: there, XLA made convolutions many
 #   times slower. XLA draws other random numbers from the same seed, so a run on a GPU is not the run on a CPU.
 #
@@ -117,8 +117,6 @@ for optimizer in (keras.optimizers.SGD, keras.optimizers.Adam):
     found[f"seconds_{optimizer.__name__}"] = time.perf_counter() - started
 np.savez(sys.argv[3], **found)
 """
-folder = Path(tempfile.mkdtemp())
-(folder / "small.py").write_text(SCRIPT);
 
 # %% [markdown]
 # The only lines that know of devices are `devices.start(...)` and `with fleet.strategy.scope()`. Both do no harm on
@@ -131,7 +129,12 @@ folder = Path(tempfile.mkdtemp())
 
 
 # %%
+folder = Path(tempfile.mkdtemp())
+(folder / "small.py").write_text(SCRIPT)
+
+
 def free_port():
+    """A port of this machine that nobody uses."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
 
@@ -143,6 +146,7 @@ def start(name, devices=1, **variables):
 
 
 def finish(*processes):
+    """Waits for processes, all of which must succeed."""
     assert all(process.wait() == 0 for process in processes)
 
 
@@ -166,8 +170,10 @@ for optimizer in ("SGD", "Adam"):
         apart = np.abs(end[optimizer] - one[optimizer])
         seconds = float(end[f"seconds_{optimizer}"])
         print(f"    {name:12s} {seconds:5.1f} s {apart.mean():33.1e} {apart.max():9.1e}")
-print("worker 0 and worker 1 agree to the last bit:",
-      all(np.array_equal(ends["worker 0"][name], ends["worker 1"][name]) for name in ("SGD", "Adam")))
+print(
+    "worker 0 and worker 1 agree to the last bit:",
+    all(np.array_equal(ends["worker 0"][name], ends["worker 1"][name]) for name in ("SGD", "Adam")),
+)
 
 # %% [markdown]
 # TEXT-DEVICES
@@ -228,6 +234,7 @@ for axis, (name, (network, _, _)) in zip(axes, precisions.items()):
     axis.imshow(images.grid(images.to_uint8(drawn), columns=10), cmap="gray")
     axis.set(title=f"trained in {name}: the same 40 latents", xticks=[], yticks=[])
     axis.grid(visible=False)
+plt.show()
 
 # %% [markdown]
 # TEXT-MIXED
@@ -248,6 +255,7 @@ for axis, values, name in zip(axes, (speed, distance), ("images/s", "Fréchet di
     bars = axis.bar(list(runs), values, color=["tab:blue"] * len(BATCHES) + ["tab:orange"])
     axis.bar_label(bars, fmt="%.0f")
     axis.set(title=f"{IMAGES:,} images seen", xlabel="images in a batch", ylabel=name)
+plt.show()
 
 # %% [markdown]
 # TEXT-BATCH
@@ -259,9 +267,10 @@ for axis, values, name in zip(axes, (speed, distance), ("images/s", "Fréchet di
 #
 # | | one device to several | float32 to mixed_bfloat16 | another batch size |
 # |---|---|---|---|
-# | weights at the end | equal but for rounding (with r1, r2 or no penalty, and no augmentation) | others, equally good | others |
+# | weights at the end | equal but for rounding, see above | others, about as good | others |
 # | data order, latents | equal | equal | others |
-# | learning rate, half-life of the average | stay | stay | the rate is to be tried anew, the half-life stays |
+# | learning rate | stays | stays | to be tried anew |
+# | half-life of the average | stays | stays | stays |
 # | `steps_per_execution` | 1 | as set | as set |
 # | files of the run | the same, by the first worker | the same, float32 | the same |
 #
