@@ -2,13 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help train test test-all lint checkpoints clean
+.PHONY: help train test test-all lint docs checkpoints clean
 
 help:
 	@echo "make train        install into .venv and train the preset mnist (ARGS='--epochs 3' adds options)"
 	@echo "make test         install into .venv; lint, types, tests"
 	@echo "make test-all     the same with the slow tests"
 	@echo "make lint         ruff and mypy only"
+	@echo "make docs         the API reference, from the docstrings, into build/docs"
 	@echo "make checkpoints  train the shipped checkpoints again, on full MNIST"
 	@echo "make clean        remove .venv and caches"
 
@@ -16,7 +17,7 @@ train: .venv/installed
 	$(BIN)/gan train $(ARGS)
 
 test: lint
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --durations 20
 
 test-all: lint
 	$(BIN)/pytest -n 2 --dist loadfile -m "slow or not slow"
@@ -25,6 +26,9 @@ lint: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/installed-docs
+	$(BIN)/python -W error docs/build.py build/docs
 
 # Each is made beside and put in place when it is done. Of the samples, the last grid and the film are shipped.
 checkpoints: .venv/installed
@@ -49,6 +53,10 @@ checkpoints: .venv/installed
 
 .venv/installed-test: .venv/bin/python setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@ .venv/installed
+
+.venv/installed-docs: .venv/bin/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	@touch $@ .venv/installed
 
 clean:

@@ -11,6 +11,7 @@ from gan.data import Dataset
 from gan.errors import InputError
 from gan.model import GAN
 from gan.networks import build_discriminator, build_generator
+from gan.optimizers import Adam
 
 
 def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
@@ -35,17 +36,18 @@ def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
 def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequence[keras.metrics.Metric] = ()) -> None:
     """Gives the GAN its optimizers (Adam; cosine decay or a constant rate), its loss, penalties and metrics."""
     options, end = config.optimization, config.learning_rate_end
+    g_rate, d_rate = options.learning_rates
     weight = () if options.gamma is None else (options.gamma,)
     lazy = {} if options.penalty_every is None else {"every": options.penalty_every}
 
     def adam(rate: Any, steps: int) -> keras.optimizers.Optimizer:
         if end < 1.0:
             rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=end)
-        return keras.optimizers.Adam(rate, beta_1=options.beta_1, beta_2=options.beta_2)
+        return Adam(rate, beta_1=options.beta_1, beta_2=options.beta_2)
 
     gan.compile(
-        g_optimizer=adam(options.learning_rate, total_steps),
-        d_optimizer=adam(options.d_learning_rate or options.learning_rate, total_steps * options.critic_steps),
+        g_optimizer=adam(g_rate, total_steps),
+        d_optimizer=adam(d_rate, total_steps * options.critic_steps),
         loss=options.loss,
         penalties=[penalties.PENALTIES[name](*weight, **lazy) for name in options.penalties],
         critic_steps=options.critic_steps,

@@ -14,7 +14,7 @@ ROWS = [
     {"errors"},
     {"checks"},
     {"images", "config", "tolerance", "archives", "arrays", "bar", "cards", "streams", "plot_style", "cluster"},
-    {"losses", "penalties", "networks", "augment", "metrics", "data", "runtime", "handwriting"},
+    {"losses", "penalties", "networks", "augment", "optimizers", "metrics", "data", "runtime", "handwriting"},
     {"sampling", "checkpoints", "replicas"},
     {"critic", "averaging", "local_evaluation", "devices"},
     {"model", "classifier", "state", "records", "reports"},

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from gan.networks import build_discriminator
-from gan.networks.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding, power_iteration, singular_value
+from gan.networks.spectral import SpectralConv2D, SpectralDense, power_iteration, singular_value
 
 LAYERS = {
     "conv": (lambda **options: SpectralConv2D(4, 3, padding="same", **options), (2, 5, 6, 3)),
@@ -120,16 +120,6 @@ def test_the_singular_value_is_found_in_float32_under_mixed_precision(kind):
     assert mixed(x).dtype == "bfloat16"
 
 
-def test_a_table_of_labels_over_its_singular_value():
-    layer = SpectralEmbedding(3, 5)
-    labels = np.array([2, 0])
-    layer.build()
-    settle(layer, labels)
-    table = layer.embeddings.numpy()
-    expected = table[labels] / np.linalg.svd(table, compute_uv=False)[0]
-    np.testing.assert_allclose(layer(labels), expected, rtol=1e-3, atol=1e-5)
-
-
 def test_a_dense_discriminator_is_lipschitz():
     """Each layer lengthens no difference, so neither does the network, however large its kernels."""
     discriminator = build_discriminator((4, 4, 1), arch="mlp", width=8, norm="spectral")
@@ -147,7 +137,7 @@ def test_a_dense_discriminator_is_lipschitz():
 def test_every_weight_of_the_discriminator_is_normalised(arch):
     discriminator = build_discriminator((16, 16, 1), 3, arch, 2, norm="spectral")
     holders = [layer for layer in discriminator.layers if layer.weights]
-    assert all(isinstance(layer, (SpectralConv2D, SpectralDense, SpectralEmbedding)) for layer in holders)
+    assert all(isinstance(layer, (SpectralConv2D, SpectralDense)) for layer in holders)
 
 
 def test_saving_keeps_the_vectors(tmp_path):

@@ -1,15 +1,19 @@
 """The README tells the truth."""
 
 import re
+import subprocess
 
+import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import OFFLINE, ROOT
+from PIL import Image
+from readme_commands import ELSEWHERE, NOT_GOOD_ENOUGH, QUICK, README, SLOW, Command, commands
+from test_own_images import paint
 
 import gan
 from gan.config import PRESETS
 from gan.data import catalogue
-
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+from gan.tolerance import EXIT_STATUS
 
 
 @pytest.mark.filterwarnings("ignore:MNIST IS NOT AT HAND")
@@ -28,18 +32,81 @@ def test_its_python_runs(tmp_path, monkeypatch):
         exec(other, {})
 
 
-def test_its_commands_exist(gan_command):
-    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    commands = [line.partition("#")[0].split() for block in blocks for line in block.splitlines()]
-    commands = [command for command in commands if command[:1] == ["gan"]]
-    assert len(commands) > 20
-    for arguments in commands:
-        if arguments[1] == "train" and "--resume" not in arguments:
-            assert gan_command(*arguments[1:], "--dry-run").returncode == 0
+def test_every_block_is_tested():
+    assert set(re.findall(r"^```(\w+)$", README, re.MULTILINE)) == {"python", "sh"}
+    lines = [command.line for command in commands()]
+    assert set(lines) == {*QUICK, *SLOW, *ELSEWHERE}
+    assert len(lines) > 30
+
+
+class Newcomer:
+    """Types commands, one after the other, in a folder of their own, where MNIST is not at hand."""
+
+    def __init__(self, nursery, folder):
+        self.nursery, self.folder = nursery, folder
+        digit = gan.load_dataset("mnist5k").test.images[0, ..., 0]
+        Image.fromarray(digit).resize((90, 90)).save(folder / "my-seven.jpg")
+        paint(folder / "pictures", (64, 64), classes=())
+        rng = np.random.default_rng(0)
+        colour = {"images": rng.integers(0, 256, (60, 32, 32, 3), np.uint8), "labels": np.arange(60) % 10}
+        np.savez(folder / "colour.npz", **colour)
+
+    def types(self, command: Command, short: str, expected: int = 0):
+        environment = {**OFFLINE, **command.environment, "TFDS_DATA_DIR": str(self.folder / "none")}
+        status, said = self.nursery.run(
+            *command.arguments(short), said=self.folder / "said.txt", environment=environment
+        )
+        assert status == expected, f"{command.line} {short}\n{said}"
+
+
+@pytest.fixture(scope="module")
+def newcomer(nursery, tmp_path_factory):
+    """One who has just typed `make train`."""
+    started = Newcomer(nursery, tmp_path_factory.mktemp("newcomer"))
+    started.types(Command("make train"), QUICK["make train"])
+    return started
+
+
+def test_its_quick_commands_run(newcomer):
+    for command in commands():
+        if command.line in QUICK and command.line != "make train":
+            newcomer.types(command, QUICK[command.line])
+    made = {file.name for file in newcomer.folder.iterdir()}
+    assert {"checkpoints", "digits.png", "walk.png", "digits.npz", "digits", "projection.png"} <= made
+
+
+@pytest.mark.slow
+def test_its_other_commands_run(newcomer):
+    for command in commands():
+        if command.line in SLOW:
+            expected = EXIT_STATUS["exceeded"] if command.line in NOT_GOOD_ENOUGH else 0
+            newcomer.types(command, SLOW[command.line], expected)
+    assert len(list((newcomer.folder / "samples").iterdir())) == 4
+
+
+def test_its_other_commands_know_their_options(nursery, tmp_path):
+    for line in SLOW:
+        arguments = Command(line).arguments("")
+        if arguments[0] == "train":
+            status, said = nursery.run(*arguments, "--dry-run", said=tmp_path / "said", environment=OFFLINE)
         else:
-            options = {word for word in arguments if word.startswith("--")}
-            named = arguments[1:3] if arguments[1] == "benchmark" else arguments[1:2]
-            assert options <= set(re.findall(r"--[a-z-]+", gan_command(*named, "--help").stdout))
+            named = arguments[: 2 if arguments[0] == "benchmark" else 1]
+            status, said = nursery.run(*named, "--help", said=tmp_path / "said")
+            assert {word for word in arguments if word.startswith("--")} <= set(re.findall(r"--[a-z-]+", said)), line
+        assert status == 0, said
+
+
+def test_what_it_makes_and_installs_exists():
+    for command in commands():
+        words = command.line.split()
+        if words[0] == "make":
+            planned = subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True, text=True)
+            assert planned.returncode == 0, planned.stderr
+            assert words[1] != "train" or "bin/gan train" in planned.stdout
+    extras = re.findall(r"pip install '\.\[(\w+)\]'", README)
+    assert extras
+    for extra in extras:
+        assert f"\n{extra} =\n" in (ROOT / "setup.cfg").read_text(encoding="utf-8")
 
 
 def test_its_files_exist_and_its_presets_are_all():
@@ -47,3 +114,9 @@ def test_its_files_exist_and_its_presets_are_all():
         assert target.startswith("https://") or (ROOT / target).exists(), target
     presets = re.search(r"### Presets\n(.*?)\n###", README, re.DOTALL)[1]
     assert re.findall(r"^\| `([a-z0-9-]+)` \|", presets, re.MULTILINE) == list(PRESETS)
+
+
+def test_its_links_into_itself_have_headings():
+    headings = re.findall(r"^##+ (.*)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= anchors

@@ -1,7 +1,7 @@
 """Generators and discriminators as functional Keras models of any size: a file per architecture, and what they share.
 
 Generators consist of built-in layers only, so a saved one loads with plain Keras, in safe mode, where this package is
-not installed. So do discriminators, unless they are spectrally normalised.
+not installed. So do discriminators, unless they are spectrally normalised or have dropout.
 """
 
 from gan.networks.build import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator

@@ -4,12 +4,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from keras import initializers, layers
+from keras import initializers, layers, ops
 
 from gan.networks.norms import Norm
 
 LABEL_EMBEDDING = "label_embedding"
-"""Name of the embedding layer of a class-conditional network; tells its number of classes, in a bare file too."""
+"""Name of the layer that holds the labels' embedding in a class-conditional network; tells its number of classes, in a
+bare file too."""
 
 Features = Callable[[Any], Any]
 
@@ -30,12 +31,17 @@ def unconditional(images: Any, features: Features, norm: Norm) -> Any:
 def projection(images: Any, labels: Any, num_classes: int, features: Features, norm: Norm) -> Any:
     """logit = w . f + b + e_y . f, with features f of the image and a learned embedding e_y of the label.
 
-    images [B, H, W, C], labels int32 [B] -> [B, 1]. arXiv:1802.05637.
+    images [B, H, W, C], labels int32 [B] -> [B, 1]. arXiv:1802.05637. The products with the embeddings of all labels
+    are one matrix product, of which the label's is kept: so few take less time than to look up a row an image.
     """
     x = features(images)
     logits = norm.dense(1)(x)
-    embedding = norm.embedding(num_classes, x.shape[-1], name=LABEL_EMBEDDING)(labels)
-    return layers.Add()([logits, layers.Dot(axes=1)([x, embedding])])
+    # started as Keras starts embeddings
+    embeddings = norm.dense(
+        num_classes, use_bias=False, kernel_initializer=initializers.RandomUniform(), name=LABEL_EMBEDDING
+    )
+    of_labels = layers.Multiply()([embeddings(x), ops.one_hot(labels, num_classes)])
+    return layers.Add()([logits, ops.sum(of_labels, axis=1, keepdims=True)])
 
 
 def concat(images: Any, labels: Any, num_classes: int, features: Features, norm: Norm) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 from keras import layers
 
-from gan.networks.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
+from gan.networks.spectral import SpectralConv2D, SpectralDense
 
 
 def batch_normalization(x: Any, momentum: float = 0.9) -> Any:
@@ -31,8 +31,6 @@ class Norm:
 
     conv: Callable[..., Any] = layers.Conv2D
     dense: Callable[..., Any] = layers.Dense
-    embedding: Callable[..., Any] = layers.Embedding
-    """Embedding of labels in the space of the features."""
     hidden: Callable[[Any], Any] = unchanged
     """Goes between a hidden layer, except the first, and its activation."""
     hidden_bias: bool = True
@@ -42,7 +40,7 @@ class Norm:
 NORMS: dict[str, Norm] = {
     "none": Norm(),
     "batch": Norm(hidden=batch_normalization, hidden_bias=False),
-    "spectral": Norm(conv=SpectralConv2D, dense=SpectralDense, embedding=SpectralEmbedding),
+    "spectral": Norm(conv=SpectralConv2D, dense=SpectralDense),
 }
 """name -> normalisation of D: none; batch, before each activation but the first (arXiv:1511.06434; in `resnet`
 before every one); spectral, all layers."""

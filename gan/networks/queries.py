@@ -8,8 +8,10 @@ from gan.networks.conditioning import LABEL_EMBEDDING
 
 def num_classes(network: keras.Model) -> int:
     """How many labels a network distinguishes; 0 when it takes none."""
-    embeddings = [layer for layer in network.layers if layer.name == LABEL_EMBEDDING]
-    return embeddings[0].input_dim if embeddings else 0
+    for layer in network.layers:
+        if layer.name == LABEL_EMBEDDING:
+            return layer.units if isinstance(layer, layers.Dense) else layer.input_dim
+    return 0
 
 
 def has_batch_statistics(network: keras.Model) -> bool:

@@ -41,7 +41,7 @@ class _Spectral(layers.Layer):
         super().build(input_shape)
         self.u = keras.Variable(
             lambda shape, dtype: unit(keras.random.normal(shape, dtype=dtype)),
-            shape=(self._weight().shape[-1],),
+            shape=(self.kernel.shape[-1],),
             dtype=self.variable_dtype,
             trainable=False,
             autocast=False,
@@ -55,12 +55,9 @@ class _Spectral(layers.Layer):
     def add_weight(self, *args: Any, **options: Any) -> Any:
         return super().add_weight(*args, **{**options, "autocast": False})
 
-    def _weight(self) -> Any:
-        return self.kernel
-
     def _normalized(self, training: bool | None) -> Any:
         """W / sigma, in the precision of the layer's arithmetic."""
-        weight, u = ops.convert_to_tensor(self._weight()), ops.convert_to_tensor(self.u)
+        weight, u = ops.convert_to_tensor(self.kernel), ops.convert_to_tensor(self.u)
         matrix = ops.reshape(weight, (-1, weight.shape[-1]))
         if training:
             u = power_iteration(ops.stop_gradient(matrix), u)
@@ -95,14 +92,3 @@ class SpectralDense(_Spectral, layers.Dense):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         return self._finished(ops.matmul(inputs, self._normalized(training)))
-
-
-@keras.saving.register_keras_serializable(package="gan")
-class SpectralEmbedding(_Spectral, layers.Embedding):
-    """`keras.layers.Embedding` with the table [labels, numbers] as W / sigma."""
-
-    def _weight(self) -> Any:
-        return self.embeddings
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        return ops.take(self._normalized(training), inputs, axis=0)

@@ -1,0 +1,137 @@
+"""What CONTRIBUTING.md tells one to do works."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import layering_picture
+import pytest
+from conftest import OFFLINE, ROOT
+
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", CONTRIBUTING, re.DOTALL)
+RECIPES = [text for language, text in BLOCKS if language == "diff"]
+
+TOGETHER = '''"""All five examples in one run."""
+
+from pathlib import Path
+
+import gan
+from gan.cli.main import main
+from gan.metrics import BrightnessGap
+
+
+def test_all_in_one_run(tmp_path):
+    assert Path(gan.__file__).parents[1] == Path(__file__).parents[1]
+    options = "dragan --dataset mnist5k --loss squared_hinge --penalties zero_gp --arch upsampling --probe none"
+    sizes = "--batch-size 8 --latent-dim 4 --g-width 4 --d-width 4 --images 16 --eval-every 8"
+    assert main(["train", *options.split(), *sizes.split(), "--output", str(tmp_path / "run")]) == 0
+    assert gan.load_generator(str(tmp_path / "run")).output_shape == (None, 28, 28, 1)
+
+
+def test_the_metric_in_evaluate(digits):
+    from conftest import small_gan
+
+    model = small_gan(metrics=[BrightnessGap()])
+    found = model.evaluate(digits.test.batches(8, steps=2), verbose=0, return_dict=True)
+    assert -2 < found["brightness_gap"] < 2
+'''
+
+BROUGHT = [
+    "tests/test_together.py",
+    "tests/test_layering.py",
+    "tests/test_losses.py",
+    "tests/test_penalties.py",
+    "tests/test_metrics.py::test_brightness_gap_is_the_difference_of_the_means",
+    "tests/test_networks.py::test_upsampling_has_no_transposed_convolution",
+    "tests/test_presets.py::test_it_has_the_parts_of_its_paper[dragan]",
+    "tests/test_config.py::test_names_in_the_configuration_are_those_of_the_registries",
+    "tests/test_config.py::test_presets_name_their_source_and_survive_json",
+    "tests/test_readme.py::test_its_files_exist_and_its_presets_are_all",
+]
+"""The tests of the examples, and those that walk through the dicts and are quick."""
+
+
+def apply(recipe: str, tree: Path) -> None:
+    """Makes the changes of a recipe: files after `---`, hunks between `@@`, each found by its lines without `+`."""
+    for part in re.split(r"^--- ", recipe, flags=re.MULTILINE)[1:]:
+        name, _, body = part.partition("\n")
+        file = tree / name
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        for hunk in body.split("@@\n"):
+            lines = hunk.splitlines(keepends=True)
+            old, new = ("".join(line[1:] for line in lines if line[0] in kinds) for kinds in (" -", " +"))
+            assert f"\n{text}".count(f"\n{old}") == 1 or not text, f"{name} has this not once:\n{old}"
+            text = f"\n{text}".replace(f"\n{old}", f"\n{new}", 1)[1:]
+        file.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """A copy of this tree, with all recipes applied."""
+    copy = tmp_path_factory.mktemp("recipes") / "tree"
+    for folder in ("gan", "tests"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ROOT.iterdir():
+        if file.suffix in (".cfg", ".toml", ".md"):
+            shutil.copy(file, copy)
+        elif file.name not in ("gan", "tests") and not file.name.startswith(".") and not (copy / file.name).exists():
+            (copy / file.name).symlink_to(file)
+    for recipe in RECIPES:
+        apply(recipe, copy)
+    (copy / "tests" / "test_together.py").write_text(TOGETHER, encoding="utf-8")
+    return copy
+
+
+def run(*command: object, cwd: Path) -> str:
+    done = subprocess.run(
+        [*map(str, command)],
+        cwd=cwd,
+        env={**os.environ, **OFFLINE, "PYTHONPATH": str(cwd)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_every_block_is_of_a_kind_that_is_tested():
+    assert {language for language, _ in BLOCKS} == {"sh", "mermaid", "diff"}
+    assert len(RECIPES) == 5
+    for recipe in RECIPES:
+        assert len(re.findall(r"^\+.*\S", recipe, re.MULTILINE)) < 20, recipe
+        assert "--- tests/" in recipe
+
+
+def test_the_recipes_are_in_the_style_of_the_sources(tree):
+    python = [file for recipe in RECIPES for file in re.findall(r"^--- (.*\.py)$", recipe, re.MULTILINE)]
+    for command in (["check"], ["format", "--check"]):
+        run(sys.executable, "-m", "ruff", *command, *sorted(set(python)), cwd=tree)
+
+
+def test_the_recipes_work(tree):
+    said = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *BROUGHT, cwd=tree)
+    for part in ("squared_hinge", "zero_gp"):
+        assert part in CONTRIBUTING
+    assert "skipped" not in said
+
+
+def test_the_picture_is_that_of_the_imports():
+    assert layering_picture.drawn(CONTRIBUTING) == CONTRIBUTING, "python tests/layering_picture.py renews it"
+
+
+def test_the_commands(tree):
+    lines = "".join(text for language, text in BLOCKS if language == "sh").splitlines()
+    for program, *arguments in (shlex.split(line, comments=True) for line in lines):
+        if program == "make":
+            run("make", "--dry-run", *arguments, cwd=ROOT)
+        elif program == ".venv/bin/pytest":
+            run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, cwd=tree)
+        else:
+            assert program == ".venv/bin/python"
+            run(sys.executable, *arguments, cwd=tree)
+            assert (tree / "CONTRIBUTING.md").read_text(encoding="utf-8").count("-->") > 10
