@@ -1,49 +1,38 @@
-# ---
-# jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # 4. How good is a generator?
 #
 # A classifier has right and wrong answers. A generator has none: it draws digits that nobody has written before, so
 # there is nothing to compare them with, pixel by pixel. This notebook shows which numbers say something all the same.
 #
-# **What it needs:** a CPU. Nothing is trained: the generator and the digit classifier come with the package. MNIST is
+# **Needs:** a CPU. Nothing is trained: the generator and the digit classifier come with the package. MNIST is
 # used where it is at hand, and otherwise the 5,000 digits that come with a package.
 #
-# **How long it takes:** about 3 minutes on two cores.
+# **Takes:** about 3 minutes on two cores.
 #
-# **What you will know after it:** why the mean squared error is not a quality score; what the Fréchet distance is, and
+# **Afterwards you know** why the mean squared error is not a quality score; what the Fréchet distance is, and
 # why it must stand beside its floor; what precision, recall, density and coverage tell apart; how one catches a
 # generator that copies; and what SSIM is good for.
 
 # %%
-try:
-    import gan
-except ImportError:
+from importlib.util import find_spec
+
+from IPython import get_ipython
+
+if find_spec("gan") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
-# %% [markdown]
-# The sizes of all experiments. `NUM` is the number of pictures on each side; everything is cut to what the data has.
-
 # %% tags=["parameters"] quick={"NUM": 300, "SIZES": [100, 300], "DRAWS": 2, "COPIES": 100}
-NUM = 5_000
-SIZES = [250, 500, 1_000, 2_500, 5_000]
-DRAWS = 5
-COPIES = 1_000
+NUM = 5_000  # pictures on each side, where the data has so many
+SIZES = [250, 500, 1_000, 2_500, 5_000]  # numbers of pictures that distances are measured with
+DRAWS = 5  # of pictures, for each of these numbers
+COPIES = 1_000  # pictures that may be copied
 
 # %%
 from gan import runtime
 
 print(runtime.start(seed=0))
+
+import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -57,7 +46,8 @@ from gan.reports import load_report, rows
 
 plt.rcParams.update(STYLE)
 rng = np.random.default_rng(0)
-digits = load_dataset("mnist")
+with warnings.catch_warnings(action="ignore"):  # where MNIST is not at hand, 5,000 digits take its place
+    digits = load_dataset("mnist")
 generator = load_generator("mnist")
 classifier, card = load_classifier("mnist-classifier")
 extract = Extractor(classifier)
