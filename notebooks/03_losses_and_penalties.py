@@ -328,6 +328,9 @@ axis.invert_yaxis()
 axis.legend()
 plt.show()
 
+# %% [markdown]
+# And this is what they draw. Columns are the classes 0 to 9.
+
 # %%
 figure, axes = plt.subplots(2, 4, figsize=(13, 7))
 for axis, (name, (generator, _)) in zip(axes.flat, runs.items()):
