@@ -110,12 +110,6 @@ np.savez(sys.argv[3], **found)
 # %% [markdown]
 # The only lines that know of devices are `devices.start(...)` and `with fleet.strategy.scope()`. Both do no harm on
 # one device. `gan train` has them inside.
-#
-# ## 3. Several machines
-#
-# Every machine runs the same program. The environment variable `TF_CONFIG` tells each of them who takes part, and
-# which one it is. Here both are on this machine, at two free ports.
-
 
 # %%
 folder = Path(tempfile.mkdtemp())
@@ -139,6 +133,13 @@ def finish(*processes):
     assert all(process.wait() == 0 for process in processes)
 
 
+# %% [markdown]
+# ## 3. Several machines
+#
+# Every machine runs the same program. The environment variable `TF_CONFIG` tells each of them who takes part, and
+# which one it is. Here both are on this machine, at two free ports.
+
+# %%
 workers = [f"127.0.0.1:{free_port()}" for _ in range(2)]
 config = [{"cluster": {"worker": workers}, "task": {"type": "worker", "index": i}} for i in range(2)]
 print("TF_CONFIG of worker 1:", json.dumps(config[1]))
