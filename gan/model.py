@@ -34,7 +34,8 @@ class GAN(keras.Model):
     >>> gan.fit(load_dataset("mnist").train.batches(32, steps=1_000), shuffle=False)
 
     Args:
-        generator: latents [B, L](, labels int32 [B]) -> images [B, H, W, C] in [-1, 1].
+        generator: latents [B, L](, labels int32 [B]) -> images [B, H, W, C] in [-1, 1]. (Without augmentation any
+            other shape trains as well, such as points [B, 2].)
         discriminator: images(, labels) -> logits [B, 1].
         augment: from `gan.augment`: `augment(images, key)`, which D sees real and fake images through; None: none.
         ema_half_life: images after which a weight's share in the average has halved; > 0. In images, so that it

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from conftest import assert_same, differs, small_gan, values
 
-from gan import GAN, build_discriminator, build_generator, losses, penalties, sampling
+from gan import GAN, build_discriminator, build_generator, generate, losses, penalties, sampling
 from gan.data import Split
 from gan.errors import InputError
 
@@ -110,6 +110,17 @@ def test_a_discriminator_update_parts_reals_from_fakes(batch):
         logs, _ = gan.update_discriminator(real, fake, labels)
     assert logs["real_score"][0] > logs["fake_score"][0]
     assert logs["real_accuracy"][0] == logs["fake_accuracy"][0] == 1.0
+
+
+def test_points_in_the_plane_are_images_too():
+    layers = keras.layers
+    generator = keras.Sequential([keras.Input((3,)), layers.Dense(4, "relu"), layers.Dense(2)])
+    gan = GAN(generator, keras.Sequential([keras.Input((2,)), layers.Dense(4, "relu"), layers.Dense(1)]))
+    gan.compile(keras.optimizers.Adam(), keras.optimizers.Adam(), penalties=["r1", "r2", "wgan_gp", "dragan"])
+    points = tf.data.Dataset.from_tensor_slices(np.random.default_rng(0).normal(size=(4, 8, 2)).astype(np.float32))
+    history = gan.fit(points, shuffle=False, verbose=0).history
+    assert all(np.isfinite(value).all() for value in history.values())
+    assert generate(gan.generator_ema, 5).shape == (5, 2)
 
 
 def test_the_average_follows_its_half_life_batch_statistics_included(split):
