@@ -2,13 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help train test test-all lint checkpoints clean
+.PHONY: help train test test-all lint notebooks checkpoints clean
 
 help:
 	@echo "make train        install into .venv and train the preset mnist (ARGS='--epochs 3' adds options)"
 	@echo "make test         install into .venv; lint, types, tests"
 	@echo "make test-all     the same with the slow tests"
 	@echo "make lint         ruff and mypy only"
+	@echo "make notebooks    execute the notebooks in full (ARGS=01_quickstart: one of them)"
 	@echo "make checkpoints  train the shipped checkpoints again, on full MNIST"
 	@echo "make clean        remove .venv and caches"
 
@@ -25,6 +26,9 @@ lint: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+notebooks: .venv/installed-test
+	$(BIN)/python notebooks/execute.py $(ARGS)
 
 # Each is made beside and put in place when it is done. Of the samples, the last grid and the film are shipped.
 checkpoints: .venv/installed
