@@ -17,11 +17,11 @@ from IPython import get_ipython
 if find_spec("gan") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference babel")
 
-# %% tags=["parameters"] quick={"PICTURES": 400, "INTERVALS": 1, "CURVE": 40, "RELEASE": 200, "GATES": [0.05], "EPOCHS": 1}
+# %% tags=["parameters"] quick={"PICTURES": 400, "LOOKS": 1, "CURVE": 40, "RELEASE": 200, "GATES": [0.05], "EPOCHS": 1}
 PICTURES = 4_000  # whose errors we count
 TRIALS = 20_000  # of the simulation
 STEPS = 200  # of the GAN from one look to the next
-INTERVALS = 12  # looks at most
+LOOKS = 12  # looks at most
 CURVE = 500  # pictures for each point of the perturbation curve
 RELEASE = 800  # pictures of an evaluation before a release
 GATES = [0.05, 0.02, 0.002]  # tolerances of releases
@@ -32,30 +32,28 @@ from gan import runtime
 
 print(runtime.start(seed=0))
 
-import collections
-import hashlib
-import json
-import re
-import subprocess
-import sys
-import unicodedata
+# %%
 import warnings
 
-import babel
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-import tensorflow as tf
-from keras import layers
 
-from gan import GAN, build_discriminator, build_generator, generate, load_classifier, load_dataset, load_generator
+from gan import (
+    GAN,
+    build_discriminator,
+    build_generator,
+    generate,
+    load_classifier,
+    load_dataset,
+    load_generator,
+    metrics,
+    perturbation,
+)
 from gan.callbacks import ToleranceEarlyStopping
 from gan.classifier import Extractor
 from gan.evaluation import EVALUATION_SEED
 from gan.images import grid, to_uint8
-from gan.metrics import ClassifierErrorRate, wrong_outcomes
-from gan.metrics import ErrorRate as GeneratorErrorRate
-from gan.perturbation import classifier_curve, error_rate, generator_curve, generator_error_rate
 from gan.plot_style import STYLE
 from gan.tolerance import EXIT_STATUS, ErrorRate, samples_needed, verdict, wilson_bounds
 
@@ -76,7 +74,7 @@ classifier, _ = load_classifier("mnist-classifier")
 pictures = generate(generator, PICTURES, seed=0)
 asked = np.arange(PICTURES) % 10  # what `generate` asks for where one says nothing
 logits = Extractor(classifier).arrays(pictures)["logits"]
-wrong = np.asarray(wrong_outcomes(logits, asked))
+wrong = np.asarray(metrics.wrong_outcomes(logits, asked))
 rate = ErrorRate(int(wrong.sum()), PICTURES)
 print(f"{rate.wrong} of {rate.n} are wrong: {rate.value:.2%}")
 
@@ -144,7 +142,8 @@ plt.show()
 print(f"error rate {rate.value:.2%}, interval {rate.interval[0]:.2%} to {rate.interval[1]:.2%}")
 for tolerance in (0.05, 0.02, 0.01, 0.005, 0.001):
     needed = samples_needed(rate, tolerance)
-    print(f"tolerance {tolerance:.1%}: {verdict(rate, tolerance):9s}  decided by {needed or 'no sample in reach'}")
+    answer = verdict(rate, tolerance)
+    print(f"tolerance {tolerance:.1%}: {answer:9s}  decided by {needed or 'no sample in reach'}")
 
 # %% [markdown]
 # A tolerance close to the true rate costs many samples, and one just at it can never be decided. So leave room
@@ -208,12 +207,12 @@ with warnings.catch_warnings():
 probe, _ = load_classifier("mnist-probe")
 model = GAN(build_generator(digits.image_shape, 64, 10), build_discriminator(digits.image_shape, 10), seed=0)
 adam = [keras.optimizers.Adam(2e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
-judge = GeneratorErrorRate(lambda fakes: probe(fakes, training=False))
+judge = metrics.ErrorRate(lambda fakes: probe(fakes, training=False))
 model.compile(*adam, penalties=["r1"], metrics=[judge], steps_per_execution=10)
 stop = ToleranceEarlyStopping("val_error_rate_upper", "min", target=0.05, patience=5)
 history = model.fit(
-    digits.train.batches(32, steps=STEPS * INTERVALS),
-    epochs=INTERVALS,
+    digits.train.batches(32, steps=STEPS * LOOKS),
+    epochs=LOOKS,
     steps_per_epoch=STEPS,
     validation_data=digits.validation.at_most(1_000).in_order(250),
     callbacks=[stop],
@@ -223,7 +222,8 @@ history = model.fit(
 print(digits.name, "; nominated:", stop.stopped_by == "target")
 
 # %%
-judged = generator_error_rate(model.generator_ema, classifier, PICTURES // 2, seed=EVALUATION_SEED)
+averaged = model.generator_ema
+judged = perturbation.generator_error_rate(averaged, classifier, PICTURES // 2, seed=EVALUATION_SEED)
 print(f"verdict on {judged.n} fresh pictures: {judged.value:.2%}, {verdict(judged, 0.05)}")
 seen = 32 * STEPS * np.arange(1, len(history["val_error_rate"]) + 1)
 plt.figure(figsize=(8, 3.2))
@@ -250,7 +250,7 @@ plt.show()
 # are noisy. A perturbation curve is the error rate against the severity of such a fault.
 
 # %%
-FAULTS = {"weight_noise": [0.1, 0.2, 0.3, 0.5], "latent_noise": [0.5, 1.0, 2.0], "float16": [1.0], "int8": [1.0]}
+FAULTS = {"weight_noise": [0.1, 0.2, 0.3, 0.5], "latent_noise": [0.5, 1, 2], "float16": [1], "int8": [1]}
 
 
 def show_curve(points, titles, figure=(11, 3.2)):
@@ -268,7 +268,7 @@ def show_curve(points, titles, figure=(11, 3.2)):
     plt.show()
 
 
-points = generator_curve(generator, classifier, CURVE, faults=list(FAULTS), severities=FAULTS)
+points = perturbation.generator_curve(generator, classifier, CURVE, faults=list(FAULTS), severities=FAULTS)
 of_weights, of_latents = "noise / spread of the weights", "noise added to latents of spread 1"
 show_curve(points, {"weight_noise": of_weights, "latent_noise": of_latents})
 for point in points:
@@ -294,9 +294,14 @@ for point in points:
 # make no errors and are no generator.
 
 # %%
-command = [sys.executable, "-m", "gan", "evaluate", "mnist", "--dataset", "mnist5k", "--num", str(RELEASE), "--json"]
+import json
+import subprocess
+import sys
+
+options = ["--dataset", "mnist5k", "--num", str(RELEASE), "--json", "--tolerance"]
 for tolerance in GATES:
-    done = subprocess.run([*command, "--tolerance", str(tolerance)], capture_output=True, text=True)
+    command = [sys.executable, "-m", "gan", "evaluate", "mnist", *options, str(tolerance)]
+    done = subprocess.run(command, capture_output=True, text=True)
     report = json.loads(done.stdout)
     lower, upper = (report["metrics"][f"error_rate_{end}"]["value"] for end in ("lower", "upper"))
     numbers = f"interval {lower:.2%} to {upper:.2%}"
@@ -321,6 +326,15 @@ print(EXIT_STATUS)
 # Guessing is wrong eleven times in twelve.
 
 # %%
+import collections
+import hashlib
+import re
+import unicodedata
+
+import babel
+import tensorflow as tf
+from keras import layers
+
 LANGUAGES = ["cs", "de", "en", "es", "fi", "fr", "hu", "it", "nl", "pl", "sv", "tr"]
 TOLERANCE = 0.20
 
@@ -333,10 +347,14 @@ def normal(name):
 
 
 def entry(kind, code):
-    """What a name is a name of: a country with its currencies (US: USD, USN), or a language with its dialects."""
+    """What it names: a country with its currencies (US: USD, USN), or a language with its dialects."""
     return "language " + re.split("[_-]", code)[0] if kind == "languages" else "country " + code[:2]
 
 
+# %% [markdown]
+# A name may be there several times: in several languages, or as a name of several entries. We collect both.
+
+# %%
 languages_of, entries_of = collections.defaultdict(set), collections.defaultdict(set)
 for language in LANGUAGES:
     for kind in ("territories", "languages", "currencies"):
@@ -435,7 +453,8 @@ def pieces(filters, dropout):
 def trained(model):
     """Trains a model until it is nominated, or nothing improves; returns the rule and the best logs."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(2e-3), loss, metrics=[ClassifierErrorRate()], jit_compile=False)
+    watched = [metrics.ClassifierErrorRate()]
+    model.compile(keras.optimizers.Adam(2e-3), loss, metrics=watched, jit_compile=False)
     rule = ToleranceEarlyStopping("val_error_rate_upper", "min", target=TOLERANCE - 0.02, patience=6)
     batches = data["train"].shuffle(len(words["train"]), seed=0).batch(64)
     held_out = data["validation"].batch(500)
@@ -449,7 +468,7 @@ nominated = None
 for name, model in candidates.items():
     print(f"{name}, {model.count_params():,} weights")
     rule = trained(model)
-    rate = error_rate(model, (words["validation"], labels["validation"]))
+    rate = perturbation.error_rate(model, (words["validation"], labels["validation"]))
     low, high = rate.interval
     print(f"    validation: {rate.value:.1%} wrong ({low:.1%} to {high:.1%})")
     nominated = name
@@ -465,7 +484,7 @@ for name, model in candidates.items():
 # %%
 model = candidates[nominated]
 test = (words["test"], labels["test"])
-rate = error_rate(model, test)
+rate = perturbation.error_rate(model, test)
 answer = verdict(rate, TOLERANCE)
 print(f"{nominated}: {rate.wrong} of {rate.n} test names wrong: {rate.value:.1%}")
 print(f"interval {rate.interval[0]:.1%} to {rate.interval[1]:.1%}, tolerance {TOLERANCE:.0%}: {answer}")
@@ -504,9 +523,10 @@ value = 100 * np.array([r.value for r in rates])
 low, high = 100 * np.array([r.interval for r in rates]).T
 order = value.argsort()
 plt.figure(figsize=(8, 3.4))
-plt.errorbar(np.arange(len(LANGUAGES)), value[order], [(value - low)[order], (high - value)[order]], fmt="o", capsize=4)
+ends = [(value - low)[order], (high - value)[order]]
+plt.errorbar(range(len(LANGUAGES)), value[order], ends, fmt="o", capsize=4)
 plt.axhline(100 * TOLERANCE, color="black", linestyle=":", label="the tolerance for all together")
-plt.xticks(np.arange(len(LANGUAGES)), [f"{LANGUAGES[i]}\n{rates[i].n}" for i in order])
+plt.xticks(range(len(LANGUAGES)), [f"{LANGUAGES[i]}\n{rates[i].n}" for i in order])
 plt.xlabel("true language, and how many test names")
 plt.ylabel("wrong (%)")
 plt.title("Error rate of each language, with its 95 % interval")
@@ -523,12 +543,13 @@ for i in wrong[:: max(1, len(wrong) // 8)]:
 # doubled, swapped, or replaced by another one. Faults of the weights are the same as for a GAN.
 
 # %%
-TYPOS = {"typos": [0.02, 0.05, 0.1, 0.2], "weight_noise": [0.25, 0.5, 1.0], "int8": [1.0]}
-curve = classifier_curve(model, test, faults=list(TYPOS), severities=TYPOS)
+TYPOS = {"typos": [0.02, 0.05, 0.1, 0.2], "weight_noise": [0.25, 0.5, 1], "int8": [1]}
+curve = perturbation.classifier_curve(model, test, faults=list(TYPOS), severities=TYPOS)
 show_curve(curve, {"typos": "share of mistyped letters", "weight_noise": of_weights})
-print("\n".join(f"{point.fault}: {point.rate.value:.1%}" for point in curve if point.fault in ("none", "int8")))
+for point in (curve[0], curve[-1]):
+    print(f"fault {point.fault}: {point.rate.value:.1%}")
 for share in TYPOS["typos"]:
-    draws = [error_rate(model, test, typos=share, seed=seed).value for seed in range(3)]
+    draws = [perturbation.error_rate(model, test, typos=share, seed=seed).value for seed in range(3)]
     print(f"{share:4.0%} of the letters mistyped: {', '.join(f'{drawn:.1%}' for drawn in draws)}")
 
 # %% [markdown]

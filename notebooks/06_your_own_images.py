@@ -28,6 +28,7 @@ from gan import runtime
 
 print(runtime.start(seed=0))
 
+# %%
 import csv
 import warnings
 from pathlib import Path
@@ -38,22 +39,15 @@ import numpy as np
 from PIL import Image, ImageDraw
 from rich.console import Console
 
-from gan import (
-    GAN,
-    Dataset,
-    InputError,
-    augment,
-    build_discriminator,
-    build_generator,
-    generate,
-    images,
-    load_dataset,
-    load_generator,
-    train,
-)
+from gan import GAN, Dataset, InputError, build_discriminator, build_generator, load_dataset, train
+from gan.augment import get as get_augmentation
+from gan.checkpoints import load_generator
+from gan.classifier import as_input
 from gan.config import DataConfig, ModelConfig, OptimizationConfig, TrainConfig
+from gan.images import grid, to_uint8
 from gan.metrics import copied_share, nearest_neighbours
 from gan.plot_style import STYLE
+from gan.sampling import generate
 
 plt.rcParams.update(STYLE)
 
@@ -69,7 +63,7 @@ plt.rcParams.update(STYLE)
 def fish(pen, rng):
     """A fish that swims in water, to the left or to the right."""
     pen.rectangle([0, 0, 240, 160], fill=tuple(rng.integers((10, 70, 130), (50, 130, 220)).tolist()))
-    x, y, length, height = rng.uniform(90, 150), rng.uniform(60, 100), rng.uniform(45, 65), rng.uniform(22, 38)
+    (x, y), (length, height) = rng.uniform((90, 60), (150, 100)), rng.uniform((45, 22), (65, 38))
     colour = tuple(rng.integers((200, 60, 0), (256, 210, 70)).tolist())
     head = rng.choice([-1, 1])
     tail = x - 0.8 * head * length
@@ -83,7 +77,7 @@ def fish(pen, rng):
 def flower(pen, rng):
     """A flower of six petals on its stem, in a meadow."""
     pen.rectangle([0, 0, 240, 160], fill=tuple(rng.integers((80, 150, 50), (150, 200, 90)).tolist()))
-    x, y, size = rng.uniform(70, 170), rng.uniform(55, 85), rng.uniform(15, 22)
+    x, y, size = rng.uniform((70, 55, 15), (170, 85, 22))
     pen.line([x, y, x + rng.uniform(-20, 20), 160], fill=(20, 90, 20), width=10)
     colour = tuple(rng.integers((190, 40, 120), (256, 130, 256)).tolist())
     for angle in rng.uniform(0, np.pi / 3) + np.arange(6) * np.pi / 3:
@@ -144,7 +138,7 @@ print(", ".join(f"{len(getattr(dataset, s))} {s}" for s in ("train", "validation
 
 def show(axes, pictures, title, columns=12):
     """Pictures as a grid: uint8 [N, H, W, C]."""
-    axes.imshow(images.grid(pictures, columns=columns))
+    axes.imshow(grid(pictures, columns=columns))
     axes.set_title(title)
     axes.axis("off")
 
@@ -215,7 +209,7 @@ plt.show()
 generator = load_generator(run.folder)
 _, axes = plt.subplots(2, 1, figsize=(11, 4))
 for label, (axis, name) in enumerate(zip(axes, dataset.class_names)):
-    drawn = images.to_uint8(generate(generator, 24, seed=1, labels=label))
+    drawn = to_uint8(generate(generator, 24, seed=1, labels=label))
     show(axis, drawn, f"labels={label}: {name}")
 plt.show()
 
@@ -228,19 +222,14 @@ plt.show()
 
 
 # %%
-def pixels(split):
-    """The pictures of a split as the networks take them: float32 in [-1, 1]."""
-    return images.from_uint8(split.images.astype(np.float32))
-
-
 fakes = generate(generator, SAMPLES, seed=2)
-near = nearest_neighbours(fakes[:12], pixels(dataset.train)).index
+near = nearest_neighbours(fakes[:12], as_input(dataset.train.images)).index
 _, axes = plt.subplots(figsize=(11, 2.2))
-pairs = np.concatenate([images.to_uint8(fakes[:12]), dataset.train.images[near]])
+pairs = np.concatenate([to_uint8(fakes[:12]), dataset.train.images[near]])
 show(axes, pairs, "Generated pictures (above) and the nearest training pictures (below)")
 plt.show()
-copied = copied_share(fakes, pixels(dataset.train), pixels(dataset.test))
-print("copied share: {copied_share:.2f} ({copied_share_lower:.2f} to {copied_share_upper:.2f})".format(**copied))
+copied = copied_share(fakes, as_input(dataset.train.images), as_input(dataset.test.images)).values()
+print("copied share: {:.2f} ({:.2f} to {:.2f})".format(*copied))
 
 # %% [markdown]
 # ## Little data
@@ -265,7 +254,7 @@ class RealLogits(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         discriminator = self.model.discriminator
-        trained, fresh = (np.asarray(discriminator([pixels(s), s.labels])) for s in (small, unseen))
+        trained, fresh = (np.asarray(discriminator([as_input(s.images), s.labels])) for s in (small, unseen))
         fake = generate(self.model.generator, len(unseen), seed=3)
         made = np.asarray(discriminator([fake, np.arange(len(fake)) % 2]))
         self.rows.append([trained.mean(), fresh.mean(), made.mean()])
@@ -286,7 +275,7 @@ def trained_on_little(names):
     """A GAN that was trained on the small set with these augmentations, and the logits on the way."""
     keras.utils.set_random_seed(0)
     nets = build_generator(dataset.image_shape, 64, 2), build_discriminator(dataset.image_shape, 2)
-    model = GAN(*nets, augment=augment.get(names), seed=0)
+    model = GAN(*nets, augment=get_augmentation(names), seed=0)
     adam = [keras.optimizers.Adam(2e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
     model.compile(*adam, penalties=["r1"])
     watch, steps = RealLogits(), IMAGES // INTERVALS // 32
@@ -323,11 +312,10 @@ for way, (_, rows) in trained.items():
 _, axes = plt.subplots(2, 1, figsize=(11, 4))
 for axis, (way, (model, _)) in zip(axes, trained.items()):
     fakes = generate(model.generator_ema, SAMPLES, seed=4)
-    show(axis, images.to_uint8(fakes[:24]), f"{LITTLE} pictures, {way}")
+    show(axis, to_uint8(fakes[:24]), f"{LITTLE} pictures, {way}")
     held_out = dataset.test.at_most(LITTLE)
-    copied = copied_share(fakes, pixels(small), pixels(held_out))
-    numbers = "{copied_share:.2f} ({copied_share_lower:.2f} to {copied_share_upper:.2f})".format(**copied)
-    print(f"{way:18s} copied share: {numbers}")
+    copied = copied_share(fakes, as_input(small.images), as_input(held_out.images)).values()
+    print(way, "copied share: {:.2f} ({:.2f} to {:.2f})".format(*copied), sep=": ")
 plt.show()
 
 # %% [markdown]
