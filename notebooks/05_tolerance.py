@@ -458,7 +458,7 @@ def trained(model):
     rule = ToleranceEarlyStopping("val_error_rate_upper", "min", target=TOLERANCE - 0.02, patience=6)
     batches = data["train"].shuffle(len(words["train"]), seed=0).batch(64)
     held_out = data["validation"].batch(500)
-    model.fit(batches, validation_data=held_out, epochs=EPOCHS, callbacks=[rule], verbose=0)
+    model.fit(batches, validation_data=held_out, epochs=EPOCHS, callbacks=[rule], shuffle=False, verbose=0)
     return rule
 
 
