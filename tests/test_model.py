@@ -96,7 +96,9 @@ def test_simultaneous_updates_are_the_gradients_of_both_at_the_networks_before_t
     for gan in (together, in_turns):
         gan.train_step(batch)
     for start, gradient, variable in zip(before, expected, together.generator.trainable_variables):
-        np.testing.assert_allclose(variable.numpy(), start - rate * tf.convert_to_tensor(gradient), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(
+            variable.numpy(), start - rate * tf.convert_to_tensor(gradient), rtol=1e-4, atol=1e-6
+        )
     for one, other in zip(values(together.discriminator), values(in_turns.discriminator)):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
     assert differs(values(together.generator), values(in_turns.generator))
