@@ -73,7 +73,7 @@ def lawful(monkeypatch):
             self.result = lambda: function(*arguments)
             return self
 
-    monkeypatch.setattr("gan.benchmark.growth.ProcessPoolExecutor", Here)
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor", Here)
     monkeypatch.setattr("gan.benchmark.point.measured", measured)
 
 
