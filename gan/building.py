@@ -51,6 +51,7 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
         loss=options.loss,
         penalties=[penalties.PENALTIES[name](*weight, **lazy) for name in options.penalties],
         critic_steps=options.critic_steps,
+        simultaneous=options.simultaneous,
         metrics=metrics,
         steps_per_execution=options.steps_per_execution,
     )

@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from gan.errors import InputError
@@ -138,6 +137,8 @@ def precision(policy: str) -> Iterator[None]:
 
 def installed_version(package: str) -> str:
     """Version of an installed distribution, or `missing`."""
+    from importlib.metadata import PackageNotFoundError, version  # slow to import, and `gan --help` is not
+
     try:
         return version(package)
     except PackageNotFoundError:

@@ -46,6 +46,11 @@ SLOW = {
         "--dataset mnist5k --presets mnist --seeds 0 --images 64 --num 200 --extractor mnist-probe"
     ),
     "gan benchmark step": "--dataset mnist5k --presets mnist --rounds 1 --seconds 0.01 --size 64",
+    "gan benchmark headline": (
+        "--dataset mnist5k --presets mnist-sprint --seeds 0 --epochs 0.01 --num 200 --extractor mnist-probe"
+    ),
+    "gan benchmark train-on-synthetic": "--dataset mnist5k --classifier mnist-probe --num 200 --seeds 0 --epochs 1",
+    "gan benchmark sampling": "--nums 100 --rounds 1 --seconds 0.01",
     "gan benchmark growth": "--batches 2 --widths --sizes --rounds 1 --seconds 0.01",
     "gan train --dataset pictures --image-size 64 --conditioning none --images 500000 --output runs/pictures": TINY,
     "gan sample runs/pictures --num 64 --out samples.png": "--num 4",

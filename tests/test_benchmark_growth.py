@@ -44,10 +44,10 @@ def test_points_change_what_they_are_named_after():
 
     batch, width, size = (point.config_of("mnist", axis, 48) for axis in ("batch", "width", "size"))
     assert (batch.optimization.batch_size, batch.data.height_and_width) == (48, (32, 32))
-    assert (width.model.g_width, width.model.d_width, width.optimization.batch_size) == (48, 48, 32)
+    assert (width.model.g_width, width.model.d_width, width.optimization.batch_size) == (48, 48, 64)
     assert size.data.height_and_width == (48, 48)
     dataset = point.noise(size)
-    assert (len(dataset.train), dataset.image_shape, dataset.num_classes) == (32, (48, 48, 1), 10)
+    assert (len(dataset.train), dataset.image_shape, dataset.num_classes) == (64, (48, 48, 1), 10)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def lawful(monkeypatch):
             self.result = lambda: function(*arguments)
             return self
 
-    monkeypatch.setattr("gan.benchmark.growth.ProcessPoolExecutor", Here)
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor", Here)
     monkeypatch.setattr("gan.benchmark.point.measured", measured)
 
 

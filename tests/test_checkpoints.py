@@ -13,7 +13,7 @@ from gan.errors import InputError
 
 
 def test_the_generator_loads_without_gan_and_gives_the_same_images_bit_for_bit(tiny_run, tmp_path):
-    z, labels = latents(0, np.arange(16), 64), (np.arange(16) % 10).astype("int32")
+    z, labels = latents(0, np.arange(16), 32), (np.arange(16) % 10).astype("int32")
     np.savez(tmp_path / "in.npz", z=z, labels=labels)
     code = """
 import sys
@@ -38,7 +38,7 @@ def test_a_generator_loads_by_folder_file_and_string(tiny_run):
 
 def test_describe_tells_without_keras(tiny_run):
     facts = checkpoints.describe(tiny_run["folder"])
-    assert (facts["latent_dim"], facts["num_classes"]) == (64, 10)
+    assert (facts["latent_dim"], facts["num_classes"]) == (32, 10)
     assert facts["sha256"] == checkpoints.sha256(tiny_run["folder"] / "generator.keras")
 
 

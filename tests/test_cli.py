@@ -160,6 +160,7 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     process.stderr.close()
 
 
+@pytest.mark.slow
 def test_deterministic_runs_of_one_seed_are_bit_identical(gan_command, tmp_path):
     from gan import load_generator
 

@@ -78,7 +78,20 @@ def test_two_workers_train_as_one_process_does(nursery, one_process, tmp_path):
 
 def test_a_run_on_two_devices_is_a_run(nursery, tmp_path):
     run = tmp_path / "run"
-    command = ["train", "mnist", "--dataset", "mnist5k", "--steps", 2, "--eval-every", 32, "--devices", 2]
+    command = [
+        "train",
+        "mnist",
+        "--dataset",
+        "mnist5k",
+        "--steps",
+        2,
+        "--batch-size",
+        32,
+        "--eval-every",
+        32,
+        "--devices",
+        2,
+    ]
     status, said = nursery.run(*command, "--output", run, said=tmp_path / "said")
     assert status == 0, said
     assert "device: 2 replicas; " in said
@@ -87,7 +100,7 @@ def test_a_run_on_two_devices_is_a_run(nursery, tmp_path):
     assert all(np.isfinite(float(row[name])) for row in rows for name in ("g_loss", "val_frechet_distance"))
     generator = keras.models.load_model(run / "generator.keras", compile=False)
     assert not any(getattr(layer, "synchronized", False) for layer in generator.layers)
-    assert np.isfinite(generator([np.zeros((2, 64), np.float32), np.arange(2)])).all()
+    assert np.isfinite(generator([np.zeros((2, 32), np.float32), np.arange(2)])).all()
 
 
 def test_mixed_precision_trains_and_leaves_a_float32_generator(tmp_path, monkeypatch):

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import scipy.linalg
@@ -126,6 +127,32 @@ def test_error_rate_counts_and_has_its_interval():
         [result["error_rate_lower"], result["error_rate_upper"]], wilson_interval(1, 5), rtol=1e-9
     )
     np.testing.assert_allclose(result["error_rate_stderr"], np.sqrt(0.2 * 0.8 / 5), rtol=1e-9)
+
+
+def test_the_error_rate_of_a_classifier_is_a_log_that_callbacks_can_watch(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, use_bias=False)])
+    model.set_weights([np.eye(2, dtype=np.float32)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.0), loss, metrics=[metrics.ClassifierErrorRate()], jit_compile=False)
+    x, y = np.eye(2, dtype=np.float32)[[0, 1, 0, 0, 1]], np.array([0, 1, 1, 0, 1])
+    logs = model.fit(x, y, validation_data=(x[:3], y[:3, None]), batch_size=2, verbose=0).history
+    assert logs["error_rate"] == [pytest.approx(0.2)]
+    assert logs["val_error_rate_upper"] == [pytest.approx(wilson_interval(1, 3)[1])]
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.evaluate(x, y, verbose=0, return_dict=True)["error_rate"] == pytest.approx(0.2)
+
+
+def test_what_a_classifier_is_judged_by_is_checked():
+    metric = metrics.ClassifierErrorRate()
+    metric.update_state(tf.constant([[1], [0]]), tf.constant([[0.1, 0.9], [np.nan, 0.5]]))
+    assert float(metric.result()["error_rate"]) == 0.5
+    with pytest.raises(InputError, match="two classes or more"):
+        metric.update_state(tf.constant([1]), tf.constant([[0.9]]))
+    with pytest.raises(InputError, match=r"the number of the class, \[B\] or \[B, 1\]"):
+        metric.update_state(tf.eye(2), tf.eye(2))
+    with pytest.raises(InputError, match="counts once"):
+        metric.update_state(tf.constant([1, 0]), tf.eye(2), sample_weight=tf.ones(2))
 
 
 @pytest.mark.parametrize("wrong", [0, 3])

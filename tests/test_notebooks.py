@@ -37,7 +37,10 @@ def source(request):
 @pytest.fixture(params=NAMES)
 def made(request):
     """(text, notebook made from it with its outputs)."""
-    return FOLDER / f"{request.param}.py", nbformat.read(FOLDER / f"{request.param}.ipynb", as_version=4)
+    path = FOLDER / f"{request.param}.ipynb"
+    if not path.exists():
+        pytest.skip(f"{path.name} is still to be made: make notebooks")
+    return FOLDER / f"{request.param}.py", nbformat.read(path, as_version=4)
 
 
 def code(cells):

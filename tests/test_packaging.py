@@ -48,7 +48,7 @@ def test_the_wheel_holds_the_package_and_the_shipped_checkpoints_only(wheel):
     assert "gan/cli/main.py" in names
     assert "gan/py.typed" in names
     shipped = {name.split("/")[2] for name in names if name.startswith("gan/shipped/")}
-    assert shipped == {"mnist", "mnist-classifier", "mnist-probe"}
+    assert shipped == {"mnist", "mnist-mlp", "mnist-unconditional", "mnist-classifier", "mnist-probe"}
     assert not any(name.startswith("tests/") for name in names)
 
 

@@ -9,8 +9,9 @@ from keras import layers
 from tiny_models import sequential, table, text
 
 from gan.errors import InputError
-from gan.perturbation import error_rate, generator_error_rate
+from gan.perturbation import SEVERITIES, classifier_curve, error_rate, generator_error_rate
 from gan.perturbation.batches import InputNoise
+from gan.perturbation.typos import Typos, mistyped
 from gan.tolerance import ErrorRate
 
 # Error rates of a classifier
@@ -94,6 +95,48 @@ def test_noise_of_inputs_makes_errors_as_the_normal_distribution_says():
     assert rate.value == pytest.approx(0.1587, abs=0.02)
 
 
+WORDS = np.array(["house", "mouse", "tree", "a", ""])
+
+
+def test_a_typo_leaves_out_doubles_swaps_or_replaces():
+    owner = np.random.default_rng
+    assert mistyped("house", 0.0, "aehosu", owner(0)) == "house"
+    once = {mistyped("ab", 0.5, "abc", owner(seed)) for seed in range(300)}
+    assert {"ab", "b", "a", "aab", "abb", "ba", "cb", "ac"} <= once
+    assert {mistyped("a", 1.0, "ab", owner(seed)) for seed in range(100)} == {"", "aa", "b"}
+    assert mistyped("", 1.0, "ab", owner(0)) == ""
+    ten = "abcdefghij"
+    untouched = np.mean([mistyped(ten, 0.1, ten, owner(seed)) == ten for seed in range(2_000)])
+    assert untouched == pytest.approx(0.9**10, abs=0.04)
+
+
+def test_typos_are_a_function_of_seed_and_position_in_arrays_and_data_sets():
+    data = ({"word": WORDS, "length": np.arange(5)}, np.zeros(5, int))
+    typed = Typos(data, 0.5, seed=3, batch_size=2)(data[0])
+    np.testing.assert_array_equal(typed["length"], np.arange(5))
+    assert typed["word"].tolist() != WORDS.tolist()
+    assert Typos(data, 0.5, seed=4, batch_size=2)(data[0])["word"].tolist() != typed["word"].tolist()
+    in_parts = Typos(tf.data.Dataset.from_tensor_slices(data).batch(3), 0.5, seed=3, batch_size=1)
+    tensors = [{"length": np.arange(5)[part], "word": tf.constant(WORDS[part])} for part in (slice(0, 2), slice(2, 5))]
+    assert np.concatenate([in_parts(x)["word"] for x in tensors]).tolist() == typed["word"].tolist()
+    pairs = np.array([["ab", "cd"], ["ef", "gh"]])
+    assert Typos((pairs, np.zeros(2, int)), 1.0, seed=0, batch_size=2)(pairs).shape == (2, 2)
+
+
+def test_typos_make_errors_in_a_classifier_of_strings():
+    letters = layers.TextVectorization(standardize=None, split="character", vocabulary=["a", "b"], output_mode="count")
+    model = sequential((), letters, layers.Dense(2, use_bias=False), dtype="string")
+    model.set_weights([np.array([[0.0, 0], [1, 0], [0, 1]], np.float32)])  # more a than b: 0
+    data = (np.array(["aab", "abb"] * 200), np.array([0, 1] * 200))
+    assert error_rate(model, data) == ErrorRate(0, 400)
+    rates = [error_rate(model, data, typos=share).value for share in (0.05, 0.2, 1.0)]
+    assert 0 < rates[0] < rates[1] < rates[2]
+    points = classifier_curve(model, data)
+    assert [p.severity for p in points if p.fault == "typos"] == list(SEVERITIES["typos"])
+    with pytest.raises(InputError, match="a share from 0 to 1"):
+        classifier_curve(model, data, faults=["typos"], severities={"typos": [2]})
+
+
 @pytest.mark.parametrize(
     ("data", "options", "message"),
     [
@@ -112,6 +155,8 @@ def test_noise_of_inputs_makes_errors_as_the_normal_distribution_says():
         ((X, Y), {"input_noise": -1.0}, "`input_noise`"),
         ((X, Y), {"seed": -1}, "`seed`"),
         ((X.astype(int), Y), {"input_noise": 0.1}, "These inputs take no noise"),
+        ((X, Y), {"typos": 0.1}, "These inputs take no typos"),
+        ((X, Y), {"typos": 1.1}, "`typos`"),
         (tf.data.Dataset.from_tensor_slices((X, Y)), {}, "batches"),
         (tf.data.Dataset.from_tensor_slices(X).batch(2), {}, "batches"),
         (tf.data.Dataset.from_tensor_slices((X, Y, Y)).batch(2), {}, "batches"),

@@ -15,8 +15,8 @@ from gan.data import Dataset, Split
 from gan.errors import InputError
 
 PRESET = [
-    "train", "mnist", "--dataset", "mnist5k", "--steps", "30", "--eval-every", "320", "--steps-per-execution", "7",
-    "--deterministic",
+    "train", "mnist", "--dataset", "mnist5k", "--steps", "30", "--batch-size", "32", "--eval-every", "320",
+    "--steps-per-execution", "7", "--deterministic",
 ]  # fmt: skip
 
 
@@ -24,6 +24,7 @@ def step_of(run):
     return state.latest(run)[0].step
 
 
+@pytest.mark.slow
 def test_a_run_of_the_default_preset_killed_in_the_middle_of_an_interval_ends_as_in_one_go(nursery, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert nursery.run(*PRESET, "--output", whole, said=tmp_path / "1")[0] == 0
@@ -43,9 +44,9 @@ def test_a_run_of_the_default_preset_killed_in_the_middle_of_an_interval_ends_as
 
 
 RULED = [
-    "train", "mnist", "--dataset", "mnist5k", "--steps", "90", "--eval-every", "320", "--steps-per-execution", "7",
-    "--deterministic", "--eval-num", "200", "--monitor", "real_score", "--monitor-mode", "max", "--min-delta", "99",
-    "--patience", "4",
+    "train", "mnist", "--dataset", "mnist5k", "--steps", "90", "--batch-size", "32", "--eval-every", "320",
+    "--steps-per-execution", "7", "--deterministic", "--eval-num", "200", "--monitor", "real_score",
+    "--monitor-mode", "max", "--min-delta", "99", "--patience", "4",
 ]  # fmt: skip
 
 

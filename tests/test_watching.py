@@ -24,7 +24,7 @@ def tiny(**stopping):
     return TrainConfig(
         data=DataConfig("mnist5k"),
         model=ModelConfig(g_width=4, d_width=4),
-        optimization=OptimizationConfig(steps=40, steps_per_execution=5),
+        optimization=OptimizationConfig(steps=40, batch_size=32, steps_per_execution=5),
         stopping=StoppingConfig(eval_num=200, **stopping),
         eval_every=320,
     )
@@ -136,7 +136,7 @@ def test_a_collapse_ends_a_run_in_words(tmp_path, monkeypatch, capfd, action):
 def test_a_stale_run_lowers_both_rates_instead(tmp_path):
     train(tiny(monitor="val_pairwise_ssim_real", patience=1, when_stale="reduce"), output=tmp_path / "run")
     rates = [float(row["learning_rate"]) for row in rows_of(tmp_path / "run" / "log.csv")]
-    np.testing.assert_allclose(rates, [2e-3, 2e-3, 1e-3, 5e-4], rtol=1e-6)
+    np.testing.assert_allclose(rates, [3e-3, 3e-3, 1.5e-3, 7.5e-4], rtol=1e-6)
 
 
 def test_a_misspelt_monitor_is_refused_before_anything_is_written(tmp_path):
@@ -167,7 +167,9 @@ def test_a_tolerance_nominates_and_fresh_samples_confirm(gan_command, small_clas
 def test_a_good_generator_is_confirmed_and_a_bad_one_is_not(gan_command, tmp_path):
     """The shipped one, moved by nothing, is within 10 %; an untrained one exceeds 1 %."""
     options = ["--dataset", "mnist5k", "--steps", 2, "--learning-rate", 1e-9, "--extractor", "mnist-probe"]
-    done = gan_command("train", *options, "--init-from", "mnist", "--tolerance", 0.1, "--output", tmp_path / "good")
+    done = gan_command(
+        "train", *options, "--init-from", "mnist", "--latent-dim", 64, "--tolerance", 0.1, "--output", tmp_path / "good"
+    )
     assert done.returncode == 0, done.stderr
     assert "stopped by  target" in done.stdout
     assert "verdict     within" in done.stdout

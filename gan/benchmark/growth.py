@@ -1,9 +1,7 @@
 """gan benchmark growth: time and memory of a train step against batch, width and image size."""
 
 from collections.abc import Mapping
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -70,6 +68,9 @@ class Growth(Benchmark):
         return {"preset": self.preset, "seconds": self.seconds}
 
     def measure(self, record: Record, say: Say) -> None:
+        from concurrent.futures import BrokenExecutor, ProcessPoolExecutor  # slow to import, and `gan --help` is not
+        from multiprocessing import get_context
+
         from gan.benchmark import point, runs
 
         keys = [(axis, value, number) for number in range(self.rounds) for axis, values in self.axes.items()

@@ -29,7 +29,7 @@ class ModelConfig:
     """Width of the generator; None: the architecture's default."""
     d_width: int | None = None
     """Width of the discriminator; None: the architecture's default."""
-    ema_half_life: float = 4_000.0
+    ema_half_life: float = 5_000.0
     """Images after which a weight's share in the averaged generator has halved; below a batch: no average."""
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ PenaltyName = Literal["r1", "r2", "wgan_gp", "dragan"]
 class OptimizationConfig:
     """Length of the run, and how the weights move."""
 
-    images: int = 160_000
+    images: int = 130_000
     """Length of the run in images seen, unless epochs or steps are given."""
     epochs: float | None = None
     """Length of the run in passes over the training images."""
@@ -22,7 +22,7 @@ class OptimizationConfig:
     """Length of the run in G updates."""
     batch_size: int = 64
     """Images in a step; each D update sees that many reals and fakes."""
-    learning_rate: float = 4e-3
+    learning_rate: float = 3e-3
     """Adam's learning rate at the start, for G."""
     d_learning_rate: float | None = None
     """Adam's learning rate at the start, for D; None: half of learning_rate."""
@@ -43,6 +43,8 @@ class OptimizationConfig:
     its own default (r1, r2: 16, wgan_gp, dragan: 1)."""
     critic_steps: int = 1
     """D updates for each G update."""
+    simultaneous: bool = False
+    """Update G by D as it was before the step's D update, not after it: one pass of D less."""
     steps_per_execution: int = 20
     """Steps that run inside the graph between two looks at the keyboard and the progress bar."""
 

@@ -1,7 +1,7 @@
 """Metrics: streaming Keras metrics of (real, fake, labels), and functions on feature or image arrays."""
 
 from gan.metrics.diversity import PairwiseSSIM
-from gan.metrics.error_rate import SURE, ErrorRate, wrong_outcomes
+from gan.metrics.error_rate import SURE, ClassifierErrorRate, ErrorRate, wrong_outcomes
 from gan.metrics.extracted import Extracted
 from gan.metrics.frechet import FrechetDistance, frechet_distance
 from gan.metrics.histogram import ClassHistogram, class_kl
@@ -16,6 +16,7 @@ __all__ = [
     "SURE",
     "WINDOW",
     "ClassHistogram",
+    "ClassifierErrorRate",
     "ErrorRate",
     "Extracted",
     "FrechetDistance",

@@ -1,4 +1,4 @@
-"""How often a reference classifier does not see in a fake the class that was asked for."""
+"""How often an outcome is wrong: of a generator, judged by a reference classifier, and of a classifier itself."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,32 +28,22 @@ def wrong_outcomes(logits: Any, labels: Any = None, *, threshold: float = SURE) 
     return ops.logical_or(broken, ops.not_equal(ops.cast(ops.argmax(logits, axis=-1), "int32"), labels))
 
 
-class ErrorRate(keras.metrics.Metric):
-    """Share of wrong outcomes, with its Wilson 95 % interval.
+class _WrongOutcomes(keras.metrics.Metric):
+    """Counts outcomes, and those that are wrong.
 
-    For a conditional generator an outcome is wrong when the top class of `classify(fake)` is not the label. Without
-    labels it is wrong when the top probability is below `threshold`. `result()` is {`error_rate`, `error_rate_lower`,
-    `error_rate_upper`, `error_rate_stderr`}: the rate, the ends of the interval, and sqrt(p (1 - p) / n); NaN before
-    the first picture.
-
-    Args:
-        classify: images [B, H, W, C] -> logits [B, classes], such as a loaded classifier.
-        threshold: for pictures without labels, a probability.
+    `result()` is {`error_rate`, `error_rate_lower`, `error_rate_upper`, `error_rate_stderr`}: the rate, the ends of its
+    Wilson 95 % interval, and sqrt(p (1 - p) / n); NaN before the first outcome.
     """
 
-    def __init__(self, classify: Callable[[Any], Any], *, threshold: float = SURE, name: str = "error_rate") -> None:
-        super().__init__(name=name, dtype="float64")
-        self.classify = classify
-        self.threshold = threshold
+    def __init__(self, *, name: str, dtype: Any = "float64") -> None:
+        super().__init__(name=name, dtype=dtype)
         self.wrong = self.add_variable((), initializer="zeros", dtype="float64", name="wrong")
         self.count = self.add_variable((), initializer="zeros", dtype="float64", name="count")
 
-    def update_state(self, real: Any, fake: Any, labels: Any = None) -> None:
-        """Counts the fakes [B, H, W, C]; `real` is not looked at."""
-        logits = self.classify(fake)
-        wrong = wrong_outcomes(logits, labels, threshold=self.threshold)
+    def _add(self, wrong: Any) -> None:
+        """Counts outcomes: bool [B]."""
         self.wrong.assign_add(ops.sum(ops.cast(wrong, "float64")))
-        self.count.assign_add(ops.cast(ops.shape(logits)[0], "float64"))
+        self.count.assign_add(ops.cast(ops.shape(wrong)[0], "float64"))
 
     def result(self) -> dict[str, Any]:
         seen = ops.maximum(self.count, 1.0)
@@ -66,3 +56,53 @@ class ErrorRate(keras.metrics.Metric):
             "_stderr": ops.sqrt(rate * (1.0 - rate) / seen),
         }
         return {f"{self.name}{end}": ops.where(self.count > 0, value, float("nan")) for end, value in values.items()}
+
+
+class ErrorRate(_WrongOutcomes):
+    """Share of wrong outcomes of a generator, with its Wilson 95 % interval.
+
+    For a conditional generator an outcome is wrong when the top class of `classify(fake)` is not the label. Without
+    labels it is wrong when the top probability is below `threshold`. `result()` is {`error_rate`, `error_rate_lower`,
+    `error_rate_upper`, `error_rate_stderr`}: the rate, the ends of the interval, and sqrt(p (1 - p) / n); NaN before
+    the first picture. For a classifier: `ClassifierErrorRate`.
+
+    Args:
+        classify: images [B, H, W, C] -> logits [B, classes], such as a loaded classifier.
+        threshold: for pictures without labels, a probability.
+    """
+
+    def __init__(self, classify: Callable[[Any], Any], *, threshold: float = SURE, name: str = "error_rate") -> None:
+        super().__init__(name=name)
+        self.classify = classify
+        self.threshold = threshold
+
+    def update_state(self, real: Any, fake: Any, labels: Any = None) -> None:
+        """Counts the fakes [B, H, W, C]; `real` is not looked at."""
+        self._add(wrong_outcomes(self.classify(fake), labels, threshold=self.threshold))
+
+
+@keras.saving.register_keras_serializable(package="gan")
+class ClassifierErrorRate(_WrongOutcomes):
+    """Share of wrong outcomes of a classifier, with its Wilson 95 % interval: 1/N sum 1[prediction != label].
+
+    What `result()` gives is that of `ErrorRate`. So a callback can watch `val_error_rate_upper` of any Keras model:
+
+    >>> model.compile("adam", SparseCategoricalCrossentropy(from_logits=True), metrics=[ClassifierErrorRate()])
+    >>> model.fit(x, y, validation_data=held_out, callbacks=[ToleranceEarlyStopping("val_error_rate_upper", "min")])
+
+    The model's output is [B, classes], logits or probabilities: the prediction is the largest. One that is NaN is
+    wrong. Labels are whole numbers [B] or [B, 1]. Raises `InputError` for others, and for sample weights, with which N
+    would not be a number of outcomes.
+    """
+
+    def __init__(self, *, name: str = "error_rate", dtype: Any = "float64") -> None:
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Counts the predictions [B, classes] against the labels."""
+        shape = tuple(y_pred.shape)
+        check(len(shape) == 2 and shape[1] != 1, "y_pred", "outputs [B, classes], of two classes or more", shape)
+        shape = tuple(y_true.shape)
+        check(len(shape) == 1 or shape[1:] == (1,), "y_true", "the number of the class, [B] or [B, 1]", shape)
+        check(sample_weight is None, "sample_weight", "None: each outcome counts once", "weights")
+        self._add(wrong_outcomes(y_pred, y_true))

@@ -7,7 +7,7 @@ not installed. So do discriminators, unless they are spectrally normalised or ha
 from gan.networks.build import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
 from gan.networks.conditioning import CONDITIONINGS, LABEL_EMBEDDING
 from gan.networks.norms import NORMS
-from gan.networks.queries import has_batch_statistics, num_classes
+from gan.networks.queries import check_pair, has_batch_statistics, num_classes
 from gan.networks.sizes import downsamplings, stage_sizes, upsamplings
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "NORMS",
     "build_discriminator",
     "build_generator",
+    "check_pair",
     "downsamplings",
     "has_batch_statistics",
     "num_classes",

@@ -79,6 +79,17 @@ def has_float_inputs(data: Any) -> bool:
     return any(_is_float(leaf) for leaf in keras.tree.flatten(x))
 
 
+def has_text_inputs(data: Any) -> bool:
+    """Whether an input is text, so that there can be typos in it. Raises `InputError` as `batches` does."""
+    x, _ = next(batches(data, 1))
+    return any(is_text(leaf) for leaf in keras.tree.flatten(x))
+
+
+def is_text(leaf: Any) -> bool:
+    """Whether an array or a tensor holds strings."""
+    return tf.as_dtype(leaf.dtype) == tf.string
+
+
 def _is_float(leaf: Any) -> bool:
     return tf.as_dtype(leaf.dtype).is_floating
 

@@ -9,10 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from gan.checks import check_not_negative, check_seed
+from gan.checks import check_not_negative, check_seed, check_share
 from gan.errors import InputError
-from gan.perturbation.batches import has_float_inputs
-from gan.perturbation.faults import FAULTS, INPUT_FAULTS, check_fault
+from gan.perturbation.batches import has_float_inputs, has_text_inputs
+from gan.perturbation.faults import FAULTS, INPUT_FAULTS, SHARES, check_fault
 from gan.perturbation.measures import error_rate, forward, judged_error_rate
 from gan.perturbation.perturbed import Perturbable
 from gan.tolerance import ErrorRate
@@ -87,11 +87,13 @@ def classifier_curve(
 ) -> list[Point]:
     """`perturbation_curve` of `error_rate`: see both.
 
-    faults: None means those of the weights, and `input_noise` where an input is floating-point.
+    faults: None means those of the weights, `input_noise` where an input is floating-point, and `typos` where one is
+    text.
     """
     measure = partial(error_rate, data=data, from_logits=from_logits, seed=seed, batch_size=batch_size)
     if faults is None:
-        faults = (*WEIGHT_FAULTS, *(("input_noise",) if has_float_inputs(data) else ()))
+        of_inputs = {"input_noise": has_float_inputs(data), "typos": has_text_inputs(data)}
+        faults = (*WEIGHT_FAULTS, *(fault for fault, possible in of_inputs.items() if possible))
     return perturbation_curve(classifier, measure, faults=faults, severities=severities, seed=seed)
 
 
@@ -127,7 +129,7 @@ def _plan(
         if fault in FAULTS:
             check_fault(fault, severity, seed)
             continue
-        check_not_negative("severity", severity)
+        (check_share if fault in SHARES else check_not_negative)("severity", severity)
         if fault not in inspect.signature(measure).parameters:
             raise InputError(
                 "The measure knows no such fault of the inputs", expected=f"an option `{fault}`", received=f"{measure}"

@@ -87,9 +87,16 @@ class Int8(Fault):
 
 FAULTS: dict[str, Fault] = {"weight_noise": WeightNoise(), "float16": Float16(), "int8": Int8()}
 
-INPUT_FAULTS: dict[str, tuple[float, ...]] = {"input_noise": (0.25, 0.5, 1.0), "latent_noise": (0.5, 1.0, 2.0)}
+INPUT_FAULTS: dict[str, tuple[float, ...]] = {
+    "input_noise": (0.25, 0.5, 1.0),
+    "typos": (0.05, 0.1, 0.2),
+    "latent_noise": (0.5, 1.0, 2.0),
+}
 """Faults of what a model is given, and their severities on a curve: the measure applies them, by its option of that
 name (`error_rate`, `generator_error_rate`), since they leave the model as it is."""
+
+SHARES = frozenset({"typos"})
+"""Those of them whose severity is a share, from 0 to 1."""
 
 
 def check_fault(fault: str, severity: float, seed: int) -> None:

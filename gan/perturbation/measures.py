@@ -8,10 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from gan import networks, sampling
-from gan.checks import check_not_negative, check_seed, check_whole, labels_for
+from gan.checks import check_not_negative, check_seed, check_share, check_whole, labels_for
 from gan.errors import InputError
 from gan.metrics import wrong_outcomes
 from gan.perturbation.batches import InputNoise, batches
+from gan.perturbation.typos import Typos
 from gan.tolerance import ErrorRate
 
 
@@ -21,6 +22,7 @@ def error_rate(
     *,
     from_logits: bool | None = None,
     input_noise: float = 0.0,
+    typos: float = 0.0,
     seed: int = 0,
     batch_size: int = 250,
 ) -> ErrorRate:
@@ -35,19 +37,27 @@ def error_rate(
         from_logits: whether an output [B, 1] is a logit; must be given for one, and is not looked at otherwise.
         input_noise: this times the standard deviation of the data, per channel (the last axis), times N(0, 1), is
             added to the floating-point inputs: see `InputNoise`.
-        seed: of that noise.
+        typos: the share of characters of the text inputs that are mistyped: see `Typos`.
+        seed: of that noise and of those slips.
         batch_size: how many examples of arrays are computed at once; a data set has its own batches.
 
-    Raises `InputError` for data or outputs of another form, no data, labels that the classifier does not know, or
-    noise where no input is floating-point.
+    Raises `InputError` for data or outputs of another form, no data, labels that the classifier does not know,
+    noise where no input is floating-point, or typos where none is text.
     """
     check_not_negative("input_noise", input_noise)
+    check_share("typos", typos)
     check_seed(seed)
-    noise = InputNoise(data, input_noise, seed=seed, batch_size=batch_size) if input_noise else None
+    faults: list[Callable[[Any], Any]] = []
+    if input_noise:
+        faults.append(InputNoise(data, input_noise, seed=seed, batch_size=batch_size))
+    if typos:
+        faults.append(Typos(data, typos, seed=seed, batch_size=batch_size))
     predict = forward(classifier)
     wrong = count = 0
     for x, labels in batches(data, batch_size):
-        outputs = predict(x if noise is None else noise(x))
+        for fault in faults:
+            x = fault(x)
+        outputs = predict(x)
         seen, classes = _predictions(outputs, from_logits)
         if len(seen) != len(labels) or labels.min() < 0 or labels.max() >= classes:
             raise InputError(

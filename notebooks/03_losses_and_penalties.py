@@ -1,0 +1,354 @@
+# %% [markdown]
+# # 3. Losses and penalties
+#
+# A GAN is a game of two networks. The discriminator D gives each picture a number, its *logit*: high for "real", low
+# for "fake". The generator G draws pictures that shall get high logits. The **loss** says how many points each side
+# gets for which logit. A **penalty** forbids D to be too steep. Papers differ in little else.
+#
+# **Needs:** a CPU. MNIST is used where it is at hand, and otherwise the 5,000 digits that come with a package.
+#
+# **Takes:** about 5 minutes on two cores.
+#
+# **Afterwards you know** what the six losses of this package look like, and what that does to the gradient of
+# G; what mode collapse is, how to make it, and how to cure it; what each penalty does to D; and how little of it
+# one sees on digits.
+
+# %%
+from importlib.util import find_spec
+
+from IPython import get_ipython
+
+if find_spec("gan") is None:  # as in Colab
+    get_ipython().run_line_magic("pip", "install --quiet gan-reference")
+
+# %% tags=["parameters"] quick={"STEPS": 20, "POINTS": 400, "IMAGES": 640, "JUDGED": 200}
+STEPS = 3_000  # of a GAN on points in the plane
+BATCH = 128  # points in each of them
+POINTS = 2_000  # that are drawn to look at
+IMAGES = 32_000  # that each GAN on digits sees
+JUDGED = 2_000  # validation digits that their pictures are compared with
+
+# %%
+from gan import runtime
+
+print(runtime.start(seed=0))
+
+import warnings
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from gan import GAN, build_discriminator, build_generator, generate, images, load_classifier, load_dataset
+from gan.classifier import Extractor, as_input
+from gan.losses import LOSSES
+from gan.penalties import DRAGAN, R1, R2, WassersteinGP, squared_gradient_norm
+from gan.plot_style import STYLE
+from gan.quality import quality, quality_metric
+
+plt.rcParams.update(STYLE)
+print("losses:", ", ".join(LOSSES))
+
+# %% [markdown]
+# ## 1. Six losses as curves
+#
+# First the generator. Its loss is a function of the logit that D gives to a fake. What moves G is not the loss but its
+# *slope*: how much better it would get if D liked the picture a little more. (The relativistic loss looks at a real
+# logit, too; it is 0 here.)
+
+
+# %%
+def curves(side, x, title, axes):
+    """Draws the loss of one side for each of the six, and its slope."""
+    for name, style in zip(LOSSES, ("-", "-", "--", "-", ":", "-.")):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = side(LOSSES[name](), x)
+        for axis, height in zip(axes, (value, tape.gradient(value, x))):
+            axis.plot(x[:, 0], height[:, 0], style, label=name, linewidth=2)
+    axes[0].set(title=f"What {title} minimises", ylabel=f"loss of {title}")
+    axes[1].set(title=f"Its slope: how hard {title} is pushed", ylabel="slope of the loss")
+    axes[0].legend(ncols=2, fontsize=9)
+
+
+figure, axes = plt.subplots(1, 2, figsize=(12, 4.5))
+logits = tf.linspace(-8.0, 8.0, 321)[:, None]
+curves(lambda loss, x: loss.generator(tf.zeros_like(x), x), logits, "G", axes)
+axes[0].set(xlabel="logit of a fake (left: D is sure that it is fake)", ylim=(-9, 9))
+axes[1].set(xlabel="logit of a fake (left: D is sure that it is fake)", ylim=(-2.2, 0.4))
+plt.show()
+
+# %% [markdown]
+# Look at the left end, where D has seen through the fakes. That is where every training begins.
+#
+# * `minimax` is the game as it was first written down. Its slope is nearly **zero** there: when G is at its worst, it
+#   learns nothing. This is the *vanishing gradient*.
+# * `non_saturating` is the cure of the same paper: where D is sure, the slope is -1.
+# * `hinge` and `wasserstein` push with -1 everywhere, also where D is already deceived.
+# * `least_squares` pushes harder the further the logit is from 1, and pulls back those that are above.
+# * `relativistic` looks like `non_saturating`, but its logit is measured *from that of a real picture*.
+#
+# Now D. Suppose it gives a real picture the logit +s and a fake -s. How much does it gain by pulling them further
+# apart?
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(12, 4.5))
+curves(lambda loss, s: loss.discriminator(s, -s), tf.linspace(-2.0, 5.0, 141)[:, None], "D", axes)
+axes[0].set(xlabel="s: real pictures at +s, fakes at -s", ylim=(-10, 8))
+axes[1].set(xlabel="s: real pictures at +s, fakes at -s", ylim=(-3, 1.5))
+plt.show()
+
+# %% [markdown]
+# * `hinge` is content at s = 1: beyond it, D is not pushed any more.
+# * The logarithmic ones (`non_saturating`, `minimax`, which have the same D, and `relativistic`) fade slowly, but never
+#   end.
+# * `least_squares` wants exact values (1 and 0, so s between) and pulls back D when it goes beyond them.
+# * `wasserstein` has **no end**: without a penalty, D only has to grow steeper and steeper.
+#
+# ## 2. A GAN that one can see
+#
+# Digits have 784 numbers each; nobody can see a distribution of them. So we take pictures of *two* numbers, points in
+# the plane: eight small heaps on a ring. Each heap is a *mode*. A good generator hits all eight, and nothing between
+# them. The package does not mind: any two Keras models that fit each other make a GAN.
+
+# %%
+angles = 2 * np.pi * np.arange(8) / 8
+CENTRES = 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+rng = np.random.default_rng(0)
+
+
+def ring(*shape):
+    """Points of the data: float32 [*shape, 2]."""
+    return (CENTRES[rng.integers(0, 8, shape)] + 0.02 * rng.normal(size=(*shape, 2))).astype(np.float32)
+
+
+def network(inputs, outputs):
+    """A dense network with two hidden layers."""
+    hidden = [layers.Dense(64, activation="relu") for _ in range(2)]
+    return keras.Sequential([keras.Input((inputs,)), *hidden, layers.Dense(outputs)])
+
+
+def modes(points):
+    """How many heaps have at least 1 % of the points, and which share of the points lies in a heap."""
+    far = np.linalg.norm(points[:, None] - CENTRES, axis=-1)
+    inside = far.min(axis=1) < 0.15
+    counts = np.bincount(far.argmin(axis=1)[inside], minlength=8)
+    return int((counts >= 0.01 * len(points)).sum()), inside.mean()
+
+
+# %%
+def train(loss, penalties=(), *, frames=1):
+    """A GAN on the ring, and what its G draws from the same latents at so many moments of the training."""
+    keras.utils.set_random_seed(0)
+    toy, drawn = GAN(network(8, 2), network(2, 1), ema_half_life=1_000), []
+    optimizers = [keras.optimizers.Adam(2e-3, beta_1=0.5, beta_2=0.99) for _ in range(2)]
+    toy.compile(*optimizers, loss=loss, penalties=penalties, steps_per_execution=20)
+    for _ in range(frames):
+        batches = tf.data.Dataset.from_tensor_slices(ring(STEPS // frames, BATCH))
+        toy.fit(batches, shuffle=False, verbose=0)
+        drawn.append(generate(toy.generator, POINTS))
+    return toy, drawn
+
+
+def scatter(axis, points, title):
+    """The data in grey, and points over it."""
+    found, share = modes(points)
+    axis.scatter(*ring(400).T, s=4, color="lightgray")
+    axis.scatter(*points.T, s=3, alpha=0.3)
+    axis.set(xlim=(-2.9, 2.9), ylim=(-2.9, 2.9), aspect="equal", xlabel="x", ylabel="y")
+    axis.set_title(f"{title}\n{found} modes, {share:.0%} in a heap", fontsize=10)
+
+
+# %% [markdown]
+# ## 3. Mode collapse, made
+#
+# Two losses without any penalty. The pictures of a row are five moments of one training, with the same latents.
+
+# %%
+MOMENTS = 5
+bare = {loss: train(loss, frames=MOMENTS) for loss in ("minimax", "non_saturating")}
+figure, axes = plt.subplots(2, MOMENTS, figsize=(13, 6.4))
+for row, (loss, (_, drawn)) in zip(axes, bare.items()):
+    for moment, (axis, points) in enumerate(zip(row, drawn), 1):
+        scatter(axis, points, f"{loss}, step {STEPS * moment // MOMENTS:,}")
+figure.suptitle("No penalty: the data in grey, what G draws in blue")
+figure.tight_layout()
+plt.show()
+
+# %% [markdown]
+# TEXT-MADE
+#
+# ## 4. ... and cured
+#
+# The same networks, the same data, the same loss, the same latents; only D is not allowed to be steep any more.
+
+# %%
+cures = {
+    "none": [],
+    "r1": [R1(gamma=0.1, every=1)],
+    "r1 + r2": [R1(gamma=0.1, every=1), R2(gamma=0.1, every=1)],
+    "wgan_gp": [WassersteinGP(weight=1.0)],
+    "dragan": [DRAGAN(weight=1.0)],
+}
+cured = {name: train("non_saturating", penalties) for name, penalties in cures.items()}
+figure, axes = plt.subplots(1, len(cures), figsize=(15, 3.8))
+for axis, (name, (_, drawn)) in zip(axes, cured.items()):
+    scatter(axis, drawn[-1], f"penalty: {name}")
+figure.suptitle(f"non_saturating with each penalty, after {STEPS:,} steps", y=1.06)
+figure.tight_layout()
+plt.show()
+
+# %% [markdown]
+# TEXT-CURED
+#
+# ## 5. What a penalty does to D
+#
+# G climbs the landscape that D makes: at each point it goes uphill, and the steeper the slope, the faster. Here are
+# those landscapes at the end of the runs above. Colours are logits (each picture has its own scale), arrows show the
+# way that G is sent. Below each: the mean slope of D at real points, at fakes, and half-way between a real and a fake.
+
+# %%
+side = np.linspace(-2.9, 2.9, 59, dtype=np.float32)
+plane = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+
+
+def landscape(axis, critic, name):
+    """The logits of D in the plane, where they lead G, and the real points."""
+    points = tf.constant(plane)
+    with tf.GradientTape() as tape:
+        tape.watch(points)
+        heights = critic(points)
+    uphill = tape.gradient(heights, points).numpy().reshape(59, 59, 2)[2::6, 2::6]
+    axis.contourf(side, side, heights.numpy().reshape(59, 59), levels=20, cmap="viridis")
+    steepest = np.linalg.norm(uphill, axis=-1, keepdims=True) + 1e-9
+    right, up = np.moveaxis(uphill / steepest, -1, 0)
+    axis.quiver(side[2::6], side[2::6], right, up, color="white", scale=16, width=0.006)
+    axis.scatter(*CENTRES.T, s=14, color="red")
+    axis.set(title=name, aspect="equal", xlabel="x", ylabel="y")
+    axis.grid(visible=False)
+
+
+# %%
+figure, axes = plt.subplots(1, len(cured), figsize=(15, 3.8))
+print(f"{'mean slope of D':16s} at reals  at fakes  between")
+for axis, (name, (toy, drawn)) in zip(axes, cured.items()):
+    landscape(axis, toy.discriminator, f"penalty: {name}")
+    real, fake = ring(POINTS), drawn[-1]
+    for points in (real, fake, (real + fake) / 2):
+        slope = np.sqrt(squared_gradient_norm(toy.discriminator, tf.constant(points))).mean()
+        print(f"{name:16s}" if points is real else "", f"{slope:8.2f}", end="")
+    print()
+figure.suptitle("The landscape that G climbs; red: the eight heaps", y=1.06)
+figure.tight_layout()
+plt.show()
+
+# %% [markdown]
+# TEXT-LANDSCAPE
+#
+# ## 6. Every loss with and without a penalty
+#
+# Are some losses better than others? Each of the six, alone and with R1 and R2 together.
+
+# %%
+every = {}
+for loss in LOSSES:
+    for name in ("none", "r1 + r2"):
+        known = loss == "non_saturating"
+        every[loss, name] = cured[name][1][-1] if known else train(loss, cures[name])[1][-1]
+figure, axes = plt.subplots(2, len(LOSSES), figsize=(15, 6))
+for column, loss in zip(axes.T, LOSSES):
+    for axis, name in zip(column, ("none", "r1 + r2")):
+        scatter(axis, every[loss, name], f"{loss}, {name}")
+figure.suptitle("Above: without a penalty. Below: with R1 and R2")
+figure.tight_layout()
+plt.show()
+
+# %% [markdown]
+# TEXT-EVERY
+#
+# ## 7. On digits
+#
+# Now the same on MNIST: networks that are told the class of each digit, half as wide as the package's default, to be
+# quick. Each run sees the same images in the same order. The quality is measured with the small classifier that comes
+# with the package: the Fréchet distance of its features between generated and validation digits (lower is better;
+# notebook 4 tells more), and how often it does not see the digit that was asked for. The *floor* is the distance of
+# real training digits.
+
+# %%
+with warnings.catch_warnings(action="ignore"):  # where MNIST is not at hand, 5,000 digits take its place
+    digits = load_dataset("mnist")
+probe = Extractor(load_classifier("mnist-probe")[0])
+held_out = digits.validation.at_most(JUDGED)
+print(f"{digits.name}: {len(digits.train):,} training digits, {len(held_out):,} to compare with")
+
+
+def train_digits(loss, penalties):
+    """The averaged generator after IMAGES images, and its quality."""
+    keras.utils.set_random_seed(0)
+    shape = digits.image_shape
+    network = GAN(build_generator(shape, 32, 10, width=16), build_discriminator(shape, 10, width=16))
+    optimizers = [keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.99) for rate in (4e-3, 2e-3)]
+    options = {"metrics": [quality_metric(probe)], "steps_per_execution": 10}
+    network.compile(*optimizers, loss=loss, penalties=penalties, **options)
+    network.fit(digits.train.batches(64, steps=IMAGES // 64), shuffle=False, verbose=0)
+    return network.generator_ema, network.evaluate(held_out.in_order(100), return_dict=True, verbose=0)
+
+
+# %% [markdown]
+# Eight recipes: the two oldest losses bare, four losses with a penalty that suits them, and the Wasserstein loss with
+# and without.
+
+# %%
+recipes = {
+    "minimax": ("minimax", []),
+    "non_saturating": ("non_saturating", []),
+    "non_saturating, r1": ("non_saturating", ["r1"]),
+    "hinge, r1": ("hinge", ["r1"]),
+    "least_squares, r1": ("least_squares", ["r1"]),
+    "wasserstein": ("wasserstein", []),
+    "wasserstein, wgan_gp": ("wasserstein", ["wgan_gp"]),
+    "relativistic, r1 + r2": ("relativistic", ["r1", "r2"]),
+}
+runs = {name: train_digits(*recipe) for name, recipe in recipes.items()}
+real = [probe.arrays(as_input(part.images)) for part in (held_out, digits.train.at_most(len(held_out)))]
+floor = quality(probe, *real)["frechet_distance"]
+
+# %%
+figure, axis = plt.subplots(figsize=(9, 4.5))
+distances = [judged["frechet_distance"] for _, judged in runs.values()]
+bars = axis.barh(list(runs), distances)
+errors = [judged["error_rate"] for _, judged in runs.values()]
+axis.bar_label(bars, [f" {d:.0f}; {e:.0%} errors" for d, e in zip(distances, errors)], fontsize=9)
+axis.axvline(floor, color="black", linestyle="--", label=f"floor: {floor:.1f}")
+axis.set(title=f"{IMAGES:,} images, one run each", ylabel="loss, penalties", xscale="log")
+axis.set(xlabel="Fréchet distance (lower is better)", xlim=(None, 5 * max(distances)))
+axis.invert_yaxis()
+axis.legend()
+plt.show()
+
+# %% [markdown]
+# And this is what they draw. Columns are the classes 0 to 9.
+
+# %%
+figure, axes = plt.subplots(2, 4, figsize=(13, 7))
+for axis, (name, (generator, _)) in zip(axes.flat, runs.items()):
+    axis.imshow(images.grid(images.to_uint8(generate(generator, 50)), columns=10), cmap="gray")
+    axis.set_title(name, fontsize=11)
+    axis.axis("off")
+figure.suptitle("The same latents and classes, 0 to 9 from left to right")
+figure.tight_layout()
+plt.show()
+
+# %% [markdown]
+# TEXT-DIGITS
+#
+# ## What to remember
+#
+# * What moves G is the slope of its loss. Where D is sure, `minimax` has none.
+# * Without a penalty, D grows steep, and G is thrown from mode to mode. A penalty on the slope of D is the cure, and
+#   matters more than the choice of the loss.
+# * R1 and R2 make D flat where the data and the fakes are, `wgan_gp` and `dragan` hold its slope near 1.
+# * `gan train --loss hinge --penalties r1 r2` chooses them on the command line; a loss of your own is a class of two
+#   methods.

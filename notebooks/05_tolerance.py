@@ -1,0 +1,581 @@
+# %% [markdown]
+# # Tolerance: how often may it be wrong?
+#
+# **Needs:** a laptop; no GPU, no network. The second half needs the package Babel, which `gan-reference[notebooks]`
+# brings along. **Takes:** about 5 minutes on two cores.
+#
+# **Afterwards you will know** how to measure an error rate and how sure one can be of it, how to choose a
+# tolerance, why looking often spoils the answer, how to stop a training that is good enough, what faults do to a
+# model, and how to let a release depend on all this. The first half does it with a GAN, the second half with a
+# classifier of text.
+
+# %%
+from importlib.util import find_spec
+
+from IPython import get_ipython
+
+if find_spec("gan") is None:  # as in Colab
+    get_ipython().run_line_magic("pip", "install --quiet gan-reference babel")
+
+# %% tags=["parameters"] quick={"PICTURES": 400, "LOOKS": 1, "CURVE": 40, "RELEASE": 200, "GATES": [0.05], "EPOCHS": 1}
+PICTURES = 4_000  # whose errors we count
+TRIALS = 20_000  # of the simulation
+STEPS = 200  # of the GAN from one look to the next
+LOOKS = 12  # looks at most
+CURVE = 500  # pictures for each point of the perturbation curve
+RELEASE = 800  # pictures of an evaluation before a release
+GATES = [0.05, 0.02, 0.002]  # tolerances of releases
+EPOCHS = 40  # of a text classifier at most
+
+# %%
+from gan import runtime
+
+print(runtime.start(seed=0))
+
+# %%
+import warnings
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+
+from gan import (
+    GAN,
+    build_discriminator,
+    build_generator,
+    generate,
+    load_classifier,
+    load_dataset,
+    load_generator,
+    metrics,
+    perturbation,
+)
+from gan.callbacks import ToleranceEarlyStopping
+from gan.classifier import Extractor
+from gan.evaluation import EVALUATION_SEED
+from gan.images import grid, to_uint8
+from gan.plot_style import STYLE
+from gan.tolerance import EXIT_STATUS, ErrorRate, samples_needed, verdict, wilson_bounds
+
+plt.rcParams.update(STYLE)
+
+# %% [markdown]
+# # First half: a GAN
+# ## An error rate is a count
+#
+# The shipped generator draws the digit that it is asked for. How often does it draw another one, or nothing that
+# can be read? A classifier that is nearly always right about real digits reads the pictures. An outcome is *wrong*
+# when it does not read what was asked for. The error rate is the number of wrong outcomes over the number of
+# outcomes.
+
+# %%
+generator = load_generator("mnist")
+classifier, _ = load_classifier("mnist-classifier")
+pictures = generate(generator, PICTURES, seed=0)
+asked = np.arange(PICTURES) % 10  # what `generate` asks for where one says nothing
+logits = Extractor(classifier).arrays(pictures)["logits"]
+wrong = np.asarray(metrics.wrong_outcomes(logits, asked))
+rate = ErrorRate(int(wrong.sum()), PICTURES)
+print(f"{rate.wrong} of {rate.n} are wrong: {rate.value:.2%}")
+
+# %% [markdown]
+# Here are some of the wrong ones. Some are bad drawings, and about some one may quarrel with the classifier. Its
+# own errors on real digits (about one in two hundred) are in the number, too.
+
+# %%
+some = np.flatnonzero(wrong)[:12]
+_, axes = plt.subplots(figsize=(11, 1.6))
+axes.imshow(grid(to_uint8(pictures[some]), columns=12)[..., 0], cmap="gray")
+axes.set_title(" ".join(f"{a}→{b}" for a, b in zip(asked[some], logits[some].argmax(axis=1))), loc="left")
+axes.set_xlabel("pictures that are read as another digit: asked → read")
+axes.set(xticks=[], yticks=[])
+axes.grid(False)
+plt.show()
+
+# %% [markdown]
+# ## How sure can one be?
+#
+# With other pictures another number would have come out. What we want to know is the *true* error rate, that of
+# endlessly many pictures. A confidence interval says where it may lie: one that is made like this holds the true
+# rate in 95 of 100 cases. We use Wilson's. The interval of the textbook, rate ± 1.96 standard errors, breaks down
+# where it matters: without a wrong outcome it says that the true rate is 0, even after ten pictures.
+
+# %%
+print("wrong  outcomes   textbook           Wilson")
+for count, n in ((0, 10), (0, 100), (0, 1_000), (1, 100)):
+    p = count / n
+    half = 1.96 * (p * (1 - p) / n) ** 0.5
+    low, high = ErrorRate(count, n).interval
+    print(f"{count:5d}  {n:8d}   {p - half:6.2%} to {p + half:6.2%}   {low:6.2%} to {high:6.2%}")
+
+# %% [markdown]
+# More pictures make the interval narrower, but slowly: for half the width one needs four times as many.
+
+# %%
+n = np.unique(np.geomspace(20, PICTURES, 60).astype(int))
+so_far = wrong.cumsum()[n - 1] / n
+low, high = wilson_bounds(so_far, n, np.sqrt)
+plt.figure(figsize=(8, 3.2))
+plt.fill_between(n, 100 * np.maximum(low, 0), 100 * high, alpha=0.25, label="Wilson 95 % interval")
+plt.plot(n, 100 * so_far, label="error rate so far")
+plt.axhline(2, color="black", linestyle=":", label="a tolerance of 2 %")
+plt.xscale("log")
+plt.ylim(0, 12)
+plt.xlabel("pictures that were read")
+plt.ylabel("wrong (%)")
+plt.title("The same generator, known better and better")
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# ## Choosing a tolerance
+#
+# The *tolerance* is the error rate that one accepts. It is a decision, not a measurement: what does a wrong outcome
+# cost, and who bears it? It is made **before** one looks at the numbers; who chooses it afterwards can always
+# choose one that fits.
+#
+# The interval gives the verdict, not the rate alone. *within*: the upper end is at or below the tolerance.
+# *exceeded*: the lower end is above. Otherwise *undecided*, and `samples_needed` says how many fresh outcomes would
+# decide, should the rate stay the same.
+
+# %%
+print(f"error rate {rate.value:.2%}, interval {rate.interval[0]:.2%} to {rate.interval[1]:.2%}")
+for tolerance in (0.05, 0.02, 0.01, 0.005, 0.001):
+    needed = samples_needed(rate, tolerance)
+    answer = verdict(rate, tolerance)
+    print(f"tolerance {tolerance:.1%}: {answer:9s}  decided by {needed or 'no sample in reach'}")
+
+# %% [markdown]
+# A tolerance close to the true rate costs many samples, and one just at it can never be decided. So leave room
+# between what you can reach and what you promise.
+
+# %%
+truth = np.linspace(0.1, 5, 197)
+needed = [samples_needed(ErrorRate(round(1e6 * percent / 100), 10**6), 0.02) or np.nan for percent in truth]
+plt.figure(figsize=(8, 3))
+plt.semilogy(truth, needed)
+plt.axvline(2, color="black", linestyle=":", label="the tolerance, 2 %")
+plt.xlabel("true error rate (%)")
+plt.ylabel("outcomes that decide")
+plt.title("What it costs to decide about a tolerance of 2 %")
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# ## Looking often destroys confidence
+#
+# A 95 % interval is made for one look. During training one looks again and again, and stops as soon as the upper
+# end is within the tolerance. Luck then has many chances. The simulation takes a model that is **exactly** at the
+# tolerance, so it should hardly ever be called *within*: 1,000 fresh outcomes for each look.
+
+# %%
+TRUE = TOLERANCE = 0.02
+looks = 20
+chance = np.random.default_rng(0)
+observed = chance.binomial(1_000, TRUE, size=(TRIALS, looks)) / 1_000
+_, upper = wilson_bounds(observed, 1_000, np.sqrt)
+stopped = np.logical_or.accumulate(upper <= TOLERANCE, axis=1)  # within at this look, or at one before
+_, fresh = wilson_bounds(chance.binomial(1_000, TRUE, size=TRIALS) / 1_000, 1_000, np.sqrt)
+confirmed = stopped & (fresh <= TOLERANCE)[:, None]
+plt.figure(figsize=(8, 3.2))
+plt.plot(range(1, looks + 1), 100 * stopped.mean(axis=0), "o-", label="stop at the first look that is within")
+plt.plot(range(1, looks + 1), 100 * confirmed.mean(axis=0), "s-", label="and confirm once, on fresh outcomes")
+plt.xlabel("looks")
+plt.ylabel("called within (%)")
+plt.title("A model that is just at the tolerance, and how often it passes")
+plt.legend()
+plt.show()
+for k in (1, 5, 20):
+    print(f"{k:2d} looks: {stopped[:, k - 1].mean():.1%} pass, confirmed {confirmed[:, k - 1].mean():.1%}")
+
+# %% [markdown]
+# So a look during training only *nominates* a model. The verdict is given once, on outcomes that nobody looked at
+# before. That is how `gan train --tolerance` and the rest of this notebook do it.
+
+# %% [markdown]
+# ## Stopping a training that is good enough
+#
+# `ToleranceEarlyStopping` is a Keras callback. It stops when the upper end of the interval reaches the target, or
+# when nothing has improved for some looks (`patience`), and says which. While training, a small classifier reads
+# the pictures (`mnist-probe`). Another one gives the verdict, on pictures of a seed that training never uses: the
+# same network should not both choose and judge.
+
+# %%
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # where MNIST is not at hand, 5,000 digits that always are take its place
+    digits = load_dataset("mnist")
+probe, _ = load_classifier("mnist-probe")
+model = GAN(build_generator(digits.image_shape, 64, 10), build_discriminator(digits.image_shape, 10), seed=0)
+adam = [keras.optimizers.Adam(2e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
+judge = metrics.ErrorRate(lambda fakes: probe(fakes, training=False))
+model.compile(*adam, penalties=["r1"], metrics=[judge], steps_per_execution=10)
+stop = ToleranceEarlyStopping("val_error_rate_upper", "min", target=0.05, patience=5)
+history = model.fit(
+    digits.train.batches(32, steps=STEPS * LOOKS),
+    epochs=LOOKS,
+    steps_per_epoch=STEPS,
+    validation_data=digits.validation.at_most(1_000).in_order(250),
+    callbacks=[stop],
+    shuffle=False,
+    verbose=0,
+).history
+print(digits.name, "; nominated:", stop.stopped_by == "target")
+
+# %%
+averaged = model.generator_ema
+judged = perturbation.generator_error_rate(averaged, classifier, PICTURES // 2, seed=EVALUATION_SEED)
+print(f"verdict on {judged.n} fresh pictures: {judged.value:.2%}, {verdict(judged, 0.05)}")
+seen = 32 * STEPS * np.arange(1, len(history["val_error_rate"]) + 1)
+plt.figure(figsize=(8, 3.2))
+plt.plot(seen, [100 * r for r in history["val_error_rate"]], "o-", label="error rate at each look")
+plt.plot(seen, [100 * r for r in history["val_error_rate_upper"]], "--", label="upper end: what is watched")
+plt.axhline(5, color="black", linestyle=":", label="target")
+ends = np.abs(np.array([judged.interval]).T - judged.value)
+plt.errorbar(seen[-1] * 1.03, 100 * judged.value, 100 * ends, fmt="rs", capsize=4, label="verdict")
+plt.yscale("log")
+plt.xlabel("images seen")
+plt.ylabel("wrong (%)")
+plt.title("A training that ends when it is good enough")
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# The verdict may differ from the nomination. Then one trains on, or chooses a stricter target for the nomination,
+# and judges again **with another seed**.
+
+# %% [markdown]
+# ## What faults do: perturbation curves
+#
+# A model is used under other conditions than it was made in: its weights are rounded to save memory, or its inputs
+# are noisy. A perturbation curve is the error rate against the severity of such a fault.
+
+# %%
+FAULTS = {"weight_noise": [0.1, 0.2, 0.3, 0.5], "latent_noise": [0.5, 1, 2], "float16": [1], "int8": [1]}
+
+
+def show_curve(points, titles, figure=(11, 3.2)):
+    """A panel for each fault: the error rate with its interval, from no fault on."""
+    faults = [fault for fault in dict.fromkeys(p.fault for p in points) if fault in titles]
+    _, axes = plt.subplots(1, len(faults), figsize=figure, sharey=True)
+    for axis, fault in zip(np.atleast_1d(axes), faults):
+        mine = [points[0], *(p for p in points if p.fault == fault)]
+        value = 100 * np.array([p.rate.value for p in mine])
+        low, high = 100 * np.array([p.rate.interval for p in mine]).T
+        axis.errorbar([p.severity for p in mine], value, [value - low, high - value], fmt="o-", capsize=4)
+        axis.set_title(fault)
+        axis.set_xlabel(titles[fault])
+    np.atleast_1d(axes)[0].set_ylabel("wrong (%)")
+    plt.show()
+
+
+points = perturbation.generator_curve(generator, classifier, CURVE, faults=list(FAULTS), severities=FAULTS)
+of_weights, of_latents = "noise / spread of the weights", "noise added to latents of spread 1"
+show_curve(points, {"weight_noise": of_weights, "latent_noise": of_latents})
+for point in points:
+    if point.fault in ("none", "float16", "int8"):
+        print(f"{point.fault:8s} {point.rate.value:.2%}")
+
+# %% [markdown]
+# Rounding the weights to eight bits changes hardly anything here; noise on them does. Latents may be far from those
+# of training before it shows. So this generator may be shipped with small weights, within the same tolerance.
+
+# %% [markdown]
+# ## Letting a release depend on it
+#
+# `gan evaluate --tolerance` ends with an exit status: 0 within, 3 exceeded, 4 undecided (2 is bad input). A release
+# script needs no more than that:
+#
+# ```sh
+# gan evaluate runs/new --tolerance 0.02 && cp -r runs/new released/     # copied only when it is within
+# ```
+#
+# We run it here on the 5,000 digits that are always at hand. For a generator the verdict asks for one thing more
+# than few errors: `coverage`, at least four fifths of that of real pictures. Ten good digits, repeated for ever,
+# make no errors and are no generator.
+
+# %%
+import json
+import subprocess
+import sys
+
+options = ["--dataset", "mnist5k", "--num", str(RELEASE), "--json", "--tolerance"]
+for tolerance in GATES:
+    command = [sys.executable, "-m", "gan", "evaluate", "mnist", *options, str(tolerance)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    report = json.loads(done.stdout)
+    lower, upper = (report["metrics"][f"error_rate_{end}"]["value"] for end in ("lower", "upper"))
+    numbers = f"interval {lower:.2%} to {upper:.2%}"
+    print(f"tolerance {tolerance:.1%}: {numbers}, {report['verdict']}, exit status {done.returncode}")
+
+# %% [markdown]
+# From Python the same table is `EXIT_STATUS`, for any model that one can count the errors of. The second half uses
+# it.
+
+# %%
+print(EXIT_STATUS)
+
+# %% [markdown]
+# # Second half: a classifier of text
+#
+# Nothing of this is about pictures. Now a small network tells from a single name which language it is in:
+# *Germania* is Italian, *Niemcy* is Polish. Babel carries the names of countries, languages and currencies in many
+# languages, as collected by the project CLDR. We take twelve languages that are written in Latin letters, so that
+# the script does not give them away.
+#
+# We promise to be wrong about **at most one name in five**, and promise it now, before anything is measured.
+# Guessing is wrong eleven times in twelve.
+
+# %%
+import collections
+import hashlib
+import re
+import unicodedata
+
+import babel
+import tensorflow as tf
+from keras import layers
+
+LANGUAGES = ["cs", "de", "en", "es", "fi", "fr", "hu", "it", "nl", "pl", "sv", "tr"]
+TOLERANCE = 0.20
+
+
+def normal(name):
+    """A name in small letters, without what stands in brackets, figures and signs."""
+    name = re.sub(r"\([^)]*\)|\[[^\]]*\]", " ", unicodedata.normalize("NFC", name).lower())
+    name = name.replace("\u0307", "")  # the dot that a small letter keeps of the Turkish capital İ
+    return " ".join("".join(letter if letter.isalpha() else " " for letter in name).split())
+
+
+def entry(kind, code):
+    """What it names: a country with its currencies (US: USD, USN), or a language with its dialects."""
+    return "language " + re.split("[_-]", code)[0] if kind == "languages" else "country " + code[:2]
+
+
+# %% [markdown]
+# A name may be there several times: in several languages, or as a name of several entries. We collect both.
+
+# %%
+languages_of, entries_of = collections.defaultdict(set), collections.defaultdict(set)
+for language in LANGUAGES:
+    for kind in ("territories", "languages", "currencies"):
+        for code, name in getattr(babel.Locale(language), kind).items():
+            if len(normal(name)) >= 3:
+                languages_of[normal(name)].add(language)
+                entries_of[normal(name)].add(entry(kind, code))
+for word in ("germania", "niemcy", "allemagne", "angola"):
+    print(f"{word:10s} {', '.join(sorted(languages_of[word]))}")
+
+# %% [markdown]
+# ## Names without a right answer
+#
+# *angola* is the same in many languages. Asked for its language, there is no single right answer. Suppose that each
+# pair of a name and a language were an example. Of *k* examples with the same name, at most one can be answered
+# right, so even the best model that there can be has an error rate. It can be counted without any model:
+
+# %%
+pairs = sum(map(len, languages_of.values()))
+shared = {word for word, found in languages_of.items() if len(found) > 1}
+print(f"{len(languages_of):,} different names, {len(shared):,} of them in several languages: {pairs:,} pairs")
+print(f"unavoidable error rate, were all pairs kept: {1 - len(languages_of) / pairs:.1%}")
+print("such as:", ", ".join(sorted(shared)[::120]))
+
+# %% [markdown]
+# No training removes these errors, so they would only hide what the model can do. We leave the shared names out of
+# training and of the verdict, and come back to them at the end. **The promise is about names that belong to one of
+# the twelve languages only**, and it has to be read with these words. (Some of what is left cannot be told by
+# anybody either. That stays in the number.)
+#
+# ## Split by entry, not by name
+#
+# *Germania* and *Germany* are names of the same country. Were one of them in the training set and the other in the
+# test set, the model would have seen nearly the answer. So whole **entries** are dealt out: all names of a country
+# and of its currencies are on the same side, and so are all names of a language. (A few names belong to entries of
+# two sides, and are left out.)
+
+
+# %%
+def side(entry):
+    """Where an entry belongs: 60, 20 and 20 of a hundred. By a hash, so that it never changes."""
+    number = int(hashlib.sha256(f"tolerance {entry}".encode()).hexdigest(), 16) % 100
+    return "train" if number < 60 else "validation" if number < 80 else "test"
+
+
+examples = {"train": [], "validation": [], "test": []}
+for word in sorted(set(languages_of) - shared):
+    sides = {side(entry) for entry in entries_of[word]}
+    if len(sides) == 1:
+        examples[sides.pop()].append((word, LANGUAGES.index(min(languages_of[word]))))
+words = {name: np.array([word for word, _ in found]) for name, found in examples.items()}
+labels = {name: np.array([label for _, label in found]) for name, found in examples.items()}
+data = {name: tf.data.Dataset.from_tensor_slices((words[name], labels[name])) for name in examples}
+print({name: len(found) for name, found in examples.items()})
+for word, label in examples["train"][:: len(examples["train"]) // 5]:
+    print(f"  {LANGUAGES[label]}  {word}")
+
+# %% [markdown]
+# ## Three models, from small to large
+#
+# Each takes a name as a string. `TextVectorization` inside the model makes numbers of its letters, so the model can
+# be saved and used as it is. The first one looks at *which* letters there are, not at their order. The others look
+# at pieces of two to five letters: `ski`, `land`, `sch`. The larger one knows more pieces, and has to do without
+# some of them at every step (dropout), so that it does not rely on a few.
+
+# %%
+letters = layers.TextVectorization(standardize=None, split="character", output_sequence_length=40)
+letters.adapt(words["train"])
+
+
+def which_letters():
+    """The mean of what is learnt about each letter."""
+    x = name = keras.Input((), dtype="string")
+    x = layers.Embedding(letters.vocabulary_size(), 32, mask_zero=True)(letters(x))
+    x = layers.Dense(64, activation="relu")(layers.GlobalAveragePooling1D()(x))
+    return keras.Model(name, layers.Dense(len(LANGUAGES))(x))
+
+
+def pieces(filters, dropout):
+    """How strongly each of `filters` pieces of every length shows anywhere in the name."""
+    x = name = keras.Input((), dtype="string")
+    x = layers.Embedding(letters.vocabulary_size(), 32)(letters(x))
+    found = [layers.Conv1D(filters, length, padding="same", activation="relu")(x) for length in (2, 3, 4, 5)]
+    x = layers.Concatenate()([layers.GlobalMaxPooling1D()(piece) for piece in found])
+    return keras.Model(name, layers.Dense(len(LANGUAGES))(layers.Dropout(dropout)(x)))
+
+
+# %% [markdown]
+# `ClassifierErrorRate` is a Keras metric. It adds the error rate and the ends of its interval to the logs, and
+# `ToleranceEarlyStopping` watches the upper end on the validation names. Choosing uses the validation names again
+# and again, so a nomination is worth less than it seems. We therefore ask for more there than we promise: the
+# target is two points below the tolerance.
+
+
+# %%
+def trained(model):
+    """Trains a model until it is nominated, or nothing improves; returns the rule and the best logs."""
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    watched = [metrics.ClassifierErrorRate()]
+    model.compile(keras.optimizers.Adam(2e-3), loss, metrics=watched, jit_compile=False)
+    rule = ToleranceEarlyStopping("val_error_rate_upper", "min", target=TOLERANCE - 0.02, patience=6)
+    batches = data["train"].shuffle(len(words["train"]), seed=0).batch(64)
+    held_out = data["validation"].batch(500)
+    model.fit(batches, validation_data=held_out, epochs=EPOCHS, callbacks=[rule], shuffle=False, verbose=0)
+    return rule
+
+
+keras.utils.set_random_seed(0)
+candidates = {"which letters": which_letters(), "32 pieces": pieces(32, 0.2), "192 pieces": pieces(192, 0.5)}
+nominated = None
+for name, model in candidates.items():
+    print(f"{name}, {model.count_params():,} weights")
+    rule = trained(model)
+    rate = perturbation.error_rate(model, (words["validation"], labels["validation"]))
+    low, high = rate.interval
+    print(f"    validation: {rate.value:.1%} wrong ({low:.1%} to {high:.1%})")
+    nominated = name
+    if rule.stopped_by == "target":
+        break
+
+# %% [markdown]
+# ## The verdict, once
+#
+# The first model that reached the target is nominated (or, should none have reached it, the last one). Now, and
+# only now, we look at the test names.
+
+# %%
+model = candidates[nominated]
+test = (words["test"], labels["test"])
+rate = perturbation.error_rate(model, test)
+answer = verdict(rate, TOLERANCE)
+print(f"{nominated}: {rate.wrong} of {rate.n} test names wrong: {rate.value:.1%}")
+print(f"interval {rate.interval[0]:.1%} to {rate.interval[1]:.1%}, tolerance {TOLERANCE:.0%}: {answer}")
+print(f"a release script would end with exit status {EXIT_STATUS[answer]}")
+
+# %% [markdown]
+# One could also let the model keep silent about what it is unsure of. Its answers would be better then, but it
+# would be another promise: so many are answered, and of these so many are wrong. Ours is about every name.
+#
+# ## Where it goes wrong
+#
+# One number for all hides who bears the errors. In the table each row is a true language. Below it, each language
+# has an interval of its own, which is wider, because it is about fewer names. A promise for *every* language would
+# have to be judged by these.
+
+# %%
+answers = np.asarray(model(tf.constant(words["test"]), training=False)).argmax(axis=1)
+table = np.zeros((len(LANGUAGES), len(LANGUAGES)), int)
+np.add.at(table, (labels["test"], answers), 1)
+_, axis = plt.subplots(figsize=(7.5, 6.5))
+shown = axis.imshow(100 * table / np.maximum(table.sum(axis=1, keepdims=True), 1), cmap="Blues")
+for (row, column), count in np.ndenumerate(table):
+    axis.text(column, row, count or "", ha="center", va="center", color="white" if row == column else "black")
+axis.set_xticks(range(len(LANGUAGES)), LANGUAGES)
+axis.set_yticks(range(len(LANGUAGES)), LANGUAGES)
+axis.set_xlabel("answer")
+axis.set_ylabel("true language")
+axis.set_title("Test names by true language and answer")
+axis.grid(False)
+plt.colorbar(shown, label="share of the row (%)")
+plt.show()
+
+# %%
+rates = [ErrorRate(int(row.sum() - row[i]), int(row.sum())) for i, row in enumerate(table)]
+value = 100 * np.array([r.value for r in rates])
+low, high = 100 * np.array([r.interval for r in rates]).T
+order = value.argsort()
+plt.figure(figsize=(8, 3.4))
+ends = [(value - low)[order], (high - value)[order]]
+plt.errorbar(range(len(LANGUAGES)), value[order], ends, fmt="o", capsize=4)
+plt.axhline(100 * TOLERANCE, color="black", linestyle=":", label="the tolerance for all together")
+plt.xticks(range(len(LANGUAGES)), [f"{LANGUAGES[i]}\n{rates[i].n}" for i in order])
+plt.xlabel("true language, and how many test names")
+plt.ylabel("wrong (%)")
+plt.title("Error rate of each language, with its 95 % interval")
+plt.legend()
+plt.show()
+wrong = np.flatnonzero(answers != labels["test"])
+for i in wrong[:: max(1, len(wrong) // 8)]:
+    print(f"{words['test'][i]:28s} is {LANGUAGES[labels['test'][i]]}, read as {LANGUAGES[answers[i]]}")
+
+# %% [markdown]
+# ## Typos
+#
+# People mistype. `typos` is a fault of text, as noise is one of pictures: so many of the letters are left out,
+# doubled, swapped, or replaced by another one. Faults of the weights are the same as for a GAN.
+
+# %%
+TYPOS = {"typos": [0.02, 0.05, 0.1, 0.2], "weight_noise": [0.25, 0.5, 1], "int8": [1]}
+curve = perturbation.classifier_curve(model, test, faults=list(TYPOS), severities=TYPOS)
+show_curve(curve, {"typos": "share of mistyped letters", "weight_noise": of_weights})
+for point in (curve[0], curve[-1]):
+    print(f"fault {point.fault}: {point.rate.value:.1%}")
+for share in TYPOS["typos"]:
+    draws = [perturbation.error_rate(model, test, typos=share, seed=seed).value for seed in range(3)]
+    print(f"{share:4.0%} of the letters mistyped: {', '.join(f'{drawn:.1%}' for drawn in draws)}")
+
+# %% [markdown]
+# The three numbers of a line are three draws of the slips: they speak of other slips, while the interval in the
+# plot speaks of other names. Where the curve crosses the tolerance, the promise ends: it holds for carefully typed
+# names, and should say so.
+#
+# ## And the shared names?
+#
+# Those of the test entries, which the model has never seen. Here an answer is right when the name exists in that
+# language. This is another question with another error rate, so it stands apart from the verdict.
+
+# %%
+open_to_many = sorted(word for word in shared if {side(entry) for entry in entries_of[word]} == {"test"})
+answers = np.asarray(model(tf.constant(open_to_many), training=False)).argmax(axis=1)
+wrong = sum(LANGUAGES[a] not in languages_of[word] for word, a in zip(open_to_many, answers))
+rate = ErrorRate(wrong, len(open_to_many))
+low, high = rate.interval
+print(f"{rate.n} shared names, {rate.value:.1%} answered with a language that does not have them")
+print(f"interval {low:.1%} to {high:.1%}")
+
+# %% [markdown]
+# ## What to take home
+#
+# * An error rate without a count and an interval is half a number.
+# * Choose the tolerance first, from what an error costs; leave room between what you reach and what you promise.
+# * Looks during training nominate. The verdict is given once, on fresh outcomes.
+# * Split by what must not leak, count what nobody can get right, and say what the promise is about.
+# * A release can depend on an exit status.

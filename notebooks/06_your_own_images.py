@@ -1,0 +1,345 @@
+# %% [markdown]
+# # Your own images: a folder, another size, colour, little data
+#
+# **Needs:** a laptop; no GPU, no network, no pictures: the notebook draws its own. **Takes:** about 5 minutes on
+# two cores.
+#
+# **Afterwards you will know** how to train on a folder of pictures of your own, what happens to a damaged file, how
+# to see that a discriminator has learnt a small set by heart, how much augmentation helps against that, and how to
+# sample from the run.
+
+# %%
+from importlib.util import find_spec
+
+from IPython import get_ipython
+
+if find_spec("gan") is None:  # as in Colab
+    get_ipython().run_line_magic("pip", "install --quiet gan-reference")
+
+# %% tags=["parameters"] quick={"PICTURES": 240, "LITTLE": 64, "IMAGES": 640, "INTERVALS": 2, "SAMPLES": 48}
+PICTURES = 1_600  # that are drawn into the folder, half of each class
+LITTLE = 100  # pictures of the small data set
+IMAGES = 40_000  # that each training sees
+INTERVALS = 20  # in which each training is divided: after each one we look
+SAMPLES = 500  # pictures for each number about samples
+
+# %%
+from gan import runtime
+
+print(runtime.start(seed=0))
+
+# %%
+import csv
+import warnings
+from pathlib import Path
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+from PIL import Image, ImageDraw
+from rich.console import Console
+
+from gan import GAN, Dataset, InputError, build_discriminator, build_generator, load_dataset, train
+from gan.augment import get as get_augmentation
+from gan.checkpoints import load_generator
+from gan.classifier import as_input
+from gan.config import DataConfig, ModelConfig, OptimizationConfig, TrainConfig
+from gan.images import grid, to_uint8
+from gan.metrics import copied_share, nearest_neighbours
+from gan.plot_style import STYLE
+from gan.sampling import generate
+
+plt.rcParams.update(STYLE)
+
+# %% [markdown]
+# ## A folder of pictures
+#
+# You would bring your own. Ours are drawn: fish in water, and flowers in a meadow. Every picture is another one:
+# place, size and colours are drawn by lot. So there is something to see when it works: a fish has its eye in the
+# head and its tail at the other end, whatever its colour.
+
+
+# %%
+def fish(pen, rng):
+    """A fish that swims in water, to the left or to the right."""
+    pen.rectangle([0, 0, 240, 160], fill=tuple(rng.integers((10, 70, 130), (50, 130, 220)).tolist()))
+    (x, y), (length, height) = rng.uniform((90, 60), (150, 100)), rng.uniform((45, 22), (65, 38))
+    colour = tuple(rng.integers((200, 60, 0), (256, 210, 70)).tolist())
+    head = rng.choice([-1, 1])
+    tail = x - 0.8 * head * length
+    pen.polygon([(tail, y), (tail - 36 * head, y - 30), (tail - 36 * head, y + 30)], fill=colour)
+    pen.ellipse([x - length, y - height, x + length, y + height], fill=colour)
+    eye = x + 0.55 * head * length
+    pen.ellipse([eye - 12, y - 18, eye + 12, y + 6], fill="white")
+    pen.ellipse([eye - 6, y - 12, eye + 6, y], fill="black")
+
+
+def flower(pen, rng):
+    """A flower of six petals on its stem, in a meadow."""
+    pen.rectangle([0, 0, 240, 160], fill=tuple(rng.integers((80, 150, 50), (150, 200, 90)).tolist()))
+    x, y, size = rng.uniform((70, 55, 15), (170, 85, 22))
+    pen.line([x, y, x + rng.uniform(-20, 20), 160], fill=(20, 90, 20), width=10)
+    colour = tuple(rng.integers((190, 40, 120), (256, 130, 256)).tolist())
+    for angle in rng.uniform(0, np.pi / 3) + np.arange(6) * np.pi / 3:
+        at = x + 1.6 * size * np.cos(angle), y + 1.6 * size * np.sin(angle)
+        pen.ellipse([at[0] - size, at[1] - size, at[0] + size, at[1] + size], fill=colour)
+    pen.ellipse([x - size, y - size, x + size, y + size], fill=(250, 220, 40))
+
+
+# %% [markdown]
+# One sub-folder for each class, and that is all. The files may be PNG, JPEG and many others, and of any size. Ours
+# are 240 pixels wide and 160 high, half of them PNG and half of them JPEG.
+
+# %%
+for number in range(PICTURES):
+    kind, draw = [("fish", fish), ("flower", flower)][number % 2]
+    file = Path("pictures") / kind / f"{number:04d}.{'png' if number % 4 < 2 else 'jpg'}"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.new("RGB", (240, 160))
+    draw(ImageDraw.Draw(picture), np.random.default_rng([0, number]))
+    picture.save(file)
+
+for folder in sorted(Path("pictures").iterdir()):
+    print(folder, len(list(folder.iterdir())), "files, such as", sorted(f.name for f in folder.iterdir())[0])
+
+# %% [markdown]
+# ## Loading it, with a damaged file in it
+#
+# Real folders have damaged files. We cut one in two. `load_dataset` leaves it out and names it in a warning. More
+# than one in a hundred (`corrupt_share`) would be refused, since something must be wrong with the folder then.
+#
+# `image_size` is height and width. Each picture is scaled until it covers that size, and its middle is cut out.
+
+# %%
+damaged = sorted(Path("pictures/fish").iterdir())[3]
+whole = damaged.read_bytes()
+damaged.write_bytes(whole[: len(whole) // 2])
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    dataset = load_dataset("./pictures", image_size=(32, 48))
+print("warning:", *(warning.message for warning in caught))
+
+try:
+    load_dataset("./pictures", image_size=(32, 48), corrupt_share=0.0)
+except InputError as error:
+    print("refused:", error)
+
+damaged.unlink()  # so that nobody is warned again
+
+# %% [markdown]
+# The data set has three splits. Which picture is held out depends on its content, not on its name: a picture never
+# changes sides because somebody renamed the files.
+
+# %%
+print("height, width, channels:", dataset.image_shape, "; classes:", dataset.class_names)
+print(", ".join(f"{len(getattr(dataset, s))} {s}" for s in ("train", "validation", "test")))
+
+
+def show(axes, pictures, title, columns=12):
+    """Pictures as a grid: uint8 [N, H, W, C]."""
+    axes.imshow(grid(pictures, columns=columns))
+    axes.set_title(title)
+    axes.axis("off")
+
+
+_, axes = plt.subplots(figsize=(11, 2.6))
+show(axes, dataset.train.images[:36], "Training pictures, as the network sees them: 32 x 48 pixels in colour")
+plt.show()
+
+# %% [markdown]
+# ## Training
+#
+# `train` takes the folder and writes a run folder. The networks follow the size: they halve 32 x 48 three times,
+# down to 4 x 6. In a terminal this cell would be
+#
+# ```sh
+# gan train --dataset ./pictures --image-size 32x48 --augment translation --images 40000 --output runs/pictures
+# ```
+
+# %%
+config = TrainConfig(
+    data=DataConfig(dataset="./pictures", image_size="32x48"),
+    model=ModelConfig(augment=("translation",)),
+    optimization=OptimizationConfig(images=IMAGES),
+    eval_every=IMAGES // INTERVALS,
+)
+run = train(config, output="runs/pictures", console=Console(quiet=True))
+print(f"{run.images:,} images in {run.seconds:.0f} s; in the folder:")
+print(*sorted(path.name for path in run.folder.iterdir()))
+
+# %% [markdown]
+# The run folder holds a grid of the same twenty pictures for each interval. Here are the first, one from the way,
+# and the last. A row is a class: fish above, flowers below.
+
+# %%
+grids = sorted(run.samples.parent.glob("*.png"))
+_, axes = plt.subplots(3, 1, figsize=(11, 6.5))
+for axis, file in zip(axes, [grids[0], grids[len(grids) // 4], grids[-1]]):
+    axis.imshow(Image.open(file))
+    axis.set_title(f"after {int(file.stem):,} images")
+    axis.axis("off")
+plt.tight_layout()
+plt.show()
+
+# %% [markdown]
+# `log.csv` has a row for each interval. The mean logits of real and of generated pictures say how the game stands:
+# D wants them apart, G wants them together. Neither should run away.
+
+# %%
+with (run.folder / "log.csv").open() as file:
+    rows = list(csv.DictReader(file))
+seen = [int(row["images"]) for row in rows]
+plt.figure(figsize=(8, 3))
+for name, label in (("real_score", "real pictures"), ("fake_score", "generated pictures")):
+    plt.plot(seen, [float(row[name]) for row in rows], label=label)
+plt.xlabel("images seen")
+plt.ylabel("mean logit of D")
+plt.title("What D thinks of training pictures and of generated ones")
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# ## Sampling from the run
+#
+# A run folder is a checkpoint. Ask for as many pictures of a class as you like; picture 7 of seed 0 is always the
+# same. In a terminal: `gan sample runs/pictures --num 24 --label 0 --out fish.png`.
+
+# %%
+generator = load_generator(run.folder)
+_, axes = plt.subplots(2, 1, figsize=(11, 4))
+for label, (axis, name) in enumerate(zip(axes, dataset.class_names)):
+    drawn = to_uint8(generate(generator, 24, seed=1, labels=label))
+    show(axis, drawn, f"labels={label}: {name}")
+plt.show()
+
+# %% [markdown]
+# Does it draw new pictures, or does it copy? Below each generated picture stands the training picture that is
+# nearest to it, pixel by pixel. The same place and pose is no wonder with so simple a subject; the same picture
+# would be.
+#
+# `copied_share` puts a number on it, with an interval: 0 says that nothing is copied, 1 that everything is.
+
+
+# %%
+fakes = generate(generator, SAMPLES, seed=2)
+near = nearest_neighbours(fakes[:12], as_input(dataset.train.images)).index
+_, axes = plt.subplots(figsize=(11, 2.2))
+pairs = np.concatenate([to_uint8(fakes[:12]), dataset.train.images[near]])
+show(axes, pairs, "Generated pictures (above) and the nearest training pictures (below)")
+plt.show()
+copied = copied_share(fakes, as_input(dataset.train.images), as_input(dataset.test.images)).values()
+print("copied share: {:.2f} ({:.2f} to {:.2f})".format(*copied))
+
+# %% [markdown]
+# ## Little data
+#
+# Now we pretend to have a small set only. D then has an easy way out: it learns the few real pictures by heart. It
+# recognises *these* pictures instead of learning what pictures look like, and so it has nothing to teach any more.
+#
+# One can measure that with pictures that D has never seen. As long as D judges by what pictures look like, it gives
+# real pictures the same logits whether it was trained on them or not. When the two come apart, it has learnt by
+# heart. (This is overfitting, as of any classifier.) The callback below looks after each interval.
+
+# %%
+small = dataset.train.at_most(LITTLE)
+unseen = dataset.test
+
+
+class RealLogits(keras.callbacks.Callback):
+    """Mean logits of D: of the pictures it is trained on, of unseen ones, and of generated ones."""
+
+    def on_train_begin(self, logs=None):
+        self.rows = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        discriminator = self.model.discriminator
+        trained, fresh = (np.asarray(discriminator([as_input(s.images), s.labels])) for s in (small, unseen))
+        fake = generate(self.model.generator, len(unseen), seed=3)
+        made = np.asarray(discriminator([fake, np.arange(len(fake)) % 2]))
+        self.rows.append([trained.mean(), fresh.mean(), made.mean()])
+
+
+print(f"{len(small)} pictures to train on, {len(unseen)} that stay unseen")
+
+# %% [markdown]
+# The same training twice: once as it is, once with augmentation. Augmentation changes what D sees, **real and
+# generated pictures alike**, each time anew: it moves them (`translation`), makes them brighter or darker
+# (`brightness`), and covers a part (`cutout`). Because the generated pictures pass through it as well, the
+# generator does not learn to draw moved or covered pictures. (Changing the real pictures only would teach it just
+# that.)
+
+
+# %%
+def trained_on_little(names):
+    """A GAN that was trained on the small set with these augmentations, and the logits on the way."""
+    keras.utils.set_random_seed(0)
+    nets = build_generator(dataset.image_shape, 64, 2), build_discriminator(dataset.image_shape, 2)
+    model = GAN(*nets, augment=get_augmentation(names), seed=0)
+    adam = [keras.optimizers.Adam(2e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
+    model.compile(*adam, penalties=["r1"])
+    watch, steps = RealLogits(), IMAGES // INTERVALS // 32
+    data = small.batches(32, steps=steps * INTERVALS)
+    model.fit(data, epochs=INTERVALS, steps_per_epoch=steps, callbacks=[watch], shuffle=False, verbose=0)
+    return model, np.array(watch.rows)
+
+
+ways = {"as it is": [], "with augmentation": ["brightness", "translation", "cutout"]}
+trained = {way: trained_on_little(names) for way, names in ways.items()}
+
+# %%
+_, axes = plt.subplots(1, 2, figsize=(11, 3.4), sharey=True)
+clock = IMAGES / INTERVALS * np.arange(1, INTERVALS + 1)
+for axis, (way, (_, rows)) in zip(axes, trained.items()):
+    for column, label in enumerate(("real, trained on", "real, unseen", "generated")):
+        axis.plot(clock, rows[:, column], label=label)
+    axis.set_title(f"{LITTLE} pictures, {way}")
+    axis.set_xlabel("images seen")
+    axis.legend()
+axes[0].set_ylabel("mean logit of D")
+plt.show()
+for way, (_, rows) in trained.items():
+    apart = rows[-1, 0] - rows[-1, 1]
+    print(f"{way:18s} trained on {rows[-1, 0]:6.2f}, unseen {rows[-1, 1]:6.2f}: {apart:.2f} apart")
+
+# %% [markdown]
+# Where the curve of the unseen pictures leaves that of the trained ones and goes down to the generated ones, D
+# takes real pictures for generated ones, only because it does not know them. With augmentation the two stay closer.
+#
+# And the pictures? Look at them, and look at how near they come to the training pictures.
+
+# %%
+_, axes = plt.subplots(2, 1, figsize=(11, 4))
+for axis, (way, (model, _)) in zip(axes, trained.items()):
+    fakes = generate(model.generator_ema, SAMPLES, seed=4)
+    show(axis, to_uint8(fakes[:24]), f"{LITTLE} pictures, {way}")
+    held_out = dataset.test.at_most(LITTLE)
+    copied = copied_share(fakes, as_input(small.images), as_input(held_out.images)).values()
+    print(way, "copied share: {:.2f} ({:.2f} to {:.2f})".format(*copied), sep=": ")
+plt.show()
+
+# %% [markdown]
+# ## Without a folder: arrays and `.npz` files
+#
+# Pictures that are arrays already need no files: `Dataset.from_arrays(images, labels)`. An `.npz` file of the
+# arrays `images` (uint8) and `labels` is loaded like a folder, by name: `gan train --dataset pictures.npz`. Since
+# pictures are held out by their content, the splits are those of the folder.
+
+# %%
+splits = (dataset.train, dataset.validation, dataset.test)
+everything = np.concatenate([split.images for split in splits])
+labels = np.concatenate([split.labels for split in splits])
+np.savez_compressed("pictures.npz", images=everything, labels=labels)
+
+for again in (load_dataset("pictures.npz"), Dataset.from_arrays(everything, labels)):
+    same = np.array_equal(again.test.images, dataset.test.images)
+    print(f"{len(again.train)} pictures to train on; the same test pictures as in the folder: {same}")
+
+# %% [markdown]
+# ## What to take home
+#
+# * A folder with a sub-folder for each class is enough. Name the size; a damaged file is left out and named.
+# * A run folder is a checkpoint: sample from it by its path.
+# * With few pictures, watch the logits of *unseen* real pictures. When they leave those of the trained ones, D learns
+#   by heart: use augmentation, get more pictures, or stop earlier.
+# * Numbers such as the Frechet distance need a classifier for these pictures; notebook 04 is about them.
