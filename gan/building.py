@@ -36,6 +36,7 @@ def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
 def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequence[keras.metrics.Metric] = ()) -> None:
     """Gives the GAN its optimizers (Adam; cosine decay or a constant rate), its loss, penalties and metrics."""
     options, end = config.optimization, config.learning_rate_end
+    g_rate, d_rate = options.learning_rates
     weight = () if options.gamma is None else (options.gamma,)
     lazy = {} if options.penalty_every is None else {"every": options.penalty_every}
 
@@ -45,11 +46,12 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
         return Adam(rate, beta_1=options.beta_1, beta_2=options.beta_2)
 
     gan.compile(
-        g_optimizer=adam(options.learning_rate, total_steps),
-        d_optimizer=adam(options.d_learning_rate or options.learning_rate, total_steps * options.critic_steps),
+        g_optimizer=adam(g_rate, total_steps),
+        d_optimizer=adam(d_rate, total_steps * options.critic_steps),
         loss=options.loss,
         penalties=[penalties.PENALTIES[name](*weight, **lazy) for name in options.penalties],
         critic_steps=options.critic_steps,
+        simultaneous=options.simultaneous,
         metrics=metrics,
         steps_per_execution=options.steps_per_execution,
     )

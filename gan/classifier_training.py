@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from sklearn.metrics import classification_report
 
@@ -32,18 +33,7 @@ def make_classifier(
         raise InputError("A classifier needs labels", expected="a data set with labels", received=config.dataset)
     train = _without_embedded(dataset.train) if dataset.name == "mnist" else dataset.train
     started, revision = time.monotonic(), runtime.git_revision()
-    classifier = train_classifier(
-        train,
-        dataset.validation,
-        num_classes=dataset.num_classes,
-        width=config.width,
-        blocks=config.blocks,
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        seed=config.seed,
-        verbose=verbose,
-    )
+    classifier = trained(config, train, dataset.validation, num_classes=dataset.num_classes, verbose=verbose)
     seconds = time.monotonic() - started
     seen = {
         split: classify(classifier, as_input(part.images))[0]
@@ -79,6 +69,24 @@ def make_classifier(
     }
     checkpoints.write_json(folder / checkpoints.CONFIG, card)
     return card
+
+
+def trained(
+    config: ClassifierConfig, train: Split, validation: Split, *, num_classes: int, verbose: int = 0
+) -> keras.Model:
+    """The classifier of a configuration, see `train_classifier`; its data set is the caller's."""
+    return train_classifier(
+        train,
+        validation,
+        num_classes=num_classes,
+        width=config.width,
+        blocks=config.blocks,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        seed=config.seed,
+        verbose=verbose,
+    )
 
 
 def _without_embedded(split: Split) -> Split:

@@ -11,6 +11,9 @@ from gan import networks, sampling
 from gan.errors import InputError
 from gan.penalties import Penalty
 
+Logs = dict[str, tuple[Any, Any]]
+"""{name: (value, weight in the mean)}."""
+
 _REAL, _FAKE, _GENERATOR, _GENERATOR_REAL, _PENALTIES = range(5)
 """What random numbers are for; each use in a step has its own. That of penalties is the first of two for each."""
 
@@ -46,10 +49,14 @@ class Critic:
     def of_both(self, real: Any, fake: Any, labels: Any, step: Any) -> tuple[Any, Any]:
         """Logits of reals and of fakes, in one pass where D's output for a picture does not depend on the others."""
         if not self._joint_pass:
-            return self._logits(real, labels, step, _REAL), self._logits(fake, labels, step, _FAKE)
+            return self.of_each(real, fake, labels, step)
         both = None if labels is None else ops.concatenate([labels, labels])
         real_logits, fake_logits = tf.split(self._logits(ops.concatenate([real, fake]), both, step, _REAL), 2)
         return real_logits, fake_logits
+
+    def of_each(self, real: Any, fake: Any, labels: Any, step: Any) -> tuple[Any, Any]:
+        """The same in a pass each, so that a gradient with respect to the fakes is not taken for the reals, too."""
+        return self._logits(real, labels, step, _REAL), self._logits(fake, labels, step, _FAKE)
 
     def of_fake(self, fake: Any, labels: Any, step: Any) -> Any:
         """Logits that G's update looks at."""
@@ -81,3 +88,15 @@ class Critic:
     def _key(self, step: Any, use: int) -> Any:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return sampling.training_key(self.seed, step, replica, use)
+
+
+def scores(real_logits: Any, fake_logits: Any, boundary: float | None) -> Logs:
+    """Mean logits, and the shares on the right side of the boundary; None: of the middle between both means."""
+    real_score, fake_score = ops.mean(real_logits), ops.mean(fake_logits)
+    boundary = (real_score + fake_score) / 2.0 if boundary is None else boundary
+    return {
+        "real_score": (real_score, 1.0),
+        "fake_score": (fake_score, 1.0),
+        "real_accuracy": (ops.mean(ops.cast(real_logits > boundary, "float32")), 1.0),
+        "fake_accuracy": (ops.mean(ops.cast(fake_logits < boundary, "float32")), 1.0),
+    }

@@ -10,7 +10,7 @@ from keras import ops
 from gan import averaging, local_evaluation, losses, networks, replicas, sampling
 from gan.augment import Augmentation
 from gan.checks import check, check_different, check_positive, check_seed, check_whole
-from gan.critic import Critic
+from gan.critic import Critic, Logs, scores
 from gan.errors import InputError
 from gan.metrics import WeightedMeans
 from gan.penalties import Penalty
@@ -29,8 +29,8 @@ class GAN(keras.Model):
     touches the other net. `generator_ema`, the exponential moving average of G with its batch statistics, is what one
     samples from and saves.
 
-    >>> gan = GAN(build_generator((28, 28, 1), 64, 10), build_discriminator((28, 28, 1), 10))
-    >>> gan.compile(keras.optimizers.Adam(2e-3, 0.0, 0.99), keras.optimizers.Adam(2e-3, 0.0, 0.99), penalties=["r1"])
+    >>> gan = GAN(build_generator((28, 28, 1), 32, 10), build_discriminator((28, 28, 1), 10))
+    >>> gan.compile(keras.optimizers.Adam(4e-3, 0.0, 0.99), keras.optimizers.Adam(2e-3, 0.0, 0.99), penalties=["r1"])
     >>> gan.fit(load_dataset("mnist").train.batches(32, steps=1_000), shuffle=False)
 
     Args:
@@ -39,7 +39,7 @@ class GAN(keras.Model):
         augment: from `gan.augment`: `augment(images, key)`, which D sees real and fake images through; None: none.
         ema_half_life: images after which a weight's share in the average has halved; > 0. In images, so that it
             survives a change of batch size.
-        seed: owner of the training latents, which are a function of (seed, step, replica).
+        seed: owner of the training latents, which are a function of (seed, step), however many devices share them.
 
     Raises `InputError` when the two nets do not fit each other.
     """
@@ -55,18 +55,7 @@ class GAN(keras.Model):
         name: str = "gan",
     ) -> None:
         super().__init__(name=name)
-        if tuple(generator.outputs[0].shape) != tuple(discriminator.inputs[0].shape):
-            raise InputError(
-                "These networks do not fit each other",
-                expected=f"a discriminator of {tuple(generator.outputs[0].shape[1:])} images",
-                received=f"one of {tuple(discriminator.inputs[0].shape[1:])}",
-            )
-        if networks.num_classes(generator) != networks.num_classes(discriminator):
-            raise InputError(
-                "These networks do not fit each other",
-                expected=f"a discriminator of {networks.num_classes(generator)} classes",
-                received=f"one of {networks.num_classes(discriminator)}",
-            )
+        networks.check_pair(generator, discriminator)
         check(augment is None or isinstance(augment, Augmentation), "augment", "a gan.augment.Augmentation", augment)
         check_positive("ema_half_life", ema_half_life)
         check_seed(seed)
@@ -89,6 +78,7 @@ class GAN(keras.Model):
         loss: str | losses.AdversarialLoss = "non_saturating",
         penalties: Iterable[str | Penalty] = (),
         critic_steps: int = 1,
+        simultaneous: bool = False,
         metrics: Iterable[keras.metrics.Metric] = (),
         *,
         jit_compile: bool | str = "auto",
@@ -101,6 +91,7 @@ class GAN(keras.Model):
             loss: a name in `losses.LOSSES`, or an `AdversarialLoss`.
             penalties: names in `penalties.PENALTIES`, or `Penalty` objects, for D.
             critic_steps: D updates for each G update; a batch of `fit` then holds that many times the reals of one.
+            simultaneous: G's update looks at D as it was before the step's last D update: one pass of D less.
             metrics: Keras metrics with `update_state(real, fake, labels)`, for `evaluate` and validation data.
             jit_compile: XLA; "auto" is on for one GPU only (on a CPU it makes convolutions many times slower).
             keras_options: `run_eagerly`, `steps_per_execution`, ... of `keras.Model.compile`. Several replicas take one
@@ -125,7 +116,7 @@ class GAN(keras.Model):
         self.penalties = [get_penalty(penalty) for penalty in penalties]
         check_different("penalties", [penalty.name for penalty in self.penalties])
         self._critic.check_penalties(self.penalties, self.distribute_strategy.num_replicas_in_sync)
-        self.critic_steps = critic_steps
+        self.critic_steps, self.simultaneous = critic_steps, simultaneous
         self.evaluation_metrics = list(metrics)
         self.step_means = WeightedMeans((*STEP_LOGS, *(penalty.name for penalty in self.penalties)))
         self._evaluated_batches = keras.metrics.Sum(name="evaluated_batches", dtype="int64")
@@ -145,27 +136,29 @@ class GAN(keras.Model):
         context = tf.distribute.get_replica_context()
         if self.critic_steps > 1 and context.num_replicas_in_sync == 1:  # `fit` has checked what several replicas share
             replicas.check_shares(1, real.shape[0], self.critic_steps)
-        replica = context.replica_id_in_sync_group
+        place = {"replica": context.replica_id_in_sync_group, "replicas": context.num_replicas_in_sync}
         reals = tf.split(real, self.critic_steps)
         labels_of = [None] * self.critic_steps if labels is None else tf.split(labels, self.critic_steps)
         for critic_step, (real, labels) in enumerate(zip(reals, labels_of)):
             shape = (tf.shape(real)[0], self._latent_dim)
-            latents = sampling.training_latents(self.seed, self.g_optimizer.iterations, replica, critic_step, shape)
+            latents = sampling.training_latents(self.seed, self.g_optimizer.iterations, critic_step, shape, **place)
             with tf.GradientTape() as g_tape:
                 fake = self._apply(self.generator, latents, labels, training=True)
-            d_logs, real_logits = self.update_discriminator(real, tf.stop_gradient(fake), labels)
-        g_loss = self.update_generator(g_tape, real, fake, labels, real_logits)
+            if not self.simultaneous or critic_step < self.critic_steps - 1:
+                d_logs, real_logits = self.update_discriminator(real, tf.stop_gradient(fake), labels)
+        if self.simultaneous:
+            d_logs, g_loss = self.update_both(g_tape, real, fake, labels)
+        else:
+            g_loss = self.update_generator(g_tape, real, fake, labels, real_logits)
         images = tf.shape(real)[0] * self.critic_steps * context.num_replicas_in_sync
         averaging.follow(self.generator_ema, self.generator, images, self.ema_half_life)
-        values = {"g_loss": g_loss, **{name: value for name, (value, _) in d_logs.items()}}
-        weights = {"g_loss": 1.0, **{name: weight for name, (_, weight) in d_logs.items()}}
-        names = self.step_means.names
-        self.step_means.update_state(tf.stack([values[n] for n in names]), tf.stack([weights[n] for n in names]))
+        logs, names = {"g_loss": (g_loss, 1.0), **d_logs}, self.step_means.names
+        self.step_means.update_state(*(tf.stack(part) for part in zip(*(logs[name] for name in names))))
         # Keras takes the mean of logs over replicas, and over the first axis where these are in several processes
         rank = [1] if replicas.has_several_workers(self.distribute_strategy) else []
-        return {name: tf.reshape(values[name], rank) for name in names}
+        return {name: tf.reshape(logs[name][0], rank) for name in names}
 
-    def update_discriminator(self, real: Any, fake: Any, labels: Any = None) -> tuple[dict[str, tuple[Any, Any]], Any]:
+    def update_discriminator(self, real: Any, fake: Any, labels: Any = None) -> tuple[Logs, Any]:
         """One D update on images [B, H, W, C] in [-1, 1]; touches D and its optimizer only.
 
         Returns {log name: (value, weight in the mean)} and the logits of the reals before the update.
@@ -173,22 +166,8 @@ class GAN(keras.Model):
         step = self.d_optimizer.iterations
         with tf.GradientTape() as tape:
             real_logits, fake_logits = self._critic.of_both(real, fake, labels, step)
-            d_loss = ops.mean(self.adversarial_loss.discriminator(real_logits, fake_logits))
-            total = d_loss
-            logs: dict[str, tuple[Any, Any]] = {}
-            for number, penalty in enumerate(self.penalties):
-                value, due = self._critic.penalty(penalty, number, real, fake, labels, step)
-                total += penalty.every * value
-                logs[penalty.name] = (value, due)
+            total, logs = self._d_loss(real_logits, fake_logits, real, fake, labels)
         replicas.apply_gradients(self.d_optimizer, tape, total, self.discriminator, "d_loss")
-        logs["d_loss"] = (d_loss, 1.0)
-        scores = ops.mean(real_logits), ops.mean(fake_logits)
-        boundary = self.adversarial_loss.boundary
-        boundary = (scores[0] + scores[1]) / 2.0 if boundary is None else boundary
-        logs["real_score"] = (scores[0], 1.0)
-        logs["fake_score"] = (scores[1], 1.0)
-        logs["real_accuracy"] = (ops.mean(ops.cast(real_logits > boundary, "float32")), 1.0)
-        logs["fake_accuracy"] = (ops.mean(ops.cast(fake_logits < boundary, "float32")), 1.0)
         return logs, real_logits
 
     def update_generator(self, tape: tf.GradientTape, real: Any, fake: Any, labels: Any, real_logits: Any) -> Any:
@@ -204,6 +183,27 @@ class GAN(keras.Model):
             loss = ops.mean(self.adversarial_loss.generator(real_logits, fake_logits))
         replicas.apply_gradients(self.g_optimizer, tape, loss, self.generator, "g_loss")
         return loss
+
+    def update_both(self, tape: tf.GradientTape, real: Any, fake: Any, labels: Any) -> tuple[Logs, Any]:
+        """One update of D and one of G, both through D as it is; returns the logs of D's, and G's loss."""
+        with tf.GradientTape() as d_tape, tape:
+            real_logits, fake_logits = self._critic.of_each(real, fake, labels, self.d_optimizer.iterations)
+            g_loss = ops.mean(self.adversarial_loss.generator(real_logits, fake_logits))
+            total, logs = self._d_loss(real_logits, fake_logits, real, tf.stop_gradient(fake), labels)
+        replicas.apply_gradients(self.d_optimizer, d_tape, total, self.discriminator, "d_loss")
+        replicas.apply_gradients(self.g_optimizer, tape, g_loss, self.generator, "g_loss")
+        return logs, g_loss
+
+    def _d_loss(self, real_logits: Any, fake_logits: Any, real: Any, fake: Any, labels: Any) -> tuple[Any, Logs]:
+        """What D minimises, penalties included, and what is reported of it."""
+        step = self.d_optimizer.iterations
+        loss = total = ops.mean(self.adversarial_loss.discriminator(real_logits, fake_logits))
+        logs = {"d_loss": (loss, 1.0), **scores(real_logits, fake_logits, self.adversarial_loss.boundary)}
+        for number, penalty in enumerate(self.penalties):
+            value, due = self._critic.penalty(penalty, number, real, fake, labels, step)
+            total += penalty.every * value
+            logs[penalty.name] = (value, due)
+        return total, logs
 
     def _apply(self, network: keras.Model, x: Any, labels: Any, *, training: bool | None) -> Any:
         return network([x, labels] if self._conditional else x, training=training)
@@ -290,6 +290,7 @@ class GAN(keras.Model):
         }
         return {
             "critic_steps": self.critic_steps,
+            "simultaneous": self.simultaneous,
             **self._keras_options,
             **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
         }

@@ -82,7 +82,7 @@ class GradientPenalty(Penalty):
 class ZeroCentred(GradientPenalty):
     """gamma/2 |grad D|^2, gamma >= 0: no slope where the data lies, nor, in the end, where the fakes do."""
 
-    def __init__(self, gamma: float = 0.1, *, every: int = 16) -> None:
+    def __init__(self, gamma: float = 0.3, *, every: int = 16) -> None:
         super().__init__(every=every)
         check_not_negative("gamma", gamma)
         self.gamma = gamma

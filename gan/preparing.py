@@ -91,6 +91,7 @@ def compiled(config: TrainConfig, dataset: Dataset, fleet: Fleet, say: Callable[
     check_monitor(config.stopping, gan)
     say(
         f"{dataset.title}: {len(dataset.train):,} training images; {schedule.total_steps:,} steps of "
-        f"{schedule.images_per_step}, that is {schedule.total_steps * schedule.images_per_step:,} images"
+        f"{schedule.images_per_step}, that is {schedule.total_steps * schedule.images_per_step:,} images, in "
+        f"{config.precision}"
     )
     return Prepared(config, dataset, fleet, gan, schedule, watched)

@@ -73,9 +73,16 @@ def _block(latent_dim: int, stream: int, seed: int, *counters: int) -> np.ndarra
     return _compiled_normal((BLOCK, latent_dim), streams.key(seed, stream), tf.constant(counters, tf.int64)).numpy()
 
 
-def training_latents(seed: int, step: Any, replica: Any, critic_step: int, shape: tuple[Any, int]) -> tf.Tensor:
-    """Latents of one training step, a function of these numbers: a resumed run draws what it would have."""
-    return _normal(shape, _TRAINING, seed, step, replica, critic_step)
+def training_latents(
+    seed: int, step: Any, critic_step: int, shape: tuple[Any, int], *, replica: Any = 0, replicas: int = 1
+) -> tf.Tensor:
+    """Latents [B, L] of one training step, a function of these numbers: a resumed run draws what it would have.
+
+    Replica r of n gets the r-th n-th of what one device would draw for the whole batch, as it does of the reals.
+    """
+    rows, length = shape
+    together = _normal((replicas * rows, length), _TRAINING, seed, step, 0, critic_step)
+    return together if replicas == 1 else tf.reshape(together, [replicas, rows, length])[replica]
 
 
 def training_key(seed: int, step: Any, replica: Any, use: int) -> tf.Tensor:

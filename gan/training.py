@@ -4,14 +4,27 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 from rich.console import Console
 
-from gan import callbacks, checkpoints, cluster, devices, following, preparing, records, replicas, runs, sharing, state
+from gan import (
+    callbacks,
+    checkpoints,
+    cluster,
+    devices,
+    following,
+    preparing,
+    records,
+    replicas,
+    runs,
+    runtime,
+    sharing,
+    state,
+)
 from gan.callbacks.scalar import scalar
-from gan.config import TrainConfig, config_from_dict
+from gan.config import Precision, TrainConfig, config_from_dict
 from gan.data import Dataset
 from gan.devices import Fleet
 from gan.endings import Say, broken_off, check_restart, going_on, way_on
@@ -49,7 +62,7 @@ def train(
     it, a folder that holds no generator yet is removed; otherwise, and when the process is killed, `resume` goes on
     with it.
     """
-    config = config or TrainConfig()
+    config = _settled(config or TrainConfig())
     say = Say(console)
     fleet = _fleet(config, say, lambda: checkpoints.check_output(output))
     with devices.together(fleet):
@@ -100,12 +113,12 @@ def resume(
     folder, say = Path(run), Say(console)
     here = cluster.from_environment()
     if here is not None and not here.is_chief:
-        fleet = _fleet(config or TrainConfig(), say, lambda: None)
+        fleet = _fleet(_settled(config or TrainConfig()), say, lambda: None)
         with devices.together(fleet):
             return runs.told(following.follow(fleet, None, dataset))
     record = records.load(folder)
     recorded = config_from_dict(record["config"])
-    config = config or recorded
+    config = _settled(config or recorded)
     records.check_options(record, config)
     if records.is_finished(record):
         say(f"{folder} is finished: there is nothing to go on with")
@@ -123,6 +136,11 @@ def resume(
             prepared = _prepared(asked, dataset, saved, fleet, say, record)
             record = records.resumed(record, config, fleet.line, saved.step if saved else 0)
             return _run(folder, record, prepared, saved, say, listeners, fresh=False)
+
+
+def _settled(config: TrainConfig) -> TrainConfig:
+    """The options with what `auto` means on this machine, so that the run goes on with just that elsewhere."""
+    return replace(config, precision=cast(Precision, runtime.resolved_precision(config.precision)))
 
 
 def _fleet(config: TrainConfig, say: Say, check: Callable[[], None]) -> Fleet:

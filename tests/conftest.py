@@ -56,7 +56,20 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A finished run of 12 steps on the embedded digits, and what `gan train --json` said of it."""
     folder = tmp_path_factory.mktemp("tiny") / "run"
     done = run_gan(
-        "train", "--dataset", "mnist5k", "--steps", 12, "--eval-every", 160, "--output", folder, "--seed", 3, "--json"
+        "train",
+        "--dataset",
+        "mnist5k",
+        "--steps",
+        12,
+        "--batch-size",
+        32,
+        "--eval-every",
+        160,
+        "--output",
+        folder,
+        "--seed",
+        3,
+        "--json",
     )
     assert done.returncode == 0, done.stderr
     return {"folder": folder, "said": json.loads(done.stdout), "stdout": done.stdout, "stderr": done.stderr}

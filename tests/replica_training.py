@@ -1,11 +1,10 @@
 """Trains a small GAN for 20 steps as one of several replicas, or alone: python replica_training.py WEIGHTS DEVICES.
 
-SGD, two critic steps, batch normalization in G, a lazy penalty, and latents from one table that the replicas
-share as they share the reals: however many they are, the weights that are written are the same to rounding.
+SGD, two critic steps, batch normalization in G, a lazy penalty: however many replicas share the reals and the latents
+of a batch, the weights that are written are the same to rounding.
 """
 
 import sys
-from typing import Any
 
 from gan import cluster, devices
 
@@ -16,18 +15,10 @@ def main(weights: str, count: int) -> None:
     fleet = devices.start(count, seed=0, cluster=cluster.from_environment())
     import keras
     import numpy as np
-    import tensorflow as tf
 
-    from gan import GAN, build_discriminator, build_generator, load_dataset, sampling
+    from gan import GAN, build_discriminator, build_generator, load_dataset
     from gan.metrics import PairwiseSSIM
 
-    table = np.random.default_rng(0).normal(size=(STEPS, CRITIC_STEPS, GLOBAL_BATCH, LATENT_DIM)).astype(np.float32)
-
-    def of_table(seed: int, step: Any, replica: Any, critic_step: int, shape: tuple[Any, int]) -> tf.Tensor:
-        latents = tf.reshape(tf.constant(table)[tf.cast(step, tf.int32)][critic_step], [fleet.replicas, -1, shape[1]])
-        return latents[replica]
-
-    sampling.training_latents = of_table
     data = load_dataset("mnist5k")
     metric = PairwiseSSIM()
     with fleet.strategy.scope():

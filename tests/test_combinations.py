@@ -19,15 +19,16 @@ ARCHS = sorted(networks.GENERATORS)
 CONDITIONINGS = [None, *sorted(networks.CONDITIONINGS)]
 AUGMENTATIONS = [(), tuple(augment.AUGMENTATIONS)]
 NORMS = sorted(networks.NORMS)
-AXES = [LOSSES, PENALTIES, ARCHS, CONDITIONINGS, AUGMENTATIONS, NORMS]
+UPDATES = ["in turns", "simultaneous"]
+AXES = [LOSSES, PENALTIES, ARCHS, CONDITIONINGS, AUGMENTATIONS, NORMS, UPDATES]
 
 COVERING = [(*one, 1) for one in AllPairs(AXES)] + [
-    ("wasserstein", ("wgan_gp",), "mlp", None, (), "none", 3),
-    ("relativistic", ("r1", "r2"), "dcgan", "projection", tuple(augment.AUGMENTATIONS), "batch", 2),
+    ("wasserstein", ("wgan_gp",), "mlp", None, (), "none", "simultaneous", 3),
+    ("relativistic", ("r1", "r2"), "dcgan", "projection", tuple(augment.AUGMENTATIONS), "batch", "in turns", 2),
 ]
 """Any two choices of different axes occur together in one of these; the last number is that of critic steps."""
 
-PRODUCT = list(itertools.product(LOSSES, PENALTIES, ARCHS, CONDITIONINGS, AUGMENTATIONS, ["none"], [1]))
+PRODUCT = list(itertools.product(LOSSES, PENALTIES, ARCHS, CONDITIONINGS, AUGMENTATIONS, ["none"], UPDATES[:1], [1]))
 
 
 def name_of(combination):
@@ -51,7 +52,7 @@ def batch(conditional):
 
 
 def check(combination, folder):
-    loss, chosen, arch, conditioning, changes, norm, critic_steps = combination
+    loss, chosen, arch, conditioning, changes, norm, updates, critic_steps = combination
     classes = 0 if conditioning is None else CLASSES
     keras.utils.set_random_seed(1)
     told = {} if conditioning is None else {"conditioning": conditioning}
@@ -62,7 +63,9 @@ def check(combination, folder):
     )
     parts = [penalties.PENALTIES[name](every=1 + number) for number, name in enumerate(chosen)]
     g_optimizer, d_optimizer = keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.01)
-    gan.compile(g_optimizer, d_optimizer, loss, parts, critic_steps=critic_steps)
+    gan.compile(
+        g_optimizer, d_optimizer, loss, parts, critic_steps=critic_steps, simultaneous=updates == "simultaneous"
+    )
     step = tf.function(gan.train_step, jit_compile=False, reduce_retracing=True)
     data = batch(classes > 0)
 

@@ -53,7 +53,7 @@ def test_any_configuration_survives_json(
 
 
 def test_length_of_a_run():
-    assert OptimizationConfig(images=3_200).total_steps(50_000) == 100
+    assert OptimizationConfig(images=3_200, batch_size=32).total_steps(50_000) == 100
     assert OptimizationConfig(epochs=2, batch_size=50).total_steps(50_000) == 2_000
     assert OptimizationConfig(epochs=0.5, batch_size=50, critic_steps=5).total_steps(50_000) == 100
     assert OptimizationConfig(steps=7).total_steps(50_000) == 7

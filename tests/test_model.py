@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from conftest import assert_same, differs, small_gan, values
 
-from gan import GAN, build_discriminator, build_generator, losses, penalties
+from gan import GAN, build_discriminator, build_generator, losses, penalties, sampling
 from gan.data import Split
 from gan.errors import InputError
 
@@ -73,6 +73,33 @@ def test_a_generator_update_raises_the_logits_of_its_pictures(batch):
             fake = gan.generator([latents, labels], training=True)
         gan.update_generator(tape, real, fake, labels, None)
     assert mean_logit() > before
+
+
+@pytest.mark.parametrize("loss", ["non_saturating", "relativistic"])
+def test_simultaneous_updates_are_the_gradients_of_both_at_the_networks_before_the_step(batch, loss):
+    real, labels = batch
+    rate = 0.1
+
+    def gan_of(**options):
+        gan = small_gan(loss=loss, **options)
+        gan.compile(keras.optimizers.SGD(rate), keras.optimizers.SGD(rate), loss=loss, penalties=["r1"], **options)
+        return gan
+
+    untouched, together, in_turns = gan_of(), gan_of(simultaneous=True), gan_of()
+    latents = sampling.training_latents(0, 0, 0, (16, 8))
+    with tf.GradientTape(persistent=True) as tape:
+        fake = untouched.generator([latents, labels], training=True)
+        logits = [untouched.discriminator([images, labels], training=True) for images in (real, fake)]
+        g_loss = tf.reduce_mean(untouched.adversarial_loss.generator(*logits))
+    expected = tape.gradient(g_loss, [v.value for v in untouched.generator.trainable_variables])
+    before = [v.numpy() for v in untouched.generator.trainable_variables]
+    for gan in (together, in_turns):
+        gan.train_step(batch)
+    for start, gradient, variable in zip(before, expected, together.generator.trainable_variables):
+        np.testing.assert_allclose(variable.numpy(), start - rate * tf.convert_to_tensor(gradient), rtol=1e-4, atol=1e-6)
+    for one, other in zip(values(together.discriminator), values(in_turns.discriminator)):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    assert differs(values(together.generator), values(in_turns.generator))
 
 
 def test_a_discriminator_update_parts_reals_from_fakes(batch):

@@ -11,7 +11,8 @@ from gan.building import build_gan, compile_gan
 from gan.config import PRESETS
 from gan.data import Dataset, Split
 
-DIGITS = ("mnist", "mnist-unconditional", "mnist-mlp")
+GAMMAS = {"mnist-mlp": 3.0, "mnist-best": 0.5}
+DIGITS = ("mnist", "mnist-sprint", "mnist-best", "mnist-unconditional", "mnist-mlp")
 
 
 @pytest.fixture(scope="module", params=PRESETS)
@@ -40,7 +41,7 @@ def test_it_has_the_parts_of_its_paper(preset):
         "cgan": ("non_saturating", [], "Concatenate", 1),
         "r3gan": ("relativistic", [("r1", 0.1, 4), ("r2", 0.1, 4)], "Add", 1),
         "stacked-mnist": ("relativistic", [("r1", 0.1, 16), ("r2", 0.1, 16)], "Conv2D", 1),
-        **dict.fromkeys(DIGITS, ("non_saturating", [("r1", 3.0 if name == "mnist-mlp" else 0.1, 16)], "LeakyReLU", 1)),
+        **dict.fromkeys(DIGITS, ("non_saturating", [("r1", GAMMAS.get(name, 0.3), 16)], "LeakyReLU", 1)),
     }[name]
     strengths = [(p.name, p.get_config().get("gamma", p.get_config().get("weight")), p.every) for p in gan.penalties]
     assert (config.optimization.loss, strengths, gan.critic_steps) == (expected[0], expected[1], expected[3])

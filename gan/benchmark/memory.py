@@ -1,9 +1,9 @@
-"""How much memory this process needs."""
+"""How much memory a process needs."""
 
 from contextlib import suppress
 from pathlib import Path
 
-_STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_RESET = Path("/proc/self/clear_refs")
 
 
 def reset_peak() -> None:
@@ -12,10 +12,11 @@ def reset_peak() -> None:
         _RESET.write_text("5", encoding="ascii")
 
 
-def peak_megabytes() -> float | None:
-    """Largest resident memory of this process since `reset_peak`, all that it held before included; None: unknown."""
-    if not _STATUS.is_file():
+def peak_megabytes(process: int | str = "self") -> float | None:
+    """Largest resident memory of a process since `reset_peak`, all that it held before included; None: unknown."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:  # no Linux, or the process has ended
         return None
-    lines = _STATUS.read_text(encoding="ascii").splitlines()
     kilobytes = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
     return round(kilobytes[0] / 1024, 1) if kilobytes else None

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,9 @@ import tensorflow as tf
 _KIND = re.compile(r" = (\w+)\(")
 
 Interval = tuple[float, float]
+
+TYPES = (tf.float32, tf.int64, tf.int32, tf.bfloat16, tf.float64, tf.bool, tf.uint8, tf.uint32)
+"""What variables hold."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,7 @@ def _session(concrete: Any) -> Iterator[tuple[Any, list[Any], list[Any]]]:
     compat, graph = tf.compat.v1, concrete.graph
     captured = concrete.captured_inputs
     own, others = graph.inputs[: len(graph.inputs) - len(captured)], graph.inputs[len(graph.inputs) - len(captured) :]
-    variables = {id(variable.handle): variable for variable in graph.variables}
-    values = [variables[id(c)].numpy() if c.dtype == tf.resource else c.numpy() for c in captured]
+    values = [_held(tensor) if tensor.dtype == tf.resource else tensor.numpy() for tensor in captured]
     with tf.Graph().as_default() as copy:
         given = {}
         for inner, outer, value in zip(others, captured, values):
@@ -114,3 +116,11 @@ def _session(concrete: Any) -> Iterator[tuple[Any, list[Any], list[Any]]]:
         with compat.Session(graph=copy) as session:
             session.run(compat.global_variables_initializer())
             yield session, [copy.get_operation_by_name(name) for name in needed], placeholders
+
+
+def _held(handle: Any) -> Any:
+    """What a variable holds, by its handle, which does not tell the type, but refuses to be read as another."""
+    for dtype in TYPES:
+        with suppress(tf.errors.InvalidArgumentError):
+            return tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype).numpy()
+    raise ValueError(f"Expected a variable of {[dtype.name for dtype in TYPES]}. Received: {handle}.")

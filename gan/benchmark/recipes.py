@@ -13,10 +13,9 @@ from gan.benchmark.table import Table
 from gan.cards import check_card
 from gan.checks import check, check_seed, check_whole
 from gan.config import PRESETS, TrainConfig
-from gan.errors import InputError, TrainingError
+from gan.errors import InputError
 
 if TYPE_CHECKING:
-    from gan.benchmark.judge import Judge
     from gan.benchmark.plot import Figure
 
 LEAST = 200
@@ -67,49 +66,29 @@ class Recipes(Benchmark):
         }
 
     def measure(self, record: Record, say: Say) -> None:
-        from gan.benchmark import runs
-        from gan.benchmark.judge import Judge
-        from gan.classifier import load_classifier
+        from gan.benchmark import trials
         from gan.data import load_dataset
 
-        planned = [(f"{preset}-{seed}", preset, self._config(preset, seed)) for seed in self.seeds for preset in
-                   self.presets]  # fmt: skip
-        missing = [plan for plan in planned if not record.has(plan[0], runs.identity(plan[2]))]
+        planned = [trials.Trial(f"{preset}-{seed}", preset, self._config(preset, seed)) for seed in self.seeds
+                   for preset in self.presets]  # fmt: skip
+        missing = [trial for trial in planned if not trial.is_in(record)]
         say(f"{len(planned)} runs, {len(planned) - len(missing)} of them recorded in {record.path}")
         if not missing:
             return
         runtime.start()
         dataset = load_dataset(self.dataset, fallback="none")
-        check_whole("num", self.num, LEAST, min(len(dataset.test), len(dataset.validation)))
-        sizes = {preset: runs.parameters(config, dataset) for _, preset, config in missing}
-        runs.forget()
-        judge = Judge.of(dataset, load_classifier(self.extractor)[0], num=self.num)
-        record.note("floor", judge.floor)
-        record.note("real", judge.real)
-        for number, (key, preset, config) in enumerate(missing, 1):
-            say(f"{key}: run {number} of {len(missing)}")
-            common = {"preset": preset, "seed": config.seed, **sizes[preset]}
-            record.add(key, runs.identity(config), {**common, **self._run(key, preset, config, judge)})
-            say(f"{key}: {_said(record.content['runs'][key])}")
-            runs.forget()
+        sizes = trials.sizes_of(missing, dataset)
+        judge = trials.judge_for(record, dataset, self.extractor, self.num)
+        for number, trial in enumerate(missing, 1):
+            say(f"{trial.key}: run {number} of {len(missing)}")
+            common = {"preset": trial.preset, "seed": trial.config.seed, **sizes[trial.key]}
+            record.add(trial.key, trial.identity, {**common, **trials.made(trial, self.out, judge)})
+            say(f"{trial.key}: {said(record.content['runs'][trial.key])}")
 
     def _config(self, preset: str, seed: int) -> TrainConfig:
         from gan.benchmark.runs import unwatched
 
         return unwatched(PRESETS[preset], dataset=self.dataset, seed=seed, images=self.images, eval_every=self.images)
-
-    def _run(self, key: str, preset: str, config: TrainConfig, judge: "Judge") -> dict[str, Any]:
-        """Costs and numbers of one run, or why it failed."""
-        from gan.benchmark import runs
-
-        try:
-            run = runs.trained(config, self.out / "runs" / key, name=preset)
-        except TrainingError as error:
-            return {"failed": str(error)}
-        costs = runs.costs(run, config)
-        numbers = judge.numbers(checkpoints.load_generator(run.folder))
-        runs.forget_state(run)
-        return {**costs, **numbers, "samples": runs.keep_samples(run, self.out, key)}
 
     def table(self, content: Mapping[str, Any]) -> Table:
         by_preset = {preset: _of(content, preset) for preset in _sorted(content)}
@@ -119,17 +98,15 @@ class Recipes(Benchmark):
             [
                 preset,
                 f"{sum('failed' not in run for run in runs)}" + (f" of {len(runs)}" if _failed(runs) else ""),
-                *(written((run.get(name) for run in runs), form) for name, form in _NUMBERS.items()),
+                *(written((run.get(name) for run in runs), form) for name, form in NUMBERS.items()),
                 written((run.get("error_rate") for run in runs), ".2f", scale=100),
                 *(written((run.get(name) for run in runs), form) for name, form in _COSTS.items()),
                 *(f"{runs[0][f'{network}_parameters']:,}" for network in ("generator", "discriminator")),
             ]
             for preset, runs in by_preset.items()
         ]
-        floor, real = content["facts"]["floor"], content["facts"]["real"]
-        shares = [f"{real[name]:.3f}" for name in ("precision", "recall", "coverage")]
-        rows.append(["real images", f"{floor['draws']}", f"{floor['mean']:.3g} ± {floor['spread']:.2g}", "1", *shares,
-                     f"{100 * real['error_rate']:.2f}", *["-"] * 5])  # fmt: skip
+        errors = f"{100 * content['facts']['real']['error_rate']:.2f}"
+        rows.append(["real images", *real_cells(content), errors, *["-"] * 5])
         settings = content["settings"]
         return Table(
             f"Presets after {settings['images']:,} images of {settings['dataset']}, judged by {settings['num']:,} "
@@ -162,8 +139,9 @@ class Recipes(Benchmark):
         )
 
 
-_NUMBERS = {"frechet_distance": ".3g", "frechet_in_floors": ".3g", "precision": ".3f", "recall": ".3f",
-            "coverage": ".3f"}  # fmt: skip
+NUMBERS = {"frechet_distance": ".3g", "frechet_in_floors": ".3g", "precision": ".3f", "recall": ".3f",
+           "coverage": ".3f"}  # fmt: skip
+"""Format of what a judge says, in the order of the columns."""
 _COSTS = {"seconds": ",.0f", "compile_seconds": ".0f", "images_per_second": ",.0f"}
 
 
@@ -182,6 +160,13 @@ def check_seeds(seeds: tuple[int, ...]) -> None:
         check_seed(seed)
 
 
+def real_cells(content: Mapping[str, Any]) -> list[str]:
+    """Number of draws, floor and shares of real images, for the columns `n` and `NUMBERS`."""
+    floor, real = content["facts"]["floor"], content["facts"]["real"]
+    shares = [f"{real[name]:.3f}" for name in ("precision", "recall", "coverage")]
+    return [f"{floor['draws']}", f"{floor['mean']:.3g} ± {floor['spread']:.2g}", "1", *shares]
+
+
 def _of(content: Mapping[str, Any], preset: str) -> list[dict[str, Any]]:
     return [run for run in content["runs"].values() if run["preset"] == preset]
 
@@ -197,7 +182,10 @@ def _sorted(content: Mapping[str, Any]) -> list[str]:
     return sorted(presets, key=lambda preset: spread.median if (spread := spreads[preset]) else float("inf"))
 
 
-def _said(run: Mapping[str, Any]) -> str:
+def said(run: Mapping[str, Any]) -> str:
+    """A judged run in one line."""
     if "failed" in run:
         return f"failed: {run['failed']}"
-    return f"Frechet distance {run['frechet_distance']:,.2f}, coverage {run['coverage']:.3f}, {run['seconds']:.0f} s"
+    judged = "frechet_distance" in run
+    numbers = f"Frechet distance {run['frechet_distance']:,.2f}, coverage {run['coverage']:.3f}, " if judged else ""
+    return f"{numbers}{run['seconds']:.0f} s"

@@ -24,14 +24,18 @@ SCHEDULED = 10**9
 """Images of a schedule whose learning rate does not end while steps are measured."""
 
 
-def unwatched(config: TrainConfig, *, dataset: str, seed: int, images: int, eval_every: int | None) -> TrainConfig:
-    """A configuration with this data set, seed and length, where nothing is measured and nothing stops the run."""
+def unwatched(
+    config: TrainConfig, *, dataset: str, seed: int, images: int | None, eval_every: int | None
+) -> TrainConfig:
+    """A configuration with this data set, seed and length, where nothing is measured and nothing stops the run.
+
+    images: the length; None: the configuration's own.
+    """
+    length: dict[str, Any] = {} if images is None else {"images": images, "epochs": None, "steps": None}
     return replace(
         config,
         data=replace(config.data, dataset=dataset, dataset_fallback="none"),
-        optimization=replace(
-            config.optimization, images=images, epochs=None, steps=None, learning_rate_end=config.learning_rate_end
-        ),
+        optimization=replace(config.optimization, **length, learning_rate_end=config.learning_rate_end),
         stopping=StoppingConfig(probe="none"),
         seed=seed,
         eval_every=eval_every,
@@ -84,17 +88,20 @@ def trained(config: TrainConfig, folder: Path, *, name: str, listeners: Sequence
 
 def costs(run: Run, config: TrainConfig, *, listening: float = 0.0) -> dict[str, Any]:
     """What a run took: `images`, `seconds` of training with compilation, `compile_seconds`, `images_per_second` without
-    what was compiled and the images seen meanwhile (None: there were no others), and `peak_megabytes` of the whole
-    process since the run began (None: unknown). `listening`: seconds that listeners took, which do not count.
+    what was compiled and the images seen meanwhile (None: there were no others), `training_seconds` of all images at
+    that speed, as they would be without compilation, and `peak_megabytes` of the whole process since the run began
+    (None: unknown). `listening`: seconds that listeners took, which do not count.
     """
     seconds = run.seconds - listening
     counted = run.images - config.optimization.steps_per_execution * images_per_step(config)
     running = seconds - run.compile_seconds
+    known = counted > 0 and running > 0
     return {
         "images": run.images,
         "seconds": round(seconds, 3),
         "compile_seconds": run.compile_seconds,
-        "images_per_second": counted / running if counted > 0 and running > 0 else None,
+        "images_per_second": counted / running if known else None,
+        "training_seconds": run.images * running / counted if known else None,
         "peak_megabytes": memory.peak_megabytes(),
     }
 

@@ -72,6 +72,7 @@ class Sample:
         classes = checkpoints.describe(self.checkpoint)["num_classes"]
         self._labels(np.array([self.start]), classes)
         runtime.start()
+        began = time.monotonic()
         from gan.bar import progress_bar
 
         generator = checkpoints.load_generator(self.checkpoint)
@@ -92,7 +93,10 @@ class Sample:
                     go_on = f"the others: --start {kept} --num {self._span.stop - kept}"
                     print(f"gan: {there}; {go_on}", file=sys.stderr)
                 raise
-        print_result({"pictures": len(self._span), "out": str(out), "seed": self.seed}, as_json=self.json)
+        seconds = round(time.monotonic() - began, 3)
+        print_result(
+            {"pictures": len(self._span), "out": str(out), "seed": self.seed, "seconds": seconds}, as_json=self.json
+        )
         return 0
 
     @property

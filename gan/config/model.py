@@ -23,13 +23,13 @@ class ModelConfig:
     """Normalization in D: of its batches, or of its weights by their spectral norm."""
     augment: tuple[Augmentation, ...] = ()
     """Differentiable augmentations that D sees all pictures through, for small data sets."""
-    latent_dim: int = 64
+    latent_dim: int = 32
     """Length of a latent vector."""
     g_width: int | None = None
     """Width of the generator; None: the architecture's default."""
     d_width: int | None = None
     """Width of the discriminator; None: the architecture's default."""
-    ema_half_life: float = 2_200.0
+    ema_half_life: float = 5_000.0
     """Images after which a weight's share in the averaged generator has halved; below a batch: no average."""
 
     def __post_init__(self) -> None:

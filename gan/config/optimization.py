@@ -14,18 +14,18 @@ PenaltyName = Literal["r1", "r2", "wgan_gp", "dragan"]
 class OptimizationConfig:
     """Length of the run, and how the weights move."""
 
-    images: int = 160_000
+    images: int = 130_000
     """Length of the run in images seen, unless epochs or steps are given."""
     epochs: float | None = None
     """Length of the run in passes over the training images."""
     steps: int | None = None
     """Length of the run in G updates."""
-    batch_size: int = 32
+    batch_size: int = 64
     """Images in a step; each D update sees that many reals and fakes."""
-    learning_rate: float = 2e-3
-    """Adam's learning rate at the start, for G, and for D unless d_learning_rate is given."""
+    learning_rate: float = 3e-3
+    """Adam's learning rate at the start, for G."""
     d_learning_rate: float | None = None
-    """Adam's learning rate at the start, for D; None: as learning_rate."""
+    """Adam's learning rate at the start, for D; None: half of learning_rate."""
     learning_rate_end: float | None = None
     """Share of the learning rate that is left at the end (cosine decay); None: 0.02, or 1 with --when-stale reduce."""
     beta_1: float = 0.0
@@ -37,12 +37,14 @@ class OptimizationConfig:
     penalties: tuple[PenaltyName, ...] = ("r1",)
     """Gradient penalties on D."""
     gamma: float | None = None
-    """Weight of the penalties; None: of each its own default (r1, r2: 0.1, wgan_gp, dragan: 10)."""
+    """Weight of the penalties; None: of each its own default (r1, r2: 0.3, wgan_gp, dragan: 10)."""
     penalty_every: int | None = None
     """D steps from one computation of the penalties to the next, where they count that many times more; None: of each
     its own default (r1, r2: 16, wgan_gp, dragan: 1)."""
     critic_steps: int = 1
     """D updates for each G update."""
+    simultaneous: bool = False
+    """Update G by D as it was before the step's D update, not after it: one pass of D less."""
     steps_per_execution: int = 20
     """Steps that run inside the graph between two looks at the keyboard and the progress bar."""
 
@@ -71,6 +73,11 @@ class OptimizationConfig:
                 expected="epochs or steps",
                 received=f"epochs={self.epochs}, steps={self.steps}",
             )
+
+    @property
+    def learning_rates(self) -> tuple[float, float]:
+        """Those of G and of D at the start."""
+        return self.learning_rate, self.d_learning_rate or self.learning_rate / 2
 
     def total_steps(self, training_images: int) -> int:
         """G updates of the run, at least 1; `training_images`: the size of the training split."""

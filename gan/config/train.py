@@ -13,7 +13,7 @@ from gan.config.optimization import OptimizationConfig
 from gan.config.stopping import StoppingConfig
 from gan.errors import InputError
 
-Precision = Literal["float32", "mixed_bfloat16"]
+Precision = Literal["auto", "float32", "mixed_bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ class TrainConfig:
     """Checkpoint whose generator the run starts from: a run folder, a .keras file or a shipped name."""
     devices: int = 1
     """Devices of this machine that share each batch: GPUs, or parts of the CPU where there are none."""
-    precision: Precision = "float32"
-    """Of the networks; losses, penalties, weights and the average are float32 in any case."""
+    precision: Precision = "auto"
+    """Of the networks; losses, penalties, weights and the average are float32 in any case. auto: mixed_bfloat16 on a
+    CPU that has instructions for it (AMX), float32 elsewhere."""
     deterministic: bool = False
     """Only deterministic kernels: the same seed gives the same weights to the last bit, somewhat slower."""
     tensorboard: bool = False

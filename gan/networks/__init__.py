@@ -1,13 +1,13 @@
 """Generators and discriminators as functional Keras models of any size: a file per architecture, and what they share.
 
 Generators consist of built-in layers only, so a saved one loads with plain Keras, in safe mode, where this package is
-not installed. So do discriminators, unless they are spectrally normalised.
+not installed. So do discriminators, unless they are spectrally normalised or have dropout.
 """
 
 from gan.networks.build import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
 from gan.networks.conditioning import CONDITIONINGS, LABEL_EMBEDDING
 from gan.networks.norms import NORMS
-from gan.networks.queries import has_batch_statistics, num_classes
+from gan.networks.queries import check_pair, has_batch_statistics, num_classes
 from gan.networks.sizes import downsamplings, stage_sizes, upsamplings
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "NORMS",
     "build_discriminator",
     "build_generator",
+    "check_pair",
     "downsamplings",
     "has_batch_statistics",
     "num_classes",

@@ -35,13 +35,13 @@ class Discriminator(NamedTuple):
 
 
 GENERATORS: dict[str, Generator] = {
-    "dcgan": Generator(dcgan.generator, 24),
+    "dcgan": Generator(dcgan.generator, 32),
     "mlp": Generator(mlp.generator, 128),
     "resnet": Generator(resnet.generator, 16),
     "tf_tutorial": Generator(tf_tutorial.generator, 64),
 }
 DISCRIMINATORS: dict[str, Discriminator] = {
-    "dcgan": Discriminator(dcgan.discriminator, 24),
+    "dcgan": Discriminator(dcgan.discriminator, 32),
     "mlp": Discriminator(mlp.discriminator, 128),
     "resnet": Discriminator(resnet.discriminator, 16),
     "tf_tutorial": Discriminator(tf_tutorial.discriminator, 64),
@@ -63,7 +63,7 @@ def build_generator(
             each one before it twice as many), `mlp` (dense layers of width, 2 width, 4 width, 8 width), `resnet`
             (residual blocks without normalisation, after R3GAN, arXiv:2501.05441) or `tf_tutorial` (TensorFlow's DCGAN
             tutorial). All but `mlp` begin where the smaller side, halved again and again, would fall below 4.
-        width: default 24 for `dcgan`, 128 for `mlp`, 16 for `resnet`, 64 for `tf_tutorial`.
+        width: default 32 for `dcgan`, 128 for `mlp`, 16 for `resnet`, 64 for `tf_tutorial`.
 
     Raises `InputError` for an unknown `arch`, or a size that it cannot make; the message names the nearest it can.
     """
@@ -95,7 +95,7 @@ def build_discriminator(
         num_classes: 0 for an unconditional network; otherwise labels are its second input.
         arch: `dcgan` (stride-2 convolutions, `width` filters in the first and twice as many in each next), `mlp`
             (dense layers of 8 width, 4 width, 2 width, width), `resnet` or `tf_tutorial` (see `build_generator`).
-        width: default 24 for `dcgan`, 128 for `mlp`, 16 for `resnet`, 64 for `tf_tutorial`.
+        width: default 32 for `dcgan`, 128 for `mlp`, 16 for `resnet`, 64 for `tf_tutorial`.
         conditioning: `projection` (the logit gains the inner product of the features with the label's learned
             embedding, arXiv:1802.05637) or `concat` (the label's learned embedding is one more image channel,
             arXiv:1411.1784). Without classes it has no effect.

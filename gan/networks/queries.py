@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from gan.errors import InputError
 from gan.networks.conditioning import LABEL_EMBEDDING
 
 
@@ -20,3 +21,14 @@ def has_batch_statistics(network: keras.Model) -> bool:
         isinstance(layer, layers.BatchNormalization) or (isinstance(layer, keras.Model) and has_batch_statistics(layer))
         for layer in network.layers
     )
+
+
+def check_pair(generator: keras.Model, discriminator: keras.Model) -> None:
+    """Raises `InputError` unless the discriminator takes what the generator makes, and knows as many classes."""
+    title = "These networks do not fit each other"
+    made, taken = (tuple(tensors[0].shape[1:]) for tensors in (generator.outputs, discriminator.inputs))
+    if made != taken:
+        raise InputError(title, expected=f"a discriminator of {made} images", received=f"one of {taken}")
+    classes, known = num_classes(generator), num_classes(discriminator)
+    if classes != known:
+        raise InputError(title, expected=f"a discriminator of {classes} classes", received=f"one of {known}")

@@ -1,7 +1,7 @@
 """The network of TensorFlow's DCGAN tutorial (https://www.tensorflow.org/tutorials/generative/dcgan), for any size.
 
 At 28x28x1, width 64 and 100 latents it has the tutorial's layers and 2,330,944 + 212,865 weights, among them the
-defaults of Keras that the tutorial relies on: momentum .99, slope .3. Its dropout is Keras', whose seed is a variable
+defaults of Keras that the tutorial relies on: momentum .99, slope .3. The seed of its dropout is a variable
 that a state keeps; on several replicas all of them drop alike.
 """
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from keras import layers
 
+from gan.networks.dropout import Dropout
 from gan.networks.norms import Norm, batch_normalization
 from gan.networks.sizes import ImageShape, crop, stage_sizes, upsamplings
 
@@ -38,8 +39,8 @@ def discriminator(x: Any, width: int, norm: Norm) -> Any:
     """Images -> features [B, F], with dropout. `width` filters first, then twice as many in each next layer."""
     stages = upsamplings(x.shape[1:])
     x = layers.LeakyReLU(SLOPE)(norm.conv(width, 5, strides=2, padding="same")(x))
-    x = layers.Dropout(0.3)(x)
+    x = Dropout(0.3)(x)
     for stage in range(1, stages):
         x = norm.conv(width * 2**stage, 5, strides=2, padding="same", use_bias=norm.hidden_bias)(x)
-        x = layers.Dropout(0.3)(layers.LeakyReLU(SLOPE)(norm.hidden(x)))
+        x = Dropout(0.3)(layers.LeakyReLU(SLOPE)(norm.hidden(x)))
     return layers.Flatten()(x)
