@@ -41,9 +41,7 @@ def build(folder: Path) -> None:
     vars(gan).update({name: getattr(gan, name) for name in gan.__all__})
     pdoc.render.configure(docformat="google", show_source=True, footer_text=gan.__doc__.partition(".")[0])
     everything = {name: pdoc.doc.Module.from_name(name) for name in PUBLIC}
-    everything["gan"].submodules = [
-        everything[name] for name in PUBLIC if name != "gan"
-    ]  # `__all__` does not name them
+    everything["gan"].submodules = [everything[name] for name in PUBLIC[1:]]  # `__all__` does not name them
     for name, module in everything.items():
         page = folder.joinpath(*name.split(".")).with_suffix(".html")
         page.parent.mkdir(parents=True, exist_ok=True)

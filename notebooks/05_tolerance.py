@@ -25,7 +25,7 @@ LOOKS = 12  # looks at most
 CURVE = 500  # pictures for each point of the perturbation curve
 RELEASE = 800  # pictures of an evaluation before a release
 GATES = [0.05, 0.02, 0.002]  # tolerances of releases
-EPOCHS = 40  # of a text classifier at most
+EPOCHS = 20  # of a text classifier at most
 
 # %%
 from gan import runtime
@@ -452,11 +452,12 @@ def pieces(filters, dropout):
 # %%
 def trained(model):
     """Trains a model until it is nominated, or nothing improves; returns the rule and the best logs."""
+    batches = data["train"].shuffle(len(words["train"]), seed=0).batch(64)
+    decay = keras.optimizers.schedules.CosineDecay(3e-3, EPOCHS * len(batches))  # small steps at the end
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     watched = [metrics.ClassifierErrorRate()]
-    model.compile(keras.optimizers.Adam(2e-3), loss, metrics=watched, jit_compile=False)
+    model.compile(keras.optimizers.Adam(decay), loss, metrics=watched, jit_compile=False)
     rule = ToleranceEarlyStopping("val_error_rate_upper", "min", target=TOLERANCE - 0.02, patience=6)
-    batches = data["train"].shuffle(len(words["train"]), seed=0).batch(64)
     held_out = data["validation"].batch(500)
     model.fit(batches, validation_data=held_out, epochs=EPOCHS, callbacks=[rule], shuffle=False, verbose=0)
     return rule

@@ -10,6 +10,8 @@ import nbformat
 import pytest
 from conftest import OFFLINE, ROOT
 
+pytestmark = pytest.mark.slow  # until `make notebooks` has made them all
+
 FOLDER = ROOT / "notebooks"
 NAMES = [
     "01_quickstart",
