@@ -62,18 +62,18 @@ print("losses:", ", ".join(LOSSES))
 # %%
 def curves(side, x, title, axes):
     """Draws the loss of one side for each of the six, and its slope."""
-    for name, style in zip(LOSSES, ("-", "-", "--", "-", ":", "-.")):
+    for name, style, width in zip(LOSSES, ("-", "-", "-", "-", ":", "--"), (6, 2, 6, 2, 2, 2)):
         with tf.GradientTape() as tape:
             tape.watch(x)
             value = side(LOSSES[name](), x)
         for axis, height in zip(axes, (value, tape.gradient(value, x))):
-            axis.plot(x[:, 0], height[:, 0], style, label=name, linewidth=2)
+            axis.plot(x[:, 0], height[:, 0], style, label=name, linewidth=width, alpha=0.4 if width > 2 else 1)
     axes[0].set(title=f"What {title} minimises", ylabel=f"loss of {title}")
     axes[1].set(title=f"Its slope: how hard {title} is pushed", ylabel="slope of the loss")
     axes[0].legend(ncols=2, fontsize=9)
 
 
-figure, axes = plt.subplots(1, 2, figsize=(12, 4.5))
+figure, axes = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
 logits = tf.linspace(-8.0, 8.0, 321)[:, None]
 curves(lambda loss, x: loss.generator(tf.zeros_like(x), x), logits, "G", axes)
 axes[0].set(xlabel="logit of a fake (left: D is sure that it is fake)", ylim=(-9, 9))
@@ -94,7 +94,7 @@ plt.show()
 # apart?
 
 # %%
-figure, axes = plt.subplots(1, 2, figsize=(12, 4.5))
+figure, axes = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
 curves(lambda loss, s: loss.discriminator(s, -s), tf.linspace(-2.0, 5.0, 141)[:, None], "D", axes)
 axes[0].set(xlabel="s: real pictures at +s, fakes at -s", ylim=(-10, 8))
 axes[1].set(xlabel="s: real pictures at +s, fakes at -s", ylim=(-3, 1.5))
@@ -169,12 +169,11 @@ def scatter(axis, points, title):
 # %%
 MOMENTS = 5
 bare = {loss: train(loss, frames=MOMENTS) for loss in ("minimax", "non_saturating")}
-figure, axes = plt.subplots(2, MOMENTS, figsize=(13, 6.4))
+figure, axes = plt.subplots(2, MOMENTS, figsize=(13, 6.4), layout="constrained")
 for row, (loss, (_, drawn)) in zip(axes, bare.items()):
     for moment, (axis, points) in enumerate(zip(row, drawn), 1):
         scatter(axis, points, f"{loss}, step {STEPS * moment // MOMENTS:,}")
 figure.suptitle("No penalty: the data in grey, what G draws in blue")
-figure.tight_layout()
 plt.show()
 
 # %% [markdown]
@@ -193,11 +192,10 @@ cures = {
     "dragan": [DRAGAN(weight=1.0)],
 }
 cured = {name: train("non_saturating", penalties) for name, penalties in cures.items()}
-figure, axes = plt.subplots(1, len(cures), figsize=(15, 3.8))
+figure, axes = plt.subplots(1, len(cures), figsize=(15, 3.8), layout="constrained")
 for axis, (name, (_, drawn)) in zip(axes, cured.items()):
     scatter(axis, drawn[-1], f"penalty: {name}")
-figure.suptitle(f"non_saturating with each penalty, after {STEPS:,} steps", y=1.06)
-figure.tight_layout()
+figure.suptitle(f"non_saturating with each penalty, after {STEPS:,} steps")
 plt.show()
 
 # %% [markdown]
@@ -231,17 +229,15 @@ def landscape(axis, critic, name):
 
 
 # %%
-figure, axes = plt.subplots(1, len(cured), figsize=(15, 3.8))
+figure, axes = plt.subplots(1, len(cured), figsize=(15, 3.8), layout="constrained")
 print(f"{'mean slope of D':16s} at reals  at fakes  between")
 for axis, (name, (toy, drawn)) in zip(axes, cured.items()):
     landscape(axis, toy.discriminator, f"penalty: {name}")
     real, fake = ring(POINTS), drawn[-1]
-    for points in (real, fake, (real + fake) / 2):
-        slope = np.sqrt(squared_gradient_norm(toy.discriminator, tf.constant(points))).mean()
-        print(f"{name:16s}" if points is real else "", f"{slope:8.2f}", end="")
-    print()
-figure.suptitle("The landscape that G climbs; red: the eight heaps", y=1.06)
-figure.tight_layout()
+    places = [tf.constant(points) for points in (real, fake, (real + fake) / 2)]
+    slopes = [np.sqrt(squared_gradient_norm(toy.discriminator, points)).mean() for points in places]
+    print(f"{name:16s}", *(f"{slope:8.2f}" for slope in slopes))
+figure.suptitle("The landscape that G climbs; red: the eight heaps")
 plt.show()
 
 # %% [markdown]
@@ -257,12 +253,11 @@ for loss in LOSSES:
     for name in ("none", "r1 + r2"):
         known = loss == "non_saturating"
         every[loss, name] = cured[name][1][-1] if known else train(loss, cures[name])[1][-1]
-figure, axes = plt.subplots(2, len(LOSSES), figsize=(15, 6))
+figure, axes = plt.subplots(2, len(LOSSES), figsize=(15, 6), layout="constrained")
 for column, loss in zip(axes.T, LOSSES):
     for axis, name in zip(column, ("none", "r1 + r2")):
         scatter(axis, every[loss, name], f"{loss}, {name}")
 figure.suptitle("Above: without a penalty. Below: with R1 and R2")
-figure.tight_layout()
 plt.show()
 
 # %% [markdown]
@@ -316,7 +311,7 @@ real = [probe.arrays(as_input(part.images)) for part in (held_out, digits.train.
 floor = quality(probe, *real)["frechet_distance"]
 
 # %%
-figure, axis = plt.subplots(figsize=(9, 4.5))
+figure, axis = plt.subplots(figsize=(9, 4.5), layout="constrained")
 distances = [judged["frechet_distance"] for _, judged in runs.values()]
 bars = axis.barh(list(runs), distances)
 errors = [judged["error_rate"] for _, judged in runs.values()]
@@ -332,13 +327,12 @@ plt.show()
 # And this is what they draw. Columns are the classes 0 to 9.
 
 # %%
-figure, axes = plt.subplots(2, 4, figsize=(13, 7))
+figure, axes = plt.subplots(2, 4, figsize=(13, 7), layout="constrained")
 for axis, (name, (generator, _)) in zip(axes.flat, runs.items()):
     axis.imshow(images.grid(images.to_uint8(generate(generator, 50)), columns=10), cmap="gray")
     axis.set_title(name, fontsize=11)
     axis.axis("off")
 figure.suptitle("The same latents and classes, 0 to 9 from left to right")
-figure.tight_layout()
 plt.show()
 
 # %% [markdown]

@@ -72,14 +72,14 @@ shown = {
     "another real 7": other,
     "a generated 7": generate(generator, 1, labels=7)[0],
 }
-figure, axes = plt.subplots(1, len(shown), figsize=(13, 3))
+figure, axes = plt.subplots(1, len(shown), figsize=(13, 3), layout="constrained")
 for axis, (name, picture) in zip(axes, shown.items()):
     mse = np.mean((picture - seven) ** 2)
     ssim = metrics.ssim_of_pairs(picture[None], seven[None])[0]
     axis.imshow(picture, cmap="gray", vmin=-1, vmax=1)
     axis.set_title(f"{name}\nMSE {mse:.2f}, SSIM {ssim:.2f}", fontsize=10)
     axis.axis("off")
-figure.suptitle("Distance of each picture from the first one: lower MSE and higher SSIM are nearer", y=1.08)
+figure.suptitle("Distance of each picture from the first one: lower MSE and higher SSIM are nearer")
 plt.show()
 
 # %% [markdown]
@@ -153,7 +153,7 @@ def draws(side, count):
 found = {side: np.array([list(draws(side, count)) for count in SIZES]) for side in crowds}
 
 # %%
-figure, axes = plt.subplots(1, 2, figsize=(12, 4.5))
+figure, axes = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
 for axis, column, name in zip(axes, (0, 1), ("Fréchet distance", "kernel distance (unbiased)")):
     for side, marker in zip(found, "os"):
         values = found[side][..., column]
@@ -209,7 +209,7 @@ for name, pictures in spoilt.items():
     numbers[name] = metrics.precision_recall(reference["features"], features, real_radii=radii)
 
 # %%
-figure, axes = plt.subplots(1, 4, figsize=(13, 4), sharey=True)
+figure, axes = plt.subplots(1, 4, figsize=(13, 4), sharey=True, layout="constrained")
 places = np.arange(len(numbers))[::-1]
 for axis, what in zip(axes, ("precision", "recall", "density", "coverage")):
     values = [row[what] for row in numbers.values()]
@@ -221,7 +221,6 @@ for axis, what in zip(axes, ("precision", "recall", "density", "coverage")):
 axes[0].set_yticks(places, numbers)
 axes[0].set_ylabel("what is judged")
 figure.suptitle(f"{size:,} pictures of each kind against {size:,} test digits")
-figure.tight_layout()
 plt.show()
 
 # %% [markdown]
@@ -229,7 +228,7 @@ plt.show()
 
 # %%
 examples = np.concatenate([pictures[:12] for pictures in spoilt.values()])
-figure, axis = plt.subplots(figsize=(10, 6))
+figure, axis = plt.subplots(figsize=(10, 6), layout="constrained")
 axis.imshow(images.grid(images.to_uint8(examples), columns=12), cmap="gray")
 axis.set_yticks([15 + 30 * i for i in range(len(spoilt))], spoilt)
 axis.set(title="Twelve of each kind", xticks=[], ylabel="what is judged")
@@ -239,43 +238,46 @@ plt.show()
 # %% [markdown]
 # ## 4. Nearest neighbours, and a generator that copies
 #
-# The best Fréchet distance of all has a "generator" that draws training images from a hat. No number so far objects.
-# So one looks for the training image that is nearest to each generated picture. We compare
+# The best Fréchet distance of all has a "generator" that draws its training images from a hat. No number so far
+# objects. So one looks for the training image that is nearest to each generated picture. Suppose that somebody trained
+# on a few thousand digits, and we are shown
 #
 # * a **copier**: training images with a little noise,
-# * a **half copier**: half of the pictures are such copies, half are new real digits,
-# * **blurred new digits**: real digits that no training has seen, blurred. They copy nothing,
-# * **new digits**, and the shipped generator.
+# * a **half copier**: half of the pictures are such copies, the other half are new real digits,
+# * **blurred new digits**: real digits that nobody trained on, blurred. They copy nothing,
+# * **new digits**. They copy nothing, either.
+#
+# The shipped generator is compared with all the digits that it was trained on.
 
 # %%
-train = as_input(digits.train.images)
-unseen = as_input(digits.validation.images[rng.permutation(len(digits.validation))])
+train, unseen = (as_input(part.images) for part in (digits.train, digits.validation))
+unseen = unseen[rng.permutation(len(unseen))]
 held_out, new = np.array_split(unseen, 2)
-new = new[:COPIES]
-count = len(new)
-noisy = train[rng.permutation(len(train))[:count]] + rng.normal(0, 0.1, new.shape)
-copier = np.clip(noisy, -1, 1).astype(np.float32)
+few, new = train[rng.permutation(len(train))[: len(held_out)]], new[:COPIES]
+copies = few[rng.permutation(len(few))[: len(new)]] + rng.normal(0, 0.1, new.shape)
+copies = np.clip(copies, -1, 1).astype(np.float32)
+every_second = np.arange(len(new))[:, None, None, None] % 2 == 0
 suspects = {
-    "the copier": copier,
-    "the half copier": np.where(np.arange(count)[:, None, None, None] % 2, copier, new),
-    "blurred new digits": gaussian_filter(new, (0, 1, 1, 0)),
-    "new digits": new,
-    "the shipped generator": generate(generator, count, seed=3),
+    "the copier": (copies, few, held_out),
+    "the half copier": (np.where(every_second, copies, new), few, held_out),
+    "blurred new digits": (gaussian_filter(new, (0, 1, 1, 0)), few, held_out),
+    "new digits": (new, few, held_out),
+    "the shipped generator": (generate(generator, len(new), seed=3), train, unseen),
 }
 print(f"{'':22s}  MSE of the nearest training image   copied_share (95 % interval)")
 nearest = {}
-for name, pictures in suspects.items():
-    nearest[name] = metrics.nearest_neighbours(pictures, train)
-    share, lower, upper = metrics.copied_share(pictures, train, held_out).values()
+for name, (pictures, known, unknown) in suspects.items():
+    nearest[name] = metrics.nearest_neighbours(pictures, known)
+    share, lower, upper = metrics.copied_share(pictures, known, unknown).values()
     print(f"{name:22s}  {nearest[name].mse.mean():33.3f}   {share:5.2f} ({lower:.2f} to {upper:.2f})")
 
 # %% [markdown]
 # TEXT4
 
 # %%
-figure, axes = plt.subplots(1, len(suspects), figsize=(13, 6.2))
-for axis, (name, pictures) in zip(axes, suspects.items()):
-    pairs = np.stack([pictures[:8], train[nearest[name].index[:8]]], axis=1).reshape(-1, *train.shape[1:])
+figure, axes = plt.subplots(1, len(suspects), figsize=(13, 6.2), layout="constrained")
+for axis, (name, (pictures, known, _)) in zip(axes, suspects.items()):
+    pairs = np.stack([pictures[:8], known[nearest[name].index[:8]]], axis=1).reshape(-1, *train.shape[1:])
     axis.imshow(images.grid(images.to_uint8(pairs), columns=2), cmap="gray")
     axis.set_title(name, fontsize=11)
     axis.set(xticks=[16, 46], xticklabels=["picture", "nearest"], yticks=[])
@@ -301,7 +303,7 @@ crowds = {
     "one picture a class, with noise": (one_each, asked),
 }
 alike = {name: metrics.pairwise_ssim(*side) for name, side in crowds.items()}
-figure, axis = plt.subplots(figsize=(8, 3))
+figure, axis = plt.subplots(figsize=(8, 3), layout="constrained")
 bars = axis.barh(list(alike)[::-1], list(alike.values())[::-1], color=["tab:orange"] * 3 + ["tab:gray"])
 axis.bar_label(bars, fmt=" %.3f")
 axis.set(title="How alike are two pictures of one class?", xlabel="mean SSIM of pairs (higher: less variety)")

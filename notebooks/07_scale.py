@@ -218,7 +218,7 @@ for name, (network, seconds, judged) in precisions.items():
     print(f"{name}: computes in {layer.compute_dtype}, weights in {layer.variable_dtype},", end=" ")
     print(f"the saved average computes in {saved.compute_dtype}; {IMAGES / seconds:.0f} images/s;", end=" ")
     print(f"Fréchet distance {judged['frechet_distance']:.1f}, errors {judged['error_rate']:.1%}")
-figure, axes = plt.subplots(1, 2, figsize=(12, 4))
+figure, axes = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
 for axis, (name, (network, _, _)) in zip(axes, precisions.items()):
     drawn = generate(network.generator_ema, 40, seed=0)
     axis.imshow(images.grid(images.to_uint8(drawn), columns=10), cmap="gray")
@@ -238,7 +238,7 @@ plt.show()
 # %%
 runs = {f"{batch}": train(batch=batch) for batch in BATCHES}
 runs[f"{BATCHES[-1]}, twice the rate"] = train(batch=BATCHES[-1], rate=8e-3)
-figure, axes = plt.subplots(1, 2, figsize=(12, 4))
+figure, axes = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
 speed = [IMAGES / seconds for _, seconds, _ in runs.values()]
 distance = [judged["frechet_distance"] for _, _, judged in runs.values()]
 for axis, values, name in zip(axes, (speed, distance), ("images/s", "Fréchet distance (lower is better)")):
