@@ -24,7 +24,7 @@ STEPS = 200  # of the GAN from one look to the next
 LOOKS = 12  # looks at most
 CURVE = 500  # pictures for each point of the perturbation curve
 RELEASE = 800  # pictures of an evaluation before a release
-GATES = [0.05, 0.005, 0.0001]  # tolerances of releases
+GATES = [0.05, 0.01, 0.0001]  # tolerances of releases
 EPOCHS = 20  # of a text classifier at most
 
 # %%
@@ -306,7 +306,7 @@ for tolerance in GATES:
     report = json.loads(done.stdout)
     lower, upper = (report["metrics"][f"error_rate_{end}"]["value"] for end in ("lower", "upper"))
     numbers = f"interval {lower:.2%} to {upper:.2%}"
-    print(f"tolerance {tolerance:.1%}: {numbers}, {report['verdict']}, exit status {done.returncode}")
+    print(f"tolerance {tolerance:.2%}: {numbers}, {report['verdict']}, exit status {done.returncode}")
 
 # %% [markdown]
 # From Python the same table is `EXIT_STATUS`, for any model that one can count the errors of. The second half uses
