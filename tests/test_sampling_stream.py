@@ -3,6 +3,7 @@
 import gc
 import itertools
 import threading
+import time
 import weakref
 
 import keras
@@ -11,7 +12,7 @@ import pytest
 
 from gan import build_generator, generate, latents, sampling
 from gan.errors import InputError
-from gan.sampling import ahead, batch_for, compiled, stream
+from gan.sampling import ahead, batch_for, compiled, in_parallel, stream
 
 
 def small(classes=10, side=28):
@@ -85,7 +86,7 @@ def test_larger_pictures_are_drawn_in_smaller_batches():
         inputs = keras.Input((4,))
         return keras.Model(inputs, keras.layers.Reshape((side, side, 1))(keras.layers.Dense(side * side)(inputs)))
 
-    assert [batch_for(sized(side)) for side in (8, 28, 64, 600)] == [1_024, 256, 64, 1]
+    assert [batch_for(sized(side)) for side in (8, 28, 64, 600)] == [1_024, 512, 128, 1]
 
 
 def test_latents_as_a_graph_are_those_of_single_calls():
@@ -123,6 +124,35 @@ def test_ahead_passes_errors_on_in_their_place():
     found = ahead(items())
     assert next(found) == 1
     with pytest.raises(KeyError, match="broken"):
+        next(found)
+
+
+def test_in_parallel_works_on_several_items_at_once_and_keeps_their_order():
+    both = threading.Barrier(2)
+
+    def late_when_even(number):
+        both.wait(timeout=30)  # nobody passes alone
+        if number % 2 == 0:
+            time.sleep(0.01)
+        return number
+
+    assert list(in_parallel(late_when_even, range(20), 2)) == list(range(20))
+
+
+def test_in_parallel_makes_a_few_items_and_stops_with_its_user():
+    made = []
+    items = in_parallel(lambda number: made.append(number) or number, itertools.count(), 3)
+    assert next(items) == 0
+    items.close()
+    assert sorted(made) == list(range(len(made)))
+    assert len(made) <= 5
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("parallel")]
+
+
+def test_in_parallel_passes_errors_on_in_their_place():
+    found = in_parallel(lambda number: 1 // number, [1, 0, 1], 2)
+    assert next(found) == 1
+    with pytest.raises(ZeroDivisionError):
         next(found)
 
 
