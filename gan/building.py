@@ -10,8 +10,11 @@ from gan.config import TrainConfig
 from gan.data import Dataset
 from gan.errors import InputError
 from gan.model import GAN
-from gan.networks import build_discriminator, build_generator
+from gan.networks import build_discriminator, build_generator, num_classes
 from gan.optimizers import Adam
+
+WRONG_LABELS = 0.05
+"""Their share where nothing is asked."""
 
 
 def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
@@ -52,9 +55,16 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
         penalties=[penalties.PENALTIES[name](*weight, **lazy) for name in options.penalties],
         critic_steps=options.critic_steps,
         simultaneous=options.simultaneous,
+        wrong_labels=_wrong_labels(gan, options.wrong_labels),
         metrics=metrics,
         steps_per_execution=options.steps_per_execution,
     )
+
+
+def _wrong_labels(gan: GAN, asked: float | None) -> float:
+    if asked is None:
+        return WRONG_LABELS if num_classes(gan.discriminator) > 1 else 0.0
+    return asked
 
 
 def _copy_weights(source: keras.Model, target: keras.Model, checkpoint: str) -> None:

@@ -1,21 +1,34 @@
 """The discriminator as a train step asks it: through the augmentation, with the labels and a step's random numbers."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 from keras import ops
 
-from gan import networks, sampling
+from gan import networks, sampling, streams
+from gan.checks import check
 from gan.errors import InputError
+from gan.losses import AdversarialLoss
 from gan.penalties import Penalty
 
 Logs = dict[str, tuple[Any, Any]]
 """{name: (value, weight in the mean)}."""
 
-_REAL, _FAKE, _GENERATOR, _GENERATOR_REAL, _PENALTIES = range(5)
+_WRONG, _REAL, _FAKE, _GENERATOR, _GENERATOR_REAL, _PENALTIES = range(-1, 5)
 """What random numbers are for; each use in a step has its own. That of penalties is the first of two for each."""
+
+EVERY = 8
+"""Of so many real images one is shown with a wrong label, too: its share of the loss does not depend on it."""
+
+
+class Logits(NamedTuple):
+    """What D says of real images [B, 1], of fakes [B, 1], and of some reals with wrong labels, if asked."""
+
+    real: Any
+    fake: Any
+    wrong: Any = None
 
 
 class Critic:
@@ -32,13 +45,25 @@ class Critic:
         self.augment = augment
         self.seed = seed
         self._joint_pass = not networks.has_batch_statistics(discriminator)
+        self._every = EVERY if self._joint_pass else 1  # statistics of a batch are those of a whole one
+        self._classes = networks.num_classes(discriminator)
 
-    def check_penalties(self, penalties: Sequence[Penalty], replicas: int) -> None:
-        """Raises `InputError` for penalties of a D with batch statistics on several replicas.
+    def compile(self, loss: AdversarialLoss, penalties: Sequence[Penalty], wrong_labels: float, replicas: int) -> None:
+        """Says what D minimises, see `GAN.compile`.
 
-        These meet for the statistics, which they cannot do inside the `tf.cond` of a lazy penalty; and the second
-        derivative through shared statistics is not that of one process: weights differed by 1e-3 after 20 steps.
+        Raises `InputError` for a bad share of wrong labels, or one where there are no two labels, and for penalties of
+        a D with batch statistics on several replicas. These meet for the statistics, which they cannot do inside the
+        `tf.cond` of a lazy penalty; and the second derivative through shared statistics is not that of one process:
+        weights differed by 1e-3 after 20 steps.
         """
+        check(0 <= wrong_labels < 1, "wrong_labels", "a share from 0 to below 1", wrong_labels)
+        if wrong_labels and self._classes < 2:
+            raise InputError(
+                "Nothing is labelled wrongly",
+                expected="wrong_labels=0, or two classes",
+                received=f"{self._classes} classes, wrong_labels={wrong_labels}",
+            )
+        self._loss, self._penalties, self._wrong_labels = loss, penalties, wrong_labels
         if penalties and not self._joint_pass and replicas > 1:
             raise InputError(
                 "Replicas cannot share the penalties of a discriminator with batch statistics",
@@ -46,17 +71,44 @@ class Critic:
                 received=", ".join(penalty.name for penalty in penalties),
             )
 
-    def of_both(self, real: Any, fake: Any, labels: Any, step: Any) -> tuple[Any, Any]:
-        """Logits of reals and of fakes, in one pass where D's output for a picture does not depend on the others."""
-        if not self._joint_pass:
-            return self.of_each(real, fake, labels, step)
-        both = None if labels is None else ops.concatenate([labels, labels])
-        real_logits, fake_logits = tf.split(self._logits(ops.concatenate([real, fake]), both, step, _REAL), 2)
-        return real_logits, fake_logits
+    def logits(self, real: Any, fake: Any, labels: Any, step: Any, *, together: bool = True) -> Logits:
+        """What D says of a batch, in one pass where its output for a picture does not depend on the others.
 
-    def of_each(self, real: Any, fake: Any, labels: Any, step: Any) -> tuple[Any, Any]:
-        """The same in a pass each, so that a gradient with respect to the fakes is not taken for the reals, too."""
-        return self._logits(real, labels, step, _REAL), self._logits(fake, labels, step, _FAKE)
+        Not `together`: in a pass each, so that a gradient with respect to the fakes is not taken for the reals, too.
+        """
+        batches = [(real, labels, _REAL), (fake, labels, _FAKE)]
+        if self._wrong_labels:
+            batches.append((*self._wrong(real, labels, step), _WRONG))
+        if not (together and self._joint_pass):
+            return Logits(*(self._logits(images, labels, step, use) for images, labels, use in batches))
+        images, asked, _ = zip(*batches)
+        all_labels = None if labels is None else ops.concatenate(asked)
+        sizes = [tf.shape(part)[0] for part in images]
+        return Logits(*tf.split(self._logits(ops.concatenate(images), all_labels, step, _REAL), sizes))
+
+    def _wrong(self, real: Any, labels: Any, step: Any) -> tuple[Any, Any]:
+        """Some of the reals, with labels of which none is their own: all other classes are as likely.
+
+        All are moved on by one number of the step, the same on each replica.
+        """
+        others = self._classes - 1
+        number = streams.uniform((), sampling.training_key(self.seed, step, 0, _WRONG), 0.0, float(others))
+        moved = 1 + tf.cast(number, labels.dtype)
+        return real[:: self._every], tf.math.floormod(labels[:: self._every] + moved, self._classes)
+
+    def loss(self, logits: Logits, real: Any, fake: Any, labels: Any, step: Any) -> tuple[Any, Logs]:
+        """What D minimises, penalties included, and what is reported of it."""
+        loss = ops.mean(self._loss.discriminator(logits.real, logits.fake))
+        if logits.wrong is not None:
+            beside = logits.real[:: self._every]
+            wrong = ops.mean(self._loss.discriminator(beside, logits.wrong))
+            loss = (1.0 - self._wrong_labels) * loss + self._wrong_labels * wrong
+        logs, total = {"d_loss": (loss, 1.0), **scores(logits.real, logits.fake, self._loss.boundary)}, loss
+        for number, penalty in enumerate(self._penalties):
+            value, due = self._penalty(penalty, number, real, fake, labels, step)
+            total += penalty.every * value
+            logs[penalty.name] = (value, due)
+        return total, logs
 
     def of_fake(self, fake: Any, labels: Any, step: Any) -> Any:
         """Logits that G's update looks at."""
@@ -66,7 +118,7 @@ class Critic:
         """Logits of the reals beside them, for a relativistic loss."""
         return self._logits(real, labels, step, _GENERATOR_REAL)
 
-    def penalty(self, penalty: Penalty, number: int, real: Any, fake: Any, labels: Any, step: Any) -> tuple[Any, Any]:
+    def _penalty(self, penalty: Penalty, number: int, real: Any, fake: Any, labels: Any, step: Any) -> tuple[Any, Any]:
         """The mean of the `number`-th penalty and 1.0 in a step where it is due, (0.0, 0.0) in others."""
         use = _PENALTIES + 2 * number
 

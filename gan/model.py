@@ -10,7 +10,7 @@ from keras import ops
 from gan import averaging, local_evaluation, losses, networks, replicas, sampling
 from gan.augment import Augmentation
 from gan.checks import check, check_different, check_positive, check_seed, check_whole
-from gan.critic import Critic, Logs, scores
+from gan.critic import Critic, Logs
 from gan.errors import InputError
 from gan.metrics import WeightedMeans
 from gan.penalties import Penalty
@@ -80,6 +80,7 @@ class GAN(keras.Model):
         penalties: Iterable[str | Penalty] = (),
         critic_steps: int = 1,
         simultaneous: bool = False,
+        wrong_labels: float = 0.0,
         metrics: Iterable[keras.metrics.Metric] = (),
         *,
         jit_compile: bool | str = "auto",
@@ -93,6 +94,9 @@ class GAN(keras.Model):
             penalties: names in `penalties.PENALTIES`, or `Penalty` objects, for D.
             critic_steps: D updates for each G update; a batch of `fit` then holds that many times the reals of one.
             simultaneous: G's update looks at D as it was before the step's last D update: one pass of D less.
+            wrong_labels: share of D's loss in which reals with a wrong label are the fakes, so that D looks at labels,
+                and G keeps away from what could be another class; 0 <= wrong_labels < 1. After arXiv:1605.05396,
+                section 4.2, where it is one half.
             metrics: Keras metrics with `update_state(real, fake, labels)`, for `evaluate` and validation data.
             jit_compile: XLA; "auto" is on for one GPU only (on a CPU it makes convolutions many times slower).
             keras_options: `run_eagerly`, `steps_per_execution`, ... of `keras.Model.compile`. Several replicas take one
@@ -116,8 +120,9 @@ class GAN(keras.Model):
         self.adversarial_loss = losses.get(loss)
         self.penalties = [get_penalty(penalty) for penalty in penalties]
         check_different("penalties", [penalty.name for penalty in self.penalties])
-        self._critic.check_penalties(self.penalties, self.distribute_strategy.num_replicas_in_sync)
-        self.critic_steps, self.simultaneous = critic_steps, simultaneous
+        replicas_in_sync = self.distribute_strategy.num_replicas_in_sync
+        self._critic.compile(self.adversarial_loss, self.penalties, wrong_labels, replicas_in_sync)
+        self.critic_steps, self.simultaneous, self.wrong_labels = critic_steps, simultaneous, wrong_labels
         self.evaluation_metrics = list(metrics)
         self.step_means = WeightedMeans((*STEP_LOGS, *(penalty.name for penalty in self.penalties)))
         self._evaluated_batches = keras.metrics.Sum(name="evaluated_batches", dtype="int64")
@@ -166,10 +171,10 @@ class GAN(keras.Model):
         """
         step = self.d_optimizer.iterations
         with tf.GradientTape() as tape:
-            real_logits, fake_logits = self._critic.of_both(real, fake, labels, step)
-            total, logs = self._d_loss(real_logits, fake_logits, real, fake, labels)
+            logits = self._critic.logits(real, fake, labels, step)
+            total, logs = self._critic.loss(logits, real, fake, labels, step)
         replicas.apply_gradients(self.d_optimizer, tape, total, self.discriminator, "d_loss")
-        return logs, real_logits
+        return logs, logits.real
 
     def update_generator(self, tape: tf.GradientTape, real: Any, fake: Any, labels: Any, real_logits: Any) -> Any:
         """One G update, for `fake` that `tape` saw G make; returns the loss.
@@ -187,24 +192,14 @@ class GAN(keras.Model):
 
     def update_both(self, tape: tf.GradientTape, real: Any, fake: Any, labels: Any) -> tuple[Logs, Any]:
         """One update of D and one of G, both through D as it is; returns the logs of D's, and G's loss."""
+        step = self.d_optimizer.iterations
         with tf.GradientTape() as d_tape, tape:
-            real_logits, fake_logits = self._critic.of_each(real, fake, labels, self.d_optimizer.iterations)
-            g_loss = ops.mean(self.adversarial_loss.generator(real_logits, fake_logits))
-            total, logs = self._d_loss(real_logits, fake_logits, real, tf.stop_gradient(fake), labels)
+            logits = self._critic.logits(real, fake, labels, step, together=False)
+            g_loss = ops.mean(self.adversarial_loss.generator(logits.real, logits.fake))
+            total, logs = self._critic.loss(logits, real, tf.stop_gradient(fake), labels, step)
         replicas.apply_gradients(self.d_optimizer, d_tape, total, self.discriminator, "d_loss")
         replicas.apply_gradients(self.g_optimizer, tape, g_loss, self.generator, "g_loss")
         return logs, g_loss
-
-    def _d_loss(self, real_logits: Any, fake_logits: Any, real: Any, fake: Any, labels: Any) -> tuple[Any, Logs]:
-        """What D minimises, penalties included, and what is reported of it."""
-        step = self.d_optimizer.iterations
-        loss = total = ops.mean(self.adversarial_loss.discriminator(real_logits, fake_logits))
-        logs = {"d_loss": (loss, 1.0), **scores(real_logits, fake_logits, self.adversarial_loss.boundary)}
-        for number, penalty in enumerate(self.penalties):
-            value, due = self._critic.penalty(penalty, number, real, fake, labels, step)
-            total += penalty.every * value
-            logs[penalty.name] = (value, due)
-        return total, logs
 
     def _apply(self, network: keras.Model, x: Any, labels: Any, *, training: bool | None) -> Any:
         return network([x, labels] if self._conditional else x, training=training)
@@ -292,6 +287,7 @@ class GAN(keras.Model):
         return {
             "critic_steps": self.critic_steps,
             "simultaneous": self.simultaneous,
+            "wrong_labels": self.wrong_labels,
             **self._keras_options,
             **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
         }

@@ -64,7 +64,13 @@ def check(combination, folder):
     parts = [penalties.PENALTIES[name](every=1 + number) for number, name in enumerate(chosen)]
     g_optimizer, d_optimizer = keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.01)
     gan.compile(
-        g_optimizer, d_optimizer, loss, parts, critic_steps=critic_steps, simultaneous=updates == "simultaneous"
+        g_optimizer,
+        d_optimizer,
+        loss,
+        parts,
+        critic_steps=critic_steps,
+        simultaneous=updates == "simultaneous",
+        wrong_labels=0.2 if classes else 0.0,
     )
     step = tf.function(gan.train_step, jit_compile=False, reduce_retracing=True)
     data = batch(classes > 0)

@@ -84,6 +84,8 @@ def test_intervals_cover_a_run_and_are_twenty_by_default(total, eval_every):
         (OptimizationConfig, "beta_1", 1.0),
         (OptimizationConfig, "gamma", float("nan")),
         (OptimizationConfig, "learning_rate_end", 1.1),
+        (OptimizationConfig, "wrong_labels", 1.0),
+        (OptimizationConfig, "wrong_labels", -0.1),
         (ModelConfig, "latent_dim", 0),
         (ModelConfig, "g_width", -1),
         (ModelConfig, "ema_half_life", 0.0),

@@ -45,6 +45,9 @@ class OptimizationConfig:
     """D updates for each G update."""
     simultaneous: bool = False
     """Update G by D as it was before the step's D update, not after it: one pass of D less."""
+    wrong_labels: float | None = None
+    """Share of D's loss in which real images with a wrong label are the fakes: less variety, more images as asked;
+    None: 0.05 where there are labels."""
     steps_per_execution: int = 20
     """Steps that run inside the graph between two looks at the keyboard and the progress bar."""
 
@@ -57,6 +60,8 @@ class OptimizationConfig:
         for name in ("epochs", "d_learning_rate"):
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name))
+        if self.wrong_labels is not None:
+            check(0 <= self.wrong_labels < 1, "wrong_labels", "a share from 0 to below 1", self.wrong_labels)
         if self.learning_rate_end is not None:
             check_share("learning_rate_end", self.learning_rate_end)
         check(0 <= self.beta_1 < 1, "beta_1", "a number from 0 to below 1", self.beta_1)

@@ -89,7 +89,7 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
             # latents for uniform ones; the class enters as a learned embedding, in D a plane of its own, for one-hot
             # units of a layer; the length is ours
             model=ModelConfig(arch="mlp", conditioning="concat", latent_dim=100, ema_half_life=NO_AVERAGE),
-            optimization=replace(DCGAN_STEPS, batch_size=100),
+            optimization=replace(DCGAN_STEPS, batch_size=100, wrong_labels=0.0),
             source="Conditional GAN: dense networks that are given the class as a further input. arXiv:1411.1784.",
         ),
         "r3gan": TrainConfig(
@@ -108,6 +108,7 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
                 penalties=("r1", "r2"),
                 gamma=0.1,
                 penalty_every=4,
+                wrong_labels=0.0,
             ),
             source="R3GAN: relativistic, penalties on reals and fakes, no normalization. arXiv:2501.05441.",
         ),
@@ -116,7 +117,9 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
 
 PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
     {
-        "mnist": TrainConfig(source="Small class-conditional DCGAN (arXiv:1511.06434) with projection and lazy R1."),
+        "mnist": TrainConfig(
+            source="Small class-conditional DCGAN (arXiv:1511.06434): projection, lazy R1, reals with wrong labels."
+        ),
         "mnist-sprint": TrainConfig(
             model=ModelConfig(latent_dim=16, ema_half_life=1_500.0),
             optimization=OptimizationConfig(images=30_000, batch_size=32, learning_rate=4e-3),
@@ -133,7 +136,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
         "mnist-mlp": TrainConfig(
             model=ModelConfig(arch="mlp", latent_dim=100, ema_half_life=6_000.0),
             optimization=OptimizationConfig(
-                images=240_000, batch_size=32, learning_rate=2e-4, d_learning_rate=2e-4, gamma=3.0
+                images=240_000, batch_size=32, learning_rate=2e-4, d_learning_rate=2e-4, gamma=3.0, wrong_labels=0.0
             ),
             precision="float32",
             source="The dense network of many first tutorials (100-128-256-512-1024-784), put right.",

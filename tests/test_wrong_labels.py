@@ -1,0 +1,130 @@
+"""Real images with a wrong label, as fakes."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import small_gan
+
+from gan import GAN, build_discriminator, build_generator
+from gan.building import build_gan, compile_gan
+from gan.config import ModelConfig, OptimizationConfig, TrainConfig
+from gan.critic import EVERY
+from gan.errors import InputError
+
+SHAPE, CLASSES = (28, 28, 1), 10
+
+
+def batch(rows=16):
+    rng = np.random.default_rng(0)
+    real, fake = rng.uniform(-1, 1, (2, rows, *SHAPE)).astype(np.float32)
+    return tf.constant(real), tf.constant(fake), tf.constant(rng.integers(0, CLASSES, rows), tf.int32)
+
+
+def gan_of(share, loss="non_saturating", **options):
+    gan = small_gan()
+    gan.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), loss=loss, wrong_labels=share, **options)
+    return gan
+
+
+def test_some_reals_are_shown_with_labels_of_which_none_is_their_own():
+    real, _, labels = batch(64)
+    critic = gan_of(0.1)._critic
+    seen = []
+    for step in range(60):
+        images, wrong = critic._wrong(real, labels, step)
+        np.testing.assert_array_equal(images, real[::EVERY])
+        assert ((wrong.numpy() >= 0) & (wrong.numpy() < CLASSES)).all()
+        seen.append((wrong - labels[::EVERY]).numpy() % CLASSES)
+    assert set(np.unique(seen)) == set(range(1, CLASSES))
+
+
+def test_two_classes_have_one_wrong_label_each():
+    gan = GAN(build_generator(SHAPE, 4, 2, "mlp", 2), build_discriminator(SHAPE, 2, "mlp", 2))
+    gan.compile("sgd", keras.optimizers.SGD(), wrong_labels=0.5)
+    _, wrong = gan._critic._wrong(tf.zeros((16, *SHAPE)), tf.constant([0] * 8 + [1] * 8), 3)
+    np.testing.assert_array_equal(wrong, [1, 0])
+
+
+@pytest.mark.parametrize("loss", ["non_saturating", "hinge", "relativistic"])
+def test_the_loss_is_the_weighted_mean_of_fakes_and_wrong_labels(loss):
+    share = 0.3
+    real, fake, labels = batch()
+    gan = gan_of(share, loss)
+    logits = gan._critic.logits(real, fake, labels, 0)
+    images, wrong = gan._critic._wrong(real, labels, 0)
+    of = gan.discriminator
+    for part, expected in zip(logits, (of([real, labels]), of([fake, labels]), of([images, wrong]))):
+        np.testing.assert_allclose(part, expected, rtol=1e-4, atol=1e-5)
+    total, logs = gan._critic.loss(logits, real, fake, labels, 0)
+    per_image = gan.adversarial_loss.discriminator
+    expected = (1 - share) * np.mean(per_image(logits.real, logits.fake)) + share * np.mean(
+        per_image(logits.real[::EVERY], logits.wrong)
+    )
+    np.testing.assert_allclose(total, expected, rtol=1e-5)
+    assert logs["d_loss"][0] is total
+
+
+def test_apart_and_together_they_are_the_same():
+    real, fake, labels = batch()
+    critic = gan_of(0.1)._critic
+    for one, other in zip(critic.logits(real, fake, labels, 5), critic.logits(real, fake, labels, 5, together=False)):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_batch_statistics_are_those_of_a_whole_batch():
+    real, fake, labels = batch()
+    gan = GAN(
+        build_generator(SHAPE, 4, CLASSES, width=2), build_discriminator(SHAPE, CLASSES, "dcgan", 2, norm="batch")
+    )
+    gan.compile("sgd", keras.optimizers.SGD(), wrong_labels=0.1)
+    assert gan._critic.logits(real, fake, labels, 0).wrong.shape == (16, 1)
+
+
+def test_a_discriminator_learns_which_label_is_right():
+    """Bright images are of class 1, dark ones of class 0, and fakes are like reals: only labels tell."""
+    labels = tf.constant([0, 1] * 32)
+    images = tf.ones((64, *SHAPE)) * tf.reshape(2.0 * tf.cast(labels, tf.float32) - 1.0, (-1, 1, 1, 1))
+
+    def margin(share):
+        keras.utils.set_random_seed(0)
+        gan = GAN(build_generator(SHAPE, 4, 2, "mlp", 4), build_discriminator(SHAPE, 2, "mlp", 8))
+        gan.compile("sgd", keras.optimizers.Adam(1e-3), wrong_labels=share)
+        for _ in range(60):
+            gan.update_discriminator(images, images, labels)
+        right, wrong = (tf.reduce_mean(gan.discriminator([images, given])) for given in (labels, 1 - labels))
+        return float(right - wrong)
+
+    assert abs(margin(0.0)) < 0.1
+    assert margin(0.3) > 1.0
+
+
+def test_a_compiled_gan_keeps_its_share(tmp_path):
+    gan = gan_of(0.25)
+    gan.save(tmp_path / "gan.keras")
+    assert keras.saving.load_model(tmp_path / "gan.keras").wrong_labels == 0.25
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
+def test_a_bad_share_is_refused(share):
+    with pytest.raises(InputError, match="`wrong_labels`"):
+        gan_of(share)
+
+
+def test_a_share_without_labels_is_refused():
+    gan = GAN(build_generator(SHAPE, 4, 0, "mlp", 2), build_discriminator(SHAPE, 0, "mlp", 2))
+    with pytest.raises(InputError, match="wrong_labels=0, or two classes"):
+        gan.compile("sgd", keras.optimizers.SGD(), wrong_labels=0.1)
+
+
+@pytest.mark.parametrize(
+    ("conditioning", "asked", "expected"), [("projection", None, 0.05), ("none", None, 0.0), ("projection", 0.0, 0.0)]
+)
+def test_a_run_with_labels_has_them_unless_told_otherwise(digits, conditioning, asked, expected):
+    config = TrainConfig(
+        model=ModelConfig(arch="mlp", conditioning=conditioning, g_width=2, d_width=2),
+        optimization=OptimizationConfig(wrong_labels=asked),
+    )
+    gan = build_gan(config, digits)
+    compile_gan(gan, config, 10)
+    assert gan.wrong_labels == expected
