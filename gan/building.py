@@ -13,7 +13,7 @@ from gan.model import GAN
 from gan.networks import build_discriminator, build_generator, num_classes
 from gan.optimizers import Adam
 
-WRONG_LABELS = 0.05
+WRONG_LABELS = 0.08
 """Their share where nothing is asked."""
 
 

@@ -118,7 +118,7 @@ def test_a_share_without_labels_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("conditioning", "asked", "expected"), [("projection", None, 0.05), ("none", None, 0.0), ("projection", 0.0, 0.0)]
+    ("conditioning", "asked", "expected"), [("projection", None, 0.08), ("none", None, 0.0), ("projection", 0.0, 0.0)]
 )
 def test_a_run_with_labels_has_them_unless_told_otherwise(digits, conditioning, asked, expected):
     config = TrainConfig(
