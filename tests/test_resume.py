@@ -50,6 +50,7 @@ RULED = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_run_that_a_rule_ends_is_ended_alike_whatever_stops_it_before(nursery, tmp_path):
     """Stopped by patience after five intervals; killed in the third, and once more by a signal in the very last."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"

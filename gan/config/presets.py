@@ -127,7 +127,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
         ),
         "mnist-best": TrainConfig(
             model=ModelConfig(latent_dim=64, ema_half_life=25_000.0),
-            optimization=OptimizationConfig(images=1_400_000, gamma=0.5, wrong_labels=0.015),
+            optimization=OptimizationConfig(images=1_400_000, gamma=0.5, wrong_labels=0.025),
             source="The preset mnist for ten minutes: more latents, a stronger penalty, a longer average.",
         ),
         "mnist-unconditional": TrainConfig(
