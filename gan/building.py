@@ -14,7 +14,7 @@ from gan.networks import build_discriminator, build_generator, num_classes
 from gan.optimizers import Adam
 
 WRONG_LABELS = 0.08
-"""Their share where nothing is asked."""
+"""Default of `wrong_labels` where there are two classes or more."""
 
 
 def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:

@@ -16,11 +16,13 @@ from gan.penalties import Penalty
 Logs = dict[str, tuple[Any, Any]]
 """{name: (value, weight in the mean)}."""
 
-_WRONG, _REAL, _FAKE, _GENERATOR, _GENERATOR_REAL, _PENALTIES = range(-1, 5)
-"""What random numbers are for; each use in a step has its own. That of penalties is the first of two for each."""
+_WRONG, _WRONG_LABEL, _REAL, _FAKE, _GENERATOR, _GENERATOR_REAL, _PENALTIES = range(-2, 5)
+"""What random numbers are for; each use in a step has its own. That of penalties is the first of two for each, and no
+other use may follow it."""
 
-EVERY = 8
-"""Of so many real images one is shown with a wrong label, too: its share of the loss does not depend on it."""
+WRONG_EVERY = 8
+"""One of so many reals is shown again with a wrong label. Their share of the loss is the same whatever this number is:
+it only says how noisy that part is."""
 
 
 class Logits(NamedTuple):
@@ -45,7 +47,7 @@ class Critic:
         self.augment = augment
         self.seed = seed
         self._joint_pass = not networks.has_batch_statistics(discriminator)
-        self._every = EVERY if self._joint_pass else 1  # statistics of a batch are those of a whole one
+        self._wrong_every = WRONG_EVERY if self._joint_pass else 1  # statistics are those of a whole batch
         self._classes = networks.num_classes(discriminator)
 
     def compile(self, loss: AdversarialLoss, penalties: Sequence[Penalty], wrong_labels: float, replicas: int) -> None:
@@ -59,8 +61,8 @@ class Critic:
         check(0 <= wrong_labels < 1, "wrong_labels", "a share from 0 to below 1", wrong_labels)
         if wrong_labels and self._classes < 2:
             raise InputError(
-                "Nothing is labelled wrongly",
-                expected="wrong_labels=0, or two classes",
+                "Wrong labels need two classes",
+                expected="wrong_labels=0 (--wrong-labels 0), or labels of two classes or more",
                 received=f"{self._classes} classes, wrong_labels={wrong_labels}",
             )
         self._loss, self._penalties, self._wrong_labels = loss, penalties, wrong_labels
@@ -89,18 +91,19 @@ class Critic:
     def _wrong(self, real: Any, labels: Any, step: Any) -> tuple[Any, Any]:
         """Some of the reals, with labels of which none is their own: all other classes are as likely.
 
-        All are moved on by one number of the step, the same on each replica.
+        All are moved on by one number of the step: replicas know it, and over steps it is as good as one for each.
         """
         others = self._classes - 1
-        number = streams.uniform((), sampling.training_key(self.seed, step, 0, _WRONG), 0.0, float(others))
-        moved = 1 + tf.cast(number, labels.dtype)
-        return real[:: self._every], tf.math.floormod(labels[:: self._every] + moved, self._classes)
+        number = streams.uniform((), sampling.training_key(self.seed, step, 0, _WRONG_LABEL), 0.0, float(others))
+        labels = tf.cast(labels, tf.int32)
+        moved = 1 + tf.cast(number, tf.int32)
+        return real[:: self._wrong_every], tf.math.floormod(labels[:: self._wrong_every] + moved, self._classes)
 
     def loss(self, logits: Logits, real: Any, fake: Any, labels: Any, step: Any) -> tuple[Any, Logs]:
         """What D minimises, penalties included, and what is reported of it."""
         loss = ops.mean(self._loss.discriminator(logits.real, logits.fake))
         if logits.wrong is not None:
-            beside = logits.real[:: self._every]
+            beside = logits.real[:: self._wrong_every]
             wrong = ops.mean(self._loss.discriminator(beside, logits.wrong))
             loss = (1.0 - self._wrong_labels) * loss + self._wrong_labels * wrong
         logs, total = {"d_loss": (loss, 1.0), **scores(logits.real, logits.fake, self._loss.boundary)}, loss

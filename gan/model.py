@@ -80,9 +80,9 @@ class GAN(keras.Model):
         penalties: Iterable[str | Penalty] = (),
         critic_steps: int = 1,
         simultaneous: bool = False,
-        wrong_labels: float = 0.0,
         metrics: Iterable[keras.metrics.Metric] = (),
         *,
+        wrong_labels: float = 0.0,
         jit_compile: bool | str = "auto",
         **keras_options: Any,
     ) -> None:
@@ -94,15 +94,17 @@ class GAN(keras.Model):
             penalties: names in `penalties.PENALTIES`, or `Penalty` objects, for D.
             critic_steps: D updates for each G update; a batch of `fit` then holds that many times the reals of one.
             simultaneous: G's update looks at D as it was before the step's last D update: one pass of D less.
-            wrong_labels: share of D's loss in which reals with a wrong label are the fakes, so that D looks at labels,
-                and G keeps away from what could be another class; 0 <= wrong_labels < 1. After arXiv:1605.05396,
-                section 4.2, where it is one half.
             metrics: Keras metrics with `update_state(real, fake, labels)`, for `evaluate` and validation data.
+            wrong_labels: share of D's loss in which reals with a wrong label are the fakes; 0 <= wrong_labels < 1. D
+                then looks at labels, and G keeps away from what could be another class: fewer errors, less variety.
+                After arXiv:1605.05396, section 4.2, where it is one half. One of `critic.WRONG_EVERY` reals is shown
+                again (all, if D has batch statistics); `d_loss` holds them, scores, accuracies and penalties do not.
             jit_compile: XLA; "auto" is on for one GPU only (on a CPU it makes convolutions many times slower).
             keras_options: `run_eagerly`, `steps_per_execution`, ... of `keras.Model.compile`. Several replicas take one
                 step an execution.
 
-        Raises `InputError` for an unknown loss or penalty, one penalty given twice, or a bad `critic_steps`.
+        Raises `InputError` for an unknown loss or penalty, one penalty or optimizer given twice, a bad `critic_steps`,
+        and for `wrong_labels` out of range or without two classes.
         """
         check_whole("critic_steps", critic_steps, 1)
         g_optimizer, d_optimizer = keras.optimizers.get(g_optimizer), keras.optimizers.get(d_optimizer)

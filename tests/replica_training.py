@@ -27,7 +27,8 @@ def main(weights: str, count: int) -> None:
             build_discriminator((28, 28, 1), 10, width=4),
         )
         optimizers = [keras.optimizers.SGD(5e-3), keras.optimizers.SGD(5e-3)]
-        gan.compile(*optimizers, penalties=["r1"], critic_steps=CRITIC_STEPS, metrics=[metric], steps_per_execution=5)
+        options = {"penalties": ["r1"], "critic_steps": CRITIC_STEPS, "wrong_labels": 0.3, "steps_per_execution": 5}
+        gan.compile(*optimizers, metrics=[metric], **options)
     history = gan.fit(
         data.train.batches(GLOBAL_BATCH * CRITIC_STEPS, steps=STEPS),
         validation_data=data.validation.take(np.arange(40)).in_order(32),

@@ -164,7 +164,7 @@ def test_a_tolerance_nominates_and_fresh_samples_confirm(gan_command, small_clas
     keras.saving.load_model(tmp_path / "run" / "generator.keras")
 
 
-@pytest.mark.slow  # the nomination that fresh samples confirm is tried above
+@pytest.mark.slow  # 10,000 pictures are judged, twice; the test above judges as few as it may
 def test_a_good_generator_is_confirmed_and_a_bad_one_is_not(gan_command, tmp_path):
     """The shipped one, moved by nothing, is within 10 %; an untrained one exceeds 1 %."""
     options = ["--dataset", "mnist5k", "--steps", 2, "--learning-rate", 1e-9, "--extractor", "mnist-probe"]

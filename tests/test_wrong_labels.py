@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 from conftest import small_gan
 
-from gan import GAN, build_discriminator, build_generator
+from gan import GAN, augment, build_discriminator, build_generator, critic, penalties
 from gan.building import build_gan, compile_gan
-from gan.config import ModelConfig, OptimizationConfig, TrainConfig
-from gan.critic import EVERY
+from gan.config import PRESETS, ModelConfig, OptimizationConfig, TrainConfig
+from gan.critic import WRONG_EVERY
 from gan.errors import InputError
 
 SHAPE, CLASSES = (28, 28, 1), 10
@@ -33,9 +33,9 @@ def test_some_reals_are_shown_with_labels_of_which_none_is_their_own():
     seen = []
     for step in range(60):
         images, wrong = critic._wrong(real, labels, step)
-        np.testing.assert_array_equal(images, real[::EVERY])
+        np.testing.assert_array_equal(images, real[::WRONG_EVERY])
         assert ((wrong.numpy() >= 0) & (wrong.numpy() < CLASSES)).all()
-        seen.append((wrong - labels[::EVERY]).numpy() % CLASSES)
+        seen.append((wrong - labels[::WRONG_EVERY]).numpy() % CLASSES)
     assert set(np.unique(seen)) == set(range(1, CLASSES))
 
 
@@ -59,10 +59,63 @@ def test_the_loss_is_the_weighted_mean_of_fakes_and_wrong_labels(loss):
     total, logs = gan._critic.loss(logits, real, fake, labels, 0)
     per_image = gan.adversarial_loss.discriminator
     expected = (1 - share) * np.mean(per_image(logits.real, logits.fake)) + share * np.mean(
-        per_image(logits.real[::EVERY], logits.wrong)
+        per_image(logits.real[::WRONG_EVERY], logits.wrong)
     )
     np.testing.assert_allclose(total, expected, rtol=1e-5)
     assert logs["d_loss"][0] is total
+
+
+def test_the_penalty_comes_on_top_and_is_not_in_d_loss():
+    real, fake, labels = batch()
+    plain, with_r1 = gan_of(0.3), gan_of(0.3, penalties=[penalties.R1(2.0, every=1)])
+    totals = []
+    for gan in (plain, with_r1):
+        total, logs = gan._critic.loss(gan._critic.logits(real, fake, labels, 0), real, fake, labels, 0)
+        totals.append((float(total), float(logs["d_loss"][0])))
+    assert totals[0][0] == totals[0][1] == pytest.approx(totals[1][1])
+    assert totals[1][0] == pytest.approx(totals[1][1] + float(logs["r1"][0]))
+    assert logs["r1"][0] > 0
+
+
+@pytest.mark.parametrize("simultaneous", [False, True])
+def test_a_step_is_the_same_in_xla(simultaneous):
+    real, _, labels = batch()
+    ends = []
+    for jit_compile in (False, True):
+        keras.utils.set_random_seed(0)
+        gan = GAN(build_generator(SHAPE, 4, CLASSES, "mlp", 2), build_discriminator(SHAPE, CLASSES, "mlp", 2))
+        options = {"wrong_labels": 0.3, "simultaneous": simultaneous, "critic_steps": 1}
+        gan.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.1), **options)
+        tf.function(gan.train_step, jit_compile=jit_compile)((real, labels))
+        ends.append(gan.discriminator.get_weights())
+    moved = [np.abs(one - start).max() for one, start in zip(ends[0], ends[1])]
+    assert max(moved) < 0.05  # XLA draws other latents; shapes and labels are what is tried here
+
+
+def test_each_step_of_the_critic_has_a_shift_of_its_own():
+    gan = gan_of(0.1, critic_steps=3)
+    seen = []
+    wrong = gan._critic._wrong
+    gan._critic._wrong = lambda real, labels, step: seen.append(int(step)) or wrong(real, labels, step)
+    real, _, labels = batch(48)
+    gan.train_step((real, labels))
+    assert seen == [0, 1, 2]
+
+
+def test_apart_with_an_augmentation_each_pass_has_random_numbers_of_its_own():
+    gan = GAN(
+        build_generator(SHAPE, 4, CLASSES, "mlp", 2),
+        build_discriminator(SHAPE, CLASSES, "mlp", 2),
+        augment=augment.get(["brightness"]),
+    )
+    gan.compile("sgd", keras.optimizers.SGD(), wrong_labels=0.1)
+    keys = []
+    key = gan._critic._key
+    gan._critic._key = lambda step, use: keys.append(use) or key(step, use)
+    real, fake, labels = batch()
+    gan._critic.logits(real, fake, labels, 0, together=False)
+    assert len(set(keys)) == 3
+    assert critic._WRONG_LABEL not in keys
 
 
 def test_apart_and_together_they_are_the_same():
@@ -113,7 +166,7 @@ def test_a_bad_share_is_refused(share):
 
 def test_a_share_without_labels_is_refused():
     gan = GAN(build_generator(SHAPE, 4, 0, "mlp", 2), build_discriminator(SHAPE, 0, "mlp", 2))
-    with pytest.raises(InputError, match="wrong_labels=0, or two classes"):
+    with pytest.raises(InputError, match="labels of two classes or more"):
         gan.compile("sgd", keras.optimizers.SGD(), wrong_labels=0.1)
 
 
@@ -128,3 +181,14 @@ def test_a_run_with_labels_has_them_unless_told_otherwise(digits, conditioning, 
     gan = build_gan(config, digits)
     compile_gan(gan, config, 10)
     assert gan.wrong_labels == expected
+
+
+def test_papers_have_none():
+    shares = {name: config.optimization.wrong_labels for name, config in PRESETS.items()}
+    assert {name for name, share in shares.items() if share is None} == {
+        "mnist",
+        "mnist-sprint",
+        "mnist-unconditional",
+        "stacked-mnist",
+    }
+    assert {name for name, share in shares.items() if share} == {"mnist-best"}

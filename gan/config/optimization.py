@@ -46,8 +46,8 @@ class OptimizationConfig:
     simultaneous: bool = False
     """Update G by D as it was before the step's D update, not after it: one pass of D less."""
     wrong_labels: float | None = None
-    """Share of D's loss in which real images with a wrong label are the fakes: less variety, more images as asked;
-    None: 0.08 where there are labels."""
+    """Share of D's loss in which real images with a wrong label are the fakes: fewer errors, less variety; None: 0.08
+    where there are labels."""
     steps_per_execution: int = 20
     """Steps that run inside the graph between two looks at the keyboard and the progress bar."""
 

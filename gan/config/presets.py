@@ -24,6 +24,7 @@ DCGAN_STEPS = OptimizationConfig(
     beta_1=0.5,
     beta_2=0.999,
     penalties=(),
+    wrong_labels=0.0,
 )
 """What papers after DCGAN went on with."""
 
@@ -49,6 +50,7 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
                 beta_2=0.999,
                 penalties=(),
                 simultaneous=True,
+                wrong_labels=0.0,
             ),
             source="TensorFlow's DCGAN tutorial, networks and settings (tensorflow.org/tutorials/generative/dcgan).",
         ),
@@ -81,6 +83,7 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
                 loss="wasserstein",
                 penalties=("wgan_gp",),
                 critic_steps=5,
+                wrong_labels=0.0,
             ),
             source="WGAN-GP: the Wasserstein distance, slopes held at 1, five steps of D. arXiv:1704.00028.",
         ),
@@ -89,7 +92,7 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
             # latents for uniform ones; the class enters as a learned embedding, in D a plane of its own, for one-hot
             # units of a layer; the length is ours
             model=ModelConfig(arch="mlp", conditioning="concat", latent_dim=100, ema_half_life=NO_AVERAGE),
-            optimization=replace(DCGAN_STEPS, batch_size=100, wrong_labels=0.0),
+            optimization=replace(DCGAN_STEPS, batch_size=100),
             source="Conditional GAN: dense networks that are given the class as a further input. arXiv:1411.1784.",
         ),
         "r3gan": TrainConfig(
@@ -122,7 +125,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
         ),
         "mnist-sprint": TrainConfig(
             model=ModelConfig(latent_dim=16, ema_half_life=1_500.0),
-            optimization=OptimizationConfig(images=30_000, batch_size=32, learning_rate=4e-3),
+            optimization=OptimizationConfig(images=27_000, batch_size=32, learning_rate=4e-3),
             source="The preset mnist in a quarter of a minute: smaller batches, that is more of them.",
         ),
         "mnist-best": TrainConfig(
