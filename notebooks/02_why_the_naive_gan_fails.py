@@ -17,7 +17,7 @@ from IPython import get_ipython
 if find_spec("gan") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
-# %% tags=["parameters"] quick={"PROGRAM_STEPS": 3, "STEPS": 10, "OVERFIT_STEPS": 5, "LOOKS": 2, "JUDGED": 200}
+# %% tags=["parameters"] quick={"PROGRAM_STEPS": 2, "STEPS": 3, "OVERFIT_STEPS": 2, "LOOKS": 2, "JUDGED": 200}
 PROGRAM_STEPS = 100  # steps of the beginner's program
 STEPS = 1_500  # of each training that puts something right
 OVERFIT_STEPS = 150  # of a training that goes on for too long, from one look to the next
@@ -83,7 +83,8 @@ plt.imshow(fake[0])
 """
 
 # %% [markdown]
-# We run it as it is, and correct it line by line. `run` says in which line it ends, and why. `show` shows pictures.
+# We run it as it is, and correct it line by line. The program knows the digits, and as much of Keras as it imports.
+# `reason` puts an error into one line.
 
 # %%
 pixels = images.from_uint8(digits.train.images.astype("float32"))  # [N, 28, 28, 1] in [-1, 1]
@@ -105,6 +106,11 @@ def attempt(action):
         return reason(error)
 
 
+# %% [markdown]
+# `run` runs a program, and says in which line it ends, and why. `show` shows pictures.
+
+
+# %%
 def run(program):
     """Runs a program; returns the names that it knows in the end."""
     names = dict(KNOWN)
@@ -117,17 +123,16 @@ def run(program):
 
 
 # %%
-def show(pictures, title, *, columns=10, across="", down="", limits=(-1, 1)):
-    """Shows pictures [N, H, W, 1] side by side, black and white at the limits."""
-    rows = -(-len(pictures) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(0.75 * columns, 0.75 * rows + 0.5), squeeze=False)
-    for axis, picture in zip(axes.flat, pictures):
-        axis.imshow(picture[..., 0], cmap="gray", vmin=limits[0], vmax=limits[1])
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
-    figure.suptitle(title)
-    figure.supxlabel(across, fontsize=10)
-    figure.supylabel(down, fontsize=10)
+def show(pictures, title, *, across="", down="", black=-1, white=1):
+    """Shows pictures [N, H, W, 1] in rows of ten; what is beyond black and white is shown as these."""
+    grey = np.clip(255 * (pictures - black) / (white - black), 0, 255).astype("uint8")
+    plt.figure(figsize=(7.5, 0.075 * len(pictures) + 0.6))
+    plt.imshow(images.grid(grey, 10)[..., 0], cmap="gray", vmin=0, vmax=255)
+    plt.title(title)
+    plt.xlabel(across)
+    plt.ylabel(down)
+    plt.xticks([])
+    plt.yticks([])
     plt.show()
 
 
@@ -321,7 +326,7 @@ halves, targets = np.split(pixels[:64], 2), [np.ones((32, 1)), np.zeros((32, 1))
 d = beginner["discriminator"]
 
 
-def milliseconds(action, times=30):
+def milliseconds(action, times=15):
     """The median time of an action, after a first call that compiles it."""
     action()
     took = []
@@ -457,9 +462,10 @@ for name, draw in (("predict", lambda: g.predict(z, verbose=0)), ("g(z)", lambda
     print(f"{name:>8}: {milliseconds(draw):.2f} ms for 32 pictures")
 
 weights = sum(beginner[name].count_params() for name in ("generator", "discriminator"))
-print(f"the program: {32 * PROGRAM_STEPS / beginner_seconds:,.0f} images/s, with {weights:,} weights")
+print("images/s in training, with what compiles at the first step:")
+print(f"the program: {32 * PROGRAM_STEPS / beginner_seconds:,.0f}, with {weights:,} weights")
 weights = dense.generator.count_params() + dense.discriminator.count_params()
-print(f"GAN.fit:     {32 * STEPS / dense_seconds:,.0f} images/s, with {weights:,} weights, compilation included")
+print(f"GAN.fit:     {32 * STEPS / dense_seconds:,.0f}, with {weights:,} weights")
 
 # %% [markdown]
 # **Put right:** the whole step, both updates and the average, is one graph, which `fit` runs.
@@ -494,7 +500,7 @@ from gan.callbacks import ToleranceEarlyStopping
 from gan.classifier import Extractor
 from gan.fitting import Schedule, fit_intervals
 
-few = gan.Dataset("few", 10, digits.train.take(np.arange(500)), digits.validation, digits.test)
+few = gan.Dataset("few", 10, digits.train.at_most(500), digits.validation, digits.test)
 extractor = Extractor(classifier)
 
 
@@ -623,7 +629,13 @@ ways = {
     "255 x, cut off": np.clip(255 * x, 0, 255).astype(int),
     "to_uint8(x)": images.to_uint8(x).astype(int),
 }
-show(np.concatenate(list(ways.values())), "The four ways below, from above", across="digit 0 to 9", limits=(0, 255))
+show(
+    np.concatenate(list(ways.values())),
+    "The four ways, in the order of the list below",
+    across="digit 0 to 9",
+    white=255,
+    black=0,
+)
 for name, picture in ways.items():
     off = np.abs(picture - true)
     print(f"{name:>14}: {np.mean(off > 0):.1%} of the bytes are wrong, by {off.mean():.1f} on average")
@@ -654,7 +666,7 @@ print("as it is:", as_it_is.shape, "->", attempt(lambda: classifier(as_it_is)))
 
 # %% [markdown]
 # The shape is refused, and so people make it fit: one channel, 28 x 28. That the range is another, and that black and
-# white have changed places, nobody refuses. It answers, and wrongly.
+# white have changed places, nobody refuses. It answers, and too often wrongly.
 
 # %%
 from gan.handwriting import read_digit
@@ -683,7 +695,8 @@ for name, pictures in made.items():
 
 # %%
 count = min(JUDGED, len(digits.test) // 2, len(held_out))
-reals, others = np.split(images.from_uint8(digits.test.images[: 2 * count].astype("float32")), 2)
+chosen = np.random.default_rng(0).permutation(len(digits.test))[: 2 * count]
+reals, others = np.split(images.from_uint8(digits.test.images[chosen].astype("float32")), 2)
 sides = {
     "real digits": others,
     "shipped generator": gan.generate(shipped, count, seed=1),
