@@ -141,7 +141,8 @@ import warnings
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it says aloud when it takes the 5,000; the name below says it too
     digits = gan.load_dataset("mnist")
-print(f"{digits.name}: {len(digits.train):,} train, {len(digits.validation):,} validation, {len(digits.test):,} test")
+parts = {"train": digits.train, "validation": digits.validation, "test": digits.test}
+print(f"{digits.name}:", ", ".join(f"{len(part):,} {name}" for name, part in parts.items()))
 examples = np.concatenate([np.flatnonzero(digits.train.labels == digit)[:2] for digit in range(10)])
 examples = examples.reshape(10, 2).T.ravel()  # two rows: 0 to 9, and again
 real = images.from_uint8(digits.train.images[examples].astype("float32"))
@@ -212,9 +213,10 @@ for name, label in (("d_loss", "D"), ("g_loss", "G")):
     left.plot(seen, [log[name] for log in logs], marker="o", label=label)
 left.set(title="Losses: a tug of war", xlabel="digits seen", ylabel="loss (mean of the interval)")
 left.legend()
-wrong = np.array([[log[f"val_error_rate{end}"] for end in ("", "_lower", "_upper")] for log in logs]) * 100
-right.errorbar(seen, wrong[:, 0], np.maximum(0, [wrong[:, 0] - wrong[:, 1], wrong[:, 2] - wrong[:, 0]]), marker="o")
-right.set(title="Error rate, with its 95 % interval", xlabel="digits seen", ylabel="wrong digits (%)", yscale="log")
+ends = ("_lower", "", "_upper")
+lower, wrong, upper = (np.array([100 * log[f"val_error_rate{end}"] for log in logs]) for end in ends)
+right.errorbar(seen, wrong, np.maximum(0, [wrong - lower, upper - wrong]), marker="o")
+right.set(title="Error rate, with its 95 % interval", yscale="log", xlabel="digits seen", ylabel="wrong (%)")
 right.set_yticks(ticks := [1, 2, 5, 10, 20, 50, 100], ticks)
 right.minorticks_off()
 figure.tight_layout()
@@ -260,7 +262,8 @@ from rich.console import Console
 from gan.config import PRESETS
 
 preset = PRESETS["mnist"]
-short = replace(preset, optimization=replace(preset.optimization, images=PRESET_IMAGES), eval_every=PRESET_IMAGES // 2)
+optimization = replace(preset.optimization, images=PRESET_IMAGES)
+short = replace(preset, optimization=optimization, eval_every=PRESET_IMAGES // 2)
 run = gan.train(short, dataset=digits, output="runs/first", console=Console(quiet=True))
 print(f"{run.images:,} digits seen, {run.logs['val_error_rate']:.1%} of the digits wrong")
 for path in sorted(run.folder.rglob("*")):

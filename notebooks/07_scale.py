@@ -127,8 +127,9 @@ def free_port():
 
 def start(name, devices=1, **variables):
     """A process that trains, and what it is called."""
-    command = [sys.executable, folder / "small.py", str(devices), str(STEPS), folder / f"{name}.npz", *OPTIMIZERS]
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}  # what TensorFlow says is shown if it fails
+    arguments = [devices, STEPS, folder / f"{name}.npz", *OPTIMIZERS]
+    command = [sys.executable, folder / "small.py", *map(str, arguments)]
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}  # shown if it fails
     return subprocess.Popen(command, env={**os.environ, **variables}, **pipes)
 
 
@@ -162,7 +163,7 @@ ends = {path.stem: np.load(path) for path in sorted(folder.glob("*.npz"))}
 one = ends["one device"]
 for optimizer in OPTIMIZERS:
     size = np.abs(one[optimizer]).mean()
-    print(f"{optimizer}, {STEPS} steps; a weight is {size:.2f} on average; differences from one device: mean, largest")
+    print(f"{optimizer}, {STEPS} steps; weights of {size:.2f} on average; differences: mean, largest")
     for name, end in ends.items():
         apart = np.abs(end[optimizer] - one[optimizer])
         seconds = float(end[f"seconds_{optimizer}"])
@@ -173,10 +174,10 @@ print(
 )
 
 # %% [markdown]
-# One device and two compute the same sums, but add the numbers in another order, and float32 rounds after each addition.
-# Under SGD that is all one sees. Adam divides each gradient by its usual size. Where a gradient is all but zero, what
-# remains of it is rounding, and Adam makes a whole step of it; so its differences are larger. Both workers add the same
-# gradients in the same order, and stay equal.
+# One device and two compute the same sums, but add the numbers in another order, and float32 rounds after each
+# addition. Under SGD that is all one sees. Adam divides each gradient by its usual size. Where a gradient is all but
+# zero, what remains of it is rounding, and Adam makes a whole step of it; so its differences are larger. Both workers
+# add the same gradients in the same order, and stay equal.
 #
 # In a long training small differences grow. Expect other pictures from several devices, as from another seed, and
 # pictures as good. Do not expect speed from this machine: the replicas share its cores, and have to wait for each other
@@ -210,7 +211,7 @@ held_out = digits.validation.take(chosen).in_order(100)
 
 
 def train(precision="float32", batch=64, rate=4e-3):
-    """Trains on IMAGES images: the GAN, its images/s (without the four steps that compile), and its quality."""
+    """Trains on IMAGES images: the GAN, images/s (without four steps that compile), and its quality."""
     keras.utils.set_random_seed(0)
     with runtime.precision(precision):
         gan = GAN(build_generator(digits.image_shape, 32, 10), build_discriminator(digits.image_shape, 10))
@@ -243,12 +244,12 @@ plt.show()
 
 # %% [markdown]
 # What is saved is float32 in both cases. Whether bfloat16 is faster, the lines above say for this machine: a CPU with
-# units for it (AMX) gains, another one has to imitate it. `--precision auto`, the default of `gan train`, takes it where
-# the CPU has them.
+# units for it (AMX) gains, another one has to imitate it. `--precision auto`, the default of `gan train`, takes it
+# where the CPU has them.
 #
 # The rounding differs in every step, so the two trainings part, and the same latents need not give the same pictures.
-# Which of the two is better, two runs cannot tell: another seed changes the distance, too. Only a large difference would
-# mean something.
+# Which of the two is better, two runs cannot tell: another seed changes the distance, too. Only a large difference
+# would mean something.
 #
 # ## 5. What you must choose anew: the batch
 #
