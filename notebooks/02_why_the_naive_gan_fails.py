@@ -519,7 +519,11 @@ def overtrained(*rules):
     model, found = gan.GAN(gan.build_generator(shape, 64, 10), gan.build_discriminator(shape, 10)), []
     distance = metrics.FrechetDistance(lambda pictures: extractor(pictures)["features"], extractor.features)
     model.compile("adam", "adam", metrics=[distance])
-    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda _, logs: found.append(logs["val_frechet_distance"]))
+
+    def take(epoch, logs):
+        found.append(logs["val_frechet_distance"])
+
+    note = keras.callbacks.LambdaCallback(on_epoch_end=take)
     schedule = Schedule(LOOKS * OVERFIT_STEPS, OVERFIT_STEPS, images_per_step=32)
     held_out = few.validation.at_most(JUDGED).in_order(200)
     fit_intervals(model, few, [note, *rules], schedule, seed=0, validation=held_out)
