@@ -17,7 +17,7 @@ from IPython import get_ipython
 if find_spec("gan") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
-# %% tags=["parameters"] quick={"INTERVALS": 2, "STEPS": 8, "JUDGED": 200, "PRESET_IMAGES": 640}
+# %% tags=["parameters"] quick={"INTERVALS": 2, "STEPS": 4, "JUDGED": 200, "PRESET_IMAGES": 128}
 INTERVALS = 6  # the training is looked at so many times
 STEPS = 250  # of training from one look to the next
 JUDGED = 1_000  # pictures that are judged at each look
@@ -88,9 +88,9 @@ print(f"largest difference to picture 7 of the first grid: {np.abs(alone[0] - pi
 # %% [markdown]
 # ## Walk through latent space
 #
-# The random numbers that a picture is made from are its *latents*, drawn from a normal distribution. They are a point
-# in a space of so many dimensions, and nearby points give similar pictures. So one can walk from one
-# picture to another, and each step on the way is a picture too.
+# The random numbers that a picture is made from are its *latents*, drawn from a normal distribution. Think of them as
+# the coordinates of a point, in a space that has one dimension for each number. Nearby points give similar pictures.
+# So one can walk from one picture to another, and each step on the way is a picture too.
 #
 # `interpolate` walks. With `labels=` the class stays, and what changes is the handwriting: slant, width, weight.
 
@@ -110,8 +110,9 @@ walks = [gan.interpolate(generator, first, second, 10, seed=0) for first, second
 show(np.concatenate(walks), "From 4 to 9, 3 to 8, 1 to 7 and 0 to 6", across="step 1 to 10", down="walks")
 
 # %% [markdown]
-# Are the steps of a walk digits as well, or only the ends? A second network, a classifier that was trained on real
-# digits, can be asked. It reads the class of each picture, and says how sure it is.
+# Are the steps of a walk digits as well, or only the ends? Another network, a classifier that was trained on real
+# digits, can be asked. It reads the class of each picture, and says how sure it is. If it is about as sure of the steps
+# as of the ends, then the generator has not learned single pictures, but what lies between them, too.
 
 # %%
 from gan.classifier import classify
@@ -127,8 +128,8 @@ for name, chosen in (("ends", ends), ("steps between", ~ends)):
 # ## Train one yourself
 #
 # A GAN trains two networks against each other. The *discriminator* D is shown real digits and made ones, and learns to
-# tell them apart. The *generator* G learns to make digits that D takes for real. Neither is told what a digit looks
-# like; D finds out, and G learns from D.
+# tell them apart. The *generator* G learns to make digits that D takes for real. G never sees a real digit: all that it
+# knows about them, it knows from D.
 #
 # First the data. MNIST is used where it is at hand or can be downloaded; otherwise 5,000 of its digits, which come with
 # a package. `Dataset` has three parts: one trains on `train`, looks at `validation` on the way, and keeps `test` for
@@ -140,16 +141,20 @@ import warnings
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it says aloud when it takes the 5,000; the name below says it too
     digits = gan.load_dataset("mnist")
-print(f"{digits.name}: {len(digits.train):,} train, {len(digits.validation):,} validation, {len(digits.test):,} test")
-show(images.from_uint8(digits.train.images[:20].astype("float32")), "What it is to learn: real digits")
+parts = {"train": digits.train, "validation": digits.validation, "test": digits.test}
+print(f"{digits.name}:", ", ".join(f"{len(part):,} {name}" for name, part in parts.items()))
+examples = np.concatenate([np.flatnonzero(digits.train.labels == digit)[:2] for digit in range(10)])
+examples = examples.reshape(10, 2).T.ravel()  # two rows: 0 to 9, and again
+real = images.from_uint8(digits.train.images[examples].astype("float32"))
+show(real, "What it is to learn: real digits", across="class 0 to 9")
 
 # %% [markdown]
 # Then the two networks, and `compile`, as with any Keras model; only that there are two optimizers, G's and D's.
-# `penalties=["r1"]` keeps D from becoming too sure of itself, which would leave G nothing to
-# learn from.
+# `penalties=["r1"]` keeps D from becoming too sure of itself, which would leave G nothing to learn from.
 #
 # The metric `ErrorRate` asks a classifier how many made digits are *not* the digit that was asked for. That classifier
-# is another one than above: who learns from a judge should not be judged by it in the end.
+# is another one than above. For on the way one may try this and that, and keep what the judge likes; so another judge
+# has to have the last word.
 
 # %%
 keras.utils.set_random_seed(0)
@@ -171,7 +176,7 @@ print(f"G has {mine.generator.count_params():,} weights, D {mine.discriminator.c
 
 # %% [markdown]
 # Now `fit`, some hundred steps at a time, with a look at the same twenty pictures after each. A step shows D 64 real
-# digits and 64 made ones. `first_step` says where in the data to go on, so that each look adds digits not seen before.
+# digits and 64 made ones. `first_step` says where in the data to go on, so that no part of it is left out.
 
 # %%
 import time
@@ -188,7 +193,7 @@ for interval in range(INTERVALS):
     print(f"{seen:7,} digits seen, {wrong:5.1%} of {len(judges):,} wrong, {time.monotonic() - began:.0f} s")
 
 # %% [markdown]
-# Noise becomes strokes, strokes become digits. The latents are the same in each row, so that one sees each picture
+# Grey becomes strokes, strokes become digits. The latents are the same in each row, so that one sees each picture
 # grow.
 
 # %%
@@ -199,8 +204,7 @@ show(rows, "The same ten pictures while G learns", across="class 0 to 9", down="
 # ## What the numbers say
 #
 # In other trainings one waits for the loss to fall. Here two networks pull at the same number in opposite directions,
-# so both losses settle somewhere, and where says little about the pictures. What does fall is the share of wrong
-# digits.
+# so neither loss tells how good the pictures are. What does fall is the share of wrong digits.
 
 # %%
 seen = 64 * STEPS * np.arange(1, INTERVALS + 1)
@@ -209,10 +213,12 @@ for name, label in (("d_loss", "D"), ("g_loss", "G")):
     left.plot(seen, [log[name] for log in logs], marker="o", label=label)
 left.set(title="Losses: a tug of war", xlabel="digits seen", ylabel="loss (mean of the interval)")
 left.legend()
-wrong = np.array([[log[f"val_error_rate{end}"] for end in ("", "_lower", "_upper")] for log in logs]) * 100
-right.errorbar(seen, wrong[:, 0], np.maximum(0, [wrong[:, 0] - wrong[:, 1], wrong[:, 2] - wrong[:, 0]]), marker="o")
-right.set(title="Error rate, with its 95 % interval", xlabel="digits seen", ylabel="wrong digits (%)", yscale="log")
-right.yaxis.set_major_formatter("{x:g}")
+ends = ("_lower", "", "_upper")
+lower, wrong, upper = (np.array([100 * log[f"val_error_rate{end}"] for log in logs]) for end in ends)
+right.errorbar(seen, wrong, np.maximum(0, [wrong - lower, upper - wrong]), marker="o")
+right.set(title="Error rate, with its 95 % interval", yscale="log", xlabel="digits seen", ylabel="wrong (%)")
+right.set_yticks(ticks := [1, 2, 5, 10, 20, 50, 100], ticks)
+right.minorticks_off()
 figure.tight_layout()
 plt.show()
 
@@ -231,8 +237,8 @@ for name, one in (("yours", mine.generator_ema), ("shipped", generator)):
 # %% [markdown]
 # ## Keep it
 #
-# `generator_ema` is the average of G over the last steps; it draws better than G itself, and is what one saves. The
-# file needs nothing but Keras to be loaded, so you can give it to somebody who does not have this package.
+# `generator_ema` is the average of G over the last steps. It usually draws better than G itself, and is what one saves.
+# The file needs nothing but Keras to be loaded, so you can give it to somebody who does not have this package.
 
 # %%
 mine.generator_ema.save("my-generator.keras")
@@ -256,7 +262,8 @@ from rich.console import Console
 from gan.config import PRESETS
 
 preset = PRESETS["mnist"]
-short = replace(preset, optimization=replace(preset.optimization, images=PRESET_IMAGES), eval_every=PRESET_IMAGES // 2)
+optimization = replace(preset.optimization, images=PRESET_IMAGES)
+short = replace(preset, optimization=optimization, eval_every=PRESET_IMAGES // 2)
 run = gan.train(short, dataset=digits, output="runs/first", console=Console(quiet=True))
 print(f"{run.images:,} digits seen, {run.logs['val_error_rate']:.1%} of the digits wrong")
 for path in sorted(run.folder.rglob("*")):

@@ -17,7 +17,7 @@ from IPython import get_ipython
 if find_spec("gan") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
-# %% tags=["parameters"] quick={"PROGRAM_STEPS": 3, "STEPS": 10, "OVERFIT_STEPS": 5, "LOOKS": 2, "JUDGED": 200}
+# %% tags=["parameters"] quick={"PROGRAM_STEPS": 2, "STEPS": 3, "OVERFIT_STEPS": 2, "LOOKS": 2, "JUDGED": 200}
 PROGRAM_STEPS = 100  # steps of the beginner's program
 STEPS = 1_500  # of each training that puts something right
 OVERFIT_STEPS = 150  # of a training that goes on for too long, from one look to the next
@@ -83,18 +83,21 @@ plt.imshow(fake[0])
 """
 
 # %% [markdown]
-# We run it as it is, and correct it line by line. `run` says in which line it ends, and why. `show` shows pictures.
+# We run it as it is, and correct it line by line. The program knows the digits, and as much of Keras as it imports.
+# `reason` puts an error into one line.
 
 # %%
 pixels = images.from_uint8(digits.train.images.astype("float32"))  # [N, 28, 28, 1] in [-1, 1]
 KNOWN = {name: getattr(layers, name) for name in ("Dense", "Reshape", "Flatten")}
-KNOWN |= {"Sequential": keras.Sequential, "Input": keras.Input, "digits": pixels, "EPOCHS": 1, "STEPS": PROGRAM_STEPS}
+KNOWN |= {"Sequential": keras.Sequential, "Input": keras.Input}
+KNOWN |= {"digits": pixels, "EPOCHS": 1, "STEPS": PROGRAM_STEPS}
 
 
 def reason(error):
     """The line of an error that says why, without Keras' frame around it."""
     lines = str(error).replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
-    return f"{type(error).__name__}: {next(line for line in lines if line and 'Exception encountered' not in line)}"
+    why = next(line for line in lines if line and "Exception encountered" not in line)
+    return f"{type(error).__name__}: {why}"
 
 
 def attempt(action):
@@ -105,6 +108,11 @@ def attempt(action):
         return reason(error)
 
 
+# %% [markdown]
+# `run` runs a program, and says in which line it ends, and why. `show` shows pictures.
+
+
+# %%
 def run(program):
     """Runs a program; returns the names that it knows in the end."""
     names = dict(KNOWN)
@@ -117,17 +125,16 @@ def run(program):
 
 
 # %%
-def show(pictures, title, *, columns=10, across="", down="", limits=(-1, 1)):
-    """Shows pictures [N, H, W, 1] side by side, black and white at the limits."""
-    rows = -(-len(pictures) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(0.75 * columns, 0.75 * rows + 0.5), squeeze=False)
-    for axis, picture in zip(axes.flat, pictures):
-        axis.imshow(picture[..., 0], cmap="gray", vmin=limits[0], vmax=limits[1])
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
-    figure.suptitle(title)
-    figure.supxlabel(across, fontsize=10)
-    figure.supylabel(down, fontsize=10)
+def show(pictures, title, *, across="", down="", black=-1, white=1):
+    """Shows pictures [N, H, W, 1] in rows of ten; what is beyond black and white is shown as these."""
+    grey = np.clip(255 * (pictures - black) / (white - black), 0, 255).astype("uint8")
+    plt.figure(figsize=(7.5, 0.075 * len(pictures) + 0.6))
+    plt.imshow(images.grid(grey, 10)[..., 0], cmap="gray", vmin=0, vmax=255)
+    plt.title(title)
+    plt.xlabel(across)
+    plt.ylabel(down)
+    plt.xticks([])
+    plt.yticks([])
     plt.show()
 
 
@@ -254,7 +261,7 @@ def combined(trainable):
 
 
 def change(network, train, what):
-    """Prints how far a network moves in a training: the largest change of a weight, and what Keras warns of."""
+    """Prints the largest change of a weight of a network in a training, and what Keras warns of."""
     before = [weight.numpy() for weight in network.weights]
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
@@ -296,7 +303,8 @@ def changed(update):
     nets = [pair.generator.trainable_variables, pair.discriminator.trainable_variables]
     before = [[weight.numpy() for weight in net] for net in nets]
     update()
-    return [sum(not np.array_equal(w.numpy(), old) for w, old in zip(net, olds)) for net, olds in zip(nets, before)]
+    both = zip(nets, before)
+    return [sum(not np.array_equal(w.numpy(), old) for w, old in zip(net, olds)) for net, olds in both]
 
 
 for name, update in (
@@ -313,15 +321,16 @@ for name, update in (
 # with batch normalisation would see each half by its own mean.
 
 # %%
-stored = {n.id for n in ast.walk(ast.parse(program)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-read = {n.id for n in ast.walk(ast.parse(program)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+names = [node for node in ast.walk(ast.parse(program)) if isinstance(node, ast.Name)]
+stored = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+read = {name.id for name in names if isinstance(name.ctx, ast.Load)}
 print("stored and never read:", sorted(stored - read - {"epoch", "step"}))
 
 halves, targets = np.split(pixels[:64], 2), [np.ones((32, 1)), np.zeros((32, 1))]
 d = beginner["discriminator"]
 
 
-def milliseconds(action, times=30):
+def milliseconds(action, times=15):
     """The median time of an action, after a first call that compiles it."""
     action()
     took = []
@@ -352,7 +361,8 @@ classifier, _ = gan.load_classifier("mnist-classifier")
 def trained(arch, d_arch):
     """A conditional GAN after STEPS steps, and the seconds that it took."""
     keras.utils.set_random_seed(0)
-    model = gan.GAN(gan.build_generator(shape, 100, 10, arch=arch), gan.build_discriminator(shape, 10, arch=d_arch))
+    g = gan.build_generator(shape, 100, 10, arch=arch)
+    model = gan.GAN(g, gan.build_discriminator(shape, 10, arch=d_arch))
     model.compile(*(keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)), penalties=["r1"])
     began = time.monotonic()
     model.fit(digits.train.batches(32, steps=STEPS), shuffle=False, verbose=0)
@@ -367,7 +377,8 @@ def wrong(generator):
 
 # %%
 dense, dense_seconds = trained("mlp", "mlp")
-show(gan.generate(dense.generator_ema, 20), "Dense networks, D in the loop", across="class 0 to 9", down="two of each")
+drawn = gan.generate(dense.generator_ema, 20)
+show(drawn, "Dense networks, D in the loop", across="class 0 to 9", down="two of each")
 blank = np.asarray(beginner["generator"](tf.random.stateless_normal((JUDGED, 100), (0, 1))))
 by_program = np.mean(classify(classifier, blank)[0] != np.arange(JUDGED) % 10)
 print(f"wrong digits: the program's {by_program:.0%}, ours {wrong(dense.generator_ema):.0%};", end=" ")
@@ -390,7 +401,8 @@ print(f"real digits: from {pixels.min():.0f} to {pixels.max():.0f}")
 for name, network in (("without", linear), ("with tanh", bounded)):
     drawn = np.asarray(network(tf.random.stateless_normal((1_000, 100), (1, 0))))
     caught = np.mean(np.abs(drawn).max(axis=(1, 2, 3)) > 1)
-    print(f"{name:>9}: from {drawn.min():.2f} to {drawn.max():.2f}; a pixel is outside in {caught:.0%} of the fakes")
+    print(f"{name:>9}: from {drawn.min():.2f} to {drawn.max():.2f};", end=" ")
+    print(f"{caught:.0%} of the fakes have a pixel outside of [-1, 1]")
 
 # %% [markdown]
 # **Put right:** `build_generator` ends in tanh, the data is scaled to the same range in one place
@@ -437,7 +449,7 @@ for name, loss_of in ways.items():
             tape.watch(x)
             loss = loss_of(x)
         slope = tape.gradient(loss, x).numpy().item()
-        print(f"{name:>21}: D gives a real image {value:6.0f}: loss {loss.numpy():6.2f}, gradient {slope:.4f}")
+        print(f"{name:>21}: a real image gets {value:4.0f}: loss {loss.numpy():6.2f}, gradient {slope:.4f}")
 
 # %% [markdown]
 # **Put right:** D ends in a *logit*, any number, and the loss is computed from it: softplus(-x) is the same
@@ -453,13 +465,15 @@ for name, loss_of in ways.items():
 # %%
 g = beginner["generator"]
 graph = tf.function(g)
-for name, draw in (("predict", lambda: g.predict(z, verbose=0)), ("g(z)", lambda: g(z)), ("graph", lambda: graph(z))):
+ways = {"predict": lambda: g.predict(z, verbose=0), "g(z)": lambda: g(z), "graph": lambda: graph(z)}
+for name, draw in ways.items():
     print(f"{name:>8}: {milliseconds(draw):.2f} ms for 32 pictures")
 
 weights = sum(beginner[name].count_params() for name in ("generator", "discriminator"))
-print(f"the program: {32 * PROGRAM_STEPS / beginner_seconds:,.0f} images/s, with {weights:,} weights")
+print("images/s in training, with what compiles at the first step:")
+print(f"the program: {32 * PROGRAM_STEPS / beginner_seconds:,.0f}, with {weights:,} weights")
 weights = dense.generator.count_params() + dense.discriminator.count_params()
-print(f"GAN.fit:     {32 * STEPS / dense_seconds:,.0f} images/s, with {weights:,} weights, compilation included")
+print(f"GAN.fit:     {32 * STEPS / dense_seconds:,.0f}, with {weights:,} weights")
 
 # %% [markdown]
 # **Put right:** the whole step, both updates and the average, is one graph, which `fit` runs.
@@ -477,7 +491,8 @@ for steps in (100, full):
     drawn = rng.integers(size, size=(steps, batch))
     print(f"{steps:5,} steps at random: {len(np.unique(drawn)) / size:.1%} of the pictures seen")
 once = {hash(picture.tobytes()) for real, _ in digits.train.batches(batch) for picture in real.numpy()}
-print(f"{full:5,} steps of batches(): {len(once) / size:.1%} seen; what is left, {size % batch}, fills no batch")
+left = size % batch
+print(f"{full:5,} steps of batches(): {len(once) / size:.1%} seen; what is left, {left}, fills no batch")
 
 # %% [markdown]
 # **Put right:** `batches()` goes through all pictures in a random order, then through all in another one. The length of
@@ -494,7 +509,7 @@ from gan.callbacks import ToleranceEarlyStopping
 from gan.classifier import Extractor
 from gan.fitting import Schedule, fit_intervals
 
-few = gan.Dataset("few", 10, digits.train.take(np.arange(500)), digits.validation, digits.test)
+few = gan.Dataset("few", 10, digits.train.at_most(500), digits.validation, digits.test)
 extractor = Extractor(classifier)
 
 
@@ -504,7 +519,11 @@ def overtrained(*rules):
     model, found = gan.GAN(gan.build_generator(shape, 64, 10), gan.build_discriminator(shape, 10)), []
     distance = metrics.FrechetDistance(lambda pictures: extractor(pictures)["features"], extractor.features)
     model.compile("adam", "adam", metrics=[distance])
-    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: found.append(logs["val_frechet_distance"]))
+
+    def take(epoch, logs):
+        found.append(logs["val_frechet_distance"])
+
+    note = keras.callbacks.LambdaCallback(on_epoch_end=take)
     schedule = Schedule(LOOKS * OVERFIT_STEPS, OVERFIT_STEPS, images_per_step=32)
     held_out = few.validation.at_most(JUDGED).in_order(200)
     fit_intervals(model, few, [note, *rules], schedule, seed=0, validation=held_out)
@@ -539,9 +558,10 @@ print(f"with early stopping, after {len(stopped)} looks: {stop.best:,.0f}")
 
 # %%
 train, held_out = pixels, images.from_uint8(digits.validation.images.astype("float32"))
-copies = train[:JUDGED] + 0.05 * np.random.default_rng(0).standard_normal(train[:JUDGED].shape).astype("float32")
+noise = np.random.default_rng(0).standard_normal(train[:JUDGED].shape, dtype="float32")
 shipped = gan.load_generator("mnist")
-sides = {"the copier": copies, "shipped generator": gan.generate(shipped, len(copies), seed=1), "held-out": held_out}
+copies, made = train[:JUDGED] + 0.05 * noise, gan.generate(shipped, JUDGED, seed=1)
+sides = {"the copier": copies, "shipped generator": made, "held-out": held_out}
 for name, side in sides.items():
     side = side[: min(JUDGED, 500)]
     near = metrics.nearest_neighbours(side, train)
@@ -559,8 +579,9 @@ for name, side in sides.items():
     share = metrics.copied_share(side[: min(JUDGED, 500)], train, other)
     values = [share[f"copied_share{end}"] for end in ("", "_lower", "_upper")]
     print("{:>17}: copied share {:.2f} (95 % interval {:.2f} to {:.2f})".format(name, *values))
-pictures = [{p.tobytes() for p in part.images} for part in (digits.train, digits.validation, digits.test)]
-print("pictures:", *map(len, pictures), "| in two of the parts:", len(pictures[0] & (pictures[1] | pictures[2])))
+parts = (digits.train, digits.validation, digits.test)
+a, b, c = ({picture.tobytes() for picture in part.images} for part in parts)
+print(f"pictures: {len(a):,}, {len(b):,} and {len(c):,}; in two of the parts: {len(a & b | a & c | b & c)}")
 
 # %% [markdown]
 # **Put right:** `load_dataset` gives three parts that have no picture in common.
@@ -603,7 +624,8 @@ print("load generator.h5:", attempt(lambda: keras.models.load_model("generator.h
 best = results["convolutional"].generator_ema
 best.save("generator.keras")
 loaded = gan.load_generator("generator.keras")
-print("after saving it: largest difference", np.abs(gan.generate(loaded, 100) - gan.generate(best, 100)).max())
+difference = np.abs(gan.generate(loaded, 100) - gan.generate(best, 100)).max()
+print("after saving it: largest difference", difference)
 
 # %% [markdown]
 # **Put right:** save what you load. `GeneratorCheckpoint` does it at every look, so that a training that is broken off
@@ -623,14 +645,18 @@ ways = {
     "255 x, cut off": np.clip(255 * x, 0, 255).astype(int),
     "to_uint8(x)": images.to_uint8(x).astype(int),
 }
-show(np.concatenate(list(ways.values())), "The four ways below, from above", across="digit 0 to 9", limits=(0, 255))
+show(
+    np.concatenate(list(ways.values())),
+    "The four ways, in the order of the list below",
+    across="digit 0 to 9",
+    white=255,
+    black=0,
+)
 for name, picture in ways.items():
     off = np.abs(picture - true)
     print(f"{name:>14}: {np.mean(off > 0):.1%} of the bytes are wrong, by {off.mean():.1f} on average")
 last = beginner["fake"][0]
-print(
-    f"The picture of fault 9 was {last.min():.2f} to {last.max():.2f}; imshow gave it all colours from dark to bright."
-)
+print(f"The picture of fault 9 was {last.min():.2f} to {last.max():.2f}; imshow gave it all of its colours.")
 
 # %% [markdown]
 # **Put right:** `images.to_uint8` is the only place that scales back, the exact inverse of the scaling of the data.
@@ -654,7 +680,7 @@ print("as it is:", as_it_is.shape, "->", attempt(lambda: classifier(as_it_is)))
 
 # %% [markdown]
 # The shape is refused, and so people make it fit: one channel, 28 x 28. That the range is another, and that black and
-# white have changed places, nobody refuses. It answers, and wrongly.
+# white have changed places, nobody refuses. It answers, and too often wrongly.
 
 # %%
 from gan.handwriting import read_digit
@@ -683,7 +709,8 @@ for name, pictures in made.items():
 
 # %%
 count = min(JUDGED, len(digits.test) // 2, len(held_out))
-reals, others = np.split(images.from_uint8(digits.test.images[: 2 * count].astype("float32")), 2)
+chosen = np.random.default_rng(0).permutation(len(digits.test))[: 2 * count]
+reals, others = np.split(images.from_uint8(digits.test.images[chosen].astype("float32")), 2)
 sides = {
     "real digits": others,
     "shipped generator": gan.generate(shipped, count, seed=1),

@@ -16,7 +16,7 @@ from IPython import get_ipython
 if find_spec("gan") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
-# %% tags=["parameters"] quick={"PICTURES": 240, "LITTLE": 64, "IMAGES": 640, "INTERVALS": 2, "SAMPLES": 48}
+# %% tags=["parameters"] quick={"PICTURES": 240, "LITTLE": 64, "IMAGES": 256, "INTERVALS": 2, "SAMPLES": 48}
 PICTURES = 1_600  # that are drawn into the folder, half of each class
 LITTLE = 100  # pictures of the small data set
 IMAGES = 40_000  # that each training sees
@@ -218,7 +218,8 @@ plt.show()
 # nearest to it, pixel by pixel. The same place and pose is no wonder with so simple a subject; the same picture
 # would be.
 #
-# `copied_share` puts a number on it, with an interval: 0 says that nothing is copied, 1 that everything is.
+# `copied_share` puts a number on it, with an interval: 0 says that nothing is copied, 1 that everything is. It is
+# `nan` where so many pictures are alike that nobody can tell.
 
 
 # %%
@@ -304,9 +305,10 @@ for way, (_, rows) in trained.items():
 
 # %% [markdown]
 # Where the curve of the unseen pictures leaves that of the trained ones and goes down to the generated ones, D
-# takes real pictures for generated ones, only because it does not know them. With augmentation the two stay closer.
+# takes real pictures for generated ones, only because it does not know them. Compare the two plots, and the two lines
+# below them: how far apart are the curves in the end, as it is, and with augmentation?
 #
-# And the pictures? Look at them, and look at how near they come to the training pictures.
+# And the pictures? Look at them, and at the share that is copied from the small set.
 
 # %%
 _, axes = plt.subplots(2, 1, figsize=(11, 4))

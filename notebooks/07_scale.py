@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 7. Scale: GPU, mixed precision, several devices, several machines
+# # Scale: GPU, mixed precision, several devices, several machines
 #
 # The same training can run on one core, on a GPU, on several GPUs, or on several machines. This notebook shows what
 # one has to change for that (little), what changes by itself, and what stays exactly the same.
@@ -22,10 +22,11 @@ from IPython import get_ipython
 if find_spec("gan") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
-# %% tags=["parameters"] quick={"STEPS": 2, "IMAGES": 1_024, "BATCHES": [32, 128], "JUDGED": 200}
+# %% tags=["parameters"] quick={"STEPS": 2, "OPTIMIZERS": ["Adam"], "IMAGES": 512, "BATCHES": [64], "JUDGED": 200}
 STEPS = 20  # of the runs whose weights are compared
+OPTIMIZERS = ["SGD", "Adam"]  # of these runs
 IMAGES = 24_576  # of the runs whose quality is compared
-BATCHES = [16, 64, 256]  # images in a batch, that are tried
+BATCHES = [16, 64, 256]  # images in a batch: sizes that are tried
 JUDGED = 2_000  # validation digits that the quality is measured with
 
 # %%
@@ -38,7 +39,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -85,26 +85,28 @@ print(digits.name, "| devices:", [device.name for device in tf.config.list_physi
 # %%
 SCRIPT = """
 import sys
-from gan import cluster, devices
-fleet = devices.start(int(sys.argv[1]), seed=0, cluster=cluster.from_environment())
 import time
+from gan import cluster, devices
+count, steps, file, *optimizers = sys.argv[1:]
+fleet = devices.start(int(count), seed=0, cluster=cluster.from_environment())
 import keras
 import numpy as np
 from gan import GAN, build_discriminator, build_generator, load_dataset
 
 digits, found = load_dataset("mnist5k"), {}
-for optimizer in (keras.optimizers.SGD, keras.optimizers.Adam):
+for name in optimizers:
     keras.utils.set_random_seed(0)
+    optimizer = getattr(keras.optimizers, name)
     with fleet.strategy.scope():
         shape = digits.image_shape
         gan = GAN(build_generator(shape, 16, 10, width=8), build_discriminator(shape, 10, width=8))
         gan.compile(optimizer(2e-3), optimizer(2e-3), penalties=["r1"])
     gan.fit(digits.train.batches(32, steps=1), shuffle=False, verbose=0)
     started = time.perf_counter()
-    gan.fit(digits.train.batches(32, steps=int(sys.argv[2]), first_step=1), shuffle=False, verbose=0)
-    found[optimizer.__name__] = np.concatenate([w.numpy().ravel() for w in gan.generator.weights])
-    found[f"seconds_{optimizer.__name__}"] = time.perf_counter() - started
-np.savez(sys.argv[3], **found)
+    gan.fit(digits.train.batches(32, steps=int(steps), first_step=1), shuffle=False, verbose=0)
+    found[name] = np.concatenate([w.numpy().ravel() for w in gan.generator.weights])
+    found[f"seconds_{name}"] = time.perf_counter() - started
+np.savez(file, **found)
 """
 
 # %% [markdown]
@@ -112,7 +114,8 @@ np.savez(sys.argv[3], **found)
 # one device. `gan train` has them inside.
 
 # %%
-folder = Path(tempfile.mkdtemp())
+folder = Path("runs-compared")
+folder.mkdir(exist_ok=True)
 (folder / "small.py").write_text(SCRIPT)
 
 
@@ -124,13 +127,17 @@ def free_port():
 
 def start(name, devices=1, **variables):
     """A process that trains, and what it is called."""
-    command = [sys.executable, folder / "small.py", str(devices), str(STEPS), folder / f"{name}.npz"]
-    return subprocess.Popen(command, env={**os.environ, **variables}, stdout=subprocess.DEVNULL)
+    arguments = [devices, STEPS, folder / f"{name}.npz", *OPTIMIZERS]
+    command = [sys.executable, folder / "small.py", *map(str, arguments)]
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}  # shown if it fails
+    return subprocess.Popen(command, env={**os.environ, **variables}, **pipes)
 
 
 def finish(*processes):
     """Waits for processes, all of which must succeed."""
-    assert all(process.wait() == 0 for process in processes)
+    for process in processes:
+        _, said = process.communicate()
+        assert process.returncode == 0, said.decode()
 
 
 # %% [markdown]
@@ -148,27 +155,34 @@ finish(start("two devices", devices=2))
 finish(*(start(f"worker {i}", TF_CONFIG=json.dumps(config[i])) for i in range(2)))
 
 # %% [markdown]
-# Now compare the weights of G at the end. "Moved" says how far the weights are from those of one device, on the mean
-# and at most. Weights here are around 0.02 to 0.1.
+# Now compare the weights of G at the end with those of one device: how far apart they are, on average and at most.
+# Beside it stands how long the steps took.
 
 # %%
 ends = {path.stem: np.load(path) for path in sorted(folder.glob("*.npz"))}
 one = ends["one device"]
-for optimizer in ("SGD", "Adam"):
-    print(f"{optimizer}, {STEPS} steps             difference from one device: mean, largest")
+for optimizer in OPTIMIZERS:
+    size = np.abs(one[optimizer]).mean()
+    print(f"{optimizer}, {STEPS} steps; weights of {size:.2f} on average; differences: mean, largest")
     for name, end in ends.items():
         apart = np.abs(end[optimizer] - one[optimizer])
         seconds = float(end[f"seconds_{optimizer}"])
-        print(f"    {name:12s} {seconds:5.1f} s {apart.mean():33.1e} {apart.max():9.1e}")
+        print(f"    {name:12s} {seconds:5.1f} s {apart.mean():12.1e} {apart.max():9.1e}")
 print(
     "worker 0 and worker 1 agree to the last bit:",
-    all(np.array_equal(ends["worker 0"][name], ends["worker 1"][name]) for name in ("SGD", "Adam")),
+    all(np.array_equal(ends["worker 0"][name], ends["worker 1"][name]) for name in OPTIMIZERS),
 )
 
 # %% [markdown]
-# TEXT-DEVICES
-
-# %% [markdown]
+# One device and two compute the same sums, but add the numbers in another order, and float32 rounds after each
+# addition. Under SGD that is all one sees. Adam divides each gradient by its usual size. Where a gradient is all but
+# zero, what remains of it is rounding, and Adam makes a whole step of it; so its differences are larger. Both workers
+# add the same gradients in the same order, and stay equal.
+#
+# In a long training small differences grow. Expect other pictures from several devices, as from another seed, and
+# pictures as good. Do not expect speed from this machine: the replicas share its cores, and have to wait for each other
+# in every step.
+#
 # On real machines, one sets the variable and starts the same command everywhere:
 #
 # ```sh
@@ -197,7 +211,7 @@ held_out = digits.validation.take(chosen).in_order(100)
 
 
 def train(precision="float32", batch=64, rate=4e-3):
-    """Trains on IMAGES images: the GAN, the seconds that took (without compilation), and its quality."""
+    """Trains on IMAGES images: the GAN, images/s (without four steps that compile), and its quality."""
     keras.utils.set_random_seed(0)
     with runtime.precision(precision):
         gan = GAN(build_generator(digits.image_shape, 32, 10), build_discriminator(digits.image_shape, 10))
@@ -207,17 +221,19 @@ def train(precision="float32", batch=64, rate=4e-3):
     started = time.perf_counter()
     steps = IMAGES // batch - 4
     gan.fit(digits.train.batches(batch, steps=steps, first_step=4), shuffle=False, verbose=0)
-    return gan, time.perf_counter() - started, gan.evaluate(held_out, return_dict=True, verbose=0)
+    speed = batch * steps / (time.perf_counter() - started)
+    return gan, speed, gan.evaluate(held_out, return_dict=True, verbose=0)
 
 
 precisions = {name: train(precision=name) for name in ("float32", "mixed_bfloat16")}
 
 # %%
-for name, (network, seconds, judged) in precisions.items():
+for name, (network, speed, judged) in precisions.items():
     layer, saved = (net.layers[-3] for net in (network.generator, network.generator_ema))
     print(f"{name}: computes in {layer.compute_dtype}, weights in {layer.variable_dtype},", end=" ")
-    print(f"the saved average computes in {saved.compute_dtype}; {IMAGES / seconds:.0f} images/s;", end=" ")
-    print(f"Fréchet distance {judged['frechet_distance']:.1f}, errors {judged['error_rate']:.1%}")
+    print(f"the saved average computes in {saved.compute_dtype};")
+    print(f"    {speed:,.0f} images/s,", end=" ")
+    print(f"Frechet distance {judged['frechet_distance']:.1f}, errors {judged['error_rate']:.1%}")
 figure, axes = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
 for axis, (name, (network, _, _)) in zip(axes, precisions.items()):
     drawn = generate(network.generator_ema, 40, seed=0)
@@ -227,28 +243,36 @@ for axis, (name, (network, _, _)) in zip(axes, precisions.items()):
 plt.show()
 
 # %% [markdown]
-# TEXT-MIXED
+# What is saved is float32 in both cases. Whether bfloat16 is faster, the lines above say for this machine: a CPU with
+# units for it (AMX) gains, another one has to imitate it. `--precision auto`, the default of `gan train`, takes it
+# where the CPU has them.
+#
+# The rounding differs in every step, so the two trainings part, and the same latents need not give the same pictures.
+# Which of the two is better, two runs cannot tell: another seed changes the distance, too. Only a large difference
+# would mean something.
 #
 # ## 5. What you must choose anew: the batch
 #
 # Several devices only help when each has enough to do. So with more devices one wants larger batches, and that does
-# change the training: at the same number of images there are fewer steps. Here the same number of images is seen in
-# batches of several sizes.
+# change the training. Here the same number of images is seen in batches of several sizes.
 
 # %%
-runs = {f"{batch}": train(batch=batch) for batch in BATCHES}
+runs = {f"{batch}": precisions["float32"] if batch == 64 else train(batch=batch) for batch in BATCHES}
 runs[f"{BATCHES[-1]}, twice the rate"] = train(batch=BATCHES[-1], rate=8e-3)
 figure, axes = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
-speed = [IMAGES / seconds for _, seconds, _ in runs.values()]
+speed = [speed for _, speed, _ in runs.values()]
 distance = [judged["frechet_distance"] for _, _, judged in runs.values()]
-for axis, values, name in zip(axes, (speed, distance), ("images/s", "Fréchet distance (lower is better)")):
+for axis, values, name in zip(axes, (speed, distance), ("images/s", "Frechet distance (lower is better)")):
     bars = axis.bar(list(runs), values, color=["tab:blue"] * len(BATCHES) + ["tab:orange"])
     axis.bar_label(bars, fmt="%.0f")
     axis.set(title=f"{IMAGES:,} images seen", xlabel="images in a batch", ylabel=name)
 plt.show()
 
 # %% [markdown]
-# TEXT-BATCH
+# On the left is what larger batches gain here, on the right what they cost. At the same number of images, a batch four
+# times as large leaves a quarter of the steps, and in fewer steps of the same size the networks get less far. Many then
+# raise the learning rate with the batch: the orange bar is the largest batch with twice the rate. Compare it with the
+# bar before it. How much of that a GAN bears has to be tried; there is no rule that always holds.
 #
 # What does *not* have to be chosen anew: everything that is counted in images. The average of G has a half-life in
 # images (`ema_half_life`), intervals and the length of a run are in images, so they mean the same with every batch.
@@ -257,7 +281,7 @@ plt.show()
 #
 # | | one device to several | float32 to mixed_bfloat16 | another batch size |
 # |---|---|---|---|
-# | weights at the end | equal but for rounding, see above | others, about as good | others |
+# | weights at the end | equal but for rounding, which grows | others | others |
 # | data order, latents | equal | equal | others |
 # | learning rate | stays | stays | to be tried anew |
 # | half-life of the average | stays | stays | stays |
