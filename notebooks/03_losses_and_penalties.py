@@ -181,11 +181,11 @@ figure.suptitle("No penalty: the data in grey, what G draws in blue")
 plt.show()
 
 # %% [markdown]
-# The titles count the heaps that G hits. It gathers nearly all its points in one place, though the latents differ, and
-# a few hundred steps later it is in another place. This is **mode collapse**, and here is how it comes about: G finds
-# the spot that D likes best and moves *everything* there, before D has noticed. Then D learns that this spot is fake,
-# so G moves on, and so for ever. The loss does not object: it asks for high logits only, and the same good point drawn
-# again and again has them.
+# The titles count the heaps that G hits, and say which share of its points lies in one. For a long time G leaves out
+# most heaps, though there is a latent for each, and it goes from place to place. This is **mode collapse**, and here is
+# how it comes about: G finds the spot that D likes best and moves everything there, before D has noticed. Then D learns
+# that this spot is fake, so G moves on, and so forth. The loss does not object: it asks for high logits only, and the
+# same good point drawn again and again has them.
 #
 # ## 4. ... and cured
 #
@@ -208,8 +208,9 @@ figure.suptitle(f"non_saturating with each penalty, after {STEPS:,} steps")
 plt.show()
 
 # %% [markdown]
-# Where D may not be steep, it cannot lure all of G to one spot, and G comes to rest. Compare the titles: a penalty
-# finds more of the heaps. R1 and R2 together are the safest pair here, since they calm D at the data *and* at the fakes.
+# Where D may not be steep, it cannot lure all of G to one spot, and G comes to rest. Compare the titles: R1 and R2
+# together find the heaps, since they calm D at the data *and* at the fakes. The others help to different degrees; the
+# strength of each is a number that one has to choose.
 #
 # ## 5. What a penalty does to D
 #
