@@ -25,7 +25,7 @@ if find_spec("gan") is None:  # as in Colab
 STEPS = 3_000  # of a GAN on points in the plane
 BATCH = 128  # points in each of them
 POINTS = 2_000  # that are drawn to look at
-PLAYED = ["minimax", "non_saturating", "hinge", "least_squares", "wasserstein", "relativistic"]  # losses, section 6
+PLAYED = ["minimax", "non_saturating", "hinge", "least_squares", "wasserstein", "relativistic"]  # losses
 RECIPES = 8  # that are tried on digits, at most 8
 IMAGES = 32_000  # that each GAN on digits sees
 JUDGED = 2_000  # validation digits that their pictures are compared with
