@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 4. How good is a generator?
+# # How good is a generator?
 #
 # A classifier has right and wrong answers. A generator has none: it draws digits that nobody has written before, so
 # there is nothing to compare them with, pixel by pixel. This notebook shows which numbers say something all the same.
@@ -92,15 +92,16 @@ plt.show()
 
 # %%
 size = min(NUM, len(digits.test), len(digits.validation))
-chosen = rng.permutation(len(test))[:size]
+chosen, more = (rng.permutation(len(part))[:size] for part in (digits.test, digits.validation))
 real, real_labels = test[chosen], labels[chosen]
+others, other_labels = as_input(digits.validation.images[more]), digits.validation.labels[more]
 reference = extract.arrays(real)
 generated = generate(generator, size, seed=1, labels=real_labels)
 sides = {
     "the mean digit, always": np.broadcast_to(mean_digit, real.shape),
     "random pixels": rng.uniform(-1, 1, real.shape).astype(np.float32),
     "the shipped generator": generated,
-    "other real digits": as_input(digits.validation.images[:size]),
+    "other real digits": others,
 }
 partner = rng.permutation(size)
 print(f"{'':24s}  MSE to a random digit   SSIM to it   Fréchet distance")
@@ -150,20 +151,21 @@ def draws(side, count):
         yield frechet, metrics.kernel_distance(everything["features"], part["features"])[0]
 
 
-found = {side: np.array([list(draws(side, count)) for count in SIZES]) for side in crowds}
+sizes = [count for count in SIZES if count <= pool]
+found = {side: np.array([list(draws(side, count)) for count in sizes]) for side in crowds}
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
 for axis, column, name in zip(axes, (0, 1), ("Fréchet distance", "kernel distance (unbiased)")):
     for side, marker in zip(found, "os"):
         values = found[side][..., column]
-        axis.errorbar(SIZES, values.mean(axis=1), values.std(axis=1), marker=marker, capsize=4, label=side)
+        axis.errorbar(sizes, values.mean(axis=1), values.std(axis=1), marker=marker, capsize=4, label=side)
     axis.set(title=f"{name} to {len(test):,} test digits", xlabel="number of pictures N", ylabel=name)
     axis.set_xscale("log")
     axis.legend()
 axes[0].set_yscale("log")
 axes[1].axhline(0, color="black", linewidth=0.8)
-for count, fake, floor in zip(SIZES, *(found[side][..., 0] for side in crowds)):
+for count, fake, floor in zip(sizes, *(found[side][..., 0] for side in crowds)):
     ratio = fake.mean() / floor.mean()
     print(f"N = {count:5,}: generator {fake.mean():6.2f}, floor {floor.mean():6.2f} = {ratio:.1f} floors")
 plt.show()
@@ -171,9 +173,9 @@ plt.show()
 # %% [markdown]
 # The same generator has a distance several times larger when one looks at fewer pictures. Therefore
 #
-# * a Fréchet distance means nothing without its N and its extractor, and
-# * it belongs beside its floor *at the same N*. `gan evaluate` prints both, and how many floors it is.
-# * Even the ratio depends on N: with few pictures, noise hides the difference. Use as many as you can afford.
+# * a Fréchet distance means nothing without its N and its extractor;
+# * it belongs beside its floor *at the same N*. `gan evaluate` prints both, and how many floors it is;
+# * even that ratio depends on N and, with few pictures, on luck. Use as many as you can afford.
 #
 # The kernel distance keeps its value; with few pictures it becomes uncertain (the bars), but not larger.
 
@@ -191,7 +193,6 @@ plt.show()
 # We take real digits and spoil them, each time in one known way. Watch which number moves.
 
 # %%
-others, other_labels = as_input(digits.validation.images[:size]), digits.validation.labels[:size]
 low = np.flatnonzero(other_labels < 5)
 spoilt = {
     "real digits": others,
@@ -224,7 +225,15 @@ figure.suptitle(f"{size:,} pictures of each kind against {size:,} test digits")
 plt.show()
 
 # %% [markdown]
-# TEXT3
+# Read it row by row.
+#
+# * *Only the classes 0 to 4*: every picture is good, so precision hardly moves. Half of the reals have nothing near
+#   them, so recall and coverage fall.
+# * *Ten digits, again and again*: precision sees nothing wrong with good pictures, either. Coverage is nearly zero.
+# * *Blurred* and *noisy*: the pictures are bad, so precision and density fall.
+# * *Truncation 0.5*: latents nearer to zero give the typical digits, with less variety. Look at recall and coverage.
+#
+# So one number for "good" and one for "everything there" belong together. Here are the pictures themselves:
 
 # %%
 examples = np.concatenate([pictures[:12] for pictures in spoilt.values()])
@@ -247,7 +256,7 @@ plt.show()
 # * **blurred new digits**: real digits that nobody trained on, blurred. They copy nothing,
 # * **new digits**. They copy nothing, either.
 #
-# The shipped generator is compared with all the digits that it was trained on.
+# The shipped generator is compared with all the training digits that are at hand.
 
 # %%
 train, unseen = (as_input(part.images) for part in (digits.train, digits.validation))
@@ -272,7 +281,12 @@ for name, (pictures, known, unknown) in suspects.items():
     print(f"{name:22s}  {nearest[name].mse.mean():33.3f}   {share:5.2f} ({lower:.2f} to {upper:.2f})")
 
 # %% [markdown]
-# TEXT4
+# The distance to the nearest training image alone misleads: blurred digits are nearer to their neighbours than sharp
+# ones are, and copy nothing. `copied_share` therefore asks another question: is the nearest image one of the training
+# images, or one of just as many that nobody trained on? Who copies nothing meets both equally often, blurred or not.
+# The answer is the share of pictures that are copies, with an interval: near 1 for the copier, near one half for the
+# half copier, and near 0 for those that copy nothing. An interval that holds 0 is no sign of copying; a wide one is
+# no proof of the contrary, either.
 
 # %%
 figure, axes = plt.subplots(1, len(suspects), figsize=(13, 6.2), layout="constrained")
@@ -311,7 +325,9 @@ axis.set(xlim=(0, 1), ylabel="what is judged")
 plt.show()
 
 # %% [markdown]
-# TEXT5
+# The last bar is what a *mode collapse* inside each class looks like: every pair is nearly one picture twice (the noise
+# keeps them from 1). Truncation costs variety, too, in a small way. And a generator can be on the level of real digits
+# with this number and still draw bad ones: variety is all that it measures.
 
 # %% [markdown]
 # ## 6. All of it at once

@@ -86,9 +86,9 @@ print(f"{rate.wrong} of {rate.n} are wrong: {rate.value:.2%}")
 some = np.flatnonzero(wrong)[:12]
 _, axes = plt.subplots(figsize=(11, 1.6))
 axes.imshow(grid(to_uint8(pictures[some]), columns=12)[..., 0], cmap="gray")
-axes.set_title(" ".join(f"{a}→{b}" for a, b in zip(asked[some], logits[some].argmax(axis=1))), loc="left")
-axes.set_xlabel("pictures that are read as another digit: asked → read")
-axes.set(xticks=[], yticks=[])
+read = [f"{a}→{b}" for a, b in zip(asked[some], logits[some].argmax(axis=1))]
+axes.set_xticks([15 + 30 * i for i in range(len(some))], read)
+axes.set(title="Pictures that are read as another digit", xlabel="asked → read", yticks=[])
 axes.grid(False)
 plt.show()
 
