@@ -3,6 +3,7 @@
     python notebooks/execute.py                               all of them, in full: `make notebooks`
     python notebooks/execute.py 01_quickstart 03_losses_and_penalties
     python notebooks/execute.py --quick --output /tmp/quick   fewer steps: as the tests do
+    python notebooks/execute.py --words                       only the words are new: the outputs stay
 
 The kernel is the interpreter that runs this, in an empty folder that is removed afterwards. `--quick` takes the values
 of the key `quick` of the parameters cell, `# %% tags=["parameters"] quick={"IMAGES": 640}`. The .ipynb remembers the
@@ -134,11 +135,26 @@ def make(source: Path, output: Path, *, quick: bool = False) -> list[str]:
     return found
 
 
+def renew_words(source: Path, output: Path) -> list[str]:
+    """Puts the words of a text into the notebook that was made from it; returns what stands against it."""
+    file = output / f"{source.stem}.ipynb"
+    before, now = nbformat.read(file, as_version=4), read(source)
+    ran, code = [[cell for cell in one.cells if cell.cell_type == "code"] for one in (before, now)]
+    if [cell.source for cell in ran] != [cell.source for cell in code]:
+        return ["its code is not what was executed"]
+    for old, new in zip(ran, code):
+        new.outputs, new.execution_count = old.outputs, old.execution_count
+    now.metadata["language_info"] = before.metadata["language_info"]
+    nbformat.write(now, file)
+    return []
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit status is 1 when a cell failed or an output was refused."""
     parser = argparse.ArgumentParser(description="Execute notebooks.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names())}; default: all")
     parser.add_argument("--quick", action="store_true", help="with the quick values of the parameters cell")
+    parser.add_argument("--words", action="store_true", help="execute nothing: renew the text between cells of code")
     parser.add_argument("--output", type=Path, default=FOLDER, help="folder for the .ipynb files")
     options = parser.parse_args(arguments)
     unknown = set(options.names) - set(names())
@@ -150,7 +166,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in options.names or names():
         started = time.monotonic()
         try:
-            found = make(FOLDER / f"{name}.py", options.output, quick=options.quick)
+            source = FOLDER / f"{name}.py"
+            found = (
+                renew_words(source, options.output)
+                if options.words
+                else make(source, options.output, quick=options.quick)
+            )
         except CellExecutionError as error:
             found = [f"a cell failed\n{error}"]
         wrong += bool(found)

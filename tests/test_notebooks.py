@@ -10,8 +10,6 @@ import nbformat
 import pytest
 from conftest import OFFLINE, ROOT
 
-pytestmark = pytest.mark.slow  # until `make notebooks` has made them all
-
 FOLDER = ROOT / "notebooks"
 NAMES = [
     "01_quickstart",
@@ -40,8 +38,6 @@ def source(request):
 def made(request):
     """(text, notebook made from it with its outputs)."""
     path = FOLDER / f"{request.param}.ipynb"
-    if not path.exists():
-        pytest.skip(f"{path.name} is still to be made: make notebooks")
     return FOLDER / f"{request.param}.py", nbformat.read(path, as_version=4)
 
 
@@ -171,3 +167,20 @@ def test_a_quick_value_of_no_parameter_is_refused():
     cell = nbformat.v4.new_code_cell("STEPS = 10", metadata={"quick": {"STEP": 1}})
     with pytest.raises(ValueError, match="STEP = "):
         execute.make_quick(nbformat.v4.new_notebook(cells=[cell]))
+
+
+def test_new_words_keep_the_outputs_and_new_code_is_refused(tmp_path):
+    text = tmp_path / "01_short.py"
+    text.write_text("# %% [markdown]\n# Old words\n\n# %%\nprint(1)\n", encoding="utf-8")
+    made = execute.read(text)
+    made.cells[1].outputs = [nbformat.v4.new_output("stream", text="1\n")]
+    made.metadata["language_info"] = {"name": "python"}
+    nbformat.write(made, tmp_path / "01_short.ipynb")
+    text.write_text("# %% [markdown]\n# New words\n\n# %%\nprint(1)\n", encoding="utf-8")
+    assert execute.renew_words(text, tmp_path) == []
+    renewed = nbformat.read(tmp_path / "01_short.ipynb", as_version=4)
+    assert renewed.cells[0].source == "New words"
+    assert renewed.cells[1].outputs[0].text == "1\n"
+    assert renewed.metadata["source_sha256"] == execute.source_sha256(text)
+    text.write_text("# %% [markdown]\n# New words\n\n# %%\nprint(2)\n", encoding="utf-8")
+    assert execute.renew_words(text, tmp_path) == ["its code is not what was executed"]
