@@ -162,6 +162,8 @@ for axis, column, name in zip(axes, (0, 1), ("Fréchet distance", "kernel distan
         axis.errorbar(sizes, values.mean(axis=1), values.std(axis=1), marker=marker, capsize=4, label=side)
     axis.set(title=f"{name} to {len(test):,} test digits", xlabel="number of pictures N", ylabel=name)
     axis.set_xscale("log")
+    axis.set_xticks(sizes, [f"{count:,}" for count in sizes])
+    axis.minorticks_off()
     axis.legend()
 axes[0].set_yscale("log")
 axes[1].axhline(0, color="black", linewidth=0.8)

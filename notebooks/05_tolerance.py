@@ -23,7 +23,7 @@ TRIALS = 20_000  # of the simulation
 STEPS = 200  # of the GAN from one look to the next
 LOOKS = 12  # looks at most
 CURVE = 500  # pictures for each point of the perturbation curve
-RELEASE = 800  # pictures of an evaluation before a release
+RELEASE = 500  # pictures of an evaluation before a release
 GATES = [0.05, 0.01, 0.0001]  # tolerances of releases
 EPOCHS = 20  # of a text classifier at most
 
