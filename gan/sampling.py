@@ -2,11 +2,9 @@
 
 import math
 import weakref
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,9 +12,7 @@ import tensorflow as tf
 
 from gan import networks, streams
 from gan.checks import check_not_negative, check_sampling, check_whole, labels_for
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from gan.threads import in_parallel
 
 BLOCK = 1_024
 """Latents are drawn in blocks of this many: one call a block is 30 times faster than one a latent."""
@@ -144,37 +140,6 @@ def compiled(generator: keras.Model) -> Callable[..., tf.Tensor]:
         signature = [tf.TensorSpec((None, *i.shape[1:]), i.dtype) for i in generator.inputs]
         _compiled[generator] = tf.function(draw, input_signature=signature)
     return _compiled[generator]
-
-
-def ahead(items: Iterator[Item], depth: int = 2) -> Generator[Item, None, None]:
-    """The items of an iterator, up to `depth` of them made in a thread while one before them is used."""
-    end = object()
-    thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
-    try:
-        coming = deque(thread.submit(next, items, end) for _ in range(depth))
-        while (item := coming.popleft().result()) is not end:
-            coming.append(thread.submit(next, items, end))
-            yield item  # type: ignore[misc]
-    finally:
-        thread.shutdown(cancel_futures=True)
-
-
-def in_parallel(make: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Generator[Result, None, None]:
-    """make(item) of each item, in their order, `workers` of them at the same time.
-
-    `workers` + 2 results are there at most, the one in use included. Closing waits for those that are being made.
-    """
-    threads = ThreadPoolExecutor(workers, thread_name_prefix="parallel")
-    coming: deque[Future[Result]] = deque()
-    try:
-        for item in items:
-            coming.append(threads.submit(make, item))
-            if len(coming) == workers + 2:
-                yield coming.popleft().result()
-        while coming:
-            yield coming.popleft().result()
-    finally:
-        threads.shutdown(cancel_futures=True)
 
 
 def stream(

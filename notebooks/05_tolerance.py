@@ -2,7 +2,7 @@
 # # Tolerance: how often may it be wrong?
 #
 # **Needs:** a laptop; no GPU, no network. The second half needs the package Babel, which `gan-reference[notebooks]`
-# brings along. **Takes:** about 5 minutes on two cores.
+# brings along. **Takes:** about 3 minutes on two cores.
 #
 # **Afterwards you will know** how to measure an error rate and how sure one can be of it, how to choose a
 # tolerance, why looking often spoils the answer, how to stop a training that is good enough, what faults do to a

@@ -12,7 +12,8 @@ import pytest
 
 from gan import build_generator, generate, latents, sampling
 from gan.errors import InputError
-from gan.sampling import ahead, batch_for, compiled, in_parallel, stream
+from gan.sampling import batch_for, compiled, stream
+from gan.threads import ahead, in_parallel
 
 
 def small(classes=10, side=28):

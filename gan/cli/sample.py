@@ -122,7 +122,7 @@ class Sample:
 
     def _batches(self, generator: Any, classes: int, bar: Any) -> Generator[np.ndarray, None, None]:
         """The pictures as bytes, while the next ones are being drawn."""
-        from gan.sampling import ahead
+        from gan.threads import ahead
 
         task = bar.add_task("drawing", total=len(self._span), speed="-")
         began, done = time.monotonic(), 0
