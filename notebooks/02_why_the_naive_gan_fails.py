@@ -586,6 +586,9 @@ a, b, c = ({picture.tobytes() for picture in part.images} for part in parts)
 print(f"pictures: {len(a):,}, {len(b):,} and {len(c):,}; in two of the parts: {len(a & b | a & c | b & c)}")
 
 # %% [markdown]
+# The share of the held-out digits is above 0 although they are no copies: their writers wrote training digits, too, and
+# those of the test digits, which they are compared with, did not. So such numbers, too, belong beside real ones.
+#
 # **Put right:** `load_dataset` gives three parts that have no picture in common.
 #
 # ### Fault 18: digits that are flipped and turned
