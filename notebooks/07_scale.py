@@ -8,7 +8,7 @@
 # So it shows that the results agree. It cannot show how much faster several GPUs are: **nothing in this package has
 # been run on a GPU yet.** What is said about GPUs below is written from documentation, and marked *(not measured)*.
 #
-# **Takes:** about 4 minutes on two cores.
+# **Takes:** about 3 minutes on two cores.
 #
 # **Afterwards you know** what the batch means when several devices share it; what is equal to the last
 # digits and what is not; what mixed precision does; how to start a run on several machines; and which numbers you have
