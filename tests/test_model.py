@@ -342,6 +342,7 @@ def test_xla_is_off_on_a_cpu_unless_asked_for():
     assert small_gan().jit_compile is bool(tf.config.list_physical_devices("GPU"))
 
 
+@pytest.mark.slow  # runs of one seed are compared in test_training, too
 def test_two_runs_of_one_seed_end_bit_identical():
     """With deterministic kernels, which can only be switched on for a whole process."""
     import subprocess
