@@ -13,9 +13,6 @@ from gan.model import GAN
 from gan.networks import build_discriminator, build_generator, num_classes
 from gan.optimizers import Adam
 
-WRONG_LABELS = 0.08
-"""Default of `wrong_labels` where there are two classes or more."""
-
 
 def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
     """Both networks for the images of a data set. Raises `InputError` when they cannot be built as asked."""
@@ -55,16 +52,10 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
         penalties=[penalties.PENALTIES[name](*weight, **lazy) for name in options.penalties],
         critic_steps=options.critic_steps,
         simultaneous=options.simultaneous,
-        wrong_labels=_wrong_labels(gan, options.wrong_labels),
+        wrong_labels=options.share_of_wrong_labels(num_classes(gan.discriminator)),
         metrics=metrics,
         steps_per_execution=options.steps_per_execution,
     )
-
-
-def _wrong_labels(gan: GAN, asked: float | None) -> float:
-    if asked is None:
-        return WRONG_LABELS if num_classes(gan.discriminator) > 1 else 0.0
-    return asked
 
 
 def _copy_weights(source: keras.Model, target: keras.Model, checkpoint: str) -> None:

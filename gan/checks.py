@@ -54,6 +54,11 @@ def check_share(name: str, value: float) -> None:
     check(0 <= value <= 1, name, "a share from 0 to 1", value)
 
 
+def check_share_below_one(name: str, value: float) -> None:
+    """Raises `InputError` unless 0 <= `value` < 1."""
+    check(0 <= value < 1, name, "a share from 0 to below 1", value)
+
+
 def check_sampling(*, num: Any, seed: Any, start: Any, truncation: float | None) -> None:
     """Raises `InputError` unless pictures start, ..., start + num - 1 of a seed can be drawn."""
     check_whole("num", num, 1)

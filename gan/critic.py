@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from gan import networks, sampling, streams
-from gan.checks import check
+from gan.checks import check_share_below_one
 from gan.errors import InputError
 from gan.losses import AdversarialLoss
 from gan.penalties import Penalty
@@ -58,7 +58,7 @@ class Critic:
         `tf.cond` of a lazy penalty; and the second derivative through shared statistics is not that of one process:
         weights differed by 1e-3 after 20 steps.
         """
-        check(0 <= wrong_labels < 1, "wrong_labels", "a share from 0 to below 1", wrong_labels)
+        check_share_below_one("wrong_labels", wrong_labels)
         if wrong_labels and self._classes < 2:
             raise InputError(
                 "Wrong labels need two classes",

@@ -156,8 +156,8 @@ def stream(
     """The pictures of `generate` in batches, the last one as small as it comes: float32 [B, H, W, C] in [-1, 1].
 
     Needs the memory of a few batches, however many pictures there are; `AT_ONCE` of them are drawn at the same time, in
-    threads, which the caller's `tf.device` does not reach. Takes, and at once refuses, what `generate`
-    does; draws a few batches ahead of what is asked for.
+    threads, which the caller's `tf.device` does not reach. Takes, and at once refuses, what `generate` does; draws a
+    few batches ahead of what is asked for.
     """
     check_sampling(num=num, seed=seed, start=start, truncation=truncation)
     check_not_negative("latent_noise", latent_noise)

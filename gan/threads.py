@@ -3,6 +3,8 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from itertools import count, takewhile
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -12,27 +14,25 @@ Result = TypeVar("Result")
 def ahead(items: Iterator[Item], depth: int = 2) -> Generator[Item, None, None]:
     """The items of an iterator, up to `depth` of them made in a thread while one before them is used."""
     end = object()
-    thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
-    try:
-        coming = deque(thread.submit(next, items, end) for _ in range(depth))
-        while (item := coming.popleft().result()) is not end:
-            coming.append(thread.submit(next, items, end))
-            yield item  # type: ignore[misc]
-    finally:
-        thread.shutdown(cancel_futures=True)
+    with closing(in_parallel(lambda _: next(items, end), count(), 1, depth)) as made:
+        yield from takewhile(lambda item: item is not end, made)
 
 
-def in_parallel(make: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Generator[Result, None, None]:
+def in_parallel(
+    make: Callable[[Item], Result], items: Iterable[Item], workers: int, depth: int | None = None
+) -> Generator[Result, None, None]:
     """make(item) of each item, in their order, `workers` of them at the same time.
 
-    `workers` + 2 results are there at most, the one in use included. Closing waits for those that are being made.
+    Up to `depth` results (None: `workers` + 1) are made or waiting while one before them is used. Closing waits for
+    those that are being made.
     """
+    depth = workers + 1 if depth is None else depth
     threads = ThreadPoolExecutor(workers, thread_name_prefix="parallel")
     coming: deque[Future[Result]] = deque()
     try:
         for item in items:
             coming.append(threads.submit(make, item))
-            if len(coming) == workers + 2:
+            if len(coming) > depth:
                 yield coming.popleft().result()
         while coming:
             yield coming.popleft().result()

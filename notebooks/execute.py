@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -162,16 +163,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"Expected some of {names()}. Received: {sorted(unknown)}")
     if options.quick and options.output.resolve() == FOLDER.resolve():
         parser.error("Expected --output beside --quick: the notebooks kept here are those in full")
+    making = renew_words if options.words else partial(make, quick=options.quick)
     wrong = 0
     for name in options.names or names():
         started = time.monotonic()
         try:
-            source = FOLDER / f"{name}.py"
-            found = (
-                renew_words(source, options.output)
-                if options.words
-                else make(source, options.output, quick=options.quick)
-            )
+            found = making(FOLDER / f"{name}.py", options.output)
         except CellExecutionError as error:
             found = [f"a cell failed\n{error}"]
         wrong += bool(found)

@@ -78,20 +78,8 @@ def test_two_workers_train_as_one_process_does(nursery, one_process, tmp_path):
 
 def test_a_run_on_two_devices_is_a_run(nursery, tmp_path):
     run = tmp_path / "run"
-    command = [
-        "train",
-        "mnist",
-        "--dataset",
-        "mnist5k",
-        "--steps",
-        2,
-        "--batch-size",
-        32,
-        "--eval-every",
-        32,
-        "--devices",
-        2,
-    ]
+    command = ["train", "mnist", "--dataset", "mnist5k", "--steps", 2, "--batch-size", 32]
+    command += ["--eval-every", 32, "--devices", 2]
     status, said = nursery.run(*command, "--output", run, said=tmp_path / "said")
     assert status == 0, said
     assert "device: 2 replicas; " in said

@@ -12,20 +12,8 @@ import gan
 PACKAGE = Path(gan.__file__).parent
 ROWS = [
     {"errors"},
-    {"checks"},
-    {
-        "images",
-        "config",
-        "tolerance",
-        "archives",
-        "arrays",
-        "bar",
-        "cards",
-        "streams",
-        "threads",
-        "plot_style",
-        "cluster",
-    },
+    {"checks", "threads"},
+    {"images", "config", "tolerance", "archives", "arrays", "bar", "cards", "streams", "plot_style", "cluster"},
     {"losses", "penalties", "networks", "augment", "optimizers", "metrics", "data", "runtime", "handwriting"},
     {"sampling", "checkpoints", "replicas"},
     {"critic", "averaging", "local_evaluation", "devices"},

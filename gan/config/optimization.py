@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from gan.checks import LARGEST, check, check_different, check_not_negative, check_positive, check_share, check_whole
+from gan.checks import (
+    LARGEST,
+    check,
+    check_different,
+    check_not_negative,
+    check_positive,
+    check_share,
+    check_share_below_one,
+    check_whole,
+)
 from gan.errors import InputError
 
 Loss = Literal["non_saturating", "minimax", "hinge", "least_squares", "wasserstein", "relativistic"]
@@ -61,7 +70,7 @@ class OptimizationConfig:
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name))
         if self.wrong_labels is not None:
-            check(0 <= self.wrong_labels < 1, "wrong_labels", "a share from 0 to below 1", self.wrong_labels)
+            check_share_below_one("wrong_labels", self.wrong_labels)
         if self.learning_rate_end is not None:
             check_share("learning_rate_end", self.learning_rate_end)
         check(0 <= self.beta_1 < 1, "beta_1", "a number from 0 to below 1", self.beta_1)
@@ -83,6 +92,12 @@ class OptimizationConfig:
     def learning_rates(self) -> tuple[float, float]:
         """Those of G and of D at the start."""
         return self.learning_rate, self.d_learning_rate or self.learning_rate / 2
+
+    def share_of_wrong_labels(self, classes: int) -> float:
+        """That of D's loss, for a discriminator that knows so many classes (0: none)."""
+        if self.wrong_labels is None:
+            return 0.08 if classes > 1 else 0.0
+        return self.wrong_labels
 
     def total_steps(self, training_images: int) -> int:
         """G updates of the run, at least 1; `training_images`: the size of the training split."""

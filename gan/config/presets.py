@@ -24,7 +24,6 @@ DCGAN_STEPS = OptimizationConfig(
     beta_1=0.5,
     beta_2=0.999,
     penalties=(),
-    wrong_labels=0.0,
 )
 """What papers after DCGAN went on with."""
 
@@ -50,7 +49,6 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
                 beta_2=0.999,
                 penalties=(),
                 simultaneous=True,
-                wrong_labels=0.0,
             ),
             source="TensorFlow's DCGAN tutorial, networks and settings (tensorflow.org/tutorials/generative/dcgan).",
         ),
@@ -83,7 +81,6 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
                 loss="wasserstein",
                 penalties=("wgan_gp",),
                 critic_steps=5,
-                wrong_labels=0.0,
             ),
             source="WGAN-GP: the Wasserstein distance, slopes held at 1, five steps of D. arXiv:1704.00028.",
         ),
@@ -111,12 +108,17 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
                 penalties=("r1", "r2"),
                 gamma=0.1,
                 penalty_every=4,
-                wrong_labels=0.0,
             ),
             source="R3GAN: relativistic, penalties on reals and fakes, no normalization. arXiv:2501.05441.",
         ),
     }
 )
+
+
+def _as_published(recipe: TrainConfig) -> TrainConfig:
+    """Without what no paper here has, and other recipes have by default."""
+    return replace(recipe, precision="float32", optimization=replace(recipe.optimization, wrong_labels=0.0))
+
 
 PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
     {
@@ -158,7 +160,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             precision="float32",
             source="1,000 modes, three digits as RGB: relativistic, penalties on reals and fakes (arXiv:2501.05441).",
         ),
-        **{name: replace(recipe, precision="float32") for name, recipe in PAPERS.items()},
+        **{name: _as_published(recipe) for name, recipe in PAPERS.items()},
     }
 )
 """Recipes by name: `gan train NAME`. Every option that is not given here has the default of its class."""
