@@ -56,20 +56,22 @@ def start(
     *,
     seed: int | None = None,
     deterministic: bool = False,
-    cluster: Cluster | None = None,
     say: Callable[[str], None] = print,
 ) -> Fleet:
-    """Sets this process up as `runtime.start` does, to train on several devices and with other workers.
+    """Sets this process up as `start_tensorflow` does, to train on several devices and with other workers.
+
+    Where TF_CONFIG names several workers, each of them calls this. Build and compile the networks inside
+    `start_devices(...).strategy.scope()`.
 
     Args:
         devices: of this machine: GPUs or, where there are none, parts of the CPU.
-        seed, deterministic: as `runtime.start`.
-        cluster: the workers, each of which calls this; None: this process only.
+        seed, deterministic: as for `start_tensorflow`.
         say: takes a line about workers that are waited for.
 
     Raises `InputError` for more devices than there are, also when TensorFlow has been used in this process with fewer
-    of them already, and for workers that do not answer.
+    of them already, for a malformed TF_CONFIG, and for workers that do not answer.
     """
+    cluster = clusters.from_environment()
     if cluster is not None:
         clusters.wait_for_peers(cluster, say)
         known = next(filter(None, map(os.environ.get, (_NO_PROXY, "no_proxy", "NO_PROXY"))), "")

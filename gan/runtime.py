@@ -55,7 +55,15 @@ def load_tensorflow() -> None:
 
 
 def start(*, seed: int | None = None, deterministic: bool = False) -> str:
-    """Sets TensorFlow up: `prepare`, then `describe`, whose line it returns."""
+    """Loads TensorFlow and Keras without their log lines, and sets them up. GPU memory grows as needed.
+
+    Args:
+        seed: of Keras' and NumPy's global generators, which draw initial weights; None: they are not seeded.
+        deterministic: only deterministic kernels, or an error where there is none; stays on in this process.
+
+    Returns one line: the devices, and the versions of TensorFlow and Keras. Raises `InputError` for another backend of
+    Keras.
+    """
     prepare(seed=seed, deterministic=deterministic)
     return describe()
 

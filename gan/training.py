@@ -148,7 +148,7 @@ def _fleet(config: TrainConfig, say: Say, check: Callable[[], None]) -> Fleet:
     here = cluster.from_environment()
     if here is None or here.is_chief:
         check()
-    fleet = devices.start(config.devices, seed=config.seed, deterministic=config.deterministic, cluster=here, say=say)
+    fleet = devices.start(config.devices, seed=config.seed, deterministic=config.deterministic, say=say)
     say(f"device: {fleet.line}" if fleet.is_chief else f"{fleet.line}; {fleet.chief} writes the run folder")
     return fleet
 

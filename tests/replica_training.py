@@ -6,13 +6,13 @@ of a batch, the weights that are written are the same to rounding.
 
 import sys
 
-from gan import cluster, devices
+from gan import devices
 
 GLOBAL_BATCH, LATENT_DIM, CRITIC_STEPS, STEPS = 16, 8, 2, 20
 
 
 def main(weights: str, count: int) -> None:
-    fleet = devices.start(count, seed=0, cluster=cluster.from_environment())
+    fleet = devices.start(count, seed=0)
     import keras
     import numpy as np
 
