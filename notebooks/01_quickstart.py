@@ -24,12 +24,12 @@ JUDGED = 1_000  # pictures that are judged at each look
 PRESET_IMAGES = 6_400  # images that the last training, with a preset, sees
 
 # %% [markdown]
-# `runtime.start` loads TensorFlow without the lines that it prints otherwise, and seeds all random numbers.
+# `start_tensorflow` loads TensorFlow without the lines that it prints otherwise, and seeds all random numbers.
 
 # %%
-from gan import runtime
+from gan import start_tensorflow
 
-print(runtime.start(seed=0))
+print(start_tensorflow(seed=0))
 
 import keras
 import matplotlib.pyplot as plt
@@ -115,11 +115,9 @@ show(np.concatenate(walks), "From 4 to 9, 3 to 8, 1 to 7 and 0 to 6", across="st
 # as of the ends, then the generator has not learned single pictures, but what lies between them, too.
 
 # %%
-from gan.classifier import classify
-
 classifier, card = gan.load_classifier("mnist-classifier")
 walks = np.concatenate([gan.interpolate(generator, i, i + 1, 10, seed=1, labels=7) for i in range(40)])
-read, sure = classify(classifier, walks)
+read, sure = gan.classifier.classify(classifier, walks)
 ends = np.arange(len(walks)) % 10 % 9 == 0
 for name, chosen in (("ends", ends), ("steps between", ~ends)):
     print(f"{name}: {np.mean(read[chosen] == 7):.1%} read as 7, mean probability {sure[chosen].mean():.3f}")
@@ -232,7 +230,7 @@ plt.show()
 # %%
 asked = np.arange(JUDGED) % 10
 for name, one in (("yours", mine.generator_ema), ("shipped", generator)):
-    read, _ = classify(classifier, gan.generate(one, JUDGED, seed=12345, labels=asked))
+    read, _ = gan.classifier.classify(classifier, gan.generate(one, JUDGED, seed=12345, labels=asked))
     found = tolerance.ErrorRate(int(np.sum(read != asked)), JUDGED)
     lower, upper = found.interval
     print(f"{name:>8}: {found.value:.1%} of {found.n:,} wrong (95 % interval {lower:.1%} to {upper:.1%})")
@@ -262,9 +260,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from gan.config import PRESETS
-
-preset = PRESETS["mnist"]
+preset = gan.config.PRESETS["mnist"]
 optimization = replace(preset.optimization, images=PRESET_IMAGES)
 short = replace(preset, optimization=optimization, eval_every=PRESET_IMAGES // 2)
 run = gan.train(short, dataset=digits, output="runs/first", console=Console(quiet=True))

@@ -25,9 +25,9 @@ LOOKS = 12  # at that training
 JUDGED = 2_000  # pictures that a number is computed from
 
 # %%
-from gan import runtime
+from gan import start_tensorflow
 
-print(runtime.start(seed=0))
+print(start_tensorflow(seed=0))
 
 import ast
 import builtins
@@ -42,7 +42,7 @@ import tensorflow as tf
 from keras import layers
 
 import gan
-from gan import images, metrics
+from gan import images, losses, metrics
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it says aloud when MNIST is not at hand; the name below says it too
@@ -353,8 +353,6 @@ print(f"one batch:  {milliseconds(lambda: d.train_on_batch(pixels[:64], np.conca
 # `wrong` asks a classifier of real digits how many made ones are not what was asked for.
 
 # %%
-from gan.classifier import classify
-
 classifier, _ = gan.load_classifier("mnist-classifier")
 
 
@@ -372,7 +370,8 @@ def trained(arch, d_arch):
 def wrong(generator):
     """The share of digits that are not read as what was asked for."""
     asked = np.arange(JUDGED) % 10
-    return np.mean(classify(classifier, gan.generate(generator, JUDGED, seed=1, labels=asked))[0] != asked)
+    drawn = gan.generate(generator, JUDGED, seed=1, labels=asked)
+    return np.mean(gan.classifier.classify(classifier, drawn)[0] != asked)
 
 
 # %%
@@ -380,7 +379,7 @@ dense, dense_seconds = trained("mlp", "mlp")
 drawn = gan.generate(dense.generator_ema, 20)
 show(drawn, "Dense networks, D in the loop", across="class 0 to 9", down="two of each")
 blank = np.asarray(beginner["generator"](tf.random.stateless_normal((JUDGED, 100), (0, 1))))
-by_program = np.mean(classify(classifier, blank)[0] != np.arange(JUDGED) % 10)
+by_program = np.mean(gan.classifier.classify(classifier, blank)[0] != np.arange(JUDGED) % 10)
 print(f"wrong digits: the program's {by_program:.0%}, ours {wrong(dense.generator_ema):.0%};", end=" ")
 print(f"the shipped mnist-mlp, which trained for longer, {wrong(gan.load_generator('mnist-mlp')):.0%}")
 
@@ -434,13 +433,11 @@ show(rows, "Above: dense D; below: convolutional D", across="class 0 to 9")
 # when anything comes between, such as picking one half of a batch.
 
 # %%
-from gan.losses import binary_cross_entropy_real
-
 target, bce = tf.ones((1, 1)), keras.losses.BinaryCrossentropy()
 ways = {
     "sigmoid": lambda x: bce(target, keras.activations.sigmoid(x)),
     "sigmoid, then a slice": lambda x: bce(target, keras.activations.sigmoid(x)[:1]),
-    "logits": lambda x: tf.reduce_mean(binary_cross_entropy_real(x)),
+    "logits": lambda x: tf.reduce_mean(losses.binary_cross_entropy_real(x)),
 }
 for name, loss_of in ways.items():
     for value in (-5.0, -20.0, -100.0):
@@ -505,12 +502,8 @@ print(f"{full:5,} steps of batches(): {len(once) / size:.1%} seen; what is left,
 # says how far the made digits are from held-out ones (lower is better; `04_evaluation` explains it).
 
 # %%
-from gan.callbacks import ToleranceEarlyStopping
-from gan.classifier import Extractor
-from gan.fitting import Schedule, fit_intervals
-
 few = gan.Dataset("few", 10, digits.train.at_most(200), digits.validation, digits.test)
-extractor = Extractor(classifier)
+extractor = gan.classifier.Extractor(classifier)
 
 
 def overtrained(*rules):
@@ -526,15 +519,16 @@ def overtrained(*rules):
         found.append(logs["val_frechet_distance"])
 
     note = keras.callbacks.LambdaCallback(on_epoch_end=take)
-    schedule = Schedule(LOOKS * OVERFIT_STEPS, OVERFIT_STEPS, images_per_step=32)
     held_out = few.validation.at_most(JUDGED).in_order(200)
-    fit_intervals(model, few, [note, *rules], schedule, seed=0, validation=held_out)
+    batches = few.train.batches(32, steps=LOOKS * OVERFIT_STEPS)
+    looks = {"epochs": LOOKS, "steps_per_epoch": OVERFIT_STEPS, "validation_data": held_out}
+    model.fit(batches, **looks, callbacks=[note, *rules], shuffle=False, verbose=0)
     return model, found
 
 
 # %%
 _, to_the_end = overtrained()
-stop = ToleranceEarlyStopping("val_frechet_distance", "min", patience=4, say=lambda line: print(line))
+stop = gan.callbacks.ToleranceEarlyStopping("val_frechet_distance", "min", patience=4)
 _, stopped = overtrained(stop)
 looks = 32 * OVERFIT_STEPS * np.arange(1, LOOKS + 1)
 plt.plot(looks, to_the_end, marker="o", label="a fixed number of epochs")
@@ -597,21 +591,19 @@ print(f"pictures: {len(a):,}, {len(b):,} and {len(c):,}; in two of the parts: {l
 # trained on such data draws such digits. What do they become, for a classifier that has never seen one?
 
 # %%
-from gan.classifier import Distortion
-
 test = digits.test.at_most(JUDGED)
 upright, truth = images.from_uint8(test.images.astype("float32")), test.labels
 changed = {
     "as they are": upright,
     "mirrored": upright[:, :, ::-1],
     "on their head": upright[:, ::-1, ::-1],
-    "turned by up to 12 degrees, moved, scaled": Distortion()(upright, (0, 0)).numpy(),
+    "turned by up to 12 degrees, moved, scaled": gan.classifier.Distortion()(upright, (0, 0)).numpy(),
 }
 examples = [np.flatnonzero(truth == digit)[0] for digit in range(10)]
 rows = np.concatenate([pictures[examples] for pictures in changed.values()])
 show(rows, "As they are, mirrored, on their head, distorted a little", across="digit 0 to 9")
 for name, pictures in changed.items():
-    found, _ = classify(classifier, pictures)
+    found, _ = gan.classifier.classify(classifier, pictures)
     sixes, twos = found[truth == 6], found[truth == 2]
     print(f"{name:>41}: {np.mean(found == truth):.1%} read as before;", end=" ")
     print(f"6 becomes 9: {np.mean(sixes == 9):.0%}, 2 becomes 5: {np.mean(twos == 5):.0%}")
@@ -688,17 +680,16 @@ print("as it is:", as_it_is.shape, "->", attempt(lambda: classifier(as_it_is)))
 # white have changed places, nobody refuses. It answers, and too often wrongly.
 
 # %%
-from gan.handwriting import read_digit
-
 small = [np.asarray(Image.open(file).convert("L").resize((28, 28)), np.float32)[..., None] for file in files]
 made = {
     "0 to 255": np.stack(small),
     "0 to 1": np.stack(small) / 255,
     "-1 to 1": images.from_uint8(np.stack(small)),
-    "read_digit": np.stack([read_digit(file) for file in files]),
+    "read_digit": np.stack([gan.read_digit(file) for file in files]),
 }
 for name, pictures in made.items():
-    print(f"{name:>10}: {np.mean(classify(classifier, pictures)[0] == truth[: len(files)]):.1%} read right")
+    read, _ = gan.classifier.classify(classifier, pictures)
+    print(f"{name:>10}: {np.mean(read == truth[: len(files)]):.1%} read right")
 
 # %% [markdown]
 # **Put right:** `read_digit` finds out which is ink and which is paper, cuts the digit out, brings it to the size and
@@ -744,7 +735,7 @@ logit = np.log(0.2 / 0.8)
 found = {
     "-log(0.2)": -np.log(0.2),
     "Keras": float(keras.losses.binary_crossentropy(tf.ones((1,)), tf.constant([0.2]))),
-    "softplus of the logit": float(binary_cross_entropy_real(np.float32(logit))),
+    "softplus of the logit": float(losses.binary_cross_entropy_real(np.float32(logit))),
 }
 for name, value in found.items():
     print(f"{name:>21}: {value:.3f}; {value / 0.306:.1f} times what the text says")

@@ -31,9 +31,9 @@ IMAGES = 32_000  # that each GAN on digits sees
 JUDGED = 2_000  # validation digits that their pictures are compared with
 
 # %%
-from gan import runtime
+from gan import start_tensorflow
 
-print(runtime.start(seed=0))
+print(start_tensorflow(seed=0))
 
 import warnings
 
@@ -43,15 +43,11 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+import gan
 from gan import GAN, build_discriminator, build_generator, generate, images, load_classifier, load_dataset
-from gan.classifier import Extractor, as_input
-from gan.losses import LOSSES
-from gan.penalties import DRAGAN, R1, R2, WassersteinGP, squared_gradient_norm
-from gan.plot_style import STYLE
-from gan.quality import quality, quality_metric
 
-plt.rcParams.update(STYLE)
-print("losses:", ", ".join(LOSSES))
+plt.rcParams.update(gan.evaluation.STYLE)
+print("losses:", ", ".join(gan.losses.LOSSES))
 
 # %% [markdown]
 # ## 1. Six losses as curves
@@ -64,10 +60,10 @@ print("losses:", ", ".join(LOSSES))
 # %%
 def curves(side, x, title, axes):
     """Draws the loss of one side for each of the six, and its slope."""
-    for name, style, width in zip(LOSSES, ("-", "-", "-", "-", ":", "--"), (6, 2, 6, 2, 2, 2)):
+    for name, style, width in zip(gan.losses.LOSSES, ("-", "-", "-", "-", ":", "--"), (6, 2, 6, 2, 2, 2)):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            value = side(LOSSES[name](), x)
+            value = side(gan.losses.LOSSES[name](), x)
         look = {"label": name, "linewidth": width, "alpha": 0.4 if width > 2 else 1}
         for axis, height in zip(axes, (value, tape.gradient(value, x))):
             axis.plot(x[:, 0], height[:, 0], style, **look)
@@ -199,10 +195,10 @@ plt.show()
 # %%
 cures = {
     "none": [],
-    "r1": [R1(gamma=1.0, every=1)],
-    "r1 + r2": [R1(gamma=1.0, every=1), R2(gamma=1.0, every=1)],
-    "wgan_gp": [WassersteinGP(weight=1.0)],
-    "dragan": [DRAGAN(weight=1.0)],
+    "r1": [gan.penalties.R1(gamma=1.0, every=1)],
+    "r1 + r2": [gan.penalties.R1(gamma=1.0, every=1), gan.penalties.R2(gamma=1.0, every=1)],
+    "wgan_gp": [gan.penalties.WassersteinGP(weight=1.0)],
+    "dragan": [gan.penalties.DRAGAN(weight=1.0)],
 }
 cured = {name: train("non_saturating", penalties) for name, penalties in cures.items() if penalties}
 cured = {"none": bare["non_saturating"], **cured}  # it is there already
@@ -252,7 +248,8 @@ for axis, (name, (toy, drawn)) in zip(axes, cured.items()):
     landscape(axis, toy.discriminator, f"penalty: {name}")
     real, fake = ring(POINTS), drawn[-1]
     places = [tf.constant(points) for points in (real, fake, (real + fake) / 2)]
-    slopes = [np.sqrt(squared_gradient_norm(toy.discriminator, points)).mean() for points in places]
+    squares = [gan.penalties.squared_gradient_norm(toy.discriminator, points) for points in places]
+    slopes = [np.sqrt(square).mean() for square in squares]
     print(f"{name:16s}", *(f"{slope:8.2f}" for slope in slopes))
 figure.suptitle("The landscape that G climbs; red: the eight heaps")
 plt.show()
@@ -301,7 +298,7 @@ plt.show()
 # %%
 with warnings.catch_warnings(action="ignore"):  # where MNIST is not at hand, 5,000 digits take its place
     digits = load_dataset("mnist")
-probe = Extractor(load_classifier("mnist-probe")[0])
+probe = gan.classifier.Extractor(load_classifier("mnist-probe")[0])
 held_out = digits.validation.at_most(JUDGED)
 print(f"{digits.name}: {len(digits.train):,} training digits, {len(held_out):,} to compare with")
 
@@ -312,7 +309,7 @@ def train_digits(loss, penalties):
     shape = digits.image_shape
     network = GAN(build_generator(shape, 32, 10, width=16), build_discriminator(shape, 10, width=16))
     optimizers = [keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.99) for rate in (4e-3, 2e-3)]
-    options = {"metrics": [quality_metric(probe)], "steps_per_execution": 10}
+    options = {"metrics": [gan.evaluation.quality_metric(probe)], "steps_per_execution": 10}
     network.compile(*optimizers, loss=loss, penalties=penalties, **options)
     network.fit(digits.train.batches(64, steps=IMAGES // 64), shuffle=False, verbose=0)
     return network.generator_ema, network.evaluate(held_out.in_order(100), return_dict=True, verbose=0)
@@ -334,8 +331,9 @@ recipes = {
     "relativistic, r1 + r2": ("relativistic", ["r1", "r2"]),
 }
 runs = {name: train_digits(*recipes[name]) for name in list(recipes)[-RECIPES:]}
-real = [probe.arrays(as_input(part.images)) for part in (held_out, digits.train.at_most(len(held_out)))]
-floor = quality(probe, *real)["frechet_distance"]
+parts = (held_out, digits.train.at_most(len(held_out)))
+real = [probe.arrays(gan.classifier.as_input(part.images)) for part in parts]
+floor = gan.evaluation.quality(probe, *real)["frechet_distance"]
 
 # %%
 figure, axis = plt.subplots(figsize=(9, 4.5), layout="constrained")

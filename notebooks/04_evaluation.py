@@ -28,9 +28,9 @@ DRAWS = 5  # of pictures, for each of these numbers
 COPIES = 1_000  # pictures that may be copied
 
 # %%
-from gan import runtime
+from gan import start_tensorflow
 
-print(runtime.start(seed=0))
+print(start_tensorflow(seed=0))
 
 import warnings
 
@@ -38,19 +38,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+import gan
 from gan import generate, images, load_classifier, load_dataset, load_generator, metrics
-from gan.classifier import Extractor, as_input
-from gan.plot_style import STYLE
-from gan.quality import quality
-from gan.reports import load_report, rows
 
-plt.rcParams.update(STYLE)
+plt.rcParams.update(gan.evaluation.STYLE)
 rng = np.random.default_rng(0)
 with warnings.catch_warnings(action="ignore"):  # where MNIST is not at hand, 5,000 digits take its place
     digits = load_dataset("mnist")
 generator = load_generator("mnist")
-classifier, card = load_classifier("mnist-classifier")
-extract = Extractor(classifier)
+extract = gan.classifier.Extractor(load_classifier("mnist-classifier")[0])
 print(digits.name, {part: len(getattr(digits, part)) for part in ("train", "validation", "test")})
 
 # %% [markdown]
@@ -61,9 +57,9 @@ print(digits.name, {part: len(getattr(digits, part)) for part in ("train", "vali
 # three pixels, the same 7 blurred, the mean of all training digits, another real 7, and a 7 from the generator.
 
 # %%
-test, labels = as_input(digits.test.images), digits.test.labels
+test, labels = gan.classifier.as_input(digits.test.images), digits.test.labels
 seven, other = test[labels == 7][:2]
-mean_digit = as_input(digits.train.images.mean(axis=0))
+mean_digit = gan.classifier.as_input(digits.train.images.mean(axis=0))
 shown = {
     "a real 7": seven,
     "moved by 3 pixels": np.roll(seven, 3, axis=1),
@@ -94,7 +90,7 @@ plt.show()
 size = min(NUM, len(digits.test), len(digits.validation))
 chosen, more = (rng.permutation(len(part))[:size] for part in (digits.test, digits.validation))
 real, real_labels = test[chosen], labels[chosen]
-others, other_labels = as_input(digits.validation.images[more]), digits.validation.labels[more]
+others, other_labels = gan.classifier.as_input(digits.validation.images[more]), digits.validation.labels[more]
 reference = extract.arrays(real)
 generated = generate(generator, size, seed=1, labels=real_labels)
 sides = {
@@ -108,7 +104,7 @@ print(f"{'':24s}  MSE to a random digit   SSIM to it   Fréchet distance")
 for name, pictures in sides.items():
     mse = np.mean((pictures - real[partner]) ** 2)
     ssim = metrics.ssim_of_pairs(pictures, real[partner]).mean()
-    distance = quality(extract, reference, extract.arrays(pictures))["frechet_distance"]
+    distance = gan.evaluation.quality(extract, reference, extract.arrays(pictures))["frechet_distance"]
     print(f"{name:24s}  {mse:21.3f}  {ssim:11.3f}  {distance:17.1f}")
 
 # %% [markdown]
@@ -136,7 +132,7 @@ pool = min(2 * SIZES[-1], len(digits.train))
 drawn = rng.permutation(len(digits.train))[:pool]
 crowds = {
     "the shipped generator": generate(generator, pool, seed=2, labels=digits.train.labels[drawn]),
-    "real training digits: the floor": as_input(digits.train.images[drawn]),
+    "real training digits: the floor": gan.classifier.as_input(digits.train.images[drawn]),
 }
 outputs = {name: extract.arrays(pictures) for name, pictures in crowds.items()}
 everything = extract.arrays(test)
@@ -147,7 +143,7 @@ def draws(side, count):
     for _ in range(DRAWS):
         rows_drawn = rng.permutation(pool)[:count]
         part = {key: values[rows_drawn] for key, values in outputs[side].items()}
-        frechet = quality(extract, everything, part)["frechet_distance"]
+        frechet = gan.evaluation.quality(extract, everything, part)["frechet_distance"]
         yield frechet, metrics.kernel_distance(everything["features"], part["features"])[0]
 
 
@@ -261,7 +257,7 @@ plt.show()
 # The shipped generator is compared with all the training digits that are at hand.
 
 # %%
-train, unseen = (as_input(part.images) for part in (digits.train, digits.validation))
+train, unseen = (gan.classifier.as_input(part.images) for part in (digits.train, digits.validation))
 unseen = unseen[rng.permutation(len(unseen))]
 held_out, new = np.array_split(unseen, 2)
 few, new = train[rng.permutation(len(train))[: len(held_out)]], new[:COPIES]
@@ -340,10 +336,10 @@ plt.show()
 # (`report.html`) and the same for programs (`report.json`). This is the report of the shipped generator:
 
 # %%
-report = load_report("mnist")
+report = gan.evaluation.load_report("mnist")
 print(f"{report['num']:,} pictures, {report['reference']}, sha256 {report['classifier_sha256'][:12]}...\n")
 print(f"{'':22s}  {'pictures':26s}  {'real digits':26s}")
-for row in rows(report):
+for row in gan.evaluation.rows(report):
     print(f"{row['name']:22s}  {row['value']:26s}  {row['real']:26s}")
 print(f"\n{report['frechet_in_floors']:.1f} floors from the data;", end=" ")
 print(f"verdict on a tolerance of {report['tolerance']}: {report['verdict']}")

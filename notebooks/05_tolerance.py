@@ -28,9 +28,9 @@ GATES = [0.05, 0.01, 0.0001]  # tolerances of releases
 EPOCHS = 20  # of a text classifier at most
 
 # %%
-from gan import runtime
+from gan import start_tensorflow
 
-print(runtime.start(seed=0))
+print(start_tensorflow(seed=0))
 
 # %%
 import warnings
@@ -39,6 +39,7 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 
+import gan
 from gan import (
     GAN,
     build_discriminator,
@@ -50,14 +51,8 @@ from gan import (
     metrics,
     perturbation,
 )
-from gan.callbacks import ToleranceEarlyStopping
-from gan.classifier import Extractor
-from gan.evaluation import EVALUATION_SEED
-from gan.images import grid, to_uint8
-from gan.plot_style import STYLE
-from gan.tolerance import EXIT_STATUS, ErrorRate, samples_needed, verdict, wilson_bounds
 
-plt.rcParams.update(STYLE)
+plt.rcParams.update(gan.evaluation.STYLE)
 
 # %% [markdown]
 # # First half: a GAN
@@ -73,9 +68,9 @@ generator = load_generator("mnist")
 classifier, _ = load_classifier("mnist-classifier")
 pictures = generate(generator, PICTURES, seed=0)
 asked = np.arange(PICTURES) % 10  # what `generate` asks for where one says nothing
-logits = Extractor(classifier).arrays(pictures)["logits"]
+logits = gan.classifier.Extractor(classifier).arrays(pictures)["logits"]
 wrong = np.asarray(metrics.wrong_outcomes(logits, asked))
-rate = ErrorRate(int(wrong.sum()), PICTURES)
+rate = gan.tolerance.ErrorRate(int(wrong.sum()), PICTURES)
 print(f"{rate.wrong} of {rate.n} are wrong: {rate.value:.2%}")
 
 # %% [markdown]
@@ -85,7 +80,7 @@ print(f"{rate.wrong} of {rate.n} are wrong: {rate.value:.2%}")
 # %%
 some = np.flatnonzero(wrong)[:12]
 _, axes = plt.subplots(figsize=(11, 1.6))
-axes.imshow(grid(to_uint8(pictures[some]), columns=12)[..., 0], cmap="gray")
+axes.imshow(gan.images.grid(gan.images.to_uint8(pictures[some]), columns=12)[..., 0], cmap="gray")
 read = [f"{a}→{b}" for a, b in zip(asked[some], logits[some].argmax(axis=1))]
 axes.set_xticks([15 + 30 * i for i in range(len(some))], read)
 axes.set(title="Pictures that are read as another digit", xlabel="asked → read", yticks=[])
@@ -105,7 +100,7 @@ print("wrong  outcomes   textbook           Wilson")
 for count, n in ((0, 10), (0, 100), (0, 1_000), (1, 100)):
     p = count / n
     half = 1.96 * (p * (1 - p) / n) ** 0.5
-    low, high = ErrorRate(count, n).interval
+    low, high = gan.tolerance.ErrorRate(count, n).interval
     print(f"{count:5d}  {n:8d}   {p - half:6.2%} to {p + half:6.2%}   {low:6.2%} to {high:6.2%}")
 
 # %% [markdown]
@@ -114,7 +109,7 @@ for count, n in ((0, 10), (0, 100), (0, 1_000), (1, 100)):
 # %%
 n = np.unique(np.geomspace(20, PICTURES, 60).astype(int))
 so_far = wrong.cumsum()[n - 1] / n
-low, high = wilson_bounds(so_far, n, np.sqrt)
+low, high = gan.tolerance.wilson_bounds(so_far, n, np.sqrt)
 plt.figure(figsize=(8, 3.2))
 plt.fill_between(n, 100 * np.maximum(low, 0), 100 * high, alpha=0.25, label="Wilson 95 % interval")
 plt.plot(n, 100 * so_far, label="error rate so far")
@@ -143,8 +138,8 @@ plt.show()
 # %%
 print(f"error rate {rate.value:.2%}, interval {rate.interval[0]:.2%} to {rate.interval[1]:.2%}")
 for tolerance in (0.05, 0.02, 0.01, 0.005, 0.001):
-    needed = samples_needed(rate, tolerance)
-    answer = verdict(rate, tolerance)
+    needed = gan.tolerance.samples_needed(rate, tolerance)
+    answer = gan.tolerance.verdict(rate, tolerance)
     print(f"tolerance {tolerance:.1%}: {answer:9s}  decided by {needed or 'no number in reach of'} outcomes")
 
 # %% [markdown]
@@ -153,7 +148,8 @@ for tolerance in (0.05, 0.02, 0.01, 0.005, 0.001):
 
 # %%
 truth = np.linspace(0.1, 5, 197)
-needed = [samples_needed(ErrorRate(round(1e6 * percent / 100), 10**6), 0.02) or np.nan for percent in truth]
+rates = [gan.tolerance.ErrorRate(round(1e6 * percent / 100), 10**6) for percent in truth]
+needed = [gan.tolerance.samples_needed(rate, 0.02) or np.nan for rate in rates]
 plt.figure(figsize=(8, 3))
 plt.semilogy(truth, needed)
 plt.axvline(2, color="black", linestyle=":", label="the tolerance, 2 %")
@@ -175,9 +171,9 @@ TRUE = TOLERANCE = 0.02
 looks = 20
 chance = np.random.default_rng(0)
 observed = chance.binomial(1_000, TRUE, size=(TRIALS, looks)) / 1_000
-_, upper = wilson_bounds(observed, 1_000, np.sqrt)
+_, upper = gan.tolerance.wilson_bounds(observed, 1_000, np.sqrt)
 stopped = np.logical_or.accumulate(upper <= TOLERANCE, axis=1)  # within at this look, or at one before
-_, fresh = wilson_bounds(chance.binomial(1_000, TRUE, size=TRIALS) / 1_000, 1_000, np.sqrt)
+_, fresh = gan.tolerance.wilson_bounds(chance.binomial(1_000, TRUE, size=TRIALS) / 1_000, 1_000, np.sqrt)
 confirmed = stopped & (fresh <= TOLERANCE)[:, None]
 plt.figure(figsize=(8, 3.2))
 plt.plot(range(1, looks + 1), 100 * stopped.mean(axis=0), "o-", label="stop at the first look that is within")
@@ -212,7 +208,7 @@ model = GAN(build_generator(digits.image_shape, 64, 10), build_discriminator(dig
 adam = [keras.optimizers.Adam(2e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
 judge = metrics.ErrorRate(lambda fakes: probe(fakes, training=False))
 model.compile(*adam, penalties=["r1"], metrics=[judge], steps_per_execution=10)
-stop = ToleranceEarlyStopping("val_error_rate_upper", "min", target=0.05, patience=5)
+stop = gan.callbacks.ToleranceEarlyStopping("val_error_rate_upper", "min", target=0.05, patience=5)
 history = model.fit(
     digits.train.batches(32, steps=STEPS * LOOKS),
     epochs=LOOKS,
@@ -226,8 +222,9 @@ print(digits.name, "; nominated:", stop.stopped_by == "target")
 
 # %%
 averaged = model.generator_ema
-judged = perturbation.generator_error_rate(averaged, classifier, PICTURES // 2, seed=EVALUATION_SEED)
-print(f"verdict on {judged.n} fresh pictures: {judged.value:.2%}, {verdict(judged, 0.05)}")
+seed = gan.evaluation.EVALUATION_SEED
+judged = perturbation.generator_error_rate(averaged, classifier, PICTURES // 2, seed=seed)
+print(f"verdict on {judged.n} fresh pictures: {judged.value:.2%}, {gan.tolerance.verdict(judged, 0.05)}")
 seen = 32 * STEPS * np.arange(1, len(history["val_error_rate"]) + 1)
 plt.figure(figsize=(8, 3.2))
 plt.plot(seen, [100 * r for r in history["val_error_rate"]], "o-", label="error rate at each look")
@@ -316,7 +313,7 @@ for tolerance in GATES:
 # it.
 
 # %%
-print(EXIT_STATUS)
+print(gan.tolerance.EXIT_STATUS)
 
 # %% [markdown]
 # # Second half: a classifier of text
@@ -461,7 +458,8 @@ def trained(model):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     watched = [metrics.ClassifierErrorRate()]
     model.compile(keras.optimizers.Adam(decay), loss, metrics=watched, jit_compile=False)
-    rule = ToleranceEarlyStopping("val_error_rate_upper", "min", target=TOLERANCE - 0.02, patience=6)
+    target = TOLERANCE - 0.02
+    rule = gan.callbacks.ToleranceEarlyStopping("val_error_rate_upper", "min", target=target, patience=6)
     held_out = data["validation"].batch(500)
     model.fit(batches, validation_data=held_out, epochs=EPOCHS, callbacks=[rule], shuffle=False, verbose=0)
     return rule
@@ -469,7 +467,6 @@ def trained(model):
 
 keras.utils.set_random_seed(0)
 candidates = {"which letters": which_letters(), "32 pieces": pieces(32, 0.2), "192 pieces": pieces(192, 0.5)}
-nominated = None
 for name, model in candidates.items():
     print(f"{name}, {model.count_params():,} weights")
     rule = trained(model)
@@ -490,10 +487,10 @@ for name, model in candidates.items():
 model = candidates[nominated]
 test = (words["test"], labels["test"])
 rate = perturbation.error_rate(model, test)
-answer = verdict(rate, TOLERANCE)
+answer = gan.tolerance.verdict(rate, TOLERANCE)
 print(f"{nominated}: {rate.wrong} of {rate.n} test names wrong: {rate.value:.1%}")
 print(f"interval {rate.interval[0]:.1%} to {rate.interval[1]:.1%}, tolerance {TOLERANCE:.0%}: {answer}")
-print(f"a release script would end with exit status {EXIT_STATUS[answer]}")
+print(f"a release script would end with exit status {gan.tolerance.EXIT_STATUS[answer]}")
 
 # %% [markdown]
 # One could also let the model keep silent about what it is unsure of. Its answers would be better then, but it
@@ -525,7 +522,7 @@ plt.colorbar(shown, label="share of the row (%)")
 plt.show()
 
 # %%
-rates = [ErrorRate(int(row.sum() - row[i]), int(row.sum())) for i, row in enumerate(table)]
+rates = [gan.tolerance.ErrorRate(int(row.sum() - row[i]), int(row.sum())) for i, row in enumerate(table)]
 value = 100 * np.array([r.value for r in rates])
 low, high = 100 * np.array([r.interval for r in rates]).T
 order = value.argsort()
@@ -573,7 +570,7 @@ for share in TYPOS["typos"]:
 open_to_many = sorted(word for word in shared if {side(entry) for entry in entries_of[word]} == {"test"})
 answers = np.asarray(model(tf.constant(open_to_many), training=False)).argmax(axis=1)
 wrong = sum(LANGUAGES[a] not in languages_of[word] for word, a in zip(open_to_many, answers))
-rate = ErrorRate(wrong, len(open_to_many))
+rate = gan.tolerance.ErrorRate(wrong, len(open_to_many))
 low, high = rate.interval
 print(f"{rate.n} shared names, {rate.value:.1%} answered with a language that does not have them")
 print(f"interval {low:.1%} to {high:.1%}")

@@ -24,9 +24,9 @@ INTERVALS = 20  # in which each training is divided: after each one we look
 SAMPLES = 500  # pictures for each number about samples
 
 # %%
-from gan import runtime
+from gan import start_tensorflow
 
-print(runtime.start(seed=0))
+print(start_tensorflow(seed=0))
 
 # %%
 import csv
@@ -39,17 +39,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 from rich.console import Console
 
-from gan import GAN, Dataset, InputError, build_discriminator, build_generator, load_dataset, train
-from gan.augment import get as get_augmentation
-from gan.checkpoints import load_generator
-from gan.classifier import as_input
-from gan.config import DataConfig, ModelConfig, OptimizationConfig, TrainConfig
-from gan.images import grid, to_uint8
-from gan.metrics import copied_share, nearest_neighbours
-from gan.plot_style import STYLE
-from gan.sampling import generate
+import gan
+from gan import GAN, Dataset, InputError, build_discriminator, build_generator, generate, load_dataset, train
 
-plt.rcParams.update(STYLE)
+plt.rcParams.update(gan.evaluation.STYLE)
 
 # %% [markdown]
 # ## A folder of pictures
@@ -138,7 +131,7 @@ print(", ".join(f"{len(getattr(dataset, s))} {s}" for s in ("train", "validation
 
 def show(axes, pictures, title, columns=12):
     """Pictures as a grid: uint8 [N, H, W, C]."""
-    axes.imshow(grid(pictures, columns=columns))
+    axes.imshow(gan.images.grid(pictures, columns=columns))
     axes.set_title(title)
     axes.axis("off")
 
@@ -158,10 +151,10 @@ plt.show()
 # ```
 
 # %%
-config = TrainConfig(
-    data=DataConfig(dataset="./pictures", image_size="32x48"),
-    model=ModelConfig(augment=("translation",)),
-    optimization=OptimizationConfig(images=IMAGES),
+config = gan.config.TrainConfig(
+    data=gan.config.DataConfig(dataset="./pictures", image_size="32x48"),
+    model=gan.config.ModelConfig(augment=("translation",)),
+    optimization=gan.config.OptimizationConfig(images=IMAGES),
     eval_every=IMAGES // INTERVALS,
 )
 run = train(config, output="runs/pictures", console=Console(quiet=True))
@@ -206,10 +199,10 @@ plt.show()
 # same. In a terminal: `gan sample runs/pictures --num 24 --label 0 --out fish.png`.
 
 # %%
-generator = load_generator(run.folder)
+generator = gan.load_generator(run.folder)
 _, axes = plt.subplots(2, 1, figsize=(11, 4))
 for label, (axis, name) in enumerate(zip(axes, dataset.class_names)):
-    drawn = to_uint8(generate(generator, 24, seed=1, labels=label))
+    drawn = gan.images.to_uint8(generate(generator, 24, seed=1, labels=label))
     show(axis, drawn, f"labels={label}: {name}")
 plt.show()
 
@@ -224,12 +217,13 @@ plt.show()
 
 # %%
 fakes = generate(generator, SAMPLES, seed=2)
-near = nearest_neighbours(fakes[:12], as_input(dataset.train.images)).index
+near = gan.metrics.nearest_neighbours(fakes[:12], gan.classifier.as_input(dataset.train.images)).index
 _, axes = plt.subplots(figsize=(11, 2.2))
-pairs = np.concatenate([to_uint8(fakes[:12]), dataset.train.images[near]])
+pairs = np.concatenate([gan.images.to_uint8(fakes[:12]), dataset.train.images[near]])
 show(axes, pairs, "Generated pictures (above) and the nearest training pictures (below)")
 plt.show()
-copied = copied_share(fakes, as_input(dataset.train.images), as_input(dataset.test.images)).values()
+seen, unseen = (gan.classifier.as_input(split.images) for split in (dataset.train, dataset.test))
+copied = gan.metrics.copied_share(fakes, seen, unseen).values()
 print("copied share: {:.2f} ({:.2f} to {:.2f})".format(*copied))
 
 # %% [markdown]
@@ -255,7 +249,8 @@ class RealLogits(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         discriminator = self.model.discriminator
-        trained, fresh = (np.asarray(discriminator([as_input(s.images), s.labels])) for s in (small, unseen))
+        real = [(gan.classifier.as_input(split.images), split.labels) for split in (small, unseen)]
+        trained, fresh = (np.asarray(discriminator([*one])) for one in real)
         fake = generate(self.model.generator, len(unseen), seed=3)
         made = np.asarray(discriminator([fake, np.arange(len(fake)) % 2]))
         self.rows.append([trained.mean(), fresh.mean(), made.mean()])
@@ -276,7 +271,7 @@ def trained_on_little(names):
     """A GAN that was trained on the small set with these augmentations, and the logits on the way."""
     keras.utils.set_random_seed(0)
     nets = build_generator(dataset.image_shape, 64, 2), build_discriminator(dataset.image_shape, 2)
-    model = GAN(*nets, augment=get_augmentation(names), seed=0)
+    model = GAN(*nets, augment=gan.augment.get(names), seed=0)
     adam = [keras.optimizers.Adam(2e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
     model.compile(*adam, penalties=["r1"])
     watch, steps = RealLogits(), IMAGES // INTERVALS // 32
@@ -314,9 +309,10 @@ for way, (_, rows) in trained.items():
 _, axes = plt.subplots(2, 1, figsize=(11, 4))
 for axis, (way, (model, _)) in zip(axes, trained.items()):
     fakes = generate(model.generator_ema, SAMPLES, seed=4)
-    show(axis, to_uint8(fakes[:24]), f"{LITTLE} pictures, {way}")
-    held_out = dataset.test.at_most(LITTLE)
-    copied = copied_share(fakes, as_input(small.images), as_input(held_out.images)).values()
+    show(axis, gan.images.to_uint8(fakes[:24]), f"{LITTLE} pictures, {way}")
+    parts = (small, dataset.test.at_most(LITTLE))
+    seen, held_out = (gan.classifier.as_input(part.images) for part in parts)
+    copied = gan.metrics.copied_share(fakes, seen, held_out).values()
     print(way, "copied share: {:.2f} ({:.2f} to {:.2f})".format(*copied), sep=": ")
 plt.show()
 

@@ -30,9 +30,9 @@ BATCHES = [16, 64, 256]  # images in a batch: sizes that are tried
 JUDGED = 2_000  # validation digits that the quality is measured with
 
 # %%
-from gan import runtime
+from gan import start_tensorflow
 
-print(runtime.start(seed=0))
+print(start_tensorflow(seed=0))
 
 import json
 import os
@@ -48,13 +48,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 
+import gan
 from gan import GAN, build_discriminator, build_generator, generate, images, load_classifier, load_dataset
-from gan.classifier import Extractor
-from gan.plot_style import STYLE
-from gan.quality import quality_metric
 
 # %%
-plt.rcParams.update(STYLE)
+plt.rcParams.update(gan.evaluation.STYLE)
 with warnings.catch_warnings(action="ignore"):  # where MNIST is not at hand, 5,000 digits take its place
     digits = load_dataset("mnist")
 print(digits.name, "| devices:", [device.name for device in tf.config.list_physical_devices()])
@@ -86,9 +84,9 @@ print(digits.name, "| devices:", [device.name for device in tf.config.list_physi
 SCRIPT = """
 import sys
 import time
-from gan import cluster, devices
+from gan import start_devices
 count, steps, file, *optimizers = sys.argv[1:]
-fleet = devices.start(int(count), seed=0, cluster=cluster.from_environment())
+fleet = start_devices(int(count), seed=0)
 import keras
 import numpy as np
 from gan import GAN, build_discriminator, build_generator, load_dataset
@@ -110,7 +108,7 @@ np.savez(file, **found)
 """
 
 # %% [markdown]
-# The only lines that know of devices are `devices.start(...)` and `with fleet.strategy.scope()`. Both do no harm on
+# The only lines that know of devices are `start_devices(...)` and `with fleet.strategy.scope()`. Both do no harm on
 # one device. `gan train` has them inside.
 
 # %%
@@ -205,7 +203,7 @@ print(
 # and the average stay float32, and so does the file that is saved.
 
 # %%
-probe = Extractor(load_classifier("mnist-probe")[0])
+probe = gan.classifier.Extractor(load_classifier("mnist-probe")[0])
 chosen = np.random.default_rng(0).permutation(len(digits.validation))[:JUDGED]
 held_out = digits.validation.take(chosen).in_order(100)
 
@@ -213,16 +211,18 @@ held_out = digits.validation.take(chosen).in_order(100)
 def train(precision="float32", batch=64, rate=4e-3):
     """Trains on IMAGES images: the GAN, images/s (without four steps that compile), and its quality."""
     keras.utils.set_random_seed(0)
-    with runtime.precision(precision):
-        gan = GAN(build_generator(digits.image_shape, 32, 10), build_discriminator(digits.image_shape, 10))
+    keras.config.set_dtype_policy(precision)
+    model = GAN(build_generator(digits.image_shape, 32, 10), build_discriminator(digits.image_shape, 10))
+    keras.config.set_dtype_policy("float32")  # layers keep the precision that they were built with
     optimizers = [keras.optimizers.Adam(lr, beta_1=0.0, beta_2=0.99) for lr in (rate, rate / 2)]
-    gan.compile(*optimizers, penalties=["r1"], metrics=[quality_metric(probe)], steps_per_execution=4)
-    gan.fit(digits.train.batches(batch, steps=4), shuffle=False, verbose=0)
+    measured = [gan.evaluation.quality_metric(probe)]
+    model.compile(*optimizers, penalties=["r1"], metrics=measured, steps_per_execution=4)
+    model.fit(digits.train.batches(batch, steps=4), shuffle=False, verbose=0)
     started = time.perf_counter()
     steps = IMAGES // batch - 4
-    gan.fit(digits.train.batches(batch, steps=steps, first_step=4), shuffle=False, verbose=0)
+    model.fit(digits.train.batches(batch, steps=steps, first_step=4), shuffle=False, verbose=0)
     speed = batch * steps / (time.perf_counter() - started)
-    return gan, speed, gan.evaluate(held_out, return_dict=True, verbose=0)
+    return model, speed, model.evaluate(held_out, return_dict=True, verbose=0)
 
 
 precisions = {name: train(precision=name) for name in ("float32", "mixed_bfloat16")}
