@@ -10,6 +10,7 @@ import tensorflow as tf
 from gan import replicas
 from gan.errors import InputError
 
+# The last is private in Keras: `fit` gives it to every `evaluate`, and only Keras' own keeps what it would keep.
 _WITHOUT_EFFECT = {"batch_size", "verbose", "sample_weight", "callbacks", "_use_cached_eval_dataset"}
 """Other options that `keras.Model.fit` gives."""
 

@@ -222,8 +222,10 @@ class GAN(keras.Model):
             options = {"steps_per_epoch": steps, **options}
         return super().fit(x, *args, **options)
 
+    # Private in Keras, which has no public way to say that a model is built already: under a `tf.distribute` strategy,
+    # `fit` and `evaluate` first take the mean of a batch over the workers, and fail where it has labels.
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        """All is built. (Keras would first take the mean of a batch over the workers, and fail if it has labels.)"""
+        """Does nothing: all is built."""
 
     def measure(self, data: Any, number: Any) -> None:
         """Feeds the metrics of `compile` with (real, samples of the average, labels) of the `number`-th batch."""

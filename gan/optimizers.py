@@ -21,6 +21,8 @@ class Adam(keras.optimizers.Adam):
         if several or self.amsgrad or variable.dtype != tf.float32:
             super().update_step(gradient, variable, learning_rate)
             return
+        # Private in Keras: where it keeps the two means of a variable. A kernel needs the variables themselves, and the
+        # public `variables` has them in an order that is no promise.
         index = self._get_variable_index(variable)
         step = tf.cast(self.iterations.value + 1, tf.float32)
         tf.raw_ops.ResourceApplyAdam(

@@ -1,0 +1,225 @@
+"""A private member of Keras is used with a comment that says why, and a test that fails when it goes away."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+import textwrap
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import gan
+from gan import GAN, local_evaluation
+
+PACKAGE = Path(gan.__file__).parent
+KERAS = Path(keras.__file__).parent
+DEEP = ("keras.src", "tensorflow.python", "tf.python", "tensorflow._api", "tf._api", "tensorflow.core", "tf.core")
+TESTED: dict[str, str] = {}
+"""Private member -> the test that notices when it goes away."""
+
+
+def notices(*members):
+    """Names the private members that a test is for."""
+
+    def mark(test):
+        TESTED.update(dict.fromkeys(members, test.__name__))
+        return test
+
+    return mark
+
+
+class Listener(keras.Sequential):
+    """A model that remembers what Keras asks of it."""
+
+    def __init__(self):
+        super().__init__([keras.Input((2,)), keras.layers.Dense(1)])
+        self.asked, self.options = [], []
+        self.compile("sgd", "mse", run_eagerly=True)
+
+    def _maybe_symbolic_build(self, **given):
+        self.asked.append(list(given))
+
+    def evaluate(self, *args, **options):
+        self.options.append((args, set(options)))
+        return super().evaluate(*args, **options)
+
+
+@pytest.fixture(scope="module")
+def listener():
+    """What Keras asked in one epoch of `fit` with validation data."""
+    model, data = Listener(), (np.zeros((2, 2)), np.zeros(2))
+    model.fit(*data, validation_data=data, verbose=0)
+    return model
+
+
+@notices("_maybe_symbolic_build")
+def test_fit_and_evaluate_build_through_maybe_symbolic_build(listener):
+    ours, theirs = (inspect.signature(model._maybe_symbolic_build).parameters for model in (GAN, keras.Model))
+    assert list(ours) == list(theirs)
+    assert listener.asked == [["iterator"], ["iterator"]]
+
+
+@notices("_use_cached_eval_dataset")
+def test_fit_gives_evaluate_the_options_that_are_known(listener):
+    ((arguments, options),) = listener.options
+    assert arguments == ()
+    assert "_use_cached_eval_dataset" in options
+    assert options - local_evaluation._WITHOUT_EFFECT == {"x", "y", "steps", "return_dict"}
+
+
+@notices("_get_variable_index", "_momentums", "_velocities")
+def test_adam_keeps_its_means_by_the_index_of_the_variable():
+    variables = [keras.Variable(np.zeros(3), dtype="float32") for _ in range(2)]
+    optimizer = keras.optimizers.Adam(0.1, beta_1=0.75, beta_2=0.5)
+    optimizer.build(variables)
+    optimizer.apply([tf.constant([1.0, 2.0, 3.0]), tf.constant([4.0, 5.0, 6.0])], variables)
+    index = optimizer._get_variable_index(variables[1])
+    np.testing.assert_allclose(optimizer._momentums[index].value.numpy(), 0.25 * np.array([4.0, 5.0, 6.0]))
+    np.testing.assert_allclose(optimizer._velocities[index].value.numpy(), 0.5 * np.array([4.0, 5.0, 6.0]) ** 2)
+    assert isinstance(optimizer._velocities[index].value, tf.Variable)
+
+
+def private(name: str) -> bool:
+    return name.startswith("_") and not name.endswith("__")
+
+
+def defined(trees: list[ast.Module]) -> set[str]:
+    """The private names that some programs define."""
+    found = set()
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found.add(node.attr)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+    return {name for name in found if private(name)}
+
+
+def others(tree: ast.Module, ours: set[str], options: set[str]) -> dict[str, int]:
+    """What a program uses of others' private members, by name or as an option -> the line where it first does."""
+    found: dict[str, int] = {}
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Attribute) and private(node.attr) and node.attr not in ours:
+            names = [node.attr]
+        elif isinstance(node, ast.keyword) and node.arg in options:
+            names = [node.arg]
+        elif isinstance(node, ast.Constant) and node.value in options:
+            names = [node.value]
+        for name in names:
+            found[name] = min(node.lineno, found.get(name, node.lineno))
+    return found
+
+
+def deep(tree: ast.Module) -> list[str]:
+    """The private modules of Keras and TensorFlow that a program names, in imports, as attributes, or in strings."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Attribute):
+            found.append(ast.unparse(node))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.append(node.value)
+    return [name for name in found if re.match(rf"({'|'.join(map(re.escape, DEEP))})(\.|$)", name)]
+
+
+def overridden(kind: type) -> set[str]:
+    """The private members that a class, in its own lines, has in common with those that it derives from elsewhere."""
+    bases = [base for base in kind.__mro__ if base.__module__.split(".")[0] in ("keras", "tensorflow")]
+    mine, theirs = (
+        {name for one in some for name in [*vars(one), *assigned(one)] if private(name)} for some in ([kind], bases)
+    )
+    return mine & theirs
+
+
+def assigned(kind: type) -> set[str]:
+    """The attributes that a class assigns."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
+    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+
+
+@pytest.fixture(scope="module")
+def sources():
+    """file -> its program, of the whole package."""
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+@pytest.fixture(scope="module")
+def uses(sources):
+    """(file, private member, line) of all uses."""
+    texts = "".join(path.read_text(encoding="utf-8") for path in (KERAS / "src").rglob("*.py"))
+    options = set(re.findall(r"[(,]\s*(_[a-z]\w*)=", texts))
+    assert "_use_cached_eval_dataset" in options
+    ours = defined([*sources.values()])
+    found = [(path, *use) for path, tree in sources.items() for use in others(tree, ours, options).items()]
+    for module in pkgutil.walk_packages(gan.__path__, "gan."):
+        if not module.name.endswith("__main__"):
+            for kind in vars(importlib.import_module(module.name)).values():
+                if inspect.isclass(kind) and kind.__module__ == module.name:
+                    lines, start = inspect.getsourcelines(kind)
+                    for name in overridden(kind):
+                        line = next(
+                            number for number, text in enumerate(lines, start) if re.search(rf"\b{name}\b", text)
+                        )
+                        found.append((Path(inspect.getfile(kind)), name, line))
+    return found
+
+
+def test_private_members_in_use_are_those_that_have_a_test(uses):
+    assert {name for _, name, _ in uses} == set(TESTED)
+
+
+def test_each_has_a_comment_that_says_why(uses):
+    for path, name, line in uses:
+        above = path.read_text(encoding="utf-8").splitlines()[max(0, line - 8) : line]
+        assert any(re.search(r"# .*\bprivate in Keras\b", text, re.IGNORECASE) for text in above), f"{path}: {name}"
+
+
+def test_private_modules_are_not_used(sources):
+    assert {path: deep(tree) for path, tree in sources.items() if deep(tree)} == {}
+
+
+PROGRAM = """
+from keras.src.models import Model
+import tensorflow.python.framework
+import importlib
+importlib.import_module("keras.src.ops")
+tf._api.v2
+model._theirs(1, _option=2)
+known = {"_option_too"}
+self._ours._theirs_too
+self.__class__, self.public
+def _ours(): pass
+"""
+
+
+def test_uses_in_a_program_are_found():
+    tree = ast.parse(PROGRAM)
+    assert set(others(tree, defined([tree]), {"_option", "_option_too"})) == {
+        "_api",
+        "_option",
+        "_option_too",
+        "_theirs",
+        "_theirs_too",
+    }
+    assert sorted(set(deep(tree))) == [
+        "keras.src.models.Model",
+        "keras.src.ops",
+        "tensorflow.python.framework",
+        "tf._api",
+        "tf._api.v2",
+    ]
+
+
+def test_what_a_class_overrides_is_found():
+    assert overridden(Listener) == {"_maybe_symbolic_build"}
+    assert any(map(private, assigned(keras.layers.Layer)))
