@@ -94,4 +94,6 @@ def compiled(config: TrainConfig, dataset: Dataset, fleet: Fleet, say: Callable[
         f"{schedule.images_per_step}, that is {schedule.total_steps * schedule.images_per_step:,} images, in "
         f"{config.precision}"
     )
+    if watched.left_out is not None:
+        say(f"val_pairwise_ssim is not measured: {watched.left_out}")
     return Prepared(config, dataset, fleet, gan, schedule, watched)

@@ -12,7 +12,7 @@ from scipy.stats import chi2
 from gan import images as pixels
 from gan import networks, sampling
 from gan.checks import check, check_positive, check_seed, check_whole, labels_for
-from gan.metrics import WINDOW, ssim_of_pairs
+from gan.metrics import ssim_of_pairs
 
 TYPICAL = 0.999
 """Share of standard normal latents that are no longer than the longest a projection may find."""
@@ -118,7 +118,7 @@ def project(
                     chosen[i] = asked[j]
     check(bool(np.isfinite(error).all()), "generator", "finite images", "NaN or infinity")
     squares = np.square(drawn.astype(np.float64) - wanted)
-    return Projection(found, chosen, drawn, squares.mean(axis=(1, 2, 3)), _ssim(drawn, wanted), steps, restarts)
+    return Projection(found, chosen, drawn, squares.mean(axis=(1, 2, 3)), ssim_of_pairs(drawn, wanted), steps, restarts)
 
 
 def _checked(images: Any, image_shape: tuple[int, ...]) -> np.ndarray:
@@ -170,11 +170,6 @@ def _descent(generator: keras.Model, steps: int, learning_rate: float) -> Descen
         return tf.while_loop(lambda step, *_: step <= steps, move, state)[-3:]
 
     return descend
-
-
-def _ssim(drawn: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    too_small = min(wanted.shape[1:3]) < WINDOW
-    return np.full(len(wanted), np.nan, np.float32) if too_small else ssim_of_pairs(drawn, wanted)
 
 
 def comparison(originals: np.ndarray, projection: Projection, *, columns: int = 10, scale: int = 1) -> np.ndarray:

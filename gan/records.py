@@ -32,7 +32,8 @@ def make(
 ) -> dict[str, Any]:
     """The record of a run that begins: options, the data set really used, versions, device, git revision.
 
-    probe: SHA-256 of the classifier that judges each interval; None: none does.
+    preset: name of the preset that the options come from; None: they come from none. probe: SHA-256 of the classifier
+    that judges each interval; None: none does.
     """
     return {
         "preset": preset,

@@ -36,13 +36,14 @@ def _is_report(report: Any) -> bool:
     ):
         return False
     rows = report["metrics"].values() if isinstance(report["metrics"], dict) else [None]
-    numbers = [row.get(side) if isinstance(row, dict) else None for row in rows for side in ("value", "real")]
+    numbers = [row.get(side, "") if isinstance(row, dict) else "" for row in rows for side in ("value", "real")]
     shares = [report[name] for name in COPIED if report[name] is not None]
     return (
         isinstance(report["meaning"], dict)
         and all(isinstance(report[name], str) for name in ("dataset", "classifier_sha256", "reference", "verdict"))
         and isinstance(report["num"], int)
-        and all(isinstance(number, (int, float)) for number in (*numbers, *shares, report["tolerance"]))
+        and all(number is None or isinstance(number, (int, float)) for number in numbers)
+        and all(isinstance(number, (int, float)) for number in (*shares, report["tolerance"]))
         and len(shares) in (0, len(COPIED))
     )
 
@@ -69,8 +70,13 @@ def numbers(report: Mapping[str, Any]) -> dict[str, Any]:
 
 def rows(report: Mapping[str, Any]) -> list[dict[str, str]]:
     """What a table for people shows: {name, value, real, meaning} of each number that has a meaning."""
+    unknown = report.get("not_known", {})
     return [
-        {"name": name, **{side: written(name, report, side=side) for side in ("value", "real")}, "meaning": meaning}
+        {
+            "name": name,
+            **{side: written(name, report, side=side) for side in ("value", "real")},
+            "meaning": f"{meaning} Not known: {unknown[name]}." if name in unknown else meaning,
+        }
         for name, meaning in report["meaning"].items()
         if name in report["metrics"] or name in report
     ]
@@ -86,6 +92,8 @@ def written(name: str, report: Mapping[str, Any], *, side: str = "value") -> str
     if name not in report["metrics"]:
         return "" if side == "real" else str(report.get(name, ""))
     values = {key: row[side] for key, row in report["metrics"].items()}
+    if values[name] is None:
+        return "not known"
     value = f"{values[name]:.4g}"
     if f"{name}_lower" in values:
         return f"{value} ({values[f'{name}_lower']:.3g} to {values[f'{name}_upper']:.3g})"

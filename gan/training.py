@@ -40,6 +40,7 @@ def train(
     dataset: Dataset | None = None,
     output: str | Path | None = None,
     name: str | None = None,
+    preset: str | None = None,
     console: Console | None = None,
     listeners: Sequence[keras.callbacks.Callback] = (),
 ) -> Run:
@@ -49,7 +50,8 @@ def train(
         config: default: the preset `mnist`.
         dataset: images in the place of those that `config.data` names, such as `Dataset.from_arrays(...)`.
         output: the run folder; None: the next number under `checkpoints/`.
-        name: ends the number of such a folder, and is recorded, such as a preset's; None: the data set's name.
+        name: ends the number of such a folder; None: the data set's name.
+        preset: name of the preset that `config` comes from, for the record; None: it comes from none.
         console: where progress goes; None: stderr.
         listeners: callbacks that hear of each interval when its generator is saved; their state is not saved with it.
 
@@ -75,7 +77,7 @@ def train(
             prepared.dataset,
             device=fleet.line,
             total_steps=prepared.schedule.total_steps,
-            preset=name,
+            preset=preset,
             probe=prepared.watched.probe,
         )
         folder = checkpoints.new_run(output, name or prepared.dataset.title)

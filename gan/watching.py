@@ -14,7 +14,7 @@ from gan.config import StoppingConfig
 from gan.data import Dataset
 from gan.errors import InputError
 from gan.losses import AdversarialLoss
-from gan.metrics import PairwiseSSIM
+from gan.metrics import PairwiseSSIM, why_no_ssim
 from gan.model import GAN
 from gan.quality import quality_metric
 
@@ -32,20 +32,21 @@ HEALTHY_AFTER = 16_000
 class Watch:
     """Metrics for `GAN.compile`, the validation batches for `fit`, and the SHA-256 of the probe.
 
-    Nothing of each when nothing is measured.
+    Nothing of each when nothing is measured. `left_out`: what is not measured although there is a probe, and why.
     """
 
     metrics: tuple[keras.metrics.Metric, ...] = ()
     batches: tf.data.Dataset | None = None
     probe: str | None = None
+    left_out: str | None = None
 
 
 def watch(options: StoppingConfig, dataset: Dataset, *, images_per_interval: int) -> Watch:
     """The probe's numbers of fakes beside validation images: val_error_rate, val_frechet_distance and their kin.
 
     `eval_num` images are compared, but no more than a quarter of an interval's (and at least 200), so that measuring
-    takes little of the time; of fewer validation images all. Raises `InputError` when the probe is for another data
-    set.
+    takes little of the time; of fewer validation images all. SSIM is left out where the images are too small for it.
+    Raises `InputError` when the probe is for another data set.
     """
     probe = find_probe(options, dataset.name, dataset.image_shape)
     if probe is None:
@@ -54,8 +55,11 @@ def watch(options: StoppingConfig, dataset: Dataset, *, images_per_interval: int
     held_out = dataset.validation
     num = min(options.eval_num, max(LEAST, images_per_interval // 4))
     chosen = np.random.default_rng(0).permutation(len(held_out))[:num]
-    metrics = (quality_metric(Extractor(classifier)), PairwiseSSIM(stride=4))
-    return Watch(metrics, held_out.take(chosen).in_order(500), card["sha256"])
+    metrics: tuple[keras.metrics.Metric, ...] = (quality_metric(Extractor(classifier)),)
+    left_out = why_no_ssim(dataset.image_shape)
+    if left_out is None:
+        metrics += (PairwiseSSIM(stride=4),)
+    return Watch(metrics, held_out.take(chosen).in_order(500), card["sha256"], left_out)
 
 
 def find_probe(options: StoppingConfig, dataset: str, image_shape: Sequence[int] | None = None) -> str | None:

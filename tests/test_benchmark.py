@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from conftest import size_of
 
+from gan import records
 from gan.benchmark import BENCHMARKS, Recipes, machine
 from gan.benchmark.modes import mode_kl, modes_reached
 from gan.benchmark.record import Record
@@ -151,6 +152,14 @@ def recipes(_tiny, tmp_path_factory):
                "--seeds", "3", "--images", "96", "--num", "200", "--extractor", "mnist-probe",
                "--out", str(out)]  # fmt: skip
     return out, options, main(options)
+
+
+def test_each_run_records_its_preset(recipes):
+    out = recipes[0]
+    assert {run.name: records.load(run)["preset"] for run in (out / "runs").iterdir()} == {
+        "asked-3": "asked",
+        "free-3": "free",
+    }
 
 
 def test_recipes_measure_each_preset(recipes):

@@ -137,7 +137,7 @@ def test_minutes_become_images_once(tmp_path, monkeypatch):
     from gan.benchmark.record import Record
 
     speeds = iter([100.0, 1.0])
-    monkeypatch.setattr(runs, "trained", lambda config, folder, name: None)
+    monkeypatch.setattr(runs, "trained", lambda config, folder, preset: None)
     monkeypatch.setattr(runs, "costs", lambda run, config: {"images_per_second": next(speeds)})
     benchmark = replace(stacked_mnist.StackedMnist(), preset="tiny", minutes=0.5)
     said = []

@@ -1,17 +1,20 @@
 """Callbacks with hand-written logs and a stand-in for the model, as Keras tests its own."""
 
+import inspect
 import io
 import os
 import signal
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
-from conftest import rows_of, size_of, small_gan
+from conftest import assert_same, differs, rows_of, size_of, small_gan, values
 from PIL import Image
 from rich.console import Console
 
 from gan import callbacks, checkpoints, generate
+from gan.fitting import Schedule, fit_intervals
 
 
 def at_step(step):
@@ -132,3 +135,45 @@ def test_a_signal_between_two_intervals_is_heard_at_the_end_of_the_first():
     interrupt.on_epoch_end(0)
     interrupt.on_train_end()
     assert model.stop_training
+
+
+SPEAKING = [
+    kind
+    for kind in map(callbacks.__dict__.get, callbacks.__all__)
+    if issubclass(kind, keras.callbacks.Callback) and "say" in inspect.signature(kind).parameters
+]
+"""Every callback that has something to say of a training."""
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_after_a_crash_no_callback_says_how_the_training_ended_or_puts_weights_back(digits, crashes):
+    assert len(SPEAKING) >= 3
+    said: dict[str, list[str]] = {kind.__name__: [] for kind in SPEAKING}
+    given = {"monitor": "g_loss", "mode": "min"}
+    speaking = [
+        kind(
+            **{name: value for name, value in given.items() if name in inspect.signature(kind).parameters},
+            say=said[kind.__name__].append,
+        )
+        for kind in SPEAKING
+    ]
+    averages = []
+
+    def look(epoch, logs):
+        averages.append(values(gan.generator_ema))
+        logs["g_loss"] = [1.0, 2.0][epoch]  # the first interval is the best
+        logs.pop("real_score"), logs.pop("real_accuracy")  # the collapse monitor sees nothing
+        if crashes and epoch == 1:
+            raise ZeroDivisionError
+
+    gan = small_gan()
+    schedule = Schedule(total_steps=4, interval_steps=2, images_per_step=8)
+    heard = [keras.callbacks.LambdaCallback(on_epoch_end=look), *speaking]
+    if crashes:
+        with pytest.raises(ZeroDivisionError):
+            fit_intervals(gan, digits, heard, schedule, seed=0)
+    else:
+        fit_intervals(gan, digits, heard, schedule, seed=0)
+    assert {name: bool(lines) for name, lines in said.items()} == dict.fromkeys(said, not crashes)
+    assert differs(averages[0], averages[1])
+    assert_same(values(gan.generator_ema), averages[1 if crashes else 0])

@@ -13,7 +13,8 @@ PACKAGE = Path(gan.__file__).parent
 ROWS = [
     {"errors"},
     {"checks", "threads"},
-    {"images", "config", "tolerance", "archives", "arrays", "bar", "cards", "streams", "plot_style", "cluster"},
+    {"images", "config", "tolerance", "archives", "arrays", "bar", "cards", "streams", "plot_style", "cluster"}
+    | {"json_types"},
     {"losses", "penalties", "networks", "augment", "optimizers", "metrics", "data", "runtime", "handwriting"},
     {"sampling", "checkpoints", "replicas"},
     {"critic", "averaging", "local_evaluation", "devices"},
@@ -32,6 +33,7 @@ WITHOUT_TENSORFLOW = {
     "checks",
     "images",
     "config",
+    "json_types",
     "tolerance",
     "archives",
     "arrays",

@@ -43,6 +43,7 @@ def test_a_run_records_itself(tiny_run):
     record = json.loads((tiny_run["folder"] / "config.json").read_text())
     config = config_from_dict(record["config"])
     assert (config.seed, config.optimization.steps, config.data.dataset) == (3, 12, "mnist5k")
+    assert record["preset"] == "mnist"  # the recipe of `gan train`, whatever the data set
     assert record["dataset"]["name"] == "mnist5k"
     assert record["dataset"]["train"] == 4_000
     assert record["versions"]["keras"]
@@ -166,6 +167,7 @@ def test_arrays_train_and_resume_as_named_data_does(tmp_path):
     )
     run = train(config, dataset=arrays, output=tmp_path / "run")
     record = json.loads((run.folder / "config.json").read_text())
+    assert record["preset"] is None  # options from Python come from no preset
     assert (run.dataset, record["dataset"]["image_shape"], record["dataset"]["train"]) == (
         "noise",
         [8, 8, 3],

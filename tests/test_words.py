@@ -85,6 +85,11 @@ def test_a_good_report_in_words():
             "tolerance",
             "they cover 0.30 of the test images where real ones cover 0.95",
         ),
+        (
+            {"not_known": {"pairwise_ssim": "too small"}},
+            "variety",
+            "How alike pictures of one class are is not known: too small.",
+        ),
         ({"pairwise_ssim": 0.12}, "variety", "less alike than real ones"),
         ({"pairwise_ssim": 0.204}, "variety", "about as unlike each other as real ones"),
         ({"copied_share_lower": 0.02}, "copies", "Pictures copy training images"),

@@ -67,8 +67,10 @@ def images_per_step(config: TrainConfig) -> int:
     return config.optimization.batch_size * config.optimization.critic_steps
 
 
-def trained(config: TrainConfig, folder: Path, *, name: str, listeners: Sequence[keras.callbacks.Callback] = ()) -> Run:
-    """The run of a configuration in `folder`: made, gone on with, or found finished there.
+def trained(
+    config: TrainConfig, folder: Path, *, preset: str, listeners: Sequence[keras.callbacks.Callback] = ()
+) -> Run:
+    """The run of a configuration, which comes from a preset, in `folder`: made, resumed, or found finished there.
 
     Raises `BrokenOffError` when a signal ended it, `TrainingError` as `train`, and `InputError` when the folder holds
     a run of another configuration.
@@ -78,7 +80,7 @@ def trained(config: TrainConfig, folder: Path, *, name: str, listeners: Sequence
         run = resume(folder, config=config, listeners=listeners)
     else:
         shutil.rmtree(folder, ignore_errors=True)  # a run that was killed before it wrote what it is
-        run = train(config, output=folder, name=name, listeners=listeners)
+        run = train(config, output=folder, preset=preset, listeners=listeners)
     if run.signal is not None:
         raise BrokenOffError(run.signal)
     if run.stopped_by is not None:

@@ -160,7 +160,7 @@ class StackedMnist(Benchmark):
             short = options.batch_size * options.critic_steps * options.steps_per_execution * REHEARSAL
             with tempfile.TemporaryDirectory() as folder:
                 config = self._config(0, short)
-                speed = runs.costs(runs.trained(config, Path(folder) / "run", name=self.preset), config)
+                speed = runs.costs(runs.trained(config, Path(folder) / "run", preset=self.preset), config)
             record.note("planned_images", max(1, round(speed["images_per_second"] * 60 * self.minutes)))
             runs.forget()
         return int(record.content["facts"]["planned_images"])
@@ -172,7 +172,7 @@ class StackedMnist(Benchmark):
         folder = self.out / "runs" / key
         per_step = runs.images_per_step(config)
         counter = ModesOverTraining(folder, judge, num=MEANWHILE, images_per_step=per_step, say=say)
-        run = runs.trained(config, folder, name=self.preset, listeners=[counter])
+        run = runs.trained(config, folder, preset=self.preset, listeners=[counter])
         rows = counter.rows()
         costs = runs.costs(run, config, listening=sum(row["seconds"] for row in rows[:-1]))  # read before the last one
         numbers = judge.of_generator(checkpoints.load_generator(run.folder), self.num)

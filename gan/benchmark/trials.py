@@ -62,7 +62,7 @@ def judge_for(record: Record, dataset: Dataset, extractor: str, num: int) -> Jud
 def made(trial: Trial, out: Path, judge: Judge | None) -> dict[str, Any]:
     """Costs and numbers of a trial, or why it failed. Without a judge: what it costs."""
     try:
-        run = runs.trained(trial.config, out / "runs" / trial.key, name=trial.preset)
+        run = runs.trained(trial.config, out / "runs" / trial.key, preset=trial.preset)
         found = runs.costs(run, trial.config)
         if judge is not None:
             found |= judge.numbers(checkpoints.load_generator(run.folder))

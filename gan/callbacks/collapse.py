@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
-import keras
 import numpy as np
 
 from gan.callbacks.ailments import COLLAPSE, WON, Ailments
 from gan.callbacks.averaged import averaged
+from gan.callbacks.rule import Rule
 from gan.checks import check, check_whole
 from gan.errors import InputError
 
@@ -19,7 +19,7 @@ ADVICE = {
 }
 
 
-class CollapseMonitor(keras.callbacks.Callback):
+class CollapseMonitor(Rule):
     """Says in one line when the generator has collapsed to few pictures, or the discriminator has won.
 
     It reads what is there of these logs; `Ailments` holds the limits, and what they were measured on:
@@ -54,7 +54,7 @@ class CollapseMonitor(keras.callbacks.Callback):
         ailments: Ailments | None = None,
         say: Callable[[str], Any] = print,
     ) -> None:
-        super().__init__()
+        super().__init__(say)
         check(action in get_args(Action), "action", f"one of {get_args(Action)}", action)
         check_whole("patience", patience, 1)
         check_whole("start_from_epoch", start_from_epoch, 0)
@@ -62,7 +62,6 @@ class CollapseMonitor(keras.callbacks.Callback):
         self.patience = patience
         self.start_from_epoch = start_from_epoch
         self.ailments = ailments or Ailments()
-        self.say = say
         self._resumed = False
         self._reset()
 
@@ -115,9 +114,7 @@ class CollapseMonitor(keras.callbacks.Callback):
             then = f" Training stops; {last}."
         self.say(f"{ailment} at interval {epoch + 1}: {', '.join(signs)}. {ADVICE[ailment]}.{then}")
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        if (logs or {}).get("broken_off"):
-            return
+    def conclude(self) -> None:
         if not self._told:
             self.say("The collapse monitor saw nothing: none of the logs that it reads was there.")
         if self.stopped_by and self._healthy_weights is not None:

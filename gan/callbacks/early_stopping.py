@@ -3,15 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-import keras
 import numpy as np
 
 from gan.callbacks.averaged import averaged
 from gan.callbacks.judgement import Judgement, Mode
 from gan.callbacks.monitor import Monitor
+from gan.callbacks.rule import Rule
 
 
-class ToleranceEarlyStopping(keras.callbacks.Callback):
+class ToleranceEarlyStopping(Rule):
     """Stops training when `monitor` reaches `target`, or does not improve any more; says which, in one line.
 
     A value is an improvement when it is better than the last one by more than
@@ -57,7 +57,7 @@ class ToleranceEarlyStopping(keras.callbacks.Callback):
         restore_best_weights: bool = True,
         say: Callable[[str], Any] = print,
     ) -> None:
-        super().__init__()
+        super().__init__(say)
         self._judgement = Judgement(
             mode,
             target=target,
@@ -68,7 +68,6 @@ class ToleranceEarlyStopping(keras.callbacks.Callback):
         )
         self._monitor = Monitor(monitor, self._judgement, start_from_epoch=start_from_epoch, say=say)
         self.restore_best_weights = restore_best_weights
-        self.say = say
         self._resumed = False
         self._reset()
 
@@ -112,9 +111,7 @@ class ToleranceEarlyStopping(keras.callbacks.Callback):
         value = f"{self._monitor.name} {self._monitor.value:.6g}"
         return f"Stopped by {self.stopped_by} at interval {epoch + 1}: {value} {why}; {self._monitor.best}."
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        if (logs or {}).get("broken_off"):
-            return
+    def conclude(self) -> None:
         if self.stopped_by is None:
             self.say(f"Early stopping never fired: {self._monitor.best}.")
         if self.best_weights is not None:

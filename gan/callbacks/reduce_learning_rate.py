@@ -3,16 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import keras
-
 from gan.callbacks.judgement import Judgement, Mode
 from gan.callbacks.monitor import Monitor
+from gan.callbacks.rule import Rule
 from gan.callbacks.scalar import scalar
 from gan.checks import check, check_positive, check_whole
 from gan.errors import InputError
 
 
-class ReduceLROnTolerance(keras.callbacks.Callback):
+class ReduceLROnTolerance(Rule):
     """Multiplies the learning rates by `factor` when `monitor` has not improved for `patience` evaluations.
 
     Those of `model.g_optimizer` and `model.d_optimizer` alike, so that the balance of the two nets stays; of a model
@@ -45,7 +44,7 @@ class ReduceLROnTolerance(keras.callbacks.Callback):
         start_from_epoch: int = 0,
         say: Callable[[str], Any] = print,
     ) -> None:
-        super().__init__()
+        super().__init__(say)
         check(0 < factor < 1, "factor", "a number above 0 and below 1", factor)
         check_whole("cooldown", cooldown, 0)
         check_positive("min_learning_rate", min_learning_rate)
@@ -60,7 +59,6 @@ class ReduceLROnTolerance(keras.callbacks.Callback):
         self.factor = factor
         self.cooldown = cooldown
         self.min_learning_rate = min_learning_rate
-        self.say = say
         self._resumed = False
         self._reset()
 
@@ -109,7 +107,7 @@ class ReduceLROnTolerance(keras.callbacks.Callback):
             rates = ", ".join(lowered)
             self.say(f"Learning rate lowered at interval {epoch + 1} ({rates}): {value}; {self._monitor.best}.")
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+    def conclude(self) -> None:
         if not self.reductions:
             self.say(f"The learning rate was never lowered: {self._monitor.best}.")
 

@@ -1,6 +1,5 @@
 """main: from arguments to a command, and from errors to an exit status."""
 
-import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from gan.cli.compare import Compare
 from gan.cli.doctor import Doctor
 from gan.cli.evaluate import Evaluate
 from gan.cli.info import Info
+from gan.cli.output import output_without_reader
 from gan.cli.presets import Presets
 from gan.cli.project import Project
 from gan.cli.sample import Sample
@@ -46,16 +46,27 @@ DESCRIPTION = "Generative adversarial networks in Keras 3: train, sample, evalua
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit status: 0, 1 if it failed on the way, 2 for bad input, 130 for Ctrl-C,
-    143 for SIGTERM."""
+    143 for SIGTERM.
+
+    A reader of stdout or stderr that has gone changes neither what is done nor the status.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     warnings.showwarning = _show_warning
+    with output_without_reader():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
-        return parse(arguments).run()
+        try:
+            status = parse(arguments).run()
+        except SystemExit:  # of --help, and of SIGTERM
+            sys.stdout.flush()
+            raise
+        sys.stdout.flush()  # here, so that a full disk is said as any other failure is
+        return status
     except InputError as error:
         return _say(error, BAD_INPUT)
-    except BrokenPipeError:  # whoever read our output has seen enough
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the interpreter to flush into
-        return 0
     except (TrainingError, OSError) as error:
         return _say(error, FAILED)
     except KeyboardInterrupt:

@@ -1,31 +1,86 @@
-"""What commands print on stdout."""
+"""What commands print on stdout, and what happens when nobody reads it."""
 
+import io
 import json
 import math
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
+
+from gan.json_types import null_for_nan
 
 SIGNALLED = 128
 """Exit status of what a signal ended, less the number of the signal: 130 for Ctrl-C, 143 for SIGTERM."""
 
 
+@contextmanager
+def output_without_reader() -> Iterator[None]:
+    """Lets a command run to its end, with its own exit status, when nobody reads its stdout or stderr any more.
+
+    Within the context, what is written to a closed pipe is dropped. A stream that was closed from the start takes
+    everything and keeps nothing, and no other file gets its number. A write to stdout that fails for another reason,
+    such as a full disk, raises `OSError` once; a write to stderr never does. Streams that the caller has replaced stay
+    as they are.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+    before = sys.stdout, sys.stderr
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = _text(_Stream(1, drops_all_errors=False), sys.stdout)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _text(_Stream(2, drops_all_errors=True), sys.stderr)
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+class _Stream(io.FileIO):
+    """A file descriptor whose writes go nowhere after the first that failed."""
+
+    def __init__(self, descriptor: int, *, drops_all_errors: bool) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self._dropped = OSError if drops_all_errors else BrokenPipeError
+        self._failed = False
+
+    def write(self, data: Any) -> int:
+        if not self._failed:
+            try:
+                return super().write(data)
+            except OSError as error:
+                self._failed = True
+                if not isinstance(error, self._dropped):
+                    raise
+        return memoryview(data).nbytes
+
+
+def _text(stream: _Stream, like: Any) -> io.TextIOWrapper:
+    """The stream as text, encoded and buffered like another one (None: one that was closed from the start)."""
+    if like is None:
+        return io.TextIOWrapper(io.BufferedWriter(stream), "utf-8", "backslashreplace")
+    like.flush()
+    buffer: Any = stream if like.write_through else io.BufferedWriter(stream)
+    return io.TextIOWrapper(
+        buffer, like.encoding, like.errors, line_buffering=like.line_buffering, write_through=like.write_through
+    )
+
+
 def print_result(result: Mapping[str, Any], *, as_json: bool) -> None:
     """A mapping as one JSON object, or as aligned lines for people."""
     if as_json:
-        print(json.dumps(_finite(result), allow_nan=False))
+        print(json.dumps(null_for_nan(result), allow_nan=False))
         return
     width = max(map(len, result))
     for name, value in result.items():
         print(f"{name:<{width}}  {_readable(value)}")
-
-
-def _finite(value: Any) -> Any:
-    """The same with null for NaN and infinity, which JSON does not know."""
-    if isinstance(value, Mapping):
-        return {name: _finite(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _readable(value: Any) -> str:
@@ -33,6 +88,8 @@ def _readable(value: Any) -> str:
         return ", ".join(f"{name} {_readable(part)}" for name, part in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(_readable(part) for part in value) or "none"
+    if isinstance(value, float) and math.isnan(value):
+        return "not known"
     if isinstance(value, float):
         return f"{value:,.4g}" if abs(value) < 1_000 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

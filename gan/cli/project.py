@@ -65,6 +65,7 @@ class Project:
         shape: Any = record["dataset"].get("image_shape") if record else None
         originals = self._read(tuple(shape)) if checkpoints.is_image_shape(shape) else None
         runtime.start()
+        from gan.metrics import why_no_ssim
         from gan.projection import comparison, project
 
         generator = checkpoints.load_generator(self.checkpoint)
@@ -80,7 +81,7 @@ class Project:
         lines: list[dict[str, Any]] = [{"mse": float(m), "ssim": float(s)} for m, s in zip(found.mse, found.ssim)]
         if found.labels is not None:
             lines = [{"label": int(label), **line} for label, line in zip(found.labels, lines)]
-        self._print(lines)
+        self._print(lines, why_no_ssim(originals.shape[1:]))
         return 0
 
     def _read(self, image_shape: tuple[int, int, int]) -> np.ndarray:
@@ -94,7 +95,7 @@ class Project:
             )
         return np.stack([images.read_picture(picture, image_shape) for picture in self.pictures])
 
-    def _print(self, lines: list[dict[str, Any]]) -> None:
+    def _print(self, lines: list[dict[str, Any]], unknown: str | None) -> None:
         if self.json:
             named = [{"file": str(file), **line} for file, line in zip(self.pictures, lines)]
             options = {"steps": self.steps, "restarts": self.restarts, "seed": self.seed}
@@ -102,4 +103,6 @@ class Project:
             return
         for file, line in zip(self.pictures, lines):
             print_result({str(file): line}, as_json=False)
+        if unknown is not None:
+            print_result({"ssim": f"not known: {unknown}"}, as_json=False)
         print_result({"out": str(self.out)}, as_json=False)

@@ -53,7 +53,7 @@ class Train:
         from gan.training import resume, train
 
         if self.resume is None:
-            run = train(self.config, output=self.output, name=self._name())
+            run = train(self.config, output=self.output, name=self._name(), preset=self.preset)
         else:
             run = resume(self.resume, config=self.config)
         if not run.is_chief:
@@ -122,7 +122,7 @@ class Train:
             check_card(dataset, card)
 
     def _name(self) -> str:
-        """The preset's, with the name of another data set in the place of its own, or behind."""
+        """Names a numbered run folder: the preset, with another data set in place of its own, or behind."""
         own, asked = PRESETS[self.preset].data.dataset, self.config.data.dataset
         if asked == own:
             return self.preset

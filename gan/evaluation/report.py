@@ -16,6 +16,7 @@ from gan.errors import InputError
 from gan.evaluation.drawing import MOST, at_hand, drawn, labels_to_ask
 from gan.evaluation.sides import FLOOR_DRAWS, NEAREST, Reference, Side
 from gan.evaluation.words import MEANING, summary
+from gan.json_types import null_for_nan
 from gan.metrics import Neighbours
 from gan.tolerance import ErrorRate, samples_needed, verdict
 
@@ -104,7 +105,9 @@ def evaluate(
     nearest = metrics.nearest_neighbours(originals, as_input(dataset.train.images))
     report = judged.report
     for name, value, real in (("mse", found.mse, nearest.mse), ("ssim", found.ssim, nearest.ssim)):
-        report["metrics"][f"reconstruction_{name}"] = {"value": float(value.mean()), "real": float(real.mean())}
+        row = {"value": float(value.mean()), "real": float(real.mean())}
+        report["metrics"][f"reconstruction_{name}"] = null_for_nan(row)
+    report["not_known"] = _not_known(report["metrics"], dataset)
     report["reconstruction"] = {"num": len(originals), "steps": found.steps, "restarts": found.restarts}
     seconds["reconstruct"] = time.monotonic() - started
 
@@ -145,7 +148,9 @@ def evaluate_pictures(
     `report["metrics"]` is {name: {"value", "real"}}, where "real" is the same number for as many validation images in
     the place of the pictures; but that of `frechet_distance` is the floor, the mean of ten draws of as many training
     images. The error rate has its Wilson interval, and the report its verdict against `tolerance`. `copied_share` is
-    None where it cannot be told. For the arguments see `evaluate`.
+    None where it cannot be told, and so are both sides of a metric that is not known: `report["not_known"]` says why,
+    {name: reason}. Those are the metrics of SSIM, of images with a side below 11 pixels. For the arguments see
+    `evaluate`.
 
     Raises `InputError` when pictures, data set and classifier do not belong together, or pictures are not finite.
     """
@@ -175,8 +180,8 @@ def evaluate_pictures(
     # validation images, since they come from the same pile as the training images: the test images are of other hands
     held_out = as_input(dataset.validation.images)
     known = trained_on in (None, dataset.name)
-    copied = _told(metrics.copied_share(pictures[:NEAREST], reference.train, held_out), known)
-    copied_real = _told(metrics.copied_share(as_input(test.images[:NEAREST]), reference.train, held_out))
+    copied = metrics.copied_share(pictures[:NEAREST], reference.train, held_out)
+    copied_real = metrics.copied_share(as_input(test.images[:NEAREST]), reference.train, held_out)
     seconds["metrics"] = time.monotonic() - started
 
     rate = ErrorRate(round(num * sides["fake"]["error_rate"]), num)
@@ -186,6 +191,7 @@ def evaluate_pictures(
     if decision == "undecided":
         reasons += ["error_rate"] * (verdict(rate, tolerance) == "undecided")
         reasons += ["coverage"] * (verdict(ErrorRate(0, 10**6), tolerance, **coverages) != "within")
+    rows = {name: {"value": value, "real": sides["real"][name]} for name, value in sides["fake"].items()}
     report: dict[str, Any] = {
         "dataset": dataset.name,
         "reference": f"{num} test images, features of the classifier",
@@ -198,11 +204,12 @@ def evaluate_pictures(
         if labels is not None
         else f"none: wrong is a probability below {metrics.SURE}",
         "meaning": MEANING,
-        "metrics": {name: {"value": value, "real": sides["real"][name]} for name, value in sides["fake"].items()},
+        "metrics": null_for_nan(rows),
+        "not_known": _not_known(rows, dataset),
         "frechet_floor": floor,
         "frechet_in_floors": sides["fake"]["frechet_distance"] / floor["mean"],
-        **copied,
-        "copied_share_real": copied_real,
+        **(null_for_nan(copied) if known else dict.fromkeys(copied)),
+        "copied_share_real": null_for_nan(copied_real),
         "nearest_num": min(num, NEAREST),
         "class_histogram": {
             name: np.bincount(seen, minlength=extractor.classes).tolist()
@@ -224,9 +231,10 @@ def evaluate_pictures(
     return Evaluation(report, shown)
 
 
-def _told(copied: dict[str, float], known: bool = True) -> dict[str, float | None]:
-    """None for what cannot be told: JSON has no NaN."""
-    return {name: value if known and np.isfinite(value) else None for name, value in copied.items()}
+def _not_known(rows: dict[str, Any], dataset: Dataset) -> dict[str, str]:
+    """{name: reason} of the metrics among `rows` that are not known of such images."""
+    why = metrics.why_no_ssim(dataset.image_shape)
+    return {name: why for name in rows if why is not None and name.endswith("_ssim")}
 
 
 def _check_generator(generator: keras.Model, dataset: Dataset) -> None:

@@ -42,7 +42,7 @@ def summary(report: dict[str, Any]) -> dict[str, str]:
     """A report in a few sentences, by subject: verdict, fidelity, variety, copies, and more where it was measured."""
     value = {name: row["value"] for name, row in report["metrics"].items()}
     real = {name: row["real"] for name, row in report["metrics"].items()}
-    floor = report["frechet_floor"]
+    floor, unlike = report["frechet_floor"], report.get("not_known", {}).get("pairwise_ssim")
     said = {
         "tolerance": _verdict(report, value, real),
         "fidelity": f"The Frechet distance is {value['frechet_distance']:.3g}, {report['frechet_in_floors']:.2g} "
@@ -50,9 +50,8 @@ def summary(report: dict[str, Any]) -> dict[str, str]:
         f"{percent(value['precision'], 1)} of the pictures lie among real images (real: "
         f"{percent(real['precision'], 1)}).",
         "variety": f"{percent(value['recall'], 1)} of the real images lie among the pictures (real: "
-        f"{percent(real['recall'], 1)}). Pictures of one class are "
-        f"{_compared(value['pairwise_ssim'], real['pairwise_ssim'])} (SSIM "
-        f"{value['pairwise_ssim']:.3f}, real {real['pairwise_ssim']:.3f}).",
+        f"{percent(real['recall'], 1)}). "
+        + (_likeness(value["pairwise_ssim"], real["pairwise_ssim"]) if unlike is None else _unknown(unlike)),
         "copies": _copies(report),
     }
     if "reconstruction_mse" in value:
@@ -96,10 +95,16 @@ def _to_decide(needed: int | None, at_hand: int) -> str:
     return f"{more} (--num {needed} --seed ANOTHER)."
 
 
-def _compared(value: float, real: float) -> str:
+def _likeness(value: float, real: float) -> str:
     if abs(value - real) < 0.01:
-        return "about as unlike each other as real ones"
-    return "more alike than real ones" if value > real else "less alike than real ones"
+        compared = "about as unlike each other as real ones"
+    else:
+        compared = "more alike than real ones" if value > real else "less alike than real ones"
+    return f"Pictures of one class are {compared} (SSIM {value:.3f}, real {real:.3f})."
+
+
+def _unknown(why: str) -> str:
+    return f"How alike pictures of one class are is not known: {why}."
 
 
 def _copies(report: dict[str, Any]) -> str:

@@ -9,7 +9,15 @@ from gan.metrics.kernel import kernel_distance
 from gan.metrics.manifold import NEIGHBOURS, precision_recall, squared_radii
 from gan.metrics.means import WeightedMeans
 from gan.metrics.neighbours import Neighbours, copied_share, nearest_neighbours
-from gan.metrics.paired import WINDOW, MeanSquaredError, StructuralSimilarity, pairwise_ssim, ssim, ssim_of_pairs
+from gan.metrics.paired import (
+    WINDOW,
+    MeanSquaredError,
+    StructuralSimilarity,
+    pairwise_ssim,
+    ssim,
+    ssim_of_pairs,
+    why_no_ssim,
+)
 
 __all__ = [
     "NEIGHBOURS",
@@ -35,5 +43,6 @@ __all__ = [
     "squared_radii",
     "ssim",
     "ssim_of_pairs",
+    "why_no_ssim",
     "wrong_outcomes",
 ]

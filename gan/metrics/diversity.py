@@ -6,16 +6,17 @@ import keras
 from keras import ops
 
 from gan.checks import check_whole
-from gan.metrics.paired import ssim
+from gan.metrics.paired import ssim_or_nan
 
 
 class PairwiseSSIM(keras.metrics.Metric):
     """Mean SSIM of pairs of fakes of one class, beside that of pairs of reals: the higher, the less variety.
 
-    `result()` is {`pairwise_ssim`, `pairwise_ssim_real`}, NaN before the first pair. In each batch the images are put
-    in order of their label, and neighbours with equal labels make the pairs: up to B - 1 of them, at the same places
-    on both sides. Without labels all neighbours are pairs. (`metrics.pairwise_ssim` draws its pairs from all images at
-    once: the same quantity.) So this is the one metric that depends on the size of the batches: give it large ones.
+    `result()` is {`pairwise_ssim`, `pairwise_ssim_real`}, NaN before the first pair, and for images with a side below
+    11 pixels, of which SSIM is not known. In each batch the images are put in order of their label, and neighbours
+    with equal labels make the pairs: up to B - 1 of them, at the same places on both sides. Without labels all
+    neighbours are pairs. (`metrics.pairwise_ssim` draws its pairs from all images at once: the same quantity.) So this
+    is the one metric that depends on the size of the batches: give it large ones.
     `stride`: only every so-manyth of the pairs is looked at.
     """
 
@@ -37,7 +38,7 @@ class PairwiseSSIM(keras.metrics.Metric):
             alike = ops.cast(ops.equal(labels[1:], labels[:-1]), "float64")
         chosen = slice(None, None, self.stride)
         alike = alike[chosen]
-        sums = [ops.sum(alike * ops.cast(ssim(x[1:][chosen], x[:-1][chosen]), "float64")) for x in (fake, real)]
+        sums = [ops.sum(alike * ops.cast(ssim_or_nan(x[1:][chosen], x[:-1][chosen]), "float64")) for x in (fake, real)]
         self.total.assign_add(ops.stack(sums))
         self.count.assign_add(ops.sum(alike))
 

@@ -13,7 +13,10 @@ LEAST_GROUPS = 30
 
 @dataclass(frozen=True)
 class Neighbours:
-    """For each fake the index of its MSE-nearest real, that MSE, and the SSIM of the pair: each [N]."""
+    """For each fake the index of its MSE-nearest real, that MSE, and the SSIM of the pair: each [N].
+
+    The SSIM of images with a side below 11 pixels is NaN.
+    """
 
     index: np.ndarray
     mse: np.ndarray

@@ -1,5 +1,6 @@
 """MSE and SSIM, which mean something between images that belong together; the caller says how they do."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -12,22 +13,36 @@ from gan.checks import check, check_whole
 DATA_RANGE = 2.0
 """Of images in [-1, 1]."""
 WINDOW = 11
-"""Pixels: no side of an image may be smaller."""
+"""Pixels: SSIM is not defined for images with a smaller side."""
+
+
+def why_no_ssim(image_shape: Sequence[int]) -> str | None:
+    """Why SSIM is not known of images [height, width, ...], in words; None: it is."""
+    height, width = image_shape[:2]
+    if min(height, width) >= WINDOW:
+        return None
+    return f"SSIM needs sides of at least {WINDOW} pixels, the size of its window, and these are {height} x {width}"
 
 
 def ssim(a: Any, b: Any) -> Any:
     """Structural similarity of each pair of images [B, H, W, C] in [-1, 1] -> [B]; 1 for identical ones.
 
     Window 11, sigma 1.5, K1 .01, K2 .03, data range 2, mean over the windows inside the image. Wang et al. 2004,
-    doi:10.1109/TIP.2003.819861. Images need sides of at least 11.
+    doi:10.1109/TIP.2003.819861. Raises `InputError` for images with a side below 11.
     """
-    check(min(a.shape[1:3]) >= WINDOW, "images", f"height and width of at least {WINDOW} pixels", tuple(a.shape[1:3]))
+    side = tuple(a.shape[1:3])
+    check(why_no_ssim(side) is None, "images", f"height and width of at least {WINDOW} pixels", side)
     return tf.image.ssim(a, b, max_val=DATA_RANGE, filter_size=WINDOW)
 
 
+def ssim_or_nan(a: Any, b: Any) -> Any:
+    """`ssim`, but NaN [B] for images with a side below 11: for what measures more than SSIM."""
+    return ssim(a, b) if why_no_ssim(a.shape[1:3]) is None else ops.full((ops.shape(a)[0],), float("nan"))
+
+
 def ssim_of_pairs(a: np.ndarray, b: np.ndarray, *, chunk: int = 500) -> np.ndarray:
-    """`ssim` of images [N, H, W, C] and [N, H, W, C] in chunks: float32 [N]."""
-    return np.concatenate([ssim(a[i : i + chunk], b[i : i + chunk]) for i in range(0, len(a), chunk)])
+    """`ssim_or_nan` of images [N, H, W, C] and [N, H, W, C] in chunks: float32 [N]."""
+    return np.concatenate([ssim_or_nan(a[i : i + chunk], b[i : i + chunk]) for i in range(0, len(a), chunk)])
 
 
 class _PairedMean(keras.metrics.Metric):
@@ -63,13 +78,16 @@ class MeanSquaredError(_PairedMean):
 
 
 class StructuralSimilarity(_PairedMean):
-    """Mean SSIM of paired images, see `ssim`; higher is better, 1 for identical ones."""
+    """Mean SSIM of paired images, see `ssim`; higher is better, 1 for identical ones.
+
+    NaN for images with a side below 11.
+    """
 
     def __init__(self, name: str = "ssim") -> None:
         super().__init__(name)
 
     def of_pairs(self, real: Any, fake: Any) -> Any:
-        return ssim(real, fake)
+        return ssim_or_nan(real, fake)
 
 
 def pairwise_ssim(
@@ -78,7 +96,7 @@ def pairwise_ssim(
     """Mean SSIM of random pairs of different images [N, H, W, C], of one class where there are labels.
 
     A measure of diversity, for fakes beside the same for reals: the higher, the more alike they are. The pairs are
-    drawn with `seed`. Raises `InputError` when no class has two images.
+    drawn with `seed`. NaN for images with a side below 11. Raises `InputError` when no class has two images.
     """
     classes = np.zeros(len(pictures), np.int64) if labels is None else np.asarray(labels)
     members = [np.flatnonzero(classes == label) for label in np.unique(classes)]

@@ -1,0 +1,136 @@
+"""Commands whose reader has gone, as real processes: they end with the status that they would have ended with."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import OFFLINE
+
+from gan.tolerance import EXIT_STATUS
+
+EVALUATED = """
+import sys
+from gan.cli import main
+from gan.cli.evaluate import Evaluate
+
+verdict, length, *arguments = sys.argv[1:]
+Evaluate.report = lambda self: ({"verdict": verdict, "padding": "x" * int(length)}, None)
+raise SystemExit(main(arguments))
+"""
+"""`gan evaluate` without the evaluation: VERDICT LENGTH evaluate ..., with a report of that verdict and length."""
+
+
+def run(*arguments, stdout="read", stderr="read", script=None, unbuffered=False, cwd=None):
+    """(status, stdout, stderr) of `gan ARGUMENTS`, with each stream read, without its reader, closed, or full."""
+    made = []
+
+    def end(kind):
+        if kind == "reader gone":
+            reader, writer = os.pipe()
+            os.close(reader)
+        elif kind == "full":
+            writer = os.open("/dev/full", os.O_WRONLY)
+        else:
+            return subprocess.PIPE
+        made.append(writer)
+        return writer
+
+    command = ["-m", "gan"] if script is None else ["-c", script]
+    closed = "".join(f"{number}>&- " for number, kind in ((1, stdout), (2, stderr)) if kind == "closed")
+    ends = {"stdout": end(stdout), "stderr": end(stderr)}
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, *command, *map(str, arguments)],
+        **ends,
+        text=True,
+        timeout=300,
+        cwd=cwd,
+        env={**os.environ, **OFFLINE, "PYTHONUNBUFFERED": "1" if unbuffered else ""},
+    )
+    for descriptor in made:
+        os.close(descriptor)
+    return done.returncode, done.stdout or "", done.stderr or ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["presets"],  # less than a buffer: the pipe breaks when the interpreter ends
+        ["presets", "--json"],  # more: it breaks in the middle of a print
+        ["info", "mnist"],
+        ["compare", "mnist", "mnist-mlp"],  # through rich, which ends a program whose pipe breaks
+        ["train", "--help"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("stdout", ["reader gone", "closed"])
+def test_a_command_whose_stdout_nobody_reads_ends_well_and_in_silence(arguments, stdout):
+    assert run(*arguments, stdout=stdout) == (0, "", "")
+
+
+@pytest.mark.parametrize("length", [1, 100_000])
+@pytest.mark.parametrize("verdict", EXIT_STATUS)
+def test_the_verdict_of_an_evaluation_is_its_status_whoever_reads_it(verdict, length):
+    done = run(verdict, length, "evaluate", "x", "--json", script=EVALUATED, stdout="reader gone")
+    assert done == (EXIT_STATUS[verdict], "", "")
+
+
+@pytest.mark.parametrize("stderr", ["reader gone", "closed", "full"])
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["info", "nothing"], 2),
+        (["train", "--nonsense"], 2),  # said by tyro
+        (["exceeded", 1, "evaluate", "x", "--json"], 3),
+    ],
+    ids=["input", "option", "verdict"],
+)
+def test_a_status_survives_a_stderr_that_nobody_reads(arguments, status, stderr):
+    evaluated = "evaluate" in arguments
+    done = run(*arguments, stderr=stderr, script=EVALUATED if evaluated else None)
+    said = json.dumps({"verdict": "exceeded", "padding": "x"}) + "\n" if evaluated else ""
+    assert done == (status, said, "")
+
+
+def test_a_status_survives_when_both_are_gone_and_nothing_is_buffered():
+    assert run("info", "nothing", stdout="reader gone", stderr="reader gone", unbuffered=True) == (2, "", "")
+    done = run("undecided", 1, "evaluate", "x", "--json", script=EVALUATED, stdout="reader gone", unbuffered=True)
+    assert done == (4, "", "")
+
+
+@pytest.mark.parametrize("arguments", [["presets"], ["presets", "--json"], ["presets", "--help"]], ids=" ".join)
+def test_a_full_disk_is_a_failure(arguments):
+    assert run(*arguments, stdout="full") == (1, "", "gan: [Errno 28] No space left on device\n")
+
+
+def test_no_file_takes_the_place_of_a_stream_that_is_closed(tmp_path):
+    """Whoever writes to number 2 below Python, as TensorFlow does, would write into that file."""
+    script = """
+import os, sys
+from gan.cli.info import Info
+from gan.cli import main
+
+Info.run = lambda self: open("opened", "w").fileno()
+raise SystemExit(main(["info", "x"]))
+"""
+    status, _, _ = run(script=script, stderr="closed", cwd=tmp_path)
+    assert status > 2
+
+
+@pytest.mark.slow
+def test_a_real_evaluation_keeps_its_verdict(tiny_run, tmp_path):
+    arguments = ["evaluate", tiny_run["folder"], "--num", 200, "--extractor", "mnist-probe", "--output", tmp_path]
+    status, said, _ = run(*arguments, "--json", stdout="reader gone")
+    verdict = json.loads((tmp_path / "report.json").read_text())["verdict"]
+    assert (status, said) == (EXIT_STATUS[verdict], "")
+    assert status == 3
+
+
+@pytest.mark.slow
+def test_training_goes_on_when_nobody_reads_its_progress(tmp_path):
+    tiny = ["--dataset", "mnist5k", "--steps", 2, "--batch-size", 8, "--g-width", 2, "--d-width", 2, "--json"]
+    status, said, _ = run("train", *tiny, "--output", tmp_path / "run", stderr="reader gone")
+    assert (status, json.loads(said)["steps"]) == (0, 2)
+    assert Path(json.loads(said)["generator"]).is_file()
