@@ -1,0 +1,253 @@
+"""Resumes the runs and loads the models that revision 53194e3 wrote: data/revision_53194e3/README.md."""
+
+import csv
+import hashlib
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import OFFLINE, ROOT
+
+from gan import load_generator
+
+OLD = Path(__file__).parent / "data" / "revision_53194e3"
+SCRIPT = Path(__file__).with_name("resume_old_run.py")
+RUNS = ("reduced", "tolerant")
+PARTS = ("generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer")
+COUNTS = ("accuracy", "error_rate", "classes_seen", "seconds")
+"""Columns that jump when one image more is on one side of a boundary, and times."""
+
+
+def digest(arrays):
+    """SHA-256 of type, shape and bytes of arrays, in their order."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(f"{array.dtype.str}{array.shape}".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()
+
+
+def newest_state(run):
+    """(arrays by name, content of the card) of the newest state in a run folder."""
+    arrays = max((run / "state").glob("*.npz"))
+    with np.load(arrays, allow_pickle=False) as archive:
+        return dict(archive), json.loads(arrays.with_suffix(".json").read_text(encoding="utf-8"))["content"]
+
+
+def variables_in(arrays, part):
+    return [arrays[name] for name in sorted(arrays) if name.startswith(f"{part}/")]
+
+
+@pytest.fixture(scope="module", params=RUNS)
+def resumed(request, nursery, tmp_path_factory):
+    """(the fixture, its copy that was resumed to the end, what was printed)."""
+    old = OLD / request.param
+    run = tmp_path_factory.mktemp("old") / "run"
+    shutil.copytree(old, run)
+    status, said = nursery.run(run, said=run.with_name("said"), script=str(SCRIPT))
+    assert status == 0, said
+    return old, run, said
+
+
+def test_resuming_begins_with_every_variable_as_it_was(resumed):
+    old, run, _ = resumed
+    before, _ = newest_state(old)
+    begun = dict(np.load(run.with_name("begun.npz")))
+    assert len(begun) > 50
+    for part in PARTS:
+        assert digest(variables_in(begun, part)) == digest(variables_in(before, part)), part
+
+
+def test_callbacks_count_on_from_where_they_were(resumed):
+    old, run, said = resumed
+    (_, before), (_, after) = newest_state(old), newest_state(run)
+    assert after["callbacks"]["RunLog"]["seconds"] > before["callbacks"]["RunLog"]["seconds"]
+    if old.name == "reduced":  # no g_loss is better by 99: the rates are halved after intervals 3 and 5 of 6
+        assert (before["interval"], after["interval"], after["step"], after["images"]) == (4, 6, 22, 44_000)
+        rule = {name: after["callbacks"]["ReduceLROnTolerance"][name] for name in ("reductions", "waited", "reference")}
+        reference = before["callbacks"]["ReduceLROnTolerance"]["reference"]
+        assert rule == {"reductions": 2, "waited": 1, "reference": reference}
+        assert said.count("Learning rate lowered at interval") == 1
+        assert "Learning rate lowered at interval 5 (g_optimizer 0.0015 -> 0.00075" in said
+    else:
+        assert (before["interval"], after["interval"], after["step"], after["images"]) == (2, 3, 14, 448)
+        assert after["callbacks"]["ToleranceEarlyStopping"]["monitor"] == "val_error_rate_upper"
+        assert "Stopped by" not in said
+
+
+def test_the_rest_of_the_run_is_what_it_was_in_one_go(resumed):
+    """To rounding on any machine: a few steps from equal weights. The old rows are as they were, to the letter."""
+    old, run, _ = resumed
+    kept = (old / "log.csv").read_text(encoding="utf-8").splitlines()
+    lines = (run / "log.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[: len(kept)] == kept
+    wanted = json.loads((old / "expected.json").read_text(encoding="utf-8"))["log"]
+    rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(lines)]
+    assert len(rows) == len(wanted) > len(kept) - 1
+    for row, expected in zip(rows, wanted):
+        assert row.keys() == expected.keys()
+        names = [name for name in expected if not any(part in name for part in COUNTS)]
+        np.testing.assert_allclose(
+            [row[name] for name in names], [expected[name] for name in names], rtol=2e-3, atol=1e-4, err_msg=str(names)
+        )
+
+
+def test_the_end_of_the_run_is_bit_identical_on_the_machine_that_made_it(resumed):
+    made_on = json.loads((OLD / "machine.json").read_text(encoding="utf-8"))
+    here = runpy.run_path(str(OLD / "machine.py"))["machine"]()
+    if here != made_on:
+        pytest.skip(f"another {', '.join(name for name in made_on if here.get(name) != made_on[name])}")
+    old, run, _ = resumed
+    after, _ = newest_state(run)
+    expected = json.loads((old / "expected.json").read_text(encoding="utf-8"))["sha256_at_the_end"]
+    assert {part: digest(variables_in(after, part)) for part in PARTS} == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RUNS)
+def test_resuming_is_bit_identical_with_one_go_from_the_same_variables(nursery, tmp_path, name):
+    """On every machine: today's run in one go is given the old variables where the old run was interrupted."""
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    shutil.copytree(OLD / name, run)
+    [state] = (OLD / name / "state").glob("*.npz")
+    _, before = newest_state(OLD / name)
+    arguments = (run, whole, state, before["interval"])
+    status, said = nursery.run(*arguments, said=tmp_path / "said", script=str(SCRIPT))
+    assert status == 0, said
+    (one, card), (other, other_card) = newest_state(run), newest_state(whole)
+    assert {name for name in one if not name.startswith("callbacks/")} == {
+        name for name in other if not name.startswith("callbacks/")
+    }
+    for part in PARTS:
+        assert digest(variables_in(one, part)) == digest(variables_in(other, part)), part
+    assert (card["interval"], card["step"], card["images"]) == (
+        other_card["interval"],
+        other_card["step"],
+        other_card["images"],
+    )
+
+
+@pytest.mark.parametrize(("name", "callback"), [("reduced", "CollapseMonitor"), ("tolerant", "ToleranceEarlyStopping")])
+def test_weights_that_a_callback_kept_are_put_back(nursery, tmp_path, name, callback):
+    """A run that was killed after a rule had ended it, with other kept weights than the average's: no step is left."""
+    run = tmp_path / "run"
+    shutil.copytree(OLD / name, run)
+    [file] = (run / "state").glob("*.npz")
+    arrays, content = newest_state(run)
+    kept = sorted(name for name in arrays if name.startswith(f"callbacks/{callback}/"))
+    arrays |= {name: arrays[name] * np.float32(0.5) for name in kept}
+    np.savez(file, **arrays)
+    content |= {"stopped": True, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    content["callbacks"]["CollapseMonitor"]["stopped_by"] = "collapse" if callback == "CollapseMonitor" else None
+    checksum = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    file.with_suffix(".json").write_text(json.dumps({"content": content, "sha256": checksum}))
+    status, said = nursery.run(run, said=tmp_path / "said", script=str(SCRIPT))
+    assert status == 0, said
+    weights = load_generator(run).get_weights()
+    assert len(weights) == len(kept) > 5
+    for weight, name in zip(weights, kept):
+        np.testing.assert_array_equal(weight, arrays[name])
+
+
+LOAD = """
+import json, sys
+from gan import GAN
+import keras, numpy as np
+folder, out = sys.argv[1:]
+registered = keras.saving.get_custom_objects()
+names = json.load(open(f"{folder}/expected.json"))["registered_names"]
+missing = [name for name in names if name not in registered]
+given = np.load(f"{folder}/expected.npz")
+tensor = keras.ops.convert_to_tensor
+batch = tensor(given["images"].astype("float32") / 127.5 - 1.0), tensor(given["labels"])
+latents = [tensor(given["latents"]), batch[1]]
+gan = keras.saving.load_model(f"{folder}/gan.keras")
+spectral = keras.saving.load_model(f"{folder}/spectral.keras")
+parts = ("generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer")
+arrays = {
+    f"{name}/{place:03d}": variable.numpy()
+    for name, part in {**{name: getattr(gan, name) for name in parts}, "spectral": spectral}.items()
+    for place, variable in enumerate(part.variables)
+}
+gives = {
+    "generator_gives": gan.generator(latents, training=False),
+    "generator_ema_gives": gan.generator_ema(latents, training=False),
+    "discriminator_gives": gan.discriminator(batch, training=False),
+    "spectral_gives": spectral(batch, training=False),
+}
+compiled = {
+    "penalties": [{"name": type(penalty).__name__, **penalty.get_config()} for penalty in gan.penalties],
+    "loss": type(gan.adversarial_loss).__name__,
+    "optimizers": [type(part).__name__ for part in (gan.g_optimizer, gan.d_optimizer)],
+    "metrics": [type(metric).__name__ for metric in gan.evaluation_metrics],
+    "augment": [type(part).__name__ for part in gan.augment.parts],
+    "wrong_labels": gan.wrong_labels,
+    "half_life": gan.ema_half_life,
+}
+logs = {name: float(np.asarray(value)) for name, value in gan.train_step(batch).items()}
+np.savez(out, **arrays, **{name: np.asarray(value) for name, value in gives.items()})
+print(json.dumps({"compiled": compiled, "logs": logs, "missing": missing, "class": type(gan) is GAN}))
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    """What a new process that imports nothing of this package but `gan.GAN` gets from the saved models."""
+    out = tmp_path_factory.mktemp("loaded") / "found.npz"
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", LOAD, OLD, out],
+        cwd=out.parent,
+        env={**os.environ, **OFFLINE, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(np.load(out)), json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return json.loads((OLD / "expected.json").read_text(encoding="utf-8"))
+
+
+def test_one_import_registers_every_name_that_a_file_may_hold(loaded, expected):
+    assert loaded[1]["missing"] == []
+    assert len(expected["registered_names"]) == 21
+
+
+def test_saved_models_load_with_the_weights_that_they_had(loaded, expected):
+    arrays, said = loaded
+    assert said["class"]
+    for part, sha256 in expected["sha256"].items():
+        assert digest(variables_in(arrays, part)) == sha256, part
+
+
+@pytest.mark.parametrize("part", ["generator", "generator_ema", "discriminator", "spectral"])
+def test_saved_models_give_what_they_gave(loaded, part):
+    wanted = np.load(OLD / "expected.npz")[f"{part}_gives"]
+    np.testing.assert_allclose(loaded[0][f"{part}_gives"], wanted, atol=1e-5, rtol=1e-4)
+
+
+def test_a_saved_gan_is_compiled_as_it_was(loaded):
+    assert loaded[1]["compiled"] == {
+        "penalties": [{"name": "R1", "gamma": 0.5, "every": 2}, {"name": "R2", "gamma": 0.25, "every": 3}],
+        "loss": "Relativistic",
+        "optimizers": ["Adam", "Adam"],
+        "metrics": ["MeanSquaredError", "ClassifierErrorRate"],
+        "augment": ["Brightness", "Contrast", "Translation", "Cutout"],
+        "wrong_labels": 0.125,
+        "half_life": 100.0,
+    }
+
+
+def test_the_next_step_of_a_saved_gan_is_what_it_was(loaded, expected):
+    """Both penalties are due in it, each augmentation draws, and an eighth of the loss is of wrong labels."""
+    logs = expected["logs_of_the_next_step"]
+    assert loaded[1]["logs"].keys() == logs.keys()
+    np.testing.assert_allclose([loaded[1]["logs"][name] for name in logs], list(logs.values()), rtol=1e-3)

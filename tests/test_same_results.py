@@ -1,0 +1,251 @@
+"""The guard that compares two revisions: what it reads, what it reports, and that it reports a changed constant."""
+
+import hashlib
+import io
+import json
+import re
+import subprocess
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+from helpers import same_results
+from helpers.same_results import ROOT, BadInputError, Tree, checked_out, compare, differing, read_results
+
+
+def write_run(folder, *, seconds=1.5, weight=0.25, loss=0.5, best="0.125", pixel=b"pixels", state=None):
+    """A run folder as `gan train` leaves it, with these results in it."""
+    run = folder / "run"
+    for part in ("state", "samples"):
+        (run / part).mkdir(parents=True)
+    arrays = {
+        "generator/000/kernel": np.array([[1.0, weight], [0.0, np.nan]], np.float32),
+        "g_optimizer/000/i": np.array(3),
+    }
+    np.savez(run / "state" / "000000064.npz", **(arrays if state is None else state))
+    content = {"step": 3, "callbacks": {"RunLog": {"seconds": seconds}, "Rule": {"best": best, "epoch": None}}}
+    (run / "state" / "000000064.json").write_text(json.dumps({"content": {**content, "sha256": str(seconds)}}))
+    (run / "config.json").write_text(json.dumps({"versions": seconds}))
+    (run / "log.csv").write_text(f"interval,seconds,d_loss\n1,{seconds},{loss}\n2,{seconds},nan\n")
+    (run / "samples" / "000000064.png").write_bytes(pixel)
+    packed = io.BytesIO()
+    with h5py.File(packed, "w") as weights:
+        weights["layers/dense/vars/0"] = np.array([weight, 2.0], np.float32)
+    with zipfile.ZipFile(run / "generator.keras", "w") as archive:
+        archive.writestr("model.weights.h5", packed.getvalue())
+    return read_results(folder)
+
+
+def test_all_results_of_a_run_folder_are_read_by_name(tmp_path):
+    found = write_run(tmp_path)
+    assert {name: value.tolist() for name, value in found.items() if "kernel" not in name and "d_loss" not in name} == {
+        "run/generator.keras layers/dense/vars/0": [0.25, 2.0],
+        "run/log.csv interval": [1.0, 2.0],
+        "run/samples/000000064.png": hashlib.sha256(b"pixels").hexdigest(),
+        "run/state/000000064.json content/step": 3.0,
+        "run/state/000000064.json content/callbacks/Rule/best": 0.125,
+        "run/state/000000064.json content/callbacks/Rule/epoch": "None",
+        "run/state/000000064.npz g_optimizer/000/i": 3,
+    }
+    np.testing.assert_array_equal(found["run/log.csv d_loss"], [0.5, np.nan])
+    assert found["run/state/000000064.npz generator/000/kernel"].dtype == np.float32
+
+
+def test_two_runs_that_differ_in_their_seconds_only_are_the_same(tmp_path):
+    one, two = write_run(tmp_path / "1"), write_run(tmp_path / "2", seconds=9.25)
+    assert compare(one, one, two).differences == ()
+    assert str(compare(one, one, two)) == "same"
+    assert same_results.weights_sha256(one) == same_results.weights_sha256(two)
+
+
+KERNEL = "run/state/000000064.npz generator/000/kernel"
+
+
+@pytest.mark.parametrize(
+    ("change", "names", "first"),
+    [
+        (
+            {"loss": 0.5000000000000001},
+            ["run/log.csv d_loss"],
+            "[0]: 0.5 before, 0.5000000000000001 now; 1 of 2 differ",
+        ),
+        ({"best": "0.25"}, ["run/state/000000064.json content/callbacks/Rule/best"], ": 0.125 before, 0.25 now"),
+        ({"best": "none"}, ["run/state/000000064.json content/callbacks/Rule/best"], ": 0.125 before, none now"),
+        ({"pixel": b"pixel5"}, ["run/samples/000000064.png"], " before, "),
+        (
+            {"weight": np.nextafter(np.float32(0.25), np.float32(1.0))},
+            ["run/generator.keras layers/dense/vars/0", KERNEL],
+            "[0]: 0.25 before, 0.25000003 now; 1 of 2 differ, by 2.98e-08 at most",
+        ),
+    ],
+)
+def test_one_bit_is_reported_with_its_name_index_and_values(tmp_path, change, names, first):
+    one, two = write_run(tmp_path / "1"), write_run(tmp_path / "2", **change)
+    found = compare(one, one, two)
+    assert [line.partition(":")[0].split(" [")[0] for line in found.differences] == names
+    assert first in found.differences[0]
+    assert str(found).startswith(f"DIFFERENT: {names[0]}")
+
+
+@pytest.mark.parametrize(
+    ("array", "line"),
+    [
+        (None, "missing now"),
+        (np.array([1.0, 0.25], np.float32), "float32 (2, 2) before, float32 (2,) now"),
+        (np.array([[1.0, 0.25], [0.0, np.nan]]), "float32 (2, 2) before, float64 (2, 2) now"),
+        (np.array([[1.0, 0.25], [-0.0, np.nan]], np.float32), "[1, 0]: 0.0 before, -0.0 now"),
+        (np.array([[1.0, 0.25], [0.0, 1.0]], np.float32), "[1, 1]: nan before, 1.0 now"),
+    ],
+)
+def test_an_array_that_is_missing_or_of_another_kind_is_reported(tmp_path, array, line):
+    one = write_run(tmp_path / "1")
+    state = {"g_optimizer/000/i": np.array(3), **({} if array is None else {"generator/000/kernel": array})}
+    two = write_run(tmp_path / "2", state=state)
+    [found] = compare(one, one, two).differences
+    assert found.startswith(KERNEL)
+    assert line in found
+    [found] = compare(two, two, one).differences
+    assert found.startswith(KERNEL)
+
+
+def test_a_file_that_is_there_only_now_is_reported(tmp_path):
+    one, two = write_run(tmp_path / "1"), write_run(tmp_path / "2")
+    two["run/state/000000096.npz x"] = np.zeros(2)
+    assert compare(one, one, two).differences == ("run/state/000000096.npz x: not there before",)
+
+
+def values(*pairs):
+    return {name: np.array(value, np.float64) for name, value in pairs}
+
+
+def test_what_a_revision_differs_in_from_itself_is_compared_by_its_spread():
+    before = {**values(("w", [1.0, 2.0]), ("v", [10.0]), ("zero", [0.0])), "picture": np.array("ab")}
+    again = {**values(("w", [1.0, 2.001]), ("v", [10.0]), ("zero", [0.0])), "picture": np.array("cd")}
+    near = {**values(("w", [1.0, 1.997]), ("v", [10.015]), ("zero", [0.0])), "picture": np.array("ef")}
+    found = compare(before, again, near)
+    assert found.differences == ()
+    assert "same, within 4 times the spread of REVISION, which differs from itself in 2: w [1]: 2.0 before" in str(
+        found
+    )
+    far = {**near, **values(("w", [1.0, 1.995]), ("zero", [1e-9]))}
+    found = compare(before, again, far)
+    assert [line.partition(":")[0] for line in found.differences] == ["w [1]", "zero [0]"]
+    assert "2.0 before, 1.995 now; 1 of 2 differ, by 0.005 at most, 0.004 allowed" in found.differences[0]
+    assert [
+        line.partition(":")[0] for line in compare(before, again, {**near, "v": np.array([10.03])}).differences
+    ] == ["v [0]"]
+    assert compare(before, again, {**near, "v": np.array([np.nan])}).differences
+
+
+PRINTING = """
+import json, os, signal, sys
+from pathlib import Path
+def main():
+    print(json.dumps(sys.argv))
+    print("said", file=sys.stderr)
+    if sys.argv[1] == "killed":
+        os.kill(os.getpid(), signal.SIGTERM)
+    if sys.argv[1] == "refused":
+        raise SystemExit("no")
+    if sys.argv[1] == "broken":
+        raise ValueError("broken")
+    return int(sys.argv[1])
+"""
+
+
+def test_commands_run_in_forks_with_their_own_folder_and_status(tmp_path):
+    (tmp_path / "gan").mkdir()
+    (tmp_path / "gan" / "__init__.py").write_text("")
+    (tmp_path / "gan" / "__main__.py").write_text(PRINTING)
+    with Tree(tmp_path) as tree:
+        statuses = {name: tree.run((name, "x"), tmp_path / name) for name in ("0", "3", "killed", "refused", "broken")}
+    assert statuses == {"0": 0, "3": 3, "killed": -15, "refused": 1, "broken": 70}
+    assert (tmp_path / "3" / "stdout.txt").read_text() == '["gan", "3", "x"]\n'
+    assert (tmp_path / "3" / "stderr.txt").read_text() == "said\n"
+    assert "ValueError: broken" in (tmp_path / "broken" / "stderr.txt").read_text()
+
+
+def test_every_preset_and_variation_has_a_case_without_a_download():
+    presets = {"one": {"data": {"dataset": "mnist"}}, "two": {"data": {"dataset": "stacked-mnist"}}}
+    found = {case.name: case.arguments for case in same_results.cases(presets, quick=True)}
+    assert found["preset-one"][:4] == ("train", "one", "--dataset", "mnist5k")
+    assert found["preset-two"][:4] == ("train", "two", "--dataset", "stacked-mnist5k")
+    assert found["evaluate"][-2:] == ("--num", "200")
+    assert found["devices-2"][-2:] == ("--devices", "2")
+    assert "--num" not in same_results.cases(presets)[0].arguments
+
+
+def test_bad_input_ends_with_status_2(capsys, tmp_path):
+    assert same_results.main(["no-such-revision"]) == 2
+    assert "Received: 'no-such-revision'" in capsys.readouterr().err
+    assert same_results.main(["HEAD", "--tree", str(tmp_path)]) == 2
+    assert f"Received: {tmp_path}" in capsys.readouterr().err
+
+
+repository = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no git repository")
+
+
+@pytest.fixture
+def head(tmp_path):
+    """A checkout of HEAD."""
+    with checked_out("HEAD", tmp_path / "head") as tree:
+        yield tree
+
+
+@repository
+def test_a_checkout_is_removed_after_an_error_too(tmp_path):
+    def fail():
+        with checked_out("HEAD", tmp_path) as tree:
+            assert (tree / "gan" / "__main__.py").is_file()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+    listed = subprocess.run(["git", "-C", ROOT, "worktree", "list"], capture_output=True, text=True, check=True).stdout
+    assert str(ROOT) in listed
+    assert str(tmp_path) not in listed
+
+
+@repository
+@pytest.mark.slow
+def test_a_revision_has_the_results_of_itself(head):
+    said = []
+    assert (
+        differing("HEAD", only=["sample-png", "preset-mnist-mlp", "augment-translation"], tree=head, say=said.append)
+        == []
+    )
+    assert [line.split()[:2] for line in said] == [
+        ["sample-png", "same"],
+        ["preset-mnist-mlp", "same"],
+        ["augment-translation", "same"],
+    ]
+
+
+@repository
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("formula", "changed", "reported"),
+    [
+        (r"LeakyReLU\(0\.2\)", "LeakyReLU(0.2001)", "run/generator.keras"),
+        (r"tf\.pow\(0\.5, ", "tf.pow(0.5001, ", "run/generator.keras"),
+    ],
+)
+def test_a_changed_constant_is_reported(head, formula, changed, reported):
+    found = 0
+    for file in (head / "gan").rglob("*.py"):
+        text, count = re.subn(formula, changed, file.read_text(encoding="utf-8"))
+        file.write_text(text, encoding="utf-8")
+        found += count
+    assert found
+    said = []
+    assert differing("HEAD", only=["preset-mnist-mlp"], tree=head, say=said.append) == ["preset-mnist-mlp"]
+    assert f"DIFFERENT: {reported}" in said[0]
+
+
+@repository
+@pytest.mark.slow
+def test_an_unknown_case_is_refused(head):
+    with pytest.raises(BadInputError, match=r"preset-mnist-mlp.*Received: \['nonsense'\]"):
+        differing("HEAD", only=["nonsense"], tree=head)
