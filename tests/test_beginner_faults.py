@@ -210,5 +210,13 @@ def test_21_training_ends_when_it_does_not_get_better_and_keeps_the_best(digits)
     assert not differs(values(model.generator_ema), best)
 
 
+def test_22_the_average_of_two_networks_has_a_term_for_each():
+    """[.9, .1] and [.1, .9] with the weights .6 and .4: .6 * .9 alone is .54, which the program's text gives."""
+    means = metrics.WeightedMeans(["first class", "second class"])
+    for weight, probabilities in ((0.6, [0.9, 0.1]), (0.4, [0.1, 0.9])):
+        means.update_state(probabilities, [weight, weight])
+    np.testing.assert_allclose([float(mean) for mean in means.result().values()], [0.58, 0.42], rtol=1e-6)
+
+
 def test_the_presets_hold_the_beginners_network_put_right():
     assert (PRESETS["mnist-mlp"].model.arch, PRESETS["mnist-mlp"].model.latent_dim) == ("mlp", 100)
