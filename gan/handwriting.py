@@ -10,7 +10,7 @@ from gan import images
 from gan.errors import InputError
 
 BOX = 20
-"""MNIST's digits fill a box of 20 pixels, and stand with their centre of mass in the middle of 28."""
+"""MNIST's digits fill a box of 20 pixels. Their center of mass is at pixel (14, 14) of 0 to 27, within rounding."""
 
 
 def read_digit(path: str | Path, *, invert: bool | None = None, side: int = 28) -> np.ndarray:
@@ -69,12 +69,12 @@ def _without_specks(ink: np.ndarray) -> np.ndarray:
 
 
 def _centred(digit: np.ndarray, side: int) -> np.ndarray:
-    """Puts a small picture 0..255 into an empty square of `side`, its centre of mass in the middle where it fits."""
+    """Puts a small picture 0..255 into an empty square of `side`, its center of mass at pixel side / 2 of each axis."""
     canvas = np.zeros((side, side), np.float32)
     weight = digit.sum()
     start = []
     for axis, length in enumerate(digit.shape):
         middle = float(np.arange(length) @ digit.sum(axis=1 - axis) / weight)
-        start.append(int(np.clip(round((side - 1) / 2 - middle), 0, side - length)))
+        start.append(int(np.clip(round(side / 2 - middle), 0, side - length)))
     canvas[start[0] : start[0] + digit.shape[0], start[1] : start[1] + digit.shape[1]] = digit
     return canvas

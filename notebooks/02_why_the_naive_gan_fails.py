@@ -3,7 +3,7 @@
 #
 # There is a program for GANs that many beginners copy, in one form or another. It is short and looks right. It cannot
 # run; once it runs, it learns to draw white squares; and what the text around it says about quality is wrong. This
-# notebook finds 21 faults in it. Each is shown failing in a cell, explained, put right, and measured.
+# notebook finds 22 faults in it. Each is shown failing in a cell, explained, put right, and measured.
 #
 # **Needs:** a laptop. No GPU, no network. You should have seen Keras before; `01_quickstart` shows the right way first.
 # **Takes:** about 5 minutes on two cores.
@@ -695,7 +695,7 @@ for name, pictures in made.items():
 # **Put right:** `read_digit` finds out which is ink and which is paper, cuts the digit out, brings it to the size and
 # place that the digits of MNIST have, and to the range that the model was trained with.
 #
-# ## G. Judging: faults 14, 19, 20
+# ## G. Judging: faults 14, 19, 20, 22
 #
 # ### Fault 14: "MSE and SSIM are both high, so the quality is good"
 #
@@ -786,6 +786,25 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
+# ### Fault 22: a weighted average worked out wrongly
+#
+# Two networks give an image the probabilities [0.9, 0.1] and [0.1, 0.9]. The text says that their average with the
+# weights 0.6 and 0.4 is [0.54, 0.46].
+
+# %%
+probabilities, weight_of = np.array([[0.9, 0.1], [0.1, 0.9]]), np.array([0.6, 0.4])
+terms = weight_of[:, None] * probabilities
+for number in range(2):
+    first, second = terms[:, number]
+    print(f"class {number}: {first:.2f} + {second:.2f} = {first + second:.2f}")
+print("numpy.average:", np.average(probabilities, axis=0, weights=weight_of).round(2))
+
+# %% [markdown]
+# 0.54 is the term of the first network alone: 0.6 times 0.9. The second network adds 0.4 times 0.1. The text's second
+# number, 0.46, is what its first lacks to 1; so nothing looks wrong.
+#
+# **Put right:** [0.58, 0.42]. An average is the sum of the terms of all networks, and two lines of NumPy check it.
+#
 # ## All of it put right
 #
 # | fault | what holds now |
@@ -797,6 +816,7 @@ plt.show()
 # | 13, 18 | three parts without a common picture; no flips, no large rotations |
 # | 15, 16, 17 | what is loaded was saved; one place for the range; files are brought to what the model knows |
 # | 14, 19, 20 | sets are compared, not pairs; losses are checked by hand; errors are counted, not followed |
+# | 22 | a weighted average has a term for every network |
 #
 # And this is what the corrected program looks like, the one whose convolutional D was measured under fault 4:
 #

@@ -4,7 +4,7 @@ The numbers are those of the notebook 02_why_the_naive_gan_fails, which shows ea
 """
 
 import ast
-import inspect
+import itertools
 from pathlib import Path
 
 import keras
@@ -104,8 +104,10 @@ def test_10_the_discriminator_gives_logits():
     assert logits.min() < 0 or logits.max() > 1  # a sigmoid would stay within 0..1
 
 
-def test_11_the_train_step_is_compiled_into_a_graph_and_never_calls_predict(digits):
+def test_11_the_train_step_is_compiled_into_a_graph_and_never_calls_predict(digits, monkeypatch):
     graphs = []
+    for name in ("predict", "predict_on_batch", "train_on_batch"):
+        monkeypatch.setattr(keras.Model, name, lambda *_, **__: pytest.fail("a call from Python in the loop"))
 
     class Watched(GAN):
         def train_step(self, data):
@@ -117,7 +119,6 @@ def test_11_the_train_step_is_compiled_into_a_graph_and_never_calls_predict(digi
     model.fit(digits.train.batches(16, steps=6), verbose=0, shuffle=False)
     assert set(graphs) == {True}
     assert len(graphs) <= 2  # traced, not run, in Python
-    assert "predict" not in inspect.getsource(GAN)
 
 
 def test_12_an_epoch_is_a_pass_over_the_data():
@@ -160,21 +161,25 @@ def test_16_samples_are_shown_with_the_scaling_undone(tmp_path):
 
 
 def test_17_a_colour_file_becomes_what_the_classifier_was_trained_with(tmp_path, digits):
-    digit = digits.test.images[0, :, :, 0]
-    Image.fromarray(255 - digit).resize((112, 112)).convert("RGB").save(tmp_path / "dark-on-white.png")
-    read = read_digit(tmp_path / "dark-on-white.png")
-    assert read.shape == (28, 28, 1)
-    assert (read.min(), read.max()) == (-1.0, 1.0)
-    assert np.corrcoef(read.ravel(), digit.ravel())[0, 1] > 0.8  # scaled and centred on the way
+    alike = []
+    for digit in digits.test.images[::10, :, :, 0]:  # 50 digits, 5 of each class
+        Image.fromarray(255 - digit).resize((112, 112)).convert("RGB").save(tmp_path / "dark-on-white.png")
+        read = read_digit(tmp_path / "dark-on-white.png")
+        assert read.shape == (28, 28, 1)
+        assert (read.min(), read.max()) == pytest.approx((-1.0, 1.0))
+        alike.append(np.corrcoef(read.ravel(), digit.ravel())[0, 1])
+    assert np.mean(alike) > 0.9
 
 
 def test_18_distorted_digits_are_neither_mirrored_nor_on_their_head(digits):
     unlike_themselves = np.isin(digits.test.labels, (2, 4, 5, 6, 7, 9))  # when turned or mirrored
     original = as_input(digits.test.images[unlike_themselves])
     distorted = Distortion()(original, (0, 0)).numpy()
+    shifts = list(itertools.product(range(-2, 3), repeat=2))  # by which pixels differ, and the way up does not
+    moved_back = [np.roll(distorted, shift, axis=(1, 2)) for shift in shifts]
     others = [original, original[:, :, ::-1], original[:, ::-1], original[:, ::-1, ::-1]]
-    apart = [np.mean((distorted - other) ** 2, axis=(1, 2, 3)) for other in others]
-    assert np.mean(np.argmin(apart, axis=0) == 0) > 0.8
+    apart = [np.min([np.mean((m - other) ** 2, axis=(1, 2, 3)) for m in moved_back], axis=0) for other in others]
+    assert np.mean(np.argmin(apart, axis=0) == 0) > 0.9
 
 
 def test_19_cross_entropy_of_a_real_given_one_fifth_is_1_609():
@@ -208,6 +213,14 @@ def test_21_training_ends_when_it_does_not_get_better_and_keeps_the_best(digits)
     assert differs(values(model.generator_ema), best)
     stop.on_train_end()
     assert not differs(values(model.generator_ema), best)
+
+
+def test_22_the_average_of_two_networks_has_a_term_for_each():
+    """[.9, .1] and [.1, .9] with the weights .6 and .4: .6 * .9 alone is .54, which the program's text gives."""
+    means = metrics.WeightedMeans(["first class", "second class"])
+    for weight, probabilities in ((0.6, [0.9, 0.1]), (0.4, [0.1, 0.9])):
+        means.update_state(probabilities, [weight, weight])
+    np.testing.assert_allclose([float(mean) for mean in means.result().values()], [0.58, 0.42], rtol=1e-6)
 
 
 def test_the_presets_hold_the_beginners_network_put_right():

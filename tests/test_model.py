@@ -338,8 +338,21 @@ def test_bad_input(batch):
         small_gan(run_eagerly=True).train_step(batch[0])
 
 
-def test_xla_is_off_on_a_cpu_unless_asked_for():
-    assert small_gan().jit_compile is bool(tf.config.list_physical_devices("GPU"))
+@pytest.mark.parametrize(("asked", "expected"), [("auto", False), (False, False), (True, True)])
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_xla_is_off_unless_asked_for_on_a_gpu_too(monkeypatch, gpus, asked, expected):
+    listed = tf.config.list_physical_devices
+    fakes = [tf.config.PhysicalDevice(f"/physical_device:GPU:{number}", "GPU") for number in range(gpus)]
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: fakes if kind == "GPU" else listed(kind))
+    gan = small_gan(jit_compile=asked)
+    assert gan.jit_compile is expected
+    assert gan.get_compile_config()["jit_compile"] == asked
+
+
+def test_xla_that_was_asked_for_is_there_again_after_loading(tmp_path):
+    small_gan(jit_compile=True).save(tmp_path / "gan.keras")
+    loaded = keras.saving.load_model(tmp_path / "gan.keras")
+    assert (loaded.jit_compile, loaded.get_compile_config()["jit_compile"]) == (True, True)
 
 
 @pytest.mark.slow  # runs of one seed are compared in test_training, too

@@ -13,7 +13,7 @@ class FiniteLosses(keras.callbacks.Callback):
     """Raises `TrainingError` when `d_loss` or `g_loss` is NaN or infinite, after an execution or an epoch.
 
     Stands first, so that nothing is saved then. Inside the graph, `GAN` checks each loss before it moves a weight; XLA
-    (on by default on a GPU) leaves that check out, and the weights are lost up to the last state: one interval.
+    (`compile(jit_compile=True)`) leaves that check out, and the weights are lost up to the last state: one interval.
     """
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
