@@ -24,7 +24,7 @@ def follow(fleet: Fleet, own: TrainConfig | None, dataset: Dataset | None) -> di
     Raises `InputError` when options or images differ from the chief's; `TrainingError` as `training.train`.
     """
     strategy = fleet.strategy
-    config = sharing.options_from_chief(strategy, own or TrainConfig(), own)
+    config = sharing.options_from_chief(strategy, own)
     dataset = dataset or preparing.load(config.data)
     sharing.same_data(strategy, dataset)
     saved = sharing.state_from_chief(strategy, None)

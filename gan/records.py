@@ -91,8 +91,12 @@ def is_finished(record: dict[str, Any]) -> bool:
 
 
 def check_options(record: dict[str, Any], asked: TrainConfig) -> None:
-    """Raises `InputError` when an option is another than the run began with, unless it is `CHANGEABLE`."""
-    before, now = _flat(config_from_dict(record["config"]).as_dict()), _flat(asked.as_dict())
+    """Raises `InputError` when an option is another than the run began with, unless it is `CHANGEABLE`.
+
+    The precision `auto` is the one that the run began with, whatever it means on this machine.
+    """
+    recorded = config_from_dict(record["config"])
+    before, now = _flat(recorded.as_dict()), _flat(asked.with_auto(recorded.precision).as_dict())
     changed = [name for name in now if now[name] != before[name] and name not in CHANGEABLE]
     if changed:
         raise InputError(

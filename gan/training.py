@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import keras
 from rich.console import Console
@@ -19,12 +19,11 @@ from gan import (
     records,
     replicas,
     runs,
-    runtime,
     sharing,
     state,
 )
 from gan.callbacks.scalar import scalar
-from gan.config import Precision, TrainConfig, config_from_dict
+from gan.config import TrainConfig, config_from_dict
 from gan.data import Dataset
 from gan.devices import Fleet
 from gan.endings import Say, broken_off, check_restart, going_on, way_on
@@ -62,13 +61,13 @@ def train(
     it, a folder that holds no generator yet is removed; otherwise, and when the process is killed, `resume` goes on
     with it.
     """
-    config = _settled(config or TrainConfig())
+    config = config or TrainConfig()
     say = Say(console)
     fleet = _fleet(config, say, lambda: checkpoints.check_output(output))
     with devices.together(fleet):
         if not fleet.is_chief:
             return runs.told(following.follow(fleet, config, dataset))
-        sharing.options_from_chief(fleet.strategy, config, config)
+        config = sharing.options_from_chief(fleet.strategy, config)
         prepared = _prepared(config, dataset, None, fleet, say)
         record = records.make(
             config,
@@ -113,12 +112,12 @@ def resume(
     folder, say = Path(run), Say(console)
     here = cluster.from_environment()
     if here is not None and not here.is_chief:
-        fleet = _fleet(_settled(config or TrainConfig()), say, lambda: None)
+        fleet = _fleet(config or TrainConfig(), say, lambda: None)
         with devices.together(fleet):
             return runs.told(following.follow(fleet, None, dataset))
     record = records.load(folder)
     recorded = config_from_dict(record["config"])
-    config = _settled(config or recorded)
+    config = (config or recorded).with_auto(recorded.precision)
     records.check_options(record, config)
     if records.is_finished(record):
         say(f"{folder} is finished: there is nothing to go on with")
@@ -132,15 +131,10 @@ def resume(
         with devices.together(fleet):
             data = replace(config.data, dataset=record["dataset"]["name"], dataset_fallback="none")
             asked = replace(config, data=data, init_from=None if saved else config.init_from)
-            sharing.options_from_chief(fleet.strategy, asked, asked)
+            asked = sharing.options_from_chief(fleet.strategy, asked)
             prepared = _prepared(asked, dataset, saved, fleet, say, record)
             record = records.resumed(record, config, fleet.line, saved.step if saved else 0)
             return _run(folder, record, prepared, saved, say, listeners, fresh=False)
-
-
-def _settled(config: TrainConfig) -> TrainConfig:
-    """The options with what `auto` means on this machine, so that the run goes on with just that elsewhere."""
-    return replace(config, precision=cast(Precision, runtime.resolved_precision(config.precision)))
 
 
 def _fleet(config: TrainConfig, say: Say, check: Callable[[], None]) -> Fleet:
