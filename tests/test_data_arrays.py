@@ -192,6 +192,14 @@ def of_sizes(*sizes):
     return tf.data.Dataset.from_generator(generate, output_signature=tf.TensorSpec((None, None, 1), tf.uint8))
 
 
+def failing():
+    def image(number):
+        with tf.control_dependencies([tf.debugging.assert_less(number, tf.constant(10, tf.int64), "the tenth")]):
+            return tf.zeros((4, 4, 1), tf.uint8)
+
+    return tf.data.Dataset.range(20).map(image)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -200,7 +208,8 @@ def of_sizes(*sizes):
         (lambda: tf.data.Dataset.range(20), "Bad elements"),
         (lambda: tf.data.Dataset.from_tensor_slices(noise(shape=(6, 5))).batch(8), "Bad elements"),
         (lambda: tf.data.Dataset.from_tensor_slices(noise() / np.float32(255)), "float32 from 0 to 1"),
-        (lambda: of_sizes(4, 5), "The tf.data.Dataset failed.*images of one size"),
+        (lambda: of_sizes(4, 5), "Images of different sizes"),
+        (lambda: failing(), "The tf.data.Dataset failed.*the tenth"),
         (lambda: of_sizes(4, 5).batch(1), "Images of different sizes"),
         (lambda: of_sizes(), "Bad shape"),
     ],

@@ -101,7 +101,10 @@ class Dataset:
             memory_limit: bytes that the images may take of the memory before they are kept in a file; None: a quarter
                 of it.
 
-        Raises `InputError` as `from_arrays` does, and for an endless data set.
+        Images are read in chunks of about `storage.CHUNK_BYTES`, or one by one where their size is not known before;
+        batches stay as they are.
+
+        Raises `InputError` as `from_arrays` does, and for an endless data set or one that fails.
         """
         spec = data.element_spec
         pair = spec if isinstance(spec, tuple) and len(spec) == 2 else (spec, None)
@@ -114,10 +117,12 @@ class Dataset:
         if data.cardinality() == tf.data.INFINITE_CARDINALITY:
             raise InputError("An endless tf.data.Dataset", expected="one that ends", received="one that repeats")
         labels: list[Any] = []
+        known_size = picture.shape.is_fully_defined()
+        at_once = storage.rows_per_chunk(picture.shape, picture.dtype.size) if known_size else 1
 
         def chunks() -> Iterator[np.ndarray]:
             first: tuple[int, ...] | None = None
-            for element in (data if batched else data.batch(storage.rows_per_chunk((64, 64, 3)))).as_numpy_iterator():
+            for element in (data if batched else data.batch(at_once)).as_numpy_iterator():
                 pixels, known = element if pair[1] is not None else (element, None)
                 pixels = pixels[..., None] if pixels.ndim == 3 else pixels
                 first = first or pixels.shape[1:]
@@ -132,7 +137,7 @@ class Dataset:
             images = storage.store(chunks(), memory_limit)
         except tf.errors.OpError as error:
             message = str(error).splitlines()[0]
-            raise InputError("The tf.data.Dataset failed", expected="images of one size", received=message) from error
+            raise InputError("The tf.data.Dataset failed", expected="one that can be read", received=message) from error
         return cls.from_arrays(images, np.concatenate(labels) if labels else None, name=name)
 
 
