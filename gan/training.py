@@ -26,7 +26,7 @@ from gan.callbacks.scalar import scalar
 from gan.config import TrainConfig, config_from_dict
 from gan.data import Dataset
 from gan.devices import Fleet
-from gan.endings import Say, broken_off, check_restart, going_on, way_on
+from gan.endings import Say, broken_off, check_restart, going_on, loss_errors, memory_errors, way_on
 from gan.preparing import Prepared
 from gan.runs import Run
 from gan.state import State
@@ -57,14 +57,14 @@ def train(
 
     Ctrl-C and SIGTERM end the run early and save what there is. Raises `InputError` when an option does not fit the
     data or the devices, the data cannot be had, a worker cannot be reached, or the folder cannot be used, and nothing
-    is written then; `TrainingError` when a loss becomes NaN or infinite, or another worker ends. When an exception ends
-    it, a folder that holds no generator yet is removed; otherwise, and when the process is killed, `resume` goes on
-    with it.
+    is written then; `TrainingError` when a loss becomes NaN or infinite, memory does not suffice, or another worker
+    ends. When an exception ends it, a folder that holds no generator yet is removed; otherwise, and when the process is
+    killed, `resume` goes on with it.
     """
     config = config or TrainConfig()
     say = Say(console)
     fleet = _fleet(config, say, lambda: checkpoints.check_output(output))
-    with devices.together(fleet):
+    with devices.together(fleet), memory_errors():
         if not fleet.is_chief:
             return runs.told(following.follow(fleet, config, dataset))
         config = sharing.options_from_chief(fleet.strategy, config)
@@ -113,7 +113,7 @@ def resume(
     here = cluster.from_environment()
     if here is not None and not here.is_chief:
         fleet = _fleet(config or TrainConfig(), say, lambda: None)
-        with devices.together(fleet):
+        with devices.together(fleet), memory_errors():
             return runs.told(following.follow(fleet, None, dataset))
     record = records.load(folder)
     recorded = config_from_dict(record["config"])
@@ -128,7 +128,7 @@ def resume(
         fleet = _fleet(config, say, lambda: None)
         for line in (*records.changed_versions(record), *damaged):
             warnings.warn(line, stacklevel=2)
-        with devices.together(fleet):
+        with devices.together(fleet), memory_errors():
             data = replace(config.data, dataset=record["dataset"]["name"], dataset_fallback="none")
             asked = replace(config, data=data, init_from=None if saved else config.init_from)
             asked = sharing.options_from_chief(fleet.strategy, asked)
@@ -206,7 +206,7 @@ def _run(
     first_step = prepared.restored(keeper, saved)
     if not fresh:
         say(going_on(folder, saved, schedule))
-    with broken_off(folder, gan, keeper, say, remove=fresh):
+    with loss_errors(gan, folder), broken_off(folder, gan, keeper, say, remove=fresh):
         checkpoints.write_json(folder / checkpoints.CONFIG, record)
         samples.mkdir(exist_ok=True)
         checkpoints.remove_partial(folder)
