@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from gan import records, replicas, runtime
+from gan import replicas, runtime
 from gan.callbacks.training_state import variables_of
 from gan.config import Precision, TrainConfig, config_from_dict
 from gan.data import Dataset
@@ -52,13 +52,12 @@ def same_data(strategy: tf.distribute.Strategy, dataset: Dataset) -> None:
     """Raises `InputError` where the training images are others than the chief's. Each worker must call this."""
     if not replicas.has_several_workers(strategy):
         return
-    fingerprint = records.fingerprint(dataset)
-    expected = replicas.from_chief(strategy, fingerprint)
-    if expected != fingerprint:
+    expected = replicas.from_chief(strategy, dataset.fingerprint)
+    if expected != dataset.fingerprint:
         raise InputError(
             "The workers have different training images",
             expected=f"the chief's, with SHA-256 {expected}",
-            received=f"{dataset.title} with {fingerprint}",
+            received=f"{dataset.title} with {dataset.fingerprint}",
         )
 
 

@@ -71,7 +71,7 @@ def train(
         prepared = _prepared(config, dataset, None, fleet, say)
         record = records.make(
             config,
-            prepared.dataset,
+            prepared.dataset.describe(),
             device=fleet.line,
             total_steps=prepared.schedule.total_steps,
             preset=name,
@@ -158,7 +158,7 @@ def _prepared(
     """The run, ready for its first step; the other workers hear on the way what they need for theirs."""
     dataset = dataset or preparing.load(config.data)
     if record is not None:
-        records.check_dataset(record, dataset)
+        records.check_dataset(record, dataset.describe())
     sharing.same_data(fleet.strategy, dataset)
     sharing.state_from_chief(fleet.strategy, saved)
     prepared = preparing.compiled(config, dataset, fleet, say)

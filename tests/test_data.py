@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from gan import records
 from gan.data import Dataset, catalogue, load_dataset, storage
 from gan.data.request import Request
 from gan.data.split import Split, hold_out, order_by_content
@@ -209,7 +208,7 @@ def test_stacked_digits_are_three_of_a_split_and_say_which(digits):
     assert len(np.unique(stacked.train.labels)) == 1_000
     assert np.bincount(stacked.train.labels).std() < 1.3 * np.sqrt(10.24)  # drawn evenly: a Poisson's spread
     again = load_dataset("stacked-mnist5k", memory_limit=0)  # by the name that a record has
-    assert records.fingerprint(stacked) == records.fingerprint(again)
+    assert stacked.fingerprint == again.fingerprint
     few = Dataset("mnist5k", 10, digits.validation, digits.validation, digits.test)
     assert load_stacked(Request("stacked-mnist5k", image_size=(32, 36)), few).image_shape == (32, 36, 3)
 

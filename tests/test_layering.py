@@ -71,7 +71,7 @@ def test_a_module_imports_only_from_lower_rows(path):
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_only_public_keras_and_small_files(path):
     assert not any(name.startswith(("keras.src", "tensorflow.python")) for name in imports(path))
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
 
 
 def test_what_checks_options_knows_no_tensorflow():
