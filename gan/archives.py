@@ -1,7 +1,10 @@
 """What a `.keras` or `.npz` file from a stranger may be: a whole zip archive of expected names and a sensible size."""
 
+import hashlib
 import zipfile
 import zlib
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from gan.errors import InputError
@@ -12,12 +15,41 @@ MOST_EXPANSION, SPARE_BYTES = 10, 2**24
 _MODEL = {"config.json", "metadata.json", "model.weights.h5"}
 
 
-def check_model(path: Path) -> None:
-    """Raises `InputError` unless a file is a whole archive of exactly the three members of a Keras model.
+@dataclass(frozen=True)
+class ModelFile:
+    """A Keras model's file that `check_model` has checked.
 
-    So a member that would be unpacked elsewhere (`../x`), one that stands there twice, or files for a layer to read
-    are refused, and so is an archive that unpacks to far more than its size, before anything is unpacked.
+    Functions that take a checkpoint take this, too. They check it again only where the file has changed since.
     """
+
+    path: Path
+    stamp: tuple[int, int, int]
+    """Which file was checked: its inode, its bytes, and when it was last changed, in nanoseconds."""
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the file is still the one that was checked; a training run, for one, replaces its generator."""
+        return self.path.is_file() and _stamp(self.path) == self.stamp
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of the file, computed once."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def check_model(path: Path) -> ModelFile:
+    """Checks that a file is a whole archive of exactly the three members of a Keras model, and returns it as checked.
+
+    Raises `InputError` where it is not. So a member that would be unpacked elsewhere (`../x`), one that stands there
+    twice, or files for a layer to read are refused, and so is an archive that unpacks to far more than its size, before
+    anything is unpacked.
+    """
+    stamp = _stamp(path)
     try:
         with zipfile.ZipFile(path) as archive:
             names = sorted(archive.namelist())
@@ -36,6 +68,7 @@ def check_model(path: Path) -> None:
         raise InputError(
             "This file holds more than a Keras model", expected=f"{expected} only", received=f"{path} with {other!r}"
         )
+    return ModelFile(path, stamp)
 
 
 def check_expansion(name: str, packed: int, archive: zipfile.ZipFile) -> None:

@@ -8,9 +8,10 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gan import archives
+from gan.archives import ModelFile
 from gan.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,11 +37,22 @@ def list_checkpoints() -> list[str]:
     return sorted(folder.parent.name for folder in folders if not re.match(r"\d", folder.parent.name))
 
 
-def find_generator(checkpoint: str | Path) -> Path:
-    """The generator file of a run folder, a `.keras` file or a shipped name, checked to be a whole archive.
+class FoundClassifier(NamedTuple):
+    """A classifier's file, and its card, the config.json beside it, which has the file's SHA-256."""
 
-    Raises `InputError` when there is none.
+    file: ModelFile
+    card: dict[str, Any]
+
+
+def find_generator(checkpoint: str | Path | ModelFile) -> ModelFile:
+    """Finds the generator of a run folder, a `.keras` file or a shipped name, and checks that it is a whole archive.
+
+    Raises `InputError` when there is none. A file that was found before is checked again only where it has changed.
     """
+    if isinstance(checkpoint, ModelFile):
+        if checkpoint.is_unchanged:
+            return checkpoint
+        checkpoint = checkpoint.path
     path = Path(checkpoint)
     if path.is_dir():
         path = path / GENERATOR
@@ -52,22 +64,22 @@ def find_generator(checkpoint: str | Path) -> Path:
             expected=f"a run folder with a {GENERATOR}, a .keras file, or a shipped name of {list_checkpoints()}",
             received=str(checkpoint),
         )
-    archives.check_model(path)
-    return path
+    return archives.check_model(path)
 
 
-def load_generator(checkpoint: str | Path) -> "keras.Model":
+def load_generator(checkpoint: str | Path | ModelFile) -> "keras.Model":
     """Loads a generator: latents float32 [B, L](, labels int32 [B]) -> images float32 [B, H, W, C] in [-1, 1].
 
     Args:
-        checkpoint: a run folder, a `.keras` file, or the name of a shipped one (see `list_checkpoints`).
+        checkpoint: a run folder, a `.keras` file, or the name of a shipped one (see `list_checkpoints`); or what
+            `find_generator` found.
 
     Loads in Keras' safe mode. Raises `InputError` for a path that does not exist, or a file that is no generator.
     """
-    path = find_generator(checkpoint)
-    model = load_model(path, expected="a generator")
+    file = find_generator(checkpoint)
+    model = load_model(file, expected="a generator")
     if not _is_generator(model):
-        raise _no_generator(path)
+        raise _no_generator(file.path)
     return model
 
 
@@ -76,11 +88,16 @@ def _no_generator(path: Path) -> InputError:
     return InputError("This model is no generator", expected=expected, received=str(path))
 
 
-def find_classifier(checkpoint: str | Path) -> tuple[Path, dict[str, Any]]:
-    """(file, card) of a classifier's folder or shipped name, its SHA-256 checked. The card is its config.json.
+def find_classifier(checkpoint: str | Path | FoundClassifier) -> FoundClassifier:
+    """Finds a classifier by its folder or shipped name, and checks its file against the SHA-256 of its card.
 
-    Raises `InputError` when there is none, or the file is not the one that the card describes.
+    Raises `InputError` when there is none, or the file is not the one that the card describes, or no whole archive. A
+    file that was found before is checked again only where it has changed.
     """
+    if isinstance(checkpoint, FoundClassifier):
+        if checkpoint.file.is_unchanged:
+            return checkpoint
+        checkpoint = checkpoint.file.path.parent
     folder = Path(checkpoint)
     if not folder.is_dir():
         folder = shipped_folder() / folder
@@ -95,13 +112,14 @@ def find_classifier(checkpoint: str | Path) -> tuple[Path, dict[str, Any]]:
     if not _is_card(card):
         expected = "dataset with image_shape, data_sets and sha256"
         raise InputError("This is no card of a classifier", expected=expected, received=str(card_path))
-    if sha256(path) != card.get("sha256"):
+    received = sha256(path)
+    if received != card["sha256"]:
         raise InputError(
             "This classifier is not the one of its card",
-            expected=f"SHA-256 {card.get('sha256')}",
-            received=f"{path}: {sha256(path)}",
+            expected=f"SHA-256 {card['sha256']}",
+            received=f"{path}: {received}",
         )
-    return path, card
+    return FoundClassifier(archives.check_model(path), card)
 
 
 def _is_card(card: Any) -> bool:
@@ -117,14 +135,13 @@ def is_image_shape(shape: Any) -> bool:
     return isinstance(shape, list) and len(shape) == 3 and all(isinstance(side, int) and side > 0 for side in shape)
 
 
-def load_model(path: Path, *, expected: str) -> "keras.Model":
+def load_model(file: ModelFile, *, expected: str) -> "keras.Model":
     """Loads a `.keras` file in safe mode, uncompiled. Raises `InputError` when it does not load as what is expected."""
     import keras
     import tensorflow as tf
 
-    archives.check_model(path)
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        return keras.saving.load_model(file.path, compile=False, safe_mode=True)
     except (
         ValueError,
         TypeError,
@@ -136,7 +153,7 @@ def load_model(path: Path, *, expected: str) -> "keras.Model":
         RecursionError,
     ) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise InputError("This model does not load", expected=expected, received=f"{path}: {reason}") from error
+        raise InputError("This model does not load", expected=expected, received=f"{file.path}: {reason}") from error
 
 
 def _is_generator(model: Any) -> bool:
@@ -149,31 +166,31 @@ def _is_generator(model: Any) -> bool:
     )
 
 
-def describe(checkpoint: str | Path) -> dict[str, Any]:
+def describe(checkpoint: str | Path | ModelFile) -> dict[str, Any]:
     """What a generator file says of itself, read without Keras: file, bytes, sha256, latent_dim, num_classes.
 
     latent_dim is None for a network that does not call its input `latents`; num_classes is 0 for one without classes.
     Raises `InputError` as `find_generator` does.
     """
-    path = find_generator(checkpoint)
+    file = find_generator(checkpoint)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file.path) as archive:
             described = json.loads(archive.read("config.json"))["config"]["layers"]
         layers = {layer["config"]["name"]: layer["config"] for layer in described}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise _no_generator(path) from error
+        raise _no_generator(file.path) from error
     return {
-        "file": str(path),
-        "bytes": path.stat().st_size,
-        "sha256": sha256(path),
+        "file": str(file.path),
+        "bytes": file.path.stat().st_size,
+        "sha256": file.sha256,
         "latent_dim": layers.get("latents", {}).get("batch_shape", [None])[-1],
         "num_classes": layers.get("label_embedding", {}).get("input_dim", 0),
     }
 
 
-def load_config(checkpoint: str | Path) -> dict[str, Any] | None:
+def load_config(checkpoint: str | Path | ModelFile) -> dict[str, Any] | None:
     """What the run recorded of itself; None where there is no record of a run. Raises `InputError` for one damaged."""
-    path = find_generator(checkpoint).parent / CONFIG
+    path = find_generator(checkpoint).path.parent / CONFIG
     if not path.is_file():
         return None
     record = read_json(path)

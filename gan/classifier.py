@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import layers
 
 from gan import checkpoints, images
+from gan.checkpoints import FoundClassifier
 from gan.checks import check_positive, check_seed, check_whole
 from gan.data import Split
 from gan.errors import InputError
@@ -189,13 +190,15 @@ def top_probability(logits: np.ndarray) -> np.ndarray:
     return 1.0 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
 
 
-def load_classifier(checkpoint: str | Path) -> tuple[keras.Model, dict[str, Any]]:
+def load_classifier(checkpoint: str | Path | FoundClassifier) -> tuple[keras.Model, dict[str, Any]]:
     """Loads (classifier, its card) by folder or shipped name, once its file has the SHA-256 of the card.
+
+    Takes what `checkpoints.find_classifier` found, too.
 
     Raises `InputError` when there is none, or the file is not the one that the card describes, or no classifier.
     """
-    path, card = checkpoints.find_classifier(checkpoint)
-    model = checkpoints.load_model(path, expected="a classifier")
+    file, card = checkpoints.find_classifier(checkpoint)
+    model = checkpoints.load_model(file, expected="a classifier")
     shapes = [tuple(tensor.shape[1:]) for tensor in (*model.inputs, *model.outputs)]
     features = [layer for layer in model.layers if layer.name == FEATURES]
     if not (
@@ -204,6 +207,6 @@ def load_classifier(checkpoint: str | Path) -> tuple[keras.Model, dict[str, Any]
         raise InputError(
             "This model is no classifier",
             expected=f"images {card['dataset']['image_shape']} in, logits out, and a layer called {FEATURES}",
-            received=str(path),
+            received=str(file.path),
         )
     return model, card

@@ -32,7 +32,7 @@ def broken_off(folder: Path, gan: GAN, keeper: callbacks.TrainingState, say: Say
     """Says what is left of a run that does not end by itself; one without a generator yet is removed if `remove`."""
     try:
         yield
-    except BaseException as error:
+    except BaseException:
         left = ""
         if (folder / checkpoints.GENERATOR).exists():
             left = f"the generator of the last interval is in {folder}; "
@@ -41,26 +41,36 @@ def broken_off(folder: Path, gan: GAN, keeper: callbacks.TrainingState, say: Say
         else:
             shutil.rmtree(folder, ignore_errors=True)
             left = f"nothing was saved yet: {folder} is removed"
-        step = int(scalar(gan.g_optimizer.iterations))
-        say(f"Broken off at step {step}; {left}")
-        advice = f" (gan train --init-from {folder} --learning-rate ...)" if folder.exists() else ""
-        plain = training_error(error, step, advice)
-        if plain is not None:
-            raise plain from error
+        say(f"Broken off at step {int(scalar(gan.g_optimizer.iterations))}; {left}")
         raise
 
 
-def training_error(error: BaseException, step: int, advice: str = "") -> TrainingError | None:
-    """What is said of a loss that was no number in the step after `step`, and of memory that did not suffice.
+@contextmanager
+def loss_errors(gan: GAN, run: Path | None = None) -> Iterator[None]:
+    """Turns TensorFlow's error about a loss that is NaN or infinite into a `TrainingError`, which names the step.
 
-    None: this error is another one.
+    run: a folder whose generator another run may start from, where it is still there; None: none.
     """
-    if isinstance(error, tf.errors.ResourceExhaustedError):
-        return TrainingError("Out of memory. A smaller --batch-size, width or --image-size needs less.")
-    found = re.search(r"(d_loss|g_loss) : Tensor had (NaN|Inf)", str(error))
-    if not isinstance(error, tf.errors.InvalidArgumentError) or found is None:
-        return None
-    return TrainingError(f"{found[1]} became {found[2]} at step {step + 1}. A lower learning rate may help{advice}.")
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        found = re.search(r"(d_loss|g_loss) : Tensor had (NaN|Inf)", str(error))
+        if found is None:
+            raise
+        step = int(scalar(gan.g_optimizer.iterations)) + 1
+        advice = f" (gan train --init-from {run} --learning-rate ...)" if run is not None and run.exists() else ""
+        raise TrainingError(
+            f"{found[1]} became {found[2]} at step {step}. A lower learning rate may help{advice}."
+        ) from error
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turns an error about memory that did not suffice, in TensorFlow or Python, into a `TrainingError`."""
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise TrainingError("Out of memory. A smaller --batch-size, width or --image-size needs less.") from error
 
 
 def check_restart(folder: Path, saved: State | None, damaged: list[str]) -> None:

@@ -3,14 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-import tensorflow as tf
-
 from gan import callbacks, preparing, replicas, sharing
-from gan.callbacks.scalar import scalar
 from gan.config import TrainConfig
 from gan.data import Dataset
 from gan.devices import Fleet
-from gan.endings import training_error
+from gan.endings import loss_errors
 
 
 def follow(fleet: Fleet, own: TrainConfig | None, dataset: Dataset | None) -> dict[str, Any]:
@@ -24,7 +21,7 @@ def follow(fleet: Fleet, own: TrainConfig | None, dataset: Dataset | None) -> di
     Raises `InputError` when options or images differ from the chief's; `TrainingError` as `training.train`.
     """
     strategy = fleet.strategy
-    config = sharing.options_from_chief(strategy, own or TrainConfig(), own)
+    config = sharing.options_from_chief(strategy, own)
     dataset = dataset or preparing.load(config.data)
     sharing.same_data(strategy, dataset)
     saved = sharing.state_from_chief(strategy, None)
@@ -35,10 +32,8 @@ def follow(fleet: Fleet, own: TrainConfig | None, dataset: Dataset | None) -> di
     if saved is None:
         sharing.weights_from_chief(strategy, prepared.gan)
     first_step = prepared.restored(keeper, saved)
-    try:
+    with loss_errors(prepared.gan):
         prepared.fit([callbacks.FiniteLosses(), *rules, keeper, interrupt], first_step)
-    except tf.errors.InvalidArgumentError as error:
-        raise training_error(error, int(scalar(prepared.gan.g_optimizer.iterations))) or error from error
     return replicas.from_chief(strategy, None)
 
 

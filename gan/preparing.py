@@ -81,7 +81,7 @@ def compiled(config: TrainConfig, dataset: Dataset, fleet: Fleet, say: Callable[
     schedule = schedule_of(config, dataset)
     replicas.check_shares(fleet.replicas, schedule.images_per_step, config.optimization.critic_steps)
     if config.stopping.tolerance is not None:
-        check_card(dataset.name, checkpoints.find_classifier(config.stopping.extractor)[1], dataset.image_shape)
+        check_card(dataset.name, checkpoints.find_classifier(config.stopping.extractor).card, dataset.image_shape)
     per_interval = schedule.interval_steps * schedule.images_per_step
     with fleet.strategy.scope(), runtime.precision(config.precision):
         gan = build_gan(config, dataset)

@@ -1,21 +1,15 @@
 """config.json: what a run records of itself, and whether it can be gone on with. No TensorFlow."""
 
-import hashlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gan import checkpoints, runtime
 from gan.config import TrainConfig, config_from_dict
 from gan.errors import InputError
 
-if TYPE_CHECKING:
-    from gan.data import Dataset
-
 CHANGEABLE = ("optimization.steps_per_execution", "tensorboard")
 """Options that a resumed run may have otherwise than it began: they change its speed, or what it shows."""
-
-HASHED_AT_ONCE = 256
-"""Images that are read at a time for their fingerprint."""
 
 _OF_RESULTS = ("gan-reference", "tensorflow", "keras")
 """Distributions whose version the last bit of a result may depend on."""
@@ -23,7 +17,7 @@ _OF_RESULTS = ("gan-reference", "tensorflow", "keras")
 
 def make(
     config: TrainConfig,
-    dataset: "Dataset",
+    dataset: Mapping[str, Any],
     *,
     device: str,
     total_steps: int,
@@ -32,22 +26,15 @@ def make(
 ) -> dict[str, Any]:
     """The record of a run that begins: options, the data set really used, versions, device, git revision.
 
-    preset: name of the preset that the options come from; None: they come from none. probe: SHA-256 of the classifier
-    that judges each interval; None: none does.
+    Args:
+        dataset: what `Dataset.describe` says of it.
+        preset: name of the preset that the options come from; None: they come from none.
+        probe: SHA-256 of the classifier that judges each interval; None: none does.
     """
     return {
         "preset": preset,
         "config": config.as_dict(),
-        "dataset": {
-            "name": dataset.name,
-            "image_shape": dataset.image_shape,
-            "num_classes": dataset.num_classes,
-            "class_names": list(dataset.class_names),
-            "train": len(dataset.train),
-            "validation": len(dataset.validation),
-            "test": len(dataset.test),
-            "train_sha256": fingerprint(dataset),
-        },
+        "dataset": dict(dataset),
         "probe_sha256": probe,
         "total_steps": total_steps,
         "device": device,
@@ -61,17 +48,6 @@ def resumed(record: dict[str, Any], config: TrainConfig, device: str, step: int)
     now = {"step": step, "device": device, "versions": runtime.versions(), "git_revision": runtime.git_revision()}
     kept = {key: value for key, value in record.items() if key not in ("result", "sha256")}
     return {**kept, "config": config.as_dict(), "resumed": [*record.get("resumed", []), now]}
-
-
-def fingerprint(dataset: "Dataset") -> str:
-    """Hexadecimal SHA-256 of the training images and labels, in their order: 0.1 s for MNIST."""
-    found = hashlib.sha256()
-    for array in (dataset.train.images, dataset.train.labels):
-        if array is not None:
-            found.update(f"{array.dtype}{array.shape}".encode())
-            for start in range(0, len(array), HASHED_AT_ONCE):  # they may lie in a file, and be larger than the memory
-                found.update(array[start : start + HASHED_AT_ONCE].tobytes())
-    return found.hexdigest()
 
 
 def load(run: str | Path) -> dict[str, Any]:
@@ -92,8 +68,12 @@ def is_finished(record: dict[str, Any]) -> bool:
 
 
 def check_options(record: dict[str, Any], asked: TrainConfig) -> None:
-    """Raises `InputError` when an option is another than the run began with, unless it is `CHANGEABLE`."""
-    before, now = _flat(config_from_dict(record["config"]).as_dict()), _flat(asked.as_dict())
+    """Raises `InputError` when an option is another than the run began with, unless it is `CHANGEABLE`.
+
+    The precision `auto` is the one that the run began with, whatever it means on this machine.
+    """
+    recorded = config_from_dict(record["config"])
+    before, now = _flat(recorded.as_dict()), _flat(asked.with_auto(recorded.precision).as_dict())
     changed = [name for name in now if now[name] != before[name] and name not in CHANGEABLE]
     if changed:
         raise InputError(
@@ -103,14 +83,17 @@ def check_options(record: dict[str, Any], asked: TrainConfig) -> None:
         )
 
 
-def check_dataset(record: dict[str, Any], dataset: "Dataset") -> None:
-    """Raises `InputError` unless these are the training images and labels that the run began with."""
-    expected, received = record["dataset"].get("train_sha256"), fingerprint(dataset)
+def check_dataset(record: dict[str, Any], dataset: Mapping[str, Any]) -> None:
+    """Raises `InputError` unless these are the training images and labels that the run began with.
+
+    dataset: what `Dataset.describe` says of it.
+    """
+    expected, received = record["dataset"].get("train_sha256"), dataset["train_sha256"]
     if expected is not None and expected != received:
         raise InputError(
-            f"The data set {dataset.name!r} is not the one that this run began with",
+            f"The data set {dataset['name']!r} is not the one that this run began with",
             expected=f"{record['dataset']['train']} training images with SHA-256 {expected}",
-            received=f"{len(dataset.train)} with {received}",
+            received=f"{dataset['train']} with {received}",
         )
 
 

@@ -7,43 +7,57 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from gan import records, replicas
+from gan import replicas, runtime
 from gan.callbacks.training_state import variables_of
-from gan.config import TrainConfig, config_from_dict
+from gan.config import Precision, TrainConfig, config_from_dict
 from gan.data import Dataset
 from gan.errors import InputError
 from gan.model import GAN
 from gan.state import State
 
 
-def options_from_chief(strategy: tf.distribute.Strategy, config: TrainConfig, own: TrainConfig | None) -> TrainConfig:
-    """The options that the chief trains with; `config` is those on the chief. Each worker must call this.
+def options_from_chief(strategy: tf.distribute.Strategy, own: TrainConfig | None) -> TrainConfig:
+    """Returns the options that every worker trains with: the chief's. Each worker must call this.
 
-    Raises `InputError` when they are others than `own`, the ones that this worker was started with (None: any will do).
+    What was asked for is compared, since `auto` means other things on other machines. Where the chief asks for the
+    precision `auto`, it is `mixed_bfloat16` if every worker has instructions for that, else `float32`.
+
+    Args:
+        own: the options that this process was started with; None: any will do, on a worker that is not the chief.
+
+    Raises `InputError` where `own` differs from the chief's options. The precision `auto` agrees with every other.
     """
-    received = config_from_dict(replicas.from_chief(strategy, config.as_dict()))
-    if own is not None and own != received:
-        ours, theirs = own.as_dict(), received.as_dict()
-        different = [name for name in theirs if ours[name] != theirs[name]]
+    precision = _precision_of_all(strategy)
+    given = None if own is None else own.with_auto(precision).as_dict()
+    theirs = config_from_dict(replicas.from_chief(strategy, given))
+    ours = theirs if own is None else own.with_auto(theirs.precision)
+    if ours != theirs:
+        asked, expected = ours.as_dict(), theirs.as_dict()
+        different = [name for name in expected if asked[name] != expected[name]]
         raise InputError(
             "The workers were started with different options",
-            expected=", ".join(f"{name}={theirs[name]!r}" for name in different),
-            received=", ".join(f"{name}={ours[name]!r}" for name in different),
+            expected=", ".join(f"{name}={expected[name]!r}" for name in different),
+            received=", ".join(f"{name}={asked[name]!r}" for name in different),
         )
-    return received
+    return theirs
+
+
+def _precision_of_all(strategy: tf.distribute.Strategy) -> Precision:
+    """Returns what `auto` means to all workers together. Each must call this, whatever its own options are."""
+    slow = replicas.any_worker(strategy, runtime.resolved_precision("auto") != "mixed_bfloat16")
+    return "float32" if slow else "mixed_bfloat16"
 
 
 def same_data(strategy: tf.distribute.Strategy, dataset: Dataset) -> None:
     """Raises `InputError` where the training images are others than the chief's. Each worker must call this."""
     if not replicas.has_several_workers(strategy):
         return
-    fingerprint = records.fingerprint(dataset)
-    expected = replicas.from_chief(strategy, fingerprint)
-    if expected != fingerprint:
+    expected = replicas.from_chief(strategy, dataset.fingerprint)
+    if expected != dataset.fingerprint:
         raise InputError(
             "The workers have different training images",
             expected=f"the chief's, with SHA-256 {expected}",
-            received=f"{dataset.title} with {fingerprint}",
+            received=f"{dataset.title} with {dataset.fingerprint}",
         )
 
 

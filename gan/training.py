@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import keras
 from rich.console import Console
@@ -19,15 +19,14 @@ from gan import (
     records,
     replicas,
     runs,
-    runtime,
     sharing,
     state,
 )
 from gan.callbacks.scalar import scalar
-from gan.config import Precision, TrainConfig, config_from_dict
+from gan.config import TrainConfig, config_from_dict
 from gan.data import Dataset
 from gan.devices import Fleet
-from gan.endings import Say, broken_off, check_restart, going_on, way_on
+from gan.endings import Say, broken_off, check_restart, going_on, loss_errors, memory_errors, way_on
 from gan.preparing import Prepared
 from gan.runs import Run
 from gan.state import State
@@ -60,21 +59,21 @@ def train(
 
     Ctrl-C and SIGTERM end the run early and save what there is. Raises `InputError` when an option does not fit the
     data or the devices, the data cannot be had, a worker cannot be reached, or the folder cannot be used, and nothing
-    is written then; `TrainingError` when a loss becomes NaN or infinite, or another worker ends. When an exception ends
-    it, a folder that holds no generator yet is removed; otherwise, and when the process is killed, `resume` goes on
-    with it.
+    is written then; `TrainingError` when a loss becomes NaN or infinite, memory does not suffice, or another worker
+    ends. When an exception ends it, a folder that holds no generator yet is removed; otherwise, and when the process is
+    killed, `resume` goes on with it.
     """
-    config = _settled(config or TrainConfig())
+    config = config or TrainConfig()
     say = Say(console)
     fleet = _fleet(config, say, lambda: checkpoints.check_output(output))
-    with devices.together(fleet):
+    with devices.together(fleet), memory_errors():
         if not fleet.is_chief:
             return runs.told(following.follow(fleet, config, dataset))
-        sharing.options_from_chief(fleet.strategy, config, config)
+        config = sharing.options_from_chief(fleet.strategy, config)
         prepared = _prepared(config, dataset, None, fleet, say)
         record = records.make(
             config,
-            prepared.dataset,
+            prepared.dataset.describe(),
             device=fleet.line,
             total_steps=prepared.schedule.total_steps,
             preset=preset,
@@ -115,12 +114,12 @@ def resume(
     folder, say = Path(run), Say(console)
     here = cluster.from_environment()
     if here is not None and not here.is_chief:
-        fleet = _fleet(_settled(config or TrainConfig()), say, lambda: None)
-        with devices.together(fleet):
+        fleet = _fleet(config or TrainConfig(), say, lambda: None)
+        with devices.together(fleet), memory_errors():
             return runs.told(following.follow(fleet, None, dataset))
     record = records.load(folder)
     recorded = config_from_dict(record["config"])
-    config = _settled(config or recorded)
+    config = (config or recorded).with_auto(recorded.precision)
     records.check_options(record, config)
     if records.is_finished(record):
         say(f"{folder} is finished: there is nothing to go on with")
@@ -131,18 +130,13 @@ def resume(
         fleet = _fleet(config, say, lambda: None)
         for line in (*records.changed_versions(record), *damaged):
             warnings.warn(line, stacklevel=2)
-        with devices.together(fleet):
+        with devices.together(fleet), memory_errors():
             data = replace(config.data, dataset=record["dataset"]["name"], dataset_fallback="none")
             asked = replace(config, data=data, init_from=None if saved else config.init_from)
-            sharing.options_from_chief(fleet.strategy, asked, asked)
+            asked = sharing.options_from_chief(fleet.strategy, asked)
             prepared = _prepared(asked, dataset, saved, fleet, say, record)
             record = records.resumed(record, config, fleet.line, saved.step if saved else 0)
             return _run(folder, record, prepared, saved, say, listeners, fresh=False)
-
-
-def _settled(config: TrainConfig) -> TrainConfig:
-    """The options with what `auto` means on this machine, so that the run goes on with just that elsewhere."""
-    return replace(config, precision=cast(Precision, runtime.resolved_precision(config.precision)))
 
 
 def _fleet(config: TrainConfig, say: Say, check: Callable[[], None]) -> Fleet:
@@ -166,7 +160,7 @@ def _prepared(
     """The run, ready for its first step; the other workers hear on the way what they need for theirs."""
     dataset = dataset or preparing.load(config.data)
     if record is not None:
-        records.check_dataset(record, dataset)
+        records.check_dataset(record, dataset.describe())
     sharing.same_data(fleet.strategy, dataset)
     sharing.state_from_chief(fleet.strategy, saved)
     prepared = preparing.compiled(config, dataset, fleet, say)
@@ -214,7 +208,7 @@ def _run(
     first_step = prepared.restored(keeper, saved)
     if not fresh:
         say(going_on(folder, saved, schedule))
-    with broken_off(folder, gan, keeper, say, remove=fresh):
+    with loss_errors(gan, folder), broken_off(folder, gan, keeper, say, remove=fresh):
         checkpoints.write_json(folder / checkpoints.CONFIG, record)
         samples.mkdir(exist_ok=True)
         checkpoints.remove_partial(folder)

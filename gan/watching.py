@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from gan import callbacks, checkpoints
 from gan.cards import check_card, suits
+from gan.checkpoints import FoundClassifier
 from gan.classifier import Extractor, load_classifier
 from gan.config import StoppingConfig
 from gan.data import Dataset
@@ -62,20 +63,21 @@ def watch(options: StoppingConfig, dataset: Dataset, *, images_per_interval: int
     return Watch(metrics, held_out.take(chosen).in_order(500), card["sha256"], left_out)
 
 
-def find_probe(options: StoppingConfig, dataset: str, image_shape: Sequence[int] | None = None) -> str | None:
+def find_probe(
+    options: StoppingConfig, dataset: str, image_shape: Sequence[int] | None = None
+) -> FoundClassifier | None:
     """The classifier that judges each interval of a run on that data set; None: none does.
 
     Raises `InputError` when one is needed that does not suit the data.
     """
     if options.probe == "none":
         return None
-    name = PROBE if options.probe == "auto" else options.probe
-    _, card = checkpoints.find_classifier(name)
-    if suits(card, dataset, image_shape):
-        return name
+    found = checkpoints.find_classifier(PROBE if options.probe == "auto" else options.probe)
+    if suits(found.card, dataset, image_shape):
+        return found
     needed = options.probe != "auto" or options.tolerance is not None or (options.monitor or "").startswith("val_")
     if needed:
-        check_card(dataset, card, image_shape)
+        check_card(dataset, found.card, image_shape)
     return None
 
 

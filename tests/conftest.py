@@ -122,6 +122,20 @@ def small_classifier(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return folder, make_classifier(config, folder, name="small")
 
 
+@pytest.fixture
+def chunks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Bytes of each chunk of images that a source has given to `storage.store`."""
+    from gan.data import storage
+
+    store, sizes = storage.store, []
+
+    def watched(given: Any, limit: int | None = None) -> np.ndarray:
+        return store((sizes.append(chunk.nbytes) or chunk for chunk in given), limit)
+
+    monkeypatch.setattr(storage, "store", watched)
+    return sizes
+
+
 def small_gan(classes: int = 10, *, seed: int = 0, **compile_options: Any) -> Any:
     """A compiled GAN of a few thousand weights for 28 x 28 x 1, the same for the same seed."""
     import keras

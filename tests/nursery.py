@@ -73,16 +73,20 @@ def _prepare(
     full_at_byte: int | None = None,
     poison_step: int | None = None,
     poison: str = "d_loss",
+    matrix_units: bool | None = None,
 ) -> None:
     """Makes this process fail in one way.
 
     at_step: the G update, from 1, after which the signal `send` comes, `delay` seconds later. in_state: number of the
     state, from 0, whose writing fails: by SIGKILL before the `kill_at_line`-th line of Python that it runs; by a signal
     in the middle of a write, when a file reaches `kill_at_byte`; or because no file can grow beyond `full_at_byte` from
-    then on. poison_step: the step, from 1, whose loss `poison` becomes NaN.
+    then on. poison_step: the step, from 1, whose loss `poison` becomes NaN. matrix_units: whether this machine is taken
+    to have instructions for bfloat16; None: as it has.
     """
-    from gan import state
+    from gan import runtime, state
 
+    if matrix_units is not None:
+        runtime._has_matrix_units = lambda: matrix_units
     if at_step is not None:
         _signal_at(at_step, send, delay)
     if in_state is not None:

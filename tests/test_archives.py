@@ -1,14 +1,22 @@
 """Checkpoints from strangers: nothing of them runs, nothing is unpacked elsewhere, nothing fills the memory."""
 
+import hashlib
 import json
 import shutil
 import warnings
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 
-from gan import archives, checkpoints, load_generator
+from gan import archives, checkpoints, load_classifier, load_generator
+from gan.cli.classify import Classify
+from gan.cli.evaluate import Evaluate
+from gan.cli.info import Info
+from gan.cli.project import Project
+from gan.cli.sample import Sample
 from gan.errors import InputError
+from gan.evaluation import Evaluation
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +80,92 @@ def test_a_classifier_s_file_is_checked_too(pack, members, tmp_path):
     folder = tmp_path / "classifier"
     folder.mkdir()
     shutil.move(pack({**members, "../escaped": b"x"}), folder / "classifier.keras")
-    path = folder / "classifier.keras"
+    card = {"dataset": {"image_shape": [28, 28, 1]}, "data_sets": ["mnist"]}
+    card["sha256"] = checkpoints.sha256(folder / "classifier.keras")
+    (folder / "config.json").write_text(json.dumps(card))
     with pytest.raises(InputError, match="holds more"):
-        checkpoints.load_model(path, expected="a classifier")
+        load_classifier(folder)
+
+
+@pytest.fixture
+def checked(monkeypatch):
+    """The files that were checked, and those whose SHA-256 was computed, in this order, by their names."""
+    names, check, sha256 = [], archives.check_model, hashlib.sha256
+
+    def watched(path):
+        names.append(path.name)
+        return check(path)
+
+    def hashed(content=b""):
+        names.append(f"SHA-256 of {len(content)} bytes")
+        return sha256(content)
+
+    monkeypatch.setattr(archives, "check_model", watched)
+    for module in (archives, checkpoints):
+        monkeypatch.setattr(module, "hashlib", SimpleNamespace(sha256=hashed))
+    return names
+
+
+def size_of(name, file):
+    return (checkpoints.shipped_folder() / name / file).stat().st_size
+
+
+GENERATOR = ["generator.keras", f"SHA-256 of {size_of('mnist', 'generator.keras')} bytes"]
+CLASSIFIER = [f"SHA-256 of {size_of('mnist-classifier', 'classifier.keras')} bytes", "classifier.keras"]
+
+
+def test_a_command_checks_each_file_once(checked, digits, monkeypatch, tmp_path, capsys):
+    assert Sample("mnist", num=2, out=str(tmp_path / "a.png")).run() == 0
+    assert checked == GENERATOR
+    checked.clear()
+    assert Info("mnist").run() == 0
+    assert checked == GENERATOR
+    checked.clear()
+    project = Project("mnist", (tmp_path / "a.png",), label=0, steps=1, restarts=1, raw=True, out=tmp_path / "b.png")
+    assert project.run() == 0
+    assert checked == GENERATOR
+    checked.clear()
+    assert Classify((tmp_path / "a.png",)).run() == 0
+    assert checked == CLASSIFIER
+    checked.clear()
+    monkeypatch.setattr("gan.data.load_dataset", lambda *_, **__: digits)
+    monkeypatch.setattr("gan.evaluation.evaluate", lambda *_, **__: Evaluation({"verdict": "within"}, {}))
+    report, _ = Evaluate("mnist", dataset="mnist5k").report()
+    assert checked == [*GENERATOR, *CLASSIFIER]
+    assert (
+        report["checkpoint"]["sha256"]
+        == checkpoints.read_json(checkpoints.shipped_folder() / "mnist/config.json")["sha256"]
+    )
+
+
+def test_a_file_that_has_changed_since_it_was_checked_is_checked_again(checked, pack, members):
+    from gan import build_generator
+
+    file = checkpoints.find_generator(pack(members))
+    assert load_generator(file).output_shape == (None, 28, 28, 1)
+    before = checkpoints.describe(file)["sha256"]
+    assert checked[0] == "stranger.keras"
+    assert "stranger.keras" not in checked[1:]
+    build_generator((32, 32, 1), 4, 10, width=2).save(file.path)
+    assert load_generator(file).output_shape == (None, 32, 32, 1)
+    assert checkpoints.describe(file)["sha256"] == checkpoints.sha256(file.path) != before
+    pack({**members, "../escaped": b"x"})
+    for read in (checkpoints.describe, checkpoints.load_config, load_generator):
+        with pytest.raises(InputError, match="holds more than a Keras model"):
+            read(file)
+    file.path.unlink()
+    with pytest.raises(InputError, match="No such checkpoint"):
+        load_generator(file)
+
+
+def test_a_classifier_that_has_changed_since_it_was_found_is_checked_again(small_classifier, tmp_path):
+    folder = shutil.copytree(small_classifier[0], tmp_path / "classifier")
+    found = checkpoints.find_classifier(folder)
+    load_classifier(found)
+    with found.file.path.open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(InputError, match="not the one of its card"):
+        load_classifier(found)
 
 
 @pytest.mark.parametrize(

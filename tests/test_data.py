@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from gan import records
-from gan.data import Dataset, catalogue, load_dataset
+from gan.data import Dataset, catalogue, load_dataset, storage
 from gan.data.request import Request
 from gan.data.split import Split, hold_out, order_by_content
 from gan.data.stacked import load_stacked
@@ -87,7 +86,7 @@ def test_without_labels_a_batch_is_pictures_only():
 
 @pytest.mark.parametrize("batch_size", [0, -1, 21])
 def test_a_batch_larger_than_the_data_is_refused(small, batch_size):
-    with pytest.raises(InputError, match="from 1 to the 20 training images"):
+    with pytest.raises(InputError, match="from 1 to the 20 images of this split"):
         small.batches(batch_size)
 
 
@@ -131,6 +130,21 @@ def test_a_registered_colour_set_without_labels_or_test_split(empty_data_folder)
     assert [len(part) for part in (dataset.train, dataset.validation, dataset.test)] == [20, 6, 4]
     assert dataset.train.labels is None
     assert not set(dataset.train.images[:, 0, 0, 0]) & set(dataset.test.images[:, 0, 0, 0])
+
+
+def test_examples_of_one_size_are_read_in_chunks_of_bounded_bytes(empty_data_folder, monkeypatch, chunks):
+    monkeypatch.setattr(storage, "CHUNK_BYTES", 5 * 8 * 12 * 3)
+    load_dataset("tiny_colour")
+    assert chunks == [5 * 288] * 4 + [4 * 288] + [5 * 288] + [288]  # 24 training and 6 validation images
+
+
+def test_stacks_are_made_in_chunks_of_bounded_bytes(digits, monkeypatch, chunks):
+    monkeypatch.setattr(storage, "CHUNK_BYTES", 100 * 28 * 28 * 3)
+    whole = load_stacked(Request("stacked-mnist5k"), digits)
+    assert max(chunks) == storage.CHUNK_BYTES
+    monkeypatch.undo()
+    again = load_stacked(Request("stacked-mnist5k"), digits)
+    np.testing.assert_array_equal(whole.train.images, again.train.images)
 
 
 class VariousSizes(tfds.core.GeneratorBasedBuilder):
@@ -194,7 +208,7 @@ def test_stacked_digits_are_three_of_a_split_and_say_which(digits):
     assert len(np.unique(stacked.train.labels)) == 1_000
     assert np.bincount(stacked.train.labels).std() < 1.3 * np.sqrt(10.24)  # drawn evenly: a Poisson's spread
     again = load_dataset("stacked-mnist5k", memory_limit=0)  # by the name that a record has
-    assert records.fingerprint(stacked) == records.fingerprint(again)
+    assert stacked.fingerprint == again.fingerprint
     few = Dataset("mnist5k", 10, digits.validation, digits.validation, digits.test)
     assert load_stacked(Request("stacked-mnist5k", image_size=(32, 36)), few).image_shape == (32, 36, 3)
 

@@ -1,10 +1,13 @@
+import hashlib
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan.data import Dataset, archive, load_dataset
+from gan import records, sharing
+from gan.data import Dataset, Split, archive, load_dataset, storage
 from gan.errors import InputError
 
 
@@ -192,6 +195,14 @@ def of_sizes(*sizes):
     return tf.data.Dataset.from_generator(generate, output_signature=tf.TensorSpec((None, None, 1), tf.uint8))
 
 
+def failing():
+    def image(number):
+        with tf.control_dependencies([tf.debugging.assert_less(number, tf.constant(10, tf.int64), "the tenth")]):
+            return tf.zeros((4, 4, 1), tf.uint8)
+
+    return tf.data.Dataset.range(20).map(image)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -200,7 +211,8 @@ def of_sizes(*sizes):
         (lambda: tf.data.Dataset.range(20), "Bad elements"),
         (lambda: tf.data.Dataset.from_tensor_slices(noise(shape=(6, 5))).batch(8), "Bad elements"),
         (lambda: tf.data.Dataset.from_tensor_slices(noise() / np.float32(255)), "float32 from 0 to 1"),
-        (lambda: of_sizes(4, 5), "The tf.data.Dataset failed.*images of one size"),
+        (lambda: of_sizes(4, 5), "Images of different sizes"),
+        (lambda: failing(), "The tf.data.Dataset failed.*the tenth"),
         (lambda: of_sizes(4, 5).batch(1), "Images of different sizes"),
         (lambda: of_sizes(), "Bad shape"),
     ],
@@ -208,3 +220,35 @@ def of_sizes(*sizes):
 def test_tf_data_that_is_no_data_set(data, message):
     with pytest.raises(InputError, match=message):
         Dataset.from_tf(data())
+
+
+def test_the_fingerprint_is_of_training_images_and_labels_and_computed_once(monkeypatch):
+    train, other = Split(noise(), LABELS.astype(np.int32)), Split(noise()[:3], LABELS[:3].astype(np.int32))
+    pixels, labels = b"uint8(24, 6, 5, 1)" + train.images.tobytes(), b"int32(24,)" + train.labels.tobytes()
+    expected, computed = hashlib.sha256(pixels + labels).hexdigest(), []
+
+    def counted():
+        computed.append(1)
+        return hashlib.sha256()
+
+    monkeypatch.setattr("gan.data.dataset.hashlib", SimpleNamespace(sha256=counted))
+    monkeypatch.setattr(storage, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(sharing.replicas, "has_several_workers", lambda strategy: True)
+    monkeypatch.setattr(sharing.replicas, "from_chief", lambda strategy, content: content)
+    data = Dataset("noise", 3, train, other, other, ("a", "b", "c"))
+    assert data.describe() == {
+        "name": "noise",
+        "image_shape": (6, 5, 1),
+        "num_classes": 3,
+        "class_names": ["a", "b", "c"],
+        "train": 24,
+        "validation": 3,
+        "test": 3,
+        "train_sha256": expected,
+    }
+    records.check_dataset({"dataset": data.describe()}, data.describe())
+    sharing.same_data(None, data)
+    assert data.fingerprint == expected
+    assert len(computed) == 1
+    unlabelled = Dataset("noise", 0, Split(noise(), None), other, other)
+    assert unlabelled.fingerprint == hashlib.sha256(pixels).hexdigest()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan import images, records
+from gan import images
 from gan.data import load_dataset
 from gan.errors import InputError
 
@@ -58,7 +58,7 @@ def test_what_is_held_out_depends_on_the_pictures_not_on_their_names(tmp_path):
     (two / "000.png").rename(two / "zzz.png")
     first, second = load_dataset(str(one)), load_dataset(str(two))
     np.testing.assert_array_equal(first.test.images, second.test.images)
-    assert records.fingerprint(first) == records.fingerprint(second)
+    assert first.fingerprint == second.fingerprint
 
 
 def test_the_name_finds_the_folder_again_from_anywhere(two_classes, tmp_path, monkeypatch):
@@ -182,7 +182,7 @@ def test_damaged_files_are_named_and_left_out_up_to_a_share(tmp_path, monkeypatc
     with pytest.warns(UserWarning, match=r"left out: 3 of 40 \(7\.50%\): 000\.png, 001\.png, 002\.png$"):
         dataset = load_dataset(str(folder), corrupt_share=0.075)
     assert sum(map(len, (dataset.train, dataset.validation, dataset.test))) == 37
-    assert records.fingerprint(dataset) != records.fingerprint(whole)
+    assert dataset.fingerprint != whole.fingerprint
     with pytest.raises(InputError, match=r"Too many damaged.*at most 1\.00%.*3 of 40 \(7\.50%\): 000\.png"):
         load_dataset(str(folder))
     spoil(folder, 40)

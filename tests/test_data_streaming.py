@@ -10,8 +10,7 @@ import pytest
 import tensorflow as tf
 from test_data_folder import paint
 
-from gan import records
-from gan.data import Dataset, Split, load_dataset, split, storage
+from gan.data import Dataset, Split, folder, load_dataset, split, storage
 from gan.errors import InputError
 
 
@@ -89,7 +88,36 @@ def test_streamed_data_sets_are_the_same_bit_by_bit(tmp_path, monkeypatch, kind)
             assert batches(one).element_spec == batches(other).element_spec
             left, right = arrays_of(batches(one)), arrays_of(batches(other))
             assert [array.tobytes() for array in left] == [array.tobytes() for array in right]
-    assert records.fingerprint(held) == records.fingerprint(streamed)
+    assert held.fingerprint == streamed.fingerprint
+
+
+@pytest.mark.parametrize("kind", ["tf", "tf of any size", "folder", "npz", "npz that grows"])
+def test_what_is_read_at_once_is_bounded_in_bytes_however_large_an_image_is(tmp_path, monkeypatch, chunks, kind):
+    monkeypatch.setattr(storage, "CHUNK_BYTES", 2 * 96 * 64 * 3)
+    monkeypatch.setattr(folder.os, "cpu_count", lambda: 2)
+    images = noise(24, (96, 64, 3))
+    if kind == "folder":
+        read = load_dataset(str(paint(tmp_path / "set", 24, size=(96, 64))))
+    elif kind == "npz":
+        np.savez(tmp_path / "x.npz", images=images)
+        read = load_dataset(str(tmp_path / "x.npz"))
+    elif kind == "npz that grows":
+        np.savez(tmp_path / "x.npz", images=noise(24, (6, 4, 3)))
+        read = load_dataset(str(tmp_path / "x.npz"), image_size=(96, 64))
+    else:
+        shape = (96, 64, 3) if kind == "tf" else (None, None, 3)
+        given = tf.data.Dataset.from_generator(lambda: iter(images), output_signature=tf.TensorSpec(shape, tf.uint8))
+        read = Dataset.from_tf(given)
+    assert sum(map(len, parts_of(read))) == 24
+    assert max(chunks) <= storage.CHUNK_BYTES
+    assert sum(chunks) == images.nbytes
+
+
+def test_batches_made_ahead_are_bounded_in_bytes():
+    def ahead(side, batch_size):
+        return Split(np.broadcast_to(np.uint8(0), (2_048, side, side, 3)), None)._batches_ahead(batch_size)
+
+    assert [ahead(28, 64), ahead(256, 64), ahead(1_024, 64), ahead(256, 1_024)] == [8, 5, 1, 1]
 
 
 def test_large_arrays_in_memory_give_the_same_batches_without_a_copy(monkeypatch):
@@ -130,7 +158,7 @@ def test_loading_needs_no_more_memory_than_a_few_chunks(tmp_path):
     for limit in (None, 2**22):
         tracemalloc.start()
         dataset = load_dataset(str(tmp_path / "x.npz"), memory_limit=limit)
-        records.fingerprint(dataset)
+        assert len(dataset.fingerprint) == 64
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[0] > 36e6  # it sees what NumPy holds
@@ -153,7 +181,6 @@ import sys
 from pathlib import Path
 import numpy as np
 import tensorflow as tf
-from gan import records
 from gan.data import Dataset
 
 def anonymous():
@@ -166,7 +193,7 @@ for _ in images.take(2):
     pass
 before = anonymous()
 dataset = Dataset.from_tf(images, memory_limit=int(sys.argv[1]))
-records.fingerprint(dataset)
+assert len(dataset.fingerprint) == 64
 for batch in dataset.train.batches(64, steps=200):
     pass
 print(anonymous() - before)

@@ -219,11 +219,11 @@ def test_other_training_images_or_labels_are_refused():
     images, labels = np.arange(64, dtype=np.uint8).reshape(4, 4, 4, 1), np.arange(4, dtype=np.int32)
     part = Split(images, labels)
     dataset = Dataset("plain", 4, part, part, part)
-    record = records.make(TrainConfig(), dataset, device="CPU", total_steps=10, preset=None, probe="ab")
-    records.check_dataset(record, Dataset("plain", 4, Split(images.copy(), labels.copy()), part, part))
+    record = records.make(TrainConfig(), dataset.describe(), device="CPU", total_steps=10, preset=None, probe="ab")
+    records.check_dataset(record, Dataset("plain", 4, Split(images.copy(), labels.copy()), part, part).describe())
     for other in (Split(images[::-1], labels), Split(images, labels[::-1]), Split(images[:3], labels[:3])):
         with pytest.raises(InputError, match="not the one that this run began with"):
-            records.check_dataset(record, Dataset("plain", 4, other, part, part))
+            records.check_dataset(record, Dataset("plain", 4, other, part, part).describe())
 
 
 def test_resume_from_python_is_the_same(broken_off, toy):

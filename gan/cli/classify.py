@@ -26,9 +26,9 @@ class Classify:
 
     def run(self) -> int:
         """Reads all pictures, then prints a line for each."""
-        _, card = checkpoints.find_classifier(self.classifier)
-        if list(card["dataset"]["image_shape"]) != [28, 28, 1]:
-            shape = card["dataset"]["image_shape"]
+        classifier = checkpoints.find_classifier(self.classifier)
+        shape = classifier.card["dataset"]["image_shape"]
+        if shape != [28, 28, 1]:
             raise InputError("This classifier reads no digits", expected="image_shape [28, 28, 1]", received=f"{shape}")
         if not self.pictures:
             raise InputError("No picture", expected="one image file or more", received="none")
@@ -40,7 +40,7 @@ class Classify:
         runtime.start()
         from gan.classifier import classify, load_classifier
 
-        labels, probabilities = classify(load_classifier(self.classifier)[0], digits)
+        labels, probabilities = classify(load_classifier(classifier)[0], digits)
         found = {
             str(picture): {"label": int(label), "probability": round(float(probability), 4)}
             for picture, label, probability in zip(self.pictures, labels, probabilities)

@@ -56,12 +56,13 @@ class Evaluate:
         check_share("tolerance", self.tolerance)
         if self.seed is not None:
             check_seed(self.seed)
-        described = checkpoints.describe(self.checkpoint)
-        _, card = checkpoints.find_classifier(self.extractor)
-        record = checkpoints.load_config(self.checkpoint)
+        file = checkpoints.find_generator(self.checkpoint)
+        checkpoints.describe(file)  # refuses what is no generator before TensorFlow is imported
+        extractor = checkpoints.find_classifier(self.extractor)
+        record = checkpoints.load_config(file)
         trained_on = record["dataset"].get("name") if record else None
-        name = self.dataset or trained_on or card["data_sets"][0]
-        check_card(name, card)
+        name = self.dataset or trained_on or extractor.card["data_sets"][0]
+        check_card(name, extractor.card)
         folder = self.output or self._run_folder()
         if folder is not None:
             checkpoints.check_writable(folder / checkpoints.REPORT)
@@ -71,8 +72,8 @@ class Evaluate:
         from gan.data import load_dataset
         from gan.evaluation import EVALUATION_SEED, Evaluation, evaluate, write_report
 
-        generator = checkpoints.load_generator(self.checkpoint)
-        classifier, card = load_classifier(self.extractor)
+        generator, described = checkpoints.load_generator(file), checkpoints.describe(file)
+        classifier, card = load_classifier(extractor)
         loading = _loading(record) if record and name == trained_on else {}
         dataset = load_dataset(name, fallback="none", **loading)
         seed = EVALUATION_SEED if self.seed is None else self.seed

@@ -27,8 +27,9 @@ class Info:
             facts: dict[str, Any] = {"file": "none yet"}
             record = records.load(folder)
         else:
-            facts = checkpoints.describe(self.checkpoint)
-            folder, record = Path(facts["file"]).parent, checkpoints.load_config(self.checkpoint) or {}
+            file = checkpoints.find_generator(self.checkpoint)
+            facts = checkpoints.describe(file)
+            folder, record = file.path.parent, checkpoints.load_config(file) or {}
         facts["run"] = record if self.json else _summary(record)
         if record:
             facts["state"] = _state(folder, record)

@@ -58,17 +58,18 @@ class Project:
         if self.out.suffix != ".png" or self.out.is_dir():
             raise InputError("Bad `--out`", expected="a .png file", received=repr(str(self.out)))
         checkpoints.check_writable(self.out)
-        classes = checkpoints.describe(self.checkpoint)["num_classes"]
+        file = checkpoints.find_generator(self.checkpoint)
+        classes = checkpoints.describe(file)["num_classes"]
         if self.label is not None:
             labels_for(np.arange(len(self.pictures)), classes, self.label)
-        record = checkpoints.load_config(self.checkpoint)
+        record = checkpoints.load_config(file)
         shape: Any = record["dataset"].get("image_shape") if record else None
         originals = self._read(tuple(shape)) if checkpoints.is_image_shape(shape) else None
         runtime.start()
         from gan.metrics import why_no_ssim
         from gan.projection import comparison, project
 
-        generator = checkpoints.load_generator(self.checkpoint)
+        generator = checkpoints.load_generator(file)
         if originals is None:  # a file without a record: only the network knows the shape of its images
             originals = self._read(tuple(generator.outputs[0].shape[1:]))
         found = project(

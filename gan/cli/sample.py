@@ -69,13 +69,14 @@ class Sample:
         if self.shard is not None:
             check_whole("shard", self.shard, 1)
         out, write = self._destination()
-        classes = checkpoints.describe(self.checkpoint)["num_classes"]
+        file = checkpoints.find_generator(self.checkpoint)
+        classes = checkpoints.describe(file)["num_classes"]
         self._labels(np.array([self.start]), classes)
         runtime.start()
         began = time.monotonic()
         from gan.bar import progress_bar
 
-        generator = checkpoints.load_generator(self.checkpoint)
+        generator = checkpoints.load_generator(file)
         _check_room(out, len(self._span) * math.prod(generator.output_shape[1:]), write)
         kept = self._span.start
         with (

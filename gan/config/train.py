@@ -1,7 +1,7 @@
 """A whole run as one dataclass, and as nested dicts of JSON types."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from tyro.conf import Suppress
@@ -34,7 +34,7 @@ class TrainConfig:
     """Devices of this machine that share each batch: GPUs, or parts of the CPU where there are none."""
     precision: Precision = "auto"
     """Of the networks; losses, penalties, weights and the average are float32 in any case. auto: mixed_bfloat16 on a
-    CPU that has instructions for it (AMX), float32 elsewhere."""
+    CPU that has instructions for it (AMX), on every one where there are several workers; float32 elsewhere."""
     deterministic: bool = False
     """Only deterministic kernels: the same seed gives the same weights to the last bit, somewhat slower."""
     tensorboard: bool = False
@@ -67,6 +67,10 @@ class TrainConfig:
         if self.eval_every is None:
             return -(-total_steps // 20)
         return min(total_steps, max(1, round(self.eval_every / per_step)))
+
+    def with_auto(self, precision: Precision) -> "TrainConfig":
+        """Returns these options, with `precision` where theirs is `auto`."""
+        return replace(self, precision=precision) if self.precision == "auto" else self
 
     def as_dict(self) -> dict[str, Any]:
         """The options as nested dicts of JSON types; `config_from_dict` is the inverse."""

@@ -11,6 +11,7 @@ from urllib.parse import urlparse
 
 import numpy as np
 
+from gan.data import storage
 from gan.data.dataset import Dataset
 from gan.data.request import Request
 from gan.data.split import Split, three_ways
@@ -18,8 +19,6 @@ from gan.errors import InputError
 
 PROBE_SECONDS = 3.0
 """How long to wait for the host of a data set. The library itself tries for minutes."""
-
-_AT_ONCE = 256
 
 
 class UnreachableError(InputError):
@@ -78,18 +77,18 @@ def _unknown(name: str) -> InputError:
 
 
 class _Keys(NamedTuple):
-    """Names of the image and of the class label in an example, and whether all images are of one size."""
+    """Names of the image and of the class label in an example, and how many examples are read at a time."""
 
     image: str
     label: str | None
-    one_size: bool
+    at_once: int
 
 
 def _keys(request: Request, features: Any, tfds: Any) -> _Keys:
     items = dict(features.items()) if hasattr(features, "items") else {}
     pictures = [key for key, feature in items.items() if isinstance(feature, tfds.features.Image)]
     classes = [key for key, feature in items.items() if isinstance(feature, tfds.features.ClassLabel)]
-    shape = items[pictures[0]].shape if len(pictures) == 1 else (None, None, None)
+    shape: Any = items[pictures[0]].shape if len(pictures) == 1 else (None, None, None)
     fits = len(pictures) == 1 and items[pictures[0]].np_dtype == np.uint8 and shape[2] in (1, 3, 4)
     if not fits or (None in shape and request.image_size is None):
         raise InputError(
@@ -97,7 +96,8 @@ def _keys(request: Request, features: Any, tfds: Any) -> _Keys:
             expected="one image of a fixed size (or --image-size) and 8 bits in each example",
             received=", ".join(f"{key}: {type(feature).__name__} {feature.shape}" for key, feature in items.items()),
         )
-    return _Keys(pictures[0], classes[0] if len(classes) == 1 else None, None not in shape)
+    at_once = 1 if None in shape else storage.rows_per_chunk(shape)
+    return _Keys(pictures[0], classes[0] if len(classes) == 1 else None, at_once)
 
 
 def _read(builder: Any, split: str, request: Request, keys: _Keys) -> Split:
@@ -115,7 +115,7 @@ def _read(builder: Any, split: str, request: Request, keys: _Keys) -> Split:
             read_config=config,
             decoders=tfds.decode.PartialDecoding(wanted),
         )
-        for example in tfds.as_numpy(examples.batch(_AT_ONCE if keys.one_size else 1)):
+        for example in tfds.as_numpy(examples.batch(keys.at_once)):
             if keys.label:
                 labels.append(example[keys.label])
             yield example[keys.image]

@@ -1,7 +1,9 @@
 """A data set of images in three splits, also of arrays or a `tf.data.Dataset` that a user has."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,30 @@ class Dataset:
     def title(self) -> str:
         """The name without what makes it a path, as a run may be called."""
         return Path(self.name).stem if Path(self.name).is_absolute() else self.name.replace("/", "-")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hexadecimal SHA-256 of the training images and labels, in their order. Computed once: 0.1 s for MNIST."""
+        found = hashlib.sha256()
+        for array in (self.train.images, self.train.labels):
+            if array is not None:
+                found.update(f"{array.dtype}{array.shape}".encode())
+                for chunk in storage.in_chunks(array):  # it may lie in a file, and be larger than the memory
+                    found.update(chunk.tobytes())
+        return found.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """Returns what the record of a run says of its data set: name, shape, classes, sizes of the splits, SHA-256."""
+        return {
+            "name": self.name,
+            "image_shape": self.image_shape,
+            "num_classes": self.num_classes,
+            "class_names": list(self.class_names),
+            "train": len(self.train),
+            "validation": len(self.validation),
+            "test": len(self.test),
+            "train_sha256": self.fingerprint,
+        }
 
     @classmethod
     def from_arrays(
@@ -101,7 +127,10 @@ class Dataset:
             memory_limit: bytes that the images may take of the memory before they are kept in a file; None: a quarter
                 of it.
 
-        Raises `InputError` as `from_arrays` does, and for an endless data set.
+        Images are read in chunks of about `storage.CHUNK_BYTES`, or one by one where their size is not known before;
+        batches stay as they are.
+
+        Raises `InputError` as `from_arrays` does, and for an endless data set or one that fails.
         """
         spec = data.element_spec
         pair = spec if isinstance(spec, tuple) and len(spec) == 2 else (spec, None)
@@ -114,10 +143,12 @@ class Dataset:
         if data.cardinality() == tf.data.INFINITE_CARDINALITY:
             raise InputError("An endless tf.data.Dataset", expected="one that ends", received="one that repeats")
         labels: list[Any] = []
+        known_size = picture.shape.is_fully_defined()
+        at_once = storage.rows_per_chunk(picture.shape, picture.dtype.size) if known_size else 1
 
         def chunks() -> Iterator[np.ndarray]:
             first: tuple[int, ...] | None = None
-            for element in (data if batched else data.batch(storage.rows_per_chunk((64, 64, 3)))).as_numpy_iterator():
+            for element in (data if batched else data.batch(at_once)).as_numpy_iterator():
                 pixels, known = element if pair[1] is not None else (element, None)
                 pixels = pixels[..., None] if pixels.ndim == 3 else pixels
                 first = first or pixels.shape[1:]
@@ -132,7 +163,7 @@ class Dataset:
             images = storage.store(chunks(), memory_limit)
         except tf.errors.OpError as error:
             message = str(error).splitlines()[0]
-            raise InputError("The tf.data.Dataset failed", expected="images of one size", received=message) from error
+            raise InputError("The tf.data.Dataset failed", expected="one that can be read", received=message) from error
         return cls.from_arrays(images, np.concatenate(labels) if labels else None, name=name)
 
 

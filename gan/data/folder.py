@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gan import images
+from gan.data import storage
 from gan.data.dataset import Dataset
 from gan.data.request import Request, refuse_colours
 from gan.data.split import Split
@@ -166,10 +167,12 @@ class _Reading:
 
     def pictures(self, files: list[Path], kept: list[int]) -> Iterator[np.ndarray]:
         """Whole pictures in chunks, uint8 [n, H, W, C]; puts the numbers of their files into `kept`."""
-        with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as threads:
-            for start in range(0, len(files), _AT_ONCE):
+        workers, stop = min(_THREADS, os.cpu_count() or 1), 0
+        with ThreadPoolExecutor(workers) as threads:
+            while stop < len(files):
+                start, stop = stop, stop + self._at_once(workers)
                 chunk = []
-                for number, picture in enumerate(self._read(threads, files[start : start + _AT_ONCE]), start):
+                for number, picture in enumerate(self._read(threads, files[start:stop]), start):
                     name = str(files[number].relative_to(self.root))
                     if picture.pixels is None:
                         self.damaged.append(name)
@@ -180,6 +183,12 @@ class _Reading:
                     kept.append(number)
                 if chunk:
                     yield np.stack(chunk)
+
+    def _at_once(self, workers: int) -> int:
+        """Returns how many files are read next: a chunk, but one for each thread at least."""
+        if self._first is None:
+            return workers
+        return max(workers, min(_AT_ONCE, storage.rows_per_chunk(self._first[1])))
 
     def _read(self, threads: ThreadPoolExecutor, files: list[Path]) -> list[_Picture]:
         with warnings.catch_warnings():  # here, since threads share their filters

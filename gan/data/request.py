@@ -52,14 +52,19 @@ class Request:
             elif self.channels == 3 and chunk.shape[3] == 1:
                 chunk = chunk.repeat(3, axis=3)
             total += len(chunk)
-            if self.image_size not in (None, chunk.shape[1:3]):
-                chunk = np.stack([self._resized(image) for image in chunk])
-            yield chunk
+            if self.image_size in (None, chunk.shape[1:3]):
+                yield chunk
+            else:
+                yield from self._resized(chunk, self.image_size)
         refuse_colours([f"image {number}" for number in coloured[:1]] * len(coloured), total)
 
-    def _resized(self, image: np.ndarray) -> np.ndarray:
-        assert self.image_size is not None
-        return np.asarray(images.cover(images.to_pil(image), self.image_size)).reshape(*self.image_size, -1)
+    @staticmethod
+    def _resized(chunk: np.ndarray, size: tuple[int, int]) -> Iterator[np.ndarray]:
+        """Yields images in another size, in chunks of their own, since they may be far larger than they were."""
+        rows = storage.rows_per_chunk((*size, chunk.shape[3]))
+        for start in range(0, len(chunk), rows):
+            resized = [np.asarray(images.cover(images.to_pil(image), size)) for image in chunk[start : start + rows]]
+            yield np.stack(resized).reshape(len(resized), *size, -1)
 
 
 def refuse_colours(coloured: list[str], total: int) -> None:

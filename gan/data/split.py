@@ -21,6 +21,9 @@ FEWEST = 10
 _COPIED_BYTES = 2**28
 """An array up to this size is given to TensorFlow as a copy, which gathers faster."""
 
+_MOST_AHEAD, _AHEAD_BYTES = 8, 2**28
+"""Batches that are made ahead of a training run: at most so many, and about so many bytes of them."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -71,7 +74,7 @@ class Split:
         if not 1 <= batch_size <= len(self):
             raise InputError(
                 "Bad `batch_size`",
-                expected=f"a whole number from 1 to the {len(self)} training images",
+                expected=f"a whole number from 1 to the {len(self)} images of this split",
                 received=f"batch_size={batch_size}",
             )
         per_pass = len(self) // batch_size
@@ -92,7 +95,7 @@ class Split:
             .skip(skipped)
             .take(steps)
             .map(self._batch)
-            .prefetch(8)
+            .prefetch(self._batches_ahead(batch_size))
             .apply(tf.data.experimental.assert_cardinality(steps))
             .with_options(_steady())
         )
@@ -100,6 +103,11 @@ class Split:
     def in_order(self, batch_size: int) -> tf.data.Dataset:
         """Once through the split as it is: float32 [B, H, W, C] in [-1, 1](, labels int32 [B]), the last batch too."""
         return tf.data.Dataset.range(len(self)).batch(batch_size).map(self._batch).prefetch(2).with_options(_steady())
+
+    def _batches_ahead(self, batch_size: int) -> int:
+        """Returns how many batches may be made before they are asked for, from 1 to `_MOST_AHEAD`."""
+        batch_bytes = 4 * batch_size * int(np.prod(self.images.shape[1:]))
+        return min(_MOST_AHEAD, max(1, _AHEAD_BYTES // batch_bytes))
 
     def _batch(self, indices: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         pictures, labels = self._tensors

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gan.data import storage
 from gan.data.dataset import Dataset
 from gan.data.request import Request
 from gan.data.split import Split
@@ -15,7 +16,6 @@ TRAIN_IMAGES = 128_000
 
 _DIGITS = 50_000
 _SEED = 170_507_761
-_PER_CHUNK = 4_096
 
 
 def load_stacked(request: Request, digits: Dataset) -> Dataset:
@@ -38,8 +38,9 @@ def _stacked(digits: Split, count: int, rng: np.random.Generator, request: Reque
     drawn = rng.integers(len(digits), size=(count, 3))
 
     def chunks() -> Iterator[np.ndarray]:
-        for start in range(0, count, _PER_CHUNK):
-            three = digits.images[drawn[start : start + _PER_CHUNK], ..., 0]  # [n, 3, 28, 28]
+        rows = storage.rows_per_chunk((*digits.images.shape[1:3], 3))
+        for start in range(0, count, rows):
+            three = digits.images[drawn[start : start + rows], ..., 0]  # [n, 3, 28, 28]
             yield np.moveaxis(three, 1, 3)
 
     return Split(request.store(chunks()), (digits.labels[drawn] @ np.array([100, 10, 1])).astype(np.int32))

@@ -1,0 +1,64 @@
+"""Errors that end a training, as the chief and as a worker that is not: the same ones become the same messages."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gan import preparing, train, training
+from gan.cluster import Cluster
+from gan.config import ModelConfig, OptimizationConfig, TrainConfig
+from gan.data import Dataset
+from gan.devices import Fleet
+from gan.errors import TrainingError
+
+SMALL = TrainConfig(
+    model=ModelConfig(arch="mlp", conditioning="none", latent_dim=2, g_width=2, d_width=2),
+    optimization=OptimizationConfig(steps=1, batch_size=4, penalties=(), steps_per_execution=1),
+)
+EXHAUSTED = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[64,8]")
+NOT_A_NUMBER = tf.errors.InvalidArgumentError(None, None, "d_loss : Tensor had NaN values")
+
+
+@pytest.fixture(params=["chief", "worker"])
+def begin(request, monkeypatch, tmp_path):
+    """Trains as the chief of two workers, or as the other one; the other process is left out."""
+    cluster = Cluster(("a:1", "b:2"), ("chief", "worker").index(request.param))
+    monkeypatch.setattr(training, "_fleet", lambda *_: Fleet(tf.distribute.get_strategy(), cluster, "CPU"))
+    noise = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), np.uint8)
+    yield lambda: train(SMALL, dataset=Dataset.from_arrays(noise), output=tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def failing(error):
+    def fail(*arguments, **options):
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (EXHAUSTED, r"^Out of memory\. A smaller --batch-size"),
+        (MemoryError("Unable to allocate 3 GiB"), r"^Out of memory\."),
+        (NOT_A_NUMBER, r"^d_loss became NaN at step 1\. A lower learning rate may help\.$"),
+    ],
+)
+def test_an_error_of_fit_is_a_message(begin, monkeypatch, error, message):
+    monkeypatch.setattr(preparing.Prepared, "fit", failing(error))
+    with pytest.raises(TrainingError, match=message) as caught:
+        begin()
+    assert caught.value.__cause__ is error
+
+
+def test_another_error_of_fit_stays_what_it_is(begin, monkeypatch):
+    error = tf.errors.InvalidArgumentError(None, None, "Incompatible shapes: [2] and [3]")
+    monkeypatch.setattr(preparing.Prepared, "fit", failing(error))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Incompatible shapes"):
+        begin()
+
+
+def test_memory_that_does_not_suffice_before_the_first_step_is_a_message(begin, monkeypatch):
+    monkeypatch.setattr(preparing, "build_gan", failing(EXHAUSTED))
+    with pytest.raises(TrainingError, match="Out of memory"):
+        begin()
