@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from benchmarks import machine
+from benchmarks.record import Record
+from benchmarks.table import Table
 from gan import checkpoints, cluster, runtime, state
-from gan.benchmark import machine
-from gan.benchmark.record import Record
-from gan.benchmark.table import Table
 from gan.errors import InputError
 
 if TYPE_CHECKING:
-    from gan.benchmark.plot import Figure
+    from benchmarks.plot import Figure
 
 TABLE, PLOT = "table.md", "plot.png"
 
@@ -68,7 +68,7 @@ class Benchmark(abc.ABC):
         A run that is recorded there already is not made again. Raises as `check` and `measure`; and `InputError` when
         `out` holds other settings, or the same run with another configuration.
         """
-        from gan.benchmark.plot import write_png
+        from benchmarks.plot import write_png
 
         if cluster.from_environment() is not None:
             raise InputError("A benchmark is of one process", expected="no TF_CONFIG", received="several workers")
@@ -87,7 +87,7 @@ class Benchmark(abc.ABC):
 
     def command(self) -> str:
         """The command line with these options, without those that have their default."""
-        words = ["gan", "benchmark", self.name]
+        words = ["python", "-m", "benchmarks", self.name]
         for option in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, option.name)
             default = option.default if option.default_factory is dataclasses.MISSING else option.default_factory()

@@ -1,22 +1,22 @@
-"""gan benchmark growth: time and memory of a train step against batch, width and image size."""
+"""python -m benchmarks growth: time and memory of a train step against batch, width and image size."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from benchmarks.benchmark import Benchmark, Say, provenance
+from benchmarks.power_law import PowerLaw
+from benchmarks.recipes import check_presets
+from benchmarks.record import Record
+from benchmarks.spread import Spread, written
+from benchmarks.table import Table
 from gan import runtime
-from gan.benchmark.benchmark import Benchmark, Say, provenance
-from gan.benchmark.power_law import PowerLaw
-from gan.benchmark.recipes import check_presets
-from gan.benchmark.record import Record
-from gan.benchmark.spread import Spread, written
-from gan.benchmark.table import Table
 from gan.checks import check, check_positive, check_whole
 from gan.errors import TrainingError
 
 if TYPE_CHECKING:
-    from gan.benchmark.plot import Figure, Panel
+    from benchmarks.plot import Figure, Panel
 
 QUANTITIES = {"seconds_per_step": ("ms a step", 1e3), "megabytes": ("memory (MB)", 1.0)}
 """{what grows: (label, what it is times there)}."""
@@ -44,7 +44,7 @@ class Growth(Benchmark):
     """How often each point is measured."""
     seconds: float = 2.0
     """About how long steps are made each time; at least one step."""
-    out: Path = Path("benchmarks/growth")
+    out: Path = Path("benchmarks/results/growth")
     """Folder for results.json, table.md and plot.png."""
 
     name: ClassVar[str] = "growth"
@@ -71,7 +71,7 @@ class Growth(Benchmark):
         from concurrent.futures import BrokenExecutor, ProcessPoolExecutor  # slow to import, and `gan --help` is not
         from multiprocessing import get_context
 
-        from gan.benchmark import point, runs
+        from benchmarks import point, runs
 
         keys = [(axis, value, number) for number in range(self.rounds) for axis, values in self.axes.items()
                 for value in values]  # fmt: skip
@@ -128,7 +128,7 @@ class Growth(Benchmark):
         )
 
     def figure(self, content: Mapping[str, Any]) -> "Figure":
-        from gan.benchmark.plot import panels
+        from benchmarks.plot import panels
 
         drawn = [
             _panel(axis, points, label, scale)
@@ -140,7 +140,7 @@ class Growth(Benchmark):
 
 
 def _panel(axis: str, points: list[tuple[float, float]], label: str, scale: float) -> "Panel":
-    from gan.benchmark.plot import Panel
+    from benchmarks.plot import Panel
 
     curves = {"median": [(x, scale * y) for x, y in points]}
     if law := PowerLaw.of(points):

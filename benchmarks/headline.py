@@ -1,23 +1,23 @@
-"""gan benchmark headline: what a preset reaches at its own full length, in how much time."""
+"""python -m benchmarks headline: what a preset reaches at its own full length, in how much time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from benchmarks.benchmark import Benchmark, Say, provenance
+from benchmarks.recipes import LEAST, NUMBERS, check_presets, check_seeds, real_cells, said
+from benchmarks.record import Record
+from benchmarks.spread import written
+from benchmarks.table import Table
 from gan import checkpoints, runtime
-from gan.benchmark.benchmark import Benchmark, Say, provenance
-from gan.benchmark.recipes import LEAST, NUMBERS, check_presets, check_seeds, real_cells, said
-from gan.benchmark.record import Record
-from gan.benchmark.spread import written
-from gan.benchmark.table import Table
 from gan.cards import check_card
 from gan.checks import LARGEST, check_positive, check_whole
 from gan.config import PRESETS, TrainConfig
 
 if TYPE_CHECKING:
-    from gan.benchmark.plot import Figure
-    from gan.benchmark.trials import Trial
+    from benchmarks.plot import Figure
+    from benchmarks.trials import Trial
 
 YARDSTICK = "tf-tutorial"
 
@@ -43,7 +43,7 @@ class Headline(Benchmark):
     """Pictures of each generator that are judged, against as many test images."""
     extractor: str = "mnist-classifier"
     """Folder or shipped name of the classifier that judges."""
-    out: Path = Path("benchmarks/headline")
+    out: Path = Path("benchmarks/results/headline")
     """Folder for results.json, table.md, plot.png, the samples, and the run folders."""
 
     name: ClassVar[str] = "headline"
@@ -66,7 +66,7 @@ class Headline(Benchmark):
         }
 
     def measure(self, record: Record, say: Say) -> None:
-        from gan.benchmark import trials
+        from benchmarks import trials
         from gan.data import load_dataset
 
         planned = {seed: [self._trial(preset, seed) for preset in self.presets] for seed in self.seeds}
@@ -104,8 +104,8 @@ class Headline(Benchmark):
 
     def _of(self, key: str, preset: str, config: TrainConfig, seed: int) -> "Trial":
         """One interval, so that what a run writes in between is no part of its seconds."""
-        from gan.benchmark.runs import unwatched
-        from gan.benchmark.trials import Trial
+        from benchmarks.runs import unwatched
+        from benchmarks.trials import Trial
 
         return Trial(key, preset, unwatched(config, dataset=self.dataset, seed=seed, images=None, eval_every=LARGEST))
 
@@ -142,7 +142,7 @@ class Headline(Benchmark):
         )
 
     def figure(self, content: Mapping[str, Any]) -> "Figure":
-        from gan.benchmark.plot import scatter
+        from benchmarks.plot import scatter
 
         points: dict[str, list[tuple[float, float]]] = {}
         for run in content["runs"].values():
@@ -159,7 +159,7 @@ class Headline(Benchmark):
 
 def _import_seconds() -> float:
     """Wall seconds of a Python that imports what trains, and nothing else."""
-    from gan.benchmark.processes import run_python
+    from benchmarks.processes import run_python
 
     return round(run_python("-c", "import gan.training").seconds, 3)
 

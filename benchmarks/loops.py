@@ -7,9 +7,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from benchmarks.profiler import product_flops
+from benchmarks.runs import images_per_step
 from gan import runtime
-from gan.benchmark.flops import product_flops
-from gan.benchmark.runs import images_per_step
 from gan.building import build_gan, compile_gan
 from gan.callbacks import FiniteLosses
 from gan.config import TrainConfig

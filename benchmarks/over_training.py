@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
+from benchmarks.stacks import StackJudge
 from gan import checkpoints
-from gan.benchmark.stacks import StackJudge
 from gan.callbacks.scalar import scalar
 
 FILE = "modes.json"

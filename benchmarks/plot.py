@@ -9,8 +9,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from benchmarks.spread import Spread
 from gan import checkpoints
-from gan.benchmark.spread import Spread
 from gan.plot_style import STYLE
 
 __all__ = ["Figure", "Panel", "bars", "panels", "scatter", "write_png"]

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import memory
+from benchmarks.loops import bare_loop, compiled, fit_loop, seconds_of, steps_in
+from benchmarks.runs import SCHEDULED, images_per_step, unwatched
 from gan import runtime
-from gan.benchmark import memory
-from gan.benchmark.loops import bare_loop, compiled, fit_loop, seconds_of, steps_in
-from gan.benchmark.runs import SCHEDULED, images_per_step, unwatched
 from gan.config import PRESETS, TrainConfig
 from gan.data import Dataset
 

@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from gan.benchmark import memory
+import gan
+from benchmarks import memory
 from gan.errors import TrainingError
 
 LOOK_EVERY = 0.05
@@ -29,7 +30,7 @@ def run_python(*arguments: str) -> Ended:
 
     Raises `TrainingError` with the end of what it said when it fails.
     """
-    package = str(Path(__file__).parents[2])
+    package = str(Path(gan.__file__).parents[1])
     path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
     began, megabytes = time.perf_counter(), None
     with subprocess.Popen(

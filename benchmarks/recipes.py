@@ -1,22 +1,22 @@
-"""gan benchmark recipes: the presets side by side, each trained as long as the others."""
+"""python -m benchmarks recipes: the presets side by side, each trained as long as the others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from benchmarks.benchmark import Benchmark, Say, provenance
+from benchmarks.record import Record
+from benchmarks.spread import Spread, written
+from benchmarks.table import Table
 from gan import checkpoints, runtime
-from gan.benchmark.benchmark import Benchmark, Say, provenance
-from gan.benchmark.record import Record
-from gan.benchmark.spread import Spread, written
-from gan.benchmark.table import Table
 from gan.cards import check_card
 from gan.checks import check, check_seed, check_whole
 from gan.config import PRESETS, TrainConfig
 from gan.errors import InputError
 
 if TYPE_CHECKING:
-    from gan.benchmark.plot import Figure
+    from benchmarks.plot import Figure
 
 LEAST = 200
 """Fewer pictures than this say too little."""
@@ -43,7 +43,7 @@ class Recipes(Benchmark):
     """Pictures of each generator that are judged, against as many test images."""
     extractor: str = "mnist-classifier"
     """Folder or shipped name of the classifier that judges."""
-    out: Path = Path("benchmarks/recipes")
+    out: Path = Path("benchmarks/results/recipes")
     """Folder for results.json, table.md, plot.png, the samples, and the run folders."""
 
     name: ClassVar[str] = "recipes"
@@ -66,7 +66,7 @@ class Recipes(Benchmark):
         }
 
     def measure(self, record: Record, say: Say) -> None:
-        from gan.benchmark import trials
+        from benchmarks import trials
         from gan.data import load_dataset
 
         planned = [trials.Trial(f"{preset}-{seed}", preset, self._config(preset, seed)) for seed in self.seeds
@@ -86,7 +86,7 @@ class Recipes(Benchmark):
             say(f"{trial.key}: {said(record.content['runs'][trial.key])}")
 
     def _config(self, preset: str, seed: int) -> TrainConfig:
-        from gan.benchmark.runs import unwatched
+        from benchmarks.runs import unwatched
 
         return unwatched(PRESETS[preset], dataset=self.dataset, seed=seed, images=self.images, eval_every=self.images)
 
@@ -124,7 +124,7 @@ class Recipes(Benchmark):
         )
 
     def figure(self, content: Mapping[str, Any]) -> "Figure":
-        from gan.benchmark.plot import scatter
+        from benchmarks.plot import scatter
 
         points = {
             preset: [(run["seconds"], run["frechet_distance"]) for run in _of(content, preset) if "failed" not in run]

@@ -9,9 +9,9 @@ from typing import Any
 
 import keras
 
+from benchmarks import memory
+from benchmarks.benchmark import BrokenOffError
 from gan import checkpoints, networks, state
-from gan.benchmark import memory
-from gan.benchmark.benchmark import BrokenOffError
 from gan.building import build_gan
 from gan.config import StoppingConfig, TrainConfig
 from gan.data import Dataset

@@ -1,4 +1,4 @@
-"""gan benchmark sampling: what `gan sample` makes of its generator's speed, and how much memory it needs."""
+"""python -m benchmarks sampling: what `gan sample` makes of its generator's speed, and how much memory it needs."""
 
 import json
 import tempfile
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from benchmarks.benchmark import Benchmark, Say, provenance
+from benchmarks.record import Record
+from benchmarks.spread import Spread, written
+from benchmarks.table import Table
 from gan import checkpoints, runtime
-from gan.benchmark.benchmark import Benchmark, Say, provenance
-from gan.benchmark.record import Record
-from gan.benchmark.spread import Spread, written
-from gan.benchmark.table import Table
 from gan.checks import check, check_positive, check_whole
 
 if TYPE_CHECKING:
-    from gan.benchmark.plot import Figure
+    from benchmarks.plot import Figure
 
 BATCHES = tuple(2**power for power in range(5, 11))
 BARE = "bare generator"
@@ -43,7 +43,7 @@ class Sampling(Benchmark):
     seconds: float = 5.0
     """About how long the bare generator is measured each time, and half of that for each batch size; one batch at
     least."""
-    out: Path = Path("benchmarks/sampling")
+    out: Path = Path("benchmarks/results/sampling")
     """Folder for results.json, table.md and plot.png, and for what is drawn, until it is measured."""
 
     name: ClassVar[str] = "sampling"
@@ -67,7 +67,7 @@ class Sampling(Benchmark):
         }
 
     def measure(self, record: Record, say: Say) -> None:
-        from gan.benchmark.bare import BareGenerator
+        from benchmarks.bare import BareGenerator
 
         missing = [number for number in range(self.rounds) if not record.has(f"round-{number}", {})]
         if not missing:
@@ -92,7 +92,7 @@ class Sampling(Benchmark):
 
     def _command(self, num: int, output: str) -> dict[str, Any]:
         """{"rate", "seconds", "wall_seconds", "megabytes"} of `gan sample`."""
-        from gan.benchmark.processes import run_python
+        from benchmarks.processes import run_python
 
         with tempfile.TemporaryDirectory(dir=self.out, prefix=".drawn-") as folder:
             options = [word for option in OUTPUTS[output] for word in (option, str(self.shard))]
@@ -131,7 +131,7 @@ class Sampling(Benchmark):
         )
 
     def figure(self, content: Mapping[str, Any]) -> "Figure":
-        from gan.benchmark.plot import bars
+        from benchmarks.plot import bars
 
         runs, commands = content["runs"].values(), _by_command(content)
         bare = {BARE: [command["bare_rate"] for run in runs for command in run["commands"]]}

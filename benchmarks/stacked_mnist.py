@@ -1,4 +1,4 @@
-"""gan benchmark stacked-mnist: how many of 1,000 modes a GAN without classes reaches."""
+"""python -m benchmarks stacked-mnist: how many of 1,000 modes a GAN without classes reaches."""
 
 import tempfile
 from collections.abc import Mapping
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from benchmarks.benchmark import Benchmark, Say, provenance
+from benchmarks.published import STACKED_MNIST
+from benchmarks.recipes import check_presets, check_seeds
+from benchmarks.record import Record
+from benchmarks.spread import written
+from benchmarks.table import Table
 from gan import checkpoints, runtime
-from gan.benchmark.benchmark import Benchmark, Say, provenance
-from gan.benchmark.published import STACKED_MNIST
-from gan.benchmark.recipes import check_presets, check_seeds
-from gan.benchmark.record import Record
-from gan.benchmark.spread import written
-from gan.benchmark.table import Table
 from gan.checks import check_positive, check_whole
 from gan.config import PRESETS, TrainConfig
 from gan.errors import InputError, TrainingError
 
 if TYPE_CHECKING:
-    from gan.benchmark.plot import Figure
-    from gan.benchmark.stacks import StackJudge
+    from benchmarks.plot import Figure
+    from benchmarks.stacks import StackJudge
     from gan.data import Dataset
 
 DATASET = "stacked-mnist"
@@ -54,7 +54,7 @@ class StackedMnist(Benchmark):
     """A generator that is judged in the place of training one: a run folder, a .keras file, or a shipped name."""
     extractor: str = "mnist-classifier"
     """Folder or shipped name of the classifier that reads the digits."""
-    out: Path = Path("benchmarks/stacked-mnist")
+    out: Path = Path("benchmarks/results/stacked-mnist")
     """Folder for results.json, table.md, plot.png, the samples, and the run folders."""
 
     name: ClassVar[str] = "stacked-mnist"
@@ -93,7 +93,7 @@ class StackedMnist(Benchmark):
         }
 
     def measure(self, record: Record, say: Say) -> None:
-        from gan.benchmark.stacks import StackJudge, check_stacks, mode_shares
+        from benchmarks.stacks import StackJudge, check_stacks, mode_shares
         from gan.classifier import Extractor, load_classifier
         from gan.data import load_dataset
 
@@ -126,7 +126,7 @@ class StackedMnist(Benchmark):
         record.add(checkpoint, config, judge.of_generator(generator, self.num))
 
     def _train(self, judge: "StackJudge", dataset: "Dataset", record: Record, say: Say) -> None:
-        from gan.benchmark import runs
+        from benchmarks import runs
 
         sizes = runs.parameters(self._config(0, 1), dataset)
         images = self._planned(record, say)
@@ -144,13 +144,13 @@ class StackedMnist(Benchmark):
             runs.forget()
 
     def _config(self, seed: int, images: int) -> TrainConfig:
-        from gan.benchmark.runs import unwatched
+        from benchmarks.runs import unwatched
 
         return unwatched(PRESETS[self.preset], dataset=DATASET, seed=seed, images=images, eval_every=None)
 
     def _planned(self, record: Record, say: Say) -> int:
         """Length of every run of the record, in images."""
-        from gan.benchmark import runs
+        from benchmarks import runs
 
         if self.minutes is None:
             return self.images or PRESETS[self.preset].optimization.images
@@ -166,8 +166,8 @@ class StackedMnist(Benchmark):
         return int(record.content["facts"]["planned_images"])
 
     def _run(self, key: str, config: TrainConfig, judge: "StackJudge", say: Say) -> dict[str, Any]:
-        from gan.benchmark import runs
-        from gan.benchmark.over_training import ModesOverTraining
+        from benchmarks import runs
+        from benchmarks.over_training import ModesOverTraining
 
         folder = self.out / "runs" / key
         per_step = runs.images_per_step(config)
@@ -219,7 +219,7 @@ class StackedMnist(Benchmark):
         )
 
     def figure(self, content: Mapping[str, Any]) -> "Figure":
-        from gan.benchmark.plot import Panel, panels
+        from benchmarks.plot import Panel, panels
 
         known = {key: run for key, run in content["runs"].items() if "failed" not in run}
         ranked = {

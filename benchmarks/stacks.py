@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from benchmarks.modes import mode_kl, modes_reached
 from gan import metrics, sampling
-from gan.benchmark.modes import mode_kl, modes_reached
 from gan.classifier import Extractor, as_input, top_probability
 from gan.data import Split
 from gan.errors import InputError

@@ -1,4 +1,4 @@
-"""gan benchmark start: how long one waits for a command to begin with its work."""
+"""python -m benchmarks start: how long one waits for a command to begin with its work."""
 
 import tempfile
 from collections.abc import Mapping
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from benchmarks.benchmark import Benchmark, Say, provenance
+from benchmarks.record import Record
+from benchmarks.spread import written
+from benchmarks.table import Table
 from gan import checkpoints
-from gan.benchmark.benchmark import Benchmark, Say, provenance
-from gan.benchmark.record import Record
-from gan.benchmark.spread import written
-from gan.benchmark.table import Table
 from gan.checks import check_whole
 
 if TYPE_CHECKING:
-    from gan.benchmark.plot import Figure
+    from benchmarks.plot import Figure
 
 HELP, IMPORT = "gan --help", "import tensorflow"
 
@@ -32,7 +32,7 @@ class Start(Benchmark):
     """How many pictures are drawn."""
     rounds: int = 7
     """How often each is measured."""
-    out: Path = Path("benchmarks/start")
+    out: Path = Path("benchmarks/results/start")
     """Folder for results.json, table.md and plot.png."""
 
     name: ClassVar[str] = "start"
@@ -50,7 +50,7 @@ class Start(Benchmark):
         }
 
     def measure(self, record: Record, say: Say) -> None:
-        from gan.benchmark.processes import run_python
+        from benchmarks.processes import run_python
 
         with tempfile.TemporaryDirectory() as folder:
             grid = str(Path(folder) / "samples.png")
@@ -90,7 +90,7 @@ class Start(Benchmark):
         )
 
     def figure(self, content: Mapping[str, Any]) -> "Figure":
-        from gan.benchmark.plot import bars
+        from benchmarks.plot import bars
 
         return bars({"wall seconds": _seconds(content)}, title="From a command to its end")
 

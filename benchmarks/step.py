@@ -1,21 +1,21 @@
-"""gan benchmark step: what a train step costs, what these cores could do in that time, and where the rest goes."""
+"""python -m benchmarks step: what a train step costs, what these cores could do, and where its time goes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from benchmarks.benchmark import Benchmark, Say, provenance
+from benchmarks.recipes import check_presets
+from benchmarks.record import Record
+from benchmarks.spread import written
+from benchmarks.table import Table
 from gan import runtime
-from gan.benchmark.benchmark import Benchmark, Say, provenance
-from gan.benchmark.recipes import check_presets
-from gan.benchmark.record import Record
-from gan.benchmark.spread import written
-from gan.benchmark.table import Table
 from gan.checks import check_positive, check_whole
 from gan.config import PRESETS, TrainConfig
 
 if TYPE_CHECKING:
-    from gan.benchmark.plot import Figure
+    from benchmarks.plot import Figure
     from gan.data import Dataset
 
 FIT, BARE, PRODUCT = "fit", "bare loop", "matrix product"
@@ -45,7 +45,7 @@ class Step(Benchmark):
     """Rows and columns of the matrices that are multiplied."""
     dataset: str = "mnist"
     """What all presets are trained on, in the place of their own."""
-    out: Path = Path("benchmarks/step")
+    out: Path = Path("benchmarks/results/step")
     """Folder for results.json, table.md and plot.png."""
 
     name: ClassVar[str] = "step"
@@ -60,7 +60,7 @@ class Step(Benchmark):
         return {"dataset": self.dataset, "rounds": self.rounds, "seconds": self.seconds, "size": self.size}
 
     def measure(self, record: Record, say: Say) -> None:
-        from gan.benchmark import runs
+        from benchmarks import runs
         from gan.data import load_dataset
 
         planned = {preset: self._config(preset) for preset in self.presets}
@@ -76,15 +76,15 @@ class Step(Benchmark):
             record.add(preset, runs.identity(config), {"preset": preset, **sizes[preset], **found})
 
     def _config(self, preset: str) -> TrainConfig:
-        from gan.benchmark.runs import SCHEDULED, unwatched
+        from benchmarks.runs import SCHEDULED, unwatched
 
         return unwatched(PRESETS[preset], dataset=self.dataset, seed=0, images=SCHEDULED, eval_every=None)
 
     def _of(self, preset: str, config: TrainConfig, dataset: "Dataset", say: Say) -> dict[str, Any]:
         """{"loops": {name: what was measured of it}, "profile": [one a round]} of a preset."""
-        from gan.benchmark import loops
-        from gan.benchmark.profile import traced
-        from gan.benchmark.tutorial import peers
+        from benchmarks import loops
+        from benchmarks.profile import traced
+        from benchmarks.tutorial import peers
 
         gan = loops.compiled(config, dataset)
         fit = loops.fit_loop(gan, config, dataset)
@@ -147,7 +147,7 @@ class Step(Benchmark):
         )
 
     def figure(self, content: Mapping[str, Any]) -> "Figure":
-        from gan.benchmark.plot import bars
+        from benchmarks.plot import bars
 
         rates = {
             f"{preset}, {name}": [1e-9 * value for value in found["flops_per_second"]]

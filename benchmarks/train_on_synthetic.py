@@ -1,22 +1,22 @@
-"""gan benchmark train-on-synthetic: what a classifier learns from generated digits, beside one that saw real ones."""
+"""python -m benchmarks train-on-synthetic: what a classifier learns from generated digits, beside one of real ones."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from benchmarks.benchmark import Benchmark, Say, provenance
+from benchmarks.recipes import check_seeds
+from benchmarks.record import Record
+from benchmarks.spread import Spread, written
+from benchmarks.table import Table
 from gan import checkpoints, runtime
-from gan.benchmark.benchmark import Benchmark, Say, provenance
-from gan.benchmark.recipes import check_seeds
-from gan.benchmark.record import Record
-from gan.benchmark.spread import Spread, written
-from gan.benchmark.table import Table
 from gan.checks import check_whole
 from gan.config import CLASSIFIERS, ClassifierConfig, Precision
 from gan.errors import InputError
 
 if TYPE_CHECKING:
-    from gan.benchmark.plot import Figure
+    from benchmarks.plot import Figure
 
 SOURCES = ("generated", "real")
 
@@ -44,7 +44,7 @@ class TrainOnSynthetic(Benchmark):
     """The real images, in the place of the recipe's."""
     precision: Precision = "auto"
     """Of the classifiers' arithmetic, as for `gan train`."""
-    out: Path = Path("benchmarks/train-on-synthetic")
+    out: Path = Path("benchmarks/results/train-on-synthetic")
     """Folder for results.json, table.md and plot.png."""
 
     name: ClassVar[str] = "train-on-synthetic"
@@ -72,8 +72,8 @@ class TrainOnSynthetic(Benchmark):
         }
 
     def measure(self, record: Record, say: Say) -> None:
-        from gan.benchmark import runs
-        from gan.benchmark.teaching import Teaching
+        from benchmarks import runs
+        from benchmarks.teaching import Teaching
         from gan.data import load_dataset
 
         planned = [(f"{source}-{seed}", source, self._config(seed)) for seed in self.seeds for source in SOURCES]
@@ -135,7 +135,7 @@ class TrainOnSynthetic(Benchmark):
         )
 
     def figure(self, content: Mapping[str, Any]) -> "Figure":
-        from gan.benchmark.plot import bars
+        from benchmarks.plot import bars
 
         found = {}
         for source, runs in _by_source(content).items():

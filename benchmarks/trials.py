@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import runs
+from benchmarks.judge import Judge
+from benchmarks.recipes import LEAST
+from benchmarks.record import Record
 from gan import checkpoints
-from gan.benchmark import runs
-from gan.benchmark.judge import Judge
-from gan.benchmark.recipes import LEAST
-from gan.benchmark.record import Record
 from gan.checks import check_whole
 from gan.classifier import load_classifier
 from gan.config import TrainConfig

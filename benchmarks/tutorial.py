@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gan.benchmark.loops import Loop
+from benchmarks.loops import Loop
 from gan.config import TrainConfig
 from gan.data import Dataset
 from gan.images import from_uint8

@@ -11,7 +11,6 @@ from gan.runtime import load_tensorflow
 PUBLIC = [
     "gan",
     "gan.augment",
-    "gan.benchmark",
     "gan.callbacks",
     "gan.checkpoints",
     "gan.classifier",

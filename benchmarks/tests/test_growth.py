@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from conftest import size_of
 
-from gan.benchmark.power_law import PowerLaw
-from gan.cli.main import main
+from benchmarks.cli import main
+from benchmarks.power_law import PowerLaw
 
 
 def test_a_power_law_finds_its_exponent():
@@ -40,7 +40,7 @@ def test_standard_error_of_an_exponent_is_that_of_the_slope():
 
 
 def test_points_change_what_they_are_named_after():
-    from gan.benchmark import point
+    from benchmarks import point
 
     batch, width, size = (point.config_of("mnist", axis, 48) for axis in ("batch", "width", "size"))
     assert (batch.optimization.batch_size, batch.data.height_and_width) == (48, (32, 32))
@@ -74,11 +74,11 @@ def lawful(monkeypatch):
             return self
 
     monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor", Here)
-    monkeypatch.setattr("gan.benchmark.point.measured", measured)
+    monkeypatch.setattr("benchmarks.point.measured", measured)
 
 
 def options(out, *more):
-    return ["benchmark", "growth", "--preset", "mnist-mlp", "--batches", "2", "8", "--widths", "2",
+    return ["growth", "--preset", "mnist-mlp", "--batches", "2", "8", "--widths", "2",
             "--sizes", "8", "16", "--rounds", "2", "--out", str(out), *more]  # fmt: skip
 
 
@@ -109,7 +109,7 @@ def test_growth_tells_the_power_of_each_axis_and_measures_no_point_twice(lawful,
     width, height = size_of(out / "plot.png")
     assert width > height > 500
 
-    monkeypatch.setattr("gan.benchmark.point.measured", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr("benchmarks.point.measured", lambda *_: pytest.fail("measured again"))
     before = (out / "results.json").read_text()
     assert main(options(out)) == 0
     assert (out / "results.json").read_text() == before
@@ -118,7 +118,7 @@ def test_growth_tells_the_power_of_each_axis_and_measures_no_point_twice(lawful,
 
 
 def test_a_point_whose_process_is_killed_ends_the_benchmark_and_keeps_the_others(lawful, monkeypatch, tmp_path, capsys):
-    from gan.benchmark import point
+    from benchmarks import point
 
     def killed(config, seconds):
         if config.optimization.batch_size == 8:
@@ -134,7 +134,7 @@ def test_a_point_whose_process_is_killed_ends_the_benchmark_and_keeps_the_others
 
 @pytest.mark.slow
 def test_a_point_measures_a_step():
-    from gan.benchmark import point
+    from benchmarks import point
 
     found = point.measured(point.config_of("mnist-mlp", "width", 2), 1e-6)
     assert (found["images_per_step"], found["steps"]) == (32, 1)

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import pytest
 from conftest import size_of
 
-from gan.benchmark import Headline, runs
-from gan.benchmark.headline import ratio_of
+from benchmarks import runs
+from benchmarks.cli import main
+from benchmarks.headline import Headline, ratio_of
 from gan.checkpoints import find_classifier
-from gan.cli.main import main
 from gan.config import PRESETS, ModelConfig, OptimizationConfig, TrainConfig
 from gan.errors import TrainingError
 
@@ -25,14 +25,14 @@ TINY = {"short": SHORT, "long": LONG, "tf-tutorial": FREE}
 def headline(digits, tmp_path_factory):
     """Folder and options of a benchmark of two tiny presets and a tiny yardstick, and the status of its command."""
     out = tmp_path_factory.mktemp("benchmark") / "headline"
-    options = ["benchmark", "headline", "--dataset", "mnist5k", "--presets", "short", "long", "--seeds", "3",
+    options = ["headline", "--dataset", "mnist5k", "--presets", "short", "long", "--seeds", "3",
                "--epochs", "0.016", "--num", "200", "--extractor", "mnist-probe", "--out", str(out)]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         for module in ("gan.data", "gan.preparing"):
             patch.setattr(f"{module}.load_dataset", lambda name, **_: {"mnist5k": digits}[name])
         for module in ("headline", "recipes"):
-            patch.setattr(f"gan.benchmark.{module}.PRESETS", TINY)
-        patch.setattr("gan.benchmark.headline._import_seconds", lambda: 7.25)
+            patch.setattr(f"benchmarks.{module}.PRESETS", TINY)
+        patch.setattr("benchmarks.headline._import_seconds", lambda: 7.25)
         yield out, options, main(options)
 
 
@@ -77,13 +77,13 @@ def test_headline_shows_a_table_and_a_plot(headline):
     assert rows["real images"]["as asked (%)"] == f"{100 * (1 - content['facts']['real']['error_rate']):.2f}"
     table = (out / "table.md").read_text()
     assert "TensorFlow among it: 7.2 s" in table
-    assert "gan benchmark headline --presets short long" in table
+    assert "python -m benchmarks headline --presets short long" in table
     width, height = size_of(out / "plot.png")
     assert width > height > 500
 
 
 def test_headline_goes_on_beside_a_yardstick_of_its_own(headline, monkeypatch, capsys):
-    from gan.benchmark import judge
+    from benchmarks import judge
 
     out, options, _ = headline
     before, trained = (out / "results.json").read_text(), []
@@ -123,7 +123,7 @@ def test_an_unwatched_preset_keeps_its_own_length_and_schedule():
     assert (other.optimization.images, other.optimization.epochs) == (99, None)
     mnist = runs.unwatched(PRESETS["mnist"], dataset="mnist", seed=4, images=None, eval_every=None)
     assert (mnist.optimization.images, mnist.learning_rate_end) == (PRESETS["mnist"].optimization.images, 0.02)
-    assert Headline().command() == "gan benchmark headline"
+    assert Headline().command() == "python -m benchmarks headline"
 
 
 @pytest.mark.parametrize(
@@ -138,6 +138,6 @@ def test_an_unwatched_preset_keeps_its_own_length_and_schedule():
     ],
 )
 def test_bad_input_is_refused_before_anything_is_written(more, message, tmp_path, capsys):
-    assert main(["benchmark", "headline", "--presets", "tf-tutorial", *more, "--out", str(tmp_path / "out")]) == 2
+    assert main(["headline", "--presets", "tf-tutorial", *more, "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -2,8 +2,8 @@ import sys
 
 import pytest
 
-from gan.benchmark import memory
-from gan.benchmark.processes import run_python
+from benchmarks import memory
+from benchmarks.processes import run_python
 from gan.errors import TrainingError
 
 

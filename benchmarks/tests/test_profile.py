@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan.benchmark.profile import Profile, covered, profile_of, traced
+from benchmarks.profile import Profile, covered, profile_of, traced
 
 
 def test_length_of_a_union_of_intervals():

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from gan.benchmark.flops import product_flops
+from benchmarks.profiler import product_flops
 
 B, H, W, C = 6, 12, 10, 3
 IMAGES = tf.TensorSpec((B, H, W, C))

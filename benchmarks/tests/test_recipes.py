@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from conftest import size_of
 
-from gan.benchmark import BENCHMARKS, Recipes, machine
-from gan.benchmark.modes import mode_kl, modes_reached
-from gan.benchmark.record import Record
-from gan.benchmark.spread import Spread, written
-from gan.benchmark.table import Table
+from benchmarks import machine
+from benchmarks.cli import BENCHMARKS, main
+from benchmarks.modes import mode_kl, modes_reached
+from benchmarks.recipes import Recipes
+from benchmarks.record import Record
+from benchmarks.spread import Spread, written
+from benchmarks.table import Table
 from gan.checkpoints import find_classifier
-from gan.cli.main import main
 from gan.config import ModelConfig, OptimizationConfig, TrainConfig
 from gan.errors import InputError, TrainingError
 from gan.evaluation import evaluate_pictures
@@ -61,8 +62,8 @@ def test_kl_of_samples_of_the_data_is_modes_over_twice_the_samples():
 
 
 def test_machine_says_what_a_result_depends_on():
-    facts = machine.facts("gan benchmark x")
-    assert facts["command"] == "gan benchmark x"
+    facts = machine.facts("python -m benchmarks x")
+    assert facts["command"] == "python -m benchmarks x"
     assert facts["cpu"]
     assert facts["cores"] >= 1
     sentence = machine.sentence(facts)
@@ -88,9 +89,9 @@ def test_record_goes_on_with_what_is_there_and_refuses_what_was_measured_otherwi
 
 
 def test_command_line_of_options():
-    assert Recipes().command() == "gan benchmark recipes"
+    assert Recipes().command() == "python -m benchmarks recipes"
     asked = Recipes(presets=("mnist", "mnist-mlp"), seeds=(4,), out=Path("a b"))
-    assert asked.command() == "gan benchmark recipes --presets mnist mnist-mlp --seeds 4 --out 'a b'"
+    assert asked.command() == "python -m benchmarks recipes --presets mnist mnist-mlp --seeds 4 --out 'a b'"
 
 
 @pytest.mark.parametrize(
@@ -113,14 +114,14 @@ def test_command_line_of_options():
     ],
 )
 def test_bad_input_is_refused_before_anything_is_written(options, message, tmp_path, capsys):
-    assert main(["benchmark", *options, "--out", str(tmp_path / "out")]) == 2
+    assert main([*options, "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
 def test_an_unknown_benchmark_names_those_there_are(capsys):
     with pytest.raises(SystemExit) as ended:
-        main(["benchmark", "nonsense"])
+        main(["nonsense"])
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert all(name in said for name in BENCHMARKS)
@@ -139,7 +140,7 @@ def _tiny(digits):
     with pytest.MonkeyPatch.context() as patch:
         for module in ("gan.data", "gan.preparing"):
             patch.setattr(f"{module}.load_dataset", lambda name, **_: {"mnist5k": digits}[name])
-        patch.setattr("gan.benchmark.recipes.PRESETS", TINY)
+        patch.setattr("benchmarks.recipes.PRESETS", TINY)
         yield
 
 
@@ -147,7 +148,7 @@ def _tiny(digits):
 def recipes(_tiny, tmp_path_factory):
     """Folder and options of a benchmark of two tiny runs, and the status of the command that made them."""
     out = tmp_path_factory.mktemp("benchmark") / "recipes"
-    options = ["benchmark", "recipes", "--dataset", "mnist5k", "--presets", "asked", "free",
+    options = ["recipes", "--dataset", "mnist5k", "--presets", "asked", "free",
                "--seeds", "3", "--images", "96", "--num", "200", "--extractor", "mnist-probe",
                "--out", str(out)]  # fmt: skip
     return out, options, main(options)
@@ -172,7 +173,7 @@ def test_recipes_measure_each_preset(recipes):
     for key in content["runs"]:
         assert content["runs"][key]["generator_parameters"] == load_generator(out / "runs" / key).count_params()
     session = content["sessions"][0]
-    assert session["command"].startswith("gan benchmark recipes --presets asked free --images 96")
+    assert session["command"].startswith("python -m benchmarks recipes --presets asked free --images 96")
 
 
 @pytest.mark.slow
@@ -208,13 +209,13 @@ def test_recipes_show_a_table_and_a_plot(recipes):
     errors = {row[0]: row[rows[0].index("errors (%)")] for row in rows[2:]}
     assert errors["free"] == "-"
     assert errors["asked"] == f"{100 * runs['asked-3']['error_rate']:.2f}"
-    assert any("gan benchmark recipes --presets" in line for line in lines)
+    assert any("python -m benchmarks recipes --presets" in line for line in lines)
     width, height = size_of(out / "plot.png")
     assert width > height > 500
 
 
 def test_recipes_go_on_where_they_were_broken_off(recipes, monkeypatch, capsys):
-    from gan.benchmark import judge, runs
+    from benchmarks import judge, runs
 
     out, options, _ = recipes
     facts, trained = json.loads((out / "results.json").read_text())["facts"], []
@@ -247,7 +248,7 @@ def test_recipes_go_on_where_they_were_broken_off(recipes, monkeypatch, capsys):
 
 @pytest.mark.parametrize("signal", [2, 15])
 def test_a_signal_ends_the_benchmark_and_the_same_command_goes_on(signal, recipes, monkeypatch, capsys):
-    from gan.benchmark import judge, runs
+    from benchmarks import judge, runs
 
     out, options, _ = recipes
     facts, before = json.loads((out / "results.json").read_text())["facts"], (out / "results.json").read_text()

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from conftest import size_of, small_gan
 
-from gan.benchmark import bare, processes
-from gan.benchmark.processes import Ended
-from gan.cli.main import main
+from benchmarks import bare, processes
+from benchmarks.cli import main
+from benchmarks.processes import Ended
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def generator(tmp_path_factory):
 
 
 def options(out, *more):
-    return ["benchmark", "sampling", "--nums", "8", "24", "--shard", "16", "--rounds", "2", "--seconds", "1e-9",
+    return ["sampling", "--nums", "8", "24", "--shard", "16", "--rounds", "2", "--seconds", "1e-9",
             "--out", str(out), *more]  # fmt: skip
 
 

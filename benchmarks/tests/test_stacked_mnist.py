@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from conftest import size_of
 
-from gan.benchmark import stacked_mnist
-from gan.benchmark.modes import mode_kl
-from gan.benchmark.stacks import MODES, StackJudge, check_stacks, mode_shares
+from benchmarks import stacked_mnist
+from benchmarks.cli import main
+from benchmarks.modes import mode_kl
+from benchmarks.stacks import MODES, StackJudge, check_stacks, mode_shares
 from gan.classifier import Extractor, as_input, load_classifier
-from gan.cli.main import main
 from gan.config import ModelConfig, OptimizationConfig, TrainConfig
 from gan.data import Dataset, Split
 from gan.errors import InputError
@@ -95,14 +95,14 @@ def _stacks_at_hand(stacks, monkeypatch):
     for module in ("gan.data", "gan.preparing"):
         monkeypatch.setattr(f"{module}.load_dataset", lambda name, **_: {"stacked-mnist": stacks}[name])
     monkeypatch.setattr(stacked_mnist, "PRESETS", {"tiny": TINY, "classes": TrainConfig()})
-    monkeypatch.setattr("gan.benchmark.recipes.PRESETS", {"tiny": TINY})
+    monkeypatch.setattr("benchmarks.recipes.PRESETS", {"tiny": TINY})
     monkeypatch.setattr(stacked_mnist, "MEANWHILE", 200)
 
 
 @pytest.mark.usefixtures("_stacks_at_hand")
 def test_the_benchmark_trains_counts_and_goes_on(tmp_path, capsys):
     out = tmp_path / "out"
-    options = ["benchmark", "stacked-mnist", "--preset", "tiny", "--images", "80", "--num", "1000", "--extractor",
+    options = ["stacked-mnist", "--preset", "tiny", "--images", "80", "--num", "1000", "--extractor",
                "mnist-probe", "--out", str(out)]  # fmt: skip
     assert main(options) == 0
     table = capsys.readouterr().out
@@ -123,7 +123,7 @@ def test_the_benchmark_trains_counts_and_goes_on(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["runs"] == content["runs"]
 
     checkpoint = out / "runs" / "tiny-0"
-    judged = [*options[:2], "--num", "1000", "--extractor", "mnist-probe", "--checkpoint", str(checkpoint)]
+    judged = [*options[:1], "--num", "1000", "--extractor", "mnist-probe", "--checkpoint", str(checkpoint)]
     assert main([*judged, "--out", str(tmp_path / "judged")]) == 0
     again = json.loads((tmp_path / "judged" / "results.json").read_text())["runs"][str(checkpoint)]
     assert again["counts"] == run["counts"]
@@ -133,8 +133,8 @@ def test_the_benchmark_trains_counts_and_goes_on(tmp_path, capsys):
 
 @pytest.mark.usefixtures("_stacks_at_hand")
 def test_minutes_become_images_once(tmp_path, monkeypatch):
-    from gan.benchmark import runs
-    from gan.benchmark.record import Record
+    from benchmarks import runs
+    from benchmarks.record import Record
 
     speeds = iter([100.0, 1.0])
     monkeypatch.setattr(runs, "trained", lambda config, folder, name: None)

@@ -3,12 +3,12 @@ import json
 import pytest
 from conftest import size_of
 
-from gan.benchmark import processes
-from gan.benchmark.processes import Ended
-from gan.cli.main import main
+from benchmarks import processes
+from benchmarks.cli import main
+from benchmarks.processes import Ended
 
 TAKEN = {"--help": 0.25, "import tensorflow": 5.0, "--out": 6.5}
-OPTIONS = ["benchmark", "start", "--num", "3", "--rounds", "2"]
+OPTIONS = ["start", "--num", "3", "--rounds", "2"]
 
 
 @pytest.fixture

@@ -3,9 +3,8 @@ import json
 import pytest
 from conftest import size_of
 
-from gan.benchmark import Step
-from gan.benchmark.step import NO_OPERATION, OTHERS, rates_of
-from gan.cli.main import main
+from benchmarks.cli import main
+from benchmarks.step import NO_OPERATION, OTHERS, Step, rates_of
 from gan.config import ModelConfig, OptimizationConfig, TrainConfig
 
 TUTORIAL = TrainConfig(
@@ -19,14 +18,14 @@ THEIRS = "the tutorial's own loop"
 def step(digits, tmp_path_factory):
     """Folder of a benchmark of the tutorial, tiny and with a lazy penalty; a function that repeats it; its status."""
     out = tmp_path_factory.mktemp("benchmark") / "step"
-    options = ["benchmark", "step", "--dataset", "mnist5k", "--presets", "tf-tutorial", "--rounds", "2",
+    options = ["step", "--dataset", "mnist5k", "--presets", "tf-tutorial", "--rounds", "2",
                "--seconds", "1e-6", "--size", "32", "--out", str(out)]  # fmt: skip
 
     def measure(*more):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("gan.data.load_dataset", lambda name, fallback: {"mnist5k": digits}[name])
             for module in ("step", "recipes"):
-                patch.setattr(f"gan.benchmark.{module}.PRESETS", {"tf-tutorial": TUTORIAL})
+                patch.setattr(f"benchmarks.{module}.PRESETS", {"tf-tutorial": TUTORIAL})
             return main([*options, *more])
 
     return out, measure, measure()
@@ -93,14 +92,14 @@ def test_tables_tell_rates_and_kinds_of_operations(step):
     assert sum(float(row[1].split(" ")[0]) for row in kinds) == pytest.approx(100.0, abs=10.0)  # medians of 2 rounds
     products = float(text.split("convolutions together: ")[1].split(" ")[0])
     assert 0 < products < 100
-    assert "    gan benchmark step --presets tf-tutorial" in text
+    assert "    python -m benchmarks step --presets tf-tutorial" in text
     assert size_of(step[0] / "plot.png")[0] > 500
 
 
 def test_what_is_recorded_is_not_measured_again(step, monkeypatch, capsys):
     out, measure, _ = step
     before = (out / "results.json").read_text()
-    monkeypatch.setattr("gan.benchmark.loops.seconds_of", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr("benchmarks.loops.seconds_of", lambda *_: pytest.fail("measured again"))
     assert measure() == 0
     assert (out / "results.json").read_text() == before
     assert measure("--rounds", "3") == 2
@@ -117,10 +116,10 @@ def test_what_is_recorded_is_not_measured_again(step, monkeypatch, capsys):
     ],
 )
 def test_bad_input_is_refused_before_anything_is_written(options, message, tmp_path, capsys):
-    assert main(["benchmark", "step", *options, "--out", str(tmp_path / "out")]) == 2
+    assert main(["step", *options, "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
 def test_command_line_of_options():
-    assert Step(presets=("mnist",), rounds=3).command() == "gan benchmark step --presets mnist --rounds 3"
+    assert Step(presets=("mnist",), rounds=3).command() == "python -m benchmarks step --presets mnist --rounds 3"

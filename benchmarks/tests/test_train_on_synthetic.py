@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from conftest import size_of, small_gan
 
-from gan.benchmark import teaching
-from gan.cli.main import main
+from benchmarks import teaching
+from benchmarks.cli import main
 from gan.config import ClassifierConfig
 from gan.data import Split
 from gan.images import to_uint8
@@ -39,8 +39,8 @@ def taught(few, generators, tmp_path_factory):
     def measure(*more):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("gan.data.load_dataset", lambda name, fallback: {"mnist5k": few}[name])
-            patch.setattr("gan.benchmark.train_on_synthetic.CLASSIFIERS", TINY)
-            return main(["benchmark", "train-on-synthetic", "--checkpoint", str(generators / "asked"), "--num", "32",
+            patch.setattr("benchmarks.train_on_synthetic.CLASSIFIERS", TINY)
+            return main(["train-on-synthetic", "--checkpoint", str(generators / "asked"), "--num", "32",
                          "--seeds", "3", "--classifier", "tiny", "--epochs", "1", "--dataset", "mnist5k",
                          "--out", str(out), *more])  # fmt: skip
 

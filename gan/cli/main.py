@@ -3,7 +3,8 @@
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Union
 
 import tyro
@@ -48,22 +49,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit status: 0, 1 if it failed on the way, 2 for bad input, 130 for Ctrl-C,
     143 for SIGTERM."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    warnings.showwarning = _show_warning
+    return run(lambda: parse(arguments).run())
+
+
+def run(command: Callable[[], int], *, prog: str = "gan") -> int:
+    """Calls `command` and returns its exit status; an error becomes one line on stderr, after `prog`, and a status."""
+    warnings.showwarning = partial(_show_warning, prog)
     try:
-        return parse(arguments).run()
+        return command()
     except InputError as error:
-        return _say(error, BAD_INPUT)
+        return _say(prog, error, BAD_INPUT)
     except BrokenPipeError:  # whoever read our output has seen enough
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the interpreter to flush into
         return 0
     except (TrainingError, OSError) as error:
-        return _say(error, FAILED)
+        return _say(prog, error, FAILED)
     except KeyboardInterrupt:
-        return _say("interrupted", INTERRUPTED)
+        return _say(prog, "interrupted", INTERRUPTED)
 
 
-def _say(what: object, status: int) -> int:
-    print(f"gan: {what}", file=sys.stderr)
+def _say(prog: str, what: object, status: int) -> int:
+    print(f"{prog}: {what}", file=sys.stderr)
     return status
 
 
@@ -74,6 +80,8 @@ def parse(arguments: Sequence[str]) -> Any:
         every: Any = Union[tuple(Annotated[kind, tyro.conf.subcommand(name)] for name, kind in COMMANDS.items())]  # noqa: UP007
         return tyro.cli(every, prog="gan", description=DESCRIPTION, args=arguments)
     options = list(arguments[1:])
+    if command is Benchmark:  # passed on as they are
+        return Benchmark(tuple(options))
     default = None
     if command in PRESETS_OF:  # a preset may follow: its values are the defaults of the options
         preset, presets = PRESETS_OF[command]
@@ -96,5 +104,5 @@ def parse(arguments: Sequence[str]) -> Any:
     )
 
 
-def _show_warning(message: Warning | str, *where: Any, **more: Any) -> None:
-    print(f"gan: warning: {message}", file=sys.stderr)
+def _show_warning(prog: str, message: Warning | str, *where: Any, **more: Any) -> None:
+    print(f"{prog}: warning: {message}", file=sys.stderr)
