@@ -10,8 +10,7 @@ from typing import Annotated, Any, Generic, TypeVar, Union
 
 import tyro
 
-from benchmarks.benchmark import PLOT, TABLE, Benchmark, BrokenOffError
-from benchmarks.record import RESULTS
+from benchmarks.benchmark import PLOT, RESULTS, TABLE, Benchmark, BrokenOffError
 from gan.cli.main import run
 from gan.cli.output import SIGNALLED, print_result
 

@@ -1,26 +1,31 @@
 """python -m benchmarks growth: time and memory of a train step against batch, width and image size."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.benchmark import Benchmark, Say, provenance
-from benchmarks.power_law import PowerLaw
-from benchmarks.recipes import check_presets
-from benchmarks.record import Record
-from benchmarks.spread import Spread, written
-from benchmarks.table import Table
+import numpy as np
+
+from benchmarks import machine, runs
+from benchmarks.benchmark import Benchmark, Record, Say, provenance
+from benchmarks.summary import PowerLaw, Spread, Table, written
 from gan import runtime
 from gan.checks import check, check_positive, check_whole
+from gan.config import PRESETS, TrainConfig
 from gan.errors import TrainingError
 
 if TYPE_CHECKING:
     from benchmarks.plot import Figure, Panel
+    from gan.data import Dataset
 
 QUANTITIES = {"seconds_per_step": ("ms a step", 1e3), "megabytes": ("memory (MB)", 1.0)}
 """{what grows: (label, what it is times there)}."""
 PLACE = {"batch": "images", "width": "filters", "size": "pixels, side"}
+SIDE = 32
+"""Of images where it is not the size that grows."""
+LABELS = 10
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Growth(Benchmark):
         return {"batch": self.batches, "width": self.widths, "size": self.sizes}
 
     def check(self) -> None:
-        check_presets((self.preset,))
+        runs.check_presets((self.preset,))
         check_whole("rounds", self.rounds, 1)
         check_positive("seconds", self.seconds)
         check(any(self.axes.values()), "batches, widths, sizes", "at least one", "none")
@@ -71,11 +76,9 @@ class Growth(Benchmark):
         from concurrent.futures import BrokenExecutor, ProcessPoolExecutor  # slow to import, and `gan --help` is not
         from multiprocessing import get_context
 
-        from benchmarks import point, runs
-
         keys = [(axis, value, number) for number in range(self.rounds) for axis, values in self.axes.items()
                 for value in values]  # fmt: skip
-        configs = {axis: {value: point.config_of(self.preset, axis, value) for value in values}
+        configs = {axis: {value: config_of(self.preset, axis, value) for value in values}
                    for axis, values in self.axes.items()}  # fmt: skip
         planned = [(f"{axis}-{value}-{number}", axis, value, configs[axis][value]) for axis, value, number in keys]
         missing = [plan for plan in planned if not record.has(plan[0], runs.identity(plan[3]))]
@@ -83,12 +86,12 @@ class Growth(Benchmark):
         sizes = {}
         for _, axis, value, config in missing:  # what cannot be built is refused before anything is measured
             if (axis, value) not in sizes:
-                sizes[axis, value] = runs.parameters(config, point.noise(config))
+                sizes[axis, value] = runs.parameters(config, noise(config))
                 runs.forget()
         for number, (key, axis, value, config) in enumerate(missing, 1):
             try:
                 with ProcessPoolExecutor(1, get_context("spawn"), runtime.load_tensorflow) as process:
-                    found = process.submit(point.measured, config, self.seconds).result()
+                    found = process.submit(measured, config, self.seconds).result()
             except BrokenExecutor as error:
                 raise TrainingError(f"{key}: its process was killed, perhaps for want of memory") from error
             record.add(key, runs.identity(config), {"axis": axis, "value": value, **sizes[axis, value], **found})
@@ -181,3 +184,68 @@ def _exponents(content: Mapping[str, Any]) -> Table:
         ["axis", "time, all points", "time, two largest", "memory, all points", "memory, two largest"],
         rows,
     )
+
+
+def _batch(config: TrainConfig, value: int) -> TrainConfig:
+    return replace(config, optimization=replace(config.optimization, batch_size=value))
+
+
+def _width(config: TrainConfig, value: int) -> TrainConfig:
+    return replace(config, model=replace(config.model, g_width=value, d_width=value))
+
+
+def _size(config: TrainConfig, value: int) -> TrainConfig:
+    return replace(config, data=replace(config.data, image_size=str(value)))
+
+
+AXES: Mapping[str, Callable[[TrainConfig, int], TrainConfig]] = MappingProxyType(
+    {"batch": _batch, "width": _width, "size": _size}
+)
+"""What a value changes in a configuration, by axis."""
+
+
+def config_of(preset: str, axis: str, value: int) -> TrainConfig:
+    """The configuration of one value of an axis. Raises `InputError` for a value that no configuration has."""
+    config = runs.unwatched(PRESETS[preset], dataset="noise", seed=0, images=runs.SCHEDULED, eval_every=None)
+    return AXES[axis](_size(config, SIDE), value)
+
+
+def noise(config: TrainConfig) -> "Dataset":
+    """Grey images of noise, of a configuration's size, with labels, enough for a batch."""
+    from gan.data import Dataset
+
+    count = max(runs.images_per_step(config), LABELS)
+    rng = np.random.default_rng(0)
+    shape = config.data.height_and_width or (SIDE, SIDE)
+    images = rng.integers(0, 256, (count, *shape, 1), dtype=np.uint8)
+    labels = np.arange(count) % LABELS
+    return Dataset.from_arrays(images, labels, validation=(images, labels), test=(images, labels), name="noise")
+
+
+def measured(config: TrainConfig, seconds: float) -> dict[str, Any]:
+    """{"seconds_per_step", "steps", "first_seconds", "images_per_step", "flops_per_step", "megabytes"} of a train step.
+
+    To be called once in a process. megabytes: the most it held from here on, beyond what it held once TensorFlow has
+    started; None: unknown.
+    """
+    from benchmarks.loops import bare_loop, compiled, fit_loop, seconds_of, steps_in
+
+    runtime.start(seed=config.seed)
+    dataset = noise(config)
+    machine.reset_peak()
+    before = machine.peak_megabytes()
+    gan = compiled(config, dataset)
+    fit = fit_loop(gan, config, dataset)
+    loop = bare_loop(fit, gan, config, dataset)
+    first = seconds_of(loop, 1)
+    steps = steps_in(loop, seconds)
+    taken = seconds_of(loop, steps)
+    after = machine.peak_megabytes()
+    return {
+        "seconds_per_step": taken / steps,
+        "steps": steps,
+        "first_seconds": first,
+        "images_per_step": loop.images,
+        "flops_per_step": loop.flops,
+        "megabytes": None if before is None or after is None else after - before,
+    }

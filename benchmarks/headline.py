@@ -5,11 +5,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.benchmark import Benchmark, Say, provenance
-from benchmarks.recipes import LEAST, NUMBERS, check_presets, check_seeds, real_cells, said
-from benchmarks.record import Record
-from benchmarks.spread import written
-from benchmarks.table import Table
+from benchmarks import machine
+from benchmarks.benchmark import Benchmark, Record, Say, provenance
+from benchmarks.runs import (
+    LEAST,
+    NUMBERS,
+    Trial,
+    check_presets,
+    check_seeds,
+    describe_run,
+    judge_for,
+    real_cells,
+    run_trial,
+    sizes_of,
+    unwatched,
+)
+from benchmarks.summary import Table, written
 from gan import checkpoints, runtime
 from gan.cards import check_card
 from gan.checks import LARGEST, check_positive, check_whole
@@ -17,8 +28,6 @@ from gan.config import PRESETS, TrainConfig
 
 if TYPE_CHECKING:
     from benchmarks.plot import Figure
-    from benchmarks.trials import Trial
-
 YARDSTICK = "tf-tutorial"
 
 
@@ -66,7 +75,6 @@ class Headline(Benchmark):
         }
 
     def measure(self, record: Record, say: Say) -> None:
-        from benchmarks import trials
         from gan.data import load_dataset
 
         planned = {seed: [self._trial(preset, seed) for preset in self.presets] for seed in self.seeds}
@@ -79,34 +87,29 @@ class Headline(Benchmark):
         dataset = load_dataset(self.dataset, fallback="none")
         session = len(record.content["sessions"]) - 1
         yardsticks = {seed: self._yardstick(seed, session) for seed, each in missing.items() if each}
-        sizes = trials.sizes_of(
-            [*yardsticks.values(), *(trial for each in missing.values() for trial in each)], dataset
-        )
-        judge = trials.judge_for(record, dataset, self.extractor, self.num)
+        sizes = sizes_of([*yardsticks.values(), *(trial for each in missing.values() for trial in each)], dataset)
+        judge = judge_for(record, dataset, self.extractor, self.num)
         for seed, yardstick in yardsticks.items():
             for trial in (yardstick, *missing[seed]):
                 say(f"{trial.key}: {trial.preset} on its way")
                 alone = trial is yardstick
                 found = {"preset": None if alone else trial.preset, "seed": seed, **sizes[trial.key],
-                         **trials.made(trial, self.out, None if alone else judge)}  # fmt: skip
+                         **run_trial(trial, self.out, None if alone else judge)}  # fmt: skip
                 more = {"import_seconds": _import_seconds()} if alone else {"yardstick": yardstick.key}
                 record.add(trial.key, trial.identity, {**found, **more})
-                say(f"{trial.key}: {said(record.content['runs'][trial.key])}")
+                say(f"{trial.key}: {describe_run(record.content['runs'][trial.key])}")
 
-    def _trial(self, preset: str, seed: int) -> "Trial":
+    def _trial(self, preset: str, seed: int) -> Trial:
         return self._of(f"{preset}-{seed}", preset, PRESETS[preset], seed)
 
-    def _yardstick(self, seed: int, session: int) -> "Trial":
+    def _yardstick(self, seed: int, session: int) -> Trial:
         """That of this seed in this process: those of others may have run on another machine, or beside other work."""
         config = PRESETS[YARDSTICK]
         short = replace(config, optimization=replace(config.optimization, epochs=self.epochs, steps=None))
         return self._of(f"yardstick-{session}-{seed}", YARDSTICK, short, seed)
 
-    def _of(self, key: str, preset: str, config: TrainConfig, seed: int) -> "Trial":
+    def _of(self, key: str, preset: str, config: TrainConfig, seed: int) -> Trial:
         """One interval, so that what a run writes in between is no part of its seconds."""
-        from benchmarks.runs import unwatched
-        from benchmarks.trials import Trial
-
         return Trial(key, preset, unwatched(config, dataset=self.dataset, seed=seed, images=None, eval_every=LARGEST))
 
     def table(self, content: Mapping[str, Any]) -> Table:
@@ -159,9 +162,7 @@ class Headline(Benchmark):
 
 def _import_seconds() -> float:
     """Wall seconds of a Python that imports what trains, and nothing else."""
-    from benchmarks.processes import run_python
-
-    return round(run_python("-c", "import gan.training").seconds, 3)
+    return round(machine.run_python("-c", "import gan.training").seconds, 3)
 
 
 def ratio_of(run: Mapping[str, Any], runs: Mapping[str, Mapping[str, Any]]) -> float | None:

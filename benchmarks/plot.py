@@ -9,7 +9,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from benchmarks.spread import Spread
+from benchmarks.summary import Spread
 from gan import checkpoints
 from gan.plot_style import STYLE
 

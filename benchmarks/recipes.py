@@ -5,21 +5,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.benchmark import Benchmark, Say, provenance
-from benchmarks.record import Record
-from benchmarks.spread import Spread, written
-from benchmarks.table import Table
+from benchmarks.benchmark import Benchmark, Record, Say, provenance
+from benchmarks.runs import (
+    LEAST,
+    NUMBERS,
+    Trial,
+    check_presets,
+    check_seeds,
+    describe_run,
+    judge_for,
+    real_cells,
+    run_trial,
+    sizes_of,
+    unwatched,
+)
+from benchmarks.summary import Spread, Table, written
 from gan import checkpoints, runtime
 from gan.cards import check_card
-from gan.checks import check, check_seed, check_whole
+from gan.checks import check_whole
 from gan.config import PRESETS, TrainConfig
-from gan.errors import InputError
 
 if TYPE_CHECKING:
     from benchmarks.plot import Figure
 
-LEAST = 200
-"""Fewer pictures than this say too little."""
+
+_COSTS = {"seconds": ",.0f", "compile_seconds": ".0f", "images_per_second": ",.0f"}
+"""Format of what a run took, in the order of the columns."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +77,9 @@ class Recipes(Benchmark):
         }
 
     def measure(self, record: Record, say: Say) -> None:
-        from benchmarks import trials
         from gan.data import load_dataset
 
-        planned = [trials.Trial(f"{preset}-{seed}", preset, self._config(preset, seed)) for seed in self.seeds
+        planned = [Trial(f"{preset}-{seed}", preset, self._config(preset, seed)) for seed in self.seeds
                    for preset in self.presets]  # fmt: skip
         missing = [trial for trial in planned if not trial.is_in(record)]
         say(f"{len(planned)} runs, {len(planned) - len(missing)} of them recorded in {record.path}")
@@ -77,17 +87,15 @@ class Recipes(Benchmark):
             return
         runtime.start()
         dataset = load_dataset(self.dataset, fallback="none")
-        sizes = trials.sizes_of(missing, dataset)
-        judge = trials.judge_for(record, dataset, self.extractor, self.num)
+        sizes = sizes_of(missing, dataset)
+        judge = judge_for(record, dataset, self.extractor, self.num)
         for number, trial in enumerate(missing, 1):
             say(f"{trial.key}: run {number} of {len(missing)}")
             common = {"preset": trial.preset, "seed": trial.config.seed, **sizes[trial.key]}
-            record.add(trial.key, trial.identity, {**common, **trials.made(trial, self.out, judge)})
-            say(f"{trial.key}: {said(record.content['runs'][trial.key])}")
+            record.add(trial.key, trial.identity, {**common, **run_trial(trial, self.out, judge)})
+            say(f"{trial.key}: {describe_run(record.content['runs'][trial.key])}")
 
     def _config(self, preset: str, seed: int) -> TrainConfig:
-        from benchmarks.runs import unwatched
-
         return unwatched(PRESETS[preset], dataset=self.dataset, seed=seed, images=self.images, eval_every=self.images)
 
     def table(self, content: Mapping[str, Any]) -> Table:
@@ -139,34 +147,6 @@ class Recipes(Benchmark):
         )
 
 
-NUMBERS = {"frechet_distance": ".3g", "frechet_in_floors": ".3g", "precision": ".3f", "recall": ".3f",
-           "coverage": ".3f"}  # fmt: skip
-"""Format of what a judge says, in the order of the columns."""
-_COSTS = {"seconds": ",.0f", "compile_seconds": ".0f", "images_per_second": ",.0f"}
-
-
-def check_presets(presets: tuple[str, ...]) -> None:
-    """Raises `InputError` unless these are presets, at least one, each once."""
-    for preset in presets:
-        if preset not in PRESETS:
-            raise InputError("Unknown preset", expected=f"one of {list(PRESETS)}", received=preset)
-    check(0 < len(set(presets)) == len(presets), "presets", "at least one, each once", list(presets))
-
-
-def check_seeds(seeds: tuple[int, ...]) -> None:
-    """Raises `InputError` unless these are seeds, at least one, each once."""
-    check(0 < len(set(seeds)) == len(seeds), "seeds", "at least one, each once", list(seeds))
-    for seed in seeds:
-        check_seed(seed)
-
-
-def real_cells(content: Mapping[str, Any]) -> list[str]:
-    """Number of draws, floor and shares of real images, for the columns `n` and `NUMBERS`."""
-    floor, real = content["facts"]["floor"], content["facts"]["real"]
-    shares = [f"{real[name]:.3f}" for name in ("precision", "recall", "coverage")]
-    return [f"{floor['draws']}", f"{floor['mean']:.3g} ± {floor['spread']:.2g}", "1", *shares]
-
-
 def _of(content: Mapping[str, Any], preset: str) -> list[dict[str, Any]]:
     return [run for run in content["runs"].values() if run["preset"] == preset]
 
@@ -180,12 +160,3 @@ def _sorted(content: Mapping[str, Any]) -> list[str]:
     presets = dict.fromkeys(run["preset"] for run in content["runs"].values())
     spreads = {preset: Spread.of(run.get("frechet_distance") for run in _of(content, preset)) for preset in presets}
     return sorted(presets, key=lambda preset: spread.median if (spread := spreads[preset]) else float("inf"))
-
-
-def said(run: Mapping[str, Any]) -> str:
-    """A judged run in one line."""
-    if "failed" in run:
-        return f"failed: {run['failed']}"
-    judged = "frechet_distance" in run
-    numbers = f"Frechet distance {run['frechet_distance']:,.2f}, coverage {run['coverage']:.3f}, " if judged else ""
-    return f"{numbers}{run['seconds']:.0f} s"

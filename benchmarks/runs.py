@@ -1,27 +1,48 @@
-"""A training run of a benchmark: made, or gone on with, in a folder that it may have begun in before."""
+"""Training runs of benchmarks: planned, made or resumed in a folder, and judged once on test images."""
 
 import gc
 import shutil
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
+from benchmarks import machine
+from benchmarks.benchmark import BrokenOffError, Record
+from gan import checkpoints, state
+from gan.checks import check, check_seed, check_whole
+from gan.config import PRESETS, StoppingConfig, TrainConfig
+from gan.errors import InputError, TrainingError
 
-from benchmarks import memory
-from benchmarks.benchmark import BrokenOffError
-from gan import checkpoints, networks, state
-from gan.building import build_gan
-from gan.config import StoppingConfig, TrainConfig
-from gan.data import Dataset
-from gan.errors import TrainingError
-from gan.fitting import schedule_of
-from gan.runs import Run
-from gan.training import resume, train
+if TYPE_CHECKING:
+    import keras
 
+    from benchmarks.judge import Judge
+    from gan.data import Dataset
+    from gan.runs import Run
+
+LEAST = 200
+"""Fewer pictures than this say too little."""
+NUMBERS = {"frechet_distance": ".3g", "frechet_in_floors": ".3g", "precision": ".3f", "recall": ".3f",
+           "coverage": ".3f"}  # fmt: skip
+"""Format of what a judge says, in the order of the columns."""
 SCHEDULED = 10**9
 """Images of a schedule whose learning rate does not end while steps are measured."""
+
+
+def check_presets(presets: tuple[str, ...]) -> None:
+    """Raises `InputError` unless these are presets, at least one, each once."""
+    for preset in presets:
+        if preset not in PRESETS:
+            raise InputError("Unknown preset", expected=f"one of {list(PRESETS)}", received=preset)
+    check(0 < len(set(presets)) == len(presets), "presets", "at least one, each once", list(presets))
+
+
+def check_seeds(seeds: tuple[int, ...]) -> None:
+    """Raises `InputError` unless these are seeds, at least one, each once."""
+    check(0 < len(set(seeds)) == len(seeds), "seeds", "at least one, each once", list(seeds))
+    for seed in seeds:
+        check_seed(seed)
 
 
 def unwatched(
@@ -48,11 +69,15 @@ def identity(config: TrainConfig) -> dict[str, Any]:
     return {name: value for name, value in config.as_dict().items() if name != "source"}
 
 
-def parameters(config: TrainConfig, dataset: Dataset) -> dict[str, int]:
+def parameters(config: TrainConfig, dataset: "Dataset") -> dict[str, int]:
     """{`generator_parameters`, `discriminator_parameters`, `conditional`}.
 
     Raises `InputError` for what cannot be trained on the data set, which takes a second and not an hour.
     """
+    from gan import networks
+    from gan.building import build_gan
+    from gan.fitting import schedule_of
+
     schedule_of(config, dataset)
     gan = build_gan(config, dataset)
     return {
@@ -67,13 +92,17 @@ def images_per_step(config: TrainConfig) -> int:
     return config.optimization.batch_size * config.optimization.critic_steps
 
 
-def trained(config: TrainConfig, folder: Path, *, name: str, listeners: Sequence[keras.callbacks.Callback] = ()) -> Run:
+def trained(
+    config: TrainConfig, folder: Path, *, name: str, listeners: "Sequence[keras.callbacks.Callback]" = ()
+) -> "Run":
     """The run of a configuration in `folder`: made, gone on with, or found finished there.
 
     Raises `BrokenOffError` when a signal ended it, `TrainingError` as `train`, and `InputError` when the folder holds
     a run of another configuration.
     """
-    memory.reset_peak()
+    from gan.training import resume, train
+
+    machine.reset_peak()
     if (folder / checkpoints.CONFIG).is_file():
         run = resume(folder, config=config, listeners=listeners)
     else:
@@ -86,7 +115,7 @@ def trained(config: TrainConfig, folder: Path, *, name: str, listeners: Sequence
     return run
 
 
-def costs(run: Run, config: TrainConfig, *, listening: float = 0.0) -> dict[str, Any]:
+def costs(run: "Run", config: TrainConfig, *, listening: float = 0.0) -> dict[str, Any]:
     """What a run took: `images`, `seconds` of training with compilation, `compile_seconds`, `images_per_second` without
     what was compiled and the images seen meanwhile (None: there were no others), `training_seconds` of all images at
     that speed, as they would be without compilation, and `peak_megabytes` of the whole process since the run began
@@ -102,11 +131,11 @@ def costs(run: Run, config: TrainConfig, *, listening: float = 0.0) -> dict[str,
         "compile_seconds": run.compile_seconds,
         "images_per_second": counted / running if known else None,
         "training_seconds": run.images * running / counted if known else None,
-        "peak_megabytes": memory.peak_megabytes(),
+        "peak_megabytes": machine.peak_megabytes(),
     }
 
 
-def keep_samples(run: Run, out: Path, key: str) -> str:
+def keep_samples(run: "Run", out: Path, key: str) -> str:
     """Copies the last sample grid of a run to samples/<key>.png of `out`; returns that path, relative to it."""
     kept = out / "samples" / f"{key}.png"
     kept.parent.mkdir(exist_ok=True)
@@ -114,7 +143,7 @@ def keep_samples(run: Run, out: Path, key: str) -> str:
     return kept.relative_to(out).as_posix()
 
 
-def forget_state(run: Run) -> None:
+def forget_state(run: "Run") -> None:
     """Removes what a finished run could be gone on with, which is many times larger than its generator."""
     for file in (run.folder / state.FOLDER).glob("[0-9]*"):
         file.unlink()
@@ -122,5 +151,83 @@ def forget_state(run: Run) -> None:
 
 def forget() -> None:
     """Frees networks that nobody holds any more: Keras keeps names and graphs until it is told."""
+    import keras
+
     keras.backend.clear_session()
     gc.collect()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A run that is to be made: its key in the record, the preset it is named after, and its configuration."""
+
+    key: str
+    preset: str
+    config: TrainConfig
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes it the same run."""
+        return identity(self.config)
+
+    def is_in(self, record: Record) -> bool:
+        """Whether it is recorded. Raises `InputError` if it was made with another configuration."""
+        return record.has(self.key, self.identity)
+
+
+def sizes_of(trials: Iterable[Trial], dataset: "Dataset") -> dict[str, dict[str, int]]:
+    """`parameters` by key: what cannot be trained is refused before anything is."""
+    sizes: dict[str, dict[str, int]] = {}
+    known: dict[str, dict[str, int]] = {}
+    for trial in trials:
+        if trial.preset not in known:
+            known[trial.preset] = parameters(trial.config, dataset)
+        sizes[trial.key] = known[trial.preset]
+    forget()
+    return sizes
+
+
+def judge_for(record: Record, dataset: "Dataset", extractor: str, num: int) -> "Judge":
+    """A judge of `num` pictures, whose floor and numbers of real images are noted in the record.
+
+    Raises `InputError` when the data set has too few images.
+    """
+    from benchmarks.judge import Judge
+    from gan.classifier import load_classifier
+
+    check_whole("num", num, LEAST, min(len(dataset.test), len(dataset.validation)))
+    judge = Judge.of(dataset, load_classifier(extractor)[0], num=num)
+    record.note("floor", judge.floor)
+    record.note("real", judge.real)
+    return judge
+
+
+def run_trial(trial: Trial, out: Path, judge: "Judge | None") -> dict[str, Any]:
+    """Costs and numbers of a trial, or why it failed. Without a judge: what it costs."""
+    try:
+        run = trained(trial.config, out / "runs" / trial.key, name=trial.preset)
+        found = costs(run, trial.config)
+        if judge is not None:
+            found |= judge.numbers(checkpoints.load_generator(run.folder))
+        forget_state(run)
+        return {**found, "samples": keep_samples(run, out, trial.key)}
+    except TrainingError as error:
+        return {"failed": str(error)}
+    finally:
+        forget()
+
+
+def real_cells(content: Mapping[str, Any]) -> list[str]:
+    """Number of draws, floor and shares of real images, for the columns `n` and `NUMBERS`."""
+    floor, real = content["facts"]["floor"], content["facts"]["real"]
+    shares = [f"{real[name]:.3f}" for name in ("precision", "recall", "coverage")]
+    return [f"{floor['draws']}", f"{floor['mean']:.3g} ± {floor['spread']:.2g}", "1", *shares]
+
+
+def describe_run(run: Mapping[str, Any]) -> str:
+    """A judged run in one line."""
+    if "failed" in run:
+        return f"failed: {run['failed']}"
+    judged = "frechet_distance" in run
+    numbers = f"Frechet distance {run['frechet_distance']:,.2f}, coverage {run['coverage']:.3f}, " if judged else ""
+    return f"{numbers}{run['seconds']:.0f} s"

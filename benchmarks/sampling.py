@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.benchmark import Benchmark, Say, provenance
-from benchmarks.record import Record
-from benchmarks.spread import Spread, written
-from benchmarks.table import Table
+from benchmarks import machine
+from benchmarks.benchmark import Benchmark, Record, Say, provenance
+from benchmarks.summary import Spread, Table, written
 from gan import checkpoints, runtime
 from gan.checks import check, check_positive, check_whole
 
@@ -67,7 +66,7 @@ class Sampling(Benchmark):
         }
 
     def measure(self, record: Record, say: Say) -> None:
-        from benchmarks.bare import BareGenerator
+        from benchmarks.loops import BareGenerator
 
         missing = [number for number in range(self.rounds) if not record.has(f"round-{number}", {})]
         if not missing:
@@ -92,12 +91,10 @@ class Sampling(Benchmark):
 
     def _command(self, num: int, output: str) -> dict[str, Any]:
         """{"rate", "seconds", "wall_seconds", "megabytes"} of `gan sample`."""
-        from benchmarks.processes import run_python
-
         with tempfile.TemporaryDirectory(dir=self.out, prefix=".drawn-") as folder:
             options = [word for option in OUTPUTS[output] for word in (option, str(self.shard))]
             words = ["sample", self.checkpoint, "--num", str(num), "--out", f"{folder}/{output}", *options, "--json"]
-            ended = run_python("-m", "gan", *words)
+            ended = machine.run_python("-m", "gan", *words)
         seconds = json.loads(ended.stdout)["seconds"]
         return {"rate": num / seconds, "seconds": seconds, "wall_seconds": ended.seconds, "megabytes": ended.megabytes}
 

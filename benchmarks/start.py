@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.benchmark import Benchmark, Say, provenance
-from benchmarks.record import Record
-from benchmarks.spread import written
-from benchmarks.table import Table
+from benchmarks import machine
+from benchmarks.benchmark import Benchmark, Record, Say, provenance
+from benchmarks.summary import Table, written
 from gan import checkpoints
 from gan.checks import check_whole
 
@@ -50,8 +49,6 @@ class Start(Benchmark):
         }
 
     def measure(self, record: Record, say: Say) -> None:
-        from benchmarks.processes import run_python
-
         with tempfile.TemporaryDirectory() as folder:
             grid = str(Path(folder) / "samples.png")
             commands = {
@@ -63,7 +60,7 @@ class Start(Benchmark):
                 key = f"round-{number}"
                 if record.has(key, {}):
                     continue
-                seconds = {name: run_python(*words).seconds for name, words in commands.items()}
+                seconds = {name: machine.run_python(*words).seconds for name, words in commands.items()}
                 record.add(key, {}, {"seconds": seconds})
                 took = ", ".join(f"{name} {taken:.2f} s" for name, taken in seconds.items())
                 say(f"round {number + 1} of {self.rounds}: {took}")

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.benchmark import Benchmark, Say, provenance
-from benchmarks.recipes import check_presets
-from benchmarks.record import Record
-from benchmarks.spread import written
-from benchmarks.table import Table
+from benchmarks import runs
+from benchmarks.benchmark import Benchmark, Record, Say, provenance
+from benchmarks.summary import Table, written
 from gan import runtime
 from gan.checks import check_positive, check_whole
 from gan.config import PRESETS, TrainConfig
@@ -51,7 +49,7 @@ class Step(Benchmark):
     name: ClassVar[str] = "step"
 
     def check(self) -> None:
-        check_presets(self.presets)
+        runs.check_presets(self.presets)
         check_whole("rounds", self.rounds, 1)
         check_whole("size", self.size, 1)
         check_positive("seconds", self.seconds)
@@ -60,7 +58,6 @@ class Step(Benchmark):
         return {"dataset": self.dataset, "rounds": self.rounds, "seconds": self.seconds, "size": self.size}
 
     def measure(self, record: Record, say: Say) -> None:
-        from benchmarks import runs
         from gan.data import load_dataset
 
         planned = {preset: self._config(preset) for preset in self.presets}
@@ -76,19 +73,16 @@ class Step(Benchmark):
             record.add(preset, runs.identity(config), {"preset": preset, **sizes[preset], **found})
 
     def _config(self, preset: str) -> TrainConfig:
-        from benchmarks.runs import SCHEDULED, unwatched
-
-        return unwatched(PRESETS[preset], dataset=self.dataset, seed=0, images=SCHEDULED, eval_every=None)
+        return runs.unwatched(PRESETS[preset], dataset=self.dataset, seed=0, images=runs.SCHEDULED, eval_every=None)
 
     def _of(self, preset: str, config: TrainConfig, dataset: "Dataset", say: Say) -> dict[str, Any]:
         """{"loops": {name: what was measured of it}, "profile": [one a round]} of a preset."""
         from benchmarks import loops
-        from benchmarks.profile import traced
-        from benchmarks.tutorial import peers
+        from benchmarks.profiler import traced
 
         gan = loops.compiled(config, dataset)
         fit = loops.fit_loop(gan, config, dataset)
-        timed = {FIT: fit, BARE: loops.bare_loop(fit, gan, config, dataset), **peers(preset, config, dataset)}
+        timed = {FIT: fit, BARE: loops.bare_loop(fit, gan, config, dataset), **loops.peers(preset, config, dataset)}
         timed[PRODUCT] = loops.product_loop(self.size)
         first = {name: loops.seconds_of(loop, loop.multiple) for name, loop in timed.items()}
         steps = dict.fromkeys(timed, loops.steps_in(fit, self.seconds))

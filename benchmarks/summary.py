@@ -1,9 +1,13 @@
-"""Several measurements of one thing, in a few numbers."""
+"""Measurements in a few numbers: the spread of several, the power law that they follow, and tables of them."""
 
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+
+import numpy as np
+
+Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -45,3 +49,62 @@ def written(values: Iterable[float | None], form: str = ".3g", *, scale: float =
     """The spread of values, each times `scale`, for people; `-` when there are none."""
     spread = Spread.of(value if value is None else value * scale for value in values)
     return "-" if spread is None else spread.written(form)
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """y = factor x^exponent, fitted by least squares to logarithms; `stderr` of the exponent (NaN of two points)."""
+
+    factor: float
+    exponent: float
+    stderr: float
+
+    @classmethod
+    def of(cls, points: Points) -> "PowerLaw | None":
+        """That of points (x, y), all positive; None when they have fewer than two different x."""
+        if len({x for x, _ in points}) < 2:
+            return None
+        x, y = np.log(np.asarray(points, np.float64)).T
+        deviation = x - x.mean()
+        exponent = deviation @ y / (deviation @ deviation)
+        residual = y - y.mean() - exponent * deviation
+        free = len(points) - 2
+        stderr = math.sqrt(residual @ residual / free / (deviation @ deviation)) if free else math.nan
+        return cls(math.exp(y.mean() - exponent * x.mean()), float(exponent), stderr)
+
+    def curve(self, points: Points, count: int = 60) -> list[tuple[float, float]]:
+        """Points of the law over the range of x that `points` have."""
+        ends = [x for x, _ in points]
+        return [(float(x), float(self.factor * x**self.exponent)) for x in np.geomspace(min(ends), max(ends), count)]
+
+    def written(self) -> str:
+        """The exponent for people."""
+        return f"{self.exponent:z.2f}" + ("" if math.isnan(self.stderr) else f" ± {self.stderr:.2f}")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, columns, rows of as many cells, and notes that stand below. The first column is aligned left."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"Expected {len(self.columns)} cells. Received: {row!r}.")
+
+    def markdown(self) -> str:
+        """The table as Markdown that is aligned, too, where letters have one width."""
+        cells = [[cell.replace("|", "\\|") for cell in row] for row in (self.columns, *self.rows)]
+        widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(self.columns))]
+        ruler = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
+        lines = [_line(row, widths) for row in (cells[0], ruler, *cells[1:])]
+        return "\n".join([f"{self.title}", "", *lines, *([""] if self.notes else []), *self.notes]) + "\n"
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    first = row[0].ljust(widths[0])
+    return "| " + " | ".join([first, *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]) + " |"

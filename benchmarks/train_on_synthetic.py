@@ -1,22 +1,26 @@
 """python -m benchmarks train-on-synthetic: what a classifier learns from generated digits, beside one of real ones."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.benchmark import Benchmark, Say, provenance
-from benchmarks.recipes import check_seeds
-from benchmarks.record import Record
-from benchmarks.spread import Spread, written
-from benchmarks.table import Table
-from gan import checkpoints, runtime
+import numpy as np
+
+from benchmarks.benchmark import Benchmark, Record, Say, provenance
+from benchmarks.runs import check_seeds, forget
+from benchmarks.summary import Spread, Table, written
+from gan import checkpoints, images, runtime
 from gan.checks import check_whole
 from gan.config import CLASSIFIERS, ClassifierConfig, Precision
 from gan.errors import InputError
 
 if TYPE_CHECKING:
+    import keras
+
     from benchmarks.plot import Figure
+    from gan.data import Dataset, Split
 
 SOURCES = ("generated", "real")
 
@@ -72,8 +76,6 @@ class TrainOnSynthetic(Benchmark):
         }
 
     def measure(self, record: Record, say: Say) -> None:
-        from benchmarks import runs
-        from benchmarks.teaching import Teaching
         from gan.data import load_dataset
 
         planned = [(f"{source}-{seed}", source, self._config(seed)) for seed in self.seeds for source in SOURCES]
@@ -92,7 +94,7 @@ class TrainOnSynthetic(Benchmark):
                 found = teaching.learned(config)
             record.add(key, asdict(config), {"source": source, "seed": config.seed, **found})
             say(f"{key}: {100 * found['accuracy']:.2f} % of {found['tested']:,} test images")
-            runs.forget()
+            forget()
 
     def _config(self, seed: int) -> ClassifierConfig:
         recipe = CLASSIFIERS[self.classifier]
@@ -169,3 +171,68 @@ def _confusions(by_source: Mapping[str, list[dict[str, Any]]], most: int = 3) ->
                  if Spread.of(counts[true, seen]) and sum(counts[true, seen])]  # fmt: skip
         said += [f"Most often confused, trained on {source} images: {', '.join(pairs)}."] if pairs else []
     return said
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """Images to train on, others of their kind to choose the epoch on, and real ones to test on, once."""
+
+    train: "Split"
+    validation: "Split"
+    test: "Split"
+    num_classes: int
+
+    @classmethod
+    def of(cls, source: str, generator: "keras.Model", dataset: "Dataset", *, num: int, seed: int) -> "Teaching":
+        """`num` images of a data set (source `real`), or as many pictures of a generator (`generated`).
+
+        Pictures 0, ..., num - 1 of the seed are trained on, and the ones after them chosen on, as many as the data set
+        has for it; their classes go round. Raises `InputError` when the generator draws other images.
+        """
+        from gan import networks
+
+        received = f"{generator.output_shape[1:]}, {networks.num_classes(generator)} classes"
+        expected = f"{dataset.image_shape}, {dataset.num_classes} classes"
+        if received != expected:
+            raise InputError("This generator draws other images", expected=expected, received=received)
+        if source == "real":
+            train, validation = dataset.train.at_most(num), dataset.validation
+        else:
+            train = _drawn(generator, range(num), seed, dataset.num_classes)
+            validation = _drawn(generator, range(num, num + len(dataset.validation)), seed, dataset.num_classes)
+        return cls(train, validation, dataset.test, dataset.num_classes)
+
+    def learned(self, config: ClassifierConfig) -> dict[str, Any]:
+        """{"accuracy", "accuracy_by_class" (None: no images of it), "confusion"} on `tested` test images;
+        "chosen_accuracy" on those that the epoch was chosen on; "seconds" of training. confusion[true][seen] counts.
+        """
+        from sklearn.metrics import confusion_matrix
+
+        from gan.classifier import as_input, classify
+        from gan.classifier_training import trained
+
+        began = time.monotonic()
+        classifier = trained(config, self.train, self.validation, num_classes=self.num_classes)
+        seconds = time.monotonic() - began
+        chosen, seen = (classify(classifier, as_input(part.images))[0] for part in (self.validation, self.test))
+        confusion = confusion_matrix(self.test.labels, seen, labels=np.arange(self.num_classes))
+        return {
+            "accuracy": float(np.trace(confusion) / confusion.sum()),
+            "accuracy_by_class": [
+                float(row[number] / row.sum()) if row.any() else None for number, row in enumerate(confusion)
+            ],
+            "confusion": confusion.tolist(),
+            "chosen_accuracy": float(np.mean(chosen == self.validation.labels)),
+            "tested": len(self.test),
+            "seconds": round(seconds, 1),
+        }
+
+
+def _drawn(generator: "keras.Model", indices: range, seed: int, classes: int) -> "Split":
+    """Pictures of a seed, as bytes."""
+    from gan import sampling
+    from gan.data import Split
+
+    batches = sampling.stream(generator, len(indices), seed=seed, start=indices.start)
+    pictures = np.concatenate([images.to_uint8(batch) for batch in batches])
+    return Split(pictures, np.asarray(indices, np.int32) % classes)

@@ -2,51 +2,20 @@ import json
 import math
 from concurrent.futures.process import BrokenProcessPool
 
-import numpy as np
 import pytest
 from conftest import size_of
 
 from benchmarks.cli import main
-from benchmarks.power_law import PowerLaw
-
-
-def test_a_power_law_finds_its_exponent():
-    law = PowerLaw.of([(x, 3.0 * x**1.5) for x in (1.0, 2.0, 8.0, 32.0)])
-    assert law is not None
-    assert (law.factor, law.exponent, law.stderr) == (
-        pytest.approx(3.0),
-        pytest.approx(1.5),
-        pytest.approx(0, abs=1e-9),
-    )
-    assert law.curve([(1.0, 0.0), (4.0, 0.0)], count=3) == [
-        pytest.approx(p) for p in [(1, 3), (2, 3 * 2**1.5), (4, 24)]
-    ]
-    assert PowerLaw.of([(2.0, 1.0), (2.0, 3.0)]) is None
-    assert PowerLaw.of([]) is None
-    two = PowerLaw.of([(1.0, 2.0), (10.0, 20.0)])
-    assert two is not None
-    assert two.exponent == pytest.approx(1.0)
-    assert math.isnan(two.stderr)
-    assert two.written() == "1.00"
-
-
-def test_standard_error_of_an_exponent_is_that_of_the_slope():
-    from scipy.stats import linregress
-
-    x, noise = np.array([1.0, 2.0, 4.0, 8.0, 16.0]), np.array([1.1, 0.9, 1.2, 0.8, 1.0])
-    law, line = PowerLaw.of(list(zip(x, x * noise))), linregress(np.log(x), np.log(x * noise))
-    assert law is not None
-    assert (law.exponent, law.stderr) == (pytest.approx(line.slope), pytest.approx(line.stderr))
 
 
 def test_points_change_what_they_are_named_after():
-    from benchmarks import point
+    from benchmarks import growth
 
-    batch, width, size = (point.config_of("mnist", axis, 48) for axis in ("batch", "width", "size"))
+    batch, width, size = (growth.config_of("mnist", axis, 48) for axis in ("batch", "width", "size"))
     assert (batch.optimization.batch_size, batch.data.height_and_width) == (48, (32, 32))
     assert (width.model.g_width, width.model.d_width, width.optimization.batch_size) == (48, 48, 64)
     assert size.data.height_and_width == (48, 48)
-    dataset = point.noise(size)
+    dataset = growth.noise(size)
     assert (len(dataset.train), dataset.image_shape, dataset.num_classes) == (64, (48, 48, 1), 10)
 
 
@@ -74,7 +43,7 @@ def lawful(monkeypatch):
             return self
 
     monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor", Here)
-    monkeypatch.setattr("benchmarks.point.measured", measured)
+    monkeypatch.setattr("benchmarks.growth.measured", measured)
 
 
 def options(out, *more):
@@ -109,7 +78,7 @@ def test_growth_tells_the_power_of_each_axis_and_measures_no_point_twice(lawful,
     width, height = size_of(out / "plot.png")
     assert width > height > 500
 
-    monkeypatch.setattr("benchmarks.point.measured", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr("benchmarks.growth.measured", lambda *_: pytest.fail("measured again"))
     before = (out / "results.json").read_text()
     assert main(options(out)) == 0
     assert (out / "results.json").read_text() == before
@@ -118,15 +87,15 @@ def test_growth_tells_the_power_of_each_axis_and_measures_no_point_twice(lawful,
 
 
 def test_a_point_whose_process_is_killed_ends_the_benchmark_and_keeps_the_others(lawful, monkeypatch, tmp_path, capsys):
-    from benchmarks import point
+    from benchmarks import growth
 
     def killed(config, seconds):
         if config.optimization.batch_size == 8:
             raise BrokenProcessPool
         return lawfully(config, seconds)
 
-    lawfully = point.measured
-    monkeypatch.setattr(point, "measured", killed)
+    lawfully = growth.measured
+    monkeypatch.setattr(growth, "measured", killed)
     assert main(options(tmp_path, "--widths", "--sizes")) == 1
     assert "batch-8-0: its process was killed" in capsys.readouterr().err
     assert list(json.loads((tmp_path / "results.json").read_text())["runs"]) == ["batch-2-0"]
@@ -134,9 +103,9 @@ def test_a_point_whose_process_is_killed_ends_the_benchmark_and_keeps_the_others
 
 @pytest.mark.slow
 def test_a_point_measures_a_step():
-    from benchmarks import point
+    from benchmarks import growth
 
-    found = point.measured(point.config_of("mnist-mlp", "width", 2), 1e-6)
+    found = growth.measured(growth.config_of("mnist-mlp", "width", 2), 1e-6)
     assert (found["images_per_step"], found["steps"]) == (32, 1)
     assert found["first_seconds"] > found["seconds_per_step"] > 0
     assert found["flops_per_step"] > 2 * 32 * 32**2 * 16  # D sees all pixels with its first layer

@@ -30,7 +30,7 @@ def headline(digits, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for module in ("gan.data", "gan.preparing"):
             patch.setattr(f"{module}.load_dataset", lambda name, **_: {"mnist5k": digits}[name])
-        for module in ("headline", "recipes"):
+        for module in ("headline", "runs"):
             patch.setattr(f"benchmarks.{module}.PRESETS", TINY)
         patch.setattr("benchmarks.headline._import_seconds", lambda: 7.25)
         yield out, options, main(options)

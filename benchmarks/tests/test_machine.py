@@ -2,8 +2,8 @@ import sys
 
 import pytest
 
-from benchmarks import memory
-from benchmarks.processes import run_python
+from benchmarks import machine
+from benchmarks.machine import run_python
 from gan.errors import TrainingError
 
 
@@ -22,4 +22,14 @@ def test_a_process_that_fails_says_why():
 
 
 def test_memory_of_a_process_that_is_not_there_is_unknown():
-    assert memory.peak_megabytes(2**30) is None
+    assert machine.peak_megabytes(2**30) is None
+
+
+def test_machine_says_what_a_result_depends_on():
+    facts = machine.facts("python -m benchmarks x")
+    assert facts["command"] == "python -m benchmarks x"
+    assert facts["cpu"]
+    assert facts["cores"] >= 1
+    sentence = machine.sentence(facts)
+    for part in (facts["cpu"], facts["versions"]["tensorflow"], facts["versions"]["keras"], facts["date"][:10]):
+        assert part in sentence

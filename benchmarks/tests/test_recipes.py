@@ -1,5 +1,4 @@
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,124 +7,11 @@ import numpy as np
 import pytest
 from conftest import size_of
 
-from benchmarks import machine
-from benchmarks.cli import BENCHMARKS, main
-from benchmarks.modes import mode_kl, modes_reached
-from benchmarks.recipes import Recipes
-from benchmarks.record import Record
-from benchmarks.spread import Spread, written
-from benchmarks.table import Table
+from benchmarks.cli import main
 from gan.checkpoints import find_classifier
 from gan.config import ModelConfig, OptimizationConfig, TrainConfig
-from gan.errors import InputError, TrainingError
+from gan.errors import TrainingError
 from gan.evaluation import evaluate_pictures
-
-
-def test_large_numbers_are_written_without_an_exponent():
-    assert Spread.of([2.634, 1088.6, 91.0]).written() == "91 (2.63 to 1,090)"
-
-
-def test_spread_of_four_numbers_by_hand():
-    spread = Spread.of([4.0, 1.0, float("nan"), 3.0, None, 2.0])
-    assert spread == Spread(n=4, median=2.5, least=1.0, most=4.0, stderr=pytest.approx(math.sqrt(5 / 3) / 2))
-    assert spread.written(".2f") == "2.50 (1.00 to 4.00)"
-    assert Spread.of([7.0]).as_dict() == {"n": 1, "median": 7.0, "least": 7.0, "most": 7.0, "stderr": None}
-    assert Spread.of([]) is None
-    assert [written(values, ".1f", scale=10) for values in ([], [None], [0.25], [0.25, 0.5])] == [
-        "-", "-", "2.5", "3.8 (2.5 to 5.0)"
-    ]  # fmt: skip
-
-
-def test_table_is_aligned_markdown():
-    table = Table("Title.", ["name", "n"], [["a", "1"], ["b|c", "1,000"]], ["Note."])
-    assert table.markdown() == (
-        "Title.\n\n| name |     n |\n| :--- | ----: |\n| a    |     1 |\n| b\\|c | 1,000 |\n\nNote.\n"
-    )
-    with pytest.raises(ValueError, match="Expected 2 cells"):
-        Table("", ["name", "n"], [["a"]])
-
-
-def test_modes_and_kl_by_closed_forms():
-    uniform, one = np.full(1_000, 26), np.eye(1_000)[3]
-    assert (modes_reached(uniform), mode_kl(uniform)) == (1_000, pytest.approx(0.0, abs=1e-12))
-    assert (modes_reached(one), mode_kl(one)) == (1, pytest.approx(math.log(1_000)))
-    data = np.array([1.0, 3.0, 0.0])
-    assert mode_kl(np.array([2, 6, 0]), data) == pytest.approx(0.0, abs=1e-12)
-    assert mode_kl(np.array([1, 1, 0]), data) == pytest.approx(0.5 * math.log(2) + 0.5 * math.log(2 / 3))
-    assert mode_kl(np.array([0, 0, 1]), data) == math.inf
-    assert math.isnan(mode_kl(np.zeros(3)))
-
-
-def test_kl_of_samples_of_the_data_is_modes_over_twice_the_samples():
-    counts = np.random.default_rng(0).multinomial(26_000, np.full(1_000, 1e-3))
-    assert mode_kl(counts) == pytest.approx(999 / 52_000, rel=0.2)
-
-
-def test_machine_says_what_a_result_depends_on():
-    facts = machine.facts("python -m benchmarks x")
-    assert facts["command"] == "python -m benchmarks x"
-    assert facts["cpu"]
-    assert facts["cores"] >= 1
-    sentence = machine.sentence(facts)
-    for part in (facts["cpu"], facts["versions"]["tensorflow"], facts["versions"]["keras"], facts["date"][:10]):
-        assert part in sentence
-
-
-def test_record_goes_on_with_what_is_there_and_refuses_what_was_measured_otherwise(tmp_path):
-    record = Record(tmp_path, "x", {"num": 3, "seeds": (1,)})
-    record.begin_session({"cpu": "a"})
-    record.add("one", {"rate": (0.5, None)}, {"value": math.nan})
-    again = Record(tmp_path, "x", {"num": 3, "seeds": (1,)})
-    assert again.content["runs"] == {"one": {"session": 0, "config": {"rate": [0.5, None]}, "value": None}}
-    assert again.has("one", {"rate": (0.5, None)})
-    assert not again.has("two", {})
-    with pytest.raises(InputError, match=r"rate=\[0.5, None\], or another --out. Received: rate=0.7"):
-        again.has("one", {"rate": 0.7})
-    with pytest.raises(InputError, match=r"Expected settings.num=3, .* Received: settings.num=4"):
-        Record(tmp_path, "x", {"num": 4, "seeds": (1,)})
-    (tmp_path / "results.json").write_text("[]")
-    with pytest.raises(InputError, match="no record of a benchmark"):
-        Record(tmp_path, "x", {})
-
-
-def test_command_line_of_options():
-    assert Recipes().command() == "python -m benchmarks recipes"
-    asked = Recipes(presets=("mnist", "mnist-mlp"), seeds=(4,), out=Path("a b"))
-    assert asked.command() == "python -m benchmarks recipes --presets mnist mnist-mlp --seeds 4 --out 'a b'"
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("recipes", "--presets", "mnist", "nonsense"), "Unknown preset"),
-        (("recipes", "--presets", "mnist", "mnist"), "each once"),
-        (("recipes", "--seeds"), "at least one"),
-        (("recipes", "--seeds", "-1"), "Bad `seed`"),
-        (("recipes", "--images", "0"), "Bad `images`"),
-        (("recipes", "--num", "199"), "Bad `num`"),
-        (("recipes", "--extractor", "nonsense"), "No such classifier"),
-        (("recipes", "--dataset", "cifar10"), "for another data set"),
-        (("stacked-mnist", "--num", "999"), "Bad `num`"),
-        (("stacked-mnist", "--minutes", "0"), "Bad `minutes`"),
-        (("stacked-mnist", "--minutes", "3", "--images", "3"), "exclude each other"),
-        (("stacked-mnist", "--preset", "nonsense"), "Unknown preset"),
-        (("stacked-mnist", "--preset", "mnist"), "has classes"),
-        (("stacked-mnist", "--checkpoint", "nonsense"), "No such checkpoint"),
-    ],
-)
-def test_bad_input_is_refused_before_anything_is_written(options, message, tmp_path, capsys):
-    assert main([*options, "--out", str(tmp_path / "out")]) == 2
-    assert message in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
-
-
-def test_an_unknown_benchmark_names_those_there_are(capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["nonsense"])
-    assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert all(name in said for name in BENCHMARKS)
-
 
 ASKED = TrainConfig(
     model=ModelConfig(latent_dim=8, g_width=4, d_width=4),
@@ -140,7 +26,8 @@ def _tiny(digits):
     with pytest.MonkeyPatch.context() as patch:
         for module in ("gan.data", "gan.preparing"):
             patch.setattr(f"{module}.load_dataset", lambda name, **_: {"mnist5k": digits}[name])
-        patch.setattr("benchmarks.recipes.PRESETS", TINY)
+        for module in ("recipes", "runs"):
+            patch.setattr(f"benchmarks.{module}.PRESETS", TINY)
         yield
 
 
@@ -248,12 +135,12 @@ def test_recipes_go_on_where_they_were_broken_off(recipes, monkeypatch, capsys):
 
 @pytest.mark.parametrize("signal", [2, 15])
 def test_a_signal_ends_the_benchmark_and_the_same_command_goes_on(signal, recipes, monkeypatch, capsys):
-    from benchmarks import judge, runs
+    from benchmarks import judge
 
     out, options, _ = recipes
     facts, before = json.loads((out / "results.json").read_text())["facts"], (out / "results.json").read_text()
     monkeypatch.setattr(judge.Judge, "of", lambda *_, **__: SimpleNamespace(**facts))
-    monkeypatch.setattr(runs, "train", lambda config, output, **_: SimpleNamespace(signal=signal))
+    monkeypatch.setattr("gan.training.train", lambda config, output, **_: SimpleNamespace(signal=signal))
     assert main([*options, "--seeds", "3", "5"]) == 128 + signal
     assert "the same command goes on" in capsys.readouterr().err
     assert json.loads((out / "results.json").read_text())["runs"] == json.loads(before)["runs"]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from conftest import size_of, small_gan
 
-from benchmarks import bare, processes
+from benchmarks import loops, machine
 from benchmarks.cli import main
-from benchmarks.processes import Ended
+from benchmarks.machine import Ended
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +31,8 @@ def lawful(monkeypatch):
         num = int(arguments[arguments.index("--num") + 1])
         return Ended(10.0, 3.0 * num, json.dumps({"seconds": num / 500}))
 
-    monkeypatch.setattr(processes, "run_python", ended)
-    monkeypatch.setattr(bare.BareGenerator, "rate", lambda self, batch, seconds: 1_000.0 - abs(batch - 64))
+    monkeypatch.setattr(machine, "run_python", ended)
+    monkeypatch.setattr(loops.BareGenerator, "rate", lambda self, batch, seconds: 1_000.0 - abs(batch - 64))
     return started
 
 
@@ -68,7 +68,7 @@ def test_sampling_compares_commands_with_the_best_batch(lawful, tmp_path, capsys
 def test_a_bare_generator_draws_at_some_speed(generator):
     from gan import load_generator
 
-    drawn = bare.BareGenerator(load_generator(generator))
+    drawn = loops.BareGenerator(load_generator(generator))
     rates = [drawn.rate(batch, 1e-9) for batch in (1, 4)]
     assert np.all(np.isfinite(rates))
     assert min(rates) > 0

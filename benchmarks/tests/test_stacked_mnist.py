@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import replace
 
 import keras
@@ -8,8 +9,7 @@ from conftest import size_of
 
 from benchmarks import stacked_mnist
 from benchmarks.cli import main
-from benchmarks.modes import mode_kl
-from benchmarks.stacks import MODES, StackJudge, check_stacks, mode_shares
+from benchmarks.judge import MODES, StackJudge, check_stacks, mode_kl, mode_shares, modes_reached
 from gan.classifier import Extractor, as_input, load_classifier
 from gan.config import ModelConfig, OptimizationConfig, TrainConfig
 from gan.data import Dataset, Split
@@ -48,6 +48,22 @@ def fixed(pictures):
         28 * 28 * 3, kernel_initializer="zeros", bias_initializer=lambda *_, **__: as_input(pictures).ravel()
     )(latents)
     return keras.Model(latents, keras.layers.Reshape((28, 28, 3))(shown))
+
+
+def test_modes_and_kl_by_closed_forms():
+    uniform, one = np.full(1_000, 26), np.eye(1_000)[3]
+    assert (modes_reached(uniform), mode_kl(uniform)) == (1_000, pytest.approx(0.0, abs=1e-12))
+    assert (modes_reached(one), mode_kl(one)) == (1, pytest.approx(math.log(1_000)))
+    data = np.array([1.0, 3.0, 0.0])
+    assert mode_kl(np.array([2, 6, 0]), data) == pytest.approx(0.0, abs=1e-12)
+    assert mode_kl(np.array([1, 1, 0]), data) == pytest.approx(0.5 * math.log(2) + 0.5 * math.log(2 / 3))
+    assert mode_kl(np.array([0, 0, 1]), data) == math.inf
+    assert math.isnan(mode_kl(np.zeros(3)))
+
+
+def test_kl_of_samples_of_the_data_is_modes_over_twice_the_samples():
+    counts = np.random.default_rng(0).multinomial(26_000, np.full(1_000, 1e-3))
+    assert mode_kl(counts) == pytest.approx(999 / 52_000, rel=0.2)
 
 
 def test_shares_of_modes_are_products_of_the_channels():
@@ -95,7 +111,7 @@ def _stacks_at_hand(stacks, monkeypatch):
     for module in ("gan.data", "gan.preparing"):
         monkeypatch.setattr(f"{module}.load_dataset", lambda name, **_: {"stacked-mnist": stacks}[name])
     monkeypatch.setattr(stacked_mnist, "PRESETS", {"tiny": TINY, "classes": TrainConfig()})
-    monkeypatch.setattr("benchmarks.recipes.PRESETS", {"tiny": TINY})
+    monkeypatch.setattr("benchmarks.runs.PRESETS", {"tiny": TINY})
     monkeypatch.setattr(stacked_mnist, "MEANWHILE", 200)
 
 
@@ -134,7 +150,7 @@ def test_the_benchmark_trains_counts_and_goes_on(tmp_path, capsys):
 @pytest.mark.usefixtures("_stacks_at_hand")
 def test_minutes_become_images_once(tmp_path, monkeypatch):
     from benchmarks import runs
-    from benchmarks.record import Record
+    from benchmarks.benchmark import Record
 
     speeds = iter([100.0, 1.0])
     monkeypatch.setattr(runs, "trained", lambda config, folder, name: None)

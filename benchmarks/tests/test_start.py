@@ -3,9 +3,9 @@ import json
 import pytest
 from conftest import size_of
 
-from benchmarks import processes
+from benchmarks import machine
 from benchmarks.cli import main
-from benchmarks.processes import Ended
+from benchmarks.machine import Ended
 
 TAKEN = {"--help": 0.25, "import tensorflow": 5.0, "--out": 6.5}
 OPTIONS = ["start", "--num", "3", "--rounds", "2"]
@@ -20,7 +20,7 @@ def started(monkeypatch):
         words.append(arguments)
         return Ended(next(seconds for word, seconds in TAKEN.items() if word in arguments), 100.0, "")
 
-    monkeypatch.setattr(processes, "run_python", ended)
+    monkeypatch.setattr(machine, "run_python", ended)
     return words
 
 

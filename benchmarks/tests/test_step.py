@@ -24,7 +24,7 @@ def step(digits, tmp_path_factory):
     def measure(*more):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("gan.data.load_dataset", lambda name, fallback: {"mnist5k": digits}[name])
-            for module in ("step", "recipes"):
+            for module in ("step", "runs"):
                 patch.setattr(f"benchmarks.{module}.PRESETS", {"tf-tutorial": TUTORIAL})
             return main([*options, *more])
 

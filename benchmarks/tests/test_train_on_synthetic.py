@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from conftest import size_of, small_gan
 
-from benchmarks import teaching
 from benchmarks.cli import main
+from benchmarks.train_on_synthetic import Teaching
 from gan.config import ClassifierConfig
 from gan.data import Split
 from gan.images import to_uint8
@@ -79,7 +79,7 @@ def test_what_is_done_is_not_made_again(taught, monkeypatch, capsys):
         made.append(config.seed)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(teaching.Teaching, "learned", broken_off)
+    monkeypatch.setattr(Teaching, "learned", broken_off)
     assert measure() == 0
     assert (out / "results.json").read_text() == before
     assert measure("--seeds", "3", "5") == 130
@@ -96,24 +96,24 @@ def test_generated_pictures_teach_alone_in_equal_shares(few, generators):
     from gan import generate, load_generator
 
     generator = load_generator(generators / "asked")
-    taught = teaching.Teaching.of("generated", generator, few, num=30, seed=7)
+    taught = Teaching.of("generated", generator, few, num=30, seed=7)
     assert np.bincount(taught.train.labels).tolist() == [3] * 10
     every = to_uint8(generate(generator, 70, seed=7))
     apart = np.abs(np.concatenate([taught.train.images, taught.validation.images]).astype(int) - every)
     assert apart.max() <= 1  # batches of other sizes round differently
     assert taught.validation.labels.tolist() == [(30 + i) % 10 for i in range(40)]
     assert taught.test is few.test
-    real = teaching.Teaching.of("real", generator, few, num=30, seed=7)
+    real = Teaching.of("real", generator, few, num=30, seed=7)
     assert (len(real.train), real.validation, real.test) == (30, few.validation, few.test)
 
 
 def test_accuracies_by_hand(few, monkeypatch):
-    monkeypatch.setattr(teaching, "trained", lambda *_, **__: None)
+    monkeypatch.setattr("gan.classifier_training.trained", lambda *_, **__: None)
     labels = np.array([0, 1, 1, 0], np.int32)
     split = Split(np.zeros((4, 2, 2, 1), np.uint8), labels)
     answers = iter([(np.array([0, 1, 1, 1]), None), (np.array([0, 1, 0, 0]), None)])
-    monkeypatch.setattr(teaching, "classify", lambda *_: next(answers))
-    found = teaching.Teaching(split, split, split, 3).learned(TINY["tiny"])
+    monkeypatch.setattr("gan.classifier.classify", lambda *_: next(answers))
+    found = Teaching(split, split, split, 3).learned(TINY["tiny"])
     assert (found["accuracy"], found["accuracy_by_class"]) == (0.75, [1.0, 0.5, None])
     assert found["confusion"] == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
     assert found["chosen_accuracy"] == 0.75
