@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from tabulate import tabulate
 
 Points = Sequence[tuple[float, float]]
 
@@ -62,15 +63,14 @@ class PowerLaw:
     @classmethod
     def of(cls, points: Points) -> "PowerLaw | None":
         """That of points (x, y), all positive; None when they have fewer than two different x."""
+        from scipy import stats  # slow to import
+
         if len({x for x, _ in points}) < 2:
             return None
         x, y = np.log(np.asarray(points, np.float64)).T
-        deviation = x - x.mean()
-        exponent = deviation @ y / (deviation @ deviation)
-        residual = y - y.mean() - exponent * deviation
-        free = len(points) - 2
-        stderr = math.sqrt(residual @ residual / free / (deviation @ deviation)) if free else math.nan
-        return cls(math.exp(y.mean() - exponent * x.mean()), float(exponent), stderr)
+        line = stats.linregress(x, y)
+        stderr = float(line.stderr) if len(points) > 2 else math.nan  # SciPy says 0 of two points
+        return cls(math.exp(line.intercept), float(line.slope), stderr)
 
     def curve(self, points: Points, count: int = 60) -> list[tuple[float, float]]:
         """Points of the law over the range of x that `points` have."""
@@ -98,13 +98,7 @@ class Table:
 
     def markdown(self) -> str:
         """The table as Markdown that is aligned, too, where letters have one width."""
-        cells = [[cell.replace("|", "\\|") for cell in row] for row in (self.columns, *self.rows)]
-        widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(self.columns))]
-        ruler = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
-        lines = [_line(row, widths) for row in (cells[0], ruler, *cells[1:])]
-        return "\n".join([f"{self.title}", "", *lines, *([""] if self.notes else []), *self.notes]) + "\n"
-
-
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    first = row[0].ljust(widths[0])
-    return "| " + " | ".join([first, *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]) + " |"
+        header, *rows = [[cell.replace("|", "\\|") for cell in row] for row in (self.columns, *self.rows)]
+        aligned = ("left", *["right"] * (len(self.columns) - 1))
+        lines = tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=aligned)
+        return "\n".join([self.title, "", lines, *([""] if self.notes else []), *self.notes]) + "\n"

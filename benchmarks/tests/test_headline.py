@@ -8,6 +8,7 @@ from conftest import size_of
 from benchmarks import runs
 from benchmarks.cli import main
 from benchmarks.headline import Headline, ratio_of
+from benchmarks.tests.tables import rows_of
 from gan.checkpoints import find_classifier
 from gan.config import PRESETS, ModelConfig, OptimizationConfig, TrainConfig
 from gan.errors import TrainingError
@@ -36,10 +37,10 @@ def headline(digits, tmp_path_factory):
         yield out, options, main(options)
 
 
-def rows_of(out):
-    lines = (out / "table.md").read_text().splitlines()
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")]
-    return {row[0]: dict(zip(rows[0], row)) for row in rows[2:]}
+def cells_of(out):
+    """{first cell of a row: {column: cell}} of the table in a folder."""
+    header, *rows = rows_of((out / "table.md").read_text())
+    return {row[0]: dict(zip(header, row)) for row in rows}
 
 
 def test_each_preset_runs_its_own_length_after_the_yardstick_of_its_seed(headline):
@@ -66,7 +67,7 @@ def test_each_preset_runs_its_own_length_after_the_yardstick_of_its_seed(headlin
 def test_headline_shows_a_table_and_a_plot(headline):
     out, _, _ = headline
     content = json.loads((out / "results.json").read_text())
-    rows, runs = rows_of(out), content["runs"]
+    rows, runs = cells_of(out), content["runs"]
     assert list(rows) == ["short", "long", "yardstick: 0.016 epochs of tf-tutorial", "real images"]
     short = runs["short-3"]
     assert rows["short"]["as asked (%)"] == f"{100 * (1 - short['error_rate']):.2f}"
@@ -103,7 +104,7 @@ def test_headline_goes_on_beside_a_yardstick_of_its_own(headline, monkeypatch, c
     assert main([*options, "--presets", "short", "--seeds", "3", "4"]) == 0
     assert trained == ["yardstick-1-4", "short-4"]
     table = capsys.readouterr().out
-    assert rows_of(out)["short"]["n"] == "1 of 2"
+    assert cells_of(out)["short"]["n"] == "1 of 2"
     assert "Failed: short-4: d_loss became NaN" in table
 
 

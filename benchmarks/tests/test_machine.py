@@ -16,6 +16,14 @@ def test_a_process_has_this_package_and_says_what_it_printed():
     assert ended.megabytes is None or 64 < ended.megabytes < 1_000
 
 
+def test_memory_of_a_process_is_its_own_and_not_that_of_the_one_that_started_it():
+    held = bytearray(2**28)
+    held[:: 2**12] = b"x" * 2**16  # its pages exist only once they are written
+    ended = run_python("-c", "import time; time.sleep(0.2)")
+    assert len(held) == 2**28
+    assert ended.megabytes is None or ended.megabytes < 128
+
+
 def test_a_process_that_fails_says_why():
     with pytest.raises(TrainingError, match=r"-c raise SystemExit.* ended with status 1, and said: no room"):
         run_python("-c", "raise SystemExit('no room')")

@@ -8,6 +8,7 @@ import pytest
 from conftest import size_of
 
 from benchmarks.cli import main
+from benchmarks.tests.tables import rows_of
 from gan.checkpoints import find_classifier
 from gan.config import ModelConfig, OptimizationConfig, TrainConfig
 from gan.errors import TrainingError
@@ -86,17 +87,17 @@ def test_recipes_numbers_are_those_of_evaluate(recipes, digits):
 
 def test_recipes_show_a_table_and_a_plot(recipes):
     out, _, _ = recipes
-    lines = (out / "table.md").read_text().splitlines()
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")]
-    assert rows[0][:3] == ["preset", "n", "Frechet distance"]
+    text = (out / "table.md").read_text()
+    header, *rows = rows_of(text)
+    assert header[:3] == ["preset", "n", "Frechet distance"]
     runs = json.loads((out / "results.json").read_text())["runs"]
     by_distance = sorted(runs.values(), key=lambda run: run["frechet_distance"])
-    assert [row[0] for row in rows[2:]] == [*(run["preset"] for run in by_distance), "real images"]
-    assert [row[1] for row in rows[2:]] == ["1", "1", "10"]
-    errors = {row[0]: row[rows[0].index("errors (%)")] for row in rows[2:]}
+    assert [row[0] for row in rows] == [*(run["preset"] for run in by_distance), "real images"]
+    assert [row[1] for row in rows] == ["1", "1", "10"]
+    errors = {row[0]: row[header.index("errors (%)")] for row in rows}
     assert errors["free"] == "-"
     assert errors["asked"] == f"{100 * runs['asked-3']['error_rate']:.2f}"
-    assert any("python -m benchmarks recipes --presets" in line for line in lines)
+    assert "    python -m benchmarks recipes --presets" in text
     width, height = size_of(out / "plot.png")
     assert width > height > 500
 

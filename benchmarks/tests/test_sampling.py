@@ -7,6 +7,7 @@ from conftest import size_of, small_gan
 from benchmarks import loops, machine
 from benchmarks.cli import main
 from benchmarks.machine import Ended
+from benchmarks.tests.tables import rows_of
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +37,11 @@ def lawful(monkeypatch):
     return started
 
 
-def rows_of(table):
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("| ")]
-
-
 def test_sampling_compares_commands_with_the_best_batch(lawful, tmp_path, capsys):
     out = tmp_path / "sampling"
     assert main(options(out)) == 0
     said = capsys.readouterr().out
-    assert rows_of(said)[2:] == [
+    assert rows_of(said)[1:] == [
         ["bare generator, batch 64", "8", "1,000", "1", "-"],
         ["8 into samples.npz", "2", "500", "0.500", "24"],
         ["8 into samples/", "2", "500", "0.500", "24"],

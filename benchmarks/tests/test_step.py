@@ -5,6 +5,7 @@ from conftest import size_of
 
 from benchmarks.cli import main
 from benchmarks.step import NO_OPERATION, OTHERS, Step, rates_of
+from benchmarks.tests.tables import rows_of
 from gan.config import ModelConfig, OptimizationConfig, TrainConfig
 
 TUTORIAL = TrainConfig(
@@ -79,13 +80,11 @@ def test_rates_by_hand():
     assert found["matrix product"]["of_product"] == [1.0, 1.0]
 
 
-def rows_of_tables(text):
-    return [[c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
-
-
 def test_tables_tell_rates_and_kinds_of_operations(step):
     text = (step[0] / "table.md").read_text()
-    loops, kinds = (rows_of_tables(part)[start:] for part, start in zip(text.split("| kind of operation"), (2, 1)))
+    rows = rows_of(text)
+    middle = next(number for number, row in enumerate(rows) if row[0] == "kind of operation")
+    loops, kinds = rows[1:middle], rows[middle + 1 :]
     assert [row[:2] for row in loops] == [[f"tf-tutorial: {name}", "2"] for name in run_of(step)["loops"]]
     assert [row[0] for row in kinds][-2:] == [OTHERS, NO_OPERATION]
     assert any("Conv2D" in row[0] for row in kinds)
