@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from tabulate import tabulate
@@ -13,13 +13,12 @@ Points = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Spread:
-    """Median and range of `n` finite values, and the standard error of their mean (NaN of one value)."""
+    """Median and range of `n` finite values."""
 
     n: int
     median: float
     least: float
     most: float
-    stderr: float
 
     @classmethod
     def of(cls, values: Iterable[float | None]) -> "Spread | None":
@@ -27,17 +26,12 @@ class Spread:
         known = sorted(value for value in values if value is not None and math.isfinite(value))
         if not known:
             return None
-        stderr = statistics.stdev(known) / math.sqrt(len(known)) if len(known) > 1 else math.nan
-        return cls(len(known), statistics.median(known), known[0], known[-1], stderr)
+        return cls(len(known), statistics.median(known), known[0], known[-1])
 
     def written(self, form: str = ".3g") -> str:
         """For people: `median (least to most)`, or one number where they are the same."""
         middle, least, most = (_number(value, form) for value in (self.median, self.least, self.most))
         return middle if least == most else f"{middle} ({least} to {most})"
-
-    def as_dict(self) -> dict[str, float | None]:
-        """As JSON types: None for NaN."""
-        return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
 
 
 def _number(value: float, form: str) -> str:
