@@ -86,6 +86,9 @@ class Ended:
 def run_python(*arguments: str) -> Ended:
     """Runs this Python with arguments such as `-m gan sample mnist`, and with this package, wherever it lies.
 
+    Its memory is read from /proc while it runs. `os.wait4` would report the peak of this process where that is larger:
+    Linux hands it on to a process that is started.
+
     Raises `TrainingError` with the end of what it said when it fails.
     """
     package = str(Path(gan.__file__).parents[1])
