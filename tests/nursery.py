@@ -192,6 +192,7 @@ def _ended(process: int) -> int:
 
 
 def _serve() -> None:
+    sys.path.append(str(Path(__file__).parents[1]))  # `benchmarks` is not installed
     from gan import runtime
 
     runtime.load_tensorflow()

@@ -42,16 +42,18 @@ SLOW = {
     "gan compare mnist checkpoints/00001-mnist": "",
     "gan train --tolerance 0.02": f"{TINY} --probe auto --eval-num 50",
     "gan train-classifier mnist-probe --output runs/probe": "--dataset mnist5k --width 4 --epochs 1",
-    "gan benchmark recipes": (
+    "python -m benchmarks recipes": (
         "--dataset mnist5k --presets mnist --seeds 0 --images 64 --num 200 --extractor mnist-probe"
     ),
-    "gan benchmark step": "--dataset mnist5k --presets mnist --rounds 1 --seconds 0.01 --size 64",
-    "gan benchmark headline": (
+    "python -m benchmarks step": "--dataset mnist5k --presets mnist --rounds 1 --seconds 0.01 --size 64",
+    "python -m benchmarks headline": (
         "--dataset mnist5k --presets mnist-sprint --seeds 0 --epochs 0.01 --num 200 --extractor mnist-probe"
     ),
-    "gan benchmark train-on-synthetic": "--dataset mnist5k --classifier mnist-probe --num 200 --seeds 0 --epochs 1",
-    "gan benchmark sampling": "--nums 100 --rounds 1 --seconds 0.01",
-    "gan benchmark growth": "--batches 2 --widths --sizes --rounds 1 --seconds 0.01",
+    "python -m benchmarks train-on-synthetic": (
+        "--dataset mnist5k --classifier mnist-probe --num 200 --seeds 0 --epochs 1"
+    ),
+    "python -m benchmarks sampling": "--nums 100 --rounds 1 --seconds 0.01",
+    "python -m benchmarks growth": "--batches 2 --widths --sizes --rounds 1 --seconds 0.01",
     "gan train --dataset pictures --image-size 64 --conditioning none --images 500000 --output runs/pictures": TINY,
     "gan sample runs/pictures --num 64 --out samples.png": "--num 4",
     "gan sample runs/pictures --num 1000 --out samples/": "--num 4",
@@ -72,9 +74,14 @@ class Command:
     line: str
     environment: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def script(self) -> str | None:
+        """The program of a benchmark; None: this is a command of `gan`."""
+        return str(ROOT / "benchmarks" / "__main__.py") if self.line.startswith("python -m benchmarks ") else None
+
     def arguments(self, short: str) -> list[str]:
-        """What `gan` is given, with options that make it short."""
-        line = self.line.replace("make train", "gan train")
+        """What the program is given, with options that make it short."""
+        line = self.line.replace("make train", "gan train").replace("python -m benchmarks", "benchmarks")
         return shlex.split(f"{line} {short}")[1:]
 
 

@@ -36,6 +36,14 @@ def test_help(gan_command, command):
     assert f"gan {command}".strip() in done.stdout
 
 
+def test_benchmark_names_the_command_that_took_its_place(gan_command, tmp_path):
+    done = gan_command("benchmark", "recipes", "--presets", "mnist", "--json", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    new = "python -m benchmarks recipes --presets mnist --json"
+    assert done.stderr == f"gan benchmark was moved: run {new} from a checkout\n"
+    assert not list(tmp_path.iterdir())
+
+
 def test_options_have_keras_names(gan_command):
     said = gan_command("train", "--help").stdout
     for option in (

@@ -24,7 +24,6 @@ ROWS = [
     {"preparing"},
     {"following"},
     {"training", "evaluation", "classifier_training"},
-    {"benchmark"},
     {"cli"},
 ]
 ROW = {module: row for row, modules in enumerate(ROWS) for module in modules}

@@ -49,7 +49,7 @@ def test_the_wheel_holds_the_package_and_the_shipped_checkpoints_only(wheel):
     assert "gan/py.typed" in names
     shipped = {name.split("/")[2] for name in names if name.startswith("gan/shipped/")}
     assert shipped == {"mnist", "mnist-mlp", "mnist-unconditional", "mnist-classifier", "mnist-probe"}
-    assert not any(name.startswith("tests/") for name in names)
+    assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
 
 
 def test_installed_elsewhere_it_trains_three_steps_samples_and_finds_what_is_shipped(installed, tmp_path):

@@ -54,7 +54,10 @@ class Newcomer:
     def types(self, command: Command, short: str, expected: int = 0):
         environment = {**OFFLINE, **command.environment, "TFDS_DATA_DIR": str(self.folder / "none")}
         status, said = self.nursery.run(
-            *command.arguments(short), said=self.folder / "said.txt", environment=environment
+            *command.arguments(short),
+            said=self.folder / "said.txt",
+            environment=environment,
+            script=command.script,
         )
         assert status == expected, f"{command.line} {short}\n{said}"
 
@@ -86,12 +89,12 @@ def test_its_other_commands_run(newcomer):
 
 def test_its_other_commands_know_their_options(nursery, tmp_path):
     for line in SLOW:
-        arguments = Command(line).arguments("")
+        command = Command(line)
+        arguments = command.arguments("")
         if arguments[0] == "train":
             status, said = nursery.run(*arguments, "--dry-run", said=tmp_path / "said", environment=OFFLINE)
         else:
-            named = arguments[: 2 if arguments[0] == "benchmark" else 1]
-            status, said = nursery.run(*named, "--help", said=tmp_path / "said")
+            status, said = nursery.run(arguments[0], "--help", said=tmp_path / "said", script=command.script)
             assert {word for word in arguments if word.startswith("--")} <= set(re.findall(r"--[a-z-]+", said)), line
         assert status == 0, said
 

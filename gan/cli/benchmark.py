@@ -1,37 +1,21 @@
-"""gan benchmark."""
+"""gan benchmark: says where the benchmarks are now."""
 
+import shlex
 import sys
 from dataclasses import dataclass
-from typing import Annotated, Any, Union
 
-from tyro.conf import arg, subcommand
-
-from gan.benchmark import BENCHMARKS, PLOT, RESULTS, TABLE, BrokenOffError
-from gan.cli.output import SIGNALLED, print_result
-
-_ANY: Any = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in BENCHMARKS.items())]  # noqa: UP007
+from tyro.conf import Positional
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Measure what the README claims, on this machine: gan benchmark NAME [--option value ...]."""
+    """Moved: run python -m benchmarks NAME [--option value ...] from a checkout."""
 
-    benchmark: Annotated[_ANY, arg(name="")]
-    json: bool = False
-    """Print exactly one JSON object on stdout."""
+    words: Positional[tuple[str, ...]] = ()
+    """Name and options of a benchmark."""
 
     def run(self) -> int:
-        """Measures, with progress on stderr, and prints the table."""
-        benchmark = self.benchmark
-        try:
-            content = benchmark.run(lambda line: print(f"benchmark: {line}", file=sys.stderr))
-        except BrokenOffError as error:
-            print(f"gan: {error}", file=sys.stderr)
-            return SIGNALLED + error.signal
-        files = {name: str(benchmark.out / name) for name in (RESULTS, TABLE, PLOT)}
-        if self.json:
-            print_result({**content, "files": files}, as_json=True)
-        else:
-            print((benchmark.out / TABLE).read_text(encoding="utf-8"), end="")
-            print("\nWritten: " + ", ".join(files.values()), file=sys.stderr)
-        return 0
+        """Prints the new command on stderr; returns the status of bad input."""
+        command = shlex.join(["python", "-m", "benchmarks", *self.words])
+        print(f"gan benchmark was moved: run {command} from a checkout", file=sys.stderr)
+        return 2

@@ -2,7 +2,8 @@
 
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Union
 
 import tyro
@@ -51,30 +52,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     A reader of stdout or stderr that has gone changes neither what is done nor the status.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    warnings.showwarning = _show_warning
+    return run(lambda: parse(arguments).run())
+
+
+def run(command: Callable[[], int], *, prog: str = "gan") -> int:
+    """Calls `command` and returns its exit status; an error becomes one line on stderr, after `prog`, and a status."""
+    warnings.showwarning = partial(_show_warning, prog)
     with output_without_reader():
-        return _run(arguments)
+        return _run(command, prog)
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(command: Callable[[], int], prog: str) -> int:
     try:
         try:
-            status = parse(arguments).run()
+            status = command()
         except SystemExit:  # of --help, and of SIGTERM
             sys.stdout.flush()
             raise
         sys.stdout.flush()  # here, so that a full disk is said as any other failure is
         return status
     except InputError as error:
-        return _say(error, BAD_INPUT)
+        return _say(prog, error, BAD_INPUT)
     except (TrainingError, OSError) as error:
-        return _say(error, FAILED)
+        return _say(prog, error, FAILED)
     except KeyboardInterrupt:
-        return _say("interrupted", INTERRUPTED)
+        return _say(prog, "interrupted", INTERRUPTED)
 
 
-def _say(what: object, status: int) -> int:
-    print(f"gan: {what}", file=sys.stderr)
+def _say(prog: str, what: object, status: int) -> int:
+    print(f"{prog}: {what}", file=sys.stderr)
     return status
 
 
@@ -85,6 +91,8 @@ def parse(arguments: Sequence[str]) -> Any:
         every: Any = Union[tuple(Annotated[kind, tyro.conf.subcommand(name)] for name, kind in COMMANDS.items())]  # noqa: UP007
         return tyro.cli(every, prog="gan", description=DESCRIPTION, args=arguments)
     options = list(arguments[1:])
+    if command is Benchmark:  # passed on as they are
+        return Benchmark(tuple(options))
     default = None
     if command in PRESETS_OF:  # a preset may follow: its values are the defaults of the options
         preset, presets = PRESETS_OF[command]
@@ -107,5 +115,5 @@ def parse(arguments: Sequence[str]) -> Any:
     )
 
 
-def _show_warning(message: Warning | str, *where: Any, **more: Any) -> None:
-    print(f"gan: warning: {message}", file=sys.stderr)
+def _show_warning(prog: str, message: Warning | str, *where: Any, **more: Any) -> None:
+    print(f"{prog}: warning: {message}", file=sys.stderr)

@@ -1,0 +1,185 @@
+"""What every benchmark is: options, a measurement that can be interrupted and resumed, a record, a table and a plot."""
+
+import abc
+import dataclasses
+import json
+import math
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from benchmarks import machine
+from benchmarks.summary import Table
+from gan import checkpoints, cluster, runtime, state
+from gan.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmarks.plot import Figure
+
+RESULTS, TABLE, PLOT = "results.json", "table.md", "plot.png"
+
+Say = Callable[[str], None]
+
+
+class BrokenOffError(Exception):
+    """A signal ended a benchmark on its way; `signal` is its number. The same command goes on."""
+
+    def __init__(self, signal: int) -> None:
+        super().__init__(f"broken off by signal {signal}; the same command goes on from the last complete run")
+        self.signal = signal
+
+
+class Record:
+    """The runs of a benchmark by key, the settings that all of them share, and the sessions that made them.
+
+    results.json is written after every run, so that an interrupted benchmark can be resumed.
+
+    `content`: {"benchmark", "settings", "sessions": [machine facts], "facts": {name: measured once for all}, "runs":
+    {key: {"session", "config", and what was measured}}}, of JSON types (null for NaN and infinity).
+    """
+
+    def __init__(self, folder: Path, benchmark: str, settings: Mapping[str, Any]) -> None:
+        """Goes on with what `folder` holds, or begins. Raises `InputError` when that has other settings."""
+        self.folder = folder
+        self.path = folder / RESULTS
+        same = plain({"benchmark": benchmark, "settings": settings})
+        self.content: dict[str, Any] = {**same, "sessions": [], "facts": {}, "runs": {}}
+        if self.path.exists():
+            found = checkpoints.read_json(self.path)
+            if not (isinstance(found, dict) and set(found) == set(self.content)):
+                raise InputError("This is no record of a benchmark", expected="another --out", received=str(self.path))
+            _check_same({name: found[name] for name in same}, same, what=str(folder))
+            self.content = found
+
+    def begin_session(self, facts: Mapping[str, Any]) -> None:
+        """Enters the machine that makes the runs from here on."""
+        self.content["sessions"].append(plain(facts))
+
+    def has(self, key: str, config: Mapping[str, Any]) -> bool:
+        """Whether run `key` is there. Raises `InputError` if it was made with another configuration."""
+        found = self.content["runs"].get(key)
+        if found is not None:
+            _check_same(found["config"], plain(config), what=f"{key} in {self.folder}")
+        return found is not None
+
+    def add(self, key: str, config: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+        """Enters a run, and writes the file."""
+        session = len(self.content["sessions"]) - 1
+        self.content["runs"][key] = plain({"session": session, "config": config, **result})
+        checkpoints.write_json(self.path, self.content)
+
+    def note(self, name: str, value: Any) -> None:
+        """Enters what is measured once for all runs, and writes the file."""
+        self.content["facts"][name] = plain(value)
+        checkpoints.write_json(self.path, self.content)
+
+
+class Benchmark(abc.ABC):
+    """A frozen dataclass of options, `out` among them, that can measure itself.
+
+    A new benchmark is a subclass with `name`, `settings`, `check`, `measure`, `table` and `figure`, and a line in
+    `benchmarks.cli.BENCHMARKS`. Its module imports TensorFlow inside functions only: options are read first.
+    """
+
+    name: ClassVar[str]
+    out: Path
+
+    @abc.abstractmethod
+    def settings(self) -> Mapping[str, Any]:
+        """What runs that stand in one table must have in common."""
+
+    @abc.abstractmethod
+    def check(self) -> None:
+        """Raises `InputError` for what can be refused before TensorFlow is imported."""
+
+    @abc.abstractmethod
+    def measure(self, record: Record, say: Say) -> None:
+        """Makes the runs that `record` does not have yet, entering each as soon as it is made.
+
+        Raises `InputError` for what cannot be measured, before the first run; `BrokenOffError` for a signal.
+        """
+
+    @abc.abstractmethod
+    def table(self, content: Mapping[str, Any]) -> Table:
+        """The table of a record's content."""
+
+    @abc.abstractmethod
+    def figure(self, content: Mapping[str, Any]) -> "Figure":
+        """The plot of a record's content."""
+
+    def run(self, say: Say) -> dict[str, Any]:
+        """Measures, and writes results.json, table.md and plot.png into `out`; returns the content of the first.
+
+        A run that is recorded there already is not made again. Raises as `check` and `measure`; and `InputError` when
+        `out` holds other settings, or the same run with another configuration.
+        """
+        from benchmarks.plot import write_png
+
+        if cluster.from_environment() is not None:
+            raise InputError("A benchmark is of one process", expected="no TF_CONFIG", received="several workers")
+        self.check()
+        checkpoints.check_writable(self.out / TABLE)
+        record = Record(self.out, self.name, self.settings())
+        self.out.mkdir(parents=True, exist_ok=True)
+        runtime.load_tensorflow()
+        with state.locked(self.out):
+            record.begin_session(machine.facts(self.command()))
+            self.measure(record, say)
+        markdown = self.table(record.content).markdown()
+        checkpoints.write(self.out / TABLE, lambda beside: beside.write_text(markdown, encoding="utf-8"))
+        write_png(self.out / PLOT, self.figure(record.content))
+        return record.content
+
+    def command(self) -> str:
+        """The command line with these options, without those that have their default."""
+        words = ["python", "-m", "benchmarks", self.name]
+        for option in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, option.name)
+            default = option.default if option.default_factory is dataclasses.MISSING else option.default_factory()
+            if value != default:
+                words += [f"--{option.name.replace('_', '-')}"]
+                words += [str(part) for part in (value if isinstance(value, tuple) else (value,))]
+        return shlex.join(words)
+
+
+def provenance(content: Mapping[str, Any]) -> list[str]:
+    """Lines about where the runs of a record were made, and by which command."""
+    used = sorted({run["session"] for run in content["runs"].values()})
+    sessions = [content["sessions"][number] for number in used]
+    machines = dict.fromkeys(machine.sentence(session) for session in sessions)
+    commands = dict.fromkeys(session["command"] for session in sessions)
+    return [*(f"Measured on {machine}." for machine in machines), *(f"    {command}" for command in commands)]
+
+
+def plain(value: Any) -> Any:
+    """The same of JSON types: null for NaN and infinity, lists for tuples, text for paths."""
+    return _finite(json.loads(json.dumps(value, default=str)))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _check_same(before: Any, now: Any, *, what: str) -> None:
+    changed = _differences(before, now)
+    if changed:
+        raise InputError(
+            f"{what} was measured otherwise",
+            expected=", ".join(f"{name}={old!r}" for name, (old, _) in changed.items()) + ", or another --out",
+            received=", ".join(f"{name}={new!r}" for name, (_, new) in changed.items()),
+        )
+
+
+def _differences(before: Any, now: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
+    """{name: (before, now)} of all that differs; options that only one side has count as null on the other."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        found: dict[str, tuple[Any, Any]] = {}
+        for name in dict.fromkeys([*before, *now]):
+            found |= _differences(before.get(name), now.get(name), f"{prefix}.{name}" if prefix else name)
+        return found
+    return {} if before == now else {prefix: (before, now)}

@@ -1,0 +1,86 @@
+"""The command line: python -m benchmarks NAME [--option value ...]. Imports no TensorFlow."""
+
+import inspect
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import Annotated, Any, Generic, TypeVar, Union
+
+import tyro
+
+from benchmarks.benchmark import PLOT, RESULTS, TABLE, Benchmark, BrokenOffError
+from gan.cli.main import run
+from gan.cli.output import SIGNALLED, print_result
+
+PROG = "python -m benchmarks"
+DESCRIPTION = "Measure what the README claims, on this machine."
+
+BENCHMARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "headline": ("benchmarks.headline", "Headline"),
+        "recipes": ("benchmarks.recipes", "Recipes"),
+        "stacked-mnist": ("benchmarks.stacked_mnist", "StackedMnist"),
+        "step": ("benchmarks.step", "Step"),
+        "growth": ("benchmarks.growth", "Growth"),
+        "sampling": ("benchmarks.sampling", "Sampling"),
+        "start": ("benchmarks.start", "Start"),
+        "train-on-synthetic": ("benchmarks.train_on_synthetic", "TrainOnSynthetic"),
+    }
+)
+"""Module and class of each benchmark by its name on the command line. A module is imported when it is needed."""
+
+Options = TypeVar("Options", bound=Benchmark)
+
+
+@dataclass(frozen=True)
+class Command(Generic[Options]):
+    """A benchmark with its options, and how its result is printed."""
+
+    benchmark: Annotated[Options, tyro.conf.arg(name="")]
+    json: bool = False
+    """Print exactly one JSON object on stdout."""
+
+    def run(self) -> int:
+        """Measures, with progress on stderr, and prints the table; returns the exit status."""
+        benchmark = self.benchmark
+        try:
+            content = benchmark.run(lambda line: print(f"benchmark: {line}", file=sys.stderr))
+        except BrokenOffError as error:
+            print(f"benchmarks: {error}", file=sys.stderr)
+            return SIGNALLED + error.signal
+        files = {name: str(benchmark.out / name) for name in (RESULTS, TABLE, PLOT)}
+        if self.json:
+            print_result({**content, "files": files}, as_json=True)
+        else:
+            print((benchmark.out / TABLE).read_text(encoding="utf-8"), end="")
+            print("\nWritten: " + ", ".join(files.values()), file=sys.stderr)
+        return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one benchmark; returns its exit status, as `gan.cli.main.main` does."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return run(lambda: parse(arguments).run(), prog="benchmarks")
+
+
+def parse(arguments: Sequence[str]) -> Command[Any]:
+    """The benchmark that is named first, with its options. Exits with status 2 and a message if they are wrong."""
+    name, *options = arguments or ("--help",)
+    if name not in BENCHMARKS:  # help, or a name that is no benchmark
+        kinds = tuple(Annotated[load_benchmark(known), tyro.conf.subcommand(known)] for known in BENCHMARKS)
+        every: Any = Union[kinds]  # noqa: UP007
+        return Command(tyro.cli(every, prog=PROG, description=DESCRIPTION, args=arguments))
+    kind: Any = load_benchmark(name)
+    config = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
+    description = inspect.getdoc(kind)
+    command: Any = Command[kind]
+    return tyro.cli(command, prog=f"{PROG} {name}", description=description, args=options, config=config)
+
+
+def load_benchmark(name: str) -> type[Benchmark]:
+    """The class of a benchmark: a dataclass of options that measures itself. Raises KeyError for an unknown name."""
+    module, kind = BENCHMARKS[name]
+    found: type[Benchmark] = getattr(import_module(module), kind)
+    return found

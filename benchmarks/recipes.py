@@ -1,0 +1,162 @@
+"""python -m benchmarks recipes: the presets side by side, each trained as long as the others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from benchmarks.benchmark import Benchmark, Record, Say, provenance
+from benchmarks.runs import (
+    LEAST,
+    NUMBERS,
+    Trial,
+    check_presets,
+    check_seeds,
+    describe_run,
+    judge_for,
+    real_cells,
+    run_trial,
+    sizes_of,
+    unwatched,
+)
+from benchmarks.summary import Spread, Table, written
+from gan import checkpoints, runtime
+from gan.cards import check_card
+from gan.checks import check_whole
+from gan.config import PRESETS, TrainConfig
+
+if TYPE_CHECKING:
+    from benchmarks.plot import Figure
+
+
+_COSTS = {"seconds": ",.0f", "compile_seconds": ".0f", "images_per_second": ",.0f"}
+"""Format of what a run took, in the order of the columns."""
+
+
+@dataclass(frozen=True)
+class Recipes(Benchmark):
+    """Train presets side by side on as many images each, and judge each on test images.
+
+    All presets with the first seed, then all with the next one. What is done is kept in --out, a run that failed too,
+    and the same command goes on where it was broken off; other options need another folder, but presets and seeds may
+    be added.
+    """
+
+    presets: tuple[str, ...] = tuple(name for name, config in PRESETS.items() if config.data.dataset == "mnist")
+    """Names of `gan presets`."""
+    images: int = 120_000
+    """Length of every run, in real images that D sees."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """A run of each preset for each seed."""
+    dataset: str = "mnist"
+    """What all of them are trained on, in the place of their own."""
+    num: int = 10_000
+    """Pictures of each generator that are judged, against as many test images."""
+    extractor: str = "mnist-classifier"
+    """Folder or shipped name of the classifier that judges."""
+    out: Path = Path("benchmarks/results/recipes")
+    """Folder for results.json, table.md, plot.png, the samples, and the run folders."""
+
+    name: ClassVar[str] = "recipes"
+
+    def check(self) -> None:
+        check_presets(self.presets)
+        check_seeds(self.seeds)
+        check_whole("images", self.images, 1)
+        check_whole("num", self.num, LEAST)
+        _, card = checkpoints.find_classifier(self.extractor)
+        check_card(self.dataset, card)
+
+    def settings(self) -> Mapping[str, Any]:
+        _, card = checkpoints.find_classifier(self.extractor)
+        return {
+            "dataset": self.dataset,
+            "images": self.images,
+            "num": self.num,
+            "classifier_sha256": card["sha256"],
+        }
+
+    def measure(self, record: Record, say: Say) -> None:
+        from gan.data import load_dataset
+
+        planned = [Trial(f"{preset}-{seed}", preset, self._config(preset, seed)) for seed in self.seeds
+                   for preset in self.presets]  # fmt: skip
+        missing = [trial for trial in planned if not trial.is_in(record)]
+        say(f"{len(planned)} runs, {len(planned) - len(missing)} of them recorded in {record.path}")
+        if not missing:
+            return
+        runtime.start()
+        dataset = load_dataset(self.dataset, fallback="none")
+        sizes = sizes_of(missing, dataset)
+        judge = judge_for(record, dataset, self.extractor, self.num)
+        for number, trial in enumerate(missing, 1):
+            say(f"{trial.key}: run {number} of {len(missing)}")
+            common = {"preset": trial.preset, "seed": trial.config.seed, **sizes[trial.key]}
+            record.add(trial.key, trial.identity, {**common, **run_trial(trial, self.out, judge)})
+            say(f"{trial.key}: {describe_run(record.content['runs'][trial.key])}")
+
+    def _config(self, preset: str, seed: int) -> TrainConfig:
+        return unwatched(PRESETS[preset], dataset=self.dataset, seed=seed, images=self.images, eval_every=self.images)
+
+    def table(self, content: Mapping[str, Any]) -> Table:
+        by_preset = {preset: _of(content, preset) for preset in _sorted(content)}
+        columns = ["preset", "n", "Frechet distance", "in floors", "precision", "recall", "coverage", "errors (%)",
+                   "seconds", "compiling (s)", "images/s", "G weights", "D weights"]  # fmt: skip
+        rows = [
+            [
+                preset,
+                f"{sum('failed' not in run for run in runs)}" + (f" of {len(runs)}" if _failed(runs) else ""),
+                *(written((run.get(name) for run in runs), form) for name, form in NUMBERS.items()),
+                written((run.get("error_rate") for run in runs), ".2f", scale=100),
+                *(written((run.get(name) for run in runs), form) for name, form in _COSTS.items()),
+                *(f"{runs[0][f'{network}_parameters']:,}" for network in ("generator", "discriminator")),
+            ]
+            for preset, runs in by_preset.items()
+        ]
+        errors = f"{100 * content['facts']['real']['error_rate']:.2f}"
+        rows.append(["real images", *real_cells(content), errors, *["-"] * 5])
+        settings = content["settings"]
+        return Table(
+            f"Presets after {settings['images']:,} images of {settings['dataset']}, judged by {settings['num']:,} "
+            "pictures against as many test images: median (least to most) of n seeds.",
+            columns,
+            rows,
+            [
+                "Real images: the Frechet distance is the floor, that of training images (mean ± standard deviation "
+                "of n draws); the rest is of validation images. Errors: pictures that are not read as asked, `-` where "
+                "nothing is asked. Seconds are of training, with compiling; images/s without.",
+                *(f"Failed: {key}: {run['failed']}" for key, run in content["runs"].items() if "failed" in run),
+                "",
+                *provenance(content),
+            ],
+        )
+
+    def figure(self, content: Mapping[str, Any]) -> "Figure":
+        from benchmarks.plot import scatter
+
+        points = {
+            preset: [(run["seconds"], run["frechet_distance"]) for run in _of(content, preset) if "failed" not in run]
+            for preset in _sorted(content)
+        }
+        return scatter(
+            points,
+            x="seconds of training",
+            y=f"Frechet distance, {content['settings']['num']:,} pictures",
+            title=f"Presets after {content['settings']['images']:,} images",
+            line=("real images", content["facts"]["floor"]["mean"]),
+        )
+
+
+def _of(content: Mapping[str, Any], preset: str) -> list[dict[str, Any]]:
+    return [run for run in content["runs"].values() if run["preset"] == preset]
+
+
+def _failed(runs: list[dict[str, Any]]) -> bool:
+    return any("failed" in run for run in runs)
+
+
+def _sorted(content: Mapping[str, Any]) -> list[str]:
+    """Presets by their median Frechet distance; those without one come last."""
+    presets = dict.fromkeys(run["preset"] for run in content["runs"].values())
+    spreads = {preset: Spread.of(run.get("frechet_distance") for run in _of(content, preset)) for preset in presets}
+    return sorted(presets, key=lambda preset: spread.median if (spread := spreads[preset]) else float("inf"))

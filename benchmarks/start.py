@@ -1,0 +1,98 @@
+"""python -m benchmarks start: how long one waits for a command to begin with its work."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from benchmarks import machine
+from benchmarks.benchmark import Benchmark, Record, Say, provenance
+from benchmarks.summary import Table, written
+from gan import checkpoints
+from gan.checks import check_whole
+
+if TYPE_CHECKING:
+    from benchmarks.plot import Figure
+
+HELP, IMPORT = "gan --help", "import tensorflow"
+
+
+@dataclass(frozen=True)
+class Start(Benchmark):
+    """Measure how long `gan --help` takes, and `gan sample` of a few pictures beside importing TensorFlow alone.
+
+    Each in a process of its own, in turns. Rounds that are done are kept in --out, and may be added.
+    """
+
+    checkpoint: str = "mnist"
+    """A run folder, a .keras file, or a shipped name."""
+    num: int = 64
+    """How many pictures are drawn."""
+    rounds: int = 7
+    """How often each is measured."""
+    out: Path = Path("benchmarks/results/start")
+    """Folder for results.json, table.md and plot.png."""
+
+    name: ClassVar[str] = "start"
+
+    def check(self) -> None:
+        check_whole("num", self.num, 1)
+        check_whole("rounds", self.rounds, 1)
+        checkpoints.find_generator(self.checkpoint)
+
+    def settings(self) -> Mapping[str, Any]:
+        return {
+            "checkpoint": self.checkpoint,
+            "num": self.num,
+            "generator_sha256": checkpoints.describe(self.checkpoint)["sha256"],
+        }
+
+    def measure(self, record: Record, say: Say) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            grid = str(Path(folder) / "samples.png")
+            commands = {
+                HELP: ("-m", "gan", "--help"),
+                IMPORT: ("-c", "import tensorflow"),
+                self._sample: ("-m", "gan", "sample", self.checkpoint, "--num", str(self.num), "--out", grid),
+            }
+            for number in range(self.rounds):
+                key = f"round-{number}"
+                if record.has(key, {}):
+                    continue
+                seconds = {name: machine.run_python(*words).seconds for name, words in commands.items()}
+                record.add(key, {}, {"seconds": seconds})
+                took = ", ".join(f"{name} {taken:.2f} s" for name, taken in seconds.items())
+                say(f"round {number + 1} of {self.rounds}: {took}")
+
+    @property
+    def _sample(self) -> str:
+        return f"gan sample {self.checkpoint} --num {self.num}"
+
+    def table(self, content: Mapping[str, Any]) -> Table:
+        rows = [
+            [
+                name,
+                f"{len(seconds)}",
+                written(seconds, ".2f"),
+                written((mine - other for mine, other in zip(seconds, _seconds(content)[IMPORT])), ".2f"),
+            ]
+            for name, seconds in _seconds(content).items()
+        ]
+        return Table(
+            "Wall seconds of commands, each in a process of its own, in turns: median (least to most) of n rounds.",
+            ["command", "n", "seconds", "beyond importing TensorFlow (s)"],
+            rows,
+            ["Differences are of the same round.", "", *provenance(content)],
+        )
+
+    def figure(self, content: Mapping[str, Any]) -> "Figure":
+        from benchmarks.plot import bars
+
+        return bars({"wall seconds": _seconds(content)}, title="From a command to its end")
+
+
+def _seconds(content: Mapping[str, Any]) -> dict[str, list[float]]:
+    """{command: seconds, one a round}."""
+    rounds = [run["seconds"] for run in content["runs"].values()]
+    return {name: [seconds[name] for seconds in rounds] for name in (rounds[0] if rounds else ())}

@@ -1,0 +1,43 @@
+import sys
+
+import pytest
+
+from benchmarks import machine
+from benchmarks.machine import run_python
+from gan.errors import TrainingError
+
+
+def test_a_process_has_this_package_and_says_what_it_printed():
+    ended = run_python(
+        "-c", "import sys, time, gan; x = bytearray(2**26); time.sleep(0.4); print(gan.__file__, end='')"
+    )
+    assert ended.stdout == sys.modules["gan"].__file__
+    assert ended.seconds > 0.4
+    assert ended.megabytes is None or 64 < ended.megabytes < 1_000
+
+
+def test_memory_of_a_process_is_its_own_and_not_that_of_the_one_that_started_it():
+    held = bytearray(2**28)
+    held[:: 2**12] = b"x" * 2**16  # its pages exist only once they are written
+    ended = run_python("-c", "import time; time.sleep(0.2)")
+    assert len(held) == 2**28
+    assert ended.megabytes is None or ended.megabytes < 128
+
+
+def test_a_process_that_fails_says_why():
+    with pytest.raises(TrainingError, match=r"-c raise SystemExit.* ended with status 1, and said: no room"):
+        run_python("-c", "raise SystemExit('no room')")
+
+
+def test_memory_of_a_process_that_is_not_there_is_unknown():
+    assert machine.peak_megabytes(2**30) is None
+
+
+def test_machine_says_what_a_result_depends_on():
+    facts = machine.facts("python -m benchmarks x")
+    assert facts["command"] == "python -m benchmarks x"
+    assert facts["cpu"]
+    assert facts["cores"] >= 1
+    sentence = machine.sentence(facts)
+    for part in (facts["cpu"], facts["versions"]["tensorflow"], facts["versions"]["keras"], facts["date"][:10]):
+        assert part in sentence
