@@ -166,6 +166,18 @@ def test_commands_run_in_forks_with_their_own_folder_and_status(tmp_path):
     assert "ValueError: broken" in (tmp_path / "broken" / "stderr.txt").read_text()
 
 
+def test_a_command_that_fails_is_reported_with_its_last_words(tmp_path):
+    for name in ("before", "again", "now"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "stderr.txt").write_text("╭─ Value error ─╮\n│ Bad option.   │\n╰───────────────╯\n")
+    assert same_results._judge(tmp_path, {"before": 0, "again": 0, "now": 2}) == (
+        False,
+        "FAILED\n    now: status 2, Value error Bad option.",
+    )
+    same, line = same_results._judge(tmp_path, {"before": 0, "again": 0, "now": 3})
+    assert (same, line) == (False, "DIFFERENT: exit status: 0.0 before, 3.0 now, by 3 at most (1 values)")
+
+
 def test_every_preset_and_variation_has_a_case_without_a_download():
     presets = {"one": {"data": {"dataset": "mnist"}}, "two": {"data": {"dataset": "stacked-mnist"}}}
     found = {case.name: case.arguments for case in same_results.cases(presets, quick=True)}

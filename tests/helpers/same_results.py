@@ -18,6 +18,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -66,8 +67,9 @@ class Case:
 
 
 EXACTLY = ("--precision", "float32", "--deterministic", "--seed", "7")
-SMALL = ("--steps", "6", "--g-width", "4", "--d-width", "4", "--eval-every", "300", *EXACTLY, "--output", "run")
-"""Six steps of small networks, in two intervals or more where a batch has 64 images or more."""
+LENGTH = ("--steps", "6", "--epochs", "None", "--eval-every", "300")
+"""Six steps, whatever length a preset has; in two intervals or more where a batch has 64 images or more."""
+SMALL = (*LENGTH, "--g-width", "4", "--d-width", "4", *EXACTLY, "--output", "run")
 VARIATIONS: Mapping[str, tuple[str, ...]] = {
     "critic-steps-2": ("--critic-steps", "2"),
     "simultaneous": ("--simultaneous",),
@@ -506,11 +508,8 @@ def _judge(folder: Path, statuses: Mapping[str, int]) -> tuple[bool, str]:
     """Whether a case is the same, and the line about it."""
     failed = {name: status for name, status in statuses.items() if status not in VERDICTS}
     if failed:
-        said = {
-            name: ((folder / name / "stderr.txt").read_text(errors="replace").splitlines() or [""])[-1]
-            for name in failed
-        }
-        return False, "FAILED: " + "; ".join(f"{name}: status {failed[name]}, {said[name]}" for name in failed)
+        lines = [f"{name}: status {status}, {_end_of(folder / name / 'stderr.txt')}" for name, status in failed.items()]
+        return False, "\n    ".join(["FAILED", *lines])
     results = [
         {"exit status": np.array(float(status)), **read_results(folder / name)} for name, status in statuses.items()
     ]
@@ -518,6 +517,12 @@ def _judge(folder: Path, statuses: Mapping[str, int]) -> tuple[bool, str]:
     sha256 = weights_sha256(results[-1])
     weights = f"; SHA-256 of all weights: {sha256}" if sha256 and not found.differences else ""
     return not found.differences, f"{found} ({len(results[-1])} values{weights})"
+
+
+def _end_of(file: Path) -> str:
+    """The last words of a text, on one line and without frames."""
+    words = re.sub(r"[\s\u2500-\u257f]+", " ", file.read_text(encoding="utf-8", errors="replace")).strip()
+    return words[-300:]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
