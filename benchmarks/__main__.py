@@ -1,11 +1,16 @@
 """python -m benchmarks."""
 
+import sys
+
 
 def main() -> int:
-    """The command line, with Ctrl-C heard from the first import on."""
+    """The command line, with Ctrl-C heard from the first import on; status 2 where a package is not installed."""
     try:
-        from benchmarks.cli import main as run
-
+        try:
+            from benchmarks.cli import main as run
+        except ModuleNotFoundError as error:
+            print(f"benchmarks: {error}. Expected: pip install '.[benchmarks]'", file=sys.stderr)
+            return 2
         return run()
     except KeyboardInterrupt:
         return 130

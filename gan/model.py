@@ -7,15 +7,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from gan import (
-    averaging,
-    local_evaluation,
-    losses,
-    networks,
-    optimizers,  # noqa: F401 - registers what a saved GAN may name
-    replicas,
-    sampling,
-)
+import gan.optimizers  # noqa: F401 - registers what a saved GAN may name
+from gan import averaging, local_evaluation, losses, networks, replicas, sampling
 from gan.augment import Augmentation
 from gan.checks import check, check_different, check_positive, check_seed, check_whole
 from gan.critic import Critic, Logs

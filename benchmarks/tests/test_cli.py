@@ -62,6 +62,19 @@ def test_bad_input_is_one_line_on_stderr(command):
     assert done.stderr == "benchmarks: Bad `rounds`. Expected a whole number >= 1. Received: rounds=0.\n"
 
 
+def test_a_package_that_is_not_installed_is_named_with_what_installs_it(monkeypatch, capsys):
+    from benchmarks.__main__ import main as from_the_first_import_on
+
+    for module in ("benchmarks.cli", "benchmarks.benchmark", "benchmarks.summary"):
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "tabulate", None)  # importing it fails
+    assert from_the_first_import_on() == 2
+    said = capsys.readouterr().err
+    assert said.startswith("benchmarks: ")
+    assert "tabulate" in said
+    assert said.endswith("Expected: pip install '.[benchmarks]'\n")
+
+
 def test_ctrl_c_is_status_130_without_a_traceback(monkeypatch, capsys, tmp_path):
     def interrupted(self, say):
         raise KeyboardInterrupt
