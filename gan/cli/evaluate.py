@@ -59,7 +59,7 @@ class Evaluate:
         described = checkpoints.describe(self.checkpoint)
         _, card = checkpoints.find_classifier(self.extractor)
         record = checkpoints.load_config(self.checkpoint)
-        trained_on = record["dataset"].get("name") if record else None
+        trained_on = record["dataset"]["name"] if record else None
         name = self.dataset or trained_on or card["data_sets"][0]
         check_card(name, card)
         folder = self.output or self._run_folder()
@@ -103,7 +103,7 @@ class Evaluate:
 
 def _loading(record: dict[str, Any]) -> dict[str, Any]:
     """How the run read its images."""
-    return config_from_dict({"data": record["config"].get("data", {})}).data.loading
+    return config_from_dict(record["config"]).data.loading
 
 
 def _print(report: dict[str, Any], folder: Path | None) -> None:
