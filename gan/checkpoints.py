@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gan import archives
+from gan import archives, metadata
 from gan.archives import ModelFile
 from gan.errors import InputError
+from gan.json_types import Positive, Whole, check_levels, check_type
 
 if TYPE_CHECKING:
     import keras
@@ -91,8 +92,8 @@ def _no_generator(path: Path) -> InputError:
 def find_classifier(checkpoint: str | Path | FoundClassifier) -> FoundClassifier:
     """Finds a classifier by its folder or shipped name, and checks its file against the SHA-256 of its card.
 
-    Raises `InputError` when there is none, or the file is not the one that the card describes, or no whole archive. A
-    file that was found before is checked again only where it has changed.
+    Raises `InputError` when there is none, the card is damaged or of the wrong shape, the file is not the one that it
+    describes, or no whole archive. A file that was found before is checked again only where it has changed.
     """
     if isinstance(checkpoint, FoundClassifier):
         if checkpoint.file.is_unchanged:
@@ -108,10 +109,7 @@ def find_classifier(checkpoint: str | Path | FoundClassifier) -> FoundClassifier
             expected=f"a folder with {CLASSIFIER} and {CONFIG}, or a shipped name",
             received=str(checkpoint),
         )
-    card = read_json(card_path)
-    if not _is_card(card):
-        expected = "dataset with image_shape, data_sets and sha256"
-        raise InputError("This is no card of a classifier", expected=expected, received=str(card_path))
+    card = metadata.card(read_json(card_path), card_path)
     received = sha256(path)
     if received != card["sha256"]:
         raise InputError(
@@ -120,19 +118,6 @@ def find_classifier(checkpoint: str | Path | FoundClassifier) -> FoundClassifier
             received=f"{path}: {received}",
         )
     return FoundClassifier(archives.check_model(path), card)
-
-
-def _is_card(card: Any) -> bool:
-    if not (isinstance(card, dict) and {"dataset", "data_sets", "sha256"} <= set(card)):
-        return False
-    names, shape = card["data_sets"], (card["dataset"] if isinstance(card["dataset"], dict) else {}).get("image_shape")
-    named = isinstance(names, list) and bool(names) and all(isinstance(name, str) for name in names)
-    return named and is_image_shape(shape)
-
-
-def is_image_shape(shape: Any) -> bool:
-    """Whether this is [height, width, channels]."""
-    return isinstance(shape, list) and len(shape) == 3 and all(isinstance(side, int) and side > 0 for side in shape)
 
 
 def load_model(file: ModelFile, *, expected: str) -> "keras.Model":
@@ -177,33 +162,45 @@ def describe(checkpoint: str | Path | ModelFile) -> dict[str, Any]:
         with zipfile.ZipFile(file.path) as archive:
             described = json.loads(archive.read("config.json"))["config"]["layers"]
         layers = {layer["config"]["name"]: layer["config"] for layer in described}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        latent_dim = layers.get("latents", {}).get("batch_shape", [None])[-1]
+        num_classes = layers.get("label_embedding", {}).get("input_dim", 0)
+        check_type([latent_dim, num_classes], tuple[Positive | None, Whole], file.path)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise _no_generator(file.path) from error
     return {
         "file": str(file.path),
         "bytes": file.path.stat().st_size,
         "sha256": file.sha256,
-        "latent_dim": layers.get("latents", {}).get("batch_shape", [None])[-1],
-        "num_classes": layers.get("label_embedding", {}).get("input_dim", 0),
+        "latent_dim": latent_dim,
+        "num_classes": num_classes,
     }
 
 
 def load_config(checkpoint: str | Path | ModelFile) -> dict[str, Any] | None:
-    """What the run recorded of itself; None where there is no record of a run. Raises `InputError` for one damaged."""
-    path = find_generator(checkpoint).path.parent / CONFIG
+    """What the run recorded of itself; None where there is no record.
+
+    A config.json beside a file that is not called generator.keras may be another program's, and is no record then.
+    Raises `InputError` for one that is damaged or of the wrong shape.
+    """
+    generator = find_generator(checkpoint).path
+    path = generator.with_name(CONFIG)
     if not path.is_file():
         return None
-    record = read_json(path)
-    ours = isinstance(record, dict) and all(isinstance(record.get(part), dict) for part in ("config", "dataset"))
-    return record if ours else None
+    content = read_json(path)
+    if generator.name != GENERATOR and not metadata.is_of_a_run(content):
+        return None
+    return metadata.run_record(content, path)
 
 
 def read_json(path: Path) -> Any:
-    """Reads JSON. Raises `InputError` if it is damaged."""
+    """Reads JSON. Raises `InputError` if it is damaged or nested too deeply."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(content, ensure_ascii=False).encode()  # fails for half a character, which nobody could print
     except (ValueError, RecursionError) as error:
         raise InputError(f"Damaged {path.name}", expected="JSON", received=f"{path}: {error}") from error
+    check_levels(content, path)
+    return content
 
 
 def new_run(output: str | Path | None, name: str) -> Path:

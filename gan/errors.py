@@ -12,6 +12,7 @@ class InputError(ValueError):
 
     def __init__(self, problem: str, *, expected: str, received: str) -> None:
         super().__init__(f"{problem}. Expected {expected}. Received: {received}.")
+        self.problem, self.expected, self.received = problem, expected, received
 
 
 class TrainingError(RuntimeError):

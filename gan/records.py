@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gan import checkpoints, runtime
+from gan import checkpoints, metadata, runtime
 from gan.config import TrainConfig, config_from_dict
 from gan.errors import InputError
 
@@ -51,20 +51,18 @@ def resumed(record: dict[str, Any], config: TrainConfig, device: str, step: int)
 
 
 def load(run: str | Path) -> dict[str, Any]:
-    """The record of a run folder. Raises `InputError` when it is none, or has another record."""
+    """The record of a run folder. Raises `InputError` when there is none, or it is damaged or of the wrong shape."""
     path = Path(run) / checkpoints.CONFIG
-    record = checkpoints.read_json(path) if path.is_file() else None
-    if not isinstance(record, dict) or not all(isinstance(record.get(part), dict) for part in ("config", "dataset")):
+    if not path.is_file():
         raise InputError(
             "No such run", expected=f"a folder that `gan train` made, with its {checkpoints.CONFIG}", received=str(run)
         )
-    return record
+    return metadata.run_record(checkpoints.read_json(path), path)
 
 
 def is_finished(record: dict[str, Any]) -> bool:
     """Whether the run came to its end, by itself."""
-    result = record.get("result")
-    return isinstance(result, dict) and not result.get("interrupted")
+    return "result" in record and not record["result"]["interrupted"]
 
 
 def check_options(record: dict[str, Any], asked: TrainConfig) -> None:

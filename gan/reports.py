@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 from gan import checkpoints
 from gan.errors import InputError
+from gan.json_types import Positive, check_type
 
 MUST_AGREE = ("dataset", "num", "classifier_sha256", "reference", "conditional")
 """What two reports must have in common: a Frechet distance depends on all of it, and the error rate on the last."""
@@ -13,8 +14,42 @@ MUST_AGREE = ("dataset", "num", "classifier_sha256", "reference", "conditional")
 COPIED = ("copied_share", "copied_share_lower", "copied_share_upper")
 
 
+class Row(TypedDict):
+    """A number of the pictures and the same for real images; None: it is not known."""
+
+    value: float | None
+    real: float | None
+
+
+class CopiedShare(TypedDict):
+    """The share of pictures that are copied, and its interval; None: it cannot be told."""
+
+    copied_share: float | None
+    copied_share_lower: float | None
+    copied_share_upper: float | None
+
+
+class Report(CopiedShare):
+    """What is read of a report.json."""
+
+    dataset: str
+    num: Positive
+    classifier_sha256: str
+    reference: str
+    conditional: bool
+    meaning: dict[str, str]
+    metrics: dict[str, Row]
+    tolerance: float
+    verdict: Literal["within", "exceeded", "undecided"]
+    copied_share_real: NotRequired[CopiedShare | None]
+    not_known: NotRequired[dict[str, str]]
+
+
 def load_report(checkpoint: str) -> dict[str, Any]:
-    """The report of a run folder, a shipped name or a report.json. Raises `InputError` when there is none."""
+    """The report of a run folder, a shipped name or a report.json.
+
+    Raises `InputError` when there is none, or it is damaged or of the wrong shape.
+    """
     path = Path(checkpoint)
     shipped = checkpoints.shipped_folder() / checkpoint / checkpoints.REPORT
     if path.is_dir():
@@ -25,27 +60,8 @@ def load_report(checkpoint: str) -> dict[str, Any]:
         made = f"one, made by: gan evaluate {checkpoint} --output FOLDER"
         raise InputError("No report", expected=made, received=f"no {path}")
     report = checkpoints.read_json(path)
-    if not _is_report(report):
-        raise InputError("This is no report", expected="what gan evaluate writes", received=str(path))
+    check_type(report, Report, path)
     return report
-
-
-def _is_report(report: Any) -> bool:
-    if not isinstance(report, dict) or not {*MUST_AGREE, *COPIED, "metrics", "meaning", "verdict", "tolerance"} <= set(
-        report
-    ):
-        return False
-    rows = report["metrics"].values() if isinstance(report["metrics"], dict) else [None]
-    numbers = [row.get(side, "") if isinstance(row, dict) else "" for row in rows for side in ("value", "real")]
-    shares = [report[name] for name in COPIED if report[name] is not None]
-    return (
-        isinstance(report["meaning"], dict)
-        and all(isinstance(report[name], str) for name in ("dataset", "classifier_sha256", "reference", "verdict"))
-        and isinstance(report["num"], int)
-        and all(number is None or isinstance(number, (int, float)) for number in numbers)
-        and all(isinstance(number, (int, float)) for number in (*shares, report["tolerance"]))
-        and len(shares) in (0, len(COPIED))
-    )
 
 
 def check_comparable(reports: Mapping[str, Mapping[str, Any]]) -> None:
@@ -95,12 +111,12 @@ def written(name: str, report: Mapping[str, Any], *, side: str = "value") -> str
     if values[name] is None:
         return "not known"
     value = f"{values[name]:.4g}"
-    if f"{name}_lower" in values:
-        return f"{value} ({values[f'{name}_lower']:.3g} to {values[f'{name}_upper']:.3g})"
-    return f"{value} ± {values[f'{name}_stderr']:.2g}" if f"{name}_stderr" in values else value
+    lower, upper, error = (values.get(f"{name}_{part}") for part in ("lower", "upper", "stderr"))
+    if lower is not None and upper is not None:
+        return f"{value} ({lower:.3g} to {upper:.3g})"
+    return value if error is None else f"{value} ± {error:.2g}"
 
 
 def _copied(share: Mapping[str, Any] | None) -> str:
-    if share is None or share["copied_share"] is None:
-        return "not known"
-    return "{:.3f} ({:.3f} to {:.3f})".format(*(share[name] for name in COPIED))
+    numbers = [] if share is None else [share[name] for name in COPIED if share[name] is not None]
+    return "{:.3f} ({:.3f} to {:.3f})".format(*numbers) if len(numbers) == len(COPIED) else "not known"

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gan import callbacks, checkpoints
+from gan import callbacks, checkpoints, metadata
 
 _PATHS = ("folder", "generator", "samples")
 
@@ -50,7 +50,7 @@ def left(folder: Path, record: dict[str, Any], *, signal: int | None = None) -> 
         dataset=record["dataset"]["name"],
         logs=callbacks.run_log.last_row(log),
         signal=signal,
-        **record["result"],
+        **{name: record["result"][name] for name in metadata.RunResult.__annotations__},
     )
 
 

@@ -15,18 +15,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from gan import archives, checkpoints
 from gan.errors import InputError
+from gan.json_types import Positive, check_type
 
 FOLDER, LOCK = "state", "lock"
 FORMAT = 1
 """Version of what a card says. Others are refused."""
 KEPT = 2
 """How many states stay: the newest, and the one before it in case the newest is damaged later."""
+
+
+class Content(TypedDict):
+    """What the card of a state says, of this version."""
+
+    interval: Positive
+    step: Positive
+    images: Positive
+    stopped: bool
+    callbacks: dict[str, dict[str, Any]]
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -167,6 +179,12 @@ def _read(card: Path) -> State:
         raise InputError(
             "Unknown format of a state", expected=f"version {FORMAT}", received=f"{card}: {content['format']}"
         )
+    try:
+        check_type(content, Content, card, "content")
+    except InputError as error:  # no other version, but damage
+        raise ValueError(str(error)) from error
+    if content["images"] != int(card.stem):
+        raise ValueError(f"it is of {content['images']} images")
     packed = card.with_suffix(".npz").read_bytes()
     if content["sha256"] != _sha256(packed):
         raise ValueError(f"{len(packed):,} bytes with another checksum than its card's")
@@ -174,7 +192,7 @@ def _read(card: Path) -> State:
         archives.check_expansion(str(card), len(packed), unopened)
     with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
-    facts = {name: content[name] for name in ("interval", "step", "images", "stopped", "callbacks")}
+    facts = {name: content[name] for name in Content.__annotations__ if name != "sha256"}
     return State(**facts, arrays=arrays)
 
 

@@ -181,7 +181,21 @@ def test_a_damaged_config_is_refused(tiny_run, tmp_path):
     assert checkpoints.load_config(tmp_path) is None
     for other in ('{"a": 1}', "[1]", "3"):
         (tmp_path / "config.json").write_text(other)
-        assert checkpoints.load_config(tmp_path) is None
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(InputError, match=r"Damaged config\.json"):
-        checkpoints.load_config(tmp_path)
+        with pytest.raises(InputError, match=r"in .*config\.json\. Expected"):
+            checkpoints.load_config(tmp_path)
+    for damaged in ("{", '"\\ud800"', "[" * 60 + "]" * 60, "[" * 100_000):
+        (tmp_path / "config.json").write_text(damaged)
+        with pytest.raises(InputError, match=r"Damaged .*config\.json"):
+            checkpoints.load_config(tmp_path)
+
+
+def test_a_config_beside_a_file_of_another_name_may_be_another_programs(tiny_run, tmp_path):
+    model = tmp_path / "model.keras"
+    model.write_bytes((tiny_run["folder"] / "generator.keras").read_bytes())
+    (tmp_path / "config.json").write_text('{"architectures": ["Other"]}')
+    assert checkpoints.load_config(model) is None
+    (tmp_path / "config.json").write_text((tiny_run["folder"] / "config.json").read_text())
+    assert checkpoints.load_config(model)["dataset"]["name"] == "mnist5k"
+    (tmp_path / "config.json").write_text('{"config": {}, "dataset": {}}')
+    with pytest.raises(InputError, match="dataset"):
+        checkpoints.load_config(model)

@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from typing import get_args
 
@@ -103,10 +104,32 @@ def test_epochs_and_steps_together_are_refused():
         replace(OptimizationConfig(), epochs=1.0, steps=1)
 
 
-@pytest.mark.parametrize("options", [{"nonsense": 1}, {"data": {"nonsense": 1}}, {"model": 3}])
-def test_an_unknown_option_is_refused(options):
-    with pytest.raises(InputError, match="options of TrainConfig"):
+@pytest.mark.parametrize(
+    ("options", "path"),
+    [
+        ({"nonsense": 1}, "nonsense"),
+        ({"data": {"nonsense": 1}}, "data.nonsense"),
+        ({"model": 3}, "model"),
+        ({"model": {"arch": "unet"}}, "model.arch"),
+        ({"optimization": {"penalties": ["r1", "r9"]}}, "optimization.penalties[1]"),
+        ({"optimization": {"learning_rate": "0.1"}}, "optimization.learning_rate"),
+        ({"stopping": {"tolerance": float("nan")}}, "stopping.tolerance"),
+        ({"data": {"channels": True}}, "data.channels"),
+        ({"deterministic": 1}, "deterministic"),
+        ({"seed": True}, "seed"),
+        ({"seed": 2**70}, "seed"),
+    ],
+)
+def test_an_unknown_option_or_one_of_another_type_is_refused(options, path):
+    with pytest.raises(InputError, match=rf"Bad `{re.escape(path)}` in the configuration\. Expected"):
         config_from_dict(options)
+    with pytest.raises(InputError, match=rf"Bad `config\.{re.escape(path)}` in run/config\.json\. Expected"):
+        config_from_dict(options, file="run/config.json")
+
+
+def test_an_option_out_of_range_names_the_file():
+    with pytest.raises(InputError, match=r"Bad `seed` among the options .* in run/config\.json\. Expected .*seed=-1"):
+        config_from_dict({"seed": -1}, file="run/config.json")
 
 
 def test_a_run_that_lowers_its_rates_itself_has_no_schedule():

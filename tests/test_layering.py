@@ -12,10 +12,10 @@ import gan
 PACKAGE = Path(gan.__file__).parent
 ROWS = [
     {"errors"},
-    {"checks", "threads"},
-    {"images", "config", "tolerance", "archives", "arrays", "bar", "cards", "streams", "plot_style", "cluster"}
-    | {"json_types"},
-    {"losses", "penalties", "networks", "augment", "optimizers", "metrics", "data", "runtime", "handwriting"},
+    {"checks", "json_types", "threads"},
+    {"images", "config", "tolerance", "archives", "arrays", "bar", "cards", "streams", "plot_style", "cluster"},
+    {"losses", "penalties", "networks", "augment", "optimizers", "metrics", "data", "runtime", "handwriting"}
+    | {"metadata"},
     {"sampling", "checkpoints", "replicas"},
     {"critic", "averaging", "local_evaluation", "devices"},
     {"model", "classifier", "state", "records", "reports"},
@@ -33,6 +33,7 @@ WITHOUT_TENSORFLOW = {
     "images",
     "config",
     "json_types",
+    "metadata",
     "tolerance",
     "archives",
     "arrays",

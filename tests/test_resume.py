@@ -192,6 +192,43 @@ def test_what_a_resumed_run_refuses(nursery, broken_off, tmp_path, arguments, wo
     assert files_of(broken_off) == before
 
 
+@pytest.mark.parametrize(
+    ("callback", "told", "path"),
+    [
+        ("RunLog", {"seconds": "long", "compile_seconds": 0.5}, "callbacks.RunLog.seconds"),
+        ("CollapseMonitor", {}, "callbacks.CollapseMonitor.in_a_row"),
+    ],
+)
+def test_a_callback_refuses_a_state_of_another_shape_before_anything_is_written(
+    nursery, broken_off, tmp_path, callback, told, path
+):
+    card = broken_off / "state" / "000000320.json"
+    content = json.loads(card.read_text())["content"]
+    content["callbacks"][callback] = told
+    card.write_text(json.dumps({"content": content, "sha256": state._sha256(state._text(content))}))
+    before = files_of(broken_off)
+    status, said = nursery.run("train", "--resume", broken_off, said=tmp_path / "said")
+    assert status == 2, said
+    assert said.splitlines()[-1].startswith(f"gan: Bad `{path}` in the state of step 20. Expected ")
+    assert "Traceback" not in said
+    assert files_of(broken_off) == before
+    assert not state.is_locked(broken_off)
+
+
+@pytest.mark.parametrize("content", [{"config": {}, "dataset": {}}, [], {"config": 3}])
+def test_a_record_of_another_shape_is_refused_and_nothing_is_locked(nursery, tmp_path, content):
+    run = tmp_path / "run"
+    run.mkdir()
+    checkpoints.write_json(run / "config.json", content)
+    status, said = nursery.run("train", "--resume", run, said=tmp_path / "said")
+    assert (status, said.count("\n")) == (2, 1)
+    assert str(run / "config.json") in said
+    assert [file.name for file in run.iterdir()] == ["config.json"]
+    with pytest.raises(InputError, match=r"config\.json"):
+        resume(run)
+    assert [file.name for file in run.iterdir()] == ["config.json"]
+
+
 def test_a_dry_run_says_what_would_go_on_and_from_where(nursery, broken_off, tmp_path):
     before = files_of(broken_off)
     arguments = ["train", "--resume", broken_off, "--dry-run", "--steps-per-execution", 9]

@@ -1,7 +1,7 @@
 """Warns of a GAN that goes wrong before one sees it in the pictures."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypedDict, get_args
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from gan.callbacks.averaged import averaged
 from gan.callbacks.rule import Rule
 from gan.checks import check, check_whole
 from gan.errors import InputError
+from gan.json_types import Must, Whole
 
 Action = Literal["warn", "stop", "restore"]
 
@@ -17,6 +18,17 @@ ADVICE = {
     COLLAPSE: "A lower learning rate, a penalty on D or a more various latent may help",
     WON: "A lower learning rate of D, or a stronger penalty on it, may help",
 }
+
+
+class CollapseState(TypedDict):
+    """The state of `CollapseMonitor`, in JSON."""
+
+    in_a_row: Annotated[
+        dict[str, Whole], Must(lambda counts: set(counts) == {COLLAPSE, WON}, "a count for each ailment")
+    ]
+    healthy_epoch: Whole | None
+    told: bool
+    stopped_by: Literal["collapse"] | None
 
 
 class CollapseMonitor(Rule):
@@ -44,6 +56,8 @@ class CollapseMonitor(Rule):
     `stopped_by` ("collapse" when this callback ended the training, or None), `kept_epoch` (the one whose weights it
     puts back in the end, or None).
     """
+
+    state_type = CollapseState
 
     def __init__(
         self,

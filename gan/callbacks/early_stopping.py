@@ -7,8 +7,14 @@ import numpy as np
 
 from gan.callbacks.averaged import averaged
 from gan.callbacks.judgement import Judgement, Mode
-from gan.callbacks.monitor import Monitor
+from gan.callbacks.monitor import Monitor, MonitorState
 from gan.callbacks.rule import Rule
+
+
+class EarlyStoppingState(MonitorState):
+    """The state of `ToleranceEarlyStopping`, in JSON."""
+
+    stopped_by: Literal["target", "patience"] | None
 
 
 class ToleranceEarlyStopping(Rule):
@@ -42,6 +48,8 @@ class ToleranceEarlyStopping(Rule):
     from 0), `kept_epoch` (the one whose weights are put back in the end, or None), `best_weights` (list of arrays; None
     before there are any, or when none are kept).
     """
+
+    state_type = EarlyStoppingState
 
     def __init__(
         self,

@@ -2,13 +2,24 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 from gan.checks import check, check_not_negative, check_whole
 from gan.errors import InputError
+from gan.json_types import Must, Whole, is_number
 
 Mode = Literal["min", "max"]
+Number = Annotated[str, Must(is_number, "a number as text")]
 Outcome = Literal["improved", "not improved", "target", "patience"]
+
+
+class JudgementState(TypedDict):
+    """What a judgement remembers, in JSON."""
+
+    best: Number
+    best_epoch: Whole | None
+    reference: Number
+    waited: Whole
 
 
 class Judgement:

@@ -4,9 +4,17 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gan.callbacks.judgement import Judgement, Outcome
+from gan.callbacks.judgement import Judgement, JudgementState, Outcome
 from gan.checks import check, check_whole
 from gan.errors import InputError
+
+
+class MonitorState(JudgementState):
+    """What a monitor remembers, in JSON."""
+
+    monitor: str
+    found: bool
+    waits: bool
 
 
 class Monitor:

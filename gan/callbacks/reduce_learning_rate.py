@@ -4,11 +4,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gan.callbacks.judgement import Judgement, Mode
-from gan.callbacks.monitor import Monitor
+from gan.callbacks.monitor import Monitor, MonitorState
 from gan.callbacks.rule import Rule
 from gan.callbacks.scalar import scalar
 from gan.checks import check, check_positive, check_whole
 from gan.errors import InputError
+from gan.json_types import Whole
+
+
+class ReduceLRState(MonitorState):
+    """The state of `ReduceLROnTolerance`, in JSON."""
+
+    reductions: Whole
+    cooling: Whole
 
 
 class ReduceLROnTolerance(Rule):
@@ -28,6 +36,8 @@ class ReduceLROnTolerance(Rule):
 
     A constant learning rate is expected: with a schedule, `InputError` when training begins. `reductions` counts them.
     """
+
+    state_type = ReduceLRState
 
     def __init__(
         self,

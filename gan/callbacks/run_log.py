@@ -4,12 +4,19 @@ import csv
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import keras
 
 from gan import checkpoints
 from gan.callbacks.scalar import scalar
+
+
+class LogState(TypedDict):
+    """The state of `RunLog`, in JSON."""
+
+    seconds: float
+    compile_seconds: float | None
 
 
 class RunLog(keras.callbacks.Callback):
@@ -19,6 +26,8 @@ class RunLog(keras.callbacks.Callback):
     time between when a run is resumed; `learning_rate` is G's. `compile_seconds`, the time of the first execution, is
     nearly all compilation; resuming adds to it.
     """
+
+    state_type = LogState
 
     def __init__(self, path: Path, *, images_per_step: int) -> None:
         super().__init__()
@@ -53,7 +62,8 @@ class RunLog(keras.callbacks.Callback):
 
     def set_state(self, state: dict[str, Any]) -> None:
         self._began -= state["seconds"]
-        self._compiled_before = self.compile_seconds = state["compile_seconds"]
+        self.compile_seconds = state["compile_seconds"]
+        self._compiled_before = self.compile_seconds or 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._began = self._began_here = time.monotonic()

@@ -13,6 +13,7 @@ from gan import state
 from gan.callbacks.interrupt import StopOnInterrupt
 from gan.callbacks.scalar import scalar
 from gan.errors import InputError, TrainingError
+from gan.json_types import check_type
 from gan.state import State
 
 _PARTS = ("generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer", "augment")
@@ -24,7 +25,8 @@ class TrainingState(keras.callbacks.Callback):
 
     Saved are the variables of the networks and optimizers, and the state of every callback that has `get_state` (a
     JSON dict) and `set_state`, and of those with `get_arrays` (a list of arrays) and `set_arrays`, too. They are put
-    back after every callback's `on_train_begin`, so that one which begins anew there still goes on.
+    back after every callback's `on_train_begin`, so that one which begins anew there still goes on. A callback whose
+    `state_type`, a TypedDict, says what its state looks like gets no other one.
 
     Args:
         run: the run folder, whose `state/` is written; None: nothing is written, only put back (by workers of a run
@@ -119,6 +121,9 @@ class TrainingState(keras.callbacks.Callback):
                 expected=", ".join(sorted(self._savable)),
                 received=", ".join(sorted(saved.callbacks)),
             )
+        for name, callback in self._savable.items():
+            kind = getattr(callback, "state_type", dict[str, Any])
+            check_type(saved.callbacks[name], kind, f"the state of step {saved.step}", f"callbacks.{name}")
         for name, variable in variables.items():
             variable.assign(given[name])
         self.last = saved

@@ -60,7 +60,7 @@ class Evaluate:
         checkpoints.describe(file)  # refuses what is no generator before TensorFlow is imported
         extractor = checkpoints.find_classifier(self.extractor)
         record = checkpoints.load_config(file)
-        trained_on = record["dataset"].get("name") if record else None
+        trained_on = record["dataset"]["name"] if record else None
         name = self.dataset or trained_on or extractor.card["data_sets"][0]
         check_card(name, extractor.card)
         folder = self.output or self._run_folder()
@@ -104,7 +104,7 @@ class Evaluate:
 
 def _loading(record: dict[str, Any]) -> dict[str, Any]:
     """How the run read its images."""
-    return config_from_dict({"data": record["config"].get("data", {})}).data.loading
+    return config_from_dict(record["config"]).data.loading
 
 
 def _print(report: dict[str, Any], folder: Path | None) -> None:

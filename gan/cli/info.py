@@ -57,7 +57,7 @@ def _state(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
     saved, damaged = state.latest(folder)
     return {
         "status": status,
-        "last_state": f"step {saved.step:,} of {record.get('total_steps', 0):,}" if saved else "none",
+        "last_state": f"step {saved.step:,} of {record['total_steps']:,}" if saved else "none",
         **({"damaged": damaged} if damaged else {}),
         **({} if status == "running" else {"resume": f"gan train --resume {folder}"}),
     }

@@ -63,8 +63,7 @@ class Project:
         if self.label is not None:
             labels_for(np.arange(len(self.pictures)), classes, self.label)
         record = checkpoints.load_config(file)
-        shape: Any = record["dataset"].get("image_shape") if record else None
-        originals = self._read(tuple(shape)) if checkpoints.is_image_shape(shape) else None
+        originals = self._read(tuple(record["dataset"]["image_shape"])) if record else None
         runtime.start()
         from gan.metrics import why_no_ssim
         from gan.projection import comparison, project

@@ -112,7 +112,7 @@ class Train:
             raise InputError("Both `--resume` and `--output`", expected=expected, received=f"--output {self.output}")
         record = records.load(self.resume)
         records.check_options(record, self.config)
-        self._check_extractor(record["dataset"].get("name", ""))
+        self._check_extractor(record["dataset"]["name"])
         saved, _ = state.latest(self.resume)
         return {"resume": {"run": str(self.resume), "step": saved.step if saved else 0}}
 

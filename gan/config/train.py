@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from tyro.conf import Suppress
@@ -12,6 +13,7 @@ from gan.config.model import ModelConfig
 from gan.config.optimization import OptimizationConfig
 from gan.config.stopping import StoppingConfig
 from gan.errors import InputError
+from gan.json_types import check_type
 
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
 
@@ -77,18 +79,30 @@ class TrainConfig:
         return asdict(self, dict_factory=_of_json)
 
 
-def config_from_dict(options: Mapping[str, Any]) -> TrainConfig:
-    """The TrainConfig of such a dict, checked. Raises `InputError` for an unknown option or a bad value."""
-    parts: dict[str, Any] = {
-        "data": DataConfig,
-        "model": ModelConfig,
-        "optimization": OptimizationConfig,
-        "stopping": StoppingConfig,
-    }
+_PARTS: dict[str, Any] = {
+    "data": DataConfig,
+    "model": ModelConfig,
+    "optimization": OptimizationConfig,
+    "stopping": StoppingConfig,
+}
+
+
+def config_from_dict(options: Any, *, file: str | Path | None = None) -> TrainConfig:
+    """The TrainConfig of such a dict, checked; an option that is missing has its default.
+
+    file: where the options are the part `config`, for messages; None: they are from no file.
+
+    Raises `InputError` for an unknown option, and a value of the wrong type or out of range.
+    """
+    place = "the configuration" if file is None else str(file)
+    check_type(options, TrainConfig, place, "" if file is None else "config")
     try:
-        return TrainConfig(**{k: parts[k](**_tuples(v)) if k in parts else v for k, v in options.items()})
-    except (TypeError, AttributeError) as error:
-        raise InputError("Bad configuration", expected="the options of TrainConfig", received=str(error)) from error
+        return TrainConfig(**{k: _PARTS[k](**_tuples(v)) if k in _PARTS else v for k, v in options.items()})
+    except InputError as error:
+        if file is None:
+            raise
+        problem = f"{error.problem} among the options (`config`) in {file}"
+        raise InputError(problem, expected=error.expected, received=error.received) from error
 
 
 def _of_json(options: list[tuple[str, Any]]) -> dict[str, Any]:

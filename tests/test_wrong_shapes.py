@@ -1,0 +1,353 @@
+"""JSON of any shape in the place of ours: a command works, or ends with status 2 and one line that names the file."""
+
+import contextlib
+import copy
+import io
+import json
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from stand_ins import Weights
+from stand_ins import run as play
+
+from gan import callbacks, checkpoints, records, reports, runs, state
+from gan.cards import suits
+from gan.cli import main
+from gan.config import config_from_dict
+from gan.errors import InputError
+from gan.json_types import check_type
+from gan.state import State
+
+MANY = settings(max_examples=300, deadline=None)
+FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+OTHER = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 3) | st.just(10**30) | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+"""Any JSON."""
+
+
+def places(content, path=()):
+    """The path of every part of parsed JSON, the whole first."""
+    yield path
+    parts = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for name, part in parts:
+        yield from places(part, (*path, name))
+
+
+@st.composite
+def changed(draw, content):
+    """Parsed JSON of which one part is another, is missing, or has a further key."""
+    content = copy.deepcopy(content)
+    path = draw(st.sampled_from(list(places(content))))
+    if not path:
+        return draw(OTHER)
+    owner = content
+    for name in path[:-1]:
+        owner = owner[name]
+    kind = draw(st.sampled_from(["replaced", "removed", "added"]))
+    if kind == "removed":
+        del owner[path[-1]]
+    elif kind == "added" and isinstance(owner[path[-1]], dict):
+        owner[path[-1]][draw(st.text(max_size=3))] = draw(OTHER)
+    else:
+        owner[path[-1]] = draw(OTHER)
+    return content
+
+
+def command(*arguments):
+    """(status, stdout, stderr) of a command in this process: whatever it raises beside its own errors is raised."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main([str(argument) for argument in arguments])
+    return status, out.getvalue(), err.getvalue()
+
+
+def assert_works_or_is_refused(name, *arguments):
+    status, _, said = command(*arguments)
+    assert status in (0, 2), said
+    if status == 2:
+        assert said.startswith("gan: ")
+        assert_one_line(said)
+        assert name in said
+
+
+def outcome(call, *arguments):
+    """What a call returns and "", or None and the one line of its refusal."""
+    try:
+        return call(*arguments), ""
+    except InputError as error:
+        assert_one_line(str(error))
+        return None, str(error)
+
+
+def assert_one_line(text):
+    assert text
+    assert len(text.splitlines()) == 1
+
+
+def files_of(folder):
+    return {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+SHIPPED = checkpoints.shipped_folder()
+FINISHED = json.loads((SHIPPED / "mnist" / "config.json").read_text())
+UNFINISHED = {name: value for name, value in FINISHED.items() if name not in ("result", "sha256")}
+RESUMED = {
+    **UNFINISHED,
+    "resumed": [{"step": 3, "device": "CPU"}],
+    "result": {**FINISHED["result"], "interrupted": True},
+}
+
+LAYERS = [
+    {"class_name": "InputLayer", "config": {"name": "latents", "batch_shape": [None, 64]}},
+    {"class_name": "Embedding", "config": {"name": "label_embedding", "input_dim": 10}},
+]
+
+
+def write_generator(path, described):
+    """A `.keras` file that says so of itself, and holds no network."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps(described))
+        archive.writestr("metadata.json", "{}")
+        archive.writestr("model.weights.h5", "")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run folder with the description of a generator, whose config.json the tests write."""
+    made = tmp_path_factory.mktemp("shapes") / "run"
+    made.mkdir()
+    write_generator(made / "generator.keras", {"config": {"layers": LAYERS}})
+    return made
+
+
+# --- config.json of a run
+
+
+@MANY
+@given(content=st.sampled_from([FINISHED, UNFINISHED, RESUMED]).flatmap(changed))
+def test_a_record_is_usable_or_refused(folder, content):
+    (folder / "config.json").write_text(json.dumps(content))
+    for load in (records.load, checkpoints.load_config):
+        record, refused = outcome(load, folder)
+        if refused:
+            assert "config.json" in refused
+            continue
+        config = config_from_dict(record["config"])
+        assert config.as_dict() == record["config"]
+        records.check_options(record, config)
+        assert all(isinstance(line, str) for line in records.changed_versions(record))
+        assert len(records.resumed(record, config, "CPU", 3)["resumed"]) >= 1
+        assert len(config.data.loading) == 3
+        assert all(side >= 1 for side in record["dataset"]["image_shape"])
+        assert record["total_steps"] >= 1
+        if "result" in record:
+            assert json.dumps(runs.left(folder, record).as_dict(), allow_nan=False)
+
+
+@FEW
+@given(content=st.sampled_from([FINISHED, UNFINISHED]).flatmap(changed))
+def test_commands_work_on_a_record_or_refuse_it_and_leave_the_folder_alone(folder, content):
+    (folder / "config.json").write_text(json.dumps(content))
+    before = files_of(folder)
+    for arguments in (["info", folder], ["info", folder, "--json"], ["train", "--resume", folder, "--dry-run"]):
+        assert_works_or_is_refused("config.json", *arguments)
+    assert files_of(folder) == before
+    assert list(folder.glob("state")) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "path"),
+    [
+        ({"config": {}, "dataset": {}}, "`dataset.name`"),
+        ({**FINISHED, "config": [1]}, "`config`"),
+        ({**FINISHED, "config": {**FINISHED["config"], "model": {"arch": "unet"}}}, "`config.model.arch`"),
+        ({**FINISHED, "dataset": {**FINISHED["dataset"], "image_shape": [28, "28", 1]}}, "`dataset.image_shape[1]`"),
+        ({**FINISHED, "dataset": {**FINISHED["dataset"], "image_shape": [28, 28]}}, "`dataset.image_shape`"),
+        ({**FINISHED, "total_steps": "10"}, "`total_steps`"),
+        ({**FINISHED, "result": {**FINISHED["result"], "seconds": float("nan")}}, "`result.seconds`"),
+        ({**FINISHED, "result": None}, "`result`"),
+        ({**FINISHED, "versions": {"keras": 3}}, "`versions.keras`"),
+        ([], "content"),
+        (None, "content"),
+    ],
+    ids=lambda value: value.strip("`") if isinstance(value, str) else "",
+)
+def test_every_command_that_reads_a_record_names_what_is_wrong_in_it(folder, content, path):
+    (folder / "config.json").write_text(json.dumps(content))
+    before = files_of(folder)
+    for arguments in (
+        ["info", folder],
+        ["train", "--resume", folder],
+        ["evaluate", folder],
+        ["project", folder, "x.png"],
+    ):
+        status, out, said = command(*arguments)
+        assert (status, out) == (2, "")
+        assert said.startswith(f"gan: Bad {path} in {folder / 'config.json'}. Expected ")
+        assert_one_line(said)
+    assert files_of(folder) == before
+
+
+def test_records_from_before_still_load(folder):
+    """The preset could be the name of a run, and options that came later have their defaults."""
+    before = copy.deepcopy(UNFINISHED) | {"preset": "fashion_mnist"}
+    del before["config"]["tensorboard"], before["config"]["optimization"]["simultaneous"], before["probe_sha256"]
+    (folder / "config.json").write_text(json.dumps(before))
+    record = records.load(folder)
+    assert record["config"] == UNFINISHED["config"]
+    status, said, _ = command("train", "--resume", folder, "--dry-run", "--json")
+    assert (status, json.loads(said)["preset"]) == (0, "fashion_mnist")
+
+
+# --- what a generator says of itself
+
+
+@MANY
+@given(described=changed({"config": {"layers": LAYERS}}))
+def test_a_generator_is_described_or_refused(tmp_path_factory, described):
+    file = Path(tmp_path_factory.getbasetemp()) / "described.keras"
+    write_generator(file, described)
+    facts, refused = outcome(checkpoints.describe, file)
+    if refused:
+        assert "no generator" in refused
+    else:
+        assert facts["latent_dim"] is None or facts["latent_dim"] >= 1
+        assert facts["num_classes"] >= 0
+
+
+def test_a_generator_that_says_nonsense_of_itself_cannot_be_sampled(tmp_path):
+    layers = [LAYERS[0], {"config": {"name": "label_embedding", "input_dim": "ten"}}]
+    write_generator(tmp_path / "generator.keras", {"config": {"layers": layers}})
+    status, _, said = command("sample", tmp_path, "--out", tmp_path / "a.png")
+    assert (status, said.count("\n")) == (2, 1)
+    assert "no generator" in said
+
+
+# --- the card of a classifier
+
+CARD = json.loads((SHIPPED / "mnist-probe" / "config.json").read_text())
+
+
+@MANY
+@given(content=changed({name: CARD[name] for name in ("data_sets", "dataset", "sha256", "config")}))
+def test_a_card_is_usable_or_refused(tmp_path_factory, content):
+    made = Path(tmp_path_factory.getbasetemp()) / "card"
+    made.mkdir(exist_ok=True)
+    (made / "classifier.keras").write_bytes((SHIPPED / "mnist-probe" / "classifier.keras").read_bytes())
+    (made / "config.json").write_text(json.dumps(content))
+    found, refused = outcome(checkpoints.find_classifier, made)
+    if refused:
+        assert str(made) in refused
+    else:
+        _, card = found
+        assert isinstance(suits(card, "mnist", (28, 28, 1)), bool)
+        assert not suits(card, "cifar10")
+        assert len(tuple(card["dataset"]["image_shape"])) == 3
+
+
+# --- report.json
+
+READ = [*reports.Report.__annotations__, "not_known"]
+REPORT = {n: v for n, v in json.loads((SHIPPED / "mnist" / "report.json").read_text()).items() if n in READ}
+REPORT["not_known"] = {"recall": "there is no reason"}
+
+
+@MANY
+@given(content=changed(REPORT))
+def test_reports_are_compared_or_refused(tmp_path_factory, content):
+    base = Path(tmp_path_factory.getbasetemp())
+    whole, other = base / "whole.json", base / "other.json"
+    whole.write_text(json.dumps(REPORT))
+    other.write_text(json.dumps(content))
+    assert_works_or_is_refused("other.json", "compare", whole, other)
+    report, refused = outcome(reports.load_report, str(other))
+    for row in [] if refused else reports.rows(report):
+        assert all(isinstance(text, str) for text in row.values())
+
+
+# --- states
+
+
+@pytest.fixture(scope="module")
+def with_states(tmp_path_factory):
+    """A run folder with two states."""
+    made = tmp_path_factory.mktemp("states") / "run"
+    (made / "state").mkdir(parents=True)
+    for interval in (1, 2):
+        told = {"RunLog": {"seconds": 1.5, "compile_seconds": 0.5}}
+        state.save(made, State(interval, 10 * interval, 160 * interval, callbacks=told))
+    return made
+
+
+CONTENT = {
+    "format": 1, "interval": 2, "step": 20, "images": 320, "stopped": False, "sha256": "",
+    "callbacks": {"RunLog": {"seconds": 1.5, "compile_seconds": 0.5}},
+}  # fmt: skip
+
+
+@MANY
+@given(content=changed(CONTENT))
+def test_a_state_with_right_checksums_and_another_shape_is_damaged(with_states, content):
+    card = with_states / "state" / "000000320.json"
+    arrays = card.with_suffix(".npz").read_bytes()
+    if isinstance(content, dict) and content.get("sha256") == "":
+        content["sha256"] = state._sha256(arrays)
+    card.write_text(json.dumps({"content": content, "sha256": state._sha256(state._text(content))}))
+    latest, refused = outcome(state.latest, with_states)
+    if refused:
+        assert "Unknown format of a state" in refused
+        return
+    found, damaged = latest
+    for line in damaged:
+        assert_one_line(line)
+        assert (found.interval, found.step) == (1, 10)
+    if not damaged:
+        assert (found.images, found.callbacks) == (320, content["callbacks"])
+        assert isinstance(found.stopped, bool)
+        assert all(number >= 1 for number in (found.interval, found.step))
+        assert all(isinstance(told, dict) for told in found.callbacks.values())
+
+
+def made_callback(kind, folder):
+    if kind is callbacks.RunLog:
+        return kind(folder / "log.csv", images_per_step=1)
+    named = {} if kind is callbacks.CollapseMonitor else {"monitor": "val_error", "mode": "min"}
+    return kind(**named, say=[].append)
+
+
+KEEPING = [kind for name in callbacks.__all__ if hasattr(kind := getattr(callbacks, name), "get_state")]
+
+
+@pytest.mark.parametrize("kind", KEEPING, ids=lambda kind: kind.__name__)
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_a_callback_goes_on_with_a_state_of_its_type_or_the_state_is_refused(tmp_path_factory, kind, data):
+    before = made_callback(kind, tmp_path_factory.getbasetemp())
+    given_state = data.draw(changed(json.loads(json.dumps(before.get_state()))))
+    check_type(before.get_state(), kind.state_type, "its own state")
+    after = made_callback(kind, tmp_path_factory.getbasetemp())
+    _, refused = outcome(check_type, given_state, kind.state_type, "a state", "callbacks")
+    refused = refused or outcome(after.set_state, given_state)[1]
+    if refused:
+        return
+    if kind is not callbacks.RunLog:
+        play(after, [0.5, 0.4, 0.6, 0.6], model=Anything())
+    assert json.dumps(after.get_state())
+
+
+class Anything:
+    """Stands for a model with weights and learning rates."""
+
+    def __init__(self):
+        self.stop_training = False
+        self.generator_ema = Weights()
+        self.g_optimizer = SimpleNamespace(learning_rate=0.5)
+        self.d_optimizer = SimpleNamespace(learning_rate=0.5)
