@@ -28,4 +28,4 @@ def follow(average: keras.Model, generator: keras.Model, images: Any, half_life:
     """Moves the average towards the generator, as far as so many images do: halfway in `half_life` of them."""
     kept = tf.pow(0.5, tf.cast(images, tf.float32) / half_life)
     for mean, variable in zip(average.weights, generator.weights):
-        mean.assign_add((1.0 - kept) * (variable - mean))
+        mean.assign_add(tf.cast(1.0 - kept, mean.dtype) * (variable - mean))

@@ -92,6 +92,21 @@ def toy(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def float64() -> Iterator[None]:
+    """Networks that are built in this test compute in float64.
+
+    Trainings that should agree then agree closely on every machine. In float32, their last bits depend on the kernels
+    and threads of a CPU, and a gradient jumps where the input of a ReLU is almost zero.
+    """
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
 @pytest.fixture(scope="session")
 def digits() -> Any:
     """The embedded 5,000 digits."""

@@ -101,12 +101,13 @@ def test_the_best_epoch_is_kept_and_the_first_of_equals():
     assert best.weights[0].item() == 1.0
 
 
+@pytest.mark.usefixtures("float64")
 def test_training_repeats_itself(digits):
     small = digits.train.take(np.arange(0, 4_000, 10))
     options = {"num_classes": 10, "width": 4, "blocks": 1, "epochs": 1, "batch_size": 50, "seed": 1}
     one, again = (train_classifier(small, digits.validation, **options) for _ in range(2))
     for a, b in zip(values(one), values(again)):
-        np.testing.assert_allclose(a, b, atol=1e-3)
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
     with pytest.raises(InputError, match=r"`batch_size`. Expected a whole number from 1 to 400"):
         train_classifier(small, digits.validation, **{**options, "batch_size": 401})
 

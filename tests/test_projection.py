@@ -8,7 +8,7 @@ import pytest
 from conftest import size_of
 from PIL import Image
 
-from gan import build_generator, generate, images, project, sampling
+from gan import build_generator, generate, images, project, runtime, sampling
 from gan.cli.project import Project
 from gan.errors import InputError
 from gan.projection import comparison
@@ -25,9 +25,13 @@ def linear(matrix, shape):
 
 @pytest.fixture(scope="module")
 def conditional():
-    """A generator with random weights, large enough that its pictures differ."""
+    """A generator with random weights, large enough that its pictures differ.
+
+    In float64: rounding that depends on a batch's size is then too small for many steps to magnify it.
+    """
     keras.utils.set_random_seed(1)
-    generator = build_generator((28, 28, 1), 8, 3, width=8)
+    with runtime.precision("float64"):
+        generator = build_generator((28, 28, 1), 8, 3, width=8)
     for variable in generator.trainable_variables:
         variable.assign(variable * 1.5)
     embedding = generator.get_layer("label_embedding")
@@ -110,7 +114,8 @@ def test_the_seed_decides_everything(conditional, shown):
 
 @pytest.mark.parametrize("option", ["restarts", "steps"])
 def test_more_never_make_it_worse(conditional, shown, option):
-    errors = [project(conditional, shown, labels=0, **{"steps": 12, "restarts": 1, option: n}).mse for n in (1, 3, 9)]
+    options = {"labels": np.arange(6) % 3, "steps": 12, "restarts": 1}
+    errors = [project(conditional, shown, **{**options, option: n}).mse for n in (1, 3, 9)]
     assert (errors[1] <= errors[0] * 1.001).all()
     assert (errors[2] <= errors[1] * 1.001).all()
     assert errors[2].mean() < 0.95 * errors[0].mean()
