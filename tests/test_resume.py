@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import TOY, assert_same_run, rows_of
 
-from gan import checkpoints, records, state
+from gan import checkpoints, records, resume, state
 from gan.config import PRESETS, TrainConfig
 from gan.data import Dataset, Split
 from gan.errors import InputError
