@@ -17,7 +17,10 @@ from gan.metrics import ssim_of_pairs
 TYPICAL = 0.999
 """Share of standard normal latents that are no longer than the longest a projection may find."""
 BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8
-"""Of Adam, arXiv:1412.6980."""
+"""Of Adam, arXiv:1412.6980, Algorithm 1: epsilon is added to the root of the unbiased second moment.
+
+`keras.optimizers.Adam` adds it before that moment is unbiased, so its first moves differ here and other optima follow.
+"""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
+from filelock import lock_descriptor
 
 from gan import archives, checkpoints
 from gan.errors import InputError
@@ -120,9 +121,11 @@ def discard_after(run: Path, kept: State | None) -> None:
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Holds the run folder for this process; the lock goes with the process, however that ends.
+    """Holds the run folder for this process, on Windows too. The lock goes with the process, however that ends.
 
-    Raises `InputError` when another process holds it. (Windows has no such lock, and gets none.)
+    The file RUN/state/lock stays. Only the operating system's lock on it counts.
+
+    Raises `InputError` when another process holds it, or when the folder cannot be written.
     """
     folder = run / FOLDER
     try:
@@ -134,7 +137,7 @@ def locked(run: Path) -> Iterator[None]:
         ) from error
     with file:
         deadline = time.monotonic() + 1.0  # `is_locked` of another process holds it for a moment
-        while not _lock(file):
+        while not lock_descriptor(file.fileno(), blocking=False):
             if time.monotonic() > deadline:
                 raise InputError(
                     "Another process trains in this folder", expected="one process a run", received=str(run)
@@ -144,24 +147,12 @@ def locked(run: Path) -> Iterator[None]:
 
 
 def is_locked(run: Path) -> bool:
-    """Whether a process trains in this folder now."""
+    """Whether a process trains in this folder now. Reading the folder is enough, and nothing in it changes."""
     try:
         with (run / FOLDER / LOCK).open("r") as file:
-            return not _lock(file)
+            return not lock_descriptor(file.fileno(), blocking=False)
     except OSError:
         return False
-
-
-def _lock(file: Any) -> bool:
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _cards(run: Path) -> list[Path]:

@@ -66,6 +66,15 @@ def test_a_linear_generator_reaches_the_least_squares_optimum(problem):
     assert np.isnan(found.ssim).all()  # its window does not fit into 4 x 6 pixels
 
 
+def test_the_first_move_is_that_of_algorithm_1():
+    """G(z) = 1e-4 z on two pixels and x = 0: the gradient is 1e-8 z, so with an epsilon of 1e-8 |z| + 1 divides."""
+    generator = linear(np.float32(1e-4) * np.eye(2, dtype=np.float32), (1, 2, 1))
+    found = project(generator, np.zeros((5, 1, 2, 1), np.float32), steps=1, restarts=1, learning_rate=0.2)
+    z = sampling.projection_latents(0, 0, np.arange(5), 2)
+    assert np.linalg.norm(z, axis=1).max() < 3.7  # inside the ball of two dimensions
+    np.testing.assert_allclose(found.latents, z - 0.2 * z / (np.abs(z) + 1), rtol=1e-5)
+
+
 def test_latents_stay_where_999_of_1000_samples_lie():
     picture = np.full((1, 2, 2, 1), 0.9, np.float32)
     found = project(linear(np.full((2, 4), 0.01, np.float32), (2, 2, 1)), picture)  # the optimum is far away

@@ -7,9 +7,11 @@ import pickle
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import lock_descriptor
 
 from gan import checkpoints, state
 from gan.errors import InputError
@@ -225,5 +227,55 @@ with gan.state.locked(pathlib.Path(sys.argv[1])):
 
 def test_a_folder_that_cannot_be_written_cannot_be_locked(tmp_path):
     (tmp_path / "state").write_text("a file where the folder should be")
+    with pytest.raises(InputError, match="cannot be written"), state.locked(tmp_path):
+        pass
+
+
+def test_the_lock_file_stays_and_asking_leaves_it_alone(tmp_path):
+    assert not state.is_locked(tmp_path)
+    assert list(tmp_path.iterdir()) == []  # asking makes neither folder nor file
+    with state.locked(tmp_path):
+        pass
+    file = tmp_path / "state" / "lock"
+    file.write_text("somebody's note")
+    before = file.stat()
+    with state.locked(tmp_path):
+        assert state.is_locked(tmp_path)
+    assert not state.is_locked(tmp_path)
+    after = file.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert names(tmp_path) == ["lock"]
+    assert file.read_text() == "somebody's note"
+
+
+def test_a_process_that_only_asks_whether_it_is_locked_does_not_keep_another_from_locking(tmp_path, monkeypatch):
+    (tmp_path / "state").mkdir()
+    asking = (tmp_path / "state" / "lock").open("w")
+    assert lock_descriptor(asking.fileno(), blocking=False)
+    waits = []
+
+    def done_asking(seconds):
+        waits.append(seconds)
+        asking.close()
+
+    monkeypatch.setattr(state.time, "sleep", done_asking)
+    with state.locked(tmp_path):
+        assert state.is_locked(tmp_path)
+    assert len(waits) == 1
+
+
+def test_a_lock_file_that_may_only_be_read_tells_whether_it_is_locked(tmp_path, monkeypatch):
+    """A run of another user: its lock file opens for reading only, even where the tests run as root."""
+    opened = Path.open
+
+    def read_only(path, mode="r", *options, **more):
+        if mode != "r":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, mode, *options, **more)
+
+    with state.locked(tmp_path):
+        monkeypatch.setattr(Path, "open", read_only)
+        assert state.is_locked(tmp_path)
+    assert not state.is_locked(tmp_path)
     with pytest.raises(InputError, match="cannot be written"), state.locked(tmp_path):
         pass

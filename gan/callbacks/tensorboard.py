@@ -14,15 +14,13 @@ from gan.callbacks.sample_grid import SampleGrid
 from gan.callbacks.scalar import scalar
 from gan.errors import InputError
 
-_Summary = tf.compat.v1.Summary
-
 
 class TensorBoard(keras.callbacks.Callback):
     """Writes a TensorBoard log into `folder`: after each epoch its logs, G's `learning_rate`, and the sample grid.
 
-    The step is the number of images seen, as everywhere in a run folder. Writing needs TensorFlow only (records are
-    put together here: `tf.summary.scalar` wants the package `tensorboard`); looking at it needs that package:
-    `pip install tensorboard`, then `tensorboard --logdir FOLDER`. A resumed run adds a file to the folder;
+    The step is the number of images seen, as everywhere in a run folder. Writing needs TensorFlow only: values go
+    through `tf.summary.write`, because `tf.summary.scalar` needs the package `tensorboard`. Looking at it needs that
+    package: `pip install tensorboard`, then `tensorboard --logdir FOLDER`. A resumed run adds a file to the folder;
     what was written between the state that it goes on from and the break is there twice. A log that cannot be written
     any more is a warning, and training goes on without.
 
@@ -51,13 +49,13 @@ class TensorBoard(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._writer = tf.summary.create_file_writer(str(self.folder))
         if self.config is not None:
-            self._write([_text("config", json.dumps(self.config, indent=2))])
+            self._write({"config": _text(json.dumps(self.config, indent=2))})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         numbers = {**(logs or {}), "learning_rate": self.model.g_optimizer.learning_rate}
-        values = [_Summary.Value(tag=name, simple_value=float(scalar(value))) for name, value in numbers.items()]
+        values = {name: _scalar(value) for name, value in numbers.items()}
         if self.grid is not None:
-            values.append(_picture("samples", self._drawn_now(self.grid)))
+            values["samples"] = _image(self._drawn_now(self.grid))
         self._write(values)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -78,27 +76,32 @@ class TensorBoard(keras.callbacks.Callback):
             )
         return file
 
-    def _write(self, values: list[Any]) -> None:
+    def _write(self, values: Mapping[str, tuple[str, tf.Tensor]]) -> None:
+        """Writes (plugin, tensor) of each tag. The plugin tells TensorBoard what the tensor means."""
         if self._writer is None:
             return
         try:
-            with self._writer.as_default():
-                tf.summary.experimental.write_raw_pb(_Summary(value=values).SerializeToString(), step=self._images_seen)
+            with self._writer.as_default(step=self._images_seen):
+                for tag, (plugin, tensor) in values.items():
+                    metadata = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": plugin})
+                    tf.summary.write(tag, tensor, metadata=metadata)
             self._writer.flush()
         except tf.errors.OpError as error:
             self._writer = None
             warnings.warn(f"TensorBoard's log cannot be written any more: {str(error).splitlines()[0]}", stacklevel=2)
 
 
-def _picture(tag: str, file: Path) -> Any:
+def _scalar(value: Any) -> tuple[str, tf.Tensor]:
+    return "scalars", tf.constant(float(scalar(value)), tf.float32)
+
+
+def _image(file: Path) -> tuple[str, tf.Tensor]:
+    """Width, height, then each image as a PNG file: strings [2 + 1]."""
     with Image.open(file) as opened:
         width, height = opened.size
-    picture = _Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=file.read_bytes())
-    return _Summary.Value(tag=tag, image=picture)
+    return "images", tf.constant([str(width).encode(), str(height).encode(), file.read_bytes()])
 
 
-def _text(tag: str, text: str) -> Any:
-    """Markdown takes lines indented by four for code."""
-    code = "".join(f"    {line}\n" for line in text.splitlines())
-    metadata = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "text"})
-    return _Summary.Value(tag=tag, metadata=metadata, tensor=tf.make_tensor_proto(code, shape=(1,)))
+def _text(text: str) -> tuple[str, tf.Tensor]:
+    """Markdown takes lines indented by four for code: strings [1]."""
+    return "text", tf.constant(["".join(f"    {line}\n" for line in text.splitlines())])
