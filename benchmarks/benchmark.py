@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmarks import machine
 from benchmarks.summary import Table
-from gan import checkpoints, cluster, runtime, state
+from gan.distributed import cluster
 from gan.errors import InputError
+from gan.saving import files, training_state
+from gan.utils import tensorflow as runtime
 
 if TYPE_CHECKING:
     from benchmarks.plot import Figure
@@ -46,7 +48,7 @@ class Record:
         same = plain({"benchmark": benchmark, "settings": settings})
         self.content: dict[str, Any] = {**same, "sessions": [], "facts": {}, "runs": {}}
         if self.path.exists():
-            found = checkpoints.read_json(self.path)
+            found = files.read_json(self.path)
             if not (isinstance(found, dict) and set(found) == set(self.content)):
                 raise InputError("This is no record of a benchmark", expected="another --out", received=str(self.path))
             _check_same({name: found[name] for name in same}, same, what=str(folder))
@@ -67,12 +69,12 @@ class Record:
         """Enters a run, and writes the file."""
         session = len(self.content["sessions"]) - 1
         self.content["runs"][key] = plain({"session": session, "config": config, **result})
-        checkpoints.write_json(self.path, self.content)
+        files.write_json(self.path, self.content)
 
     def note(self, name: str, value: Any) -> None:
         """Enters what is measured once for all runs, and writes the file."""
         self.content["facts"][name] = plain(value)
-        checkpoints.write_json(self.path, self.content)
+        files.write_json(self.path, self.content)
 
 
 class Benchmark(abc.ABC):
@@ -119,15 +121,15 @@ class Benchmark(abc.ABC):
         if cluster.from_environment() is not None:
             raise InputError("A benchmark is of one process", expected="no TF_CONFIG", received="several workers")
         self.check()
-        checkpoints.check_writable(self.out / TABLE)
+        files.check_writable(self.out / TABLE)
         record = Record(self.out, self.name, self.settings())
         self.out.mkdir(parents=True, exist_ok=True)
         runtime.load_tensorflow()
-        with state.locked(self.out):
+        with training_state.locked(self.out):
             record.begin_session(machine.facts(self.command()))
             self.measure(record, say)
         markdown = self.table(record.content).markdown()
-        checkpoints.write(self.out / TABLE, lambda beside: beside.write_text(markdown, encoding="utf-8"))
+        files.write(self.out / TABLE, lambda beside: beside.write_text(markdown, encoding="utf-8"))
         write_png(self.out / PLOT, self.figure(record.content))
         return record.content
 

@@ -11,14 +11,13 @@ import numpy as np
 from benchmarks import machine, runs
 from benchmarks.benchmark import Benchmark, Record, Say, provenance
 from benchmarks.summary import PowerLaw, Spread, Table, written
-from gan import runtime
-from gan.checks import check, check_positive, check_whole
 from gan.config import PRESETS, TrainConfig
-from gan.errors import TrainingError
+from gan.errors import TrainingError, check, check_positive, check_whole
+from gan.utils import tensorflow as runtime
 
 if TYPE_CHECKING:
     from benchmarks.plot import Figure, Panel
-    from gan.data import Dataset
+    from gan.data.dataset import Dataset
 
 QUANTITIES = {"seconds_per_step": ("ms a step", 1e3), "megabytes": ("memory (MB)", 1.0)}
 """{what grows: (label, what it is times there)}."""
@@ -212,7 +211,7 @@ def config_of(preset: str, axis: str, value: int) -> TrainConfig:
 
 def noise(config: TrainConfig) -> "Dataset":
     """Grey images of noise, of a configuration's size, with labels, enough for a batch."""
-    from gan.data import Dataset
+    from gan.data.dataset import Dataset
 
     count = max(runs.images_per_step(config), LABELS)
     rng = np.random.default_rng(0)

@@ -21,10 +21,11 @@ from benchmarks.runs import (
     unwatched,
 )
 from benchmarks.summary import Table, written
-from gan import checkpoints, runtime
-from gan.cards import check_card
-from gan.checks import LARGEST, check_positive, check_whole
 from gan.config import PRESETS, TrainConfig
+from gan.errors import LARGEST, check_positive, check_whole
+from gan.saving import models
+from gan.saving.metadata import check_card
+from gan.utils import tensorflow as runtime
 
 if TYPE_CHECKING:
     from benchmarks.plot import Figure
@@ -62,11 +63,11 @@ class Headline(Benchmark):
         check_seeds(self.seeds)
         check_positive("epochs", self.epochs)
         check_whole("num", self.num, LEAST)
-        _, card = checkpoints.find_classifier(self.extractor)
+        _, card = models.find_classifier(self.extractor)
         check_card(self.dataset, card)
 
     def settings(self) -> Mapping[str, Any]:
-        _, card = checkpoints.find_classifier(self.extractor)
+        _, card = models.find_classifier(self.extractor)
         return {
             "dataset": self.dataset,
             "epochs": self.epochs,
@@ -75,7 +76,7 @@ class Headline(Benchmark):
         }
 
     def measure(self, record: Record, say: Say) -> None:
-        from gan.data import load_dataset
+        from gan.data.load import load_dataset
 
         planned = {seed: [self._trial(preset, seed) for preset in self.presets] for seed in self.seeds}
         missing = {seed: [trial for trial in each if not trial.is_in(record)] for seed, each in planned.items()}
@@ -162,7 +163,7 @@ class Headline(Benchmark):
 
 def _import_seconds() -> float:
     """Wall seconds of a Python that imports what trains, and nothing else."""
-    return round(machine.run_python("-c", "import gan.training").seconds, 3)
+    return round(machine.run_python("-c", "import gan.training.train").seconds, 3)
 
 
 def ratio_of(run: Mapping[str, Any], runs: Mapping[str, Mapping[str, Any]]) -> float | None:

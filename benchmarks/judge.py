@@ -9,15 +9,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from gan import checkpoints, metrics, networks, sampling
-from gan.callbacks.scalar import scalar
-from gan.classifier import Extractor, as_input, top_probability
-from gan.data import Dataset, Split
+from gan import sampling
+from gan.data.dataset import Dataset
+from gan.data.split import Split
+from gan.distributed.replicas import scalar
 from gan.errors import InputError
-from gan.evaluation import EVALUATION_SEED
-from gan.evaluation.drawing import at_hand, drawn, labels_to_ask
-from gan.evaluation.sides import Reference
-from gan.quality import quality
+from gan.evaluation import metrics
+from gan.evaluation.classifier.extractor import Extractor, as_input, top_probability
+from gan.evaluation.evaluation import EVALUATION_SEED
+from gan.evaluation.metrics.quality import quality
+from gan.evaluation.reference import Reference, at_hand, drawn, labels_to_ask
+from gan.models import networks
+from gan.saving import files
 
 SHARES = ("precision", "recall", "density", "coverage")
 DIGITS, CHANNELS = 10, 3
@@ -184,12 +187,12 @@ class ModesOverTraining(keras.callbacks.Callback):
         found = self.judge.of_generator(self.model.generator_ema, self.num)
         kept = {name: found[name] for name in ("modes", "kl", "sure")}
         entry = {"images": images, **kept, "seconds": round(time.monotonic() - began, 3)}
-        checkpoints.write_json(self.path, [*(e for e in self.rows() if e["images"] < images), entry])
+        files.write_json(self.path, [*(e for e in self.rows() if e["images"] < images), entry])
         self.say(f"{found['modes']} modes, KL {found['kl']:.3f}, by {self.num:,} samples")
 
     def rows(self) -> list[dict[str, Any]]:
         """What the file holds."""
-        return checkpoints.read_json(self.path) if self.path.exists() else []
+        return files.read_json(self.path) if self.path.exists() else []
 
 
 def modes_reached(counts: np.ndarray) -> int:

@@ -12,15 +12,17 @@ import tensorflow as tf
 
 from benchmarks.profiler import product_flops
 from benchmarks.runs import images_per_step
-from gan import networks, runtime, sampling
-from gan.building import build_gan, compile_gan
-from gan.callbacks import FiniteLosses
+from gan import sampling
 from gan.config import TrainConfig
-from gan.data import Dataset
-from gan.fitting import Schedule, fit_intervals
-from gan.images import from_uint8
-from gan.model import GAN
-from gan.networks import build_discriminator, build_generator
+from gan.data.dataset import Dataset
+from gan.data.images import from_uint8
+from gan.models import networks
+from gan.models.build import build_gan, compile_gan
+from gan.models.gan import GAN
+from gan.models.networks import build_discriminator, build_generator, inspect
+from gan.training.callbacks import FiniteLosses
+from gan.training.loop import Schedule, fit_intervals
+from gan.utils import tensorflow as runtime
 
 BUFFER = 60_000
 """Images that the shuffle buffer of the tutorial holds."""
@@ -198,7 +200,7 @@ class BareGenerator:
 
     def rate(self, batch: int, seconds: float) -> float:
         """Pictures a second in batches of this size, over about this time; at least one batch."""
-        inputs = [tf.constant(sampling.latents(0, np.arange(batch), sampling.latent_dim(self.generator)))]
+        inputs = [tf.constant(sampling.latents(0, np.arange(batch), inspect.latent_dim(self.generator)))]
         if classes := networks.num_classes(self.generator):
             inputs.append(tf.constant(np.arange(batch) % classes, tf.int32))
         self.draw(*inputs).numpy()  # compiles, or does what is done once for a shape

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import gan
-from gan import runtime
 from gan.errors import TrainingError
+from gan.utils import tensorflow as runtime
 
 _RESET = Path("/proc/self/clear_refs")
 LOOK_EVERY = 0.05

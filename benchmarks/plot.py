@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from benchmarks.summary import Spread
-from gan import checkpoints
-from gan.plot_style import STYLE
+from gan.saving import files
+from gan.utils.display import STYLE
 
 __all__ = ["Figure", "Panel", "bars", "panels", "scatter", "write_png"]
 
@@ -131,4 +131,4 @@ def _plain_ticks(axes: Any) -> None:
 def write_png(path: Path, figure: Figure) -> None:
     """Writes a figure, atomically."""
     with rc_context(PNG_STYLE):
-        checkpoints.write(path, lambda beside: figure.savefig(beside, format="png"))
+        files.write(path, lambda beside: figure.savefig(beside, format="png"))

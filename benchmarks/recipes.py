@@ -20,10 +20,11 @@ from benchmarks.runs import (
     unwatched,
 )
 from benchmarks.summary import Spread, Table, written
-from gan import checkpoints, runtime
-from gan.cards import check_card
-from gan.checks import check_whole
 from gan.config import PRESETS, TrainConfig
+from gan.errors import check_whole
+from gan.saving import models
+from gan.saving.metadata import check_card
+from gan.utils import tensorflow as runtime
 
 if TYPE_CHECKING:
     from benchmarks.plot import Figure
@@ -64,11 +65,11 @@ class Recipes(Benchmark):
         check_seeds(self.seeds)
         check_whole("images", self.images, 1)
         check_whole("num", self.num, LEAST)
-        _, card = checkpoints.find_classifier(self.extractor)
+        _, card = models.find_classifier(self.extractor)
         check_card(self.dataset, card)
 
     def settings(self) -> Mapping[str, Any]:
-        _, card = checkpoints.find_classifier(self.extractor)
+        _, card = models.find_classifier(self.extractor)
         return {
             "dataset": self.dataset,
             "images": self.images,
@@ -77,7 +78,7 @@ class Recipes(Benchmark):
         }
 
     def measure(self, record: Record, say: Say) -> None:
-        from gan.data import load_dataset
+        from gan.data.load import load_dataset
 
         planned = [Trial(f"{preset}-{seed}", preset, self._config(preset, seed)) for seed in self.seeds
                    for preset in self.presets]  # fmt: skip

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import machine
 from benchmarks.benchmark import BrokenOffError, Record
-from gan import checkpoints, state
-from gan.checks import check, check_seed, check_whole
 from gan.config import PRESETS, StoppingConfig, TrainConfig
-from gan.errors import InputError, TrainingError
+from gan.errors import InputError, TrainingError, check, check_seed, check_whole
+from gan.saving import files, models, run_folder, training_state
 
 if TYPE_CHECKING:
     import keras
 
     from benchmarks.judge import Judge
-    from gan.data import Dataset
-    from gan.runs import Run
+    from gan.data.dataset import Dataset
+    from gan.training.result import Run
 
 LEAST = 200
 """Fewer pictures than this say too little."""
@@ -74,9 +73,9 @@ def parameters(config: TrainConfig, dataset: "Dataset") -> dict[str, int]:
 
     Raises `InputError` for what cannot be trained on the data set, which takes a second and not an hour.
     """
-    from gan import networks
-    from gan.building import build_gan
-    from gan.fitting import schedule_of
+    from gan.models import networks
+    from gan.models.build import build_gan
+    from gan.training.loop import schedule_of
 
     schedule_of(config, dataset)
     gan = build_gan(config, dataset)
@@ -100,10 +99,10 @@ def trained(
     Raises `BrokenOffError` when a signal ended it, `TrainingError` as `train`, and `InputError` when the folder holds
     a run of another configuration.
     """
-    from gan.training import resume, train
+    from gan.training.train import resume, train
 
     machine.reset_peak()
-    if (folder / checkpoints.CONFIG).is_file():
+    if (folder / run_folder.CONFIG).is_file():
         run = resume(folder, config=config, listeners=listeners)
     else:
         shutil.rmtree(folder, ignore_errors=True)  # a run that was killed before it wrote what it is
@@ -139,13 +138,13 @@ def keep_samples(run: "Run", out: Path, key: str) -> str:
     """Copies the last sample grid of a run to samples/<key>.png of `out`; returns that path, relative to it."""
     kept = out / "samples" / f"{key}.png"
     kept.parent.mkdir(exist_ok=True)
-    checkpoints.write(kept, lambda beside: shutil.copyfile(run.samples, beside))
+    files.write(kept, lambda beside: shutil.copyfile(run.samples, beside))
     return kept.relative_to(out).as_posix()
 
 
 def forget_state(run: "Run") -> None:
     """Removes what a finished run could be gone on with, which is many times larger than its generator."""
-    for file in (run.folder / state.FOLDER).glob("[0-9]*"):
+    for file in (run.folder / training_state.FOLDER).glob("[0-9]*"):
         file.unlink()
 
 
@@ -193,7 +192,7 @@ def judge_for(record: Record, dataset: "Dataset", extractor: str, num: int) -> "
     Raises `InputError` when the data set has too few images.
     """
     from benchmarks.judge import Judge
-    from gan.classifier import load_classifier
+    from gan.evaluation.classifier.extractor import load_classifier
 
     check_whole("num", num, LEAST, min(len(dataset.test), len(dataset.validation)))
     judge = Judge.of(dataset, load_classifier(extractor)[0], num=num)
@@ -208,7 +207,7 @@ def run_trial(trial: Trial, out: Path, judge: "Judge | None") -> dict[str, Any]:
         run = trained(trial.config, out / "runs" / trial.key, preset=trial.preset)
         found = costs(run, trial.config)
         if judge is not None:
-            found |= judge.numbers(checkpoints.load_generator(run.folder))
+            found |= judge.numbers(models.load_generator(run.folder))
         forget_state(run)
         return {**found, "samples": keep_samples(run, out, trial.key)}
     except TrainingError as error:

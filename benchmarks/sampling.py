@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from benchmarks import machine
 from benchmarks.benchmark import Benchmark, Record, Say, provenance
 from benchmarks.summary import Spread, Table, written
-from gan import checkpoints, runtime
-from gan.checks import check, check_positive, check_whole
+from gan.errors import check, check_positive, check_whole
+from gan.saving import models
+from gan.utils import tensorflow as runtime
 
 if TYPE_CHECKING:
     from benchmarks.plot import Figure
@@ -54,7 +55,7 @@ class Sampling(Benchmark):
         check_whole("shard", self.shard, 1)
         check_whole("rounds", self.rounds, 1)
         check_positive("seconds", self.seconds)
-        checkpoints.find_generator(self.checkpoint)
+        models.find_generator(self.checkpoint)
 
     def settings(self) -> Mapping[str, Any]:
         return {
@@ -62,7 +63,7 @@ class Sampling(Benchmark):
             "nums": self.nums,
             "shard": self.shard,
             "seconds": self.seconds,
-            "generator_sha256": checkpoints.describe(self.checkpoint)["sha256"],
+            "generator_sha256": models.describe(self.checkpoint)["sha256"],
         }
 
     def measure(self, record: Record, say: Say) -> None:
@@ -72,7 +73,7 @@ class Sampling(Benchmark):
         if not missing:
             return
         runtime.start()
-        bare = BareGenerator(checkpoints.load_generator(self.checkpoint))
+        bare = BareGenerator(models.load_generator(self.checkpoint))
         rates = {batch: bare.rate(batch, self.seconds / 2) for batch in BATCHES}
         best = max(rates, key=rates.__getitem__)
         say(f"{BARE}, pictures/s by batch: " + ", ".join(f"{batch}: {rate:,.0f}" for batch, rate in rates.items()))

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from benchmarks import runs
 from benchmarks.benchmark import Benchmark, Record, Say, provenance
 from benchmarks.summary import Table, written
-from gan import checkpoints, runtime
-from gan.checks import check_positive, check_whole
 from gan.config import PRESETS, TrainConfig
-from gan.errors import InputError, TrainingError
+from gan.errors import InputError, TrainingError, check_positive, check_whole
+from gan.saving import models
+from gan.utils import tensorflow as runtime
 
 if TYPE_CHECKING:
     from benchmarks.judge import StackJudge
     from benchmarks.plot import Figure
-    from gan.data import Dataset
+    from gan.data.dataset import Dataset
 
 DATASET = "stacked-mnist"
 LEAST = 1_000
@@ -87,9 +87,9 @@ class StackedMnist(Benchmark):
             expected = "images or minutes of training, or a checkpoint that needs none"
             received = ", ".join(f"{name}={value}" for name, value in lengths.items())
             raise InputError("Options that exclude each other", expected=expected, received=received)
-        checkpoints.find_classifier(self.extractor)
+        models.find_classifier(self.extractor)
         if self.checkpoint is not None:
-            checkpoints.find_generator(self.checkpoint)
+            models.find_generator(self.checkpoint)
             return
         runs.check_presets((self.preset,))
         conditioning = PRESETS[self.preset].model.conditioning
@@ -99,7 +99,7 @@ class StackedMnist(Benchmark):
             )
 
     def settings(self) -> Mapping[str, Any]:
-        _, card = checkpoints.find_classifier(self.extractor)
+        _, card = models.find_classifier(self.extractor)
         return {
             "what": self.preset if self.checkpoint is None else self.checkpoint,
             "images": self.images,
@@ -110,8 +110,8 @@ class StackedMnist(Benchmark):
 
     def measure(self, record: Record, say: Say) -> None:
         from benchmarks.judge import StackJudge, check_stacks, mode_shares
-        from gan.classifier import Extractor, load_classifier
-        from gan.data import load_dataset
+        from gan.data.load import load_dataset
+        from gan.evaluation.classifier.extractor import Extractor, load_classifier
 
         runtime.start()
         dataset = load_dataset(DATASET, fallback="none")
@@ -129,12 +129,12 @@ class StackedMnist(Benchmark):
             self._train(judge, dataset, record, say)
 
     def _judge_checkpoint(self, checkpoint: str, judge: "StackJudge", dataset: "Dataset", record: Record) -> None:
-        from gan import networks
+        from gan.models import networks
 
-        config = {"sha256": checkpoints.describe(checkpoint)["sha256"]}
+        config = {"sha256": models.describe(checkpoint)["sha256"]}
         if record.has(checkpoint, config):
             return
-        generator = checkpoints.load_generator(checkpoint)
+        generator = models.load_generator(checkpoint)
         received = f"{tuple(generator.outputs[0].shape[1:])}, {networks.num_classes(generator)} classes"
         expected = f"{dataset.image_shape}, 0 classes"
         if received != expected:
@@ -184,7 +184,7 @@ class StackedMnist(Benchmark):
         run = runs.trained(config, folder, preset=self.preset, listeners=[counter])
         rows = counter.rows()
         costs = runs.costs(run, config, listening=sum(row["seconds"] for row in rows[:-1]))  # read before the last one
-        numbers = judge.of_generator(checkpoints.load_generator(run.folder), self.num)
+        numbers = judge.of_generator(models.load_generator(run.folder), self.num)
         runs.forget_state(run)
         return {
             **costs,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from benchmarks import machine
 from benchmarks.benchmark import Benchmark, Record, Say, provenance
 from benchmarks.summary import Table, written
-from gan import checkpoints
-from gan.checks import check_whole
+from gan.errors import check_whole
+from gan.saving import models
 
 if TYPE_CHECKING:
     from benchmarks.plot import Figure
@@ -39,13 +39,13 @@ class Start(Benchmark):
     def check(self) -> None:
         check_whole("num", self.num, 1)
         check_whole("rounds", self.rounds, 1)
-        checkpoints.find_generator(self.checkpoint)
+        models.find_generator(self.checkpoint)
 
     def settings(self) -> Mapping[str, Any]:
         return {
             "checkpoint": self.checkpoint,
             "num": self.num,
-            "generator_sha256": checkpoints.describe(self.checkpoint)["sha256"],
+            "generator_sha256": models.describe(self.checkpoint)["sha256"],
         }
 
     def measure(self, record: Record, say: Say) -> None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from benchmarks import runs
 from benchmarks.benchmark import Benchmark, Record, Say, provenance
 from benchmarks.summary import Table, written
-from gan import runtime
-from gan.checks import check_positive, check_whole
 from gan.config import PRESETS, TrainConfig
+from gan.errors import check_positive, check_whole
+from gan.utils import tensorflow as runtime
 
 if TYPE_CHECKING:
     from benchmarks.plot import Figure
-    from gan.data import Dataset
+    from gan.data.dataset import Dataset
 
 FIT, BARE, PRODUCT = "fit", "bare loop", "matrix product"
 NO_OPERATION, OTHERS = "(no operation runs)", "(others)"
@@ -58,7 +58,7 @@ class Step(Benchmark):
         return {"dataset": self.dataset, "rounds": self.rounds, "seconds": self.seconds, "size": self.size}
 
     def measure(self, record: Record, say: Say) -> None:
-        from gan.data import load_dataset
+        from gan.data.load import load_dataset
 
         planned = {preset: self._config(preset) for preset in self.presets}
         missing = {preset: c for preset, c in planned.items() if not record.has(preset, runs.identity(c))}

@@ -11,16 +11,18 @@ import numpy as np
 from benchmarks.benchmark import Benchmark, Record, Say, provenance
 from benchmarks.runs import check_seeds, forget
 from benchmarks.summary import Spread, Table, written
-from gan import checkpoints, images, runtime
-from gan.checks import check_whole
 from gan.config import CLASSIFIERS, ClassifierConfig, Precision
-from gan.errors import InputError
+from gan.data import images
+from gan.errors import InputError, check_whole
+from gan.saving import models
+from gan.utils import tensorflow as runtime
 
 if TYPE_CHECKING:
     import keras
 
     from benchmarks.plot import Figure
-    from gan.data import Dataset, Split
+    from gan.data.dataset import Dataset
+    from gan.data.split import Split
 
 SOURCES = ("generated", "real")
 
@@ -60,7 +62,7 @@ class TrainOnSynthetic(Benchmark):
             check_whole("epochs", self.epochs, 1)
         if self.classifier not in CLASSIFIERS:
             raise InputError("Unknown classifier", expected=f"one of {list(CLASSIFIERS)}", received=self.classifier)
-        if not checkpoints.describe(self.checkpoint)["num_classes"]:
+        if not models.describe(self.checkpoint)["num_classes"]:
             raise InputError(
                 "Its pictures have no labels", expected="a generator with classes", received=self.checkpoint
             )
@@ -68,7 +70,7 @@ class TrainOnSynthetic(Benchmark):
     def settings(self) -> Mapping[str, Any]:
         return {
             "checkpoint": self.checkpoint,
-            "generator_sha256": checkpoints.describe(self.checkpoint)["sha256"],
+            "generator_sha256": models.describe(self.checkpoint)["sha256"],
             "num": self.num,
             "classifier": self.classifier,
             "dataset": self.dataset,
@@ -76,7 +78,7 @@ class TrainOnSynthetic(Benchmark):
         }
 
     def measure(self, record: Record, say: Say) -> None:
-        from gan.data import load_dataset
+        from gan.data.load import load_dataset
 
         planned = [(f"{source}-{seed}", source, self._config(seed)) for seed in self.seeds for source in SOURCES]
         missing = [plan for plan in planned if not record.has(plan[0], asdict(plan[2]))]
@@ -87,7 +89,7 @@ class TrainOnSynthetic(Benchmark):
         dataset = load_dataset(self.dataset, fallback="none")
         check_whole("num", self.num, CLASSIFIERS[self.classifier].batch_size, len(dataset.train))
         for key, source, config in missing:
-            generator = checkpoints.load_generator(self.checkpoint)
+            generator = models.load_generator(self.checkpoint)
             teaching = Teaching.of(source, generator, dataset, num=self.num, seed=config.seed)
             say(f"{key}: {len(teaching.train):,} images, {config.epochs} epochs")
             with runtime.precision(self.precision):
@@ -189,7 +191,7 @@ class Teaching:
         Pictures 0, ..., num - 1 of the seed are trained on, and the ones after them chosen on, as many as the data set
         has for it; their classes go round. Raises `InputError` when the generator draws other images.
         """
-        from gan import networks
+        from gan.models import networks
 
         received = f"{generator.output_shape[1:]}, {networks.num_classes(generator)} classes"
         expected = f"{dataset.image_shape}, {dataset.num_classes} classes"
@@ -208,8 +210,8 @@ class Teaching:
         """
         from sklearn.metrics import confusion_matrix
 
-        from gan.classifier import as_input, classify
-        from gan.classifier_training import trained
+        from gan.evaluation.classifier.extractor import as_input, classify
+        from gan.evaluation.classifier.training import trained
 
         began = time.monotonic()
         classifier = trained(config, self.train, self.validation, num_classes=self.num_classes)
@@ -231,7 +233,7 @@ class Teaching:
 def _drawn(generator: "keras.Model", indices: range, seed: int, classes: int) -> "Split":
     """Pictures of a seed, as bytes."""
     from gan import sampling
-    from gan.data import Split
+    from gan.data.split import Split
 
     batches = sampling.stream(generator, len(indices), seed=seed, start=indices.start)
     pictures = np.concatenate([images.to_uint8(batch) for batch in batches])

@@ -4,63 +4,74 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gan.checkpoints import list_checkpoints, load_generator
-    from gan.classifier import load_classifier
-    from gan.data import Dataset, Split, load_dataset
-    from gan.devices import start as start_devices
+    from gan import config, evaluation, sampling, tolerance
+    from gan.data import images
+    from gan.data.dataset import Dataset
+    from gan.data.handwriting import read_digit
+    from gan.data.load import load_dataset
+    from gan.data.split import Split
+    from gan.distributed.devices import start as start_devices
     from gan.errors import InputError
-    from gan.evaluation import evaluate
-    from gan.handwriting import read_digit
-    from gan.model import GAN
-    from gan.networks import build_discriminator, build_generator
-    from gan.projection import project
-    from gan.runtime import start as start_tensorflow
-    from gan.sampling import generate, interpolate, latents
-    from gan.training import resume, train
+    from gan.evaluation import classifier, metrics
+    from gan.evaluation import robustness as perturbation
+    from gan.evaluation.classifier.extractor import load_classifier
+    from gan.evaluation.evaluation import evaluate
+    from gan.evaluation.projection import project
+    from gan.models import augment, losses, networks, optimizers, penalties
+    from gan.models.gan import GAN
+    from gan.models.networks.build import build_discriminator, build_generator
+    from gan.sampling.samples import generate, interpolate, latents
+    from gan.saving.models import list_checkpoints, load_generator
+    from gan.training import callbacks
+    from gan.training.train import resume, train
+    from gan.utils.tensorflow import start as start_tensorflow
 
-_HOME = {
-    "GAN": "gan.model",
-    "Dataset": "gan.data",
+_HOMES = {
+    "GAN": "gan.models.gan",
+    "Dataset": "gan.data.dataset",
     "InputError": "gan.errors",
-    "Split": "gan.data",
-    "build_discriminator": "gan.networks",
-    "build_generator": "gan.networks",
-    "evaluate": "gan.evaluation",
-    "generate": "gan.sampling",
-    "interpolate": "gan.sampling",
-    "latents": "gan.sampling",
-    "list_checkpoints": "gan.checkpoints",
-    "load_classifier": "gan.classifier",
-    "load_dataset": "gan.data",
-    "load_generator": "gan.checkpoints",
-    "project": "gan.projection",
-    "read_digit": "gan.handwriting",
-    "resume": "gan.training",
-    "start_devices": "gan.devices:start",
-    "start_tensorflow": "gan.runtime:start",
-    "train": "gan.training",
+    "Split": "gan.data.split",
+    "build_discriminator": "gan.models.networks.build",
+    "build_generator": "gan.models.networks.build",
+    "evaluate": "gan.evaluation.evaluation",
+    "generate": "gan.sampling.samples",
+    "interpolate": "gan.sampling.samples",
+    "latents": "gan.sampling.samples",
+    "list_checkpoints": "gan.saving.models",
+    "load_classifier": "gan.evaluation.classifier.extractor",
+    "load_dataset": "gan.data.load",
+    "load_generator": "gan.saving.models",
+    "project": "gan.evaluation.projection",
+    "read_digit": "gan.data.handwriting",
+    "resume": "gan.training.train",
+    "start_devices": "gan.distributed.devices:start",
+    "start_tensorflow": "gan.utils.tensorflow:start",
+    "train": "gan.training.train",
 }
-"""Public name -> the module that has it, with `:name` where it has another name there."""
+"""Public name -> the module that defines it, with `:name` where it has another name there."""
 
 _MODULES = {
-    "augment": "gan.augment",
-    "callbacks": "gan.callbacks",
-    "classifier": "gan.classifier",
+    "augment": "gan.models.augment",
+    "callbacks": "gan.training.callbacks",
+    "classifier": "gan.evaluation.classifier",
     "config": "gan.config",
     "evaluation": "gan.evaluation",
-    "images": "gan.images",
-    "losses": "gan.losses",
-    "metrics": "gan.metrics",
-    "networks": "gan.networks",
-    "optimizers": "gan.optimizers",
-    "penalties": "gan.penalties",
-    "perturbation": "gan.perturbation",
+    "images": "gan.data.images",
+    "losses": "gan.models.losses",
+    "metrics": "gan.evaluation.metrics",
+    "networks": "gan.models.networks",
+    "optimizers": "gan.models.optimizers",
+    "penalties": "gan.models.penalties",
+    "perturbation": "gan.evaluation.robustness",
     "sampling": "gan.sampling",
     "tolerance": "gan.tolerance",
 }
 """Public module -> where it is."""
 
 _WITHOUT_KERAS = ("config", "images", "tolerance")
+
+_REGISTERED_ELSEWHERE = ("gan.evaluation.metrics",)
+"""Modules that register Keras classes and that `gan.models.gan` does not import: a saved `GAN` may name any of them."""
 
 __all__ = [  # noqa: RUF022 - in the order in which one meets them
     "load_dataset",
@@ -85,29 +96,32 @@ __all__ = [  # noqa: RUF022 - in the order in which one meets them
     "InputError",
     "config",
     "images",
+    "networks",
     "losses",
     "penalties",
     "augment",
-    "networks",
     "optimizers",
     "callbacks",
     "sampling",
     "metrics",
     "classifier",
+    "evaluation",
     "perturbation",
     "tolerance",
-    "evaluation",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME and name not in _MODULES:
+    if name not in _HOMES and name not in _MODULES:
         raise AttributeError(f"module 'gan' has no attribute {name!r}")
     if name not in _WITHOUT_KERAS:
-        import_module("gan.runtime").check_backend()
+        import_module("gan.utils.tensorflow").check_backend()
     if name in _MODULES:
         return import_module(_MODULES[name])
-    module, _, attribute = _HOME[name].partition(":")
+    if name == "GAN":
+        for module in _REGISTERED_ELSEWHERE:
+            import_module(module)
+    module, _, attribute = _HOMES[name].partition(":")
     return getattr(import_module(module), attribute or name)
 
 

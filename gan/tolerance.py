@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, Literal
 
-from gan.checks import check, check_share, check_whole
+from gan.errors import check, check_share, check_whole
 
 Verdict = Literal["within", "exceeded", "undecided"]
 

@@ -3,7 +3,7 @@ import math
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
-from conftest import size_of
+from helpers.comparison import size_of
 
 from benchmarks.cli import main
 from benchmarks.tests.tables import rows_of

@@ -3,15 +3,15 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from conftest import size_of
+from helpers.comparison import size_of
 
 from benchmarks import runs
 from benchmarks.cli import main
 from benchmarks.headline import Headline, ratio_of
 from benchmarks.tests.tables import rows_of
-from gan.checkpoints import find_classifier
 from gan.config import PRESETS, ModelConfig, OptimizationConfig, TrainConfig
 from gan.errors import TrainingError
+from gan.saving.models import find_classifier
 
 SHORT = TrainConfig(
     model=ModelConfig(latent_dim=8, g_width=4, d_width=4),
@@ -29,7 +29,7 @@ def headline(digits, tmp_path_factory):
     options = ["headline", "--dataset", "mnist5k", "--presets", "short", "long", "--seeds", "3",
                "--epochs", "0.016", "--num", "200", "--extractor", "mnist-probe", "--out", str(out)]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("gan.data", "gan.preparing"):
+        for module in ("gan.data.load", "gan.training.setup"):
             patch.setattr(f"{module}.load_dataset", lambda name, **_: {"mnist5k": digits}[name])
         for module in ("headline", "runs"):
             patch.setattr(f"benchmarks.{module}.PRESETS", TINY)

@@ -5,15 +5,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import size_of
+from helpers.comparison import size_of
 
 from benchmarks.cli import main
 from benchmarks.tests.tables import rows_of
-from gan import records
-from gan.checkpoints import find_classifier
 from gan.config import ModelConfig, OptimizationConfig, TrainConfig
 from gan.errors import TrainingError
-from gan.evaluation import evaluate_pictures
+from gan.evaluation.evaluation import evaluate_pictures
+from gan.saving import metadata
+from gan.saving.models import find_classifier
 
 ASKED = TrainConfig(
     model=ModelConfig(latent_dim=8, g_width=4, d_width=4),
@@ -26,7 +26,7 @@ TINY = {"asked": ASKED, "free": replace(ASKED, model=replace(ASKED.model, condit
 def _tiny(digits):
     """Tiny presets, and the embedded digits read once only."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("gan.data", "gan.preparing"):
+        for module in ("gan.data.load", "gan.training.setup"):
             patch.setattr(f"{module}.load_dataset", lambda name, **_: {"mnist5k": digits}[name])
         for module in ("recipes", "runs"):
             patch.setattr(f"benchmarks.{module}.PRESETS", TINY)
@@ -45,7 +45,7 @@ def recipes(_tiny, tmp_path_factory):
 
 def test_each_run_records_its_preset(recipes):
     out = recipes[0]
-    assert {run.name: records.load(run)["preset"] for run in (out / "runs").iterdir()} == {
+    assert {run.name: metadata.load(run)["preset"] for run in (out / "runs").iterdir()} == {
         "asked-3": "asked",
         "free-3": "free",
     }
@@ -76,7 +76,7 @@ def test_recipes_measure_each_preset(recipes):
 @pytest.mark.slow
 def test_recipes_numbers_are_those_of_evaluate(recipes, digits):
     from gan import generate, load_classifier, load_generator
-    from gan.evaluation import EVALUATION_SEED
+    from gan.evaluation.evaluation import EVALUATION_SEED
 
     out, _, _ = recipes
     content = json.loads((out / "results.json").read_text())
@@ -150,7 +150,7 @@ def test_a_signal_ends_the_benchmark_and_the_same_command_goes_on(signal, recipe
     out, options, _ = recipes
     facts, before = json.loads((out / "results.json").read_text())["facts"], (out / "results.json").read_text()
     monkeypatch.setattr(judge.Judge, "of", lambda *_, **__: SimpleNamespace(**facts))
-    monkeypatch.setattr("gan.training.train", lambda config, output, **_: SimpleNamespace(signal=signal))
+    monkeypatch.setattr("gan.training.train.train", lambda config, output, **_: SimpleNamespace(signal=signal))
     assert main([*options, "--seeds", "3", "5"]) == 128 + signal
     assert "the same command goes on" in capsys.readouterr().err
     assert json.loads((out / "results.json").read_text())["runs"] == json.loads(before)["runs"]

@@ -2,7 +2,8 @@ import json
 
 import numpy as np
 import pytest
-from conftest import size_of, small_gan
+from helpers.comparison import size_of
+from helpers.tiny import small_gan
 
 from benchmarks import loops, machine
 from benchmarks.cli import main

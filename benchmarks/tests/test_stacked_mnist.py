@@ -5,15 +5,16 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-from conftest import size_of
+from helpers.comparison import size_of
 
 from benchmarks import stacked_mnist
 from benchmarks.cli import main
 from benchmarks.judge import MODES, StackJudge, check_stacks, mode_kl, mode_shares, modes_reached
-from gan.classifier import Extractor, as_input, load_classifier
 from gan.config import ModelConfig, OptimizationConfig, TrainConfig
-from gan.data import Dataset, Split
+from gan.data.dataset import Dataset
+from gan.data.split import Split
 from gan.errors import InputError
+from gan.evaluation.classifier.extractor import Extractor, as_input, load_classifier
 
 TINY = TrainConfig(
     model=ModelConfig(conditioning="none", latent_dim=8, g_width=4, d_width=4),
@@ -108,7 +109,7 @@ def test_what_is_no_stack_is_refused():
 
 @pytest.fixture
 def _stacks_at_hand(stacks, monkeypatch):
-    for module in ("gan.data", "gan.preparing"):
+    for module in ("gan.data.load", "gan.training.setup"):
         monkeypatch.setattr(f"{module}.load_dataset", lambda name, **_: {"stacked-mnist": stacks}[name])
     monkeypatch.setattr(stacked_mnist, "PRESETS", {"tiny": TINY, "classes": TrainConfig()})
     monkeypatch.setattr("benchmarks.runs.PRESETS", {"tiny": TINY})

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from conftest import size_of
+from helpers.comparison import size_of
 
 from benchmarks import machine
 from benchmarks.cli import main

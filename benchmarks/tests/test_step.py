@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from conftest import size_of
+from helpers.comparison import size_of
 
 from benchmarks.cli import main
 from benchmarks.step import NO_OPERATION, OTHERS, Step, rates_of
@@ -24,7 +24,7 @@ def step(digits, tmp_path_factory):
 
     def measure(*more):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("gan.data.load_dataset", lambda name, fallback: {"mnist5k": digits}[name])
+            patch.setattr("gan.data.load.load_dataset", lambda name, fallback: {"mnist5k": digits}[name])
             for module in ("step", "runs"):
                 patch.setattr(f"benchmarks.{module}.PRESETS", {"tf-tutorial": TUTORIAL})
             return main([*options, *more])

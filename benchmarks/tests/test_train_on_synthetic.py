@@ -3,14 +3,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import size_of, small_gan
+from helpers.comparison import size_of
+from helpers.tiny import small_gan
 
 from benchmarks.cli import main
 from benchmarks.tests.tables import rows_of
 from benchmarks.train_on_synthetic import Teaching
 from gan.config import ClassifierConfig
-from gan.data import Split
-from gan.images import to_uint8
+from gan.data.images import to_uint8
+from gan.data.split import Split
 
 TINY = {"tiny": ClassifierConfig(width=2, blocks=1, epochs=3, batch_size=16)}
 
@@ -39,7 +40,7 @@ def taught(few, generators, tmp_path_factory):
 
     def measure(*more):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("gan.data.load_dataset", lambda name, fallback: {"mnist5k": few}[name])
+            patch.setattr("gan.data.load.load_dataset", lambda name, fallback: {"mnist5k": few}[name])
             patch.setattr("benchmarks.train_on_synthetic.CLASSIFIERS", TINY)
             return main(["train-on-synthetic", "--checkpoint", str(generators / "asked"), "--num", "32",
                          "--seeds", "3", "--classifier", "tiny", "--epochs", "1", "--dataset", "mnist5k",
@@ -105,11 +106,11 @@ def test_generated_pictures_teach_alone_in_equal_shares(few, generators):
 
 
 def test_accuracies_by_hand(few, monkeypatch):
-    monkeypatch.setattr("gan.classifier_training.trained", lambda *_, **__: None)
+    monkeypatch.setattr("gan.evaluation.classifier.training.trained", lambda *_, **__: None)
     labels = np.array([0, 1, 1, 0], np.int32)
     split = Split(np.zeros((4, 2, 2, 1), np.uint8), labels)
     answers = iter([(np.array([0, 1, 1, 1]), None), (np.array([0, 1, 0, 0]), None)])
-    monkeypatch.setattr("gan.classifier.classify", lambda *_: next(answers))
+    monkeypatch.setattr("gan.evaluation.classifier.extractor.classify", lambda *_: next(answers))
     found = Teaching(split, split, split, 3).learned(TINY["tiny"])
     assert (found["accuracy"], found["accuracy_by_class"]) == (0.75, [1.0, 0.5, None])
     assert found["confusion"] == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]

@@ -6,9 +6,10 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from gan import checkpoints, runtime
 from gan.cli.output import print_result
 from gan.errors import InputError
+from gan.saving import models
+from gan.utils import tensorflow as runtime
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Classify:
 
     def run(self) -> int:
         """Reads all pictures, then prints a line for each."""
-        classifier = checkpoints.find_classifier(self.classifier)
+        classifier = models.find_classifier(self.classifier)
         shape = classifier.card["dataset"]["image_shape"]
         if shape != [28, 28, 1]:
             raise InputError("This classifier reads no digits", expected="image_shape [28, 28, 1]", received=f"{shape}")
@@ -34,11 +35,11 @@ class Classify:
             raise InputError("No picture", expected="one image file or more", received="none")
         import numpy as np
 
-        from gan.handwriting import read_digit
+        from gan.data.handwriting import read_digit
 
         digits = np.stack([read_digit(picture, invert=True if self.invert else None) for picture in self.pictures])
         runtime.start()
-        from gan.classifier import classify, load_classifier
+        from gan.evaluation.classifier.extractor import classify, load_classifier
 
         labels, probabilities = classify(load_classifier(classifier)[0], digits)
         found = {

@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional, arg
 
-from gan import reports
-from gan.checks import check
 from gan.cli.output import print_result
+from gan.errors import check
+from gan.evaluation import report as reports
 
 
 @dataclass(frozen=True)

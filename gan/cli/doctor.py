@@ -5,8 +5,9 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from gan import checkpoints, runtime
 from gan.cli.output import print_result
+from gan.saving import models
+from gan.utils import tensorflow as runtime
 
 PACKAGES = (
     "gan-reference",
@@ -41,7 +42,7 @@ class Doctor:
                 "device": device,
                 "data folder": str(data_folder()),
                 "data sets": ["mnist5k (embedded)", *prepared(data_folder())],
-                "checkpoints": checkpoints.list_checkpoints(),
+                "checkpoints": models.list_checkpoints(),
             },
             as_json=self.json,
         )

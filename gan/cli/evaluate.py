@@ -8,12 +8,14 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional, arg
 
-from gan import checkpoints, reports, runtime
-from gan.cards import check_card
-from gan.checks import check_seed, check_share, check_whole
 from gan.cli.output import print_result
 from gan.config import config_from_dict
+from gan.errors import check_seed, check_share, check_whole
+from gan.evaluation import report as reports
+from gan.saving import files, models, run_folder
+from gan.saving.metadata import check_card
 from gan.tolerance import EXIT_STATUS
+from gan.utils import tensorflow as runtime
 
 
 @dataclass(frozen=True)
@@ -56,23 +58,24 @@ class Evaluate:
         check_share("tolerance", self.tolerance)
         if self.seed is not None:
             check_seed(self.seed)
-        file = checkpoints.find_generator(self.checkpoint)
-        checkpoints.describe(file)  # refuses what is no generator before TensorFlow is imported
-        extractor = checkpoints.find_classifier(self.extractor)
-        record = checkpoints.load_config(file)
+        file = models.find_generator(self.checkpoint)
+        models.describe(file)  # refuses what is no generator before TensorFlow is imported
+        extractor = models.find_classifier(self.extractor)
+        record = models.load_config(file)
         trained_on = record["dataset"]["name"] if record else None
         name = self.dataset or trained_on or extractor.card["data_sets"][0]
         check_card(name, extractor.card)
         folder = self.output or self._run_folder()
         if folder is not None:
-            checkpoints.check_writable(folder / checkpoints.REPORT)
-            checkpoints.check_writable(folder / checkpoints.PAGE)
+            files.check_writable(folder / run_folder.REPORT)
+            files.check_writable(folder / run_folder.PAGE)
         runtime.start()
-        from gan.classifier import load_classifier
-        from gan.data import load_dataset
-        from gan.evaluation import EVALUATION_SEED, Evaluation, evaluate, write_report
+        from gan.data.load import load_dataset
+        from gan.evaluation.classifier.extractor import load_classifier
+        from gan.evaluation.evaluation import EVALUATION_SEED, Evaluation, evaluate
+        from gan.evaluation.html import write_report
 
-        generator, described = checkpoints.load_generator(file), checkpoints.describe(file)
+        generator, described = models.load_generator(file), models.describe(file)
         classifier, card = load_classifier(extractor)
         loading = _loading(record) if record and name == trained_on else {}
         dataset = load_dataset(name, fallback="none", **loading)
@@ -97,9 +100,9 @@ class Evaluate:
     def _run_folder(self) -> Path | None:
         """The checkpoint, where it is a run folder and no shipped one."""
         folder = Path(self.checkpoint)
-        shipped = folder.resolve().parent == checkpoints.shipped_folder().resolve()
-        is_run = (folder / checkpoints.GENERATOR).is_file()
-        return folder if is_run and not (shipped and folder.name in checkpoints.list_checkpoints()) else None
+        shipped = folder.resolve().parent == models.shipped_folder().resolve()
+        is_run = (folder / run_folder.GENERATOR).is_file()
+        return folder if is_run and not (shipped and folder.name in models.list_checkpoints()) else None
 
 
 def _loading(record: dict[str, Any]) -> dict[str, Any]:
@@ -121,5 +124,5 @@ def _print(report: dict[str, Any], folder: Path | None) -> None:
     for row in reports.rows(report):
         table.add_row(row["name"], row["value"], row["real"], *([row["meaning"]] if explained else []))
     console.print(table)
-    where = "not written (--output FOLDER)" if folder is None else str(folder / checkpoints.PAGE)
+    where = "not written (--output FOLDER)" if folder is None else str(folder / run_folder.PAGE)
     print_result({**report["summary"], "verdict": report["verdict"], "report": where}, as_json=False)

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from gan import checkpoints, records, state
 from gan.cli.output import print_result
+from gan.saving import metadata, models, run_folder, training_state
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class Info:
     def run(self) -> int:
         """Prints what the files say; needs no TensorFlow."""
         folder = Path(self.checkpoint)
-        begun = (folder / checkpoints.CONFIG).is_file() and not (folder / checkpoints.GENERATOR).exists()
-        if begun and not (folder / checkpoints.CLASSIFIER).exists():
+        begun = (folder / run_folder.CONFIG).is_file() and not (folder / run_folder.GENERATOR).exists()
+        if begun and not (folder / run_folder.CLASSIFIER).exists():
             facts: dict[str, Any] = {"file": "none yet"}
-            record = records.load(folder)
+            record = metadata.load(folder)
         else:
-            file = checkpoints.find_generator(self.checkpoint)
-            facts = checkpoints.describe(file)
-            folder, record = file.path.parent, checkpoints.load_config(file) or {}
+            file = models.find_generator(self.checkpoint)
+            facts = models.describe(file)
+            folder, record = file.path.parent, models.load_config(file) or {}
         facts["run"] = record if self.json else _summary(record)
         if record:
             facts["state"] = _state(folder, record)
@@ -51,10 +51,10 @@ def _summary(record: dict[str, Any]) -> Any:
 
 def _state(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
     """Whether the run is finished, running or broken off; its last complete state, and the command that goes on."""
-    if records.is_finished(record):
+    if metadata.is_finished(record):
         return {"status": "finished"}
-    status = "running" if state.is_locked(folder) else "interrupted" if "result" in record else "broken off"
-    saved, damaged = state.latest(folder)
+    status = "running" if training_state.is_locked(folder) else "interrupted" if "result" in record else "broken off"
+    saved, damaged = training_state.latest(folder)
     return {
         "status": status,
         "last_state": f"step {saved.step:,} of {record['total_steps']:,}" if saved else "none",

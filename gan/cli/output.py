@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from gan.json_types import null_for_nan
+from gan.saving.files import null_for_nan
 
 SIGNALLED = 128
 """Exit status of what a signal ended, less the number of the signal: 130 for Ctrl-C, 143 for SIGTERM."""

@@ -8,10 +8,12 @@ from typing import Annotated, Any
 import numpy as np
 from tyro.conf import Positional, arg
 
-from gan import checkpoints, images, runtime
-from gan.checks import check_seed, check_whole, labels_for
 from gan.cli.output import print_result
-from gan.errors import InputError
+from gan.data import images
+from gan.errors import InputError, check_seed, check_whole
+from gan.sampling.labels import labels_for
+from gan.saving import files, models
+from gan.utils import tensorflow as runtime
 
 DIGITS = (28, 28, 1)
 """Shape of what is read as handwriting."""
@@ -57,18 +59,18 @@ class Project:
             raise InputError("No picture", expected="one image file or more", received="none")
         if self.out.suffix != ".png" or self.out.is_dir():
             raise InputError("Bad `--out`", expected="a .png file", received=repr(str(self.out)))
-        checkpoints.check_writable(self.out)
-        file = checkpoints.find_generator(self.checkpoint)
-        classes = checkpoints.describe(file)["num_classes"]
+        files.check_writable(self.out)
+        file = models.find_generator(self.checkpoint)
+        classes = models.describe(file)["num_classes"]
         if self.label is not None:
             labels_for(np.arange(len(self.pictures)), classes, self.label)
-        record = checkpoints.load_config(file)
+        record = models.load_config(file)
         originals = self._read(tuple(record["dataset"]["image_shape"])) if record else None
         runtime.start()
-        from gan.metrics import why_no_ssim
-        from gan.projection import comparison, project
+        from gan.evaluation.metrics import why_no_ssim
+        from gan.evaluation.projection import comparison, project
 
-        generator = checkpoints.load_generator(file)
+        generator = models.load_generator(file)
         if originals is None:  # a file without a record: only the network knows the shape of its images
             originals = self._read(tuple(generator.outputs[0].shape[1:]))
         found = project(
@@ -77,7 +79,7 @@ class Project:
         scale = 4 if originals.shape[2] <= 32 else 1
         picture = comparison(originals, found, columns=COLUMNS, scale=scale)
         self.out.parent.mkdir(parents=True, exist_ok=True)
-        checkpoints.write(self.out, partial(images.save_png, image=picture))
+        files.write(self.out, partial(images.save_png, image=picture))
         lines: list[dict[str, Any]] = [{"mse": float(m), "ssim": float(s)} for m, s in zip(found.mse, found.ssim)]
         if found.labels is not None:
             lines = [{"label": int(label), **line} for label, line in zip(found.labels, lines)]
@@ -86,7 +88,7 @@ class Project:
 
     def _read(self, image_shape: tuple[int, int, int]) -> np.ndarray:
         if image_shape == DIGITS and not self.raw:
-            from gan.handwriting import read_digit
+            from gan.data.handwriting import read_digit
 
             return np.stack([read_digit(picture, invert=True if self.invert else None) for picture in self.pictures])
         if self.invert:

@@ -16,11 +16,13 @@ import numpy as np
 from rich.console import Console
 from tyro.conf import Positional, arg
 
-from gan import checkpoints, images, runtime
-from gan.checks import check_sampling, check_whole, labels_for
-from gan.cli import pictures
 from gan.cli.output import SIGNALLED, print_result
-from gan.errors import InputError
+from gan.data import images
+from gan.errors import InputError, check_sampling, check_whole
+from gan.sampling import writers
+from gan.sampling.labels import labels_for
+from gan.saving import files, models
+from gan.utils import tensorflow as runtime
 
 MOST_IN_GRID = 10_000
 MOST_STEPS = 1_000_000
@@ -69,14 +71,14 @@ class Sample:
         if self.shard is not None:
             check_whole("shard", self.shard, 1)
         out, write = self._destination()
-        file = checkpoints.find_generator(self.checkpoint)
-        classes = checkpoints.describe(file)["num_classes"]
+        file = models.find_generator(self.checkpoint)
+        classes = models.describe(file)["num_classes"]
         self._labels(np.array([self.start]), classes)
         runtime.start()
         began = time.monotonic()
-        from gan.bar import progress_bar
+        from gan.utils.display import progress_bar
 
-        generator = checkpoints.load_generator(file)
+        generator = models.load_generator(file)
         _check_room(out, len(self._span) * math.prod(generator.output_shape[1:]), write)
         kept = self._span.start
         with (
@@ -106,12 +108,12 @@ class Sample:
         return range(self.start, self.start + self.num) if self.interpolate is None else range(self.steps)
 
     def _files(self) -> Iterator[range]:
-        return pictures.cut(self._span, self.shard or pictures.CHUNK)
+        return writers.cut(self._span, self.shard or writers.CHUNK)
 
-    def _drawn(self, generator: Any, classes: int, batches: Iterator[np.ndarray]) -> pictures.Drawn:
+    def _drawn(self, generator: Any, classes: int, batches: Iterator[np.ndarray]) -> writers.Drawn:
         walk, num = self.interpolate is not None, len(self._span)
         in_classes = math.ceil(math.sqrt(num)) if not 1 < classes <= 20 or num < classes else classes
-        return pictures.Drawn(
+        return writers.Drawn(
             span=self._span,
             shape=generator.output_shape[1:],
             batches=batches,
@@ -123,7 +125,7 @@ class Sample:
 
     def _batches(self, generator: Any, classes: int, bar: Any) -> Generator[np.ndarray, None, None]:
         """The pictures as bytes, while the next ones are being drawn."""
-        from gan.threads import ahead
+        from gan.utils.parallel import ahead
 
         task = bar.add_task("drawing", total=len(self._span), speed="-")
         began, done = time.monotonic(), 0
@@ -164,7 +166,7 @@ class Sample:
             raise InputError("Bad `--label`", expected=expected, received=self.label)
         return labels_for(indices, classes, low + indices % (high - low + 1))
 
-    def _destination(self) -> tuple[Path, pictures.Writer]:
+    def _destination(self) -> tuple[Path, writers.Writer]:
         """Where pictures go, and how."""
         path = Path(self.out)
         as_folder = self.out.endswith("/") or path.is_dir() or not path.suffix
@@ -176,11 +178,11 @@ class Sample:
             raise InputError(
                 "Bad `--shard`", expected="a folder as --out, such as samples/", received=f"--out {self.out}"
             )
-        checkpoints.check_writable(path / "picture.png" if as_folder else path)
+        files.check_writable(path / "picture.png" if as_folder else path)
         if as_folder:
-            return path, pictures.write_pngs if self.shard is None else pictures.write_shards
+            return path, writers.write_pngs if self.shard is None else writers.write_shards
         write = FILES[path.suffix]
-        if write is pictures.write_grid and len(self._span) > MOST_IN_GRID:
+        if write is writers.write_grid and len(self._span) > MOST_IN_GRID:
             raise InputError(
                 "Too many pictures for one grid",
                 expected=f"at most {MOST_IN_GRID:,}, or a file such as --out samples.npz, or a folder",
@@ -189,7 +191,7 @@ class Sample:
         return path, write
 
 
-FILES: dict[str, pictures.Writer] = {".png": pictures.write_grid, ".npz": pictures.write_npz}
+FILES: dict[str, writers.Writer] = {".png": writers.write_grid, ".npz": writers.write_npz}
 
 
 @contextmanager
@@ -206,9 +208,9 @@ def _ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _check_room(out: Path, size: int, write: pictures.Writer) -> None:
+def _check_room(out: Path, size: int, write: writers.Writer) -> None:
     """Raises `InputError` where arrays of so many bytes do not fit, and says how large large ones become."""
-    if write not in (pictures.write_npz, pictures.write_shards):
+    if write not in (writers.write_npz, writers.write_shards):
         return
     place = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir())
     free = shutil.disk_usage(place).free

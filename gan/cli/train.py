@@ -10,13 +10,15 @@ from typing import Annotated, Any
 
 from tyro.conf import Suppress
 
-from gan import checkpoints, cluster, records, runtime, state
-from gan.cards import check_card
 from gan.cli.evaluate import Evaluate
 from gan.cli.output import SIGNALLED, print_result
 from gan.config import PRESETS, TrainConfig, config_from_dict
+from gan.distributed import cluster
 from gan.errors import InputError
+from gan.saving import metadata, models, run_folder, training_state
+from gan.saving.metadata import check_card
 from gan.tolerance import EXIT_STATUS
+from gan.utils import tensorflow as runtime
 
 DEFAULT_PRESET = "mnist"
 FAILED = 1
@@ -50,7 +52,7 @@ class Train:
             print(json.dumps(shown, indent=None if self.json else 2))
             return 0
         runtime.load_tensorflow()
-        from gan.training import resume, train
+        from gan.training.train import resume, train
 
         if self.resume is None:
             run = train(self.config, output=self.output, name=self._name(), preset=self.preset)
@@ -102,23 +104,23 @@ class Train:
         if here is not None and not here.is_chief:
             return {"worker": here.index}  # the folder is the chief's
         if self.resume is None:
-            checkpoints.check_output(self.output)
+            run_folder.check_output(self.output)
             if self.config.init_from is not None:
-                checkpoints.find_generator(self.config.init_from)
+                models.find_generator(self.config.init_from)
             self._check_extractor(self.config.data.dataset)
             return {}
         if self.output is not None:
             expected = "--resume RUN alone: a run goes on in its own folder"
             raise InputError("Both `--resume` and `--output`", expected=expected, received=f"--output {self.output}")
-        record = records.load(self.resume)
-        records.check_options(record, self.config)
+        record = metadata.load(self.resume)
+        metadata.check_options(record, self.config)
         self._check_extractor(record["dataset"]["name"])
-        saved, _ = state.latest(self.resume)
+        saved, _ = training_state.latest(self.resume)
         return {"resume": {"run": str(self.resume), "step": saved.step if saved else 0}}
 
     def _check_extractor(self, dataset: str) -> None:
         if self._to_confirm:
-            _, card = checkpoints.find_classifier(self.config.stopping.extractor)
+            _, card = models.find_classifier(self.config.stopping.extractor)
             check_card(dataset, card)
 
     def _name(self) -> str:
@@ -147,7 +149,7 @@ def _numbers(confirmed: dict[str, Any] | None) -> dict[str, Any]:
 def _verdict(run: Path, confirmed: dict[str, Any] | None) -> dict[str, str]:
     if confirmed is None:
         return {"evaluate": f"gan evaluate {run}"}
-    return {"verdict": confirmed["verdict"], **confirmed["summary"], "report": str(run / checkpoints.PAGE)}
+    return {"verdict": confirmed["verdict"], **confirmed["summary"], "report": str(run / run_folder.PAGE)}
 
 
 def resumed(options: Sequence[str]) -> Train | None:
@@ -159,6 +161,6 @@ def resumed(options: Sequence[str]) -> Train | None:
             here = cluster.from_environment()
             if here is not None and not here.is_chief:
                 return Train(preset="", resume=run)  # it hears of the run from the chief
-            record = records.load(run)
+            record = metadata.load(run)
             return Train(config=config_from_dict(record["config"]), preset=record.get("preset") or "", resume=run)
     return None

@@ -6,9 +6,10 @@ from typing import Annotated
 
 from tyro.conf import Suppress
 
-from gan import checkpoints, runtime
 from gan.cli.output import print_result
 from gan.config import ClassifierConfig
+from gan.saving import run_folder
+from gan.utils import tensorflow as runtime
 
 DEFAULT_CLASSIFIER = "mnist-classifier"
 
@@ -31,9 +32,9 @@ class TrainClassifier:
 
     def run(self) -> int:
         """Trains, and prints the report by class."""
-        checkpoints.check_output(self.output)
+        run_folder.check_output(self.output)
         runtime.load_tensorflow()
-        from gan.classifier_training import make_classifier
+        from gan.evaluation.classifier.training import make_classifier
 
         card = make_classifier(self.config, self.output, name=self.preset, verbose=0 if self.json else 2)
         if self.json:

@@ -1,6 +1,6 @@
 """What a training run is made of, as frozen dataclasses, and the presets. No TensorFlow: options are checked first."""
 
-from gan.config.classifiers import CLASSIFIERS, ClassifierConfig
+from gan.config.classifier import CLASSIFIERS, ClassifierConfig
 from gan.config.data import DataConfig
 from gan.config.model import Arch, Augmentation, Conditioning, ModelConfig, Norm
 from gan.config.optimization import Loss, OptimizationConfig, PenaltyName

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from gan.checks import check_positive, check_seed, check_whole
+from gan.errors import check_positive, check_seed, check_whole
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gan.checks import check, check_share
+from gan.errors import check, check_share
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from gan.checks import check, check_different, check_positive, check_whole
+from gan.errors import check, check_different, check_positive, check_whole
 
 Arch = Literal["dcgan", "mlp", "resnet", "tf_tutorial"]
 Conditioning = Literal["projection", "concat", "none"]

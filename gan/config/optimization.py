@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from gan.checks import (
+from gan.errors import (
     LARGEST,
+    InputError,
     check,
     check_different,
     check_not_negative,
@@ -13,7 +14,6 @@ from gan.checks import (
     check_share_below_one,
     check_whole,
 )
-from gan.errors import InputError
 
 Loss = Literal["non_saturating", "minimax", "hinge", "least_squares", "wasserstein", "relativistic"]
 PenaltyName = Literal["r1", "r2", "wgan_gp", "dragan"]

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from gan.checks import check, check_not_negative, check_share, check_whole
-from gan.errors import InputError
+from gan.errors import InputError, check, check_not_negative, check_share, check_whole
 
 HIGHER_IS_BETTER = ("val_classes_seen", "real_accuracy", "fake_accuracy")
 

@@ -7,13 +7,11 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Suppress
 
-from gan.checks import check_seed, check_whole
 from gan.config.data import DataConfig
 from gan.config.model import ModelConfig
 from gan.config.optimization import OptimizationConfig
 from gan.config.stopping import StoppingConfig
-from gan.errors import InputError
-from gan.json_types import check_type
+from gan.errors import InputError, check_seed, check_type, check_whole
 
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
 

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from gan.data import storage
-from gan.data.checking import check_labels, check_pixels, count_classes
 from gan.data.split import Split, three_ways
+from gan.data.validation import check_labels, check_pixels, count_classes
 from gan.errors import InputError
 
 Arrays = tuple[Any, Any]

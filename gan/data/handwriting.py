@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from gan import images
+from gan.data import images
 from gan.errors import InputError
 
 BOX = 20

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from gan.checks import check
-from gan.data.archive import SUFFIX, load_archive
-from gan.data.catalogue import UnreachableError, is_catalogued, load_catalogued
 from gan.data.dataset import Dataset
-from gan.data.embedded import EMBEDDED, load_embedded
-from gan.data.folder import load_folder
 from gan.data.request import Request
-from gan.data.stacked import STACKED, load_stacked
+from gan.data.sources.folder import load_folder
+from gan.data.sources.mnist5k import EMBEDDED, load_embedded
+from gan.data.sources.npz import SUFFIX, load_archive
+from gan.data.sources.stacked_mnist import STACKED, load_stacked
+from gan.data.sources.tfds import UnreachableError, is_catalogued, load_catalogued
+from gan.errors import check
 
 MNIST = "mnist"
 

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan import images
-from gan.checks import check, check_share, check_whole
-from gan.data import storage
-from gan.errors import InputError
+from gan.data import images, storage
+from gan.errors import InputError, check, check_share, check_whole
 
 LARGEST_SIDE = 4_096
 

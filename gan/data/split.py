@@ -7,8 +7,7 @@ from functools import cached_property
 import numpy as np
 import tensorflow as tf
 
-from gan import images
-from gan.data import storage
+from gan.data import images, storage
 from gan.errors import InputError
 
 HELD_OUT = 1 / 6

@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from gan.checks import check
 from gan.data import storage
-from gan.errors import InputError
+from gan.errors import InputError, check
 
 MOST_CLASSES = 10_000
 

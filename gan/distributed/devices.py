@@ -10,10 +10,11 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from gan import cluster as clusters
-from gan import replicas, runtime
-from gan.cluster import Cluster
+from gan.distributed import cluster as clusters
+from gan.distributed import replicas
+from gan.distributed.cluster import Cluster
 from gan.errors import InputError, TrainingError
+from gan.utils import tensorflow as runtime
 
 _NO_PROXY = "no_grpc_proxy"
 """gRPC would ask a web proxy for the other workers, and wait for ever."""

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gan import replicas
+from gan.distributed import replicas
 from gan.errors import InputError
 
 # The last is private in Keras: `fit` gives it to every `evaluate`, and only Keras' own keeps what it would keep.

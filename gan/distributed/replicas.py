@@ -135,3 +135,8 @@ def check_shares(replicas: int, size: int | None, critic_steps: int = 1) -> None
             expected=f"batches of a multiple of {critic_steps * replicas} images",
             received=several if size is None else f"{size} images",
         )
+
+
+def scalar(variable: Any) -> np.ndarray:
+    """The value of a variable that holds one number. `int` and `float` refuse one that each replica has a copy of."""
+    return np.asarray(variable)

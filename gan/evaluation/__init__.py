@@ -1,21 +1,47 @@
-"""How good a generator is: the numbers, the page that shows them, and reports side by side."""
+"""From images to numbers, and from numbers to a report. Names load what they need when they are first used."""
 
-from gan.evaluation.page import page, write_report
-from gan.evaluation.report import EVALUATION_SEED, Evaluation, evaluate, evaluate_pictures
-from gan.plot_style import STYLE
-from gan.quality import quality, quality_metric
-from gan.reports import load_report, rows
+from typing import TYPE_CHECKING
 
+from gan.utils.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from gan.evaluation.evaluation import EVALUATION_SEED, Evaluation, evaluate, evaluate_pictures
+    from gan.evaluation.html import page, write_report
+    from gan.evaluation.metrics.quality import quality, quality_metric
+    from gan.evaluation.projection import comparison, project
+    from gan.evaluation.report import check_comparable, load_report, rows
+    from gan.utils.display import STYLE
+
+_HOMES = {
+    "EVALUATION_SEED": "gan.evaluation.evaluation",
+    "Evaluation": "gan.evaluation.evaluation",
+    "STYLE": "gan.utils.display",
+    "check_comparable": "gan.evaluation.report",
+    "comparison": "gan.evaluation.projection",
+    "evaluate": "gan.evaluation.evaluation",
+    "evaluate_pictures": "gan.evaluation.evaluation",
+    "load_report": "gan.evaluation.report",
+    "page": "gan.evaluation.html",
+    "project": "gan.evaluation.projection",
+    "quality": "gan.evaluation.metrics.quality",
+    "quality_metric": "gan.evaluation.metrics.quality",
+    "rows": "gan.evaluation.report",
+    "write_report": "gan.evaluation.html",
+}
 __all__ = [
     "EVALUATION_SEED",
     "STYLE",
     "Evaluation",
+    "check_comparable",
+    "comparison",
     "evaluate",
     "evaluate_pictures",
     "load_report",
     "page",
+    "project",
     "quality",
     "quality_metric",
     "rows",
     "write_report",
 ]
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -7,17 +7,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from gan import images, metrics, networks, perturbation, projection, sampling
-from gan.cards import check_card
-from gan.checks import check, check_seed, check_share, check_whole
-from gan.classifier import Extractor, as_input
-from gan.data import Dataset
-from gan.errors import InputError
-from gan.evaluation.drawing import MOST, at_hand, drawn, labels_to_ask
-from gan.evaluation.sides import FLOOR_DRAWS, NEAREST, Reference, Side
-from gan.evaluation.words import MEANING, summary
-from gan.json_types import null_for_nan
-from gan.metrics import Neighbours
+from gan import sampling
+from gan.data import images
+from gan.data.dataset import Dataset
+from gan.errors import InputError, check, check_seed, check_share, check_whole
+from gan.evaluation import metrics, projection, robustness
+from gan.evaluation.classifier.extractor import Extractor, as_input
+from gan.evaluation.metrics import Neighbours
+from gan.evaluation.reference import FLOOR_DRAWS, MOST, NEAREST, Reference, Side, at_hand, drawn, labels_to_ask
+from gan.evaluation.report_text import MEANING, summary
+from gan.models import networks
+from gan.saving.files import null_for_nan
+from gan.saving.metadata import check_card
 from gan.tolerance import ErrorRate, samples_needed, verdict
 
 EVALUATION_SEED = 1_000_003
@@ -113,7 +114,7 @@ def evaluate(
 
     started = time.monotonic()
     labels = None if asked is None else asked[:PERTURBED]
-    curve = perturbation.generator_curve(generator, classifier, min(PERTURBED, num), labels=labels, seed=seed)
+    curve = robustness.generator_curve(generator, classifier, min(PERTURBED, num), labels=labels, seed=seed)
     report["perturbation"] = [
         {
             "fault": point.fault,

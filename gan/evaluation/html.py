@@ -7,10 +7,12 @@ from pathlib import Path
 import jinja2
 import numpy as np
 
-from gan import checkpoints, images, reports
-from gan.evaluation import figures
-from gan.evaluation.report import Evaluation
-from gan.evaluation.words import PERTURBATIONS
+from gan.data import images
+from gan.evaluation import plots
+from gan.evaluation import report as reports
+from gan.evaluation.evaluation import Evaluation
+from gan.evaluation.report_text import PERTURBATIONS
+from gan.saving import files, run_folder
 
 TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("gan.evaluation", "."),
@@ -25,8 +27,8 @@ def write_report(folder: Path, evaluation: Evaluation, *, checkpoint: str) -> No
     """Writes report.html and report.json into `folder`, which is made where it is missing; each file atomically."""
     html = page(evaluation, checkpoint=checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoints.write_json(folder / checkpoints.REPORT, evaluation.report)
-    checkpoints.write(folder / checkpoints.PAGE, lambda beside: beside.write_text(html, encoding="utf-8"))
+    files.write_json(folder / run_folder.REPORT, evaluation.report)
+    files.write(folder / run_folder.PAGE, lambda beside: beside.write_text(html, encoding="utf-8"))
 
 
 def page(evaluation: Evaluation, *, checkpoint: str) -> str:
@@ -37,8 +39,8 @@ def page(evaluation: Evaluation, *, checkpoint: str) -> str:
         checkpoint=checkpoint,
         rows=reports.rows(report),
         pictures={name: _embedded(picture) for name, picture in evaluation.pictures.items()},
-        histogram=figures.class_histogram(report),
-        curves=figures.perturbation_curves(report) if "perturbation" in report else None,
+        histogram=plots.class_histogram(report),
+        curves=plots.perturbation_curves(report) if "perturbation" in report else None,
         perturbations=PERTURBATIONS,
     )
 

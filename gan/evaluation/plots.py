@@ -6,8 +6,8 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from gan.evaluation.words import PERTURBATIONS
-from gan.plot_style import STYLE
+from gan.evaluation.report_text import PERTURBATIONS
+from gan.utils.display import STYLE
 
 PICTURES, REAL = "#c2410c", "#475569"
 SVG_STYLE: Any = {**STYLE, "svg.fonttype": "none", "svg.hashsalt": "gan"}

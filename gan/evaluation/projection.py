@@ -9,10 +9,13 @@ import numpy as np
 import tensorflow as tf
 from scipy.stats import chi2
 
-from gan import images as pixels
-from gan import networks, sampling
-from gan.checks import check, check_positive, check_seed, check_whole, labels_for
-from gan.metrics import ssim_of_pairs
+from gan import sampling
+from gan.data import images as pixels
+from gan.errors import check, check_positive, check_seed, check_whole
+from gan.evaluation.metrics import ssim_of_pairs
+from gan.models import networks
+from gan.models.networks import inspect
+from gan.sampling.labels import labels_for
 
 TYPICAL = 0.999
 """Share of standard normal latents that are no longer than the longest a projection may find."""
@@ -92,7 +95,7 @@ def project(
     check_seed(seed)
     check_whole("start", start, 0, 2**53)
     wanted = _checked(images, tuple(generator.outputs[0].shape[1:]))
-    num, classes, latent_dim = len(wanted), networks.num_classes(generator), sampling.latent_dim(generator)
+    num, classes, latent_dim = len(wanted), networks.num_classes(generator), inspect.latent_dim(generator)
     indices = np.arange(start, start + num)
     candidates = None  # [N, number of classes to try]
     if labels is not None or not classes:
@@ -142,7 +145,7 @@ Descent = Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], tuple[tf.Tensor, tf
 
 def _descent(generator: keras.Model, steps: int, learning_rate: float) -> Descent:
     """Compiles (latents [B, L], images [B, H, W, C], labels [B] or None) -> the best (latents, pictures, mse [B])."""
-    radius = float(np.sqrt(chi2.ppf(TYPICAL, sampling.latent_dim(generator))))
+    radius = float(np.sqrt(chi2.ppf(TYPICAL, inspect.latent_dim(generator))))
 
     def within(z: tf.Tensor) -> tf.Tensor:
         return tf.clip_by_norm(z, radius, axes=[1])

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
-from gan import checkpoints
-from gan.errors import InputError
-from gan.json_types import Positive, check_type
+from gan.errors import InputError, Positive, check_type
+from gan.saving import files, models, run_folder
 
 MUST_AGREE = ("dataset", "num", "classifier_sha256", "reference", "conditional")
 """What two reports must have in common: a Frechet distance depends on all of it, and the error rate on the last."""
@@ -51,15 +50,15 @@ def load_report(checkpoint: str) -> dict[str, Any]:
     Raises `InputError` when there is none, or it is damaged or of the wrong shape.
     """
     path = Path(checkpoint)
-    shipped = checkpoints.shipped_folder() / checkpoint / checkpoints.REPORT
+    shipped = models.shipped_folder() / checkpoint / run_folder.REPORT
     if path.is_dir():
-        path = path / checkpoints.REPORT
+        path = path / run_folder.REPORT
     elif not path.exists() and shipped.is_file():
         path = shipped
     if not path.is_file():
         made = f"one, made by: gan evaluate {checkpoint} --output FOLDER"
         raise InputError("No report", expected=made, received=f"no {path}")
-    report = checkpoints.read_json(path)
+    report = files.read_json(path)
     check_type(report, Report, path)
     return report
 

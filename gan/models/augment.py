@@ -12,9 +12,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from gan import streams
-from gan.checks import check_share
-from gan.errors import InputError
+from gan.errors import InputError, check_share
+from gan.models import random
 
 
 class Augmentation(keras.Layer):
@@ -42,14 +41,14 @@ class _OfStrength(Augmentation):
 
 def _uniform(images: Any, key: Any, low: float, high: float) -> Any:
     """A number for each picture: [B, 1, 1, 1]."""
-    return streams.uniform((tf.shape(images)[0], 1, 1, 1), key, low, high)
+    return random.uniform((tf.shape(images)[0], 1, 1, 1), key, low, high)
 
 
 def _offsets(images: Any, key: Any, limits: tuple[int, int]) -> tuple[Any, Any]:
     """Whole numbers for each picture, (rows, columns), each from -limit to limit: int32 [B] twice."""
     count = tf.shape(images)[0]
     drawn = [
-        ops.cast(ops.floor(streams.uniform((count,), streams.fold_in(key, axis), -limit, limit + 1)), "int32")
+        ops.cast(ops.floor(random.uniform((count,), random.fold_in(key, axis), -limit, limit + 1)), "int32")
         for axis, limit in enumerate(limits)
     ]
     return drawn[0], drawn[1]
@@ -110,7 +109,7 @@ class Cutout(_OfStrength):
     def call(self, images: Any, key: Any) -> Any:
         height, width = images.shape[1:3]
         cut = [
-            _inside(streams.uniform((tf.shape(images)[0],), streams.fold_in(key, axis)), side, self.strength)
+            _inside(random.uniform((tf.shape(images)[0],), random.fold_in(key, axis)), side, self.strength)
             for axis, side in enumerate((height, width))
         ]
         return images * (1.0 - cut[0][:, :, None, None] * cut[1][:, None, :, None])
@@ -132,7 +131,7 @@ class Chain(Augmentation):
 
     def call(self, images: Any, key: Any) -> Any:
         for number, part in enumerate(self.parts):
-            images = part(images, streams.fold_in(key, number))
+            images = part(images, random.fold_in(key, number))
         return images
 
     def get_config(self) -> dict[str, Any]:

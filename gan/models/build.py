@@ -5,13 +5,14 @@ from typing import Any
 
 import keras
 
-from gan import augment, checkpoints, penalties
 from gan.config import TrainConfig
-from gan.data import Dataset
+from gan.data.dataset import Dataset
 from gan.errors import InputError
-from gan.model import GAN
-from gan.networks import build_discriminator, build_generator, num_classes
-from gan.optimizers import Adam
+from gan.models import augment, penalties
+from gan.models.gan import GAN
+from gan.models.networks import build_discriminator, build_generator, num_classes
+from gan.models.optimizers import Adam
+from gan.saving import models
 
 
 def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
@@ -28,7 +29,7 @@ def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
     told = {"conditioning": model.conditioning} if conditional else {}
     discriminator = build_discriminator(shape, classes, model.arch, model.d_width, norm=model.d_norm, **told)
     if config.init_from is not None:
-        _copy_weights(checkpoints.load_generator(config.init_from), generator, config.init_from)
+        _copy_weights(models.load_generator(config.init_from), generator, config.init_from)
     layers = augment.get(model.augment)
     return GAN(generator, discriminator, augment=layers, ema_half_life=model.ema_half_life, seed=config.seed)
 

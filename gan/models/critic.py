@@ -7,11 +7,10 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from gan import networks, sampling, streams
-from gan.checks import check_share_below_one
-from gan.errors import InputError
-from gan.losses import AdversarialLoss
-from gan.penalties import Penalty
+from gan.errors import InputError, check_share_below_one
+from gan.models import networks, random
+from gan.models.losses import AdversarialLoss
+from gan.models.penalties import Penalty
 
 Logs = dict[str, tuple[Any, Any]]
 """{name: (value, weight in the mean)}."""
@@ -94,7 +93,7 @@ class Critic:
         All are moved on by one number of the step: replicas know it, and over steps it is as good as one for each.
         """
         others = self._classes - 1
-        number = streams.uniform((), sampling.training_key(self.seed, step, 0, _WRONG_LABEL), 0.0, float(others))
+        number = random.uniform((), random.training_key(self.seed, step, 0, _WRONG_LABEL), 0.0, float(others))
         labels = tf.cast(labels, tf.int32)
         moved = 1 + tf.cast(number, tf.int32)
         return real[:: self._wrong_every], tf.math.floormod(labels[:: self._wrong_every] + moved, self._classes)
@@ -142,7 +141,7 @@ class Critic:
 
     def _key(self, step: Any, use: int) -> Any:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return sampling.training_key(self.seed, step, replica, use)
+        return random.training_key(self.seed, step, replica, use)
 
 
 def scores(real_logits: Any, fake_logits: Any, boundary: float | None) -> Logs:

@@ -29,3 +29,8 @@ def follow(average: keras.Model, generator: keras.Model, images: Any, half_life:
     kept = tf.pow(0.5, tf.cast(images, tf.float32) / half_life)
     for mean, variable in zip(average.weights, generator.weights):
         mean.assign_add(tf.cast(1.0 - kept, mean.dtype) * (variable - mean))
+
+
+def averaged(model: Any) -> Any:
+    """The averaged generator of a GAN (`generator_ema`), or the model itself where it has none."""
+    return getattr(model, "generator_ema", model)

@@ -7,15 +7,16 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-import gan.optimizers  # noqa: F401 - registers what a saved GAN may name
-from gan import averaging, local_evaluation, losses, networks, replicas, sampling
-from gan.augment import Augmentation
-from gan.checks import check, check_different, check_positive, check_seed, check_whole
-from gan.critic import Critic, Logs
-from gan.errors import InputError
-from gan.metrics import WeightedMeans
-from gan.penalties import Penalty
-from gan.penalties import get as get_penalty
+import gan.models.optimizers  # noqa: F401 - registers what a saved GAN may name
+from gan.distributed import evaluation, replicas
+from gan.errors import InputError, check, check_different, check_positive, check_seed, check_whole
+from gan.models import ema, losses, networks, random
+from gan.models.augment import Augmentation
+from gan.models.critic import Critic, Logs
+from gan.models.means import WeightedMeans
+from gan.models.networks import inspect
+from gan.models.penalties import Penalty
+from gan.models.penalties import get as get_penalty
 
 STEP_LOGS = ("g_loss", "d_loss", "real_score", "fake_score", "real_accuracy", "fake_accuracy")
 """What every train step reports; scores are mean logits, accuracies the share of logits on the right side of the
@@ -63,12 +64,12 @@ class GAN(keras.Model):
         check_seed(seed)
         self.generator = generator
         self.discriminator = discriminator
-        self.generator_ema = averaging.averaged_copy(generator)
+        self.generator_ema = ema.averaged_copy(generator)
         self.augment = augment
         self.ema_half_life = ema_half_life
         self.seed = seed
         self._conditional = networks.num_classes(generator) > 0
-        self._latent_dim = sampling.latent_dim(generator)
+        self._latent_dim = inspect.latent_dim(generator)
         self._critic = Critic(discriminator, augment, seed)
         self._reports_evaluation = False
         self.built = True
@@ -150,7 +151,7 @@ class GAN(keras.Model):
         labels_of = [None] * self.critic_steps if labels is None else tf.split(labels, self.critic_steps)
         for critic_step, (real, labels) in enumerate(zip(reals, labels_of)):
             shape = (tf.shape(real)[0], self._latent_dim)
-            latents = sampling.training_latents(self.seed, self.g_optimizer.iterations, critic_step, shape, **place)
+            latents = random.training_latents(self.seed, self.g_optimizer.iterations, critic_step, shape, **place)
             with tf.GradientTape() as g_tape:
                 fake = self._apply(self.generator, latents, labels, training=True)
             if not self.simultaneous or critic_step < self.critic_steps - 1:
@@ -160,7 +161,7 @@ class GAN(keras.Model):
         else:
             g_loss = self.update_generator(g_tape, real, fake, labels, real_logits)
         images = tf.shape(real)[0] * self.critic_steps * context.num_replicas_in_sync
-        averaging.follow(self.generator_ema, self.generator, images, self.ema_half_life)
+        ema.follow(self.generator_ema, self.generator, images, self.ema_half_life)
         logs, names = {"g_loss": (g_loss, 1.0), **d_logs}, self.step_means.names
         self.step_means.update_state(*(tf.stack(part) for part in zip(*(logs[name] for name in names))))
         # Keras takes the mean of logs over replicas, and over the first axis where these are in several processes
@@ -232,7 +233,7 @@ class GAN(keras.Model):
         """Feeds the metrics of `compile` with (real, samples of the average, labels) of the `number`-th batch."""
         real, labels = self._unpack(data)
         shape = (tf.shape(real)[0], self._latent_dim)
-        latents = sampling.evaluation_latents(self.seed, number, shape)
+        latents = random.evaluation_latents(self.seed, number, shape)
         fake = self._apply(self.generator_ema, latents, labels, training=False)
         for metric in self.evaluation_metrics:
             metric.update_state(real, fake, labels)
@@ -250,7 +251,7 @@ class GAN(keras.Model):
         self._reports_evaluation = True
         try:
             if self.distribute_strategy.num_replicas_in_sync > 1:
-                return local_evaluation.evaluate(self, self._local_measure, *args, **options)
+                return evaluation.evaluate(self, self._local_measure, *args, **options)
             return super().evaluate(*args, **options)
         finally:
             self._reports_evaluation = False

@@ -8,9 +8,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from gan import streams
-from gan.checks import check_not_negative, check_whole
-from gan.errors import InputError
+from gan.errors import InputError, check_not_negative, check_whole
+from gan.models import random
 
 Critic = Callable[[Any], Any]
 
@@ -32,7 +31,7 @@ def safe_sqrt(squared: Any) -> Any:
 
 def _share(images: Any, key: Any) -> Any:
     """A uniform number in [0, 1) for each picture: [B, 1, ..., 1]."""
-    return streams.uniform((tf.shape(images)[0], *[1] * (len(images.shape) - 1)), key)
+    return random.uniform((tf.shape(images)[0], *[1] * (len(images.shape) - 1)), key)
 
 
 class Penalty(ABC):
@@ -152,8 +151,8 @@ class DRAGAN(OneCentred):
 
     def points(self, real: Any, fake: Any, key: Any) -> Any:
         real = ops.cast(real, "float32")
-        noise = streams.uniform(tf.shape(real), streams.fold_in(key, 0))
-        share = _share(real, streams.fold_in(key, 1))
+        noise = random.uniform(tf.shape(real), random.fold_in(key, 0))
+        share = _share(real, random.fold_in(key, 1))
         return real + share * 0.5 * ops.std(real) * noise
 
 

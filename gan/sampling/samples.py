@@ -1,4 +1,4 @@
-"""Latents from a seed and an index, and pictures from latents. Nothing here keeps a random state."""
+"""Latents from a seed and an index, and samples from latents. Nothing here keeps a random state."""
 
 import math
 import weakref
@@ -10,9 +10,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan import networks, streams
-from gan.checks import check_not_negative, check_sampling, check_whole, labels_for
-from gan.threads import in_parallel
+from gan.errors import check_not_negative, check_sampling, check_whole
+from gan.models import networks, random
+from gan.models.networks.inspect import latent_dim
+from gan.models.random import NOISE, PROJECTION, SAMPLING
+from gan.sampling.labels import labels_for
+from gan.utils.parallel import in_parallel
 
 BLOCK = 1_024
 """Latents are drawn in blocks of this many: one call a block is 30 times faster than one a latent."""
@@ -25,27 +28,12 @@ AT_ONCE = 3
 """Batches that are drawn at the same time. At the end of each operation of one, a core waits for the other: the next
 batch fills the gap. On two cores that was 1.05 and 1.1 times as fast."""
 
-_SAMPLING, _TRAINING, _EVALUATION, _PROJECTION, _NOISE, _STEP = range(6)
-"""Streams of random numbers. The same seed in another stream gives unrelated numbers."""
-
-
-def _normal(shape: tuple[Any, ...], stream: int, seed: int, *counters: Any) -> tf.Tensor:
-    """Standard normal float32 numbers that depend on the arguments only."""
-    return streams.normal(shape, _key(stream, seed, *counters))
-
-
-def _key(stream: int, seed: int, *counters: Any) -> tf.Tensor:
-    key = streams.key(seed, stream)
-    for counter in counters:
-        key = streams.fold_in(key, counter)
-    return key
-
 
 @tf.function  # a block takes less than half the time of single calls, most of which is spent on the key
 def _compiled_normal(shape: tuple[int, ...], key: tf.Tensor, counters: tf.Tensor) -> tf.Tensor:
     for counter in tf.unstack(counters):
-        key = streams.fold_in(key, counter)
-    return streams.normal(shape, key)
+        key = random.fold_in(key, counter)
+    return random.normal(shape, key)
 
 
 def latents(seed: int, indices: Any, latent_dim: int) -> np.ndarray:
@@ -58,7 +46,7 @@ def latents(seed: int, indices: Any, latent_dim: int) -> np.ndarray:
         indices: whole numbers >= 0, in any order.
         latent_dim: length of a vector.
     """
-    return _in_blocks(indices, latent_dim, _SAMPLING, seed)
+    return _in_blocks(indices, latent_dim, SAMPLING, seed)
 
 
 def _in_blocks(indices: Any, latent_dim: int, stream: int, seed: int, *counters: int) -> np.ndarray:
@@ -70,34 +58,12 @@ def _in_blocks(indices: Any, latent_dim: int, stream: int, seed: int, *counters:
 
 @lru_cache(maxsize=16)  # small batches one after another are of the same block
 def _block(latent_dim: int, stream: int, seed: int, *counters: int) -> np.ndarray:
-    return _compiled_normal((BLOCK, latent_dim), streams.key(seed, stream), tf.constant(counters, tf.int64)).numpy()
-
-
-def training_latents(
-    seed: int, step: Any, critic_step: int, shape: tuple[Any, int], *, replica: Any = 0, replicas: int = 1
-) -> tf.Tensor:
-    """Latents [B, L] of one training step, a function of these numbers: a resumed run draws what it would have.
-
-    Replica r of n gets the r-th n-th of what one device would draw for the whole batch, as it does of the reals.
-    """
-    rows, length = shape
-    together = _normal((replicas * rows, length), _TRAINING, seed, step, 0, critic_step)
-    return together if replicas == 1 else tf.reshape(together, [replicas, rows, length])[replica]
-
-
-def training_key(seed: int, step: Any, replica: Any, use: int) -> tf.Tensor:
-    """Owner of the other random numbers of one training step, int64 [2]; each `use` of a step has its own."""
-    return _key(_STEP, seed, step, replica, use)
-
-
-def evaluation_latents(seed: int, batch: Any, shape: tuple[Any, int]) -> tf.Tensor:
-    """Latents of one batch of an evaluation during training: the same ones in every evaluation."""
-    return _normal(shape, _EVALUATION, seed, batch)
+    return _compiled_normal((BLOCK, latent_dim), random.key(seed, stream), tf.constant(counters, tf.int64)).numpy()
 
 
 def projection_latents(seed: int, restart: int, indices: Any, latent_dim: int) -> np.ndarray:
     """Where attempt `restart` at finding the latents of images `indices` begins: [len(indices), latent_dim]."""
-    return _in_blocks(indices, latent_dim, _PROJECTION, seed, restart)
+    return _in_blocks(indices, latent_dim, PROJECTION, seed, restart)
 
 
 def truncate(latents: np.ndarray, threshold: float) -> np.ndarray:
@@ -108,11 +74,6 @@ def truncate(latents: np.ndarray, threshold: float) -> np.ndarray:
     """
     quantiles = tf.math.erf(tf.cast(latents, tf.float64) / np.sqrt(2.0))  # 2 Phi(z) - 1
     return (np.sqrt(2.0) * tf.math.erfinv(quantiles * tf.math.erf(threshold / np.sqrt(2.0)))).numpy().astype(np.float32)
-
-
-def latent_dim(generator: keras.Model) -> int:
-    """Length of the latent vectors that a generator takes."""
-    return int(generator.inputs[0].shape[-1])
 
 
 def batch_for(generator: keras.Model) -> int:
@@ -172,7 +133,7 @@ def stream(
         z = latents(seed, start + batch, length)
         z = z if truncation is None else truncate(z, truncation)
         if latent_noise:
-            z = z + np.float32(latent_noise) * _in_blocks(start + batch, length, _NOISE, seed)
+            z = z + np.float32(latent_noise) * _in_blocks(start + batch, length, NOISE, seed)
         asked = known[batch] if one_each and known is not None else labels_for(start + batch, classes, labels)
         return [z] if asked is None else [z, asked]
 

@@ -4,15 +4,16 @@ Every writer is a generator. It yields the index up to which the pictures are in
 say where to go on when it is broken off.
 """
 
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from gan import checkpoints, images
-from gan.arrays import Pieces, save_npz
+from gan.data import images
+from gan.saving import files
 
 CHUNK = 2**16
 """Classes and indices are made for so many pictures at once."""
@@ -54,7 +55,7 @@ def write_grid(out: Path, drawn: Drawn) -> Iterator[int]:
     out.parent.mkdir(parents=True, exist_ok=True)
     every = np.concatenate(list(drawn.batches))
     grid = images.grid(every, drawn.columns, scale=2 if drawn.shape[1] <= 32 else 1)
-    checkpoints.write(out, partial(images.save_png, image=grid))
+    files.write(out, partial(images.save_png, image=grid))
     yield drawn.span.stop
 
 
@@ -64,7 +65,7 @@ def write_pngs(out: Path, drawn: Drawn) -> Iterator[int]:
     number = drawn.span.start
     for batch in drawn.batches:
         for picture in batch:
-            checkpoints.write(out / f"{number:08d}.png", partial(images.save_png, image=picture))
+            files.write(out / f"{number:08d}.png", partial(images.save_png, image=picture))
             number += 1
             yield number
 
@@ -100,7 +101,7 @@ def _save(path: Path, drawn: Drawn, span: range) -> None:
         "labels": pieces(drawn.labels),
     }
     arrays = {name: array for name, array in every.items() if array is not None}
-    checkpoints.write(path, lambda beside: save_npz(beside, arrays))
+    files.write(path, lambda beside: save_npz(beside, arrays))
 
 
 def _take(batches: Iterator[np.ndarray], num: int) -> Iterator[np.ndarray]:
@@ -109,3 +110,36 @@ def _take(batches: Iterator[np.ndarray], num: int) -> Iterator[np.ndarray]:
         batch = next(batches)
         num -= len(batch)
         yield batch
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """An array in pieces along its first axis: of any lengths that add up to shape[0]."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    pieces: Iterable[np.ndarray]
+
+
+def save_npz(path: Path, arrays: Mapping[str, Pieces]) -> None:
+    """Writes the file that `np.savez` would, byte for byte, with the memory of one piece. Not atomic.
+
+    The file is not compressed: zlib takes longer for a small picture than a small generator takes to draw it.
+
+    Raises `ValueError` when the pieces are not the array that was promised.
+    """
+    with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                described = np.lib.format.dtype_to_descr(array.dtype)
+                header = {"descr": described, "fortran_order": False, "shape": array.shape}
+                np.lib.format.write_array_header_1_0(member, header)
+                written = 0
+                for piece in array.pieces:
+                    if (piece.dtype, piece.shape[1:]) != (array.dtype, array.shape[1:]):
+                        expected, received = (array.dtype, array.shape[1:]), (piece.dtype, piece.shape[1:])
+                        raise ValueError(f"Bad piece of `{name}`. Expected {expected}. Received {received}.")
+                    member.write(piece.tobytes())
+                    written += len(piece)
+                if written != array.shape[0]:
+                    raise ValueError(f"Bad pieces of `{name}`. Expected {array.shape[0]} in all. Received {written}.")

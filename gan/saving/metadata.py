@@ -1,12 +1,92 @@
-"""config.json: what a run records of itself, and whether it can be gone on with. No TensorFlow."""
+"""config.json: what a run and a classifier record of themselves, and what may be done with them. No TensorFlow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from gan import checkpoints, metadata, runtime
 from gan.config import TrainConfig, config_from_dict
-from gan.errors import InputError
+from gan.errors import ImageShape, InputError, Must, Positive, Whole, check_type
+from gan.saving import files, run_folder
+from gan.utils import tensorflow as runtime
+
+NotNegative = Annotated[float, Must(lambda value: value >= 0, "a finite number >= 0")]
+
+
+class RunDataset(TypedDict):
+    """The data set that a run really used."""
+
+    name: str
+    image_shape: ImageShape
+    train: Positive
+    train_sha256: NotRequired[str | None]
+    num_classes: NotRequired[Whole]
+    class_names: NotRequired[list[str]]
+    validation: NotRequired[Whole]
+    test: NotRequired[Whole]
+
+
+class RunResult(TypedDict):
+    """What a run that ended records of its end: the fields of `runs.Run` that are not found elsewhere."""
+
+    images: Whole
+    steps: Whole
+    seconds: NotNegative
+    compile_seconds: NotNegative
+    interrupted: bool
+    stopped_by: Literal["target", "patience", "collapse"] | None
+    interval: Positive | None
+
+
+class RunRecord(TypedDict):
+    """config.json of a run; `config` is for `config_from_dict`."""
+
+    config: dict[str, Any]
+    dataset: RunDataset
+    total_steps: Positive
+    preset: NotRequired[str | None]
+    probe_sha256: NotRequired[str | None]
+    device: NotRequired[str]
+    versions: NotRequired[dict[str, str]]
+    git_revision: NotRequired[str | None]
+    resumed: NotRequired[list[dict[str, Any]]]
+    result: NotRequired[RunResult]
+    sha256: NotRequired[str]
+
+
+class CardDataset(TypedDict):
+    """The data that a classifier is for."""
+
+    image_shape: ImageShape
+    num_classes: NotRequired[Positive]
+
+
+class Card(TypedDict):
+    """config.json of a classifier: the data sets that it may judge, and the SHA-256 of its file."""
+
+    data_sets: Annotated[list[str], Must(lambda names: len(names) > 0, "a list of names, one or more")]
+    dataset: CardDataset
+    sha256: str
+
+
+def run_record(content: Any, file: Path) -> dict[str, Any]:
+    """The record of a run, of parsed JSON, with every option: one that is missing has its default.
+
+    Raises `InputError`, which names the file and what is wrong in it, when it is no such record.
+    """
+    check_type(content, RunRecord, file)
+    return {**content, "config": config_from_dict(content["config"], file=file).as_dict()}
+
+
+def card(content: Any, file: Path) -> dict[str, Any]:
+    """The card of a classifier, of parsed JSON. Raises `InputError` as `run_record` does."""
+    check_type(content, Card, file)
+    return dict(content)
+
+
+def is_of_a_run(content: Any) -> bool:
+    """Whether parsed JSON is meant for the record of a run, right or wrong: other programs write config.json, too."""
+    return isinstance(content, Mapping) and {"config", "dataset"} <= content.keys()
+
 
 CHANGEABLE = ("optimization.steps_per_execution", "tensorboard")
 """Options that a resumed run may have otherwise than it began: they change its speed, or what it shows."""
@@ -52,12 +132,12 @@ def resumed(record: dict[str, Any], config: TrainConfig, device: str, step: int)
 
 def load(run: str | Path) -> dict[str, Any]:
     """The record of a run folder. Raises `InputError` when there is none, or it is damaged or of the wrong shape."""
-    path = Path(run) / checkpoints.CONFIG
+    path = Path(run) / run_folder.CONFIG
     if not path.is_file():
         raise InputError(
-            "No such run", expected=f"a folder that `gan train` made, with its {checkpoints.CONFIG}", received=str(run)
+            "No such run", expected=f"a folder that `gan train` made, with its {run_folder.CONFIG}", received=str(run)
         )
-    return metadata.run_record(checkpoints.read_json(path), path)
+    return run_record(files.read_json(path), path)
 
 
 def is_finished(record: dict[str, Any]) -> bool:
@@ -119,3 +199,24 @@ def _flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in options.items():
         found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return found
+
+
+def suits(card: Mapping[str, Any], dataset: str, image_shape: Sequence[int] | None = None) -> bool:
+    """Whether the classifier is for the data set of that name and, where it is known, for images of that shape."""
+    return dataset in card["data_sets"] and (image_shape is None or list(image_shape) == card["dataset"]["image_shape"])
+
+
+def check_card(dataset: str, card: Mapping[str, Any], image_shape: Sequence[int] | None = None) -> None:
+    """Raises `InputError` unless `suits`."""
+    if not suits(card, dataset):
+        raise InputError(
+            "The classifier is for another data set",
+            expected=f"one of {card['data_sets']}, or another classifier (gan train-classifier)",
+            received=f"dataset={dataset!r}",
+        )
+    if not suits(card, dataset, image_shape):
+        raise InputError(
+            "The classifier is for images of another shape",
+            expected=f"{tuple(card['dataset']['image_shape'])}, or another classifier",
+            received=f"{tuple(image_shape or ())}",
+        )

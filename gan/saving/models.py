@@ -1,33 +1,23 @@
-"""Run folders: their layout, names, atomic writes, and loading a generator from one. Keras is imported to load only."""
+"""Finds and loads saved generators and classifiers. Keras is imported only to load one."""
 
-import hashlib
 import json
-import os
 import re
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gan import archives, metadata
-from gan.archives import ModelFile
-from gan.errors import InputError
-from gan.json_types import Positive, Whole, check_levels, check_type
-
 if TYPE_CHECKING:
     import keras
-
-GENERATOR, CLASSIFIER, CONFIG = "generator.keras", "classifier.keras", "config.json"
-LOG, SAMPLES, REPORT, PAGE = "log.csv", "samples", "report.json", "report.html"
-TENSORBOARD = "tensorboard"
-RUNS = Path("checkpoints")
-"""Where runs go unless told otherwise, relative to the working directory."""
+from gan.errors import InputError, Positive, Whole, check_type
+from gan.saving import metadata, zip_safety
+from gan.saving.files import read_json, sha256
+from gan.saving.run_folder import CLASSIFIER, CONFIG, GENERATOR
+from gan.saving.zip_safety import ModelFile
 
 
 def shipped_folder() -> Path:
     """The folder of the checkpoints that come with the package: inside an installed wheel, or of the source tree."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     installed = package / "shipped"
     return installed if installed.is_dir() else package.parent / "checkpoints"
 
@@ -65,7 +55,7 @@ def find_generator(checkpoint: str | Path | ModelFile) -> ModelFile:
             expected=f"a run folder with a {GENERATOR}, a .keras file, or a shipped name of {list_checkpoints()}",
             received=str(checkpoint),
         )
-    return archives.check_model(path)
+    return zip_safety.check_model(path)
 
 
 def load_generator(checkpoint: str | Path | ModelFile) -> "keras.Model":
@@ -117,7 +107,7 @@ def find_classifier(checkpoint: str | Path | FoundClassifier) -> FoundClassifier
             expected=f"SHA-256 {card['sha256']}",
             received=f"{path}: {received}",
         )
-    return FoundClassifier(archives.check_model(path), card)
+    return FoundClassifier(zip_safety.check_model(path), card)
 
 
 def load_model(file: ModelFile, *, expected: str) -> "keras.Model":
@@ -190,124 +180,3 @@ def load_config(checkpoint: str | Path | ModelFile) -> dict[str, Any] | None:
     if generator.name != GENERATOR and not metadata.is_of_a_run(content):
         return None
     return metadata.run_record(content, path)
-
-
-def read_json(path: Path) -> Any:
-    """Reads JSON. Raises `InputError` if it is damaged or nested too deeply."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        json.dumps(content, ensure_ascii=False).encode()  # fails for half a character, which nobody could print
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"Damaged {path.name}", expected="JSON", received=f"{path}: {error}") from error
-    check_levels(content, path)
-    return content
-
-
-def new_run(output: str | Path | None, name: str) -> Path:
-    """Makes the folder of a new run: `output`, or the next number under `checkpoints/`, such as 00001-mnist.
-
-    Two runs never get the same folder, also when started at once. Raises `InputError` when `output` cannot be written
-    or holds something already.
-    """
-    if output is not None:
-        check_output(output)
-        run = Path(output)
-        _make(run, exist_ok=True)
-        return run
-    _make(RUNS, exist_ok=True)
-    number = 1 + max((int(n.name[:5]) for n in RUNS.iterdir() if re.match(r"\d{5}-", n.name)), default=0)
-    while True:
-        run = RUNS / f"{number:05d}-{name}"
-        if not any(RUNS.glob(f"{number:05d}-*")):
-            try:
-                run.mkdir()
-            except FileExistsError:
-                pass
-            else:
-                if run == min(RUNS.glob(f"{number:05d}-*")):
-                    return run
-                run.rmdir()  # another run, of another name, began with this number at the same moment
-        number += 1
-
-
-def check_output(output: str | Path | None) -> None:
-    """Raises `InputError` unless `output` can become the folder of a new run (None: a numbered one); writes nothing."""
-    if output is None:
-        check_writable(RUNS / "run" / CONFIG)
-        return
-    path = Path(output)
-    if path.is_dir() and any(path.iterdir()):
-        raise InputError("The output folder is not empty", expected="a new or empty folder", received=str(output))
-    check_writable(path / CONFIG)
-
-
-def check_writable(file: Path) -> None:
-    """Raises `InputError` unless `file` could be written, with folders made on the way; writes nothing."""
-    if file.is_dir():
-        raise InputError("The output cannot be written", expected="a file", received=f"{file}, which is a folder")
-    parent = file.parent
-    while not parent.exists() and parent != parent.parent:
-        parent = parent.parent
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise InputError("The output cannot be written", expected="a place one can write to", received=str(file.parent))
-
-
-def _make(folder: Path, *, exist_ok: bool) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=exist_ok)
-    except OSError as error:
-        raise InputError(
-            "The output folder cannot be written",
-            expected="a place one can write to",
-            received=f"{folder}: {error.strerror}",
-        ) from error
-
-
-@contextmanager
-def atomically(path: Path) -> Iterator[Path]:
-    """Gives a path beside `path` to write to, and puts it in place at the end: readers see the old file or the new one.
-
-    The file keeps its suffix, since writers choose a format by it. On an error nothing is left behind.
-    """
-    beside = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-    try:
-        yield beside
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-        _sync_folder(path.parent)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Lets a new name in `folder` survive a loss of power, where folders can be opened (not on Windows)."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def remove_partial(folder: Path) -> None:
-    """Removes what processes that were killed left of `atomically` in `folder`."""
-    for leftover in folder.glob(".*.partial*"):
-        leftover.unlink(missing_ok=True)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes JSON atomically."""
-    with atomically(path) as beside:
-        beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def write(path: Path, writer: Callable[[Path], object]) -> None:
-    """Lets `writer` write a file, atomically."""
-    with atomically(path) as beside:
-        writer(beside)
-
-
-def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

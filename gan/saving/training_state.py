@@ -20,9 +20,8 @@ from typing import Any, TypedDict
 import numpy as np
 from filelock import lock_descriptor
 
-from gan import archives, checkpoints
-from gan.errors import InputError
-from gan.json_types import Positive, check_type
+from gan.errors import InputError, Positive, check_type
+from gan.saving import files, zip_safety
 
 FOLDER, LOCK = "state", "lock"
 FORMAT = 1
@@ -75,10 +74,10 @@ def save(run: Path, state: State) -> None:
         "sha256": _sha256(buffer.getvalue()),
     }
     arrays = run / FOLDER / f"{state.images:09d}.npz"
-    checkpoints.write(arrays, lambda beside: _write(beside, buffer))
-    if checkpoints.sha256(arrays) != content["sha256"]:
+    files.write(arrays, lambda beside: _write(beside, buffer))
+    if files.sha256(arrays) != content["sha256"]:
         raise OSError(f"{arrays} does not read back as it was written")
-    checkpoints.write_json(arrays.with_suffix(".json"), {"content": content, "sha256": _sha256(_text(content))})
+    files.write_json(arrays.with_suffix(".json"), {"content": content, "sha256": _sha256(_text(content))})
     for old in _cards(run)[KEPT:]:
         _remove(old)
 
@@ -112,7 +111,7 @@ def latest(run: Path) -> tuple[State | None, list[str]]:
 def discard_after(run: Path, kept: State | None) -> None:
     """Removes every state but `kept` and those before it, and what was being written when a process was killed."""
     folder = run / FOLDER
-    checkpoints.remove_partial(folder)
+    files.remove_partial(folder)
     whole = {card.stem for card in _cards(run) if kept and int(card.stem) <= kept.images}
     for file in folder.iterdir():
         if file.suffix in (".npz", ".json") and file.stem not in whole:
@@ -180,7 +179,7 @@ def _read(card: Path) -> State:
     if content["sha256"] != _sha256(packed):
         raise ValueError(f"{len(packed):,} bytes with another checksum than its card's")
     with zipfile.ZipFile(io.BytesIO(packed)) as unopened:
-        archives.check_expansion(str(card), len(packed), unopened)
+        zip_safety.check_expansion(str(card), len(packed), unopened)
     with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     facts = {name: content[name] for name in Content.__annotations__ if name != "sha256"}

@@ -9,9 +9,9 @@ import keras
 import tensorflow as tf
 
 from gan.config import TrainConfig
-from gan.data import Dataset
+from gan.data.dataset import Dataset
 from gan.errors import InputError
-from gan.model import GAN
+from gan.models.gan import GAN
 
 
 @dataclass(frozen=True)

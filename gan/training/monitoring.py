@@ -7,17 +7,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan import callbacks, checkpoints
-from gan.cards import check_card, suits
-from gan.checkpoints import FoundClassifier
-from gan.classifier import Extractor, load_classifier
 from gan.config import StoppingConfig
-from gan.data import Dataset
+from gan.data.dataset import Dataset
 from gan.errors import InputError
-from gan.losses import AdversarialLoss
-from gan.metrics import PairwiseSSIM, why_no_ssim
-from gan.model import GAN
-from gan.quality import quality_metric
+from gan.evaluation.classifier.extractor import Extractor, load_classifier
+from gan.evaluation.metrics import PairwiseSSIM, why_no_ssim
+from gan.evaluation.metrics.quality import quality_metric
+from gan.models.gan import GAN
+from gan.models.losses import AdversarialLoss
+from gan.saving import models
+from gan.saving.metadata import check_card, suits
+from gan.saving.models import FoundClassifier
+from gan.training import callbacks
 
 PROBE = "mnist-probe"
 """What `probe="auto"` stands for, where it is for the data."""
@@ -72,7 +73,7 @@ def find_probe(
     """
     if options.probe == "none":
         return None
-    found = checkpoints.find_classifier(PROBE if options.probe == "auto" else options.probe)
+    found = models.find_classifier(PROBE if options.probe == "auto" else options.probe)
     if suits(found.card, dataset, image_shape):
         return found
     needed = options.probe != "auto" or options.tolerance is not None or (options.monitor or "").startswith("val_")

@@ -9,12 +9,13 @@ from pathlib import Path
 import tensorflow as tf
 from rich.console import Console
 
-from gan import callbacks, checkpoints, state
-from gan.callbacks.scalar import scalar
+from gan.distributed.replicas import scalar
 from gan.errors import InputError, TrainingError
-from gan.fitting import Schedule
-from gan.model import GAN
-from gan.state import State
+from gan.models.gan import GAN
+from gan.saving import run_folder, training_state
+from gan.saving.training_state import State
+from gan.training import callbacks
+from gan.training.loop import Schedule
 
 
 class Say:
@@ -34,7 +35,7 @@ def broken_off(folder: Path, gan: GAN, keeper: callbacks.TrainingState, say: Say
         yield
     except BaseException:
         left = ""
-        if (folder / checkpoints.GENERATOR).exists():
+        if (folder / run_folder.GENERATOR).exists():
             left = f"the generator of the last interval is in {folder}; "
         if left or not remove:
             left += way_on(folder, keeper.last)
@@ -75,11 +76,11 @@ def memory_errors() -> Iterator[None]:
 
 def check_restart(folder: Path, saved: State | None, damaged: list[str]) -> None:
     """Raises `InputError` when no state is left to go on from, and beginning anew would cost more than an interval."""
-    done = callbacks.run_log.last_row(folder / checkpoints.LOG).get("interval", 0)
+    done = callbacks.run_log.last_row(folder / run_folder.LOG).get("interval", 0)
     if saved is None and (damaged or done > 1):
         raise InputError(
             "No state of this run is whole, and beginning anew would write over its generator",
-            expected=f"a whole one in {folder / state.FOLDER}, or a new run: gan train --init-from {folder}",
+            expected=f"a whole one in {folder / training_state.FOLDER}, or a new run: gan train --init-from {folder}",
             received="; ".join(damaged) or "none at all",
         )
 

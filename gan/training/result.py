@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gan import callbacks, checkpoints, metadata
+from gan.saving import metadata, run_folder
+from gan.training import callbacks
 
 _PATHS = ("folder", "generator", "samples")
 
@@ -41,11 +42,11 @@ class Run:
 
 def left(folder: Path, record: dict[str, Any], *, signal: int | None = None) -> Run:
     """What a run left, from its record, log and samples."""
-    log, grids = folder / checkpoints.LOG, folder / checkpoints.SAMPLES
+    log, grids = folder / run_folder.LOG, folder / run_folder.SAMPLES
     kept = grids / f"{callbacks.run_log.images_at(log, record['result'].get('interval')):09d}.png"
     return Run(
         folder=folder,
-        generator=folder / checkpoints.GENERATOR,
+        generator=folder / run_folder.GENERATOR,
         samples=kept if kept.exists() else max(grids.glob("*.png"), default=grids),
         dataset=record["dataset"]["name"],
         logs=callbacks.run_log.last_row(log),

@@ -6,17 +6,20 @@ from pathlib import Path
 
 import keras
 
-from gan import checkpoints, replicas, runtime
-from gan.building import build_gan, compile_gan
-from gan.callbacks import TrainingState
-from gan.cards import check_card
 from gan.config import DataConfig, TrainConfig
-from gan.data import Dataset, load_dataset
-from gan.devices import Fleet
-from gan.fitting import Schedule, fit_intervals, schedule_of
-from gan.model import GAN
-from gan.state import State
-from gan.watching import Watch, check_monitor, stopping_callbacks, watch
+from gan.data.dataset import Dataset
+from gan.data.load import load_dataset
+from gan.distributed import replicas
+from gan.distributed.devices import Fleet
+from gan.models.build import build_gan, compile_gan
+from gan.models.gan import GAN
+from gan.saving import models
+from gan.saving.metadata import check_card
+from gan.saving.training_state import State
+from gan.training.callbacks import TrainingState
+from gan.training.loop import Schedule, fit_intervals, schedule_of
+from gan.training.monitoring import Watch, check_monitor, stopping_callbacks, watch
+from gan.utils import tensorflow as runtime
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def compiled(config: TrainConfig, dataset: Dataset, fleet: Fleet, say: Callable[
     schedule = schedule_of(config, dataset)
     replicas.check_shares(fleet.replicas, schedule.images_per_step, config.optimization.critic_steps)
     if config.stopping.tolerance is not None:
-        check_card(dataset.name, checkpoints.find_classifier(config.stopping.extractor).card, dataset.image_shape)
+        check_card(dataset.name, models.find_classifier(config.stopping.extractor).card, dataset.image_shape)
     per_interval = schedule.interval_steps * schedule.images_per_step
     with fleet.strategy.scope(), runtime.precision(config.precision):
         gan = build_gan(config, dataset)

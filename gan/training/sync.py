@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from gan import replicas, runtime
-from gan.callbacks.training_state import variables_of
 from gan.config import Precision, TrainConfig, config_from_dict
-from gan.data import Dataset
+from gan.data.dataset import Dataset
+from gan.distributed import replicas
 from gan.errors import InputError
-from gan.model import GAN
-from gan.state import State
+from gan.models.gan import GAN
+from gan.saving.training_state import State
+from gan.training.callbacks.training_state import variables_of
+from gan.utils import tensorflow as runtime
 
 
 def options_from_chief(strategy: tf.distribute.Strategy, own: TrainConfig | None) -> TrainConfig:

@@ -9,28 +9,18 @@ from typing import Any
 import keras
 from rich.console import Console
 
-from gan import (
-    callbacks,
-    checkpoints,
-    cluster,
-    devices,
-    following,
-    preparing,
-    records,
-    replicas,
-    runs,
-    sharing,
-    state,
-)
-from gan.callbacks.scalar import scalar
 from gan.config import TrainConfig, config_from_dict
-from gan.data import Dataset
-from gan.devices import Fleet
-from gan.endings import Say, broken_off, check_restart, going_on, loss_errors, memory_errors, way_on
-from gan.preparing import Prepared
-from gan.runs import Run
-from gan.state import State
-from gan.watching import outcome
+from gan.data.dataset import Dataset
+from gan.distributed import cluster, devices, replicas
+from gan.distributed.devices import Fleet
+from gan.distributed.replicas import scalar
+from gan.saving import files, metadata, run_folder, training_state
+from gan.saving.training_state import State
+from gan.training import callbacks, result, setup, sync, worker
+from gan.training.monitoring import outcome
+from gan.training.recovery import Say, broken_off, check_restart, going_on, loss_errors, memory_errors, way_on
+from gan.training.result import Run
+from gan.training.setup import Prepared
 
 
 def train(
@@ -65,13 +55,13 @@ def train(
     """
     config = config or TrainConfig()
     say = Say(console)
-    fleet = _fleet(config, say, lambda: checkpoints.check_output(output))
+    fleet = _fleet(config, say, lambda: run_folder.check_output(output))
     with devices.together(fleet), memory_errors():
         if not fleet.is_chief:
-            return runs.told(following.follow(fleet, config, dataset))
-        config = sharing.options_from_chief(fleet.strategy, config)
+            return result.told(worker.follow(fleet, config, dataset))
+        config = sync.options_from_chief(fleet.strategy, config)
         prepared = _prepared(config, dataset, None, fleet, say)
-        record = records.make(
+        record = metadata.make(
             config,
             prepared.dataset.describe(),
             device=fleet.line,
@@ -79,8 +69,8 @@ def train(
             preset=preset,
             probe=prepared.watched.probe,
         )
-        folder = checkpoints.new_run(output, name or prepared.dataset.title)
-        with state.locked(folder):
+        folder = run_folder.new_run(output, name or prepared.dataset.title)
+        with training_state.locked(folder):
             return _run(folder, record, prepared, None, say, listeners, fresh=True)
 
 
@@ -116,26 +106,26 @@ def resume(
     if here is not None and not here.is_chief:
         fleet = _fleet(config or TrainConfig(), say, lambda: None)
         with devices.together(fleet), memory_errors():
-            return runs.told(following.follow(fleet, None, dataset))
-    record = records.load(folder)
+            return result.told(worker.follow(fleet, None, dataset))
+    record = metadata.load(folder)
     recorded = config_from_dict(record["config"])
     config = (config or recorded).with_auto(recorded.precision)
-    records.check_options(record, config)
-    if records.is_finished(record):
+    metadata.check_options(record, config)
+    if metadata.is_finished(record):
         say(f"{folder} is finished: there is nothing to go on with")
-        return runs.left(folder, record)
-    with state.locked(folder):
-        saved, damaged = state.latest(folder)
+        return result.left(folder, record)
+    with training_state.locked(folder):
+        saved, damaged = training_state.latest(folder)
         check_restart(folder, saved, damaged)
         fleet = _fleet(config, say, lambda: None)
-        for line in (*records.changed_versions(record), *damaged):
+        for line in (*metadata.changed_versions(record), *damaged):
             warnings.warn(line, stacklevel=2)
         with devices.together(fleet), memory_errors():
             data = replace(config.data, dataset=record["dataset"]["name"], dataset_fallback="none")
             asked = replace(config, data=data, init_from=None if saved else config.init_from)
-            asked = sharing.options_from_chief(fleet.strategy, asked)
+            asked = sync.options_from_chief(fleet.strategy, asked)
             prepared = _prepared(asked, dataset, saved, fleet, say, record)
-            record = records.resumed(record, config, fleet.line, saved.step if saved else 0)
+            record = metadata.resumed(record, config, fleet.line, saved.step if saved else 0)
             return _run(folder, record, prepared, saved, say, listeners, fresh=False)
 
 
@@ -158,16 +148,16 @@ def _prepared(
     record: dict[str, Any] | None = None,
 ) -> Prepared:
     """The run, ready for its first step; the other workers hear on the way what they need for theirs."""
-    dataset = dataset or preparing.load(config.data)
+    dataset = dataset or setup.load(config.data)
     if record is not None:
-        records.check_dataset(record, dataset.describe())
-    sharing.same_data(fleet.strategy, dataset)
-    sharing.state_from_chief(fleet.strategy, saved)
-    prepared = preparing.compiled(config, dataset, fleet, say)
+        metadata.check_dataset(record, dataset.describe())
+    sync.same_data(fleet.strategy, dataset)
+    sync.state_from_chief(fleet.strategy, saved)
+    prepared = setup.compiled(config, dataset, fleet, say)
     if record is not None:
-        records.check_probe(record, prepared.watched.probe)
+        metadata.check_probe(record, prepared.watched.probe)
     if saved is None:
-        sharing.weights_from_chief(fleet.strategy, prepared.gan)
+        sync.weights_from_chief(fleet.strategy, prepared.gan)
     return prepared
 
 
@@ -184,8 +174,8 @@ def _run(
     """Trains from `saved`, or from the beginning, to the end, and completes the record."""
     config, gan, schedule = prepared.config, prepared.gan, prepared.schedule
     per_step = schedule.images_per_step
-    samples, generator = folder / checkpoints.SAMPLES, folder / checkpoints.GENERATOR
-    log = callbacks.RunLog(folder / checkpoints.LOG, images_per_step=per_step)
+    samples, generator = folder / run_folder.SAMPLES, folder / run_folder.GENERATOR
+    log = callbacks.RunLog(folder / run_folder.LOG, images_per_step=per_step)
     grid = callbacks.SampleGrid(samples, seed=0, images_per_step=per_step)
     saver = callbacks.GeneratorCheckpoint(generator)
     interrupt = callbacks.StopOnInterrupt(prepared.fleet.anywhere)
@@ -209,14 +199,14 @@ def _run(
     if not fresh:
         say(going_on(folder, saved, schedule))
     with loss_errors(gan, folder), broken_off(folder, gan, keeper, say, remove=fresh):
-        checkpoints.write_json(folder / checkpoints.CONFIG, record)
+        files.write_json(folder / run_folder.CONFIG, record)
         samples.mkdir(exist_ok=True)
-        checkpoints.remove_partial(folder)
+        files.remove_partial(folder)
         log.cut_back(saved.interval if saved else 0)
         grid.cut_back(saved.images if saved else 0)
-        state.discard_after(folder, saved)
+        training_state.discard_after(folder, saved)
         if saved is not None and not generator.exists():
-            checkpoints.write(generator, gan.generator_ema.save)
+            files.write(generator, gan.generator_ema.save)
         prepared.fit([*parts, keeper, *listeners, interrupt], first_step)
         saver.save()  # the rules may have put another interval's average back
 
@@ -232,12 +222,12 @@ def _run(
             "stopped_by": None if interrupt.interrupted else stopped_by,
             "interval": interval,
         },
-        "sha256": checkpoints.sha256(generator),
+        "sha256": files.sha256(generator),
     }
-    checkpoints.write_json(folder / checkpoints.CONFIG, record)
+    files.write_json(folder / run_folder.CONFIG, record)
     if interrupt.interrupted:
         say(f"Interrupted at step {steps:,}; {way_on(folder, keeper.last)}")
-    run = runs.left(folder, record, signal=interrupt.signal)
+    run = result.left(folder, record, signal=interrupt.signal)
     replicas.from_chief(prepared.fleet.strategy, run.as_dict())
     return run
 
@@ -245,5 +235,5 @@ def _run(
 def _boards(config: TrainConfig, folder: Path, grid: callbacks.SampleGrid, per_step: int) -> list[Any]:
     if not config.tensorboard:
         return []
-    board = folder / checkpoints.TENSORBOARD
+    board = folder / run_folder.TENSORBOARD
     return [callbacks.TensorBoard(board, images_per_step=per_step, grid=grid, config=config.as_dict())]

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
-from gan import callbacks, preparing, replicas, sharing
 from gan.config import TrainConfig
-from gan.data import Dataset
-from gan.devices import Fleet
-from gan.endings import loss_errors
+from gan.data.dataset import Dataset
+from gan.distributed import replicas
+from gan.distributed.devices import Fleet
+from gan.training import callbacks, setup, sync
+from gan.training.recovery import loss_errors
 
 
 def follow(fleet: Fleet, own: TrainConfig | None, dataset: Dataset | None) -> dict[str, Any]:
@@ -21,16 +22,16 @@ def follow(fleet: Fleet, own: TrainConfig | None, dataset: Dataset | None) -> di
     Raises `InputError` when options or images differ from the chief's; `TrainingError` as `training.train`.
     """
     strategy = fleet.strategy
-    config = sharing.options_from_chief(strategy, own)
-    dataset = dataset or preparing.load(config.data)
-    sharing.same_data(strategy, dataset)
-    saved = sharing.state_from_chief(strategy, None)
-    prepared = preparing.compiled(replace(config, init_from=None), dataset, fleet, quiet)
+    config = sync.options_from_chief(strategy, own)
+    dataset = dataset or setup.load(config.data)
+    sync.same_data(strategy, dataset)
+    saved = sync.state_from_chief(strategy, None)
+    prepared = setup.compiled(replace(config, init_from=None), dataset, fleet, quiet)
     rules = prepared.rules(quiet)
     interrupt = callbacks.StopOnInterrupt(fleet.anywhere)
     keeper = prepared.keeper(None, rules)
     if saved is None:
-        sharing.weights_from_chief(strategy, prepared.gan)
+        sync.weights_from_chief(strategy, prepared.gan)
     first_step = prepared.restored(keeper, saved)
     with loss_errors(prepared.gan):
         prepared.fit([callbacks.FiniteLosses(), *rules, keeper, interrupt], first_step)

@@ -161,7 +161,7 @@ def versions() -> dict[str, str]:
 
 def git_revision() -> str | None:
     """Commit of the source tree that this package runs from, `-dirty` if changed since; None where it is installed."""
-    tree = Path(__file__).parents[1]
+    tree = Path(__file__).parents[2]
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(tree), *arguments]

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import assert_same, rows_of, size_of, values
+from helpers.comparison import assert_same, rows_of, size_of, values
 
-from gan import checkpoints, images
 from gan.config import PRESETS
+from gan.data import images
+from gan.saving import files, models
 
 
 def assert_refused(done, *words):
@@ -268,7 +269,7 @@ def test_doctor(gan_command, tmp_path):
     (tmp_path / "dataset_info.json").write_text("{}")
     said = json.loads(gan_command("doctor", "--json", env={"TFDS_DATA_DIR": str(tmp_path)}).stdout)
     assert said["data sets"] == ["mnist5k (embedded)", "kmnist"]
-    assert said["checkpoints"] == checkpoints.list_checkpoints()
+    assert said["checkpoints"] == models.list_checkpoints()
     assert re.match(r"CPU|.*GPU|NVIDIA", said["device"])
 
 
@@ -288,7 +289,7 @@ def test_an_interrupt_saves_what_there_is_and_says_so(tmp_path):
     seen = int(rows_of(tmp_path / "run" / "log.csv")[-1]["images"])
     assert record["result"] == {**record["result"], "interrupted": True, "images": seen}
     assert 0 < seen < 100_000 * 32
-    assert checkpoints.sha256(tmp_path / "run" / "generator.keras") == record["sha256"]
+    assert files.sha256(tmp_path / "run" / "generator.keras") == record["sha256"]
     assert (tmp_path / "run" / "samples" / f"{seen:09d}.png").exists()
     assert (tmp_path / "run" / "samples" / "samples.gif").exists()
 

@@ -14,9 +14,10 @@ import keras
 import numpy as np
 import pytest
 
-from gan import build_generator, images
-from gan.cli import pictures
+from gan import build_generator
 from gan.cli.main import main
+from gan.data import images
+from gan.sampling import writers
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def failing(monkeypatch, *, at, error):
 
 
 def test_shards_are_whole_files_of_the_same_pictures(checkpoint, here, monkeypatch):
-    monkeypatch.setattr(pictures, "CHUNK", 64)  # of classes and indices, so that the file has several
+    monkeypatch.setattr(writers, "CHUNK", 64)  # of classes and indices, so that the file has several
     options = ["sample", checkpoint, "--num", "150", "--start", "5", "--label", "2-4"]
     assert main([*options, "--out", "all.npz"]) == 0
     assert main([*options, "--out", "shards", "--shard", "70"]) == 0
@@ -88,7 +89,7 @@ def test_a_broken_off_call_says_where_to_go_on(checkpoint, here, monkeypatch, ca
 
 def test_so_does_a_folder_of_pictures(checkpoint, here, monkeypatch, capsys):
     failing(monkeypatch, at=2, error=OSError(28, "No space left on device"))
-    monkeypatch.setattr(pictures, "CHUNK", 3)
+    monkeypatch.setattr(writers, "CHUNK", 3)
     assert main(["sample", checkpoint, "--num", "8", "--start", "2", "--out", "files"]) == 1
     said = capsys.readouterr().err
     assert "--start 5 --num 5" in said

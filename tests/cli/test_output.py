@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import OFFLINE
+from helpers.commands import OFFLINE
 
 from gan.tolerance import EXIT_STATUS
 

@@ -13,7 +13,7 @@ from gan.errors import InputError
 
 
 def test_names_in_the_configuration_are_those_of_the_registries():
-    from gan import augment, losses, networks, penalties
+    from gan.models import augment, losses, networks, penalties
 
     assert set(get_args(config_module.Arch)) == set(networks.GENERATORS) == set(networks.DISCRIMINATORS)
     assert set(get_args(config_module.Loss)) == set(losses.LOSSES)

@@ -5,11 +5,12 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-from conftest import differs, values
+from helpers.comparison import differs, values
 
-from gan.building import build_gan, compile_gan
 from gan.config import PRESETS
-from gan.data import Dataset, Split
+from gan.data.dataset import Dataset
+from gan.data.split import Split
+from gan.models.build import build_gan, compile_gan
 
 GAMMAS = {"mnist-mlp": 3.0, "mnist-best": 0.5}
 DIGITS = ("mnist", "mnist-sprint", "mnist-best", "mnist-unconditional", "mnist-mlp")

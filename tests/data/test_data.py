@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from gan.data import Dataset, catalogue, load_dataset, storage
+from gan.data import storage
+from gan.data.dataset import Dataset
+from gan.data.load import load_dataset
 from gan.data.request import Request
+from gan.data.sources import tfds as catalogue
+from gan.data.sources.stacked_mnist import load_stacked
 from gan.data.split import Split, hold_out, order_by_content
-from gan.data.stacked import load_stacked
 from gan.errors import InputError
 
 

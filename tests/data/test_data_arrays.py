@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan import records, sharing
-from gan.data import Dataset, Split, archive, load_dataset, storage
+from gan.data import storage
+from gan.data.dataset import Dataset
+from gan.data.load import load_dataset
+from gan.data.sources import npz
+from gan.data.split import Split
 from gan.errors import InputError
+from gan.saving import metadata
+from gan.training import sync
 
 
 def noise(count=24, shape=(6, 5, 1), seed=0):
@@ -183,7 +188,7 @@ def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path):
 
 
 def test_the_layouts_name_each_array_once():
-    names = [name for layout in archive.LAYOUTS for pair in layout.values() for name in pair]
+    names = [name for layout in npz.LAYOUTS for pair in layout.values() for name in pair]
     assert len(set(names)) == len(names)
 
 
@@ -233,8 +238,8 @@ def test_the_fingerprint_is_of_training_images_and_labels_and_computed_once(monk
 
     monkeypatch.setattr("gan.data.dataset.hashlib", SimpleNamespace(sha256=counted))
     monkeypatch.setattr(storage, "CHUNK_BYTES", 100)
-    monkeypatch.setattr(sharing.replicas, "has_several_workers", lambda strategy: True)
-    monkeypatch.setattr(sharing.replicas, "from_chief", lambda strategy, content: content)
+    monkeypatch.setattr(sync.replicas, "has_several_workers", lambda strategy: True)
+    monkeypatch.setattr(sync.replicas, "from_chief", lambda strategy, content: content)
     data = Dataset("noise", 3, train, other, other, ("a", "b", "c"))
     assert data.describe() == {
         "name": "noise",
@@ -246,8 +251,8 @@ def test_the_fingerprint_is_of_training_images_and_labels_and_computed_once(monk
         "test": 3,
         "train_sha256": expected,
     }
-    records.check_dataset({"dataset": data.describe()}, data.describe())
-    sharing.same_data(None, data)
+    metadata.check_dataset({"dataset": data.describe()}, data.describe())
+    sync.same_data(None, data)
     assert data.fingerprint == expected
     assert len(computed) == 1
     unlabelled = Dataset("noise", 0, Split(noise(), None), other, other)

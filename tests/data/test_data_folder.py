@@ -1,32 +1,24 @@
 import numpy as np
 import pytest
+from helpers.painting import paint_noise
 from PIL import Image
 
-from gan import images
-from gan.data import load_dataset
+from gan.data import images
+from gan.data.load import load_dataset
 from gan.errors import InputError
-
-
-def paint(folder, count=20, *, size=(32, 32), channels=3, first=0, suffix=".png"):
-    """Writes `count` pictures of noise, each another, of a seed that is its number."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(first, first + count):
-        picture = np.random.default_rng(number).integers(0, 256, (*size, channels)).astype(np.uint8)
-        images.to_pil(picture).save(folder / f"{number:03d}{suffix}")
-    return folder
 
 
 @pytest.fixture
 def two_classes(tmp_path):
     """24 pictures of class a, 16 of class b, 8 x 12 RGB."""
-    paint(tmp_path / "set/a", 24, size=(8, 12))
-    paint(tmp_path / "set/b", 16, size=(8, 12), first=100)
+    paint_noise(tmp_path / "set/a", 24, size=(8, 12))
+    paint_noise(tmp_path / "set/b", 16, size=(8, 12), first=100)
     return tmp_path / "set"
 
 
 @pytest.mark.parametrize("size", [(32, 32), (96, 64)])
 def test_pictures_at_the_top_are_a_set_without_classes(tmp_path, size):
-    dataset = load_dataset(str(paint(tmp_path / "set", 40, size=size)))
+    dataset = load_dataset(str(paint_noise(tmp_path / "set", 40, size=size)))
     assert (dataset.image_shape, dataset.num_classes, dataset.class_names) == ((*size, 3), 0, ())
     assert [len(part) for part in (dataset.train, dataset.validation, dataset.test)] == [27, 6, 7]
     (real,) = dataset.train.batches(16, steps=1)
@@ -44,7 +36,7 @@ def test_sub_folders_are_classes_in_their_sorted_order(two_classes):
     for other in ("README.txt", ".DS_Store", "Thumbs.db", "a/.hidden.png", "a/notes.txt"):
         (two_classes / other).write_bytes(b"no picture")
     (two_classes / "empty").mkdir()
-    paint(two_classes / ".thumbnails", 1)
+    paint_noise(two_classes / ".thumbnails", 1)
     dataset = load_dataset(str(two_classes))
     assert (dataset.num_classes, dataset.class_names, dataset.image_shape) == (2, ("a", "b"), (8, 12, 3))
     parts = (dataset.train, dataset.validation, dataset.test)
@@ -54,7 +46,7 @@ def test_sub_folders_are_classes_in_their_sorted_order(two_classes):
 
 
 def test_what_is_held_out_depends_on_the_pictures_not_on_their_names(tmp_path):
-    one, two = paint(tmp_path / "one"), paint(tmp_path / "two")
+    one, two = paint_noise(tmp_path / "one"), paint_noise(tmp_path / "two")
     (two / "000.png").rename(two / "zzz.png")
     first, second = load_dataset(str(one)), load_dataset(str(two))
     np.testing.assert_array_equal(first.test.images, second.test.images)
@@ -70,11 +62,11 @@ def test_the_name_finds_the_folder_again_from_anywhere(two_classes, tmp_path, mo
 
 
 def test_train_and_test_folders_are_splits(tmp_path):
-    paint(tmp_path / "train", 12)
-    paint(tmp_path / "test", 5, first=50)
+    paint_noise(tmp_path / "train", 12)
+    paint_noise(tmp_path / "test", 5, first=50)
     dataset = load_dataset(str(tmp_path))
     assert [len(part) for part in (dataset.train, dataset.validation, dataset.test)] == [10, 2, 5]
-    paint(tmp_path / "validation", 3, first=70)
+    paint_noise(tmp_path / "validation", 3, first=70)
     dataset = load_dataset(str(tmp_path))
     assert [len(part) for part in (dataset.train, dataset.validation, dataset.test)] == [12, 3, 5]
     assert dataset.num_classes == 0
@@ -82,7 +74,7 @@ def test_train_and_test_folders_are_splits(tmp_path):
 
 def test_classes_below_splits_are_the_same_in_each(tmp_path):
     for number, name in enumerate(("train/x", "train/y", "test/x", "test/z")):
-        paint(tmp_path / name, 6, first=10 * number)
+        paint_noise(tmp_path / name, 6, first=10 * number)
     with pytest.raises(InputError, match=r"different classes.*train: x, y; test: x, z"):
         load_dataset(str(tmp_path))
     (tmp_path / "test/z").rename(tmp_path / "test/y")
@@ -91,8 +83,8 @@ def test_classes_below_splits_are_the_same_in_each(tmp_path):
 
 
 def test_sub_folders_called_like_splits_are_no_classes(tmp_path):
-    paint(tmp_path / "train", 6)
-    paint(tmp_path / "val", 6)
+    paint_noise(tmp_path / "train", 6)
+    paint_noise(tmp_path / "val", 6)
     with pytest.raises(InputError, match="train, validation and test"):
         load_dataset(str(tmp_path))
     (tmp_path / "val").rename(tmp_path / "bus")  # two kinds of vehicles
@@ -112,15 +104,15 @@ def test_any_size_is_scaled_to_cover_and_cut_to_the_middle(tmp_path):
 
 
 def test_different_sizes_need_one_to_be_asked_for(tmp_path):
-    paint(tmp_path, 12)
-    paint(tmp_path, 1, size=(16, 48), first=99)
+    paint_noise(tmp_path, 12)
+    paint_noise(tmp_path, 1, size=(16, 48), first=99)
     with pytest.raises(InputError, match=r"000\.png: 32x32, 099\.png: 16x48") as raised:
         load_dataset(str(tmp_path))
     assert "--image-size" in str(raised.value)
 
 
 def test_channels_follow_the_files_and_greyscale_becomes_rgb_when_asked(tmp_path):
-    paint(tmp_path, 12, channels=1)
+    paint_noise(tmp_path, 12, channels=1)
     Image.fromarray(np.full((32, 32), 7, np.uint8)).convert("1").save(tmp_path / "one-bit.png")
     Image.fromarray(np.full((32, 32), 0x8001, np.uint16)).save(tmp_path / "sixteen.png")
     grey = load_dataset(str(tmp_path))
@@ -133,12 +125,12 @@ def test_channels_follow_the_files_and_greyscale_becomes_rgb_when_asked(tmp_path
 
 
 def test_one_channel_would_lose_colours(tmp_path):
-    paint(tmp_path, 12, channels=1)
+    paint_noise(tmp_path, 12, channels=1)
     grey = np.full((32, 32, 3), 9, np.uint8)
     images.save_png(tmp_path / "rgb-but-grey.png", grey)
     assert load_dataset(str(tmp_path)).image_shape[2] == 3  # what a header says
     assert load_dataset(str(tmp_path), channels=1).image_shape[2] == 1  # nothing is lost
-    paint(tmp_path, 2, first=50)
+    paint_noise(tmp_path, 2, first=50)
     with pytest.raises(InputError, match=r"2 of 15 in colour, the first 050\.png"):
         load_dataset(str(tmp_path), channels=1)
 
@@ -154,7 +146,7 @@ def test_a_palette_of_greys_is_greyscale_and_one_of_colours_is_not(tmp_path):
 
 
 def test_pictures_are_turned_and_laid_on_black(tmp_path):
-    paint(tmp_path, 10, size=(6, 4))
+    paint_noise(tmp_path, 10, size=(6, 4))
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned right
     picture = np.zeros((4, 6, 3), np.uint8)
@@ -176,7 +168,7 @@ def spoil(folder, count):
 
 
 def test_damaged_files_are_named_and_left_out_up_to_a_share(tmp_path, monkeypatch):
-    folder = paint(tmp_path / "set", 40)
+    folder = paint_noise(tmp_path / "set", 40)
     whole = load_dataset(str(folder))
     spoil(folder, 3)
     with pytest.warns(UserWarning, match=r"left out: 3 of 40 \(7\.50%\): 000\.png, 001\.png, 002\.png$"):
@@ -188,7 +180,7 @@ def test_damaged_files_are_named_and_left_out_up_to_a_share(tmp_path, monkeypatc
     spoil(folder, 40)
     with pytest.raises(InputError, match=r"40 of 40.*000\.png.*039\.png"):
         load_dataset(str(folder), corrupt_share=0.5)
-    monkeypatch.setattr("gan.data.folder._NAMED", 5)
+    monkeypatch.setattr("gan.data.sources.folder._NAMED", 5)
     with pytest.raises(InputError, match=r"40 of 40.*004\.png, \.\.\."):
         load_dataset(str(folder), corrupt_share=0.5)
 
@@ -217,15 +209,15 @@ def test_labels_stay_with_their_pictures_when_some_are_left_out(two_classes):
 )
 def test_folders_that_are_no_data_set(tmp_path, below, message):
     for name, count in below.items():
-        paint(tmp_path / name, count)
+        paint_noise(tmp_path / name, count)
     with pytest.raises(InputError, match=message):
         load_dataset(str(tmp_path))
 
 
 def test_paths_and_names_are_told_apart(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    paint(tmp_path / "mnist5k", 12)
-    paint(tmp_path / "cats", 12)
+    paint_noise(tmp_path / "mnist5k", 12)
+    paint_noise(tmp_path / "cats", 12)
     assert load_dataset("cats").title == "cats"
     assert load_dataset("./mnist5k").image_shape == (32, 32, 3)
     assert load_dataset("mnist5k").image_shape == (28, 28, 1)

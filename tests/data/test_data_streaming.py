@@ -8,9 +8,13 @@ import tracemalloc
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_data_folder import paint
+from helpers.painting import paint_noise
 
-from gan.data import Dataset, Split, folder, load_dataset, split, storage
+from gan.data import split, storage
+from gan.data.dataset import Dataset
+from gan.data.load import load_dataset
+from gan.data.sources import folder
+from gan.data.split import Split
 from gan.errors import InputError
 
 
@@ -64,8 +68,8 @@ def test_a_full_disk_is_said(monkeypatch):
 def test_streamed_data_sets_are_the_same_bit_by_bit(tmp_path, monkeypatch, kind):
     monkeypatch.setattr(storage, "CHUNK_BYTES", 500)
     if kind == "folder":
-        paint(tmp_path / "set/a", 24, size=(96, 64))
-        paint(tmp_path / "set/b", 16, size=(96, 64), first=100)
+        paint_noise(tmp_path / "set/a", 24, size=(96, 64))
+        paint_noise(tmp_path / "set/b", 16, size=(96, 64), first=100)
         kind = str(tmp_path / "set")
     elif kind == "npz":
         kind = str(tmp_path / "x.npz")
@@ -97,7 +101,7 @@ def test_what_is_read_at_once_is_bounded_in_bytes_however_large_an_image_is(tmp_
     monkeypatch.setattr(folder.os, "cpu_count", lambda: 2)
     images = noise(24, (96, 64, 3))
     if kind == "folder":
-        read = load_dataset(str(paint(tmp_path / "set", 24, size=(96, 64))))
+        read = load_dataset(str(paint_noise(tmp_path / "set", 24, size=(96, 64))))
     elif kind == "npz":
         np.savez(tmp_path / "x.npz", images=images)
         read = load_dataset(str(tmp_path / "x.npz"))

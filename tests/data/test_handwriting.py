@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from gan import images
+from gan.data import images
+from gan.data.handwriting import read_digit
 from gan.errors import InputError
-from gan.handwriting import read_digit
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ STROKES = {
 @pytest.mark.parametrize("pen", [2, 4, 8, 30])
 @pytest.mark.parametrize("label", STROKES)
 def test_a_thin_pen_is_read_as_well(label, pen, tmp_path):
-    from gan.classifier import classify, load_classifier
+    from gan.evaluation.classifier.extractor import classify, load_classifier
 
     page = Image.new("L", (800, 800), 255)
     ImageDraw.Draw(page).line(STROKES[label], fill=0, width=pen, joint="curve")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan import images
+from gan.data import images
 from gan.errors import InputError
 
 

@@ -4,21 +4,14 @@ import threading
 import time
 
 import pytest
+from helpers.ports import free_ports
 
-from gan import cluster
 from gan.cli.main import main
-from gan.cluster import Cluster
+from gan.distributed import cluster
+from gan.distributed.cluster import Cluster
 from gan.errors import InputError
 
 TWO = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 1}}
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def named(monkeypatch, config):

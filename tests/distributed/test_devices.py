@@ -3,22 +3,26 @@ import os
 import signal
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import OFFLINE, TOY, assert_same, assert_same_run, rows_of, small_gan, values
-from test_cluster import free_ports
-from test_training import QUICK
+from helpers.commands import OFFLINE, ROOT, TOY
+from helpers.comparison import assert_same, assert_same_run, rows_of, values
+from helpers.ports import free_ports
+from helpers.tiny import QUICK, small_gan
 
-from gan import build_generator, callbacks, devices, load_generator, records, replicas, runtime, train
-from gan.averaging import averaged_copy
+from gan import build_generator, load_generator, train
 from gan.config import StoppingConfig
+from gan.distributed import devices, replicas
 from gan.errors import InputError
+from gan.models.ema import averaged_copy
+from gan.saving import metadata
+from gan.training import callbacks
+from gan.utils import tensorflow as runtime
 
-REPLICAS = Path(__file__).with_name("replica_training.py")
+REPLICAS = ROOT / "tests" / "helpers" / "replica_training.py"
 UNWATCHED = [*TOY, "--probe", "none"]
 
 
@@ -31,7 +35,7 @@ def of_two(index, ports):
     }
 
 
-def start_two(nursery, folder, *arguments, ports=None, **faults):
+def start_two(fork_server, folder, *arguments, ports=None, **faults):
     """Two workers with the same arguments, each in a folder of its own, and what they say."""
     ports, started = ports or free_ports(2), []
     for index in range(2):
@@ -39,18 +43,18 @@ def start_two(nursery, folder, *arguments, ports=None, **faults):
         own.mkdir(parents=True, exist_ok=True)
         fault = {**faults.get("both", {}), **faults.get(f"worker{index}", {})}
         said = own / "said"
-        started.append((nursery.start(*arguments, said=said, environment=of_two(index, ports), **fault), said))
+        started.append((fork_server.start(*arguments, said=said, environment=of_two(index, ports), **fault), said))
     return started
 
 
-def wait_both(nursery, started):
-    return [(nursery.wait(process), said.read_text()) for process, said in started]
+def wait_both(fork_server, started):
+    return [(fork_server.wait(process), said.read_text()) for process, said in started]
 
 
 @pytest.fixture(scope="module")
-def one_process(nursery, tmp_path_factory):
+def one_process(fork_server, tmp_path_factory):
     folder = tmp_path_factory.mktemp("one")
-    status, said = nursery.run(folder / "moves.npz", 1, said=folder / "said", script=str(REPLICAS))
+    status, said = fork_server.run(folder / "moves.npz", 1, said=folder / "said", script=str(REPLICAS))
     assert status == 0, said
     return dict(np.load(folder / "moves.npz"))
 
@@ -63,24 +67,24 @@ def assert_moved_alike(found, expected):
         np.testing.assert_allclose(found[name], value, rtol=0, atol=1e-6 * np.abs(value).max(), err_msg=name)
 
 
-def test_two_devices_move_the_weights_as_one_does(nursery, one_process, tmp_path):
-    status, said = nursery.run(tmp_path / "moves.npz", 2, said=tmp_path / "said", script=str(REPLICAS))
+def test_two_devices_move_the_weights_as_one_does(fork_server, one_process, tmp_path):
+    status, said = fork_server.run(tmp_path / "moves.npz", 2, said=tmp_path / "said", script=str(REPLICAS))
     assert status == 0, said
     assert_moved_alike(dict(np.load(tmp_path / "moves.npz")), one_process)
 
 
-def test_two_workers_move_the_weights_as_one_process_does(nursery, one_process, tmp_path):
-    both = start_two(nursery, tmp_path, "moves.npz", 1, both={"script": str(REPLICAS)})
-    for (status, said), own in zip(wait_both(nursery, both), ("worker0", "worker1")):
+def test_two_workers_move_the_weights_as_one_process_does(fork_server, one_process, tmp_path):
+    both = start_two(fork_server, tmp_path, "moves.npz", 1, both={"script": str(REPLICAS)})
+    for (status, said), own in zip(wait_both(fork_server, both), ("worker0", "worker1")):
         assert status == 0, said
         assert_moved_alike(dict(np.load(tmp_path / own / "moves.npz")), one_process)
 
 
-def test_a_run_on_two_devices_is_a_run(nursery, tmp_path):
+def test_a_run_on_two_devices_is_a_run(fork_server, tmp_path):
     run = tmp_path / "run"
     command = ["train", "mnist", "--dataset", "mnist5k", "--steps", 2, "--batch-size", 32]
     command += ["--eval-every", 32, "--devices", 2]
-    status, said = nursery.run(*command, "--output", run, said=tmp_path / "said")
+    status, said = fork_server.run(*command, "--output", run, said=tmp_path / "said")
     assert status == 0, said
     assert "device: 2 replicas; " in said
     rows = rows_of(run / "log.csv")
@@ -186,10 +190,10 @@ def test_the_signal_of_another_process_stops_this_one_at_a_step_that_all_look_at
 
 
 @pytest.mark.slow
-def test_users_train_and_evaluate_in_the_scope_of_a_strategy(nursery, tmp_path):
+def test_users_train_and_evaluate_in_the_scope_of_a_strategy(fork_server, tmp_path):
     script = tmp_path / "user.py"
     script.write_text(USER)
-    status, said = nursery.run(said=tmp_path / "said", script=str(script))
+    status, said = fork_server.run(said=tmp_path / "said", script=str(script))
     assert status == 0, said
     assert "done" in said
 
@@ -200,7 +204,7 @@ fleet = devices.start(2)
 import keras, numpy as np, tensorflow as tf
 from gan import GAN, build_discriminator, build_generator
 from gan.errors import InputError
-from gan.metrics import PairwiseSSIM
+from gan.evaluation.metrics import PairwiseSSIM
 rng = np.random.default_rng(0)
 images = rng.uniform(-1, 1, (40, 28, 28, 1)).astype("float32")
 with fleet.strategy.scope():
@@ -238,30 +242,30 @@ print("done")
 
 
 @pytest.mark.slow
-def test_two_workers_run_die_and_go_on(nursery, tmp_path):
+def test_two_workers_run_die_and_go_on(fork_server, tmp_path):
     """The default preset on two workers; when one is killed the other ends, and both go on to the same end."""
-    whole = wait_both(nursery, start_two(nursery, tmp_path / "whole", "train", *UNWATCHED, "--output", "run"))
+    whole = wait_both(fork_server, start_two(fork_server, tmp_path / "whole", "train", *UNWATCHED, "--output", "run"))
     assert [status for status, _ in whole] == [0, 0], whole
     assert not (tmp_path / "whole" / "worker1" / "run").exists()
     assert "127.0.0.1:" in whole[1][1]
     for victim in (0, 1):
         folder = tmp_path / f"victim{victim}"
         fault = {f"worker{victim}": {"at_step": 9}} if victim == 0 else {}
-        started = start_two(nursery, folder, "train", *UNWATCHED, "--output", "run", **fault)
+        started = start_two(fork_server, folder, "train", *UNWATCHED, "--output", "run", **fault)
         if victim == 1:  # it has no progress to count steps by
             deadline = time.monotonic() + 300
             while not list((folder / "worker0").glob("run/state/*.json")):
                 assert time.monotonic() < deadline, "no state was ever saved"
                 time.sleep(0.05)
             os.kill(started[1][0], signal.SIGKILL)
-        ended = wait_both(nursery, started)
+        ended = wait_both(fork_server, started)
         assert ended[victim][0] == -signal.SIGKILL, ended
         if victim == 1 and ended[0][0] == 0:
             pytest.skip("the run was over before its worker was killed")
         assert ended[1 - victim][0] == 1, ended
         assert "Another worker has ended" in ended[1 - victim][1]
         assert "Traceback" not in ended[1 - victim][1]
-        went_on = wait_both(nursery, start_two(nursery, folder, "train", "--resume", "run"))
+        went_on = wait_both(fork_server, start_two(fork_server, folder, "train", "--resume", "run"))
         assert [status for status, _ in went_on] == [0, 0], went_on
         assert "going on from interval" in went_on[0][1]
         assert_same_run(folder / "worker0" / "run", tmp_path / "whole" / "worker0" / "run")
@@ -269,14 +273,14 @@ def test_two_workers_run_die_and_go_on(nursery, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_default_preset_trains_on_two_workers_that_agree(nursery, tmp_path):
+def test_the_default_preset_trains_on_two_workers_that_agree(fork_server, tmp_path):
     """The chief could compute in bfloat16, the other worker could not; the command is the same."""
     command = ["train", "mnist", "--dataset", "mnist5k", "--steps", 6, "--batch-size", 32, "--eval-every", 96]
     command += ["--output", "run"]
     machines = {"worker0": {"matrix_units": True}, "worker1": {"matrix_units": False}}
-    ended = wait_both(nursery, start_two(nursery, tmp_path, *command, **machines))
+    ended = wait_both(fork_server, start_two(fork_server, tmp_path, *command, **machines))
     assert [status for status, _ in ended] == [0, 0], ended
-    assert records.load(tmp_path / "worker0" / "run")["config"]["precision"] == "float32"
+    assert metadata.load(tmp_path / "worker0" / "run")["config"]["precision"] == "float32"
     rows = rows_of(tmp_path / "worker0" / "run" / "log.csv")
     assert [row["images"] for row in rows] == ["96", "192"]
     assert "val_frechet_distance" in rows[0]
@@ -284,18 +288,19 @@ def test_the_default_preset_trains_on_two_workers_that_agree(nursery, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_signal_to_one_worker_ends_both_and_saves(nursery, tmp_path):
+def test_a_signal_to_one_worker_ends_both_and_saves(fork_server, tmp_path):
     command = ["train", *UNWATCHED, "--steps", 5_000, "--eval-every", 100_000, "--output", "run"]
     fault = {"worker0": {"at_step": 3, "send": signal.SIGTERM}}
-    ended = wait_both(nursery, start_two(nursery, tmp_path, *command, **fault))
+    ended = wait_both(fork_server, start_two(fork_server, tmp_path, *command, **fault))
     assert [status for status, _ in ended] == [143, 143], ended
     assert load_generator(tmp_path / "worker0" / "run")
 
 
 @pytest.mark.slow
-def test_a_loss_that_is_no_number_on_one_worker_ends_both(nursery, tmp_path):
+def test_a_loss_that_is_no_number_on_one_worker_ends_both(fork_server, tmp_path):
     ended = wait_both(
-        nursery, start_two(nursery, tmp_path, "train", *UNWATCHED, "--output", "run", worker1={"poison_step": 9})
+        fork_server,
+        start_two(fork_server, tmp_path, "train", *UNWATCHED, "--output", "run", worker1={"poison_step": 9}),
     )
     assert [status for status, _ in ended] == [1, 1], ended
     assert all("Traceback" not in said for _, said in ended), ended
@@ -304,15 +309,15 @@ def test_a_loss_that_is_no_number_on_one_worker_ends_both(nursery, tmp_path):
 
 
 @pytest.mark.slow
-def test_workers_with_different_options_do_not_train(nursery, tmp_path):
+def test_workers_with_different_options_do_not_train(fork_server, tmp_path):
     ports, started = free_ports(2), []
     for index in range(2):
         own = tmp_path / f"worker{index}"
         own.mkdir()
         environment = of_two(index, ports)
         arguments = ["train", *UNWATCHED, "--batch-size", 16 + 16 * index, "--output", "run"]
-        started.append((nursery.start(*arguments, said=own / "said", environment=environment), own / "said"))
-    ended = wait_both(nursery, started)
+        started.append((fork_server.start(*arguments, said=own / "said", environment=environment), own / "said"))
+    ended = wait_both(fork_server, started)
     assert [status for status, _ in ended] == [1, 2], ended
     assert "started with different options" in ended[1][1]
     assert not (tmp_path / "worker0" / "run" / "generator.keras").exists()

@@ -4,26 +4,19 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import values
+from helpers.comparison import values
 
-from gan import checkpoints
-from gan.classifier import (
-    Distortion,
-    Extractor,
-    _BestWeights,
-    as_input,
-    build_classifier,
-    classify,
-    load_classifier,
-    train_classifier,
-)
 from gan.errors import InputError
+from gan.evaluation.classifier.extractor import Extractor, as_input, classify, load_classifier
+from gan.evaluation.classifier.network import build_classifier
+from gan.evaluation.classifier.training import Distortion, _BestWeights, train_classifier
+from gan.saving import files, models
 
 
 def test_a_small_classifier_learns_and_writes_its_card(small_classifier, digits):
     folder, card = small_classifier
     assert card["accuracy"]["test"] > 0.93
-    assert json.loads((folder / "config.json").read_text())["sha256"] == checkpoints.sha256(folder / "classifier.keras")
+    assert json.loads((folder / "config.json").read_text())["sha256"] == files.sha256(folder / "classifier.keras")
     assert set(card["by_class"]) >= {str(label) for label in range(10)}
     assert set(card["by_class"]["7"]) == {"precision", "recall", "f1-score", "support"}
     classifier, _ = load_classifier(folder)
@@ -121,14 +114,14 @@ def test_a_card_of_something_else_is_refused(small_classifier, tmp_path):
 
 
 def test_a_data_set_without_labels_is_refused(digits):
-    from gan.data import Split
+    from gan.data.split import Split
 
     with pytest.raises(InputError, match="labels"):
         train_classifier(Split(digits.train.images, None), digits.validation, num_classes=10)
 
 
 def shipped(name):
-    if not (checkpoints.shipped_folder() / name).is_dir():
+    if not (models.shipped_folder() / name).is_dir():
         pytest.fail(f"{name} is not shipped")
     return load_classifier(name)
 

@@ -6,13 +6,15 @@ import keras
 import markupsafe
 import numpy as np
 import pytest
-from conftest import small_gan
+from helpers.tiny import small_gan
 
-from gan import checkpoints, images
-from gan.classifier import as_input, classify, load_classifier
+from gan.data import images
 from gan.errors import InputError
-from gan.evaluation import evaluate, evaluate_pictures, page
-from gan.networks import LABEL_EMBEDDING
+from gan.evaluation.classifier.extractor import as_input, classify, load_classifier
+from gan.evaluation.evaluation import evaluate, evaluate_pictures
+from gan.evaluation.html import page
+from gan.models.networks import LABEL_EMBEDDING
+from gan.saving import files
 
 
 def repeats(pictures):
@@ -234,7 +236,7 @@ def test_bad_input_writes_no_report(gan_command, tiny_run, small_classifier, tmp
         (tampered / name).write_bytes((small_classifier[0] / name).read_bytes() + b" ")
     file = generator / "classifier.keras"  # a generator that calls itself a classifier
     file.write_bytes((tiny_run["folder"] / "generator.keras").read_bytes())
-    card = {**small_classifier[1], "sha256": checkpoints.sha256(file)}
+    card = {**small_classifier[1], "sha256": files.sha256(file)}
     (generator / "config.json").write_text(json.dumps(card))
     places = {"TAMPERED": tampered, "GENERATOR": generator, "TAKEN": taken}
     options = [str(places.get(option, option)) for option in options]

@@ -6,8 +6,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan import metrics
 from gan.errors import InputError
+from gan.evaluation import metrics
+from gan.models import means as step_means
 from gan.tolerance import wilson_interval
 
 RNG = np.random.default_rng(0)
@@ -32,7 +33,7 @@ def moments(features):
 
 
 def test_weighted_means_stream_and_start_again():
-    means = metrics.WeightedMeans(["a", "b"])
+    means = step_means.WeightedMeans(["a", "b"])
     assert all(np.isnan(value) for value in means.result().values())
     means.update_state(np.array([1.0, 5.0], "float32"), np.array([1.0, 0.0], "float32"))
     means.update_state(np.array([3.0, 7.0], "float32"), np.array([3.0, 1.0], "float32"))
@@ -257,7 +258,7 @@ def test_precision_and_recall_move_where_they_should():
 
 @pytest.fixture(scope="module")
 def pictures(digits):
-    from gan import images
+    from gan.data import images
 
     return images.from_uint8(digits.train.images.astype(np.float32)), digits.train.labels
 

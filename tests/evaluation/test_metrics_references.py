@@ -7,10 +7,10 @@ import scipy.linalg
 from scipy.ndimage import gaussian_filter
 from statsmodels.stats.proportion import proportion_confint
 
-from gan import metrics
-from gan.classifier import Extractor, as_input, load_classifier
 from gan.errors import InputError
-from gan.quality import quality, quality_metric
+from gan.evaluation import metrics
+from gan.evaluation.classifier.extractor import Extractor, as_input, load_classifier
+from gan.evaluation.metrics.quality import quality, quality_metric
 from gan.tolerance import wilson_interval
 
 RNG = np.random.default_rng(5)

@@ -5,13 +5,15 @@ import os
 import keras
 import numpy as np
 import pytest
-from conftest import size_of
+from helpers.comparison import size_of
 from PIL import Image
 
-from gan import build_generator, generate, images, project, runtime, sampling
+from gan import build_generator, generate, project, sampling
 from gan.cli.project import Project
+from gan.data import images
 from gan.errors import InputError
-from gan.projection import comparison
+from gan.evaluation.projection import comparison
+from gan.utils import tensorflow as runtime
 
 
 def linear(matrix, shape):

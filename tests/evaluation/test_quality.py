@@ -6,9 +6,10 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import run_gan
+from helpers.commands import run_gan
 
-from gan import generate, images, load_generator
+from gan import generate, load_generator
+from gan.data import images
 
 pytestmark = pytest.mark.slow
 

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from gan import reports
 from gan.errors import InputError
+from gan.evaluation import report as reports
 
 
 def made_up(**changes):

@@ -4,8 +4,8 @@ import copy
 
 import pytest
 
-from gan.evaluation import figures
-from gan.evaluation.words import MEANING, percent, summary
+from gan.evaluation import plots
+from gan.evaluation.report_text import MEANING, percent, summary
 
 
 def report(**changes):
@@ -108,20 +108,20 @@ def test_shares_and_meanings():
 
 def test_bars_stand_for_what_the_legend_says(monkeypatch):
     drawn = {}
-    monkeypatch.setattr(figures, "_svg", lambda figure: drawn.update(axes=figure.axes[0]) or "")
-    figures.class_histogram(report())
+    monkeypatch.setattr(plots, "_svg", lambda figure: drawn.update(axes=figure.axes[0]) or "")
+    plots.class_histogram(report())
     heights = {bars.get_label(): [bar.get_height() for bar in bars] for bars in drawn["axes"].containers}
     assert heights == {"pictures": [60.0, 40.0], "test images": [50.0, 50.0]}
 
 
 def test_curves_hold_the_points_and_their_intervals(monkeypatch):
     drawn = {}
-    monkeypatch.setattr(figures, "_svg", lambda figure: drawn.update(axes=figure.axes) or "")
+    monkeypatch.setattr(plots, "_svg", lambda figure: drawn.update(axes=figure.axes) or "")
     ends = {"error_rate_lower": 0.01, "error_rate_upper": 0.04}
     points = [{"fault": "none", "severity": 0.0, "n": 100, "error_rate": 0.02, **ends}]
     points += [{"fault": "int8", "severity": 1.0, "n": 100, "error_rate": 0.02, **ends}]
     points += [{"fault": "latent_noise", "severity": s, "n": 100, "error_rate": 0.1 * s, **ends} for s in (1.0, 2.0)]
-    figures.perturbation_curves(report(perturbation=points))
+    plots.perturbation_curves(report(perturbation=points))
     (axes,) = drawn["axes"]
     (line,) = [line for line in axes.lines if line.get_marker() == "o"]
     assert line.get_xydata().tolist() == [[0.0, 2.0], [1.0, 10.0], [2.0, 20.0]]

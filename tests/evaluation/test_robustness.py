@@ -2,13 +2,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import assert_same, differs, small_gan, values
+from helpers.comparison import assert_same, differs, values
+from helpers.tiny import sequential, small_gan, table, text
 from keras import layers
-from tiny_models import sequential, table, text
 
 from gan import generate
 from gan.errors import InputError
-from gan.perturbation import (
+from gan.evaluation.robustness import (
     FAULTS,
     SEVERITIES,
     classifier_curve,

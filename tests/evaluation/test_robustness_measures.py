@@ -4,14 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import small_gan
+from helpers.tiny import sequential, small_gan, table, text
 from keras import layers
-from tiny_models import sequential, table, text
 
 from gan.errors import InputError
-from gan.perturbation import SEVERITIES, classifier_curve, error_rate, generator_error_rate
-from gan.perturbation.batches import InputNoise
-from gan.perturbation.typos import Typos, mistyped
+from gan.evaluation.robustness import SEVERITIES, classifier_curve, error_rate, generator_error_rate
+from gan.evaluation.robustness.batches import InputNoise
+from gan.evaluation.robustness.typos import Typos, mistyped
 from gan.tolerance import ErrorRate
 
 # Error rates of a classifier

@@ -8,17 +8,21 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import rows_of
+from helpers.comparison import rows_of
 from rich.console import Console
 
-from gan import checkpoints, metrics, projection, reports, train
-from gan.classifier import build_classifier, load_classifier
+from gan import train
 from gan.cli.evaluate import _print
 from gan.config import ModelConfig, OptimizationConfig, StoppingConfig, TrainConfig
-from gan.data import Dataset
+from gan.data.dataset import Dataset
 from gan.errors import InputError
-from gan.evaluation import evaluate, page
-from gan.metrics.paired import ssim_or_nan
+from gan.evaluation import metrics, projection
+from gan.evaluation.classifier.extractor import load_classifier
+from gan.evaluation.classifier.network import build_classifier
+from gan.evaluation.evaluation import evaluate
+from gan.evaluation.html import page
+from gan.evaluation.metrics.paired import ssim_or_nan
+from gan.saving import files, models
 
 WHY = "SSIM needs sides of at least 11 pixels, the size of its window, and these are {} x {}"
 
@@ -59,8 +63,8 @@ def small(request, tmp_path_factory):
     folder.mkdir()
     build_classifier(shape, 2, width=2, blocks=1, features=4).save(folder / "classifier.keras")
     card = {"data_sets": ["shades"], "dataset": {"image_shape": list(shape), "num_classes": 2}}
-    card["sha256"] = checkpoints.sha256(folder / "classifier.keras")
-    checkpoints.write_json(folder / "config.json", card)
+    card["sha256"] = files.sha256(folder / "classifier.keras")
+    files.write_json(folder / "config.json", card)
     return dataset, folder
 
 
@@ -106,8 +110,8 @@ def test_a_report_says_what_is_not_known_and_why(run, small, monkeypatch, tmp_pa
     (run, _), (dataset, folder) = run, small
     why = WHY.format(*dataset.image_shape[:2])
     quick = functools.partial(projection.project, steps=2, restarts=1)
-    monkeypatch.setattr("gan.projection.project", quick)
-    generator = checkpoints.load_generator(run.folder)
+    monkeypatch.setattr("gan.evaluation.projection.project", quick)
+    generator = models.load_generator(run.folder)
     evaluation = evaluate(generator, dataset, *load_classifier(folder), num=200)
     report = json.loads(json.dumps(evaluation.report, allow_nan=False))
     of_ssim = {"pairwise_ssim", "nearest_ssim", "reconstruction_ssim"}
@@ -128,6 +132,6 @@ def test_a_report_says_what_is_not_known_and_why(run, small, monkeypatch, tmp_pa
     assert row.count("not known") == 2
 
     (tmp_path / "report.json").write_text(json.dumps(report))
-    loaded = reports.load_report(str(tmp_path))
-    assert reports.written("pairwise_ssim", loaded, side="real") == "not known"
-    assert reports.numbers(loaded)["nearest_ssim"] is None
+    loaded = report.load_report(str(tmp_path))
+    assert report.written("pairwise_ssim", loaded, side="real") == "not known"
+    assert report.numbers(loaded)["nearest_ssim"] is None

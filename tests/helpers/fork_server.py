@@ -1,7 +1,7 @@
 """A process that has imported TensorFlow and used it for nothing, and forks `gan` commands that can be made to fail.
 
 A forked toy run costs a second or two, a new process two imports more. The commands are the real ones; only the
-embedded digits are read once for all of them. Talks in lines of JSON: see `Nursery`.
+embedded digits are read once for all of them. Talks in lines of JSON: see `ForkServer`.
 """
 
 import json
@@ -21,7 +21,7 @@ PATIENCE = 500.0
 """Seconds after which a command is taken to hang."""
 
 
-class Nursery:
+class ForkServer:
     """Starts commands in forks, and waits for them."""
 
     def __init__(self) -> None:
@@ -83,14 +83,15 @@ def _prepare(
     then on. poison_step: the step, from 1, whose loss `poison` becomes NaN. matrix_units: whether this machine is taken
     to have instructions for bfloat16; None: as it has.
     """
-    from gan import runtime, state
+    from gan.saving import training_state
+    from gan.utils import tensorflow as runtime
 
     if matrix_units is not None:
         runtime._has_matrix_units = lambda: matrix_units
     if at_step is not None:
         _signal_at(at_step, send, delay)
     if in_state is not None:
-        save, number = state.save, 0
+        save, number = training_state.save, 0
 
         def failing(*arguments: Any) -> None:
             nonlocal number
@@ -108,7 +109,7 @@ def _prepare(
             save(*arguments)
             sys.settrace(None)
 
-        state.save = failing
+        training_state.save = failing
     if poison_step is not None:
         _poison(poison_step, poison)
 
@@ -132,8 +133,8 @@ def each_line(hear: Callable[[int], None]) -> Any:
 
 
 def _signal_at(step: int, number: int, delay: float) -> None:
-    from gan.callbacks import Progress
-    from gan.callbacks.scalar import scalar
+    from gan.distributed.replicas import scalar
+    from gan.training.callbacks import Progress
 
     hear, sent = Progress.on_train_batch_end, False
 
@@ -153,8 +154,8 @@ def _signal_at(step: int, number: int, delay: float) -> None:
 def _poison(step: int, which: str) -> None:
     import tensorflow as tf
 
-    from gan.losses import LOSSES
-    from gan.model import GAN
+    from gan.models.gan import GAN
+    from gan.models.losses import LOSSES
 
     built: list[GAN] = []
     begin, part = GAN.compile, {"d_loss": "discriminator", "g_loss": "generator"}[which]
@@ -192,16 +193,16 @@ def _ended(process: int) -> int:
 
 
 def _serve() -> None:
-    sys.path.append(str(Path(__file__).parents[1]))  # `benchmarks` is not installed
-    from gan import runtime
+    sys.path.append(str(Path(__file__).parents[2]))  # `benchmarks` is not installed
+    from gan.utils import tensorflow as runtime
 
     runtime.load_tensorflow()
-    from gan import preparing
     from gan.cli.main import main
-    from gan.data import load_dataset
+    from gan.data.load import load_dataset
+    from gan.training import setup
 
     digits = load_dataset("mnist5k")
-    preparing.load_dataset = lambda name, **options: (
+    setup.load_dataset = lambda name, **options: (
         digits if name == digits.name and options.get("image_size") is None else load_dataset(name, **options)
     )
     answers = os.fdopen(os.dup(1), "w", buffering=1)

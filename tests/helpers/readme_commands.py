@@ -4,7 +4,7 @@ import re
 import shlex
 from dataclasses import dataclass, field
 
-from conftest import ROOT
+from helpers.commands import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -28,7 +28,7 @@ QUICK = {
     "gan info mnist": "",
     "gan presets": "",
     "gan doctor": "",
-    "gan train --batch-size 64": "--dry-run",  # on two machines: tests/test_devices.py has two
+    "gan train --batch-size 64": "--dry-run",  # on two machines: tests/distributed/test_devices.py has two
 }
 """What `make test` runs: command -> options behind it. In the order of the README, but for the first."""
 
@@ -64,7 +64,7 @@ NOT_GOOD_ENOUGH = {"gan evaluate checkpoints/00001-mnist --tolerance 0.02", "gan
 """So short, they end with the exit status of a tolerance that is exceeded."""
 
 ELSEWHERE = {"make test", "make docs", "pip install ."}
-"""Run as themselves by whoever works here, or by tests/test_docs.py and tests/test_packaging.py."""
+"""Run as themselves by whoever works here, or by tests/project/test_docs.py and tests/project/test_packaging.py."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ then a gradient jumps.
 
 import sys
 
-from gan import devices
+from gan.distributed import devices
 
 GLOBAL_BATCH, LATENT_DIM, CRITIC_STEPS, STEPS = 16, 8, 2, 3
 
@@ -19,8 +19,8 @@ def main(moves: str, count: int) -> None:
     import numpy as np
 
     from gan import GAN, build_discriminator, build_generator, load_dataset
-    from gan.metrics import PairwiseSSIM
-    from gan.penalties import R1
+    from gan.evaluation.metrics import PairwiseSSIM
+    from gan.models.penalties import R1
 
     class Moves(keras.callbacks.Callback):
         """Remembers how far each step moves each weight, and begins the next one where the first began."""

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan import augment, streams
-from gan.augment import AUGMENTATIONS, Brightness, Chain, Contrast, Cutout, Translation
 from gan.errors import InputError
+from gan.models import augment, random
+from gan.models.augment import AUGMENTATIONS, Brightness, Chain, Contrast, Cutout, Translation
 
 KEY = tf.constant([3, 4], tf.int64)
 IMAGES = tf.constant(np.random.default_rng(0).uniform(-1, 1, (64, 9, 12, 3)).astype(np.float32))
@@ -87,7 +87,7 @@ def test_each_has_first_and_second_derivatives_in_graph_mode_and_under_xla(name)
 def test_a_chain_is_its_parts_in_order_with_numbers_of_their_own_and_survives_a_config():
     chain = augment.get(["translation", "brightness", "brightness"])
     whole = chain(IMAGES, KEY)
-    fold = streams.fold_in
+    fold = random.fold_in
     by_hand = Brightness()(Brightness()(Translation()(IMAGES, fold(KEY, 0)), fold(KEY, 1)), fold(KEY, 2))
     np.testing.assert_array_equal(whole, by_hand)
     again = Chain.from_config(chain.get_config())

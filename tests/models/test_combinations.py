@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from allpairspy import AllPairs
-from conftest import assert_same, differs
+from helpers.comparison import assert_same, differs
 
-from gan import GAN, augment, build_discriminator, build_generator, losses, networks, penalties
+from gan import GAN, build_discriminator, build_generator
+from gan.models import augment, losses, networks, penalties
 
 SHAPE, CLASSES = (12, 8, 3), 3
 

@@ -2,11 +2,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import assert_same, differs, small_gan, values
+from helpers.comparison import assert_same, differs, values
+from helpers.tiny import small_gan
 
-from gan import GAN, build_discriminator, build_generator, generate, losses, penalties, sampling
-from gan.data import Split
+from gan import GAN, build_discriminator, build_generator, generate
+from gan.data.split import Split
 from gan.errors import InputError
+from gan.models import losses, penalties, random
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +89,7 @@ def test_simultaneous_updates_are_the_gradients_of_both_at_the_networks_before_t
         return gan
 
     untouched, together, in_turns = gan_of(), gan_of(simultaneous=True), gan_of()
-    latents = sampling.training_latents(0, 0, 0, (16, 8))
+    latents = random.training_latents(0, 0, 0, (16, 8))
     with tf.GradientTape(persistent=True) as tape:
         fake = untouched.generator([latents, labels], training=True)
         logits = [untouched.discriminator([images, labels], training=True) for images in (real, fake)]
@@ -365,7 +367,8 @@ def test_two_runs_of_one_seed_end_bit_identical():
 
     code = """
 import sys; sys.path.insert(0, sys.argv[1])
-from conftest import assert_same, small_gan, values
+from helpers.comparison import assert_same, values
+from helpers.tiny import small_gan
 from gan import load_dataset, runtime
 runtime.start(deterministic=True)
 digits, ends = load_dataset("mnist5k"), []

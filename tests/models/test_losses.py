@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from gan import losses
 from gan.errors import InputError
+from gan.models import losses
 
 LOGITS = np.array([[-3.0], [0.0], [0.7], [40.0]], np.float32)
 

@@ -6,11 +6,19 @@ import numpy as np
 import pytest
 from keras import layers
 
-from gan import networks
 from gan.errors import InputError
-from gan.networks import CONDITIONINGS, DISCRIMINATORS, GENERATORS, NORMS, build_discriminator, build_generator, norms
-from gan.networks.resnet import residual_block
-from gan.networks.sizes import SIDES, crop
+from gan.models import networks
+from gan.models.networks import (
+    CONDITIONINGS,
+    DISCRIMINATORS,
+    GENERATORS,
+    NORMS,
+    build_discriminator,
+    build_generator,
+    norms,
+)
+from gan.models.networks.resnet import residual_block
+from gan.models.networks.sizes import SIDES, crop
 
 ARCHS = sorted(GENERATORS)
 CONVOLUTIONAL = sorted(set(ARCHS) - {"mlp"})

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan.networks import build_discriminator
-from gan.networks.spectral import SpectralConv2D, SpectralDense, power_iteration, singular_value
+from gan.models.networks import build_discriminator
+from gan.models.networks.spectral import SpectralConv2D, SpectralDense, power_iteration, singular_value
 
 LAYERS = {
     "conv": (lambda **options: SpectralConv2D(4, 3, padding="same", **options), (2, 5, 6, 3)),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan.networks.dropout import Dropout
+from gan.models.networks.tf_tutorial import Dropout
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.3, 0.5])

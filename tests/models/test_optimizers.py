@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan.optimizers import Adam
+from gan.models.optimizers import Adam
 
 SHAPES = [(3, 4), (7,), (2, 2, 3, 5)]
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan import penalties
 from gan.errors import InputError
-from gan.penalties import DRAGAN, PENALTIES, R1, R2, WassersteinGP, squared_gradient_norm
+from gan.models import penalties
+from gan.models.penalties import DRAGAN, PENALTIES, R1, R2, WassersteinGP, squared_gradient_norm
 
 REAL = tf.constant(np.random.default_rng(0).normal(size=(4, 3, 3, 1)).astype(np.float32))
 WEIGHT = np.random.default_rng(1).normal(size=(9, 1)).astype(np.float32)

@@ -1,13 +1,13 @@
 import numpy as np
 import tensorflow as tf
 
-from gan import streams
+from gan.models import random
 
-KEY = streams.key(5, 6)
+KEY = random.key(5, 6)
 
 
 def test_uniform_numbers_are_uniform_in_their_limits():
-    drawn = streams.uniform((100_000,), KEY, -2.0, 6.0).numpy()
+    drawn = random.uniform((100_000,), KEY, -2.0, 6.0).numpy()
     assert -2 <= drawn.min() < -1.99
     assert 5.99 < drawn.max() < 6
     counts = np.histogram(drawn, bins=16)[0]
@@ -15,13 +15,13 @@ def test_uniform_numbers_are_uniform_in_their_limits():
 
 
 def test_numbers_are_a_function_of_the_key():
-    np.testing.assert_array_equal(streams.uniform((5,), KEY), streams.uniform((5,), KEY))
-    for other in (streams.fold_in(KEY, 0), streams.fold_in(KEY, 1), streams.key(6, 5)):
-        assert not np.intersect1d(streams.uniform((50,), KEY), streams.uniform((50,), other)).size
+    np.testing.assert_array_equal(random.uniform((5,), KEY), random.uniform((5,), KEY))
+    for other in (random.fold_in(KEY, 0), random.fold_in(KEY, 1), random.key(6, 5)):
+        assert not np.intersect1d(random.uniform((50,), KEY), random.uniform((50,), other)).size
 
 
 def test_keys_and_uniform_numbers_are_the_same_under_xla():
     def drawn():
-        return streams.uniform((7, 1, 3), streams.fold_in(KEY, 3), -1.0, 1.0)
+        return random.uniform((7, 1, 3), random.fold_in(KEY, 3), -1.0, 1.0)
 
     np.testing.assert_array_equal(tf.function(drawn, jit_compile=True)(), drawn())

@@ -4,13 +4,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import small_gan
+from helpers.tiny import small_gan
 
-from gan import GAN, augment, build_discriminator, build_generator, critic, penalties
-from gan.building import build_gan, compile_gan
+from gan import GAN, build_discriminator, build_generator
 from gan.config import PRESETS, ModelConfig, OptimizationConfig, TrainConfig
-from gan.critic import WRONG_EVERY
 from gan.errors import InputError
+from gan.models import augment, critic, penalties
+from gan.models.build import build_gan, compile_gan
+from gan.models.critic import WRONG_EVERY
 
 SHAPE, CLASSES = (28, 28, 1), 10
 

@@ -11,15 +11,22 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import differs, small_gan, values
+from helpers.comparison import differs, values
+from helpers.tiny import small_gan
 from PIL import Image
 
 import gan
-from gan import build_discriminator, build_generator, callbacks, generate, images, load_generator, losses, metrics
-from gan.classifier import Distortion, as_input
+from gan import build_discriminator, build_generator, generate, load_generator
 from gan.config import PRESETS, OptimizationConfig
-from gan.handwriting import read_digit
-from gan.model import GAN
+from gan.data import images
+from gan.data.handwriting import read_digit
+from gan.evaluation import metrics
+from gan.evaluation.classifier.extractor import as_input
+from gan.evaluation.classifier.training import Distortion
+from gan.models import losses
+from gan.models import means as step_means
+from gan.models.gan import GAN
+from gan.training import callbacks
 
 
 def test_01_every_name_that_is_used_is_imported():
@@ -217,7 +224,7 @@ def test_21_training_ends_when_it_does_not_get_better_and_keeps_the_best(digits)
 
 def test_22_the_average_of_two_networks_has_a_term_for_each():
     """[.9, .1] and [.1, .9] with the weights .6 and .4: .6 * .9 alone is .54, which the program's text gives."""
-    means = metrics.WeightedMeans(["first class", "second class"])
+    means = step_means.WeightedMeans(["first class", "second class"])
     for weight, probabilities in ((0.6, [0.9, 0.1]), (0.4, [0.1, 0.9])):
         means.update_state(probabilities, [weight, weight])
     np.testing.assert_allclose([float(mean) for mean in means.result().values()], [0.58, 0.42], rtol=1e-6)

@@ -1,5 +1,6 @@
 """What CONTRIBUTING.md tells one to do works."""
 
+import json
 import os
 import re
 import shlex
@@ -8,9 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import layering_picture
 import pytest
-from conftest import OFFLINE, ROOT
+from helpers import called_files, rooms
+from helpers.commands import OFFLINE, ROOT, TOY
 
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", CONTRIBUTING, re.DOTALL)
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import gan
 from gan.cli.main import main
-from gan.metrics import BrightnessGap
+from gan.evaluation.metrics import BrightnessGap
 
 
 def test_all_in_one_run(tmp_path):
@@ -34,7 +35,7 @@ def test_all_in_one_run(tmp_path):
 
 
 def test_the_metric_in_evaluate(digits):
-    from conftest import small_gan
+    from helpers.tiny import small_gan
 
     model = small_gan(metrics=[BrightnessGap()])
     found = model.evaluate(digits.test.batches(8, steps=2), verbose=0, return_dict=True)
@@ -43,15 +44,15 @@ def test_the_metric_in_evaluate(digits):
 
 BROUGHT = [
     "tests/test_together.py",
-    "tests/test_layering.py",
-    "tests/test_losses.py",
-    "tests/test_penalties.py",
-    "tests/test_metrics.py::test_brightness_gap_is_the_difference_of_the_means",
-    "tests/test_networks.py::test_upsampling_has_no_transposed_convolution",
-    "tests/test_presets.py::test_it_has_the_parts_of_its_paper[dragan]",
-    "tests/test_config.py::test_names_in_the_configuration_are_those_of_the_registries",
-    "tests/test_config.py::test_presets_name_their_source_and_survive_json",
-    "tests/test_readme.py::test_its_files_exist_and_its_presets_are_all",
+    "tests/project/test_rooms.py",
+    "tests/models/test_losses.py",
+    "tests/models/test_penalties.py",
+    "tests/evaluation/test_metrics.py::test_brightness_gap_is_the_difference_of_the_means",
+    "tests/models/test_networks.py::test_upsampling_has_no_transposed_convolution",
+    "tests/config/test_presets.py::test_it_has_the_parts_of_its_paper[dragan]",
+    "tests/config/test_config.py::test_names_in_the_configuration_are_those_of_the_registries",
+    "tests/config/test_config.py::test_presets_name_their_source_and_survive_json",
+    "tests/project/test_readme.py::test_its_files_exist_and_its_presets_are_all",
 ]
 """The tests of the examples, and those that walk through the dicts and are quick."""
 
@@ -121,7 +122,22 @@ def test_the_recipes_work(tree):
 
 
 def test_the_picture_is_that_of_the_imports():
-    assert layering_picture.drawn(CONTRIBUTING) == CONTRIBUTING, "python tests/layering_picture.py renews it"
+    assert rooms.with_picture(CONTRIBUTING) == CONTRIBUTING, "python tests/helpers/rooms.py renews it"
+
+
+@pytest.mark.parametrize("command", ["train", "sample", "evaluate"])
+def test_the_files_of_a_command_are_those_that_it_calls(command, fork_server, tmp_path):
+    arguments = {
+        "train": [*TOY, "--output", "run"],
+        "sample": ["mnist", "--num", 8],
+        "evaluate": ["mnist", "--num", 300, "--dataset", "mnist5k", "--output", "report"],
+    }[command]
+    script = str(Path(called_files.__file__))
+    status, said = fork_server.run(command, *arguments, said=tmp_path / "said", script=script)
+    assert status in (0, 3, 4), said
+    found = json.loads(said.splitlines()[-1])
+    paragraph = re.search(rf"^`gan {command}`:\n(.*?)\n\n", CONTRIBUTING, re.DOTALL | re.MULTILINE)[1]
+    assert set(re.findall(r"`([\w/]+)`", paragraph)) == set(found), called_files.paragraph(found)
 
 
 def test_the_commands(tree):
@@ -131,6 +147,8 @@ def test_the_commands(tree):
             run("make", "--dry-run", *arguments, cwd=ROOT)
         elif program == ".venv/bin/pytest":
             run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, cwd=tree)
+        elif arguments[0] == "tests/helpers/same_results.py":
+            run(sys.executable, arguments[0], "--help", cwd=tree)
         else:
             assert program == ".venv/bin/python"
             run(sys.executable, *arguments, cwd=tree)

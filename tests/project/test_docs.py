@@ -6,7 +6,7 @@ import warnings
 from types import ModuleType
 
 import pytest
-from conftest import ROOT
+from helpers.commands import ROOT
 
 import gan
 

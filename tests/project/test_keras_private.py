@@ -14,7 +14,8 @@ import pytest
 import tensorflow as tf
 
 import gan
-from gan import GAN, local_evaluation
+from gan import GAN
+from gan.distributed import evaluation
 
 PACKAGE = Path(gan.__file__).parent
 KERAS = Path(keras.__file__).parent
@@ -69,7 +70,7 @@ def test_fit_gives_evaluate_the_options_that_are_known(listener):
     ((arguments, options),) = listener.options
     assert arguments == ()
     assert "_use_cached_eval_dataset" in options
-    assert options - local_evaluation._WITHOUT_EFFECT == {"x", "y", "steps", "return_dict"}
+    assert options - evaluation._WITHOUT_EFFECT == {"x", "y", "steps", "return_dict"}
 
 
 @notices("_get_variable_index", "_momentums", "_velocities")

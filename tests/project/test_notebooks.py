@@ -8,7 +8,7 @@ import sys
 
 import nbformat
 import pytest
-from conftest import OFFLINE, ROOT
+from helpers.commands import OFFLINE, ROOT
 
 FOLDER = ROOT / "notebooks"
 NAMES = [
@@ -98,7 +98,7 @@ def bodies(text):
 def test_the_second_shows_each_fault_that_has_a_test():
     text = (FOLDER / f"{NAMES[1]}.py").read_text(encoding="utf-8")
     shown = sorted(map(int, re.findall(r"^# ### Fault (\d+):", text, re.MULTILINE)))
-    tests = (ROOT / "tests" / "test_beginner_faults.py").read_text(encoding="utf-8")
+    tests = (ROOT / "tests" / "project" / "test_beginner_faults.py").read_text(encoding="utf-8")
     assert shown == sorted(map(int, re.findall(r"^def test_(\d+)_", tests, re.MULTILINE))) == [*range(1, 23)]
     assert text.count("**Put right") >= 15
 

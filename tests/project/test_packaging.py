@@ -8,9 +8,9 @@ import sysconfig
 import zipfile
 
 import pytest
-from conftest import ROOT
+from helpers.commands import ROOT
 
-from gan import checkpoints
+from gan.saving import models
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_installed_elsewhere_it_trains_three_steps_samples_and_finds_what_is_shi
     assert gan("sample", "checkpoints/00001-mnist5k", "--num", 4).returncode == 0
     record = json.loads((tmp_path / "checkpoints" / "00001-mnist5k" / "config.json").read_text())
     assert record["git_revision"] is None
-    for name in checkpoints.list_checkpoints():
+    for name in models.list_checkpoints():
         described = json.loads(gan("info", name, "--json").stdout)
         assert str(installed) in described["file"]
         sampled = gan("sample", name, "--num", 4, "--out", f"{name}.png")

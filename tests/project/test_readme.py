@@ -5,20 +5,20 @@ import subprocess
 
 import numpy as np
 import pytest
-from conftest import OFFLINE, ROOT
+from helpers.commands import OFFLINE, ROOT
+from helpers.painting import paint_shapes
+from helpers.readme_commands import ELSEWHERE, NOT_GOOD_ENOUGH, QUICK, README, SLOW, Command, commands
 from PIL import Image
-from readme_commands import ELSEWHERE, NOT_GOOD_ENOUGH, QUICK, README, SLOW, Command, commands
-from test_own_images import paint
 
 import gan
 from gan.config import PRESETS
-from gan.data import catalogue
+from gan.data.sources import tfds
 from gan.tolerance import EXIT_STATUS
 
 
 @pytest.mark.filterwarnings("ignore:MNIST IS NOT AT HAND")
 def test_its_python_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(catalogue, "answers", lambda url: False)  # where MNIST is not prepared, nothing is downloaded
+    monkeypatch.setattr(tfds, "answers", lambda url: False)  # where MNIST is not prepared, nothing is downloaded
     monkeypatch.chdir(tmp_path)
     code, *others = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
@@ -42,18 +42,18 @@ def test_every_block_is_tested():
 class Newcomer:
     """Types commands, one after the other, in a folder of their own, where MNIST is not at hand."""
 
-    def __init__(self, nursery, folder):
-        self.nursery, self.folder = nursery, folder
+    def __init__(self, fork_server, folder):
+        self.fork_server, self.folder = fork_server, folder
         digit = gan.load_dataset("mnist5k").test.images[0, ..., 0]
         Image.fromarray(digit).resize((90, 90)).save(folder / "my-seven.jpg")
-        paint(folder / "pictures", (64, 64), classes=())
+        paint_shapes(folder / "pictures", (64, 64), classes=())
         rng = np.random.default_rng(0)
         colour = {"images": rng.integers(0, 256, (60, 32, 32, 3), np.uint8), "labels": np.arange(60) % 10}
         np.savez(folder / "colour.npz", **colour)
 
     def types(self, command: Command, short: str, expected: int = 0):
         environment = {**OFFLINE, **command.environment, "TFDS_DATA_DIR": str(self.folder / "none")}
-        status, said = self.nursery.run(
+        status, said = self.fork_server.run(
             *command.arguments(short),
             said=self.folder / "said.txt",
             environment=environment,
@@ -63,9 +63,9 @@ class Newcomer:
 
 
 @pytest.fixture(scope="module")
-def newcomer(nursery, tmp_path_factory):
+def newcomer(fork_server, tmp_path_factory):
     """One who has just typed `make train`."""
-    started = Newcomer(nursery, tmp_path_factory.mktemp("newcomer"))
+    started = Newcomer(fork_server, tmp_path_factory.mktemp("newcomer"))
     started.types(Command("make train"), QUICK["make train"])
     return started
 
@@ -87,14 +87,14 @@ def test_its_other_commands_run(newcomer):
     assert len(list((newcomer.folder / "samples").iterdir())) == 4
 
 
-def test_its_other_commands_know_their_options(nursery, tmp_path):
+def test_its_other_commands_know_their_options(fork_server, tmp_path):
     for line in SLOW:
         command = Command(line)
         arguments = command.arguments("")
         if arguments[0] == "train":
-            status, said = nursery.run(*arguments, "--dry-run", said=tmp_path / "said", environment=OFFLINE)
+            status, said = fork_server.run(*arguments, "--dry-run", said=tmp_path / "said", environment=OFFLINE)
         else:
-            status, said = nursery.run(arguments[0], "--help", said=tmp_path / "said", script=command.script)
+            status, said = fork_server.run(arguments[0], "--help", said=tmp_path / "said", script=command.script)
             assert {word for word in arguments if word.startswith("--")} <= set(re.findall(r"--[a-z-]+", said)), line
         assert status == 0, said
 

@@ -1,89 +1,100 @@
-"""Who may import whom, read from the sources: imports inside functions count too."""
+"""The structure of the package: its entries, who may import whom, and what loads no TensorFlow."""
 
-import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from helpers import rooms
 
 import gan
 
-PACKAGE = Path(gan.__file__).parent
-ROWS = [
-    {"errors"},
-    {"checks", "json_types", "threads"},
-    {"images", "config", "tolerance", "archives", "arrays", "bar", "cards", "streams", "plot_style", "cluster"},
-    {"losses", "penalties", "networks", "augment", "optimizers", "metrics", "data", "runtime", "handwriting"}
-    | {"metadata"},
-    {"sampling", "checkpoints", "replicas"},
-    {"critic", "averaging", "local_evaluation", "devices"},
-    {"model", "classifier", "state", "records", "reports"},
-    {"callbacks", "building", "fitting", "projection", "perturbation", "quality"},
-    {"endings", "watching", "sharing", "runs"},
-    {"preparing"},
-    {"following"},
-    {"training", "evaluation", "classifier_training"},
-    {"cli"},
-]
-ROW = {module: row for row, modules in enumerate(ROWS) for module in modules}
-WITHOUT_TENSORFLOW = {
-    "errors",
-    "checks",
-    "images",
+ENTRIES = {
+    "__init__.py",
+    "__main__.py",
+    "py.typed",
+    "errors.py",
+    "tolerance.py",
     "config",
-    "json_types",
-    "metadata",
-    "tolerance",
-    "archives",
-    "arrays",
-    "bar",
-    "cards",
-    "cluster",
-    "state",
-    "records",
+    "data",
+    "models",
+    "sampling",
+    "evaluation",
+    "training",
+    "saving",
+    "distributed",
+    "utils",
+    "cli",
 }
-SOURCES = sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem not in ("__init__", "__main__"))
+WITHOUT_TENSORFLOW = [
+    "gan.cli",
+    "gan.config",
+    "gan.data.images",
+    "gan.distributed.cluster",
+    "gan.errors",
+    "gan.evaluation.report",
+    "gan.sampling.labels",
+    "gan.sampling.writers",
+    "gan.saving.metadata",
+    "gan.saving.models",
+    "gan.saving.training_state",
+    "gan.tolerance",
+]
+"""What checks options and reads records: bad input is refused before TensorFlow is imported, which takes seconds."""
+
+FILES = sorted(set(rooms.sources()) - rooms.ABOVE_ALL)
 
 
-def module_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def test_the_package_holds_exactly_these_entries():
+    files = [path for path in rooms.PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert {path.relative_to(rooms.PACKAGE).parts[0] for path in files} == ENTRIES
+    assert set(rooms.ROW) | rooms.ABOVE_ALL | {"py"} == {name.partition(".")[0] for name in ENTRIES}
 
 
-def imports(path: Path) -> list[str]:
-    found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-            assert "gan" not in found, f"{path}: import gan hides which module is meant"
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            found += [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "gan" else [node.module]
-    return found
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_imports_only_from_lower_rooms_and_its_own(name):
+    room = rooms.room_of(name)
+    for other in map(rooms.room_of, rooms.imports()[name]):
+        assert other == room or rooms.ROW.get(other, 99) < rooms.ROW[room], f"gan/{name}.py imports {other}"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_imports_only_from_lower_rows(path):
-    for name in imports(path):
-        if name.startswith("gan."):
-            other = name.split(".")[1]
-            assert other == module_of(path) or ROW[other] < ROW[module_of(path)], f"{path} imports {name}"
+def test_no_two_files_import_each_other_in_a_circle():
+    assert rooms.circles(rooms.imports()) == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_files_are_small(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+def test_a_circle_and_the_file_of_a_name_are_found():
+    assert rooms.circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [["b", "c", "b"]]
+    assert rooms.file_of("gan.data.images") == rooms.file_of("gan.data.images.to_uint8") == "data/images"
+    assert rooms.file_of("gan.sampling.latents") == "sampling/__init__"
+    assert rooms.file_of("gan.GAN") == "__init__"
+    assert rooms.file_of("numpy") is None
+    assert "data/images" in rooms.imports()["sampling/writers"]
 
 
-def test_what_checks_options_knows_no_tensorflow():
-    for path in SOURCES:
-        if module_of(path) in WITHOUT_TENSORFLOW:
-            assert not {name.split(".")[0] for name in imports(path)} & {"tensorflow", "keras", "tensorflow_datasets"}
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_can_be_read_at_once(name):
+    assert len(rooms.sources()[name].read_text(encoding="utf-8").splitlines()) <= 400
 
 
-def test_importing_gan_and_its_command_line_imports_no_tensorflow():
-    code = (
-        "import sys, gan.cli, gan.state, gan.records; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
-    )
+def imported(code):
+    """The modules that are loaded after `code`, in a process of its own."""
+    code = f"import sys; {code}; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    return done.stdout.split()
+
+
+def test_what_checks_options_and_reads_records_loads_no_tensorflow():
+    loaded = imported(f"import {', '.join(WITHOUT_TENSORFLOW)}")
+    assert set(WITHOUT_TENSORFLOW) <= set(loaded)
+    assert not {"tensorflow", "keras", "tensorflow_datasets"} & set(loaded)
+
+
+def test_importing_gan_imports_nothing_of_it():
+    assert [name for name in imported("import gan") if name.startswith("gan.")] == []
+
+
+def test_every_public_name_resolves():
+    for name in gan.__all__:
+        assert getattr(gan, name) is not None
+    assert set(gan.__all__) == set(dir(gan))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        gan.nonsense  # noqa: B018

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from gan import build_generator, generate, interpolate, latents, sampling
 from gan.errors import InputError
+from gan.models import random
 
 
 @pytest.fixture(scope="module")
@@ -47,22 +48,22 @@ PINNED = [[1.0800695, -1.0989751], [-0.8089932, -0.01807306], [-1.3017904, -0.55
 
 def test_training_and_sampling_share_nothing():
     sampled = latents(0, np.arange(64), 4)
-    trained = sampling.training_latents(0, 0, 0, (64, 4)).numpy()
-    evaluated = sampling.evaluation_latents(0, 0, (64, 4)).numpy()
+    trained = random.training_latents(0, 0, 0, (64, 4)).numpy()
+    evaluated = random.evaluation_latents(0, 0, (64, 4)).numpy()
     assert not set(sampled.ravel()) & set(trained.ravel())
     assert not set(evaluated.ravel()) & set(trained.ravel())
 
 
 def test_training_latents_depend_on_every_counter():
-    first = sampling.training_latents(0, 5, 0, (4, 4)).numpy()
-    np.testing.assert_array_equal(first, sampling.training_latents(0, 5, 0, (4, 4)))
+    first = random.training_latents(0, 5, 0, (4, 4)).numpy()
+    np.testing.assert_array_equal(first, random.training_latents(0, 5, 0, (4, 4)))
     for other in ((1, 5, 0), (0, 6, 0), (0, 5, 1)):
-        assert not np.isclose(first, sampling.training_latents(*other, (4, 4))).any()
+        assert not np.isclose(first, random.training_latents(*other, (4, 4))).any()
 
 
 def test_replicas_share_the_training_latents_of_one_device():
-    parts = [sampling.training_latents(0, 5, 1, (2, 4), replica=replica, replicas=3) for replica in range(3)]
-    np.testing.assert_array_equal(np.concatenate(parts), sampling.training_latents(0, 5, 1, (6, 4)))
+    parts = [random.training_latents(0, 5, 1, (2, 4), replica=replica, replicas=3) for replica in range(3)]
+    np.testing.assert_array_equal(np.concatenate(parts), random.training_latents(0, 5, 1, (6, 4)))
 
 
 def test_a_picture_is_the_same_alone_in_a_batch_and_again(conditional):

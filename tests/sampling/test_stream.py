@@ -12,8 +12,9 @@ import pytest
 
 from gan import build_generator, generate, latents, sampling
 from gan.errors import InputError
-from gan.sampling import batch_for, compiled, stream
-from gan.threads import ahead, in_parallel
+from gan.models import random
+from gan.sampling.samples import batch_for, compiled, stream
+from gan.utils.parallel import ahead, in_parallel
 
 
 def small(classes=10, side=28):
@@ -91,7 +92,7 @@ def test_larger_pictures_are_drawn_in_smaller_batches():
 
 
 def test_latents_as_a_graph_are_those_of_single_calls():
-    one_by_one = sampling._normal((sampling.BLOCK, 3), 0, 9, 2).numpy()  # seed 9, third block
+    one_by_one = random._normal((sampling.BLOCK, 3), 0, 9, 2).numpy()  # seed 9, third block
     np.testing.assert_array_equal(latents(9, np.arange(2_048, 3_072), 3), one_by_one)
 
 

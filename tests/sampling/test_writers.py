@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan.arrays import Pieces, save_npz
+from gan.sampling.writers import Pieces, save_npz
 
 
 def test_pieces_make_the_file_that_numpy_writes(tmp_path: Path):

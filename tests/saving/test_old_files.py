@@ -1,4 +1,4 @@
-"""Resumes the runs and loads the models that revision 53194e3 wrote: data/revision_53194e3/README.md."""
+"""Resumes the runs and loads the models that revision 53194e3 wrote: revision_53194e3/README.md."""
 
 import csv
 import hashlib
@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import OFFLINE, ROOT
+from helpers.commands import OFFLINE, ROOT
 
 from gan import load_generator
 
-OLD = Path(__file__).parent / "data" / "revision_53194e3"
-SCRIPT = Path(__file__).with_name("resume_old_run.py")
+OLD = Path(__file__).with_name("revision_53194e3")
+SCRIPT = ROOT / "tests" / "helpers" / "resume_old_run.py"
 RUNS = ("reduced", "tolerant")
 PARTS = ("generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer")
 COUNTS = ("accuracy", "error_rate", "classes_seen", "seconds")
@@ -45,12 +45,12 @@ def variables_in(arrays, part):
 
 
 @pytest.fixture(scope="module", params=RUNS)
-def resumed(request, nursery, tmp_path_factory):
+def resumed(request, fork_server, tmp_path_factory):
     """(the fixture, its copy that was resumed to the end, what was printed)."""
     old = OLD / request.param
     run = tmp_path_factory.mktemp("old") / "run"
     shutil.copytree(old, run)
-    status, said = nursery.run(run, said=run.with_name("said"), script=str(SCRIPT))
+    status, said = fork_server.run(run, said=run.with_name("said"), script=str(SCRIPT))
     assert status == 0, said
     return old, run, said
 
@@ -111,14 +111,14 @@ def test_the_end_of_the_run_is_bit_identical_on_the_machine_that_made_it(resumed
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
-def test_resuming_is_bit_identical_with_one_go_from_the_same_variables(nursery, tmp_path, name):
+def test_resuming_is_bit_identical_with_one_go_from_the_same_variables(fork_server, tmp_path, name):
     """On every machine: today's run in one go is given the old variables where the old run was interrupted."""
     run, whole = tmp_path / "run", tmp_path / "whole"
     shutil.copytree(OLD / name, run)
     [state] = (OLD / name / "state").glob("*.npz")
     _, before = newest_state(OLD / name)
     arguments = (run, whole, state, before["interval"])
-    status, said = nursery.run(*arguments, said=tmp_path / "said", script=str(SCRIPT))
+    status, said = fork_server.run(*arguments, said=tmp_path / "said", script=str(SCRIPT))
     assert status == 0, said
     (one, card), (other, other_card) = newest_state(run), newest_state(whole)
     assert {name for name in one if not name.startswith("callbacks/")} == {
@@ -134,7 +134,7 @@ def test_resuming_is_bit_identical_with_one_go_from_the_same_variables(nursery, 
 
 
 @pytest.mark.parametrize(("name", "callback"), [("reduced", "CollapseMonitor"), ("tolerant", "ToleranceEarlyStopping")])
-def test_weights_that_a_callback_kept_are_put_back(nursery, tmp_path, name, callback):
+def test_weights_that_a_callback_kept_are_put_back(fork_server, tmp_path, name, callback):
     """A run that was killed after a rule had ended it, with other kept weights than the average's: no step is left."""
     run = tmp_path / "run"
     shutil.copytree(OLD / name, run)
@@ -147,7 +147,7 @@ def test_weights_that_a_callback_kept_are_put_back(nursery, tmp_path, name, call
     content["callbacks"]["CollapseMonitor"]["stopped_by"] = "collapse" if callback == "CollapseMonitor" else None
     checksum = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     file.with_suffix(".json").write_text(json.dumps({"content": content, "sha256": checksum}))
-    status, said = nursery.run(run, said=tmp_path / "said", script=str(SCRIPT))
+    status, said = fork_server.run(run, said=tmp_path / "said", script=str(SCRIPT))
     assert status == 0, said
     weights = load_generator(run).get_weights()
     assert len(weights) == len(kept) > 5

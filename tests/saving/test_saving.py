@@ -6,10 +6,11 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import small_gan
+from helpers.tiny import small_gan
 
-from gan import checkpoints, generate, latents, load_generator
+from gan import generate, latents, load_generator
 from gan.errors import InputError
+from gan.saving import files, models, run_folder
 
 
 def test_the_generator_loads_without_gan_and_gives_the_same_images_bit_for_bit(tiny_run, tmp_path):
@@ -37,9 +38,9 @@ def test_a_generator_loads_by_folder_file_and_string(tiny_run):
 
 
 def test_describe_tells_without_keras(tiny_run):
-    facts = checkpoints.describe(tiny_run["folder"])
+    facts = models.describe(tiny_run["folder"])
     assert (facts["latent_dim"], facts["num_classes"]) == (32, 10)
-    assert facts["sha256"] == checkpoints.sha256(tiny_run["folder"] / "generator.keras")
+    assert facts["sha256"] == files.sha256(tiny_run["folder"] / "generator.keras")
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_a_file_with_any_byte_of_its_headers_changed_loads_or_is_refused(tiny_ru
         broken[position] ^= int(rng.integers(1, 256))
         (tmp_path / "broken.keras").write_bytes(broken)
         try:
-            checkpoints.describe(tmp_path / "broken.keras")
+            models.describe(tmp_path / "broken.keras")
         except InputError:
             refused += 1
     assert refused > 50
@@ -91,14 +92,14 @@ def test_other_json_is_no_generator(tmp_path, config):
         for member, content in (("config.json", config), ("metadata.json", "{}"), ("model.weights.h5", "")):
             archive.writestr(member, content)
     with pytest.raises(InputError, match="no generator"):
-        checkpoints.describe(tmp_path / "other.keras")
+        models.describe(tmp_path / "other.keras")
     with pytest.raises(InputError, match="does not load"):
         load_generator(tmp_path / "other.keras")
 
 
 def test_a_whole_gan_is_no_generator(tmp_path):
     small_gan().save(tmp_path / "gan.keras")
-    for read in (checkpoints.describe, load_generator):
+    for read in (models.describe, load_generator):
         with pytest.raises(InputError, match="no generator"):
             read(tmp_path / "gan.keras")
 
@@ -106,7 +107,7 @@ def test_a_whole_gan_is_no_generator(tmp_path):
 def test_a_folder_of_the_same_name_does_not_hide_a_shipped_checkpoint(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mnist").mkdir()
-    assert checkpoints.describe("mnist")["num_classes"] == 10
+    assert models.describe("mnist")["num_classes"] == 10
 
 
 def test_a_path_that_does_not_exist_or_is_an_empty_folder_is_refused(tmp_path):
@@ -128,7 +129,7 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path):
 def test_runs_are_numbered_and_never_share_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made: list[str] = []
-    threads = [threading.Thread(target=lambda: made.append(checkpoints.new_run(None, "x").name)) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: made.append(run_folder.new_run(None, "x").name)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -136,7 +137,7 @@ def test_runs_are_numbered_and_never_share_a_folder(tmp_path, monkeypatch):
     assert len(set(made)) == 8
     assert {name[5:] for name in made} == {"-x"}
     (tmp_path / "checkpoints" / "00041-y").mkdir()
-    assert checkpoints.new_run(None, "x").name == "00042-x"
+    assert run_folder.new_run(None, "x").name == "00042-x"
 
 
 def test_an_output_folder_that_cannot_be_used_is_refused(tmp_path):
@@ -144,58 +145,58 @@ def test_an_output_folder_that_cannot_be_used_is_refused(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "log.csv").write_text("x")
     with pytest.raises(InputError, match="not empty"):
-        checkpoints.new_run(tmp_path / "full", "x")
+        run_folder.new_run(tmp_path / "full", "x")
     for output in (tmp_path / "file", tmp_path / "file" / "run"):
         with pytest.raises(InputError, match="cannot be written"):
-            checkpoints.new_run(output, "x")
-    assert checkpoints.new_run(tmp_path / "a" / "b", "x").is_dir()
+            run_folder.new_run(output, "x")
+    assert run_folder.new_run(tmp_path / "a" / "b", "x").is_dir()
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     file = tmp_path / "a.json"
-    checkpoints.write_json(file, {"old": 1})
+    files.write_json(file, {"old": 1})
 
     def breaks(beside):
         beside.write_text("half")
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        checkpoints.write(file, breaks)
+        files.write(file, breaks)
     assert json.loads(file.read_text()) == {"old": 1}
     assert list(tmp_path.iterdir()) == [file]
 
 
 def test_every_shipped_checkpoint_loads_and_is_described():
-    for name in checkpoints.list_checkpoints():
-        facts = checkpoints.describe(name)
+    for name in models.list_checkpoints():
+        facts = models.describe(name)
         images = generate(load_generator(name), 2)
         assert images.shape[0] == 2
         assert facts["latent_dim"]
-        record = checkpoints.load_config(name)
+        record = models.load_config(name)
         assert record["sha256"] == facts["sha256"]
         assert record["result"]["images"] > 0
 
 
 def test_a_damaged_config_is_refused(tiny_run, tmp_path):
     (tmp_path / "generator.keras").write_bytes((tiny_run["folder"] / "generator.keras").read_bytes())
-    assert checkpoints.load_config(tmp_path) is None
+    assert models.load_config(tmp_path) is None
     for other in ('{"a": 1}', "[1]", "3"):
         (tmp_path / "config.json").write_text(other)
         with pytest.raises(InputError, match=r"in .*config\.json\. Expected"):
-            checkpoints.load_config(tmp_path)
+            models.load_config(tmp_path)
     for damaged in ("{", '"\\ud800"', "[" * 60 + "]" * 60, "[" * 100_000):
         (tmp_path / "config.json").write_text(damaged)
         with pytest.raises(InputError, match=r"Damaged .*config\.json"):
-            checkpoints.load_config(tmp_path)
+            models.load_config(tmp_path)
 
 
 def test_a_config_beside_a_file_of_another_name_may_be_another_programs(tiny_run, tmp_path):
     model = tmp_path / "model.keras"
     model.write_bytes((tiny_run["folder"] / "generator.keras").read_bytes())
     (tmp_path / "config.json").write_text('{"architectures": ["Other"]}')
-    assert checkpoints.load_config(model) is None
+    assert models.load_config(model) is None
     (tmp_path / "config.json").write_text((tiny_run["folder"] / "config.json").read_text())
-    assert checkpoints.load_config(model)["dataset"]["name"] == "mnist5k"
+    assert models.load_config(model)["dataset"]["name"] == "mnist5k"
     (tmp_path / "config.json").write_text('{"config": {}, "dataset": {}}')
     with pytest.raises(InputError, match="dataset"):
-        checkpoints.load_config(model)
+        models.load_config(model)

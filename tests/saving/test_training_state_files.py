@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from filelock import lock_descriptor
 
-from gan import checkpoints, state
 from gan.errors import InputError
-from gan.state import State
+from gan.saving import files, training_state
+from gan.saving.training_state import State
 
 
 def at(interval, **arrays):
@@ -33,7 +33,7 @@ def run(tmp_path):
     """A run folder with the states of intervals 1 and 2."""
     (tmp_path / "state").mkdir()
     for interval in (1, 2):
-        state.save(tmp_path, at(interval))
+        training_state.save(tmp_path, at(interval))
     return tmp_path
 
 
@@ -45,8 +45,8 @@ def test_a_state_comes_back_as_it_was(tmp_path):
         "c/0": np.zeros((0, 3)),
     }
     saved = State(3, 30, 480, stopped=True, callbacks={"Log": {"seconds": 0.1 + 0.2, "name": "ü"}}, arrays=arrays)
-    state.save(tmp_path, saved)
-    found, damaged = state.latest(tmp_path)
+    training_state.save(tmp_path, saved)
+    found, damaged = training_state.latest(tmp_path)
     assert damaged == []
     assert (found.interval, found.step, found.images, found.stopped) == (3, 30, 480, True)
     assert found.callbacks == saved.callbacks
@@ -57,27 +57,27 @@ def test_a_state_comes_back_as_it_was(tmp_path):
 
 
 def test_the_newest_two_states_stay(run):
-    state.save(run, at(3))
+    training_state.save(run, at(3))
     assert names(run) == ["000000320.json", "000000320.npz", "000000480.json", "000000480.npz"]
-    assert state.latest(run)[0].interval == 3
-    assert np.isnan(state.latest(run)[0].callbacks["Stop"]["best"])
+    assert training_state.latest(run)[0].interval == 3
+    assert np.isnan(training_state.latest(run)[0].callbacks["Stop"]["best"])
 
 
 def test_no_state_is_none(tmp_path):
-    assert state.latest(tmp_path) == (None, [])
+    assert training_state.latest(tmp_path) == (None, [])
 
 
 def test_arrays_without_their_card_are_no_state(run):
     (run / "state" / "000000480.npz").write_bytes(b"half")
-    found, damaged = state.latest(run)
+    found, damaged = training_state.latest(run)
     assert (found.interval, damaged) == (2, [])
-    state.discard_after(run, found)
+    training_state.discard_after(run, found)
     assert names(run) == ["000000160.json", "000000160.npz", "000000320.json", "000000320.npz"]
 
 
 def test_a_card_without_its_arrays_is_a_damaged_state(run):
     (run / "state" / "000000320.npz").unlink()
-    found, damaged = state.latest(run)
+    found, damaged = training_state.latest(run)
     assert found.interval == 1
     assert damaged == ["the state 000000320 is damaged: its arrays are missing"]
 
@@ -91,16 +91,16 @@ def test_every_flipped_or_missing_byte_is_noticed(run):
             flipped = bytearray(whole)
             flipped[place] ^= 1 << int(random.integers(8))
             file.write_bytes(flipped)
-            found, damaged = state.latest(run)
+            found, damaged = training_state.latest(run)
             # white space at the end of a card may become other white space, and that is no damage
             same = file == card and _json(flipped) == _json(whole)
             assert found.interval == (2 if same else 1), (file, place)
             assert len(damaged) == (0 if same else 1)
         for length in (0, 1, len(whole) // 2, len(whole) - 2):
             file.write_bytes(whole[:length])
-            assert state.latest(run)[0].interval == 1
+            assert training_state.latest(run)[0].interval == 1
         file.write_bytes(whole)
-    assert state.latest(run)[0].interval == 2
+    assert training_state.latest(run)[0].interval == 2
 
 
 def _json(content):
@@ -113,17 +113,17 @@ def _json(content):
 def test_when_both_are_damaged_there_is_none_and_both_are_named(run):
     for file in (run / "state").glob("*.npz"):
         file.write_bytes(file.read_bytes()[:-5])
-    found, damaged = state.latest(run)
+    found, damaged = training_state.latest(run)
     assert found is None
     assert [line.split(" is ")[0] for line in damaged] == ["the state 000000320", "the state 000000160"]
 
 
 def test_older_states_stay_until_the_new_one_reads_back(run, monkeypatch):
-    monkeypatch.setattr(checkpoints, "sha256", lambda path: "0" * 64)
+    monkeypatch.setattr(files, "sha256", lambda path: "0" * 64)
     with pytest.raises(OSError, match="does not read back"):
-        state.save(run, at(3))
+        training_state.save(run, at(3))
     assert {"000000160.json", "000000160.npz", "000000320.json", "000000320.npz"} <= set(names(run))
-    assert state.latest(run)[0].interval == 2
+    assert training_state.latest(run)[0].interval == 2
 
 
 def test_a_write_that_fails_leaves_the_older_states_and_nothing_else(run, monkeypatch):
@@ -134,7 +134,7 @@ def test_a_write_that_fails_leaves_the_older_states_and_nothing_else(run, monkey
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        state.save(run, at(3))
+        training_state.save(run, at(3))
     assert names(run) == before
 
 
@@ -142,8 +142,8 @@ def _forge(run, arrays_file):
     """Puts other arrays into the newest state, with the checksums of a careful stranger."""
     card = run / "state" / "000000320.json"
     card.with_suffix(".npz").write_bytes(arrays_file)
-    content = json.loads(card.read_text())["content"] | {"sha256": state._sha256(arrays_file)}
-    card.write_text(json.dumps({"content": content, "sha256": state._sha256(state._text(content))}))
+    content = json.loads(card.read_text())["content"] | {"sha256": training_state._sha256(arrays_file)}
+    card.write_text(json.dumps({"content": content, "sha256": training_state._sha256(training_state._text(content))}))
 
 
 class Hostile:
@@ -160,7 +160,7 @@ def test_a_pickle_is_never_opened(run, monkeypatch, pickled):
     else:
         buffer.write(pickle.dumps(Hostile()))
     _forge(run, buffer.getvalue())
-    found, damaged = state.latest(run)
+    found, damaged = training_state.latest(run)
     assert found.interval == 1
     assert "damaged" in damaged[0]
     assert not (run / "code-was-run").exists()
@@ -171,7 +171,7 @@ def test_arrays_that_unpack_to_far_more_than_their_size_are_refused(run):
     np.savez_compressed(buffer, a=np.zeros(2**26, np.int8))
     _forge(run, buffer.getvalue())
     with pytest.raises(InputError, match="unpacks to far more"):
-        state.latest(run)
+        training_state.latest(run)
 
 
 def test_a_header_that_promises_too_much_is_damage(run):
@@ -181,67 +181,68 @@ def test_a_header_that_promises_too_much_is_damage(run):
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("a.npy", header.getvalue() + b"1234")
     _forge(run, buffer.getvalue())
-    assert state.latest(run)[0].interval == 1
+    assert training_state.latest(run)[0].interval == 1
 
 
 def test_another_format_is_refused_by_name(run):
     card = run / "state" / "000000320.json"
     content = json.loads(card.read_text())["content"] | {"format": 99}
-    card.write_text(json.dumps({"content": content, "sha256": state._sha256(state._text(content))}))
+    card.write_text(json.dumps({"content": content, "sha256": training_state._sha256(training_state._text(content))}))
     with pytest.raises(InputError, match=r"version 1\. .*99"):
-        state.latest(run)
+        training_state.latest(run)
 
 
 def test_what_came_after_the_kept_state_is_discarded_and_so_is_what_was_half_written(run):
     (run / "state" / ".000000480.17.partial.npz").write_bytes(b"half")
     (run / "state" / "lock").touch()
-    state.discard_after(run, state.latest(run)[0])
+    training_state.discard_after(run, training_state.latest(run)[0])
     assert names(run) == ["000000160.json", "000000160.npz", "000000320.json", "000000320.npz", "lock"]
-    state.discard_after(run, at(1))
+    training_state.discard_after(run, at(1))
     assert names(run) == ["000000160.json", "000000160.npz", "lock"]
-    state.discard_after(run, None)
+    training_state.discard_after(run, None)
     assert names(run) == ["lock"]
 
 
 def test_one_run_is_locked_by_one_process_and_death_unlocks_it(tmp_path):
-    assert not state.is_locked(tmp_path)
+    assert not training_state.is_locked(tmp_path)
     code = """
-import sys, time, pathlib, gan.state
-with gan.state.locked(pathlib.Path(sys.argv[1])):
+import sys, time, pathlib
+from gan.saving import training_state
+with training_state.locked(pathlib.Path(sys.argv[1])):
     print(1, flush=True)
     time.sleep(99)
 """
     holder = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE)
     assert holder.stdout.readline() == b"1\n"
-    assert state.is_locked(tmp_path)
-    with pytest.raises(InputError, match="Another process trains in this folder"), state.locked(tmp_path):
+    assert training_state.is_locked(tmp_path)
+    with pytest.raises(InputError, match="Another process trains in this folder"), training_state.locked(tmp_path):
         pass
     holder.kill()
     holder.wait()
     holder.stdout.close()
-    assert not state.is_locked(tmp_path)
-    with state.locked(tmp_path):
-        assert state.is_locked(tmp_path)
-    assert not state.is_locked(tmp_path)
+    assert not training_state.is_locked(tmp_path)
+    with training_state.locked(tmp_path):
+        assert training_state.is_locked(tmp_path)
+    assert not training_state.is_locked(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_cannot_be_locked(tmp_path):
     (tmp_path / "state").write_text("a file where the folder should be")
-    with pytest.raises(InputError, match="cannot be written"), state.locked(tmp_path):
+    with pytest.raises(InputError, match="cannot be written"), training_state.locked(tmp_path):
         pass
 
 
 def test_the_lock_file_stays_and_asking_leaves_it_alone(tmp_path):
-    assert not state.is_locked(tmp_path)
+    assert not training_state.is_locked(tmp_path)
     assert list(tmp_path.iterdir()) == []  # asking makes neither folder nor file
-    with state.locked(tmp_path):
+    with training_state.locked(tmp_path):
         pass
     file = tmp_path / "state" / "lock"
     file.write_text("somebody's note")
     before = file.stat()
-    with state.locked(tmp_path):
-        assert state.is_locked(tmp_path)
-    assert not state.is_locked(tmp_path)
+    with training_state.locked(tmp_path):
+        assert training_state.is_locked(tmp_path)
+    assert not training_state.is_locked(tmp_path)
     after = file.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert names(tmp_path) == ["lock"]
@@ -258,9 +259,9 @@ def test_a_process_that_only_asks_whether_it_is_locked_does_not_keep_another_fro
         waits.append(seconds)
         asking.close()
 
-    monkeypatch.setattr(state.time, "sleep", done_asking)
-    with state.locked(tmp_path):
-        assert state.is_locked(tmp_path)
+    monkeypatch.setattr(training_state.time, "sleep", done_asking)
+    with training_state.locked(tmp_path):
+        assert training_state.is_locked(tmp_path)
     assert len(waits) == 1
 
 
@@ -273,9 +274,9 @@ def test_a_lock_file_that_may_only_be_read_tells_whether_it_is_locked(tmp_path, 
             raise PermissionError(13, "Permission denied", str(path))
         return opened(path, mode, *options, **more)
 
-    with state.locked(tmp_path):
+    with training_state.locked(tmp_path):
         monkeypatch.setattr(Path, "open", read_only)
-        assert state.is_locked(tmp_path)
-    assert not state.is_locked(tmp_path)
-    with pytest.raises(InputError, match="cannot be written"), state.locked(tmp_path):
+        assert training_state.is_locked(tmp_path)
+    assert not training_state.is_locked(tmp_path)
+    with pytest.raises(InputError, match="cannot be written"), training_state.locked(tmp_path):
         pass

@@ -9,18 +9,19 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from helpers.stand_ins import Weights
+from helpers.stand_ins import run as play
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from stand_ins import Weights
-from stand_ins import run as play
 
-from gan import callbacks, checkpoints, records, reports, runs, state
-from gan.cards import suits
 from gan.cli import main
 from gan.config import config_from_dict
-from gan.errors import InputError
-from gan.json_types import check_type
-from gan.state import State
+from gan.errors import InputError, check_type
+from gan.evaluation import report as reports
+from gan.saving import metadata, models, training_state
+from gan.saving.metadata import suits
+from gan.saving.training_state import State
+from gan.training import callbacks, result
 
 MANY = settings(max_examples=300, deadline=None)
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -96,7 +97,7 @@ def files_of(folder):
     return {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-SHIPPED = checkpoints.shipped_folder()
+SHIPPED = models.shipped_folder()
 FINISHED = json.loads((SHIPPED / "mnist" / "config.json").read_text())
 UNFINISHED = {name: value for name, value in FINISHED.items() if name not in ("result", "sha256")}
 RESUMED = {
@@ -135,21 +136,21 @@ def folder(tmp_path_factory):
 @given(content=st.sampled_from([FINISHED, UNFINISHED, RESUMED]).flatmap(changed))
 def test_a_record_is_usable_or_refused(folder, content):
     (folder / "config.json").write_text(json.dumps(content))
-    for load in (records.load, checkpoints.load_config):
+    for load in (metadata.load, models.load_config):
         record, refused = outcome(load, folder)
         if refused:
             assert "config.json" in refused
             continue
         config = config_from_dict(record["config"])
         assert config.as_dict() == record["config"]
-        records.check_options(record, config)
-        assert all(isinstance(line, str) for line in records.changed_versions(record))
-        assert len(records.resumed(record, config, "CPU", 3)["resumed"]) >= 1
+        metadata.check_options(record, config)
+        assert all(isinstance(line, str) for line in metadata.changed_versions(record))
+        assert len(metadata.resumed(record, config, "CPU", 3)["resumed"]) >= 1
         assert len(config.data.loading) == 3
         assert all(side >= 1 for side in record["dataset"]["image_shape"])
         assert record["total_steps"] >= 1
         if "result" in record:
-            assert json.dumps(runs.left(folder, record).as_dict(), allow_nan=False)
+            assert json.dumps(result.left(folder, record).as_dict(), allow_nan=False)
 
 
 @FEW
@@ -201,7 +202,7 @@ def test_records_from_before_still_load(folder):
     before = copy.deepcopy(UNFINISHED) | {"preset": "fashion_mnist"}
     del before["config"]["tensorboard"], before["config"]["optimization"]["simultaneous"], before["probe_sha256"]
     (folder / "config.json").write_text(json.dumps(before))
-    record = records.load(folder)
+    record = metadata.load(folder)
     assert record["config"] == UNFINISHED["config"]
     status, said, _ = command("train", "--resume", folder, "--dry-run", "--json")
     assert (status, json.loads(said)["preset"]) == (0, "fashion_mnist")
@@ -215,7 +216,7 @@ def test_records_from_before_still_load(folder):
 def test_a_generator_is_described_or_refused(tmp_path_factory, described):
     file = Path(tmp_path_factory.getbasetemp()) / "described.keras"
     write_generator(file, described)
-    facts, refused = outcome(checkpoints.describe, file)
+    facts, refused = outcome(models.describe, file)
     if refused:
         assert "no generator" in refused
     else:
@@ -243,7 +244,7 @@ def test_a_card_is_usable_or_refused(tmp_path_factory, content):
     made.mkdir(exist_ok=True)
     (made / "classifier.keras").write_bytes((SHIPPED / "mnist-probe" / "classifier.keras").read_bytes())
     (made / "config.json").write_text(json.dumps(content))
-    found, refused = outcome(checkpoints.find_classifier, made)
+    found, refused = outcome(models.find_classifier, made)
     if refused:
         assert str(made) in refused
     else:
@@ -283,7 +284,7 @@ def with_states(tmp_path_factory):
     (made / "state").mkdir(parents=True)
     for interval in (1, 2):
         told = {"RunLog": {"seconds": 1.5, "compile_seconds": 0.5}}
-        state.save(made, State(interval, 10 * interval, 160 * interval, callbacks=told))
+        training_state.save(made, State(interval, 10 * interval, 160 * interval, callbacks=told))
     return made
 
 
@@ -299,9 +300,9 @@ def test_a_state_with_right_checksums_and_another_shape_is_damaged(with_states, 
     card = with_states / "state" / "000000320.json"
     arrays = card.with_suffix(".npz").read_bytes()
     if isinstance(content, dict) and content.get("sha256") == "":
-        content["sha256"] = state._sha256(arrays)
-    card.write_text(json.dumps({"content": content, "sha256": state._sha256(state._text(content))}))
-    latest, refused = outcome(state.latest, with_states)
+        content["sha256"] = training_state._sha256(arrays)
+    card.write_text(json.dumps({"content": content, "sha256": training_state._sha256(training_state._text(content))}))
+    latest, refused = outcome(training_state.latest, with_states)
     if refused:
         assert "Unknown format of a state" in refused
         return

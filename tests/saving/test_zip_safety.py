@@ -9,14 +9,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from gan import archives, checkpoints, load_classifier, load_generator
+from gan import load_classifier, load_generator
 from gan.cli.classify import Classify
 from gan.cli.evaluate import Evaluate
 from gan.cli.info import Info
 from gan.cli.project import Project
 from gan.cli.sample import Sample
 from gan.errors import InputError
-from gan.evaluation import Evaluation
+from gan.evaluation.evaluation import Evaluation
+from gan.saving import files, models, zip_safety
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +49,14 @@ def pack(tmp_path):
 def test_what_keras_writes_is_let_in_packed_or_not(pack, members):
     for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         path = pack(members, compression)
-        archives.check_model(path)
+        zip_safety.check_model(path)
         assert load_generator(path).name == "generator"
 
 
 @pytest.mark.parametrize("name", ["../escaped", "/tmp/escaped", "..\\escaped", "assets/../../escaped", "more.json"])
 def test_a_member_that_would_go_elsewhere_or_does_not_belong_is_refused(pack, members, name):
     path = pack({**members, name: b"x"})
-    for read in (checkpoints.describe, load_generator):
+    for read in (models.describe, load_generator):
         with pytest.raises(InputError, match="holds more than a Keras model"):
             read(path)
 
@@ -81,7 +82,7 @@ def test_a_classifier_s_file_is_checked_too(pack, members, tmp_path):
     folder.mkdir()
     shutil.move(pack({**members, "../escaped": b"x"}), folder / "classifier.keras")
     card = {"dataset": {"image_shape": [28, 28, 1]}, "data_sets": ["mnist"]}
-    card["sha256"] = checkpoints.sha256(folder / "classifier.keras")
+    card["sha256"] = files.sha256(folder / "classifier.keras")
     (folder / "config.json").write_text(json.dumps(card))
     with pytest.raises(InputError, match="holds more"):
         load_classifier(folder)
@@ -90,7 +91,7 @@ def test_a_classifier_s_file_is_checked_too(pack, members, tmp_path):
 @pytest.fixture
 def checked(monkeypatch):
     """The files that were checked, and those whose SHA-256 was computed, in this order, by their names."""
-    names, check, sha256 = [], archives.check_model, hashlib.sha256
+    names, check, sha256 = [], zip_safety.check_model, hashlib.sha256
 
     def watched(path):
         names.append(path.name)
@@ -100,14 +101,14 @@ def checked(monkeypatch):
         names.append(f"SHA-256 of {len(content)} bytes")
         return sha256(content)
 
-    monkeypatch.setattr(archives, "check_model", watched)
-    for module in (archives, checkpoints):
+    monkeypatch.setattr(zip_safety, "check_model", watched)
+    for module in (zip_safety, files):
         monkeypatch.setattr(module, "hashlib", SimpleNamespace(sha256=hashed))
     return names
 
 
 def size_of(name, file):
-    return (checkpoints.shipped_folder() / name / file).stat().st_size
+    return (models.shipped_folder() / name / file).stat().st_size
 
 
 GENERATOR = ["generator.keras", f"SHA-256 of {size_of('mnist', 'generator.keras')} bytes"]
@@ -128,29 +129,26 @@ def test_a_command_checks_each_file_once(checked, digits, monkeypatch, tmp_path,
     assert Classify((tmp_path / "a.png",)).run() == 0
     assert checked == CLASSIFIER
     checked.clear()
-    monkeypatch.setattr("gan.data.load_dataset", lambda *_, **__: digits)
-    monkeypatch.setattr("gan.evaluation.evaluate", lambda *_, **__: Evaluation({"verdict": "within"}, {}))
+    monkeypatch.setattr("gan.data.load.load_dataset", lambda *_, **__: digits)
+    monkeypatch.setattr("gan.evaluation.evaluation.evaluate", lambda *_, **__: Evaluation({"verdict": "within"}, {}))
     report, _ = Evaluate("mnist", dataset="mnist5k").report()
     assert checked == [*GENERATOR, *CLASSIFIER]
-    assert (
-        report["checkpoint"]["sha256"]
-        == checkpoints.read_json(checkpoints.shipped_folder() / "mnist/config.json")["sha256"]
-    )
+    assert report["checkpoint"]["sha256"] == files.read_json(models.shipped_folder() / "mnist/config.json")["sha256"]
 
 
 def test_a_file_that_has_changed_since_it_was_checked_is_checked_again(checked, pack, members):
     from gan import build_generator
 
-    file = checkpoints.find_generator(pack(members))
+    file = models.find_generator(pack(members))
     assert load_generator(file).output_shape == (None, 28, 28, 1)
-    before = checkpoints.describe(file)["sha256"]
+    before = models.describe(file)["sha256"]
     assert checked[0] == "stranger.keras"
     assert "stranger.keras" not in checked[1:]
     build_generator((32, 32, 1), 4, 10, width=2).save(file.path)
     assert load_generator(file).output_shape == (None, 32, 32, 1)
-    assert checkpoints.describe(file)["sha256"] == checkpoints.sha256(file.path) != before
+    assert models.describe(file)["sha256"] == files.sha256(file.path) != before
     pack({**members, "../escaped": b"x"})
-    for read in (checkpoints.describe, checkpoints.load_config, load_generator):
+    for read in (models.describe, models.load_config, load_generator):
         with pytest.raises(InputError, match="holds more than a Keras model"):
             read(file)
     file.path.unlink()
@@ -160,7 +158,7 @@ def test_a_file_that_has_changed_since_it_was_checked_is_checked_again(checked, 
 
 def test_a_classifier_that_has_changed_since_it_was_found_is_checked_again(small_classifier, tmp_path):
     folder = shutil.copytree(small_classifier[0], tmp_path / "classifier")
-    found = checkpoints.find_classifier(folder)
+    found = models.find_classifier(folder)
     load_classifier(found)
     with found.file.path.open("ab") as file:
         file.write(b"x")

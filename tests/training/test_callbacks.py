@@ -9,12 +9,15 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from conftest import assert_same, differs, rows_of, size_of, small_gan, values
+from helpers.comparison import assert_same, differs, rows_of, size_of, values
+from helpers.tiny import small_gan
 from PIL import Image
 from rich.console import Console
 
-from gan import callbacks, checkpoints, generate
-from gan.fitting import Schedule, fit_intervals
+from gan import generate
+from gan.saving import models
+from gan.training import callbacks
+from gan.training.loop import Schedule, fit_intervals
 
 
 def at_step(step):
@@ -78,7 +81,7 @@ def test_sample_grid_draws_the_same_pictures_with_classes_in_rows(tmp_path):
     first, second = (np.asarray(Image.open(file)) for file in grid.files)
     np.testing.assert_array_equal(first, second)  # the network did not move
     assert first.shape == (604, 604)
-    from gan import images
+    from gan.data import images
 
     third_row = images.to_uint8(generate(gan.generator_ema, 100, seed=0))[2::10]
     np.testing.assert_array_equal(first[124:184:2, 4:60:2][:28], third_row[0, :, :, 0])
@@ -99,7 +102,7 @@ def test_generator_checkpoint_holds_the_average(tmp_path):
     callback = callbacks.GeneratorCheckpoint(tmp_path / "generator.keras")
     callback.set_model(gan)
     callback.on_epoch_end(0)
-    loaded = checkpoints.load_generator(tmp_path / "generator.keras")
+    loaded = models.load_generator(tmp_path / "generator.keras")
     np.testing.assert_array_equal(generate(loaded, 4), generate(gan.generator_ema, 4))
     assert [file.name for file in tmp_path.iterdir()] == ["generator.keras"]
 

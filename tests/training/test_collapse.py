@@ -5,17 +5,17 @@ import math
 
 import keras
 import pytest
-from conftest import assert_same, values
+from helpers.comparison import assert_same, values
+from helpers.stand_ins import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stand_ins import run
 
 from gan import GAN, build_discriminator, build_generator
-from gan.callbacks import Ailments, CollapseMonitor
-from gan.callbacks.ailments import COLLAPSE, WON
-from gan.classifier import load_classifier
 from gan.errors import InputError
-from gan.metrics import ClassHistogram, PairwiseSSIM
+from gan.evaluation.classifier.extractor import load_classifier
+from gan.evaluation.metrics import ClassHistogram, PairwiseSSIM
+from gan.training.callbacks import Ailments, CollapseMonitor
+from gan.training.callbacks.collapse import COLLAPSE, WON
 
 WELL = {
     "val_classes_seen": 10.0,

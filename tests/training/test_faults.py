@@ -9,12 +9,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import TOY, assert_same_run, rows_of, small_gan
-from nursery import each_line
+from helpers.commands import TOY
+from helpers.comparison import assert_same_run, rows_of
+from helpers.fork_server import each_line
+from helpers.tiny import small_gan
 
-from gan import checkpoints, load_generator, state
+from gan import load_generator
 from gan.errors import TrainingError
-from gan.state import State
+from gan.saving import files, training_state
+from gan.saving.training_state import State
 
 KINDS = ("a line of a state's writing", "a moment of training", "a byte of a state's file")
 QUICK = (0, 1, 11)
@@ -33,7 +36,7 @@ def lines(tmp_path_factory):
         before = sys.gettrace()
         sys.settrace(each_line(ran.append))
         try:
-            state.save(folder, State(interval, interval, interval, arrays={"a": np.zeros(3)}))
+            training_state.save(folder, State(interval, interval, interval, arrays={"a": np.zeros(3)}))
         finally:
             sys.settrace(before)
         counts.append(len(ran))
@@ -42,7 +45,7 @@ def lines(tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_run_killed_anywhere_loses_at_most_an_interval_and_ends_as_in_one_go(nursery, toy, lines, tmp_path, case):
+def test_a_run_killed_anywhere_loses_at_most_an_interval_and_ends_as_in_one_go(fork_server, toy, lines, tmp_path, case):
     random = np.random.default_rng(case)
     run = tmp_path / "run"
     number = int(random.integers(4))  # of the state
@@ -53,22 +56,24 @@ def test_a_run_killed_anywhere_loses_at_most_an_interval_and_ends_as_in_one_go(n
         KINDS[2]: ({"in_state": number, "kill_at_byte": random.integers(1, size)}, -signal.SIGXFSZ),
     }[KINDS[case % 3]]
     fault = {name: value.item() if hasattr(value, "item") else value for name, value in fault.items()}
-    killed, said = nursery.run("train", *TOY, "--output", run, said=tmp_path / "said", **fault)
+    killed, said = fork_server.run("train", *TOY, "--output", run, said=tmp_path / "said", **fault)
     assert killed == status, said
-    saved, damaged = state.latest(run)
+    saved, damaged = training_state.latest(run)
     assert damaged == []
     done = len(rows_of(run / "log.csv")) if (run / "log.csv").exists() else 0
     assert done - (saved.interval if saved else 0) <= 1
-    resumed, said = nursery.run("train", "--resume", run, said=tmp_path / "said")
+    resumed, said = fork_server.run("train", "--resume", run, said=tmp_path / "said")
     assert resumed == 0, said
     assert (f"going on from interval {saved.interval} of 4" if saved else "beginning anew") in said
     assert_same_run(run, toy)
     assert not list(run.rglob("*.partial*"))
 
 
-def test_a_full_disk_keeps_the_older_states_and_says_which_and_how_to_go_on(nursery, tmp_path):
+def test_a_full_disk_keeps_the_older_states_and_says_which_and_how_to_go_on(fork_server, tmp_path):
     run = tmp_path / "run"
-    status, said = nursery.run("train", *TOY, "--output", run, said=tmp_path / "said", in_state=2, full_at_byte=9_000)
+    status, said = fork_server.run(
+        "train", *TOY, "--output", run, said=tmp_path / "said", in_state=2, full_at_byte=9_000
+    )
     assert status == 1
     assert "Traceback" not in said
     assert said.splitlines()[-1].startswith("gan: [Errno 27] File too large")
@@ -80,15 +85,17 @@ def test_a_full_disk_keeps_the_older_states_and_says_which_and_how_to_go_on(nurs
 
 
 @pytest.mark.parametrize(("loss", "step"), [("g_loss", 15), pytest.param("d_loss", 11, marks=pytest.mark.slow)])
-def test_a_loss_that_is_no_number_stops_the_run_before_anything_moves(nursery, tmp_path, loss, step):
+def test_a_loss_that_is_no_number_stops_the_run_before_anything_moves(fork_server, tmp_path, loss, step):
     """Steps run four at a time, so each of these is in the middle of an execution."""
     run = tmp_path / "run"
-    status, said = nursery.run("train", *TOY, "--output", run, said=tmp_path / "said", poison=loss, poison_step=step)
+    status, said = fork_server.run(
+        "train", *TOY, "--output", run, said=tmp_path / "said", poison=loss, poison_step=step
+    )
     assert status == 1
     assert said.splitlines()[-1].startswith(f"gan: {loss} became NaN at step {step}.")
     last = (step - 1) // 6 * 6
     assert f"the last complete state is that of step {last};" in said
-    saved, damaged = state.latest(run)
+    saved, damaged = training_state.latest(run)
     assert (saved.step, damaged, len(rows_of(run / "log.csv"))) == (last, [], saved.interval)
     average = [array for name, array in saved.arrays.items() if name.startswith("generator_ema/")]
     for array, weight in zip(average, load_generator(run).weights, strict=True):
@@ -116,7 +123,8 @@ def test_the_weights_of_the_network_are_not_touched_by_such_a_loss(digits, monke
 def test_where_xla_leaves_the_check_out_a_callback_stops_the_run(digits):
     import tensorflow as tf
 
-    from gan import GAN, build_discriminator, build_generator, callbacks
+    from gan import GAN, build_discriminator, build_generator
+    from gan.training import callbacks
 
     gan = GAN(
         build_generator((28, 28, 1), 4, arch="mlp", width=2), build_discriminator((28, 28, 1), arch="mlp", width=2)
@@ -135,10 +143,10 @@ def test_where_xla_leaves_the_check_out_a_callback_stops_the_run(digits):
         gan.fit(digits.train.batches(16, steps=6), shuffle=False, verbose=0, callbacks=[callbacks.FiniteLosses()])
 
 
-def test_others_at_the_same_time(nursery, tmp_path):
+def test_others_at_the_same_time(fork_server, tmp_path):
     """While a run trains it can be looked at and sampled from, not be resumed; and another gets another number."""
     options = [*TOY[:2], "--steps", "100000", *TOY[4:]]
-    running = [nursery.start("train", *options, said=tmp_path / f"said{n}") for n in range(2)]
+    running = [fork_server.start("train", *options, said=tmp_path / f"said{n}") for n in range(2)]
     runs = [tmp_path / "checkpoints" / f"0000{n}-mnist5k" for n in (1, 2)]
     deadline = time.monotonic() + 120
     while not all((run / "state" / "000000096.json").exists() for run in runs):
@@ -146,27 +154,28 @@ def test_others_at_the_same_time(nursery, tmp_path):
         time.sleep(0.05)
     for picture in range(3):
         arguments = ["sample", runs[0], "--num", 4, "--out", tmp_path / f"{picture}.png"]
-        status, said = nursery.run(*arguments, said=tmp_path / "said")
+        status, said = fork_server.run(*arguments, said=tmp_path / "said")
         assert status == 0, said
-    info = json.loads(nursery.run("info", runs[0], "--json", said=tmp_path / "said")[1])
+    info = json.loads(fork_server.run("info", runs[0], "--json", said=tmp_path / "said")[1])
     assert info["state"]["status"] == "running"
     assert re.fullmatch(r"step [\d,]+ of 100,000", info["state"]["last_state"])
-    status, said = nursery.run("train", "--resume", runs[0], said=tmp_path / "said")
+    status, said = fork_server.run("train", "--resume", runs[0], said=tmp_path / "said")
     assert status == 2
     assert "Another process trains in this folder" in said
     for process in running:
-        nursery.signal(process, signal.SIGTERM)
-    assert [nursery.wait(process) for process in running] == [143, 143]
+        fork_server.signal(process, signal.SIGTERM)
+    assert [fork_server.wait(process) for process in running] == [143, 143]
     assert sorted(run.name for run in (tmp_path / "checkpoints").iterdir()) == [run.name for run in runs]
     seen = [int(rows_of(run / "log.csv")[-1]["images"]) for run in runs]
-    assert [checkpoints.read_json(run / "config.json")["result"]["images"] for run in runs] == seen
+    assert [files.read_json(run / "config.json")["result"]["images"] for run in runs] == seen
 
 
 @pytest.mark.slow
 def test_memory_does_not_grow(tmp_path, monkeypatch):
     """Resident memory after 200 intervals of two steps is within 5 % of that after 20."""
-    from gan import callbacks, train
+    from gan import train
     from gan.config import DataConfig, ModelConfig, OptimizationConfig, TrainConfig
+    from gan.training import callbacks
 
     resident = []
 

@@ -7,17 +7,20 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import assert_same, rows_of, small_gan
+from helpers.comparison import assert_same, rows_of
+from helpers.tiny import small_gan
 from PIL import Image
 
-from gan import generate, images, load_generator, sampling
-from gan.classifier import Extractor, as_input, load_classifier
+from gan import generate, load_generator
 from gan.config import DataConfig, ModelConfig, OptimizationConfig, StoppingConfig, TrainConfig
+from gan.data import images
 from gan.errors import InputError
-from gan.losses import LOSSES
-from gan.quality import quality, quality_metric
-from gan.training import train
-from gan.watching import find_probe, stopping_callbacks, watch
+from gan.evaluation.classifier.extractor import Extractor, as_input, load_classifier
+from gan.evaluation.metrics.quality import quality, quality_metric
+from gan.models import random
+from gan.models.losses import LOSSES
+from gan.training.monitoring import find_probe, stopping_callbacks, watch
+from gan.training.train import train
 
 
 def tiny(**stopping):
@@ -40,7 +43,7 @@ def test_numbers_of_training_are_those_of_a_report(small_classifier, digits):
         tf.data.Dataset.from_tensor_slices((real, held_out.labels)).batch(100), return_dict=True, verbose=0
     )
 
-    z = [sampling.evaluation_latents(gan.seed, batch, (size, 8)) for batch, size in enumerate((100, 100, 30))]
+    z = [random.evaluation_latents(gan.seed, batch, (size, 8)) for batch, size in enumerate((100, 100, 30))]
     fake = gan.generator_ema([tf.concat(z, 0), tf.constant(held_out.labels)], training=False).numpy()
     reported = quality(extractor, extractor.arrays(real), extractor.arrays(fake), held_out.labels)
     assert logged == {name: pytest.approx(value, rel=1e-4, abs=1e-6) for name, value in reported.items()}
@@ -128,7 +131,7 @@ def in_rows():
 @pytest.mark.parametrize("action", ["stop", "restore"])
 def test_a_collapse_ends_a_run_in_words(tmp_path, monkeypatch, capfd, action):
     """A generator that does not learn draws one class: named at the second sight of it."""
-    monkeypatch.setattr("gan.watching.HEALTHY_AFTER", 320)
+    monkeypatch.setattr("gan.training.monitoring.HEALTHY_AFTER", 320)
     config = tiny(on_collapse=action)
     still = replace(config, optimization=replace(config.optimization, learning_rate=1e-9, steps=60))
     run = train(still, output=tmp_path / "run")

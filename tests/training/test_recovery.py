@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan import preparing, train, training
-from gan.cluster import Cluster
+from gan import train
 from gan.config import ModelConfig, OptimizationConfig, TrainConfig
-from gan.data import Dataset
-from gan.devices import Fleet
+from gan.data.dataset import Dataset
+from gan.distributed.cluster import Cluster
+from gan.distributed.devices import Fleet
 from gan.errors import TrainingError
+from gan.training import setup
+from gan.training import train as training
 
 SMALL = TrainConfig(
     model=ModelConfig(arch="mlp", conditioning="none", latent_dim=2, g_width=2, d_width=2),
@@ -45,7 +47,7 @@ def failing(error):
     ],
 )
 def test_an_error_of_fit_is_a_message(begin, monkeypatch, error, message):
-    monkeypatch.setattr(preparing.Prepared, "fit", failing(error))
+    monkeypatch.setattr(setup.Prepared, "fit", failing(error))
     with pytest.raises(TrainingError, match=message) as caught:
         begin()
     assert caught.value.__cause__ is error
@@ -53,12 +55,12 @@ def test_an_error_of_fit_is_a_message(begin, monkeypatch, error, message):
 
 def test_another_error_of_fit_stays_what_it_is(begin, monkeypatch):
     error = tf.errors.InvalidArgumentError(None, None, "Incompatible shapes: [2] and [3]")
-    monkeypatch.setattr(preparing.Prepared, "fit", failing(error))
+    monkeypatch.setattr(setup.Prepared, "fit", failing(error))
     with pytest.raises(tf.errors.InvalidArgumentError, match="Incompatible shapes"):
         begin()
 
 
 def test_memory_that_does_not_suffice_before_the_first_step_is_a_message(begin, monkeypatch):
-    monkeypatch.setattr(preparing, "build_gan", failing(EXHAUSTED))
+    monkeypatch.setattr(setup, "build_gan", failing(EXHAUSTED))
     with pytest.raises(TrainingError, match="Out of memory"):
         begin()

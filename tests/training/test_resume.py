@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import TOY, assert_same_run, rows_of
+from helpers.commands import TOY
+from helpers.comparison import assert_same_run, rows_of
 
-from gan import checkpoints, records, resume, state
+from gan import resume
 from gan.config import PRESETS, TrainConfig
-from gan.data import Dataset, Split
+from gan.data.dataset import Dataset
+from gan.data.split import Split
 from gan.errors import InputError
+from gan.saving import files, metadata, training_state
 
 PRESET = [
     "train", "mnist", "--dataset", "mnist5k", "--steps", "30", "--batch-size", "32", "--eval-every", "320",
@@ -21,26 +24,26 @@ PRESET = [
 
 
 def step_of(run):
-    return state.latest(run)[0].step
+    return training_state.latest(run)[0].step
 
 
 @pytest.mark.slow
-def test_a_run_of_the_default_preset_killed_in_the_middle_of_an_interval_ends_as_in_one_go(nursery, tmp_path):
+def test_a_run_of_the_default_preset_killed_in_the_middle_of_an_interval_ends_as_in_one_go(fork_server, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert nursery.run(*PRESET, "--output", whole, said=tmp_path / "1")[0] == 0
-    assert nursery.run(*PRESET, "--output", killed, said=tmp_path / "2", at_step=14)[0] == -signal.SIGKILL
-    before, _ = state.latest(killed)
+    assert fork_server.run(*PRESET, "--output", whole, said=tmp_path / "1")[0] == 0
+    assert fork_server.run(*PRESET, "--output", killed, said=tmp_path / "2", at_step=14)[0] == -signal.SIGKILL
+    before, _ = training_state.latest(killed)
     assert before.step == 10
-    status, said = nursery.run("train", "--resume", killed, said=tmp_path / "3")
+    status, said = fork_server.run("train", "--resume", killed, said=tmp_path / "3")
     assert status == 0
     assert "going on from interval 1 of 3, step 10 of 30" in said
     assert_same_run(killed, whole)
-    record = records.load(killed)
+    record = metadata.load(killed)
     assert [line["step"] for line in record["resumed"]] == [10]
     seconds = [float(row["seconds"]) for row in rows_of(killed / "log.csv")]
     assert seconds[0] <= before.callbacks["RunLog"]["seconds"] < seconds[1]
     assert record["result"]["compile_seconds"] > before.callbacks["RunLog"]["compile_seconds"]
-    assert record["sha256"] == checkpoints.sha256(killed / "generator.keras")
+    assert record["sha256"] == files.sha256(killed / "generator.keras")
 
 
 RULED = [
@@ -51,66 +54,68 @@ RULED = [
 
 
 @pytest.mark.slow
-def test_a_run_that_a_rule_ends_is_ended_alike_whatever_stops_it_before(nursery, tmp_path):
+def test_a_run_that_a_rule_ends_is_ended_alike_whatever_stops_it_before(fork_server, tmp_path):
     """Stopped by patience after five intervals; killed in the third, and once more by a signal in the very last."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert nursery.run(*RULED, "--output", whole, said=tmp_path / "1")[0] == 0
-    result = records.load(whole)["result"]
+    assert fork_server.run(*RULED, "--output", whole, said=tmp_path / "1")[0] == 0
+    result = metadata.load(whole)["result"]
     assert (result["stopped_by"], result["steps"]) == ("patience", 50)
-    assert nursery.run(*RULED, "--output", killed, said=tmp_path / "2", at_step=24)[0] == -signal.SIGKILL
+    assert fork_server.run(*RULED, "--output", killed, said=tmp_path / "2", at_step=24)[0] == -signal.SIGKILL
     resumed = ["train", "--resume", killed]
-    assert nursery.run(*resumed, said=tmp_path / "3", at_step=50, send=signal.SIGTERM)[0] == 143
-    assert state.latest(killed)[0].stopped
-    status, said = nursery.run(*resumed, said=tmp_path / "4")
+    assert fork_server.run(*resumed, said=tmp_path / "3", at_step=50, send=signal.SIGTERM)[0] == 143
+    assert training_state.latest(killed)[0].stopped
+    status, said = fork_server.run(*resumed, said=tmp_path / "4")
     assert status == 0, said
     assert "what came after is made again" not in said
     assert_same_run(killed, whole)
-    assert records.load(killed)["result"]["interval"] == result["interval"]
+    assert metadata.load(killed)["result"]["interval"] == result["interval"]
 
 
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
 )
-def test_a_run_stopped_by_a_signal_saves_says_so_and_goes_on(nursery, toy, tmp_path, number, status):
+def test_a_run_stopped_by_a_signal_saves_says_so_and_goes_on(fork_server, toy, tmp_path, number, status):
     run = tmp_path / "run"
-    done, said = nursery.run("train", *TOY, "--output", run, said=tmp_path / "said", at_step=9, send=number)
+    done, said = fork_server.run("train", *TOY, "--output", run, said=tmp_path / "said", at_step=9, send=number)
     assert done == status
     assert "Interrupted at step 10; the last complete state is that of step 6" in said
     assert f"gan train --resume {run}" in said
     assert "Traceback" not in said
     assert [row["images"] for row in rows_of(run / "log.csv")] == ["96", "160"]
     assert (run / "samples" / "000000160.png").exists()
-    assert (records.load(run)["result"]["interrupted"], step_of(run)) == (True, 6)
-    info = json.loads(nursery.run("info", run, "--json", said=tmp_path / "said")[1])
+    assert (metadata.load(run)["result"]["interrupted"], step_of(run)) == (True, 6)
+    info = json.loads(fork_server.run("info", run, "--json", said=tmp_path / "said")[1])
     way_on = {"last_state": "step 6 of 20", "resume": f"gan train --resume {run}"}
     assert info["state"] == {"status": "interrupted", **way_on}
-    assert nursery.run("train", "--resume", run, said=tmp_path / "said")[0] == 0
+    assert fork_server.run("train", "--resume", run, said=tmp_path / "said")[0] == 0
     assert_same_run(run, toy)
-    assert json.loads(nursery.run("info", run, "--json", said=tmp_path / "said")[1])["state"] == {"status": "finished"}
+    assert json.loads(fork_server.run("info", run, "--json", said=tmp_path / "said")[1])["state"] == {
+        "status": "finished"
+    }
 
 
 @pytest.mark.slow  # the same happens to some of the kills in test_faults.py
-def test_a_run_killed_in_its_first_interval_begins_anew_in_its_folder(nursery, toy, tmp_path):
+def test_a_run_killed_in_its_first_interval_begins_anew_in_its_folder(fork_server, toy, tmp_path):
     run = tmp_path / "run"
-    assert nursery.run("train", *TOY, "--output", run, said=tmp_path / "said", at_step=4)[0] == -signal.SIGKILL
-    assert state.latest(run) == (None, [])
-    info = nursery.run("info", run, said=tmp_path / "said")[1]
+    assert fork_server.run("train", *TOY, "--output", run, said=tmp_path / "said", at_step=4)[0] == -signal.SIGKILL
+    assert training_state.latest(run) == (None, [])
+    info = fork_server.run("info", run, said=tmp_path / "said")[1]
     assert "none yet" in info
     assert "broken off" in info
-    status, said = nursery.run("train", "--resume", run, said=tmp_path / "said")
+    status, said = fork_server.run("train", "--resume", run, said=tmp_path / "said")
     assert status == 0
     assert "beginning anew from step 0" in said
     assert_same_run(run, toy)
 
 
 @pytest.fixture
-def broken_off(nursery, toy, tmp_path):
+def broken_off(fork_server, toy, tmp_path):
     """A copy of the finished toy run, as if it had been killed after its last state was written."""
     run = tmp_path / "broken-off"
     shutil.copytree(toy, run)
-    record = records.load(run)
+    record = metadata.load(run)
     del record["result"], record["sha256"]
-    checkpoints.write_json(run / "config.json", record)
+    files.write_json(run / "config.json", record)
     return run
 
 
@@ -119,17 +124,17 @@ def files_of(run):
 
 
 @pytest.mark.parametrize("damage", ["flipped", pytest.param("empty card", marks=pytest.mark.slow)])
-def test_a_damaged_state_is_said_and_the_one_before_it_is_gone_on_with(nursery, toy, broken_off, tmp_path, damage):
+def test_a_damaged_state_is_said_and_the_one_before_it_is_gone_on_with(fork_server, toy, broken_off, tmp_path, damage):
     arrays = broken_off / "state" / "000000320.npz"
     if damage == "empty card":
         arrays.with_suffix(".json").write_bytes(b"")
     else:
         whole = arrays.read_bytes()
         arrays.write_bytes(whole[:999] + bytes([whole[999] ^ 4]) + whole[1000:])
-    record = records.load(broken_off)
+    record = metadata.load(broken_off)
     record["versions"]["tensorflow"] = "2.19.0"
-    checkpoints.write_json(broken_off / "config.json", record)
-    status, said = nursery.run("train", "--resume", broken_off, said=tmp_path / "said")
+    files.write_json(broken_off / "config.json", record)
+    status, said = fork_server.run("train", "--resume", broken_off, said=tmp_path / "said")
     assert status == 0, said
     assert "warning: this run began with tensorflow 2.19.0 and goes on with" in said
     assert "warning: the state 000000320 is damaged" in said
@@ -137,35 +142,35 @@ def test_a_damaged_state_is_said_and_the_one_before_it_is_gone_on_with(nursery, 
     assert_same_run(broken_off, toy)
 
 
-def test_when_no_state_is_whole_nothing_is_written_over(nursery, broken_off, tmp_path):
+def test_when_no_state_is_whole_nothing_is_written_over(fork_server, broken_off, tmp_path):
     for file in (broken_off / "state").glob("*.npz"):
         file.write_bytes(file.read_bytes()[:-1])
     before = files_of(broken_off)
-    status, said = nursery.run("train", "--resume", broken_off, said=tmp_path / "said")
+    status, said = fork_server.run("train", "--resume", broken_off, said=tmp_path / "said")
     assert status == 2
     assert "No state of this run is whole" in said
     assert f"gan train --init-from {broken_off}" in said
     shutil.rmtree(broken_off / "state")
-    assert nursery.run("train", "--resume", broken_off, said=tmp_path / "said")[0] == 2
+    assert fork_server.run("train", "--resume", broken_off, said=tmp_path / "said")[0] == 2
     assert {name: content for name, content in files_of(broken_off).items() if not name.startswith("state")} == {
         name: content for name, content in before.items() if not name.startswith("state")
     }
 
 
-def test_a_run_killed_after_its_last_state_only_needs_its_record(nursery, toy, broken_off, tmp_path):
+def test_a_run_killed_after_its_last_state_only_needs_its_record(fork_server, toy, broken_off, tmp_path):
     (broken_off / "generator.keras").unlink()
     (broken_off / "samples" / "samples.gif").unlink()
     (broken_off / "samples" / ".000000320.1.partial.png").write_bytes(b"half")
-    status, said = nursery.run("train", "--resume", broken_off, said=tmp_path / "said")
+    status, said = fork_server.run("train", "--resume", broken_off, said=tmp_path / "said")
     assert status == 0, said
     assert_same_run(broken_off, toy)
-    result = records.load(broken_off)["result"]
+    result = metadata.load(broken_off)["result"]
     assert (result["images"], result["steps"], result["interrupted"]) == (320, 20, False)
 
 
-def test_a_finished_run_is_left_as_it_is(nursery, toy, tmp_path):
+def test_a_finished_run_is_left_as_it_is(fork_server, toy, tmp_path):
     before = files_of(toy)
-    status, said = nursery.run("train", "--resume", toy, "--json", said=tmp_path / "said")
+    status, said = fork_server.run("train", "--resume", toy, "--json", said=tmp_path / "said")
     assert status == 0
     assert "is finished: there is nothing to go on with" in said
     assert json.loads(said.splitlines()[-1])["images"] == 320
@@ -183,10 +188,10 @@ def test_a_finished_run_is_left_as_it_is(nursery, toy, tmp_path):
         (["train", "--resume", "."], ["No such run"]),
     ],
 )
-def test_what_a_resumed_run_refuses(nursery, broken_off, tmp_path, arguments, words):
+def test_what_a_resumed_run_refuses(fork_server, broken_off, tmp_path, arguments, words):
     before = files_of(broken_off)
     given = [argument.replace("RUN", str(broken_off)) for argument in arguments]
-    status, said = nursery.run(*given, said=tmp_path / "said")
+    status, said = fork_server.run(*given, said=tmp_path / "said")
     assert status == 2, said
     assert all(word in said for word in words), said
     assert files_of(broken_off) == before
@@ -200,27 +205,27 @@ def test_what_a_resumed_run_refuses(nursery, broken_off, tmp_path, arguments, wo
     ],
 )
 def test_a_callback_refuses_a_state_of_another_shape_before_anything_is_written(
-    nursery, broken_off, tmp_path, callback, told, path
+    fork_server, broken_off, tmp_path, callback, told, path
 ):
     card = broken_off / "state" / "000000320.json"
     content = json.loads(card.read_text())["content"]
     content["callbacks"][callback] = told
-    card.write_text(json.dumps({"content": content, "sha256": state._sha256(state._text(content))}))
+    card.write_text(json.dumps({"content": content, "sha256": training_state._sha256(training_state._text(content))}))
     before = files_of(broken_off)
-    status, said = nursery.run("train", "--resume", broken_off, said=tmp_path / "said")
+    status, said = fork_server.run("train", "--resume", broken_off, said=tmp_path / "said")
     assert status == 2, said
     assert said.splitlines()[-1].startswith(f"gan: Bad `{path}` in the state of step 20. Expected ")
     assert "Traceback" not in said
     assert files_of(broken_off) == before
-    assert not state.is_locked(broken_off)
+    assert not training_state.is_locked(broken_off)
 
 
 @pytest.mark.parametrize("content", [{"config": {}, "dataset": {}}, [], {"config": 3}])
-def test_a_record_of_another_shape_is_refused_and_nothing_is_locked(nursery, tmp_path, content):
+def test_a_record_of_another_shape_is_refused_and_nothing_is_locked(fork_server, tmp_path, content):
     run = tmp_path / "run"
     run.mkdir()
-    checkpoints.write_json(run / "config.json", content)
-    status, said = nursery.run("train", "--resume", run, said=tmp_path / "said")
+    files.write_json(run / "config.json", content)
+    status, said = fork_server.run("train", "--resume", run, said=tmp_path / "said")
     assert (status, said.count("\n")) == (2, 1)
     assert str(run / "config.json") in said
     assert [file.name for file in run.iterdir()] == ["config.json"]
@@ -229,10 +234,10 @@ def test_a_record_of_another_shape_is_refused_and_nothing_is_locked(nursery, tmp
     assert [file.name for file in run.iterdir()] == ["config.json"]
 
 
-def test_a_dry_run_says_what_would_go_on_and_from_where(nursery, broken_off, tmp_path):
+def test_a_dry_run_says_what_would_go_on_and_from_where(fork_server, broken_off, tmp_path):
     before = files_of(broken_off)
     arguments = ["train", "--resume", broken_off, "--dry-run", "--steps-per-execution", 9]
-    status, said = nursery.run(*arguments, said=tmp_path / "said")
+    status, said = fork_server.run(*arguments, said=tmp_path / "said")
     assert status == 0
     shown = json.loads(said)
     assert shown["resume"] == {"run": str(broken_off), "step": 20}
@@ -243,44 +248,44 @@ def test_a_dry_run_says_what_would_go_on_and_from_where(nursery, broken_off, tmp
 def test_every_option_but_the_changeable_ones_is_refused_when_it_differs():
     config = PRESETS["mnist"]
     record = {"config": config.as_dict()}
-    records.check_options(record, config)
+    metadata.check_options(record, config)
     other = replace(config, optimization=replace(config.optimization, steps_per_execution=1))
-    records.check_options(record, other)
-    assert set(records.CHANGEABLE) <= records._flat(config.as_dict()).keys()
+    metadata.check_options(record, other)
+    assert set(metadata.CHANGEABLE) <= metadata._flat(config.as_dict()).keys()
     for changed in (replace(config, deterministic=True), PRESETS["mnist-mlp"], replace(config, eval_every=99)):
         with pytest.raises(InputError, match="goes on as it began"):
-            records.check_options(record, changed)
+            metadata.check_options(record, changed)
 
 
 def test_other_training_images_or_labels_are_refused():
     images, labels = np.arange(64, dtype=np.uint8).reshape(4, 4, 4, 1), np.arange(4, dtype=np.int32)
     part = Split(images, labels)
     dataset = Dataset("plain", 4, part, part, part)
-    record = records.make(TrainConfig(), dataset.describe(), device="CPU", total_steps=10, preset=None, probe="ab")
-    records.check_dataset(record, Dataset("plain", 4, Split(images.copy(), labels.copy()), part, part).describe())
+    record = metadata.make(TrainConfig(), dataset.describe(), device="CPU", total_steps=10, preset=None, probe="ab")
+    metadata.check_dataset(record, Dataset("plain", 4, Split(images.copy(), labels.copy()), part, part).describe())
     for other in (Split(images[::-1], labels), Split(images, labels[::-1]), Split(images[:3], labels[:3])):
         with pytest.raises(InputError, match="not the one that this run began with"):
-            records.check_dataset(record, Dataset("plain", 4, other, part, part).describe())
+            metadata.check_dataset(record, Dataset("plain", 4, other, part, part).describe())
 
 
-def test_resume_from_python_is_the_same(nursery, broken_off, toy, tmp_path):
+def test_resume_from_python_is_the_same(fork_server, broken_off, toy, tmp_path):
     """In a process of its own: deterministic kernels, which the run has, would stay on in this one."""
     (broken_off / "state" / "000000320.json").unlink()
     script = tmp_path / "user.py"
     script.write_text(
         "import sys, gan; run = gan.resume(sys.argv[1]); print(run.steps, run.interrupted, run.logs['images'])"
     )
-    status, said = nursery.run(broken_off, said=tmp_path / "said", script=str(script))
+    status, said = fork_server.run(broken_off, said=tmp_path / "said", script=str(script))
     assert status == 0, said
     assert said.splitlines()[-1] == "20 False 320"
     assert "step 18 of 20" in said
     assert_same_run(broken_off, toy)
 
 
-def test_a_stopped_training_does_not_go_on(nursery, broken_off, tmp_path):
-    saved, _ = state.latest(broken_off)
+def test_a_stopped_training_does_not_go_on(fork_server, broken_off, tmp_path):
+    saved, _ = training_state.latest(broken_off)
     (broken_off / "state" / "000000320.json").unlink()
-    before, _ = state.latest(broken_off)
-    state.save(broken_off, replace(before, stopped=True))
-    assert nursery.run("train", "--resume", broken_off, said=tmp_path / "said")[0] == 0
-    assert records.load(broken_off)["result"]["steps"] == before.step < saved.step
+    before, _ = training_state.latest(broken_off)
+    training_state.save(broken_off, replace(before, stopped=True))
+    assert fork_server.run("train", "--resume", broken_off, said=tmp_path / "said")[0] == 0
+    assert metadata.load(broken_off)["result"]["steps"] == before.step < saved.step

@@ -6,10 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gan import records, resume, runtime, sharing, train
+from gan import resume, train
 from gan.config import ModelConfig, OptimizationConfig, TrainConfig
-from gan.data import Dataset
+from gan.data.dataset import Dataset
 from gan.errors import InputError
+from gan.saving import metadata
+from gan.training import sync
+from gan.utils import tensorflow as runtime
 
 FAST, SLOW = "mixed_bfloat16", "float32"
 """What `auto` means on a machine with instructions for bfloat16, and on one without."""
@@ -21,13 +24,13 @@ class Workers:
     def __init__(self, monkeypatch, chief, worker):
         self.machines = {"chief": chief, "worker": worker}
         self.said, self.calls = None, {"chief": [], "worker": []}
-        monkeypatch.setattr(sharing.replicas, "any_worker", self._any)
-        monkeypatch.setattr(sharing.replicas, "from_chief", self._from_chief)
+        monkeypatch.setattr(sync.replicas, "any_worker", self._any)
+        monkeypatch.setattr(sync.replicas, "from_chief", self._from_chief)
         monkeypatch.setattr(runtime, "resolved_precision", lambda policy: self.here if policy == "auto" else policy)
 
     def options(self, who, own):
         self.here = self.machines[who]
-        return sharing.options_from_chief(who, own)
+        return sync.options_from_chief(who, own)
 
     def _any(self, strategy, flag):
         self.calls[strategy].append("any_worker")
@@ -96,10 +99,10 @@ def test_a_run_records_what_auto_meant_and_takes_auto_for_it_later(monkeypatch, 
     )
     dataset = Dataset.from_arrays(noise, name="noise")
     train(config, dataset=dataset, output=tmp_path / "run")
-    record = records.load(tmp_path / "run")
+    record = metadata.load(tmp_path / "run")
     assert record["config"] == replace(config, precision=FAST).as_dict()
     monkeypatch.setattr(runtime, "resolved_precision", lambda policy: SLOW if policy == "auto" else policy)
-    records.check_options(record, config)
+    metadata.check_options(record, config)
     assert resume(tmp_path / "run", config=config).steps == 1
     with pytest.raises(InputError, match=f"Expected precision='{FAST}'. Received: precision='{SLOW}'"):
-        records.check_options(record, replace(config, precision=SLOW))
+        metadata.check_options(record, replace(config, precision=SLOW))

@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import small_gan
+from helpers.tiny import small_gan
 
-from gan.callbacks import SampleGrid, TensorBoard
 from gan.errors import InputError
+from gan.training.callbacks import SampleGrid, TensorBoard
 
 
 def records(folder):

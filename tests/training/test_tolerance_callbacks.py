@@ -7,14 +7,15 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from conftest import assert_same, differs, small_gan, values
+from helpers.comparison import assert_same, differs, values
+from helpers.stand_ins import Weights, run
+from helpers.tiny import small_gan
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stand_ins import Weights, run
 
-from gan.callbacks import ReduceLROnTolerance, ToleranceEarlyStopping
-from gan.callbacks.judgement import Judgement
 from gan.errors import InputError
+from gan.training.callbacks import ReduceLROnTolerance, ToleranceEarlyStopping
+from gan.training.callbacks.improvement import Judgement
 
 NAN, INF = math.nan, math.inf
 

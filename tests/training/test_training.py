@@ -4,19 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import assert_same, rows_of, size_of, small_gan, values
+from helpers.comparison import assert_same, rows_of, size_of, values
+from helpers.tiny import QUICK, small_gan
 
-from gan import callbacks, checkpoints, load_generator, resume, runtime, train
-from gan.building import build_gan
+from gan import load_generator, resume, train
 from gan.config import DataConfig, ModelConfig, OptimizationConfig, TrainConfig, config_from_dict
-from gan.data import Dataset, Split
+from gan.data.dataset import Dataset
+from gan.data.split import Split
 from gan.errors import InputError
-
-QUICK = TrainConfig(
-    data=DataConfig(dataset="mnist5k"),
-    model=ModelConfig(latent_dim=8, g_width=4, d_width=4),
-    optimization=OptimizationConfig(steps=7, batch_size=16, steps_per_execution=2),
-)
+from gan.models.build import build_gan
+from gan.saving import files
+from gan.training import callbacks
+from gan.utils import tensorflow as runtime
 
 
 def test_a_run_folder_is_complete(tiny_run):
@@ -48,7 +47,7 @@ def test_a_run_records_itself(tiny_run):
     assert record["dataset"]["train"] == 4_000
     assert record["versions"]["keras"]
     assert record["result"]["images"] == 384
-    assert record["sha256"] == checkpoints.sha256(tiny_run["folder"] / "generator.keras")
+    assert record["sha256"] == files.sha256(tiny_run["folder"] / "generator.keras")
 
 
 def test_the_learning_rate_falls_as_a_cosine(tmp_path):

@@ -6,10 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import assert_same, differs, small_gan, values
+from helpers.comparison import assert_same, differs, values
+from helpers.tiny import small_gan
 
-from gan import callbacks, state
 from gan.errors import InputError, TrainingError
+from gan.saving import training_state
+from gan.training import callbacks
 
 
 class Remembering(callbacks.FiniteLosses):
@@ -26,7 +28,7 @@ class Remembering(callbacks.FiniteLosses):
         return self.state
 
     def set_state(self, state):
-        self.state = state
+        self.state = training_state
 
     def get_arrays(self):
         return self.arrays
@@ -49,7 +51,7 @@ def test_every_callback_with_a_state_gets_it_back_after_training_begins(tmp_path
     parts[2].state = {"wait": 4}
     gan.g_optimizer.iterations.assign(2)
     keeper_of(tmp_path, gan, *parts).on_epoch_end(0)
-    saved, _ = state.latest(tmp_path)
+    saved, _ = training_state.latest(tmp_path)
     fresh = [Remembering(), callbacks.StopOnInterrupt(), Remembering()]
     other = small_gan(seed=1)
     keeper = keeper_of(tmp_path, other, *fresh)
@@ -70,9 +72,9 @@ def test_only_a_complete_interval_leaves_a_state(tmp_path):
     for step, epoch, complete in ((1, 0, False), (2, 0, True), (3, 1, True)):
         gan.g_optimizer.iterations.assign(step)
         keeper.on_epoch_end(epoch)
-        saved, _ = state.latest(tmp_path)
+        saved, _ = training_state.latest(tmp_path)
         assert (saved is not None and saved.step == step) == complete
-    assert state.latest(tmp_path)[0].images == 48
+    assert training_state.latest(tmp_path)[0].images == 48
 
 
 def test_a_training_that_a_callback_ended_is_told_from_one_that_was_interrupted(tmp_path):
@@ -81,10 +83,10 @@ def test_a_training_that_a_callback_ended_is_told_from_one_that_was_interrupted(
     gan.g_optimizer.iterations.assign(2)
     gan.stop_training = True
     keeper.on_epoch_end(0)
-    assert state.latest(tmp_path)[0].stopped
+    assert training_state.latest(tmp_path)[0].stopped
     interrupt.signal = signal.SIGINT
     keeper.on_epoch_end(0)
-    assert not state.latest(tmp_path)[0].stopped
+    assert not training_state.latest(tmp_path)[0].stopped
 
 
 def test_a_rule_that_ended_it_counts_though_a_signal_came_as_well(tmp_path):
@@ -96,10 +98,10 @@ def test_a_rule_that_ended_it_counts_though_a_signal_came_as_well(tmp_path):
     gan.stop_training, interrupt.signal = True, signal.SIGTERM
     rule.on_epoch_end(0, {"d_loss": 2.0})
     keeper.on_epoch_end(0)
-    assert not state.latest(tmp_path)[0].stopped
+    assert not training_state.latest(tmp_path)[0].stopped
     rule.on_epoch_end(0, {"d_loss": 0.5})
     keeper.on_epoch_end(0)
-    assert state.latest(tmp_path)[0].stopped
+    assert training_state.latest(tmp_path)[0].stopped
 
 
 def test_numbers_that_are_none_are_never_saved(tmp_path):
@@ -108,14 +110,14 @@ def test_numbers_that_are_none_are_never_saved(tmp_path):
     gan.discriminator.weights[0].assign(gan.discriminator.weights[0] * float("inf"))
     with pytest.raises(TrainingError, match="discriminator conv2d/kernel is NaN or infinite at step 2"):
         keeper_of(tmp_path, gan).on_epoch_end(0)
-    assert state.latest(tmp_path) == (None, [])
+    assert training_state.latest(tmp_path) == (None, [])
 
 
 def test_a_state_of_other_networks_or_callbacks_is_refused_and_changes_nothing(tmp_path):
     gan = small_gan()
     gan.g_optimizer.iterations.assign(2)
     keeper_of(tmp_path, gan).on_epoch_end(0)
-    saved, _ = state.latest(tmp_path)
+    saved, _ = training_state.latest(tmp_path)
     first, kernel = list(saved.arrays)[:2]
     wrong = {
         "fewer": {name: array for name, array in saved.arrays.items() if name != first},

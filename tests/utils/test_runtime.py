@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from gan import runtime
 from gan.errors import InputError
+from gan.utils import tensorflow as runtime
 
 
 def test_another_backend_is_refused(monkeypatch):

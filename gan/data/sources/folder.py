@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan import images
-from gan.data import storage
+from gan.data import images, storage
 from gan.data.dataset import Dataset
 from gan.data.request import Request, refuse_colours
 from gan.data.split import Split

@@ -8,13 +8,13 @@ from typing import IO
 
 import numpy as np
 
-from gan.archives import check_expansion
 from gan.data import storage
-from gan.data.checking import check_labels, check_layout, check_pixels
 from gan.data.dataset import Dataset
 from gan.data.request import Request
 from gan.data.split import Split
+from gan.data.validation import check_labels, check_layout, check_pixels
 from gan.errors import InputError
+from gan.saving.zip_safety import check_expansion
 
 SUFFIX = ".npz"
 

@@ -1,15 +1,14 @@
 """Metrics: streaming Keras metrics of (real, fake, labels), and functions on feature or image arrays."""
 
-from gan.metrics.diversity import PairwiseSSIM
-from gan.metrics.error_rate import SURE, ClassifierErrorRate, ErrorRate, wrong_outcomes
-from gan.metrics.extracted import Extracted
-from gan.metrics.frechet import FrechetDistance, frechet_distance
-from gan.metrics.histogram import ClassHistogram, class_kl
-from gan.metrics.kernel import kernel_distance
-from gan.metrics.manifold import NEIGHBOURS, precision_recall, squared_radii
-from gan.metrics.means import WeightedMeans
-from gan.metrics.neighbours import Neighbours, copied_share, nearest_neighbours
-from gan.metrics.paired import (
+from gan.evaluation.metrics.diversity import PairwiseSSIM
+from gan.evaluation.metrics.error_rate import SURE, ClassifierErrorRate, ErrorRate, wrong_outcomes
+from gan.evaluation.metrics.extracted import Extracted
+from gan.evaluation.metrics.frechet import FrechetDistance, frechet_distance
+from gan.evaluation.metrics.histogram import ClassHistogram, class_kl
+from gan.evaluation.metrics.kernel import kernel_distance
+from gan.evaluation.metrics.manifold import NEIGHBOURS, precision_recall, squared_radii
+from gan.evaluation.metrics.neighbours import Neighbours, copied_share, nearest_neighbours
+from gan.evaluation.metrics.paired import (
     WINDOW,
     MeanSquaredError,
     StructuralSimilarity,
@@ -18,6 +17,7 @@ from gan.metrics.paired import (
     ssim_of_pairs,
     why_no_ssim,
 )
+from gan.models.means import WeightedMeans
 
 __all__ = [
     "NEIGHBOURS",

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from gan.checks import check_whole
-from gan.metrics.paired import ssim_or_nan
+from gan.errors import check_whole
+from gan.evaluation.metrics.paired import ssim_or_nan
 
 
 class PairwiseSSIM(keras.metrics.Metric):

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from gan.checks import check
+from gan.errors import check
 from gan.tolerance import CONFIDENCE, wilson_bounds
 
 SURE = 0.9

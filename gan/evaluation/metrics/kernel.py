@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gan.checks import check
+from gan.errors import check
 
 
 def kernel_distance(real: np.ndarray, fake: np.ndarray, *, blocks: int = 10, seed: int = 0) -> tuple[float, float]:

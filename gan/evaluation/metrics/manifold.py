@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gan.checks import check, check_whole
+from gan.errors import check, check_whole
 
 NEIGHBOURS = 5
 """k, unless told otherwise."""

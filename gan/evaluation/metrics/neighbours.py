@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan.checks import check
-from gan.metrics.paired import ssim_of_pairs
+from gan.errors import check
+from gan.evaluation.metrics.paired import ssim_of_pairs
 
 LEAST_GROUPS = 30
 """Fakes that differ, in effect, below which nobody can tell what share of them is copied."""

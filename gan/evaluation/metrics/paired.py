@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from gan.checks import check, check_whole
+from gan.errors import check, check_whole
 
 DATA_RANGE = 2.0
 """Of images in [-1, 1]."""

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from gan import metrics
-from gan.classifier import Extractor
+from gan.evaluation import metrics
+from gan.evaluation.classifier.extractor import Extractor
 
 
 def quality_metric(extractor: Extractor) -> metrics.Extracted:

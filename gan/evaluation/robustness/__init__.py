@@ -1,6 +1,6 @@
 """The error rate of a model against the severity of a fault: of a generator, and of any Keras classifier."""
 
-from gan.perturbation.curve import (
+from gan.evaluation.robustness.curve import (
     SEVERITIES,
     WEIGHT_FAULTS,
     Point,
@@ -8,9 +8,9 @@ from gan.perturbation.curve import (
     generator_curve,
     perturbation_curve,
 )
-from gan.perturbation.faults import FAULTS, INPUT_FAULTS
-from gan.perturbation.measures import error_rate, generator_error_rate
-from gan.perturbation.perturbed import perturbed
+from gan.evaluation.robustness.faults import FAULTS, INPUT_FAULTS
+from gan.evaluation.robustness.measures import error_rate, generator_error_rate
+from gan.evaluation.robustness.perturbed import perturbed
 
 __all__ = [
     "FAULTS",

@@ -7,8 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan.checks import check_whole
-from gan.errors import InputError
+from gan.errors import InputError, check_whole
 
 
 def batches(data: Any, batch_size: int) -> Iterator[tuple[Any, np.ndarray]]:

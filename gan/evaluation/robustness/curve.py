@@ -9,12 +9,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from gan.checks import check_not_negative, check_seed, check_share
-from gan.errors import InputError
-from gan.perturbation.batches import has_float_inputs, has_text_inputs
-from gan.perturbation.faults import FAULTS, INPUT_FAULTS, SHARES, check_fault
-from gan.perturbation.measures import error_rate, forward, judged_error_rate
-from gan.perturbation.perturbed import Perturbable
+from gan.errors import InputError, check_not_negative, check_seed, check_share
+from gan.evaluation.robustness.batches import has_float_inputs, has_text_inputs
+from gan.evaluation.robustness.faults import FAULTS, INPUT_FAULTS, SHARES, check_fault
+from gan.evaluation.robustness.measures import error_rate, forward, judged_error_rate
+from gan.evaluation.robustness.perturbed import Perturbable
 from gan.tolerance import ErrorRate
 
 WEIGHT_FAULTS = tuple(FAULTS)

@@ -4,8 +4,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from gan.checks import check, check_not_negative, check_seed
-from gan.errors import InputError
+from gan.errors import InputError, check, check_not_negative, check_seed
 
 LEVELS = 127
 """Steps of int8 on each side of zero; -128 is not used, so that a weight and its negative round alike."""

@@ -7,12 +7,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan import networks, sampling
-from gan.checks import check_not_negative, check_seed, check_share, check_whole, labels_for
-from gan.errors import InputError
-from gan.metrics import wrong_outcomes
-from gan.perturbation.batches import InputNoise, batches
-from gan.perturbation.typos import Typos
+from gan import sampling
+from gan.errors import InputError, check_not_negative, check_seed, check_share, check_whole
+from gan.evaluation.metrics import wrong_outcomes
+from gan.evaluation.robustness.batches import InputNoise, batches
+from gan.evaluation.robustness.typos import Typos
+from gan.models import networks
+from gan.sampling.labels import labels_for
 from gan.tolerance import ErrorRate
 
 

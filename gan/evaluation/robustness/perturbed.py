@@ -9,7 +9,7 @@ import numpy as np
 from keras import layers
 
 from gan.errors import InputError
-from gan.perturbation.faults import FAULTS, check_fault
+from gan.evaluation.robustness.faults import FAULTS, check_fault
 
 NOT_KERNELS = frozenset(
     ("bias", "gamma", "beta", "scale", "moving_mean", "moving_variance", "mean", "variance", "vector_u")

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from gan.errors import InputError
-from gan.perturbation.batches import batches, has_text_inputs, is_text
+from gan.evaluation.robustness.batches import batches, has_text_inputs, is_text
 
 
 class Typos:

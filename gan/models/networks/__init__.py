@@ -4,11 +4,11 @@ Generators consist of built-in layers only, so a saved one loads with plain Kera
 not installed. So do discriminators, unless they are spectrally normalised or have dropout.
 """
 
-from gan.networks.build import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
-from gan.networks.conditioning import CONDITIONINGS, LABEL_EMBEDDING
-from gan.networks.norms import NORMS
-from gan.networks.queries import check_pair, has_batch_statistics, num_classes
-from gan.networks.sizes import downsamplings, stage_sizes, upsamplings
+from gan.models.networks.build import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
+from gan.models.networks.conditioning import CONDITIONINGS, LABEL_EMBEDDING
+from gan.models.networks.inspect import check_pair, has_batch_statistics, num_classes
+from gan.models.networks.norms import NORMS
+from gan.models.networks.sizes import downsamplings, stage_sizes, upsamplings
 
 __all__ = [
     "CONDITIONINGS",

@@ -6,12 +6,11 @@ from typing import Any, NamedTuple, TypeVar
 import keras
 from keras import layers
 
-from gan.checks import check, check_whole
-from gan.errors import InputError
-from gan.networks import dcgan, mlp, resnet, tf_tutorial
-from gan.networks.conditioning import CONDITIONINGS, unconditional, with_labels
-from gan.networks.norms import NORMS, Norm
-from gan.networks.sizes import ImageShape
+from gan.errors import InputError, check, check_whole
+from gan.models.networks import dcgan, mlp, resnet, tf_tutorial
+from gan.models.networks.conditioning import CONDITIONINGS, unconditional, with_labels
+from gan.models.networks.norms import NORMS, Norm
+from gan.models.networks.sizes import ImageShape
 
 Part = TypeVar("Part")
 

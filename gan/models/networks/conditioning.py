@@ -6,7 +6,7 @@ from typing import Any
 
 from keras import initializers, layers, ops
 
-from gan.networks.norms import Norm
+from gan.models.networks.norms import Norm
 
 LABEL_EMBEDDING = "label_embedding"
 """Name of the layer that holds the labels' embedding in a class-conditional network; tells its number of classes, in a

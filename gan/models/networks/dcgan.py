@@ -5,8 +5,8 @@ from typing import Any
 
 from keras import layers
 
-from gan.networks.norms import Norm, batch_normalization
-from gan.networks.sizes import ImageShape, crop, downsamplings, stage_sizes
+from gan.models.networks.norms import Norm, batch_normalization
+from gan.models.networks.sizes import ImageShape, crop, downsamplings, stage_sizes
 
 
 def generator(x: Any, image_shape: ImageShape, width: int) -> Any:

@@ -1,10 +1,10 @@
-"""What a network, also one from a bare file, tells of itself."""
+"""Reads facts from a network: number of classes, length of its latents, whether it has batch statistics."""
 
 import keras
 from keras import layers
 
 from gan.errors import InputError
-from gan.networks.conditioning import LABEL_EMBEDDING
+from gan.models.networks.conditioning import LABEL_EMBEDDING
 
 
 def num_classes(network: keras.Model) -> int:
@@ -32,3 +32,8 @@ def check_pair(generator: keras.Model, discriminator: keras.Model) -> None:
     classes, known = num_classes(generator), num_classes(discriminator)
     if classes != known:
         raise InputError(title, expected=f"a discriminator of {classes} classes", received=f"one of {known}")
+
+
+def latent_dim(generator: keras.Model) -> int:
+    """Length of the latent vectors that a generator takes."""
+    return int(generator.inputs[0].shape[-1])

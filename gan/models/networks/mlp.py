@@ -5,8 +5,8 @@ from typing import Any
 
 from keras import layers
 
-from gan.networks.norms import Norm, batch_normalization
-from gan.networks.sizes import ImageShape
+from gan.models.networks.norms import Norm, batch_normalization
+from gan.models.networks.sizes import ImageShape
 
 
 def generator(x: Any, image_shape: ImageShape, width: int) -> Any:

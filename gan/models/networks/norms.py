@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 from keras import layers
 
-from gan.networks.spectral import SpectralConv2D, SpectralDense
+from gan.models.networks.spectral import SpectralConv2D, SpectralDense
 
 
 def batch_normalization(x: Any, momentum: float = 0.9) -> Any:

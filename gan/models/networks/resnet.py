@@ -12,8 +12,8 @@ from typing import Any
 
 from keras import initializers, layers
 
-from gan.networks.norms import NORMS, Norm
-from gan.networks.sizes import ImageShape, crop, stage_sizes, upsamplings
+from gan.models.networks.norms import NORMS, Norm
+from gan.models.networks.sizes import ImageShape, crop, stage_sizes, upsamplings
 
 SLOPE = 0.2
 

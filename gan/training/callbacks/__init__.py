@@ -1,17 +1,16 @@
 """The callbacks that a training run needs and Keras lacks. They read logs, never write them."""
 
-from gan.callbacks.ailments import Ailments
-from gan.callbacks.collapse import CollapseMonitor
-from gan.callbacks.early_stopping import ToleranceEarlyStopping
-from gan.callbacks.finite_losses import FiniteLosses
-from gan.callbacks.generator_checkpoint import GeneratorCheckpoint
-from gan.callbacks.interrupt import StopOnInterrupt
-from gan.callbacks.progress import Progress
-from gan.callbacks.reduce_learning_rate import ReduceLROnTolerance
-from gan.callbacks.run_log import RunLog
-from gan.callbacks.sample_grid import SampleGrid
-from gan.callbacks.tensorboard import TensorBoard
-from gan.callbacks.training_state import TrainingState
+from gan.training.callbacks.collapse import Ailments, CollapseMonitor
+from gan.training.callbacks.early_stopping import ToleranceEarlyStopping
+from gan.training.callbacks.finite_losses import FiniteLosses
+from gan.training.callbacks.generator_checkpoint import GeneratorCheckpoint
+from gan.training.callbacks.interrupt import StopOnInterrupt
+from gan.training.callbacks.progress import Progress
+from gan.training.callbacks.reduce_learning_rate import ReduceLROnTolerance
+from gan.training.callbacks.run_log import RunLog
+from gan.training.callbacks.sample_grid import SampleGrid
+from gan.training.callbacks.tensorboard import TensorBoard
+from gan.training.callbacks.training_state import TrainingState
 
 __all__ = [
     "Ailments",

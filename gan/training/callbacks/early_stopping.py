@@ -5,10 +5,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gan.callbacks.averaged import averaged
-from gan.callbacks.judgement import Judgement, Mode
-from gan.callbacks.monitor import Monitor, MonitorState
-from gan.callbacks.rule import Rule
+from gan.models.ema import averaged
+from gan.training.callbacks.improvement import Judgement, Mode, Monitor, MonitorState, Rule
 
 
 class EarlyStoppingState(MonitorState):

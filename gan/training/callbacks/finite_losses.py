@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from gan.callbacks.scalar import scalar
+from gan.distributed.replicas import scalar
 from gan.errors import TrainingError
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from gan import checkpoints
-from gan.callbacks.scalar import scalar
+from gan.distributed.replicas import scalar
 from gan.errors import TrainingError
+from gan.saving import files
 
 
 class GeneratorCheckpoint(keras.callbacks.Callback):
@@ -29,4 +29,4 @@ class GeneratorCheckpoint(keras.callbacks.Callback):
         if not all(np.isfinite(weight.numpy()).all() for weight in self.model.generator_ema.weights):
             step = int(scalar(self.model.g_optimizer.iterations))
             raise TrainingError(f"The averaged generator is NaN or infinite at step {step}.")
-        checkpoints.write(self.path, self.model.generator_ema.save)
+        files.write(self.path, self.model.generator_ema.save)

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 from rich.console import Console
 
-from gan.bar import progress_bar
-from gan.callbacks.scalar import scalar
+from gan.distributed.replicas import scalar
+from gan.utils.display import progress_bar
 
 SHOWN = {
     "g_loss": "g_loss",

@@ -3,13 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gan.callbacks.judgement import Judgement, Mode
-from gan.callbacks.monitor import Monitor, MonitorState
-from gan.callbacks.rule import Rule
-from gan.callbacks.scalar import scalar
-from gan.checks import check, check_positive, check_whole
-from gan.errors import InputError
-from gan.json_types import Whole
+from gan.distributed.replicas import scalar
+from gan.errors import InputError, Whole, check, check_positive, check_whole
+from gan.training.callbacks.improvement import Judgement, Mode, Monitor, MonitorState, Rule
 
 
 class ReduceLRState(MonitorState):

@@ -8,8 +8,8 @@ from typing import Any, TypedDict
 
 import keras
 
-from gan import checkpoints
-from gan.callbacks.scalar import scalar
+from gan.distributed.replicas import scalar
+from gan.saving import files
 
 
 class LogState(TypedDict):
@@ -49,7 +49,7 @@ class RunLog(keras.callbacks.Callback):
             self.path.unlink()
             return len(rows)
         with (
-            checkpoints.atomically(self.path) as beside,
+            files.atomically(self.path) as beside,
             beside.open("w", newline="", encoding="utf-8") as file,
         ):
             csv.writer(file).writerows([header, *kept])

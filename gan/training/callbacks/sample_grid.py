@@ -6,8 +6,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from gan import checkpoints, images, networks, sampling
-from gan.callbacks.scalar import scalar
+from gan import sampling
+from gan.data import images
+from gan.distributed.replicas import scalar
+from gan.models import networks
+from gan.saving import files
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -26,7 +29,7 @@ class SampleGrid(keras.callbacks.Callback):
 
     def cut_back(self, images: int) -> None:
         """Removes the grids of more than so many images seen, and half-written ones; the film will hold the others."""
-        checkpoints.remove_partial(self.folder)
+        files.remove_partial(self.folder)
         grids = {file: int(file.stem) for file in sorted(self.folder.glob("*.png")) if file.stem.isdecimal()}
         self.files = [file for file, seen in grids.items() if seen <= images]
         for file in grids.keys() - set(self.files):
@@ -36,12 +39,12 @@ class SampleGrid(keras.callbacks.Callback):
         seen = int(scalar(self.model.g_optimizer.iterations)) * self.images_per_step
         file = self.folder / f"{seen:09d}.png"
         picture = self._draw()
-        checkpoints.write(file, lambda beside: images.save_png(beside, picture))
+        files.write(file, lambda beside: images.save_png(beside, picture))
         self.files.append(file)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.files:
-            checkpoints.write(self.folder / "samples.gif", lambda beside: images.save_gif(beside, self.files))
+            files.write(self.folder / "samples.gif", lambda beside: images.save_gif(beside, self.files))
 
     def _draw(self) -> np.ndarray:
         generator = self.model.generator_ema

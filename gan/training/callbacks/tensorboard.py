@@ -10,9 +10,9 @@ import keras
 import tensorflow as tf
 from PIL import Image
 
-from gan.callbacks.sample_grid import SampleGrid
-from gan.callbacks.scalar import scalar
+from gan.distributed.replicas import scalar
 from gan.errors import InputError
+from gan.training.callbacks.sample_grid import SampleGrid
 
 
 class TensorBoard(keras.callbacks.Callback):

@@ -9,12 +9,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from gan import state
-from gan.callbacks.interrupt import StopOnInterrupt
-from gan.callbacks.scalar import scalar
-from gan.errors import InputError, TrainingError
-from gan.json_types import check_type
-from gan.state import State
+from gan.distributed.replicas import scalar
+from gan.errors import InputError, TrainingError, check_type
+from gan.saving import training_state
+from gan.saving.training_state import State
+from gan.training.callbacks.interrupt import StopOnInterrupt
 
 _PARTS = ("generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer", "augment")
 """Attributes of a GAN whose variables are saved. Latents and the order of the data are functions of (seed, step)."""
@@ -96,7 +95,7 @@ class TrainingState(keras.callbacks.Callback):
             callbacks={name: callback.get_state() for name, callback in self._savable.items()},
             arrays=arrays,
         )
-        state.save(self.run, now)
+        training_state.save(self.run, now)
         self.last = State(now.interval, now.step, now.images)  # to tell of it; its arrays are on the disk
 
     def restore(self, gan: keras.Model, saved: State) -> None:

@@ -11,12 +11,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from gan.optimizers import Adam
 from machine import machine
 
 from gan import GAN, augment, build_discriminator, build_generator, load_dataset, penalties, runtime, train
 from gan.cli.main import parse
 from gan.metrics import ClassifierErrorRate
-from gan.optimizers import Adam
 
 SMALL = [
     "--dataset", "mnist5k", "--latent-dim", "8", "--g-width", "4", "--d-width", "4", "--precision", "float32",

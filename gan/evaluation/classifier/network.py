@@ -1,0 +1,32 @@
+"""The network of the reference classifier."""
+
+import keras
+from keras import layers
+
+from gan.errors import check_whole
+
+FEATURES = "features"
+"""Name of the layer before the logits, whose outputs the Frechet distance and its kin compare."""
+
+
+def build_classifier(
+    image_shape: tuple[int, int, int], num_classes: int, *, width: int = 32, blocks: int = 2, features: int = 128
+) -> keras.Model:
+    """A convolutional classifier: images [B, H, W, C] in [-1, 1] -> logits [B, num_classes]. Built-in layers only.
+
+    Three stages of `blocks` 3x3 convolutions (width, 2 width, 4 width filters; batch normalisation, relu), a halving
+    after each, and a dense layer of `features` units called `features`.
+    """
+    check_whole("width", width, 1)
+    check_whole("blocks", blocks, 1)
+    inputs = x = keras.Input(image_shape, name="images")
+    for stage in range(3):
+        for _ in range(blocks):
+            x = layers.Conv2D(width * 2**stage, 3, padding="same", use_bias=False)(x)
+            x = layers.BatchNormalization(momentum=0.9)(x)
+            x = layers.ReLU()(x)
+        x = layers.MaxPooling2D(padding="same")(x)
+    x = layers.Dropout(0.3)(layers.Flatten()(x))
+    x = layers.Dense(features, activation="relu", name=FEATURES)(x)
+    logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
+    return keras.Model(inputs, logits, name="classifier")

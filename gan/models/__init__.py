@@ -1,0 +1,1 @@
+"""What is trained: networks, losses, penalties, augmentation, and the `GAN` that joins them."""

@@ -1,0 +1,48 @@
+"""From a generator to samples: latents from a seed, batches, interpolation, and the files that samples go to.
+
+Names load what they need when they are first used: `labels` and `writers` need no TensorFlow.
+"""
+
+from typing import TYPE_CHECKING
+
+from gan.utils.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from gan.sampling.labels import labels_for
+    from gan.sampling.samples import (
+        batch_for,
+        compiled,
+        generate,
+        interpolate,
+        latents,
+        projection_latents,
+        spherical,
+        stream,
+        truncate,
+    )
+
+_HOMES = {
+    "batch_for": "gan.sampling.samples",
+    "compiled": "gan.sampling.samples",
+    "generate": "gan.sampling.samples",
+    "interpolate": "gan.sampling.samples",
+    "labels_for": "gan.sampling.labels",
+    "latents": "gan.sampling.samples",
+    "projection_latents": "gan.sampling.samples",
+    "spherical": "gan.sampling.samples",
+    "stream": "gan.sampling.samples",
+    "truncate": "gan.sampling.samples",
+}
+__all__ = [
+    "batch_for",
+    "compiled",
+    "generate",
+    "interpolate",
+    "labels_for",
+    "latents",
+    "projection_latents",
+    "spherical",
+    "stream",
+    "truncate",
+]
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

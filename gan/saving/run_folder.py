@@ -1,0 +1,62 @@
+"""The layout of a run folder, and the folders of new runs. No TensorFlow."""
+
+import re
+from pathlib import Path
+
+from gan.errors import InputError
+from gan.saving.files import check_writable
+
+GENERATOR, CLASSIFIER, CONFIG = "generator.keras", "classifier.keras", "config.json"
+LOG, SAMPLES, REPORT, PAGE = "log.csv", "samples", "report.json", "report.html"
+TENSORBOARD = "tensorboard"
+RUNS = Path("checkpoints")
+"""Where runs go unless told otherwise, relative to the working directory."""
+
+
+def new_run(output: str | Path | None, name: str) -> Path:
+    """Makes the folder of a new run: `output`, or the next number under `checkpoints/`, such as 00001-mnist.
+
+    Two runs never get the same folder, also when started at once. Raises `InputError` when `output` cannot be written
+    or holds something already.
+    """
+    if output is not None:
+        check_output(output)
+        run = Path(output)
+        _make(run, exist_ok=True)
+        return run
+    _make(RUNS, exist_ok=True)
+    number = 1 + max((int(n.name[:5]) for n in RUNS.iterdir() if re.match(r"\d{5}-", n.name)), default=0)
+    while True:
+        run = RUNS / f"{number:05d}-{name}"
+        if not any(RUNS.glob(f"{number:05d}-*")):
+            try:
+                run.mkdir()
+            except FileExistsError:
+                pass
+            else:
+                if run == min(RUNS.glob(f"{number:05d}-*")):
+                    return run
+                run.rmdir()  # another run, of another name, began with this number at the same moment
+        number += 1
+
+
+def check_output(output: str | Path | None) -> None:
+    """Raises `InputError` unless `output` can become the folder of a new run (None: a numbered one); writes nothing."""
+    if output is None:
+        check_writable(RUNS / "run" / CONFIG)
+        return
+    path = Path(output)
+    if path.is_dir() and any(path.iterdir()):
+        raise InputError("The output folder is not empty", expected="a new or empty folder", received=str(output))
+    check_writable(path / CONFIG)
+
+
+def _make(folder: Path, *, exist_ok: bool) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=exist_ok)
+    except OSError as error:
+        raise InputError(
+            "The output folder cannot be written",
+            expected="a place one can write to",
+            received=f"{folder}: {error.strerror}",
+        ) from error

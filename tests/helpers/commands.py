@@ -1,0 +1,32 @@
+"""Runs `gan` as a user would, with no data host in reach."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+OFFLINE = {"https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "", "http_proxy": "http://127.0.0.1:9"}
+"""A proxy that refuses stands for hosts that cannot be reached."""
+
+TOY = [
+    "--dataset", "mnist5k", "--steps", "20", "--eval-every", "96", "--batch-size", "16", "--latent-dim", "8",
+    "--g-width", "4", "--d-width", "4", "--steps-per-execution", "4", "--deterministic", "--seed", "5",
+]  # fmt: skip
+"""A run of 20 steps in intervals of 6, the last of 2; r1 is due in steps 1 and 17."""
+
+ROOT = Path(__file__).parents[2]
+Gan = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def run_gan(*arguments: object, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Any:
+    """`python -m gan ARGUMENTS` as a user would run it, with no data host in reach."""
+    return subprocess.run(
+        [sys.executable, "-m", "gan", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **OFFLINE, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
