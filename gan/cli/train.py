@@ -38,7 +38,7 @@ class Train:
     resume: Path | None = None
     """A run folder whose broken-off run goes on, from its last complete interval; other options stay as it has them."""
     output: Path | None = None
-    """The run folder; None: the next number under checkpoints/."""
+    """The run folder; None: the next number under runs/."""
     dry_run: bool = False
     """Print the resolved configuration as JSON and stop."""
     json: bool = False

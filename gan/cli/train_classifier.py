@@ -26,7 +26,7 @@ class TrainClassifier:
     config: ClassifierConfig = field(default_factory=ClassifierConfig)
     preset: Annotated[str, Suppress] = DEFAULT_CLASSIFIER
     output: Path | None = None
-    """The folder to write; None: the next number under checkpoints/."""
+    """The folder to write; None: the next number under runs/."""
     json: bool = False
     """Print exactly one JSON object on stdout, the card."""
 

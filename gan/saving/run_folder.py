@@ -9,12 +9,12 @@ from gan.saving.files import check_writable
 GENERATOR, CLASSIFIER, CONFIG = "generator.keras", "classifier.keras", "config.json"
 LOG, SAMPLES, REPORT, PAGE = "log.csv", "samples", "report.json", "report.html"
 TENSORBOARD = "tensorboard"
-RUNS = Path("checkpoints")
+RUNS = Path("runs")
 """Where runs go unless told otherwise, relative to the working directory."""
 
 
 def new_run(output: str | Path | None, name: str) -> Path:
-    """Makes the folder of a new run: `output`, or the next number under `checkpoints/`, such as 00001-mnist.
+    """Makes the folder of a new run: `output`, or the next number under `runs/`, such as 00001-mnist.
 
     Two runs never get the same folder, also when started at once. Raises `InputError` when `output` cannot be written
     or holds something already.

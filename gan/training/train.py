@@ -38,7 +38,7 @@ def train(
     Args:
         config: default: the preset `mnist`.
         dataset: images in the place of those that `config.data` names, such as `Dataset.from_arrays(...)`.
-        output: the run folder; None: the next number under `checkpoints/`.
+        output: the run folder; None: the next number under `runs/`.
         name: ends the number of such a folder; None: the data set's name.
         preset: name of the preset that `config` comes from, for the record; None: it comes from none.
         console: where progress goes; None: stderr.

@@ -137,8 +137,8 @@ def test_bad_input_is_refused_before_tensorflow_is_imported(gan_command, tmp_pat
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_tensorflow_is_imported(gan_command, tmp_path):
-    (tmp_path / "checkpoints").write_text("a file where the folder of runs should be")
-    assert_refused(gan_command("train", cwd=tmp_path), "cannot be written", "checkpoints")
+    (tmp_path / "runs").write_text("a file where the folder of runs should be")
+    assert_refused(gan_command("train", cwd=tmp_path), "cannot be written", "runs")
 
 
 def test_another_backend_is_refused(gan_command):
@@ -211,7 +211,7 @@ def test_offline_training_falls_back_with_one_loud_line_and_records_it(gan_comma
     done = gan_command("train", "mnist-unconditional", "--steps", 2, "--deterministic", cwd=tmp_path, env=offline)
     assert done.returncode == 0, done.stderr
     assert len([line for line in done.stderr.splitlines() if "NOT AT HAND" in line]) == 1
-    run = tmp_path / "checkpoints" / "00001-mnist-unconditional"
+    run = tmp_path / "runs" / "00001-mnist-unconditional"
     assert json.loads((run / "config.json").read_text())["dataset"]["name"] == "mnist5k"
     relative = run.relative_to(tmp_path)
     for line in (f"{relative}/generator.keras", f"gan sample {relative}"):

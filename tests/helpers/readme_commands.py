@@ -16,9 +16,9 @@ TINY = (
 
 QUICK = {
     "make train": TINY,
-    "gan train --resume checkpoints/00001-mnist": "",
-    "gan sample checkpoints/00001-mnist --out digits.png": "",
-    "gan sample checkpoints/00001-mnist --num 64 --seed 0 --out digits.png": "",
+    "gan train --resume runs/00001-mnist": "",
+    "gan sample runs/00001-mnist --out digits.png": "",
+    "gan sample runs/00001-mnist --num 64 --seed 0 --out digits.png": "",
     "gan sample mnist --label 7": "",
     "gan sample mnist --interpolate 0 9 --steps 10 --out walk.png": "",
     "gan sample mnist --num 1000000 --out digits.npz": "--num 100",
@@ -38,8 +38,8 @@ SLOW = {
     "gan train --dataset fashion_mnist": f"{TINY} --dataset mnist5k",
     "gan train r3gan --dataset cifar10 --epochs 30": f"{TINY} --dataset colour.npz --epochs 0.5",
     "gan train --loss hinge --d-norm spectral --penalties --conditioning concat": TINY,
-    "gan evaluate checkpoints/00001-mnist --tolerance 0.02": "--num 200",
-    "gan compare mnist checkpoints/00001-mnist": "",
+    "gan evaluate runs/00001-mnist --tolerance 0.02": "--num 200",
+    "gan compare mnist runs/00001-mnist": "",
     "gan train --tolerance 0.02": f"{TINY} --probe auto --eval-num 50",
     "gan train-classifier mnist-probe --output runs/probe": "--dataset mnist5k --width 4 --epochs 1",
     "python -m benchmarks recipes": (
@@ -60,7 +60,7 @@ SLOW = {
 }
 """What `make test-all` runs, too; `make test` asks these commands only whether they know their options."""
 
-NOT_GOOD_ENOUGH = {"gan evaluate checkpoints/00001-mnist --tolerance 0.02", "gan train --tolerance 0.02"}
+NOT_GOOD_ENOUGH = {"gan evaluate runs/00001-mnist --tolerance 0.02", "gan train --tolerance 0.02"}
 """So short, they end with the exit status of a tolerance that is exceeded."""
 
 ELSEWHERE = {"make test", "make docs", "pip install ."}

@@ -64,8 +64,8 @@ def test_installed_elsewhere_it_trains_three_steps_samples_and_finds_what_is_shi
     assert str(installed) in subprocess.run(where, cwd=tmp_path, env=env, capture_output=True, text=True).stdout
     trained = gan("train", "--dataset", "mnist5k", "--steps", 3)
     assert trained.returncode == 0, trained.stderr
-    assert gan("sample", "checkpoints/00001-mnist5k", "--num", 4).returncode == 0
-    record = json.loads((tmp_path / "checkpoints" / "00001-mnist5k" / "config.json").read_text())
+    assert gan("sample", "runs/00001-mnist5k", "--num", 4).returncode == 0
+    record = json.loads((tmp_path / "runs" / "00001-mnist5k" / "config.json").read_text())
     assert record["git_revision"] is None
     for name in models.list_checkpoints():
         described = json.loads(gan("info", name, "--json").stdout)

@@ -75,7 +75,7 @@ def test_its_quick_commands_run(newcomer):
         if command.line in QUICK and command.line != "make train":
             newcomer.types(command, QUICK[command.line])
     made = {file.name for file in newcomer.folder.iterdir()}
-    assert {"checkpoints", "digits.png", "walk.png", "digits.npz", "digits", "projection.png"} <= made
+    assert {"runs", "digits.png", "walk.png", "digits.npz", "digits", "projection.png"} <= made
 
 
 @pytest.mark.slow

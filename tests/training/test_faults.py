@@ -147,7 +147,7 @@ def test_others_at_the_same_time(fork_server, tmp_path):
     """While a run trains it can be looked at and sampled from, not be resumed; and another gets another number."""
     options = [*TOY[:2], "--steps", "100000", *TOY[4:]]
     running = [fork_server.start("train", *options, said=tmp_path / f"said{n}") for n in range(2)]
-    runs = [tmp_path / "checkpoints" / f"0000{n}-mnist5k" for n in (1, 2)]
+    runs = [tmp_path / "runs" / f"0000{n}-mnist5k" for n in (1, 2)]
     deadline = time.monotonic() + 120
     while not all((run / "state" / "000000096.json").exists() for run in runs):
         assert time.monotonic() < deadline
@@ -165,7 +165,7 @@ def test_others_at_the_same_time(fork_server, tmp_path):
     for process in running:
         fork_server.signal(process, signal.SIGTERM)
     assert [fork_server.wait(process) for process in running] == [143, 143]
-    assert sorted(run.name for run in (tmp_path / "checkpoints").iterdir()) == [run.name for run in runs]
+    assert sorted(run.name for run in (tmp_path / "runs").iterdir()) == [run.name for run in runs]
     seen = [int(rows_of(run / "log.csv")[-1]["images"]) for run in runs]
     assert [files.read_json(run / "config.json")["result"]["images"] for run in runs] == seen
 
