@@ -13,7 +13,8 @@ def test_a_process_has_this_package_and_says_what_it_printed():
     )
     assert ended.stdout == sys.modules["gan"].__file__
     assert ended.seconds > 0.4
-    assert ended.megabytes is None or 64 < ended.megabytes < 1_000
+    if sys.platform == "linux":
+        assert 64 < ended.megabytes < 1_000
 
 
 def test_a_process_that_fails_says_why():

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import TOY, assert_same_run, rows_of, small_gan
-from nursery import each_line
+from nursery import PATIENCE, each_line
 
 from gan import checkpoints, load_generator, state
 from gan.errors import TrainingError
@@ -140,9 +140,9 @@ def test_others_at_the_same_time(nursery, tmp_path):
     options = [*TOY[:2], "--steps", "100000", *TOY[4:]]
     running = [nursery.start("train", *options, said=tmp_path / f"said{n}") for n in range(2)]
     runs = [tmp_path / "checkpoints" / f"0000{n}-mnist5k" for n in (1, 2)]
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while not all((run / "state" / "000000096.json").exists() for run in runs):
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, "no state was ever saved"
         time.sleep(0.05)
     for picture in range(3):
         arguments = ["sample", runs[0], "--num", 4, "--out", tmp_path / f"{picture}.png"]
