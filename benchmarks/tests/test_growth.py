@@ -1,5 +1,5 @@
 import json
-import math
+import sys
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
@@ -106,7 +106,8 @@ def test_a_point_measures_a_step():
     assert (found["images_per_step"], found["steps"]) == (32, 1)
     assert found["first_seconds"] > found["seconds_per_step"] > 0
     assert found["flops_per_step"] > 2 * 32 * 32**2 * 16  # D sees all pixels with its first layer
-    assert found["megabytes"] is None or math.isfinite(found["megabytes"])
+    if sys.platform == "linux":
+        assert 0 <= found["megabytes"] < 10_000
 
 
 @pytest.mark.slow

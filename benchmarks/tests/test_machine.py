@@ -1,3 +1,4 @@
+import os
 import sys
 
 import pytest
@@ -13,7 +14,8 @@ def test_a_process_has_this_package_and_says_what_it_printed():
     )
     assert ended.stdout == sys.modules["gan"].__file__
     assert ended.seconds > 0.4
-    assert ended.megabytes is None or 64 < ended.megabytes < 1_000
+    if sys.platform == "linux":
+        assert 64 < ended.megabytes < 1_000
 
 
 def test_memory_of_a_process_is_its_own_and_not_that_of_the_one_that_started_it():
@@ -21,7 +23,8 @@ def test_memory_of_a_process_is_its_own_and_not_that_of_the_one_that_started_it(
     held[:: 2**12] = b"x" * 2**16  # its pages exist only once they are written
     ended = run_python("-c", "import time; time.sleep(0.2)")
     assert len(held) == 2**28
-    assert ended.megabytes is None or ended.megabytes < 128
+    if sys.platform == "linux":
+        assert ended.megabytes < 128
 
 
 def test_a_process_that_fails_says_why():
@@ -33,11 +36,12 @@ def test_memory_of_a_process_that_is_not_there_is_unknown():
     assert machine.peak_megabytes(2**30) is None
 
 
-def test_machine_says_what_a_result_depends_on():
+def test_machine_says_what_a_result_depends_on(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 2, 5}, raising=False)
     facts = machine.facts("python -m benchmarks x")
     assert facts["command"] == "python -m benchmarks x"
     assert facts["cpu"]
-    assert facts["cores"] >= 1
+    assert facts["cores"] == (3 if sys.platform == "linux" else os.cpu_count())
     sentence = machine.sentence(facts)
     for part in (facts["cpu"], facts["versions"]["tensorflow"], facts["versions"]["keras"], facts["date"][:10]):
         assert part in sentence

@@ -1,7 +1,6 @@
 import json
 import os
 import signal
-import time
 from dataclasses import replace
 
 import keras
@@ -249,19 +248,10 @@ def test_two_workers_run_die_and_go_on(fork_server, tmp_path):
     assert not (tmp_path / "whole" / "worker1" / "run").exists()
     assert "127.0.0.1:" in whole[1][1]
     for victim in (0, 1):
-        folder = tmp_path / f"victim{victim}"
-        fault = {f"worker{victim}": {"at_step": 9}} if victim == 0 else {}
+        folder, fault = tmp_path / f"victim{victim}", {f"worker{victim}": {"at_step": 9}}
         started = start_two(fork_server, folder, "train", *UNWATCHED, "--output", "run", **fault)
-        if victim == 1:  # it has no progress to count steps by
-            deadline = time.monotonic() + 300
-            while not list((folder / "worker0").glob("run/state/*.json")):
-                assert time.monotonic() < deadline, "no state was ever saved"
-                time.sleep(0.05)
-            os.kill(started[1][0], signal.SIGKILL)
         ended = wait_both(fork_server, started)
         assert ended[victim][0] == -signal.SIGKILL, ended
-        if victim == 1 and ended[0][0] == 0:
-            pytest.skip("the run was over before its worker was killed")
         assert ended[1 - victim][0] == 1, ended
         assert "Another worker has ended" in ended[1 - victim][1]
         assert "Traceback" not in ended[1 - victim][1]

@@ -8,7 +8,6 @@ from helpers.comparison import values
 
 from gan.errors import InputError
 from gan.evaluation.classifier.extractor import Extractor, as_input, classify, load_classifier
-from gan.evaluation.classifier.network import build_classifier
 from gan.evaluation.classifier.training import Distortion, _BestWeights, train_classifier
 from gan.saving import files, models
 
@@ -73,13 +72,19 @@ def test_a_distortion_is_a_function_of_its_key():
     assert not np.allclose(first, distort(pictures, tf.constant([5, 2])))
 
 
-def test_eighteen_augmentation_never_flips_or_turns_a_digit_into_another():
-    """Row 18 of the beginner's faults: a 6 turned by half is a 9, a flipped 2 is no digit."""
-    distortion = Distortion()
-    assert distortion.degrees <= 15
-    assert distortion.zoom < 1  # a negative scale would be a flip
-    kinds = {type(layer).__name__ for layer in build_classifier((28, 28, 1), 10, width=4).layers}
-    assert not any("Random" in kind for kind in kinds)
+def test_a_distortion_turns_up_to_its_angle_and_never_flips():
+    """A dot to the right of the middle and one above it: their angles from the middle tell turn and flip."""
+    place = np.full((2, 300, 41, 41, 1), -1.0, np.float32)
+    place[0, :, 19:22, 33:36] = place[1, :, 5:8, 19:22] = 1.0
+    turned = []
+    for points, (right, up) in zip(place, ((14, 0), (0, 14))):
+        ink = Distortion(shift=0.0)(tf.constant(points), tf.constant([1, 2])).numpy()[..., 0] + 1
+        rows, columns = (ink.sum(axis=axis) @ np.arange(41) / ink.sum(axis=(1, 2)) - 20 for axis in (2, 1))
+        turned.append(np.angle((columns - 1j * rows) / (right + 1j * up), deg=True))
+    both = np.mean(turned, axis=0)  # zooms of the two axes move them apart
+    assert 9 < np.abs(both).max() < 15
+    assert both.min() < 0 < both.max()
+    assert np.abs(turned).max() < 30  # 180 for one of them after a flip
 
 
 def test_the_best_epoch_is_kept_and_the_first_of_equals():

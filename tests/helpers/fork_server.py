@@ -134,21 +134,21 @@ def each_line(hear: Callable[[int], None]) -> Any:
 
 def _signal_at(step: int, number: int, delay: float) -> None:
     from gan.distributed.replicas import scalar
-    from gan.training.callbacks import Progress
+    from gan.training.callbacks import StopOnInterrupt  # which every worker has
 
-    hear, sent = Progress.on_train_batch_end, False
+    hear, sent = StopOnInterrupt.on_train_batch_end, False
 
     def sending(self: Any, batch: int, logs: Any = None) -> None:
         nonlocal sent
-        hear(self, batch, logs)
         if not sent and int(scalar(self.model.g_optimizer.iterations)) >= step:
             sent = True
             if delay:
                 threading.Timer(delay, os.kill, (os.getpid(), number)).start()
             else:
                 os.kill(os.getpid(), number)
+        hear(self, batch, logs)
 
-    Progress.on_train_batch_end = sending
+    StopOnInterrupt.on_train_batch_end = sending
 
 
 def _poison(step: int, which: str) -> None:

@@ -1,5 +1,4 @@
 from itertools import pairwise
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -8,15 +7,7 @@ from keras import layers
 
 from gan.errors import InputError
 from gan.models import networks
-from gan.models.networks import (
-    CONDITIONINGS,
-    DISCRIMINATORS,
-    GENERATORS,
-    NORMS,
-    build_discriminator,
-    build_generator,
-    norms,
-)
+from gan.models.networks import CONDITIONINGS, DISCRIMINATORS, GENERATORS, NORMS, build_discriminator, build_generator
 from gan.models.networks.resnet import residual_block
 from gan.models.networks.sizes import SIDES, crop
 
@@ -283,15 +274,6 @@ def test_batch_normalization_after_each_hidden_layer_but_the_first(arch):
     pairs = order[1:-1]
     assert order[-1] == "Dense"
     assert pairs == [hidden, "BatchNormalization"] * (len(pairs) // 2) != []
-
-
-def test_batch_statistics_cover_all_replicas(monkeypatch):
-    for replicas in (1, 2):
-        strategy = SimpleNamespace(num_replicas_in_sync=replicas)
-        monkeypatch.setattr(norms, "tf", SimpleNamespace(distribute=SimpleNamespace(get_strategy=lambda s=strategy: s)))
-        generator = build_generator((8, 8, 1), 4, width=2)
-        found = [layer.synchronized for layer in generator.layers if isinstance(layer, layers.BatchNormalization)]
-        assert found == [replicas > 1]
 
 
 # Residual networks

@@ -25,6 +25,7 @@ from gan.evaluation.classifier.extractor import as_input
 from gan.evaluation.classifier.training import Distortion
 from gan.models import losses
 from gan.models import means as step_means
+from gan.models.build import build_gan
 from gan.models.gan import GAN
 from gan.training import callbacks
 
@@ -230,5 +231,8 @@ def test_22_the_average_of_two_networks_has_a_term_for_each():
     np.testing.assert_allclose([float(mean) for mean in means.result().values()], [0.58, 0.42], rtol=1e-6)
 
 
-def test_the_presets_hold_the_beginners_network_put_right():
-    assert (PRESETS["mnist-mlp"].model.arch, PRESETS["mnist-mlp"].model.latent_dim) == ("mlp", 100)
+def test_a_preset_is_the_beginners_network_put_right(digits):
+    generator = build_gan(PRESETS["mnist-mlp"], digits).generator
+    units = [layer.units for layer in generator.layers if isinstance(layer, keras.layers.Dense)]
+    assert (generator.inputs[0].shape, units) == ((None, 100), [128, 256, 512, 1024, 784])
+    assert generator.output_shape == (None, 28, 28, 1)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from helpers.commands import TOY
 from helpers.comparison import assert_same_run, rows_of
-from helpers.fork_server import each_line
+from helpers.fork_server import PATIENCE, each_line
 from helpers.tiny import small_gan
 
 from gan import load_generator
@@ -148,9 +148,9 @@ def test_others_at_the_same_time(fork_server, tmp_path):
     options = [*TOY[:2], "--steps", "100000", *TOY[4:]]
     running = [fork_server.start("train", *options, said=tmp_path / f"said{n}") for n in range(2)]
     runs = [tmp_path / "runs" / f"0000{n}-mnist5k" for n in (1, 2)]
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while not all((run / "state" / "000000096.json").exists() for run in runs):
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, "no state was ever saved"
         time.sleep(0.05)
     for picture in range(3):
         arguments = ["sample", runs[0], "--num", 4, "--out", tmp_path / f"{picture}.png"]

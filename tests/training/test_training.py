@@ -1,5 +1,4 @@
 import json
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -152,11 +151,6 @@ def test_an_average_that_is_no_number_is_never_saved(tmp_path):
     with pytest.raises(TrainingError, match="NaN or infinite at step 0"):
         saver.on_epoch_end(0)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_git_revision_is_that_of_this_tree_only():
-    revision = runtime.git_revision()
-    assert revision is None or re.fullmatch(r"[0-9a-f]{40}(-dirty)?", revision)
 
 
 def test_arrays_train_and_resume_as_named_data_does(tmp_path):

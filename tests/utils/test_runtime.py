@@ -1,6 +1,13 @@
 import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
 
+import keras
 import pytest
+import tensorflow as tf
+from helpers.commands import ROOT
 
 from gan.errors import InputError
 from gan.utils import tensorflow as runtime
@@ -12,10 +19,58 @@ def test_another_backend_is_refused(monkeypatch):
         runtime.start()
 
 
-def test_the_device_line_names_device_and_versions():
-    line = runtime.start()
-    assert "CPU" in line or "GPU" in line
-    assert "Keras 3" in line
+@pytest.mark.parametrize(
+    ("gpus", "device"),
+    [([], f"CPU ({platform.machine()}, {os.cpu_count()} cores)"), (["NVIDIA H100", None], "NVIDIA H100, /gpu:1")],
+)
+def test_the_device_line_names_devices_and_versions(monkeypatch, gpus, device):
+    found = {tf.config.PhysicalDevice(f"/gpu:{number}", "GPU"): name for number, name in enumerate(gpus)}
+    details = {gpu: {} if name is None else {"device_name": name} for gpu, name in found.items()}
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: list(found))
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", details.get)
+    assert runtime.describe() == f"{device}; TensorFlow {tf.__version__}, Keras {keras.__version__}"
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A source tree in a git repository, from which `runtime` seems to be imported; a function that runs git in it."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    module = tmp_path / "tree" / Path(runtime.__file__).relative_to(ROOT)
+    module.parent.mkdir(parents=True)
+    module.write_text("")
+    monkeypatch.setattr(runtime, "__file__", str(module))
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+
+    def git(*arguments):
+        settings = ["-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
+        command = ["git", "-C", str(tmp_path / "tree"), *settings, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    return tmp_path / "tree", git
+
+
+def test_the_git_revision_is_that_of_the_tree_and_says_whether_the_package_was_changed(tree):
+    folder, git = tree
+    git("init")
+    git("add", ".")
+    git("commit", "--message", "first")
+    head = git("rev-parse", "HEAD")
+    assert runtime.git_revision() == head
+    (folder / "notes.txt").write_text("not of the package")
+    assert runtime.git_revision() == head
+    (folder / "gan" / "new.py").write_text("")
+    assert runtime.git_revision() == f"{head}-dirty"
+
+
+def test_an_installed_package_has_no_git_revision(tree):
+    folder, git = tree
+    assert runtime.git_revision() is None  # no repository
+    git("init", str(folder.parent))
+    git("-C", str(folder.parent), "add", ".")
+    git("-C", str(folder.parent), "commit", "--message", "a repository that holds an environment")
+    assert runtime.git_revision() is None
 
 
 def test_what_c_writes_is_held_back_and_shown_when_something_breaks(capfd):
