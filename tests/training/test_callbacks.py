@@ -42,6 +42,24 @@ def test_run_log_appends_one_row_an_epoch(tmp_path):
     assert log.last_row["learning_rate"] == 0.5
 
 
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("interval,images,g_loss\n1,32,0.5\n2,64,nan\n", 64),
+        ("interval,images,g_loss\n1,32,0.5\nx,64,0.5\n2,96,much\n2.5,96,0.5\n3,128\n", 32),
+        ("interval,images,g_loss\nx,y,z\n", 0),
+        ("one,two\n1,2\n", 0),
+        ("", 0),
+    ],
+)
+def test_rows_that_are_not_of_numbers_are_not_read(tmp_path, text, last):
+    log = tmp_path / "log.csv"
+    log.write_text(text)
+    assert callbacks.run_log.last_row(log).get("images", 0) == last
+    assert callbacks.run_log.images_at(log, None) == last
+    assert callbacks.run_log.images_at(log, 9) == 0
+
+
 def test_progress_prints_a_line_an_epoch_and_no_bar_without_a_terminal():
     out = io.StringIO()
     progress = callbacks.Progress(Console(file=out), total_images=64, images_per_step=32)

@@ -3,6 +3,7 @@
 import csv
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -104,13 +105,16 @@ def images_at(path: Path, interval: int | None) -> int:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    """The whole rows, as numbers."""
+    """The whole rows, as numbers; a row that is not one of numbers, or not of a run, is none."""
     header, rows = _table(path)
-    return [
-        {name: int(value) if name in ("interval", "images") else float(value) for name, value in zip(header, row)}
-        for row in rows
-        if len(row) == len(header)
-    ]
+    if not {"interval", "images"} <= set(header):
+        return []
+    found = []
+    for row in rows:
+        if len(row) == len(header):
+            with suppress(ValueError):
+                found.append({k: int(v) if k in ("interval", "images") else float(v) for k, v in zip(header, row)})
+    return found
 
 
 def _table(path: Path) -> tuple[list[str], list[list[str]]]:
