@@ -5,8 +5,8 @@
 # one has to change for that (little), what changes by itself, and what stays exactly the same.
 #
 # **Needs:** a laptop without a GPU. Parts of the CPU play the devices, and two processes play two machines.
-# So it shows that the results agree. It cannot show how much faster several GPUs are: **nothing in this package has
-# been run on a GPU yet.** What is said about GPUs below is written from documentation, and marked *(not measured)*.
+# So it shows that the results agree. It cannot show how much faster several GPUs are: **this notebook has not been run
+# on a GPU.** What is said about GPUs below from documentation alone is marked *(not measured)*.
 #
 # **Takes:** about 3 minutes on two cores.
 #
