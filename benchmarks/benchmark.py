@@ -3,7 +3,6 @@
 import abc
 import dataclasses
 import json
-import math
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from benchmarks.summary import Table
 from gan.distributed import cluster
 from gan.errors import InputError
 from gan.saving import files, training_state
+from gan.saving.files import null_for_nan
 from gan.utils import tensorflow as runtime
 
 if TYPE_CHECKING:
@@ -156,15 +156,7 @@ def provenance(content: Mapping[str, Any]) -> list[str]:
 
 def plain(value: Any) -> Any:
     """The same of JSON types: null for NaN and infinity, lists for tuples, text for paths."""
-    return _finite(json.loads(json.dumps(value, default=str)))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_finite(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return null_for_nan(json.loads(json.dumps(value, default=str)))
 
 
 def _check_same(before: Any, now: Any, *, what: str) -> None:

@@ -7,9 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import (
-    Any,
-)
+from typing import Any
 
 from gan.errors import InputError, check_levels
 

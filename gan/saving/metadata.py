@@ -26,7 +26,7 @@ class RunDataset(TypedDict):
 
 
 class RunResult(TypedDict):
-    """What a run that ended records of its end: the fields of `runs.Run` that are not found elsewhere."""
+    """What a run that ended records of its end: the fields of `training.result.Run` that are not found elsewhere."""
 
     images: Whole
     steps: Whole

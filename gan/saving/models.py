@@ -24,7 +24,7 @@ def shipped_folder() -> Path:
 
 def list_checkpoints() -> list[str]:
     """Names of the shipped checkpoints, for `load_generator`."""
-    folders = shipped_folder().glob(f"*/{GENERATOR}")
+    folders = shipped_folder().glob(f"*/{GENERATOR}")  # in a checkout, runs of earlier revisions may lie beside them
     return sorted(folder.parent.name for folder in folders if not re.match(r"\d", folder.parent.name))
 
 

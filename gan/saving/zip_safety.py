@@ -1,6 +1,5 @@
 """What a `.keras` or `.npz` file from a stranger may be: a whole zip archive of expected names and a sensible size."""
 
-import hashlib
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from gan.errors import InputError
+from gan.saving import files
 
 MOST_EXPANSION, SPARE_BYTES = 10, 2**24
 """An archive may unpack to this many times its size, and so many bytes. Keras packs without compressing at all."""
@@ -34,7 +34,7 @@ class ModelFile:
     @cached_property
     def sha256(self) -> str:
         """Hexadecimal SHA-256 of the file, computed once."""
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        return files.sha256(self.path)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

@@ -91,7 +91,7 @@ def resume(
 
     Args:
         run: a run folder.
-        config: must be what was recorded, but for the options in `records.CHANGEABLE`; None: just that. (A worker that
+        config: must be what was recorded, but for the options in `metadata.CHANGEABLE`; None: just that. (A worker that
             is not the chief takes `devices` and `deterministic` from it.)
         dataset: must be given again where it was given to `train`.
         console: where progress goes; None: stderr.

@@ -185,7 +185,7 @@ import sys
 from pathlib import Path
 import numpy as np
 import tensorflow as tf
-from gan.data import Dataset
+from gan import Dataset
 
 def anonymous():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("RssAnon")) / 1024

@@ -198,8 +198,8 @@ def test_users_train_and_evaluate_in_the_scope_of_a_strategy(fork_server, tmp_pa
 
 
 USER = """
-from gan import devices
-fleet = devices.start(2)
+from gan import start_devices
+fleet = start_devices(2)
 import keras, numpy as np, tensorflow as tf
 from gan import GAN, build_discriminator, build_generator
 from gan.errors import InputError
@@ -215,8 +215,8 @@ found = gan.fit(batches, validation_data=batches, epochs=2, verbose=0, shuffle=F
 assert len(found["val_pairwise_ssim"]) == 2 and int(np.asarray(gan.g_optimizer.iterations)) == 10
 alone = PairwiseSSIM()
 for number, real in enumerate(batches):
-    from gan import sampling
-    fake = gan.generator_ema(sampling.evaluation_latents(0, number, (8, 8)), training=False)
+    from gan.models import random
+    fake = gan.generator_ema(random.evaluation_latents(0, number, (8, 8)), training=False)
     alone.update_state(real, fake)
 expected = float(alone.result()["pairwise_ssim"])
 assert abs(gan.evaluate(batches, return_dict=True)["pairwise_ssim"] - expected) < 1e-5

@@ -17,6 +17,7 @@ from gan.config import ModelConfig, OptimizationConfig, StoppingConfig, TrainCon
 from gan.data.dataset import Dataset
 from gan.errors import InputError
 from gan.evaluation import metrics, projection
+from gan.evaluation import report as reports
 from gan.evaluation.classifier.extractor import load_classifier
 from gan.evaluation.classifier.network import build_classifier
 from gan.evaluation.evaluation import evaluate
@@ -132,6 +133,6 @@ def test_a_report_says_what_is_not_known_and_why(run, small, monkeypatch, tmp_pa
     assert row.count("not known") == 2
 
     (tmp_path / "report.json").write_text(json.dumps(report))
-    loaded = report.load_report(str(tmp_path))
-    assert report.written("pairwise_ssim", loaded, side="real") == "not known"
-    assert report.numbers(loaded)["nearest_ssim"] is None
+    loaded = reports.load_report(str(tmp_path))
+    assert reports.written("pairwise_ssim", loaded, side="real") == "not known"
+    assert reports.numbers(loaded)["nearest_ssim"] is None

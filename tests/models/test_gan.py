@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.commands import ROOT
 from helpers.comparison import assert_same, differs, values
 from helpers.tiny import small_gan
 
@@ -363,14 +364,13 @@ def test_two_runs_of_one_seed_end_bit_identical():
     """With deterministic kernels, which can only be switched on for a whole process."""
     import subprocess
     import sys
-    from pathlib import Path
 
     code = """
 import sys; sys.path.insert(0, sys.argv[1])
 from helpers.comparison import assert_same, values
 from helpers.tiny import small_gan
-from gan import load_dataset, runtime
-runtime.start(deterministic=True)
+from gan import load_dataset, start_tensorflow
+start_tensorflow(deterministic=True)
 digits, ends = load_dataset("mnist5k"), []
 for seed in (0, 0, 1):
     gan = small_gan(seed=seed, steps_per_execution=4)
@@ -379,7 +379,7 @@ for seed in (0, 0, 1):
 assert_same(ends[0], ends[1])
 assert any((a != b).any() for a, b in zip(ends[0], ends[2]))
 """
-    done = subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent)], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code, str(ROOT / "tests")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2_000:]
 
 

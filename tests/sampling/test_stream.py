@@ -10,9 +10,10 @@ import keras
 import numpy as np
 import pytest
 
-from gan import build_generator, generate, latents, sampling
+from gan import build_generator, generate, latents
 from gan.errors import InputError
 from gan.models import random
+from gan.sampling import samples
 from gan.sampling.samples import batch_for, compiled, stream
 from gan.utils.parallel import ahead, in_parallel
 
@@ -92,7 +93,7 @@ def test_larger_pictures_are_drawn_in_smaller_batches():
 
 
 def test_latents_as_a_graph_are_those_of_single_calls():
-    one_by_one = random._normal((sampling.BLOCK, 3), 0, 9, 2).numpy()  # seed 9, third block
+    one_by_one = random._normal((samples.BLOCK, 3), 0, 9, 2).numpy()  # seed 9, third block
     np.testing.assert_array_equal(latents(9, np.arange(2_048, 3_072), 3), one_by_one)
 
 

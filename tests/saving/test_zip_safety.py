@@ -102,8 +102,7 @@ def checked(monkeypatch):
         return sha256(content)
 
     monkeypatch.setattr(zip_safety, "check_model", watched)
-    for module in (zip_safety, files):
-        monkeypatch.setattr(module, "hashlib", SimpleNamespace(sha256=hashed))
+    monkeypatch.setattr(files, "hashlib", SimpleNamespace(sha256=hashed))
     return names
 
 

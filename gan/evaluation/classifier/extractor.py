@@ -60,7 +60,7 @@ def top_probability(logits: np.ndarray) -> np.ndarray:
 def load_classifier(checkpoint: str | Path | FoundClassifier) -> tuple[keras.Model, dict[str, Any]]:
     """Loads (classifier, its card) by folder or shipped name, once its file has the SHA-256 of the card.
 
-    Takes what `checkpoints.find_classifier` found, too.
+    Takes what `saving.models.find_classifier` found, too.
 
     Raises `InputError` when there is none, or the file is not the one that the card describes, or no classifier.
     """

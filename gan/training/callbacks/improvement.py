@@ -199,7 +199,7 @@ class Rule(keras.callbacks.Callback):
     """A callback that judges epochs and has a conclusion when training ends. A subclass gives `conclude`.
 
     After an error there is no conclusion: the training did not end, so nothing is said of it and no weights are put
-    back. `fitting.fit_intervals` tells of the error by `logs={"broken_off": True}`.
+    back. `loop.fit_intervals` tells of the error by `logs={"broken_off": True}`.
 
     Args:
         say: takes each line.

@@ -20,7 +20,7 @@ _PARTS = ("generator", "discriminator", "generator_ema", "g_optimizer", "d_optim
 
 
 class TrainingState(keras.callbacks.Callback):
-    """Writes a `state.State` at the end of every epoch that is complete; stands after the callbacks that it saves.
+    """Writes a `State` at the end of every epoch that is complete; stands after the callbacks that it saves.
 
     Saved are the variables of the networks and optimizers, and the state of every callback that has `get_state` (a
     JSON dict) and `set_state`, and of those with `get_arrays` (a list of arrays) and `set_arrays`, too. They are put
