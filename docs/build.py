@@ -16,6 +16,7 @@ def pages() -> dict[str, pdoc.doc.Module]:
     found = {"gan": pdoc.doc.Module(gan)}
     for name, module in public.items():
         if isinstance(module, ModuleType):
+            vars(module).update({part: getattr(module, part) for part in getattr(module, "__all__", [])})
             page = found[f"gan.{name}"] = pdoc.doc.Module(module)
             page.modulename, page.taken_from = f"gan.{name}", (f"gan.{name}", "")  # not where it lies in the package
     found["gan"].submodules = [page for name, page in found.items() if name != "gan"]

@@ -136,7 +136,7 @@ def test_runs_are_numbered_and_never_share_a_folder(tmp_path, monkeypatch):
         thread.join()
     assert len(set(made)) == 8
     assert {name[5:] for name in made} == {"-x"}
-    (tmp_path / "checkpoints" / "00041-y").mkdir()
+    (tmp_path / "runs" / "00041-y").mkdir()
     assert run_folder.new_run(None, "x").name == "00042-x"
 
 

@@ -28,7 +28,7 @@ class Remembering(callbacks.FiniteLosses):
         return self.state
 
     def set_state(self, state):
-        self.state = training_state
+        self.state = state
 
     def get_arrays(self):
         return self.arrays
