@@ -6,7 +6,10 @@ from typing import Any
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The `__getattr__` and `__dir__` of a package that offers {name: module that defines it}."""
+    """The `__getattr__` and `__dir__` of a package that offers {name: module that defines it}.
+
+    No file of the package may have the name of a function that it offers: once imported, the module takes its place.
+    """
 
     def get(name: str) -> Any:
         if name in homes:
