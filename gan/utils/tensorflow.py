@@ -121,6 +121,10 @@ def resolved_precision(policy: str) -> str:
 
 
 def _has_matrix_units() -> bool:
+    """Whether the CPU has AMX, and oneDNN may use it: with a lower ONEDNN_MAX_CPU_ISA it aborts on such matrices."""
+    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    if allowed not in ("", "ALL", "DEFAULT") and "AMX" not in allowed:
+        return False
     try:
         return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split()
     except OSError:

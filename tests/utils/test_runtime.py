@@ -86,3 +86,24 @@ def test_what_c_writes_is_held_back_and_shown_when_something_breaks(capfd):
     with pytest.raises(RuntimeError, match="broken"):
         breaks()
     assert "the reason" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "variables", "expected"),
+    [
+        ("avx512_bf16 amx_bf16 amx_tile", {}, "mixed_bfloat16"),
+        ("avx512_bf16", {}, "float32"),
+        ("amx_bf16", {"TF_ENABLE_ONEDNN_OPTS": "0"}, "float32"),
+        ("amx_bf16", {"ONEDNN_MAX_CPU_ISA": "avx2"}, "float32"),
+        ("amx_bf16", {"ONEDNN_MAX_CPU_ISA": "AVX10_1_512_AMX"}, "mixed_bfloat16"),
+        ("amx_bf16", {"ONEDNN_MAX_CPU_ISA": "all"}, "mixed_bfloat16"),
+    ],
+)
+def test_auto_is_bfloat16_where_the_cpu_has_units_for_it_and_may_use_them(monkeypatch, flags, variables, expected):
+    monkeypatch.setattr(Path, "read_text", lambda path, **_: f"flags : fpu {flags} avx2")
+    for name in ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert runtime.resolved_precision("auto") == expected
+    assert runtime.resolved_precision("float32") == "float32"
