@@ -43,6 +43,7 @@ def cells_of(out):
     return {row[0]: dict(zip(header, row)) for row in rows}
 
 
+@pytest.mark.slow
 def test_each_preset_runs_its_own_length_after_the_yardstick_of_its_seed(headline):
     out, _, status = headline
     assert status == 0
@@ -64,6 +65,7 @@ def test_each_preset_runs_its_own_length_after_the_yardstick_of_its_seed(headlin
         assert run["frechet_in_floors"] == pytest.approx(run["frechet_distance"] / content["facts"]["floor"]["mean"])
 
 
+@pytest.mark.slow
 def test_headline_shows_a_table_and_a_plot(headline):
     out, _, _ = headline
     content = json.loads((out / "results.json").read_text())
@@ -83,6 +85,7 @@ def test_headline_shows_a_table_and_a_plot(headline):
     assert width > height > 500
 
 
+@pytest.mark.slow
 def test_headline_goes_on_beside_a_yardstick_of_its_own(headline, monkeypatch, capsys):
     from benchmarks import judge
 

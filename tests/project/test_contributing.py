@@ -123,7 +123,10 @@ def test_the_picture_is_that_of_the_imports():
     assert rooms.with_picture(CONTRIBUTING) == CONTRIBUTING, "python tests/helpers/rooms.py renews it"
 
 
-@pytest.mark.parametrize("command", ["train", "sample", pytest.param("evaluate", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param("train", marks=pytest.mark.slow), "sample", pytest.param("evaluate", marks=pytest.mark.slow)],
+)
 def test_the_files_of_a_command_are_those_that_it_calls(command, fork_server, tmp_path):
     arguments = {
         "train": [*TOY, "--output", "run"],

@@ -52,6 +52,7 @@ def test_the_wheel_holds_the_package_and_the_shipped_checkpoints_only(wheel):
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
 
 
+@pytest.mark.slow  # what the wheel holds is read above
 def test_installed_elsewhere_it_trains_three_steps_samples_and_finds_what_is_shipped(installed, tmp_path):
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 

@@ -149,7 +149,7 @@ def test_others_at_the_same_time(fork_server, tmp_path):
     running = [fork_server.start("train", *options, said=tmp_path / f"said{n}") for n in range(2)]
     runs = [tmp_path / "runs" / f"0000{n}-mnist5k" for n in (1, 2)]
     deadline = time.monotonic() + PATIENCE
-    while not all((run / "state" / "000000096.json").exists() for run in runs):
+    while not all(any((run / "state").glob("*.json")) for run in runs):  # an older one goes when the third is there
         assert time.monotonic() < deadline, "no state was ever saved"
         time.sleep(0.05)
     for picture in range(3):
