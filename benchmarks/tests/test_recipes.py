@@ -43,6 +43,7 @@ def recipes(_tiny, tmp_path_factory):
     return out, options, main(options)
 
 
+@pytest.mark.slow
 def test_each_run_records_its_preset(recipes):
     out = recipes[0]
     assert {run.name: metadata.load(run)["preset"] for run in (out / "runs").iterdir()} == {
@@ -51,6 +52,7 @@ def test_each_run_records_its_preset(recipes):
     }
 
 
+@pytest.mark.slow
 def test_recipes_measure_each_preset(recipes):
     out, _, status = recipes
     assert status == 0
@@ -94,6 +96,7 @@ def test_recipes_numbers_are_those_of_evaluate(recipes, digits):
     assert content["facts"]["floor"] == pytest.approx(report["frechet_floor"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_recipes_show_a_table_and_a_plot(recipes):
     out, _, _ = recipes
     text = (out / "table.md").read_text()
@@ -111,6 +114,7 @@ def test_recipes_show_a_table_and_a_plot(recipes):
     assert width > height > 500
 
 
+@pytest.mark.slow
 def test_recipes_go_on_where_they_were_broken_off(recipes, monkeypatch, capsys):
     from benchmarks import judge, runs
 
@@ -143,6 +147,7 @@ def test_recipes_go_on_where_they_were_broken_off(recipes, monkeypatch, capsys):
     assert "Failed: asked-4: d_loss became NaN" in table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signal", [2, 15])
 def test_a_signal_ends_the_benchmark_and_the_same_command_goes_on(signal, recipes, monkeypatch, capsys):
     from benchmarks import judge

@@ -36,6 +36,7 @@ def run_of(step):
     return json.loads((step[0] / "results.json").read_text())["runs"]["tf-tutorial"]
 
 
+@pytest.mark.slow
 def test_each_loop_is_measured_in_each_round(step):
     assert step[2] == 0
     loops = run_of(step)["loops"]
@@ -49,6 +50,7 @@ def test_each_loop_is_measured_in_each_round(step):
     assert loops["matrix product"]["flops_per_step"] == 2 * 32**3
 
 
+@pytest.mark.slow
 def test_flops_of_our_step_and_of_theirs_by_hand(step):
     """Theirs asks D once about fakes, for both losses; ours asks again after D's update, and for a lazy penalty."""
     width, latents, batch = 4, 8, 16
@@ -80,6 +82,7 @@ def test_rates_by_hand():
     assert found["matrix product"]["of_product"] == [1.0, 1.0]
 
 
+@pytest.mark.slow
 def test_tables_tell_rates_and_kinds_of_operations(step):
     text = (step[0] / "table.md").read_text()
     rows = rows_of(text)
@@ -95,6 +98,7 @@ def test_tables_tell_rates_and_kinds_of_operations(step):
     assert size_of(step[0] / "plot.png")[0] > 500
 
 
+@pytest.mark.slow
 def test_what_is_recorded_is_not_measured_again(step, monkeypatch, capsys):
     out, measure, _ = step
     before = (out / "results.json").read_text()

@@ -143,6 +143,7 @@ def test_where_xla_leaves_the_check_out_a_callback_stops_the_run(digits):
         gan.fit(digits.train.batches(16, steps=6), shuffle=False, verbose=0, callbacks=[callbacks.FiniteLosses()])
 
 
+@pytest.mark.slow  # that one process trains in a folder is in test_training_state_files, too
 def test_others_at_the_same_time(fork_server, tmp_path):
     """While a run trains it can be looked at and sampled from, not be resumed; and another gets another number."""
     options = [*TOY[:2], "--steps", "100000", *TOY[4:]]
