@@ -6,12 +6,13 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-if TYPE_CHECKING:
-    import keras
 from gan.errors import InputError, Positive, Whole, check_type
 from gan.saving import metadata, zip_safety
 from gan.saving.files import read_json, sha256
 from gan.saving.run_folder import CLASSIFIER, CONFIG, GENERATOR
+
+if TYPE_CHECKING:
+    import keras
 from gan.saving.zip_safety import ModelFile
 
 
