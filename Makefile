@@ -11,7 +11,7 @@ help:
 	@echo "make lint         ruff and mypy only"
 	@echo "make docs         the API reference, from the docstrings, into build/docs"
 	@echo "make notebooks    execute the notebooks in full (ARGS=01_quickstart: one of them)"
-	@echo "make checkpoints  train and evaluate the shipped generators again, on full MNIST"
+	@echo "make checkpoints  train and evaluate the pretrained generators again, on full MNIST"
 	@echo "make classifiers  train the classifiers again that judge them: no number stays comparable"
 	@echo "make clean        remove .venv and caches"
 
@@ -35,11 +35,11 @@ docs: .venv/installed-docs
 notebooks: .venv/installed-test
 	$(BIN)/python notebooks/execute.py $(ARGS)
 
-# Each is made beside and put in place when it is done. Of the samples, the last grid and the film are shipped.
+# Each is made beside and put in place when it is done. Of the samples, the last grid and the animation are kept.
 checkpoints: .venv/installed
-	for shipped in mnist:mnist-best mnist-mlp:mnist-mlp mnist-unconditional:mnist-unconditional; do \
-		name=$${shipped%:*} && made=build/checkpoints/$$name && rm -rf $$made && \
-		$(BIN)/gan train $${shipped#*:} --dataset-fallback none --output $$made && \
+	for pretrained in mnist:mnist-best mnist-mlp:mnist-mlp mnist-unconditional:mnist-unconditional; do \
+		name=$${pretrained%:*} && made=build/checkpoints/$$name && rm -rf $$made && \
+		$(BIN)/gan train $${pretrained#*:} --dataset-fallback none --output $$made && \
 		(cd $$made/samples && ls *.png | sort -r | tail -n +2 | xargs rm) && rm -r $$made/state && \
 		rm -rf checkpoints/$$name && mv $$made checkpoints/$$name || exit 1; \
 		$(BIN)/gan evaluate $$name --output checkpoints/$$name; case $$? in 0|3|4) ;; *) exit 1; esac; done  # verdicts, or failed

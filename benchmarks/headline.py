@@ -51,8 +51,8 @@ class Headline(Benchmark):
     """What all of them are trained on, in the place of their own."""
     num: int = 10_000
     """Pictures of each generator that are judged, against as many test images."""
-    extractor: str = "mnist-classifier"
-    """Folder or shipped name of the classifier that judges."""
+    classifier: str = "mnist-classifier"
+    """Folder or pretrained name of the classifier that judges."""
     out: Path = Path("benchmarks/results/headline")
     """Folder for results.json, table.md, plot.png, the samples, and the run folders."""
 
@@ -63,11 +63,11 @@ class Headline(Benchmark):
         check_seeds(self.seeds)
         check_positive("epochs", self.epochs)
         check_whole("num", self.num, LEAST)
-        _, card = models.find_classifier(self.extractor)
+        _, card = models.find_classifier(self.classifier)
         check_card(self.dataset, card)
 
     def settings(self) -> Mapping[str, Any]:
-        _, card = models.find_classifier(self.extractor)
+        _, card = models.find_classifier(self.classifier)
         return {
             "dataset": self.dataset,
             "epochs": self.epochs,
@@ -89,7 +89,7 @@ class Headline(Benchmark):
         session = len(record.content["sessions"]) - 1
         yardsticks = {seed: self._yardstick(seed, session) for seed, each in missing.items() if each}
         sizes = sizes_of([*yardsticks.values(), *(trial for each in missing.values() for trial in each)], dataset)
-        judge = judge_for(record, dataset, self.extractor, self.num)
+        judge = judge_for(record, dataset, self.classifier, self.num)
         for seed, yardstick in yardsticks.items():
             for trial in (yardstick, *missing[seed]):
                 say(f"{trial.key}: {trial.preset} on its way")

@@ -53,8 +53,8 @@ class Recipes(Benchmark):
     """What all of them are trained on, in the place of their own."""
     num: int = 10_000
     """Pictures of each generator that are judged, against as many test images."""
-    extractor: str = "mnist-classifier"
-    """Folder or shipped name of the classifier that judges."""
+    classifier: str = "mnist-classifier"
+    """Folder or pretrained name of the classifier that judges."""
     out: Path = Path("benchmarks/results/recipes")
     """Folder for results.json, table.md, plot.png, the samples, and the run folders."""
 
@@ -65,11 +65,11 @@ class Recipes(Benchmark):
         check_seeds(self.seeds)
         check_whole("images", self.images, 1)
         check_whole("num", self.num, LEAST)
-        _, card = models.find_classifier(self.extractor)
+        _, card = models.find_classifier(self.classifier)
         check_card(self.dataset, card)
 
     def settings(self) -> Mapping[str, Any]:
-        _, card = models.find_classifier(self.extractor)
+        _, card = models.find_classifier(self.classifier)
         return {
             "dataset": self.dataset,
             "images": self.images,
@@ -89,7 +89,7 @@ class Recipes(Benchmark):
         runtime.start()
         dataset = load_dataset(self.dataset, fallback="none")
         sizes = sizes_of(missing, dataset)
-        judge = judge_for(record, dataset, self.extractor, self.num)
+        judge = judge_for(record, dataset, self.classifier, self.num)
         for number, trial in enumerate(missing, 1):
             say(f"{trial.key}: run {number} of {len(missing)}")
             common = {"preset": trial.preset, "seed": trial.config.seed, **sizes[trial.key]}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from benchmarks.judge import Judge
     from gan.data.dataset import Dataset
-    from gan.training.result import Run
+    from gan.training.result import TrainingResult
 
 LEAST = 200
 """Fewer pictures than this say too little."""
@@ -93,7 +93,7 @@ def images_per_step(config: TrainConfig) -> int:
 
 def trained(
     config: TrainConfig, folder: Path, *, preset: str, listeners: "Sequence[keras.callbacks.Callback]" = ()
-) -> "Run":
+) -> "TrainingResult":
     """The run of a configuration, which comes from a preset, in `folder`: made, resumed, or found finished there.
 
     Raises `BrokenOffError` when a signal ended it, `TrainingError` as `train`, and `InputError` when the folder holds
@@ -114,7 +114,7 @@ def trained(
     return run
 
 
-def costs(run: "Run", config: TrainConfig, *, listening: float = 0.0) -> dict[str, Any]:
+def costs(run: "TrainingResult", config: TrainConfig, *, listening: float = 0.0) -> dict[str, Any]:
     """What a run took: `images`, `seconds` of training with compilation, `compile_seconds`, `images_per_second` without
     what was compiled and the images seen meanwhile (None: there were no others), `training_seconds` of all images at
     that speed, as they would be without compilation, and `peak_megabytes` of the whole process since the run began
@@ -134,7 +134,7 @@ def costs(run: "Run", config: TrainConfig, *, listening: float = 0.0) -> dict[st
     }
 
 
-def keep_samples(run: "Run", out: Path, key: str) -> str:
+def keep_samples(run: "TrainingResult", out: Path, key: str) -> str:
     """Copies the last sample grid of a run to samples/<key>.png of `out`; returns that path, relative to it."""
     kept = out / "samples" / f"{key}.png"
     kept.parent.mkdir(exist_ok=True)
@@ -142,7 +142,7 @@ def keep_samples(run: "Run", out: Path, key: str) -> str:
     return kept.relative_to(out).as_posix()
 
 
-def forget_state(run: "Run") -> None:
+def forget_state(run: "TrainingResult") -> None:
     """Removes what a finished run could be gone on with, which is many times larger than its generator."""
     for file in (run.folder / training_state.FOLDER).glob("[0-9]*"):
         file.unlink()
@@ -186,7 +186,7 @@ def sizes_of(trials: Iterable[Trial], dataset: "Dataset") -> dict[str, dict[str,
     return sizes
 
 
-def judge_for(record: Record, dataset: "Dataset", extractor: str, num: int) -> "Judge":
+def judge_for(record: Record, dataset: "Dataset", classifier: str, num: int) -> "Judge":
     """A judge of `num` pictures, whose floor and numbers of real images are noted in the record.
 
     Raises `InputError` when the data set has too few images.
@@ -195,7 +195,7 @@ def judge_for(record: Record, dataset: "Dataset", extractor: str, num: int) -> "
     from gan.evaluation.classifier.extractor import load_classifier
 
     check_whole("num", num, LEAST, min(len(dataset.test), len(dataset.validation)))
-    judge = Judge.of(dataset, load_classifier(extractor)[0], num=num)
+    judge = Judge.of(dataset, load_classifier(classifier)[0], num=num)
     record.note("floor", judge.floor)
     record.note("real", judge.real)
     return judge

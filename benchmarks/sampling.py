@@ -33,7 +33,7 @@ class Sampling(Benchmark):
     """
 
     checkpoint: str = "mnist"
-    """A run folder, a .keras file, or a shipped name."""
+    """A run folder, a .keras file, or a pretrained name."""
     nums: tuple[int, ...] = (100_000, 1_000_000)
     """Pictures of each command: into samples.npz, and into a folder of shards."""
     shard: int = 65_536

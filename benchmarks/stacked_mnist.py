@@ -67,9 +67,9 @@ class StackedMnist(Benchmark):
     num: int = 26_000
     """Samples that are judged; papers take 26,000."""
     checkpoint: str | None = None
-    """A generator that is judged in the place of training one: a run folder, a .keras file, or a shipped name."""
-    extractor: str = "mnist-classifier"
-    """Folder or shipped name of the classifier that reads the digits."""
+    """A generator that is judged in the place of training one: a run folder, a .keras file, or a pretrained name."""
+    classifier: str = "mnist-classifier"
+    """Folder or pretrained name of the classifier that reads the digits."""
     out: Path = Path("benchmarks/results/stacked-mnist")
     """Folder for results.json, table.md, plot.png, the samples, and the run folders."""
 
@@ -87,7 +87,7 @@ class StackedMnist(Benchmark):
             expected = "images or minutes of training, or a checkpoint that needs none"
             received = ", ".join(f"{name}={value}" for name, value in lengths.items())
             raise InputError("Options that exclude each other", expected=expected, received=received)
-        models.find_classifier(self.extractor)
+        models.find_classifier(self.classifier)
         if self.checkpoint is not None:
             models.find_generator(self.checkpoint)
             return
@@ -99,7 +99,7 @@ class StackedMnist(Benchmark):
             )
 
     def settings(self) -> Mapping[str, Any]:
-        _, card = models.find_classifier(self.extractor)
+        _, card = models.find_classifier(self.classifier)
         return {
             "what": self.preset if self.checkpoint is None else self.checkpoint,
             "images": self.images,
@@ -115,7 +115,7 @@ class StackedMnist(Benchmark):
 
         runtime.start()
         dataset = load_dataset(DATASET, fallback="none")
-        classifier, _ = load_classifier(self.extractor)
+        classifier, _ = load_classifier(self.classifier)
         check_stacks(dataset.image_shape, classifier)
         assert dataset.train.labels is not None
         judge = StackJudge(Extractor(classifier), mode_shares(dataset.train.labels))

@@ -26,7 +26,7 @@ class Start(Benchmark):
     """
 
     checkpoint: str = "mnist"
-    """A run folder, a .keras file, or a shipped name."""
+    """A run folder, a .keras file, or a pretrained name."""
     num: int = 64
     """How many pictures are drawn."""
     rounds: int = 7

@@ -37,7 +37,7 @@ class TrainOnSynthetic(Benchmark):
     """
 
     checkpoint: str = "mnist"
-    """A generator with classes: a run folder, a .keras file, or a shipped name."""
+    """A generator with classes: a run folder, a .keras file, or a pretrained name."""
     num: int = 50_000
     """Images that each classifier is trained on; as many of each class, where they are generated."""
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -74,7 +74,7 @@ class TrainOnSynthetic(Benchmark):
             "num": self.num,
             "classifier": self.classifier,
             "dataset": self.dataset,
-            "precision": runtime.resolved_precision(self.precision),
+            "precision": runtime.resolve_precision(self.precision),
         }
 
     def measure(self, record: Record, say: Say) -> None:

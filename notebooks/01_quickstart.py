@@ -55,8 +55,8 @@ def show(pictures, title, *, columns=10, across="", down=""):
 # %% [markdown]
 # ## Draw
 #
-# `load_generator` loads a generator by the name of a shipped one, by a file, or by the folder of a training run. It is
-# an ordinary Keras model. `generate` draws with it: pictures are `float32` in [-1, 1], black is -1 and white is 1.
+# `load_generator` loads a generator by the name of a pretrained one, by a file, or by the folder of a training run. It
+# is an ordinary Keras model. `generate` draws with it: pictures are `float32` in [-1, 1], black is -1 and white is 1.
 #
 # Where nothing is said about classes, picture 0 is a 0, picture 1 is a 1, and so on; after the 9 it begins again.
 
@@ -149,8 +149,8 @@ show(real, "What it is to learn: real digits", across="class 0 to 9")
 # %% [markdown]
 # Then the two networks, and `compile`, as with any Keras model; only that there are two optimizers, G's and D's.
 # `penalties=["r1"]` keeps D from becoming too sure of itself, which would leave G nothing to learn from.
-# `wrong_labels` shows it some real digits under a wrong label, as if they were made: so it looks at the label, too,
-# and G has to draw what was asked for.
+# `mismatched_labels` shows it some real digits under a mismatched label, as if they were made: so it looks at the
+# label, too, and G has to draw what was asked for.
 #
 # The metric `ErrorRate` asks a classifier how many made digits are *not* the digit that was asked for. That classifier
 # is another one than above. For on the way one may try this and that, and keep what the judge likes; so another judge
@@ -171,7 +171,7 @@ def adam(rate):
 
 
 probe, _ = gan.load_classifier("mnist-probe")
-mine.compile(adam(4e-3), adam(2e-3), penalties=["r1"], wrong_labels=0.08, metrics=[metrics.ErrorRate(probe)])
+mine.compile(adam(4e-3), adam(2e-3), penalties=["r1"], mismatched_labels=0.08, metrics=[metrics.ErrorRate(probe)])
 print(f"G has {mine.generator.count_params():,} weights, D {mine.discriminator.count_params():,}")
 
 # %% [markdown]
@@ -224,12 +224,12 @@ figure.tight_layout()
 plt.show()
 
 # %% [markdown]
-# How far is that from the shipped generator, which learned for longer? Now the other classifier judges, on pictures of
-# a seed that nobody has looked at. The interval beside each rate says how sure one can be of it.
+# How far is that from the pretrained generator, which learned for longer? Now the other classifier judges, on pictures
+# of a seed that nobody has looked at. The interval beside each rate says how sure one can be of it.
 
 # %%
 asked = np.arange(JUDGED) % 10
-for name, one in (("yours", mine.generator_ema), ("shipped", generator)):
+for name, one in (("yours", mine.generator_ema), ("pretrained", generator)):
     read, _ = gan.classifier.classify(classifier, gan.generate(one, JUDGED, seed=12345, labels=asked))
     found = tolerance.ErrorRate(int(np.sum(read != asked)), JUDGED)
     lower, upper = found.interval

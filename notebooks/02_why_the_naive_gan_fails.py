@@ -381,7 +381,7 @@ show(drawn, "Dense networks, D in the loop", across="class 0 to 9", down="two of
 blank = np.asarray(beginner["generator"](tf.random.stateless_normal((JUDGED, 100), (0, 1))))
 by_program = np.mean(gan.classifier.classify(classifier, blank)[0] != np.arange(JUDGED) % 10)
 print(f"wrong digits: the program's {by_program:.0%}, ours {wrong(dense.generator_ema):.0%};", end=" ")
-print(f"the shipped mnist-mlp, which trained for longer, {wrong(gan.load_generator('mnist-mlp')):.0%}")
+print(f"the pretrained mnist-mlp, which trained for longer, {wrong(gan.load_generator('mnist-mlp')):.0%}")
 
 # %% [markdown]
 # ## C. The networks do not fit the data: faults 3, 4, 10
@@ -555,9 +555,9 @@ print(f"with early stopping, after {len(stopped)} looks: {stop.best:,.0f}")
 # %%
 train, held_out = pixels, images.from_uint8(digits.validation.images.astype("float32"))
 noise = np.random.default_rng(0).standard_normal(train[:JUDGED].shape, dtype="float32")
-shipped = gan.load_generator("mnist")
-copies, made = train[:JUDGED] + 0.05 * noise, gan.generate(shipped, JUDGED, seed=1)
-sides = {"the copier": copies, "shipped generator": made, "held-out": held_out}
+pretrained = gan.load_generator("mnist")
+copies, made = train[:JUDGED] + 0.05 * noise, gan.generate(pretrained, JUDGED, seed=1)
+sides = {"the copier": copies, "pretrained generator": made, "held-out": held_out}
 for name, side in sides.items():
     side = side[:JUDGED]
     near = metrics.nearest_neighbours(side, train)
@@ -709,7 +709,7 @@ chosen = np.random.default_rng(0).permutation(len(digits.test))[: 2 * count]
 reals, others = np.split(images.from_uint8(digits.test.images[chosen].astype("float32")), 2)
 sides = {
     "real digits": others,
-    "shipped generator": gan.generate(shipped, count, seed=1),
+    "pretrained generator": gan.generate(pretrained, count, seed=1),
     "the mean of all digits": np.repeat(pixels.mean(axis=0, keepdims=True), count, axis=0),
     "black": np.full_like(reals, -1.0),
 }

@@ -96,7 +96,7 @@ generated = generate(generator, size, seed=1, labels=real_labels)
 sides = {
     "the mean digit, always": np.broadcast_to(mean_digit, real.shape),
     "random pixels": rng.uniform(-1, 1, real.shape).astype(np.float32),
-    "the shipped generator": generated,
+    "the pretrained generator": generated,
     "other real digits": others,
 }
 partner = rng.permutation(size)
@@ -120,7 +120,7 @@ for name, pictures in sides.items():
 # Instead of comparing pictures one by one, compare the two *crowds*. A digit classifier turns each picture into 128
 # numbers, its features. The real pictures make one cloud of points, the generated ones another. The Fréchet distance
 # fits a normal distribution to each cloud and says how far apart these are; it is zero when means and covariances
-# agree. (With the features of the Inception network it is called FID. Ours are those of the shipped digit
+# agree. (With the features of the Inception network it is called FID. Ours are those of the pretrained digit
 # classifier, so it is another number, and has another name.)
 #
 # It has a trap: **few pictures make it larger**, since a covariance that is estimated from few points is wrong by
@@ -131,7 +131,7 @@ for name, pictures in sides.items():
 pool = min(2 * SIZES[-1], len(digits.train))
 drawn = rng.permutation(len(digits.train))[:pool]
 crowds = {
-    "the shipped generator": generate(generator, pool, seed=2, labels=digits.train.labels[drawn]),
+    "the pretrained generator": generate(generator, pool, seed=2, labels=digits.train.labels[drawn]),
     "real training digits: the floor": gan.classifier.as_input(digits.train.images[drawn]),
 }
 outputs = {name: extract.arrays(pictures) for name, pictures in crowds.items()}
@@ -198,7 +198,7 @@ spoilt = {
     "ten digits, again and again": others[[np.flatnonzero(other_labels == i % 10)[0] for i in range(size)]],
     "blurred (sigma 1.5)": gaussian_filter(others, (0, 1.5, 1.5, 0)),
     "noisy (sigma 0.6)": np.clip(others + rng.normal(0, 0.6, others.shape), -1, 1).astype(np.float32),
-    "the shipped generator": generated,
+    "the pretrained generator": generated,
     "the same, truncation 0.5": generate(generator, size, seed=1, labels=real_labels, truncation=0.5),
 }
 radii = metrics.squared_radii(reference["features"])
@@ -254,7 +254,7 @@ plt.show()
 # * **blurred new digits**: real digits that nobody trained on, blurred. They copy nothing,
 # * **new digits**. They copy nothing, either.
 #
-# The shipped generator is compared with all the training digits that are at hand.
+# The pretrained generator is compared with all the training digits that are at hand.
 
 # %%
 train, unseen = (gan.classifier.as_input(part.images) for part in (digits.train, digits.validation))
@@ -269,7 +269,7 @@ suspects = {
     "the half copier": (np.where(every_second, copies, new), few, held_out),
     "blurred new digits": (gaussian_filter(new, (0, 1, 1, 0)), few, held_out),
     "new digits": (new, few, held_out),
-    "the shipped generator": (generate(generator, len(new), seed=3), train, unseen),
+    "the pretrained generator": (generate(generator, len(new), seed=3), train, unseen),
 }
 print(f"{'':22s}  MSE of the nearest training image   copied_share (95 % interval)")
 nearest = {}
@@ -310,7 +310,7 @@ one_each = generate(generator, 10, seed=4)[asked]
 one_each += 0.1 * rng.normal(size=one_each.shape).astype(np.float32)
 crowds = {
     "real digits": (real, real_labels),
-    "the shipped generator": (generated, real_labels),
+    "the pretrained generator": (generated, real_labels),
     "truncation 0.5": (spoilt["the same, truncation 0.5"], real_labels),
     "one picture a class, with noise": (one_each, asked),
 }
@@ -333,7 +333,7 @@ plt.show()
 # `gan evaluate mnist` on the command line, or `gan.evaluate(...)` in Python, computes all of this on 10,000 pictures,
 # each number beside the same number for real digits, and adds the error rate with its confidence interval: how often
 # the classifier does not see the digit that was asked for. It writes a page that one can read in a browser
-# (`report.html`) and the same for programs (`report.json`). This is the report of the shipped generator:
+# (`report.html`) and the same for programs (`report.json`). This is the report of the pretrained generator:
 
 # %%
 report = gan.evaluation.load_report("mnist")

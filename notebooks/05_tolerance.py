@@ -58,7 +58,7 @@ plt.rcParams.update(gan.evaluation.STYLE)
 # # First half: a GAN
 # ## An error rate is a count
 #
-# The shipped generator draws the digit that it is asked for. How often does it draw another one, or nothing that
+# The pretrained generator draws the digit that it is asked for. How often does it draw another one, or nothing that
 # can be read? A classifier that is nearly always right about real digits reads the pictures. An outcome is *wrong*
 # when it does not read what was asked for. The error rate is the number of wrong outcomes over the number of
 # outcomes.

@@ -87,7 +87,7 @@ import sys
 import time
 from gan import start_devices
 count, steps, file, *optimizers = sys.argv[1:]
-fleet = start_devices(int(count), seed=0)
+devices = start_devices(int(count), seed=0)
 import keras
 import numpy as np
 from gan import GAN, build_discriminator, build_generator, load_dataset
@@ -96,7 +96,7 @@ digits, found = load_dataset("mnist5k"), {}
 for name in optimizers:
     keras.utils.set_random_seed(0)
     optimizer = getattr(keras.optimizers, name)
-    with fleet.strategy.scope():
+    with devices.strategy.scope():
         shape = digits.image_shape
         gan = GAN(build_generator(shape, 16, 10, width=8), build_discriminator(shape, 10, width=8))
         gan.compile(optimizer(2e-3), optimizer(2e-3), penalties=["r1"])
@@ -109,7 +109,7 @@ np.savez(file, **found)
 """
 
 # %% [markdown]
-# The only lines that know of devices are `start_devices(...)` and `with fleet.strategy.scope()`. Both do no harm on
+# The only lines that know of devices are `start_devices(...)` and `with devices.strategy.scope()`. Both do no harm on
 # one device. `gan train` has them inside.
 
 # %%

@@ -41,7 +41,7 @@ def test_command_line_of_options():
         (("recipes", "--seeds", "-1"), "Bad `seed`"),
         (("recipes", "--images", "0"), "Bad `images`"),
         (("recipes", "--num", "199"), "Bad `num`"),
-        (("recipes", "--extractor", "nonsense"), "No such classifier"),
+        (("recipes", "--classifier", "nonsense"), "No such classifier"),
         (("recipes", "--dataset", "cifar10"), "for another data set"),
         (("stacked-mnist", "--num", "999"), "Bad `num`"),
         (("stacked-mnist", "--minutes", "0"), "Bad `minutes`"),

@@ -27,7 +27,7 @@ def headline(digits, tmp_path_factory):
     """Folder and options of a benchmark of two tiny presets and a tiny yardstick, and the status of its command."""
     out = tmp_path_factory.mktemp("benchmark") / "headline"
     options = ["headline", "--dataset", "mnist5k", "--presets", "short", "long", "--seeds", "3",
-               "--epochs", "0.016", "--num", "200", "--extractor", "mnist-probe", "--out", str(out)]  # fmt: skip
+               "--epochs", "0.016", "--num", "200", "--classifier", "mnist-probe", "--out", str(out)]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         for module in ("gan.data.load", "gan.training.setup"):
             patch.setattr(f"{module}.load_dataset", lambda name, **_: {"mnist5k": digits}[name])
@@ -137,7 +137,7 @@ def test_an_unwatched_preset_keeps_its_own_length_and_schedule():
         (("--seeds",), "at least one"),
         (("--epochs", "0"), "Bad `epochs`"),
         (("--num", "199"), "Bad `num`"),
-        (("--extractor", "nonsense"), "No such classifier"),
+        (("--classifier", "nonsense"), "No such classifier"),
         (("--dataset", "cifar10"), "for another data set"),
     ],
 )

@@ -11,7 +11,7 @@ from benchmarks.cli import main
 from benchmarks.tests.tables import rows_of
 from gan.config import ModelConfig, OptimizationConfig, TrainConfig
 from gan.errors import TrainingError
-from gan.evaluation.evaluation import evaluate_pictures
+from gan.evaluation.evaluation import evaluate_samples
 from gan.saving import metadata
 from gan.saving.models import find_classifier
 
@@ -38,7 +38,7 @@ def recipes(_tiny, tmp_path_factory):
     """Folder and options of a benchmark of two tiny runs, and the status of the command that made them."""
     out = tmp_path_factory.mktemp("benchmark") / "recipes"
     options = ["recipes", "--dataset", "mnist5k", "--presets", "asked", "free",
-               "--seeds", "3", "--images", "96", "--num", "200", "--extractor", "mnist-probe",
+               "--seeds", "3", "--images", "96", "--num", "200", "--classifier", "mnist-probe",
                "--out", str(out)]  # fmt: skip
     return out, options, main(options)
 
@@ -87,7 +87,7 @@ def test_recipes_numbers_are_those_of_evaluate(recipes, digits):
     order = np.random.default_rng([EVALUATION_SEED, 1]).permutation(len(digits.train))[:200]
     asked = digits.train.labels[order]
     pictures = generate(load_generator(run), 200, seed=EVALUATION_SEED, labels=asked, batch_size=250)
-    report = evaluate_pictures(pictures, asked, digits, classifier, card).report
+    report = evaluate_samples(pictures, asked, digits, classifier, card).report
     found = content["runs"]["asked-3"]
     for name in ("frechet_distance", "precision", "recall", "density", "coverage", "error_rate", "class_kl"):
         assert found[name] == pytest.approx(report["metrics"][name]["value"], rel=1e-4), name

@@ -119,7 +119,7 @@ def _stacks_at_hand(stacks, monkeypatch):
 @pytest.mark.usefixtures("_stacks_at_hand")
 def test_the_benchmark_trains_counts_and_goes_on(tmp_path, capsys):
     out = tmp_path / "out"
-    options = ["stacked-mnist", "--preset", "tiny", "--images", "80", "--num", "1000", "--extractor",
+    options = ["stacked-mnist", "--preset", "tiny", "--images", "80", "--num", "1000", "--classifier",
                "mnist-probe", "--out", str(out)]  # fmt: skip
     assert main(options) == 0
     table = capsys.readouterr().out
@@ -140,7 +140,7 @@ def test_the_benchmark_trains_counts_and_goes_on(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["runs"] == content["runs"]
 
     checkpoint = out / "runs" / "tiny-0"
-    judged = [*options[:1], "--num", "1000", "--extractor", "mnist-probe", "--checkpoint", str(checkpoint)]
+    judged = [*options[:1], "--num", "1000", "--classifier", "mnist-probe", "--checkpoint", str(checkpoint)]
     assert main([*judged, "--out", str(tmp_path / "judged")]) == 0
     again = json.loads((tmp_path / "judged" / "results.json").read_text())["runs"][str(checkpoint)]
     assert again["counts"] == run["counts"]

@@ -19,7 +19,7 @@ class Classify:
     pictures: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE...")]
     """Image files, each of one digit."""
     classifier: str = "mnist-classifier"
-    """Folder or shipped name of a classifier."""
+    """Folder or pretrained name of a classifier."""
     invert: bool = False
     """The digits are dark on light; otherwise the border of each picture tells."""
     json: bool = False

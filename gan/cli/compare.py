@@ -17,7 +17,7 @@ class Compare:
     """Put reports of `gan evaluate` side by side. They must be of one data set, one classifier and one number."""
 
     checkpoints: Annotated[Positional[tuple[str, ...]], arg(metavar="CHECKPOINT...")]
-    """Run folders or shipped names that have a report.json, or such files."""
+    """Run folders or pretrained names that have a report.json, or such files."""
     json: bool = False
     """Print exactly one JSON object on stdout: {checkpoint: its metrics and verdict}."""
 

@@ -26,17 +26,17 @@ class Evaluate:
     """
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
-    """A run folder, a .keras file, or a shipped name."""
+    """A run folder, a .keras file, or a pretrained name."""
     dataset: str | None = None
     """What it is judged against; None: what the run was trained on."""
-    extractor: str = "mnist-classifier"
-    """Folder or shipped name of the classifier whose features are compared, and which reads the digits."""
+    classifier: str = "mnist-classifier"
+    """Folder or pretrained name of the classifier whose features are compared, and which reads the digits."""
     num: int | None = None
     """How many pictures, at least 200; None: 10,000, or as many as there are test images."""
     tolerance: float = 0.02
     """The error rate that one accepts."""
     output: Path | None = None
-    """Folder for the report; None: the run folder, if the checkpoint is one that is not shipped."""
+    """Folder for the report; None: the run folder, if the checkpoint is one that is not pretrained."""
     seed: int | None = None
     """Owner of the pictures; another one is a fresh sample. None: one that training never uses."""
     json: bool = False
@@ -60,7 +60,7 @@ class Evaluate:
             check_seed(self.seed)
         file = models.find_generator(self.checkpoint)
         models.describe(file)  # refuses what is no generator before TensorFlow is imported
-        extractor = models.find_classifier(self.extractor)
+        extractor = models.find_classifier(self.classifier)
         record = models.load_config(file)
         trained_on = record["dataset"]["name"] if record else None
         name = self.dataset or trained_on or extractor.card["data_sets"][0]
@@ -98,11 +98,11 @@ class Evaluate:
         return report, folder
 
     def _run_folder(self) -> Path | None:
-        """The checkpoint, where it is a run folder and no shipped one."""
+        """The checkpoint, where it is a run folder and no pretrained one."""
         folder = Path(self.checkpoint)
-        shipped = folder.resolve().parent == models.shipped_folder().resolve()
+        pretrained = folder.resolve().parent == models.pretrained_folder().resolve()
         is_run = (folder / run_folder.GENERATOR).is_file()
-        return folder if is_run and not (shipped and folder.name in models.list_checkpoints()) else None
+        return folder if is_run and not (pretrained and folder.name in models.list_checkpoints()) else None
 
 
 def _loading(record: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ class Info:
     """Say what a checkpoint is: its generator, and the run that made it."""
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
-    """A run folder, a .keras file, or a shipped name."""
+    """A run folder, a .keras file, or a pretrained name."""
     json: bool = False
     """Print exactly one JSON object on stdout."""
 

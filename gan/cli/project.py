@@ -29,7 +29,7 @@ class Project:
     """
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
-    """A run folder, a .keras file, or a shipped name (gan doctor lists them)."""
+    """A run folder, a .keras file, or a pretrained name (gan doctor lists them)."""
     pictures: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE...")]
     """Image files. For a generator of 28 x 28 x 1, each of one digit, of any size and colour, on an even background;
     for another one, or with --raw, whole pictures."""

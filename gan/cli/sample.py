@@ -38,7 +38,7 @@ class Sample:
     """Draw pictures from a saved generator. Picture (seed, index) is always the same one."""
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
-    """A run folder, a .keras file, or a shipped name (gan doctor lists them)."""
+    """A run folder, a .keras file, or a pretrained name (gan doctor lists them)."""
     num: int = 64
     """How many pictures."""
     seed: int = 0
@@ -110,10 +110,10 @@ class Sample:
     def _files(self) -> Iterator[range]:
         return writers.cut(self._span, self.shard or writers.CHUNK)
 
-    def _drawn(self, generator: Any, classes: int, batches: Iterator[np.ndarray]) -> writers.Drawn:
+    def _drawn(self, generator: Any, classes: int, batches: Iterator[np.ndarray]) -> writers.SampleBatches:
         walk, num = self.interpolate is not None, len(self._span)
         in_classes = math.ceil(math.sqrt(num)) if not 1 < classes <= 20 or num < classes else classes
-        return writers.Drawn(
+        return writers.SampleBatches(
             span=self._span,
             shape=generator.output_shape[1:],
             batches=batches,

@@ -46,9 +46,9 @@ class Train:
 
     def run(self) -> int:
         """Trains, and says where things are and what to do next."""
-        going_on = self._check()
+        resumed = self._check()
         if self.dry_run:
-            shown = {"preset": self.preset, **going_on, **self.config.as_dict()}
+            shown = {"preset": self.preset, **resumed, **self.config.as_dict()}
             print(json.dumps(shown, indent=None if self.json else 2))
             return 0
         runtime.load_tensorflow()
@@ -70,7 +70,7 @@ class Train:
                 {
                     "generator": run.generator,
                     "samples": run.samples,
-                    "film": run.samples.with_name("samples.gif"),
+                    "animation": run.samples.with_name("samples.gif"),
                     "trained": f"{run.images:,} images of {run.dataset} in {run.seconds:.0f} s"
                     + (", then interrupted" if run.interrupted else ""),
                     **({"resume": f"gan train --resume {run.folder}"} if run.interrupted else {}),
@@ -94,9 +94,11 @@ class Train:
         """The report of the finished run on fresh samples, by a classifier that did not choose it."""
         options = self.config.stopping
         assert options.tolerance is not None
-        command = f"gan evaluate {run} --tolerance {options.tolerance} --extractor {options.extractor}"
+        command = f"gan evaluate {run} --tolerance {options.tolerance} --classifier {options.classifier}"
         print(f"Confirming on fresh samples, about a minute (to do it later: {command})", file=sys.stderr)
-        return Evaluate(str(run), dataset=dataset, extractor=options.extractor, tolerance=options.tolerance).report()[0]
+        return Evaluate(str(run), dataset=dataset, classifier=options.classifier, tolerance=options.tolerance).report()[
+            0
+        ]
 
     def _check(self) -> dict[str, Any]:
         """What a dry run says of a run that goes on. Raises `InputError` for what can be refused before TensorFlow."""
@@ -107,20 +109,20 @@ class Train:
             run_folder.check_output(self.output)
             if self.config.init_from is not None:
                 models.find_generator(self.config.init_from)
-            self._check_extractor(self.config.data.dataset)
+            self._check_classifier(self.config.data.dataset)
             return {}
         if self.output is not None:
             expected = "--resume RUN alone: a run goes on in its own folder"
             raise InputError("Both `--resume` and `--output`", expected=expected, received=f"--output {self.output}")
         record = metadata.load(self.resume)
         metadata.check_options(record, self.config)
-        self._check_extractor(record["dataset"]["name"])
+        self._check_classifier(record["dataset"]["name"])
         saved, _ = training_state.latest(self.resume)
         return {"resume": {"run": str(self.resume), "step": saved.step if saved else 0}}
 
-    def _check_extractor(self, dataset: str) -> None:
+    def _check_classifier(self, dataset: str) -> None:
         if self._to_confirm:
-            _, card = models.find_classifier(self.config.stopping.extractor)
+            _, card = models.find_classifier(self.config.stopping.classifier)
             check_card(dataset, card)
 
     def _name(self) -> str:

@@ -54,9 +54,9 @@ class OptimizationConfig:
     """D updates for each G update."""
     simultaneous: bool = False
     """Update G by D as it was before the step's D update, not after it: one pass of D less."""
-    wrong_labels: float | None = None
-    """Share of D's loss in which real images with a wrong label are the fakes: fewer errors, less variety; None: 0.08
-    where there are labels."""
+    mismatched_labels: float | None = None
+    """Share of D's loss in which real images with a mismatched label are the fakes: fewer errors, less variety; None:
+    0.08 where there are labels."""
     steps_per_execution: int = 20
     """Steps that run inside the graph between two looks at the keyboard and the progress bar."""
 
@@ -69,8 +69,8 @@ class OptimizationConfig:
         for name in ("epochs", "d_learning_rate"):
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name))
-        if self.wrong_labels is not None:
-            check_share_below_one("wrong_labels", self.wrong_labels)
+        if self.mismatched_labels is not None:
+            check_share_below_one("mismatched_labels", self.mismatched_labels)
         if self.learning_rate_end is not None:
             check_share("learning_rate_end", self.learning_rate_end)
         check(0 <= self.beta_1 < 1, "beta_1", "a number from 0 to below 1", self.beta_1)
@@ -93,11 +93,11 @@ class OptimizationConfig:
         """Those of G and of D at the start."""
         return self.learning_rate, self.d_learning_rate or self.learning_rate / 2
 
-    def share_of_wrong_labels(self, classes: int) -> float:
+    def share_of_mismatched_labels(self, classes: int) -> float:
         """That of D's loss, for a discriminator that knows so many classes (0: none)."""
-        if self.wrong_labels is None:
+        if self.mismatched_labels is None:
             return 0.08 if classes > 1 else 0.0
-        return self.wrong_labels
+        return self.mismatched_labels
 
     def total_steps(self, training_images: int) -> int:
         """G updates of the run, at least 1; `training_images`: the size of the training split."""

@@ -117,13 +117,13 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
 
 def _as_published(recipe: TrainConfig) -> TrainConfig:
     """Without what no paper here has, and other recipes have by default."""
-    return replace(recipe, precision="float32", optimization=replace(recipe.optimization, wrong_labels=0.0))
+    return replace(recipe, precision="float32", optimization=replace(recipe.optimization, mismatched_labels=0.0))
 
 
 PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
     {
         "mnist": TrainConfig(
-            source="Small class-conditional DCGAN (arXiv:1511.06434): projection, lazy R1, reals with wrong labels."
+            source="Small class-conditional DCGAN (arXiv:1511.06434): projection, lazy R1, mismatched labels."
         ),
         "mnist-sprint": TrainConfig(
             model=ModelConfig(latent_dim=16, ema_half_life=1_500.0),
@@ -132,7 +132,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
         ),
         "mnist-best": TrainConfig(
             model=ModelConfig(latent_dim=64, ema_half_life=25_000.0),
-            optimization=OptimizationConfig(images=1_400_000, gamma=0.5, wrong_labels=0.025),
+            optimization=OptimizationConfig(images=1_400_000, gamma=0.5, mismatched_labels=0.025),
             source="The preset mnist for ten minutes: more latents, a stronger penalty, a longer average.",
         ),
         "mnist-unconditional": TrainConfig(
@@ -141,7 +141,12 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
         "mnist-mlp": TrainConfig(
             model=ModelConfig(arch="mlp", latent_dim=100, ema_half_life=6_000.0),
             optimization=OptimizationConfig(
-                images=240_000, batch_size=32, learning_rate=2e-4, d_learning_rate=2e-4, gamma=3.0, wrong_labels=0.0
+                images=240_000,
+                batch_size=32,
+                learning_rate=2e-4,
+                d_learning_rate=2e-4,
+                gamma=3.0,
+                mismatched_labels=0.0,
             ),
             precision="float32",
             source="The dense network of many first tutorials (100-128-256-512-1024-784), put right.",

@@ -13,13 +13,13 @@ class StoppingConfig:
     """What is measured each interval, and what a run does about it."""
 
     probe: str = "auto"
-    """Classifier that judges each interval: a folder or a shipped name; auto: mnist-probe if it suits; or none."""
+    """Classifier that judges each interval: a folder or a pretrained name; auto: mnist-probe if it suits; or none."""
     eval_num: int = 2_000
     """Validation images, and as many fakes, that are compared each interval; in short intervals fewer."""
     tolerance: float | None = None
     """Error rate that one accepts: the run ends when an interval is within it, and is judged on fresh samples then."""
-    extractor: str = "mnist-classifier"
-    """With --tolerance: the classifier that judges then, not the probe; a folder or a shipped name."""
+    classifier: str = "mnist-classifier"
+    """With --tolerance: the classifier that judges then, not the probe; a folder or a pretrained name."""
     monitor: str | None = None
     """Stop when this number, such as val_frechet_distance, does not improve any more; None: at the planned length."""
     monitor_mode: Literal["min", "max"] = "min"
@@ -35,7 +35,7 @@ class StoppingConfig:
     when_stale: Literal["stop", "reduce"] = "stop"
     """With --monitor, when patience is at its end: stop, or halve both learning rates (constant otherwise)."""
     on_collapse: Literal["warn", "stop", "restore"] = "warn"
-    """On mode collapse, or when D has won: say so, or stop, or stop with the average of the last healthy interval."""
+    """On mode collapse, or when D dominates: say so, or stop, or stop with the average of the last healthy interval."""
 
     def __post_init__(self) -> None:
         check(bool(self.probe.strip()), "probe", "auto, none, or a classifier", self.probe)

@@ -29,7 +29,7 @@ class TrainConfig:
     eval_every: int | None = None
     """Images from one log row, sample grid and saved generator to the next; None: a twentieth of the run."""
     init_from: str | None = None
-    """Checkpoint whose generator the run starts from: a run folder, a .keras file or a shipped name."""
+    """Checkpoint whose generator the run starts from: a run folder, a .keras file or a pretrained name."""
     devices: int = 1
     """Devices of this machine that share each batch: GPUs, or parts of the CPU where there are none."""
     precision: Precision = "auto"

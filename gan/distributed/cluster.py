@@ -92,7 +92,7 @@ def _malformed(problem: str) -> InputError:
     return InputError(f"Malformed {VARIABLE}", expected=f"JSON such as {_EXAMPLE}", received=problem)
 
 
-def wait_for_peers(cluster: Cluster, say: Callable[[str], None], *, seconds: float | None = None) -> None:
+def wait_for_peers(cluster: Cluster, log: Callable[[str], None], *, seconds: float | None = None) -> None:
     """Returns as soon as every other worker is there; meanwhile this one can be found, too.
 
     A plain connection to each address must succeed, to another worker that waits or already trains. (TensorFlow itself
@@ -108,7 +108,7 @@ def wait_for_peers(cluster: Cluster, say: Callable[[str], None], *, seconds: flo
             if missing and time.monotonic() > deadline:
                 raise unreachable(missing, seconds)
             if missing and not told:
-                say(f"waiting up to {seconds:.0f} s for {', '.join(missing)}")
+                log(f"waiting up to {seconds:.0f} s for {', '.join(missing)}")
                 told = True
             time.sleep(0.1 if missing else 0.0)
 

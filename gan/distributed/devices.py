@@ -24,7 +24,7 @@ GONE = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineEx
 
 
 @dataclass(frozen=True)
-class Fleet:
+class DeviceSetup:
     """What a run trains on: its strategy, its workers (None: this process only), and both in words."""
 
     strategy: tf.distribute.Strategy
@@ -57,8 +57,8 @@ def start(
     *,
     seed: int | None = None,
     deterministic: bool = False,
-    say: Callable[[str], None] = print,
-) -> Fleet:
+    log: Callable[[str], None] = print,
+) -> DeviceSetup:
     """Sets this process up as `start_tensorflow` does, to train on several devices and with other workers.
 
     Where TF_CONFIG names several workers, each of them calls this. Build and compile the networks inside
@@ -67,21 +67,21 @@ def start(
     Args:
         devices: of this machine: GPUs or, where there are none, parts of the CPU.
         seed, deterministic: as for `start_tensorflow`.
-        say: takes a line about workers that are waited for.
+        log: takes a line about workers that are waited for.
 
     Raises `InputError` for more devices than there are, also when TensorFlow has been used in this process with fewer
     of them already, for a malformed TF_CONFIG, and for workers that do not answer.
     """
     cluster = clusters.from_environment()
     if cluster is not None:
-        clusters.wait_for_peers(cluster, say)
+        clusters.wait_for_peers(cluster, log)
         known = next(filter(None, map(os.environ.get, (_NO_PROXY, "no_proxy", "NO_PROXY"))), "")
         hosts = [worker.rpartition(":")[0] for worker in cluster.workers]
         os.environ[_NO_PROXY] = ",".join([*filter(None, [known]), *hosts])
     runtime.prepare(seed=seed, deterministic=deterministic)
     gpus = tf.config.list_physical_devices("GPU")
     if cluster is not None:
-        strategy = _of_workers(cluster, devices, len(gpus), say)
+        strategy = _of_workers(cluster, devices, len(gpus), log)
     elif devices > 1:
         strategy = tf.distribute.MirroredStrategy(_names(devices, len(gpus)))
     else:
@@ -91,7 +91,7 @@ def start(
         line = f"worker {cluster.index} of {len(cluster.workers)}, {line}"
     if strategy.num_replicas_in_sync > 1:
         line = f"{strategy.num_replicas_in_sync} replicas; {line}"
-    return Fleet(strategy, cluster, line)
+    return DeviceSetup(strategy, cluster, line)
 
 
 def _names(devices: int, gpus: int) -> list[str]:
@@ -120,13 +120,13 @@ def _check_count(devices: int, there: int, what: str) -> None:
         raise InputError("Too few devices", expected=expected, received=f"devices={devices}")
 
 
-def _of_workers(cluster: Cluster, devices: int, gpus: int, say: Callable[[str], None]) -> tf.distribute.Strategy:
+def _of_workers(cluster: Cluster, devices: int, gpus: int, log: Callable[[str], None]) -> tf.distribute.Strategy:
     if gpus:
         _check_count(devices, gpus, "GPUs")
     elif devices > 1:
         expected = "devices=1 with several workers: each has one CPU"
         raise InputError("Too few devices", expected=expected, received=f"devices={devices}")
-    say(f"joining the other workers; if one does not take part, this process ends after {clusters.SECONDS:.0f} s")
+    log(f"joining the other workers; if one does not take part, this process ends after {clusters.SECONDS:.0f} s")
     try:
         if gpus:
             tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:devices], "GPU")
@@ -169,12 +169,12 @@ def _own_signals() -> Iterator[None]:
 
 
 @contextmanager
-def together(fleet: Fleet) -> Iterator[None]:
+def together(device_setup: DeviceSetup) -> Iterator[None]:
     """Turns what TensorFlow says when another worker has ended into a `TrainingError`."""
     try:
         yield
     except GONE as error:
-        if fleet.cluster is None:
+        if device_setup.cluster is None:
             raise
         raise TrainingError(
             "Another worker has ended, or cannot be reached any more. When all are back, gan train --resume RUN on "

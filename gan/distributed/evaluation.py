@@ -51,5 +51,5 @@ def evaluate(
         for number, batch in enumerate(islice(x, steps)):
             measure(batch, tf.constant(number, tf.int64))
     results = {name: float(value) for name, value in gan.get_metrics_result().items()}
-    results = replicas.from_chief(gan.distribute_strategy, results)
+    results = replicas.broadcast(gan.distribute_strategy, results)
     return results if return_dict else list(results.values())

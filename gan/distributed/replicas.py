@@ -31,12 +31,12 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return resolver.task_type == "chief" or (resolver.task_id == 0 and "chief" not in resolver.cluster_spec().as_dict())
 
 
-def from_chief(strategy: tf.distribute.Strategy, content: Any) -> Any:
+def broadcast(strategy: tf.distribute.Strategy, content: Any) -> Any:
     """What the chief gave, on every worker; each must call this. `content`: of JSON types, and NaN."""
-    return json.loads(bytes_from_chief(strategy, json.dumps(content).encode()))
+    return json.loads(broadcast_bytes(strategy, json.dumps(content).encode()))
 
 
-def bytes_from_chief(strategy: tf.distribute.Strategy, content: bytes) -> bytes:
+def broadcast_bytes(strategy: tf.distribute.Strategy, content: bytes) -> bytes:
     """The bytes that the chief gave, on every worker; each must call this."""
     if not has_several_workers(strategy):
         return content

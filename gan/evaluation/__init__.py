@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from gan.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from gan.evaluation.evaluation import EVALUATION_SEED, Evaluation, evaluate, evaluate_pictures
+    from gan.evaluation.evaluation import EVALUATION_SEED, Evaluation, evaluate, evaluate_samples
     from gan.evaluation.html import page, write_report
     from gan.evaluation.metrics.quality import quality, quality_metric
     from gan.evaluation.projection import comparison, project
@@ -19,7 +19,7 @@ _HOMES = {
     "check_comparable": "gan.evaluation.report",
     "comparison": "gan.evaluation.projection",
     "evaluate": "gan.evaluation.evaluation",
-    "evaluate_pictures": "gan.evaluation.evaluation",
+    "evaluate_samples": "gan.evaluation.evaluation",
     "load_report": "gan.evaluation.report",
     "page": "gan.evaluation.html",
     "project": "gan.evaluation.projection",
@@ -35,7 +35,7 @@ __all__ = [
     "check_comparable",
     "comparison",
     "evaluate",
-    "evaluate_pictures",
+    "evaluate_samples",
     "load_report",
     "page",
     "project",

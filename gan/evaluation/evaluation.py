@@ -14,7 +14,16 @@ from gan.errors import InputError, check, check_seed, check_share, check_whole
 from gan.evaluation import metrics, projection, robustness
 from gan.evaluation.classifier.extractor import Extractor, as_input
 from gan.evaluation.metrics import Neighbours
-from gan.evaluation.reference import FLOOR_DRAWS, MOST, NEAREST, Reference, Side, at_hand, drawn, labels_to_ask
+from gan.evaluation.reference import (
+    FLOOR_DRAWS,
+    MOST,
+    NEAREST,
+    EvaluatedImages,
+    Reference,
+    at_hand,
+    choose_subsets,
+    labels_to_ask,
+)
 from gan.evaluation.report_text import MEANING, summary
 from gan.models import networks
 from gan.saving.files import null_for_nan
@@ -70,7 +79,7 @@ def evaluate(
     """Judges `num` pictures of a generator against as many test images, what it can reconstruct, and what it stands.
 
     A conditional generator is asked for the labels of randomly drawn training images, so that its classes have the
-    shares of the data. For what is in the report see `evaluate_pictures`; beside that, `reconstruction_mse` and
+    shares of the data. For what is in the report see `evaluate_samples`; beside that, `reconstruction_mse` and
     `reconstruction_ssim` of 64 test images (real: the nearest training images in the place of reconstructions), and
     `perturbation`, the error rate against the severity of faults, of 1,000 pictures a point.
 
@@ -95,7 +104,7 @@ def evaluate(
     asked = labels_to_ask(dataset, num, seed) if networks.num_classes(generator) else None
     fake = sampling.generate(generator, num, seed=seed, labels=asked, batch_size=250)
     seconds = {"generate": time.monotonic() - started}
-    judged = evaluate_pictures(
+    judged = evaluate_samples(
         fake, asked, dataset, classifier, card, tolerance=tolerance, seed=seed, trained_on=trained_on
     )
 
@@ -133,7 +142,7 @@ def evaluate(
     return Evaluation(report, {**judged.pictures, "reconstructions": reconstructions})
 
 
-def evaluate_pictures(
+def evaluate_samples(
     pictures: np.ndarray,
     labels: np.ndarray | None,
     dataset: Dataset,
@@ -163,14 +172,14 @@ def evaluate_pictures(
     check(bool(np.isfinite(pictures).all()), "pictures", "finite images", "NaN or infinity")
     check(float(np.abs(pictures).max()) <= 1.001, "pictures", "values in [-1, 1]", float(np.abs(pictures).max()))
     dataset = at_hand(dataset)
-    chosen = drawn(dataset, num, seed)
+    chosen = choose_subsets(dataset, num, seed)
     test, validation = chosen.test, chosen.validation
 
     started = time.monotonic()
     extractor = Extractor(classifier)
     real = as_input(validation.images)
-    fake_side = Side(pictures, labels, extractor.arrays(pictures))
-    real_side = Side(real, None if labels is None else validation.labels, extractor.arrays(real))
+    fake_side = EvaluatedImages(pictures, labels, extractor.arrays(pictures))
+    real_side = EvaluatedImages(real, None if labels is None else validation.labels, extractor.arrays(real))
     reference = Reference(extractor, extractor.arrays(as_input(test.images)), as_input(dataset.train.images))
     floor = reference.floor(chosen.floor)
     seconds = {"features": time.monotonic() - started}
@@ -260,7 +269,7 @@ def _check_num(num: int, dataset: Dataset) -> None:
     check_whole("num", num, LEAST, min(len(dataset.test), len(dataset.validation)))
 
 
-def _by_class(side: Side, classes: int) -> list[dict[str, Any]]:
+def _by_class(side: EvaluatedImages, classes: int) -> list[dict[str, Any]]:
     """The error rate of each class that was asked for."""
     if side.labels is None:
         return []
@@ -273,7 +282,7 @@ def _by_class(side: Side, classes: int) -> list[dict[str, Any]]:
     return rates
 
 
-def _by_rows(side: Side, classes: int) -> np.ndarray:
+def _by_rows(side: EvaluatedImages, classes: int) -> np.ndarray:
     """Ten pictures of each class, a row a class: as asked, or as seen where nothing was asked."""
     kinds = side.seen if side.labels is None else side.labels
     rows = [np.flatnonzero(kinds == label)[:10] for label in range(min(classes, 20))]
@@ -282,7 +291,7 @@ def _by_rows(side: Side, classes: int) -> np.ndarray:
     return images.grid(images.to_uint8(np.concatenate(shown)), columns=10, scale=2)
 
 
-def _beside(side: Side, near: Neighbours, train: np.ndarray) -> np.ndarray:
+def _beside(side: EvaluatedImages, near: Neighbours, train: np.ndarray) -> np.ndarray:
     """Sixteen pictures, each with the nearest training image at its right: of each class seen the one that is nearest
     to a training image, ten at most, after the first of all pictures."""
     seen = side.seen[: len(near.mse)]

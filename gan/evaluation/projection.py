@@ -68,7 +68,7 @@ def project(
     found there says nothing about G's samples. A penalty on the length would have a weight to choose, and would move
     an optimum inside the ball as well.
 
-    The defaults are a compromise: 64 held-out digits of known class reach a mean error of 0.0081 with the shipped
+    The defaults are a compromise: 64 held-out digits of known class reach a mean error of 0.0081 with the pretrained
     generator `mnist` (SSIM 0.957); 1,500 steps and 16 restarts, at 30 times the cost, 0.0067 (0.963).
 
     The descents of image i begin at f(seed, restart, start + i), so what is found for an image depends neither on its

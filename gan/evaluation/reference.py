@@ -21,7 +21,7 @@ Outputs = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Side:
+class EvaluatedImages:
     """What is judged: images float32 [N, H, W, C] in [-1, 1], the labels asked for (or None), and their outputs."""
 
     pictures: np.ndarray
@@ -42,13 +42,15 @@ class Reference:
     outputs: Outputs
     train: np.ndarray
 
-    def numbers(self, sides: Mapping[str, Side]) -> tuple[dict[str, dict[str, float]], dict[str, Neighbours]]:
+    def numbers(
+        self, sides: Mapping[str, EvaluatedImages]
+    ) -> tuple[dict[str, dict[str, float]], dict[str, Neighbours]]:
         """{side: {name: value}}, and the nearest training images to the first `NEAREST` pictures of each side."""
         radii = metrics.squared_radii(self.outputs["features"])
         near = {name: metrics.nearest_neighbours(side.pictures[:NEAREST], self.train) for name, side in sides.items()}
         return {name: self._of(side, radii, near[name]) for name, side in sides.items()}, near
 
-    def _of(self, side: Side, radii: np.ndarray, near: Neighbours) -> dict[str, float]:
+    def _of(self, side: EvaluatedImages, radii: np.ndarray, near: Neighbours) -> dict[str, float]:
         real, fake = self.outputs["features"], side.outputs["features"]
         kernel, kernel_error = metrics.kernel_distance(real, fake)
         return {
@@ -83,7 +85,7 @@ MOST = 60_000
 
 
 @dataclass(frozen=True)
-class Drawn:
+class EvaluationSubsets:
     """Test images to compare with, validation images in the place of pictures, and the floor's training images.
 
     `floor`: indices of training images, an array a draw.
@@ -99,12 +101,12 @@ def at_hand(dataset: Dataset) -> Dataset:
     return replace(dataset, train=dataset.train.at_most(MOST), validation=dataset.validation.at_most(MOST))
 
 
-def drawn(dataset: Dataset, num: int, seed: int) -> Drawn:
+def choose_subsets(dataset: Dataset, num: int, seed: int) -> EvaluationSubsets:
     """`num` images for each part, at random."""
     rng = np.random.default_rng(seed)
     test, validation = (part.take(rng.permutation(len(part))[:num]) for part in (dataset.test, dataset.validation))
     pool = rng.permutation(len(dataset.train))[: max(2 * num, FLOOR_POOL)]  # not all of them, to save half the time
-    return Drawn(test, validation, [rng.permutation(pool)[:num] for _ in range(FLOOR_DRAWS)])
+    return EvaluationSubsets(test, validation, [rng.permutation(pool)[:num] for _ in range(FLOOR_DRAWS)])
 
 
 def labels_to_ask(dataset: Dataset, num: int, seed: int) -> np.ndarray | None:

@@ -45,16 +45,16 @@ class Report(CopiedShare):
 
 
 def load_report(checkpoint: str) -> dict[str, Any]:
-    """The report of a run folder, a shipped name or a report.json.
+    """The report of a run folder, a pretrained name or a report.json.
 
     Raises `InputError` when there is none, or it is damaged or of the wrong shape.
     """
     path = Path(checkpoint)
-    shipped = models.shipped_folder() / checkpoint / run_folder.REPORT
+    pretrained = models.pretrained_folder() / checkpoint / run_folder.REPORT
     if path.is_dir():
         path = path / run_folder.REPORT
-    elif not path.exists() and shipped.is_file():
-        path = shipped
+    elif not path.exists() and pretrained.is_file():
+        path = pretrained
     if not path.is_file():
         made = f"one, made by: gan evaluate {checkpoint} --output FOLDER"
         raise InputError("No report", expected=made, received=f"no {path}")

@@ -53,7 +53,7 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
         penalties=[penalties.PENALTIES[name](*weight, **lazy) for name in options.penalties],
         critic_steps=options.critic_steps,
         simultaneous=options.simultaneous,
-        wrong_labels=options.share_of_wrong_labels(num_classes(gan.discriminator)),
+        mismatched_labels=options.share_of_mismatched_labels(num_classes(gan.discriminator)),
         metrics=metrics,
         steps_per_execution=options.steps_per_execution,
     )

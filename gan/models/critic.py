@@ -15,21 +15,21 @@ from gan.models.penalties import Penalty
 Logs = dict[str, tuple[Any, Any]]
 """{name: (value, weight in the mean)}."""
 
-_WRONG, _WRONG_LABEL, _REAL, _FAKE, _GENERATOR, _GENERATOR_REAL, _PENALTIES = range(-2, 5)
+_MISMATCHED, _MISMATCHED_LABEL, _REAL, _FAKE, _GENERATOR, _GENERATOR_REAL, _PENALTIES = range(-2, 5)
 """What random numbers are for; each use in a step has its own. That of penalties is the first of two for each, and no
 other use may follow it."""
 
-WRONG_EVERY = 8
-"""One of so many reals is shown again with a wrong label. Their share of the loss is the same whatever this number is:
-it only says how noisy that part is."""
+MISMATCHED_EVERY = 8
+"""One of so many reals is shown again with a mismatched label. Their share of the loss is the same whatever this number
+is: it only says how noisy that part is."""
 
 
 class Logits(NamedTuple):
-    """What D says of real images [B, 1], of fakes [B, 1], and of some reals with wrong labels, if asked."""
+    """What D says of real images [B, 1], of fakes [B, 1], and of some reals with mismatched labels, if asked."""
 
     real: Any
     fake: Any
-    wrong: Any = None
+    mismatched: Any = None
 
 
 class Critic:
@@ -46,25 +46,27 @@ class Critic:
         self.augment = augment
         self.seed = seed
         self._joint_pass = not networks.has_batch_statistics(discriminator)
-        self._wrong_every = WRONG_EVERY if self._joint_pass else 1  # statistics are those of a whole batch
+        self._mismatched_every = MISMATCHED_EVERY if self._joint_pass else 1  # statistics are those of a whole batch
         self._classes = networks.num_classes(discriminator)
 
-    def compile(self, loss: AdversarialLoss, penalties: Sequence[Penalty], wrong_labels: float, replicas: int) -> None:
+    def compile(
+        self, loss: AdversarialLoss, penalties: Sequence[Penalty], mismatched_labels: float, replicas: int
+    ) -> None:
         """Says what D minimises, see `GAN.compile`.
 
-        Raises `InputError` for a bad share of wrong labels, or one where there are no two labels, and for penalties of
-        a D with batch statistics on several replicas. These meet for the statistics, which they cannot do inside the
-        `tf.cond` of a lazy penalty; and the second derivative through shared statistics is not that of one process:
-        weights differed by 1e-3 after 20 steps.
+        Raises `InputError` for a bad share of mismatched labels, or one where there are no two labels, and for
+        penalties of a D with batch statistics on several replicas. These meet for the statistics, which they cannot do
+        inside the `tf.cond` of a lazy penalty; and the second derivative through shared statistics is not that of one
+        process: weights differed by 1e-3 after 20 steps.
         """
-        check_share_below_one("wrong_labels", wrong_labels)
-        if wrong_labels and self._classes < 2:
+        check_share_below_one("mismatched_labels", mismatched_labels)
+        if mismatched_labels and self._classes < 2:
             raise InputError(
-                "Wrong labels need two classes",
-                expected="wrong_labels=0 (--wrong-labels 0), or labels of two classes or more",
-                received=f"{self._classes} classes, wrong_labels={wrong_labels}",
+                "Mismatched labels need two classes",
+                expected="mismatched_labels=0 (--mismatched-labels 0), or labels of two classes or more",
+                received=f"{self._classes} classes, mismatched_labels={mismatched_labels}",
             )
-        self._loss, self._penalties, self._wrong_labels = loss, penalties, wrong_labels
+        self._loss, self._penalties, self._mismatched_labels = loss, penalties, mismatched_labels
         if penalties and not self._joint_pass and replicas > 1:
             raise InputError(
                 "Replicas cannot share the penalties of a discriminator with batch statistics",
@@ -78,8 +80,8 @@ class Critic:
         Not `together`: in a pass each, so that a gradient with respect to the fakes is not taken for the reals, too.
         """
         batches = [(real, labels, _REAL), (fake, labels, _FAKE)]
-        if self._wrong_labels:
-            batches.append((*self._wrong(real, labels, step), _WRONG))
+        if self._mismatched_labels:
+            batches.append((*self._mismatched(real, labels, step), _MISMATCHED))
         if not (together and self._joint_pass):
             return Logits(*(self._logits(images, labels, step, use) for images, labels, use in batches))
         images, asked, _ = zip(*batches)
@@ -87,24 +89,26 @@ class Critic:
         sizes = [tf.shape(part)[0] for part in images]
         return Logits(*tf.split(self._logits(ops.concatenate(images), all_labels, step, _REAL), sizes))
 
-    def _wrong(self, real: Any, labels: Any, step: Any) -> tuple[Any, Any]:
+    def _mismatched(self, real: Any, labels: Any, step: Any) -> tuple[Any, Any]:
         """Some of the reals, with labels of which none is their own: all other classes are as likely.
 
         All are moved on by one number of the step: replicas know it, and over steps it is as good as one for each.
         """
         others = self._classes - 1
-        number = random.uniform((), random.training_key(self.seed, step, 0, _WRONG_LABEL), 0.0, float(others))
+        number = random.uniform((), random.training_key(self.seed, step, 0, _MISMATCHED_LABEL), 0.0, float(others))
         labels = tf.cast(labels, tf.int32)
         moved = 1 + tf.cast(number, tf.int32)
-        return real[:: self._wrong_every], tf.math.floormod(labels[:: self._wrong_every] + moved, self._classes)
+        return real[:: self._mismatched_every], tf.math.floormod(
+            labels[:: self._mismatched_every] + moved, self._classes
+        )
 
     def loss(self, logits: Logits, real: Any, fake: Any, labels: Any, step: Any) -> tuple[Any, Logs]:
         """What D minimises, penalties included, and what is reported of it."""
         loss = ops.mean(self._loss.discriminator(logits.real, logits.fake))
-        if logits.wrong is not None:
-            beside = logits.real[:: self._wrong_every]
-            wrong = ops.mean(self._loss.discriminator(beside, logits.wrong))
-            loss = (1.0 - self._wrong_labels) * loss + self._wrong_labels * wrong
+        if logits.mismatched is not None:
+            beside = logits.real[:: self._mismatched_every]
+            wrong = ops.mean(self._loss.discriminator(beside, logits.mismatched))
+            loss = (1.0 - self._mismatched_labels) * loss + self._mismatched_labels * wrong
         logs, total = {"d_loss": (loss, 1.0), **scores(logits.real, logits.fake, self._loss.boundary)}, loss
         for number, penalty in enumerate(self._penalties):
             value, due = self._penalty(penalty, number, real, fake, labels, step)

@@ -24,7 +24,7 @@ def averaged_copy(generator: keras.Model) -> keras.Model:
     return copy
 
 
-def follow(average: keras.Model, generator: keras.Model, images: Any, half_life: float) -> None:
+def update(average: keras.Model, generator: keras.Model, images: Any, half_life: float) -> None:
     """Moves the average towards the generator, as far as so many images do: halfway in `half_life` of them."""
     kept = tf.pow(0.5, tf.cast(images, tf.float32) / half_life)
     for mean, variable in zip(average.weights, generator.weights):

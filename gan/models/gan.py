@@ -84,7 +84,7 @@ class GAN(keras.Model):
         simultaneous: bool = False,
         metrics: Iterable[keras.metrics.Metric] = (),
         *,
-        wrong_labels: float = 0.0,
+        mismatched_labels: float = 0.0,
         jit_compile: bool | str = "auto",
         **keras_options: Any,
     ) -> None:
@@ -97,10 +97,11 @@ class GAN(keras.Model):
             critic_steps: D updates for each G update; a batch of `fit` then holds that many times the reals of one.
             simultaneous: G's update looks at D as it was before the step's last D update: one pass of D less.
             metrics: Keras metrics with `update_state(real, fake, labels)`, for `evaluate` and validation data.
-            wrong_labels: share of D's loss in which reals with a wrong label are the fakes; 0 <= wrong_labels < 1. D
-                then looks at labels, and G keeps away from what could be another class: fewer errors, less variety.
-                After arXiv:1605.05396, section 4.2, where it is one half. One of `critic.WRONG_EVERY` reals is shown
-                again (all, if D has batch statistics); `d_loss` holds them, scores, accuracies and penalties do not.
+            mismatched_labels: share of D's loss in which reals with a mismatched label are the fakes; from 0 to below
+                1. D then looks at labels, and G keeps away from what could be another class: fewer errors, less
+                variety. After arXiv:1605.05396, section 4.2, where it is one half. One of `critic.MISMATCHED_EVERY`
+                reals is shown again (all, if D has batch statistics); `d_loss` holds them, scores, accuracies and
+                penalties do not.
             jit_compile: whether XLA compiles the train step. "auto" is off everywhere: on an H100 no first step came
                 within 170 s with XLA, and without it the same run trains at 113 steps/s. On a CPU, XLA makes
                 convolutions many times slower.
@@ -108,7 +109,7 @@ class GAN(keras.Model):
                 step an execution.
 
         Raises `InputError` for an unknown loss or penalty, one penalty or optimizer given twice, a bad `critic_steps`,
-        and for `wrong_labels` out of range or without two classes.
+        and for `mismatched_labels` out of range or without two classes.
         """
         check_whole("critic_steps", critic_steps, 1)
         g_optimizer, d_optimizer = keras.optimizers.get(g_optimizer), keras.optimizers.get(d_optimizer)
@@ -125,8 +126,8 @@ class GAN(keras.Model):
         self.penalties = [get_penalty(penalty) for penalty in penalties]
         check_different("penalties", [penalty.name for penalty in self.penalties])
         replicas_in_sync = self.distribute_strategy.num_replicas_in_sync
-        self._critic.compile(self.adversarial_loss, self.penalties, wrong_labels, replicas_in_sync)
-        self.critic_steps, self.simultaneous, self.wrong_labels = critic_steps, simultaneous, wrong_labels
+        self._critic.compile(self.adversarial_loss, self.penalties, mismatched_labels, replicas_in_sync)
+        self.critic_steps, self.simultaneous, self.mismatched_labels = critic_steps, simultaneous, mismatched_labels
         self.evaluation_metrics = list(metrics)
         self.step_means = WeightedMeans((*STEP_LOGS, *(penalty.name for penalty in self.penalties)))
         self._evaluated_batches = keras.metrics.Sum(name="evaluated_batches", dtype="int64")
@@ -161,7 +162,7 @@ class GAN(keras.Model):
         else:
             g_loss = self.update_generator(g_tape, real, fake, labels, real_logits)
         images = tf.shape(real)[0] * self.critic_steps * context.num_replicas_in_sync
-        ema.follow(self.generator_ema, self.generator, images, self.ema_half_life)
+        ema.update(self.generator_ema, self.generator, images, self.ema_half_life)
         logs, names = {"g_loss": (g_loss, 1.0), **d_logs}, self.step_means.names
         self.step_means.update_state(*(tf.stack(part) for part in zip(*(logs[name] for name in names))))
         # Keras takes the mean of logs over replicas, and over the first axis where these are in several processes
@@ -293,7 +294,7 @@ class GAN(keras.Model):
         return {
             "critic_steps": self.critic_steps,
             "simultaneous": self.simultaneous,
-            "wrong_labels": self.wrong_labels,
+            "mismatched_labels": self.mismatched_labels,
             **self._keras_options,
             **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
         }

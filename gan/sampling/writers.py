@@ -20,7 +20,7 @@ CHUNK = 2**16
 
 
 @dataclass(frozen=True)
-class Drawn:
+class SampleBatches:
     """Pictures on their way.
 
     Args:
@@ -42,7 +42,7 @@ class Drawn:
     columns: int
 
 
-Writer = Callable[[Path, Drawn], Iterator[int]]
+Writer = Callable[[Path, SampleBatches], Iterator[int]]
 
 
 def cut(span: range, size: int) -> Iterator[range]:
@@ -50,7 +50,7 @@ def cut(span: range, size: int) -> Iterator[range]:
     return (range(first, min(first + size, span.stop)) for first in range(span.start, span.stop, size))
 
 
-def write_grid(out: Path, drawn: Drawn) -> Iterator[int]:
+def write_grid(out: Path, drawn: SampleBatches) -> Iterator[int]:
     """All in one picture."""
     out.parent.mkdir(parents=True, exist_ok=True)
     every = np.concatenate(list(drawn.batches))
@@ -59,7 +59,7 @@ def write_grid(out: Path, drawn: Drawn) -> Iterator[int]:
     yield drawn.span.stop
 
 
-def write_pngs(out: Path, drawn: Drawn) -> Iterator[int]:
+def write_pngs(out: Path, drawn: SampleBatches) -> Iterator[int]:
     """A PNG file each."""
     out.mkdir(parents=True, exist_ok=True)
     number = drawn.span.start
@@ -70,14 +70,14 @@ def write_pngs(out: Path, drawn: Drawn) -> Iterator[int]:
             yield number
 
 
-def write_npz(out: Path, drawn: Drawn) -> Iterator[int]:
+def write_npz(out: Path, drawn: SampleBatches) -> Iterator[int]:
     """All in one file of arrays."""
     out.parent.mkdir(parents=True, exist_ok=True)
     _save(out, drawn, drawn.span)
     yield drawn.span.stop
 
 
-def write_shards(out: Path, drawn: Drawn) -> Iterator[int]:
+def write_shards(out: Path, drawn: SampleBatches) -> Iterator[int]:
     """Files of arrays, named by the number of their first picture."""
     out.mkdir(parents=True, exist_ok=True)
     for span in drawn.files():
@@ -85,7 +85,7 @@ def write_shards(out: Path, drawn: Drawn) -> Iterator[int]:
         yield span.stop
 
 
-def _save(path: Path, drawn: Drawn, span: range) -> None:
+def _save(path: Path, drawn: SampleBatches, span: range) -> None:
     def pieces(make: Callable[[range], np.ndarray | None]) -> Pieces | None:
         first = make(span[:1])
         if first is None:

@@ -95,7 +95,7 @@ _OF_RESULTS = ("gan-reference", "tensorflow", "keras")
 """Distributions whose version the last bit of a result may depend on."""
 
 
-def make(
+def new_metadata(
     config: TrainConfig,
     dataset: Mapping[str, Any],
     *,
@@ -123,7 +123,7 @@ def make(
     }
 
 
-def resumed(record: dict[str, Any], config: TrainConfig, device: str, step: int) -> dict[str, Any]:
+def resumed_metadata(record: dict[str, Any], config: TrainConfig, device: str, step: int) -> dict[str, Any]:
     """The record of a run that goes on from `step`: without a result, and with a line about this continuation."""
     now = {"step": step, "device": device, "versions": runtime.versions(), "git_revision": runtime.git_revision()}
     kept = {key: value for key, value in record.items() if key not in ("result", "sha256")}

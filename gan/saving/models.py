@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 from gan.saving.zip_safety import ModelFile
 
 
-def shipped_folder() -> Path:
+def pretrained_folder() -> Path:
     """The folder of the checkpoints that come with the package: inside an installed wheel, or of the source tree."""
     package = Path(__file__).parents[1]
-    installed = package / "shipped"
+    installed = package / "pretrained"
     return installed if installed.is_dir() else package.parent / "checkpoints"
 
 
 def list_checkpoints() -> list[str]:
-    """Names of the shipped checkpoints, for `load_generator`."""
-    folders = shipped_folder().glob(f"*/{GENERATOR}")  # in a checkout, runs of earlier revisions may lie beside them
+    """Names of the pretrained checkpoints, for `load_generator`."""
+    folders = pretrained_folder().glob(f"*/{GENERATOR}")  # in a checkout, runs of earlier revisions may lie beside them
     return sorted(folder.parent.name for folder in folders if not re.match(r"\d", folder.parent.name))
 
 
@@ -37,7 +37,7 @@ class FoundClassifier(NamedTuple):
 
 
 def find_generator(checkpoint: str | Path | ModelFile) -> ModelFile:
-    """Finds the generator of a run folder, a `.keras` file or a shipped name, and checks that it is a whole archive.
+    """Finds the generator of a run folder, a `.keras` file or a pretrained name, and checks that it is a whole archive.
 
     Raises `InputError` when there is none. A file that was found before is checked again only where it has changed.
     """
@@ -49,11 +49,11 @@ def find_generator(checkpoint: str | Path | ModelFile) -> ModelFile:
     if path.is_dir():
         path = path / GENERATOR
     if not path.exists() and str(checkpoint) in list_checkpoints():
-        path = shipped_folder() / checkpoint / GENERATOR
+        path = pretrained_folder() / checkpoint / GENERATOR
     if not path.is_file():
         raise InputError(
             "No such checkpoint",
-            expected=f"a run folder with a {GENERATOR}, a .keras file, or a shipped name of {list_checkpoints()}",
+            expected=f"a run folder with a {GENERATOR}, a .keras file, or a pretrained name of {list_checkpoints()}",
             received=str(checkpoint),
         )
     return zip_safety.check_model(path)
@@ -63,7 +63,7 @@ def load_generator(checkpoint: str | Path | ModelFile) -> "keras.Model":
     """Loads a generator: latents float32 [B, L](, labels int32 [B]) -> images float32 [B, H, W, C] in [-1, 1].
 
     Args:
-        checkpoint: a run folder, a `.keras` file, or the name of a shipped one (see `list_checkpoints`); or what
+        checkpoint: a run folder, a `.keras` file, or the name of a pretrained one (see `list_checkpoints`); or what
             `find_generator` found.
 
     Loads in Keras' safe mode. Raises `InputError` for a path that does not exist, or a file that is no generator.
@@ -81,7 +81,7 @@ def _no_generator(path: Path) -> InputError:
 
 
 def find_classifier(checkpoint: str | Path | FoundClassifier) -> FoundClassifier:
-    """Finds a classifier by its folder or shipped name, and checks its file against the SHA-256 of its card.
+    """Finds a classifier by its folder or pretrained name, and checks its file against the SHA-256 of its card.
 
     Raises `InputError` when there is none, the card is damaged or of the wrong shape, the file is not the one that it
     describes, or no whole archive. A file that was found before is checked again only where it has changed.
@@ -92,12 +92,12 @@ def find_classifier(checkpoint: str | Path | FoundClassifier) -> FoundClassifier
         checkpoint = checkpoint.file.path.parent
     folder = Path(checkpoint)
     if not folder.is_dir():
-        folder = shipped_folder() / folder
+        folder = pretrained_folder() / folder
     path, card_path = folder / CLASSIFIER, folder / CONFIG
     if not (path.is_file() and card_path.is_file()):
         raise InputError(
             "No such classifier",
-            expected=f"a folder with {CLASSIFIER} and {CONFIG}, or a shipped name",
+            expected=f"a folder with {CLASSIFIER} and {CONFIG}, or a pretrained name",
             received=str(checkpoint),
         )
     card = metadata.card(read_json(card_path), card_path)

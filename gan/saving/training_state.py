@@ -1,7 +1,7 @@
 """state/ in a run folder: all that resume needs, two files an interval, and the newest whole pair after any fault.
 
-`000032000.npz` holds arrays, by the number of images seen; `000032000.json` is its card, written after it, with its
-SHA-256. A state counts when its card is there and both checksums fit. Nothing here is pickled. No TensorFlow.
+`000032000.npz` holds arrays, by the number of images seen; `000032000.json` is its manifest, written after it, with its
+SHA-256. A state counts when its manifest is there and both checksums fit. Nothing here is pickled. No TensorFlow.
 """
 
 import hashlib
@@ -25,13 +25,13 @@ from gan.saving import files, zip_safety
 
 FOLDER, LOCK = "state", "lock"
 FORMAT = 1
-"""Version of what a card says. Others are refused."""
+"""Version of what a manifest says. Others are refused."""
 KEPT = 2
 """How many states stay: the newest, and the one before it in case the newest is damaged later."""
 
 
 class Content(TypedDict):
-    """What the card of a state says, of this version."""
+    """What the manifest of a state says, of this version."""
 
     interval: Positive
     step: Positive
@@ -78,7 +78,7 @@ def save(run: Path, state: State) -> None:
     if files.sha256(arrays) != content["sha256"]:
         raise OSError(f"{arrays} does not read back as it was written")
     files.write_json(arrays.with_suffix(".json"), {"content": content, "sha256": _sha256(_text(content))})
-    for old in _cards(run)[KEPT:]:
+    for old in _manifests(run)[KEPT:]:
         _remove(old)
 
 
@@ -88,9 +88,9 @@ def latest(run: Path) -> tuple[State | None, list[str]]:
     Raises `InputError` for a state of another format version, which is whole as far as one can tell.
     """
     damaged: list[str] = []
-    for card in _cards(run):
+    for manifest in _manifests(run):
         try:
-            return _read(card), damaged
+            return _read(manifest), damaged
         except (
             OSError,
             ValueError,
@@ -104,7 +104,7 @@ def latest(run: Path) -> tuple[State | None, list[str]]:
         ) as error:
             if isinstance(error, InputError):
                 raise
-            damaged.append(f"the state {card.stem} is damaged: {_reason(error)}")
+            damaged.append(f"the state {manifest.stem} is damaged: {_reason(error)}")
     return None, damaged
 
 
@@ -112,7 +112,7 @@ def discard_after(run: Path, kept: State | None) -> None:
     """Removes every state but `kept` and those before it, and what was being written when a process was killed."""
     folder = run / FOLDER
     files.remove_partial(folder)
-    whole = {card.stem for card in _cards(run) if kept and int(card.stem) <= kept.images}
+    whole = {manifest.stem for manifest in _manifests(run) if kept and int(manifest.stem) <= kept.images}
     for file in folder.iterdir():
         if file.suffix in (".npz", ".json") and file.stem not in whole:
             file.unlink()
@@ -154,41 +154,43 @@ def is_locked(run: Path) -> bool:
         return False
 
 
-def _cards(run: Path) -> list[Path]:
-    """Cards of states, whole or not, newest first."""
+def _manifests(run: Path) -> list[Path]:
+    """Manifests of states, whole or not, newest first."""
     found = (run / FOLDER).glob("*.json")
-    return sorted((card for card in found if re.fullmatch(r"\d{9,}", card.stem)), key=lambda c: -int(c.stem))
+    return sorted(
+        (manifest for manifest in found if re.fullmatch(r"\d{9,}", manifest.stem)), key=lambda c: -int(c.stem)
+    )
 
 
-def _read(card: Path) -> State:
-    parts = json.loads(card.read_text(encoding="utf-8"))
+def _read(manifest: Path) -> State:
+    parts = json.loads(manifest.read_text(encoding="utf-8"))
     content = parts["content"]
     if parts["sha256"] != _sha256(_text(content)):
-        raise ValueError("its card was changed")
+        raise ValueError("its manifest was changed")
     if content["format"] != FORMAT:
         raise InputError(
-            "Unknown format of a state", expected=f"version {FORMAT}", received=f"{card}: {content['format']}"
+            "Unknown format of a state", expected=f"version {FORMAT}", received=f"{manifest}: {content['format']}"
         )
     try:
-        check_type(content, Content, card, "content")
+        check_type(content, Content, manifest, "content")
     except InputError as error:  # no other version, but damage
         raise ValueError(str(error)) from error
-    if content["images"] != int(card.stem):
+    if content["images"] != int(manifest.stem):
         raise ValueError(f"it is of {content['images']} images")
-    packed = card.with_suffix(".npz").read_bytes()
+    packed = manifest.with_suffix(".npz").read_bytes()
     if content["sha256"] != _sha256(packed):
-        raise ValueError(f"{len(packed):,} bytes with another checksum than its card's")
+        raise ValueError(f"{len(packed):,} bytes with another checksum than its manifest's")
     with zipfile.ZipFile(io.BytesIO(packed)) as unopened:
-        zip_safety.check_expansion(str(card), len(packed), unopened)
+        zip_safety.check_expansion(str(manifest), len(packed), unopened)
     with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     facts = {name: content[name] for name in Content.__annotations__ if name != "sha256"}
     return State(**facts, arrays=arrays)
 
 
-def _remove(card: Path) -> None:
-    card.unlink()  # first: arrays without a card are no state, a card without arrays would be a damaged one
-    card.with_suffix(".npz").unlink(missing_ok=True)
+def _remove(manifest: Path) -> None:
+    manifest.unlink()  # first: arrays without a manifest are no state, a manifest without arrays would be a damaged one
+    manifest.with_suffix(".npz").unlink(missing_ok=True)
 
 
 def _write(path: Path, buffer: io.BytesIO) -> None:

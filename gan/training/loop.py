@@ -98,6 +98,6 @@ class _OneTraining(keras.callbacks.CallbackList):
         except BaseException:
             for callback in self.callbacks:
                 with suppress(Exception):
-                    callback.on_train_end({"broken_off": True})
+                    callback.on_train_end({"failed": True})
             raise
         super().on_train_end()

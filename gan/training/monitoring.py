@@ -31,7 +31,7 @@ HEALTHY_AFTER = 16_000
 
 
 @dataclass(frozen=True)
-class Watch:
+class Probe:
     """Metrics for `GAN.compile`, the validation batches for `fit`, and the SHA-256 of the probe.
 
     Nothing of each when nothing is measured. `left_out`: what is not measured although there is a probe, and why.
@@ -43,7 +43,7 @@ class Watch:
     left_out: str | None = None
 
 
-def watch(options: StoppingConfig, dataset: Dataset, *, images_per_interval: int) -> Watch:
+def make_probe(options: StoppingConfig, dataset: Dataset, *, images_per_interval: int) -> Probe:
     """The probe's numbers of fakes beside validation images: val_error_rate, val_frechet_distance and their kin.
 
     `eval_num` images are compared, but no more than a quarter of an interval's (and at least 200), so that measuring
@@ -52,7 +52,7 @@ def watch(options: StoppingConfig, dataset: Dataset, *, images_per_interval: int
     """
     probe = find_probe(options, dataset.name, dataset.image_shape)
     if probe is None:
-        return Watch()
+        return Probe()
     classifier, card = load_classifier(probe)
     held_out = dataset.validation
     num = min(options.eval_num, max(LEAST, images_per_interval // 4))
@@ -61,7 +61,7 @@ def watch(options: StoppingConfig, dataset: Dataset, *, images_per_interval: int
     left_out = why_no_ssim(dataset.image_shape)
     if left_out is None:
         metrics += (PairwiseSSIM(stride=4),)
-    return Watch(metrics, held_out.take(chosen).in_order(500), card["sha256"], left_out)
+    return Probe(metrics, held_out.take(chosen).in_order(500), card["sha256"], left_out)
 
 
 def find_probe(
@@ -97,9 +97,9 @@ def stopping_callbacks(
     *,
     intervals: int,
     images_per_interval: int,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> list[keras.callbacks.Callback]:
-    """The callbacks that `options` ask for, in a run of so many intervals; `say` prints a line.
+    """The callbacks that `options` ask for, in a run of so many intervals; `log` prints a line.
 
     A discriminator whose loss has no boundary (wasserstein, relativistic) tells reals from fakes in health, too: its
     accuracies and scores are no sign of an ailment.
@@ -109,23 +109,23 @@ def stopping_callbacks(
     if options.tolerance is not None:
         found.append(
             callbacks.ToleranceEarlyStopping(
-                "val_error_rate_upper", "min", target=options.tolerance, patience=intervals + 1, say=say, **delta
+                "val_error_rate_upper", "min", target=options.tolerance, patience=intervals + 1, log=log, **delta
             )
         )
     if options.monitor is not None:
         rule = callbacks.ToleranceEarlyStopping if options.when_stale == "stop" else callbacks.ReduceLROnTolerance
-        found.append(rule(options.monitor, options.monitor_mode, patience=options.patience, say=say, **delta))
+        found.append(rule(options.monitor, options.monitor_mode, patience=options.patience, log=log, **delta))
     without_boundary: dict[str, None] = {} if loss.boundary is not None else {"max_accuracy": None, "max_gap": None}
     collapse = callbacks.CollapseMonitor(
         action=options.on_collapse,
         start_from_epoch=HEALTHY_AFTER // images_per_interval,
-        ailments=callbacks.Ailments(num_classes=max(1, dataset.num_classes), **without_boundary),
-        say=say,
+        failure_signs=callbacks.FailureSigns(num_classes=max(1, dataset.num_classes), **without_boundary),
+        log=log,
     )
     return [*found, collapse]  # the last one that puts weights back wins
 
 
-def outcome(rules: list[keras.callbacks.Callback]) -> tuple[str | None, int | None]:
+def stop_reason(rules: list[keras.callbacks.Callback]) -> tuple[str | None, int | None]:
     """(what ended the training: `target`, `patience`, `collapse` or None; the interval whose average was put back).
 
     The last rule that has something to say of either counts.

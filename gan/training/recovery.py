@@ -29,7 +29,9 @@ class Say:
 
 
 @contextmanager
-def broken_off(folder: Path, gan: GAN, keeper: callbacks.TrainingState, say: Say, *, remove: bool) -> Iterator[None]:
+def report_failure(
+    folder: Path, gan: GAN, keeper: callbacks.TrainingState, log: Say, *, remove: bool
+) -> Iterator[None]:
     """Says what is left of a run that does not end by itself; one without a generator yet is removed if `remove`."""
     try:
         yield
@@ -38,11 +40,11 @@ def broken_off(folder: Path, gan: GAN, keeper: callbacks.TrainingState, say: Say
         if (folder / run_folder.GENERATOR).exists():
             left = f"the generator of the last interval is in {folder}; "
         if left or not remove:
-            left += way_on(folder, keeper.last)
+            left += resume_hint(folder, keeper.last)
         else:
             shutil.rmtree(folder, ignore_errors=True)
             left = f"nothing was saved yet: {folder} is removed"
-        say(f"Broken off at step {int(scalar(gan.g_optimizer.iterations))}; {left}")
+        log(f"Broken off at step {int(scalar(gan.g_optimizer.iterations))}; {left}")
         raise
 
 
@@ -74,7 +76,7 @@ def memory_errors() -> Iterator[None]:
         raise TrainingError("Out of memory. A smaller --batch-size, width or --image-size needs less.") from error
 
 
-def check_restart(folder: Path, saved: State | None, damaged: list[str]) -> None:
+def check_resumable(folder: Path, saved: State | None, damaged: list[str]) -> None:
     """Raises `InputError` when no state is left to go on from, and beginning anew would cost more than an interval."""
     done = callbacks.run_log.last_row(folder / run_folder.LOG).get("interval", 0)
     if saved is None and (damaged or done > 1):
@@ -85,7 +87,7 @@ def check_restart(folder: Path, saved: State | None, damaged: list[str]) -> None
         )
 
 
-def going_on(folder: Path, saved: State | None, schedule: Schedule) -> str:
+def resume_message(folder: Path, saved: State | None, schedule: Schedule) -> str:
     """The line about where a resumed run begins."""
     if saved is None:
         return f"{folder}: its first interval was never completed; beginning anew from step 0"
@@ -96,7 +98,7 @@ def going_on(folder: Path, saved: State | None, schedule: Schedule) -> str:
     )
 
 
-def way_on(folder: Path, last: State | None) -> str:
+def resume_hint(folder: Path, last: State | None) -> str:
     """The line about how a run that was broken off can go on."""
     command = f"gan train --resume {folder}"
     if last is None:

@@ -11,7 +11,7 @@ _PATHS = ("folder", "generator", "samples")
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingResult:
     """What a training run left behind. `logs` is the last row of log.csv; `images` counts the reals that D saw.
 
     `signal` is the number of the one that interrupted it (2: Ctrl-C, 15: SIGTERM), None when it ended by itself.
@@ -40,11 +40,11 @@ class Run:
         return {**asdict(self), **{name: str(getattr(self, name)) for name in _PATHS}}
 
 
-def left(folder: Path, record: dict[str, Any], *, signal: int | None = None) -> Run:
+def read_result(folder: Path, record: dict[str, Any], *, signal: int | None = None) -> TrainingResult:
     """What a run left, from its record, log and samples."""
     log, grids = folder / run_folder.LOG, folder / run_folder.SAMPLES
     kept = grids / f"{callbacks.run_log.images_at(log, record['result'].get('interval')):09d}.png"
-    return Run(
+    return TrainingResult(
         folder=folder,
         generator=folder / run_folder.GENERATOR,
         samples=kept if kept.exists() else max(grids.glob("*.png"), default=grids),
@@ -55,6 +55,6 @@ def left(folder: Path, record: dict[str, Any], *, signal: int | None = None) -> 
     )
 
 
-def told(facts: dict[str, Any]) -> Run:
+def result_from_chief(facts: dict[str, Any]) -> TrainingResult:
     """The run that the chief told of with `as_dict`, on another worker."""
-    return Run(**{**facts, **{name: Path(facts[name]) for name in _PATHS}, "is_chief": False})
+    return TrainingResult(**{**facts, **{name: Path(facts[name]) for name in _PATHS}, "is_chief": False})

@@ -10,7 +10,7 @@ from gan.config import DataConfig, TrainConfig
 from gan.data.dataset import Dataset
 from gan.data.load import load_dataset
 from gan.distributed import replicas
-from gan.distributed.devices import Fleet
+from gan.distributed.devices import DeviceSetup
 from gan.models.build import build_gan, compile_gan
 from gan.models.gan import GAN
 from gan.saving import models
@@ -18,30 +18,30 @@ from gan.saving.metadata import check_card
 from gan.saving.training_state import State
 from gan.training.callbacks import TrainingState
 from gan.training.loop import Schedule, fit_intervals, schedule_of
-from gan.training.monitoring import Watch, check_monitor, stopping_callbacks, watch
+from gan.training.monitoring import Probe, check_monitor, make_probe, stopping_callbacks
 from gan.utils import tensorflow as runtime
 
 
 @dataclass(frozen=True)
-class Prepared:
+class TrainingSetup:
     """A run that is ready for its first step."""
 
     config: TrainConfig
     dataset: Dataset
-    fleet: Fleet
+    device_setup: DeviceSetup
     gan: GAN
     schedule: Schedule
-    watched: Watch
+    watched: Probe
 
-    def rules(self, say: Callable[[str], None]) -> list[keras.callbacks.Callback]:
-        """The callbacks that may end the run early; `say` prints a line."""
+    def rules(self, log: Callable[[str], None]) -> list[keras.callbacks.Callback]:
+        """The callbacks that may end the run early; `log` prints a line."""
         return stopping_callbacks(
             self.config.stopping,
             self.dataset,
             self.gan.adversarial_loss,
             intervals=self.schedule.intervals,
             images_per_interval=self.schedule.interval_steps * self.schedule.images_per_step,
-            say=say,
+            log=log,
         )
 
     def keeper(self, run: Path | None, parts: Sequence[keras.callbacks.Callback]) -> TrainingState:
@@ -79,24 +79,26 @@ def load(options: DataConfig) -> Dataset:
     return load_dataset(options.dataset, fallback=options.dataset_fallback, **options.loading)
 
 
-def compiled(config: TrainConfig, dataset: Dataset, fleet: Fleet, say: Callable[[str], None]) -> Prepared:
+def prepare_training(
+    config: TrainConfig, dataset: Dataset, device_setup: DeviceSetup, log: Callable[[str], None]
+) -> TrainingSetup:
     """Builds and compiles what the options ask for. Raises `InputError` when it does not fit the data or devices."""
     schedule = schedule_of(config, dataset)
-    replicas.check_shares(fleet.replicas, schedule.images_per_step, config.optimization.critic_steps)
+    replicas.check_shares(device_setup.replicas, schedule.images_per_step, config.optimization.critic_steps)
     if config.stopping.tolerance is not None:
-        check_card(dataset.name, models.find_classifier(config.stopping.extractor).card, dataset.image_shape)
+        check_card(dataset.name, models.find_classifier(config.stopping.classifier).card, dataset.image_shape)
     per_interval = schedule.interval_steps * schedule.images_per_step
-    with fleet.strategy.scope(), runtime.precision(config.precision):
+    with device_setup.strategy.scope(), runtime.precision(config.precision):
         gan = build_gan(config, dataset)
-    watched = watch(config.stopping, dataset, images_per_interval=per_interval)
-    with fleet.strategy.scope():
+    watched = make_probe(config.stopping, dataset, images_per_interval=per_interval)
+    with device_setup.strategy.scope():
         compile_gan(gan, config, schedule.total_steps, watched.metrics)
     check_monitor(config.stopping, gan)
-    say(
+    log(
         f"{dataset.title}: {len(dataset.train):,} training images; {schedule.total_steps:,} steps of "
         f"{schedule.images_per_step}, that is {schedule.total_steps * schedule.images_per_step:,} images, in "
         f"{config.precision}"
     )
     if watched.left_out is not None:
-        say(f"val_pairwise_ssim is not measured: {watched.left_out}")
-    return Prepared(config, dataset, fleet, gan, schedule, watched)
+        log(f"val_pairwise_ssim is not measured: {watched.left_out}")
+    return TrainingSetup(config, dataset, device_setup, gan, schedule, watched)

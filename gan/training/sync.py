@@ -17,7 +17,7 @@ from gan.training.callbacks.training_state import variables_of
 from gan.utils import tensorflow as runtime
 
 
-def options_from_chief(strategy: tf.distribute.Strategy, own: TrainConfig | None) -> TrainConfig:
+def broadcast_config(strategy: tf.distribute.Strategy, own: TrainConfig | None) -> TrainConfig:
     """Returns the options that every worker trains with: the chief's. Each worker must call this.
 
     What was asked for is compared, since `auto` means other things on other machines. Where the chief asks for the
@@ -30,7 +30,7 @@ def options_from_chief(strategy: tf.distribute.Strategy, own: TrainConfig | None
     """
     precision = _precision_of_all(strategy)
     given = None if own is None else own.with_auto(precision).as_dict()
-    theirs = config_from_dict(replicas.from_chief(strategy, given))
+    theirs = config_from_dict(replicas.broadcast(strategy, given))
     ours = theirs if own is None else own.with_auto(theirs.precision)
     if ours != theirs:
         asked, expected = ours.as_dict(), theirs.as_dict()
@@ -45,15 +45,15 @@ def options_from_chief(strategy: tf.distribute.Strategy, own: TrainConfig | None
 
 def _precision_of_all(strategy: tf.distribute.Strategy) -> Precision:
     """Returns what `auto` means to all workers together. Each must call this, whatever its own options are."""
-    slow = replicas.any_worker(strategy, runtime.resolved_precision("auto") != "mixed_bfloat16")
+    slow = replicas.any_worker(strategy, runtime.resolve_precision("auto") != "mixed_bfloat16")
     return "float32" if slow else "mixed_bfloat16"
 
 
-def same_data(strategy: tf.distribute.Strategy, dataset: Dataset) -> None:
+def check_same_data(strategy: tf.distribute.Strategy, dataset: Dataset) -> None:
     """Raises `InputError` where the training images are others than the chief's. Each worker must call this."""
     if not replicas.has_several_workers(strategy):
         return
-    expected = replicas.from_chief(strategy, dataset.fingerprint)
+    expected = replicas.broadcast(strategy, dataset.fingerprint)
     if expected != dataset.fingerprint:
         raise InputError(
             "The workers have different training images",
@@ -62,28 +62,28 @@ def same_data(strategy: tf.distribute.Strategy, dataset: Dataset) -> None:
         )
 
 
-def state_from_chief(strategy: tf.distribute.Strategy, saved: State | None) -> State | None:
+def broadcast_state(strategy: tf.distribute.Strategy, saved: State | None) -> State | None:
     """The state that the chief goes on from, or None. Each worker must call this."""
     if not replicas.has_several_workers(strategy):
         return saved
-    facts = replicas.from_chief(strategy, None if saved is None else asdict(replace(saved, arrays={})))
+    facts = replicas.broadcast(strategy, None if saved is None else asdict(replace(saved, arrays={})))
     if facts is None:
         return None
-    return State(**{**facts, "arrays": _arrays_from_chief(strategy, {} if saved is None else saved.arrays)})
+    return State(**{**facts, "arrays": _broadcast_arrays(strategy, {} if saved is None else saved.arrays)})
 
 
-def weights_from_chief(strategy: tf.distribute.Strategy, gan: GAN) -> None:
+def broadcast_weights(strategy: tf.distribute.Strategy, gan: GAN) -> None:
     """Gives all variables of a GAN the chief's values. Each worker must call this."""
     if not replicas.has_several_workers(strategy):
         return
     variables = variables_of(gan)
     arrays = {name: np.asarray(variable) for name, variable in variables.items()}
-    for name, array in _arrays_from_chief(strategy, arrays).items():
+    for name, array in _broadcast_arrays(strategy, arrays).items():
         variables[name].assign(array)
 
 
-def _arrays_from_chief(strategy: tf.distribute.Strategy, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+def _broadcast_arrays(strategy: tf.distribute.Strategy, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     packed = io.BytesIO()
     np.savez(packed, allow_pickle=False, **arrays)
-    with np.load(io.BytesIO(replicas.bytes_from_chief(strategy, packed.getvalue())), allow_pickle=False) as archive:
+    with np.load(io.BytesIO(replicas.broadcast_bytes(strategy, packed.getvalue())), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}

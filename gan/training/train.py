@@ -12,15 +12,23 @@ from rich.console import Console
 from gan.config import TrainConfig, config_from_dict
 from gan.data.dataset import Dataset
 from gan.distributed import cluster, devices, replicas
-from gan.distributed.devices import Fleet
+from gan.distributed.devices import DeviceSetup
 from gan.distributed.replicas import scalar
 from gan.saving import files, metadata, run_folder, training_state
 from gan.saving.training_state import State
 from gan.training import callbacks, result, setup, sync, worker
-from gan.training.monitoring import outcome
-from gan.training.recovery import Say, broken_off, check_restart, going_on, loss_errors, memory_errors, way_on
-from gan.training.result import Run
-from gan.training.setup import Prepared
+from gan.training.monitoring import stop_reason
+from gan.training.recovery import (
+    Say,
+    check_resumable,
+    loss_errors,
+    memory_errors,
+    report_failure,
+    resume_hint,
+    resume_message,
+)
+from gan.training.result import TrainingResult
+from gan.training.setup import TrainingSetup
 
 
 def train(
@@ -32,7 +40,7 @@ def train(
     preset: str | None = None,
     console: Console | None = None,
     listeners: Sequence[keras.callbacks.Callback] = (),
-) -> Run:
+) -> TrainingResult:
     """Trains a GAN and writes a run folder: generator.keras, config.json, log.csv, samples/, state/.
 
     Args:
@@ -54,24 +62,24 @@ def train(
     killed, `resume` goes on with it.
     """
     config = config or TrainConfig()
-    say = Say(console)
-    fleet = _fleet(config, say, lambda: run_folder.check_output(output))
-    with devices.together(fleet), memory_errors():
-        if not fleet.is_chief:
-            return result.told(worker.follow(fleet, config, dataset))
-        config = sync.options_from_chief(fleet.strategy, config)
-        prepared = _prepared(config, dataset, None, fleet, say)
-        record = metadata.make(
+    log = Say(console)
+    device_setup = _fleet(config, log, lambda: run_folder.check_output(output))
+    with devices.together(device_setup), memory_errors():
+        if not device_setup.is_chief:
+            return result.result_from_chief(worker.run_worker(device_setup, config, dataset))
+        config = sync.broadcast_config(device_setup.strategy, config)
+        prepared = _prepared(config, dataset, None, device_setup, log)
+        record = metadata.new_metadata(
             config,
             prepared.dataset.describe(),
-            device=fleet.line,
+            device=device_setup.line,
             total_steps=prepared.schedule.total_steps,
             preset=preset,
             probe=prepared.watched.probe,
         )
         folder = run_folder.new_run(output, name or prepared.dataset.title)
         with training_state.locked(folder):
-            return _run(folder, record, prepared, None, say, listeners, fresh=True)
+            return _run(folder, record, prepared, None, log, listeners, fresh=True)
 
 
 def resume(
@@ -81,7 +89,7 @@ def resume(
     dataset: Dataset | None = None,
     console: Console | None = None,
     listeners: Sequence[keras.callbacks.Callback] = (),
-) -> Run:
+) -> TrainingResult:
     """Goes on with a run that was broken off, from its last complete interval, in the same folder.
 
     The result is that of the run in one go: to the last bit with `deterministic` on a CPU, to rounding otherwise. What
@@ -101,93 +109,97 @@ def resume(
     than it began with, a folder that another process trains in, and one whose states are all damaged; `TrainingError`
     as `train`.
     """
-    folder, say = Path(run), Say(console)
+    folder, log = Path(run), Say(console)
     here = cluster.from_environment()
     if here is not None and not here.is_chief:
-        fleet = _fleet(config or TrainConfig(), say, lambda: None)
-        with devices.together(fleet), memory_errors():
-            return result.told(worker.follow(fleet, None, dataset))
+        device_setup = _fleet(config or TrainConfig(), log, lambda: None)
+        with devices.together(device_setup), memory_errors():
+            return result.result_from_chief(worker.run_worker(device_setup, None, dataset))
     record = metadata.load(folder)
     recorded = config_from_dict(record["config"])
     config = (config or recorded).with_auto(recorded.precision)
     metadata.check_options(record, config)
     if metadata.is_finished(record):
-        say(f"{folder} is finished: there is nothing to go on with")
-        return result.left(folder, record)
+        log(f"{folder} is finished: there is nothing to go on with")
+        return result.read_result(folder, record)
     with training_state.locked(folder):
         saved, damaged = training_state.latest(folder)
-        check_restart(folder, saved, damaged)
-        fleet = _fleet(config, say, lambda: None)
+        check_resumable(folder, saved, damaged)
+        device_setup = _fleet(config, log, lambda: None)
         for line in (*metadata.changed_versions(record), *damaged):
             warnings.warn(line, stacklevel=2)
-        with devices.together(fleet), memory_errors():
+        with devices.together(device_setup), memory_errors():
             data = replace(config.data, dataset=record["dataset"]["name"], dataset_fallback="none")
             asked = replace(config, data=data, init_from=None if saved else config.init_from)
-            asked = sync.options_from_chief(fleet.strategy, asked)
-            prepared = _prepared(asked, dataset, saved, fleet, say, record)
-            record = metadata.resumed(record, config, fleet.line, saved.step if saved else 0)
-            return _run(folder, record, prepared, saved, say, listeners, fresh=False)
+            asked = sync.broadcast_config(device_setup.strategy, asked)
+            prepared = _prepared(asked, dataset, saved, device_setup, log, record)
+            record = metadata.resumed_metadata(record, config, device_setup.line, saved.step if saved else 0)
+            return _run(folder, record, prepared, saved, log, listeners, fresh=False)
 
 
-def _fleet(config: TrainConfig, say: Say, check: Callable[[], None]) -> Fleet:
+def _fleet(config: TrainConfig, log: Say, check: Callable[[], None]) -> DeviceSetup:
     """The devices of this run; `check` is done first where this process writes."""
     here = cluster.from_environment()
     if here is None or here.is_chief:
         check()
-    fleet = devices.start(config.devices, seed=config.seed, deterministic=config.deterministic, say=say)
-    say(f"device: {fleet.line}" if fleet.is_chief else f"{fleet.line}; {fleet.chief} writes the run folder")
-    return fleet
+    device_setup = devices.start(config.devices, seed=config.seed, deterministic=config.deterministic, log=log)
+    log(
+        f"device: {device_setup.line}"
+        if device_setup.is_chief
+        else f"{device_setup.line}; {device_setup.chief} writes the run folder"
+    )
+    return device_setup
 
 
 def _prepared(
     config: TrainConfig,
     dataset: Dataset | None,
     saved: State | None,
-    fleet: Fleet,
-    say: Say,
+    device_setup: DeviceSetup,
+    log: Say,
     record: dict[str, Any] | None = None,
-) -> Prepared:
+) -> TrainingSetup:
     """The run, ready for its first step; the other workers hear on the way what they need for theirs."""
     dataset = dataset or setup.load(config.data)
     if record is not None:
         metadata.check_dataset(record, dataset.describe())
-    sync.same_data(fleet.strategy, dataset)
-    sync.state_from_chief(fleet.strategy, saved)
-    prepared = setup.compiled(config, dataset, fleet, say)
+    sync.check_same_data(device_setup.strategy, dataset)
+    sync.broadcast_state(device_setup.strategy, saved)
+    prepared = setup.prepare_training(config, dataset, device_setup, log)
     if record is not None:
         metadata.check_probe(record, prepared.watched.probe)
     if saved is None:
-        sync.weights_from_chief(fleet.strategy, prepared.gan)
+        sync.broadcast_weights(device_setup.strategy, prepared.gan)
     return prepared
 
 
 def _run(
     folder: Path,
     record: dict[str, Any],
-    prepared: Prepared,
+    prepared: TrainingSetup,
     saved: State | None,
-    say: Say,
+    log: Say,
     listeners: Sequence[keras.callbacks.Callback],
     *,
     fresh: bool,
-) -> Run:
+) -> TrainingResult:
     """Trains from `saved`, or from the beginning, to the end, and completes the record."""
     config, gan, schedule = prepared.config, prepared.gan, prepared.schedule
     per_step = schedule.images_per_step
     samples, generator = folder / run_folder.SAMPLES, folder / run_folder.GENERATOR
-    log = callbacks.RunLog(folder / run_folder.LOG, images_per_step=per_step)
+    run_log = callbacks.RunLog(folder / run_folder.LOG, images_per_step=per_step)
     grid = callbacks.SampleGrid(samples, seed=0, images_per_step=per_step)
     saver = callbacks.GeneratorCheckpoint(generator)
-    interrupt = callbacks.StopOnInterrupt(prepared.fleet.anywhere)
-    rules = prepared.rules(say)
+    interrupt = callbacks.StopOnInterrupt(prepared.device_setup.anywhere)
+    rules = prepared.rules(log)
     parts: list[keras.callbacks.Callback] = [
         callbacks.FiniteLosses(),
-        log,
+        run_log,
         saver,
         grid,
         *_boards(config, folder, grid, per_step),
         callbacks.Progress(
-            say.console,
+            log.console,
             total_images=schedule.total_steps * per_step,
             images_per_step=per_step,
             first_image=saved.images if saved else 0,
@@ -197,12 +209,12 @@ def _run(
     keeper = prepared.keeper(folder, [*parts, interrupt])
     first_step = prepared.restored(keeper, saved)
     if not fresh:
-        say(going_on(folder, saved, schedule))
-    with loss_errors(gan, folder), broken_off(folder, gan, keeper, say, remove=fresh):
+        log(resume_message(folder, saved, schedule))
+    with loss_errors(gan, folder), report_failure(folder, gan, keeper, log, remove=fresh):
         files.write_json(folder / run_folder.CONFIG, record)
         samples.mkdir(exist_ok=True)
         files.remove_partial(folder)
-        log.cut_back(saved.interval if saved else 0)
+        run_log.cut_back(saved.interval if saved else 0)
         grid.cut_back(saved.images if saved else 0)
         training_state.discard_after(folder, saved)
         if saved is not None and not generator.exists():
@@ -210,14 +222,14 @@ def _run(
         prepared.fit([*parts, keeper, *listeners, interrupt], first_step)
         saver.save()  # the rules may have put another interval's average back
 
-    stopped_by, interval = outcome(rules)
+    stopped_by, interval = stop_reason(rules)
     steps = int(scalar(gan.g_optimizer.iterations))
     record |= {
         "result": {
             "images": steps * per_step,
             "steps": steps,
-            "seconds": log.last_row.get("seconds", 0.0),
-            "compile_seconds": round(log.compile_seconds or 0.0, 3),
+            "seconds": run_log.last_row.get("seconds", 0.0),
+            "compile_seconds": round(run_log.compile_seconds or 0.0, 3),
             "interrupted": interrupt.interrupted,
             "stopped_by": None if interrupt.interrupted else stopped_by,
             "interval": interval,
@@ -226,9 +238,9 @@ def _run(
     }
     files.write_json(folder / run_folder.CONFIG, record)
     if interrupt.interrupted:
-        say(f"Interrupted at step {steps:,}; {way_on(folder, keeper.last)}")
-    run = result.left(folder, record, signal=interrupt.signal)
-    replicas.from_chief(prepared.fleet.strategy, run.as_dict())
+        log(f"Interrupted at step {steps:,}; {resume_hint(folder, keeper.last)}")
+    run = result.read_result(folder, record, signal=interrupt.signal)
+    replicas.broadcast(prepared.device_setup.strategy, run.as_dict())
     return run
 
 

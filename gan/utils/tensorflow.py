@@ -103,7 +103,7 @@ def describe() -> str:
     return f"{', '.join(names) or f'CPU ({platform.machine()}, {os.cpu_count()} cores)'}; {versions}"
 
 
-def resolved_precision(policy: str) -> str:
+def resolve_precision(policy: str) -> str:
     """`float32` or `mixed_bfloat16`: what `auto` means here, or the policy itself.
 
     It is bfloat16 on a CPU that has instructions for products of such matrices (AMX), as Linux tells, and where
@@ -140,7 +140,7 @@ def precision(policy: str) -> Iterator[None]:
     import keras
 
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(resolved_precision(policy))
+    keras.config.set_dtype_policy(resolve_precision(policy))
     try:
         yield
     finally:

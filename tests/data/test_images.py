@@ -43,10 +43,10 @@ def test_png_holds_the_same_bytes(tmp_path, channels, mode):
 def test_gif_has_all_frames_and_loops(tmp_path):
     for number in range(3):
         images.save_png(tmp_path / f"{number}.png", np.full((4, 4, 1), 100 * number, np.uint8))
-    images.save_gif(tmp_path / "film.gif", sorted(tmp_path.glob("*.png")))
-    with Image.open(tmp_path / "film.gif") as film:
-        assert film.n_frames == 3
-        assert film.info["loop"] == 0
+    images.save_gif(tmp_path / "animation.gif", sorted(tmp_path.glob("*.png")))
+    with Image.open(tmp_path / "animation.gif") as animation:
+        assert animation.n_frames == 3
+        assert animation.info["loop"] == 0
 
 
 def test_a_long_film_is_thinned_and_keeps_its_ends(tmp_path, monkeypatch):
@@ -54,13 +54,13 @@ def test_a_long_film_is_thinned_and_keeps_its_ends(tmp_path, monkeypatch):
     frames = [tmp_path / f"{number:02d}.png" for number in range(10)]
     for number, frame in enumerate(frames):
         images.save_png(frame, np.full((4, 4, 1), 20 * number, np.uint8))
-    images.save_gif(tmp_path / "film.gif", frames)
-    with Image.open(tmp_path / "film.gif") as film:
-        assert film.n_frames == 4
+    images.save_gif(tmp_path / "animation.gif", frames)
+    with Image.open(tmp_path / "animation.gif") as animation:
+        assert animation.n_frames == 4
         shown = []
         for number in range(4):
-            film.seek(number)
-            shown.append(film.convert("L").getpixel((0, 0)))
+            animation.seek(number)
+            shown.append(animation.convert("L").getpixel((0, 0)))
     assert shown == [0, 60, 120, 180]
 
 

@@ -169,7 +169,7 @@ def test_a_batch_that_replicas_cannot_share(count, size, critic_steps, received)
 
 def test_one_process_hears_itself():
     strategy = tf.distribute.get_strategy()
-    assert replicas.from_chief(strategy, {"a": [1, None]}) == {"a": [1, None]}
+    assert replicas.broadcast(strategy, {"a": [1, None]}) == {"a": [1, None]}
     assert [replicas.any_worker(strategy, flag) for flag in (True, False)] == [True, False]
 
 
@@ -199,14 +199,14 @@ def test_users_train_and_evaluate_in_the_scope_of_a_strategy(fork_server, tmp_pa
 
 USER = """
 from gan import start_devices
-fleet = start_devices(2)
+device_setup = start_devices(2)
 import keras, numpy as np, tensorflow as tf
 from gan import GAN, build_discriminator, build_generator
 from gan.errors import InputError
 from gan.evaluation.metrics import PairwiseSSIM
 rng = np.random.default_rng(0)
 images = rng.uniform(-1, 1, (40, 28, 28, 1)).astype("float32")
-with fleet.strategy.scope():
+with device_setup.strategy.scope():
     gan = GAN(build_generator((28, 28, 1), 8, width=4), build_discriminator((28, 28, 1), width=4))
     gan.compile(keras.optimizers.Adam(), keras.optimizers.Adam(), metrics=[PairwiseSSIM()], steps_per_execution=4)
 assert gan.steps_per_execution == 1
@@ -227,7 +227,7 @@ for bad in (batches.unbatch().batch(7, drop_remainder=True), batches.unbatch().b
         print(error)
     else:
         raise SystemExit("shared")
-with fleet.strategy.scope():
+with device_setup.strategy.scope():
     normalized = build_discriminator((28, 28, 1), width=4, norm="batch")
     gan = GAN(build_generator((28, 28, 1), 8, width=4), normalized)
     try:

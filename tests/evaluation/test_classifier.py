@@ -125,16 +125,16 @@ def test_a_data_set_without_labels_is_refused(digits):
         train_classifier(Split(digits.train.images, None), digits.validation, num_classes=10)
 
 
-def shipped(name):
-    if not (models.shipped_folder() / name).is_dir():
-        pytest.fail(f"{name} is not shipped")
+def pretrained(name):
+    if not (models.pretrained_folder() / name).is_dir():
+        pytest.fail(f"{name} is not pretrained")
     return load_classifier(name)
 
 
-def test_shipped_classifiers_are_as_good_as_their_cards_say(digits):
+def test_pretrained_classifiers_are_as_good_as_their_cards_say(digits):
     accuracy = {}
     for name, least in (("mnist-classifier", 0.995), ("mnist-probe", 0.990)):
-        classifier, card = shipped(name)
+        classifier, card = pretrained(name)
         assert card["accuracy"]["test"] >= least
         labels, _ = classify(classifier, as_input(digits.train.images))  # none of these was trained on
         accuracy[name] = np.mean(labels == digits.train.labels)
@@ -143,9 +143,9 @@ def test_shipped_classifiers_are_as_good_as_their_cards_say(digits):
         assert card["dataset"]["left_out"] + card["dataset"]["train"] == 50_000
 
 
-def test_the_shipped_classifiers_are_right_on_full_mnist(full_mnist):
+def test_the_pretrained_classifiers_are_right_on_full_mnist(full_mnist):
     for name in ("mnist-classifier", "mnist-probe"):
-        classifier, card = shipped(name)
+        classifier, card = pretrained(name)
         labels, _ = classify(classifier, as_input(full_mnist.test.images))
         assert np.mean(labels == full_mnist.test.labels) == pytest.approx(card["accuracy"]["test"], abs=1e-4)
 
@@ -161,4 +161,4 @@ def test_the_probe_is_at_least_four_times_cheaper():
                 total += int(np.prod(layer.kernel.shape) * places)
         return total
 
-    assert cost(shipped("mnist-classifier")[0]) >= 4 * cost(shipped("mnist-probe")[0])
+    assert cost(pretrained("mnist-classifier")[0]) >= 4 * cost(pretrained("mnist-probe")[0])

@@ -11,7 +11,7 @@ from helpers.tiny import small_gan
 from gan.data import images
 from gan.errors import InputError
 from gan.evaluation.classifier.extractor import as_input, classify, load_classifier
-from gan.evaluation.evaluation import evaluate, evaluate_pictures
+from gan.evaluation.evaluation import evaluate, evaluate_samples
 from gan.evaluation.html import page
 from gan.models.networks import LABEL_EMBEDDING
 from gan.saving import files
@@ -34,7 +34,7 @@ def judge(small_classifier, digits):
 
     def judged(generator, *, pictures=None, labels=None, **options):
         if pictures is not None:
-            return evaluate_pictures(pictures, labels, digits, classifier, card, **options)
+            return evaluate_samples(pictures, labels, digits, classifier, card, **options)
         return evaluate(generator, digits, classifier, card, **{"num": 400, **options})
 
     return judged
@@ -95,7 +95,7 @@ def test_a_perfect_generator_is_about_one_floor_whatever_its_classes(judge, digi
     data = replace(digits, train=digits.train.take(skewed))
     drawn = np.random.default_rng(3).integers(0, len(skewed), 400)
     pictures, labels = as_input(data.train.images[drawn]), data.train.labels[drawn]
-    report = evaluate_pictures(pictures, labels, data, classifier, card).report
+    report = evaluate_samples(pictures, labels, data, classifier, card).report
     assert report["frechet_in_floors"] == pytest.approx(1.0, abs=0.35)
     assert report["copied_share"] > 0.5
     assert "copy training images" in report["summary"]["copies"]
@@ -198,7 +198,7 @@ def test_the_command_gates_on_the_verdict(gan_command, tiny_run, small_classifie
     options = [
         "evaluate",
         tiny_run["folder"],
-        "--extractor",
+        "--classifier",
         small_classifier[0],
         "--num",
         200,
@@ -222,9 +222,9 @@ def test_the_command_gates_on_the_verdict(gan_command, tiny_run, small_classifie
         (["--num", "5"], "whole number >= 200"),
         (["--tolerance", "1.5"], "share from 0 to 1"),
         (["--dataset", "kmnist"], "for another data set"),
-        (["--extractor", "nonsense"], "No such classifier"),
-        (["--extractor", "TAMPERED"], "not the one of its card"),
-        (["--extractor", "GENERATOR"], "This model is no classifier"),
+        (["--classifier", "nonsense"], "No such classifier"),
+        (["--classifier", "TAMPERED"], "not the one of its card"),
+        (["--classifier", "GENERATOR"], "This model is no classifier"),
         (["--output", "TAKEN"], "a folder"),
     ],
 )
@@ -240,7 +240,7 @@ def test_bad_input_writes_no_report(gan_command, tiny_run, small_classifier, tmp
     (generator / "config.json").write_text(json.dumps(card))
     places = {"TAMPERED": tampered, "GENERATOR": generator, "TAKEN": taken}
     options = [str(places.get(option, option)) for option in options]
-    options = options if "--extractor" in options else ["--extractor", str(small_classifier[0]), *options]
+    options = options if "--classifier" in options else ["--classifier", str(small_classifier[0]), *options]
     options = options if "--output" in options else ["--output", str(tmp_path / "r"), *options]
     done = gan_command("evaluate", tiny_run["folder"], *options)
     assert done.returncode == 2
@@ -254,7 +254,7 @@ def test_a_checkpoint_of_another_size_is_refused(gan_command, small_classifier, 
     from gan import build_generator
 
     build_generator((32, 32, 1), 4, 10, width=4).save(tmp_path / "large.keras")
-    options = ["--dataset", "mnist5k", "--extractor", small_classifier[0], "--output", tmp_path / "r"]
+    options = ["--dataset", "mnist5k", "--classifier", small_classifier[0], "--output", tmp_path / "r"]
     done = gan_command("evaluate", tmp_path / "large.keras", *options)
     assert (done.returncode, done.stdout) == (2, "")
     assert "another size than the data. Expected (28, 28, 1). Received: (32, 32, 1)." in done.stderr

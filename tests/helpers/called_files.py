@@ -28,7 +28,7 @@ def main() -> int:
 
     load_tensorflow()
     for module in pkgutil.walk_packages(gan.__path__, "gan."):  # what runs while a file is imported is no call
-        if module.name not in ("gan.__main__", "gan.shipped"):
+        if module.name not in ("gan.__main__", "gan.pretrained"):
             importlib.import_module(module.name)
     setup.load_dataset = load_dataset  # a fork server has put its own in place, which reads no file
     package, found = Path(gan.__file__).parent, dict[str, None]()

@@ -43,11 +43,11 @@ SLOW = {
     "gan train --tolerance 0.02": f"{TINY} --probe auto --eval-num 50",
     "gan train-classifier mnist-probe --output runs/probe": "--dataset mnist5k --width 4 --epochs 1",
     "python -m benchmarks recipes": (
-        "--dataset mnist5k --presets mnist --seeds 0 --images 64 --num 200 --extractor mnist-probe"
+        "--dataset mnist5k --presets mnist --seeds 0 --images 64 --num 200 --classifier mnist-probe"
     ),
     "python -m benchmarks step": "--dataset mnist5k --presets mnist --rounds 1 --seconds 0.01 --size 64",
     "python -m benchmarks headline": (
-        "--dataset mnist5k --presets mnist-sprint --seeds 0 --epochs 0.01 --num 200 --extractor mnist-probe"
+        "--dataset mnist5k --presets mnist-sprint --seeds 0 --epochs 0.01 --num 200 --classifier mnist-probe"
     ),
     "python -m benchmarks train-on-synthetic": (
         "--dataset mnist5k --classifier mnist-probe --num 200 --seeds 0 --epochs 1"

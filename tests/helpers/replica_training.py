@@ -1,8 +1,8 @@
 """Writes what steps of a small GAN move, as one of several replicas or alone: python replica_training.py MOVES DEVICES.
 
-SGD, two critic steps, batch normalization in G, a lazy penalty, wrong labels: however many replicas share the reals and
-the latents of a batch, the moves are the same to rounding. Every step begins at the initial weights, so rounding does
-not build up. The networks compute in float64: in float32, a ReLU's input that is almost zero may have either sign, and
+SGD, two critic steps, batch normalization in G, a lazy penalty, mismatched labels: however many replicas share the
+reals and the latents of a batch, the moves are the same to rounding. Every step begins at the initial weights, so
+rounding does not build up. The networks compute in float64: in float32, a ReLU's input that is almost zero may have either sign, and
 then a gradient jumps.
 """
 
@@ -14,7 +14,7 @@ GLOBAL_BATCH, LATENT_DIM, CRITIC_STEPS, STEPS = 16, 8, 2, 3
 
 
 def main(moves: str, count: int) -> None:
-    fleet = devices.start(count, seed=0)
+    device_setup = devices.start(count, seed=0)
     import keras
     import numpy as np
 
@@ -44,14 +44,14 @@ def main(moves: str, count: int) -> None:
 
     keras.config.set_dtype_policy("float64")
     data, metric, recorder = load_dataset("mnist5k"), PairwiseSSIM(), Moves()
-    with fleet.strategy.scope():
+    with device_setup.strategy.scope():
         gan = GAN(
             build_generator((28, 28, 1), LATENT_DIM, 10, width=4),
             build_discriminator((28, 28, 1), 10, width=4),
         )
         optimizers = [keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1)]
-        options = {"penalties": [R1(every=3)], "critic_steps": CRITIC_STEPS, "wrong_labels": 0.3}
-        at_once = 1 if fleet.replicas == 1 else 5  # several replicas take one step at a time all the same
+        options = {"penalties": [R1(every=3)], "critic_steps": CRITIC_STEPS, "mismatched_labels": 0.3}
+        at_once = 1 if device_setup.replicas == 1 else 5  # several replicas take one step at a time all the same
         gan.compile(*optimizers, metrics=[metric], steps_per_execution=at_once, **options)
     history = gan.fit(
         data.train.batches(GLOBAL_BATCH * CRITIC_STEPS, steps=STEPS),

@@ -71,7 +71,7 @@ def check(combination, folder):
         parts,
         critic_steps=critic_steps,
         simultaneous=updates == "simultaneous",
-        wrong_labels=0.2 if classes else 0.0,
+        mismatched_labels=0.2 if classes else 0.0,
     )
     step = tf.function(gan.train_step, jit_compile=False, reduce_retracing=True)
     data = batch(classes > 0)

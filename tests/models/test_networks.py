@@ -38,7 +38,7 @@ def test_both_networks_know_the_same_architectures():
     assert set(GENERATORS) == set(DISCRIMINATORS)
 
 
-# What shipped generators and saved runs rely on
+# What pretrained generators and saved runs rely on
 
 
 def test_the_default_networks_stay_what_they_are():
@@ -318,7 +318,7 @@ def test_bad_input(options, message):
     ("options", "message"),
     [
         ({"arch": "unet"}, "Unknown `arch`. Expected one of"),
-        ({"conditioning": "film"}, r"Unknown `conditioning`. Expected one of \['concat', 'projection'\]"),
+        ({"conditioning": "animation"}, r"Unknown `conditioning`. Expected one of \['concat', 'projection'\]"),
         ({"norm": "layer"}, r"Unknown `norm`. Expected one of \['batch', 'none', 'spectral'\]"),
     ],
 )

@@ -208,7 +208,7 @@ def test_20_what_is_minimised_has_a_gradient_and_the_share_of_errors_has_none(na
 
 def test_21_training_ends_when_it_does_not_get_better_and_keeps_the_best(digits):
     model, said = small_gan(), []
-    stop = callbacks.ToleranceEarlyStopping("val_loss", "min", patience=2, say=said.append)
+    stop = callbacks.ToleranceEarlyStopping("val_loss", "min", patience=2, log=said.append)
     stop.set_model(model)
     stop.on_train_begin()
     best = values(model.generator_ema)

@@ -1,4 +1,4 @@
-"""The wheel, installed elsewhere: it trains, samples, and finds what is shipped."""
+"""The wheel, installed elsewhere: it trains, samples, and finds what is pretrained."""
 
 import json
 import os
@@ -43,17 +43,17 @@ def installed(wheel, tmp_path_factory):
     return folder
 
 
-def test_the_wheel_holds_the_package_and_the_shipped_checkpoints_only(wheel):
+def test_the_wheel_holds_the_package_and_the_pretrained_checkpoints_only(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "gan/cli/main.py" in names
     assert "gan/py.typed" in names
-    shipped = {name.split("/")[2] for name in names if name.startswith("gan/shipped/")}
-    assert shipped == {"mnist", "mnist-mlp", "mnist-unconditional", "mnist-classifier", "mnist-probe"}
+    pretrained = {name.split("/")[2] for name in names if name.startswith("gan/shipped/")}
+    assert pretrained == {"mnist", "mnist-mlp", "mnist-unconditional", "mnist-classifier", "mnist-probe"}
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
 
 
 @pytest.mark.slow  # what the wheel holds is read above
-def test_installed_elsewhere_it_trains_three_steps_samples_and_finds_what_is_shipped(installed, tmp_path):
+def test_installed_elsewhere_it_trains_three_steps_samples_and_finds_what_is_pretrained(installed, tmp_path):
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
     def gan(*arguments):

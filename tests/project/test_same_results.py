@@ -225,7 +225,7 @@ def test_a_checkout_is_removed_after_an_error_too(tmp_path):
 def test_a_revision_has_the_results_of_itself(head):
     said = []
     assert (
-        differing("HEAD", only=["sample-png", "preset-mnist-mlp", "augment-translation"], tree=head, say=said.append)
+        differing("HEAD", only=["sample-png", "preset-mnist-mlp", "augment-translation"], tree=head, log=said.append)
         == []
     )
     assert [line.split()[:2] for line in said] == [
@@ -252,7 +252,7 @@ def test_a_changed_constant_is_reported(head, formula, changed, reported):
         found += count
     assert found
     said = []
-    assert differing("HEAD", only=["preset-mnist-mlp"], tree=head, say=said.append) == ["preset-mnist-mlp"]
+    assert differing("HEAD", only=["preset-mnist-mlp"], tree=head, log=said.append) == ["preset-mnist-mlp"]
     assert f"DIFFERENT: {reported}" in said[0]
 
 

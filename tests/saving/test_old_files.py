@@ -187,7 +187,7 @@ compiled = {
     "optimizers": [type(part).__name__ for part in (gan.g_optimizer, gan.d_optimizer)],
     "metrics": [type(metric).__name__ for metric in gan.evaluation_metrics],
     "augment": [type(part).__name__ for part in gan.augment.parts],
-    "wrong_labels": gan.wrong_labels,
+    "mismatched_labels": gan.mismatched_labels,
     "half_life": gan.ema_half_life,
 }
 logs = {name: float(np.asarray(value)) for name, value in gan.train_step(batch).items()}
@@ -241,13 +241,13 @@ def test_a_saved_gan_is_compiled_as_it_was(loaded):
         "optimizers": ["Adam", "Adam"],
         "metrics": ["MeanSquaredError", "ClassifierErrorRate"],
         "augment": ["Brightness", "Contrast", "Translation", "Cutout"],
-        "wrong_labels": 0.125,
+        "mismatched_labels": 0.125,
         "half_life": 100.0,
     }
 
 
 def test_the_next_step_of_a_saved_gan_is_what_it_was(loaded, expected):
-    """Both penalties are due in it, each augmentation draws, and an eighth of the loss is of wrong labels."""
+    """Both penalties are due in it, each augmentation draws, and an eighth of the loss is of mismatched labels."""
     logs = expected["logs_of_the_next_step"]
     assert loaded[1]["logs"].keys() == logs.keys()
     np.testing.assert_allclose([loaded[1]["logs"][name] for name in logs], list(logs.values()), rtol=1e-3)

@@ -104,7 +104,7 @@ def test_a_whole_gan_is_no_generator(tmp_path):
             read(tmp_path / "gan.keras")
 
 
-def test_a_folder_of_the_same_name_does_not_hide_a_shipped_checkpoint(tmp_path, monkeypatch):
+def test_a_folder_of_the_same_name_does_not_hide_a_pretrained_checkpoint(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mnist").mkdir()
     assert models.describe("mnist")["num_classes"] == 10
@@ -166,7 +166,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_every_shipped_checkpoint_loads_and_is_described():
+def test_every_pretrained_checkpoint_loads_and_is_described():
     for name in models.list_checkpoints():
         facts = models.describe(name)
         images = generate(load_generator(name), 2)

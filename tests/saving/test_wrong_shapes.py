@@ -97,8 +97,8 @@ def files_of(folder):
     return {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-SHIPPED = models.shipped_folder()
-FINISHED = json.loads((SHIPPED / "mnist" / "config.json").read_text())
+PRETRAINED = models.pretrained_folder()
+FINISHED = json.loads((PRETRAINED / "mnist" / "config.json").read_text())
 UNFINISHED = {name: value for name, value in FINISHED.items() if name not in ("result", "sha256")}
 RESUMED = {
     **UNFINISHED,
@@ -145,12 +145,12 @@ def test_a_record_is_usable_or_refused(folder, content):
         assert config.as_dict() == record["config"]
         metadata.check_options(record, config)
         assert all(isinstance(line, str) for line in metadata.changed_versions(record))
-        assert len(metadata.resumed(record, config, "CPU", 3)["resumed"]) >= 1
+        assert len(metadata.resumed_metadata(record, config, "CPU", 3)["resumed"]) >= 1
         assert len(config.data.loading) == 3
         assert all(side >= 1 for side in record["dataset"]["image_shape"])
         assert record["total_steps"] >= 1
         if "result" in record:
-            assert json.dumps(result.left(folder, record).as_dict(), allow_nan=False)
+            assert json.dumps(result.read_result(folder, record).as_dict(), allow_nan=False)
 
 
 @FEW
@@ -234,7 +234,7 @@ def test_a_generator_that_says_nonsense_of_itself_cannot_be_sampled(tmp_path):
 
 # --- the card of a classifier
 
-CARD = json.loads((SHIPPED / "mnist-probe" / "config.json").read_text())
+CARD = json.loads((PRETRAINED / "mnist-probe" / "config.json").read_text())
 
 
 @MANY
@@ -242,7 +242,7 @@ CARD = json.loads((SHIPPED / "mnist-probe" / "config.json").read_text())
 def test_a_card_is_usable_or_refused(tmp_path_factory, content):
     made = Path(tmp_path_factory.getbasetemp()) / "card"
     made.mkdir(exist_ok=True)
-    (made / "classifier.keras").write_bytes((SHIPPED / "mnist-probe" / "classifier.keras").read_bytes())
+    (made / "classifier.keras").write_bytes((PRETRAINED / "mnist-probe" / "classifier.keras").read_bytes())
     (made / "config.json").write_text(json.dumps(content))
     found, refused = outcome(models.find_classifier, made)
     if refused:
@@ -257,7 +257,7 @@ def test_a_card_is_usable_or_refused(tmp_path_factory, content):
 # --- report.json
 
 READ = [*reports.Report.__annotations__, "not_known"]
-REPORT = {n: v for n, v in json.loads((SHIPPED / "mnist" / "report.json").read_text()).items() if n in READ}
+REPORT = {n: v for n, v in json.loads((PRETRAINED / "mnist" / "report.json").read_text()).items() if n in READ}
 REPORT["not_known"] = {"recall": "there is no reason"}
 
 
@@ -321,7 +321,7 @@ def made_callback(kind, folder):
     if kind is callbacks.RunLog:
         return kind(folder / "log.csv", images_per_step=1)
     named = {} if kind is callbacks.CollapseMonitor else {"monitor": "val_error", "mode": "min"}
-    return kind(**named, say=[].append)
+    return kind(**named, log=[].append)
 
 
 KEEPING = [kind for name in callbacks.__all__ if hasattr(kind := getattr(callbacks, name), "get_state")]

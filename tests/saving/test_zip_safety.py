@@ -107,7 +107,7 @@ def checked(monkeypatch):
 
 
 def size_of(name, file):
-    return (models.shipped_folder() / name / file).stat().st_size
+    return (models.pretrained_folder() / name / file).stat().st_size
 
 
 GENERATOR = ["generator.keras", f"SHA-256 of {size_of('mnist', 'generator.keras')} bytes"]
@@ -132,7 +132,7 @@ def test_a_command_checks_each_file_once(checked, digits, monkeypatch, tmp_path,
     monkeypatch.setattr("gan.evaluation.evaluation.evaluate", lambda *_, **__: Evaluation({"verdict": "within"}, {}))
     report, _ = Evaluate("mnist", dataset="mnist5k").report()
     assert checked == [*GENERATOR, *CLASSIFIER]
-    assert report["checkpoint"]["sha256"] == files.read_json(models.shipped_folder() / "mnist/config.json")["sha256"]
+    assert report["checkpoint"]["sha256"] == files.read_json(models.pretrained_folder() / "mnist/config.json")["sha256"]
 
 
 def test_a_file_that_has_changed_since_it_was_checked_is_checked_again(checked, pack, members):

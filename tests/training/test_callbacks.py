@@ -174,7 +174,7 @@ def test_after_a_crash_no_callback_says_how_the_training_ended_or_puts_weights_b
     speaking = [
         kind(
             **{name: value for name, value in given.items() if name in inspect.signature(kind).parameters},
-            say=said[kind.__name__].append,
+            log=said[kind.__name__].append,
         )
         for kind in SPEAKING
     ]

@@ -14,8 +14,9 @@ from gan import GAN, build_discriminator, build_generator
 from gan.errors import InputError
 from gan.evaluation.classifier.extractor import load_classifier
 from gan.evaluation.metrics import ClassHistogram, PairwiseSSIM
-from gan.training.callbacks import Ailments, CollapseMonitor
-from gan.training.callbacks.collapse import COLLAPSE, WON
+from gan.training.callbacks import CollapseMonitor, FailureSigns
+from gan.training.callbacks.collapse import COLLAPSE
+from gan.training.callbacks.collapse import DISCRIMINATOR_DOMINATES as DOMINATES
 
 WELL = {
     "val_classes_seen": 10.0,
@@ -32,14 +33,14 @@ LOST = {**WELL, "real_accuracy": 0.99, "fake_accuracy": 1.0}
 
 
 def monitoring(said=None, *, start_from_epoch=0, **options):
-    return CollapseMonitor(**options, start_from_epoch=start_from_epoch, say=(said if said is not None else []).append)
+    return CollapseMonitor(**options, start_from_epoch=start_from_epoch, log=(said if said is not None else []).append)
 
 
 # --- the signs
 
 
 def test_a_healthy_interval_has_no_sign():
-    assert Ailments().signs(WELL) == {COLLAPSE: [], WON: []}
+    assert FailureSigns().signs(WELL) == {COLLAPSE: [], DOMINATES: []}
 
 
 @pytest.mark.parametrize(
@@ -48,14 +49,18 @@ def test_a_healthy_interval_has_no_sign():
         (COLLAPSE, {"val_classes_seen": 7}, "it draws 7 of 10 classes"),
         (COLLAPSE, {"val_coverage": 0.015}, "it reaches 1.5% of the data"),
         (COLLAPSE, {"val_pairwise_ssim": 0.9}, "its pictures are alike (SSIM 0.90, of the data 0.20)"),
-        (WON, {"real_accuracy": 0.98, "fake_accuracy": 1.0}, "it tells 98.0% of the real and 100.0% of the fake"),
-        (WON, {"real_score": 30.0}, "its logits of real and fake are 30.5 apart"),
+        (
+            DOMINATES,
+            {"real_accuracy": 0.98, "fake_accuracy": 1.0},
+            "it tells 98.0% of the real and 100.0% of the fake",
+        ),
+        (DOMINATES, {"real_score": 30.0}, "its logits of real and fake are 30.5 apart"),
     ],
 )
 def test_each_sign_in_words(ailment, changed, sign):
-    signs = Ailments().signs({**WELL, **changed})
+    signs = FailureSigns().signs({**WELL, **changed})
     assert len(signs.pop(ailment)) == 1
-    assert Ailments().signs({**WELL, **changed})[ailment][0].startswith(sign)
+    assert FailureSigns().signs({**WELL, **changed})[ailment][0].startswith(sign)
     assert not any(signs.values())
 
 
@@ -64,41 +69,41 @@ def test_each_sign_in_words(ailment, changed, sign):
     [
         ({"min_classes_share": 0.5}, {"val_classes_seen": 5}, {"val_classes_seen": 4}),
         ({"min_coverage": 0.5}, {"val_coverage": 0.5}, {"val_coverage": 0.49}),
-        ({"max_sameness": 0.5}, {"val_pairwise_ssim": 0.6}, {"val_pairwise_ssim": 0.61}),
+        ({"max_similarity": 0.5}, {"val_pairwise_ssim": 0.6}, {"val_pairwise_ssim": 0.61}),
         ({"max_accuracy": 0.5}, {"real_accuracy": 0.5}, {"real_accuracy": 0.51}),
         ({"max_gap": 2.0}, {"real_score": 1.5}, {"real_score": 1.51}),
     ],
 )
 def test_limits_and_how_to_leave_one_out(limit, just_well, just_not):
-    assert not any(Ailments(**limit).signs({**WELL, **just_well}).values())
-    assert sum(map(len, Ailments(**limit).signs({**WELL, **just_not}).values())) == 1
-    without = Ailments(**dict.fromkeys(limit))
+    assert not any(FailureSigns(**limit).signs({**WELL, **just_well}).values())
+    assert sum(map(len, FailureSigns(**limit).signs({**WELL, **just_not}).values())) == 1
+    without = FailureSigns(**dict.fromkeys(limit))
     assert not any(without.signs({**WELL, **just_not}).values())
 
 
 def test_one_sure_side_is_no_victory():
-    assert not Ailments().signs({**WELL, "fake_accuracy": 1.0})[WON]
+    assert not FailureSigns().signs({**WELL, "fake_accuracy": 1.0})[DOMINATES]
 
 
 def test_what_is_missing_or_nan_is_not_used():
-    assert Ailments().signs({"loss": 3.0}) == {}
-    assert Ailments().signs({"fake_accuracy": 1.0, "val_pairwise_ssim": 0.9, "real_score": math.inf}) == {}
-    assert Ailments().signs({**COLLAPSED, "val_pairwise_ssim_real": math.nan})[COLLAPSE] == []
-    assert Ailments().signs({"val_classes_seen": 1.0}) == {COLLAPSE: ["it draws 1 of 10 classes"]}
+    assert FailureSigns().signs({"loss": 3.0}) == {}
+    assert FailureSigns().signs({"fake_accuracy": 1.0, "val_pairwise_ssim": 0.9, "real_score": math.inf}) == {}
+    assert FailureSigns().signs({**COLLAPSED, "val_pairwise_ssim_real": math.nan})[COLLAPSE] == []
+    assert FailureSigns().signs({"val_classes_seen": 1.0}) == {COLLAPSE: ["it draws 1 of 10 classes"]}
 
 
 @pytest.mark.parametrize(
     "option",
-    [{"num_classes": 0}, {"min_coverage": 2.0}, {"max_accuracy": math.nan}, {"max_gap": 0.0}, {"max_sameness": -0.1}],
+    [{"num_classes": 0}, {"min_coverage": 2.0}, {"max_accuracy": math.nan}, {"max_gap": 0.0}, {"max_similarity": -0.1}],
 )
 def test_limits_are_checked(option):
     with pytest.raises(InputError, match=f"Bad `{next(iter(option))}`"):
-        Ailments(**option)
+        FailureSigns(**option)
 
 
 def test_at_least_one_limit_is_left():
     with pytest.raises(InputError, match="at least one"):
-        Ailments(min_classes_share=None, min_coverage=None, max_sameness=None, max_accuracy=None, max_gap=None)
+        FailureSigns(min_classes_share=None, min_coverage=None, max_similarity=None, max_accuracy=None, max_gap=None)
 
 
 # --- the callback, by hand
@@ -122,7 +127,7 @@ def test_it_warns_once_after_patience_and_says_when_it_is_over():
         "Mode collapse: no sign of it any more at interval 7.",
     ]
     assert not model.stop_training
-    assert monitor.ailing == []
+    assert monitor.failing == []
 
 
 def test_ailments_are_counted_apart():
@@ -131,15 +136,19 @@ def test_ailments_are_counted_apart():
     run(monitor, [COLLAPSED, LOST, COLLAPSED, LOST])
     assert said == []
     run(monitor, [COLLAPSED, {**COLLAPSED, **LOST, "val_pairwise_ssim": 0.9}, LOST])
-    assert [line.split(" at ")[0] for line in said] == [COLLAPSE, f"{COLLAPSE}: no sign of it any more", WON]
+    assert [line.split(" at ")[0] for line in said] == [
+        COLLAPSE,
+        f"{COLLAPSE}: no sign of it any more",
+        DOMINATES,
+    ]
 
 
 def test_the_first_epochs_are_not_judged():
     monitor = monitoring(patience=2, start_from_epoch=2)
     assert run(monitor, [COLLAPSED] * 3).stop_training is False
-    assert monitor.ailing == []
+    assert monitor.failing == []
     run(monitor, [COLLAPSED] * 4)
-    assert monitor.ailing == [COLLAPSE]
+    assert monitor.failing == [COLLAPSE]
 
 
 def test_stop_ends_the_training_and_leaves_the_weights():
@@ -148,7 +157,7 @@ def test_stop_ends_the_training_and_leaves_the_weights():
     assert model.stop_training
     assert model.generator_ema.number == 1.0
     assert said == [
-        "The discriminator has won at interval 2: it tells 99.0% of the real and 100.0% of the fake images. "
+        "The discriminator dominates at interval 2: it tells 99.0% of the real and 100.0% of the fake images. "
         "A lower learning rate of D, or a stronger penalty on it, may help. Training stops."
     ]
 
@@ -274,7 +283,7 @@ def train(digits, *callbacks, g_learning_rate=2e-3, width=8, epochs=5, steps=100
 def test_a_run_made_to_collapse_is_warned_of(digits):
     """G's learning rate is 250 times too high: it draws one blot for all latents."""
     said, averages = [], []
-    monitor = CollapseMonitor(action="restore", say=said.append)
+    monitor = CollapseMonitor(action="restore", log=said.append)
     keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: averages.append(len(averages)))
     gan = train(digits, monitor, keep, g_learning_rate=0.5, epochs=8, steps=20)
     assert said[0].startswith("Mode collapse at interval 4: ")
@@ -285,7 +294,7 @@ def test_a_run_made_to_collapse_is_warned_of(digits):
 
 def test_a_run_that_does_not_collapse_is_not(digits):
     said = []
-    monitor = CollapseMonitor(say=said.append)
+    monitor = CollapseMonitor(log=said.append)
     train(digits, monitor)
     assert said == []
     assert monitor.healthy_epoch == 4
@@ -293,11 +302,11 @@ def test_a_run_that_does_not_collapse_is_not(digits):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize(("g_learning_rate", "ailing"), [(2e-3, False), (0.05, True)])
-def test_longer_runs_with_the_width_of_the_preset(digits, g_learning_rate, ailing, seed):
+@pytest.mark.parametrize(("g_learning_rate", "failing"), [(2e-3, False), (0.05, True)])
+def test_longer_runs_with_the_width_of_the_preset(digits, g_learning_rate, failing, seed):
     said = []
-    train(digits, CollapseMonitor(say=said.append), g_learning_rate=g_learning_rate, width=24, steps=250, seed=seed)
-    assert bool(said) == ailing, said
+    train(digits, CollapseMonitor(log=said.append), g_learning_rate=g_learning_rate, width=24, steps=250, seed=seed)
+    assert bool(said) == failing, said
 
 
 @pytest.mark.slow
@@ -310,7 +319,7 @@ def test_a_collapse_after_a_healthy_beginning_gives_the_healthy_average_back(dig
             if epoch == 3:
                 self.model.g_optimizer.learning_rate = 0.5
 
-    monitor = CollapseMonitor(action="restore", say=said.append)
+    monitor = CollapseMonitor(action="restore", log=said.append)
     gan = train(digits, Ruin(), monitor, epochs=8)
     assert said[0].startswith("Mode collapse at interval 6")
     assert monitor.healthy_epoch == 3

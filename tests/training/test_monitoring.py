@@ -19,7 +19,7 @@ from gan.evaluation.classifier.extractor import Extractor, as_input, load_classi
 from gan.evaluation.metrics.quality import quality, quality_metric
 from gan.models import random
 from gan.models.losses import LOSSES
-from gan.training.monitoring import find_probe, stopping_callbacks, watch
+from gan.training.monitoring import find_probe, make_probe, stopping_callbacks
 from gan.training.train import train
 
 
@@ -50,7 +50,7 @@ def test_numbers_of_training_are_those_of_a_report(small_classifier, digits):
 
 
 def test_evaluation_sees_the_same_fakes_each_time_and_changes_nothing(digits):
-    watched = watch(StoppingConfig(eval_num=100), digits, images_per_interval=8_000)
+    watched = make_probe(StoppingConfig(eval_num=100), digits, images_per_interval=8_000)
     gan, batches = small_gan(metrics=list(watched.metrics)), watched.batches
     before = [np.array(variable) for variable in gan.variables if "metric" not in variable.path]
     first, second = (gan.evaluate(batches, return_dict=True, verbose=0) for _ in range(2))
@@ -83,23 +83,25 @@ def test_the_probe_is_found_where_it_is_for_the_data(small_classifier):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_loss_without_a_boundary_has_no_signs_in_scores_and_accuracies(digits, loss):
     loss = LOSSES[loss]()
-    *_, monitor = stopping_callbacks(StoppingConfig(), digits, loss, intervals=9, images_per_interval=9_000, say=print)
+    *_, monitor = stopping_callbacks(StoppingConfig(), digits, loss, intervals=9, images_per_interval=9_000, log=print)
     won = {"real_accuracy": 1.0, "fake_accuracy": 1.0, "real_score": 30.0, "fake_score": -30.0}
-    found = [sign for signs in monitor.ailments.signs(won).values() for sign in signs]
+    found = [sign for signs in monitor.signs.signs(won).values() for sign in signs]
     assert bool(found) == (loss.boundary is not None)
 
 
 def test_without_a_probe_nothing_is_measured(digits, tmp_path):
     run = train(tiny(probe="none"), output=tmp_path / "run")
     assert not any(name.startswith("val_") for name in run.logs)
-    assert watch(StoppingConfig(probe="none"), digits, images_per_interval=8_000).batches is None
+    assert make_probe(StoppingConfig(probe="none"), digits, images_per_interval=8_000).batches is None
 
 
 @pytest.mark.parametrize(("interval", "images"), [(320, 200), (1_000, 250), (8_000, 300), (10**6, 300)])
 def test_short_intervals_are_measured_by_fewer_images(digits, interval, images):
-    batches = watch(StoppingConfig(eval_num=300), digits, images_per_interval=interval).batches
+    batches = make_probe(StoppingConfig(eval_num=300), digits, images_per_interval=interval).batches
     assert sum(len(labels) for _, labels in batches) == images
-    assert sum(len(labels) for _, labels in watch(StoppingConfig(), digits, images_per_interval=10**6).batches) == 500
+    assert (
+        sum(len(labels) for _, labels in make_probe(StoppingConfig(), digits, images_per_interval=10**6).batches) == 500
+    )
 
 
 def test_patience_ends_a_run_and_the_best_average_is_kept(tmp_path):
@@ -154,7 +156,7 @@ def test_a_misspelt_monitor_is_refused_before_anything_is_written(tmp_path):
 def test_a_tolerance_nominates_and_fresh_samples_confirm(gan_command, small_classifier, tmp_path):
     """Everything is within a tolerance of 1, but an untrained generator covers nothing."""
     options = ["--dataset", "mnist5k", "--steps", 40, "--eval-every", 320, "--g-width", 4, "--d-width", 4]
-    options += ["--tolerance", 1.0, "--probe", small_classifier[0], "--extractor", small_classifier[0]]
+    options += ["--tolerance", 1.0, "--probe", small_classifier[0], "--classifier", small_classifier[0]]
     done = gan_command("train", *options, "--output", tmp_path / "run", "--tensorboard", "--json")
     assert done.returncode == 4, done.stderr
     said = json.loads(done.stdout)
@@ -172,8 +174,8 @@ def test_a_tolerance_nominates_and_fresh_samples_confirm(gan_command, small_clas
 
 @pytest.mark.slow  # 10,000 pictures are judged, twice; the test above judges as few as it may
 def test_a_good_generator_is_confirmed_and_a_bad_one_is_not(gan_command, tmp_path):
-    """The shipped one, moved by nothing, is within 10 %; an untrained one exceeds 1 %."""
-    options = ["--dataset", "mnist5k", "--steps", 2, "--learning-rate", 1e-9, "--extractor", "mnist-probe"]
+    """The pretrained one, moved by nothing, is within 10 %; an untrained one exceeds 1 %."""
+    options = ["--dataset", "mnist5k", "--steps", 2, "--learning-rate", 1e-9, "--classifier", "mnist-probe"]
     done = gan_command(
         "train", *options, "--init-from", "mnist", "--latent-dim", 64, "--tolerance", 0.1, "--output", tmp_path / "good"
     )

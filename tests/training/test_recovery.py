@@ -8,7 +8,7 @@ from gan import train
 from gan.config import ModelConfig, OptimizationConfig, TrainConfig
 from gan.data.dataset import Dataset
 from gan.distributed.cluster import Cluster
-from gan.distributed.devices import Fleet
+from gan.distributed.devices import DeviceSetup
 from gan.errors import TrainingError
 from gan.training import setup
 from gan.training import train as training
@@ -25,7 +25,7 @@ NOT_A_NUMBER = tf.errors.InvalidArgumentError(None, None, "d_loss : Tensor had N
 def begin(request, monkeypatch, tmp_path):
     """Trains as the chief of two workers, or as the other one; the other process is left out."""
     cluster = Cluster(("a:1", "b:2"), ("chief", "worker").index(request.param))
-    monkeypatch.setattr(training, "_fleet", lambda *_: Fleet(tf.distribute.get_strategy(), cluster, "CPU"))
+    monkeypatch.setattr(training, "_fleet", lambda *_: DeviceSetup(tf.distribute.get_strategy(), cluster, "CPU"))
     noise = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), np.uint8)
     yield lambda: train(SMALL, dataset=Dataset.from_arrays(noise), output=tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
@@ -47,7 +47,7 @@ def failing(error):
     ],
 )
 def test_an_error_of_fit_is_a_message(begin, monkeypatch, error, message):
-    monkeypatch.setattr(setup.Prepared, "fit", failing(error))
+    monkeypatch.setattr(setup.TrainingSetup, "fit", failing(error))
     with pytest.raises(TrainingError, match=message) as caught:
         begin()
     assert caught.value.__cause__ is error
@@ -55,7 +55,7 @@ def test_an_error_of_fit_is_a_message(begin, monkeypatch, error, message):
 
 def test_another_error_of_fit_stays_what_it_is(begin, monkeypatch):
     error = tf.errors.InvalidArgumentError(None, None, "Incompatible shapes: [2] and [3]")
-    monkeypatch.setattr(setup.Prepared, "fit", failing(error))
+    monkeypatch.setattr(setup.TrainingSetup, "fit", failing(error))
     with pytest.raises(tf.errors.InvalidArgumentError, match="Incompatible shapes"):
         begin()
 

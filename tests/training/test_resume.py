@@ -109,7 +109,7 @@ def test_a_run_killed_in_its_first_interval_begins_anew_in_its_folder(fork_serve
 
 
 @pytest.fixture
-def broken_off(fork_server, toy, tmp_path):
+def broken_run(fork_server, toy, tmp_path):
     """A copy of the finished toy run, as if it had been killed after its last state was written."""
     run = tmp_path / "broken-off"
     shutil.copytree(toy, run)
@@ -124,47 +124,47 @@ def files_of(run):
 
 
 @pytest.mark.parametrize("damage", ["flipped", pytest.param("empty card", marks=pytest.mark.slow)])
-def test_a_damaged_state_is_said_and_the_one_before_it_is_gone_on_with(fork_server, toy, broken_off, tmp_path, damage):
-    arrays = broken_off / "state" / "000000320.npz"
+def test_a_damaged_state_is_said_and_the_one_before_it_is_gone_on_with(fork_server, toy, broken_run, tmp_path, damage):
+    arrays = broken_run / "state" / "000000320.npz"
     if damage == "empty card":
         arrays.with_suffix(".json").write_bytes(b"")
     else:
         whole = arrays.read_bytes()
         arrays.write_bytes(whole[:999] + bytes([whole[999] ^ 4]) + whole[1000:])
-    record = metadata.load(broken_off)
+    record = metadata.load(broken_run)
     record["versions"]["tensorflow"] = "2.19.0"
-    files.write_json(broken_off / "config.json", record)
-    status, said = fork_server.run("train", "--resume", broken_off, said=tmp_path / "said")
+    files.write_json(broken_run / "config.json", record)
+    status, said = fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")
     assert status == 0, said
     assert "warning: this run began with tensorflow 2.19.0 and goes on with" in said
     assert "warning: the state 000000320 is damaged" in said
     assert "going on from interval 3 of 4, step 18 of 20" in said
-    assert_same_run(broken_off, toy)
+    assert_same_run(broken_run, toy)
 
 
-def test_when_no_state_is_whole_nothing_is_written_over(fork_server, broken_off, tmp_path):
-    for file in (broken_off / "state").glob("*.npz"):
+def test_when_no_state_is_whole_nothing_is_written_over(fork_server, broken_run, tmp_path):
+    for file in (broken_run / "state").glob("*.npz"):
         file.write_bytes(file.read_bytes()[:-1])
-    before = files_of(broken_off)
-    status, said = fork_server.run("train", "--resume", broken_off, said=tmp_path / "said")
+    before = files_of(broken_run)
+    status, said = fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")
     assert status == 2
     assert "No state of this run is whole" in said
-    assert f"gan train --init-from {broken_off}" in said
-    shutil.rmtree(broken_off / "state")
-    assert fork_server.run("train", "--resume", broken_off, said=tmp_path / "said")[0] == 2
-    assert {name: content for name, content in files_of(broken_off).items() if not name.startswith("state")} == {
+    assert f"gan train --init-from {broken_run}" in said
+    shutil.rmtree(broken_run / "state")
+    assert fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")[0] == 2
+    assert {name: content for name, content in files_of(broken_run).items() if not name.startswith("state")} == {
         name: content for name, content in before.items() if not name.startswith("state")
     }
 
 
-def test_a_run_killed_after_its_last_state_only_needs_its_record(fork_server, toy, broken_off, tmp_path):
-    (broken_off / "generator.keras").unlink()
-    (broken_off / "samples" / "samples.gif").unlink()
-    (broken_off / "samples" / ".000000320.1.partial.png").write_bytes(b"half")
-    status, said = fork_server.run("train", "--resume", broken_off, said=tmp_path / "said")
+def test_a_run_killed_after_its_last_state_only_needs_its_record(fork_server, toy, broken_run, tmp_path):
+    (broken_run / "generator.keras").unlink()
+    (broken_run / "samples" / "samples.gif").unlink()
+    (broken_run / "samples" / ".000000320.1.partial.png").write_bytes(b"half")
+    status, said = fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")
     assert status == 0, said
-    assert_same_run(broken_off, toy)
-    result = metadata.load(broken_off)["result"]
+    assert_same_run(broken_run, toy)
+    result = metadata.load(broken_run)["result"]
     assert (result["images"], result["steps"], result["interrupted"]) == (320, 20, False)
 
 
@@ -188,13 +188,13 @@ def test_a_finished_run_is_left_as_it_is(fork_server, toy, tmp_path):
         (["train", "--resume", "."], ["No such run"]),
     ],
 )
-def test_what_a_resumed_run_refuses(fork_server, broken_off, tmp_path, arguments, words):
-    before = files_of(broken_off)
-    given = [argument.replace("RUN", str(broken_off)) for argument in arguments]
+def test_what_a_resumed_run_refuses(fork_server, broken_run, tmp_path, arguments, words):
+    before = files_of(broken_run)
+    given = [argument.replace("RUN", str(broken_run)) for argument in arguments]
     status, said = fork_server.run(*given, said=tmp_path / "said")
     assert status == 2, said
     assert all(word in said for word in words), said
-    assert files_of(broken_off) == before
+    assert files_of(broken_run) == before
 
 
 @pytest.mark.parametrize(
@@ -205,19 +205,19 @@ def test_what_a_resumed_run_refuses(fork_server, broken_off, tmp_path, arguments
     ],
 )
 def test_a_callback_refuses_a_state_of_another_shape_before_anything_is_written(
-    fork_server, broken_off, tmp_path, callback, told, path
+    fork_server, broken_run, tmp_path, callback, told, path
 ):
-    card = broken_off / "state" / "000000320.json"
+    card = broken_run / "state" / "000000320.json"
     content = json.loads(card.read_text())["content"]
     content["callbacks"][callback] = told
     card.write_text(json.dumps({"content": content, "sha256": training_state._sha256(training_state._text(content))}))
-    before = files_of(broken_off)
-    status, said = fork_server.run("train", "--resume", broken_off, said=tmp_path / "said")
+    before = files_of(broken_run)
+    status, said = fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")
     assert status == 2, said
     assert said.splitlines()[-1].startswith(f"gan: Bad `{path}` in the state of step 20. Expected ")
     assert "Traceback" not in said
-    assert files_of(broken_off) == before
-    assert not training_state.is_locked(broken_off)
+    assert files_of(broken_run) == before
+    assert not training_state.is_locked(broken_run)
 
 
 @pytest.mark.parametrize("content", [{"config": {}, "dataset": {}}, [], {"config": 3}])
@@ -234,15 +234,15 @@ def test_a_record_of_another_shape_is_refused_and_nothing_is_locked(fork_server,
     assert [file.name for file in run.iterdir()] == ["config.json"]
 
 
-def test_a_dry_run_says_what_would_go_on_and_from_where(fork_server, broken_off, tmp_path):
-    before = files_of(broken_off)
-    arguments = ["train", "--resume", broken_off, "--dry-run", "--steps-per-execution", 9]
+def test_a_dry_run_says_what_would_go_on_and_from_where(fork_server, broken_run, tmp_path):
+    before = files_of(broken_run)
+    arguments = ["train", "--resume", broken_run, "--dry-run", "--steps-per-execution", 9]
     status, said = fork_server.run(*arguments, said=tmp_path / "said")
     assert status == 0
     shown = json.loads(said)
-    assert shown["resume"] == {"run": str(broken_off), "step": 20}
+    assert shown["resume"] == {"run": str(broken_run), "step": 20}
     assert (shown["seed"], shown["optimization"]["steps_per_execution"]) == (5, 9)
-    assert files_of(broken_off) == before
+    assert files_of(broken_run) == before
 
 
 def test_every_option_but_the_changeable_ones_is_refused_when_it_differs():
@@ -261,31 +261,33 @@ def test_other_training_images_or_labels_are_refused():
     images, labels = np.arange(64, dtype=np.uint8).reshape(4, 4, 4, 1), np.arange(4, dtype=np.int32)
     part = Split(images, labels)
     dataset = Dataset("plain", 4, part, part, part)
-    record = metadata.make(TrainConfig(), dataset.describe(), device="CPU", total_steps=10, preset=None, probe="ab")
+    record = metadata.new_metadata(
+        TrainConfig(), dataset.describe(), device="CPU", total_steps=10, preset=None, probe="ab"
+    )
     metadata.check_dataset(record, Dataset("plain", 4, Split(images.copy(), labels.copy()), part, part).describe())
     for other in (Split(images[::-1], labels), Split(images, labels[::-1]), Split(images[:3], labels[:3])):
         with pytest.raises(InputError, match="not the one that this run began with"):
             metadata.check_dataset(record, Dataset("plain", 4, other, part, part).describe())
 
 
-def test_resume_from_python_is_the_same(fork_server, broken_off, toy, tmp_path):
+def test_resume_from_python_is_the_same(fork_server, broken_run, toy, tmp_path):
     """In a process of its own: deterministic kernels, which the run has, would stay on in this one."""
-    (broken_off / "state" / "000000320.json").unlink()
+    (broken_run / "state" / "000000320.json").unlink()
     script = tmp_path / "user.py"
     script.write_text(
         "import sys, gan; run = gan.resume(sys.argv[1]); print(run.steps, run.interrupted, run.logs['images'])"
     )
-    status, said = fork_server.run(broken_off, said=tmp_path / "said", script=str(script))
+    status, said = fork_server.run(broken_run, said=tmp_path / "said", script=str(script))
     assert status == 0, said
     assert said.splitlines()[-1] == "20 False 320"
     assert "step 18 of 20" in said
-    assert_same_run(broken_off, toy)
+    assert_same_run(broken_run, toy)
 
 
-def test_a_stopped_training_does_not_go_on(fork_server, broken_off, tmp_path):
-    saved, _ = training_state.latest(broken_off)
-    (broken_off / "state" / "000000320.json").unlink()
-    before, _ = training_state.latest(broken_off)
-    training_state.save(broken_off, replace(before, stopped=True))
-    assert fork_server.run("train", "--resume", broken_off, said=tmp_path / "said")[0] == 0
-    assert metadata.load(broken_off)["result"]["steps"] == before.step < saved.step
+def test_a_stopped_training_does_not_go_on(fork_server, broken_run, tmp_path):
+    saved, _ = training_state.latest(broken_run)
+    (broken_run / "state" / "000000320.json").unlink()
+    before, _ = training_state.latest(broken_run)
+    training_state.save(broken_run, replace(before, stopped=True))
+    assert fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")[0] == 0
+    assert metadata.load(broken_run)["result"]["steps"] == before.step < saved.step

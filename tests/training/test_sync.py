@@ -19,18 +19,18 @@ FAST, SLOW = "mixed_bfloat16", "float32"
 
 
 class Workers:
-    """Stands for a chief and a worker: each in turn calls `options_from_chief`, and hears what both would have said."""
+    """Stands for a chief and a worker: each in turn calls `broadcast_config`, and hears what both would have said."""
 
     def __init__(self, monkeypatch, chief, worker):
         self.machines = {"chief": chief, "worker": worker}
         self.said, self.calls = None, {"chief": [], "worker": []}
         monkeypatch.setattr(sync.replicas, "any_worker", self._any)
-        monkeypatch.setattr(sync.replicas, "from_chief", self._from_chief)
-        monkeypatch.setattr(runtime, "resolved_precision", lambda policy: self.here if policy == "auto" else policy)
+        monkeypatch.setattr(sync.replicas, "broadcast", self._from_chief)
+        monkeypatch.setattr(runtime, "resolve_precision", lambda policy: self.here if policy == "auto" else policy)
 
     def options(self, who, own):
         self.here = self.machines[who]
-        return sync.options_from_chief(who, own)
+        return sync.broadcast_config(who, own)
 
     def _any(self, strategy, flag):
         self.calls[strategy].append("any_worker")
@@ -38,7 +38,7 @@ class Workers:
         return SLOW in self.machines.values()
 
     def _from_chief(self, strategy, content):
-        self.calls[strategy].append("from_chief")
+        self.calls[strategy].append("broadcast")
         if strategy == "chief":
             self.said = json.dumps(content)
         return json.loads(self.said)
@@ -91,7 +91,7 @@ def test_a_worker_with_another_option_is_refused_and_only_that_is_named(monkeypa
 
 
 def test_a_run_records_what_auto_meant_and_takes_auto_for_it_later(monkeypatch, tmp_path):
-    monkeypatch.setattr(runtime, "resolved_precision", lambda policy: FAST if policy == "auto" else policy)
+    monkeypatch.setattr(runtime, "resolve_precision", lambda policy: FAST if policy == "auto" else policy)
     noise = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), np.uint8)
     config = TrainConfig(
         model=ModelConfig(arch="mlp", conditioning="none", latent_dim=2, g_width=2, d_width=2),
@@ -101,7 +101,7 @@ def test_a_run_records_what_auto_meant_and_takes_auto_for_it_later(monkeypatch, 
     train(config, dataset=dataset, output=tmp_path / "run")
     record = metadata.load(tmp_path / "run")
     assert record["config"] == replace(config, precision=FAST).as_dict()
-    monkeypatch.setattr(runtime, "resolved_precision", lambda policy: SLOW if policy == "auto" else policy)
+    monkeypatch.setattr(runtime, "resolve_precision", lambda policy: SLOW if policy == "auto" else policy)
     metadata.check_options(record, config)
     assert resume(tmp_path / "run", config=config).steps == 1
     with pytest.raises(InputError, match=f"Expected precision='{FAST}'. Received: precision='{SLOW}'"):

@@ -21,7 +21,7 @@ NAN, INF = math.nan, math.inf
 
 
 def stopping(said=None, monitor="val_error", mode="min", **options):
-    return ToleranceEarlyStopping(monitor, mode, **options, say=(said if said is not None else []).append)
+    return ToleranceEarlyStopping(monitor, mode, **options, log=(said if said is not None else []).append)
 
 
 # --- the judgement
@@ -317,7 +317,7 @@ class Rate:
 
 
 def reducing(said=None, **options):
-    return ReduceLROnTolerance("val_error", "min", **options, say=(said if said is not None else []).append)
+    return ReduceLROnTolerance("val_error", "min", **options, log=(said if said is not None else []).append)
 
 
 def with_rates(g=0.5, d=0.25):
@@ -414,7 +414,7 @@ def test_with_a_plain_keras_model_the_best_epoch_is_restored():
     seen = []
     model = plain_model()
     keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(values(model)))
-    callback = ToleranceEarlyStopping("loss", "max", patience=2, say=[].append)  # "max": the first is the best
+    callback = ToleranceEarlyStopping("loss", "max", patience=2, log=[].append)  # "max": the first is the best
     history = model.fit(X, Y, epochs=10, callbacks=[keep, callback], verbose=0)
     assert len(history.epoch) == 3
     assert_same(values(model), seen[0])
@@ -431,10 +431,10 @@ def test_a_gan_gets_its_best_average_back_and_keeps_the_rest(digits):
 
     keep = keras.callbacks.LambdaCallback(on_epoch_end=copy)
     said = []
-    callback = ToleranceEarlyStopping("real_score", "max", target=1e9, patience=1, say=said.append)
+    callback = ToleranceEarlyStopping("real_score", "max", target=1e9, patience=1, log=said.append)
     gan.fit(digits.train.batches(16, steps=2), epochs=1, callbacks=[keep, callback], verbose=0, shuffle=False)
     assert "never fired" in said[0]
-    resumed = ToleranceEarlyStopping("real_score", "max", patience=1, min_delta=1e6, say=said.append)
+    resumed = ToleranceEarlyStopping("real_score", "max", patience=1, min_delta=1e6, log=said.append)
     resumed.set_state({**callback.get_state(), "best": "1e9"})  # which nothing will reach
     resumed.set_arrays(callback.get_arrays())
     gan.fit(
@@ -452,7 +452,7 @@ def test_a_gan_gets_its_best_average_back_and_keeps_the_rest(digits):
 
 
 def test_a_misspelt_monitor_stops_a_real_training():
-    callback = ToleranceEarlyStopping("val_los", "min", say=[].append)
+    callback = ToleranceEarlyStopping("val_los", "min", log=[].append)
     with pytest.raises(InputError, match="'loss', 'val_loss'"):
         plain_model().fit(X, Y, validation_data=(X, Y), epochs=3, callbacks=[callback], verbose=0)
 
@@ -460,7 +460,7 @@ def test_a_misspelt_monitor_stops_a_real_training():
 def test_the_rates_of_a_real_gan_are_lowered(digits):
     gan = small_gan()
     said = []
-    callback = ReduceLROnTolerance("g_loss", "min", patience=1, min_delta=1e6, say=said.append)
+    callback = ReduceLROnTolerance("g_loss", "min", patience=1, min_delta=1e6, log=said.append)
     gan.fit(digits.train.batches(16, steps=2), epochs=2, callbacks=[callback], verbose=0, shuffle=False)
     for optimizer in (gan.g_optimizer, gan.d_optimizer):
         np.testing.assert_allclose(float(optimizer.learning_rate), 1e-3, rtol=1e-6)

@@ -57,7 +57,7 @@ def test_the_learning_rate_falls_as_a_cosine(tmp_path):
 
 
 def test_one_seed_gives_one_run_and_intervals_do_not_change_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(runtime, "resolved_precision", lambda policy: "float64")  # see the fixture float64
+    monkeypatch.setattr(runtime, "resolve_precision", lambda policy: "float64")  # see the fixture float64
     ends = []
     for name, eval_every in (("a", None), ("b", 16 * 3), ("c", 10**6)):
         run = train(replace(QUICK, eval_every=eval_every), output=tmp_path / name)

@@ -91,7 +91,7 @@ def test_a_training_that_a_callback_ended_is_told_from_one_that_was_interrupted(
 
 def test_a_rule_that_ended_it_counts_though_a_signal_came_as_well(tmp_path):
     gan, interrupt = small_gan(), callbacks.StopOnInterrupt()
-    rule = callbacks.ToleranceEarlyStopping("d_loss", "min", target=1.0, say=lambda line: None)
+    rule = callbacks.ToleranceEarlyStopping("d_loss", "min", target=1.0, log=lambda line: None)
     rule.set_model(gan)
     keeper = keeper_of(tmp_path, gan, rule, interrupt)
     gan.g_optimizer.iterations.assign(2)

@@ -105,5 +105,5 @@ def test_auto_is_bfloat16_where_the_cpu_has_units_for_it_and_may_use_them(monkey
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert runtime.resolved_precision("auto") == expected
-    assert runtime.resolved_precision("float32") == "float32"
+    assert runtime.resolve_precision("auto") == expected
+    assert runtime.resolve_precision("float32") == "float32"

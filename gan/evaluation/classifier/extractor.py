@@ -58,7 +58,7 @@ def top_probability(logits: np.ndarray) -> np.ndarray:
 
 
 def load_classifier(checkpoint: str | Path | FoundClassifier) -> tuple[keras.Model, dict[str, Any]]:
-    """Loads (classifier, its card) by folder or shipped name, once its file has the SHA-256 of the card.
+    """Loads (classifier, its card) by folder or pretrained name, once its file has the SHA-256 of the card.
 
     Takes what `saving.models.find_classifier` found, too.
 

@@ -1,6 +1,6 @@
 """The callbacks that a training run needs and Keras lacks. They read logs, never write them."""
 
-from gan.training.callbacks.collapse import Ailments, CollapseMonitor
+from gan.training.callbacks.collapse import CollapseMonitor, FailureSigns
 from gan.training.callbacks.early_stopping import ToleranceEarlyStopping
 from gan.training.callbacks.finite_losses import FiniteLosses
 from gan.training.callbacks.generator_checkpoint import GeneratorCheckpoint
@@ -13,8 +13,8 @@ from gan.training.callbacks.tensorboard import TensorBoard
 from gan.training.callbacks.training_state import TrainingState
 
 __all__ = [
-    "Ailments",
     "CollapseMonitor",
+    "FailureSigns",
     "FiniteLosses",
     "GeneratorCheckpoint",
     "Progress",

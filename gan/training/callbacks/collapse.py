@@ -11,7 +11,7 @@ from gan.errors import InputError, Must, Whole, check, check_positive, check_sha
 from gan.models.ema import averaged
 from gan.training.callbacks.improvement import Rule
 
-COLLAPSE, WON = "Mode collapse", "The discriminator has won"
+COLLAPSE, DISCRIMINATOR_DOMINATES = "Mode collapse", "The discriminator dominates"
 SIGNALS = (
     "val_classes_seen",
     "val_coverage",
@@ -26,14 +26,14 @@ SIGNALS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ailments:
-    """Signs of mode collapse, and of a discriminator that has won, with the limits beyond which they are signs.
+class FailureSigns:
+    """Signs of mode collapse, and of a discriminator that dominates, with the limits beyond which they are signs.
 
     An option of None leaves that sign out. The defaults lie between what was measured on `mnist5k` with 500 pictures
     and the features of `mnist-probe`, one run a row unless it says more; from the third interval (of 8,000 images;
     mlp: 12,000) on, since in the first two a healthy generator, too, may draw 1 class of 10:
 
-                                      classes  sameness        coverage     lesser accuracy  gap
+                                      classes  similarity        coverage     lesser accuracy  gap
         limit                         < 7.5    > .12           < .2         > .97            > 10
         healthy
           mnist, 3 seeds              10       .01 to .03      .93 to .94   .65 to .74       .7 to 1.0
@@ -48,7 +48,7 @@ class Ailments:
           D's rate 10 times G's       1 to 10  .12 to .92      .01          .87 to .98       53 to 1,070
           D's rate 200 times G's, mlp 1        -.25 to -.19                 .88 to 1.00      6 to 26
 
-    (the last three without a penalty; the first of them with a D of width 64). So one sign of an ailment is enough; a
+    (the last three without a penalty; the first of them with a D of width 64). So one sign of an failure is enough; a
     generator that never learned anything shows those of both.
     """
 
@@ -58,7 +58,7 @@ class Ailments:
     """Least share of the classes that the fakes show (`val_classes_seen` / num_classes)."""
     min_coverage: float | None = 0.2
     """Least `val_coverage`."""
-    max_sameness: float | None = 0.12
+    max_similarity: float | None = 0.12
     """Most (val_pairwise_ssim - real) / (1 - real), real: `val_pairwise_ssim_real`. 0: as various as the data; 1: all
     fakes of a class are the same."""
     max_accuracy: float | None = 0.97
@@ -68,22 +68,22 @@ class Ailments:
 
     def __post_init__(self) -> None:
         check_whole("num_classes", self.num_classes, 1)
-        for name in ("min_classes_share", "min_coverage", "max_sameness", "max_accuracy"):
+        for name in ("min_classes_share", "min_coverage", "max_similarity", "max_accuracy"):
             if getattr(self, name) is not None:
                 check_share(name, getattr(self, name))
         if self.max_gap is not None:
             check_positive("max_gap", self.max_gap)
-        limits = (self.min_classes_share, self.min_coverage, self.max_sameness, self.max_accuracy, self.max_gap)
+        limits = (self.min_classes_share, self.min_coverage, self.max_similarity, self.max_accuracy, self.max_gap)
         check(any(limit is not None for limit in limits), "limits", "at least one that is not None", limits)
 
     def signs(self, logs: Mapping[str, Any]) -> dict[str, list[str]]:
-        """{ailment: its signs in words}; [] for one that has none, no entry for one that cannot be told from `logs`.
+        """{failure: its signs in words}; [] for one that has none, no entry for one that cannot be told from `logs`.
 
         A number that is missing or NaN is not used.
         """
         known = {name: float(logs[name]) for name in SIGNALS if name in logs and math.isfinite(logs[name])}
-        found = {COLLAPSE: self._collapse(known), WON: self._won(known)}
-        return {ailment: [sign for sign in signs if sign] for ailment, signs in found.items() if signs}
+        found = {COLLAPSE: self._collapse(known), DISCRIMINATOR_DOMINATES: self._domination(known)}
+        return {failure: [sign for sign in signs if sign] for failure, signs in found.items() if signs}
 
     def _collapse(self, known: Mapping[str, float]) -> list[str]:
         """A text for each sign that can be told; an empty one where all is well."""
@@ -95,13 +95,13 @@ class Ailments:
         if self.min_coverage is not None and "val_coverage" in known:
             coverage = known["val_coverage"]
             signs.append(f"it reaches {coverage:.1%} of the data" if coverage < self.min_coverage else "")
-        if self.max_sameness is not None and {"val_pairwise_ssim", "val_pairwise_ssim_real"} <= known.keys():
+        if self.max_similarity is not None and {"val_pairwise_ssim", "val_pairwise_ssim_real"} <= known.keys():
             fake, real = known["val_pairwise_ssim"], known["val_pairwise_ssim_real"]
-            alike = fake - real > self.max_sameness * (1 - real)
+            alike = fake - real > self.max_similarity * (1 - real)
             signs.append(f"its pictures are alike (SSIM {fake:.2f}, of the data {real:.2f})" if alike else "")
         return signs
 
-    def _won(self, known: Mapping[str, float]) -> list[str]:
+    def _domination(self, known: Mapping[str, float]) -> list[str]:
         signs = []
         if self.max_accuracy is not None and {"real_accuracy", "fake_accuracy"} <= known.keys():
             real, fake = known["real_accuracy"], known["fake_accuracy"]
@@ -117,7 +117,7 @@ Action = Literal["warn", "stop", "restore"]
 
 ADVICE = {
     COLLAPSE: "A lower learning rate, a penalty on D or a more various latent may help",
-    WON: "A lower learning rate of D, or a stronger penalty on it, may help",
+    DISCRIMINATOR_DOMINATES: "A lower learning rate of D, or a stronger penalty on it, may help",
 }
 
 
@@ -125,7 +125,8 @@ class CollapseState(TypedDict):
     """The state of `CollapseMonitor`, in JSON."""
 
     in_a_row: Annotated[
-        dict[str, Whole], Must(lambda counts: set(counts) == {COLLAPSE, WON}, "a count for each ailment")
+        dict[str, Whole],
+        Must(lambda counts: set(counts) == {COLLAPSE, DISCRIMINATOR_DOMINATES}, "a count for each failure"),
     ]
     healthy_epoch: Whole | None
     told: bool
@@ -133,9 +134,9 @@ class CollapseState(TypedDict):
 
 
 class CollapseMonitor(Rule):
-    """Says in one line when the generator has collapsed to few pictures, or the discriminator has won.
+    """Says in one line when the generator has collapsed to few pictures, or the discriminator dominates.
 
-    It reads what is there of these logs; `Ailments` holds the limits, and what they were measured on:
+    It reads what is there of these logs; `FailureSigns` holds the limits, and what they were measured on:
     `val_classes_seen` (metric `ClassHistogram`), `val_coverage`, `val_pairwise_ssim` beside `val_pairwise_ssim_real`
     (metric `PairwiseSSIM`), `real_accuracy` and `fake_accuracy`, `real_score` - `fake_score`. When none of them ever
     was, it says so in the end; otherwise it is silent as long as all is well.
@@ -147,13 +148,13 @@ class CollapseMonitor(Rule):
         action: "warn": says so, once until it is over; "stop": ends training, too; "restore": ends training and puts
             back the averaged generator (`generator_ema`; the weights of a model without one) of the last epoch
             without any sign.
-        patience: evaluations in a row with signs of the same ailment before it is believed; >= 1.
+        patience: evaluations in a row with signs of the same failure before it is believed; >= 1.
         start_from_epoch: epochs before this one (numbered from 0) are not judged: a young generator draws blots, which
             look like a collapse.
-        ailments: the limits; None: `Ailments()`.
-        say: takes each line.
+        failure_signs: the limits; None: `FailureSigns()`.
+        log: takes each line.
 
-    Attributes: `ailing` (ailments that are there now), `healthy_epoch` (the last one without any sign; None before),
+    Attributes: `failing` (failures that are there now), `healthy_epoch` (the last one without any sign; None before),
     `stopped_by` ("collapse" when this callback ended the training, or None), `kept_epoch` (the one whose weights it
     puts back in the end, or None).
     """
@@ -166,30 +167,30 @@ class CollapseMonitor(Rule):
         action: Action = "warn",
         patience: int = 2,
         start_from_epoch: int = 2,
-        ailments: Ailments | None = None,
-        say: Callable[[str], Any] = print,
+        failure_signs: FailureSigns | None = None,
+        log: Callable[[str], Any] = print,
     ) -> None:
-        super().__init__(say)
+        super().__init__(log)
         check(action in get_args(Action), "action", f"one of {get_args(Action)}", action)
         check_whole("patience", patience, 1)
         check_whole("start_from_epoch", start_from_epoch, 0)
         self.action = action
         self.patience = patience
         self.start_from_epoch = start_from_epoch
-        self.ailments = ailments or Ailments()
+        self.failure_signs = failure_signs or FailureSigns()
         self._resumed = False
         self._reset()
 
     def _reset(self) -> None:
         self.healthy_epoch: int | None = None
-        self._in_a_row = {COLLAPSE: 0, WON: 0}
+        self._in_a_row = {COLLAPSE: 0, DISCRIMINATOR_DOMINATES: 0}
         self._told = False
         self.stopped_by: Literal["collapse"] | None = None
         self._healthy_weights: list[np.ndarray] | None = None
 
     @property
-    def ailing(self) -> list[str]:
-        return [ailment for ailment, count in self._in_a_row.items() if count >= self.patience]
+    def failing(self) -> list[str]:
+        return [failure for failure, count in self._in_a_row.items() if count >= self.patience]
 
     @property
     def kept_epoch(self) -> int | None:
@@ -202,23 +203,23 @@ class CollapseMonitor(Rule):
         self.stopped_by = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        found = self.ailments.signs(logs or {})
+        found = self.failure_signs.signs(logs or {})
         self._told = self._told or bool(found)
         if epoch < self.start_from_epoch:
             return
-        for ailment, signs in found.items():
-            was, now = self._in_a_row[ailment], self._in_a_row[ailment] + 1 if signs else 0
-            self._in_a_row[ailment] = now
+        for failure, signs in found.items():
+            was, now = self._in_a_row[failure], self._in_a_row[failure] + 1 if signs else 0
+            self._in_a_row[failure] = now
             if now == self.patience or (now > self.patience and self.action != "warn"):
-                self._believe(epoch, ailment, signs)
+                self._believe(epoch, failure, signs)
             elif was >= self.patience and not now:
-                self.say(f"{ailment}: no sign of it any more at interval {epoch + 1}.")
+                self.log(f"{failure}: no sign of it any more at interval {epoch + 1}.")
         if found and not any(self._in_a_row.values()):
             self.healthy_epoch = epoch
             if self.action == "restore":
                 self._healthy_weights = [np.array(weight) for weight in averaged(self.model).get_weights()]
 
-    def _believe(self, epoch: int, ailment: str, signs: Sequence[str]) -> None:
+    def _believe(self, epoch: int, failure: str, signs: Sequence[str]) -> None:
         then = ""
         if self.action != "warn":
             self.stopped_by, self.model.stop_training = "collapse", True
@@ -227,11 +228,11 @@ class CollapseMonitor(Rule):
             healthy = self.healthy_epoch
             last = "no interval was healthy" if healthy is None else f"interval {healthy + 1}, healthy, is put back"
             then = f" Training stops; {last}."
-        self.say(f"{ailment} at interval {epoch + 1}: {', '.join(signs)}. {ADVICE[ailment]}.{then}")
+        self.log(f"{failure} at interval {epoch + 1}: {', '.join(signs)}. {ADVICE[failure]}.{then}")
 
     def conclude(self) -> None:
         if not self._told:
-            self.say("The collapse monitor saw nothing: none of the logs that it reads was there.")
+            self.log("The collapse monitor saw nothing: none of the logs that it reads was there.")
         if self.stopped_by and self._healthy_weights is not None:
             averaged(self.model).set_weights(self._healthy_weights)
 

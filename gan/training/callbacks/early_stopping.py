@@ -40,7 +40,7 @@ class ToleranceEarlyStopping(Rule):
         restore_best_weights: whether the weights of the best epoch (that of the target, when it was reached) are put
             back when training ends, by this callback or otherwise: those of `model.generator_ema` where there is one,
             or of the whole model. The other variables of a GAN stay as they are.
-        say: takes each line.
+        log: takes each line.
 
     Attributes: `stopped_by` ("target", "patience" or None), `best` (NaN before there is one), `best_epoch` (numbered
     from 0), `kept_epoch` (the one whose weights are put back in the end, or None), `best_weights` (list of arrays; None
@@ -61,9 +61,9 @@ class ToleranceEarlyStopping(Rule):
         noise_sigmas: float = 2.0,
         start_from_epoch: int = 0,
         restore_best_weights: bool = True,
-        say: Callable[[str], Any] = print,
+        log: Callable[[str], Any] = print,
     ) -> None:
-        super().__init__(say)
+        super().__init__(log)
         self._judgement = Judgement(
             mode,
             target=target,
@@ -72,7 +72,7 @@ class ToleranceEarlyStopping(Rule):
             min_rel_delta=min_rel_delta,
             noise_sigmas=noise_sigmas,
         )
-        self._monitor = Monitor(monitor, self._judgement, start_from_epoch=start_from_epoch, say=say)
+        self._monitor = Monitor(monitor, self._judgement, start_from_epoch=start_from_epoch, log=log)
         self.restore_best_weights = restore_best_weights
         self._resumed = False
         self._reset()
@@ -107,7 +107,7 @@ class ToleranceEarlyStopping(Rule):
         if outcome == "target" or outcome == "patience":
             self.stopped_by = outcome
             self.model.stop_training = True
-            self.say(self._reason(epoch))
+            self.log(self._reason(epoch))
 
     def _reason(self, epoch: int) -> str:
         if self.stopped_by == "target":
@@ -119,7 +119,7 @@ class ToleranceEarlyStopping(Rule):
 
     def conclude(self) -> None:
         if self.stopped_by is None:
-            self.say(f"Early stopping never fired: {self._monitor.best}.")
+            self.log(f"Early stopping never fired: {self._monitor.best}.")
         if self.best_weights is not None:
             averaged(self.model).set_weights(self.best_weights)
 

@@ -130,19 +130,19 @@ class Monitor:
 
     A `val_` name is there only in epochs after which an evaluation ran; all other names in every one. In the first
     epoch that should have it a missing one is taken for misspelt: `InputError`, naming the keys that are there. Epochs
-    without an evaluation are not judged; should the very first have none, `say` tells so. Later ones that lack the
+    without an evaluation are not judged; should the very first have none, `log` tells so. Later ones that lack the
     name are not judged either. Epochs before `start_from_epoch` are looked at for a misspelt name only.
     """
 
     def __init__(
-        self, name: str, judgement: Judgement, *, start_from_epoch: int = 0, say: Callable[[str], Any] = print
+        self, name: str, judgement: Judgement, *, start_from_epoch: int = 0, log: Callable[[str], Any] = print
     ) -> None:
         check(isinstance(name, str) and bool(name), "monitor", "the name of a log", name)
         check_whole("start_from_epoch", start_from_epoch, 0)
         self.name = name
         self.judgement = judgement
         self.start_from_epoch = start_from_epoch
-        self.say = say
+        self.log = log
         self.reset()
 
     def reset(self) -> None:
@@ -171,7 +171,7 @@ class Monitor:
             raise InputError("Unknown `monitor`", expected=f"one of {sorted(logs)}", received=f"monitor={self.name!r}")
         if not self._waits:
             self._waits = True
-            self.say(f"No evaluation ran in interval {epoch + 1}: {self.name} is judged from the first evaluation on.")
+            self.log(f"No evaluation ran in interval {epoch + 1}: {self.name} is judged from the first evaluation on.")
 
     @property
     def best(self) -> str:
@@ -199,18 +199,18 @@ class Rule(keras.callbacks.Callback):
     """A callback that judges epochs and has a conclusion when training ends. A subclass gives `conclude`.
 
     After an error there is no conclusion: the training did not end, so nothing is said of it and no weights are put
-    back. `loop.fit_intervals` tells of the error by `logs={"broken_off": True}`.
+    back. `loop.fit_intervals` tells of the error by `logs={"failed": True}`.
 
     Args:
-        say: takes each line.
+        log: takes each line.
     """
 
-    def __init__(self, say: Callable[[str], Any]) -> None:
+    def __init__(self, log: Callable[[str], Any]) -> None:
         super().__init__()
-        self.say = say
+        self.log = log
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        if not (logs or {}).get("broken_off"):
+        if not (logs or {}).get("failed"):
             self.conclude()
 
     def conclude(self) -> None:

@@ -25,7 +25,7 @@ class ReduceLROnTolerance(Rule):
     >>> gan.fit(batches, callbacks=[ReduceLROnTolerance("val_frechet_distance", "min")], validation_data=..., epochs=20)
 
     Args:
-        monitor, mode, patience, min_delta, min_rel_delta, noise_sigmas, start_from_epoch, say: as there.
+        monitor, mode, patience, min_delta, min_rel_delta, noise_sigmas, start_from_epoch, log: as there.
         factor: what a learning rate is multiplied by; above 0, below 1.
         cooldown: evaluations after a reduction in which a lack of improvement does not count.
         min_learning_rate: no rate gets lower than this; > 0.
@@ -48,9 +48,9 @@ class ReduceLROnTolerance(Rule):
         cooldown: int = 0,
         min_learning_rate: float = 1e-6,
         start_from_epoch: int = 0,
-        say: Callable[[str], Any] = print,
+        log: Callable[[str], Any] = print,
     ) -> None:
-        super().__init__(say)
+        super().__init__(log)
         check(0 < factor < 1, "factor", "a number above 0 and below 1", factor)
         check_whole("cooldown", cooldown, 0)
         check_positive("min_learning_rate", min_learning_rate)
@@ -61,7 +61,7 @@ class ReduceLROnTolerance(Rule):
             min_rel_delta=min_rel_delta,
             noise_sigmas=noise_sigmas,
         )
-        self._monitor = Monitor(monitor, self._judgement, start_from_epoch=start_from_epoch, say=say)
+        self._monitor = Monitor(monitor, self._judgement, start_from_epoch=start_from_epoch, log=log)
         self.factor = factor
         self.cooldown = cooldown
         self.min_learning_rate = min_learning_rate
@@ -111,11 +111,11 @@ class ReduceLROnTolerance(Rule):
             self._cooling = self.cooldown
             value = f"{self._monitor.name} {self._monitor.value:.6g} did not improve enough for {waited} evaluations"
             rates = ", ".join(lowered)
-            self.say(f"Learning rate lowered at interval {epoch + 1} ({rates}): {value}; {self._monitor.best}.")
+            self.log(f"Learning rate lowered at interval {epoch + 1} ({rates}): {value}; {self._monitor.best}.")
 
     def conclude(self) -> None:
         if not self.reductions:
-            self.say(f"The learning rate was never lowered: {self._monitor.best}.")
+            self.log(f"The learning rate was never lowered: {self._monitor.best}.")
 
     def _optimizers(self) -> dict[str, Any]:
         names = ("g_optimizer", "d_optimizer") if hasattr(self.model, "g_optimizer") else ("optimizer",)

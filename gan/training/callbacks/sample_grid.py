@@ -1,4 +1,4 @@
-"""Draws the same pictures after every interval, and a film of them in the end."""
+"""Draws the same pictures after every interval, and an animation of them in the end."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ class SampleGrid(keras.callbacks.Callback):
         self.files: list[Path] = []
 
     def cut_back(self, images: int) -> None:
-        """Removes the grids of more than so many images seen, and half-written ones; the film will hold the others."""
+        """Removes the grids of more than `images` images seen, and half-written ones; the others stay."""
         files.remove_partial(self.folder)
         grids = {file: int(file.stem) for file in sorted(self.folder.glob("*.png")) if file.stem.isdecimal()}
         self.files = [file for file, seen in grids.items() if seen <= images]

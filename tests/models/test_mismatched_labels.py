@@ -11,7 +11,7 @@ from gan.config import PRESETS, ModelConfig, OptimizationConfig, TrainConfig
 from gan.errors import InputError
 from gan.models import augment, critic, penalties, random
 from gan.models.build import build_gan, compile_gan
-from gan.models.critic import WRONG_EVERY
+from gan.models.critic import MISMATCHED_EVERY
 
 SHAPE, CLASSES = (28, 28, 1), 10
 
@@ -24,7 +24,7 @@ def batch(rows=16):
 
 def gan_of(share, loss="non_saturating", **options):
     gan = small_gan()
-    gan.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), loss=loss, wrong_labels=share, **options)
+    gan.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), loss=loss, mismatched_labels=share, **options)
     return gan
 
 
@@ -34,21 +34,21 @@ def test_some_reals_are_shown_with_labels_of_which_none_is_their_own():
     seen = []
     for step in range(60):
         images, wrong = critic._wrong(real, labels, step)
-        np.testing.assert_array_equal(images, real[::WRONG_EVERY])
+        np.testing.assert_array_equal(images, real[::MISMATCHED_EVERY])
         assert ((wrong.numpy() >= 0) & (wrong.numpy() < CLASSES)).all()
-        seen.append((wrong - labels[::WRONG_EVERY]).numpy() % CLASSES)
+        seen.append((wrong - labels[::MISMATCHED_EVERY]).numpy() % CLASSES)
     assert set(np.unique(seen)) == set(range(1, CLASSES))
 
 
 def test_two_classes_have_one_wrong_label_each():
     gan = GAN(build_generator(SHAPE, 4, 2, "mlp", 2), build_discriminator(SHAPE, 2, "mlp", 2))
-    gan.compile("sgd", keras.optimizers.SGD(), wrong_labels=0.5)
+    gan.compile("sgd", keras.optimizers.SGD(), mismatched_labels=0.5)
     _, wrong = gan._critic._wrong(tf.zeros((16, *SHAPE)), tf.constant([0] * 8 + [1] * 8), 3)
     np.testing.assert_array_equal(wrong, [1, 0])
 
 
 @pytest.mark.parametrize("loss", ["non_saturating", "hinge", "relativistic"])
-def test_the_loss_is_the_weighted_mean_of_fakes_and_wrong_labels(loss):
+def test_the_loss_is_the_weighted_mean_of_fakes_and_mismatched_labels(loss):
     share = 0.3
     real, fake, labels = batch()
     gan = gan_of(share, loss)
@@ -60,7 +60,7 @@ def test_the_loss_is_the_weighted_mean_of_fakes_and_wrong_labels(loss):
     total, logs = gan._critic.loss(logits, real, fake, labels, 0)
     per_image = gan.adversarial_loss.discriminator
     expected = (1 - share) * np.mean(per_image(logits.real, logits.fake)) + share * np.mean(
-        per_image(logits.real[::WRONG_EVERY], logits.wrong)
+        per_image(logits.real[::MISMATCHED_EVERY], logits.mismatched)
     )
     np.testing.assert_allclose(total, expected, rtol=1e-5)
     assert logs["d_loss"][0] is total
@@ -87,7 +87,9 @@ def test_a_step_is_the_same_in_xla(monkeypatch, simultaneous):
     for jit_compile in (False, True):
         keras.utils.set_random_seed(0)
         gan = GAN(build_generator(SHAPE, 4, CLASSES, "mlp", 2), build_discriminator(SHAPE, CLASSES, "mlp", 2))
-        gan.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), wrong_labels=0.3, simultaneous=simultaneous)
+        gan.compile(
+            keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), mismatched_labels=0.3, simultaneous=simultaneous
+        )
         start = gan.generator.get_weights() + gan.discriminator.get_weights()
         tf.function(gan.train_step, jit_compile=jit_compile)((real, labels))
         end = gan.generator.get_weights() + gan.discriminator.get_weights()
@@ -113,14 +115,14 @@ def test_apart_with_an_augmentation_each_pass_has_random_numbers_of_its_own():
         build_discriminator(SHAPE, CLASSES, "mlp", 2),
         augment=augment.get(["brightness"]),
     )
-    gan.compile("sgd", keras.optimizers.SGD(), wrong_labels=0.1)
+    gan.compile("sgd", keras.optimizers.SGD(), mismatched_labels=0.1)
     keys = []
     key = gan._critic._key
     gan._critic._key = lambda step, use: keys.append(use) or key(step, use)
     real, fake, labels = batch()
     gan._critic.logits(real, fake, labels, 0, together=False)
     assert len(set(keys)) == 3
-    assert critic._WRONG_LABEL not in keys
+    assert critic._MISMATCHED_LABEL not in keys
 
 
 def test_apart_and_together_they_are_the_same():
@@ -135,7 +137,7 @@ def test_batch_statistics_are_those_of_a_whole_batch():
     gan = GAN(
         build_generator(SHAPE, 4, CLASSES, width=2), build_discriminator(SHAPE, CLASSES, "dcgan", 2, norm="batch")
     )
-    gan.compile("sgd", keras.optimizers.SGD(), wrong_labels=0.1)
+    gan.compile("sgd", keras.optimizers.SGD(), mismatched_labels=0.1)
     assert gan._critic.logits(real, fake, labels, 0).wrong.shape == (16, 1)
 
 
@@ -147,7 +149,7 @@ def test_a_discriminator_learns_which_label_is_right():
     def margin(share):
         keras.utils.set_random_seed(0)
         gan = GAN(build_generator(SHAPE, 4, 2, "mlp", 4), build_discriminator(SHAPE, 2, "mlp", 8))
-        gan.compile("sgd", keras.optimizers.Adam(1e-3), wrong_labels=share)
+        gan.compile("sgd", keras.optimizers.Adam(1e-3), mismatched_labels=share)
         for _ in range(60):
             gan.update_discriminator(images, images, labels)
         right, wrong = (tf.reduce_mean(gan.discriminator([images, given])) for given in (labels, 1 - labels))
@@ -160,19 +162,19 @@ def test_a_discriminator_learns_which_label_is_right():
 def test_a_compiled_gan_keeps_its_share(tmp_path):
     gan = gan_of(0.25)
     gan.save(tmp_path / "gan.keras")
-    assert keras.saving.load_model(tmp_path / "gan.keras").wrong_labels == 0.25
+    assert keras.saving.load_model(tmp_path / "gan.keras").mismatched_labels == 0.25
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
 def test_a_bad_share_is_refused(share):
-    with pytest.raises(InputError, match="`wrong_labels`"):
+    with pytest.raises(InputError, match="`mismatched_labels`"):
         gan_of(share)
 
 
 def test_a_share_without_labels_is_refused():
     gan = GAN(build_generator(SHAPE, 4, 0, "mlp", 2), build_discriminator(SHAPE, 0, "mlp", 2))
     with pytest.raises(InputError, match="labels of two classes or more"):
-        gan.compile("sgd", keras.optimizers.SGD(), wrong_labels=0.1)
+        gan.compile("sgd", keras.optimizers.SGD(), mismatched_labels=0.1)
 
 
 @pytest.mark.parametrize(
@@ -181,15 +183,15 @@ def test_a_share_without_labels_is_refused():
 def test_a_run_with_labels_has_them_unless_told_otherwise(digits, conditioning, asked, expected):
     config = TrainConfig(
         model=ModelConfig(arch="mlp", conditioning=conditioning, g_width=2, d_width=2),
-        optimization=OptimizationConfig(wrong_labels=asked),
+        optimization=OptimizationConfig(mismatched_labels=asked),
     )
     gan = build_gan(config, digits)
     compile_gan(gan, config, 10)
-    assert gan.wrong_labels == expected
+    assert gan.mismatched_labels == expected
 
 
 def test_papers_have_none():
-    shares = {name: config.optimization.wrong_labels for name, config in PRESETS.items()}
+    shares = {name: config.optimization.mismatched_labels for name, config in PRESETS.items()}
     assert {name for name, share in shares.items() if share is None} == {
         "mnist",
         "mnist-sprint",
