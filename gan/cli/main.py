@@ -42,6 +42,8 @@ PRESETS_OF: dict[Any, tuple[str, Mapping[str, Any]]] = {
     TrainClassifier: (DEFAULT_CLASSIFIER, CLASSIFIERS),
 }
 """Command -> (default preset, configurations by name)."""
+RENAMED_OPTIONS = {"--wrong-labels": "--mismatched-labels", "--extractor": "--classifier"}
+"""Old name -> new name. The old ones go with the next release."""
 DESCRIPTION = "Generative adversarial networks in Keras 3: train, sample, evaluate."
 
 
@@ -90,7 +92,7 @@ def parse(arguments: Sequence[str]) -> Any:
     if command is None:  # help, or a name that is no command
         every: Any = Union[tuple(Annotated[kind, tyro.conf.subcommand(name)] for name, kind in COMMANDS.items())]  # noqa: UP007
         return tyro.cli(every, prog="gan", description=DESCRIPTION, args=arguments)
-    options = list(arguments[1:])
+    options = [_with_new_name(option) for option in arguments[1:]]
     if command is Benchmark:  # passed on as they are
         return Benchmark(tuple(options))
     default = None
@@ -113,6 +115,16 @@ def parse(arguments: Sequence[str]) -> Any:
         args=options,
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.CascadeSubcommandArgs),
     )
+
+
+def _with_new_name(argument: str) -> str:
+    """The argument, with today's name of the option where it has an old one, which a line on stderr tells."""
+    name, joined, value = argument.partition("=")
+    new = RENAMED_OPTIONS.get(name.replace("_", "-"))
+    if new is None:
+        return argument
+    warnings.warn(f"{name} is called {new} now; the old name goes with the next release", stacklevel=2)
+    return f"{new}{joined}{value}"
 
 
 def _show_warning(prog: str, message: Warning | str, *where: Any, **more: Any) -> None:

@@ -17,6 +17,7 @@ from gan.models.means import WeightedMeans
 from gan.models.networks import inspect
 from gan.models.penalties import Penalty
 from gan.models.penalties import get as get_penalty
+from gan.saving.metadata import with_new_names
 
 STEP_LOGS = ("g_loss", "d_loss", "real_score", "fake_score", "real_accuracy", "fake_accuracy")
 """What every train step reports; scores are mean logits, accuracies the share of logits on the right side of the
@@ -300,4 +301,4 @@ class GAN(keras.Model):
         }
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.compile(**keras.saving.deserialize_keras_object(with_new_names(config)))

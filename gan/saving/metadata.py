@@ -9,6 +9,22 @@ from gan.errors import ImageShape, InputError, Must, Positive, Whole, check_type
 from gan.saving import files, run_folder
 from gan.utils import tensorflow as runtime
 
+RENAMED: Mapping[str, str] = {
+    "extractor": "classifier",  # config.json, stopping
+    "wrong_labels": "mismatched_labels",  # config.json, optimization; the compile configuration of a saved `GAN`
+    "The discriminator has won": "The discriminator dominates",  # state of `CollapseMonitor`
+}
+"""Old key -> new key, of config.json, compile configurations and states alike; names of callbacks are keys, too."""
+
+
+def with_new_names(content: Any) -> Any:
+    """The same JSON value with today's keys, at every level; where both are there, today's counts."""
+    if isinstance(content, Mapping):
+        renamed = {RENAMED.get(key, key): with_new_names(value) for key, value in content.items()}
+        return renamed | {key: with_new_names(content[key]) for key in content.keys() & set(RENAMED.values())}
+    return [with_new_names(part) for part in content] if isinstance(content, list) else content
+
+
 NotNegative = Annotated[float, Must(lambda value: value >= 0, "a finite number >= 0")]
 
 
@@ -73,6 +89,7 @@ def run_record(content: Any, file: Path) -> dict[str, Any]:
 
     Raises `InputError`, which names the file and what is wrong in it, when it is no such record.
     """
+    content = with_new_names(content)
     check_type(content, RunRecord, file)
     return {**content, "config": config_from_dict(content["config"], file=file).as_dict()}
 
@@ -88,7 +105,7 @@ def is_of_a_run(content: Any) -> bool:
     return isinstance(content, Mapping) and {"config", "dataset"} <= content.keys()
 
 
-CHANGEABLE = ("optimization.steps_per_execution", "tensorboard")
+CHANGEABLE = ("optimization.steps_per_execution", "tensorboard", "source")
 """Options that a resumed run may have otherwise than it began: they change its speed, or what it shows."""
 
 _OF_RESULTS = ("gan-reference", "tensorflow", "keras")

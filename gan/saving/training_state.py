@@ -22,6 +22,7 @@ from filelock import lock_descriptor
 
 from gan.errors import InputError, Positive, check_type
 from gan.saving import files, zip_safety
+from gan.saving.metadata import with_new_names
 
 FOLDER, LOCK = "state", "lock"
 FORMAT = 1
@@ -171,6 +172,7 @@ def _read(manifest: Path) -> State:
         raise InputError(
             "Unknown format of a state", expected=f"version {FORMAT}", received=f"{manifest}: {content['format']}"
         )
+    content = with_new_names(content)
     try:
         check_type(content, Content, manifest, "content")
     except InputError as error:  # no other version, but damage

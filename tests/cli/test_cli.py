@@ -309,3 +309,14 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_file(gan_command, tiny_run, 
     assert done.stderr.startswith("gan: [Errno 27] File too large")
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_old_names_of_options_work_for_one_release_and_say_so(gan_command):
+    old = gan_command("train", "--dry-run", "--json", "--wrong-labels", "0.1", "--extractor=mnist-probe")
+    new = gan_command("train", "--dry-run", "--json", "--mismatched-labels", "0.1", "--classifier=mnist-probe")
+    assert (old.returncode, old.stdout) == (0, new.stdout) == (new.returncode, new.stdout)
+    assert new.stderr == ""
+    assert old.stderr.splitlines() == [
+        "gan: warning: --wrong-labels is called --mismatched-labels now; the old name goes with the next release",
+        "gan: warning: --extractor is called --classifier now; the old name goes with the next release",
+    ]

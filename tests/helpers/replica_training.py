@@ -2,8 +2,8 @@
 
 SGD, two critic steps, batch normalization in G, a lazy penalty, mismatched labels: however many replicas share the
 reals and the latents of a batch, the moves are the same to rounding. Every step begins at the initial weights, so
-rounding does not build up. The networks compute in float64: in float32, a ReLU's input that is almost zero may have either sign, and
-then a gradient jumps.
+rounding does not build up. The networks compute in float64: in float32, a ReLU's input that is almost zero may have
+either sign, and then a gradient jumps.
 """
 
 import sys

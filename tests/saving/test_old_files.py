@@ -15,6 +15,7 @@ import pytest
 from helpers.commands import OFFLINE, ROOT
 
 from gan import load_generator
+from gan.saving import metadata
 
 OLD = Path(__file__).with_name("revision_53194e3")
 SCRIPT = ROOT / "tests" / "helpers" / "resume_old_run.py"
@@ -251,3 +252,17 @@ def test_the_next_step_of_a_saved_gan_is_what_it_was(loaded, expected):
     logs = expected["logs_of_the_next_step"]
     assert loaded[1]["logs"].keys() == logs.keys()
     np.testing.assert_allclose([loaded[1]["logs"][name] for name in logs], list(logs.values()), rtol=1e-3)
+
+
+def test_keys_of_earlier_revisions_are_read_under_their_names_of_today():
+    before = {
+        "optimization": {"wrong_labels": 0.1},
+        "callbacks": [{"The discriminator has won": 2}],
+        "kept": ["extractor"],
+    }
+    after = {"optimization": {"mismatched_labels": 0.1}, "callbacks": [{"The discriminator dominates": 2}]}
+    assert metadata.with_new_names(before) == {**after, "kept": ["extractor"]}
+    both = {"classifier": "new", "extractor": "old"}
+    assert (
+        metadata.with_new_names(both) == metadata.with_new_names(dict(reversed(both.items()))) == {"classifier": "new"}
+    )

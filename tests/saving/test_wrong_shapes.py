@@ -98,7 +98,7 @@ def files_of(folder):
 
 
 PRETRAINED = models.pretrained_folder()
-FINISHED = json.loads((PRETRAINED / "mnist" / "config.json").read_text())
+FINISHED = metadata.with_new_names(json.loads((PRETRAINED / "mnist" / "config.json").read_text()))
 UNFINISHED = {name: value for name, value in FINISHED.items() if name not in ("result", "sha256")}
 RESUMED = {
     **UNFINISHED,
