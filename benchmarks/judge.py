@@ -167,23 +167,19 @@ class ModesOverTraining(keras.callbacks.Callback):
     Args:
         folder: the run folder.
         num: samples that are judged.
-        images_per_step: reals that D sees in a step.
         say: prints a line.
     """
 
-    def __init__(
-        self, folder: Path, judge: StackJudge, *, num: int, images_per_step: int, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, folder: Path, judge: StackJudge, *, num: int, say: Callable[[str], None]) -> None:
         super().__init__()
         self.path = folder / FILE
         self.judge = judge
         self.num = num
-        self.images_per_step = images_per_step
         self.say = say
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         began = time.monotonic()
-        images = int(scalar(self.model.g_optimizer.iterations)) * self.images_per_step
+        images = int(scalar(self.model.images_seen))
         found = self.judge.of_generator(self.model.generator_ema, self.num)
         kept = {name: found[name] for name in ("modes", "kl", "sure")}
         entry = {"images": images, **kept, "seconds": round(time.monotonic() - began, 3)}

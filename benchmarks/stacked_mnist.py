@@ -179,8 +179,7 @@ class StackedMnist(Benchmark):
         from benchmarks.judge import ModesOverTraining
 
         folder = self.out / "runs" / key
-        per_step = runs.images_per_step(config)
-        counter = ModesOverTraining(folder, judge, num=MEANWHILE, images_per_step=per_step, say=say)
+        counter = ModesOverTraining(folder, judge, num=MEANWHILE, say=say)
         run = runs.trained(config, folder, preset=self.preset, listeners=[counter])
         rows = counter.rows()
         costs = runs.costs(run, config, listening=sum(row["seconds"] for row in rows[:-1]))  # read before the last one

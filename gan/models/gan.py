@@ -32,6 +32,9 @@ class GAN(keras.Model):
     touches the other net. `generator_ema`, the exponential moving average of G with its batch statistics, is what one
     samples from and saves.
 
+    `step` counts the train steps and `images_seen` the real images that D saw in them, both int64 variables. All random
+    numbers of a step are functions of (`seed`, `step`), whatever the optimizers count.
+
     >>> gan = GAN(build_generator((28, 28, 1), 32, 10), build_discriminator((28, 28, 1), 10))
     >>> gan.compile(keras.optimizers.Adam(4e-3, 0.0, 0.99), keras.optimizers.Adam(2e-3, 0.0, 0.99), penalties=["r1"])
     >>> gan.fit(load_dataset("mnist").train.batches(32, steps=1_000), shuffle=False)
@@ -43,7 +46,7 @@ class GAN(keras.Model):
         augment: from `gan.augment`: `augment(images, key)`, which D sees real and fake images through; None: none.
         ema_half_life: images after which a weight's share in the average has halved; > 0. In images, so that it
             survives a change of batch size.
-        seed: owner of the training latents, which are a function of (seed, step), however many devices share them.
+        seed: seed of the training latents, which are a function of (seed, step), however many devices share them.
 
     Raises `InputError` when the two nets do not fit each other.
     """
@@ -69,11 +72,34 @@ class GAN(keras.Model):
         self.augment = augment
         self.ema_half_life = ema_half_life
         self.seed = seed
+        self._step = self._add_counter("step")
+        self.images_seen = self._add_counter("images_seen")
+        self._step_of_optimizer = False
         self._conditional = networks.num_classes(generator) > 0
         self._latent_dim = inspect.latent_dim(generator)
         self._critic = Critic(discriminator, augment, seed)
         self._reports_evaluation = False
         self.built = True
+
+    def _add_counter(self, name: str) -> keras.Variable:
+        return self.add_weight(
+            name=name, dtype="int64", initializer="zeros", trainable=False, aggregation="only_first_replica"
+        )
+
+    @property
+    def step(self) -> keras.Variable:
+        """Number of train steps so far, int64 []. In a file from before there was this count, G's optimizer has it."""
+        if self._step_of_optimizer:
+            self._step_of_optimizer = False
+            with tf.init_scope():
+                self._step.assign(self.g_optimizer.iterations)
+        return self._step
+
+    def load_own_variables(self, store: Any) -> None:
+        """Loads the counters. A file of before there were any has the steps in G's optimizer, which is loaded later."""
+        self._step_of_optimizer = not store.keys()
+        if not self._step_of_optimizer:
+            super().load_own_variables(store)
 
     def compile(
         self,
@@ -153,29 +179,33 @@ class GAN(keras.Model):
         labels_of = [None] * self.critic_steps if labels is None else tf.split(labels, self.critic_steps)
         for critic_step, (real, labels) in enumerate(zip(reals, labels_of)):
             shape = (tf.shape(real)[0], self._latent_dim)
-            latents = random.training_latents(self.seed, self.g_optimizer.iterations, critic_step, shape, **place)
+            latents = random.training_latents(self.seed, self.step, critic_step, shape, **place)
             with tf.GradientTape() as g_tape:
                 fake = self._apply(self.generator, latents, labels, training=True)
             if not self.simultaneous or critic_step < self.critic_steps - 1:
-                d_logs, real_logits = self.update_discriminator(real, tf.stop_gradient(fake), labels)
+                d_logs, real_logits = self.update_discriminator(real, tf.stop_gradient(fake), labels, critic_step)
         if self.simultaneous:
             d_logs, g_loss = self.update_both(g_tape, real, fake, labels)
         else:
             g_loss = self.update_generator(g_tape, real, fake, labels, real_logits)
         images = tf.shape(real)[0] * self.critic_steps * context.num_replicas_in_sync
         ema.update(self.generator_ema, self.generator, images, self.ema_half_life)
+        with tf.control_dependencies([tf.identity(self.g_optimizer.iterations)]):  # a step that fails is not counted
+            self.images_seen.assign_add(tf.cast(images, tf.int64))
+            self.step.assign_add(1)
         logs, names = {"g_loss": (g_loss, 1.0), **d_logs}, self.step_means.names
         self.step_means.update_state(*(tf.stack(part) for part in zip(*(logs[name] for name in names))))
         # Keras takes the mean of logs over replicas, and over the first axis where these are in several processes
         rank = [1] if replicas.has_several_workers(self.distribute_strategy) else []
         return {name: tf.reshape(logs[name][0], rank) for name in names}
 
-    def update_discriminator(self, real: Any, fake: Any, labels: Any = None) -> tuple[Logs, Any]:
-        """One D update on images [B, H, W, C] in [-1, 1]; touches D and its optimizer only.
+    def update_discriminator(self, real: Any, fake: Any, labels: Any = None, critic_step: int = 0) -> tuple[Logs, Any]:
+        """Updates D once on images [B, H, W, C] in [-1, 1]; touches D and its optimizer only.
 
-        Returns {log name: (value, weight in the mean)} and the logits of the reals before the update.
+        critic_step: which of the step's `critic_steps` D updates this is, from 0. Returns {log name: (value, weight in
+        the mean)} and the logits of the reals before the update.
         """
-        step = self.d_optimizer.iterations
+        step = self._d_step(critic_step)
         with tf.GradientTape() as tape:
             logits = self._critic.logits(real, fake, labels, step)
             total, logs = self._critic.loss(logits, real, fake, labels, step)
@@ -188,17 +218,16 @@ class GAN(keras.Model):
         Touches G and its optimizer only; batch statistics and spectral norms of D move in its forward pass.
         """
         with tape:  # goes on recording where G's forward pass ended
-            step = self.g_optimizer.iterations
-            fake_logits = self._critic.of_fake(fake, labels, step)
+            fake_logits = self._critic.of_fake(fake, labels, self.step)
             if self.adversarial_loss.relativistic:
-                real_logits = self._critic.of_real(real, labels, step)
+                real_logits = self._critic.of_real(real, labels, self.step)
             loss = ops.mean(self.adversarial_loss.generator(real_logits, fake_logits))
         replicas.apply_gradients(self.g_optimizer, tape, loss, self.generator, "g_loss")
         return loss
 
     def update_both(self, tape: tf.GradientTape, real: Any, fake: Any, labels: Any) -> tuple[Logs, Any]:
         """One update of D and one of G, both through D as it is; returns the logs of D's, and G's loss."""
-        step = self.d_optimizer.iterations
+        step = self._d_step(self.critic_steps - 1)
         with tf.GradientTape() as d_tape, tape:
             logits = self._critic.logits(real, fake, labels, step, together=False)
             g_loss = ops.mean(self.adversarial_loss.generator(logits.real, logits.fake))
@@ -206,6 +235,10 @@ class GAN(keras.Model):
         replicas.apply_gradients(self.d_optimizer, d_tape, total, self.discriminator, "d_loss")
         replicas.apply_gradients(self.g_optimizer, tape, g_loss, self.generator, "g_loss")
         return logs, g_loss
+
+    def _d_step(self, critic_step: int) -> Any:
+        """The number of a D update, counted over all train steps."""
+        return self.step * self.critic_steps + critic_step
 
     def _apply(self, network: keras.Model, x: Any, labels: Any, *, training: bool | None) -> Any:
         return network([x, labels] if self._conditional else x, training=training)

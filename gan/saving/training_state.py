@@ -25,8 +25,10 @@ from gan.saving import files, zip_safety
 from gan.saving.metadata import with_new_names
 
 FOLDER, LOCK = "state", "lock"
-FORMAT = 1
-"""Version of what a manifest says. Others are refused."""
+FORMAT = 2
+"""Version of a state. Format 1 is read as well: it has no counters among its arrays. Others are refused."""
+COUNTERS = ("step", "images_seen")
+"""Names of the arrays, int64 [], that count train steps and the images seen in them."""
 KEPT = 2
 """How many states stay: the newest, and the one before it in case the newest is damaged later."""
 
@@ -168,9 +170,9 @@ def _read(manifest: Path) -> State:
     content = parts["content"]
     if parts["sha256"] != _sha256(_text(content)):
         raise ValueError("its manifest was changed")
-    if content["format"] != FORMAT:
+    if content["format"] not in (1, FORMAT):
         raise InputError(
-            "Unknown format of a state", expected=f"version {FORMAT}", received=f"{manifest}: {content['format']}"
+            "Unknown format of a state", expected=f"version 1 or {FORMAT}", received=f"{manifest}: {content['format']}"
         )
     content = with_new_names(content)
     try:
@@ -186,6 +188,8 @@ def _read(manifest: Path) -> State:
         zip_safety.check_expansion(str(manifest), len(packed), unopened)
     with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
+    if content["format"] == 1:
+        arrays |= dict(zip(COUNTERS, (np.array(content["step"]), np.array(content["images"]))))
     facts = {name: content[name] for name in Content.__annotations__ if name != "sha256"}
     return State(**facts, arrays=arrays)
 

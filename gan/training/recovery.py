@@ -44,7 +44,7 @@ def report_failure(
         else:
             shutil.rmtree(folder, ignore_errors=True)
             left = f"nothing was saved yet: {folder} is removed"
-        log(f"Broken off at step {int(scalar(gan.g_optimizer.iterations))}; {left}")
+        log(f"Broken off at step {int(scalar(gan.step))}; {left}")
         raise
 
 
@@ -60,7 +60,7 @@ def loss_errors(gan: GAN, run: Path | None = None) -> Iterator[None]:
         found = re.search(r"(d_loss|g_loss) : Tensor had (NaN|Inf)", str(error))
         if found is None:
             raise
-        step = int(scalar(gan.g_optimizer.iterations)) + 1
+        step = int(scalar(gan.step)) + 1
         advice = f" (gan train --init-from {run} --learning-rate ...)" if run is not None and run.exists() else ""
         raise TrainingError(
             f"{found[1]} became {found[2]} at step {step}. A lower learning rate may help{advice}."

@@ -51,7 +51,6 @@ class TrainingSetup:
             parts,
             interval_steps=self.schedule.interval_steps,
             total_steps=self.schedule.total_steps,
-            images_per_step=self.schedule.images_per_step,
         )
 
     def restored(self, keeper: TrainingState, saved: State | None) -> int:

@@ -187,8 +187,8 @@ def _run(
     config, gan, schedule = prepared.config, prepared.gan, prepared.schedule
     per_step = schedule.images_per_step
     samples, generator = folder / run_folder.SAMPLES, folder / run_folder.GENERATOR
-    run_log = callbacks.RunLog(folder / run_folder.LOG, images_per_step=per_step)
-    grid = callbacks.SampleGrid(samples, seed=0, images_per_step=per_step)
+    run_log = callbacks.RunLog(folder / run_folder.LOG)
+    grid = callbacks.SampleGrid(samples, seed=0)
     saver = callbacks.GeneratorCheckpoint(generator)
     interrupt = callbacks.StopOnInterrupt(prepared.device_setup.anywhere)
     rules = prepared.rules(log)
@@ -197,11 +197,10 @@ def _run(
         run_log,
         saver,
         grid,
-        *_boards(config, folder, grid, per_step),
+        *_boards(config, folder, grid),
         callbacks.Progress(
             log.console,
             total_images=schedule.total_steps * per_step,
-            images_per_step=per_step,
             first_image=saved.images if saved else 0,
         ),
         *rules,
@@ -223,10 +222,10 @@ def _run(
         saver.save()  # the rules may have put another interval's average back
 
     stopped_by, interval = stop_reason(rules)
-    steps = int(scalar(gan.g_optimizer.iterations))
+    steps = int(scalar(gan.step))
     record |= {
         "result": {
-            "images": steps * per_step,
+            "images": int(scalar(gan.images_seen)),
             "steps": steps,
             "seconds": run_log.last_row.get("seconds", 0.0),
             "compile_seconds": round(run_log.compile_seconds or 0.0, 3),
@@ -244,8 +243,8 @@ def _run(
     return run
 
 
-def _boards(config: TrainConfig, folder: Path, grid: callbacks.SampleGrid, per_step: int) -> list[Any]:
+def _boards(config: TrainConfig, folder: Path, grid: callbacks.SampleGrid) -> list[Any]:
     if not config.tensorboard:
         return []
     board = folder / run_folder.TENSORBOARD
-    return [callbacks.TensorBoard(board, images_per_step=per_step, grid=grid, config=config.as_dict())]
+    return [callbacks.TensorBoard(board, grid=grid, config=config.as_dict())]

@@ -140,7 +140,7 @@ def _signal_at(step: int, number: int, delay: float) -> None:
 
     def sending(self: Any, batch: int, logs: Any = None) -> None:
         nonlocal sent
-        if not sent and int(scalar(self.model.g_optimizer.iterations)) >= step:
+        if not sent and int(scalar(self.model.step)) >= step:
             sent = True
             if delay:
                 threading.Timer(delay, os.kill, (os.getpid(), number)).start()
@@ -167,7 +167,7 @@ def _poison(step: int, which: str) -> None:
         built.append(self)
 
     def poisoned(self: Any, real: Any, fake: Any) -> Any:
-        here = tf.equal(built[-1].g_optimizer.iterations, step - 1)
+        here = tf.equal(built[-1].step, step - 1)
         return loss(self, real, fake) + tf.where(here, float("nan"), 0.0)
 
     GAN.compile = compile_and_remember

@@ -189,7 +189,38 @@ def test_critic_steps_update_the_discriminator_more_often_on_fresh_reals(split):
     gan = small_gan(critic_steps=3)
     gan.fit(split.batches(24, steps=2), verbose=0, shuffle=False)
     assert int(gan.d_optimizer.iterations) == 6
-    assert int(gan.g_optimizer.iterations) == 2
+    assert int(gan.step) == int(gan.g_optimizer.iterations) == 2
+    assert int(gan.images_seen) == 48
+
+
+def test_steps_are_counted_whatever_the_optimizers_count(split):
+    """All random numbers of a step follow the count: plain SGD moves alike, wherever its own count begins."""
+    moved = []
+    for begins in (0, 100):
+        gan = small_gan()
+        gan.compile(
+            keras.optimizers.SGD(0.1),
+            keras.optimizers.SGD(0.1),
+            penalties=[penalties.R1(every=2)],
+            critic_steps=2,
+            mismatched_labels=0.25,
+        )
+        for optimizer in (gan.g_optimizer, gan.d_optimizer):
+            optimizer.iterations.assign(begins)
+        gan.fit(split.batches(16, steps=3), verbose=0, shuffle=False)
+        assert (int(gan.step), int(gan.images_seen), int(gan.g_optimizer.iterations)) == (3, 48, begins + 3)
+        moved.append(all_values(gan))
+    assert_same(*moved)
+
+
+def test_another_count_gives_other_random_numbers(split):
+    moved = []
+    for begins in (0, 1):
+        gan = small_gan()
+        gan.step.assign(begins)
+        gan.fit(split.batches(8, steps=1), verbose=0, shuffle=False)
+        moved.append(all_values(gan))
+    assert differs(*moved)
 
 
 def test_a_relativistic_loss_sees_the_logits_of_reals_after_the_update(batch):
@@ -268,6 +299,7 @@ def test_save_and_load_continue_alike(split, tmp_path):
     gan.fit(split.batches(8, steps=4), verbose=0, shuffle=False)
     gan.save(tmp_path / "gan.keras")
     loaded = keras.saving.load_model(tmp_path / "gan.keras")
+    assert (int(loaded.step), int(loaded.images_seen)) == (4, 32)
     assert_same(values(loaded), values(gan))
     assert_same(values(loaded.d_optimizer), values(gan.d_optimizer))
     assert loaded.penalties[0].get_config() == gan.penalties[0].get_config()
@@ -312,7 +344,8 @@ def test_a_loss_that_is_no_number_stops_before_the_weights_are_touched(split, st
     with pytest.raises(tf.errors.InvalidArgumentError, match="d_loss : Tensor had NaN"):
         gan.fit(split.batches(8, steps=5), verbose=0, shuffle=False)
     assert all(np.isfinite(value).all() for value in all_values(gan))
-    assert int(gan.g_optimizer.iterations) == 2
+    assert int(gan.step) == int(gan.g_optimizer.iterations) == 2
+    assert int(gan.images_seen) == 16
     whole = small_gan(loss=BreaksAtThird(), penalties=())
     assert differs(all_values(gan), all_values(whole))
 

@@ -1,4 +1,4 @@
-"""Real images with a wrong label, as fakes."""
+"""Real images with a mismatched label, as fakes."""
 
 import keras
 import numpy as np
@@ -33,17 +33,17 @@ def test_some_reals_are_shown_with_labels_of_which_none_is_their_own():
     critic = gan_of(0.1)._critic
     seen = []
     for step in range(60):
-        images, wrong = critic._wrong(real, labels, step)
+        images, wrong = critic._mismatched(real, labels, step)
         np.testing.assert_array_equal(images, real[::MISMATCHED_EVERY])
         assert ((wrong.numpy() >= 0) & (wrong.numpy() < CLASSES)).all()
         seen.append((wrong - labels[::MISMATCHED_EVERY]).numpy() % CLASSES)
     assert set(np.unique(seen)) == set(range(1, CLASSES))
 
 
-def test_two_classes_have_one_wrong_label_each():
+def test_two_classes_have_one_mismatched_label_each():
     gan = GAN(build_generator(SHAPE, 4, 2, "mlp", 2), build_discriminator(SHAPE, 2, "mlp", 2))
     gan.compile("sgd", keras.optimizers.SGD(), mismatched_labels=0.5)
-    _, wrong = gan._critic._wrong(tf.zeros((16, *SHAPE)), tf.constant([0] * 8 + [1] * 8), 3)
+    _, wrong = gan._critic._mismatched(tf.zeros((16, *SHAPE)), tf.constant([0] * 8 + [1] * 8), 3)
     np.testing.assert_array_equal(wrong, [1, 0])
 
 
@@ -53,7 +53,7 @@ def test_the_loss_is_the_weighted_mean_of_fakes_and_mismatched_labels(loss):
     real, fake, labels = batch()
     gan = gan_of(share, loss)
     logits = gan._critic.logits(real, fake, labels, 0)
-    images, wrong = gan._critic._wrong(real, labels, 0)
+    images, wrong = gan._critic._mismatched(real, labels, 0)
     of = gan.discriminator
     for part, expected in zip(logits, (of([real, labels]), of([fake, labels]), of([images, wrong]))):
         np.testing.assert_allclose(part, expected, rtol=1e-4, atol=1e-5)
@@ -102,8 +102,8 @@ def test_a_step_is_the_same_in_xla(monkeypatch, simultaneous):
 def test_each_step_of_the_critic_has_a_shift_of_its_own():
     gan = gan_of(0.1, critic_steps=3)
     seen = []
-    wrong = gan._critic._wrong
-    gan._critic._wrong = lambda real, labels, step: seen.append(int(step)) or wrong(real, labels, step)
+    wrong = gan._critic._mismatched
+    gan._critic._mismatched = lambda real, labels, step: seen.append(int(step)) or wrong(real, labels, step)
     real, _, labels = batch(48)
     gan.train_step((real, labels))
     assert seen == [0, 1, 2]
@@ -138,7 +138,7 @@ def test_batch_statistics_are_those_of_a_whole_batch():
         build_generator(SHAPE, 4, CLASSES, width=2), build_discriminator(SHAPE, CLASSES, "dcgan", 2, norm="batch")
     )
     gan.compile("sgd", keras.optimizers.SGD(), mismatched_labels=0.1)
-    assert gan._critic.logits(real, fake, labels, 0).wrong.shape == (16, 1)
+    assert gan._critic.logits(real, fake, labels, 0).mismatched.shape == (16, 1)
 
 
 def test_a_discriminator_learns_which_label_is_right():

@@ -191,9 +191,11 @@ compiled = {
     "mismatched_labels": gan.mismatched_labels,
     "half_life": gan.ema_half_life,
 }
+counts = [int(gan.step), int(gan.g_optimizer.iterations)]
 logs = {name: float(np.asarray(value)) for name, value in gan.train_step(batch).items()}
+counts.append(int(gan.step))
 np.savez(out, **arrays, **{name: np.asarray(value) for name, value in gives.items()})
-print(json.dumps({"compiled": compiled, "logs": logs, "missing": missing, "class": type(gan) is GAN}))
+print(json.dumps({"compiled": compiled, "logs": logs, "missing": missing, "class": type(gan) is GAN, "counts": counts}))
 """
 
 
@@ -227,6 +229,12 @@ def test_saved_models_load_with_the_weights_that_they_had(loaded, expected):
     assert said["class"]
     for part, sha256 in expected["sha256"].items():
         assert digest(variables_in(arrays, part)) == sha256, part
+
+
+def test_a_gan_of_before_there_was_a_count_has_the_steps_of_its_optimizer(loaded):
+    step, iterations, after = loaded[1]["counts"]
+    assert (step, after) == (iterations, iterations + 1)
+    assert step > 0
 
 
 @pytest.mark.parametrize("part", ["generator", "generator_ema", "discriminator", "spectral"])

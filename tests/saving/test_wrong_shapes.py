@@ -319,7 +319,7 @@ def test_a_state_with_right_checksums_and_another_shape_is_damaged(with_states, 
 
 def made_callback(kind, folder):
     if kind is callbacks.RunLog:
-        return kind(folder / "log.csv", images_per_step=1)
+        return kind(folder / "log.csv")
     named = {} if kind is callbacks.CollapseMonitor else {"monitor": "val_error", "mode": "min"}
     return kind(**named, log=[].append)
 

@@ -21,12 +21,12 @@ from gan.training.loop import Schedule, fit_intervals
 
 
 def at_step(step):
-    optimizer = SimpleNamespace(iterations=step, learning_rate=0.5)
-    return SimpleNamespace(g_optimizer=optimizer, stop_training=False)
+    optimizer = SimpleNamespace(learning_rate=0.5)
+    return SimpleNamespace(step=step, images_seen=32 * step, g_optimizer=optimizer, stop_training=False)
 
 
 def test_run_log_appends_one_row_an_epoch(tmp_path):
-    log = callbacks.RunLog(tmp_path / "log.csv", images_per_step=32)
+    log = callbacks.RunLog(tmp_path / "log.csv")
     log.on_train_begin()
     for epoch, step in enumerate((10, 20)):
         log.set_model(at_step(step))
@@ -62,7 +62,7 @@ def test_rows_that_are_not_of_numbers_are_not_read(tmp_path, text, last):
 
 def test_progress_prints_a_line_an_epoch_and_no_bar_without_a_terminal():
     out = io.StringIO()
-    progress = callbacks.Progress(Console(file=out), total_images=64, images_per_step=32)
+    progress = callbacks.Progress(Console(file=out), total_images=64)
     progress.set_model(at_step(1))
     progress.on_train_begin()
     progress.on_train_batch_end(0)
@@ -76,9 +76,7 @@ def test_progress_prints_a_line_an_epoch_and_no_bar_without_a_terminal():
 
 def test_progress_shows_a_bar_on_a_terminal():
     out = io.StringIO()
-    progress = callbacks.Progress(
-        Console(file=out, force_terminal=True, width=120), total_images=64, images_per_step=32
-    )
+    progress = callbacks.Progress(Console(file=out, force_terminal=True, width=120), total_images=64)
     progress.set_model(at_step(2))
     progress.on_train_begin()
     progress.on_train_batch_end(0)
@@ -89,11 +87,11 @@ def test_progress_shows_a_bar_on_a_terminal():
 
 def test_sample_grid_draws_the_same_pictures_with_classes_in_rows(tmp_path):
     gan = small_gan()
-    grid = callbacks.SampleGrid(tmp_path, seed=0, images_per_step=32)
+    grid = callbacks.SampleGrid(tmp_path, seed=0)
     grid.set_model(gan)
     for _ in range(2):
         grid.on_epoch_end(0)
-        gan.g_optimizer.iterations.assign_add(5)
+        gan.images_seen.assign_add(160)
     grid.on_train_end()
     assert [file.name for file in grid.files] == ["000000000.png", "000000160.png"]
     first, second = (np.asarray(Image.open(file)) for file in grid.files)
@@ -107,7 +105,7 @@ def test_sample_grid_draws_the_same_pictures_with_classes_in_rows(tmp_path):
 
 
 def test_sample_grid_of_an_unconditional_generator_is_ten_by_ten(tmp_path):
-    grid = callbacks.SampleGrid(tmp_path, seed=0, images_per_step=1)
+    grid = callbacks.SampleGrid(tmp_path, seed=0)
     grid.set_model(small_gan(classes=0))
     grid.on_epoch_end(0)
     assert size_of(grid.files[0]) == (604, 604)
@@ -161,7 +159,7 @@ def test_a_signal_between_two_intervals_is_heard_at_the_end_of_the_first():
 SPEAKING = [
     kind
     for kind in map(callbacks.__dict__.get, callbacks.__all__)
-    if issubclass(kind, keras.callbacks.Callback) and "say" in inspect.signature(kind).parameters
+    if issubclass(kind, keras.callbacks.Callback) and "log" in inspect.signature(kind).parameters
 ]
 """Every callback that has something to say of a training."""
 

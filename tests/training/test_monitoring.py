@@ -85,7 +85,7 @@ def test_a_loss_without_a_boundary_has_no_signs_in_scores_and_accuracies(digits,
     loss = LOSSES[loss]()
     *_, monitor = stopping_callbacks(StoppingConfig(), digits, loss, intervals=9, images_per_interval=9_000, log=print)
     won = {"real_accuracy": 1.0, "fake_accuracy": 1.0, "real_score": 30.0, "fake_score": -30.0}
-    found = [sign for signs in monitor.signs.signs(won).values() for sign in signs]
+    found = [sign for signs in monitor.failure_signs.signs(won).values() for sign in signs]
     assert bool(found) == (loss.boundary is not None)
 
 

@@ -27,8 +27,8 @@ def log(tmp_path_factory, digits):
     """(folder, epochs' logs, grid) of a run of two intervals."""
     folder = tmp_path_factory.mktemp("log")
     gan = small_gan()
-    grid = SampleGrid(folder / "samples", seed=0, images_per_step=16)
-    board = TensorBoard(folder / "tensorboard", images_per_step=16, grid=grid, config={"seed": 3})
+    grid = SampleGrid(folder / "samples", seed=0)
+    board = TensorBoard(folder / "tensorboard", grid=grid, config={"seed": 3})
     (folder / "samples").mkdir()
     history = gan.fit(
         digits.train.batches(16, steps=2), epochs=2, callbacks=[grid, board], verbose=0, shuffle=False
@@ -81,7 +81,7 @@ def test_options_are_text_that_reads_back(log):
 
 
 def test_a_log_that_cannot_be_written_any_more_is_one_warning(tmp_path, monkeypatch):
-    board = TensorBoard(tmp_path / "log", images_per_step=16)
+    board = TensorBoard(tmp_path / "log")
     board.set_model(small_gan())
     board.on_train_begin()
     board.on_epoch_end(0, {"g_loss": 1.0})
@@ -99,8 +99,8 @@ def test_a_log_that_cannot_be_written_any_more_is_one_warning(tmp_path, monkeypa
 
 
 def test_pictures_that_are_not_drawn_yet_are_an_error(tmp_path):
-    grid = SampleGrid(tmp_path, seed=0, images_per_step=16)
-    board = TensorBoard(tmp_path / "log", images_per_step=16, grid=grid)
+    grid = SampleGrid(tmp_path, seed=0)
+    board = TensorBoard(tmp_path / "log", grid=grid)
     board.set_model(small_gan())
     board.on_train_begin()
     with pytest.raises(InputError, match="the sample grid before TensorBoard"):

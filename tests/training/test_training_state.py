@@ -37,9 +37,15 @@ class Remembering(callbacks.FiniteLosses):
         self.arrays = arrays
 
 
+def count(gan, step):
+    """Sets the counters of a GAN as after `step` steps of 16 images."""
+    gan.step.assign(step)
+    gan.images_seen.assign(16 * step)
+
+
 def keeper_of(run, gan, *parts):
     (run / "state").mkdir(exist_ok=True)
-    keeper = callbacks.TrainingState(run, parts, interval_steps=2, total_steps=3, images_per_step=16)
+    keeper = callbacks.TrainingState(run, parts, interval_steps=2, total_steps=3)
     keeper.set_model(gan)
     gan.stop_training = False
     return keeper
@@ -49,7 +55,7 @@ def test_every_callback_with_a_state_gets_it_back_after_training_begins(tmp_path
     gan, parts = small_gan(), [Remembering(), callbacks.StopOnInterrupt(), Remembering()]
     parts[0].state, parts[0].arrays = {"wait": 3}, [np.full((2,), i, np.float32) for i in range(12)]
     parts[2].state = {"wait": 4}
-    gan.g_optimizer.iterations.assign(2)
+    count(gan, 2)
     keeper_of(tmp_path, gan, *parts).on_epoch_end(0)
     saved, _ = training_state.latest(tmp_path)
     fresh = [Remembering(), callbacks.StopOnInterrupt(), Remembering()]
@@ -70,7 +76,7 @@ def test_only_a_complete_interval_leaves_a_state(tmp_path):
     gan = small_gan()
     keeper = keeper_of(tmp_path, gan)
     for step, epoch, complete in ((1, 0, False), (2, 0, True), (3, 1, True)):
-        gan.g_optimizer.iterations.assign(step)
+        count(gan, step)
         keeper.on_epoch_end(epoch)
         saved, _ = training_state.latest(tmp_path)
         assert (saved is not None and saved.step == step) == complete
@@ -80,7 +86,7 @@ def test_only_a_complete_interval_leaves_a_state(tmp_path):
 def test_a_training_that_a_callback_ended_is_told_from_one_that_was_interrupted(tmp_path):
     gan, interrupt = small_gan(), callbacks.StopOnInterrupt()
     keeper = keeper_of(tmp_path, gan, interrupt)
-    gan.g_optimizer.iterations.assign(2)
+    count(gan, 2)
     gan.stop_training = True
     keeper.on_epoch_end(0)
     assert training_state.latest(tmp_path)[0].stopped
@@ -94,7 +100,7 @@ def test_a_rule_that_ended_it_counts_though_a_signal_came_as_well(tmp_path):
     rule = callbacks.ToleranceEarlyStopping("d_loss", "min", target=1.0, log=lambda line: None)
     rule.set_model(gan)
     keeper = keeper_of(tmp_path, gan, rule, interrupt)
-    gan.g_optimizer.iterations.assign(2)
+    count(gan, 2)
     gan.stop_training, interrupt.signal = True, signal.SIGTERM
     rule.on_epoch_end(0, {"d_loss": 2.0})
     keeper.on_epoch_end(0)
@@ -106,7 +112,7 @@ def test_a_rule_that_ended_it_counts_though_a_signal_came_as_well(tmp_path):
 
 def test_numbers_that_are_none_are_never_saved(tmp_path):
     gan = small_gan()
-    gan.g_optimizer.iterations.assign(2)
+    count(gan, 2)
     gan.discriminator.weights[0].assign(gan.discriminator.weights[0] * float("inf"))
     with pytest.raises(TrainingError, match="discriminator conv2d/kernel is NaN or infinite at step 2"):
         keeper_of(tmp_path, gan).on_epoch_end(0)
@@ -115,7 +121,7 @@ def test_numbers_that_are_none_are_never_saved(tmp_path):
 
 def test_a_state_of_other_networks_or_callbacks_is_refused_and_changes_nothing(tmp_path):
     gan = small_gan()
-    gan.g_optimizer.iterations.assign(2)
+    count(gan, 2)
     keeper_of(tmp_path, gan).on_epoch_end(0)
     saved, _ = training_state.latest(tmp_path)
     first, kernel = list(saved.arrays)[:2]
@@ -141,7 +147,7 @@ def test_a_state_of_other_networks_or_callbacks_is_refused_and_changes_nothing(t
 
 
 def test_the_log_is_cut_back_to_whole_rows_of_the_interval(tmp_path):
-    log = callbacks.RunLog(tmp_path / "log.csv", images_per_step=1)
+    log = callbacks.RunLog(tmp_path / "log.csv")
     assert log.cut_back(3) == 0
     log.path.write_text("interval,images,seconds,r1\n1,32,0.5,nan\n2,64,1.5,0.25\n3,96,2.5,0.5\n4,12")
     assert log.cut_back(2) == 2
@@ -154,7 +160,7 @@ def test_the_log_is_cut_back_to_whole_rows_of_the_interval(tmp_path):
 def test_grids_of_later_intervals_are_removed_and_the_film_holds_the_others(tmp_path):
     for name in ("000000032.png", "000000064.png", "000000096.png", ".000000128.9.partial.png", "samples.gif"):
         (tmp_path / name).write_bytes(b"")
-    grid = callbacks.SampleGrid(tmp_path, seed=0, images_per_step=1)
+    grid = callbacks.SampleGrid(tmp_path, seed=0)
     grid.cut_back(64)
     assert [file.name for file in grid.files] == ["000000032.png", "000000064.png"]
     assert sorted(f.name for f in tmp_path.iterdir()) == ["000000032.png", "000000064.png", "samples.gif"]
@@ -162,7 +168,7 @@ def test_grids_of_later_intervals_are_removed_and_the_film_holds_the_others(tmp_
 
 def test_a_loss_that_is_no_number_ends_the_training_where_the_graph_does_not_check():
     losses = callbacks.FiniteLosses()
-    losses.set_model(SimpleNamespace(g_optimizer=SimpleNamespace(iterations=40)))
+    losses.set_model(SimpleNamespace(step=40))
     for hear in (losses.on_train_batch_end, losses.on_epoch_end):
         hear(0, {"d_loss": 1.0, "g_loss": -2.0, "r1": float("nan")})  # r1 is not due in every step
         hear(0, None)

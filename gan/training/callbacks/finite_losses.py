@@ -27,5 +27,5 @@ class FiniteLosses(keras.callbacks.Callback):
             value = float((logs or {}).get(name, 0.0))
             if not math.isfinite(value):
                 became = "NaN" if math.isnan(value) else "Inf"
-                step = int(scalar(self.model.g_optimizer.iterations))
+                step = int(scalar(self.model.step))
                 raise TrainingError(f"{name} became {became} at or before step {step}. A lower learning rate may help.")

@@ -27,6 +27,6 @@ class GeneratorCheckpoint(keras.callbacks.Callback):
     def save(self) -> None:
         """Writes the average as it is now."""
         if not all(np.isfinite(weight.numpy()).all() for weight in self.model.generator_ema.weights):
-            step = int(scalar(self.model.g_optimizer.iterations))
+            step = int(scalar(self.model.step))
             raise TrainingError(f"The averaged generator is NaN or infinite at step {step}.")
         files.write(self.path, self.model.generator_ema.save)

@@ -26,9 +26,8 @@ class Progress(keras.callbacks.Callback):
     Where the console is no terminal there is no bar, only the lines.
     """
 
-    def __init__(self, console: Console, *, total_images: int, images_per_step: int, first_image: int = 0) -> None:
+    def __init__(self, console: Console, *, total_images: int, first_image: int = 0) -> None:
         super().__init__()
-        self.images_per_step = images_per_step
         self.total_images = total_images
         self._seen = first_image
         self._bar = progress_bar(console)
@@ -40,7 +39,7 @@ class Progress(keras.callbacks.Callback):
         self._mark = (time.monotonic(), self._seen)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._seen = int(scalar(self.model.g_optimizer.iterations)) * self.images_per_step
+        self._seen = int(scalar(self.model.images_seen))
         speed = f"{self._speed():,.0f}"
         self._bar.update(self._task, completed=self._seen, description="training", speed=speed)
 

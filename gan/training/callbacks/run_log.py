@@ -30,10 +30,9 @@ class RunLog(keras.callbacks.Callback):
 
     state_type = LogState
 
-    def __init__(self, path: Path, *, images_per_step: int) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        self.images_per_step = images_per_step
         self.last_row: dict[str, Any] = {}
         self.compile_seconds: float | None = None
         self._compiled_before = 0.0
@@ -78,7 +77,7 @@ class RunLog(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.last_row = {
             "interval": epoch + 1,
-            "images": int(scalar(self.model.g_optimizer.iterations)) * self.images_per_step,
+            "images": int(scalar(self.model.images_seen)),
             "seconds": round(time.monotonic() - self._began, 3),
             "learning_rate": float(scalar(self.model.g_optimizer.learning_rate)),
             **{name: float(value) for name, value in (logs or {}).items()},

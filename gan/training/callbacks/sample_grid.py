@@ -17,14 +17,13 @@ class SampleGrid(keras.callbacks.Callback):
     """Saves a grid of pictures of the averaged generator per epoch, and `samples.gif` when training ends.
 
     The pictures are the first 100 of `seed`. Those of a generator of up to 20 classes stand in rows by class, ten in
-    each. Files are called by the number of images seen, which `images_per_step` counts.
+    each. Files are named by the number of images seen.
     """
 
-    def __init__(self, folder: Path, *, seed: int, images_per_step: int) -> None:
+    def __init__(self, folder: Path, *, seed: int) -> None:
         super().__init__()
         self.folder = folder
         self.seed = seed
-        self.images_per_step = images_per_step
         self.files: list[Path] = []
 
     def cut_back(self, images: int) -> None:
@@ -36,7 +35,7 @@ class SampleGrid(keras.callbacks.Callback):
             file.unlink()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        seen = int(scalar(self.model.g_optimizer.iterations)) * self.images_per_step
+        seen = int(scalar(self.model.images_seen))
         file = self.folder / f"{seen:09d}.png"
         picture = self._draw()
         files.write(file, lambda beside: images.save_png(beside, picture))

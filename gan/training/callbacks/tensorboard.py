@@ -26,7 +26,6 @@ class TensorBoard(keras.callbacks.Callback):
 
     Args:
         folder: made where it is missing.
-        images_per_step: reals in a step.
         grid: the callback whose pictures are shown; it stands before this one in the list. None: no pictures.
         config: options of the run, shown as text; None: none.
     """
@@ -35,13 +34,11 @@ class TensorBoard(keras.callbacks.Callback):
         self,
         folder: Path,
         *,
-        images_per_step: int,
         grid: SampleGrid | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.folder = folder
-        self.images_per_step = images_per_step
         self.grid = grid
         self.config = config
         self._writer: Any = None
@@ -64,14 +61,14 @@ class TensorBoard(keras.callbacks.Callback):
 
     @property
     def _images_seen(self) -> int:
-        return int(scalar(self.model.g_optimizer.iterations)) * self.images_per_step
+        return int(scalar(self.model.images_seen))
 
     def _drawn_now(self, grid: SampleGrid) -> Path:
         file = grid.folder / f"{self._images_seen:09d}.png"
         if file not in grid.files:
             raise InputError(
                 "No pictures of this epoch",
-                expected="the sample grid before TensorBoard among the callbacks, with the same images_per_step",
+                expected="the sample grid before TensorBoard among the callbacks",
                 received=f"no {file.name} in {grid.folder}",
             )
         return file

@@ -16,7 +16,8 @@ from gan.saving.training_state import State
 from gan.training.callbacks.interrupt import StopOnInterrupt
 
 _PARTS = ("generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer", "augment")
-"""Attributes of a GAN whose variables are saved. Latents and the order of the data are functions of (seed, step)."""
+"""Attributes of a GAN whose variables are saved, beside its counters. Latents and the data's order are functions of
+(seed, step)."""
 
 
 class TrainingState(keras.callbacks.Callback):
@@ -32,7 +33,6 @@ class TrainingState(keras.callbacks.Callback):
             that another process writes: of the callbacks' states they need those that they have).
         callbacks: those of the training.
         interval_steps, total_steps: an interval is complete at a multiple of the one, and at the other.
-        images_per_step: reals that D sees in a step.
 
     Raises `TrainingError` when a variable is NaN or infinite: such a state is not written.
     """
@@ -44,13 +44,11 @@ class TrainingState(keras.callbacks.Callback):
         *,
         interval_steps: int,
         total_steps: int,
-        images_per_step: int,
     ) -> None:
         super().__init__()
         self.run = run
         self.interval_steps = interval_steps
         self.total_steps = total_steps
-        self.images_per_step = images_per_step
         self.last: State | None = None
         seen: Counter[str] = Counter()
         self._savable: dict[str, Any] = {}
@@ -75,7 +73,7 @@ class TrainingState(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.run is None:
             return
-        step = int(scalar(self.model.g_optimizer.iterations))
+        step = int(scalar(self.model.step))
         if step != min((epoch + 1) * self.interval_steps, self.total_steps):
             return  # broken off in the middle
         arrays = {name: np.asarray(variable) for name, variable in variables_of(self.model).items()}
@@ -90,7 +88,7 @@ class TrainingState(keras.callbacks.Callback):
         now = State(
             interval=epoch + 1,
             step=step,
-            images=step * self.images_per_step,
+            images=int(scalar(self.model.images_seen)),
             stopped=bool(self.model.stop_training) and (ruled or not interrupted),
             callbacks={name: callback.get_state() for name, callback in self._savable.items()},
             arrays=arrays,
@@ -129,13 +127,13 @@ class TrainingState(keras.callbacks.Callback):
 
 
 def variables_of(gan: keras.Model) -> dict[str, Any]:
-    """The variables of a GAN by part, place and name, such as `generator/003/conv2d/kernel`."""
+    """The variables of a GAN by part, place and name, such as `generator/003/conv2d/kernel`, then its counters."""
     found = {}
     for part in _PARTS:
         owner = getattr(gan, part)
         for place, variable in enumerate(owner.variables if owner is not None else ()):
             found[f"{part}/{place:03d}/{_unnumbered(variable.path)}"] = variable
-    return found
+    return found | {name: getattr(gan, name) for name in training_state.COUNTERS}
 
 
 def _unnumbered(path: str) -> str:
