@@ -75,9 +75,9 @@ def parameters(config: TrainConfig, dataset: "Dataset") -> dict[str, int]:
     """
     from gan.models import networks
     from gan.models.build import build_gan
-    from gan.training.loop import schedule_of
+    from gan.training.loop import make_schedule
 
-    schedule_of(config, dataset)
+    make_schedule(config, dataset)
     gan = build_gan(config, dataset)
     return {
         "generator_parameters": gan.generator.count_params(),

@@ -74,6 +74,12 @@ def from_environment() -> Cluster | None:
     return Cluster(workers, workers.index(jobs[job][index])) if len(workers) > 1 else None
 
 
+def is_chief() -> bool:
+    """Whether this process writes: it is alone, or the chief of the cluster that TF_CONFIG names."""
+    cluster = from_environment()
+    return cluster is None or cluster.is_chief
+
+
 def _addresses(job: str, addresses: Any) -> tuple[str, ...]:
     if job not in _JOBS:
         raise _malformed(f"a job {job!r}; {' and '.join(_JOBS)} are known")

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from gan.distributed import cluster as clusters
@@ -19,17 +21,23 @@ from gan.utils import tensorflow as runtime
 _NO_PROXY = "no_grpc_proxy"
 """gRPC would ask a web proxy for the other workers, and wait for ever."""
 
+LOOK_EVERY = 20
+"""Steps after which several workers ask each other whether to stop."""
+
 GONE = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError, tf.errors.CancelledError)
 """What a worker hears of when another one has ended."""
 
 
 @dataclass(frozen=True)
 class DeviceSetup:
-    """What a run trains on: its strategy, its workers (None: this process only), and both in words."""
+    """What a run trains on: its strategy, its workers (None: this process alone), and a description of both.
+
+    What several workers exchange goes through it, and is the identity for a process that is alone.
+    """
 
     strategy: tf.distribute.Strategy
     cluster: Cluster | None
-    line: str
+    description: str
 
     @property
     def is_chief(self) -> bool:
@@ -42,9 +50,26 @@ class DeviceSetup:
         return "this process" if self.cluster is None else self.cluster.workers[0]
 
     @property
-    def anywhere(self) -> Callable[[bool], bool] | None:
-        """Tells whether something is true in any worker, see `replicas.any_worker`; None: this process is alone."""
-        return None if self.cluster is None else lambda flag: replicas.any_worker(self.strategy, flag)
+    def has_several_workers(self) -> bool:
+        """Whether other processes train along."""
+        return replicas.has_several_workers(self.strategy)
+
+    @property
+    def look_every(self) -> int:
+        """Steps after which the workers ask each other whether to stop."""
+        return 1 if self.cluster is None else LOOK_EVERY
+
+    def any_worker(self, flag: bool) -> bool:
+        """Whether `flag` holds on any worker. Each must call this; a process that is alone gets its own flag."""
+        return replicas.any_worker(self.strategy, flag)
+
+    def broadcast(self, content: Any) -> Any:
+        """The JSON value that the chief gave, on every worker. Each must call this; alone, it is the identity."""
+        return replicas.broadcast(self.strategy, content)
+
+    def broadcast_arrays(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The arrays that the chief gave, on every worker. Each must call this; alone, it is the identity."""
+        return replicas.broadcast_arrays(self.strategy, arrays)
 
     @property
     def replicas(self) -> int:
@@ -86,12 +111,12 @@ def start(
         strategy = tf.distribute.MirroredStrategy(_names(devices, len(gpus)))
     else:
         strategy = tf.distribute.get_strategy()
-    line = runtime.describe()
+    description = runtime.describe()
     if cluster is not None:
-        line = f"worker {cluster.index} of {len(cluster.workers)}, {line}"
+        description = f"worker {cluster.index} of {len(cluster.workers)}, {description}"
     if strategy.num_replicas_in_sync > 1:
-        line = f"{strategy.num_replicas_in_sync} replicas; {line}"
-    return DeviceSetup(strategy, cluster, line)
+        description = f"{strategy.num_replicas_in_sync} replicas; {description}"
+    return DeviceSetup(strategy, cluster, description)
 
 
 def _names(devices: int, gpus: int) -> list[str]:
@@ -169,12 +194,12 @@ def _own_signals() -> Iterator[None]:
 
 
 @contextmanager
-def together(device_setup: DeviceSetup) -> Iterator[None]:
+def worker_errors(devices: DeviceSetup) -> Iterator[None]:
     """Turns what TensorFlow says when another worker has ended into a `TrainingError`."""
     try:
         yield
     except GONE as error:
-        if device_setup.cluster is None:
+        if devices.cluster is None:
             raise
         raise TrainingError(
             "Another worker has ended, or cannot be reached any more. When all are back, gan train --resume RUN on "

@@ -4,6 +4,7 @@ Losses are means over a replica's part of the batch and Keras sums gradients, so
 1/replicas: then all of them together move the weights as one process with the same batch would.
 """
 
+import io
 import json
 from typing import Any
 
@@ -32,7 +33,9 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def broadcast(strategy: tf.distribute.Strategy, content: Any) -> Any:
-    """What the chief gave, on every worker; each must call this. `content`: of JSON types, and NaN."""
+    """The JSON value (or NaN) that the chief gave, on every worker; each must call this. Alone, it is the identity."""
+    if not has_several_workers(strategy):
+        return content
     return json.loads(broadcast_bytes(strategy, json.dumps(content).encode()))
 
 
@@ -46,6 +49,16 @@ def broadcast_bytes(strategy: tf.distribute.Strategy, content: bytes) -> bytes:
         _sum_of_chief(strategy, given[start : start + CHUNK].astype(np.float32)) for start in range(0, size, CHUNK)
     ]
     return np.concatenate([np.zeros(0), *parts]).astype(np.uint8).tobytes()
+
+
+def broadcast_arrays(strategy: tf.distribute.Strategy, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays that the chief gave, on every worker; each must call this. Alone, it is the identity."""
+    if not has_several_workers(strategy):
+        return arrays
+    packed = io.BytesIO()
+    np.savez(packed, allow_pickle=False, **arrays)
+    with np.load(io.BytesIO(broadcast_bytes(strategy, packed.getvalue())), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def any_worker(strategy: tf.distribute.Strategy, flag: bool) -> bool:

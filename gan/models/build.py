@@ -28,10 +28,11 @@ def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
     generator = build_generator(shape, model.latent_dim, classes, model.arch, model.g_width)
     told = {"conditioning": model.conditioning} if conditional else {}
     discriminator = build_discriminator(shape, classes, model.arch, model.d_width, norm=model.d_norm, **told)
-    if config.init_from is not None:
-        _copy_weights(models.load_generator(config.init_from), generator, config.init_from)
     layers = augment.get(model.augment)
-    return GAN(generator, discriminator, augment=layers, ema_half_life=model.ema_half_life, seed=config.seed)
+    gan = GAN(generator, discriminator, augment=layers, ema_half_life=model.ema_half_life, seed=config.seed)
+    if config.init_from is not None:
+        _load_weights(gan, config.init_from)
+    return gan
 
 
 def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequence[keras.metrics.Metric] = ()) -> None:
@@ -59,7 +60,9 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
     )
 
 
-def _copy_weights(source: keras.Model, target: keras.Model, checkpoint: str) -> None:
+def _load_weights(gan: GAN, checkpoint: str) -> None:
+    """Gives the generator and its average the weights of a checkpoint. Raises `InputError` where they do not fit."""
+    source, target = models.load_generator(checkpoint), gan.generator
     given, needed = [[f"{w.path} {tuple(w.shape)}" for w in net.weights] for net in (source, target)]
     shapes = [[tuple(w.shape) for w in net.weights] for net in (source, target)]
     if shapes[0] != shapes[1]:
@@ -69,4 +72,5 @@ def _copy_weights(source: keras.Model, target: keras.Model, checkpoint: str) -> 
             expected=f"{len(needed)} of them, such as {needed[first]}",
             received=f"{checkpoint}: {len(given)}, such as {given[first]}",
         )
-    target.set_weights(source.get_weights())
+    for network in (target, gan.generator_ema):
+        network.set_weights(source.get_weights())

@@ -138,25 +138,27 @@ class GAN(keras.Model):
         Raises `InputError` for an unknown loss or penalty, one penalty or optimizer given twice, a bad `critic_steps`,
         and for `mismatched_labels` out of range or without two classes.
         """
-        check_whole("critic_steps", critic_steps, 1)
         g_optimizer, d_optimizer = keras.optimizers.get(g_optimizer), keras.optimizers.get(d_optimizer)
+        adversarial_loss = losses.get(loss)
+        parts = [get_penalty(penalty) for penalty in penalties]
+        step_means = WeightedMeans((*STEP_LOGS, *(penalty.name for penalty in parts)))
         if g_optimizer is d_optimizer:
             raise InputError("One optimizer for both nets", expected="two optimizers", received="the same object twice")
+        check_whole("critic_steps", critic_steps, 1)
+        check_different("penalties", [penalty.name for penalty in parts])
+        replicas_in_sync = self.distribute_strategy.num_replicas_in_sync
+        self._critic.compile(adversarial_loss, parts, mismatched_labels, replicas_in_sync)
+
         self._keras_options = {"jit_compile": jit_compile, **keras_options}
-        several = {"steps_per_execution": 1} if self.distribute_strategy.num_replicas_in_sync > 1 else {}
+        several = {"steps_per_execution": 1} if replicas_in_sync > 1 else {}
         xla = False if jit_compile == "auto" else jit_compile
         super().compile(optimizer=None, jit_compile=xla, **{**keras_options, **several})
         self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
         self.g_optimizer.build(self.generator.trainable_variables)
         self.d_optimizer.build(self.discriminator.trainable_variables)
-        self.adversarial_loss = losses.get(loss)
-        self.penalties = [get_penalty(penalty) for penalty in penalties]
-        check_different("penalties", [penalty.name for penalty in self.penalties])
-        replicas_in_sync = self.distribute_strategy.num_replicas_in_sync
-        self._critic.compile(self.adversarial_loss, self.penalties, mismatched_labels, replicas_in_sync)
+        self.adversarial_loss, self.penalties, self.step_means = adversarial_loss, parts, step_means
         self.critic_steps, self.simultaneous, self.mismatched_labels = critic_steps, simultaneous, mismatched_labels
         self.evaluation_metrics = list(metrics)
-        self.step_means = WeightedMeans((*STEP_LOGS, *(penalty.name for penalty in self.penalties)))
         self._evaluated_batches = keras.metrics.Sum(name="evaluated_batches", dtype="int64")
         self._local_measure = tf.function(self.measure, reduce_retracing=True)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from gan.errors import InputError
 from gan.saving.files import check_writable
 
-GENERATOR, CLASSIFIER, CONFIG = "generator.keras", "classifier.keras", "config.json"
+GENERATOR, DISCRIMINATOR = "generator.keras", "discriminator.keras"
+CLASSIFIER, CONFIG = "classifier.keras", "config.json"
 LOG, SAMPLES, REPORT, PAGE = "log.csv", "samples", "report.json", "report.html"
 TENSORBOARD = "tensorboard"
 RUNS = Path("runs")

@@ -16,7 +16,7 @@ from gan.models.gan import GAN
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long a run is, in G updates, and how often it looks up; `images_per_step` counts reals that D sees."""
+    """Length of a run and of its intervals, in train steps; `images_per_step` counts the reals that D sees."""
 
     total_steps: int
     interval_steps: int
@@ -27,9 +27,19 @@ class Schedule:
         """Number of intervals; the last may be shorter."""
         return -(-self.total_steps // self.interval_steps)
 
+    @property
+    def images_per_interval(self) -> int:
+        """Images seen in an interval."""
+        return self.interval_steps * self.images_per_step
 
-def schedule_of(config: TrainConfig, dataset: Dataset) -> Schedule:
-    """The schedule of a run on a data set. Raises `InputError` when a batch is larger than the training split."""
+    @property
+    def total_images(self) -> int:
+        """Images seen in the whole run."""
+        return self.total_steps * self.images_per_step
+
+
+def make_schedule(config: TrainConfig, dataset: Dataset) -> Schedule:
+    """Returns the schedule of a run. Raises `InputError` when a batch is larger than the training split."""
     options = config.optimization
     total_steps = options.total_steps(len(dataset.train))
     batch_size = options.batch_size * options.critic_steps

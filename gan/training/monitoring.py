@@ -19,6 +19,7 @@ from gan.saving import models
 from gan.saving.metadata import check_card, suits
 from gan.saving.models import FoundClassifier
 from gan.training import callbacks
+from gan.training.loop import Schedule
 
 PROBE = "mnist-probe"
 """What `probe="auto"` stands for, where it is for the data."""
@@ -32,28 +33,29 @@ HEALTHY_AFTER = 16_000
 
 @dataclass(frozen=True)
 class Probe:
-    """Metrics for `GAN.compile`, the validation batches for `fit`, and the SHA-256 of the probe.
+    """What is measured after each interval: metrics for `GAN.compile` on validation batches for `GAN.fit`.
 
-    Nothing of each when nothing is measured. `left_out`: what is not measured although there is a probe, and why.
+    By default nothing. `sha256`: of the classifier, for the record of the run. `left_out`: why SSIM is not measured
+    although there is a classifier.
     """
 
     metrics: tuple[keras.metrics.Metric, ...] = ()
     batches: tf.data.Dataset | None = None
-    probe: str | None = None
+    sha256: str | None = None
     left_out: str | None = None
 
 
 def make_probe(options: StoppingConfig, dataset: Dataset, *, images_per_interval: int) -> Probe:
-    """The probe's numbers of fakes beside validation images: val_error_rate, val_frechet_distance and their kin.
+    """Returns the probe that compares fakes with validation images: val_error_rate, val_frechet_distance and others.
 
     `eval_num` images are compared, but no more than a quarter of an interval's (and at least 200), so that measuring
     takes little of the time; of fewer validation images all. SSIM is left out where the images are too small for it.
     Raises `InputError` when the probe is for another data set.
     """
-    probe = find_probe(options, dataset.name, dataset.image_shape)
-    if probe is None:
+    found = find_probe(options, dataset.name, dataset.image_shape)
+    if found is None:
         return Probe()
-    classifier, card = load_classifier(probe)
+    classifier, card = load_classifier(found)
     held_out = dataset.validation
     num = min(options.eval_num, max(LEAST, images_per_interval // 4))
     chosen = np.random.default_rng(0).permutation(len(held_out))[:num]
@@ -94,22 +96,25 @@ def stopping_callbacks(
     options: StoppingConfig,
     dataset: Dataset,
     loss: AdversarialLoss,
-    *,
-    intervals: int,
-    images_per_interval: int,
+    schedule: Schedule,
     log: Callable[[str], None],
 ) -> list[keras.callbacks.Callback]:
-    """The callbacks that `options` ask for, in a run of so many intervals; `log` prints a line.
+    """Returns the callbacks that may end the run early or put back an earlier generator; `log` prints a line.
 
     A discriminator whose loss has no boundary (wasserstein, relativistic) tells reals from fakes in health, too: its
-    accuracies and scores are no sign of an ailment.
+    accuracies and scores are no sign of a failure.
     """
     delta = {name: getattr(options, name) for name in ("min_delta", "min_rel_delta", "noise_sigmas")}
     found: list[keras.callbacks.Callback] = []
     if options.tolerance is not None:
         found.append(
             callbacks.ToleranceEarlyStopping(
-                "val_error_rate_upper", "min", target=options.tolerance, patience=intervals + 1, log=log, **delta
+                "val_error_rate_upper",
+                "min",
+                target=options.tolerance,
+                patience=schedule.intervals + 1,
+                log=log,
+                **delta,
             )
         )
     if options.monitor is not None:
@@ -118,21 +123,21 @@ def stopping_callbacks(
     without_boundary: dict[str, None] = {} if loss.boundary is not None else {"max_accuracy": None, "max_gap": None}
     collapse = callbacks.CollapseMonitor(
         action=options.on_collapse,
-        start_from_epoch=HEALTHY_AFTER // images_per_interval,
+        start_from_epoch=HEALTHY_AFTER // schedule.images_per_interval,
         failure_signs=callbacks.FailureSigns(num_classes=max(1, dataset.num_classes), **without_boundary),
         log=log,
     )
     return [*found, collapse]  # the last one that puts weights back wins
 
 
-def stop_reason(rules: list[keras.callbacks.Callback]) -> tuple[str | None, int | None]:
-    """(what ended the training: `target`, `patience`, `collapse` or None; the interval whose average was put back).
+def stop_reason(stopping: Sequence[keras.callbacks.Callback]) -> tuple[str | None, int | None]:
+    """Returns what ended the training (`target`, `patience`, `collapse` or None) and the interval that was put back.
 
-    The last rule that has something to say of either counts.
+    Of several callbacks that know one of the two, the last counts.
     """
     stopped_by: str | None = None
     epoch: int | None = None
-    for rule in rules:
+    for rule in stopping:
         stopped_by = getattr(rule, "stopped_by", None) or stopped_by
         kept = getattr(rule, "kept_epoch", None)
         epoch = epoch if kept is None else kept

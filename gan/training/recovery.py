@@ -1,9 +1,10 @@
-"""How a run is broken off, and how it goes on: what is said of it, what is left, and when that is refused."""
+"""Handles failed and resumed runs: messages, clean-up, and whether a run can be resumed."""
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import tensorflow as tf
@@ -12,27 +13,22 @@ from rich.console import Console
 from gan.distributed.replicas import scalar
 from gan.errors import InputError, TrainingError
 from gan.models.gan import GAN
-from gan.saving import run_folder, training_state
+from gan.saving import files, run_folder, training_state
 from gan.saving.training_state import State
 from gan.training import callbacks
 from gan.training.loop import Schedule
 
 
-class Say:
-    """Prints lines where progress goes."""
-
-    def __init__(self, console: Console | None) -> None:
-        self.console = console or Console(stderr=True)
-
-    def __call__(self, line: str) -> None:
-        self.console.print(line, highlight=False, soft_wrap=True, markup=False)
+def console_log(console: Console) -> Callable[[str], None]:
+    """Returns a function that prints a line where progress goes."""
+    return partial(console.print, highlight=False, soft_wrap=True, markup=False)
 
 
 @contextmanager
 def report_failure(
-    folder: Path, gan: GAN, keeper: callbacks.TrainingState, log: Say, *, remove: bool
+    folder: Path, gan: GAN, state: callbacks.TrainingState, log: Callable[[str], None], *, remove: bool
 ) -> Iterator[None]:
-    """Says what is left of a run that does not end by itself; one without a generator yet is removed if `remove`."""
+    """Reports what is left of a run that fails. `remove`: a folder without a generator is removed."""
     try:
         yield
     except BaseException:
@@ -40,7 +36,7 @@ def report_failure(
         if (folder / run_folder.GENERATOR).exists():
             left = f"the generator of the last interval is in {folder}; "
         if left or not remove:
-            left += resume_hint(folder, keeper.last)
+            left += resume_hint(folder, state.last)
         else:
             shutil.rmtree(folder, ignore_errors=True)
             left = f"nothing was saved yet: {folder} is removed"
@@ -76,8 +72,18 @@ def memory_errors() -> Iterator[None]:
         raise TrainingError("Out of memory. A smaller --batch-size, width or --image-size needs less.") from error
 
 
+def remove_later_results(
+    folder: Path, saved: State | None, run_log: callbacks.RunLog, grid: callbacks.SampleGrid
+) -> None:
+    """Removes from a run folder what came after a state, and what was half-written; None: after the start."""
+    files.remove_partial(folder)
+    run_log.cut_back(saved.interval if saved else 0)
+    grid.cut_back(saved.images if saved else 0)
+    training_state.discard_after(folder, saved)
+
+
 def check_resumable(folder: Path, saved: State | None, damaged: list[str]) -> None:
-    """Raises `InputError` when no state is left to go on from, and beginning anew would cost more than an interval."""
+    """Raises `InputError` when no state is whole, and starting again would lose more than an interval."""
     done = callbacks.run_log.last_row(folder / run_folder.LOG).get("interval", 0)
     if saved is None and (damaged or done > 1):
         raise InputError(
@@ -88,7 +94,7 @@ def check_resumable(folder: Path, saved: State | None, damaged: list[str]) -> No
 
 
 def resume_message(folder: Path, saved: State | None, schedule: Schedule) -> str:
-    """The line about where a resumed run begins."""
+    """Returns the line about where a resumed run begins."""
     if saved is None:
         return f"{folder}: its first interval was never completed; beginning anew from step 0"
     return (
@@ -99,7 +105,7 @@ def resume_message(folder: Path, saved: State | None, schedule: Schedule) -> str
 
 
 def resume_hint(folder: Path, last: State | None) -> str:
-    """The line about how a run that was broken off can go on."""
+    """Returns the line about how an interrupted run can be resumed."""
     command = f"gan train --resume {folder}"
     if last is None:
         return f"no interval is complete yet; {command} begins anew"

@@ -1,4 +1,7 @@
-"""train and resume: from a configuration, or what a run left, to a run folder, straight down."""
+"""train and resume: one training run from its set-up to its result, read downward.
+
+Several workers call the same functions. The chief decides and writes; what the others need, they hear from it.
+"""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -11,75 +14,92 @@ from rich.console import Console
 
 from gan.config import TrainConfig, config_from_dict
 from gan.data.dataset import Dataset
-from gan.distributed import cluster, devices, replicas
-from gan.distributed.devices import DeviceSetup
+from gan.distributed import cluster
+from gan.distributed.agreement import broadcast_config
+from gan.distributed.devices import DeviceSetup, start, worker_errors
 from gan.distributed.replicas import scalar
+from gan.models.gan import GAN
 from gan.saving import files, metadata, run_folder, training_state
-from gan.saving.training_state import State
-from gan.training import callbacks, result, setup, sync, worker
-from gan.training.monitoring import stop_reason
+from gan.training import callbacks
+from gan.training.loop import fit_intervals
+from gan.training.monitoring import Probe, stop_reason, stopping_callbacks
 from gan.training.recovery import (
-    Say,
     check_resumable,
+    console_log,
     loss_errors,
     memory_errors,
+    remove_later_results,
     report_failure,
     resume_hint,
     resume_message,
 )
-from gan.training.result import TrainingResult
-from gan.training.setup import TrainingSetup
+from gan.training.result import TrainingResult, read_result
+from gan.training.setup import TrainingSetup, load_data, prepare_training
+from gan.training.worker import run_worker
 
 
 def train(
     config: TrainConfig | None = None,
     *,
     dataset: Dataset | None = None,
+    gan: GAN | None = None,
+    probe: Probe | None = None,
+    grid: callbacks.SampleGrid | None = None,
     output: str | Path | None = None,
     name: str | None = None,
     preset: str | None = None,
     console: Console | None = None,
     listeners: Sequence[keras.callbacks.Callback] = (),
 ) -> TrainingResult:
-    """Trains a GAN and writes a run folder: generator.keras, config.json, log.csv, samples/, state/.
+    """Trains a GAN and writes a run folder.
+
+    The folder holds generator.keras, discriminator.keras, config.json, log.csv, samples/ and state/.
 
     Args:
-        config: default: the preset `mnist`.
-        dataset: images in the place of those that `config.data` names, such as `Dataset.from_arrays(...)`.
+        config: options; None: the preset `mnist`.
+        dataset: images in place of those that `config.data` names, such as `Dataset.from_arrays(...)`.
+        gan: networks in place of those that `config.model` describes; compiled as `config.optimization` says.
+        probe: metrics and validation batches in place of those that `config.stopping` names.
+        grid: callback that draws samples after each interval; None: a grid of images.
         output: the run folder; None: the next number under `runs/`.
-        name: ends the number of such a folder; None: the data set's name.
-        preset: name of the preset that `config` comes from, for the record; None: it comes from none.
+        name: end of the name of such a folder; None: the data set's name.
+        preset: name of the preset that `config` comes from, for config.json; None: it comes from none.
         console: where progress goes; None: stderr.
-        listeners: callbacks that hear of each interval when its generator is saved; their state is not saved with it.
+        listeners: callbacks that are called once an interval is saved; their own state is not saved.
 
-    With `devices` above 1 these share each batch; where TF_CONFIG names several workers, each of them calls this with
-    the same options, and the chief writes.
+    With `devices` above 1, these share each batch. Where TF_CONFIG names several workers, each of them calls this with
+    the same options.
 
-    Ctrl-C and SIGTERM end the run early and save what there is. Raises `InputError` when an option does not fit the
-    data or the devices, the data cannot be had, a worker cannot be reached, or the folder cannot be used, and nothing
-    is written then; `TrainingError` when a loss becomes NaN or infinite, memory does not suffice, or another worker
-    ends. When an exception ends it, a folder that holds no generator yet is removed; otherwise, and when the process is
-    killed, `resume` goes on with it.
+    Ctrl-C and SIGTERM end the run early and save what there is. Raises `InputError`, and writes nothing, when an option
+    does not fit the data or the devices, the data cannot be had, a worker cannot be reached, or the folder cannot be
+    used. Raises `TrainingError` when a loss becomes NaN or infinite, memory does not suffice, or another worker ends.
+    After an exception, a folder without a generator is removed; `resume` continues from any other.
     """
-    config = config or TrainConfig()
-    log = Say(console)
-    device_setup = _fleet(config, log, lambda: run_folder.check_output(output))
-    with devices.together(device_setup), memory_errors():
-        if not device_setup.is_chief:
-            return result.result_from_chief(worker.run_worker(device_setup, config, dataset))
-        config = sync.broadcast_config(device_setup.strategy, config)
-        prepared = _prepared(config, dataset, None, device_setup, log)
+    config, console = config or TrainConfig(), console or Console(stderr=True)
+    log = console_log(console)
+    if cluster.is_chief():
+        run_folder.check_output(output)
+    devices = _start(config, log)
+    with worker_errors(devices), memory_errors():
+        # Set-up: the chief's options, the data, the compiled networks.
+        config = broadcast_config(devices, config)
+        dataset = dataset or load_data(config.data)
+        setup = prepare_training(config, dataset, devices, log, gan=gan, probe=probe)
+        if not devices.is_chief:
+            return run_worker(setup)
+
+        # The folder, for this process alone.
         record = metadata.new_metadata(
             config,
-            prepared.dataset.describe(),
-            device=device_setup.line,
-            total_steps=prepared.schedule.total_steps,
+            setup.dataset.describe(),
+            device=devices.description,
+            total_steps=setup.schedule.total_steps,
             preset=preset,
-            probe=prepared.watched.probe,
+            probe=setup.probe.sha256,
         )
-        folder = run_folder.new_run(output, name or prepared.dataset.title)
+        folder = run_folder.new_run(output, name or setup.dataset.title)
         with training_state.locked(folder):
-            return _run(folder, record, prepared, None, log, listeners, fresh=True)
+            return _run(setup, folder, record, console, grid=grid, listeners=listeners, fresh=True)
 
 
 def resume(
@@ -87,164 +107,164 @@ def resume(
     *,
     config: TrainConfig | None = None,
     dataset: Dataset | None = None,
+    gan: GAN | None = None,
+    probe: Probe | None = None,
+    grid: callbacks.SampleGrid | None = None,
     console: Console | None = None,
     listeners: Sequence[keras.callbacks.Callback] = (),
 ) -> TrainingResult:
-    """Goes on with a run that was broken off, from its last complete interval, in the same folder.
+    """Resumes an interrupted run from its last complete interval, in the same folder.
 
     The result is that of the run in one go: to the last bit with `deterministic` on a CPU, to rounding otherwise. What
-    came after that interval is removed from log.csv and samples/ first. A run that was broken off in its first interval
-    begins anew; one that is finished is left as it is. Of several workers only the chief needs the folder: the others
-    hear from it what they need.
+    came after that interval is removed from log.csv and samples/ first. A run that was interrupted in its first
+    interval starts again; a finished one is left as it is. Of several workers only the chief needs the folder.
 
     Args:
         run: a run folder.
         config: must be what was recorded, but for the options in `metadata.CHANGEABLE`; None: just that. (A worker that
             is not the chief takes `devices` and `deterministic` from it.)
-        dataset: must be given again where it was given to `train`.
+        dataset, gan, probe, grid: must be given again where they were given to `train`.
         console: where progress goes; None: stderr.
         listeners: as for `train`.
 
-    Raises `InputError`, and changes nothing, for a folder that is no run, another configuration, data set or network
-    than it began with, a folder that another process trains in, and one whose states are all damaged; `TrainingError`
-    as `train`.
+    Raises `InputError`, and changes nothing, for a folder that is not a run folder, another configuration, data set or
+    network than it began with, a folder that another process trains in, and one whose states are all damaged. Raises
+    `TrainingError` as `train` does.
     """
-    folder, log = Path(run), Say(console)
-    here = cluster.from_environment()
-    if here is not None and not here.is_chief:
-        device_setup = _fleet(config or TrainConfig(), log, lambda: None)
-        with devices.together(device_setup), memory_errors():
-            return result.result_from_chief(worker.run_worker(device_setup, None, dataset))
+    folder, console = Path(run), console or Console(stderr=True)
+    log = console_log(console)
+    if not cluster.is_chief():
+        config = config or TrainConfig()
+        devices = _start(config, log)
+        with worker_errors(devices), memory_errors():
+            config = broadcast_config(devices, None)
+            return run_worker(
+                prepare_training(config, dataset or load_data(config.data), devices, log, gan=gan, probe=probe)
+            )
+
+    # What the run recorded; other options are refused.
     record = metadata.load(folder)
     recorded = config_from_dict(record["config"])
     config = (config or recorded).with_auto(recorded.precision)
     metadata.check_options(record, config)
     if metadata.is_finished(record):
-        log(f"{folder} is finished: there is nothing to go on with")
-        return result.read_result(folder, record)
+        log(f"{folder} is finished: there is nothing to resume")
+        return read_result(folder, record)
+
+    # The newest whole state, for this process alone.
     with training_state.locked(folder):
         saved, damaged = training_state.latest(folder)
         check_resumable(folder, saved, damaged)
-        device_setup = _fleet(config, log, lambda: None)
+        devices = _start(config, log)
         for line in (*metadata.changed_versions(record), *damaged):
             warnings.warn(line, stacklevel=2)
-        with devices.together(device_setup), memory_errors():
+        with worker_errors(devices), memory_errors():
+            # Set-up, as in `train`, with the data set that the run really used.
             data = replace(config.data, dataset=record["dataset"]["name"], dataset_fallback="none")
             asked = replace(config, data=data, init_from=None if saved else config.init_from)
-            asked = sync.broadcast_config(device_setup.strategy, asked)
-            prepared = _prepared(asked, dataset, saved, device_setup, log, record)
-            record = metadata.resumed_metadata(record, config, device_setup.line, saved.step if saved else 0)
-            return _run(folder, record, prepared, saved, log, listeners, fresh=False)
+            asked = broadcast_config(devices, asked)
+            dataset = dataset or load_data(asked.data)
+            metadata.check_dataset(record, dataset.describe())
+            setup = prepare_training(asked, dataset, devices, log, saved=saved, gan=gan, probe=probe)
+            metadata.check_probe(record, setup.probe.sha256)
+            record = metadata.resumed_metadata(record, config, devices.description, saved.step if saved else 0)
+            return _run(setup, folder, record, console, grid=grid, listeners=listeners, fresh=False)
 
 
-def _fleet(config: TrainConfig, log: Say, check: Callable[[], None]) -> DeviceSetup:
-    """The devices of this run; `check` is done first where this process writes."""
-    here = cluster.from_environment()
-    if here is None or here.is_chief:
-        check()
-    device_setup = devices.start(config.devices, seed=config.seed, deterministic=config.deterministic, log=log)
-    log(
-        f"device: {device_setup.line}"
-        if device_setup.is_chief
-        else f"{device_setup.line}; {device_setup.chief} writes the run folder"
-    )
-    return device_setup
-
-
-def _prepared(
-    config: TrainConfig,
-    dataset: Dataset | None,
-    saved: State | None,
-    device_setup: DeviceSetup,
-    log: Say,
-    record: dict[str, Any] | None = None,
-) -> TrainingSetup:
-    """The run, ready for its first step; the other workers hear on the way what they need for theirs."""
-    dataset = dataset or setup.load(config.data)
-    if record is not None:
-        metadata.check_dataset(record, dataset.describe())
-    sync.check_same_data(device_setup.strategy, dataset)
-    sync.broadcast_state(device_setup.strategy, saved)
-    prepared = setup.prepare_training(config, dataset, device_setup, log)
-    if record is not None:
-        metadata.check_probe(record, prepared.watched.probe)
-    if saved is None:
-        sync.broadcast_weights(device_setup.strategy, prepared.gan)
-    return prepared
+def _start(config: TrainConfig, log: Callable[[str], None]) -> DeviceSetup:
+    """Starts TensorFlow, joins the other workers, and prints what the run trains on."""
+    devices = start(config.devices, seed=config.seed, deterministic=config.deterministic, log=log)
+    there = devices.description
+    log(f"device: {there}" if devices.is_chief else f"{there}; {devices.chief} writes the run folder")
+    return devices
 
 
 def _run(
+    setup: TrainingSetup,
     folder: Path,
     record: dict[str, Any],
-    prepared: TrainingSetup,
-    saved: State | None,
-    log: Say,
-    listeners: Sequence[keras.callbacks.Callback],
+    console: Console,
     *,
+    grid: callbacks.SampleGrid | None,
+    listeners: Sequence[keras.callbacks.Callback],
     fresh: bool,
 ) -> TrainingResult:
-    """Trains from `saved`, or from the beginning, to the end, and completes the record."""
-    config, gan, schedule = prepared.config, prepared.gan, prepared.schedule
-    per_step = schedule.images_per_step
-    samples, generator = folder / run_folder.SAMPLES, folder / run_folder.GENERATOR
+    """Trains from the state of the set-up to the end, and writes the folder.
+
+    fresh: whether the folder was made for this run; a failure before the first generator removes it then.
+    """
+    config, gan, schedule, saved, devices = setup.config, setup.gan, setup.schedule, setup.saved, setup.devices
+    log = console_log(console)
+
+    # Callbacks, in the order in which they are called.
     run_log = callbacks.RunLog(folder / run_folder.LOG)
-    grid = callbacks.SampleGrid(samples, seed=0)
-    saver = callbacks.GeneratorCheckpoint(generator)
-    interrupt = callbacks.StopOnInterrupt(prepared.device_setup.anywhere)
-    rules = prepared.rules(log)
-    parts: list[keras.callbacks.Callback] = [
-        callbacks.FiniteLosses(),
-        run_log,
-        saver,
-        grid,
-        *_boards(config, folder, grid),
-        callbacks.Progress(
-            log.console,
-            total_images=schedule.total_steps * per_step,
-            first_image=saved.images if saved else 0,
-        ),
-        *rules,
+    generator = callbacks.GeneratorCheckpoint(folder / run_folder.GENERATOR)
+    discriminator = callbacks.DiscriminatorCheckpoint(folder / run_folder.DISCRIMINATOR)
+    grid = grid or callbacks.SampleGrid(seed=0)
+    grid.folder = folder / run_folder.SAMPLES
+    board = callbacks.TensorBoard(folder / run_folder.TENSORBOARD, grid=grid, config=config.as_dict())
+    stopping = stopping_callbacks(config.stopping, setup.dataset, gan.adversarial_loss, schedule, log)
+    interrupt = callbacks.StopOnInterrupt(devices.any_worker, look_every=devices.look_every)
+    first = [
+        callbacks.FiniteLosses(),  # nothing is saved of a step whose loss is NaN
+        run_log,  # a row of log.csv
+        generator,  # its average
+        discriminator,  # beside it, of the same step
+        grid,  # a grid of samples and, in the end, an animation of all grids
+        *([board] if config.tensorboard else []),  # after the log and the grid, which it shows
+        callbacks.Progress(console, total_images=schedule.total_images, first_image=saved.images if saved else 0),
+        *stopping,  # after all that shows the interval as it was trained: in the end they may put back an earlier one
     ]
-    keeper = prepared.keeper(folder, [*parts, interrupt])
-    first_step = prepared.restored(keeper, saved)
+    state = callbacks.TrainingState(
+        folder, [*first, interrupt], interval_steps=schedule.interval_steps, total_steps=schedule.total_steps
+    )
+    called = [
+        *first,
+        state,  # the state of all of them: whatever is written of this interval is there before it
+        *listeners,  # they find the interval complete
+        interrupt,  # last, so that it hears a signal that comes while others save
+    ]
+
+    # The loop.
+    first_step = state.restore(gan, saved)
     if not fresh:
         log(resume_message(folder, saved, schedule))
-    with loss_errors(gan, folder), report_failure(folder, gan, keeper, log, remove=fresh):
+    with loss_errors(gan, folder), report_failure(folder, gan, state, log, remove=fresh):
         files.write_json(folder / run_folder.CONFIG, record)
-        samples.mkdir(exist_ok=True)
-        files.remove_partial(folder)
-        run_log.cut_back(saved.interval if saved else 0)
-        grid.cut_back(saved.images if saved else 0)
-        training_state.discard_after(folder, saved)
-        if saved is not None and not generator.exists():
-            files.write(generator, gan.generator_ema.save)
-        prepared.fit([*parts, keeper, *listeners, interrupt], first_step)
-        saver.save()  # the rules may have put another interval's average back
+        remove_later_results(folder, saved, run_log, grid)
+        if saved is not None:
+            for network in (generator, discriminator):
+                network.set_model(gan)
+                network.save_missing()
+        fit_intervals(
+            gan,
+            setup.dataset,
+            called,
+            schedule,
+            seed=config.seed,
+            first_step=first_step,
+            validation=setup.probe.batches,
+        )
+        generator.save()  # a stopping callback may have put back the average of an earlier interval
 
-    stopped_by, interval = stop_reason(rules)
-    steps = int(scalar(gan.step))
+    # The result.
+    stopped_by, interval = stop_reason(stopping)
+    step = int(scalar(gan.step))
     record |= {
         "result": {
             "images": int(scalar(gan.images_seen)),
-            "steps": steps,
+            "steps": step,
             "seconds": run_log.last_row.get("seconds", 0.0),
             "compile_seconds": round(run_log.compile_seconds or 0.0, 3),
             "interrupted": interrupt.interrupted,
             "stopped_by": None if interrupt.interrupted else stopped_by,
             "interval": interval,
         },
-        "sha256": files.sha256(generator),
+        "sha256": files.sha256(folder / run_folder.GENERATOR),
     }
     files.write_json(folder / run_folder.CONFIG, record)
     if interrupt.interrupted:
-        log(f"Interrupted at step {steps:,}; {resume_hint(folder, keeper.last)}")
-    run = result.read_result(folder, record, signal=interrupt.signal)
-    replicas.broadcast(prepared.device_setup.strategy, run.as_dict())
-    return run
-
-
-def _boards(config: TrainConfig, folder: Path, grid: callbacks.SampleGrid) -> list[Any]:
-    if not config.tensorboard:
-        return []
-    board = folder / run_folder.TENSORBOARD
-    return [callbacks.TensorBoard(board, grid=grid, config=config.as_dict())]
+        log(f"Interrupted at step {step:,}; {resume_hint(folder, state.last)}")
+    result = read_result(folder, record, signal=interrupt.signal)
+    devices.broadcast(result.as_dict())
+    return result

@@ -1,42 +1,37 @@
 """A worker that is not the chief: it takes the same steps and the same decisions, and writes nothing."""
 
-from dataclasses import replace
-from typing import Any
-
-from gan.config import TrainConfig
-from gan.data.dataset import Dataset
-from gan.distributed import replicas
-from gan.distributed.devices import DeviceSetup
-from gan.training import callbacks, setup, sync
+from gan.training import callbacks
+from gan.training.loop import fit_intervals
+from gan.training.monitoring import stopping_callbacks
 from gan.training.recovery import loss_errors
+from gan.training.result import TrainingResult, result_from_chief
+from gan.training.setup import TrainingSetup
 
 
-def run_worker(device_setup: DeviceSetup, own: TrainConfig | None, dataset: Dataset | None) -> dict[str, Any]:
-    """Trains along with the chief, from its options and state to the end; returns what the chief says of the run.
+def run_worker(setup: TrainingSetup) -> TrainingResult:
+    """Trains along with the chief, from the state of the set-up to the end. Returns the result that the chief sends.
 
-    Args:
-        device_setup: what this worker trains on.
-        own: the options that it was started with; None: the chief's.
-        dataset: images in the place of those that the options name.
-
-    Raises `InputError` when options or images differ from the chief's; `TrainingError` as `training.train`.
+    Raises `TrainingError` as `training.train` does.
     """
-    strategy = device_setup.strategy
-    config = sync.broadcast_config(strategy, own)
-    dataset = dataset or setup.load(config.data)
-    sync.check_same_data(strategy, dataset)
-    saved = sync.broadcast_state(strategy, None)
-    prepared = setup.prepare_training(replace(config, init_from=None), dataset, device_setup, quiet)
-    rules = prepared.rules(quiet)
-    interrupt = callbacks.StopOnInterrupt(device_setup.anywhere)
-    keeper = prepared.keeper(None, rules)
-    if saved is None:
-        sync.broadcast_weights(strategy, prepared.gan)
-    first_step = prepared.restored(keeper, saved)
-    with loss_errors(prepared.gan):
-        prepared.fit([callbacks.FiniteLosses(), *rules, keeper, interrupt], first_step)
-    return replicas.broadcast(strategy, None)
+    gan, schedule, devices = setup.gan, setup.schedule, setup.devices
+    stopping = stopping_callbacks(setup.config.stopping, setup.dataset, gan.adversarial_loss, schedule, quiet)
+    state = callbacks.TrainingState(
+        None, stopping, interval_steps=schedule.interval_steps, total_steps=schedule.total_steps
+    )
+    interrupt = callbacks.StopOnInterrupt(devices.any_worker, look_every=devices.look_every)
+    first_step = state.restore(gan, setup.saved)
+    with loss_errors(gan):
+        fit_intervals(
+            gan,
+            setup.dataset,
+            [callbacks.FiniteLosses(), *stopping, state, interrupt],
+            schedule,
+            seed=setup.config.seed,
+            first_step=first_step,
+            validation=setup.probe.batches,
+        )
+    return result_from_chief(devices.broadcast(None))
 
 
 def quiet(line: str) -> None:
-    """Says nothing: the chief does."""
+    """Prints nothing: the chief does."""

@@ -19,6 +19,7 @@ from gan.evaluation.classifier.extractor import Extractor, as_input, load_classi
 from gan.evaluation.metrics.quality import quality, quality_metric
 from gan.models import random
 from gan.models.losses import LOSSES
+from gan.training.loop import Schedule
 from gan.training.monitoring import find_probe, make_probe, stopping_callbacks
 from gan.training.train import train
 
@@ -83,7 +84,7 @@ def test_the_probe_is_found_where_it_is_for_the_data(small_classifier):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_loss_without_a_boundary_has_no_signs_in_scores_and_accuracies(digits, loss):
     loss = LOSSES[loss]()
-    *_, monitor = stopping_callbacks(StoppingConfig(), digits, loss, intervals=9, images_per_interval=9_000, log=print)
+    *_, monitor = stopping_callbacks(StoppingConfig(), digits, loss, Schedule(900, 100, 90), print)
     won = {"real_accuracy": 1.0, "fake_accuracy": 1.0, "real_score": 30.0, "fake_score": -30.0}
     found = [sign for signs in monitor.failure_signs.signs(won).values() for sign in signs]
     assert bool(found) == (loss.boundary is not None)

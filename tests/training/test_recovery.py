@@ -10,7 +10,7 @@ from gan.data.dataset import Dataset
 from gan.distributed.cluster import Cluster
 from gan.distributed.devices import DeviceSetup
 from gan.errors import TrainingError
-from gan.training import setup
+from gan.training import setup, worker
 from gan.training import train as training
 
 SMALL = TrainConfig(
@@ -25,7 +25,8 @@ NOT_A_NUMBER = tf.errors.InvalidArgumentError(None, None, "d_loss : Tensor had N
 def begin(request, monkeypatch, tmp_path):
     """Trains as the chief of two workers, or as the other one; the other process is left out."""
     cluster = Cluster(("a:1", "b:2"), ("chief", "worker").index(request.param))
-    monkeypatch.setattr(training, "_fleet", lambda *_: DeviceSetup(tf.distribute.get_strategy(), cluster, "CPU"))
+    monkeypatch.setattr(training, "_start", lambda *_: DeviceSetup(tf.distribute.get_strategy(), cluster, "CPU"))
+    monkeypatch.setattr(training.cluster, "is_chief", lambda: cluster.is_chief)
     noise = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), np.uint8)
     yield lambda: train(SMALL, dataset=Dataset.from_arrays(noise), output=tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
@@ -47,7 +48,8 @@ def failing(error):
     ],
 )
 def test_an_error_of_fit_is_a_message(begin, monkeypatch, error, message):
-    monkeypatch.setattr(setup.TrainingSetup, "fit", failing(error))
+    for program in (training, worker):
+        monkeypatch.setattr(program, "fit_intervals", failing(error))
     with pytest.raises(TrainingError, match=message) as caught:
         begin()
     assert caught.value.__cause__ is error
@@ -55,7 +57,8 @@ def test_an_error_of_fit_is_a_message(begin, monkeypatch, error, message):
 
 def test_another_error_of_fit_stays_what_it_is(begin, monkeypatch):
     error = tf.errors.InvalidArgumentError(None, None, "Incompatible shapes: [2] and [3]")
-    monkeypatch.setattr(setup.TrainingSetup, "fit", failing(error))
+    for program in (training, worker):
+        monkeypatch.setattr(program, "fit_intervals", failing(error))
     with pytest.raises(tf.errors.InvalidArgumentError, match="Incompatible shapes"):
         begin()
 

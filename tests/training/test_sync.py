@@ -9,9 +9,9 @@ import pytest
 from gan import resume, train
 from gan.config import ModelConfig, OptimizationConfig, TrainConfig
 from gan.data.dataset import Dataset
+from gan.distributed import agreement
 from gan.errors import InputError
 from gan.saving import metadata
-from gan.training import sync
 from gan.utils import tensorflow as runtime
 
 FAST, SLOW = "mixed_bfloat16", "float32"
@@ -24,22 +24,24 @@ class Workers:
     def __init__(self, monkeypatch, chief, worker):
         self.machines = {"chief": chief, "worker": worker}
         self.said, self.calls = None, {"chief": [], "worker": []}
-        monkeypatch.setattr(sync.replicas, "any_worker", self._any)
-        monkeypatch.setattr(sync.replicas, "broadcast", self._from_chief)
         monkeypatch.setattr(runtime, "resolve_precision", lambda policy: self.here if policy == "auto" else policy)
 
     def options(self, who, own):
-        self.here = self.machines[who]
-        return sync.broadcast_config(who, own)
+        self.who, self.here = who, self.machines[who]
+        return agreement.broadcast_config(self, own)
 
-    def _any(self, strategy, flag):
-        self.calls[strategy].append("any_worker")
+    @property
+    def is_chief(self):
+        return self.who == "chief"
+
+    def any_worker(self, flag):
+        self.calls[self.who].append("any_worker")
         assert flag == (self.here == SLOW)
         return SLOW in self.machines.values()
 
-    def _from_chief(self, strategy, content):
-        self.calls[strategy].append("broadcast")
-        if strategy == "chief":
+    def broadcast(self, content):
+        self.calls[self.who].append("broadcast")
+        if self.who == "chief":
             self.said = json.dumps(content)
         return json.loads(self.said)
 

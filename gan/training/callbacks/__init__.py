@@ -3,8 +3,8 @@
 from gan.training.callbacks.collapse import CollapseMonitor, FailureSigns
 from gan.training.callbacks.early_stopping import ToleranceEarlyStopping
 from gan.training.callbacks.finite_losses import FiniteLosses
-from gan.training.callbacks.generator_checkpoint import GeneratorCheckpoint
 from gan.training.callbacks.interrupt import StopOnInterrupt
+from gan.training.callbacks.network_checkpoint import DiscriminatorCheckpoint, GeneratorCheckpoint
 from gan.training.callbacks.progress import Progress
 from gan.training.callbacks.reduce_learning_rate import ReduceLROnTolerance
 from gan.training.callbacks.run_log import RunLog
@@ -14,6 +14,7 @@ from gan.training.callbacks.training_state import TrainingState
 
 __all__ = [
     "CollapseMonitor",
+    "DiscriminatorCheckpoint",
     "FailureSigns",
     "FiniteLosses",
     "GeneratorCheckpoint",

@@ -6,9 +6,6 @@ from typing import Any
 
 import keras
 
-LOOK_EVERY = 20
-"""Steps after which several processes ask each other for signals."""
-
 
 class StopOnInterrupt(keras.callbacks.Callback):
     """Turns the first SIGINT or SIGTERM during training into `model.stop_training`; a second one acts at once.
@@ -18,14 +15,15 @@ class StopOnInterrupt(keras.callbacks.Callback):
     callback does nothing.
 
     Args:
-        anywhere: for a training by several processes: tells whether what it is given is true in any of them. All of
-            them ask it at the same steps, every `LOOK_EVERY` and at the end of an epoch, and so all stop at the same.
-            The signal of another process counts as a SIGINT. None: this process is alone.
+        any_worker: tells whether a flag holds in any process of the training. All of them ask it at the same steps, and
+            so all stop at the same one. The signal of another process counts as a SIGINT. None: this process is alone.
+        look_every: steps from one question to the next; the end of an epoch asks as well.
     """
 
-    def __init__(self, anywhere: Callable[[bool], bool] | None = None) -> None:
+    def __init__(self, any_worker: Callable[[bool], bool] | None = None, *, look_every: int = 1) -> None:
         super().__init__()
-        self.anywhere = anywhere
+        self.any_worker = any_worker or bool
+        self.look_every = look_every
         self.signal: int | None = None
         self._previous: dict[int, Any] = {}
 
@@ -44,18 +42,15 @@ class StopOnInterrupt(keras.callbacks.Callback):
         self._let_go()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.anywhere is None or (batch + 1) % LOOK_EVERY == 0:
+        if (batch + 1) % self.look_every == 0:
             self._look()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._look()
 
     def _look(self) -> None:
-        if self.anywhere is None:
-            stop = self.interrupted
-        elif stop := self.anywhere(self.interrupted):
+        if self.any_worker(self.interrupted):
             self.signal = self.signal or signal.SIGINT
-        if stop:
             self.model.stop_training = True
 
     def _stop(self, signum: int, frame: Any) -> None:

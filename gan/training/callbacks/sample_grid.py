@@ -1,5 +1,6 @@
 """Draws the same pictures after every interval, and an animation of them in the end."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,38 @@ from gan.distributed.replicas import scalar
 from gan.models import networks
 from gan.saving import files
 
+Draw = Callable[[keras.Model, int], np.ndarray]
+"""(generator, seed) -> picture uint8 [height, width, C]."""
+
+
+def draw_samples(generator: keras.Model, seed: int) -> np.ndarray:
+    """Returns a grid of the first samples of a seed: uint8 [height, width, C].
+
+    A generator of up to 20 classes gets a row a class, of ten samples; any other one 100 samples.
+    """
+    classes = networks.num_classes(generator)
+    rows = classes if 1 < classes <= 20 else 10
+    drawn = images.to_uint8(sampling.generate(generator, 10 * rows, seed=seed))
+    by_row = np.arange(10 * rows).reshape(10, rows).T.ravel() if rows == classes else np.arange(10 * rows)
+    return images.grid(drawn[by_row], columns=10, scale=2 if drawn.shape[2] <= 32 else 1)
+
 
 class SampleGrid(keras.callbacks.Callback):
-    """Saves a grid of pictures of the averaged generator per epoch, and `samples.gif` when training ends.
+    """Saves a picture of samples of the averaged generator per epoch, and `samples.gif` when training ends.
 
-    The pictures are the first 100 of `seed`. Those of a generator of up to 20 classes stand in rows by class, ten in
-    each. Files are named by the number of images seen.
+    Files are named by the number of images seen.
+
+    Args:
+        folder: where the pictures go; None: the folder of the run, which `gan.train` gives it.
+        seed: seed of the samples.
+        draw: makes the picture; None: `draw_samples`.
     """
 
-    def __init__(self, folder: Path, *, seed: int) -> None:
+    def __init__(self, folder: Path | None = None, *, seed: int = 0, draw: Draw | None = None) -> None:
         super().__init__()
-        self.folder = folder
+        self.folder = folder or Path()
         self.seed = seed
+        self.draw = draw or draw_samples
         self.files: list[Path] = []
 
     def cut_back(self, images: int) -> None:
@@ -34,21 +55,16 @@ class SampleGrid(keras.callbacks.Callback):
         for file in grids.keys() - set(self.files):
             file.unlink()
 
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self.folder.mkdir(exist_ok=True)
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         seen = int(scalar(self.model.images_seen))
         file = self.folder / f"{seen:09d}.png"
-        picture = self._draw()
+        picture = self.draw(self.model.generator_ema, self.seed)
         files.write(file, lambda beside: images.save_png(beside, picture))
         self.files.append(file)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.files:
             files.write(self.folder / "samples.gif", lambda beside: images.save_gif(beside, self.files))
-
-    def _draw(self) -> np.ndarray:
-        generator = self.model.generator_ema
-        classes = networks.num_classes(generator)
-        rows = classes if 1 < classes <= 20 else 10
-        drawn = images.to_uint8(sampling.generate(generator, 10 * rows, seed=self.seed))
-        by_row = np.arange(10 * rows).reshape(10, rows).T.ravel() if rows == classes else np.arange(10 * rows)
-        return images.grid(drawn[by_row], columns=10, scale=2 if drawn.shape[2] <= 32 else 1)

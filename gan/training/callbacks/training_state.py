@@ -96,11 +96,15 @@ class TrainingState(keras.callbacks.Callback):
         training_state.save(self.run, now)
         self.last = State(now.interval, now.step, now.images)  # to tell of it; its arrays are on the disk
 
-    def restore(self, gan: keras.Model, saved: State) -> None:
-        """Puts the variables back now, and the callbacks' states when training begins.
+    def restore(self, gan: keras.Model, saved: State | None) -> int:
+        """Puts the variables back now, and the callbacks' states when training begins; None: nothing.
+
+        Returns the step from which training continues: the last one where a callback has stopped it.
 
         Raises `InputError`, and changes nothing, when the state is not of such networks, optimizers and callbacks.
         """
+        if saved is None:
+            return 0
         variables = variables_of(gan)
         given = {name: array for name, array in saved.arrays.items() if not name.startswith("callbacks/")}
         ours = [f"{name} {tuple(v.shape)} {v.dtype}" for name, v in variables.items()]
@@ -124,6 +128,7 @@ class TrainingState(keras.callbacks.Callback):
         for name, variable in variables.items():
             variable.assign(given[name])
         self.last = saved
+        return self.total_steps if saved.stopped else saved.step
 
 
 def variables_of(gan: keras.Model) -> dict[str, Any]:
