@@ -4,7 +4,9 @@
 
 REVISION runs twice, the working tree once. Results are what `python -m gan` writes and prints: weights, optimizers,
 callbacks' arrays, logs, samples, reports. Seconds are left out. All is compared by name and to the last bit. Where
-REVISION differs from itself, its own spread is allowed: `SPREADS` times the largest difference of its two runs.
+REVISION differs from itself, its own spread is allowed: `SPREADS` times the largest difference of its two runs. Keys
+that have other names in REVISION are compared under today's (`RENAMED`), files that it does not write are not compared
+(`ADDED`), and neither are the sentences of a report.
 
 Exit status: 0 when nothing differs, 1 when something does or does not run, 2 for bad input.
 
@@ -45,6 +47,16 @@ VERDICTS = (0, 3, 4)
 """Exit statuses of a command that did its work."""
 OFFLINE = {"https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "", "http_proxy": "http://127.0.0.1:9"}
 """A proxy that refuses connections, so that neither revision downloads anything."""
+
+RENAMED: Mapping[str, str] = {
+    "The discriminator has won": "The discriminator dominates",  # states
+    "pictures": "samples",  # reports
+}
+"""Part of a name in a revision before -> today's."""
+ADDED = re.compile(r"discriminator\.keras |\.npz (step|images_seen)$")
+"""Names of results that an earlier revision may lack."""
+FREE = re.compile(r"\.json content/format$|^report\.json (conventions|labels|meaning|not_known|reference|summary)\b")
+"""Names of results that are not compared: the version of a state, and a report's sentences."""
 
 Results = dict[str, np.ndarray]
 """Name -> numbers, or a text of shape ()."""
@@ -117,6 +129,16 @@ def read_results(folder: Path) -> Results:
         if read is not None and file.name != "config.json":
             name = file.relative_to(folder).as_posix()
             found |= {f"{name} {part}".strip(): value for part, value in read(file).items()}
+    return found
+
+
+def comparable(results: Results) -> Results:
+    """The results that are compared, under today's names."""
+    found = {}
+    for name, value in results.items():
+        now = "/".join(RENAMED.get(part, part) for part in name.split("/"))
+        if not FREE.search(now):
+            found[now] = value
     return found
 
 
@@ -270,7 +292,7 @@ def compare(before: Results, again: Results, now: Results) -> Comparison:
     missing = [
         f"{name}: {'missing now' if name in before else 'not there before'}"
         for name in names
-        if (name in before) != (name in now)
+        if (name in before) != (name in now) and not (name in now and ADDED.search(name))
     ]
     both = [name for name in names if name in before and name in now]
     unstable = [line for name in both if (line := difference(name, before[name], again[name]))]
@@ -511,7 +533,8 @@ def _judge(folder: Path, statuses: Mapping[str, int]) -> tuple[bool, str]:
         lines = [f"{name}: status {status}, {_end_of(folder / name / 'stderr.txt')}" for name, status in failed.items()]
         return False, "\n    ".join(["FAILED", *lines])
     results = [
-        {"exit status": np.array(float(status)), **read_results(folder / name)} for name, status in statuses.items()
+        {"exit status": np.array(float(status)), **comparable(read_results(folder / name))}
+        for name, status in statuses.items()
     ]
     found = compare(*results)
     sha256 = weights_sha256(results[-1])

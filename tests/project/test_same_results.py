@@ -52,6 +52,35 @@ def test_all_results_of_a_run_folder_are_read_by_name(tmp_path):
     assert found["run/state/000000064.npz generator/000/kernel"].dtype == np.float32
 
 
+def test_names_of_before_are_compared_under_the_names_of_today():
+    one = np.array(1.0)
+    before = {
+        "report.json class_histogram/pictures/3": one,
+        "report.json summary/copies": np.array("a sentence"),
+        "report.json metrics/error_rate/value": one,
+        "run/state/000000064.json content/format": one,
+        "run/state/000000064.json content/callbacks/CollapseMonitor/in_a_row/The discriminator has won": one,
+    }
+    now = {
+        "report.json class_histogram/samples/3": one,
+        "report.json metrics/error_rate/value": one,
+        "run/state/000000064.json content/callbacks/CollapseMonitor/in_a_row/The discriminator dominates": one,
+    }
+    assert same_results.comparable(before) == now == same_results.comparable(now)
+
+
+def test_files_and_counters_that_are_new_are_no_difference_and_those_that_are_gone_are():
+    one, kept = np.array(1.0), {"run/generator.keras x": np.array(1.0)}
+    new = {
+        "run/discriminator.keras x": one,
+        "run/state/000000064.npz step": one,
+        "run/state/000000064.npz images_seen": one,
+    }
+    assert compare(kept, kept, kept | new).differences == ()
+    assert len(compare(kept | new, kept | new, kept).differences) == 3
+    assert len(compare(kept, kept, kept | {"run/other.keras x": one}).differences) == 1
+
+
 def test_two_runs_that_differ_in_their_seconds_only_are_the_same(tmp_path):
     one, two = write_run(tmp_path / "1"), write_run(tmp_path / "2", seconds=9.25)
     assert compare(one, one, two).differences == ()
