@@ -1,5 +1,6 @@
 """python -m benchmarks."""
 
+import signal
 import sys
 
 
@@ -10,10 +11,10 @@ def main() -> int:
             from benchmarks.cli import main as run
         except ModuleNotFoundError as error:
             print(f"benchmarks: {error}. Expected: pip install '.[benchmarks]'", file=sys.stderr)
-            return 2
+            return 2  # gan.cli.exit_status.BAD_INPUT, which may lack the package, too
         return run()
     except KeyboardInterrupt:
-        return 130
+        return 128 + signal.SIGINT  # gan.cli.exit_status.INTERRUPTED, which may not be imported yet
 
 
 if __name__ == "__main__":

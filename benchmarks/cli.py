@@ -11,8 +11,9 @@ from typing import Annotated, Any, Generic, TypeVar, Union
 import tyro
 
 from benchmarks.benchmark import PLOT, RESULTS, TABLE, Benchmark, BrokenOffError
+from gan.cli.exit_status import DONE, after_signal
 from gan.cli.main import run
-from gan.cli.output import SIGNALLED, print_result
+from gan.cli.output import print_result
 
 PROG = "python -m benchmarks"
 DESCRIPTION = "Measure what the README claims, on this machine."
@@ -49,14 +50,14 @@ class Command(Generic[Options]):
             content = benchmark.run(lambda line: print(f"benchmark: {line}", file=sys.stderr))
         except BrokenOffError as error:
             print(f"benchmarks: {error}", file=sys.stderr)
-            return SIGNALLED + error.signal
+            return after_signal(error.signal)
         files = {name: str(benchmark.out / name) for name in (RESULTS, TABLE, PLOT)}
         if self.json:
             print_result({**content, "files": files}, as_json=True)
         else:
             print((benchmark.out / TABLE).read_text(encoding="utf-8"), end="")
             print("\nWritten: " + ", ".join(files.values()), file=sys.stderr)
-        return 0
+        return DONE
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,5 +1,7 @@
 """python -m gan, and the console script."""
 
+import signal
+
 
 def main() -> int:
     """The command line, with Ctrl-C heard from the first import on."""
@@ -8,7 +10,7 @@ def main() -> int:
 
         return run()
     except KeyboardInterrupt:
-        return 130
+        return 128 + signal.SIGINT  # gan.cli.exit_status.INTERRUPTED, which may not be imported yet
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ IN_REACH = 10**9
 """Samples beyond which one does not speak of drawing them."""
 
 EXIT_STATUS: dict[Verdict, int] = {"within": 0, "exceeded": 3, "undecided": 4}
-"""What a program ends with, so that a script can gate on it (2 is bad input)."""
+"""Exit status of a program with that verdict; `gan.cli.exit_status` lists all of them."""
 
 
 @dataclass(frozen=True)

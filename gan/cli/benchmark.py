@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from tyro.conf import Positional
 
+from gan.cli.exit_status import BAD_INPUT
+
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -15,7 +17,7 @@ class Benchmark:
     """Name and options of a benchmark."""
 
     def run(self) -> int:
-        """Prints the new command on stderr; returns the status of bad input."""
+        """Prints the new command on stderr; returns `BAD_INPUT`."""
         command = shlex.join(["python", "-m", "benchmarks", *self.words])
         print(f"gan benchmark was moved: run {command} from a checkout", file=sys.stderr)
-        return 2
+        return BAD_INPUT

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
 from gan.errors import InputError
 from gan.saving import models
@@ -47,4 +48,4 @@ class Classify:
             for picture, label, probability in zip(self.pictures, labels, probabilities)
         }
         print_result(found, as_json=self.json)
-        return 0
+        return DONE

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional, arg
 
+from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
 from gan.errors import check
 from gan.evaluation import report as reports
@@ -30,7 +31,7 @@ class Compare:
         first = next(iter(found.values()))
         if self.json:
             print_result({name: reports.numbers(report) for name, report in found.items()}, as_json=True)
-            return 0
+            return DONE
         table = Table(title=f"{first['num']:,} pictures against {first['dataset']}", title_justify="left")
         table.add_column("", no_wrap=True)
         for column in (*found, "real images"):
@@ -39,4 +40,4 @@ class Compare:
             cells = [reports.written(name, report) for report in found.values()]
             table.add_row(name, *cells, reports.written(name, first, side="real"))
         Console().print(table)
-        return 0
+        return DONE

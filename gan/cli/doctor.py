@@ -5,6 +5,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
+from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
 from gan.saving import models
 from gan.utils import tensorflow as runtime
@@ -24,7 +25,7 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Doctor:
-    """Show versions, devices, and the data sets and checkpoints at hand."""
+    """Show versions, devices, what precision `auto` means, and the data sets and checkpoints at hand."""
 
     json: bool = False
     """Print exactly one JSON object on stdout."""
@@ -33,20 +34,23 @@ class Doctor:
         """Imports TensorFlow, since only that finds the devices."""
         try:
             device = runtime.start()
+            precision = "{}: {}".format(*runtime.auto_precision())
         except ImportError as error:
-            device = f"none: {error}"
+            device = precision = f"none: {error}"
         print_result(
             {
                 "python": platform.python_version(),
                 **{name: runtime.installed_version(name) for name in PACKAGES},
                 "device": device,
+                "bfloat16 instructions": runtime.bfloat16_instructions(),
+                "precision auto": precision,
                 "data folder": str(data_folder()),
                 "data sets": ["mnist5k (embedded)", *prepared(data_folder())],
                 "checkpoints": models.list_checkpoints(),
             },
             as_json=self.json,
         )
-        return 0
+        return DONE
 
 
 def data_folder() -> Path:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
+from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
 from gan.saving import metadata, models, run_folder, training_state
 
@@ -34,7 +35,7 @@ class Info:
         if record:
             facts["state"] = _state(folder, record)
         print_result(facts, as_json=self.json)
-        return 0
+        return DONE
 
 
 def _summary(record: dict[str, Any]) -> Any:

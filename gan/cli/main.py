@@ -13,6 +13,7 @@ from gan.cli.classify import Classify
 from gan.cli.compare import Compare
 from gan.cli.doctor import Doctor
 from gan.cli.evaluate import Evaluate
+from gan.cli.exit_status import BAD_INPUT, FAILED, INTERRUPTED
 from gan.cli.info import Info
 from gan.cli.output import output_without_reader
 from gan.cli.presets import Presets
@@ -23,7 +24,6 @@ from gan.cli.train_classifier import DEFAULT_CLASSIFIER, TrainClassifier
 from gan.config import CLASSIFIERS, PRESETS
 from gan.errors import InputError, TrainingError
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 COMMANDS: dict[str, Any] = {
     "train": Train,
     "sample": Sample,
@@ -48,8 +48,7 @@ DESCRIPTION = "Generative adversarial networks in Keras 3: train, sample, evalua
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit status: 0, 1 if it failed on the way, 2 for bad input, 130 for Ctrl-C,
-    143 for SIGTERM.
+    """Runs one command; returns its exit status: one of `gan.cli.exit_status`.
 
     A reader of stdout or stderr that has gone changes neither what is done nor the status.
     """

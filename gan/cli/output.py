@@ -11,9 +11,6 @@ from typing import Any
 
 from gan.saving.files import null_for_nan
 
-SIGNALLED = 128
-"""Exit status of what a signal ended, less the number of the signal: 130 for Ctrl-C, 143 for SIGTERM."""
-
 
 @contextmanager
 def output_without_reader() -> Iterator[None]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
 from gan.config import PRESETS
 
@@ -18,4 +19,4 @@ class Presets:
         """Prints names and sources."""
         shown: dict[str, Any] = {name: p.as_dict() if self.json else p.source for name, p in PRESETS.items()}
         print_result(shown, as_json=self.json)
-        return 0
+        return DONE

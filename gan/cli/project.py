@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from tyro.conf import Positional, arg
 
+from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
 from gan.data import images
 from gan.errors import InputError, check_seed, check_whole
@@ -84,7 +85,7 @@ class Project:
         if found.labels is not None:
             lines = [{"label": int(label), **line} for label, line in zip(found.labels, lines)]
         self._print(lines, why_no_ssim(originals.shape[1:]))
-        return 0
+        return DONE
 
     def _read(self, image_shape: tuple[int, int, int]) -> np.ndarray:
         if image_shape == DIGITS and not self.raw:

@@ -16,7 +16,8 @@ import numpy as np
 from rich.console import Console
 from tyro.conf import Positional, arg
 
-from gan.cli.output import SIGNALLED, print_result
+from gan.cli.exit_status import DONE, after_signal
+from gan.cli.output import print_result
 from gan.data import images
 from gan.errors import InputError, check_sampling, check_whole
 from gan.sampling import writers
@@ -100,7 +101,7 @@ class Sample:
         print_result(
             {"pictures": len(self._span), "out": str(out), "seed": self.seed, "seconds": seconds}, as_json=self.json
         )
-        return 0
+        return DONE
 
     @property
     def _span(self) -> range:
@@ -196,10 +197,10 @@ FILES: dict[str, writers.Writer] = {".png": writers.write_grid, ".npz": writers.
 
 @contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends the program as Ctrl-C does, so that nothing half-written is left; the exit status is 143."""
+    """SIGTERM ends the program as Ctrl-C does, so that nothing half-written is left; the status is `TERMINATED`."""
 
     def end(number: int, frame: Any) -> None:
-        raise SystemExit(SIGNALLED + number)
+        raise SystemExit(after_signal(number))
 
     before = signal.signal(signal.SIGTERM, end)
     try:

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 from tyro.conf import Suppress
 
 from gan.cli.evaluate import Evaluate
-from gan.cli.output import SIGNALLED, print_result
+from gan.cli.exit_status import DONE, FAILED, after_signal
+from gan.cli.output import print_result
 from gan.config import PRESETS, TrainConfig, config_from_dict
 from gan.distributed import cluster
 from gan.errors import InputError
@@ -21,8 +22,6 @@ from gan.tolerance import EXIT_STATUS
 from gan.utils import tensorflow as runtime
 
 DEFAULT_PRESET = "mnist"
-FAILED = 1
-"""Exit status of a run that the collapse monitor stopped."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Train:
         if self.dry_run:
             shown = {"preset": self.preset, **resumed, **self.config.as_dict()}
             print(json.dumps(shown, indent=None if self.json else 2))
-            return 0
+            return DONE
         runtime.load_tensorflow()
         from gan.training.train import resume, train
 
@@ -61,7 +60,7 @@ class Train:
         if not run.is_chief:
             if self.json:
                 print_result(run.as_dict(), as_json=True)
-            return SIGNALLED + run.signal if run.signal else FAILED * (run.stopped_by == "collapse")
+            return after_signal(run.signal) if run.signal else FAILED if run.stopped_by == "collapse" else DONE
         confirmed = self._confirm(run.folder, run.dataset) if self._to_confirm and not run.signal else None
         if self.json:
             print_result({**run.as_dict(), **_numbers(confirmed)}, as_json=True)
@@ -81,10 +80,10 @@ class Train:
                 as_json=False,
             )
         if run.signal:
-            return SIGNALLED + run.signal
+            return after_signal(run.signal)
         if run.stopped_by == "collapse":
             return FAILED
-        return 0 if confirmed is None else EXIT_STATUS[confirmed["verdict"]]
+        return DONE if confirmed is None else EXIT_STATUS[confirmed["verdict"]]
 
     @property
     def _to_confirm(self) -> bool:

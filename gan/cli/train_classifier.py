@@ -6,6 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Suppress
 
+from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
 from gan.config import ClassifierConfig
 from gan.saving import run_folder
@@ -39,9 +40,9 @@ class TrainClassifier:
         card = make_classifier(self.config, self.output, name=self.preset, verbose=0 if self.json else 2)
         if self.json:
             print_result(card, as_json=True)
-            return 0
+            return DONE
         for label, row in card["by_class"].items():
             if isinstance(row, dict):
                 print(f"{label:>12}  " + "  ".join(f"{name} {value:.4g}" for name, value in row.items()))
         print_result({**card["accuracy"], "sha256": card["sha256"]}, as_json=False)
-        return 0
+        return DONE

@@ -6,9 +6,10 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from gan.errors import InputError
 
@@ -41,11 +42,31 @@ def _silent_stderr() -> Iterator[None]:
             os.close(saved)
 
 
+OPTIONAL = ("IPython", "matplotlib", "pandas", "scipy", "sklearn")
+"""Packages that Keras imports where they are installed, for its plots, data frames and wrappers, which no command uses.
+They take two fifths of the time of importing it."""
+
+
+@contextmanager
+def _hidden(packages: Iterable[str]) -> Iterator[None]:
+    """Lets an import of these packages fail inside, as if they were not installed; those that are loaded stay."""
+    hidden = [package for package in packages if package not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: the import raises ModuleNotFoundError
+    try:
+        yield
+    finally:
+        for package in hidden:
+            del sys.modules[package]
+
+
 def load_tensorflow() -> None:
-    """Imports TensorFlow and Keras without what they say while they start. Raises `InputError` as `check_backend`."""
+    """Imports TensorFlow and Keras without what they say while they start, and without `OPTIONAL` packages.
+
+    Raises `InputError` as `check_backend`.
+    """
     check_backend()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _silent_stderr():
+    with _silent_stderr(), _hidden(OPTIONAL):
         import absl.logging
         import keras  # noqa: F401
         import tensorflow  # noqa: F401
@@ -104,31 +125,42 @@ def describe() -> str:
 
 
 def resolve_precision(policy: str) -> str:
-    """`float32` or `mixed_bfloat16`: what `auto` means here, or the policy itself.
+    """`float32` or `mixed_bfloat16`: what `auto` means here, or the policy itself."""
+    return auto_precision()[0] if policy == "auto" else policy
 
-    It is bfloat16 on a CPU that has instructions for products of such matrices (AMX), as Linux tells, and where
-    TensorFlow uses oneDNN, which uses them: a step of the preset mnist took three quarters of the time there. Other
-    CPUs would imitate it, slowly. On a GPU `auto` is float32, for want of a measurement.
+
+def auto_precision() -> tuple[Literal["float32", "mixed_bfloat16"], str]:
+    """What the precision `auto` means here, and why, in a few words.
+
+    It is bfloat16 on a CPU that has instructions for products of such matrices (AMX), and where TensorFlow uses oneDNN,
+    which uses them: a step of the preset mnist took three quarters of the time there. On a GPU `auto` is float32, for
+    want of a measurement.
     """
-    if policy != "auto":
-        return policy
     load_tensorflow()
     import tensorflow as tf
 
-    fast = _has_matrix_units() and os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower() not in ("0", "false")
     with _silent_stderr():
-        return "mixed_bfloat16" if fast and not tf.config.list_physical_devices("GPU") else "float32"
+        gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        return "float32", "bfloat16 was not measured on a GPU"
+    if "amx_bf16" not in bfloat16_instructions():
+        return "float32", "the CPU lacks amx_bf16"
+    onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1")
+    if onednn.lower() in ("0", "false"):
+        return "float32", f"oneDNN is off: TF_ENABLE_ONEDNN_OPTS={onednn}"
+    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
+    if allowed.upper() not in ("", "ALL", "DEFAULT") and "AMX" not in allowed.upper():  # it would abort
+        return "float32", f"oneDNN may not use amx_bf16: ONEDNN_MAX_CPU_ISA={allowed}"
+    return "mixed_bfloat16", "oneDNN uses amx_bf16"
 
 
-def _has_matrix_units() -> bool:
-    """Whether the CPU has AMX, and oneDNN may use it: with a lower ONEDNN_MAX_CPU_ISA it aborts on such matrices."""
-    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
-    if allowed not in ("", "ALL", "DEFAULT") and "AMX" not in allowed:
-        return False
+def bfloat16_instructions() -> tuple[str, ...]:
+    """Instructions of this CPU for bfloat16, as Linux names them: of whole matrices first; () where none are known."""
     try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split()
+        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
     except OSError:
-        return False
+        return ()
+    return tuple(name for name in ("amx_bf16", "avx512_bf16") if name in flags)
 
 
 @contextmanager

@@ -272,6 +272,8 @@ def test_doctor(gan_command, tmp_path):
     assert said["data sets"] == ["mnist5k (embedded)", "kmnist"]
     assert said["checkpoints"] == models.list_checkpoints()
     assert said["device"] == runtime.describe()
+    assert said["bfloat16 instructions"] == list(runtime.bfloat16_instructions())
+    assert said["precision auto"].split(": ")[0] == runtime.resolve_precision("auto")
 
 
 def test_an_interrupt_saves_what_there_is_and_says_so(tmp_path):

@@ -87,7 +87,7 @@ def _prepare(
     from gan.utils import tensorflow as runtime
 
     if matrix_units is not None:
-        runtime._has_matrix_units = lambda: matrix_units
+        runtime.bfloat16_instructions = lambda: ("amx_bf16",) if matrix_units else ()
     if at_step is not None:
         _signal_at(at_step, send, delay)
     if in_state is not None:

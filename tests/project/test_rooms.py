@@ -11,6 +11,8 @@ import pytest
 from helpers import rooms
 from helpers.commands import ROOT
 
+from gan.utils.tensorflow import OPTIONAL
+
 ENTRIES = {
     "__init__.py",
     "__main__.py",
@@ -89,6 +91,13 @@ def test_what_checks_options_and_reads_records_loads_no_tensorflow():
     loaded = imported(f"import {', '.join(WITHOUT_TENSORFLOW)}")
     assert set(WITHOUT_TENSORFLOW) <= set(loaded)
     assert not {"tensorflow", "keras", "tensorflow_datasets"} & set(loaded)
+
+
+def test_a_training_loads_no_package_that_only_other_commands_use():
+    start = "from gan.utils.tensorflow import load_tensorflow; load_tensorflow()"
+    loaded = imported(f"{start}; import gan.cli.main, gan.training.train")
+    assert {"tensorflow", "keras"} <= set(loaded)
+    assert not {*OPTIONAL, "mlxtend", "tensorflow_datasets"} & set(loaded)
 
 
 @pytest.mark.parametrize("package", ["gan.sampling", "gan.evaluation"])

@@ -217,7 +217,7 @@ def test_options_are_checked(option):
 
 
 def test_a_state_of_something_else_is_refused():
-    with pytest.raises(InputError, match="Bad state"):
+    with pytest.raises(InputError, match="Bad `in_a_row` in the state of CollapseMonitor"):
         monitoring().set_state({"monitor": "val_error"})
 
 

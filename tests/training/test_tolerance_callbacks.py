@@ -208,7 +208,7 @@ def test_the_state_of_another_monitor_is_refused():
     state = stopping().get_state()
     with pytest.raises(InputError, match="monitor='val_other'"):
         stopping(monitor="val_other").set_state(state)
-    with pytest.raises(InputError, match="Bad state"):
+    with pytest.raises(InputError, match="in the state of ToleranceEarlyStopping"):
         stopping().set_state({"monitor": "val_error"})
 
 

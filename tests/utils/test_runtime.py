@@ -1,7 +1,9 @@
+import importlib
 import os
 import platform
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -89,21 +91,48 @@ def test_what_c_writes_is_held_back_and_shown_when_something_breaks(capfd):
 
 
 @pytest.mark.parametrize(
-    ("flags", "variables", "expected"),
+    ("flags", "variables", "expected", "reason"),
     [
-        ("avx512_bf16 amx_bf16 amx_tile", {}, "mixed_bfloat16"),
-        ("avx512_bf16", {}, "float32"),
-        ("amx_bf16", {"TF_ENABLE_ONEDNN_OPTS": "0"}, "float32"),
-        ("amx_bf16", {"ONEDNN_MAX_CPU_ISA": "avx2"}, "float32"),
-        ("amx_bf16", {"ONEDNN_MAX_CPU_ISA": "AVX10_1_512_AMX"}, "mixed_bfloat16"),
-        ("amx_bf16", {"ONEDNN_MAX_CPU_ISA": "all"}, "mixed_bfloat16"),
+        ("avx512_bf16 amx_bf16 amx_tile", {}, "mixed_bfloat16", "oneDNN uses amx_bf16"),
+        ("avx512_bf16", {}, "float32", "lacks amx_bf16"),
+        ("amx_bf16", {"TF_ENABLE_ONEDNN_OPTS": "0"}, "float32", "TF_ENABLE_ONEDNN_OPTS=0"),
+        ("amx_bf16", {"ONEDNN_MAX_CPU_ISA": "avx2"}, "float32", "ONEDNN_MAX_CPU_ISA=avx2"),
+        ("amx_bf16", {"ONEDNN_MAX_CPU_ISA": "AVX10_1_512_AMX"}, "mixed_bfloat16", "oneDNN uses amx_bf16"),
+        ("amx_bf16", {"ONEDNN_MAX_CPU_ISA": "all"}, "mixed_bfloat16", "oneDNN uses amx_bf16"),
     ],
 )
-def test_auto_is_bfloat16_where_the_cpu_has_units_for_it_and_may_use_them(monkeypatch, flags, variables, expected):
+def test_auto_is_bfloat16_where_the_cpu_has_units_for_it_and_may_use_them(
+    monkeypatch, flags, variables, expected, reason
+):
     monkeypatch.setattr(Path, "read_text", lambda path, **_: f"flags : fpu {flags} avx2")
     for name in ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert runtime.resolve_precision("auto") == expected
+    assert reason in runtime.auto_precision()[1]
     assert runtime.resolve_precision("float32") == "float32"
+
+
+def test_the_instructions_for_bfloat16_are_those_that_linux_lists(monkeypatch):
+    monkeypatch.setattr(Path, "read_text", lambda path, **_: "flags : fpu avx512_bf16 amx_tile amx_bf16 avx2")
+    assert runtime.bfloat16_instructions() == ("amx_bf16", "avx512_bf16")
+    monkeypatch.setattr(Path, "read_text", lambda path, **_: "flags : fpu avx512_bf16_new avx2")
+    assert runtime.bfloat16_instructions() == ()
+
+
+def test_no_instructions_are_known_where_nothing_lists_them(monkeypatch):
+    def missing(path, **_):
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    assert runtime.bfloat16_instructions() == ()
+
+
+def test_a_hidden_package_cannot_be_imported_until_later(monkeypatch):
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with runtime._hidden(["colorsys", "shutil"]):
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module("colorsys")
+        assert importlib.import_module("shutil") is shutil  # it was loaded before
+    assert importlib.import_module("colorsys").rgb_to_hsv(0.0, 0.0, 0.0) == (0.0, 0.0, 0.0)

@@ -8,7 +8,6 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from sklearn.metrics import classification_report
 
 from gan.config import ClassifierConfig
 from gan.data.load import load_dataset
@@ -136,6 +135,8 @@ def make_classifier(
     the SHA-256 that loading checks. Raises `InputError` when the data has no labels or cannot be had, or the folder
     cannot be used.
     """
+    from sklearn.metrics import classification_report  # slow to import, and `gan train` imports this file
+
     run_folder.check_output(output)
     device = runtime.start(seed=config.seed)
     dataset = load_dataset(config.dataset, fallback="none")

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypedDict, get_args
+from typing import Annotated, Literal, TypedDict, get_args
 
 import numpy as np
 
-from gan.errors import InputError, Must, Whole, check, check_positive, check_share, check_whole
+from gan.errors import Must, Whole, check, check_positive, check_share, check_whole
 from gan.models.ema import averaged
 from gan.training.callbacks.improvement import Rule
 
@@ -76,7 +76,7 @@ class FailureSigns:
         limits = (self.min_classes_share, self.min_coverage, self.max_similarity, self.max_accuracy, self.max_gap)
         check(any(limit is not None for limit in limits), "limits", "at least one that is not None", limits)
 
-    def signs(self, logs: Mapping[str, Any]) -> dict[str, list[str]]:
+    def signs(self, logs: Mapping[str, float]) -> dict[str, list[str]]:
         """{failure: its signs in words}; [] for one that has none, no entry for one that cannot be told from `logs`.
 
         A number that is missing or NaN is not used.
@@ -133,7 +133,7 @@ class CollapseState(TypedDict):
     stopped_by: Literal["collapse"] | None
 
 
-class CollapseMonitor(Rule):
+class CollapseMonitor(Rule[CollapseState]):
     """Says in one line when the generator has collapsed to few pictures, or the discriminator dominates.
 
     It reads what is there of these logs; `FailureSigns` holds the limits, and what they were measured on:
@@ -168,7 +168,7 @@ class CollapseMonitor(Rule):
         patience: int = 2,
         start_from_epoch: int = 2,
         failure_signs: FailureSigns | None = None,
-        log: Callable[[str], Any] = print,
+        log: Callable[[str], object] = print,
     ) -> None:
         super().__init__(log)
         check(action in get_args(Action), "action", f"one of {get_args(Action)}", action)
@@ -178,10 +178,9 @@ class CollapseMonitor(Rule):
         self.patience = patience
         self.start_from_epoch = start_from_epoch
         self.failure_signs = failure_signs or FailureSigns()
-        self._resumed = False
-        self._reset()
+        self.reset()
 
-    def _reset(self) -> None:
+    def reset(self) -> None:
         self.healthy_epoch: int | None = None
         self._in_a_row = {COLLAPSE: 0, DISCRIMINATOR_DOMINATES: 0}
         self._told = False
@@ -196,13 +195,11 @@ class CollapseMonitor(Rule):
     def kept_epoch(self) -> int | None:
         return self.healthy_epoch if self.stopped_by and self.action == "restore" else None
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        if not self._resumed:
-            self._reset()
-        self._resumed = False
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        super().on_train_begin(logs)
         self.stopped_by = None
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         found = self.failure_signs.signs(logs or {})
         self._told = self._told or bool(found)
         if epoch < self.start_from_epoch:
@@ -236,7 +233,7 @@ class CollapseMonitor(Rule):
         if self.stopped_by and self._healthy_weights is not None:
             averaged(self.model).set_weights(self._healthy_weights)
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> CollapseState:
         """What the next epoch is judged by, for JSON. The weights of the last healthy epoch: `get_arrays`."""
         return {
             "in_a_row": dict(self._in_a_row),
@@ -245,14 +242,11 @@ class CollapseMonitor(Rule):
             "stopped_by": self.stopped_by,
         }
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `get_state` was called, in the next training too: its beginning does not reset this."""
-        if state.keys() != self.get_state().keys() or state["in_a_row"].keys() != self._in_a_row.keys():
-            raise InputError("Bad state", expected="what get_state() gave", received=repr(state))
+    def restore(self, state: CollapseState) -> None:
+        """Takes over a state."""
         self._in_a_row = dict(state["in_a_row"])
         self.healthy_epoch, self._told = state["healthy_epoch"], state["told"]
         self.stopped_by = state["stopped_by"]
-        self._resumed = True
 
     def get_arrays(self) -> list[np.ndarray]:
         """The weights of the last healthy epoch; [] where there are none, or none are kept."""

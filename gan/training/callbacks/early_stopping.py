@@ -1,7 +1,7 @@
 """Stops a training that is good enough, or that does not get better any more."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -15,7 +15,7 @@ class EarlyStoppingState(MonitorState):
     stopped_by: Literal["target", "patience"] | None
 
 
-class ToleranceEarlyStopping(Rule):
+class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
     """Stops training when `monitor` reaches `target`, or does not improve any more; says which, in one line.
 
     A value is an improvement when it is better than the last one by more than
@@ -61,7 +61,7 @@ class ToleranceEarlyStopping(Rule):
         noise_sigmas: float = 2.0,
         start_from_epoch: int = 0,
         restore_best_weights: bool = True,
-        log: Callable[[str], Any] = print,
+        log: Callable[[str], object] = print,
     ) -> None:
         super().__init__(log)
         self._judgement = Judgement(
@@ -74,10 +74,9 @@ class ToleranceEarlyStopping(Rule):
         )
         self._monitor = Monitor(monitor, self._judgement, start_from_epoch=start_from_epoch, log=log)
         self.restore_best_weights = restore_best_weights
-        self._resumed = False
-        self._reset()
+        self.reset()
 
-    def _reset(self) -> None:
+    def reset(self) -> None:
         self._monitor.reset()
         self.stopped_by: Literal["target", "patience"] | None = None
         self.best_weights: list[np.ndarray] | None = None
@@ -94,13 +93,11 @@ class ToleranceEarlyStopping(Rule):
     def kept_epoch(self) -> int | None:
         return self.best_epoch if self.restore_best_weights else None
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        if not self._resumed:
-            self._reset()
-        self._resumed = False
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        super().on_train_begin(logs)
         self.stopped_by = None
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         outcome = self._monitor.judge(epoch, logs)
         if outcome is not None and self.best_epoch == epoch and self.restore_best_weights:
             self.best_weights = [np.array(weight) for weight in averaged(self.model).get_weights()]
@@ -123,18 +120,14 @@ class ToleranceEarlyStopping(Rule):
         if self.best_weights is not None:
             averaged(self.model).set_weights(self.best_weights)
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> EarlyStoppingState:
         """What the next epoch is decided by, and `stopped_by`, for JSON. The best weights: `get_arrays`."""
         return {"stopped_by": self.stopped_by, **self._monitor.get_state()}
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `get_state` was called, in the next training too: its beginning does not reset this.
-
-        Raises `InputError` for the state of another monitor.
-        """
+    def restore(self, state: EarlyStoppingState) -> None:
+        """Takes over a state. Raises `InputError` for that of another monitor."""
         self._monitor.set_state(state)
         self.stopped_by = state["stopped_by"]
-        self._resumed = True
 
     def get_arrays(self) -> list[np.ndarray]:
         """The best weights; [] where there are none."""

@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, TypedDict
-
-import keras
+from typing import Annotated, Literal, TypedDict
 
 from gan.errors import InputError, Must, Whole, check, check_not_negative, check_whole, is_number
+from gan.training.callbacks.resumable import ResumableCallback, State
 
 Mode = Literal["min", "max"]
 Number = Annotated[str, Must(is_number, "a number as text")]
@@ -99,7 +98,7 @@ class Judgement:
         noise = 0.0 if math.isnan(stderr) else self.noise_sigmas * stderr
         return max(self.min_delta, self.min_rel_delta * abs(self._reference), noise)
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> JudgementState:
         """What `judge` remembers, for JSON (which has no infinity: values are text). `set_state` is the inverse."""
         return {
             "best": repr(self.best),
@@ -108,13 +107,10 @@ class Judgement:
             "waited": self.waited,
         }
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `get_state` was called. Raises `InputError` when this is no such state."""
-        try:
-            self.best, self.best_epoch = float(state["best"]), state["best_epoch"]
-            self._reference, self.waited = float(state["reference"]), state["waited"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError("Bad state", expected="what get_state() gave", received=repr(state)) from error
+    def set_state(self, state: JudgementState) -> None:
+        """Resumes where `get_state` was called."""
+        self.best, self.best_epoch = float(state["best"]), state["best_epoch"]
+        self._reference, self.waited = float(state["reference"]), state["waited"]
 
 
 class MonitorState(JudgementState):
@@ -135,7 +131,7 @@ class Monitor:
     """
 
     def __init__(
-        self, name: str, judgement: Judgement, *, start_from_epoch: int = 0, log: Callable[[str], Any] = print
+        self, name: str, judgement: Judgement, *, start_from_epoch: int = 0, log: Callable[[str], object] = print
     ) -> None:
         check(isinstance(name, str) and bool(name), "monitor", "the name of a log", name)
         check_whole("start_from_epoch", start_from_epoch, 0)
@@ -152,7 +148,7 @@ class Monitor:
         self._found = False
         self._waits = False
 
-    def judge(self, epoch: int, logs: Mapping[str, Any] | None) -> Outcome | None:
+    def judge(self, epoch: int, logs: Mapping[str, float] | None) -> Outcome | None:
         """The outcome of the epoch (numbered from 0), None where nothing is judged; the value is in `value` then."""
         logs = logs or {}
         if self.name not in logs:
@@ -164,7 +160,7 @@ class Monitor:
         self.value = float(logs[self.name])
         return self.judgement.judge(epoch, self.value, float(logs.get(f"{self.name}_stderr", 0.0)))
 
-    def _miss(self, epoch: int, logs: Mapping[str, Any]) -> None:
+    def _miss(self, epoch: int, logs: Mapping[str, float]) -> None:
         if self._found:
             return
         if not self.name.startswith("val_") or any(key.startswith("val_") for key in logs):
@@ -182,20 +178,20 @@ class Monitor:
             return f"{self.name} was never a number that counts"
         return f"best {self.name} {self.judgement.best:.6g} at interval {self.judgement.best_epoch + 1}"
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> MonitorState:
         """What the next epoch is judged by, for JSON; `set_state` is the inverse."""
         return {"monitor": self.name, "found": self._found, "waits": self._waits, **self.judgement.get_state()}
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `get_state` was called. Raises `InputError` for the state of another monitor."""
-        received = state.get("monitor")
+    def set_state(self, state: MonitorState) -> None:
+        """Resumes where `get_state` was called. Raises `InputError` for the state of another monitor."""
+        received = state["monitor"]
         if received != self.name:
             raise InputError("Bad state", expected=f"that of monitor={self.name!r}", received=f"monitor={received!r}")
         self.judgement.set_state(state)
-        self._found, self._waits = bool(state["found"]), bool(state["waits"])
+        self._found, self._waits = state["found"], state["waits"]
 
 
-class Rule(keras.callbacks.Callback):
+class Rule(ResumableCallback[State]):
     """A callback that judges epochs and has a conclusion when training ends. A subclass gives `conclude`.
 
     After an error there is no conclusion: the training did not end, so nothing is said of it and no weights are put
@@ -205,11 +201,11 @@ class Rule(keras.callbacks.Callback):
         log: takes each line.
     """
 
-    def __init__(self, log: Callable[[str], Any]) -> None:
+    def __init__(self, log: Callable[[str], object]) -> None:
         super().__init__()
         self.log = log
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         if not (logs or {}).get("failed"):
             self.conclude()
 

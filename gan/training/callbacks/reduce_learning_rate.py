@@ -1,6 +1,6 @@
 """Lowers the learning rates of a training that does not get better any more."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from gan.distributed.replicas import scalar
@@ -15,7 +15,7 @@ class ReduceLRState(MonitorState):
     cooling: Whole
 
 
-class ReduceLROnTolerance(Rule):
+class ReduceLROnTolerance(Rule[ReduceLRState]):
     """Multiplies the learning rates by `factor` when `monitor` has not improved for `patience` evaluations.
 
     Those of `model.g_optimizer` and `model.d_optimizer` alike, so that the balance of the two nets stays; of a model
@@ -48,7 +48,7 @@ class ReduceLROnTolerance(Rule):
         cooldown: int = 0,
         min_learning_rate: float = 1e-6,
         start_from_epoch: int = 0,
-        log: Callable[[str], Any] = print,
+        log: Callable[[str], object] = print,
     ) -> None:
         super().__init__(log)
         check(0 < factor < 1, "factor", "a number above 0 and below 1", factor)
@@ -65,18 +65,15 @@ class ReduceLROnTolerance(Rule):
         self.factor = factor
         self.cooldown = cooldown
         self.min_learning_rate = min_learning_rate
-        self._resumed = False
-        self._reset()
+        self.reset()
 
-    def _reset(self) -> None:
+    def reset(self) -> None:
         self._monitor.reset()
         self.reductions = 0
         self._cooling = 0
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        if not self._resumed:
-            self._reset()
-        self._resumed = False
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        super().on_train_begin(logs)
         for name, optimizer in self._optimizers().items():
             try:
                 optimizer.learning_rate = float(scalar(optimizer.learning_rate))
@@ -87,7 +84,7 @@ class ReduceLROnTolerance(Rule):
                     received="a LearningRateSchedule",
                 ) from error
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         outcome = self._monitor.judge(epoch, logs)
         if outcome is None:
             return
@@ -121,15 +118,11 @@ class ReduceLROnTolerance(Rule):
         names = ("g_optimizer", "d_optimizer") if hasattr(self.model, "g_optimizer") else ("optimizer",)
         return {name: getattr(self.model, name) for name in names}
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> ReduceLRState:
         """What the next epoch is decided by, for JSON. The learning rates are part of the optimizers' own state."""
         return {"reductions": self.reductions, "cooling": self._cooling, **self._monitor.get_state()}
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `get_state` was called, in the next training too: its beginning does not reset this.
-
-        Raises `InputError` for the state of another monitor.
-        """
+    def restore(self, state: ReduceLRState) -> None:
+        """Takes over a state. Raises `InputError` for that of another monitor."""
         self._monitor.set_state(state)
         self.reductions, self._cooling = state["reductions"], state["cooling"]
-        self._resumed = True

@@ -5,12 +5,11 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypedDict
-
-import keras
+from typing import TypedDict
 
 from gan.distributed.replicas import scalar
 from gan.saving import files
+from gan.training.callbacks.resumable import ResumableCallback
 
 
 class LogState(TypedDict):
@@ -20,7 +19,7 @@ class LogState(TypedDict):
     compile_seconds: float | None
 
 
-class RunLog(keras.callbacks.Callback):
+class RunLog(ResumableCallback[LogState]):
     """Appends one row an epoch to a CSV file: interval, images, seconds, learning_rate, then the epoch's logs by name.
 
     `images` counts the reals seen since the run began, `seconds` the time since then, without what was lost and the
@@ -33,11 +32,14 @@ class RunLog(keras.callbacks.Callback):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        self.last_row: dict[str, Any] = {}
-        self.compile_seconds: float | None = None
-        self._compiled_before = 0.0
+        self.last_row: dict[str, float] = {}
         self._executed = False
-        self._began = self._began_here = 0.0
+        self._began = 0.0
+        self.reset()
+
+    def reset(self) -> None:
+        self.compile_seconds: float | None = None
+        self._seconds_before = self._compiled_before = 0.0
 
     def cut_back(self, interval: int) -> int:
         """Leaves rows 1, ..., `interval` of the file, atomically, and returns how many later ones were cut off."""
@@ -56,29 +58,30 @@ class RunLog(keras.callbacks.Callback):
         self.last_row = last_row(self.path)
         return len(rows) - len(kept)
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> LogState:
         """Seconds of training and of compilation so far."""
-        return {"seconds": time.monotonic() - self._began, "compile_seconds": self.compile_seconds}
+        return {"seconds": self._seconds(), "compile_seconds": self.compile_seconds}
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        self._began -= state["seconds"]
+    def restore(self, state: LogState) -> None:
+        self._seconds_before = state["seconds"]
         self.compile_seconds = state["compile_seconds"]
         self._compiled_before = self.compile_seconds or 0.0
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._began = self._began_here = time.monotonic()
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        super().on_train_begin(logs)
+        self._began = time.monotonic()
         self._executed = False
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         if not self._executed:
             self._executed = True
-            self.compile_seconds = self._compiled_before + time.monotonic() - self._began_here
+            self.compile_seconds = self._compiled_before + time.monotonic() - self._began
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.last_row = {
             "interval": epoch + 1,
             "images": int(scalar(self.model.images_seen)),
-            "seconds": round(time.monotonic() - self._began, 3),
+            "seconds": round(self._seconds(), 3),
             "learning_rate": float(scalar(self.model.g_optimizer.learning_rate)),
             **{name: float(value) for name, value in (logs or {}).items()},
         }
@@ -91,8 +94,11 @@ class RunLog(keras.callbacks.Callback):
             file.flush()
             os.fsync(file.fileno())  # the state of this interval, written later, must not reach the disk before it
 
+    def _seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._began
 
-def last_row(path: Path) -> dict[str, Any]:
+
+def last_row(path: Path) -> dict[str, float]:
     """The last whole row of such a file, as numbers; empty when there is none."""
     return (_rows(path) or [{}])[-1]
 
@@ -103,7 +109,7 @@ def images_at(path: Path, interval: int | None) -> int:
     return int(rows[-1]["images"]) if rows else 0
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+def _rows(path: Path) -> list[dict[str, float]]:
     """The whole rows, as numbers; a row that is not one of numbers, or not of a run, is none."""
     header, rows = _table(path)
     if not {"interval", "images"} <= set(header):

@@ -14,6 +14,7 @@ from gan.errors import InputError, TrainingError, check_type
 from gan.saving import training_state
 from gan.saving.training_state import State
 from gan.training.callbacks.interrupt import StopOnInterrupt
+from gan.training.callbacks.resumable import HasArrays, HasState
 
 _PARTS = ("generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer", "augment")
 """Attributes of a GAN whose variables are saved, beside its counters. Latents and the data's order are functions of
@@ -24,9 +25,10 @@ class TrainingState(keras.callbacks.Callback):
     """Writes a `State` at the end of every epoch that is complete; stands after the callbacks that it saves.
 
     Saved are the variables of the networks and optimizers, and the state of every callback that has `get_state` (a
-    JSON dict) and `set_state`, and of those with `get_arrays` (a list of arrays) and `set_arrays`, too. They are put
-    back after every callback's `on_train_begin`, so that one which begins anew there still goes on. A callback whose
-    `state_type`, a TypedDict, says what its state looks like gets no other one.
+    JSON dict) and `set_state`, and of those with `get_arrays` (a list of arrays) and `set_arrays`, too:
+    `resumable.HasState`, `resumable.HasArrays`. They are put back after every callback's `on_train_begin`, so that one
+    which begins anew there still goes on. A callback whose `state_type`, a TypedDict, says what its state looks like
+    gets no other one.
 
     Args:
         run: the run folder, whose `state/` is written; None: nothing is written, only put back (by workers of a run
@@ -51,10 +53,10 @@ class TrainingState(keras.callbacks.Callback):
         self.total_steps = total_steps
         self.last: State | None = None
         seen: Counter[str] = Counter()
-        self._savable: dict[str, Any] = {}
+        self._savable: dict[str, HasState] = {}
         self._callbacks = list(callbacks)
         for callback in self._callbacks:
-            if hasattr(callback, "get_state"):
+            if isinstance(callback, HasState):
                 name = type(callback).__name__
                 self._savable[f"{name}.{seen[name]}" if seen[name] else name] = callback
                 seen[name] += 1
@@ -63,7 +65,7 @@ class TrainingState(keras.callbacks.Callback):
         if self.last is None:
             return
         for name, callback in self._savable.items():
-            if hasattr(callback, "set_arrays"):
+            if isinstance(callback, HasArrays):
                 prefix = f"callbacks/{name}/"
                 callback.set_arrays(
                     [self.last.arrays[key] for key in sorted(self.last.arrays) if key.startswith(prefix)]
@@ -81,7 +83,7 @@ class TrainingState(keras.callbacks.Callback):
         if bad:
             raise TrainingError(f"{_plain(bad[0])} is NaN or infinite at step {step}; that state is not saved.")
         for name, callback in self._savable.items():
-            if hasattr(callback, "get_arrays"):
+            if isinstance(callback, HasArrays):
                 arrays |= {f"callbacks/{name}/{i:06d}": array for i, array in enumerate(callback.get_arrays())}
         interrupted = any(part.interrupted for part in self._callbacks if isinstance(part, StopOnInterrupt))
         ruled = any(getattr(part, "stopped_by", None) for part in self._callbacks)
