@@ -19,7 +19,7 @@ from gan.evaluation.classifier.extractor import Extractor, as_input, top_probabi
 from gan.evaluation.evaluation import EVALUATION_SEED
 from gan.evaluation.metrics.quality import quality
 from gan.evaluation.reference import Reference, at_hand, choose_subsets, labels_to_ask
-from gan.models import networks
+from gan.models.networks import NetworkInputs
 from gan.saving import files
 
 SHARES = ("precision", "recall", "density", "coverage")
@@ -67,7 +67,7 @@ class Judge:
     def numbers(self, generator: keras.Model, *, seed: int = EVALUATION_SEED) -> dict[str, float | None]:
         """{`frechet_distance`, `frechet_in_floors`, `error_rate`, ...}; the error rate is None without classes."""
         num = len(self.reference.outputs["features"])
-        asked = self.labels if networks.num_classes(generator) else None
+        asked = self.labels if NetworkInputs.of(generator).num_classes else None
         found = self._numbers(sampling.generate(generator, num, seed=seed, labels=asked, batch_size=250), asked)
         return {
             **found,

@@ -16,10 +16,9 @@ from gan import sampling
 from gan.config import TrainConfig
 from gan.data.dataset import Dataset
 from gan.data.images import from_uint8
-from gan.models import networks
 from gan.models.build import build_gan, compile_gan
 from gan.models.gan import GAN
-from gan.models.networks import build_discriminator, build_generator, inspect
+from gan.models.networks import NetworkInputs, build_discriminator, build_generator
 from gan.training.callbacks import FiniteLosses
 from gan.training.loop import Schedule, fit_intervals
 from gan.utils import tensorflow as runtime
@@ -200,9 +199,10 @@ class BareGenerator:
 
     def rate(self, batch: int, seconds: float) -> float:
         """Pictures a second in batches of this size, over about this time; at least one batch."""
-        inputs = [tf.constant(sampling.latents(0, np.arange(batch), inspect.latent_dim(self.generator)))]
-        if classes := networks.num_classes(self.generator):
-            inputs.append(tf.constant(np.arange(batch) % classes, tf.int32))
+        takes = NetworkInputs.of(self.generator)
+        latents = tf.constant(sampling.latents(0, np.arange(batch), takes.latent_dim))
+        labels = tf.constant(np.arange(batch) % takes.num_classes, tf.int32) if takes.num_classes else None
+        inputs = takes.in_order(latents=latents, labels=labels)
         self.draw(*inputs).numpy()  # compiles, or does what is done once for a shape
         began, made = time.perf_counter(), 0
         while made == 0 or time.perf_counter() < began + seconds:

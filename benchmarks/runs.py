@@ -11,7 +11,7 @@ from benchmarks import machine
 from benchmarks.benchmark import BrokenOffError, Record
 from gan.config import PRESETS, StoppingConfig, TrainConfig
 from gan.errors import InputError, TrainingError, check, check_seed, check_whole
-from gan.saving import files, models, run_folder, training_state
+from gan.saving import files, run_folder, training_state
 
 if TYPE_CHECKING:
     import keras
@@ -73,8 +73,8 @@ def parameters(config: TrainConfig, dataset: "Dataset") -> dict[str, int]:
 
     Raises `InputError` for what cannot be trained on the data set, which takes a second and not an hour.
     """
-    from gan.models import networks
     from gan.models.build import build_gan
+    from gan.models.networks import NetworkInputs
     from gan.training.loop import make_schedule
 
     make_schedule(config, dataset)
@@ -82,7 +82,7 @@ def parameters(config: TrainConfig, dataset: "Dataset") -> dict[str, int]:
     return {
         "generator_parameters": gan.generator.count_params(),
         "discriminator_parameters": gan.discriminator.count_params(),
-        "conditional": networks.num_classes(gan.generator) > 0,
+        "conditional": NetworkInputs.of(gan.generator).num_classes > 0,
     }
 
 
@@ -203,11 +203,13 @@ def judge_for(record: Record, dataset: "Dataset", classifier: str, num: int) -> 
 
 def run_trial(trial: Trial, out: Path, judge: "Judge | None") -> dict[str, Any]:
     """Costs and numbers of a trial, or why it failed. Without a judge: what it costs."""
+    from gan import load_generator
+
     try:
         run = trained(trial.config, out / "runs" / trial.key, preset=trial.preset)
         found = costs(run, trial.config)
         if judge is not None:
-            found |= judge.numbers(models.load_generator(run.folder))
+            found |= judge.numbers(load_generator(run.folder))
         forget_state(run)
         return {**found, "samples": keep_samples(run, out, trial.key)}
     except TrainingError as error:

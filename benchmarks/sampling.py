@@ -68,12 +68,13 @@ class Sampling(Benchmark):
 
     def measure(self, record: Record, say: Say) -> None:
         from benchmarks.loops import BareGenerator
+        from gan import load_generator
 
         missing = [number for number in range(self.rounds) if not record.has(f"round-{number}", {})]
         if not missing:
             return
         runtime.start()
-        bare = BareGenerator(models.load_generator(self.checkpoint))
+        bare = BareGenerator(load_generator(self.checkpoint))
         rates = {batch: bare.rate(batch, self.seconds / 2) for batch in BATCHES}
         best = max(rates, key=rates.__getitem__)
         say(f"{BARE}, pictures/s by batch: " + ", ".join(f"{batch}: {rate:,.0f}" for batch, rate in rates.items()))

@@ -129,13 +129,14 @@ class StackedMnist(Benchmark):
             self._train(judge, dataset, record, say)
 
     def _judge_checkpoint(self, checkpoint: str, judge: "StackJudge", dataset: "Dataset", record: Record) -> None:
-        from gan.models import networks
+        from gan import load_generator
+        from gan.models.networks import NetworkInputs
 
         config = {"sha256": models.describe(checkpoint)["sha256"]}
         if record.has(checkpoint, config):
             return
-        generator = models.load_generator(checkpoint)
-        received = f"{tuple(generator.outputs[0].shape[1:])}, {networks.num_classes(generator)} classes"
+        generator = load_generator(checkpoint)
+        received = f"{generator.output_shape[1:]}, {NetworkInputs.of(generator).num_classes} classes"
         expected = f"{dataset.image_shape}, 0 classes"
         if received != expected:
             raise InputError("This generator draws no stacks", expected=expected, received=received)
@@ -177,13 +178,14 @@ class StackedMnist(Benchmark):
 
     def _run(self, key: str, config: TrainConfig, judge: "StackJudge", say: Say) -> dict[str, Any]:
         from benchmarks.judge import ModesOverTraining
+        from gan import load_generator
 
         folder = self.out / "runs" / key
         counter = ModesOverTraining(folder, judge, num=MEANWHILE, say=say)
         run = runs.trained(config, folder, preset=self.preset, listeners=[counter])
         rows = counter.rows()
         costs = runs.costs(run, config, listening=sum(row["seconds"] for row in rows[:-1]))  # read before the last one
-        numbers = judge.of_generator(models.load_generator(run.folder), self.num)
+        numbers = judge.of_generator(load_generator(run.folder), self.num)
         runs.forget_state(run)
         return {
             **costs,

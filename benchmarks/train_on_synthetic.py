@@ -78,6 +78,7 @@ class TrainOnSynthetic(Benchmark):
         }
 
     def measure(self, record: Record, say: Say) -> None:
+        from gan import load_generator
         from gan.data.load import load_dataset
 
         planned = [(f"{source}-{seed}", source, self._config(seed)) for seed in self.seeds for source in SOURCES]
@@ -89,7 +90,7 @@ class TrainOnSynthetic(Benchmark):
         dataset = load_dataset(self.dataset, fallback="none")
         check_whole("num", self.num, CLASSIFIERS[self.classifier].batch_size, len(dataset.train))
         for key, source, config in missing:
-            generator = models.load_generator(self.checkpoint)
+            generator = load_generator(self.checkpoint)
             teaching = Teaching.of(source, generator, dataset, num=self.num, seed=config.seed)
             say(f"{key}: {len(teaching.train):,} images, {config.epochs} epochs")
             with runtime.precision(self.precision):
@@ -191,9 +192,9 @@ class Teaching:
         Pictures 0, ..., num - 1 of the seed are trained on, and the ones after them chosen on, as many as the data set
         has for it; their classes go round. Raises `InputError` when the generator draws other images.
         """
-        from gan.models import networks
+        from gan.models.networks import NetworkInputs
 
-        received = f"{generator.output_shape[1:]}, {networks.num_classes(generator)} classes"
+        received = f"{generator.output_shape[1:]}, {NetworkInputs.of(generator).num_classes} classes"
         expected = f"{dataset.image_shape}, {dataset.num_classes} classes"
         if received != expected:
             raise InputError("This generator draws other images", expected=expected, received=received)

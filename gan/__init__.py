@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from gan.models import augment, losses, networks, optimizers, penalties
     from gan.models.gan import GAN
     from gan.models.networks.build import build_discriminator, build_generator
+    from gan.models.networks.load import load_discriminator, load_generator
     from gan.sampling.samples import generate, interpolate, latents
-    from gan.saving.models import list_checkpoints, load_generator
+    from gan.saving.models import list_checkpoints
     from gan.training import callbacks
     from gan.training.train import resume, train
     from gan.utils.tensorflow import start as start_tensorflow
@@ -40,7 +41,8 @@ _HOMES = {
     "list_checkpoints": "gan.saving.models",
     "load_classifier": "gan.evaluation.classifier.extractor",
     "load_dataset": "gan.data.load",
-    "load_generator": "gan.saving.models",
+    "load_discriminator": "gan.models.networks.load",
+    "load_generator": "gan.models.networks.load",
     "project": "gan.evaluation.projection",
     "read_digit": "gan.data.handwriting",
     "resume": "gan.training.train",
@@ -83,6 +85,7 @@ __all__ = [  # noqa: RUF022 - in the order in which one meets them
     "train",
     "resume",
     "load_generator",
+    "load_discriminator",
     "list_checkpoints",
     "generate",
     "interpolate",

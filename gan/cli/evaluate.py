@@ -74,8 +74,9 @@ class Evaluate:
         from gan.evaluation.classifier.extractor import load_classifier
         from gan.evaluation.evaluation import EVALUATION_SEED, Evaluation, evaluate
         from gan.evaluation.html import write_report
+        from gan.models.networks.load import load_generator
 
-        generator, described = models.load_generator(file), models.describe(file)
+        generator, described = load_generator(file), models.describe(file)
         classifier, card = load_classifier(extractor)
         loading = _loading(record) if record and name == trained_on else {}
         dataset = load_dataset(name, fallback="none", **loading)

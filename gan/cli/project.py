@@ -70,10 +70,11 @@ class Project:
         runtime.start()
         from gan.evaluation.metrics import why_no_ssim
         from gan.evaluation.projection import comparison, project
+        from gan.models.networks.load import load_generator
 
-        generator = models.load_generator(file)
+        generator = load_generator(file)
         if originals is None:  # a file without a record: only the network knows the shape of its images
-            originals = self._read(tuple(generator.outputs[0].shape[1:]))
+            originals = self._read(generator.output_shape[1:])
         found = project(
             generator, originals, labels=self.label, steps=self.steps, restarts=self.restarts, seed=self.seed
         )

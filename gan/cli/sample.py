@@ -77,9 +77,10 @@ class Sample:
         self._labels(np.array([self.start]), classes)
         runtime.start()
         began = time.monotonic()
+        from gan.models.networks.load import load_generator
         from gan.utils.display import progress_bar
 
-        generator = models.load_generator(file)
+        generator = load_generator(file)
         _check_room(out, len(self._span) * math.prod(generator.output_shape[1:]), write)
         kept = self._span.start
         with (

@@ -25,7 +25,7 @@ from gan.evaluation.reference import (
     labels_to_ask,
 )
 from gan.evaluation.report_text import MEANING, summary
-from gan.models import networks
+from gan.models.networks.inputs import NetworkInputs
 from gan.saving.files import null_for_nan
 from gan.saving.metadata import check_card
 from gan.tolerance import ErrorRate, samples_needed, verdict
@@ -101,7 +101,7 @@ def evaluate(
     _check_num(num, dataset)
     dataset = at_hand(dataset)
     started = time.monotonic()
-    asked = labels_to_ask(dataset, num, seed) if networks.num_classes(generator) else None
+    asked = labels_to_ask(dataset, num, seed) if NetworkInputs.of(generator).num_classes else None
     fake = sampling.generate(generator, num, seed=seed, labels=asked, batch_size=250)
     seconds = {"generate": time.monotonic() - started}
     judged = evaluate_samples(
@@ -248,8 +248,8 @@ def _not_known(rows: dict[str, Any], dataset: Dataset) -> dict[str, str]:
 
 
 def _check_generator(generator: keras.Model, dataset: Dataset) -> None:
-    _check_shape(generator.outputs[0].shape[1:], dataset)
-    classes = networks.num_classes(generator)
+    _check_shape(generator.output_shape[1:], dataset)
+    classes = NetworkInputs.of(generator).num_classes
     if classes and dataset.test.labels is None:
         raise InputError("The checkpoint is conditional", expected="a data set with labels", received=dataset.name)
     if classes not in (0, dataset.num_classes):

@@ -13,8 +13,7 @@ from gan import sampling
 from gan.data import images as pixels
 from gan.errors import check, check_positive, check_seed, check_whole
 from gan.evaluation.metrics import ssim_of_pairs
-from gan.models import networks
-from gan.models.networks import inspect
+from gan.models.networks.inputs import NetworkInputs
 from gan.sampling.labels import labels_for
 
 TYPICAL = 0.999
@@ -94,8 +93,9 @@ def project(
     check_positive("learning_rate", learning_rate)
     check_seed(seed)
     check_whole("start", start, 0, 2**53)
-    wanted = _checked(images, tuple(generator.outputs[0].shape[1:]))
-    num, classes, latent_dim = len(wanted), networks.num_classes(generator), inspect.latent_dim(generator)
+    wanted = _checked(images, generator.output_shape[1:])
+    takes = NetworkInputs.of(generator)
+    num, classes, latent_dim = len(wanted), takes.num_classes, takes.latent_dim
     indices = np.arange(start, start + num)
     candidates = None  # [N, number of classes to try]
     if labels is not None or not classes:
@@ -145,7 +145,8 @@ Descent = Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], tuple[tf.Tensor, tf
 
 def _descent(generator: keras.Model, steps: int, learning_rate: float) -> Descent:
     """Compiles (latents [B, L], images [B, H, W, C], labels [B] or None) -> the best (latents, pictures, mse [B])."""
-    radius = float(np.sqrt(chi2.ppf(TYPICAL, inspect.latent_dim(generator))))
+    takes = NetworkInputs.of(generator)
+    radius = float(np.sqrt(chi2.ppf(TYPICAL, takes.latent_dim)))
 
     def within(z: tf.Tensor) -> tf.Tensor:
         return tf.clip_by_norm(z, radius, axes=[1])
@@ -155,7 +156,7 @@ def _descent(generator: keras.Model, steps: int, learning_rate: float) -> Descen
         def move(step: tf.Tensor, z: tf.Tensor, mean: tf.Tensor, square: tf.Tensor, *best: tf.Tensor) -> Any:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(z)
-                pictures = generator(z if labels is None else [z, labels], training=False)
+                pictures = generator(takes.arrange(latents=z, labels=labels), training=False)
                 mse = tf.reduce_mean(tf.square(pictures - images), axis=[1, 2, 3])
             better = mse < best[2]
             best = (

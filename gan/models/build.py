@@ -10,9 +10,9 @@ from gan.data.dataset import Dataset
 from gan.errors import InputError
 from gan.models import augment, penalties
 from gan.models.gan import GAN
-from gan.models.networks import build_discriminator, build_generator, num_classes
+from gan.models.networks import NetworkInputs, build_discriminator, build_generator
+from gan.models.networks.load import load_generator
 from gan.models.optimizers import Adam
-from gan.saving import models
 
 
 def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
@@ -38,6 +38,7 @@ def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
 def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequence[keras.metrics.Metric] = ()) -> None:
     """Gives the GAN its optimizers (Adam; cosine decay or a constant rate), its loss, penalties and metrics."""
     options, end = config.optimization, config.learning_rate_end
+    classes = NetworkInputs.of(gan.discriminator, main="images").num_classes
     g_rate, d_rate = options.learning_rates
     weight = () if options.gamma is None else (options.gamma,)
     lazy = {} if options.penalty_every is None else {"every": options.penalty_every}
@@ -54,7 +55,7 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
         penalties=[penalties.PENALTIES[name](*weight, **lazy) for name in options.penalties],
         critic_steps=options.critic_steps,
         simultaneous=options.simultaneous,
-        mismatched_labels=options.share_of_mismatched_labels(num_classes(gan.discriminator)),
+        mismatched_labels=options.share_of_mismatched_labels(classes),
         metrics=metrics,
         steps_per_execution=options.steps_per_execution,
     )
@@ -62,7 +63,7 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
 
 def _load_weights(gan: GAN, checkpoint: str) -> None:
     """Gives the generator and its average the weights of a checkpoint. Raises `InputError` where they do not fit."""
-    source, target = models.load_generator(checkpoint), gan.generator
+    source, target = load_generator(checkpoint), gan.generator
     given, needed = [[f"{w.path} {tuple(w.shape)}" for w in net.weights] for net in (source, target)]
     shapes = [[tuple(w.shape) for w in net.weights] for net in (source, target)]
     if shapes[0] != shapes[1]:

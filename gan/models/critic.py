@@ -10,6 +10,7 @@ from keras import ops
 from gan.errors import InputError, check_share_below_one
 from gan.models import networks, random
 from gan.models.losses import AdversarialLoss
+from gan.models.networks.inputs import NetworkInputs
 from gan.models.penalties import Penalty
 
 Logs = dict[str, tuple[Any, Any]]
@@ -43,11 +44,12 @@ class Critic:
 
     def __init__(self, discriminator: keras.Model, augment: keras.Layer | None, seed: int) -> None:
         self.discriminator = discriminator
+        self.network_inputs = NetworkInputs.of(discriminator, main="images")
         self.augment = augment
         self.seed = seed
         self._joint_pass = not networks.has_batch_statistics(discriminator)
         self._mismatched_every = MISMATCHED_EVERY if self._joint_pass else 1  # statistics are those of a whole batch
-        self._classes = networks.num_classes(discriminator)
+        self._classes = self.network_inputs.num_classes
 
     def compile(
         self, loss: AdversarialLoss, penalties: Sequence[Penalty], mismatched_labels: float, replicas: int
@@ -140,7 +142,7 @@ class Critic:
     def _logits(self, images: Any, labels: Any, step: Any, use: int) -> Any:
         if self.augment is not None:
             images = self.augment(images, self._key(step, use))
-        logits = self.discriminator(images if labels is None else [images, labels], training=True)
+        logits = self.discriminator(self.network_inputs.arrange(images=images, labels=labels), training=True)
         return ops.cast(logits, "float32")
 
     def _key(self, step: Any, use: int) -> Any:

@@ -14,7 +14,7 @@ from gan.models import ema, losses, networks, random
 from gan.models.augment import Augmentation
 from gan.models.critic import Critic, Logs
 from gan.models.means import WeightedMeans
-from gan.models.networks import inspect
+from gan.models.networks.inputs import NetworkInputs
 from gan.models.penalties import Penalty
 from gan.models.penalties import get as get_penalty
 from gan.saving.metadata import with_new_names
@@ -75,8 +75,9 @@ class GAN(keras.Model):
         self._step = self._add_counter("step")
         self.images_seen = self._add_counter("images_seen")
         self._step_of_optimizer = False
-        self._conditional = networks.num_classes(generator) > 0
-        self._latent_dim = inspect.latent_dim(generator)
+        self._generator_inputs = NetworkInputs.of(generator)
+        self._conditional = self._generator_inputs.num_classes > 0
+        self._latent_dim = self._generator_inputs.latent_dim
         self._critic = Critic(discriminator, augment, seed)
         self._reports_evaluation = False
         self.built = True
@@ -165,7 +166,7 @@ class GAN(keras.Model):
     def call(self, latents: Any, labels: Any = None, training: bool | None = None) -> Any:
         """The combined model D(G(z)): latents [B, L](, labels int32 [B]) -> logits [B, 1]."""
         images = self._apply(self.generator, latents, labels, training=training)
-        return self._apply(self.discriminator, images, labels, training=training)
+        return self.discriminator(self._critic.network_inputs.arrange(images=images, labels=labels), training=training)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """One step on (real [critic_steps * B, H, W, C](, labels)): `critic_steps` D updates, then G, then the average.
@@ -242,8 +243,8 @@ class GAN(keras.Model):
         """The number of a D update, counted over all train steps."""
         return self.step * self.critic_steps + critic_step
 
-    def _apply(self, network: keras.Model, x: Any, labels: Any, *, training: bool | None) -> Any:
-        return network([x, labels] if self._conditional else x, training=training)
+    def _apply(self, generator: keras.Model, latents: Any, labels: Any, *, training: bool | None) -> Any:
+        return generator(self._generator_inputs.arrange(latents=latents, labels=labels), training=training)
 
     def _unpack(self, data: Any) -> tuple[Any, Any]:
         real, labels, _ = keras.utils.unpack_x_y_sample_weight(data)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from gan.errors import check_not_negative, check_sampling, check_whole
 from gan.models import networks, random
-from gan.models.networks.inspect import latent_dim
+from gan.models.networks.inputs import NetworkInputs, named_inputs
 from gan.models.random import NOISE, PROJECTION, SAMPLING
 from gan.sampling.labels import labels_for
 from gan.utils.parallel import in_parallel
@@ -89,17 +89,19 @@ _compiled: weakref.WeakKeyDictionary[keras.Model, Callable[..., tf.Tensor]] = we
 def compiled(generator: keras.Model) -> Callable[..., tf.Tensor]:
     """The generator as one graph for batches of any size, made once: (latents [B, L](, labels [B])) -> [B, H, W, C].
 
+    The graph takes its arguments in the order of the generator's inputs, see `NetworkInputs.in_order`.
+
     It computes with the weights that the generator has when it is called. A graph is several times faster than one
     call a layer, and is made in the time that a first such call takes.
     """
     if generator not in _compiled:
         known = weakref.ref(generator)  # the graph must not keep alive what it is remembered by
+        takes = NetworkInputs.of(generator)
 
         def draw(*inputs: tf.Tensor) -> tf.Tensor:
-            return known()(list(inputs) if len(inputs) > 1 else inputs[0], training=False)  # type: ignore[misc]
+            return known()(takes.arrange(**dict(zip(takes.specs, inputs))), training=False)  # type: ignore[misc]
 
-        signature = [tf.TensorSpec((None, *i.shape[1:]), i.dtype) for i in generator.inputs]
-        _compiled[generator] = tf.function(draw, input_signature=signature)
+        _compiled[generator] = tf.function(draw, input_signature=list(takes.specs.values()))
     return _compiled[generator]
 
 
@@ -124,7 +126,8 @@ def stream(
     check_not_negative("latent_noise", latent_noise)
     if batch_size is not None:
         check_whole("batch_size", batch_size, 1)
-    classes, length, size = networks.num_classes(generator), latent_dim(generator), batch_size or batch_for(generator)
+    takes, size = NetworkInputs.of(generator), batch_size or batch_for(generator)
+    classes, length = takes.num_classes, takes.latent_dim
     one_each = labels is not None and np.ndim(labels) > 0
     known = labels_for(np.arange(num if one_each else 1), classes, labels)
 
@@ -135,7 +138,7 @@ def stream(
         if latent_noise:
             z = z + np.float32(latent_noise) * _in_blocks(start + batch, length, NOISE, seed)
         asked = known[batch] if one_each and known is not None else labels_for(start + batch, classes, labels)
-        return [z] if asked is None else [z, asked]
+        return takes.in_order(latents=z, labels=asked)
 
     def drawn(model: keras.Model) -> Iterator[np.ndarray]:  # keeps the model alive, which its graph does not
         draw = compiled(model)
@@ -206,16 +209,17 @@ def interpolate(
     """
     check_sampling(num=steps, seed=seed, start=min(first, second), truncation=truncation)
     check_whole("steps", steps, 2)
-    asked = labels_for(np.array([first, second]), networks.num_classes(generator), labels)
-    ends = latents(seed, [first, second], latent_dim(generator))
+    takes = NetworkInputs.of(generator)
+    asked = labels_for(np.array([first, second]), takes.num_classes, labels)
+    ends = latents(seed, [first, second], takes.latent_dim)
     ends = ends if truncation is None else truncate(ends, truncation)
     share = np.linspace(0.0, 1.0, steps, dtype=np.float32)[:, None]
     z = spherical(ends[0], ends[1], share)
     if asked is None:
-        return np.asarray(generator(z, training=False))
+        return np.asarray(generator(takes.arrange(latents=z), training=False))
     embedding = generator.get_layer(networks.LABEL_EMBEDDING)
     embedded = np.asarray(embedding(asked))
-    tail = keras.Model([generator.inputs[0], embedding.output], generator.output)
+    tail = keras.Model([named_inputs(generator)["latents"], embedding.output], generator.output)
     return np.asarray(tail([z, (1 - share) * embedded[0] + share * embedded[1]], training=False))
 
 

@@ -1,4 +1,4 @@
-"""Finds and loads saved generators and classifiers. Keras is imported only to load one."""
+"""Finds and loads saved generators, discriminators and classifiers. Keras is imported only to load one."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gan.errors import InputError, Positive, Whole, check_type
 from gan.saving import metadata, zip_safety
 from gan.saving.files import read_json, sha256
-from gan.saving.run_folder import CLASSIFIER, CONFIG, GENERATOR
+from gan.saving.run_folder import CLASSIFIER, CONFIG, DISCRIMINATOR, GENERATOR
 
 if TYPE_CHECKING:
     import keras
@@ -25,7 +25,12 @@ def pretrained_folder() -> Path:
 
 def list_checkpoints() -> list[str]:
     """Names of the pretrained checkpoints, for `load_generator`."""
-    folders = pretrained_folder().glob(f"*/{GENERATOR}")  # in a checkout, runs of earlier revisions may lie beside them
+    return _pretrained_names(GENERATOR)
+
+
+def _pretrained_names(file: str) -> list[str]:
+    """Names of the pretrained checkpoints that hold a file."""
+    folders = pretrained_folder().glob(f"*/{file}")  # in a checkout, runs of earlier revisions may lie beside them
     return sorted(folder.parent.name for folder in folders if not re.match(r"\d", folder.parent.name))
 
 
@@ -41,41 +46,37 @@ def find_generator(checkpoint: str | Path | ModelFile) -> ModelFile:
 
     Raises `InputError` when there is none. A file that was found before is checked again only where it has changed.
     """
+    return _find(checkpoint, GENERATOR, "No such checkpoint")
+
+
+def find_discriminator(checkpoint: str | Path | ModelFile) -> ModelFile:
+    """Finds a discriminator as `find_generator` does a generator: a run folder holds it beside the generator.
+
+    Raises `InputError` when there is none. Runs of earlier revisions have none.
+    """
+    return _find(checkpoint, DISCRIMINATOR, "No such discriminator")
+
+
+def _find(checkpoint: str | Path | ModelFile, file: str, problem: str) -> ModelFile:
     if isinstance(checkpoint, ModelFile):
         if checkpoint.is_unchanged:
             return checkpoint
         checkpoint = checkpoint.path
     path = Path(checkpoint)
     if path.is_dir():
-        path = path / GENERATOR
-    if not path.exists() and str(checkpoint) in list_checkpoints():
-        path = pretrained_folder() / checkpoint / GENERATOR
+        path = path / file
+    names = _pretrained_names(file)
+    if not path.exists() and str(checkpoint) in names:
+        path = pretrained_folder() / checkpoint / file
     if not path.is_file():
-        raise InputError(
-            "No such checkpoint",
-            expected=f"a run folder with a {GENERATOR}, a .keras file, or a pretrained name of {list_checkpoints()}",
-            received=str(checkpoint),
-        )
+        pretrained = f", or a pretrained name of {names}" if names else ""
+        expected = f"a run folder with a {file}, a .keras file{pretrained}"
+        raise InputError(problem, expected=expected, received=str(checkpoint))
     return zip_safety.check_model(path)
 
 
-def load_generator(checkpoint: str | Path | ModelFile) -> "keras.Model":
-    """Loads a generator: latents float32 [B, L](, labels int32 [B]) -> images float32 [B, H, W, C] in [-1, 1].
-
-    Args:
-        checkpoint: a run folder, a `.keras` file, or the name of a pretrained one (see `list_checkpoints`); or what
-            `find_generator` found.
-
-    Loads in Keras' safe mode. Raises `InputError` for a path that does not exist, or a file that is no generator.
-    """
-    file = find_generator(checkpoint)
-    model = load_model(file, expected="a generator")
-    if not _is_generator(model):
-        raise _no_generator(file.path)
-    return model
-
-
-def _no_generator(path: Path) -> InputError:
+def no_generator(path: Path) -> InputError:
+    """The error of a file that holds another model than a generator."""
     expected = "latents [B, L] in, images [B, H, W, C] out"
     return InputError("This model is no generator", expected=expected, received=str(path))
 
@@ -132,16 +133,6 @@ def load_model(file: ModelFile, *, expected: str) -> "keras.Model":
         raise InputError("This model does not load", expected=expected, received=f"{file.path}: {reason}") from error
 
 
-def _is_generator(model: Any) -> bool:
-    inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
-    return (
-        len(inputs) in (1, 2)
-        and len(outputs) == 1
-        and [len(i.shape) for i in inputs] == [2, 1][: len(inputs)]
-        and len(outputs[0].shape) == 4
-    )
-
-
 def describe(checkpoint: str | Path | ModelFile) -> dict[str, Any]:
     """What a generator file says of itself, read without Keras: file, bytes, sha256, latent_dim, num_classes.
 
@@ -157,7 +148,7 @@ def describe(checkpoint: str | Path | ModelFile) -> dict[str, Any]:
         num_classes = layers.get("label_embedding", {}).get("input_dim", 0)
         check_type([latent_dim, num_classes], tuple[Positive | None, Whole], file.path)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise _no_generator(file.path) from error
+        raise no_generator(file.path) from error
     return {
         "file": str(file.path),
         "bytes": file.path.stat().st_size,

@@ -11,7 +11,7 @@ import tensorflow as tf
 from helpers.comparison import rows_of
 from rich.console import Console
 
-from gan import train
+from gan import load_generator, train
 from gan.cli.evaluate import _print
 from gan.config import ModelConfig, OptimizationConfig, StoppingConfig, TrainConfig
 from gan.data.dataset import Dataset
@@ -23,7 +23,7 @@ from gan.evaluation.classifier.network import build_classifier
 from gan.evaluation.evaluation import evaluate
 from gan.evaluation.html import page
 from gan.evaluation.metrics.paired import ssim_or_nan
-from gan.saving import files, models
+from gan.saving import files
 
 WHY = "SSIM needs sides of at least 11 pixels, the size of its window, and these are {} x {}"
 
@@ -112,7 +112,7 @@ def test_a_report_says_what_is_not_known_and_why(run, small, monkeypatch, tmp_pa
     why = WHY.format(*dataset.image_shape[:2])
     quick = functools.partial(projection.project, steps=2, restarts=1)
     monkeypatch.setattr("gan.evaluation.projection.project", quick)
-    generator = models.load_generator(run.folder)
+    generator = load_generator(run.folder)
     evaluation = evaluate(generator, dataset, *load_classifier(folder), num=200)
     report = json.loads(json.dumps(evaluation.report, allow_nan=False))
     of_ssim = {"pairwise_ssim", "nearest_ssim", "reconstruction_ssim"}

@@ -170,7 +170,7 @@ def test_generators_give_images_and_are_built_in(arch, shape, classes):
     generator = build_generator(shape, 4, classes, arch, width=2)
     assert generator.output_shape == (None, *shape)
     assert [i.name for i in generator.inputs] == ["latents", "labels"][: 1 + bool(classes)]
-    assert networks.num_classes(generator) == classes
+    assert networks.NetworkInputs.of(generator).num_classes == classes
     assert all(type(layer).__module__.startswith("keras.") for layer in generator.layers)
 
 
@@ -189,7 +189,7 @@ def test_discriminators_give_one_logit(arch, norm, shape, options):
     classes = options.get("num_classes", 0)
     assert discriminator.output_shape == (None, 1)
     assert [i.name for i in discriminator.inputs] == ["images", "labels"][: 1 + bool(classes)]
-    assert networks.num_classes(discriminator) == classes
+    assert networks.NetworkInputs.of(discriminator).num_classes == classes
     assert networks.has_batch_statistics(discriminator) == (norm == "batch")
     ours = [layer for layer in discriminator.layers if not type(layer).__module__.startswith("keras.")]
     assert bool(ours) == (norm == "spectral" or arch == "tf_tutorial")  # whose dropout is ours

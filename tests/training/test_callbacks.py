@@ -14,8 +14,7 @@ from helpers.tiny import small_gan
 from PIL import Image
 from rich.console import Console
 
-from gan import generate
-from gan.saving import models
+from gan import generate, load_generator
 from gan.training import callbacks
 from gan.training.loop import Schedule, fit_intervals
 
@@ -118,7 +117,7 @@ def test_generator_checkpoint_holds_the_average(tmp_path):
     callback = callbacks.GeneratorCheckpoint(tmp_path / "generator.keras")
     callback.set_model(gan)
     callback.on_epoch_end(0)
-    loaded = models.load_generator(tmp_path / "generator.keras")
+    loaded = load_generator(tmp_path / "generator.keras")
     np.testing.assert_array_equal(generate(loaded, 4), generate(gan.generator_ema, 4))
     assert [file.name for file in tmp_path.iterdir()] == ["generator.keras"]
 

@@ -12,7 +12,7 @@ from gan.errors import InputError, check_not_negative, check_seed, check_share, 
 from gan.evaluation.metrics import wrong_outcomes
 from gan.evaluation.robustness.batches import InputNoise, batches
 from gan.evaluation.robustness.typos import Typos
-from gan.models import networks
+from gan.models.networks.inputs import NetworkInputs
 from gan.sampling.labels import labels_for
 from gan.tolerance import ErrorRate
 
@@ -115,7 +115,7 @@ def judged_error_rate(
     """`generator_error_rate` by a classifier that is compiled already: `judge` is `forward(classifier)`."""
     check_whole("num", num, 1)
     check_whole("batch_size", batch_size, 1)
-    classes = networks.num_classes(generator)
+    classes = NetworkInputs.of(generator).num_classes
     asked = labels_for(np.arange(num), classes, labels)
     pictures = sampling.generate(
         generator, num, seed=seed, labels=labels, latent_noise=latent_noise, batch_size=batch_size

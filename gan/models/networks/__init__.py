@@ -6,7 +6,8 @@ not installed. So do discriminators, unless they are spectrally normalised or ha
 
 from gan.models.networks.build import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
 from gan.models.networks.conditioning import CONDITIONINGS, LABEL_EMBEDDING
-from gan.models.networks.inspect import check_pair, has_batch_statistics, num_classes
+from gan.models.networks.inputs import NetworkInputs
+from gan.models.networks.inspect import check_pair, has_batch_statistics
 from gan.models.networks.norms import NORMS
 from gan.models.networks.sizes import downsamplings, stage_sizes, upsamplings
 
@@ -16,12 +17,12 @@ __all__ = [
     "GENERATORS",
     "LABEL_EMBEDDING",
     "NORMS",
+    "NetworkInputs",
     "build_discriminator",
     "build_generator",
     "check_pair",
     "downsamplings",
     "has_batch_statistics",
-    "num_classes",
     "stage_sizes",
     "upsamplings",
 ]

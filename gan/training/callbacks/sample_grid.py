@@ -10,7 +10,7 @@ import numpy as np
 from gan import sampling
 from gan.data import images
 from gan.distributed.replicas import scalar
-from gan.models import networks
+from gan.models.networks.inputs import NetworkInputs
 from gan.saving import files
 
 Draw = Callable[[keras.Model, int], np.ndarray]
@@ -22,7 +22,7 @@ def draw_samples(generator: keras.Model, seed: int) -> np.ndarray:
 
     A generator of up to 20 classes gets a row a class, of ten samples; any other one 100 samples.
     """
-    classes = networks.num_classes(generator)
+    classes = NetworkInputs.of(generator).num_classes
     rows = classes if 1 < classes <= 20 else 10
     drawn = images.to_uint8(sampling.generate(generator, 10 * rows, seed=seed))
     by_row = np.arange(10 * rows).reshape(10, rows).T.ravel() if rows == classes else np.arange(10 * rows)
