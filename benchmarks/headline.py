@@ -72,7 +72,7 @@ class Headline(Benchmark):
             "dataset": self.dataset,
             "epochs": self.epochs,
             "num": self.num,
-            "classifier_sha256": card["sha256"],
+            "classifier_sha256": card.sha256,
         }
 
     def measure(self, record: Record, say: Say) -> None:

@@ -13,7 +13,7 @@ from gan import sampling
 from gan.data.dataset import Dataset
 from gan.data.split import Split
 from gan.distributed.replicas import scalar
-from gan.errors import InputError
+from gan.errors import InputError, convert
 from gan.evaluation import metrics
 from gan.evaluation.classifier.extractor import Extractor, as_input, top_probability
 from gan.evaluation.evaluation import EVALUATION_SEED
@@ -188,7 +188,7 @@ class ModesOverTraining(keras.callbacks.Callback):
 
     def rows(self) -> list[dict[str, Any]]:
         """What the file holds."""
-        return files.read_json(self.path) if self.path.exists() else []
+        return convert(files.read_json(self.path), list[dict[str, Any]], self.path) if self.path.exists() else []
 
 
 def modes_reached(counts: np.ndarray) -> int:

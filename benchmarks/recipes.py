@@ -74,7 +74,7 @@ class Recipes(Benchmark):
             "dataset": self.dataset,
             "images": self.images,
             "num": self.num,
-            "classifier_sha256": card["sha256"],
+            "classifier_sha256": card.sha256,
         }
 
     def measure(self, record: Record, say: Say) -> None:

@@ -63,7 +63,7 @@ class Sampling(Benchmark):
             "nums": self.nums,
             "shard": self.shard,
             "seconds": self.seconds,
-            "generator_sha256": models.describe(self.checkpoint)["sha256"],
+            "generator_sha256": models.describe(self.checkpoint).sha256,
         }
 
     def measure(self, record: Record, say: Say) -> None:

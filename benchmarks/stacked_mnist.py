@@ -105,7 +105,7 @@ class StackedMnist(Benchmark):
             "images": self.images,
             "minutes": self.minutes,
             "num": self.num,
-            "classifier_sha256": card["sha256"],
+            "classifier_sha256": card.sha256,
         }
 
     def measure(self, record: Record, say: Say) -> None:
@@ -132,7 +132,7 @@ class StackedMnist(Benchmark):
         from gan import load_generator
         from gan.models.networks import NetworkInputs
 
-        config = {"sha256": models.describe(checkpoint)["sha256"]}
+        config = {"sha256": models.describe(checkpoint).sha256}
         if record.has(checkpoint, config):
             return
         generator = load_generator(checkpoint)

@@ -45,7 +45,7 @@ class Start(Benchmark):
         return {
             "checkpoint": self.checkpoint,
             "num": self.num,
-            "generator_sha256": models.describe(self.checkpoint)["sha256"],
+            "generator_sha256": models.describe(self.checkpoint).sha256,
         }
 
     def measure(self, record: Record, say: Say) -> None:

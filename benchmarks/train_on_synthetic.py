@@ -62,7 +62,7 @@ class TrainOnSynthetic(Benchmark):
             check_whole("epochs", self.epochs, 1)
         if self.classifier not in CLASSIFIERS:
             raise InputError("Unknown classifier", expected=f"one of {list(CLASSIFIERS)}", received=self.classifier)
-        if not models.describe(self.checkpoint)["num_classes"]:
+        if not models.describe(self.checkpoint).num_classes:
             raise InputError(
                 "Its pictures have no labels", expected="a generator with classes", received=self.checkpoint
             )
@@ -70,7 +70,7 @@ class TrainOnSynthetic(Benchmark):
     def settings(self) -> Mapping[str, Any]:
         return {
             "checkpoint": self.checkpoint,
-            "generator_sha256": models.describe(self.checkpoint)["sha256"],
+            "generator_sha256": models.describe(self.checkpoint).sha256,
             "num": self.num,
             "classifier": self.classifier,
             "dataset": self.dataset,

@@ -5,11 +5,22 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
-from functools import cache
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import TYPE_CHECKING, Annotated, Any, SupportsIndex, TypeVar
+
+import msgspec
+from msgspec import Meta, ValidationError, inspect
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Json = object
+"""Any value that `json.loads` gives."""
+T = TypeVar("T")
+
+DEEPEST = 50
+"""Levels of a JSON file: ours have a handful."""
 
 
 class InputError(ValueError):
@@ -30,135 +41,182 @@ class TrainingError(RuntimeError):
     """A training run that cannot go on, such as one whose loss is no number any more. The message says when and why."""
 
 
-@dataclass(frozen=True)
-class Must:
-    """A condition that a value must meet beside its type, for `Annotated`; `words` say what is expected."""
-
-    holds: Callable[[Any], bool]
-    words: str
+Whole = Annotated[int, Meta(ge=0, le=2**63 - 1, description="a whole number >= 0")]
+Positive = Annotated[int, Meta(ge=1, le=2**63 - 1, description="a whole number >= 1")]
+NotNegative = Annotated[float, Meta(ge=0, description="a finite number >= 0")]
+ImageShape = Annotated[tuple[Positive, Positive, Positive], Meta(description="[height, width, channels]")]
 
 
-def is_number(text: str) -> bool:
-    """Whether a text is that of a number, infinity and NaN among them, which JSON does not have."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+class Options:
+    """Base of a dataclass of options, in which `convert` refuses an unknown name."""
 
 
-Whole = Annotated[int, Must(lambda value: value >= 0, "a whole number >= 0")]
-Positive = Annotated[int, Must(lambda value: value >= 1, "a whole number >= 1")]
-ImageShape = Annotated[list[Positive], Must(lambda value: len(value) == 3, "[height, width, channels]")]
+def convert(content: Json, kind: type[T], file: str | Path, path: str = "") -> T:
+    """Converts parsed JSON to a type; `as_json` is the inverse.
 
-
-def check_type(value: Any, kind: Any, file: str | Path, path: str = "") -> None:
-    """Raises `InputError`, which names the file and the path in it, unless a JSON value has a type.
+    A whole number is a float, too; a float is finite; true and false are no numbers. Unknown names are left out, but
+    refused in `Options`.
 
     Args:
-        value: what `json.loads` gives.
-        kind: `None`, `bool`, `int` (of 64 bits), `float` (finite; a whole number is one, too), `str`, `Any`, `Literal`,
-            `list`, `tuple`, `dict` with names as keys, a union or `Annotated` of these; a TypedDict, which lets other
-            keys through; or a dataclass, of which any key may be missing, and no other one may be there.
-        file: where the value comes from.
+        content: what `json.loads` gives.
+        kind: a dataclass or TypedDict, or another type that msgspec knows.
+        file: where the content comes from.
         path: where it is in there, such as `config.model`.
+
+    Raises `InputError`, which names the file and the path in it, for content of another type, and where a dataclass
+    raises it.
     """
-    found = _wrong(value, kind, path)
-    if found is not None:
-        place, expected, received = found
-        where = f"`{place}`" if place else "content"
-        raise InputError(f"Bad {where} in {file}", expected=expected, received=received)
+    check_levels(content, file)
+    _check_characters(content, file)
+    marked = _marked(content)
+    try:
+        value = msgspec.convert(marked, kind)
+    except ValidationError as error:
+        raise _refusal(error, marked, kind, file, path) from error
+    _check_names(content, value, file, path)
+    return value
 
 
-DEEPEST = 50
-"""Levels of a JSON file: ours have a handful."""
-
-_Wrong = tuple[str, str, str] | None
-"""(path, what is expected there, what was received) of the first value that is wrong; None: nothing is."""
+def as_json(value: "DataclassInstance") -> dict[str, Json]:
+    """Returns a dataclass as nested dicts and lists of JSON types; `convert` is the inverse."""
+    return json.loads(json.dumps(asdict(value)))
 
 
-def _wrong(value: Any, kind: Any, path: str) -> _Wrong:
-    origin, parts = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        return _wrong_annotated(value, kind, path)
-    if origin in (Union, UnionType):
-        found = [_wrong(value, part, path) for part in parts]
-        inside = next((one for one in found if one is not None and one[0] != path), None)
-        return None if None in found else inside or (path, _words(kind), _shown(value))
-    if origin in (list, tuple) and isinstance(value, (list, tuple)):
-        kinds = parts if origin is tuple and parts[-1] is not Ellipsis else (parts[0],) * len(value)
-        if len(kinds) != len(value):
-            return path, f"a list of {len(kinds)}", _shown(value)
-        return _first(_wrong(part, kind, f"{path}[{place}]") for place, (part, kind) in enumerate(zip(value, kinds)))
-    if origin is dict and isinstance(value, Mapping):
-        return _first(_wrong(part, parts[1], _joined(path, name)) for name, part in value.items())
-    if isinstance(value, Mapping) and (is_typeddict(kind) or is_dataclass(kind)):
-        return _wrong_fields(value, kind, path)
-    return None if _is_plain(value, kind) else (path, _words(kind), _shown(value))
+class _NotFinite(float):
+    """NaN or infinity, which msgspec does not take for a float."""
 
 
-def _wrong_annotated(value: Any, kind: Any, path: str) -> _Wrong:
-    inner, *conditions = get_args(kind)
-    found = _wrong(value, inner, path)
-    if found is not None:
-        return found if found[0] != path else (path, _words(kind), _shown(value))
-    unmet = [one for one in conditions if isinstance(one, Must) and not one.holds(value)]
-    return (path, _words(kind), _shown(value)) if unmet else None
+def _marked(value: Json) -> Json:
+    """Returns a copy in which NaN and infinity are of a type that msgspec refuses."""
+    if isinstance(value, Mapping):
+        return {name: _marked(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_marked(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return _NotFinite(value)
+    return value
 
 
-def _wrong_fields(value: Mapping[str, Any], kind: Any, path: str) -> _Wrong:
-    kinds = _fields(kind)
-    unknown = [name for name in value if name not in kinds]
-    if unknown and is_dataclass(kind):
-        return _joined(path, unknown[0]), f"one of {sorted(kinds)}", "an unknown name"
-    for name, needed in kinds.items():
-        place = _joined(path, name)
-        if name in value:
-            found = _wrong(value[name], needed, place)
-        else:
-            found = (place, _words(needed), "nothing") if name in getattr(kind, "__required_keys__", ()) else None
-        if found is not None:
-            return found
-    return None
+def _check_characters(content: Json, file: str | Path) -> None:
+    """Raises `InputError` for half a character (a lone surrogate), which neither msgspec nor a terminal takes."""
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"Damaged {file}", expected="text of whole characters", received=str(error)) from error
 
 
-def _is_plain(value: Any, kind: Any) -> bool:
-    if kind is Any:
-        return True
-    if get_origin(kind) is Literal:  # of JSON's types: true is not 1
-        return any(type(value) is type(choice) and value == choice for choice in get_args(kind))
-    if kind in (None, NoneType):
-        return value is None
-    if isinstance(value, bool):
-        return kind is bool
-    if kind is float and isinstance(value, (int, float)):
-        return abs(value) < math.inf and _fits(value)
-    if kind is int and isinstance(value, int):
-        return _fits(value)
-    return kind is str and isinstance(value, str)
+def _check_names(content: Json, value: object, file: str | Path, path: str) -> None:
+    """Raises `InputError` for a name in `content` that the `Options` made of it do not have."""
+    if isinstance(content, Mapping):
+        known = [field.name for field in fields(value)] if is_dataclass(value) else []
+        for name, part in content.items():
+            place = _joined(path, name)
+            if name in known:
+                _check_names(part, getattr(value, name), file, place)
+            elif isinstance(value, Options):
+                expected = f"one of {sorted(known)}"
+                raise InputError(f"Bad `{place}` in {file}", expected=expected, received="an unknown name")
+            elif isinstance(value, dict) and name in value:
+                _check_names(part, value[name], file, place)
+    elif isinstance(content, (list, tuple)) and isinstance(value, (list, tuple)):
+        for number, (part, made) in enumerate(zip(content, value)):
+            _check_names(part, made, file, f"{path}[{number}]")
 
 
-def _fits(value: float) -> bool:
-    return not isinstance(value, int) or -(2**63) <= value < 2**63
+def _refusal(error: ValidationError, content: Json, kind: Any, file: str | Path, path: str) -> InputError:
+    """Returns the error for people: msgspec's message gives the place, the type says what is expected there."""
+    found = re.fullmatch(r"(?s)(.*)( - at `(?:key` in `)?\$(.*)`)", str(error))
+    problem, end, steps = found.groups() if found else (str(error), "", "")
+    place, part, expected = _follow(steps, content, inspect.type_info(kind), path, lambda: _ends_so(content, kind, end))
+    if isinstance(error.__cause__, InputError):
+        cause = error.__cause__
+        where = f" (`{place}`) in {file}" if place else f" in {file}"
+        return InputError(f"{cause.problem}{where}", expected=cause.expected, received=cause.received)
+    missing = re.fullmatch("Object missing required field `(.*)`", problem)
+    if missing:
+        place, _, expected = _follow(f".{missing[1]}", {missing[1]: None}, expected, place, lambda: False)
+    where = f"`{place}`" if place else "content"
+    return InputError(
+        f"Bad {where} in {file}", expected=_words(expected), received="nothing" if missing else _shown(part)
+    )
 
 
-def _words(kind: Any) -> str:
+def _ends_so(content: Json, kind: Any, end: str) -> bool:
+    """Whether the conversion fails with a message of this end."""
+    try:
+        msgspec.convert(content, kind)
+    except ValidationError as error:
+        return str(error).endswith(end)
+    return False
+
+
+def _follow(
+    steps: str, content: Any, kind: inspect.Type, path: str, fails: Callable[[], bool]
+) -> tuple[str, Json, inspect.Type]:
+    """Follows msgspec's `steps`, such as `.model.augment[1]`; returns (path, the value there, its type).
+
+    msgspec writes `[...]` for a key of a dict. It is the first key whose value alone `fails`.
+    """
+    if not steps:
+        return path, content, kind
+    parts = kind.types if isinstance(kind := _bare(kind), inspect.UnionType) else (kind,)
+    for one in map(_bare, parts):
+        if isinstance(one, (inspect.DataclassType, inspect.TypedDictType)):
+            named = [field for field in one.fields if steps.startswith(f".{field.encode_name}")]
+            field = max(named, key=lambda field: len(field.encode_name))
+            name = field.encode_name
+            return _follow(steps[1 + len(name) :], content[name], field.type, _joined(path, name), fails)
+        if isinstance(one, inspect.DictType) and steps.startswith("[...]"):
+            name = _failing_key(content, fails)
+            return _follow(steps.removeprefix("[...]"), content[name], one.value_type, _joined(path, name), fails)
+        if isinstance(one, (inspect.ListType, inspect.VarTupleType, inspect.TupleType)):
+            step, _, rest = steps.partition("]")
+            number = int(step[1:])
+            inner = one.item_types[number] if isinstance(one, inspect.TupleType) else one.item_type
+            return _follow(rest, content[number], inner, f"{path}[{number}]", fails)
+    return path, content, kind
+
+
+def _bare(kind: inspect.Type) -> inspect.Type:
+    return kind.type if isinstance(kind, inspect.Metadata) else kind
+
+
+def _failing_key(content: dict[str, Json], fails: Callable[[], bool]) -> str:
+    """Leaves `content` only its first key whose value `fails`, and returns it."""
+    name = ""
+    for name, part in list(content.items()):
+        content.clear()
+        content[name] = part
+        if fails():
+            break
+    return name
+
+
+_WORDS: Mapping[type[inspect.Type], str] = {
+    inspect.StrType: "text",
+    inspect.BoolType: "true or false",
+    inspect.IntType: "a whole number",
+    inspect.FloatType: "a finite number",
+    inspect.NoneType: "null",
+    inspect.ListType: "a list",
+    inspect.VarTupleType: "a list",
+}
+
+
+def _words(kind: inspect.Type) -> str:
     """What is expected, for people."""
-    origin, parts = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        said = [one.words for one in parts if isinstance(one, Must)]
-        return said[0] if said else _words(parts[0])
-    if origin in (Union, UnionType):
-        return " or ".join(dict.fromkeys(map(_words, parts)))
-    if origin is Literal:
-        return f"one of {list(parts)}"
-    names = {str: "text", bool: "true or false", int: "a whole number", float: "a finite number", NoneType: "null"}
-    if kind in names:
-        return names[kind]
-    return "a list" if origin in (list, tuple) else "an object"
+    if isinstance(kind, inspect.Metadata):
+        return (kind.extra_json_schema or {}).get("description") or _words(kind.type)
+    if isinstance(kind, inspect.UnionType):
+        return " or ".join(map(_words, kind.types))
+    if isinstance(kind, inspect.LiteralType):
+        return f"one of {list(kind.values)}"
+    if isinstance(kind, inspect.TupleType):
+        return f"a list of {len(kind.item_types)}"
+    return _WORDS.get(type(kind), "an object")
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Json) -> str:
     """A JSON value in one line of at most 80 characters."""
     text = json.dumps(value, ensure_ascii=False)
     text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text[:80])
@@ -170,18 +228,7 @@ def _joined(path: str, name: str) -> str:
     return f"{path}.{named}" if path else named
 
 
-def _first(found: Any) -> _Wrong:
-    return next((one for one in found if one is not None), None)
-
-
-@cache
-def _fields(kind: Any) -> dict[str, Any]:
-    """{name: type} of a TypedDict or dataclass, without NotRequired."""
-    hints = get_type_hints(kind, include_extras=True)
-    return {name: get_args(hint)[0] if get_origin(hint) is NotRequired else hint for name, hint in hints.items()}
-
-
-def check_levels(value: Any, file: str | Path) -> None:
+def check_levels(value: Json, file: str | Path) -> None:
     """Raises `InputError` for a JSON value of more than `DEEPEST` levels, which nothing could walk through."""
     level = [value]
     for _ in range(DEEPEST):
@@ -190,19 +237,19 @@ def check_levels(value: Any, file: str | Path) -> None:
         raise InputError(f"Damaged {file}", expected=f"at most {DEEPEST} levels of JSON", received="more")
 
 
-def _parts(value: Any) -> Iterable[Any]:
+def _parts(value: Json) -> Iterable[Json]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
 
 
-def check(holds: bool, name: str, expected: str, received: Any) -> None:
+def check(holds: bool, name: str, expected: str, received: object) -> None:
     """Raises `InputError` about the option `name` unless `holds`."""
     if not holds:
         raise InputError(f"Bad `{name}`", expected=expected, received=f"{name}={received!r}")
 
 
-def check_different(name: str, values: Sequence[Any]) -> None:
+def check_different(name: str, values: Sequence[object]) -> None:
     """Raises `InputError` when one of `values` is there twice."""
     check(len(set(values)) == len(values), name, "each at most once", list(values))
 
@@ -210,7 +257,7 @@ def check_different(name: str, values: Sequence[Any]) -> None:
 LARGEST = 2**31 - 1
 
 
-def check_whole(name: str, value: Any, least: int, most: int = LARGEST) -> None:
+def check_whole(name: str, value: SupportsIndex, least: int, most: int = LARGEST) -> None:
     """Raises `InputError` unless `value` is a whole number, of NumPy's kind too, from `least` to `most`."""
     try:
         number = operator.index(value)
@@ -220,7 +267,7 @@ def check_whole(name: str, value: Any, least: int, most: int = LARGEST) -> None:
     check(least <= number <= most, name, f"a whole number {limits}", value)
 
 
-def check_seed(value: Any) -> None:
+def check_seed(value: SupportsIndex) -> None:
     """Raises `InputError` unless `value` can own random numbers: 0 <= value < 2**32."""
     check_whole("seed", value, 0, 2**32 - 1)
 
@@ -245,7 +292,7 @@ def check_share_below_one(name: str, value: float) -> None:
     check(0 <= value < 1, name, "a share from 0 to below 1", value)
 
 
-def check_sampling(*, num: Any, seed: Any, start: Any, truncation: float | None) -> None:
+def check_sampling(*, num: SupportsIndex, seed: SupportsIndex, start: SupportsIndex, truncation: float | None) -> None:
     """Raises `InputError` unless pictures start, ..., start + num - 1 of a seed can be drawn."""
     check_whole("num", num, 1)
     check_seed(seed)

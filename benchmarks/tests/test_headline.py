@@ -48,7 +48,7 @@ def test_each_preset_runs_its_own_length_after_the_yardstick_of_its_seed(headlin
     out, _, status = headline
     assert status == 0
     content = json.loads((out / "results.json").read_text())
-    sha256 = find_classifier("mnist-probe")[1]["sha256"]
+    sha256 = find_classifier("mnist-probe").card.sha256
     assert content["settings"] == {"dataset": "mnist5k", "epochs": 0.016, "num": 200, "classifier_sha256": sha256}
     assert list(content["runs"]) == ["yardstick-0-3", "short-3", "long-3"]
     yardstick, short, long = content["runs"].values()

@@ -57,7 +57,7 @@ def test_recipes_measure_each_preset(recipes):
     out, _, status = recipes
     assert status == 0
     content = json.loads((out / "results.json").read_text())
-    sha256 = find_classifier("mnist-probe")[1]["sha256"]
+    sha256 = find_classifier("mnist-probe").card.sha256
     assert content["settings"] == {"dataset": "mnist5k", "images": 96, "num": 200, "classifier_sha256": sha256}
     assert list(content["runs"]) == ["asked-3", "free-3"]
     for key, run in content["runs"].items():

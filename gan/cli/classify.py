@@ -29,7 +29,7 @@ class Classify:
     def run(self) -> int:
         """Reads all pictures, then prints a line for each."""
         classifier = models.find_classifier(self.classifier)
-        shape = classifier.card["dataset"]["image_shape"]
+        shape = list(classifier.card.dataset.image_shape)
         if shape != [28, 28, 1]:
             raise InputError("This classifier reads no digits", expected="image_shape [28, 28, 1]", received=f"{shape}")
         if not self.pictures:

@@ -9,8 +9,8 @@ from rich.table import Table
 from tyro.conf import Positional, arg
 
 from gan.cli.output import print_result
-from gan.config import config_from_dict
-from gan.errors import check_seed, check_share, check_whole
+from gan.config import DataConfig
+from gan.errors import as_json, check_seed, check_share, check_whole
 from gan.evaluation import report as reports
 from gan.saving import files, models, run_folder
 from gan.saving.metadata import check_card
@@ -62,8 +62,8 @@ class Evaluate:
         models.describe(file)  # refuses what is no generator before TensorFlow is imported
         extractor = models.find_classifier(self.classifier)
         record = models.load_config(file)
-        trained_on = record["dataset"]["name"] if record else None
-        name = self.dataset or trained_on or extractor.card["data_sets"][0]
+        trained_on = record.dataset.name if record else None
+        name = self.dataset or trained_on or extractor.card.data_sets[0]
         check_card(name, extractor.card)
         folder = self.output or self._run_folder()
         if folder is not None:
@@ -78,8 +78,8 @@ class Evaluate:
 
         generator, described = load_generator(file), models.describe(file)
         classifier, card = load_classifier(extractor)
-        loading = _loading(record) if record and name == trained_on else {}
-        dataset = load_dataset(name, fallback="none", **loading)
+        options = record.config.data if record and name == trained_on else DataConfig()
+        dataset = load_dataset(name, fallback="none", **options.loading)
         seed = EVALUATION_SEED if self.seed is None else self.seed
         num = self.num or min(10_000, len(dataset.test), len(dataset.validation))
         found = evaluate(
@@ -92,7 +92,7 @@ class Evaluate:
             seed=seed,
             trained_on=trained_on,
         )
-        kept = {name: described[name] for name in ("bytes", "sha256", "latent_dim", "num_classes")}
+        kept = {name: value for name, value in as_json(described).items() if name != "file"}
         report = {"checkpoint": {"name": self.checkpoint, **kept}, **found.report}
         if folder is not None:
             write_report(folder, Evaluation(report, found.pictures), checkpoint=self.checkpoint)
@@ -104,11 +104,6 @@ class Evaluate:
         pretrained = folder.resolve().parent == models.pretrained_folder().resolve()
         is_run = (folder / run_folder.GENERATOR).is_file()
         return folder if is_run and not (pretrained and folder.name in models.list_checkpoints()) else None
-
-
-def _loading(record: dict[str, Any]) -> dict[str, Any]:
-    """How the run read its images."""
-    return config_from_dict(record["config"]).data.loading
 
 
 def _print(report: dict[str, Any], folder: Path | None) -> None:

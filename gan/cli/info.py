@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
+from gan.errors import Json, as_json
 from gan.saving import metadata, models, run_folder, training_state
+from gan.saving.metadata import RunMetadata
 
 
 @dataclass(frozen=True)
@@ -25,40 +27,41 @@ class Info:
         folder = Path(self.checkpoint)
         begun = (folder / run_folder.CONFIG).is_file() and not (folder / run_folder.GENERATOR).exists()
         if begun and not (folder / run_folder.CLASSIFIER).exists():
-            facts: dict[str, Any] = {"file": "none yet"}
-            record = metadata.load(folder)
+            facts: dict[str, Json] = {"file": "none yet"}
+            record: RunMetadata | None = metadata.load(folder)
         else:
             file = models.find_generator(self.checkpoint)
-            facts = models.describe(file)
-            folder, record = file.path.parent, models.load_config(file) or {}
-        facts["run"] = record if self.json else _summary(record)
+            facts = as_json(models.describe(file))
+            folder, record = file.path.parent, models.load_config(file)
+        if self.json:
+            facts["run"] = record.as_dict() if record else {}
+        else:
+            facts["run"] = _summary(record) if record else "no config.json beside the generator"
         if record:
             facts["state"] = _state(folder, record)
         print_result(facts, as_json=self.json)
         return DONE
 
 
-def _summary(record: dict[str, Any]) -> Any:
-    if not record:
-        return "no config.json beside the generator"
-    result = record.get("result")
+def _summary(record: RunMetadata) -> dict[str, Json]:
+    result = record.result
     return {
-        "dataset": record["dataset"]["name"],
-        "arch": record["config"]["model"]["arch"],
-        "image_shape": " x ".join(map(str, record["dataset"]["image_shape"])),
-        **({"images": result["images"], "seconds": result["seconds"]} if result else {}),
+        "dataset": record.dataset.name,
+        "arch": record.config.model.arch,
+        "image_shape": " x ".join(map(str, record.dataset.image_shape)),
+        **({"images": result.images, "seconds": result.seconds} if result else {}),
     }
 
 
-def _state(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
+def _state(folder: Path, record: RunMetadata) -> dict[str, Json]:
     """Whether the run is finished, running or broken off; its last complete state, and the command that goes on."""
-    if metadata.is_finished(record):
+    if record.is_finished:
         return {"status": "finished"}
-    status = "running" if training_state.is_locked(folder) else "interrupted" if "result" in record else "broken off"
+    status = "running" if training_state.is_locked(folder) else "interrupted" if record.result else "broken off"
     saved, damaged = training_state.latest(folder)
     return {
         "status": status,
-        "last_state": f"step {saved.step:,} of {record['total_steps']:,}" if saved else "none",
+        "last_state": f"step {saved.step:,} of {record.total_steps:,}" if saved else "none",
         **({"damaged": damaged} if damaged else {}),
         **({} if status == "running" else {"resume": f"gan train --resume {folder}"}),
     }

@@ -1,11 +1,11 @@
 """gan presets."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
 from gan.config import PRESETS
+from gan.errors import Json
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,6 @@ class Presets:
 
     def run(self) -> int:
         """Prints names and sources."""
-        shown: dict[str, Any] = {name: p.as_dict() if self.json else p.source for name, p in PRESETS.items()}
+        shown: dict[str, Json] = {name: p.as_dict() if self.json else p.source for name, p in PRESETS.items()}
         print_result(shown, as_json=self.json)
         return DONE

@@ -62,11 +62,11 @@ class Project:
             raise InputError("Bad `--out`", expected="a .png file", received=repr(str(self.out)))
         files.check_writable(self.out)
         file = models.find_generator(self.checkpoint)
-        classes = models.describe(file)["num_classes"]
+        classes = models.describe(file).num_classes
         if self.label is not None:
             labels_for(np.arange(len(self.pictures)), classes, self.label)
         record = models.load_config(file)
-        originals = self._read(tuple(record["dataset"]["image_shape"])) if record else None
+        originals = self._read(record.dataset.image_shape) if record else None
         runtime.start()
         from gan.evaluation.metrics import why_no_ssim
         from gan.evaluation.projection import comparison, project

@@ -73,7 +73,7 @@ class Sample:
             check_whole("shard", self.shard, 1)
         out, write = self._destination()
         file = models.find_generator(self.checkpoint)
-        classes = models.describe(file)["num_classes"]
+        classes = models.describe(file).num_classes
         self._labels(np.array([self.start]), classes)
         runtime.start()
         began = time.monotonic()

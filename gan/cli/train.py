@@ -13,7 +13,7 @@ from tyro.conf import Suppress
 from gan.cli.evaluate import Evaluate
 from gan.cli.exit_status import DONE, FAILED, after_signal
 from gan.cli.output import print_result
-from gan.config import PRESETS, TrainConfig, config_from_dict
+from gan.config import PRESETS, TrainConfig
 from gan.distributed import cluster
 from gan.errors import InputError
 from gan.saving import metadata, models, run_folder, training_state
@@ -115,7 +115,7 @@ class Train:
             raise InputError("Both `--resume` and `--output`", expected=expected, received=f"--output {self.output}")
         record = metadata.load(self.resume)
         metadata.check_options(record, self.config)
-        self._check_classifier(record["dataset"]["name"])
+        self._check_classifier(record.dataset.name)
         saved, _ = training_state.latest(self.resume)
         return {"resume": {"run": str(self.resume), "step": saved.step if saved else 0}}
 
@@ -163,5 +163,5 @@ def resumed(options: Sequence[str]) -> Train | None:
             if here is not None and not here.is_chief:
                 return Train(preset="", resume=run)  # it hears of the run from the chief
             record = metadata.load(run)
-            return Train(config=config_from_dict(record["config"]), preset=record.get("preset") or "", resume=run)
+            return Train(config=record.config, preset=record.preset or "", resume=run)
     return None

@@ -9,6 +9,7 @@ from tyro.conf import Suppress
 from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
 from gan.config import ClassifierConfig
+from gan.errors import as_json
 from gan.saving import run_folder
 from gan.utils import tensorflow as runtime
 
@@ -39,10 +40,10 @@ class TrainClassifier:
 
         card = make_classifier(self.config, self.output, name=self.preset, verbose=0 if self.json else 2)
         if self.json:
-            print_result(card, as_json=True)
+            print_result(as_json(card), as_json=True)
             return DONE
-        for label, row in card["by_class"].items():
+        for label, row in card.by_class.items():
             if isinstance(row, dict):
                 print(f"{label:>12}  " + "  ".join(f"{name} {value:.4g}" for name, value in row.items()))
-        print_result({**card["accuracy"], "sha256": card["sha256"]}, as_json=False)
+        print_result({**card.accuracy, "sha256": card.sha256}, as_json=False)
         return DONE

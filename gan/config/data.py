@@ -2,13 +2,21 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
-from gan.errors import check, check_share
+from gan.errors import Options, check, check_share
+
+
+class Loading(TypedDict):
+    """How images are read: options of `load_dataset`."""
+
+    image_size: tuple[int, int] | None
+    channels: Literal[1, 3] | None
+    corrupt_share: float
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Options):
     """What the run learns from."""
 
     dataset: str = "mnist"
@@ -40,7 +48,7 @@ class DataConfig:
         return int(height), int(width or height)
 
     @property
-    def loading(self) -> dict[str, Any]:
+    def loading(self) -> Loading:
         """How images are read: options of `load_dataset`."""
         return {
             "image_size": self.height_and_width,

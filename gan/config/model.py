@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from gan.errors import check, check_different, check_positive, check_whole
+from gan.errors import Options, check, check_different, check_positive, check_whole
 
 Arch = Literal["dcgan", "mlp", "resnet", "tf_tutorial"]
 Conditioning = Literal["projection", "concat", "none"]
@@ -12,7 +12,7 @@ Augmentation = Literal["brightness", "contrast", "translation", "cutout"]
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Options):
     """The two networks and the average."""
 
     arch: Arch = "dcgan"

@@ -6,6 +6,7 @@ from typing import Literal
 from gan.errors import (
     LARGEST,
     InputError,
+    Options,
     check,
     check_different,
     check_not_negative,
@@ -20,7 +21,7 @@ PenaltyName = Literal["r1", "r2", "wgan_gp", "dragan"]
 
 
 @dataclass(frozen=True)
-class OptimizationConfig:
+class OptimizationConfig(Options):
     """Length of the run, and how the weights move."""
 
     images: int = 130_000

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from gan.errors import InputError, check, check_not_negative, check_share, check_whole
+from gan.errors import InputError, Options, check, check_not_negative, check_share, check_whole
 
 HIGHER_IS_BETTER = ("val_classes_seen", "real_accuracy", "fake_accuracy")
 
 
 @dataclass(frozen=True)
-class StoppingConfig:
+class StoppingConfig(Options):
     """What is measured each interval, and what a run does about it."""
 
     probe: str = "auto"

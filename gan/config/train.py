@@ -1,9 +1,8 @@
 """A whole run as one dataclass, and as nested dicts of JSON types."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from tyro.conf import Suppress
 
@@ -11,13 +10,13 @@ from gan.config.data import DataConfig
 from gan.config.model import ModelConfig
 from gan.config.optimization import OptimizationConfig
 from gan.config.stopping import StoppingConfig
-from gan.errors import InputError, check_seed, check_type, check_whole
+from gan.errors import InputError, Json, Options, as_json, check_seed, check_whole, convert
 
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Options):
     """A training run. The defaults are the preset `mnist`."""
 
     data: DataConfig = field(default_factory=DataConfig)
@@ -72,40 +71,18 @@ class TrainConfig:
         """Returns these options, with `precision` where theirs is `auto`."""
         return replace(self, precision=precision) if self.precision == "auto" else self
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Json]:
         """The options as nested dicts of JSON types; `config_from_dict` is the inverse."""
-        return asdict(self, dict_factory=_of_json)
+        return as_json(self)
 
 
-_PARTS: dict[str, Any] = {
-    "data": DataConfig,
-    "model": ModelConfig,
-    "optimization": OptimizationConfig,
-    "stopping": StoppingConfig,
-}
-
-
-def config_from_dict(options: Any, *, file: str | Path | None = None) -> TrainConfig:
+def config_from_dict(options: Json, *, file: str | Path | None = None) -> TrainConfig:
     """The TrainConfig of such a dict, checked; an option that is missing has its default.
 
     file: where the options are the part `config`, for messages; None: they are from no file.
 
     Raises `InputError` for an unknown option, and a value of the wrong type or out of range.
     """
-    place = "the configuration" if file is None else str(file)
-    check_type(options, TrainConfig, place, "" if file is None else "config")
-    try:
-        return TrainConfig(**{k: _PARTS[k](**_tuples(v)) if k in _PARTS else v for k, v in options.items()})
-    except InputError as error:
-        if file is None:
-            raise
-        problem = f"{error.problem} among the options (`config`) in {file}"
-        raise InputError(problem, expected=error.expected, received=error.received) from error
-
-
-def _of_json(options: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in options}
-
-
-def _tuples(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+    if file is None:
+        return convert(options, TrainConfig, "the configuration")
+    return convert(options, TrainConfig, file, "config")

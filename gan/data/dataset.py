@@ -14,6 +14,7 @@ from gan.data import storage
 from gan.data.split import Split, three_ways
 from gan.data.validation import check_labels, check_pixels, count_classes
 from gan.errors import InputError
+from gan.saving.metadata import RunDataset
 
 Arrays = tuple[Any, Any]
 """(images, labels or None)."""
@@ -56,18 +57,18 @@ class Dataset:
                     found.update(chunk.tobytes())
         return found.hexdigest()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> RunDataset:
         """Returns what the record of a run says of its data set: name, shape, classes, sizes of the splits, SHA-256."""
-        return {
-            "name": self.name,
-            "image_shape": self.image_shape,
-            "num_classes": self.num_classes,
-            "class_names": list(self.class_names),
-            "train": len(self.train),
-            "validation": len(self.validation),
-            "test": len(self.test),
-            "train_sha256": self.fingerprint,
-        }
+        return RunDataset(
+            name=self.name,
+            image_shape=self.image_shape,
+            num_classes=self.num_classes,
+            class_names=self.class_names,
+            train=len(self.train),
+            validation=len(self.validation),
+            test=len(self.test),
+            train_sha256=self.fingerprint,
+        )
 
     @classmethod
     def from_arrays(

@@ -27,7 +27,7 @@ from gan.evaluation.reference import (
 from gan.evaluation.report_text import MEANING, summary
 from gan.models.networks.inputs import NetworkInputs
 from gan.saving.files import null_for_nan
-from gan.saving.metadata import check_card
+from gan.saving.metadata import ClassifierCard, check_card
 from gan.tolerance import ErrorRate, samples_needed, verdict
 
 EVALUATION_SEED = 1_000_003
@@ -69,7 +69,7 @@ def evaluate(
     generator: keras.Model,
     dataset: Dataset,
     classifier: keras.Model,
-    card: dict[str, Any],
+    card: ClassifierCard,
     *,
     num: int = 10_000,
     tolerance: float = 0.02,
@@ -147,7 +147,7 @@ def evaluate_samples(
     labels: np.ndarray | None,
     dataset: Dataset,
     classifier: keras.Model,
-    card: dict[str, Any],
+    card: ClassifierCard,
     *,
     tolerance: float = 0.02,
     seed: int = EVALUATION_SEED,
@@ -205,7 +205,7 @@ def evaluate_samples(
     report: dict[str, Any] = {
         "dataset": dataset.name,
         "reference": f"{num} test images, features of the classifier",
-        "classifier_sha256": card["sha256"],
+        "classifier_sha256": card.sha256,
         "conventions": CONVENTIONS,
         "num": num,
         "seed": seed,

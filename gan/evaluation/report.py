@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
-from gan.errors import InputError, Positive, check_type
+from gan.errors import InputError, Positive, convert
 from gan.saving import files, models, run_folder
 
 MUST_AGREE = ("dataset", "num", "classifier_sha256", "reference", "conditional")
@@ -58,8 +58,8 @@ def load_report(checkpoint: str) -> dict[str, Any]:
     if not path.is_file():
         made = f"one, made by: gan evaluate {checkpoint} --output FOLDER"
         raise InputError("No report", expected=made, received=f"no {path}")
-    report = files.read_json(path)
-    check_type(report, Report, path)
+    report: Any = files.read_json(path)
+    convert(report, Report, path)
     return report
 
 

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gan.errors import InputError, check_levels
+from gan.errors import InputError, Json, check_levels
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> Json:
     """Reads JSON. Raises `InputError` if it is damaged or nested too deeply."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -67,7 +67,7 @@ def remove_partial(folder: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Json) -> None:
     """Writes JSON atomically."""
     with atomically(path) as beside:
         beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

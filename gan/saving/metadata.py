@@ -1,11 +1,14 @@
 """config.json: what a run and a classifier record of themselves, and what may be done with them. No TensorFlow."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Literal
 
-from gan.config import TrainConfig, config_from_dict
-from gan.errors import ImageShape, InputError, Must, Positive, Whole, check_type
+from msgspec import Meta
+
+from gan.config import ClassifierConfig, TrainConfig
+from gan.errors import ImageShape, InputError, Json, NotNegative, Positive, Whole, as_json, convert
 from gan.saving import files, run_folder
 from gan.utils import tensorflow as runtime
 
@@ -17,7 +20,7 @@ RENAMED: Mapping[str, str] = {
 """Old key -> new key, of config.json, compile configurations and states alike; names of callbacks are keys, too."""
 
 
-def with_new_names(content: Any) -> Any:
+def with_new_names(content: Json) -> Json:
     """The same JSON value with today's keys, at every level; where both are there, today's counts."""
     if isinstance(content, Mapping):
         renamed = {RENAMED.get(key, key): with_new_names(value) for key, value in content.items()}
@@ -25,82 +28,129 @@ def with_new_names(content: Any) -> Any:
     return [with_new_names(part) for part in content] if isinstance(content, list) else content
 
 
-NotNegative = Annotated[float, Must(lambda value: value >= 0, "a finite number >= 0")]
+StopReason = Literal["target", "patience", "collapse"]
+"""What ends a run before its length does: the tolerance, no improvement any more, or the collapse monitor."""
 
 
-class RunDataset(TypedDict):
-    """The data set that a run really used."""
+@dataclass(frozen=True, kw_only=True)
+class RunDataset:
+    """The data set that a run really used: shape of its images, classes, sizes of its splits."""
 
     name: str
     image_shape: ImageShape
+    num_classes: Whole = 0
+    class_names: tuple[str, ...] = ()
     train: Positive
-    train_sha256: NotRequired[str | None]
-    num_classes: NotRequired[Whole]
-    class_names: NotRequired[list[str]]
-    validation: NotRequired[Whole]
-    test: NotRequired[Whole]
+    validation: Whole = 0
+    test: Whole = 0
+    train_sha256: str | None = None
+    """Of the training images and labels; None: it was not recorded."""
 
 
-class RunResult(TypedDict):
-    """What a run that ended records of its end: the fields of `training.result.Run` that are not found elsewhere."""
+@dataclass(frozen=True)
+class Resumption:
+    """Where a run was resumed: after which step, on what device, with which versions."""
+
+    step: Whole
+    device: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    git_revision: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What a run that ended records of its end. For the fields see `training.result.TrainingResult`."""
 
     images: Whole
     steps: Whole
     seconds: NotNegative
     compile_seconds: NotNegative
     interrupted: bool
-    stopped_by: Literal["target", "patience", "collapse"] | None
+    stopped_by: StopReason | None
     interval: Positive | None
 
 
-class RunRecord(TypedDict):
-    """config.json of a run; `config` is for `config_from_dict`."""
+@dataclass(frozen=True, kw_only=True)
+class RunMetadata:
+    """config.json of a run: options, the data set really used, versions, device, git revision, result.
 
-    config: dict[str, Any]
+    `preset` is the name of the one that the options come from; None: they come from none. `probe_sha256` is that of the
+    classifier that judges each interval; None: none does. `result` and `sha256`, of the generator's file, are None
+    before the end.
+    """
+
+    preset: str | None = None
+    config: TrainConfig
     dataset: RunDataset
+    probe_sha256: str | None = None
     total_steps: Positive
-    preset: NotRequired[str | None]
-    probe_sha256: NotRequired[str | None]
-    device: NotRequired[str]
-    versions: NotRequired[dict[str, str]]
-    git_revision: NotRequired[str | None]
-    resumed: NotRequired[list[dict[str, Any]]]
-    result: NotRequired[RunResult]
-    sha256: NotRequired[str]
+    device: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    git_revision: str | None = None
+    resumed: tuple[Resumption, ...] = ()
+    result: RunResult | None = None
+    sha256: str | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its end, by itself."""
+        return self.result is not None and not self.result.interrupted
+
+    def as_dict(self) -> dict[str, Json]:
+        """The metadata in JSON types, as config.json has them: without what is not known before the end."""
+        absent = [name for name in ("resumed", "result", "sha256") if not getattr(self, name)]
+        return {name: value for name, value in as_json(self).items() if name not in absent}
 
 
-class CardDataset(TypedDict):
-    """The data that a classifier is for."""
+@dataclass(frozen=True, kw_only=True)
+class ClassifierDataset:
+    """The data that a classifier is for, and how much of it was used; `left_out` training images were not."""
 
+    name: str = ""
     image_shape: ImageShape
-    num_classes: NotRequired[Positive]
+    num_classes: Positive | None = None
+    train: Whole = 0
+    left_out: Whole = 0
+    validation: Whole = 0
+    test: Whole = 0
 
 
-class Card(TypedDict):
-    """config.json of a classifier: the data sets that it may judge, and the SHA-256 of its file."""
+@dataclass(frozen=True, kw_only=True)
+class ClassifierCard:
+    """config.json of a classifier: the data sets that it may judge, how it was trained, how good it is.
 
-    data_sets: Annotated[list[str], Must(lambda names: len(names) > 0, "a list of names, one or more")]
-    dataset: CardDataset
+    `accuracy` is by split, `by_class` scikit-learn's report on the test images; `sha256` is that of its file.
+    """
+
+    kind: str = "classifier"
+    name: str = ""
+    config: ClassifierConfig | None = None
+    data_sets: Annotated[tuple[str, ...], Meta(min_length=1, description="a list of names, one or more")]
+    dataset: ClassifierDataset
+    weights: Whole = 0
+    accuracy: dict[str, float] = field(default_factory=dict)
+    by_class: dict[str, dict[str, float] | float] = field(default_factory=dict)
+    seconds: NotNegative = 0.0
+    device: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    git_revision: str | None = None
     sha256: str
 
 
-def run_record(content: Any, file: Path) -> dict[str, Any]:
-    """The record of a run, of parsed JSON, with every option: one that is missing has its default.
+def run_metadata(content: Json, file: Path) -> RunMetadata:
+    """The metadata of a run, of parsed JSON, with every option: one that is missing has its default.
 
-    Raises `InputError`, which names the file and what is wrong in it, when it is no such record.
+    Raises `InputError`, which names the file and what is wrong in it.
     """
-    content = with_new_names(content)
-    check_type(content, RunRecord, file)
-    return {**content, "config": config_from_dict(content["config"], file=file).as_dict()}
+    return convert(with_new_names(content), RunMetadata, file)
 
 
-def card(content: Any, file: Path) -> dict[str, Any]:
-    """The card of a classifier, of parsed JSON. Raises `InputError` as `run_record` does."""
-    check_type(content, Card, file)
-    return dict(content)
+def classifier_card(content: Json, file: Path) -> ClassifierCard:
+    """The card of a classifier, of parsed JSON. Raises `InputError` as `run_metadata` does."""
+    return convert(content, ClassifierCard, file)
 
 
-def is_of_a_run(content: Any) -> bool:
+def is_of_a_run(content: Json) -> bool:
     """Whether parsed JSON is meant for the record of a run, right or wrong: other programs write config.json, too."""
     return isinstance(content, Mapping) and {"config", "dataset"} <= content.keys()
 
@@ -114,60 +164,58 @@ _OF_RESULTS = ("gan-reference", "tensorflow", "keras")
 
 def new_metadata(
     config: TrainConfig,
-    dataset: Mapping[str, Any],
+    dataset: RunDataset,
     *,
     device: str,
     total_steps: int,
     preset: str | None,
     probe: str | None,
-) -> dict[str, Any]:
-    """The record of a run that begins: options, the data set really used, versions, device, git revision.
+) -> RunMetadata:
+    """The metadata of a run that begins: options, the data set really used, versions, device, git revision.
 
     Args:
-        dataset: what `Dataset.describe` says of it.
         preset: name of the preset that the options come from; None: they come from none.
         probe: SHA-256 of the classifier that judges each interval; None: none does.
     """
-    return {
-        "preset": preset,
-        "config": config.as_dict(),
-        "dataset": dict(dataset),
-        "probe_sha256": probe,
-        "total_steps": total_steps,
-        "device": device,
-        "versions": runtime.versions(),
-        "git_revision": runtime.git_revision(),
-    }
+    return RunMetadata(
+        preset=preset,
+        config=config,
+        dataset=dataset,
+        probe_sha256=probe,
+        total_steps=total_steps,
+        device=device,
+        versions=runtime.versions(),
+        git_revision=runtime.git_revision(),
+    )
 
 
-def resumed_metadata(record: dict[str, Any], config: TrainConfig, device: str, step: int) -> dict[str, Any]:
-    """The record of a run that goes on from `step`: without a result, and with a line about this continuation."""
-    now = {"step": step, "device": device, "versions": runtime.versions(), "git_revision": runtime.git_revision()}
-    kept = {key: value for key, value in record.items() if key not in ("result", "sha256")}
-    return {**kept, "config": config.as_dict(), "resumed": [*record.get("resumed", []), now]}
+def resumed_metadata(record: RunMetadata, config: TrainConfig, device: str, step: int) -> RunMetadata:
+    """The metadata of a run that is resumed after `step`: without a result, and with a line about this continuation."""
+    now = Resumption(step, device, runtime.versions(), runtime.git_revision())
+    return replace(record, config=config, resumed=(*record.resumed, now), result=None, sha256=None)
 
 
-def load(run: str | Path) -> dict[str, Any]:
-    """The record of a run folder. Raises `InputError` when there is none, or it is damaged or of the wrong shape."""
+def load(run: str | Path) -> RunMetadata:
+    """The metadata of a run folder. Raises `InputError` when there are none, or damaged or of the wrong shape."""
     path = Path(run) / run_folder.CONFIG
     if not path.is_file():
         raise InputError(
             "No such run", expected=f"a folder that `gan train` made, with its {run_folder.CONFIG}", received=str(run)
         )
-    return run_record(files.read_json(path), path)
+    return run_metadata(files.read_json(path), path)
 
 
-def is_finished(record: dict[str, Any]) -> bool:
-    """Whether the run came to its end, by itself."""
-    return "result" in record and not record["result"]["interrupted"]
+def save(run: Path, record: RunMetadata) -> None:
+    """Writes the metadata of a run folder, atomically."""
+    files.write_json(run / run_folder.CONFIG, record.as_dict())
 
 
-def check_options(record: dict[str, Any], asked: TrainConfig) -> None:
+def check_options(record: RunMetadata, asked: TrainConfig) -> None:
     """Raises `InputError` when an option is another than the run began with, unless it is `CHANGEABLE`.
 
     The precision `auto` is the one that the run began with, whatever it means on this machine.
     """
-    recorded = config_from_dict(record["config"])
+    recorded = record.config
     before, now = _flat(recorded.as_dict()), _flat(asked.with_auto(recorded.precision).as_dict())
     changed = [name for name in now if now[name] != before[name] and name not in CHANGEABLE]
     if changed:
@@ -178,32 +226,29 @@ def check_options(record: dict[str, Any], asked: TrainConfig) -> None:
         )
 
 
-def check_dataset(record: dict[str, Any], dataset: Mapping[str, Any]) -> None:
-    """Raises `InputError` unless these are the training images and labels that the run began with.
-
-    dataset: what `Dataset.describe` says of it.
-    """
-    expected, received = record["dataset"].get("train_sha256"), dataset["train_sha256"]
+def check_dataset(record: RunMetadata, dataset: RunDataset) -> None:
+    """Raises `InputError` unless these are the training images and labels that the run began with."""
+    expected, received = record.dataset.train_sha256, dataset.train_sha256
     if expected is not None and expected != received:
         raise InputError(
-            f"The data set {dataset['name']!r} is not the one that this run began with",
-            expected=f"{record['dataset']['train']} training images with SHA-256 {expected}",
-            received=f"{dataset['train']} with {received}",
+            f"The data set {dataset.name!r} is not the one that this run began with",
+            expected=f"{record.dataset.train} training images with SHA-256 {expected}",
+            received=f"{dataset.train} with {received}",
         )
 
 
-def check_probe(record: dict[str, Any], probe: str | None) -> None:
+def check_probe(record: RunMetadata, probe: str | None) -> None:
     """Raises `InputError` unless this is the SHA-256 of the probe that the run began with."""
-    expected = record.get("probe_sha256")
+    expected = record.probe_sha256
     if expected != probe:
         raise InputError(
             "The probe is not the one that this run began with", expected=f"SHA-256 {expected}", received=f"{probe}"
         )
 
 
-def changed_versions(record: dict[str, Any]) -> list[str]:
+def changed_versions(record: RunMetadata) -> list[str]:
     """A line about each version that is not the one the run began with, of those that its last bit may depend on."""
-    before, now = record.get("versions", {}), runtime.versions()
+    before, now = record.versions, runtime.versions()
     return [
         f"this run began with {name} {before[name]} and goes on with {now[name]}: its end may differ"
         for name in _OF_RESULTS
@@ -211,29 +256,29 @@ def changed_versions(record: dict[str, Any]) -> list[str]:
     ]
 
 
-def _flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _flat(options: Mapping[str, Json], prefix: str = "") -> dict[str, Json]:
+    found: dict[str, Json] = {}
     for name, value in options.items():
         found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return found
 
 
-def suits(card: Mapping[str, Any], dataset: str, image_shape: Sequence[int] | None = None) -> bool:
+def suits(card: ClassifierCard, dataset: str, image_shape: Sequence[int] | None = None) -> bool:
     """Whether the classifier is for the data set of that name and, where it is known, for images of that shape."""
-    return dataset in card["data_sets"] and (image_shape is None or list(image_shape) == card["dataset"]["image_shape"])
+    return dataset in card.data_sets and (image_shape is None or tuple(image_shape) == card.dataset.image_shape)
 
 
-def check_card(dataset: str, card: Mapping[str, Any], image_shape: Sequence[int] | None = None) -> None:
+def check_card(dataset: str, card: ClassifierCard, image_shape: Sequence[int] | None = None) -> None:
     """Raises `InputError` unless `suits`."""
     if not suits(card, dataset):
         raise InputError(
             "The classifier is for another data set",
-            expected=f"one of {card['data_sets']}, or another classifier (gan train-classifier)",
+            expected=f"one of {list(card.data_sets)}, or another classifier (gan train-classifier)",
             received=f"dataset={dataset!r}",
         )
     if not suits(card, dataset, image_shape):
         raise InputError(
             "The classifier is for images of another shape",
-            expected=f"{tuple(card['dataset']['image_shape'])}, or another classifier",
+            expected=f"{card.dataset.image_shape}, or another classifier",
             received=f"{tuple(image_shape or ())}",
         )

@@ -3,12 +3,14 @@
 import json
 import re
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from gan.errors import InputError, Positive, Whole, check_type
+from gan.errors import InputError, Positive, Whole, convert
 from gan.saving import metadata, zip_safety
 from gan.saving.files import read_json, sha256
+from gan.saving.metadata import ClassifierCard, RunMetadata
 from gan.saving.run_folder import CLASSIFIER, CONFIG, DISCRIMINATOR, GENERATOR
 
 if TYPE_CHECKING:
@@ -38,7 +40,21 @@ class FoundClassifier(NamedTuple):
     """A classifier's file, and its card, the config.json beside it, which has the file's SHA-256."""
 
     file: ModelFile
-    card: dict[str, Any]
+    card: ClassifierCard
+
+
+@dataclass(frozen=True)
+class GeneratorSummary:
+    """What a generator's file says of itself.
+
+    latent_dim is None for a network that does not call its input `latents`; num_classes is 0 for one without classes.
+    """
+
+    file: str
+    bytes: int
+    sha256: str
+    latent_dim: Positive | None
+    num_classes: Whole
 
 
 def find_generator(checkpoint: str | Path | ModelFile) -> ModelFile:
@@ -101,12 +117,12 @@ def find_classifier(checkpoint: str | Path | FoundClassifier) -> FoundClassifier
             expected=f"a folder with {CLASSIFIER} and {CONFIG}, or a pretrained name",
             received=str(checkpoint),
         )
-    card = metadata.card(read_json(card_path), card_path)
+    card = metadata.classifier_card(read_json(card_path), card_path)
     received = sha256(path)
-    if received != card["sha256"]:
+    if received != card.sha256:
         raise InputError(
             "This classifier is not the one of its card",
-            expected=f"SHA-256 {card['sha256']}",
+            expected=f"SHA-256 {card.sha256}",
             received=f"{path}: {received}",
         )
     return FoundClassifier(zip_safety.check_model(path), card)
@@ -133,10 +149,9 @@ def load_model(file: ModelFile, *, expected: str) -> "keras.Model":
         raise InputError("This model does not load", expected=expected, received=f"{file.path}: {reason}") from error
 
 
-def describe(checkpoint: str | Path | ModelFile) -> dict[str, Any]:
-    """What a generator file says of itself, read without Keras: file, bytes, sha256, latent_dim, num_classes.
+def describe(checkpoint: str | Path | ModelFile) -> GeneratorSummary:
+    """What a generator's file says of itself, read without Keras.
 
-    latent_dim is None for a network that does not call its input `latents`; num_classes is 0 for one without classes.
     Raises `InputError` as `find_generator` does.
     """
     file = find_generator(checkpoint)
@@ -146,19 +161,19 @@ def describe(checkpoint: str | Path | ModelFile) -> dict[str, Any]:
         layers = {layer["config"]["name"]: layer["config"] for layer in described}
         latent_dim = layers.get("latents", {}).get("batch_shape", [None])[-1]
         num_classes = layers.get("label_embedding", {}).get("input_dim", 0)
-        check_type([latent_dim, num_classes], tuple[Positive | None, Whole], file.path)
+        summary = {
+            "file": str(file.path),
+            "bytes": file.path.stat().st_size,
+            "sha256": file.sha256,
+            "latent_dim": latent_dim,
+            "num_classes": num_classes,
+        }
+        return convert(summary, GeneratorSummary, file.path)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise no_generator(file.path) from error
-    return {
-        "file": str(file.path),
-        "bytes": file.path.stat().st_size,
-        "sha256": file.sha256,
-        "latent_dim": latent_dim,
-        "num_classes": num_classes,
-    }
 
 
-def load_config(checkpoint: str | Path | ModelFile) -> dict[str, Any] | None:
+def load_config(checkpoint: str | Path | ModelFile) -> RunMetadata | None:
     """What the run recorded of itself; None where there is no record.
 
     A config.json beside a file that is not called generator.keras may be another program's, and is no record then.
@@ -171,4 +186,4 @@ def load_config(checkpoint: str | Path | ModelFile) -> dict[str, Any] | None:
     content = read_json(path)
     if generator.name != GENERATOR and not metadata.is_of_a_run(content):
         return None
-    return metadata.run_record(content, path)
+    return metadata.run_metadata(content, path)

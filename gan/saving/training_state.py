@@ -11,16 +11,15 @@ import re
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
 
 import numpy as np
 from filelock import lock_descriptor
 
-from gan.errors import InputError, Positive, check_type
+from gan.errors import InputError, Json, Positive, as_json, convert
 from gan.saving import files, zip_safety
 from gan.saving.metadata import with_new_names
 
@@ -33,14 +32,16 @@ KEPT = 2
 """How many states stay: the newest, and the one before it in case the newest is damaged later."""
 
 
-class Content(TypedDict):
-    """What the manifest of a state says, of this version."""
+@dataclass(frozen=True)
+class Manifest:
+    """What the JSON beside a state says of it, of this version; `sha256` is that of the arrays' file."""
 
+    format: int
     interval: Positive
     step: Positive
     images: Positive
     stopped: bool
-    callbacks: dict[str, dict[str, Any]]
+    callbacks: dict[str, dict[str, Json]]
     sha256: str
 
 
@@ -56,7 +57,7 @@ class State:
     step: int
     images: int
     stopped: bool = False
-    callbacks: dict[str, Any] = field(default_factory=dict)
+    callbacks: dict[str, dict[str, Json]] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
 
@@ -67,18 +68,19 @@ def save(run: Path, state: State) -> None:
     """
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **state.arrays)
-    content = {
-        "format": FORMAT,
-        "interval": state.interval,
-        "step": state.step,
-        "images": state.images,
-        "stopped": state.stopped,
-        "callbacks": state.callbacks,
-        "sha256": _sha256(buffer.getvalue()),
-    }
+    manifest = Manifest(
+        format=FORMAT,
+        interval=state.interval,
+        step=state.step,
+        images=state.images,
+        stopped=state.stopped,
+        callbacks=state.callbacks,
+        sha256=_sha256(buffer.getvalue()),
+    )
+    content = as_json(manifest)
     arrays = run / FOLDER / f"{state.images:09d}.npz"
     files.write(arrays, lambda beside: _write(beside, buffer))
-    if files.sha256(arrays) != content["sha256"]:
+    if files.sha256(arrays) != manifest.sha256:
         raise OSError(f"{arrays} does not read back as it was written")
     files.write_json(arrays.with_suffix(".json"), {"content": content, "sha256": _sha256(_text(content))})
     for old in _manifests(run)[KEPT:]:
@@ -174,24 +176,22 @@ def _read(manifest: Path) -> State:
         raise InputError(
             "Unknown format of a state", expected=f"version 1 or {FORMAT}", received=f"{manifest}: {content['format']}"
         )
-    content = with_new_names(content)
     try:
-        check_type(content, Content, manifest, "content")
+        facts = convert(with_new_names(content), Manifest, manifest, "content")
     except InputError as error:  # no other version, but damage
         raise ValueError(str(error)) from error
-    if content["images"] != int(manifest.stem):
-        raise ValueError(f"it is of {content['images']} images")
+    if facts.images != int(manifest.stem):
+        raise ValueError(f"it is of {facts.images} images")
     packed = manifest.with_suffix(".npz").read_bytes()
-    if content["sha256"] != _sha256(packed):
+    if facts.sha256 != _sha256(packed):
         raise ValueError(f"{len(packed):,} bytes with another checksum than its manifest's")
     with zipfile.ZipFile(io.BytesIO(packed)) as unopened:
         zip_safety.check_expansion(str(manifest), len(packed), unopened)
     with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
-    if content["format"] == 1:
-        arrays |= dict(zip(COUNTERS, (np.array(content["step"]), np.array(content["images"]))))
-    facts = {name: content[name] for name in Content.__annotations__ if name != "sha256"}
-    return State(**facts, arrays=arrays)
+    if facts.format == 1:
+        arrays |= dict(zip(COUNTERS, (np.array(facts.step), np.array(facts.images))))
+    return State(facts.interval, facts.step, facts.images, facts.stopped, facts.callbacks, arrays)
 
 
 def _remove(manifest: Path) -> None:
@@ -203,7 +203,7 @@ def _write(path: Path, buffer: io.BytesIO) -> None:
     path.write_bytes(buffer.getbuffer())
 
 
-def _text(content: dict[str, Any]) -> bytes:
+def _text(content: Mapping[str, Json]) -> bytes:
     return json.dumps(content, sort_keys=True).encode()
 
 

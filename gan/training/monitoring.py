@@ -16,7 +16,7 @@ from gan.evaluation.metrics.quality import quality_metric
 from gan.models.gan import GAN
 from gan.models.losses import AdversarialLoss
 from gan.saving import models
-from gan.saving.metadata import check_card, suits
+from gan.saving.metadata import StopReason, check_card, suits
 from gan.saving.models import FoundClassifier
 from gan.training import callbacks
 from gan.training.loop import Schedule
@@ -63,7 +63,7 @@ def make_probe(options: StoppingConfig, dataset: Dataset, *, images_per_interval
     left_out = why_no_ssim(dataset.image_shape)
     if left_out is None:
         metrics += (PairwiseSSIM(stride=4),)
-    return Probe(metrics, held_out.take(chosen).in_order(500), card["sha256"], left_out)
+    return Probe(metrics, held_out.take(chosen).in_order(500), card.sha256, left_out)
 
 
 def find_probe(
@@ -130,12 +130,12 @@ def stopping_callbacks(
     return [*found, collapse]  # the last one that puts weights back wins
 
 
-def stop_reason(stopping: Sequence[keras.callbacks.Callback]) -> tuple[str | None, int | None]:
+def stop_reason(stopping: Sequence[keras.callbacks.Callback]) -> tuple[StopReason | None, int | None]:
     """Returns what ended the training (`target`, `patience`, `collapse` or None) and the interval that was put back.
 
     Of several callbacks that know one of the two, the last counts.
     """
-    stopped_by: str | None = None
+    stopped_by: StopReason | None = None
     epoch: int | None = None
     for rule in stopping:
         stopped_by = getattr(rule, "stopped_by", None) or stopped_by

@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gan.saving import metadata, run_folder
+from gan.saving import run_folder
+from gan.saving.metadata import RunMetadata
 from gan.training import callbacks
 
 _PATHS = ("folder", "generator", "samples")
@@ -40,18 +41,20 @@ class TrainingResult:
         return {**asdict(self), **{name: str(getattr(self, name)) for name in _PATHS}}
 
 
-def read_result(folder: Path, record: dict[str, Any], *, signal: int | None = None) -> TrainingResult:
+def read_result(folder: Path, record: RunMetadata, *, signal: int | None = None) -> TrainingResult:
     """What a run left, from its record, log and samples."""
+    ended = record.result
+    assert ended is not None, "the run has not ended"
     log, grids = folder / run_folder.LOG, folder / run_folder.SAMPLES
-    kept = grids / f"{callbacks.run_log.images_at(log, record['result'].get('interval')):09d}.png"
+    kept = grids / f"{callbacks.run_log.images_at(log, ended.interval):09d}.png"
     return TrainingResult(
         folder=folder,
         generator=folder / run_folder.GENERATOR,
         samples=kept if kept.exists() else max(grids.glob("*.png"), default=grids),
-        dataset=record["dataset"]["name"],
+        dataset=record.dataset.name,
         logs=callbacks.run_log.last_row(log),
         signal=signal,
-        **{name: record["result"][name] for name in metadata.RunResult.__annotations__},
+        **asdict(ended),
     )
 
 

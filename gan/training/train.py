@@ -7,12 +7,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import keras
 from rich.console import Console
 
-from gan.config import TrainConfig, config_from_dict
+from gan.config import TrainConfig
 from gan.data.dataset import Dataset
 from gan.distributed import cluster
 from gan.distributed.agreement import broadcast_config
@@ -20,6 +19,7 @@ from gan.distributed.devices import DeviceSetup, start, worker_errors
 from gan.distributed.replicas import scalar
 from gan.models.gan import GAN
 from gan.saving import files, metadata, run_folder, training_state
+from gan.saving.metadata import RunMetadata, RunResult
 from gan.training import callbacks
 from gan.training.loop import fit_intervals
 from gan.training.monitoring import Probe, stop_reason, stopping_callbacks
@@ -144,10 +144,9 @@ def resume(
 
     # What the run recorded; other options are refused.
     record = metadata.load(folder)
-    recorded = config_from_dict(record["config"])
-    config = (config or recorded).with_auto(recorded.precision)
+    config = (config or record.config).with_auto(record.config.precision)
     metadata.check_options(record, config)
-    if metadata.is_finished(record):
+    if record.is_finished:
         log(f"{folder} is finished: there is nothing to resume")
         return read_result(folder, record)
 
@@ -160,7 +159,7 @@ def resume(
             warnings.warn(line, stacklevel=2)
         with worker_errors(devices), memory_errors():
             # Set-up, as in `train`, with the data set that the run really used.
-            data = replace(config.data, dataset=record["dataset"]["name"], dataset_fallback="none")
+            data = replace(config.data, dataset=record.dataset.name, dataset_fallback="none")
             asked = replace(config, data=data, init_from=None if saved else config.init_from)
             asked = broadcast_config(devices, asked)
             dataset = dataset or load_data(asked.data)
@@ -182,7 +181,7 @@ def _start(config: TrainConfig, log: Callable[[str], None]) -> DeviceSetup:
 def _run(
     setup: TrainingSetup,
     folder: Path,
-    record: dict[str, Any],
+    record: RunMetadata,
     console: Console,
     *,
     grid: callbacks.SampleGrid | None,
@@ -230,7 +229,7 @@ def _run(
     if not fresh:
         log(resume_message(folder, saved, schedule))
     with loss_errors(gan, folder), report_failure(folder, gan, state, log, remove=fresh):
-        files.write_json(folder / run_folder.CONFIG, record)
+        metadata.save(folder, record)
         remove_later_results(folder, saved, run_log, grid)
         if saved is not None:
             for network in (generator, discriminator):
@@ -250,19 +249,17 @@ def _run(
     # The result.
     stopped_by, interval = stop_reason(stopping)
     step = int(scalar(gan.step))
-    record |= {
-        "result": {
-            "images": int(scalar(gan.images_seen)),
-            "steps": step,
-            "seconds": run_log.last_row.get("seconds", 0.0),
-            "compile_seconds": round(run_log.compile_seconds or 0.0, 3),
-            "interrupted": interrupt.interrupted,
-            "stopped_by": None if interrupt.interrupted else stopped_by,
-            "interval": interval,
-        },
-        "sha256": files.sha256(folder / run_folder.GENERATOR),
-    }
-    files.write_json(folder / run_folder.CONFIG, record)
+    ended = RunResult(
+        images=int(scalar(gan.images_seen)),
+        steps=step,
+        seconds=run_log.last_row.get("seconds", 0.0),
+        compile_seconds=round(run_log.compile_seconds or 0.0, 3),
+        interrupted=interrupt.interrupted,
+        stopped_by=None if interrupt.interrupted else stopped_by,
+        interval=interval,
+    )
+    record = replace(record, result=ended, sha256=files.sha256(generator.path))
+    metadata.save(folder, record)
     if interrupt.interrupted:
         log(f"Interrupted at step {step:,}; {resume_hint(folder, state.last)}")
     result = read_result(folder, record, signal=interrupt.signal)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gan.config import TrainConfig
 from gan.data import storage
 from gan.data.dataset import Dataset
 from gan.data.load import load_dataset
@@ -13,6 +14,7 @@ from gan.data.sources import npz
 from gan.data.split import Split
 from gan.errors import InputError
 from gan.saving import metadata
+from gan.saving.metadata import RunDataset, RunMetadata
 from gan.training import sync
 
 
@@ -241,17 +243,18 @@ def test_the_fingerprint_is_of_training_images_and_labels_and_computed_once(monk
     monkeypatch.setattr("gan.data.dataset.hashlib", SimpleNamespace(sha256=counted))
     monkeypatch.setattr(storage, "CHUNK_BYTES", 100)
     data = Dataset("noise", 3, train, other, other, ("a", "b", "c"))
-    assert data.describe() == {
-        "name": "noise",
-        "image_shape": (6, 5, 1),
-        "num_classes": 3,
-        "class_names": ["a", "b", "c"],
-        "train": 24,
-        "validation": 3,
-        "test": 3,
-        "train_sha256": expected,
-    }
-    metadata.check_dataset({"dataset": data.describe()}, data.describe())
+    assert data.describe() == RunDataset(
+        name="noise",
+        image_shape=(6, 5, 1),
+        num_classes=3,
+        class_names=("a", "b", "c"),
+        train=24,
+        validation=3,
+        test=3,
+        train_sha256=expected,
+    )
+    record = RunMetadata(config=TrainConfig(), dataset=data.describe(), total_steps=1)
+    metadata.check_dataset(record, data.describe())
     alike = SimpleNamespace(
         has_several_workers=True, broadcast=lambda content: content, broadcast_arrays=lambda arrays: arrays
     )

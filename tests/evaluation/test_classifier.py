@@ -14,13 +14,13 @@ from gan.saving import files, models
 
 def test_a_small_classifier_learns_and_writes_its_card(small_classifier, digits):
     folder, card = small_classifier
-    assert card["accuracy"]["test"] > 0.93
+    assert card.accuracy["test"] > 0.93
     assert json.loads((folder / "config.json").read_text())["sha256"] == files.sha256(folder / "classifier.keras")
-    assert set(card["by_class"]) >= {str(label) for label in range(10)}
-    assert set(card["by_class"]["7"]) == {"precision", "recall", "f1-score", "support"}
+    assert set(card.by_class) >= {str(label) for label in range(10)}
+    assert set(card.by_class["7"]) == {"precision", "recall", "f1-score", "support"}
     classifier, _ = load_classifier(folder)
     labels, probabilities = classify(classifier, as_input(digits.test.images))
-    assert np.mean(labels == digits.test.labels) == card["accuracy"]["test"]
+    assert np.mean(labels == digits.test.labels) == card.accuracy["test"]
     assert ((probabilities >= 0.1) & (probabilities <= 1)).all()
 
 
@@ -135,19 +135,19 @@ def test_pretrained_classifiers_are_as_good_as_their_cards_say(digits):
     accuracy = {}
     for name, least in (("mnist-classifier", 0.995), ("mnist-probe", 0.990)):
         classifier, card = pretrained(name)
-        assert card["accuracy"]["test"] >= least
+        assert card.accuracy["test"] >= least
         labels, _ = classify(classifier, as_input(digits.train.images))  # none of these was trained on
         accuracy[name] = np.mean(labels == digits.train.labels)
         assert accuracy[name] >= least - 0.004
-        assert card["data_sets"] == ["mnist", "mnist5k"]
-        assert card["dataset"]["left_out"] + card["dataset"]["train"] == 50_000
+        assert card.data_sets == ("mnist", "mnist5k")
+        assert card.dataset.left_out + card.dataset.train == 50_000
 
 
 def test_the_pretrained_classifiers_are_right_on_full_mnist(full_mnist):
     for name in ("mnist-classifier", "mnist-probe"):
         classifier, card = pretrained(name)
         labels, _ = classify(classifier, as_input(full_mnist.test.images))
-        assert np.mean(labels == full_mnist.test.labels) == pytest.approx(card["accuracy"]["test"], abs=1e-4)
+        assert np.mean(labels == full_mnist.test.labels) == pytest.approx(card.accuracy["test"], abs=1e-4)
 
 
 def test_the_probe_is_at_least_four_times_cheaper():

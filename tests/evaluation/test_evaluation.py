@@ -9,7 +9,7 @@ import pytest
 from helpers.tiny import small_gan
 
 from gan.data import images
-from gan.errors import InputError
+from gan.errors import InputError, as_json
 from gan.evaluation.classifier.extractor import as_input, classify, load_classifier
 from gan.evaluation.evaluation import evaluate, evaluate_samples
 from gan.evaluation.html import page
@@ -63,7 +63,7 @@ def test_an_untrained_generator_exceeds_every_tolerance(untrained):
 def test_a_report_is_plain_json_and_explains_itself(untrained, small_classifier):
     again = json.loads(json.dumps(untrained, allow_nan=False))
     assert again == untrained
-    assert again["classifier_sha256"] == small_classifier[1]["sha256"]
+    assert again["classifier_sha256"] == small_classifier[1].sha256
     assert again["num"] == 400
     assert set(again["meaning"]) - {"copied_share"} <= set(again["metrics"])
     assert again["frechet_floor"]["draws"] == 10
@@ -236,8 +236,7 @@ def test_bad_input_writes_no_report(gan_command, tiny_run, small_classifier, tmp
         (tampered / name).write_bytes((small_classifier[0] / name).read_bytes() + b" ")
     file = generator / "classifier.keras"  # a generator that calls itself a classifier
     file.write_bytes((tiny_run["folder"] / "generator.keras").read_bytes())
-    card = {**small_classifier[1], "sha256": files.sha256(file)}
-    (generator / "config.json").write_text(json.dumps(card))
+    files.write_json(generator / "config.json", as_json(replace(small_classifier[1], sha256=files.sha256(file))))
     places = {"TAMPERED": tampered, "GENERATOR": generator, "TAKEN": taken}
     options = [str(places.get(option, option)) for option in options]
     options = options if "--classifier" in options else ["--classifier", str(small_classifier[0]), *options]

@@ -9,8 +9,8 @@ import pytest
 from helpers.tiny import small_gan
 
 from gan import generate, latents, load_generator
-from gan.errors import InputError
-from gan.saving import files, models, run_folder
+from gan.errors import InputError, as_json
+from gan.saving import files, metadata, models, run_folder
 
 
 def test_the_generator_loads_without_gan_and_gives_the_same_images_bit_for_bit(tiny_run, tmp_path):
@@ -39,8 +39,8 @@ def test_a_generator_loads_by_folder_file_and_string(tiny_run):
 
 def test_describe_tells_without_keras(tiny_run):
     facts = models.describe(tiny_run["folder"])
-    assert (facts["latent_dim"], facts["num_classes"]) == (32, 10)
-    assert facts["sha256"] == files.sha256(tiny_run["folder"] / "generator.keras")
+    assert (facts.latent_dim, facts.num_classes) == (32, 10)
+    assert facts.sha256 == files.sha256(tiny_run["folder"] / "generator.keras")
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_a_whole_gan_is_no_generator(tmp_path):
 def test_a_folder_of_the_same_name_does_not_hide_a_pretrained_checkpoint(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mnist").mkdir()
-    assert models.describe("mnist")["num_classes"] == 10
+    assert models.describe("mnist").num_classes == 10
 
 
 def test_a_path_that_does_not_exist_or_is_an_empty_folder_is_refused(tmp_path):
@@ -171,10 +171,33 @@ def test_every_pretrained_checkpoint_loads_and_is_described():
         facts = models.describe(name)
         images = generate(load_generator(name), 2)
         assert images.shape[0] == 2
-        assert facts["latent_dim"]
+        assert facts.latent_dim
         record = models.load_config(name)
-        assert record["sha256"] == facts["sha256"]
-        assert record["result"]["images"] > 0
+        assert record.sha256 == facts.sha256
+        assert record.result.images > 0
+
+
+def test_config_json_is_written_as_it_was_read(tiny_run, tmp_path):
+    """Keys, nesting and order."""
+    record = metadata.load(tiny_run["folder"])
+    metadata.save(tmp_path, record)
+    written = (tmp_path / "config.json").read_text()
+    assert written == (tiny_run["folder"] / "config.json").read_text()
+    assert list(json.loads(written)) == [
+        "preset", "config", "dataset", "probe_sha256", "total_steps", "device", "versions", "git_revision", "result",
+        "sha256",
+    ]  # fmt: skip
+    resumed = metadata.resumed_metadata(record, record.config, "CPU", 5)
+    metadata.save(tmp_path, resumed)
+    content = json.loads((tmp_path / "config.json").read_text())
+    assert list(content)[-2:] == ["git_revision", "resumed"]  # not known yet: result, sha256
+    assert list(content["resumed"][0]) == ["step", "device", "versions", "git_revision"]
+    assert metadata.load(tmp_path) == resumed
+    for name in ("mnist-classifier", "mnist-probe"):
+        card = models.find_classifier(name).card
+        files.write_json(tmp_path / "config.json", as_json(card))
+        pretrained = models.pretrained_folder() / name / "config.json"
+        assert (tmp_path / "config.json").read_text() == pretrained.read_text()
 
 
 def test_a_damaged_config_is_refused(tiny_run, tmp_path):
@@ -196,7 +219,7 @@ def test_a_config_beside_a_file_of_another_name_may_be_another_programs(tiny_run
     (tmp_path / "config.json").write_text('{"architectures": ["Other"]}')
     assert models.load_config(model) is None
     (tmp_path / "config.json").write_text((tiny_run["folder"] / "config.json").read_text())
-    assert models.load_config(model)["dataset"]["name"] == "mnist5k"
+    assert models.load_config(model).dataset.name == "mnist5k"
     (tmp_path / "config.json").write_text('{"config": {}, "dataset": {}}')
     with pytest.raises(InputError, match="dataset"):
         models.load_config(model)

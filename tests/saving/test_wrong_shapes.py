@@ -15,8 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gan.cli import main
-from gan.config import config_from_dict
-from gan.errors import InputError, check_type
+from gan.errors import InputError, convert
 from gan.evaluation import report as reports
 from gan.saving import metadata, models, training_state
 from gan.saving.metadata import suits
@@ -141,15 +140,15 @@ def test_a_record_is_usable_or_refused(folder, content):
         if refused:
             assert "config.json" in refused
             continue
-        config = config_from_dict(record["config"])
-        assert config.as_dict() == record["config"]
+        config = record.config
+        assert metadata.run_metadata(json.loads(json.dumps(record.as_dict())), folder / "config.json") == record
         metadata.check_options(record, config)
         assert all(isinstance(line, str) for line in metadata.changed_versions(record))
-        assert len(metadata.resumed_metadata(record, config, "CPU", 3)["resumed"]) >= 1
+        assert len(metadata.resumed_metadata(record, config, "CPU", 3).resumed) >= 1
         assert len(config.data.loading) == 3
-        assert all(side >= 1 for side in record["dataset"]["image_shape"])
-        assert record["total_steps"] >= 1
-        if "result" in record:
+        assert all(side >= 1 for side in record.dataset.image_shape)
+        assert record.total_steps >= 1
+        if record.result:
             assert json.dumps(result.read_result(folder, record).as_dict(), allow_nan=False)
 
 
@@ -174,7 +173,7 @@ def test_commands_work_on_a_record_or_refuse_it_and_leave_the_folder_alone(folde
         ({**FINISHED, "dataset": {**FINISHED["dataset"], "image_shape": [28, 28]}}, "`dataset.image_shape`"),
         ({**FINISHED, "total_steps": "10"}, "`total_steps`"),
         ({**FINISHED, "result": {**FINISHED["result"], "seconds": float("nan")}}, "`result.seconds`"),
-        ({**FINISHED, "result": None}, "`result`"),
+        ({**FINISHED, "result": 3}, "`result`"),
         ({**FINISHED, "versions": {"keras": 3}}, "`versions.keras`"),
         ([], "content"),
         (None, "content"),
@@ -203,7 +202,7 @@ def test_records_from_before_still_load(folder):
     del before["config"]["tensorboard"], before["config"]["optimization"]["simultaneous"], before["probe_sha256"]
     (folder / "config.json").write_text(json.dumps(before))
     record = metadata.load(folder)
-    assert record["config"] == UNFINISHED["config"]
+    assert record.config.as_dict() == UNFINISHED["config"]
     status, said, _ = command("train", "--resume", folder, "--dry-run", "--json")
     assert (status, json.loads(said)["preset"]) == (0, "fashion_mnist")
 
@@ -220,8 +219,8 @@ def test_a_generator_is_described_or_refused(tmp_path_factory, described):
     if refused:
         assert "no generator" in refused
     else:
-        assert facts["latent_dim"] is None or facts["latent_dim"] >= 1
-        assert facts["num_classes"] >= 0
+        assert facts.latent_dim is None or facts.latent_dim >= 1
+        assert facts.num_classes >= 0
 
 
 def test_a_generator_that_says_nonsense_of_itself_cannot_be_sampled(tmp_path):
@@ -251,7 +250,7 @@ def test_a_card_is_usable_or_refused(tmp_path_factory, content):
         _, card = found
         assert isinstance(suits(card, "mnist", (28, 28, 1)), bool)
         assert not suits(card, "cifar10")
-        assert len(tuple(card["dataset"]["image_shape"])) == 3
+        assert len(card.dataset.image_shape) == 3
 
 
 # --- report.json
@@ -333,9 +332,9 @@ KEEPING = [kind for name in callbacks.__all__ if hasattr(kind := getattr(callbac
 def test_a_callback_goes_on_with_a_state_of_its_type_or_the_state_is_refused(tmp_path_factory, kind, data):
     before = made_callback(kind, tmp_path_factory.getbasetemp())
     given_state = data.draw(changed(json.loads(json.dumps(before.get_state()))))
-    check_type(before.get_state(), kind.state_type, "its own state")
+    convert(before.get_state(), kind.state_type, "its own state")
     after = made_callback(kind, tmp_path_factory.getbasetemp())
-    _, refused = outcome(check_type, given_state, kind.state_type, "a state", "callbacks")
+    _, refused = outcome(convert, given_state, kind.state_type, "a state", "callbacks")
     refused = refused or outcome(after.set_state, given_state)[1]
     if refused:
         return

@@ -140,12 +140,12 @@ def test_a_file_that_has_changed_since_it_was_checked_is_checked_again(checked, 
 
     file = models.find_generator(pack(members))
     assert load_generator(file).output_shape == (None, 28, 28, 1)
-    before = models.describe(file)["sha256"]
+    before = models.describe(file).sha256
     assert checked[0] == "stranger.keras"
     assert "stranger.keras" not in checked[1:]
     build_generator((32, 32, 1), 4, 10, width=2).save(file.path)
     assert load_generator(file).output_shape == (None, 32, 32, 1)
-    assert models.describe(file)["sha256"] == files.sha256(file.path) != before
+    assert models.describe(file).sha256 == files.sha256(file.path) != before
     pack({**members, "../escaped": b"x"})
     for read in (models.describe, models.load_config, load_generator):
         with pytest.raises(InputError, match="holds more than a Keras model"):

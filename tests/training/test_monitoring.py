@@ -63,12 +63,11 @@ def test_evaluation_sees_the_same_fakes_each_time_and_changes_nothing(digits):
 
 
 def test_the_probe_is_found_where_it_is_for_the_data(small_classifier):
-    assert find_probe(StoppingConfig(), "mnist").card["name"] == "mnist-probe"
+    assert find_probe(StoppingConfig(), "mnist").card.name == "mnist-probe"
     assert find_probe(StoppingConfig(), "kmnist") is None
     assert find_probe(StoppingConfig(probe="none"), "mnist") is None
     assert (
-        find_probe(StoppingConfig(probe=str(small_classifier[0])), "mnist5k").card["sha256"]
-        == small_classifier[1]["sha256"]
+        find_probe(StoppingConfig(probe=str(small_classifier[0])), "mnist5k").card.sha256 == small_classifier[1].sha256
     )
     with pytest.raises(InputError, match="another data set"):
         find_probe(StoppingConfig(probe="mnist-probe"), "kmnist")

@@ -16,6 +16,7 @@ from gan.data.dataset import Dataset
 from gan.data.split import Split
 from gan.errors import InputError
 from gan.saving import files, metadata, training_state
+from gan.saving.metadata import RunDataset, RunMetadata
 
 PRESET = [
     "train", "mnist", "--dataset", "mnist5k", "--steps", "30", "--batch-size", "32", "--eval-every", "320",
@@ -39,11 +40,11 @@ def test_a_run_of_the_default_preset_killed_in_the_middle_of_an_interval_ends_as
     assert "going on from interval 1 of 3, step 10 of 30" in said
     assert_same_run(killed, whole)
     record = metadata.load(killed)
-    assert [line["step"] for line in record["resumed"]] == [10]
+    assert [line.step for line in record.resumed] == [10]
     seconds = [float(row["seconds"]) for row in rows_of(killed / "log.csv")]
     assert seconds[0] <= before.callbacks["RunLog"]["seconds"] < seconds[1]
-    assert record["result"]["compile_seconds"] > before.callbacks["RunLog"]["compile_seconds"]
-    assert record["sha256"] == files.sha256(killed / "generator.keras")
+    assert record.result.compile_seconds > before.callbacks["RunLog"]["compile_seconds"]
+    assert record.sha256 == files.sha256(killed / "generator.keras")
 
 
 RULED = [
@@ -113,9 +114,7 @@ def broken_run(fork_server, toy, tmp_path):
     """A copy of the finished toy run, as if it had been killed after its last state was written."""
     run = tmp_path / "broken-off"
     shutil.copytree(toy, run)
-    record = metadata.load(run)
-    del record["result"], record["sha256"]
-    files.write_json(run / "config.json", record)
+    metadata.save(run, replace(metadata.load(run), result=None, sha256=None))
     return run
 
 
@@ -132,8 +131,7 @@ def test_a_damaged_state_is_said_and_the_one_before_it_is_gone_on_with(fork_serv
         whole = arrays.read_bytes()
         arrays.write_bytes(whole[:999] + bytes([whole[999] ^ 4]) + whole[1000:])
     record = metadata.load(broken_run)
-    record["versions"]["tensorflow"] = "2.19.0"
-    files.write_json(broken_run / "config.json", record)
+    metadata.save(broken_run, replace(record, versions={**record.versions, "tensorflow": "2.19.0"}))
     status, said = fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")
     assert status == 0, said
     assert "warning: this run began with tensorflow 2.19.0 and goes on with" in said
@@ -247,7 +245,8 @@ def test_a_dry_run_says_what_would_go_on_and_from_where(fork_server, broken_run,
 
 def test_every_option_but_the_changeable_ones_is_refused_when_it_differs():
     config = PRESETS["mnist"]
-    record = {"config": config.as_dict()}
+    data = RunDataset(name="mnist5k", image_shape=(28, 28, 1), train=4_000)
+    record = RunMetadata(config=config, dataset=data, total_steps=1)
     metadata.check_options(record, config)
     other = replace(config, optimization=replace(config.optimization, steps_per_execution=1))
     metadata.check_options(record, other)

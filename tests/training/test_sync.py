@@ -102,7 +102,7 @@ def test_a_run_records_what_auto_meant_and_takes_auto_for_it_later(monkeypatch, 
     dataset = Dataset.from_arrays(noise, name="noise")
     train(config, dataset=dataset, output=tmp_path / "run")
     record = metadata.load(tmp_path / "run")
-    assert record["config"] == replace(config, precision=FAST).as_dict()
+    assert record.config == replace(config, precision=FAST)
     monkeypatch.setattr(runtime, "resolve_precision", lambda policy: SLOW if policy == "auto" else policy)
     metadata.check_options(record, config)
     assert resume(tmp_path / "run", config=config).steps == 1

@@ -11,6 +11,7 @@ from gan.data import images
 from gan.errors import InputError
 from gan.evaluation.classifier.network import FEATURES
 from gan.saving import models
+from gan.saving.metadata import ClassifierCard
 from gan.saving.models import FoundClassifier
 
 
@@ -57,7 +58,7 @@ def top_probability(logits: np.ndarray) -> np.ndarray:
     return 1.0 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
 
 
-def load_classifier(checkpoint: str | Path | FoundClassifier) -> tuple[keras.Model, dict[str, Any]]:
+def load_classifier(checkpoint: str | Path | FoundClassifier) -> tuple[keras.Model, ClassifierCard]:
     """Loads (classifier, its card) by folder or pretrained name, once its file has the SHA-256 of the card.
 
     Takes what `saving.models.find_classifier` found, too.
@@ -68,12 +69,10 @@ def load_classifier(checkpoint: str | Path | FoundClassifier) -> tuple[keras.Mod
     model = models.load_model(file, expected="a classifier")
     shapes = [tuple(tensor.shape[1:]) for tensor in (*model.inputs, *model.outputs)]
     features = [layer for layer in model.layers if layer.name == FEATURES]
-    if not (
-        features and len(shapes) == 2 and shapes[0] == tuple(card["dataset"]["image_shape"]) and len(shapes[1]) == 1
-    ):
+    if not (features and len(shapes) == 2 and shapes[0] == card.dataset.image_shape and len(shapes[1]) == 1):
         raise InputError(
             "This model is no classifier",
-            expected=f"images {card['dataset']['image_shape']} in, logits out, and a layer called {FEATURES}",
+            expected=f"images {list(card.dataset.image_shape)} in, logits out, and a layer called {FEATURES}",
             received=str(file.path),
         )
     return model, card

@@ -1,7 +1,7 @@
 """Trains the reference classifier, and writes its folder with its card."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from gan.config import ClassifierConfig
 from gan.data.load import load_dataset
 from gan.data.sources.mnist5k import EMBEDDED
 from gan.data.split import Split
-from gan.errors import InputError, check_positive, check_seed, check_whole
+from gan.errors import InputError, as_json, check_positive, check_seed, check_whole
 from gan.evaluation.classifier.extractor import as_input, classify
 from gan.evaluation.classifier.network import build_classifier
 from gan.saving import files, run_folder
+from gan.saving.metadata import ClassifierCard, ClassifierDataset
 from gan.utils import tensorflow as runtime
 
 
@@ -127,7 +128,7 @@ class _BestWeights(keras.callbacks.Callback):
 
 def make_classifier(
     config: ClassifierConfig, output: str | Path | None, *, name: str, verbose: int = 0
-) -> dict[str, Any]:
+) -> ClassifierCard:
     """Trains a classifier, measures it once on the test split, and writes classifier.keras and its card, config.json.
 
     The embedded digits are left out of the training images of `mnist`, so that a classifier may judge `mnist5k` too.
@@ -152,33 +153,32 @@ def make_classifier(
     }
     folder = run_folder.new_run(output, name)
     files.write(folder / run_folder.CLASSIFIER, classifier.save)
-    card = {
-        "kind": "classifier",
-        "name": name,
-        "config": asdict(config),
-        "data_sets": [dataset.name, EMBEDDED] if dataset.name == "mnist" else [dataset.name],
-        "dataset": {
-            "name": dataset.name,
-            "image_shape": dataset.image_shape,
-            "num_classes": dataset.num_classes,
-            "train": len(train),
-            "left_out": len(dataset.train) - len(train),
-            "validation": len(dataset.validation),
-            "test": len(dataset.test),
-        },
-        "weights": classifier.count_params(),
-        "accuracy": {
+    card = ClassifierCard(
+        name=name,
+        config=config,
+        data_sets=(dataset.name, EMBEDDED) if dataset.name == "mnist" else (dataset.name,),
+        dataset=ClassifierDataset(
+            name=dataset.name,
+            image_shape=dataset.image_shape,
+            num_classes=dataset.num_classes,
+            train=len(train),
+            left_out=len(dataset.train) - len(train),
+            validation=len(dataset.validation),
+            test=len(dataset.test),
+        ),
+        weights=classifier.count_params(),
+        accuracy={
             "validation": float(np.mean(seen["validation"] == dataset.validation.labels)),
             "test": float(np.mean(seen["test"] == dataset.test.labels)),
         },
-        "by_class": classification_report(dataset.test.labels, seen["test"], output_dict=True, zero_division=0.0),
-        "seconds": round(seconds, 1),
-        "device": device,
-        "versions": runtime.versions(),
-        "git_revision": revision,
-        "sha256": files.sha256(folder / run_folder.CLASSIFIER),
-    }
-    files.write_json(folder / run_folder.CONFIG, card)
+        by_class=classification_report(dataset.test.labels, seen["test"], output_dict=True, zero_division=0.0),
+        seconds=round(seconds, 1),
+        device=device,
+        versions=runtime.versions(),
+        git_revision=revision,
+        sha256=files.sha256(folder / run_folder.CLASSIFIER),
+    )
+    files.write_json(folder / run_folder.CONFIG, as_json(card))
     return card
 
 

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, TypedDict, get_args
 
 import numpy as np
+from msgspec import Meta
 
-from gan.errors import Must, Whole, check, check_positive, check_share, check_whole
+from gan.errors import Whole, check, check_positive, check_share, check_whole
 from gan.models.ema import averaged
 from gan.training.callbacks.improvement import Rule
 
-COLLAPSE, DISCRIMINATOR_DOMINATES = "Mode collapse", "The discriminator dominates"
+Failure = Literal["Mode collapse", "The discriminator dominates"]
+COLLAPSE: Failure = "Mode collapse"
+DISCRIMINATOR_DOMINATES: Failure = "The discriminator dominates"
 SIGNALS = (
     "val_classes_seen",
     "val_coverage",
@@ -76,7 +79,7 @@ class FailureSigns:
         limits = (self.min_classes_share, self.min_coverage, self.max_similarity, self.max_accuracy, self.max_gap)
         check(any(limit is not None for limit in limits), "limits", "at least one that is not None", limits)
 
-    def signs(self, logs: Mapping[str, float]) -> dict[str, list[str]]:
+    def signs(self, logs: Mapping[str, float]) -> dict[Failure, list[str]]:
         """{failure: its signs in words}; [] for one that has none, no entry for one that cannot be told from `logs`.
 
         A number that is missing or NaN is not used.
@@ -121,13 +124,16 @@ ADVICE = {
 }
 
 
+Counts = Annotated[
+    dict[Failure, Whole],
+    Meta(min_length=2, description="a count for each failure"),
+]
+
+
 class CollapseState(TypedDict):
     """The state of `CollapseMonitor`, in JSON."""
 
-    in_a_row: Annotated[
-        dict[str, Whole],
-        Must(lambda counts: set(counts) == {COLLAPSE, DISCRIMINATOR_DOMINATES}, "a count for each failure"),
-    ]
+    in_a_row: Counts
     healthy_epoch: Whole | None
     told: bool
     stopped_by: Literal["collapse"] | None
@@ -182,13 +188,13 @@ class CollapseMonitor(Rule[CollapseState]):
 
     def reset(self) -> None:
         self.healthy_epoch: int | None = None
-        self._in_a_row = {COLLAPSE: 0, DISCRIMINATOR_DOMINATES: 0}
+        self._in_a_row: dict[Failure, int] = {COLLAPSE: 0, DISCRIMINATOR_DOMINATES: 0}
         self._told = False
         self.stopped_by: Literal["collapse"] | None = None
         self._healthy_weights: list[np.ndarray] | None = None
 
     @property
-    def failing(self) -> list[str]:
+    def failing(self) -> list[Failure]:
         return [failure for failure, count in self._in_a_row.items() if count >= self.patience]
 
     @property
@@ -216,7 +222,7 @@ class CollapseMonitor(Rule[CollapseState]):
             if self.action == "restore":
                 self._healthy_weights = [np.array(weight) for weight in averaged(self.model).get_weights()]
 
-    def _believe(self, epoch: int, failure: str, signs: Sequence[str]) -> None:
+    def _believe(self, epoch: int, failure: Failure, signs: Sequence[str]) -> None:
         then = ""
         if self.action != "warn":
             self.stopped_by, self.model.stop_training = "collapse", True

@@ -4,11 +4,14 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Literal, TypedDict
 
-from gan.errors import InputError, Must, Whole, check, check_not_negative, check_whole, is_number
+from msgspec import Meta
+
+from gan.errors import InputError, Whole, check, check_not_negative, check_whole
 from gan.training.callbacks.resumable import ResumableCallback, State
 
 Mode = Literal["min", "max"]
-Number = Annotated[str, Must(is_number, "a number as text")]
+_NUMBER = r"^-?(inf|nan|\d+(\.\d+)?(e[+-]?\d+)?)$"
+Number = Annotated[str, Meta(pattern=_NUMBER, description="a number as text")]
 Outcome = Literal["improved", "not improved", "target", "patience"]
 
 

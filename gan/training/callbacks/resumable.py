@@ -6,7 +6,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 import keras
 import numpy as np
 
-from gan.errors import check_type
+from gan.errors import convert
 
 State = TypeVar("State", bound=Mapping[str, object])
 
@@ -67,8 +67,7 @@ class ResumableCallback(keras.callbacks.Callback, Generic[State]):
 
         Raises `InputError`, and changes nothing, for what is not a state of this callback.
         """
-        check_type(state, self.state_type, f"the state of {type(self).__name__}")
-        self.restore(state)
+        self.restore(convert(state, self.state_type, f"the state of {type(self).__name__}"))
         self._resumed = True
 
     def get_arrays(self) -> list[np.ndarray]:

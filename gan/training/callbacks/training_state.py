@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import keras
 import numpy as np
 
 from gan.distributed.replicas import scalar
-from gan.errors import InputError, TrainingError, check_type
+from gan.errors import InputError, Json, TrainingError, convert
 from gan.saving import training_state
 from gan.saving.training_state import State
 from gan.training.callbacks.interrupt import StopOnInterrupt
@@ -92,7 +93,7 @@ class TrainingState(keras.callbacks.Callback):
             step=step,
             images=int(scalar(self.model.images_seen)),
             stopped=bool(self.model.stop_training) and (ruled or not interrupted),
-            callbacks={name: callback.get_state() for name, callback in self._savable.items()},
+            callbacks={name: dict(callback.get_state()) for name, callback in self._savable.items()},
             arrays=arrays,
         )
         training_state.save(self.run, now)
@@ -124,12 +125,13 @@ class TrainingState(keras.callbacks.Callback):
                 expected=", ".join(sorted(self._savable)),
                 received=", ".join(sorted(saved.callbacks)),
             )
+        states = dict(saved.callbacks)
         for name, callback in self._savable.items():
-            kind = getattr(callback, "state_type", dict[str, Any])
-            check_type(saved.callbacks[name], kind, f"the state of step {saved.step}", f"callbacks.{name}")
+            kind = getattr(callback, "state_type", dict[str, Json])
+            states[name] = convert(states[name], kind, f"the state of step {saved.step}", f"callbacks.{name}")
         for name, variable in variables.items():
             variable.assign(given[name])
-        self.last = saved
+        self.last = replace(saved, callbacks=states)
         return self.total_steps if saved.stopped else saved.step
 
 
