@@ -19,6 +19,7 @@ from gan.evaluation.classifier.extractor import Extractor, as_input, top_probabi
 from gan.evaluation.evaluation import EVALUATION_SEED
 from gan.evaluation.metrics.quality import quality
 from gan.evaluation.reference import Reference, at_hand, choose_subsets, labels_to_ask
+from gan.evaluation.report import FrechetFloor
 from gan.models.networks import NetworkInputs
 from gan.saving import files
 
@@ -35,15 +36,15 @@ class Judge:
     """Frechet distance, precision, recall, density, coverage and error rate of `num` pictures of a generator.
 
     The numbers are those of `gan evaluate` with the same `num` and its default seed, and only the quick ones of them.
-    `floor`: {"mean", "spread", "draws"} of the Frechet distance of training images; `real`: the numbers of validation
-    images in the place of pictures.
+    `floor`: of the Frechet distance, that of training images; `real`: the numbers of validation images in the place of
+    pictures.
     """
 
     extractor: Extractor
     reference: Reference
     radii: np.ndarray
     labels: np.ndarray | None
-    floor: dict[str, Any]
+    floor: FrechetFloor
     real: dict[str, float]
 
     @classmethod
@@ -72,7 +73,7 @@ class Judge:
         return {
             **found,
             "error_rate": None if asked is None else found["error_rate"],
-            "frechet_in_floors": found["frechet_distance"] / self.floor["mean"],
+            "frechet_in_floors": found["frechet_distance"] / self.floor.mean,
         }
 
     def _numbers(self, pictures: np.ndarray, labels: np.ndarray | None) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import gc
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -196,7 +196,7 @@ def judge_for(record: Record, dataset: "Dataset", classifier: str, num: int) -> 
 
     check_whole("num", num, LEAST, min(len(dataset.test), len(dataset.validation)))
     judge = Judge.of(dataset, load_classifier(classifier)[0], num=num)
-    record.note("floor", judge.floor)
+    record.note("floor", asdict(judge.floor))
     record.note("real", judge.real)
     return judge
 

@@ -8,9 +8,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gan.errors import check, check_share, check_whole
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Verdict = Literal["within", "exceeded", "undecided"]
 
@@ -35,6 +38,11 @@ class ErrorRate:
     def __post_init__(self) -> None:
         check_whole("n", self.n, 1)
         check_whole("wrong", self.wrong, 0, self.n)
+
+    @classmethod
+    def of(cls, outcomes: "np.ndarray") -> "ErrorRate":
+        """The error rate of outcomes, bool [N]: which of them are wrong."""
+        return cls(int(outcomes.sum()), len(outcomes))
 
     @property
     def value(self) -> float:

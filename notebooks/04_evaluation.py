@@ -337,12 +337,12 @@ plt.show()
 
 # %%
 report = gan.evaluation.load_report("mnist")
-print(f"{report['num']:,} pictures, {report['reference']}, sha256 {report['classifier_sha256'][:12]}...\n")
-print(f"{'':22s}  {'pictures':26s}  {'real digits':26s}")
+print(f"{report.num:,} samples, {report.reference}, sha256 {report.classifier_sha256[:12]}...\n")
+print(f"{'':22s}  {'samples':26s}  {'real digits':26s}")
 for row in gan.evaluation.rows(report):
     print(f"{row['name']:22s}  {row['value']:26s}  {row['real']:26s}")
-print(f"\n{report['frechet_in_floors']:.1f} floors from the data;", end=" ")
-print(f"verdict on a tolerance of {report['tolerance']}: {report['verdict']}")
+print(f"\n{report.frechet_in_floors:.1f} floors from the data;", end=" ")
+print(f"verdict on a tolerance of {report.tolerance}: {report.verdict}")
 
 # %% [markdown]
 # ## What to remember

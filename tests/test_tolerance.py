@@ -36,6 +36,12 @@ def test_simulated_coverage_is_the_exact_binomial_sum_and_about_95_percent():
     assert np.mean(exact) == pytest.approx(0.95, abs=0.01)
 
 
+def test_an_error_rate_counts_the_wrong_outcomes():
+    assert ErrorRate.of(np.array([True, False, True, False, False])) == ErrorRate(2, 5)
+    with pytest.raises(InputError, match="n=0"):
+        ErrorRate.of(np.zeros(0, bool))
+
+
 def test_verdicts():
     assert verdict(ErrorRate(100, 10_000), 0.02) == "within"  # 0.8 % .. 1.2 %
     assert verdict(ErrorRate(300, 10_000), 0.02) == "exceeded"

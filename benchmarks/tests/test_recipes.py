@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -90,10 +90,10 @@ def test_recipes_numbers_are_those_of_evaluate(recipes, digits):
     report = evaluate_samples(pictures, asked, digits, classifier, card).report
     found = content["runs"]["asked-3"]
     for name in ("frechet_distance", "precision", "recall", "density", "coverage", "error_rate", "class_kl"):
-        assert found[name] == pytest.approx(report["metrics"][name]["value"], rel=1e-4), name
+        assert found[name] == pytest.approx(report.metrics[name].value, rel=1e-4), name
         if name != "frechet_distance":
-            assert content["facts"]["real"][name] == pytest.approx(report["metrics"][name]["real"], rel=1e-4), name
-    assert content["facts"]["floor"] == pytest.approx(report["frechet_floor"], rel=1e-4)
+            assert content["facts"]["real"][name] == pytest.approx(report.metrics[name].real, rel=1e-4), name
+    assert content["facts"]["floor"] == pytest.approx(asdict(report.frechet_floor), rel=1e-4)
 
 
 @pytest.mark.slow

@@ -32,12 +32,12 @@ class Compare:
         if self.json:
             print_result({name: reports.numbers(report) for name, report in found.items()}, as_json=True)
             return DONE
-        table = Table(title=f"{first['num']:,} pictures against {first['dataset']}", title_justify="left")
+        table = Table(title=f"{first.num:,} samples against {first.dataset}", title_justify="left")
         table.add_column("", no_wrap=True)
         for column in (*found, "real images"):
             table.add_column(column, justify="right")
         for name in dict.fromkeys(name for report in found.values() for name in reports.numbers(report)):
             cells = [reports.written(name, report) for report in found.values()]
-            table.add_row(name, *cells, reports.written(name, first, side="real"))
+            table.add_row(name, *cells, reports.written(name, first, column="real"))
         Console().print(table)
         return DONE

@@ -1,8 +1,8 @@
 """gan evaluate."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from rich.console import Console
 from rich.table import Table
@@ -10,8 +10,9 @@ from tyro.conf import Positional, arg
 
 from gan.cli.output import print_result
 from gan.config import DataConfig
-from gan.errors import as_json, check_seed, check_share, check_whole
+from gan.errors import check_seed, check_share, check_whole
 from gan.evaluation import report as reports
+from gan.evaluation.report import Checkpoint, EvaluationReport
 from gan.saving import files, models, run_folder
 from gan.saving.metadata import check_card
 from gan.tolerance import EXIT_STATUS
@@ -20,7 +21,7 @@ from gan.utils import tensorflow as runtime
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Judge a generator: every number beside the same number for real images, and a verdict against a tolerance.
+    """Evaluate a generator: every number beside the same number for real images, and a verdict against a tolerance.
 
     Exit status 0: within the tolerance, 3: exceeded, 4: undecided. Writes report.json and report.html.
     """
@@ -28,17 +29,17 @@ class Evaluate:
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
     """A run folder, a .keras file, or a pretrained name."""
     dataset: str | None = None
-    """What it is judged against; None: what the run was trained on."""
+    """What it is compared with; None: what the run was trained on."""
     classifier: str = "mnist-classifier"
     """Folder or pretrained name of the classifier whose features are compared, and which reads the digits."""
     num: int | None = None
-    """How many pictures, at least 200; None: 10,000, or as many as there are test images."""
+    """How many samples, at least 200; None: 10,000, or as many as there are test images."""
     tolerance: float = 0.02
     """The error rate that one accepts."""
     output: Path | None = None
     """Folder for the report; None: the run folder, if the checkpoint is one that is not pretrained."""
     seed: int | None = None
-    """Owner of the pictures; another one is a fresh sample. None: one that training never uses."""
+    """Seed of the samples; another one is a fresh sample. None: one that training never uses."""
     json: bool = False
     """Print exactly one JSON object on stdout, the report."""
 
@@ -46,12 +47,12 @@ class Evaluate:
         """Evaluates, writes the report, prints a table; answers with the verdict's exit status."""
         report, folder = self.report()
         if self.json:
-            print_result(report, as_json=True)
+            print_result(report.as_dict(), as_json=True)
         else:
             _print(report, folder)
-        return EXIT_STATUS[report["verdict"]]
+        return EXIT_STATUS[report.verdict]
 
-    def report(self) -> tuple[dict[str, Any], Path | None]:
+    def report(self) -> tuple[EvaluationReport, Path | None]:
         """Evaluates, and writes the report; returns it, and the folder where it is."""
         if self.num is not None:
             check_whole("num", self.num, 200)
@@ -92,10 +93,12 @@ class Evaluate:
             seed=seed,
             trained_on=trained_on,
         )
-        kept = {name: value for name, value in as_json(described).items() if name != "file"}
-        report = {"checkpoint": {"name": self.checkpoint, **kept}, **found.report}
+        checkpoint = Checkpoint(
+            self.checkpoint, described.bytes, described.sha256, described.latent_dim, described.num_classes
+        )
+        report = replace(found.report, checkpoint=checkpoint)
         if folder is not None:
-            write_report(folder, Evaluation(report, found.pictures), checkpoint=self.checkpoint)
+            write_report(folder, Evaluation(report, found.images), checkpoint=self.checkpoint)
         return report, folder
 
     def _run_folder(self) -> Path | None:
@@ -106,13 +109,11 @@ class Evaluate:
         return folder if is_run and not (pretrained and folder.name in models.list_checkpoints()) else None
 
 
-def _print(report: dict[str, Any], folder: Path | None) -> None:
+def _print(report: EvaluationReport, folder: Path | None) -> None:
     console = Console()
-    table = Table(
-        title=f"{report['num']:,} pictures against the test images of {report['dataset']}", title_justify="left"
-    )
+    table = Table(title=f"{report.num:,} samples against the test images of {report.dataset}", title_justify="left")
     table.add_column("")
-    table.add_column("pictures", justify="right")
+    table.add_column("samples", justify="right")
     table.add_column("real images", justify="right")
     explained = console.width >= 120
     if explained:
@@ -121,4 +122,4 @@ def _print(report: dict[str, Any], folder: Path | None) -> None:
         table.add_row(row["name"], row["value"], row["real"], *([row["meaning"]] if explained else []))
     console.print(table)
     where = "not written (--output FOLDER)" if folder is None else str(folder / run_folder.PAGE)
-    print_result({**report["summary"], "verdict": report["verdict"], "report": where}, as_json=False)
+    print_result({**report.summary, "verdict": report.verdict, "report": where}, as_json=False)

@@ -16,6 +16,7 @@ from gan.cli.output import print_result
 from gan.config import PRESETS, TrainConfig
 from gan.distributed import cluster
 from gan.errors import InputError
+from gan.evaluation.report import EvaluationReport
 from gan.saving import metadata, models, run_folder, training_state
 from gan.saving.metadata import check_card
 from gan.tolerance import EXIT_STATUS
@@ -83,21 +84,21 @@ class Train:
             return after_signal(run.signal)
         if run.stopped_by == "collapse":
             return FAILED
-        return DONE if confirmed is None else EXIT_STATUS[confirmed["verdict"]]
+        return DONE if confirmed is None else EXIT_STATUS[confirmed.verdict]
 
     @property
     def _to_confirm(self) -> bool:
         return self.config.stopping.tolerance is not None
 
-    def _confirm(self, run: Path, dataset: str) -> dict[str, Any]:
+    def _confirm(self, run: Path, dataset: str) -> EvaluationReport:
         """The report of the finished run on fresh samples, by a classifier that did not choose it."""
         options = self.config.stopping
         assert options.tolerance is not None
-        command = f"gan evaluate {run} --tolerance {options.tolerance} --classifier {options.classifier}"
-        print(f"Confirming on fresh samples, about a minute (to do it later: {command})", file=sys.stderr)
-        return Evaluate(str(run), dataset=dataset, classifier=options.classifier, tolerance=options.tolerance).report()[
-            0
-        ]
+        later = f"gan evaluate {run} --tolerance {options.tolerance} --classifier {options.classifier}"
+        print(f"Confirming on fresh samples, about a minute (to do it later: {later})", file=sys.stderr)
+        command = Evaluate(str(run), dataset=dataset, classifier=options.classifier, tolerance=options.tolerance)
+        report, _ = command.report()
+        return report
 
     def _check(self) -> dict[str, Any]:
         """What a dry run says of a run that goes on. Raises `InputError` for what can be refused before TensorFlow."""
@@ -139,18 +140,18 @@ def _ending(stopped_by: str | None, interval: int | None) -> dict[str, str]:
     return ended | ({} if interval is None else {"kept": f"the average of interval {interval}"})
 
 
-def _numbers(confirmed: dict[str, Any] | None) -> dict[str, Any]:
+def _numbers(confirmed: EvaluationReport | None) -> dict[str, object]:
     """The verdict for programs."""
     if confirmed is None:
         return {}
-    rate = {name: row["value"] for name, row in confirmed["metrics"].items() if name.startswith("error_rate")}
-    return {"verdict": confirmed["verdict"], "num": confirmed["num"], **rate, "summary": confirmed["summary"]}
+    rate = {name: row.value for name, row in confirmed.metrics.items() if name.startswith("error_rate")}
+    return {"verdict": confirmed.verdict, "num": confirmed.num, **rate, "summary": confirmed.summary}
 
 
-def _verdict(run: Path, confirmed: dict[str, Any] | None) -> dict[str, str]:
+def _verdict(run: Path, confirmed: EvaluationReport | None) -> dict[str, str]:
     if confirmed is None:
         return {"evaluate": f"gan evaluate {run}"}
-    return {"verdict": confirmed["verdict"], **confirmed["summary"], "report": str(run / run_folder.PAGE)}
+    return {"verdict": confirmed.verdict, **confirmed.summary, "report": str(run / run_folder.PAGE)}
 
 
 def resumed(options: Sequence[str]) -> Train | None:

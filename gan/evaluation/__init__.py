@@ -9,12 +9,13 @@ if TYPE_CHECKING:
     from gan.evaluation.html import page, write_report
     from gan.evaluation.metrics.quality import quality, quality_metric
     from gan.evaluation.projection import comparison, project
-    from gan.evaluation.report import check_comparable, load_report, rows
+    from gan.evaluation.report import EvaluationReport, check_comparable, load_report, rows
     from gan.utils.display import STYLE
 
 _HOMES = {
     "EVALUATION_SEED": "gan.evaluation.evaluation",
     "Evaluation": "gan.evaluation.evaluation",
+    "EvaluationReport": "gan.evaluation.report",
     "STYLE": "gan.utils.display",
     "check_comparable": "gan.evaluation.report",
     "comparison": "gan.evaluation.projection",
@@ -32,6 +33,7 @@ __all__ = [
     "EVALUATION_SEED",
     "STYLE",
     "Evaluation",
+    "EvaluationReport",
     "check_comparable",
     "comparison",
     "evaluate",

@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing else: pictures and plots are inside."""
+"""A report as one HTML page that needs nothing else: images and plots are inside."""
 
 import base64
 import io
@@ -27,25 +27,25 @@ def write_report(folder: Path, evaluation: Evaluation, *, checkpoint: str) -> No
     """Writes report.html and report.json into `folder`, which is made where it is missing; each file atomically."""
     html = page(evaluation, checkpoint=checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
-    files.write_json(folder / run_folder.REPORT, evaluation.report)
+    files.write_json(folder / run_folder.REPORT, evaluation.report.as_dict())
     files.write(folder / run_folder.PAGE, lambda beside: beside.write_text(html, encoding="utf-8"))
 
 
 def page(evaluation: Evaluation, *, checkpoint: str) -> str:
-    """The report of an evaluation as HTML; `checkpoint`: what the page says was judged."""
+    """The report of an evaluation as HTML; `checkpoint`: what the page says was evaluated."""
     report = evaluation.report
     return TEMPLATES.get_template("page.html.jinja").render(
         report=report,
         checkpoint=checkpoint,
         rows=reports.rows(report),
-        pictures={name: _embedded(picture) for name, picture in evaluation.pictures.items()},
+        images={name: _embedded(image) for name, image in evaluation.images.items()},
         histogram=plots.class_histogram(report),
-        curves=plots.perturbation_curves(report) if "perturbation" in report else None,
+        curves=plots.perturbation_curves(report.tolerance, report.perturbation) if report.perturbation else None,
         perturbations=PERTURBATIONS,
     )
 
 
-def _embedded(picture: np.ndarray) -> str:
+def _embedded(image: np.ndarray) -> str:
     held = io.BytesIO()
-    images.to_pil(picture).save(held, format="PNG", optimize=True)
+    images.to_pil(image).save(held, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(held.getvalue()).decode()

@@ -1,8 +1,7 @@
-"""Projection: the latents whose pictures come nearest to given images, found by gradient descent."""
+"""Projection: the latents whose images come nearest to given images, found by gradient descent."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +14,7 @@ from gan.errors import check, check_positive, check_seed, check_whole
 from gan.evaluation.metrics import ssim_of_pairs
 from gan.models.networks.inputs import NetworkInputs
 from gan.sampling.labels import labels_for
+from gan.utils.types import Tensor
 
 TYPICAL = 0.999
 """Share of standard normal latents that are no longer than the longest a projection may find."""
@@ -86,7 +86,7 @@ def project(
         batch_size: descents computed at once.
 
     Raises `InputError` for images that do not fit the generator, are not finite or leave [-1, 1], for labels that the
-    generator does not know, numbers out of range, or a generator whose pictures are not finite.
+    generator does not know, numbers out of range, or a generator whose samples are not finite.
     """
     for name, value in (("steps", steps), ("restarts", restarts), ("batch_size", batch_size)):
         check_whole(name, value, 1)
@@ -116,10 +116,10 @@ def project(
         image, attempt, restart = np.unravel_index(row, (num, tried, restarts))
         asked = None if candidates is None else candidates[image, attempt]
         inputs = [None if x is None else tf.constant(x) for x in (starts[image, restart], wanted[image], asked)]
-        z, pictures, mse = (np.asarray(part) for part in descend(*inputs))
+        z, samples, mse = (np.asarray(part) for part in descend(*inputs))
         for j, i in enumerate(image):
             if mse[j] < error[i]:
-                error[i], found[i], drawn[i] = mse[j], z[j], pictures[j]
+                error[i], found[i], drawn[i] = mse[j], z[j], samples[j]
                 if chosen is not None and asked is not None:
                     chosen[i] = asked[j]
     check(bool(np.isfinite(error).all()), "generator", "finite images", "NaN or infinity")
@@ -127,7 +127,7 @@ def project(
     return Projection(found, chosen, drawn, squares.mean(axis=(1, 2, 3)), ssim_of_pairs(drawn, wanted), steps, restarts)
 
 
-def _checked(images: Any, image_shape: tuple[int, ...]) -> np.ndarray:
+def _checked(images: Tensor, image_shape: tuple[int, ...]) -> np.ndarray:
     """The images as float32, if they are ones that a generator of `image_shape` could make."""
     given = np.asarray(images)
     check(given.dtype.kind in "fiu", "images", "numbers", given.dtype)
@@ -144,7 +144,7 @@ Descent = Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], tuple[tf.Tensor, tf
 
 
 def _descent(generator: keras.Model, steps: int, learning_rate: float) -> Descent:
-    """Compiles (latents [B, L], images [B, H, W, C], labels [B] or None) -> the best (latents, pictures, mse [B])."""
+    """Compiles (latents [B, L], images [B, H, W, C], labels [B] or None) -> the best (latents, samples, mse [B])."""
     takes = NetworkInputs.of(generator)
     radius = float(np.sqrt(chi2.ppf(TYPICAL, takes.latent_dim)))
 
@@ -152,16 +152,16 @@ def _descent(generator: keras.Model, steps: int, learning_rate: float) -> Descen
         return tf.clip_by_norm(z, radius, axes=[1])
 
     @tf.function
-    def descend(z: tf.Tensor, images: tf.Tensor, labels: tf.Tensor | None) -> Any:
-        def move(step: tf.Tensor, z: tf.Tensor, mean: tf.Tensor, square: tf.Tensor, *best: tf.Tensor) -> Any:
+    def descend(z: tf.Tensor, images: tf.Tensor, labels: tf.Tensor | None) -> Tensor:
+        def move(step: tf.Tensor, z: tf.Tensor, mean: tf.Tensor, square: tf.Tensor, *best: tf.Tensor) -> Tensor:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(z)
-                pictures = generator(takes.arrange(latents=z, labels=labels), training=False)
-                mse = tf.reduce_mean(tf.square(pictures - images), axis=[1, 2, 3])
+                samples = generator(takes.arrange(latents=z, labels=labels), training=False)
+                mse = tf.reduce_mean(tf.square(samples - images), axis=[1, 2, 3])
             better = mse < best[2]
             best = (
                 tf.where(better[:, None], z, best[0]),
-                tf.where(better[:, None, None, None], pictures, best[1]),
+                tf.where(better[:, None, None, None], samples, best[1]),
                 tf.where(better, mse, best[2]),
             )
             gradient = tape.gradient(mse, z)  # of the sum over the batch: each descent gets its own
@@ -180,7 +180,7 @@ def _descent(generator: keras.Model, steps: int, learning_rate: float) -> Descen
 
 
 def comparison(originals: np.ndarray, projection: Projection, *, columns: int = 10, scale: int = 1) -> np.ndarray:
-    """One picture of images, each with its reconstruction below: uint8 [height, width, C], see `images.grid`.
+    """One image of many, each with its reconstruction below: uint8 [height, width, C], see `images.grid`.
 
     originals: [N, H, W, C] in [-1, 1], those that were projected. columns: pairs beside each other, at most. Raises
     `InputError` when there are more or fewer originals than reconstructions, or no columns.

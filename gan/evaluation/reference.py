@@ -1,8 +1,8 @@
-"""The images that an evaluation compares with, and the same numbers for both sides: samples and real images."""
+"""The images that an evaluation compares with, and the same numbers for samples and for real images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 
@@ -10,21 +10,22 @@ from gan.data.dataset import Dataset
 from gan.data.split import Split
 from gan.evaluation import metrics
 from gan.evaluation.classifier.extractor import Extractor
-from gan.evaluation.metrics import Neighbours, frechet_distance
+from gan.evaluation.metrics import Neighbours, frechet_distance, wrong_outcomes
 from gan.evaluation.metrics.quality import quality
+from gan.evaluation.report import FrechetFloor
 
 FLOOR_DRAWS = 10
 NEAREST = 2_000
-"""Pictures of a side that are compared with every training image."""
+"""Samples, and real images, that are compared with every training image."""
 
 Outputs = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class EvaluatedImages:
-    """What is judged: images float32 [N, H, W, C] in [-1, 1], the labels asked for (or None), and their outputs."""
+    """Images float32 [N, H, W, C] in [-1, 1], the labels asked for (or None), and the classifier's outputs."""
 
-    pictures: np.ndarray
+    images: np.ndarray
     labels: np.ndarray | None
     outputs: Outputs
 
@@ -33,43 +34,52 @@ class EvaluatedImages:
         """The class that the classifier sees in each: int [N]."""
         return self.outputs["logits"].argmax(axis=1)
 
+    @property
+    def labels_or_seen(self) -> np.ndarray:
+        """The class asked for of each, and where nothing was asked the class seen: int [N]."""
+        return self.seen if self.labels is None else self.labels
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """Which are wrong outcomes: bool [N], see `metrics.wrong_outcomes`."""
+        return np.asarray(wrong_outcomes(self.outputs["logits"], self.labels))
+
 
 @dataclass(frozen=True)
 class Reference:
-    """What both sides are compared with: outputs of the test images, and the training images float32 in [-1, 1]."""
+    """What images are compared with: outputs of the test images, and the training images float32 in [-1, 1]."""
 
     extractor: Extractor
     outputs: Outputs
     train: np.ndarray
 
-    def numbers(
-        self, sides: Mapping[str, EvaluatedImages]
-    ) -> tuple[dict[str, dict[str, float]], dict[str, Neighbours]]:
-        """{side: {name: value}}, and the nearest training images to the first `NEAREST` pictures of each side."""
-        radii = metrics.squared_radii(self.outputs["features"])
-        near = {name: metrics.nearest_neighbours(side.pictures[:NEAREST], self.train) for name, side in sides.items()}
-        return {name: self._of(side, radii, near[name]) for name, side in sides.items()}, near
+    @cached_property
+    def _radii(self) -> np.ndarray:
+        return metrics.squared_radii(self.outputs["features"])
 
-    def _of(self, side: EvaluatedImages, radii: np.ndarray, near: Neighbours) -> dict[str, float]:
-        real, fake = self.outputs["features"], side.outputs["features"]
+    def numbers(self, evaluated: EvaluatedImages) -> tuple[dict[str, float], Neighbours]:
+        """{name: value} of the images, and the nearest training images to the first `NEAREST` of them."""
+        near = metrics.nearest_neighbours(evaluated.images[:NEAREST], self.train)
+        real, fake = self.outputs["features"], evaluated.outputs["features"]
         kernel, kernel_error = metrics.kernel_distance(real, fake)
-        return {
-            **quality(self.extractor, self.outputs, side.outputs, side.labels),
+        found = {
+            **quality(self.extractor, self.outputs, evaluated.outputs, evaluated.labels),
             "kernel_distance": kernel,
             "kernel_distance_stderr": kernel_error,
-            **metrics.precision_recall(real, fake, real_radii=radii),
-            "pairwise_ssim": metrics.pairwise_ssim(side.pictures, side.seen if side.labels is None else side.labels),
+            **metrics.precision_recall(real, fake, real_radii=self._radii),
+            "pairwise_ssim": metrics.pairwise_ssim(evaluated.images, evaluated.labels_or_seen),
             "nearest_mse": float(near.mse.mean()),
             "nearest_ssim": float(near.ssim.mean()),
         }
+        return found, near
 
-    def floor(self, draws: list[np.ndarray]) -> dict[str, Any]:
-        """Frechet distance of each draw of training images (their indices) to the reference: mean, spread, draws."""
+    def floor(self, draws: list[np.ndarray]) -> FrechetFloor:
+        """Frechet distance to the reference of each draw of training images (their indices)."""
         drawn, position = np.unique(np.concatenate(draws), return_inverse=True)
         features = self.extractor.arrays(self.train[drawn])["features"]
         target = _moments(self.outputs["features"])
         found = [float(frechet_distance(*_moments(features[rows]), *target)) for rows in np.split(position, len(draws))]
-        return {"mean": float(np.mean(found)), "spread": float(np.std(found, ddof=1)), "draws": len(draws)}
+        return FrechetFloor(float(np.mean(found)), float(np.std(found, ddof=1)), len(draws))
 
 
 def _moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -81,12 +91,12 @@ FLOOR_POOL = 20_000
 """Training images that the draws of the floor come from, at least, where there are so many."""
 
 MOST = 60_000
-"""Training images, and validation images, that pictures are compared with; of more, this many at random."""
+"""Training images, and validation images, that samples are compared with; of more, this many at random."""
 
 
 @dataclass(frozen=True)
 class EvaluationSubsets:
-    """Test images to compare with, validation images in the place of pictures, and the floor's training images.
+    """Test images to compare with, validation images in the place of samples, and the floor's training images.
 
     `floor`: indices of training images, an array a draw.
     """

@@ -1,51 +1,150 @@
-"""Reports of `gan evaluate`: where they are, which may be compared, and how their numbers are written."""
+"""Reports of `gan evaluate`: their content, where they are, which may be compared, and how numbers are written."""
 
 from collections.abc import Mapping
+from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal
 
-from gan.errors import InputError, Positive, convert
+from gan.errors import InputError, Positive, Whole, convert
 from gan.saving import files, models, run_folder
+from gan.saving.metadata import with_new_names
+from gan.tolerance import Verdict
 
 MUST_AGREE = ("dataset", "num", "classifier_sha256", "reference", "conditional")
 """What two reports must have in common: a Frechet distance depends on all of it, and the error rate on the last."""
 
-COPIED = ("copied_share", "copied_share_lower", "copied_share_upper")
+Column = Literal["value", "real"]
+"""The numbers of the samples, or those of real images."""
 
 
-class Row(TypedDict):
-    """A number of the pictures and the same for real images; None: it is not known."""
+@dataclass(frozen=True)
+class MetricRow:
+    """A number of the samples and the same for real images; None: it is not known."""
 
     value: float | None
     real: float | None
 
 
-class CopiedShare(TypedDict):
-    """The share of pictures that are copied, and its interval; None: it cannot be told."""
+@dataclass(frozen=True)
+class CopiedShare:
+    """The share of samples that are copied, and its 95 % interval; None: it cannot be told."""
 
     copied_share: float | None
     copied_share_lower: float | None
     copied_share_upper: float | None
 
 
-class Report(CopiedShare):
-    """What is read of a report.json."""
+@dataclass(frozen=True)
+class FrechetFloor:
+    """Mean and standard deviation of the Frechet distance of `draws` draws of training images."""
 
-    dataset: str
+    mean: float
+    spread: float
+    draws: Positive
+
+
+@dataclass(frozen=True)
+class ClassCounts:
+    """How many images the classifier sees of each class: of the samples, and of the test images."""
+
+    samples: tuple[Whole, ...]
+    real: tuple[Whole, ...]
+
+
+@dataclass(frozen=True)
+class ClassErrorRate:
+    """The error rate of the `n` samples of a class that was asked for."""
+
+    label: Whole
+    n: Positive
+    error_rate: float
+    error_rate_upper: float
+
+
+@dataclass(frozen=True)
+class PerturbationPoint:
+    """The error rate of `n` samples with a fault of this severity, and the ends of its interval."""
+
+    fault: str
+    severity: float
+    n: Positive
+    error_rate: float
+    error_rate_lower: float
+    error_rate_upper: float
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """How many test images were reconstructed, and the steps and restarts of each descent."""
+
     num: Positive
-    classifier_sha256: str
+    steps: Positive
+    restarts: Positive
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The file of the generator, and the name it was asked for by; see `gan.saving.models.describe`."""
+
+    name: str
+    bytes: Whole
+    sha256: str
+    latent_dim: Positive | None
+    num_classes: Whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationReport:
+    """The content of report.json: every number beside the same number for real images, and a verdict.
+
+    `metrics` is {name: row}. `meaning` has a sentence for each number that stands for itself, `not_known` a reason for
+    each that is not known. `reconstruction` and `perturbation` are None where they were not measured.
+    """
+
+    checkpoint: Checkpoint | None = None
+    dataset: str
     reference: str
+    classifier_sha256: str
+    conventions: dict[str, str] = field(default_factory=dict)
+    num: Positive
+    seed: Whole
     conditional: bool
+    labels: str
     meaning: dict[str, str]
-    metrics: dict[str, Row]
+    metrics: dict[str, MetricRow]
+    not_known: dict[str, str] = field(default_factory=dict)
+    frechet_floor: FrechetFloor
+    frechet_in_floors: float
+    copied_share: float | None
+    copied_share_lower: float | None
+    copied_share_upper: float | None
+    copied_share_real: CopiedShare | None = None
+    nearest_num: Positive
+    class_histogram: ClassCounts
+    error_rate_by_class: tuple[ClassErrorRate, ...]
     tolerance: float
-    verdict: Literal["within", "exceeded", "undecided"]
-    copied_share_real: NotRequired[CopiedShare | None]
-    not_known: NotRequired[dict[str, str]]
+    verdict: Verdict
+    undecided_because_of: tuple[str, ...]
+    samples_needed: Positive | None
+    samples_at_hand: Whole = 0
+    seconds: dict[str, float]
+    summary: dict[str, str] = field(default_factory=dict)
+    reconstruction: Reconstruction | None = None
+    perturbation: tuple[PerturbationPoint, ...] | None = None
+
+    @property
+    def copied(self) -> CopiedShare:
+        """The copied share of the samples, with its interval."""
+        return CopiedShare(self.copied_share, self.copied_share_lower, self.copied_share_upper)
+
+    def as_dict(self) -> dict[str, object]:
+        """The content of report.json. What is None by default, and was not measured, is left out."""
+        optional = {part.name for part in fields(self) if part.default is None}
+        return {name: part for name, part in asdict(self).items() if part is not None or name not in optional}
 
 
-def load_report(checkpoint: str) -> dict[str, Any]:
-    """The report of a run folder, a pretrained name or a report.json.
+def load_report(checkpoint: str) -> EvaluationReport:
+    """The report of a run folder, a pretrained name or a report.json, of this revision or an earlier one.
 
     Raises `InputError` when there is none, or it is damaged or of the wrong shape.
     """
@@ -58,15 +157,13 @@ def load_report(checkpoint: str) -> dict[str, Any]:
     if not path.is_file():
         made = f"one, made by: gan evaluate {checkpoint} --output FOLDER"
         raise InputError("No report", expected=made, received=f"no {path}")
-    report: Any = files.read_json(path)
-    convert(report, Report, path)
-    return report
+    return convert(with_new_names(files.read_json(path)), EvaluationReport, path)
 
 
-def check_comparable(reports: Mapping[str, Mapping[str, Any]]) -> None:
+def check_comparable(reports: Mapping[str, EvaluationReport]) -> None:
     """Raises `InputError` unless the reports, by name, have been made alike."""
     for key in MUST_AGREE:
-        values = {name: report[key] for name, report in reports.items()}
+        values = {name: getattr(report, key) for name, report in reports.items()}
         first, *others = values.values()
         if any(other != first for other in others):
             raise InputError(
@@ -76,37 +173,42 @@ def check_comparable(reports: Mapping[str, Mapping[str, Any]]) -> None:
             )
 
 
-def numbers(report: Mapping[str, Any]) -> dict[str, Any]:
+def numbers(report: EvaluationReport) -> dict[str, float | str | None]:
     """The numbers of a report by name, those that have a meaning of their own, and its verdict."""
-    metrics = {name: report["metrics"][name]["value"] for name in report["meaning"] if name in report["metrics"]}
-    return {**metrics, "copied_share": report["copied_share"], "tolerance": report["tolerance"],
-            "verdict": report["verdict"]}  # fmt: skip
+    metrics = {name: report.metrics[name].value for name in report.meaning if name in report.metrics}
+    return {
+        **metrics,
+        "copied_share": report.copied_share,
+        "tolerance": report.tolerance,
+        "verdict": report.verdict,
+    }
 
 
-def rows(report: Mapping[str, Any]) -> list[dict[str, str]]:
+def rows(report: EvaluationReport) -> list[dict[str, str]]:
     """What a table for people shows: {name, value, real, meaning} of each number that has a meaning."""
-    unknown = report.get("not_known", {})
     return [
         {
             "name": name,
-            **{side: written(name, report, side=side) for side in ("value", "real")},
-            "meaning": f"{meaning} Not known: {unknown[name]}." if name in unknown else meaning,
+            "value": written(name, report),
+            "real": written(name, report, column="real"),
+            "meaning": f"{meaning} Not known: {report.not_known[name]}." if name in report.not_known else meaning,
         }
-        for name, meaning in report["meaning"].items()
-        if name in report["metrics"] or name in report
+        for name, meaning in report.meaning.items()
+        if name in report.metrics or name == "copied_share"
     ]
 
 
-def written(name: str, report: Mapping[str, Any], *, side: str = "value") -> str:
-    """A number of a report for people, with its interval or standard error where there is one.
+def written(name: str, report: EvaluationReport, *, column: Column = "value") -> str:
+    """A number of a report for people, with its interval or standard error where there is one; "" for another name.
 
-    side: `value`, that of the pictures, or `real`, the same for real images.
+    column: `value`, that of the samples, or `real`, the same for real images.
     """
     if name == "copied_share":
-        return _copied(report if side == "value" else report.get("copied_share_real"))
-    if name not in report["metrics"]:
-        return "" if side == "real" else str(report.get(name, ""))
-    values = {key: row[side] for key, row in report["metrics"].items()}
+        return _copied(report.copied if column == "value" else report.copied_share_real)
+    if name not in report.metrics:
+        named = {"tolerance": str(report.tolerance), "verdict": report.verdict}
+        return named.get(name, "") if column == "value" else ""
+    values = {key: getattr(row, column) for key, row in report.metrics.items()}
     if values[name] is None:
         return "not known"
     value = f"{values[name]:.4g}"
@@ -116,6 +218,6 @@ def written(name: str, report: Mapping[str, Any], *, side: str = "value") -> str
     return value if error is None else f"{value} ± {error:.2g}"
 
 
-def _copied(share: Mapping[str, Any] | None) -> str:
-    numbers = [] if share is None else [share[name] for name in COPIED if share[name] is not None]
-    return "{:.3f} ({:.3f} to {:.3f})".format(*numbers) if len(numbers) == len(COPIED) else "not known"
+def _copied(share: CopiedShare | None) -> str:
+    parts = () if share is None else astuple(share)
+    return "not known" if not parts or None in parts else "{:.3f} ({:.3f} to {:.3f})".format(*parts)

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,11 @@ def sha256(path: Path) -> str:
 
 
 def null_for_nan(value: Any) -> Any:
-    """The same JSON value with None for NaN and infinity, which JSON does not have."""
+    """The same JSON value, or dataclass of such, with None for NaN and infinity, which JSON does not have."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{part.name: null_for_nan(getattr(value, part.name)) for part in fields(value)})
     if isinstance(value, Mapping):
         return {name: null_for_nan(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [null_for_nan(part) for part in value]
+        return type(value)(map(null_for_nan, value))
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -14,6 +14,7 @@ from gan.utils import tensorflow as runtime
 
 RENAMED: Mapping[str, str] = {
     "extractor": "classifier",  # config.json, stopping
+    "pictures": "samples",  # report.json, class_histogram
     "wrong_labels": "mismatched_labels",  # config.json, optimization; the compile configuration of a saved `GAN`
     "The discriminator has won": "The discriminator dominates",  # state of `CollapseMonitor`
 }

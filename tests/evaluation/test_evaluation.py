@@ -1,6 +1,6 @@
 import json
 import re
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import keras
 import markupsafe
@@ -12,7 +12,8 @@ from gan.data import images
 from gan.errors import InputError, as_json
 from gan.evaluation.classifier.extractor import as_input, classify, load_classifier
 from gan.evaluation.evaluation import evaluate, evaluate_samples
-from gan.evaluation.html import page
+from gan.evaluation.html import page, write_report
+from gan.evaluation.report import load_report
 from gan.models.networks import LABEL_EMBEDDING
 from gan.saving import files
 
@@ -29,20 +30,20 @@ def repeats(pictures):
 
 
 @pytest.fixture(scope="module")
-def judge(small_classifier, digits):
+def evaluated(small_classifier, digits):
     classifier, card = load_classifier(small_classifier[0])
 
-    def judged(generator, *, pictures=None, labels=None, **options):
-        if pictures is not None:
-            return evaluate_samples(pictures, labels, digits, classifier, card, **options)
+    def run(generator, *, samples=None, labels=None, **options):
+        if samples is not None:
+            return evaluate_samples(samples, labels, digits, classifier, card, **options)
         return evaluate(generator, digits, classifier, card, **{"num": 400, **options})
 
-    return judged
+    return run
 
 
 @pytest.fixture(scope="module")
-def untrained_evaluation(judge):
-    return judge(small_gan().generator_ema)
+def untrained_evaluation(evaluated):
+    return evaluated(small_gan().generator_ema)
 
 
 @pytest.fixture(scope="module")
@@ -51,18 +52,19 @@ def untrained(untrained_evaluation):
 
 
 def test_an_untrained_generator_exceeds_every_tolerance(untrained):
-    assert untrained["verdict"] == "exceeded"
+    assert untrained.verdict == "exceeded"
     for name, better in (("frechet_distance", -1), ("coverage", 1), ("precision", 1), ("error_rate", -1)):
-        row = untrained["metrics"][name]
-        assert better * row["value"] < better * row["real"]
-    assert untrained["frechet_in_floors"] > 10
-    assert [sum(counts) for counts in untrained["class_histogram"].values()] == [400, 400]
-    assert sum(row["n"] for row in untrained["error_rate_by_class"]) == 400
+        row = untrained.metrics[name]
+        assert better * row.value < better * row.real
+    assert untrained.frechet_in_floors > 10
+    assert [sum(counts) for counts in astuple(untrained.class_histogram)] == [400, 400]
+    assert sum(row.n for row in untrained.error_rate_by_class) == 400
+    wrong = sum(row.n * row.error_rate for row in untrained.error_rate_by_class)
+    assert wrong / 400 == pytest.approx(untrained.metrics["error_rate"].value)
 
 
 def test_a_report_is_plain_json_and_explains_itself(untrained, small_classifier):
-    again = json.loads(json.dumps(untrained, allow_nan=False))
-    assert again == untrained
+    again = json.loads(json.dumps(untrained.as_dict(), allow_nan=False))
     assert again["classifier_sha256"] == small_classifier[1].sha256
     assert again["num"] == 400
     assert set(again["meaning"]) - {"copied_share"} <= set(again["metrics"])
@@ -70,25 +72,30 @@ def test_a_report_is_plain_json_and_explains_itself(untrained, small_classifier)
     assert again["frechet_floor"]["spread"] > 0
 
 
-def test_one_real_digit_a_class_repeated_is_not_within_tolerance(judge, digits, small_classifier):
+def test_what_is_written_is_read_as_it_was(untrained_evaluation, tmp_path):
+    write_report(tmp_path / "r", untrained_evaluation, checkpoint="untrained")
+    assert load_report(str(tmp_path / "r")) == untrained_evaluation.report
+
+
+def test_one_real_digit_a_class_repeated_is_not_within_tolerance(evaluated, digits, small_classifier):
     labels, probability = classify(load_classifier(small_classifier[0])[0], as_input(digits.train.images))
     surest = [
         max(np.flatnonzero((digits.train.labels == c) & (labels == c)), key=lambda i: probability[i]) for c in range(10)
     ]
-    report = judge(repeats(digits.train.images[surest]), tolerance=0.05).report
-    assert report["metrics"]["error_rate"]["value"] == 0.0
-    assert report["metrics"]["coverage"]["value"] < 0.5 * report["metrics"]["coverage"]["real"]
-    assert report["verdict"] == "undecided"
-    assert report["undecided_because_of"] == ["coverage"]
-    assert "no larger sample" in report["summary"]["tolerance"]
-    assert report["copied_share"] is None
-    assert "cannot be told" in report["summary"]["copies"]
-    assert report["samples_needed"] is None
-    np.testing.assert_allclose(report["metrics"]["pairwise_ssim"]["value"], 1.0, atol=1e-4)
-    np.testing.assert_allclose(report["metrics"]["nearest_mse"]["value"], 0.0, atol=1e-6)
+    report = evaluated(repeats(digits.train.images[surest]), tolerance=0.05).report
+    assert report.metrics["error_rate"].value == 0.0
+    assert report.metrics["coverage"].value < 0.5 * report.metrics["coverage"].real
+    assert report.verdict == "undecided"
+    assert report.undecided_because_of == ("coverage",)
+    assert "coverage is too low" in report.summary["tolerance"]
+    assert report.copied_share is None
+    assert "cannot be told" in report.summary["copies"]
+    assert report.samples_needed is None
+    np.testing.assert_allclose(report.metrics["pairwise_ssim"].value, 1.0, atol=1e-4)
+    np.testing.assert_allclose(report.metrics["nearest_mse"].value, 0.0, atol=1e-6)
 
 
-def test_a_perfect_generator_is_about_one_floor_whatever_its_classes(judge, digits, small_classifier):
+def test_a_perfect_generator_is_about_one_floor_whatever_its_classes(evaluated, digits, small_classifier):
     """The generator's classes have the shares of the data, so a perfect one is no further than real images are."""
     classifier, card = load_classifier(small_classifier[0])
     skewed = np.concatenate([np.flatnonzero(digits.train.labels == c)[: 40 * (c + 1)] for c in range(10)])
@@ -96,9 +103,9 @@ def test_a_perfect_generator_is_about_one_floor_whatever_its_classes(judge, digi
     drawn = np.random.default_rng(3).integers(0, len(skewed), 400)
     pictures, labels = as_input(data.train.images[drawn]), data.train.labels[drawn]
     report = evaluate_samples(pictures, labels, data, classifier, card).report
-    assert report["frechet_in_floors"] == pytest.approx(1.0, abs=0.35)
-    assert report["copied_share"] > 0.5
-    assert "copy training images" in report["summary"]["copies"]
+    assert report.frechet_in_floors == pytest.approx(1.0, abs=0.35)
+    assert report.copied_share > 0.5
+    assert "copy training images" in report.summary["copies"]
 
 
 def test_the_page_holds_everything_and_asks_for_nothing(untrained_evaluation):
@@ -107,21 +114,21 @@ def test_the_page_holds_everything_and_asks_for_nothing(untrained_evaluation):
     assert html.count("data:image/png;base64,") == 3
     assert html.count("<svg") == 2
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", html.replace("xlink:href", "href"))
-    for name, sentence in report["meaning"].items():
+    for name, sentence in report.meaning.items():
         assert f"<td>{name}</td>" in html
         assert sentence in html
-    for sentence in report["summary"].values():
+    for sentence in report.summary.values():
         assert str(markupsafe.escape(sentence)) in html
-    for point in report["perturbation"]:
-        assert f"{100 * point['error_rate']:.2f}" in html
+    for point in report.perturbation:
+        assert f"{100 * point.error_rate:.2f}" in html
 
 
-def test_each_picture_stands_beside_its_nearest_training_image(judge, digits):
+def test_each_picture_stands_beside_its_nearest_training_image(evaluated, digits):
     """Pictures that are training images with a dot: the neighbour is the image itself."""
     drawn = np.random.default_rng(0).permutation(4_000)[:300]
     dotted = digits.train.images[drawn].copy()
     dotted[:, 0, 0] = 255
-    found = judge(None, pictures=as_input(dotted), labels=digits.train.labels[drawn]).pictures["neighbours"][::2, ::2]
+    found = evaluated(None, samples=as_input(dotted), labels=digits.train.labels[drawn]).images["neighbours"][::2, ::2]
     tiles = [[found[y : y + 28, x : x + 28] for x in range(2, 242, 30)] for y in range(2, 122, 30)]
     for row in tiles:
         for picture, neighbour in zip(row[::2], row[1::2]):
@@ -130,47 +137,47 @@ def test_each_picture_stands_beside_its_nearest_training_image(judge, digits):
     np.testing.assert_array_equal(tiles[0][0], dotted[0])
 
 
-def test_an_unconditional_generator_is_judged_by_how_sure_the_classifier_is(judge):
-    found = judge(small_gan(classes=0).generator_ema, num=200)
+def test_an_unconditional_generator_is_evaluated_by_how_sure_the_classifier_is(evaluated):
+    found = evaluated(small_gan(classes=0).generator_ema, num=200)
     report, html = found.report, page(found, checkpoint="unconditional")
-    assert (report["conditional"], report["error_rate_by_class"]) == (False, [])
-    assert report["perturbation"][0]["error_rate"] == report["metrics"]["error_rate"]["value"] > 0.5
-    assert report["metrics"]["error_rate"]["real"] < 0.5
-    assert "not surely read as any class" in report["summary"]["tolerance"]
+    assert (report.conditional, report.error_rate_by_class) == (False, ())
+    assert report.perturbation[0].error_rate == report.metrics["error_rate"].value > 0.5
+    assert report.metrics["error_rate"].real < 0.5
+    assert "not surely read as any class" in report.summary["tolerance"]
     assert "as the classifier sees it" in html
 
 
 def test_the_curve_begins_where_the_report_stands(untrained):
     """The same pictures, labels and rule, without a fault."""
-    first = untrained["perturbation"][0]
-    assert (first["fault"], first["n"]) == ("none", 400)
-    assert first["error_rate"] == untrained["metrics"]["error_rate"]["value"]
+    first = untrained.perturbation[0]
+    assert (first.fault, first.n) == ("none", 400)
+    assert first.error_rate == untrained.metrics["error_rate"].value
 
 
-def test_of_another_training_set_nobody_can_tell_the_copies(judge, untrained_evaluation):
-    report = judge(small_gan().generator_ema, num=200, trained_on="mnist").report
-    assert report["copied_share"] is None
-    assert "learned from other images" in report["summary"]["copies"]
-    assert report["copied_share_real"]["copied_share"] is not None
+def test_of_another_training_set_nobody_can_tell_the_copies(evaluated, untrained_evaluation):
+    report = evaluated(small_gan().generator_ema, num=200, trained_on="mnist").report
+    assert report.copied_share is None
+    assert "learned from other images" in report.summary["copies"]
+    assert report.copied_share_real.copied_share is not None
 
 
 def test_pictures_of_a_report_show_what_they_say(untrained_evaluation):
-    sizes = {name: picture.shape for name, picture in untrained_evaluation.pictures.items()}
+    sizes = {name: picture.shape for name, picture in untrained_evaluation.images.items()}
     assert sizes["samples"] == (2 * 302, 2 * 302, 1)
     assert sizes["neighbours"] == (2 * (4 * 30 + 2), 2 * (8 * 30 + 2), 1)
     assert set(sizes) == {"samples", "neighbours", "reconstructions"}
 
 
-def test_real_against_real_is_the_same_in_every_report(judge, untrained, digits):
-    other = judge(repeats(digits.train.images[:10])).report
-    for name, row in untrained["metrics"].items():
-        assert other["metrics"][name]["real"] == pytest.approx(row["real"], rel=1e-6), name
+def test_real_against_real_is_the_same_in_every_report(evaluated, untrained, digits):
+    other = evaluated(repeats(digits.train.images[:10])).report
+    for name, row in untrained.metrics.items():
+        assert other.metrics[name].real == pytest.approx(row.real, rel=1e-6), name
 
 
 @pytest.mark.parametrize(("num", "message"), [(5, "from 200 to 500"), (501, "from 200 to 500")])
-def test_too_few_or_too_many_pictures_are_refused(judge, num, message):
+def test_too_few_or_too_many_pictures_are_refused(evaluated, num, message):
     with pytest.raises(InputError, match=message):
-        judge(small_gan().generator_ema, num=num)
+        evaluated(small_gan().generator_ema, num=num)
 
 
 def test_what_does_not_belong_together_is_refused(small_classifier, digits):
@@ -208,11 +215,13 @@ def test_the_command_gates_on_the_verdict(gan_command, tiny_run, small_classifie
     done = gan_command(*options)
     assert (done.returncode, done.stderr) == (3, "")
     assert "exceeded" in done.stdout
-    report = json.loads((tmp_path / "r" / "report.json").read_text())
-    assert report["verdict"] == "exceeded"
-    assert f"{report['metrics']['coverage']['value']:.4g}" in done.stdout
+    report = load_report(str(tmp_path / "r"))
+    assert report.verdict == "exceeded"
+    assert f"{report.metrics['coverage'].value:.4g}" in done.stdout
+    assert (report.checkpoint.name, report.checkpoint.num_classes) == (str(tiny_run["folder"]), 10)
+    assert report.checkpoint.sha256 == files.sha256(tiny_run["folder"] / "generator.keras")
     html = (tmp_path / "r" / "report.html").read_text()
-    assert report["summary"]["tolerance"] in html
+    assert report.summary["tolerance"] in html
     assert str(tmp_path / "r" / "report.html") in done.stdout.replace("\n", "")
 
 

@@ -1,85 +1,100 @@
 import json
+import re
 
 import pytest
+from helpers.reports import VALUES, made_up
 
 from gan.errors import InputError
 from gan.evaluation import report as reports
+from gan.evaluation.report import Checkpoint, ClassErrorRate, CopiedShare, PerturbationPoint, Reconstruction
+from gan.saving import models
 
-
-def made_up(**changes):
-    report = {
-        "dataset": "mnist",
-        "num": 1_000,
-        "classifier_sha256": "ab",
-        "reference": "1000 test images",
-        "conditional": True,
-        "meaning": {"error_rate": "share", "recall": "share", "copied_share": "share"},
-        "metrics": {
-            "error_rate": {"value": 0.02, "real": 0.01},
-            "error_rate_lower": {"value": 0.013, "real": 0.006},
-            "error_rate_upper": {"value": 0.031, "real": 0.018},
-            "recall": {"value": 0.9, "real": 0.95},
-        },
-        "copied_share": 0.1,
-        "copied_share_lower": -0.1,
-        "copied_share_upper": 0.3,
-        "tolerance": 0.02,
-        "copied_share_real": {"copied_share": 0.02, "copied_share_lower": -0.2, "copied_share_upper": 0.24},
-        "verdict": "undecided",
-    }
-    return report | changes
+ABSENT = object()
 
 
 @pytest.fixture
 def two(tmp_path):
     for name, value in (("a", 0.9), ("b", 0.8)):
         (tmp_path / name).mkdir()
-        report = made_up()
-        report["metrics"]["recall"] = {"value": value, "real": 0.95}
-        (tmp_path / name / "report.json").write_text(json.dumps(report))
+        report = made_up({**VALUES, "recall": (value, 0.95)})
+        (tmp_path / name / "report.json").write_text(json.dumps(report.as_dict()))
     return tmp_path
 
 
 def test_numbers_are_written_with_what_is_known_of_their_error():
-    report = made_up()
+    report = made_up(copied_share_real=CopiedShare(0.02, -0.2, 0.24))
     assert reports.written("error_rate", report) == "0.02 (0.013 to 0.031)"
-    assert reports.written("error_rate", report, side="real") == "0.01 (0.006 to 0.018)"
+    assert reports.written("error_rate", report, column="real") == "0.01 (0.006 to 0.018)"
     assert reports.written("recall", report) == "0.9"
-    report["metrics"]["recall_stderr"] = {"value": 0.01, "real": 0.02}
-    assert reports.written("recall", report) == "0.9 ± 0.01"
+    assert reports.written("recall", made_up({**VALUES, "recall_stderr": (0.01, 0.02)})) == "0.9 ± 0.01"
     assert reports.written("copied_share", report) == "0.100 (-0.100 to 0.300)"
-    assert reports.written("copied_share", report, side="real") == "0.020 (-0.200 to 0.240)"
+    assert reports.written("copied_share", report, column="real") == "0.020 (-0.200 to 0.240)"
+    assert reports.written("copied_share", made_up(), column="real") == "not known"
     assert reports.written("copied_share", made_up(copied_share=None)) == "not known"
-    assert reports.written("verdict", report) == "undecided"
+    assert [reports.written(name, report) for name in ("verdict", "tolerance")] == ["undecided", "0.02"]
+    assert reports.written("verdict", report, column="real") == ""
     assert reports.written("of_another_version", report) == ""
 
 
+def test_numbers_that_are_not_known_say_why():
+    report = made_up({"recall": (None, None)}, not_known={"recall": "too few"})
+    row = {"name": "recall", "value": "not known", "real": "not known", "meaning": "share Not known: too few."}
+    assert row in reports.rows(report)
+    assert reports.numbers(report) == {"recall": None, "copied_share": 0.1, "tolerance": 0.02, "verdict": "undecided"}
+
+
+def test_a_report_is_the_same_when_it_is_read_again(tmp_path):
+    whole = made_up(
+        checkpoint=Checkpoint("mnist", 10, "cd", None, 0),
+        copied_share_real=CopiedShare(None, None, None),
+        error_rate_by_class=(ClassErrorRate(3, 100, 0.01, 0.05),),
+        undecided_because_of=("coverage",),
+        summary={"tolerance": "Undecided."},
+        reconstruction=Reconstruction(64, 400, 2),
+        perturbation=(PerturbationPoint("none", 0.0, 1_000, 0.01, 0.005, 0.02),),
+    )
+    for report in (whole, made_up()):
+        (tmp_path / "report.json").write_text(json.dumps(report.as_dict(), allow_nan=False))
+        assert reports.load_report(str(tmp_path)) == report
+    absent = {"checkpoint", "copied_share_real", "reconstruction", "perturbation"}
+    assert whole.as_dict().keys() - made_up().as_dict().keys() == absent
+    assert made_up().as_dict()["samples_needed"] is None
+
+
+@pytest.mark.parametrize("name", ["mnist", "mnist-mlp", "mnist-unconditional"])
+def test_reports_of_earlier_revisions_are_read(name):
+    """Their class_histogram has `pictures`, which are called samples now, and they know no `not_known`."""
+    content = json.loads((models.pretrained_folder() / name / "report.json").read_text())
+    content["class_histogram"]["samples"] = content["class_histogram"].pop("pictures")
+    report = reports.load_report(name)
+    assert json.loads(json.dumps(report.as_dict())) == {**content, "not_known": {}}
+    assert sum(report.class_histogram.samples) == report.num
+
+
 def broken(**changes):
-    report = made_up()
-    for name, value in changes.items():
-        if value is None:
-            del report[name]
-        else:
-            report[name] = value
-    return report
+    return {name: value for name, value in (made_up().as_dict() | changes).items() if value is not ABSENT}
 
 
 @pytest.mark.parametrize(
-    "report",
+    ("report", "place"),
     [
-        [],
-        broken(metrics=None),
-        broken(metrics={"recall": 0.9}),
-        broken(metrics={"recall": {"value": "much", "real": 1}}),
-        broken(copied_share_lower=None),
-        broken(dataset=["mnist"]),
-        broken(num="many"),
-        broken(meaning=[]),
+        ([], "content"),
+        (broken(metrics=ABSENT), "metrics"),
+        (broken(metrics={"recall": 0.9}), "metrics.recall"),
+        (broken(metrics={"recall": {"value": "much", "real": 1}}), "metrics.recall.value"),
+        (broken(copied_share_lower=ABSENT), "copied_share_lower"),
+        (broken(dataset=["mnist"]), "dataset"),
+        (broken(num="many"), "num"),
+        (broken(num=0), "num"),
+        (broken(meaning=[]), "meaning"),
+        (broken(verdict="good"), "verdict"),
+        (broken(frechet_floor={"mean": 1.0, "spread": 0.1}), "frechet_floor.draws"),
+        (broken(checkpoint="mnist"), "checkpoint"),
     ],
 )
-def test_what_is_no_report_is_refused(report, tmp_path):
+def test_what_is_no_report_is_refused(report, place, tmp_path):
     (tmp_path / "report.json").write_text(json.dumps(report))
-    with pytest.raises(InputError, match=r"in .*report\.json\. Expected"):
+    with pytest.raises(InputError, match=rf"Bad `?{re.escape(place)}`? in .*report\.json\. Expected"):
         reports.load_report(str(tmp_path))
 
 

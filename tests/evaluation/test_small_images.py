@@ -23,6 +23,7 @@ from gan.evaluation.classifier.network import build_classifier
 from gan.evaluation.evaluation import evaluate
 from gan.evaluation.html import page
 from gan.evaluation.metrics.paired import ssim_or_nan
+from gan.evaluation.report import MetricRow
 from gan.saving import files
 
 WHY = "SSIM needs sides of at least 11 pixels, the size of its window, and these are {} x {}"
@@ -114,14 +115,14 @@ def test_a_report_says_what_is_not_known_and_why(run, small, monkeypatch, tmp_pa
     monkeypatch.setattr("gan.evaluation.projection.project", quick)
     generator = load_generator(run.folder)
     evaluation = evaluate(generator, dataset, *load_classifier(folder), num=200)
-    report = json.loads(json.dumps(evaluation.report, allow_nan=False))
+    report = evaluation.report
     of_ssim = {"pairwise_ssim", "nearest_ssim", "reconstruction_ssim"}
-    unknown = {name for name, row in report["metrics"].items() if None in row.values()}
+    unknown = {name for name, row in report.metrics.items() if None in (row.value, row.real)}
     assert unknown == of_ssim
-    assert all(report["metrics"][name] == {"value": None, "real": None} for name in of_ssim)
-    assert report["not_known"] == dict.fromkeys(of_ssim, why)
-    assert report["verdict"] in ("within", "exceeded", "undecided")
-    assert report["summary"]["variety"].endswith(f"How alike pictures of one class are is not known: {why}.")
+    assert all(report.metrics[name] == MetricRow(None, None) for name in of_ssim)
+    assert report.not_known == dict.fromkeys(of_ssim, why)
+    assert report.verdict in ("within", "exceeded", "undecided")
+    assert report.summary["variety"].endswith(f"How alike samples of one class are is not known: {why}.")
 
     html = page(evaluation, checkpoint="small")
     assert f"Not known: {why}." in html
@@ -132,7 +133,8 @@ def test_a_report_says_what_is_not_known_and_why(run, small, monkeypatch, tmp_pa
     (row,) = (line for line in capsys.readouterr().out.splitlines() if "nearest_ssim" in line)
     assert row.count("not known") == 2
 
-    (tmp_path / "report.json").write_text(json.dumps(report))
+    (tmp_path / "report.json").write_text(json.dumps(report.as_dict(), allow_nan=False))
     loaded = reports.load_report(str(tmp_path))
-    assert reports.written("pairwise_ssim", loaded, side="real") == "not known"
+    assert loaded == report
+    assert reports.written("pairwise_ssim", loaded, column="real") == "not known"
     assert reports.numbers(loaded)["nearest_ssim"] is None

@@ -6,10 +6,12 @@ import zipfile
 
 import numpy as np
 import pytest
+from helpers.reports import made_up
 from helpers.tiny import small_gan
 
 from gan import generate, latents, load_generator
 from gan.errors import InputError, as_json
+from gan.evaluation.report import MetricRow, PerturbationPoint
 from gan.saving import files, metadata, models, run_folder
 
 
@@ -164,6 +166,18 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
         files.write(file, breaks)
     assert json.loads(file.read_text()) == {"old": 1}
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_json_does_not_have_becomes_null_at_any_depth():
+    nan, inf = float("nan"), float("inf")
+    assert files.null_for_nan({"a": [nan, 1.0, {"b": -inf}], "c": (inf, "nan", 2, None, True)}) == {
+        "a": [None, 1.0, {"b": None}],
+        "c": (None, "nan", 2, None, True),
+    }
+    report = made_up({"recall": (nan, 0.5)}, perturbation=(PerturbationPoint("int8", 1.0, 9, 0.1, nan, 1.0),))
+    found = files.null_for_nan(report)
+    assert found.metrics == {"recall": MetricRow(None, 0.5)}
+    assert found.perturbation == (PerturbationPoint("int8", 1.0, 9, 0.1, None, 1.0),)
 
 
 def test_every_pretrained_checkpoint_loads_and_is_described():

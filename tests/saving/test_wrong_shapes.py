@@ -255,8 +255,7 @@ def test_a_card_is_usable_or_refused(tmp_path_factory, content):
 
 # --- report.json
 
-READ = [*reports.Report.__annotations__, "not_known"]
-REPORT = {n: v for n, v in json.loads((PRETRAINED / "mnist" / "report.json").read_text()).items() if n in READ}
+REPORT = json.loads((PRETRAINED / "mnist" / "report.json").read_text())
 REPORT["not_known"] = {"recall": "there is no reason"}
 
 

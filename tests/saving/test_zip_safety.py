@@ -8,6 +8,7 @@ import zipfile
 from types import SimpleNamespace
 
 import pytest
+from helpers.reports import made_up
 
 from gan import load_classifier, load_generator
 from gan.cli.classify import Classify
@@ -129,10 +130,10 @@ def test_a_command_checks_each_file_once(checked, digits, monkeypatch, tmp_path,
     assert checked == CLASSIFIER
     checked.clear()
     monkeypatch.setattr("gan.data.load.load_dataset", lambda *_, **__: digits)
-    monkeypatch.setattr("gan.evaluation.evaluation.evaluate", lambda *_, **__: Evaluation({"verdict": "within"}, {}))
+    monkeypatch.setattr("gan.evaluation.evaluation.evaluate", lambda *_, **__: Evaluation(made_up(), {}))
     report, _ = Evaluate("mnist", dataset="mnist5k").report()
     assert checked == [*GENERATOR, *CLASSIFIER]
-    assert report["checkpoint"]["sha256"] == files.read_json(models.pretrained_folder() / "mnist/config.json")["sha256"]
+    assert report.checkpoint.sha256 == files.read_json(models.pretrained_folder() / "mnist/config.json")["sha256"]
 
 
 def test_a_file_that_has_changed_since_it_was_checked_is_checked_again(checked, pack, members):

@@ -1,23 +1,23 @@
 """The reference classifier as a function: loading it, its features and logits, the classes that it sees."""
 
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from gan.data import images
+from gan.data import images as pixels
 from gan.errors import InputError
 from gan.evaluation.classifier.network import FEATURES
 from gan.saving import models
 from gan.saving.metadata import ClassifierCard
 from gan.saving.models import FoundClassifier
+from gan.utils.types import Tensor
 
 
-def as_input(pictures: np.ndarray) -> np.ndarray:
+def as_input(images: np.ndarray) -> np.ndarray:
     """uint8 [N, H, W, C] -> float32 in [-1, 1], what a classifier takes."""
-    return images.from_uint8(pictures.astype(np.float32))
+    return pixels.from_uint8(images.astype(np.float32))
 
 
 class Extractor:
@@ -34,22 +34,22 @@ class Extractor:
         self.features = int(self._both.output["features"].shape[-1])
         self.classes = int(self._both.output["logits"].shape[-1])
         self._graph = tf.function(
-            lambda pictures: self._both(pictures, training=False),
+            lambda images: self._both(images, training=False),
             input_signature=[tf.TensorSpec(classifier.input.shape, tf.float32)],
         )
 
-    def __call__(self, pictures: Any) -> dict[str, Any]:
-        return self._graph(pictures)
+    def __call__(self, images: Tensor) -> dict[str, Tensor]:
+        return self._graph(images)
 
-    def arrays(self, pictures: np.ndarray, *, batch_size: int = 500) -> dict[str, np.ndarray]:
+    def arrays(self, images: np.ndarray, *, batch_size: int = 500) -> dict[str, np.ndarray]:
         """The same as float32 arrays, for images [N, H, W, C]."""
-        parts = [self(pictures[i : i + batch_size]) for i in range(0, len(pictures), batch_size)]
+        parts = [self(images[i : i + batch_size]) for i in range(0, len(images), batch_size)]
         return {name: np.concatenate([part[name] for part in parts]) for name in ("features", "logits")}
 
 
-def classify(classifier: keras.Model, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def classify(classifier: keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(labels int64 [N], their probability float32 [N]) of images [N, H, W, C] in [-1, 1]."""
-    logits = Extractor(classifier).arrays(pictures)["logits"]
+    logits = Extractor(classifier).arrays(images)["logits"]
     return logits.argmax(axis=1), top_probability(logits)
 
 

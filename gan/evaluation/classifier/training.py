@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -35,21 +34,21 @@ class Distortion:
     zoom: float = 0.12
     """Share, in both directions; each axis has its own."""
 
-    def __call__(self, pictures: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    def __call__(self, images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         """Distorts images [B, H, W, C] in [-1, 1], each in its own way, a function of `key` (two whole numbers)."""
-        count = tf.shape(pictures)[0]
-        height, width = pictures.shape[1], pictures.shape[2]
+        count = tf.shape(images)[0]
+        height, width = images.shape[1], images.shape[2]
         drawn = tf.random.stateless_uniform((5, count), key, -1.0, 1.0)
         angle = drawn[0] * self.degrees * np.pi / 180
         zoom_x, zoom_y = 1 + drawn[1] * self.zoom, 1 + drawn[2] * self.zoom
         a, b = tf.cos(angle) * zoom_x, -tf.sin(angle) * zoom_y
         c, d = tf.sin(angle) * zoom_x, tf.cos(angle) * zoom_y
-        middle_x, middle_y = (width - 1) / 2, (height - 1) / 2  # the middle of the picture stays, but for the shift
+        middle_x, middle_y = (width - 1) / 2, (height - 1) / 2  # the middle of the image stays, but for the shift
         shift_x = middle_x - a * middle_x - b * middle_y + drawn[3] * self.shift
         shift_y = middle_y - c * middle_x - d * middle_y + drawn[4] * self.shift
         nothing = tf.zeros(count)
         transforms = tf.stack([a, b, shift_x, c, d, shift_y, nothing, nothing], axis=1)
-        return keras.ops.image.affine_transform(pictures, transforms, fill_mode="constant", fill_value=-1.0)
+        return keras.ops.image.affine_transform(images, transforms, fill_mode="constant", fill_value=-1.0)
 
 
 def train_classifier(
@@ -69,7 +68,7 @@ def train_classifier(
     """Trains a classifier and keeps the weights of the epoch that is best on `validation`.
 
     Adam with cosine decay; an average of the weights over the last steps (half-life 20,000 images, at most a 32nd of
-    the run); `distortion` (default: `Distortion()`) of every training picture anew. Returns the model uncompiled.
+    the run); `distortion` (default: `Distortion()`) of every training image anew. Returns the model uncompiled.
     """
     check_whole("epochs", epochs, 1)
     check_positive("learning_rate", learning_rate)
@@ -120,7 +119,7 @@ class _BestWeights(keras.callbacks.Callback):
         self.best = -np.inf
         self.weights: list[np.ndarray] = []
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         value = (logs or {})[self.monitor]
         if value > self.best:
             self.best, self.weights = value, self.model.get_weights()
@@ -131,8 +130,8 @@ def make_classifier(
 ) -> ClassifierCard:
     """Trains a classifier, measures it once on the test split, and writes classifier.keras and its card, config.json.
 
-    The embedded digits are left out of the training images of `mnist`, so that a classifier may judge `mnist5k` too.
-    Returns the card: the data sets it may judge, accuracies, a report by class (precision, recall, f1, support), and
+    The embedded digits are left out of the training images of `mnist`, so that a classifier may evaluate `mnist5k` too.
+    Returns the card: the data sets it is for, accuracies, a report by class (precision, recall, f1, support), and
     the SHA-256 that loading checks. Raises `InputError` when the data has no labels or cannot be had, or the folder
     cannot be used.
     """

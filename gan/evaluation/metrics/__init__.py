@@ -1,6 +1,6 @@
 """Metrics: streaming Keras metrics of (real, fake, labels), and functions on feature or image arrays."""
 
-from gan.evaluation.metrics.diversity import PairwiseSSIM
+from gan.evaluation.metrics.diversity import PairwiseSSIM, pairwise_ssim
 from gan.evaluation.metrics.error_rate import SURE, ClassifierErrorRate, ErrorRate, wrong_outcomes
 from gan.evaluation.metrics.extracted import Extracted
 from gan.evaluation.metrics.frechet import FrechetDistance, frechet_distance
@@ -12,7 +12,6 @@ from gan.evaluation.metrics.paired import (
     WINDOW,
     MeanSquaredError,
     StructuralSimilarity,
-    pairwise_ssim,
     ssim,
     ssim_of_pairs,
     why_no_ssim,

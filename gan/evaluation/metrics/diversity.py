@@ -1,12 +1,12 @@
-"""How alike the fakes of one class are, beside how alike the reals of one class are, batch by batch."""
-
-from typing import Any
+"""Pairwise SSIM: how alike images of one class are, of fakes beside reals, batch by batch or of all images at once."""
 
 import keras
+import numpy as np
 from keras import ops
 
-from gan.errors import check_whole
-from gan.evaluation.metrics.paired import ssim_or_nan
+from gan.errors import check, check_whole
+from gan.evaluation.metrics.paired import mean_or_nan, ssim_of_pairs, ssim_or_nan
+from gan.utils.types import Tensor
 
 
 class PairwiseSSIM(keras.metrics.Metric):
@@ -27,7 +27,7 @@ class PairwiseSSIM(keras.metrics.Metric):
         self.total = self.add_variable((2,), initializer="zeros", dtype="float64", name="total")
         self.count = self.add_variable((), initializer="zeros", dtype="float64", name="count")
 
-    def update_state(self, real: Any, fake: Any, labels: Any = None) -> None:
+    def update_state(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> None:
         """Adds the pairs of images [B, H, W, C] in [-1, 1]; `labels` [B] are those of both sides."""
         if labels is None:
             alike = ops.ones((ops.shape(real)[0] - 1,), dtype="float64")
@@ -42,6 +42,23 @@ class PairwiseSSIM(keras.metrics.Metric):
         self.total.assign_add(ops.stack(sums))
         self.count.assign_add(ops.sum(alike))
 
-    def result(self) -> dict[str, Any]:
-        means = ops.where(self.count > 0, self.total / ops.maximum(self.count, 1.0), float("nan"))
+    def result(self) -> dict[str, Tensor]:
+        means = mean_or_nan(self.total, self.count)
         return {self.name: means[0], f"{self.name}_real": means[1]}
+
+
+def pairwise_ssim(images: np.ndarray, labels: np.ndarray | None = None, *, pairs: int = 2_000, seed: int = 0) -> float:
+    """Mean SSIM of random pairs of different images [N, H, W, C], of one class where there are labels.
+
+    A measure of diversity, for fakes beside the same for reals: the higher, the more alike they are. The pairs are
+    drawn with `seed`. NaN for images with a side below 11. Raises `InputError` when no class has two images.
+    """
+    classes = np.zeros(len(images), np.int64) if labels is None else np.asarray(labels)
+    members = [np.flatnonzero(classes == label) for label in np.unique(classes)]
+    members = [indices for indices in members if len(indices) > 1]
+    check_whole("pairs", pairs, 1)
+    check(bool(members), "images", "a class with two of them", f"{len(images)} images")
+    rng = np.random.default_rng(seed)
+    each = -(-pairs // len(members))
+    chosen = np.concatenate([[rng.choice(indices, 2, replace=False) for _ in range(each)] for indices in members])
+    return float(np.mean(ssim_of_pairs(images[chosen[:, 0]], images[chosen[:, 1]])))

@@ -1,19 +1,19 @@
-"""How often an outcome is wrong: of a generator, judged by a reference classifier, and of a classifier itself."""
+"""How often an outcome is wrong: of a generator, by a reference classifier, and of a classifier itself."""
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 from keras import ops
 
 from gan.errors import check
 from gan.tolerance import CONFIDENCE, wilson_bounds
+from gan.utils.types import Tensor
 
 SURE = 0.9
-"""Top probability below which a picture without a label counts as wrong."""
+"""Top probability below which a sample without a label counts as wrong."""
 
 
-def wrong_outcomes(logits: Any, labels: Any = None, *, threshold: float = SURE) -> Any:
+def wrong_outcomes(logits: Tensor, labels: Tensor | None = None, *, threshold: float = SURE) -> Tensor:
     """Which outcomes are wrong: logits [B, classes](, labels int [B] or [B, 1]) -> bool [B].
 
     With labels: those whose top class is another. Without: those whose top probability is below `threshold`. NaN is
@@ -24,7 +24,7 @@ def wrong_outcomes(logits: Any, labels: Any = None, *, threshold: float = SURE) 
         return ops.logical_or(broken, ops.max(ops.softmax(logits), axis=-1) < threshold)
     labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
     fits = None in (labels.shape[0], logits.shape[0]) or labels.shape[0] == logits.shape[0]
-    check(fits, "labels", f"{logits.shape[0]} of them, one a picture", labels.shape[0])
+    check(fits, "labels", f"{logits.shape[0]} of them, one a sample", labels.shape[0])
     return ops.logical_or(broken, ops.not_equal(ops.cast(ops.argmax(logits, axis=-1), "int32"), labels))
 
 
@@ -35,17 +35,17 @@ class _WrongOutcomes(keras.metrics.Metric):
     Wilson 95 % interval, and sqrt(p (1 - p) / n); NaN before the first outcome.
     """
 
-    def __init__(self, *, name: str, dtype: Any = "float64") -> None:
+    def __init__(self, *, name: str, dtype: str = "float64") -> None:
         super().__init__(name=name, dtype=dtype)
         self.wrong = self.add_variable((), initializer="zeros", dtype="float64", name="wrong")
         self.count = self.add_variable((), initializer="zeros", dtype="float64", name="count")
 
-    def _add(self, wrong: Any) -> None:
+    def _add(self, wrong: Tensor) -> None:
         """Counts outcomes: bool [B]."""
         self.wrong.assign_add(ops.sum(ops.cast(wrong, "float64")))
         self.count.assign_add(ops.cast(ops.shape(wrong)[0], "float64"))
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> dict[str, Tensor]:
         seen = ops.maximum(self.count, 1.0)
         rate = self.wrong / seen
         lower, upper = wilson_bounds(rate, seen, ops.sqrt, CONFIDENCE)
@@ -64,19 +64,21 @@ class ErrorRate(_WrongOutcomes):
     For a conditional generator an outcome is wrong when the top class of `classify(fake)` is not the label. Without
     labels it is wrong when the top probability is below `threshold`. `result()` is {`error_rate`, `error_rate_lower`,
     `error_rate_upper`, `error_rate_stderr`}: the rate, the ends of the interval, and sqrt(p (1 - p) / n); NaN before
-    the first picture. For a classifier: `ClassifierErrorRate`.
+    the first sample. For a classifier: `ClassifierErrorRate`.
 
     Args:
         classify: images [B, H, W, C] -> logits [B, classes], such as a loaded classifier.
-        threshold: for pictures without labels, a probability.
+        threshold: for samples without labels, a probability.
     """
 
-    def __init__(self, classify: Callable[[Any], Any], *, threshold: float = SURE, name: str = "error_rate") -> None:
+    def __init__(
+        self, classify: Callable[[Tensor], Tensor], *, threshold: float = SURE, name: str = "error_rate"
+    ) -> None:
         super().__init__(name=name)
         self.classify = classify
         self.threshold = threshold
 
-    def update_state(self, real: Any, fake: Any, labels: Any = None) -> None:
+    def update_state(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> None:
         """Counts the fakes [B, H, W, C]; `real` is not looked at."""
         self._add(wrong_outcomes(self.classify(fake), labels, threshold=self.threshold))
 
@@ -95,10 +97,10 @@ class ClassifierErrorRate(_WrongOutcomes):
     would not be a number of outcomes.
     """
 
-    def __init__(self, *, name: str = "error_rate", dtype: Any = "float64") -> None:
+    def __init__(self, *, name: str = "error_rate", dtype: str = "float64") -> None:
         super().__init__(name=name, dtype=dtype)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> None:
         """Counts the predictions [B, classes] against the labels."""
         shape = tuple(y_pred.shape)
         check(len(shape) == 2 and shape[1] != 1, "y_pred", "outputs [B, classes], of two classes or more", shape)

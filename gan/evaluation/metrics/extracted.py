@@ -1,10 +1,11 @@
 """Several metrics of one network's outputs: an image passes the network once."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 import keras
 import tensorflow as tf
+
+from gan.utils.types import Tensor
 
 
 class Extracted(keras.metrics.Metric):
@@ -17,7 +18,7 @@ class Extracted(keras.metrics.Metric):
 
     def __init__(
         self,
-        extract: Callable[[Any], Mapping[str, Any]],
+        extract: Callable[[Tensor], Mapping[str, Tensor]],
         metrics: Iterable[keras.metrics.Metric],
         *,
         name: str = "extracted",
@@ -29,17 +30,17 @@ class Extracted(keras.metrics.Metric):
             self._of_parts, autograph=False
         )  # six times faster than one operation after another
 
-    def update_state(self, real: Any, fake: Any, labels: Any = None) -> None:
+    def update_state(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> None:
         """Adds images [B, H, W, C] in [-1, 1] on both sides, and the labels that the fakes were asked for."""
         real, fake = self.extract(real), self.extract(fake)
         for metric in self.parts:
             metric.update_state(real, fake, labels)
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> dict[str, Tensor]:
         return self._results()
 
-    def _of_parts(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+    def _of_parts(self) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
         for metric in self.parts:
             value = metric.result()
             found.update(value if isinstance(value, dict) else {metric.name: value})

@@ -1,14 +1,17 @@
 """Frechet distance between the features of two sets of images."""
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from gan.utils.types import Tensor
 
-def frechet_distance(mean_a: Any, covariance_a: Any, mean_b: Any, covariance_b: Any, *, root_b: Any = None) -> Any:
+
+def frechet_distance(
+    mean_a: Tensor, covariance_a: Tensor, mean_b: Tensor, covariance_b: Tensor, *, root_b: Tensor | None = None
+) -> Tensor:
     """|mean_a - mean_b|^2 + Tr(A + B - 2 (A B)^1/2) of two normal distributions: means [F], covariances A, B [F, F].
 
     The square of the 2-Wasserstein distance (Dowson and Landau 1982, doi:10.1016/0047-259X(82)90077-X), float64. The
@@ -23,14 +26,14 @@ def frechet_distance(mean_a: Any, covariance_a: Any, mean_b: Any, covariance_b: 
     return ops.sum(ops.square(apart)) + spread - 2.0 * shared
 
 
-def covariance_root(covariance: Any) -> Any:
+def covariance_root(covariance: Tensor) -> Tensor:
     """R with R R^T = covariance; directions that hold rounding errors only are left out."""
     values, vectors = ops.eigh(ops.cast(covariance, "float64"))
     noise = ops.max(ops.abs(values)) * values.shape[-1] * 2.2e-16
     return vectors * ops.sqrt(ops.where(values > noise, values, 0.0))[None, :]
 
 
-def _finite(moments: Any) -> Any:
+def _finite(moments: Tensor) -> Tensor:
     """Zeros for what is not finite: a decomposition would raise."""
     return ops.where(ops.isfinite(moments), moments, 0.0)
 
@@ -48,7 +51,7 @@ class Moments:
             for part, shape in shapes.items()
         )
 
-    def update(self, features: Any) -> None:
+    def update(self, features: Tensor) -> None:
         """Adds features [B, F]."""
         features = ops.cast(features, "float64")
         first = ops.cast(ops.sum(self.count), "int32")
@@ -58,7 +61,7 @@ class Moments:
         self.sum.assign_add(ops.matmul(fold, features))
         self.squares.assign_add(ops.matmul(ops.transpose(fold[:, :, None] * features, (0, 2, 1)), features))
 
-    def mean_and_covariance(self, left_out: int | None = None) -> tuple[Any, Any]:
+    def mean_and_covariance(self, left_out: int | None = None) -> tuple[Tensor, Tensor]:
         """Mean [F] and unbiased covariance [F, F] of all folds but one; meaningless below two images."""
         kept = [fold for fold in range(self.folds) if fold != left_out]
         count, total, squares = (sum(part[fold] for fold in kept) for part in (self.count, self.sum, self.squares))
@@ -83,25 +86,25 @@ class FrechetDistance(keras.metrics.Metric):
 
     FOLDS = 10
 
-    def __init__(self, extractor: Callable[[Any], Any], features: int, *, name: str = "frechet_distance") -> None:
+    def __init__(self, extractor: Callable[[Tensor], Tensor], features: int, *, name: str = "frechet_distance") -> None:
         super().__init__(name=name, dtype="float64")
         self.extractor = extractor
         self.real = Moments(self, features, "real")
         self.fake = Moments(self, features, "fake", self.FOLDS)
 
-    def update_state(self, real: Any, fake: Any, labels: Any = None) -> None:
+    def update_state(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> None:
         """Adds images [B, H, W, C] on both sides; the sides may differ in number. `labels` are not looked at."""
         self.real.update(self.extractor(real))
         self.fake.update(self.extractor(fake))
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> dict[str, Tensor]:
         reals, fakes = ops.sum(self.real.count), ops.sum(self.fake.count)
         whole = ops.isfinite(ops.sum(self.real.squares) + ops.sum(self.fake.squares))
         enough = ops.logical_and(whole, ops.logical_and(reals >= 2, fakes >= 2))
         reference = [_finite(part) for part in self.real.mean_and_covariance()]
         root = covariance_root(reference[1])
 
-        def distance_without(fold: int | None) -> Any:
+        def distance_without(fold: int | None) -> Tensor:
             return frechet_distance(*map(_finite, self.fake.mean_and_covariance(fold)), *reference, root_b=root)
 
         distance = distance_without(None)

@@ -1,13 +1,14 @@
 """Which classes a generator makes, and how far that is from the data's."""
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 from keras import ops
 
+from gan.utils.types import Tensor
 
-def class_kl(fake: Any, real: Any) -> Any:
+
+def class_kl(fake: Tensor, real: Tensor) -> Tensor:
     """KL(fakes || reals) in nats of two histograms [classes] of counts: sum p log(p/q); NaN if one is empty.
 
     0 when both have the same shares. A class that only fakes have counts as half a real.
@@ -29,19 +30,21 @@ class ClassHistogram(keras.metrics.Metric):
         num_classes: classes.
     """
 
-    def __init__(self, classify: Callable[[Any], Any], num_classes: int, *, name: str = "class_histogram") -> None:
+    def __init__(
+        self, classify: Callable[[Tensor], Tensor], num_classes: int, *, name: str = "class_histogram"
+    ) -> None:
         super().__init__(name=name, dtype="float64")
         self.classify = classify
         self.num_classes = num_classes
         self.real = self.add_variable((num_classes,), initializer="zeros", dtype="float64", name="real")
         self.fake = self.add_variable((num_classes,), initializer="zeros", dtype="float64", name="fake")
 
-    def update_state(self, real: Any, fake: Any, labels: Any = None) -> None:
-        """Counts images [B, H, W, C] on both sides by the class seen in them."""
-        for counts, pictures in ((self.real, real), (self.fake, fake)):
-            seen = ops.argmax(self.classify(pictures), axis=-1)
+    def update_state(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> None:
+        """Counts images [B, H, W, C] of both kinds by the class seen in them."""
+        for counts, images in ((self.real, real), (self.fake, fake)):
+            seen = ops.argmax(self.classify(images), axis=-1)
             counts.assign_add(ops.sum(ops.one_hot(seen, self.num_classes, dtype="float64"), axis=0))
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> dict[str, Tensor]:
         classes = ops.sum(ops.cast(self.fake > 0, "float64"))
         return {"class_kl": class_kl(self.fake, self.real), "classes_seen": classes}

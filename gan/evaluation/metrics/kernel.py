@@ -18,14 +18,14 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray, *, blocks: int = 10, see
     fewest = min(len(real), len(fake))
     check(fewest >= 2 * blocks, "features", f"at least {2 * blocks} of each kind", fewest)
     check(real.shape[1:] == fake.shape[1:], "features", f"as many as the reals' {real.shape[1:]}", fake.shape[1:])
-    for side in (real, fake):
-        check(bool(np.isfinite(side).all()), "features", "finite numbers", "NaN or infinity")
+    for features in (real, fake):
+        check(bool(np.isfinite(features).all()), "features", "finite numbers", "NaN or infinity")
     rng = np.random.default_rng(seed)  # the parts must be alike, and images may come ordered by class
-    dealt = [side[rng.permutation(len(side))].astype(np.float64) for side in (real, fake)]
-    sides = [[side[i::blocks] for i in range(blocks)] for side in dealt]
-    sizes = [np.array([len(part) for part in side]) for side in sides]
-    sums = [_kernel_sums(a, b) for a, b in ((sides[0], sides[0]), (sides[1], sides[1]), (sides[0], sides[1]))]
-    own = [np.array([np.sum((np.sum(x**2, axis=1) / x.shape[1] + 1) ** 3) for x in side]) for side in sides]
+    dealt = [features[rng.permutation(len(features))].astype(np.float64) for features in (real, fake)]
+    reals, fakes = ([features[i::blocks] for i in range(blocks)] for features in dealt)
+    sizes = [np.array([len(part) for part in parts]) for parts in (reals, fakes)]
+    sums = [_kernel_sums(a, b) for a, b in ((reals, reals), (fakes, fakes), (reals, fakes))]
+    own = [np.array([np.sum((np.sum(x**2, axis=1) / x.shape[1] + 1) ** 3) for x in parts]) for parts in (reals, fakes)]
 
     def distance(kept: np.ndarray) -> float:
         both = np.ix_(kept, kept)

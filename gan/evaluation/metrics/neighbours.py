@@ -73,10 +73,10 @@ def copied_share(fake: np.ndarray, train: np.ndarray, held_out: np.ndarray, *, s
     }
 
 
-def _check_images(*sides: np.ndarray) -> None:
-    for side in sides:
-        check(len(side) > 0, "images", "one or more on each side", f"{len(side)} of them")
-        check(bool(np.isfinite(side).all()), "images", "finite ones", "NaN or infinity")
+def _check_images(*sets: np.ndarray) -> None:
+    for images in sets:
+        check(len(images) > 0, "images", "one or more on each side", f"{len(images)} of them")
+        check(bool(np.isfinite(images).all()), "images", "finite ones", "NaN or infinity")
 
 
 def _nearest(fake: np.ndarray, real: np.ndarray, *, chunk: int = 250) -> tuple[np.ndarray, np.ndarray]:
@@ -85,7 +85,7 @@ def _nearest(fake: np.ndarray, real: np.ndarray, *, chunk: int = 250) -> tuple[n
     They are found by |x|^2 - 2 x.y in float32, one matrix product a chunk; the difference itself is then taken pixel by
     pixel, so that it is exact where images are equal.
     """
-    fake, real = (np.ascontiguousarray(side.reshape(len(side), -1), np.float32) for side in (fake, real))
+    fake, real = (np.ascontiguousarray(images.reshape(len(images), -1), np.float32) for images in (fake, real))
     lengths = np.einsum("nd,nd->n", real, real)
     index, mse = np.empty(len(fake), np.int64), np.empty(len(fake))
     for start in range(0, len(fake), chunk):

@@ -1,16 +1,20 @@
 """Labelled data of any form as batches, and the noise on their inputs."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from gan.errors import InputError, check_whole
+from gan.utils.types import Tensor
+
+Inputs: TypeAlias = Any  # nested tensors, for which keras.tree has no type
+"""The inputs of a model: an array [B, ...], or a tuple, list or dict of them."""
 
 
-def batches(data: Any, batch_size: int) -> Iterator[tuple[Any, np.ndarray]]:
+def batches(data: object, batch_size: int) -> Iterator[tuple[Inputs, np.ndarray]]:
     """Batches (inputs, labels int [B]) of all examples, the last one as small as it comes.
 
     Args:
@@ -43,7 +47,7 @@ def batches(data: Any, batch_size: int) -> Iterator[tuple[Any, np.ndarray]]:
         yield keras.tree.map_structure(lambda array: array[part], x), labels[part]  # noqa: B023 - used at once
 
 
-def _of_dataset(data: tf.data.Dataset) -> Iterator[tuple[Any, np.ndarray]]:
+def _of_dataset(data: tf.data.Dataset) -> Iterator[tuple[Inputs, np.ndarray]]:
     if data.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise InputError("The data never ends", expected="a finite tf.data.Dataset: `take` so many", received="endless")
     spec = data.element_spec
@@ -59,7 +63,7 @@ def _of_dataset(data: tf.data.Dataset) -> Iterator[tuple[Any, np.ndarray]]:
         raise InputError("There is no data", expected="at least one example", received="none")
 
 
-def whole_labels(y: Any) -> np.ndarray:
+def whole_labels(y: Tensor) -> np.ndarray:
     """Labels as an array int [N]. Raises `InputError` unless they are whole numbers [N] or [N, 1]."""
     labels = np.asarray(y)
     fits = labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == 1)
@@ -72,24 +76,24 @@ def whole_labels(y: Any) -> np.ndarray:
     return labels.reshape(-1)
 
 
-def has_float_inputs(data: Any) -> bool:
+def has_float_inputs(data: object) -> bool:
     """Whether an input is floating-point, so that noise can be added to it. Raises `InputError` as `batches` does."""
     x, _ = next(batches(data, 1))
     return any(_is_float(leaf) for leaf in keras.tree.flatten(x))
 
 
-def has_text_inputs(data: Any) -> bool:
+def has_text_inputs(data: object) -> bool:
     """Whether an input is text, so that there can be typos in it. Raises `InputError` as `batches` does."""
     x, _ = next(batches(data, 1))
     return any(is_text(leaf) for leaf in keras.tree.flatten(x))
 
 
-def is_text(leaf: Any) -> bool:
+def is_text(leaf: Tensor) -> bool:
     """Whether an array or a tensor holds strings."""
     return tf.as_dtype(leaf.dtype) == tf.string
 
 
-def _is_float(leaf: Any) -> bool:
+def _is_float(leaf: Tensor) -> bool:
     return tf.as_dtype(leaf.dtype).is_floating
 
 
@@ -103,7 +107,7 @@ class InputNoise:
     Raises `InputError` when no input is floating-point.
     """
 
-    def __init__(self, data: Any, severity: float, *, seed: int, batch_size: int) -> None:
+    def __init__(self, data: object, severity: float, *, seed: int, batch_size: int) -> None:
         if not has_float_inputs(data):
             raise InputError(
                 "These inputs take no noise",
@@ -115,7 +119,7 @@ class InputNoise:
         self.deviations = _deviations(data, batch_size)
         self.position = 0
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Inputs) -> Inputs:
         """Adds its noise to the next batch."""
         leaves = keras.tree.flatten(x)
         count = len(leaves[0])
@@ -131,9 +135,9 @@ class InputNoise:
         return (values + self.severity * self.deviations[which] * noise).astype(values.dtype)
 
 
-def _deviations(data: Any, batch_size: int) -> dict[int, np.ndarray]:
+def _deviations(data: object, batch_size: int) -> dict[int, np.ndarray]:
     """Number of each floating-point input -> standard deviation of its channels, in one pass, float64."""
-    sums: dict[int, Any] = {}
+    sums: dict[int, tuple[np.ndarray, int, np.ndarray | float, np.ndarray | float]] = {}
     for x, _ in batches(data, batch_size):
         for which, leaf in enumerate(keras.tree.flatten(x)):
             if _is_float(leaf):

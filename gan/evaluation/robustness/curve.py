@@ -4,7 +4,6 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from gan.errors import InputError, check_not_negative, check_seed, check_share
 from gan.evaluation.robustness.batches import has_float_inputs, has_text_inputs
 from gan.evaluation.robustness.faults import FAULTS, INPUT_FAULTS, SHARES, check_fault
-from gan.evaluation.robustness.measures import error_rate, forward, judged_error_rate
+from gan.evaluation.robustness.measures import error_rate, forward, samples_error_rate
 from gan.evaluation.robustness.perturbed import Perturbable
 from gan.tolerance import ErrorRate
 
@@ -76,7 +75,7 @@ def perturbation_curve(
 
 def classifier_curve(
     classifier: keras.Model,
-    data: Any,
+    data: object,
     *,
     faults: Sequence[str] | None = None,
     severities: Mapping[str, Sequence[float]] | None = None,
@@ -108,8 +107,8 @@ def generator_curve(
     batch_size: int = 250,
 ) -> list[Point]:
     """`perturbation_curve` of `generator_error_rate`: see both. The classifier has no fault."""
-    judge = forward(classifier)  # once: it is the same at every point
-    measure = partial(judged_error_rate, judge=judge, num=num, labels=labels, seed=seed, batch_size=batch_size)
+    classify = forward(classifier)  # once: it is the same at every point
+    measure = partial(samples_error_rate, classify=classify, num=num, labels=labels, seed=seed, batch_size=batch_size)
     return perturbation_curve(generator, measure, faults=faults, severities=severities, seed=seed)
 
 

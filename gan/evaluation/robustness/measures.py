@@ -1,7 +1,6 @@
 """Error rates of a classifier and of a generator: what a perturbation curve measures at each of its points."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -10,16 +9,17 @@ import tensorflow as tf
 from gan import sampling
 from gan.errors import InputError, check_not_negative, check_seed, check_share, check_whole
 from gan.evaluation.metrics import wrong_outcomes
-from gan.evaluation.robustness.batches import InputNoise, batches
+from gan.evaluation.robustness.batches import InputNoise, Inputs, batches
 from gan.evaluation.robustness.typos import Typos
 from gan.models.networks.inputs import NetworkInputs
 from gan.sampling.labels import labels_for
 from gan.tolerance import ErrorRate
+from gan.utils.types import Tensor
 
 
 def error_rate(
     classifier: keras.Model,
-    data: Any,
+    data: object,
     *,
     from_logits: bool | None = None,
     input_noise: float = 0.0,
@@ -48,27 +48,26 @@ def error_rate(
     check_not_negative("input_noise", input_noise)
     check_share("typos", typos)
     check_seed(seed)
-    faults: list[Callable[[Any], Any]] = []
+    faults: list[Callable[[Inputs], Inputs]] = []
     if input_noise:
         faults.append(InputNoise(data, input_noise, seed=seed, batch_size=batch_size))
     if typos:
         faults.append(Typos(data, typos, seed=seed, batch_size=batch_size))
     predict = forward(classifier)
-    wrong = count = 0
+    outcomes = []
     for x, labels in batches(data, batch_size):
         for fault in faults:
             x = fault(x)
-        outputs = predict(x)
-        seen, classes = _predictions(outputs, from_logits)
-        if len(seen) != len(labels) or labels.min() < 0 or labels.max() >= classes:
+        scores = _scores(predict(x), from_logits)
+        classes = scores.shape[1]
+        if len(scores) != len(labels) or labels.min() < 0 or labels.max() >= classes:
             raise InputError(
                 "Labels and classifier do not belong together",
-                expected=f"{len(seen)} labels from 0 to {classes - 1}",
+                expected=f"{len(scores)} labels from 0 to {classes - 1}",
                 received=f"{len(labels)} from {labels.min()} to {labels.max()}",
             )
-        wrong += int((seen != labels).sum())
-        count += len(labels)
-    return ErrorRate(wrong, count)
+        outcomes.append(np.asarray(wrong_outcomes(scores, labels)))
+    return ErrorRate.of(np.concatenate(outcomes))
 
 
 def generator_error_rate(
@@ -81,30 +80,30 @@ def generator_error_rate(
     latent_noise: float = 0.0,
     batch_size: int = 250,
 ) -> ErrorRate:
-    """How often a classifier does not see in pictures 0, ..., num - 1 of a seed what was asked for.
+    """How often a classifier does not see in samples 0, ..., num - 1 of a seed what was asked for.
 
-    For a conditional generator a picture is wrong when the top class is not the one asked for; for an unconditional
-    one when the top probability is below `gan.metrics.SURE`. A picture that makes a NaN is wrong.
+    For a conditional generator a sample is wrong when the top class is not the one asked for; for an unconditional
+    one when the top probability is below `gan.metrics.SURE`. A sample that makes a NaN is wrong.
 
     Args:
         generator: from `build_generator` or `load_generator`.
         classifier: images -> logits [B, classes], with the classes of the generator, such as from `load_classifier`.
-        num: pictures, >= 1.
-        seed: owner of the pictures and of the noise.
+        num: samples, >= 1.
+        seed: seed of the samples and of the noise.
         labels: see `generate`; None: index modulo classes, so the classes are equally many (up to the last round).
         latent_noise: this times N(0, 1) is added to the latents, see `generate`.
         batch_size: how many are computed at once.
 
     Raises `InputError` for numbers out of range, or a classifier with other classes.
     """
-    return judged_error_rate(
+    return samples_error_rate(
         generator, forward(classifier), num, seed=seed, labels=labels, latent_noise=latent_noise, batch_size=batch_size
     )
 
 
-def judged_error_rate(
+def samples_error_rate(
     generator: keras.Model,
-    judge: Callable[[Any], np.ndarray],
+    classify: Callable[[Inputs], np.ndarray],
     num: int,
     *,
     seed: int,
@@ -112,25 +111,25 @@ def judged_error_rate(
     batch_size: int,
     latent_noise: float = 0.0,
 ) -> ErrorRate:
-    """`generator_error_rate` by a classifier that is compiled already: `judge` is `forward(classifier)`."""
+    """`generator_error_rate` by a classifier that is compiled already: `classify` is `forward(classifier)`."""
     check_whole("num", num, 1)
     check_whole("batch_size", batch_size, 1)
     classes = NetworkInputs.of(generator).num_classes
     asked = labels_for(np.arange(num), classes, labels)
-    pictures = sampling.generate(
+    samples = sampling.generate(
         generator, num, seed=seed, labels=labels, latent_noise=latent_noise, batch_size=batch_size
     )
-    logits = np.concatenate([judge(pictures[i : i + batch_size]) for i in range(0, num, batch_size)])
+    logits = np.concatenate([classify(samples[i : i + batch_size]) for i in range(0, num, batch_size)])
     if logits.ndim != 2 or logits.shape[1] < 2 or classes not in (0, logits.shape[1]):
         raise InputError(
             "The classifier cannot judge this generator",
             expected=f"logits [B, {classes or 'classes'}]",
             received=f"an output [B, {', '.join(map(str, logits.shape[1:]))}]",
         )
-    return ErrorRate(int(np.sum(wrong_outcomes(logits, asked))), num)
+    return ErrorRate.of(np.asarray(wrong_outcomes(logits, asked)))
 
 
-def forward(model: keras.Model) -> Callable[[Any], np.ndarray]:
+def forward(model: keras.Model) -> Callable[[Inputs], np.ndarray]:
     """inputs -> the model's one output, as an array. In a graph, unless the model was compiled to run eagerly.
 
     Not `predict`: that compiles with XLA, which makes convolutions on a CPU many times slower.
@@ -138,7 +137,7 @@ def forward(model: keras.Model) -> Callable[[Any], np.ndarray]:
     call = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
     compute = (lambda x: model(x, training=False)) if model.run_eagerly else call
 
-    def run(x: Any) -> np.ndarray:
+    def run(x: Inputs) -> np.ndarray:
         outputs = compute(keras.tree.map_structure(_as_tensor, x))
         if keras.tree.is_nested(outputs):
             raise InputError("The model has several outputs", expected="one", received=type(outputs).__name__)
@@ -147,22 +146,20 @@ def forward(model: keras.Model) -> Callable[[Any], np.ndarray]:
     return run
 
 
-def _as_tensor(leaf: Any) -> Any:
+def _as_tensor(leaf: Tensor) -> Tensor:
     return tf.convert_to_tensor(leaf) if isinstance(leaf, np.ndarray) else leaf
 
 
-def _predictions(outputs: np.ndarray, from_logits: bool | None) -> tuple[np.ndarray, int]:
-    """(classes predicted int [B], -1 for NaN, and how many classes there are) of outputs [B, classes] or [B, 1]."""
+def _scores(outputs: np.ndarray, from_logits: bool | None) -> np.ndarray:
+    """Outputs [B, classes], the largest of which is the prediction, of outputs [B, classes] or [B, 1]."""
     if outputs.ndim != 2:
         raise InputError(
             "The model is no classifier", expected="an output [B, classes]", received=f"shape {list(outputs.shape)}"
         )
     if outputs.shape[1] > 1:
-        seen, classes = outputs.argmax(axis=1), outputs.shape[1]
-    elif from_logits is None:
+        return outputs
+    if from_logits is None:
         raise InputError(
             "One output can be a logit or a probability", expected="from_logits=True or False", received="None"
         )
-    else:
-        seen, classes = (outputs[:, 0] > (0.0 if from_logits else 0.5)).astype(int), 2
-    return np.where(np.isnan(outputs).any(axis=1), -1, seen), classes
+    return np.concatenate([np.full_like(outputs, 0.0 if from_logits else 0.5), outputs], axis=1)

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Iterator
-from typing import Any
 
 import keras
 import numpy as np
@@ -119,7 +118,7 @@ def _layers(model: keras.Model) -> list[keras.layers.Layer]:
     return list(found.values())
 
 
-def _held(value: Any) -> Iterator[keras.layers.Layer]:
+def _held(value: object) -> Iterator[keras.layers.Layer]:
     """The layers that a value is or holds, in containers of any depth."""
     if isinstance(value, keras.layers.Layer):
         yield value

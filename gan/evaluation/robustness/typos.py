@@ -1,12 +1,11 @@
 """Slips of the hand in text."""
 
-from typing import Any
-
 import keras
 import numpy as np
 
 from gan.errors import InputError
-from gan.evaluation.robustness.batches import batches, has_text_inputs, is_text
+from gan.evaluation.robustness.batches import Inputs, batches, has_text_inputs, is_text
+from gan.utils.types import Tensor
 
 
 class Typos:
@@ -19,7 +18,7 @@ class Typos:
     Raises `InputError` when no input is text.
     """
 
-    def __init__(self, data: Any, share: float, *, seed: int, batch_size: int) -> None:
+    def __init__(self, data: object, share: float, *, seed: int, batch_size: int) -> None:
         if not has_text_inputs(data):
             raise InputError(
                 "These inputs take no typos",
@@ -31,7 +30,7 @@ class Typos:
         self.alphabets = _alphabets(data, batch_size)
         self.position = 0
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Inputs) -> Inputs:
         """Puts its slips into the next batch."""
         leaves = keras.tree.flatten(x)
         count = len(leaves[0])
@@ -39,7 +38,7 @@ class Typos:
         self.position += count
         return keras.tree.pack_sequence_as(x, typed)
 
-    def _type(self, which: int, leaf: Any) -> np.ndarray:
+    def _type(self, which: int, leaf: Tensor) -> np.ndarray:
         texts = _strings(leaf)
         typed = np.empty(texts.shape, object)
         for row in range(len(texts)):
@@ -71,14 +70,14 @@ def mistyped(text: str, share: float, alphabet: str, owner: np.random.Generator)
     return typed
 
 
-def _strings(leaf: Any) -> np.ndarray:
+def _strings(leaf: Tensor) -> np.ndarray:
     """Texts of any kind as an array of `str`."""
     texts = np.asarray(leaf, object)
     decoded = [text.decode("utf-8") if isinstance(text, bytes) else str(text) for text in texts.ravel()]
     return np.array(decoded, object).reshape(texts.shape)
 
 
-def _alphabets(data: Any, batch_size: int) -> dict[int, str]:
+def _alphabets(data: object, batch_size: int) -> dict[int, str]:
     """Number of each text input -> the characters that occur in it, in order."""
     found: dict[int, set[str]] = {}
     for x, _ in batches(data, batch_size):
