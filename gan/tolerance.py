@@ -8,12 +8,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from gan.errors import check, check_share, check_whole
 
 if TYPE_CHECKING:
     import numpy as np
+
+Numbers: TypeAlias = Any  # a number, an array or a tensor: the same formula for all
 
 Verdict = Literal["within", "exceeded", "undecided"]
 
@@ -68,7 +70,9 @@ def wilson_interval(wrong: int, n: int, confidence: float = CONFIDENCE) -> tuple
     return (0.0 if wrong == 0 else max(0.0, lower)), (1.0 if wrong == n else min(1.0, upper))
 
 
-def wilson_bounds(p: Any, n: Any, sqrt: Callable[[Any], Any], confidence: float = CONFIDENCE) -> tuple[Any, Any]:
+def wilson_bounds(
+    p: Numbers, n: Numbers, sqrt: Callable[[Numbers], Numbers], confidence: float = CONFIDENCE
+) -> tuple[Numbers, Numbers]:
     """The formula of `wilson_interval` for a proportion `p` of `n`, on numbers of any kind whose root `sqrt` takes."""
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     scale = 1 + z * z / n

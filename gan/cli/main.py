@@ -4,7 +4,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Protocol, Union
 
 import tyro
 
@@ -24,7 +24,15 @@ from gan.cli.train_classifier import DEFAULT_CLASSIFIER, TrainClassifier
 from gan.config import CLASSIFIERS, PRESETS
 from gan.errors import InputError, TrainingError
 
-COMMANDS: dict[str, Any] = {
+
+class Command(Protocol):
+    """The options of a command."""
+
+    def run(self) -> int:
+        """Runs the command; returns its exit status."""
+
+
+COMMANDS: dict[str, type[Command]] = {
     "train": Train,
     "sample": Sample,
     "project": Project,
@@ -37,7 +45,7 @@ COMMANDS: dict[str, Any] = {
     "benchmark": Benchmark,
     "doctor": Doctor,
 }
-PRESETS_OF: dict[Any, tuple[str, Mapping[str, Any]]] = {
+PRESETS_OF: dict[type[Command], tuple[str, Mapping[str, object]]] = {
     Train: (DEFAULT_PRESET, PRESETS),
     TrainClassifier: (DEFAULT_CLASSIFIER, CLASSIFIERS),
 }
@@ -85,16 +93,16 @@ def _say(prog: str, what: object, status: int) -> int:
     return status
 
 
-def parse(arguments: Sequence[str]) -> Any:
+def parse(arguments: Sequence[str]) -> Command:
     """The options of the command that is named first. Exits with status 2 and a message on stderr if they are wrong."""
-    command = COMMANDS.get(arguments[0]) if arguments else None
+    command: Any = COMMANDS.get(arguments[0]) if arguments else None
     if command is None:  # help, or a name that is no command
         every: Any = Union[tuple(Annotated[kind, tyro.conf.subcommand(name)] for name, kind in COMMANDS.items())]  # noqa: UP007
         return tyro.cli(every, prog="gan", description=DESCRIPTION, args=arguments)
     options = [_with_new_name(option) for option in arguments[1:]]
     if command is Benchmark:  # passed on as they are
         return Benchmark(tuple(options))
-    default = None
+    default: Command | None = None
     if command in PRESETS_OF:  # a preset may follow: its values are the defaults of the options
         preset, presets = PRESETS_OF[command]
         named = bool(options) and not options[0].startswith("-")
@@ -126,5 +134,5 @@ def _with_new_name(argument: str) -> str:
     return f"{new}{joined}{value}"
 
 
-def _show_warning(prog: str, message: Warning | str, *where: Any, **more: Any) -> None:
+def _show_warning(prog: str, message: Warning | str, *where: object, **more: object) -> None:
     print(f"{prog}: warning: {message}", file=sys.stderr)

@@ -70,7 +70,7 @@ def _text(stream: _Stream, like: Any) -> io.TextIOWrapper:
     )
 
 
-def print_result(result: Mapping[str, Any], *, as_json: bool) -> None:
+def print_result(result: Mapping[str, object], *, as_json: bool) -> None:
     """A mapping as one JSON object, or as aligned lines for people."""
     if as_json:
         print(json.dumps(null_for_nan(result), allow_nan=False))
@@ -80,7 +80,7 @@ def print_result(result: Mapping[str, Any], *, as_json: bool) -> None:
         print(f"{name:<{width}}  {_readable(value)}")
 
 
-def _readable(value: Any) -> str:
+def _readable(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_readable(part)}" for name, part in value.items())
     if isinstance(value, (list, tuple)):

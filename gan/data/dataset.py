@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,8 +14,9 @@ from gan.data.split import Split, three_ways
 from gan.data.validation import check_labels, check_pixels, count_classes
 from gan.errors import InputError
 from gan.saving.metadata import RunDataset
+from gan.utils.types import Tensor
 
-Arrays = tuple[Any, Any]
+Arrays = tuple[Tensor, Tensor]
 """(images, labels or None)."""
 
 
@@ -73,8 +73,8 @@ class Dataset:
     @classmethod
     def from_arrays(
         cls,
-        images: Any,
-        labels: Any = None,
+        images: Tensor,
+        labels: Tensor = None,
         *,
         name: str = "arrays",
         validation: Arrays | None = None,
@@ -143,7 +143,7 @@ class Dataset:
             raise InputError("Bad elements of the tf.data.Dataset", expected=expected, received=str(spec))
         if data.cardinality() == tf.data.INFINITE_CARDINALITY:
             raise InputError("An endless tf.data.Dataset", expected="one that ends", received="one that repeats")
-        labels: list[Any] = []
+        labels: list[np.ndarray] = []
         known_size = picture.shape.is_fully_defined()
         at_once = storage.rows_per_chunk(picture.shape, picture.dtype.size) if known_size else 1
 
@@ -168,5 +168,5 @@ class Dataset:
         return cls.from_arrays(images, np.concatenate(labels) if labels else None, name=name)
 
 
-def _array(images: Any) -> np.ndarray:
+def _array(images: Tensor) -> np.ndarray:
     return images if isinstance(images, np.ndarray) else np.asarray(images)

@@ -3,24 +3,24 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gan.errors import InputError
+from gan.utils.types import Tensor
 
 MOST_FRAMES = 100
 MOST_PIXELS = 50_000_000
 """Of a picture that is read."""
 
 
-def from_uint8(pixels: Any) -> Any:
+def from_uint8(pixels: Tensor) -> Tensor:
     """0..255 -> [-1, 1]: x / 127.5 - 1. `pixels`: floats (array or tensor) that hold whole numbers; same shape back."""
     return pixels / 127.5 - 1.0
 
 
-def to_uint8(images: Any) -> np.ndarray:
+def to_uint8(images: Tensor) -> np.ndarray:
     """[-1, 1] -> 0..255, rounded; what lies outside is clipped. The inverse of `from_uint8` on every byte value.
 
     images: floats of any shape -> uint8 of that shape. Raises `ValueError` when a value is not finite.
@@ -130,7 +130,7 @@ def cover(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     return ImageOps.fit(picture, (size[1], size[0]), method=Image.Resampling.BICUBIC)
 
 
-def is_coloured(pixels: np.ndarray) -> Any:
+def is_coloured(pixels: np.ndarray) -> Tensor:
     """Whether any pixel of a picture is no grey: uint8 [..., H, W, C] -> bool [...]."""
     return (pixels != pixels[..., :1]).any(axis=(-3, -2, -1))
 

@@ -1,11 +1,10 @@
 """What arrays of images and labels from a user must be. Nothing is guessed: no range, no order of axes."""
 
-from typing import Any
-
 import numpy as np
 
 from gan.data import storage
 from gan.errors import InputError, check
+from gan.utils.types import Tensor
 
 MOST_CLASSES = 10_000
 
@@ -43,7 +42,7 @@ def _range(images: np.ndarray) -> str:
     return f"{images.dtype} from {low:.6g} to {high:.6g}"
 
 
-def check_labels(labels: Any, count: int, what: str = "labels") -> np.ndarray:
+def check_labels(labels: Tensor, count: int, what: str = "labels") -> np.ndarray:
     """Labels as int32 [count]. Raises `InputError` unless they are that many whole numbers from 0 to `MOST_CLASSES`.
 
     labels: any kind of whole numbers, [count] or [count, 1].

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +17,8 @@ from gan.distributed import replicas
 from gan.distributed.cluster import Cluster
 from gan.errors import InputError, TrainingError
 from gan.utils import tensorflow as runtime
+
+T = TypeVar("T")
 
 _NO_PROXY = "no_grpc_proxy"
 """gRPC would ask a web proxy for the other workers, and wait for ever."""
@@ -63,7 +65,7 @@ class DeviceSetup:
         """Whether `flag` holds on any worker. Each must call this; a process that is alone gets its own flag."""
         return replicas.any_worker(self.strategy, flag)
 
-    def broadcast(self, content: Any) -> Any:
+    def broadcast(self, content: T) -> T:
         """The JSON value that the chief gave, on every worker. Each must call this; alone, it is the identity."""
         return replicas.broadcast(self.strategy, content)
 

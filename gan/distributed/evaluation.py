@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from itertools import islice
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from gan.distributed import replicas
 from gan.errors import InputError
+from gan.utils.types import Tensor
 
 # The last is private in Keras: `fit` gives it to every `evaluate`, and only Keras' own keeps what it would keep.
 _WITHOUT_EFFECT = {"batch_size", "verbose", "sample_weight", "callbacks", "_use_cached_eval_dataset"}
@@ -17,14 +17,14 @@ _WITHOUT_EFFECT = {"batch_size", "verbose", "sample_weight", "callbacks", "_use_
 
 def evaluate(
     gan: keras.Model,
-    measure: Callable[[Any, Any], Any],
-    x: Any,
-    y: Any = None,
+    measure: Callable[[Tensor, Tensor], object],
+    x: tf.data.Dataset,
+    y: Tensor = None,
     *,
     steps: int | None = None,
     return_dict: bool = False,
-    **options: Any,
-) -> Any:
+    **options: object,
+) -> dict[str, float] | list[float]:
     """Calls `measure` with the batches of `x` and their numbers, on the chief; returns the results, on every worker.
 
     The same numbers everywhere: so callbacks decide the same. `x` is a `tf.data.Dataset`, of which `steps` batches are

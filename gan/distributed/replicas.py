@@ -6,13 +6,16 @@ Losses are means over a replica's part of the batch and Keras sums gradients, so
 
 import io
 import json
-from typing import Any
+from typing import TypeVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from gan.errors import InputError
+from gan.utils.types import Tensor
+
+T = TypeVar("T")
 
 CHUNK = 2**20
 """Bytes that workers tell each other at a time."""
@@ -32,7 +35,7 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return resolver.task_type == "chief" or (resolver.task_id == 0 and "chief" not in resolver.cluster_spec().as_dict())
 
 
-def broadcast(strategy: tf.distribute.Strategy, content: Any) -> Any:
+def broadcast(strategy: tf.distribute.Strategy, content: T) -> T:
     """The JSON value (or NaN) that the chief gave, on every worker; each must call this. Alone, it is the identity."""
     if not has_several_workers(strategy):
         return content
@@ -79,7 +82,9 @@ def _sum_of_chief(strategy: tf.distribute.Strategy, values: np.ndarray) -> np.nd
     return np.asarray(strategy.reduce("SUM", strategy.run(mine), axis=None))
 
 
-def apply_gradients(optimizer: Any, tape: tf.GradientTape, loss: Any, network: keras.Model, name: str) -> None:
+def apply_gradients(
+    optimizer: keras.optimizers.Optimizer, tape: tf.GradientTape, loss: Tensor, network: keras.Model, name: str
+) -> None:
     """Moves the trainable variables of `network`, in a replica's context, where `loss` is that of one's own images.
 
     A loss that is NaN or infinite on any replica is an error on all of them, and moves nothing. (XLA leaves such checks
@@ -96,7 +101,7 @@ def apply_gradients(optimizer: Any, tape: tf.GradientTape, loss: Any, network: k
 
 def distributed(
     strategy: tf.distribute.Strategy, batches: tf.data.Dataset, critic_steps: int = 1
-) -> tuple[Any, int | None]:
+) -> tuple[tf.distribute.DistributedDataset, int | None]:
     """Lets the replicas of a strategy share global batches: the k-th is the same images as on one device.
 
     Replica r of n gets the r-th n-th of the images of each critic step, so that these are the same, too. Every worker
@@ -150,6 +155,6 @@ def check_shares(replicas: int, size: int | None, critic_steps: int = 1) -> None
         )
 
 
-def scalar(variable: Any) -> np.ndarray:
+def scalar(variable: Tensor) -> np.ndarray:
     """The value of a variable that holds one number. `int` and `float` refuse one that each replica has a copy of."""
     return np.asarray(variable)

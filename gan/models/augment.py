@@ -6,7 +6,6 @@ is given: nothing here keeps a random state. Strengths are those of the code of 
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -14,6 +13,7 @@ from keras import ops
 
 from gan.errors import InputError, check_share
 from gan.models import random
+from gan.utils.types import Tensor
 
 
 class Augmentation(keras.Layer):
@@ -23,7 +23,7 @@ class Augmentation(keras.Layer):
         super().__init__(name=name, dtype="float32")
 
     @abstractmethod
-    def call(self, images: Any, key: Any) -> Any:
+    def call(self, images: Tensor, key: Tensor) -> Tensor:
         """The changed images."""
 
 
@@ -35,16 +35,16 @@ class _OfStrength(Augmentation):
         super().__init__(name=name)
         self.strength = strength
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {"strength": self.strength, "name": self.name}
 
 
-def _uniform(images: Any, key: Any, low: float, high: float) -> Any:
+def _uniform(images: Tensor, key: Tensor, low: float, high: float) -> Tensor:
     """A number for each picture: [B, 1, 1, 1]."""
     return random.uniform((tf.shape(images)[0], 1, 1, 1), key, low, high)
 
 
-def _offsets(images: Any, key: Any, limits: tuple[int, int]) -> tuple[Any, Any]:
+def _offsets(images: Tensor, key: Tensor, limits: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Whole numbers for each picture, (rows, columns), each from -limit to limit: int32 [B] twice."""
     count = tf.shape(images)[0]
     drawn = [
@@ -61,7 +61,7 @@ class Brightness(_OfStrength):
     def __init__(self, strength: float = 0.5, *, name: str | None = None) -> None:
         super().__init__(strength, name=name)
 
-    def call(self, images: Any, key: Any) -> Any:
+    def call(self, images: Tensor, key: Tensor) -> Tensor:
         return images + _uniform(images, key, -self.strength, self.strength)
 
 
@@ -72,7 +72,7 @@ class Contrast(_OfStrength):
     def __init__(self, strength: float = 0.5, *, name: str | None = None) -> None:
         super().__init__(strength, name=name)
 
-    def call(self, images: Any, key: Any) -> Any:
+    def call(self, images: Tensor, key: Tensor) -> Tensor:
         mean = ops.mean(images, axis=(1, 2, 3), keepdims=True)
         return mean + (images - mean) * _uniform(images, key, 1.0 - self.strength, 1.0 + self.strength)
 
@@ -84,7 +84,7 @@ class Translation(_OfStrength):
     def __init__(self, strength: float = 0.125, *, name: str | None = None) -> None:
         super().__init__(strength, name=name)
 
-    def call(self, images: Any, key: Any) -> Any:
+    def call(self, images: Tensor, key: Tensor) -> Tensor:
         height, width = images.shape[1:3]
         limits = (int(height * self.strength + 0.5), int(width * self.strength + 0.5))
         down, right = _offsets(images, key, limits)
@@ -93,7 +93,7 @@ class Translation(_OfStrength):
         return ops.einsum("bij,bhjc->bhic", _moving(right, width), moved)
 
 
-def _moving(by: Any, length: int) -> Any:
+def _moving(by: Tensor, length: int) -> Tensor:
     """Matrices that move a line of pixels by so many places: int32 [B] -> float32 [B, length, length]."""
     place = ops.arange(length)
     return ops.cast(place[None, :, None] - by[:, None, None] == place[None, None, :], "float32")
@@ -106,7 +106,7 @@ class Cutout(_OfStrength):
     def __init__(self, strength: float = 0.5, *, name: str | None = None) -> None:
         super().__init__(strength, name=name)
 
-    def call(self, images: Any, key: Any) -> Any:
+    def call(self, images: Tensor, key: Tensor) -> Tensor:
         height, width = images.shape[1:3]
         cut = [
             _inside(random.uniform((tf.shape(images)[0],), random.fold_in(key, axis)), side, self.strength)
@@ -115,7 +115,7 @@ class Cutout(_OfStrength):
         return images * (1.0 - cut[0][:, :, None, None] * cut[1][:, None, :, None])
 
 
-def _inside(centre: Any, length: int, share: float) -> Any:
+def _inside(centre: Tensor, length: int, share: float) -> Tensor:
     """1 for pixels less than half of `share * length` from the centre, 0 for others: [B] in [0, 1] -> [B, length]."""
     place = ops.arange(length, dtype="float32") + 0.5
     return ops.cast(ops.abs(place[None, :] - centre[:, None] * length) < 0.5 * share * length, "float32")
@@ -129,18 +129,17 @@ class Chain(Augmentation):
         super().__init__(name=name)
         self.parts = list(parts)
 
-    def call(self, images: Any, key: Any) -> Any:
+    def call(self, images: Tensor, key: Tensor) -> Tensor:
         for number, part in enumerate(self.parts):
             images = part(images, random.fold_in(key, number))
         return images
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {"parts": [keras.saving.serialize_keras_object(part) for part in self.parts], "name": self.name}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Chain":
-        parts = [keras.saving.deserialize_keras_object(part) for part in config["parts"]]
-        return cls(parts, name=config["name"])
+    def from_config(cls, config: dict[str, object]) -> "Chain":
+        return cls(**{**config, "parts": keras.saving.deserialize_keras_object(config["parts"])})
 
 
 AUGMENTATIONS: dict[str, type[Augmentation]] = {

@@ -1,7 +1,6 @@
 """From a configuration to a compiled GAN."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
@@ -13,6 +12,7 @@ from gan.models.gan import GAN
 from gan.models.networks import NetworkInputs, build_discriminator, build_generator
 from gan.models.networks.load import load_generator
 from gan.models.optimizers import Adam
+from gan.utils.types import Tensor
 
 
 def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
@@ -43,7 +43,7 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
     weight = () if options.gamma is None else (options.gamma,)
     lazy = {} if options.penalty_every is None else {"every": options.penalty_every}
 
-    def adam(rate: Any, steps: int) -> keras.optimizers.Optimizer:
+    def adam(rate: Tensor, steps: int) -> keras.optimizers.Optimizer:
         if end < 1.0:
             rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=end)
         return Adam(rate, beta_1=options.beta_1, beta_2=options.beta_2)

@@ -1,7 +1,7 @@
 """The discriminator as a train step asks it: through the augmentation, with the labels and a step's random numbers."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -12,8 +12,9 @@ from gan.models import networks, random
 from gan.models.losses import AdversarialLoss
 from gan.models.networks.inputs import NetworkInputs
 from gan.models.penalties import Penalty
+from gan.utils.types import Tensor
 
-Logs = dict[str, tuple[Any, Any]]
+Logs = dict[str, tuple[Tensor, Tensor]]
 """{name: (value, weight in the mean)}."""
 
 _MISMATCHED, _MISMATCHED_LABEL, _REAL, _FAKE, _GENERATOR, _GENERATOR_REAL, _PENALTIES = range(-2, 5)
@@ -28,9 +29,9 @@ is: it only says how noisy that part is."""
 class Logits(NamedTuple):
     """What D says of real images [B, 1], of fakes [B, 1], and of some reals with mismatched labels, if asked."""
 
-    real: Any
-    fake: Any
-    mismatched: Any = None
+    real: Tensor
+    fake: Tensor
+    mismatched: Tensor = None
 
 
 class Critic:
@@ -76,7 +77,7 @@ class Critic:
                 received=", ".join(penalty.name for penalty in penalties),
             )
 
-    def logits(self, real: Any, fake: Any, labels: Any, step: Any, *, together: bool = True) -> Logits:
+    def logits(self, real: Tensor, fake: Tensor, labels: Tensor, step: Tensor, *, together: bool = True) -> Logits:
         """What D says of a batch, in one pass where its output for a picture does not depend on the others.
 
         Not `together`: in a pass each, so that a gradient with respect to the fakes is not taken for the reals, too.
@@ -91,7 +92,7 @@ class Critic:
         sizes = [tf.shape(part)[0] for part in images]
         return Logits(*tf.split(self._logits(ops.concatenate(images), all_labels, step, _REAL), sizes))
 
-    def _mismatched(self, real: Any, labels: Any, step: Any) -> tuple[Any, Any]:
+    def _mismatched(self, real: Tensor, labels: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
         """Some of the reals, with labels of which none is their own: all other classes are as likely.
 
         All are moved on by one number of the step: replicas know it, and over steps it is as good as one for each.
@@ -104,7 +105,7 @@ class Critic:
             labels[:: self._mismatched_every] + moved, self._classes
         )
 
-    def loss(self, logits: Logits, real: Any, fake: Any, labels: Any, step: Any) -> tuple[Any, Logs]:
+    def loss(self, logits: Logits, real: Tensor, fake: Tensor, labels: Tensor, step: Tensor) -> tuple[Tensor, Logs]:
         """What D minimises, penalties included, and what is reported of it."""
         loss = ops.mean(self._loss.discriminator(logits.real, logits.fake))
         if logits.mismatched is not None:
@@ -118,19 +119,21 @@ class Critic:
             logs[penalty.name] = (value, due)
         return total, logs
 
-    def of_fake(self, fake: Any, labels: Any, step: Any) -> Any:
+    def of_fake(self, fake: Tensor, labels: Tensor, step: Tensor) -> Tensor:
         """Logits that G's update looks at."""
         return self._logits(fake, labels, step, _GENERATOR)
 
-    def of_real(self, real: Any, labels: Any, step: Any) -> Any:
+    def of_real(self, real: Tensor, labels: Tensor, step: Tensor) -> Tensor:
         """Logits of the reals beside them, for a relativistic loss."""
         return self._logits(real, labels, step, _GENERATOR_REAL)
 
-    def _penalty(self, penalty: Penalty, number: int, real: Any, fake: Any, labels: Any, step: Any) -> tuple[Any, Any]:
+    def _penalty(
+        self, penalty: Penalty, number: int, real: Tensor, fake: Tensor, labels: Tensor, step: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """The mean of the `number`-th penalty and 1.0 in a step where it is due, (0.0, 0.0) in others."""
         use = _PENALTIES + 2 * number
 
-        def value() -> Any:
+        def value() -> Tensor:
             key = self._key(step, use + 1)
             return ops.mean(penalty(lambda images: self._logits(images, labels, step, use), real, fake, key))
 
@@ -139,18 +142,18 @@ class Critic:
         due = tf.equal(tf.math.floormod(tf.convert_to_tensor(step), penalty.every), 0)
         return tf.cond(due, value, lambda: 0.0), tf.cast(due, tf.float32)
 
-    def _logits(self, images: Any, labels: Any, step: Any, use: int) -> Any:
+    def _logits(self, images: Tensor, labels: Tensor, step: Tensor, use: int) -> Tensor:
         if self.augment is not None:
             images = self.augment(images, self._key(step, use))
         logits = self.discriminator(self.network_inputs.arrange(images=images, labels=labels), training=True)
         return ops.cast(logits, "float32")
 
-    def _key(self, step: Any, use: int) -> Any:
+    def _key(self, step: Tensor, use: int) -> Tensor:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return random.training_key(self.seed, step, replica, use)
 
 
-def scores(real_logits: Any, fake_logits: Any, boundary: float | None) -> Logs:
+def scores(real_logits: Tensor, fake_logits: Tensor, boundary: float | None) -> Logs:
     """Mean logits, and the shares on the right side of the boundary; None: of the middle between both means."""
     real_score, fake_score = ops.mean(real_logits), ops.mean(fake_logits)
     boundary = (real_score + fake_score) / 2.0 if boundary is None else boundary

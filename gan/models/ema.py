@@ -1,9 +1,9 @@
 """The averaged generator: a copy that follows the generator, and computes in full precision on one device."""
 
-from typing import Any
-
 import keras
 import tensorflow as tf
+
+from gan.utils.types import Tensor
 
 
 def averaged_copy(generator: keras.Model) -> keras.Model:
@@ -24,13 +24,13 @@ def averaged_copy(generator: keras.Model) -> keras.Model:
     return copy
 
 
-def update(average: keras.Model, generator: keras.Model, images: Any, half_life: float) -> None:
+def update(average: keras.Model, generator: keras.Model, images: Tensor, half_life: float) -> None:
     """Moves the average towards the generator, as far as so many images do: halfway in `half_life` of them."""
     kept = tf.pow(0.5, tf.cast(images, tf.float32) / half_life)
     for mean, variable in zip(average.weights, generator.weights):
         mean.assign_add(tf.cast(1.0 - kept, mean.dtype) * (variable - mean))
 
 
-def averaged(model: Any) -> Any:
+def averaged(model: Tensor) -> Tensor:
     """The averaged generator of a GAN (`generator_ema`), or the model itself where it has none."""
     return getattr(model, "generator_ema", model)

@@ -1,7 +1,6 @@
 """GAN: generator, discriminator and the average of the generator as one Keras model with an adversarial train step."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -18,6 +17,7 @@ from gan.models.networks.inputs import NetworkInputs
 from gan.models.penalties import Penalty
 from gan.models.penalties import get as get_penalty
 from gan.saving.metadata import with_new_names
+from gan.utils.types import Tensor
 
 STEP_LOGS = ("g_loss", "d_loss", "real_score", "fake_score", "real_accuracy", "fake_accuracy")
 """What every train step reports; scores are mean logits, accuracies the share of logits on the right side of the
@@ -96,7 +96,7 @@ class GAN(keras.Model):
                 self._step.assign(self.g_optimizer.iterations)
         return self._step
 
-    def load_own_variables(self, store: Any) -> None:
+    def load_own_variables(self, store: Tensor) -> None:
         """Loads the counters. A file of before there were any has the steps in G's optimizer, which is loaded later."""
         self._step_of_optimizer = not store.keys()
         if not self._step_of_optimizer:
@@ -104,8 +104,8 @@ class GAN(keras.Model):
 
     def compile(
         self,
-        g_optimizer: Any,
-        d_optimizer: Any,
+        g_optimizer: Tensor,
+        d_optimizer: Tensor,
         loss: str | losses.AdversarialLoss = "non_saturating",
         penalties: Iterable[str | Penalty] = (),
         critic_steps: int = 1,
@@ -114,7 +114,7 @@ class GAN(keras.Model):
         *,
         mismatched_labels: float = 0.0,
         jit_compile: bool | str = "auto",
-        **keras_options: Any,
+        **keras_options: object,
     ) -> None:
         """Configures training.
 
@@ -163,12 +163,12 @@ class GAN(keras.Model):
         self._evaluated_batches = keras.metrics.Sum(name="evaluated_batches", dtype="int64")
         self._local_measure = tf.function(self.measure, reduce_retracing=True)
 
-    def call(self, latents: Any, labels: Any = None, training: bool | None = None) -> Any:
+    def call(self, latents: Tensor, labels: Tensor = None, training: bool | None = None) -> Tensor:
         """The combined model D(G(z)): latents [B, L](, labels int32 [B]) -> logits [B, 1]."""
         images = self._apply(self.generator, latents, labels, training=training)
         return self.discriminator(self._critic.network_inputs.arrange(images=images, labels=labels), training=training)
 
-    def train_step(self, data: Any) -> dict[str, Any]:
+    def train_step(self, data: Tensor) -> dict[str, Tensor]:
         """One step on (real [critic_steps * B, H, W, C](, labels)): `critic_steps` D updates, then G, then the average.
 
         G runs once a critic step; the fakes of the last one, detached for D, serve G's update too.
@@ -202,7 +202,9 @@ class GAN(keras.Model):
         rank = [1] if replicas.has_several_workers(self.distribute_strategy) else []
         return {name: tf.reshape(logs[name][0], rank) for name in names}
 
-    def update_discriminator(self, real: Any, fake: Any, labels: Any = None, critic_step: int = 0) -> tuple[Logs, Any]:
+    def update_discriminator(
+        self, real: Tensor, fake: Tensor, labels: Tensor = None, critic_step: int = 0
+    ) -> tuple[Logs, Tensor]:
         """Updates D once on images [B, H, W, C] in [-1, 1]; touches D and its optimizer only.
 
         critic_step: which of the step's `critic_steps` D updates this is, from 0. Returns {log name: (value, weight in
@@ -215,7 +217,9 @@ class GAN(keras.Model):
         replicas.apply_gradients(self.d_optimizer, tape, total, self.discriminator, "d_loss")
         return logs, logits.real
 
-    def update_generator(self, tape: tf.GradientTape, real: Any, fake: Any, labels: Any, real_logits: Any) -> Any:
+    def update_generator(
+        self, tape: tf.GradientTape, real: Tensor, fake: Tensor, labels: Tensor, real_logits: Tensor
+    ) -> Tensor:
         """One G update, for `fake` that `tape` saw G make; returns the loss.
 
         Touches G and its optimizer only; batch statistics and spectral norms of D move in its forward pass.
@@ -228,7 +232,7 @@ class GAN(keras.Model):
         replicas.apply_gradients(self.g_optimizer, tape, loss, self.generator, "g_loss")
         return loss
 
-    def update_both(self, tape: tf.GradientTape, real: Any, fake: Any, labels: Any) -> tuple[Logs, Any]:
+    def update_both(self, tape: tf.GradientTape, real: Tensor, fake: Tensor, labels: Tensor) -> tuple[Logs, Tensor]:
         """One update of D and one of G, both through D as it is; returns the logs of D's, and G's loss."""
         step = self._d_step(self.critic_steps - 1)
         with tf.GradientTape() as d_tape, tape:
@@ -239,20 +243,20 @@ class GAN(keras.Model):
         replicas.apply_gradients(self.g_optimizer, tape, g_loss, self.generator, "g_loss")
         return logs, g_loss
 
-    def _d_step(self, critic_step: int) -> Any:
+    def _d_step(self, critic_step: int) -> Tensor:
         """The number of a D update, counted over all train steps."""
         return self.step * self.critic_steps + critic_step
 
-    def _apply(self, generator: keras.Model, latents: Any, labels: Any, *, training: bool | None) -> Any:
+    def _apply(self, generator: keras.Model, latents: Tensor, labels: Tensor, *, training: bool | None) -> Tensor:
         return generator(self._generator_inputs.arrange(latents=latents, labels=labels), training=training)
 
-    def _unpack(self, data: Any) -> tuple[Any, Any]:
+    def _unpack(self, data: Tensor) -> tuple[Tensor, Tensor]:
         real, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
         if self._conditional and labels is None:
             raise InputError("No labels", expected="(images, labels): this GAN is conditional", received="images only")
         return real, labels if self._conditional else None
 
-    def fit(self, x: Any = None, *args: Any, **options: Any) -> Any:
+    def fit(self, x: Tensor = None, *args: object, **options: object) -> Tensor:
         """As `keras.Model.fit`. The replicas of a `tf.distribute` strategy share each batch of a `tf.data.Dataset`.
 
         Raises `InputError` when these cannot share a batch evenly.
@@ -264,10 +268,10 @@ class GAN(keras.Model):
 
     # Private in Keras, which has no public way to say that a model is built already: under a `tf.distribute` strategy,
     # `fit` and `evaluate` first take the mean of a batch over the workers, and fail where it has labels.
-    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+    def _maybe_symbolic_build(self, iterator: Tensor = None, data_batch: Tensor = None) -> None:
         """Does nothing: all is built."""
 
-    def measure(self, data: Any, number: Any) -> None:
+    def measure(self, data: Tensor, number: Tensor) -> None:
         """Feeds the metrics of `compile` with (real, samples of the average, labels) of the `number`-th batch."""
         real, labels = self._unpack(data)
         shape = (tf.shape(real)[0], self._latent_dim)
@@ -276,33 +280,33 @@ class GAN(keras.Model):
         for metric in self.evaluation_metrics:
             metric.update_state(real, fake, labels)
 
-    def test_step(self, data: Any) -> dict[str, Any]:
+    def test_step(self, data: Tensor) -> dict[str, Tensor]:
         """`measure` of the next batch."""
         self.measure(data, self._evaluated_batches.result())
         self._evaluated_batches.update_state(1)
         return dict.fromkeys(self.get_metrics_result(), 0.0)  # Keras asks get_metrics_result() once, at the end
 
-    def evaluate(self, *args: Any, **options: Any) -> Any:
+    def evaluate(self, *args: object, **options: object) -> Tensor:
         """As `keras.Model.evaluate`, on the metrics of `compile`. Raises `InputError` when there are none."""
         if not getattr(self, "evaluation_metrics", None):
             raise InputError("Nothing to evaluate", expected="compile(metrics=[...])", received="no metrics")
         self._reports_evaluation = True
         try:
             if self.distribute_strategy.num_replicas_in_sync > 1:
-                return evaluation.evaluate(self, self._local_measure, *args, **options)
+                return evaluation.evaluate(self, self._local_measure, *args, **options)  # type: ignore[arg-type]
             return super().evaluate(*args, **options)
         finally:
             self._reports_evaluation = False
 
-    def get_metrics_result(self) -> dict[str, Any]:
+    def get_metrics_result(self) -> dict[str, Tensor]:
         """Means of the train steps so far or, inside `evaluate`, the results of the metrics of `compile`."""
-        results: dict[str, Any] = {}
+        results: dict[str, Tensor] = {}
         for metric in self.evaluation_metrics if self._reports_evaluation else [self.step_means]:
             result = metric.result()
             results.update(result if isinstance(result, dict) else {metric.name: result})
         return results
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {
             "generator": keras.saving.serialize_keras_object(self.generator),
             "discriminator": keras.saving.serialize_keras_object(self.discriminator),
@@ -313,12 +317,12 @@ class GAN(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> "GAN":
+    def from_config(cls, config: dict[str, object], custom_objects: dict[str, Tensor] | None = None) -> "GAN":
         parts = ("generator", "discriminator", "augment")
         nets = {part: keras.saving.deserialize_keras_object(config[part], custom_objects) for part in parts}
         return cls(**{**config, **nets})
 
-    def get_compile_config(self) -> dict[str, Any]:
+    def get_compile_config(self) -> dict[str, Tensor]:
         if not self.compiled:
             return {}
         parts = {
@@ -336,5 +340,5 @@ class GAN(keras.Model):
             **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
         }
 
-    def compile_from_config(self, config: dict[str, Any]) -> None:
+    def compile_from_config(self, config: dict[str, Tensor]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(with_new_names(config)))

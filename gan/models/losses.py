@@ -1,20 +1,20 @@
 """Adversarial losses: what D and what G minimise, per sample, from logits."""
 
 from abc import ABC, abstractmethod
-from typing import Any
 
 import keras
 from keras import ops
 
 from gan.errors import InputError
+from gan.utils.types import Tensor
 
 
-def binary_cross_entropy_real(logits: Any) -> Any:
+def binary_cross_entropy_real(logits: Tensor) -> Tensor:
     """-log sigmoid(logits), as softplus(-logits): the cross-entropy of logits against the target 1."""
     return ops.softplus(-logits)
 
 
-def binary_cross_entropy_fake(logits: Any) -> Any:
+def binary_cross_entropy_fake(logits: Tensor) -> Tensor:
     """-log(1 - sigmoid(logits)), as softplus(logits): the cross-entropy of logits against the target 0."""
     return ops.softplus(logits)
 
@@ -31,19 +31,19 @@ class AdversarialLoss(ABC):
     boundary: float | None = 0.0
 
     @abstractmethod
-    def discriminator(self, real_logits: Any, fake_logits: Any) -> Any:
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """What D minimises."""
 
     @abstractmethod
-    def generator(self, real_logits: Any, fake_logits: Any) -> Any:
+    def generator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """What G minimises."""
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """The constructor's arguments; Keras saves a compiled GAN with them."""
         return {}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "AdversarialLoss":
+    def from_config(cls, config: dict[str, object]) -> "AdversarialLoss":
         """The inverse of `get_config`."""
         return cls(**config)
 
@@ -55,10 +55,10 @@ class NonSaturating(AdversarialLoss):
     D: softplus(-D(x)) + softplus(D(G(z)));  G: softplus(-D(G(z))).
     """
 
-    def discriminator(self, real_logits: Any, fake_logits: Any) -> Any:
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return binary_cross_entropy_real(real_logits) + binary_cross_entropy_fake(fake_logits)
 
-    def generator(self, real_logits: Any, fake_logits: Any) -> Any:
+    def generator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return binary_cross_entropy_real(fake_logits)
 
 
@@ -69,10 +69,10 @@ class Minimax(AdversarialLoss):
     D: softplus(-D(x)) + softplus(D(G(z)));  G: log(1 - sigmoid(D(G(z)))) = -softplus(D(G(z))).
     """
 
-    def discriminator(self, real_logits: Any, fake_logits: Any) -> Any:
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return binary_cross_entropy_real(real_logits) + binary_cross_entropy_fake(fake_logits)
 
-    def generator(self, real_logits: Any, fake_logits: Any) -> Any:
+    def generator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return -binary_cross_entropy_fake(fake_logits)
 
 
@@ -83,10 +83,10 @@ class Hinge(AdversarialLoss):
     D: max(0, 1 - D(x)) + max(0, 1 + D(G(z)));  G: -D(G(z)).
     """
 
-    def discriminator(self, real_logits: Any, fake_logits: Any) -> Any:
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return ops.relu(1.0 - real_logits) + ops.relu(1.0 + fake_logits)
 
-    def generator(self, real_logits: Any, fake_logits: Any) -> Any:
+    def generator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return -fake_logits
 
 
@@ -99,10 +99,10 @@ class LeastSquares(AdversarialLoss):
 
     boundary = 0.5
 
-    def discriminator(self, real_logits: Any, fake_logits: Any) -> Any:
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return 0.5 * ops.square(real_logits - 1.0) + 0.5 * ops.square(fake_logits)
 
-    def generator(self, real_logits: Any, fake_logits: Any) -> Any:
+    def generator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return 0.5 * ops.square(fake_logits - 1.0)
 
 
@@ -115,10 +115,10 @@ class Wasserstein(AdversarialLoss):
 
     boundary = None
 
-    def discriminator(self, real_logits: Any, fake_logits: Any) -> Any:
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return fake_logits - real_logits
 
-    def generator(self, real_logits: Any, fake_logits: Any) -> Any:
+    def generator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return -fake_logits
 
 
@@ -132,10 +132,10 @@ class Relativistic(AdversarialLoss):
     relativistic = True
     boundary = None
 
-    def discriminator(self, real_logits: Any, fake_logits: Any) -> Any:
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return ops.softplus(fake_logits - real_logits)
 
-    def generator(self, real_logits: Any, fake_logits: Any) -> Any:
+    def generator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return ops.softplus(real_logits - fake_logits)
 
 

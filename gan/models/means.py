@@ -1,10 +1,11 @@
 """Running means of the numbers a train step reports."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 from keras import ops
+
+from gan.utils.types import Tensor
 
 
 class WeightedMeans(keras.metrics.Metric):
@@ -20,11 +21,11 @@ class WeightedMeans(keras.metrics.Metric):
         self.total = self.add_variable((len(self.names),), initializer="zeros", dtype="float64", name="total")
         self.weight = self.add_variable((len(self.names),), initializer="zeros", dtype="float64", name="weight")
 
-    def update_state(self, values: Any, weights: Any) -> None:
+    def update_state(self, values: Tensor, weights: Tensor) -> None:
         values, weights = ops.cast(values, "float64"), ops.cast(weights, "float64")
         self.total.assign_add(values * weights)
         self.weight.assign_add(weights)
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> dict[str, Tensor]:
         means = ops.where(self.weight > 0, self.total / ops.maximum(self.weight, 1e-300), float("nan"))
         return {name: means[index] for index, name in enumerate(self.names)}

@@ -1,9 +1,9 @@
 """Adam with one operation a variable."""
 
-from typing import Any
-
 import keras
 import tensorflow as tf
+
+from gan.utils.types import Tensor
 
 
 @keras.saving.register_keras_serializable(package="gan")
@@ -15,7 +15,7 @@ class Adam(keras.optimizers.Adam):
     strategy share a step, for `amsgrad`, and for variables that are not float32, it is Keras' own.
     """
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+    def update_step(self, gradient: Tensor, variable: Tensor, learning_rate: Tensor) -> None:
         """Moves one variable (a `tf.Variable`), and its two means."""
         several = tf.distribute.get_strategy().num_replicas_in_sync > 1
         if several or self.amsgrad or variable.dtype != tf.float32:

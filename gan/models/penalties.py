@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -10,11 +9,12 @@ from keras import ops
 
 from gan.errors import InputError, check_not_negative, check_whole
 from gan.models import random
+from gan.utils.types import Tensor
 
-Critic = Callable[[Any], Any]
+Critic = Callable[[Tensor], Tensor]
 
 
-def squared_gradient_norm(critic: Critic, images: Any) -> Any:
+def squared_gradient_norm(critic: Critic, images: Tensor) -> Tensor:
     """|d critic(x) / dx|^2 per sample, summed over all axes but the batch's: images [B, ...] -> float32 [B]."""
     with tf.GradientTape() as tape:
         tape.watch(images)
@@ -23,13 +23,13 @@ def squared_gradient_norm(critic: Critic, images: Any) -> Any:
     return ops.sum(ops.square(gradients), axis=tuple(range(1, len(gradients.shape))))
 
 
-def safe_sqrt(squared: Any) -> Any:
+def safe_sqrt(squared: Tensor) -> Tensor:
     """The square root, with the gradient 0 instead of infinity at 0, where a WGAN's norm may begin."""
     positive = squared > 0
     return ops.where(positive, ops.sqrt(ops.where(positive, squared, 1.0)), 0.0)
 
 
-def _share(images: Any, key: Any) -> Any:
+def _share(images: Tensor, key: Tensor) -> Tensor:
     """A uniform number in [0, 1) for each picture: [B, 1, ..., 1]."""
     return random.uniform((tf.shape(images)[0], *[1] * (len(images.shape) - 1)), key)
 
@@ -50,31 +50,31 @@ class Penalty(ABC):
         self.every = every
 
     @abstractmethod
-    def __call__(self, critic: Critic, real: Any, fake: Any, key: Any = None) -> Any:
+    def __call__(self, critic: Critic, real: Tensor, fake: Tensor, key: Tensor = None) -> Tensor:
         """The penalty per sample: float32 [B]. The key can be left out where nothing is drawn (r1, r2)."""
 
     @abstractmethod
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """The constructor's arguments; Keras saves a compiled GAN with them."""
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Penalty":
+    def from_config(cls, config: dict[str, object]) -> "Penalty":
         """The inverse of `get_config`."""
-        return cls(**config)
+        return cls(**config)  # type: ignore[arg-type]
 
 
 class GradientPenalty(Penalty):
     """A cost of the norm of the critic's gradient at some points."""
 
-    def __call__(self, critic: Critic, real: Any, fake: Any, key: Any = None) -> Any:
+    def __call__(self, critic: Critic, real: Tensor, fake: Tensor, key: Tensor = None) -> Tensor:
         return self.cost(squared_gradient_norm(critic, self.points(real, fake, key)))
 
     @abstractmethod
-    def points(self, real: Any, fake: Any, key: Any) -> Any:
+    def points(self, real: Tensor, fake: Tensor, key: Tensor) -> Tensor:
         """The images whose gradient is penalised: [B, H, W, C]."""
 
     @abstractmethod
-    def cost(self, squared_norm: Any) -> Any:
+    def cost(self, squared_norm: Tensor) -> Tensor:
         """What a squared norm of the gradient costs: [B] -> [B]."""
 
 
@@ -86,10 +86,10 @@ class ZeroCentred(GradientPenalty):
         check_not_negative("gamma", gamma)
         self.gamma = gamma
 
-    def cost(self, squared_norm: Any) -> Any:
+    def cost(self, squared_norm: Tensor) -> Tensor:
         return 0.5 * self.gamma * squared_norm
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {"gamma": self.gamma, "every": self.every}
 
 
@@ -101,10 +101,10 @@ class OneCentred(GradientPenalty):
         check_not_negative("weight", weight)
         self.weight = weight
 
-    def cost(self, squared_norm: Any) -> Any:
+    def cost(self, squared_norm: Tensor) -> Tensor:
         return self.weight * ops.square(safe_sqrt(squared_norm) - 1.0)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {"weight": self.weight, "every": self.every}
 
 
@@ -114,7 +114,7 @@ class R1(ZeroCentred):
 
     name = "r1"
 
-    def points(self, real: Any, fake: Any, key: Any) -> Any:
+    def points(self, real: Tensor, fake: Tensor, key: Tensor) -> Tensor:
         return real
 
 
@@ -124,7 +124,7 @@ class R2(ZeroCentred):
 
     name = "r2"
 
-    def points(self, real: Any, fake: Any, key: Any) -> Any:
+    def points(self, real: Tensor, fake: Tensor, key: Tensor) -> Tensor:
         return fake
 
 
@@ -134,7 +134,7 @@ class WassersteinGP(OneCentred):
 
     name = "wgan_gp"
 
-    def points(self, real: Any, fake: Any, key: Any) -> Any:
+    def points(self, real: Tensor, fake: Tensor, key: Tensor) -> Tensor:
         real, fake = ops.cast(real, "float32"), ops.cast(fake, "float32")
         return real + _share(real, key) * (fake - real)
 
@@ -149,7 +149,7 @@ class DRAGAN(OneCentred):
 
     name = "dragan"
 
-    def points(self, real: Any, fake: Any, key: Any) -> Any:
+    def points(self, real: Tensor, fake: Tensor, key: Tensor) -> Tensor:
         real = ops.cast(real, "float32")
         noise = random.uniform(tf.shape(real), random.fold_in(key, 0))
         share = _share(real, random.fold_in(key, 1))

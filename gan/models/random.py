@@ -1,10 +1,10 @@
 """Random numbers as functions of a key, and the latents of training. Nothing here keeps a random state."""
 
-from typing import Any
-
 import tensorflow as tf
 
-Shape = tuple[Any, ...]
+from gan.utils.types import Tensor
+
+Shape = tuple[Tensor, ...]
 
 
 def key(*numbers: int) -> tf.Tensor:
@@ -12,17 +12,17 @@ def key(*numbers: int) -> tf.Tensor:
     return tf.constant(numbers, dtype=tf.int64)
 
 
-def fold_in(key: Any, counter: Any) -> tf.Tensor:
+def fold_in(key: Tensor, counter: Tensor) -> tf.Tensor:
     """Another key, int64 [2], for each value of a whole number; unrelated numbers come from it."""
     return tf.random.experimental.stateless_fold_in(key, tf.cast(counter, tf.int64), alg="philox")
 
 
-def normal(shape: Shape, key: Any) -> tf.Tensor:
+def normal(shape: Shape, key: Tensor) -> tf.Tensor:
     """Standard normal float32 numbers. (XLA makes other ones of the same key.)"""
     return tf.random.stateless_normal(shape, key, alg="philox")
 
 
-def uniform(shape: Shape, key: Any, low: float = 0.0, high: float = 1.0) -> tf.Tensor:
+def uniform(shape: Shape, key: Tensor, low: float = 0.0, high: float = 1.0) -> tf.Tensor:
     """Uniform float32 numbers in [low, high), 2^24 of them; under XLA the same."""
     bits = tf.random.stateless_uniform(shape, key, alg="philox", minval=None, maxval=None, dtype=tf.uint32)
     return low + (high - low) * tf.cast(tf.bitwise.right_shift(bits, tf.constant(8, tf.uint32)), tf.float32) * 2.0**-24
@@ -32,12 +32,12 @@ SAMPLING, TRAINING, EVALUATION, PROJECTION, NOISE, STEP = range(6)
 """Streams of random numbers. The same seed in another stream gives unrelated numbers."""
 
 
-def _normal(shape: tuple[Any, ...], stream: int, seed: int, *counters: Any) -> tf.Tensor:
+def _normal(shape: tuple[Tensor, ...], stream: int, seed: int, *counters: Tensor) -> tf.Tensor:
     """Standard normal float32 numbers that depend on the arguments only."""
     return normal(shape, _key(stream, seed, *counters))
 
 
-def _key(stream: int, seed: int, *counters: Any) -> tf.Tensor:
+def _key(stream: int, seed: int, *counters: Tensor) -> tf.Tensor:
     found = key(seed, stream)
     for counter in counters:
         found = fold_in(found, counter)
@@ -45,7 +45,7 @@ def _key(stream: int, seed: int, *counters: Any) -> tf.Tensor:
 
 
 def training_latents(
-    seed: int, step: Any, critic_step: int, shape: tuple[Any, int], *, replica: Any = 0, replicas: int = 1
+    seed: int, step: Tensor, critic_step: int, shape: tuple[Tensor, int], *, replica: Tensor = 0, replicas: int = 1
 ) -> tf.Tensor:
     """Latents [B, L] of one training step, a function of these numbers: a resumed run draws what it would have.
 
@@ -56,11 +56,11 @@ def training_latents(
     return together if replicas == 1 else tf.reshape(together, [replicas, rows, length])[replica]
 
 
-def training_key(seed: int, step: Any, replica: Any, use: int) -> tf.Tensor:
+def training_key(seed: int, step: Tensor, replica: Tensor, use: int) -> tf.Tensor:
     """Owner of the other random numbers of one training step, int64 [2]; each `use` of a step has its own."""
     return _key(STEP, seed, step, replica, use)
 
 
-def evaluation_latents(seed: int, batch: Any, shape: tuple[Any, int]) -> tf.Tensor:
+def evaluation_latents(seed: int, batch: Tensor, shape: tuple[Tensor, int]) -> tf.Tensor:
     """Latents of one batch of an evaluation during training: the same ones in every evaluation."""
     return _normal(shape, EVALUATION, seed, batch)

@@ -4,7 +4,6 @@ import math
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any
 
 import keras
 import numpy as np
@@ -16,6 +15,7 @@ from gan.models.networks.inputs import NetworkInputs, named_inputs
 from gan.models.random import NOISE, PROJECTION, SAMPLING
 from gan.sampling.labels import labels_for
 from gan.utils.parallel import in_parallel
+from gan.utils.types import Tensor
 
 BLOCK = 1_024
 """Latents are drawn in blocks of this many: one call a block is 30 times faster than one a latent."""
@@ -36,7 +36,7 @@ def _compiled_normal(shape: tuple[int, ...], key: tf.Tensor, counters: tf.Tensor
     return random.normal(shape, key)
 
 
-def latents(seed: int, indices: Any, latent_dim: int) -> np.ndarray:
+def latents(seed: int, indices: Tensor, latent_dim: int) -> np.ndarray:
     """The latent vectors of pictures `indices` of seed `seed`: float32 [len(indices), latent_dim], standard normal.
 
     Vector (seed, index) is the same whatever else is asked for with it, and different seeds share nothing.
@@ -49,7 +49,7 @@ def latents(seed: int, indices: Any, latent_dim: int) -> np.ndarray:
     return _in_blocks(indices, latent_dim, SAMPLING, seed)
 
 
-def _in_blocks(indices: Any, latent_dim: int, stream: int, seed: int, *counters: int) -> np.ndarray:
+def _in_blocks(indices: Tensor, latent_dim: int, stream: int, seed: int, *counters: int) -> np.ndarray:
     indices = np.asarray(indices, dtype=np.int64)
     blocks, position = np.unique(indices // BLOCK, return_inverse=True)
     drawn = [_block(latent_dim, stream, int(seed), *map(int, (*counters, block))) for block in blocks]
@@ -61,7 +61,7 @@ def _block(latent_dim: int, stream: int, seed: int, *counters: int) -> np.ndarra
     return _compiled_normal((BLOCK, latent_dim), random.key(seed, stream), tf.constant(counters, tf.int64)).numpy()
 
 
-def projection_latents(seed: int, restart: int, indices: Any, latent_dim: int) -> np.ndarray:
+def projection_latents(seed: int, restart: int, indices: Tensor, latent_dim: int) -> np.ndarray:
     """Where attempt `restart` at finding the latents of images `indices` begins: [len(indices), latent_dim]."""
     return _in_blocks(indices, latent_dim, PROJECTION, seed, restart)
 

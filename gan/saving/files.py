@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from gan.errors import InputError, Json, check_levels
+
+T = TypeVar("T")
 
 
 def read_json(path: Path) -> Json:
@@ -85,12 +87,15 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def null_for_nan(value: Any) -> Any:
-    """The same JSON value, or dataclass of such, with None for NaN and infinity, which JSON does not have."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{part.name: null_for_nan(getattr(value, part.name)) for part in fields(value)})
-    if isinstance(value, Mapping):
-        return {name: null_for_nan(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(null_for_nan, value))
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def null_for_nan(value: T) -> T:
+    """Returns the same JSON value, or dataclass of such, with None for NaN and infinity, which JSON does not have."""
+    part: Any = value
+    if is_dataclass(part) and not isinstance(part, type):
+        names = [one.name for one in fields(part)]
+        found: Any = replace(cast(Any, value), **{name: null_for_nan(getattr(part, name)) for name in names})
+        return found
+    if isinstance(part, Mapping):
+        return {name: null_for_nan(inner) for name, inner in part.items()}  # type: ignore[return-value]
+    if isinstance(part, (list, tuple)):
+        return type(part)(map(null_for_nan, part))  # type: ignore[return-value]
+    return None if isinstance(part, float) and not math.isfinite(part) else part  # type: ignore[return-value]

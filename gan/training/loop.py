@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -93,10 +92,10 @@ def fit_intervals(
 class _OneTraining(keras.callbacks.CallbackList):
     """Callbacks that do not hear where one `fit` of a training ends and the next begins."""
 
-    def on_train_begin(self, logs: Any = None) -> None:
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         pass
 
-    def on_train_end(self, logs: Any = None) -> None:
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         pass
 
     @contextmanager

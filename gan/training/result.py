@@ -30,13 +30,13 @@ class TrainingResult:
     seconds: float
     compile_seconds: float
     interrupted: bool
-    logs: dict[str, Any]
+    logs: dict[str, float]
     signal: int | None = None
     stopped_by: str | None = None
     interval: int | None = None
     is_chief: bool = True
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """All of it in JSON types."""
         return {**asdict(self), **{name: str(getattr(self, name)) for name in _PATHS}}
 
@@ -58,6 +58,7 @@ def read_result(folder: Path, record: RunMetadata, *, signal: int | None = None)
     )
 
 
-def result_from_chief(facts: dict[str, Any]) -> TrainingResult:
+def result_from_chief(facts: dict[str, object]) -> TrainingResult:
     """The run that the chief told of with `as_dict`, on another worker."""
-    return TrainingResult(**{**facts, **{name: Path(facts[name]) for name in _PATHS}, "is_chief": False})
+    given: Any = {**facts, **{name: Path(str(facts[name])) for name in _PATHS}, "is_chief": False}
+    return TrainingResult(**given)

@@ -30,7 +30,8 @@ def run_worker(setup: TrainingSetup) -> TrainingResult:
             first_step=first_step,
             validation=setup.probe.batches,
         )
-    return result_from_chief(devices.broadcast(None))
+    facts: dict[str, object] = devices.broadcast({})
+    return result_from_chief(facts)
 
 
 def quiet(line: str) -> None:

@@ -1,7 +1,7 @@
 """`build_generator` and `build_discriminator`: an architecture between latents, labels, images and logits."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import keras
 from keras import layers
@@ -11,6 +11,7 @@ from gan.models.networks import dcgan, mlp, resnet, tf_tutorial
 from gan.models.networks.conditioning import CONDITIONINGS, unconditional, with_labels
 from gan.models.networks.norms import NORMS, Norm
 from gan.models.networks.sizes import ImageShape
+from gan.utils.types import Tensor
 
 Part = TypeVar("Part")
 
@@ -18,7 +19,7 @@ Part = TypeVar("Part")
 class Generator(NamedTuple):
     """An architecture of G."""
 
-    images: Callable[[Any, ImageShape, int], Any]
+    images: Callable[[Tensor, ImageShape, int], Tensor]
     """(inputs [B, N], image shape, width) -> images [B, H, W, C] before the tanh."""
     width: int
     """Default width."""
@@ -27,7 +28,7 @@ class Generator(NamedTuple):
 class Discriminator(NamedTuple):
     """An architecture of D."""
 
-    features: Callable[[Any, int, Norm], Any]
+    features: Callable[[Tensor, int, Norm], Tensor]
     """(images [B, H, W, C], width, normalisation) -> features [B, F]."""
     width: int
     """Default width."""
@@ -110,7 +111,7 @@ def build_discriminator(
     images = keras.Input(image_shape, name="images")
     labels = keras.Input((), dtype="int32", name="labels") if num_classes else None
 
-    def features(x: Any) -> Any:
+    def features(x: Tensor) -> Tensor:
         return body(x, width, normalization)
 
     if num_classes:

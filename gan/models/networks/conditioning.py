@@ -2,33 +2,33 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 from keras import initializers, layers, ops
 
 from gan.models.networks.norms import Norm
+from gan.utils.types import Tensor
 
 LABEL_EMBEDDING = "label_embedding"
 """Name of the layer that holds the labels' embedding in a class-conditional network; tells its number of classes, in a
 bare file too."""
 
-Features = Callable[[Any], Any]
+Features = Callable[[Tensor], Tensor]
 
 
-def with_labels(latents: Any, labels: Any, num_classes: int) -> Any:
+def with_labels(latents: Tensor, labels: Tensor, num_classes: int) -> Tensor:
     """Latents [B, L] and the labels' learned embedding, of as many numbers, side by side: [B, 2 L]."""
     return layers.Concatenate()(
         [latents, layers.Embedding(num_classes, latents.shape[-1], name=LABEL_EMBEDDING)(labels)]
     )
 
 
-def unconditional(images: Any, features: Features, norm: Norm) -> Any:
+def unconditional(images: Tensor, features: Features, norm: Norm) -> Tensor:
     """logit = w . features(x) + b: images [B, H, W, C] -> [B, 1]."""
     x = features(images)  # before the layer: each layer draws its seed when it is made, and runs are repeatable
     return norm.dense(1)(x)
 
 
-def projection(images: Any, labels: Any, num_classes: int, features: Features, norm: Norm) -> Any:
+def projection(images: Tensor, labels: Tensor, num_classes: int, features: Features, norm: Norm) -> Tensor:
     """logit = w . f + b + e_y . f, with features f of the image and a learned embedding e_y of the label.
 
     images [B, H, W, C], labels int32 [B] -> [B, 1]. arXiv:1802.05637. The products with the embeddings of all labels
@@ -44,7 +44,7 @@ def projection(images: Any, labels: Any, num_classes: int, features: Features, n
     return layers.Add()([logits, ops.sum(of_labels, axis=1, keepdims=True)])
 
 
-def concat(images: Any, labels: Any, num_classes: int, features: Features, norm: Norm) -> Any:
+def concat(images: Tensor, labels: Tensor, num_classes: int, features: Features, norm: Norm) -> Tensor:
     """The logit of the image with one more channel, a learned embedding of the label in H W numbers.
 
     images [B, H, W, C], labels int32 [B] -> [B, 1]. arXiv:1411.1784. The embedding is never normalised: it does not
@@ -57,5 +57,8 @@ def concat(images: Any, labels: Any, num_classes: int, features: Features, norm:
     return unconditional(layers.Concatenate()([images, plane]), features, norm)
 
 
-CONDITIONINGS: dict[str, Callable[[Any, Any, int, Features, Norm], Any]] = {"projection": projection, "concat": concat}
+CONDITIONINGS: dict[str, Callable[[Tensor, Tensor, int, Features, Norm], Tensor]] = {
+    "projection": projection,
+    "concat": concat,
+}
 """name -> (images, labels, number of classes, features, normalisation) -> logits [B, 1]."""

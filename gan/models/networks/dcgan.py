@@ -1,15 +1,15 @@
 """Transposed convolutions against stride-2 convolutions, arXiv:1511.06434, small enough for a minute on a CPU."""
 
 import math
-from typing import Any
 
 from keras import layers
 
 from gan.models.networks.norms import Norm, batch_normalization
 from gan.models.networks.sizes import ImageShape, crop, downsamplings, stage_sizes
+from gan.utils.types import Tensor
 
 
-def generator(x: Any, image_shape: ImageShape, width: int) -> Any:
+def generator(x: Tensor, image_shape: ImageShape, width: int) -> Tensor:
     """[B, N] -> images before the tanh. The last hidden stage has `width` filters, each before it twice as many."""
     *targets, seed = stage_sizes(image_shape)
     stages = len(targets)
@@ -25,7 +25,7 @@ def generator(x: Any, image_shape: ImageShape, width: int) -> Any:
     return x
 
 
-def discriminator(x: Any, width: int, norm: Norm) -> Any:
+def discriminator(x: Tensor, width: int, norm: Norm) -> Tensor:
     """Images -> features [B, F]. The first convolution has `width` filters, each next one twice as many."""
     stages = downsamplings(x.shape[1:])
     x = layers.LeakyReLU(0.2)(norm.conv(width, 4, strides=2, padding="same")(x))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -10,6 +10,7 @@ from keras import layers
 
 from gan.errors import InputError
 from gan.models.networks.conditioning import LABEL_EMBEDDING
+from gan.utils.types import Tensor
 
 
 class Kind(NamedTuple):
@@ -20,7 +21,7 @@ class Kind(NamedTuple):
     floating: bool = False
     """Whether only floating-point numbers fit; otherwise numbers of any type do."""
 
-    def fits(self, tensor: Any) -> bool:
+    def fits(self, tensor: Tensor) -> bool:
         """Whether a tensor has as many axes, and numbers that fit."""
         return len(tensor.shape) == len(self.axes) and (not self.floating or keras.backend.is_float_dtype(tensor.dtype))
 
@@ -43,7 +44,7 @@ class NetworkInputs:
     """
 
     specs: Mapping[str, tf.TensorSpec]
-    structure: Any
+    structure: Tensor
     num_classes: int
 
     @classmethod
@@ -65,7 +66,7 @@ class NetworkInputs:
         """(height, width, channels) of the images that the network takes. Raises `InputError` when it takes none."""
         return self._shape("images")
 
-    def arrange(self, **values: Any) -> Any:
+    def arrange(self, **values: Tensor) -> Tensor:
         """Values by name -> the argument that the network is called with: one value, a list or a dict.
 
         Leaves out what the network does not take. Raises `InputError` for a name that is not in `KINDS`, and when a
@@ -73,7 +74,7 @@ class NetworkInputs:
         """
         return keras.tree.map_structure(dict(zip(self.specs, self.in_order(**values))).__getitem__, self.structure)
 
-    def in_order(self, **values: Any) -> list[Any]:
+    def in_order(self, **values: Tensor) -> list[Tensor]:
         """As `arrange`, but always a flat list in the order of `specs`."""
         unknown = [name for name in values if name not in KINDS]
         if unknown:
@@ -95,7 +96,7 @@ class NetworkInputs:
         return tuple(self.specs[name].shape[1:])
 
 
-def named_inputs(network: keras.Model, main: str | None = None) -> dict[str, Any]:
+def named_inputs(network: keras.Model, main: str | None = None) -> dict[str, Tensor]:
     """The symbolic inputs of a network by name, in its own order.
 
     An input has its own name where that is in `KINDS` and fits its shape. Any other one gets the first free name that
@@ -139,5 +140,5 @@ def _num_classes(network: keras.Model) -> int:
     return 0
 
 
-def _shown(axes: Any) -> str:
+def _shown(axes: Tensor) -> str:
     return f"[{', '.join('B' if axis is None and not place else str(axis) for place, axis in enumerate(axes))}]"

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import tensorflow as tf
 from keras import layers
 
 from gan.models.networks.spectral import SpectralConv2D, SpectralDense
+from gan.utils.types import Tensor
 
 
-def batch_normalization(x: Any, momentum: float = 0.9) -> Any:
+def batch_normalization(x: Tensor, momentum: float = 0.9) -> Tensor:
     """Batch normalisation (arXiv:1502.03167), over all replicas of the `tf.distribute` strategy in scope.
 
     `momentum`: share of the moving mean and variance that a step keeps. At .9 they keep up with the average of a
@@ -20,7 +20,7 @@ def batch_normalization(x: Any, momentum: float = 0.9) -> Any:
     return layers.BatchNormalization(momentum=momentum, synchronized=replicas > 1)(x)
 
 
-def unchanged(x: Any) -> Any:
+def unchanged(x: Tensor) -> Tensor:
     """x -> x."""
     return x
 
@@ -29,9 +29,9 @@ def unchanged(x: Any) -> Any:
 class Norm:
     """What an architecture builds its discriminator from, so that it need not know which normalisation is asked for."""
 
-    conv: Callable[..., Any] = layers.Conv2D
-    dense: Callable[..., Any] = layers.Dense
-    hidden: Callable[[Any], Any] = unchanged
+    conv: Callable[..., Tensor] = layers.Conv2D
+    dense: Callable[..., Tensor] = layers.Dense
+    hidden: Callable[[Tensor], Tensor] = unchanged
     """Goes between a hidden layer, except the first, and its activation."""
     hidden_bias: bool = True
     """Whether such a layer has a bias; one before batch normalisation does nothing."""

@@ -8,12 +8,12 @@ resampling by nearest neighbour and its transpose up to a factor, the mean of 2x
 """
 
 import math
-from typing import Any
 
 from keras import initializers, layers
 
 from gan.models.networks.norms import NORMS, Norm
 from gan.models.networks.sizes import ImageShape, crop, stage_sizes, upsamplings
+from gan.utils.types import Tensor
 
 SLOPE = 0.2
 
@@ -23,7 +23,7 @@ def _scaled(variance: float) -> initializers.Initializer:
     return initializers.VarianceScaling(2.0 * variance / (1.0 + SLOPE**2), "fan_in", "truncated_normal")
 
 
-def residual_block(x: Any, blocks: int, norm: Norm) -> Any:
+def residual_block(x: Tensor, blocks: int, norm: Norm) -> Tensor:
     """x [B, H, W, C] + branch(x): leaky ReLU and convolution three times, 1x1, 3x3 and 1x1, C/2 filters inside.
 
     At first the branch adds 1/`blocks` of the mean square of x, so all blocks of a network together multiply it by less
@@ -37,7 +37,7 @@ def residual_block(x: Any, blocks: int, norm: Norm) -> Any:
     return layers.Add()([x, branch])
 
 
-def generator(x: Any, image_shape: ImageShape, width: int) -> Any:
+def generator(x: Tensor, image_shape: ImageShape, width: int) -> Tensor:
     """[B, N] -> images before the tanh. At the image's size there are `width` channels, each stage before it doubles.
 
     A block works at each size; then 1x1 convolution to half the channels, and each pixel twice in both directions.
@@ -54,7 +54,7 @@ def generator(x: Any, image_shape: ImageShape, width: int) -> Any:
     return layers.Conv2D(image_shape[2], 3, padding="same")(layers.LeakyReLU(SLOPE)(x))
 
 
-def discriminator(x: Any, width: int, norm: Norm) -> Any:
+def discriminator(x: Tensor, width: int, norm: Norm) -> Tensor:
     """Images -> features [B, F], the generator's stages backwards: `width` channels first, then doubled each stage."""
     stages = upsamplings(x.shape[1:])
     x = norm.conv(width, 3, padding="same")(x)

@@ -1,11 +1,11 @@
 """How often an image is halved, to which sizes, and the crop that brings a doubled stage back to them."""
 
 import math
-from typing import Any
 
 from keras import layers
 
 from gan.errors import InputError
+from gan.utils.types import Tensor
 
 ImageShape = tuple[int, int, int]
 Size = tuple[int, int]
@@ -60,7 +60,7 @@ def stage_sizes(image_shape: ImageShape) -> list[Size]:
     return sizes
 
 
-def crop(x: Any, size: Size) -> Any:
+def crop(x: Tensor, size: Size) -> Tensor:
     """Drops the last row or column of a doubled stage [B, H, W, C] that is larger than `size`, which has odd sides."""
     excess = [(0, x.shape[1] - size[0]), (0, x.shape[2] - size[1])]
     return layers.Cropping2D(excess)(x) if excess != [(0, 0), (0, 0)] else x

@@ -4,23 +4,23 @@ A function of the weight: the variable itself is left alone, so optimizer, avera
 gradient flows through both W and sigma. (`keras.layers.SpectralNormalization` overwrites the variable instead.)
 """
 
-from typing import Any
-
 import keras
 from keras import layers, ops
 
+from gan.utils.types import Tensor
 
-def unit(x: Any) -> Any:
+
+def unit(x: Tensor) -> Tensor:
     """x / |x| of a vector; zeros stay zeros."""
     return x * ops.rsqrt(ops.maximum(ops.sum(ops.square(x)), 1e-24))
 
 
-def power_iteration(matrix: Any, u: Any) -> Any:
+def power_iteration(matrix: Tensor, u: Tensor) -> Tensor:
     """One step from `u` [n] towards the right singular vector of `matrix` [m, n] of the largest singular value."""
     return unit(ops.matmul(unit(ops.matmul(matrix, u)), matrix))
 
 
-def singular_value(matrix: Any, u: Any) -> Any:
+def singular_value(matrix: Tensor, u: Tensor) -> Tensor:
     """sigma = v^T W u with v = W u / |W u|, where u and v count as constants: d sigma / d W is then v u^T.
 
     matrix: W [m, n]; u: a right singular vector [n] -> scalar.
@@ -37,7 +37,7 @@ class _Spectral(layers.Layer):
     must not be all zeros. Arithmetic of sigma is in the variables' precision (float32 under mixed precision).
     """
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: Tensor = None) -> None:
         super().build(input_shape)
         self.u = keras.Variable(
             lambda shape, dtype: unit(keras.random.normal(shape, dtype=dtype)),
@@ -52,10 +52,10 @@ class _Spectral(layers.Layer):
             name="u",
         )
 
-    def add_weight(self, *args: Any, **options: Any) -> Any:
+    def add_weight(self, *args: object, **options: object) -> Tensor:
         return super().add_weight(*args, **{**options, "autocast": False})
 
-    def _normalized(self, training: bool | None) -> Any:
+    def _normalized(self, training: bool | None) -> Tensor:
         """W / sigma, in the precision of the layer's arithmetic."""
         weight, u = ops.convert_to_tensor(self.kernel), ops.convert_to_tensor(self.u)
         matrix = ops.reshape(weight, (-1, weight.shape[-1]))
@@ -64,17 +64,17 @@ class _Spectral(layers.Layer):
             self.u.assign(u)
         return ops.cast(weight / ops.maximum(singular_value(matrix, u), 1e-12), self.compute_dtype)
 
-    def _finished(self, outputs: Any) -> Any:
+    def _finished(self, outputs: Tensor) -> Tensor:
         """Outputs plus bias, through the activation."""
         if self.use_bias:
             outputs = outputs + ops.cast(self.bias, self.compute_dtype)
         return outputs if self.activation is None else self.activation(outputs)
 
     # Convolutions and dense layers of Keras save kernel and bias only.
-    def save_own_variables(self, store: Any) -> None:
+    def save_own_variables(self, store: Tensor) -> None:
         layers.Layer.save_own_variables(self, store)
 
-    def load_own_variables(self, store: Any) -> None:
+    def load_own_variables(self, store: Tensor) -> None:
         layers.Layer.load_own_variables(self, store)
 
 
@@ -82,7 +82,7 @@ class _Spectral(layers.Layer):
 class SpectralConv2D(_Spectral, layers.Conv2D):
     """`keras.layers.Conv2D`, channels last, with the kernel [h, w, in, out] as W / sigma, W of shape [h w in, out]."""
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         return self._finished(self.convolution_op(inputs, self._normalized(training)))
 
 
@@ -90,5 +90,5 @@ class SpectralConv2D(_Spectral, layers.Conv2D):
 class SpectralDense(_Spectral, layers.Dense):
     """`keras.layers.Dense` with the kernel as W / sigma."""
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         return self._finished(ops.matmul(inputs, self._normalized(training)))

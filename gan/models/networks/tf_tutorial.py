@@ -6,7 +6,6 @@ that a state keeps; on several replicas all of them drop alike.
 """
 
 import math
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -14,6 +13,7 @@ from keras import layers
 
 from gan.models.networks.norms import Norm, batch_normalization
 from gan.models.networks.sizes import ImageShape, crop, stage_sizes, upsamplings
+from gan.utils.types import Tensor
 
 
 @keras.saving.register_keras_serializable(package="gan")
@@ -24,7 +24,7 @@ class Dropout(layers.Dropout):
     is left. Drawing takes most of the time of a dropout on a CPU: a tenth of a step of TensorFlow's DCGAN tutorial.
     """
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         if not training or self.rate == 0.0:
             return inputs
         shape = tf.shape(inputs)
@@ -40,7 +40,7 @@ class Dropout(layers.Dropout):
 MOMENTUM, SLOPE = 0.99, 0.3
 
 
-def generator(x: Any, image_shape: ImageShape, width: int) -> Any:
+def generator(x: Tensor, image_shape: ImageShape, width: int) -> Tensor:
     """[B, N] -> images before the tanh. The last hidden stage has `width` filters, each before it twice as many."""
     *targets, seed = stage_sizes(image_shape)
     stages = len(targets)
@@ -58,7 +58,7 @@ def generator(x: Any, image_shape: ImageShape, width: int) -> Any:
     return x
 
 
-def discriminator(x: Any, width: int, norm: Norm) -> Any:
+def discriminator(x: Tensor, width: int, norm: Norm) -> Tensor:
     """Images -> features [B, F], with dropout. `width` filters first, then twice as many in each next layer."""
     stages = upsamplings(x.shape[1:])
     x = layers.LeakyReLU(SLOPE)(norm.conv(width, 5, strides=2, padding="same")(x))

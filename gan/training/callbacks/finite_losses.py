@@ -1,7 +1,6 @@
 """A loss that is no number ends the training, also where the graph leaves out its own checks."""
 
 import math
-from typing import Any
 
 import keras
 
@@ -16,13 +15,13 @@ class FiniteLosses(keras.callbacks.Callback):
     (`compile(jit_compile=True)`) leaves that check out, and the weights are lost up to the last state: one interval.
     """
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self._check(logs)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._check(logs)
 
-    def _check(self, logs: dict[str, Any] | None) -> None:
+    def _check(self, logs: dict[str, float] | None) -> None:
         for name in ("d_loss", "g_loss"):
             value = float((logs or {}).get(name, 0.0))
             if not math.isfinite(value):

@@ -1,7 +1,6 @@
 """A progress bar, and one line an interval."""
 
 import time
-from typing import Any
 
 import keras
 from rich.console import Console
@@ -34,23 +33,23 @@ class Progress(keras.callbacks.Callback):
         self._task = self._bar.add_task("compiling", total=total_images, completed=first_image, speed="-")
         self._mark = (0.0, first_image)
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         self._bar.start()
         self._mark = (time.monotonic(), self._seen)
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self._seen = int(scalar(self.model.images_seen))
         speed = f"{self._speed():,.0f}"
         self._bar.update(self._task, completed=self._seen, description="training", speed=speed)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         values = "  ".join(f"{short} {(logs or {})[name]:.3f}" for name, short in SHOWN.items() if name in (logs or {}))
         self._bar.console.print(
             f"{self._seen:>9,} images  {self._speed():>6,.0f} images/s  {values}", highlight=False, soft_wrap=True
         )
         self._mark = (time.monotonic(), self._seen)
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         self._bar.stop()
 
     def _speed(self) -> float:

@@ -1,7 +1,8 @@
 """Lowers the learning rates of a training that does not get better any more."""
 
 from collections.abc import Callable
-from typing import Any
+
+import keras
 
 from gan.distributed.replicas import scalar
 from gan.errors import InputError, Whole, check, check_positive, check_whole
@@ -114,7 +115,7 @@ class ReduceLROnTolerance(Rule[ReduceLRState]):
         if not self.reductions:
             self.log(f"The learning rate was never lowered: {self._monitor.best}.")
 
-    def _optimizers(self) -> dict[str, Any]:
+    def _optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         names = ("g_optimizer", "d_optimizer") if hasattr(self.model, "g_optimizer") else ("optimizer",)
         return {name: getattr(self.model, name) for name in names}
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -55,16 +54,16 @@ class SampleGrid(keras.callbacks.Callback):
         for file in grids.keys() - set(self.files):
             file.unlink()
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         self.folder.mkdir(exist_ok=True)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         seen = int(scalar(self.model.images_seen))
         file = self.folder / f"{seen:09d}.png"
         picture = self.draw(self.model.generator_ema, self.seed)
         files.write(file, lambda beside: images.save_png(beside, picture))
         self.files.append(file)
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         if self.files:
             files.write(self.folder / "samples.gif", lambda beside: images.save_gif(beside, self.files))

@@ -35,7 +35,7 @@ class TensorBoard(keras.callbacks.Callback):
         folder: Path,
         *,
         grid: SampleGrid | None = None,
-        config: Mapping[str, Any] | None = None,
+        config: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__()
         self.folder = folder
@@ -43,19 +43,19 @@ class TensorBoard(keras.callbacks.Callback):
         self.config = config
         self._writer: Any = None
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         self._writer = tf.summary.create_file_writer(str(self.folder))
         if self.config is not None:
             self._write({"config": _text(json.dumps(self.config, indent=2))})
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         numbers = {**(logs or {}), "learning_rate": self.model.g_optimizer.learning_rate}
         values = {name: _scalar(value) for name, value in numbers.items()}
         if self.grid is not None:
             values["samples"] = _image(self._drawn_now(self.grid))
         self._write(values)
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         if self._writer is not None:
             self._writer.close()
 

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -62,7 +61,7 @@ class TrainingState(keras.callbacks.Callback):
                 self._savable[f"{name}.{seen[name]}" if seen[name] else name] = callback
                 seen[name] += 1
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         if self.last is None:
             return
         for name, callback in self._savable.items():
@@ -73,7 +72,7 @@ class TrainingState(keras.callbacks.Callback):
                 )
             callback.set_state(self.last.callbacks[name])
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if self.run is None:
             return
         step = int(scalar(self.model.step))
@@ -135,7 +134,7 @@ class TrainingState(keras.callbacks.Callback):
         return self.total_steps if saved.stopped else saved.step
 
 
-def variables_of(gan: keras.Model) -> dict[str, Any]:
+def variables_of(gan: keras.Model) -> dict[str, keras.Variable]:
     """The variables of a GAN by part, place and name, such as `generator/003/conv2d/kernel`, then its counters."""
     found = {}
     for part in _PARTS:

@@ -1,0 +1,61 @@
+"""Public signatures tell what they take and give: no `Any` in them, but for tensors, which have a name."""
+
+import ast
+
+from helpers.rooms import sources
+
+ROOMS_OF_RECORDS = ("saving", "training", "evaluation")
+"""Rooms in which no signature, public or not, has a dictionary of anything."""
+
+
+def annotations(function):
+    arguments = function.args
+    named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+    return [one.annotation for one in named if one is not None] + [function.returns]
+
+
+def signatures(tree, public=True):
+    """(function, annotation) of functions and methods; public: of those without an underscore on the way."""
+    for node in tree.body:
+        if public and getattr(node, "name", "").startswith("_") and node.name not in ("__init__", "__call__"):
+            continue
+        if isinstance(node, ast.ClassDef):
+            yield from signatures(node, public)
+        elif isinstance(node, ast.FunctionDef):
+            yield from ((node, annotation) for annotation in annotations(node) if annotation is not None)
+
+
+def names_any(annotation):
+    return any(isinstance(part, ast.Name) and part.id == "Any" for part in ast.walk(annotation))
+
+
+def is_any_dict(annotation):
+    return any(ast.unparse(part) == "dict[str, Any]" for part in ast.walk(annotation))
+
+
+def test_the_search_finds_what_it_looks_for():
+    tree = ast.parse("class A:\n def f(self, x: dict[str, Any]) -> 'int': ...\n def _g(self, x: Any): ...")
+    assert [node.name for node, annotation in signatures(tree) if names_any(annotation)] == ["f"]
+    assert [node.name for node, annotation in signatures(tree, public=False) if names_any(annotation)] == ["f", "_g"]
+    assert sum(is_any_dict(annotation) for _, annotation in signatures(tree, public=False)) == 1
+
+
+def test_no_public_signature_has_any_but_for_tensors():
+    found = [
+        f"{name}: {node.name}"
+        for name, path in sources().items()
+        for node, annotation in signatures(ast.parse(path.read_text(encoding="utf-8")))
+        if names_any(annotation)
+    ]
+    assert found == []
+
+
+def test_records_and_reports_are_no_dictionaries_of_anything():
+    found = [
+        f"{name}: {node.name}"
+        for name, path in sources().items()
+        if name.startswith(ROOMS_OF_RECORDS)
+        for node, annotation in signatures(ast.parse(path.read_text(encoding="utf-8")), public=False)
+        if is_any_dict(annotation)
+    ]
+    assert found == []
