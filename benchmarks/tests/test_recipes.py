@@ -46,7 +46,7 @@ def recipes(_tiny, tmp_path_factory):
 @pytest.mark.slow
 def test_each_run_records_its_preset(recipes):
     out = recipes[0]
-    assert {run.name: metadata.load(run)["preset"] for run in (out / "runs").iterdir()} == {
+    assert {run.name: metadata.load(run).preset for run in (out / "runs").iterdir()} == {
         "asked-3": "asked",
         "free-3": "free",
     }

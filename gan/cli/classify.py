@@ -39,6 +39,7 @@ class Classify:
         from gan.data.handwriting import read_digit
 
         digits = np.stack([read_digit(picture, invert=True if self.invert else None) for picture in self.pictures])
+        runtime.load_tensorflow(lean=True)
         runtime.start()
         from gan.evaluation.classifier.extractor import classify, load_classifier
 

@@ -33,6 +33,7 @@ class Doctor:
     def run(self) -> int:
         """Imports TensorFlow, since only that finds the devices."""
         try:
+            runtime.load_tensorflow(lean=True)
             device = runtime.start()
             precision = "{}: {}".format(*runtime.auto_precision())
         except ImportError as error:

@@ -70,6 +70,7 @@ class Evaluate:
         if folder is not None:
             files.check_writable(folder / run_folder.REPORT)
             files.check_writable(folder / run_folder.PAGE)
+        runtime.load_tensorflow(lean=True)
         runtime.start()
         from gan.data.load import load_dataset
         from gan.evaluation.classifier.extractor import load_classifier

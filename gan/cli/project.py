@@ -67,6 +67,7 @@ class Project:
             labels_for(np.arange(len(self.pictures)), classes, self.label)
         record = models.load_config(file)
         originals = self._read(record.dataset.image_shape) if record else None
+        runtime.load_tensorflow(lean=True)
         runtime.start()
         from gan.evaluation.metrics import why_no_ssim
         from gan.evaluation.projection import comparison, project

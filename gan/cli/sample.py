@@ -75,6 +75,7 @@ class Sample:
         file = models.find_generator(self.checkpoint)
         classes = models.describe(file).num_classes
         self._labels(np.array([self.start]), classes)
+        runtime.load_tensorflow(lean=True)
         runtime.start()
         began = time.monotonic()
         from gan.models.networks.load import load_generator

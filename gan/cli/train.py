@@ -51,7 +51,7 @@ class Train:
             shown = {"preset": self.preset, **resumed, **self.config.as_dict()}
             print(json.dumps(shown, indent=None if self.json else 2))
             return DONE
-        runtime.load_tensorflow()
+        runtime.load_tensorflow(lean=True)
         from gan.training.train import resume, train
 
         if self.resume is None:

@@ -35,7 +35,7 @@ class TrainClassifier:
     def run(self) -> int:
         """Trains, and prints the report by class."""
         run_folder.check_output(self.output)
-        runtime.load_tensorflow()
+        runtime.load_tensorflow(lean=True)
         from gan.evaluation.classifier.training import make_classifier
 
         card = make_classifier(self.config, self.output, name=self.preset, verbose=0 if self.json else 2)

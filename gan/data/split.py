@@ -23,6 +23,9 @@ _COPIED_BYTES = 2**28
 _MOST_AHEAD, _AHEAD_BYTES = 8, 2**28
 """Batches that are made ahead of a training run: at most so many, and about so many bytes of them."""
 
+_as_written = tf.autograph.experimental.do_not_convert
+"""For functions without control flow on tensors, whose conversion takes longer than tracing them."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -81,6 +84,7 @@ class Split:
         first_pass, skipped = divmod(first_step, per_pass)
         passes = -(-(skipped + steps) // per_pass)
 
+        @_as_written
         def order(number: tf.Tensor) -> tf.data.Dataset:
             key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0], tf.int64), number)
             shuffled = tf.random.experimental.stateless_shuffle(tf.range(len(self)), key)
@@ -108,6 +112,7 @@ class Split:
         batch_bytes = 4 * batch_size * int(np.prod(self.images.shape[1:]))
         return min(_MOST_AHEAD, max(1, _AHEAD_BYTES // batch_bytes))
 
+    @_as_written
     def _batch(self, indices: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         pictures, labels = self._tensors
         if pictures is None:

@@ -29,7 +29,7 @@ AT_ONCE = 3
 batch fills the gap. On two cores that was 1.05 and 1.1 times as fast."""
 
 
-@tf.function  # a block takes less than half the time of single calls, most of which is spent on the key
+@tf.function(autograph=False)  # a block takes less than half the time of single calls, which goes into the key
 def _compiled_normal(shape: tuple[int, ...], key: tf.Tensor, counters: tf.Tensor) -> tf.Tensor:
     for counter in tf.unstack(counters):
         key = random.fold_in(key, counter)
@@ -101,7 +101,7 @@ def compiled(generator: keras.Model) -> Callable[..., tf.Tensor]:
         def draw(*inputs: tf.Tensor) -> tf.Tensor:
             return known()(takes.arrange(**dict(zip(takes.specs, inputs))), training=False)  # type: ignore[misc]
 
-        _compiled[generator] = tf.function(draw, input_signature=list(takes.specs.values()))
+        _compiled[generator] = tf.function(draw, input_signature=list(takes.specs.values()), autograph=False)
     return _compiled[generator]
 
 

@@ -43,8 +43,8 @@ def _silent_stderr() -> Iterator[None]:
 
 
 OPTIONAL = ("IPython", "matplotlib", "pandas", "scipy", "sklearn")
-"""Packages that Keras imports where they are installed, for its plots, data frames and wrappers, which no command uses.
-They take two fifths of the time of importing it."""
+"""Packages that Keras imports where they are installed, for its plots, data frames and wrappers. No command of ours
+uses these, and the packages take two fifths of the time of the import."""
 
 
 @contextmanager
@@ -59,14 +59,16 @@ def _hidden(packages: Iterable[str]) -> Iterator[None]:
             del sys.modules[package]
 
 
-def load_tensorflow() -> None:
-    """Imports TensorFlow and Keras without what they say while they start, and without `OPTIONAL` packages.
+def load_tensorflow(*, lean: bool = False) -> None:
+    """Imports TensorFlow and Keras without what they say while they start.
 
-    Raises `InputError` as `check_backend`.
+    lean: without the `OPTIONAL` packages, for a process that runs one command: Keras does not know them in it.
+
+    Raises `InputError` as `check_backend` does.
     """
     check_backend()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _silent_stderr(), _hidden(OPTIONAL):
+    with _silent_stderr(), _hidden(OPTIONAL if lean else ()):
         import absl.logging
         import keras  # noqa: F401
         import tensorflow  # noqa: F401

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from gan.data import storage
@@ -259,6 +260,51 @@ def test_a_damaged_prepared_set_is_refused(empty_data_folder):
     file.write_bytes(file.read_bytes()[:-40])
     with pytest.raises(InputError, match="The prepared data set is damaged"):
         load_dataset("tiny_colour")
+
+
+class TinyLabelled(tfds.core.GeneratorBasedBuilder):
+    """30 labelled pictures of 3 x 4 pixels."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {"image": tfds.features.Image(shape=(3, 4, 1)), "label": tfds.features.ClassLabel(num_classes=5)}
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        pixels = np.random.default_rng(0).integers(0, 256, (30, 3, 4, 1), np.uint8)
+        for number, picture in enumerate(pixels):
+            yield number, {"image": picture, "label": number % 5}
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_examples_come_in_the_order_of_tensorflow_datasets(empty_data_folder, shards):
+    builder = TinyLabelled()
+    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(num_shards=shards))
+    assert builder.info.splits["train"].num_shards == shards
+    batches = list(catalogue._examples(builder, "train", catalogue._Keys("image", "label", 8)))
+    assert [len(batch["label"]) for batch in batches] == [8, 8, 8, 6]
+    expected = list(tfds.as_numpy(builder.as_dataset(split="train")))
+    assert len({example["image"].tobytes() for example in expected}) == 30
+    for key in ("image", "label"):
+        read = np.concatenate([batch[key] for batch in batches])
+        np.testing.assert_array_equal(read, [example[key] for example in expected])
+        assert read.dtype == expected[0][key].dtype
+
+
+def test_a_prepared_set_that_lacks_whole_examples_is_refused(empty_data_folder):
+    builder = TinyLabelled()
+    builder.download_and_prepare()
+    (file,) = builder.info.splits["train"].filepaths
+    records = [record.numpy() for record in tf.data.TFRecordDataset(str(file))]
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for record in records[:-1]:
+            writer.write(record)
+    with pytest.raises(InputError, match="The prepared data set is damaged"):
+        load_dataset("tiny_labelled")
 
 
 def test_an_unknown_fallback_is_refused():

@@ -270,7 +270,7 @@ def test_the_default_preset_trains_on_two_workers_that_agree(fork_server, tmp_pa
     machines = {"worker0": {"matrix_units": True}, "worker1": {"matrix_units": False}}
     ended = wait_both(fork_server, start_two(fork_server, tmp_path, *command, **machines))
     assert [status for status, _ in ended] == [0, 0], ended
-    assert metadata.load(tmp_path / "worker0" / "run")["config"]["precision"] == "float32"
+    assert metadata.load(tmp_path / "worker0" / "run").config.precision == "float32"
     rows = rows_of(tmp_path / "worker0" / "run" / "log.csv")
     assert [row["images"] for row in rows] == ["96", "192"]
     assert "val_frechet_distance" in rows[0]

@@ -94,7 +94,7 @@ def test_what_checks_options_and_reads_records_loads_no_tensorflow():
 
 
 def test_a_training_loads_no_package_that_only_other_commands_use():
-    start = "from gan.utils.tensorflow import load_tensorflow; load_tensorflow()"
+    start = "from gan.utils.tensorflow import load_tensorflow; load_tensorflow(lean=True)"
     loaded = imported(f"{start}; import gan.cli.main, gan.training.train")
     assert {"tensorflow", "keras"} <= set(loaded)
     assert not {*OPTIONAL, "mlxtend", "tensorflow_datasets"} & set(loaded)

@@ -59,8 +59,8 @@ def test_a_run_that_a_rule_ends_is_ended_alike_whatever_stops_it_before(fork_ser
     """Stopped by patience after five intervals; killed in the third, and once more by a signal in the very last."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert fork_server.run(*RULED, "--output", whole, said=tmp_path / "1")[0] == 0
-    result = metadata.load(whole)["result"]
-    assert (result["stopped_by"], result["steps"]) == ("patience", 50)
+    result = metadata.load(whole).result
+    assert (result.stopped_by, result.steps) == ("patience", 50)
     assert fork_server.run(*RULED, "--output", killed, said=tmp_path / "2", at_step=24)[0] == -signal.SIGKILL
     resumed = ["train", "--resume", killed]
     assert fork_server.run(*resumed, said=tmp_path / "3", at_step=50, send=signal.SIGTERM)[0] == 143
@@ -69,7 +69,7 @@ def test_a_run_that_a_rule_ends_is_ended_alike_whatever_stops_it_before(fork_ser
     assert status == 0, said
     assert "what came after is made again" not in said
     assert_same_run(killed, whole)
-    assert metadata.load(killed)["result"]["interval"] == result["interval"]
+    assert metadata.load(killed).result.interval == result.interval
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_run_stopped_by_a_signal_saves_says_so_and_goes_on(fork_server, toy, t
     assert "Traceback" not in said
     assert [row["images"] for row in rows_of(run / "log.csv")] == ["96", "160"]
     assert (run / "samples" / "000000160.png").exists()
-    assert (metadata.load(run)["result"]["interrupted"], step_of(run)) == (True, 6)
+    assert (metadata.load(run).result.interrupted, step_of(run)) == (True, 6)
     info = json.loads(fork_server.run("info", run, "--json", said=tmp_path / "said")[1])
     way_on = {"last_state": "step 6 of 20", "resume": f"gan train --resume {run}"}
     assert info["state"] == {"status": "interrupted", **way_on}
@@ -162,8 +162,8 @@ def test_a_run_killed_after_its_last_state_only_needs_its_record(fork_server, to
     status, said = fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")
     assert status == 0, said
     assert_same_run(broken_run, toy)
-    result = metadata.load(broken_run)["result"]
-    assert (result["images"], result["steps"], result["interrupted"]) == (320, 20, False)
+    result = metadata.load(broken_run).result
+    assert (result.images, result.steps, result.interrupted) == (320, 20, False)
 
 
 def test_a_finished_run_is_left_as_it_is(fork_server, toy, tmp_path):
@@ -289,4 +289,4 @@ def test_a_stopped_training_does_not_go_on(fork_server, broken_run, tmp_path):
     before, _ = training_state.latest(broken_run)
     training_state.save(broken_run, replace(before, stopped=True))
     assert fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")[0] == 0
-    assert metadata.load(broken_run)["result"]["steps"] == before.step < saved.step
+    assert metadata.load(broken_run).result.steps == before.step < saved.step

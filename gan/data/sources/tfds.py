@@ -102,20 +102,11 @@ def _keys(request: Request, features: Any, tfds: Any) -> _Keys:
 
 def _read(builder: Any, split: str, request: Request, keys: _Keys) -> Split:
     import tensorflow as tf
-    import tensorflow_datasets as tfds
 
     labels: list[np.ndarray] = []
 
     def chunks() -> Iterator[np.ndarray]:
-        config = tfds.ReadConfig(try_autocache=False)
-        wanted = {key: True for key in (keys.image, keys.label) if key}
-        examples = builder.as_dataset(
-            split=split,
-            shuffle_files=False,
-            read_config=config,
-            decoders=tfds.decode.PartialDecoding(wanted),
-        )
-        for example in tfds.as_numpy(examples.batch(keys.at_once)):
+        for example in _examples(builder, split, keys):
             if keys.label:
                 labels.append(example[keys.label])
             yield example[keys.image]
@@ -126,6 +117,43 @@ def _read(builder: Any, split: str, request: Request, keys: _Keys) -> Split:
         folder = builder.data_dir
         raise InputError("The prepared data set is damaged", expected="readable files", received=str(folder)) from error
     return Split(images, np.concatenate(labels).astype(np.int32) if labels else None)
+
+
+def _examples(builder: Any, split: str, keys: _Keys) -> Iterator[dict[str, np.ndarray]]:
+    """Reads a split, `keys.at_once` examples at a time, in the order of tensorflow-datasets: {key: [n, ...]}."""
+    import tensorflow_datasets as tfds
+
+    wanted = [key for key in (keys.image, keys.label) if key]
+    info = builder.info.splits[split]
+    is_records = builder.info.file_format == tfds.core.FileFormat.TFRECORD
+    if is_records and info.num_shards == 1 and keys.at_once > 1:
+        yield from _records(builder.info.features, info, wanted, keys.at_once)
+        return
+    examples = builder.as_dataset(
+        split=split,
+        shuffle_files=False,
+        read_config=tfds.ReadConfig(try_autocache=False),
+        decoders=tfds.decode.PartialDecoding(dict.fromkeys(wanted, True)),
+    )
+    yield from tfds.as_numpy(examples.batch(keys.at_once))
+
+
+def _records(features: Any, info: Any, wanted: list[str], at_once: int) -> Iterator[dict[str, np.ndarray]]:
+    """Reads a split of one file, whose examples have one order, in half the time of `as_dataset`: parsed together."""
+    import tensorflow as tf
+
+    kinds = {key: features[key].get_serialized_info() for key in wanted}
+    spec = {key: tf.io.FixedLenFeature(kind.shape, kind.dtype) for key, kind in kinds.items()}
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)], autograph=False)
+    def decode(records: tf.Tensor) -> dict[str, tf.Tensor]:
+        parsed = tf.io.parse_example(records, spec)
+        return {key: features[key].decode_batch_example(value) for key, value in parsed.items()}
+
+    records = tf.data.TFRecordDataset([str(path) for path in info.filepaths])
+    records = records.apply(tf.data.experimental.assert_cardinality(info.num_examples))
+    for batch in records.batch(at_once):
+        yield {key: value.numpy() for key, value in decode(batch).items()}
 
 
 def _download(builder: Any) -> None:

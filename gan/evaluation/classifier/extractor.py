@@ -36,6 +36,7 @@ class Extractor:
         self._graph = tf.function(
             lambda images: self._both(images, training=False),
             input_signature=[tf.TensorSpec(classifier.input.shape, tf.float32)],
+            autograph=False,
         )
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
