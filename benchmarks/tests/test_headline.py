@@ -1,6 +1,5 @@
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 from helpers.comparison import size_of
@@ -8,6 +7,7 @@ from helpers.comparison import size_of
 from benchmarks import runs
 from benchmarks.cli import main
 from benchmarks.headline import Headline, ratio_of
+from benchmarks.tests.stand_ins import judge_of
 from benchmarks.tests.tables import rows_of
 from gan.config import PRESETS, ModelConfig, OptimizationConfig, TrainConfig
 from gan.errors import TrainingError
@@ -98,7 +98,7 @@ def test_headline_goes_on_beside_a_yardstick_of_its_own(headline, monkeypatch, c
         raise TrainingError("d_loss became NaN")
 
     monkeypatch.setattr(runs, "trained", fails)
-    monkeypatch.setattr(judge.Judge, "of", lambda *_, **__: SimpleNamespace(**facts))
+    monkeypatch.setattr(judge.Judge, "of", lambda *_, **__: judge_of(facts))
     assert main(options) == 0
     assert not trained
     assert (out / "results.json").read_text() == before

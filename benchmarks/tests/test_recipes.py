@@ -8,6 +8,7 @@ import pytest
 from helpers.comparison import size_of
 
 from benchmarks.cli import main
+from benchmarks.tests.stand_ins import judge_of
 from benchmarks.tests.tables import rows_of
 from gan.config import ModelConfig, OptimizationConfig, TrainConfig
 from gan.errors import TrainingError
@@ -126,7 +127,7 @@ def test_recipes_go_on_where_they_were_broken_off(recipes, monkeypatch, capsys):
         raise TrainingError("d_loss became NaN")
 
     monkeypatch.setattr(runs, "trained", fails)
-    monkeypatch.setattr(judge.Judge, "of", lambda *_, **__: SimpleNamespace(**facts))
+    monkeypatch.setattr(judge.Judge, "of", lambda *_, **__: judge_of(facts))
     before = (out / "results.json").read_text()
     assert main([*options, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
@@ -154,7 +155,7 @@ def test_a_signal_ends_the_benchmark_and_the_same_command_goes_on(signal, recipe
 
     out, options, _ = recipes
     facts, before = json.loads((out / "results.json").read_text())["facts"], (out / "results.json").read_text()
-    monkeypatch.setattr(judge.Judge, "of", lambda *_, **__: SimpleNamespace(**facts))
+    monkeypatch.setattr(judge.Judge, "of", lambda *_, **__: judge_of(facts))
     monkeypatch.setattr("gan.training.train.train", lambda config, output, **_: SimpleNamespace(signal=signal))
     assert main([*options, "--seeds", "3", "5"]) == 128 + signal
     assert "the same command goes on" in capsys.readouterr().err
