@@ -17,6 +17,19 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", CONTRIBUTING, re.DOTALL)
 RECIPES = [text for language, text in BLOCKS if language == "diff"]
 
+
+def test_ten_files_lead_from_the_command_line_to_the_saved_generator():
+    """Each is imported by one before it, so that a reader who follows calls gets there."""
+    [path] = re.findall(r"To read `gan train mnist` .*?:\n(.*?)\n\n", CONTRIBUTING, re.DOTALL)
+    files = re.findall(r"`([^`]+)`", path)
+    assert len(files) <= 10
+    edges, reached = rooms.imports(), {files[0]}
+    for file in files:
+        assert file in reached, file
+        assert len(rooms.sources()[file].read_text(encoding="utf-8").splitlines()) <= 400
+        reached |= edges[file].union(*(edges[package] for package in edges[file] if package.endswith("/__init__")))
+
+
 TOGETHER = '''"""All five examples in one run."""
 
 from pathlib import Path
