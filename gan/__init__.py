@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gan.sampling.samples import generate, interpolate, latents
     from gan.saving.models import list_checkpoints
     from gan.training import callbacks
+    from gan.training.monitoring import Probe
     from gan.training.train import resume, train
     from gan.utils.tensorflow import start as start_tensorflow
 
@@ -31,6 +32,7 @@ _HOMES = {
     "GAN": "gan.models.gan",
     "Dataset": "gan.data.dataset",
     "InputError": "gan.errors",
+    "Probe": "gan.training.monitoring",
     "Split": "gan.data.split",
     "build_discriminator": "gan.models.networks.build",
     "build_generator": "gan.models.networks.build",
@@ -84,6 +86,7 @@ __all__ = [  # noqa: RUF022 - in the order in which one meets them
     "GAN",
     "train",
     "resume",
+    "Probe",
     "load_generator",
     "load_discriminator",
     "list_checkpoints",

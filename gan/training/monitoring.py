@@ -86,9 +86,12 @@ def find_probe(
 
 def check_monitor(options: StoppingConfig, gan: GAN) -> None:
     """Raises `InputError` when the monitor is no number that this GAN logs, before the first step."""
-    measured = {f"val_{name}" for metric in gan.evaluation_metrics for name in metric.result()}
-    known = sorted({*gan.step_means.names, *measured})
-    if options.monitor is not None and options.monitor not in known:
+    if options.monitor is None:
+        return
+    results = {metric.name: metric.result() for metric in gan.evaluation_metrics}
+    measured = [name for own, result in results.items() for name in (result if isinstance(result, dict) else [own])]
+    known = sorted({*gan.step_means.names, *(f"val_{name}" for name in measured)})
+    if options.monitor not in known:
         raise InputError("Unknown `monitor`", expected=f"one of {known}", received=f"monitor={options.monitor!r}")
 
 

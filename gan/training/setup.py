@@ -8,6 +8,7 @@ from gan.data.dataset import Dataset
 from gan.data.load import load_dataset
 from gan.distributed import replicas
 from gan.distributed.devices import DeviceSetup
+from gan.errors import InputError
 from gan.models.build import build_gan, compile_gan
 from gan.models.gan import GAN
 from gan.saving import metadata, models
@@ -57,6 +58,12 @@ def prepare_training(
     Raises `InputError` when what the options ask for does not fit the data or the devices.
     """
     # What can be refused before the networks are built.
+    if gan is not None and devices.replicas > 1:
+        raise InputError(
+            "A given GAN trains on one device",
+            expected="devices=1, or networks that `config.model` describes",
+            received=f"{devices.replicas} replicas",
+        )
     schedule = make_schedule(config, dataset)
     saved = agree_on_start(devices, dataset, saved)
     replicas.check_shares(devices.replicas, schedule.images_per_step, config.optimization.critic_steps)

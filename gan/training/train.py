@@ -58,7 +58,8 @@ def train(
     Args:
         config: options; None: the preset `mnist`.
         dataset: images in place of those that `config.data` names, such as `Dataset.from_arrays(...)`.
-        gan: networks in place of those that `config.model` describes; compiled as `config.optimization` says.
+        gan: networks in place of those that `config.model` describes; compiled as `config.optimization`
+            says. On one device only.
         probe: metrics and validation batches in place of those that `config.stopping` names.
         grid: callback that draws samples after each interval; None: a grid of images.
         output: the run folder; None: the next number under `runs/`.

@@ -47,7 +47,7 @@ def test_the_wheel_holds_the_package_and_the_pretrained_checkpoints_only(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "gan/cli/main.py" in names
     assert "gan/py.typed" in names
-    pretrained = {name.split("/")[2] for name in names if name.startswith("gan/shipped/")}
+    pretrained = {name.split("/")[2] for name in names if name.startswith("gan/pretrained/")}
     assert pretrained == {"mnist", "mnist-mlp", "mnist-unconditional", "mnist-classifier", "mnist-probe"}
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
 
