@@ -175,7 +175,7 @@ def test_one_process_hears_itself():
 
 def test_the_signal_of_another_process_stops_this_one_at_a_step_that_all_look_at():
     asked = []
-    interrupt = callbacks.StopOnInterrupt(lambda here: asked.append(here) or len(asked) == 3)
+    interrupt = callbacks.StopOnInterrupt(lambda here: asked.append(here) or len(asked) == 3, look_every=20)
     gan = small_gan()
     gan.stop_training = False
     interrupt.set_model(gan)

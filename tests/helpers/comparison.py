@@ -45,7 +45,7 @@ def assert_same_run(run: Path, other: Path) -> None:
     assert one is not None
     assert two is not None
     assert {name.split("/")[0] for name in one.arrays} - {"callbacks"} == {
-        "generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer"
+        "generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer", "step", "images_seen"
     }  # fmt: skip
     assert list(one.arrays) == list(two.arrays)
     assert_same([*one.arrays.values()], [*two.arrays.values()])

@@ -188,7 +188,7 @@ def test_another_format_is_refused_by_name(run):
     card = run / "state" / "000000320.json"
     content = json.loads(card.read_text())["content"] | {"format": 99}
     card.write_text(json.dumps({"content": content, "sha256": training_state._sha256(training_state._text(content))}))
-    with pytest.raises(InputError, match=r"version 1\. .*99"):
+    with pytest.raises(InputError, match=r"version 1 or 2\. .*99"):
         training_state.latest(run)
 
 

@@ -95,7 +95,7 @@ def test_a_callback_of_any_class_has_a_state_by_its_methods():
 @pytest.mark.parametrize("early", [True, False], ids=["before the beginning", "after it"])
 def test_the_log_counts_on_from_the_seconds_of_a_state(tmp_path, monkeypatch, early):
     monkeypatch.setattr(time, "monotonic", lambda: 100.0)
-    log = callbacks.RunLog(tmp_path / "log.csv", images_per_step=1)
+    log = callbacks.RunLog(tmp_path / "log.csv")
     state = {"seconds": 40.0, "compile_seconds": 3.0}
     if early:
         log.set_state(state)

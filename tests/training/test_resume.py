@@ -170,7 +170,7 @@ def test_a_finished_run_is_left_as_it_is(fork_server, toy, tmp_path):
     before = files_of(toy)
     status, said = fork_server.run("train", "--resume", toy, "--json", said=tmp_path / "said")
     assert status == 0
-    assert "is finished: there is nothing to go on with" in said
+    assert "is finished: there is nothing to resume" in said
     assert json.loads(said.splitlines()[-1])["images"] == 320
     assert files_of(toy) == before
 

@@ -21,6 +21,7 @@ def test_a_run_folder_is_complete(tiny_run):
     folder, said = tiny_run["folder"], tiny_run["said"]
     assert sorted(file.name for file in folder.iterdir()) == [
         "config.json",
+        "discriminator.keras",
         "generator.keras",
         "log.csv",
         "samples",
