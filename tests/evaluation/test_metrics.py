@@ -106,6 +106,20 @@ def test_the_standard_error_of_the_frechet_distance_is_its_spread_over_fresh_fak
     assert 0.6 < np.sqrt(np.mean(errors**2)) / values.std() < 1.6
 
 
+def test_the_standard_error_of_the_frechet_distance_is_the_jackknife_of_its_folds():
+    real, fake = RNG.normal(size=(80, 2, 2, 1)), RNG.normal(size=(95, 2, 2, 1)) + 0.5
+    metric = metrics.FrechetDistance(flatten, 4)
+    metric.update_state(tf.constant(real), tf.constant(fake))
+    fold = np.random.default_rng(0).permutation(np.arange(1_009) % 10)[:95]
+    without = [
+        textbook_frechet(*moments(real.reshape(80, 4)), *moments(fake.reshape(95, 4)[fold != left_out]))
+        for left_out in range(10)
+    ]
+    expected = np.sqrt(9 / 10 * np.sum((without - np.mean(without)) ** 2))
+    for result in (metric.result, tf.function(metric.result, autograph=False)):
+        np.testing.assert_allclose(result()["frechet_distance_stderr"], expected, rtol=1e-8)
+
+
 def test_frechet_distance_of_identical_sets_is_zero_and_of_one_image_unknown():
     metric, one = metrics.FrechetDistance(flatten, 6), tf.constant(RNG.normal(size=(1, 3, 2, 1)))
     metric.update_state(one, one)

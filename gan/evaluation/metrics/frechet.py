@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from gan.utils.types import Tensor
@@ -61,9 +62,10 @@ class Moments:
         self.sum.assign_add(ops.matmul(fold, features))
         self.squares.assign_add(ops.matmul(ops.transpose(fold[:, :, None] * features, (0, 2, 1)), features))
 
-    def mean_and_covariance(self, left_out: int | None = None) -> tuple[Tensor, Tensor]:
-        """Mean [F] and unbiased covariance [F, F] of all folds but one; meaningless below two images."""
-        kept = [fold for fold in range(self.folds) if fold != left_out]
+    def mean_and_covariance(self, left_out: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Mean [F] and unbiased covariance [F, F] of all folds but one, int32 []; meaningless below two images."""
+        number = self.folds if left_out is None else self.folds - 1
+        kept = [fold if left_out is None else fold + ops.cast(fold >= left_out, "int32") for fold in range(number)]
         count, total, squares = (sum(part[fold] for fold in kept) for part in (self.count, self.sum, self.squares))
         mean = total / ops.maximum(count, 1.0)
         covariance = squares - count * mean[:, None] * mean[None, :]
@@ -104,11 +106,12 @@ class FrechetDistance(keras.metrics.Metric):
         reference = [_finite(part) for part in self.real.mean_and_covariance()]
         root = covariance_root(reference[1])
 
-        def distance_without(fold: int | None) -> Tensor:
+        def distance_without(fold: Tensor | None) -> Tensor:
             return frechet_distance(*map(_finite, self.fake.mean_and_covariance(fold)), *reference, root_b=root)
 
         distance = distance_without(None)
-        without = ops.stack([distance_without(fold) for fold in range(self.FOLDS)])
+        # a loop in the graph: one decomposition a fold to trace, optimize and compile takes a second
+        without = tf.map_fn(distance_without, tf.range(self.FOLDS), fn_output_signature=tf.float64)
         error = ops.sqrt((self.FOLDS - 1.0) * ops.var(without))
         return {
             self.name: ops.where(enough, distance, float("nan")),
