@@ -95,7 +95,7 @@ print(f"largest difference to picture 7 of the first grid: {np.abs(alone[0] - pi
 # `interpolate` walks. With `labels=` the class stays, and what changes is the handwriting: slant, width, weight.
 
 # %%
-length = generator.inputs[0].shape[-1]
+length = gan.networks.NetworkInputs.of(generator).latent_dim
 latents = gan.latents(0, range(100), length)
 print(f"{length} latents a picture; mean {latents.mean():.3f}, standard deviation {latents.std():.3f}")
 walks = [gan.interpolate(generator, i, i + 1, 10, seed=1, labels=7) for i in range(4)]

@@ -41,7 +41,7 @@ class Project:
     restarts: int = 2
     """Descents for each picture and class."""
     seed: int = 0
-    """Owner of the points where they start."""
+    """Seed of the points where they start."""
     out: Path = Path("projection.png")
     """Where the picture of originals and reconstructions goes."""
     invert: bool = False

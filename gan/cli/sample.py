@@ -43,7 +43,7 @@ class Sample:
     num: int = 64
     """How many pictures."""
     seed: int = 0
-    """Owner of the pictures' latents."""
+    """Seed of the samples' latents."""
     start: int = 0
     """Index of the first picture."""
     label: str | None = None

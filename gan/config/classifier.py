@@ -24,7 +24,7 @@ class ClassifierConfig:
     learning_rate: float = 2e-3
     """Adam's learning rate at the start of a cosine decay."""
     seed: int = 0
-    """Owner of every random number."""
+    """Seed of every random number."""
 
     def __post_init__(self) -> None:
         for name in ("width", "blocks", "epochs", "batch_size"):

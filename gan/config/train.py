@@ -24,7 +24,7 @@ class TrainConfig(Options):
     optimization: OptimizationConfig = field(default_factory=OptimizationConfig)
     stopping: StoppingConfig = field(default_factory=StoppingConfig)
     seed: int = 0
-    """Owner of every random number of the run: initial weights, latents, data order."""
+    """Seed of every random number of the run: initial weights, latents, data order."""
     eval_every: int | None = None
     """Images from one log row, sample grid and saved generator to the next; None: a twentieth of the run."""
     init_from: str | None = None

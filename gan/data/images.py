@@ -130,7 +130,7 @@ def cover(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     return ImageOps.fit(picture, (size[1], size[0]), method=Image.Resampling.BICUBIC)
 
 
-def is_coloured(pixels: np.ndarray) -> Tensor:
+def is_coloured(pixels: np.ndarray) -> np.ndarray:
     """Whether any pixel of a picture is no grey: uint8 [..., H, W, C] -> bool [...]."""
     return (pixels != pixels[..., :1]).any(axis=(-3, -2, -1))
 

@@ -1,1 +1,1 @@
-"""Several devices and several machines: who they are, how they share batches, what they tell each other."""
+"""Several devices and several machines: their set-up, batch splitting, gradient reduction, broadcast."""

@@ -54,12 +54,12 @@ class DeviceSetup:
     @property
     def has_several_workers(self) -> bool:
         """Whether other processes train along."""
-        return replicas.has_several_workers(self.strategy)
+        return self.cluster is not None
 
     @property
     def look_every(self) -> int:
         """Steps after which the workers ask each other whether to stop."""
-        return 1 if self.cluster is None else LOOK_EVERY
+        return LOOK_EVERY if self.has_several_workers else 1
 
     def any_worker(self, flag: bool) -> bool:
         """Whether `flag` holds on any worker. Each must call this; a process that is alone gets its own flag."""

@@ -1,4 +1,4 @@
-"""Replicas that share each batch: what of it each one gets, how they move the weights, what workers tell each other.
+"""Data-parallel training: batch splitting, gradient reduction, broadcast between workers.
 
 Losses are means over a replica's part of the batch and Keras sums gradients, so each replica scales its own by
 1/replicas: then all of them together move the weights as one process with the same batch would.

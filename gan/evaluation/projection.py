@@ -81,7 +81,7 @@ def project(
         steps: moves of a descent, >= 1.
         restarts: descents for each image and class, >= 1.
         learning_rate: of Adam, constant.
-        seed: owner of the starting points, 0 <= seed < 2**32.
+        seed: seed of the starting points, 0 <= seed < 2**32.
         start: number of the first image, >= 0.
         batch_size: descents computed at once.
 

@@ -40,7 +40,7 @@ class Critic:
     Args:
         discriminator: images [B, H, W, C] in [-1, 1](, labels) -> logits [B, 1].
         augment: `augment(images, key)`, applied alike to all that D sees; None: none.
-        seed: owner of the random numbers.
+        seed: seed of the random numbers.
     """
 
     def __init__(self, discriminator: keras.Model, augment: keras.Layer | None, seed: int) -> None:

@@ -31,6 +31,6 @@ def update(average: keras.Model, generator: keras.Model, images: Tensor, half_li
         mean.assign_add(tf.cast(1.0 - kept, mean.dtype) * (variable - mean))
 
 
-def averaged(model: Tensor) -> Tensor:
+def averaged(model: keras.Model) -> keras.Model:
     """The averaged generator of a GAN (`generator_ema`), or the model itself where it has none."""
     return getattr(model, "generator_ema", model)

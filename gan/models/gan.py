@@ -1,6 +1,6 @@
 """GAN: generator, discriminator and the average of the generator as one Keras model with an adversarial train step."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import keras
 import tensorflow as tf
@@ -89,23 +89,27 @@ class GAN(keras.Model):
 
     @property
     def step(self) -> keras.Variable:
-        """Number of train steps so far, int64 []. In a file from before there was this count, G's optimizer has it."""
-        if self._step_of_optimizer:
-            self._step_of_optimizer = False
+        """Number of train steps so far: int64 [].
+
+        A file of an earlier revision has no counters: then this is what G's optimizer counts, and `images_seen` begins
+        at 0.
+        """
+        if self._step_of_optimizer and self.compiled:
             with tf.init_scope():
                 self._step.assign(self.g_optimizer.iterations)
+            self._step_of_optimizer = False
         return self._step
 
-    def load_own_variables(self, store: Tensor) -> None:
-        """Loads the counters. A file of before there were any has the steps in G's optimizer, which is loaded later."""
+    def load_own_variables(self, store: Mapping[str, Tensor]) -> None:
+        """Loads the counters, see `step` for a file without them: the optimizer that counts is loaded later."""
         self._step_of_optimizer = not store.keys()
         if not self._step_of_optimizer:
             super().load_own_variables(store)
 
     def compile(
         self,
-        g_optimizer: Tensor,
-        d_optimizer: Tensor,
+        g_optimizer: keras.optimizers.Optimizer | str,
+        d_optimizer: keras.optimizers.Optimizer | str,
         loss: str | losses.AdversarialLoss = "non_saturating",
         penalties: Iterable[str | Penalty] = (),
         critic_steps: int = 1,
@@ -207,7 +211,8 @@ class GAN(keras.Model):
     ) -> tuple[Logs, Tensor]:
         """Updates D once on images [B, H, W, C] in [-1, 1]; touches D and its optimizer only.
 
-        critic_step: which of the step's `critic_steps` D updates this is, from 0. Returns {log name: (value, weight in
+        critic_step: which of the step's `critic_steps` D updates this is, from 0. Random numbers depend on it and on
+        `step`, which only `train_step` moves. Returns {log name: (value, weight in
         the mean)} and the logits of the reals before the update.
         """
         step = self._d_step(critic_step)

@@ -57,7 +57,7 @@ def training_latents(
 
 
 def training_key(seed: int, step: Tensor, replica: Tensor, use: int) -> tf.Tensor:
-    """Owner of the other random numbers of one training step, int64 [2]; each `use` of a step has its own."""
+    """Returns the key of the other random numbers of one training step, int64 [2]; each `use` of a step has its own."""
     return _key(STEP, seed, step, replica, use)
 
 

@@ -13,20 +13,30 @@ from gan.saving import files, run_folder
 from gan.utils import tensorflow as runtime
 
 RENAMED: Mapping[str, str] = {
-    "extractor": "classifier",  # config.json, stopping
-    "pictures": "samples",  # report.json, class_histogram
-    "wrong_labels": "mismatched_labels",  # config.json, optimization; the compile configuration of a saved `GAN`
-    "The discriminator has won": "The discriminator dominates",  # state of `CollapseMonitor`
+    "config.optimization.wrong_labels": "mismatched_labels",
+    "config.stopping.extractor": "classifier",
+    "wrong_labels": "mismatched_labels",  # compile configuration of a saved `GAN`
+    "callbacks.CollapseMonitor.in_a_row.The discriminator has won": "The discriminator dominates",  # state
+    "class_histogram.pictures": "samples",  # report
 }
-"""Old key -> new key, of config.json, compile configurations and states alike; names of callbacks are keys, too."""
+"""Old key, with its place in the file -> new key. Names of callbacks are keys of states, too."""
 
 
 def with_new_names(content: Json) -> Json:
-    """The same JSON value with today's keys, at every level; where both are there, today's counts."""
-    if isinstance(content, Mapping):
-        renamed = {RENAMED.get(key, key): with_new_names(value) for key, value in content.items()}
-        return renamed | {key: with_new_names(content[key]) for key in content.keys() & set(RENAMED.values())}
-    return [with_new_names(part) for part in content] if isinstance(content, list) else content
+    """Returns a copy of a JSON object under today's keys; where both are there, today's counts."""
+    for place, new in RENAMED.items():
+        content = _renamed(content, place.split("."), new)
+    return content
+
+
+def _renamed(content: Json, place: Sequence[str], new: str) -> Json:
+    old, *rest = place
+    if not isinstance(content, Mapping) or old not in content:
+        return content
+    if rest:
+        return {**content, old: _renamed(content[old], rest, new)}
+    kept = [key for key in content if key != old or new not in content]
+    return {new if key == old else key: content[key] for key in kept}
 
 
 StopReason = Literal["target", "patience", "collapse"]
@@ -76,8 +86,8 @@ class RunMetadata:
     """config.json of a run: options, the data set really used, versions, device, git revision, result.
 
     `preset` is the name of the one that the options come from; None: they come from none. `probe_sha256` is that of the
-    classifier that judges each interval; None: none does. `result` and `sha256`, of the generator's file, are None
-    before the end.
+    classifier that judges each interval; None: none does. `given` names the objects in place of what the options
+    describe: `gan`, `probe`, `grid`. `result` and `sha256`, of the generator's file, are None before the end.
     """
 
     preset: str | None = None
@@ -88,6 +98,7 @@ class RunMetadata:
     device: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     git_revision: str | None = None
+    given: tuple[str, ...] = ()
     resumed: tuple[Resumption, ...] = ()
     result: RunResult | None = None
     sha256: str | None = None
@@ -99,7 +110,7 @@ class RunMetadata:
 
     def as_dict(self) -> dict[str, Json]:
         """The metadata in JSON types, as config.json has them: without what is not known before the end."""
-        absent = [name for name in ("resumed", "result", "sha256") if not getattr(self, name)]
+        absent = [name for name in ("given", "resumed", "result", "sha256") if not getattr(self, name)]
         return {name: value for name, value in as_json(self).items() if name not in absent}
 
 
@@ -171,12 +182,14 @@ def new_metadata(
     total_steps: int,
     preset: str | None,
     probe: str | None,
+    given: Sequence[str] = (),
 ) -> RunMetadata:
     """The metadata of a run that begins: options, the data set really used, versions, device, git revision.
 
     Args:
         preset: name of the preset that the options come from; None: they come from none.
         probe: SHA-256 of the classifier that judges each interval; None: none does.
+        given: names of objects in place of what the options describe.
     """
     return RunMetadata(
         preset=preset,
@@ -187,6 +200,7 @@ def new_metadata(
         device=device,
         versions=runtime.versions(),
         git_revision=runtime.git_revision(),
+        given=tuple(given),
     )
 
 
@@ -197,7 +211,7 @@ def resumed_metadata(record: RunMetadata, config: TrainConfig, device: str, step
 
 
 def load(run: str | Path) -> RunMetadata:
-    """The metadata of a run folder. Raises `InputError` when there are none, or damaged or of the wrong shape."""
+    """Returns the metadata of a run folder. Raises `InputError` for a file that is missing or damaged."""
     path = Path(run) / run_folder.CONFIG
     if not path.is_file():
         raise InputError(
@@ -244,6 +258,16 @@ def check_probe(record: RunMetadata, probe: str | None) -> None:
     if expected != probe:
         raise InputError(
             "The probe is not the one that this run began with", expected=f"SHA-256 {expected}", received=f"{probe}"
+        )
+
+
+def check_given(record: RunMetadata, given: Sequence[str]) -> None:
+    """Raises `InputError` unless these are the names of the objects that the run began with."""
+    if tuple(given) != record.given:
+        raise InputError(
+            "A run resumes with the objects that it began with",
+            expected=", ".join(f"{name}=" for name in record.given) or "no gan=, probe= or grid=",
+            received=", ".join(f"{name}=" for name in given) or "none",
         )
 
 

@@ -12,10 +12,10 @@ from gan.saving import metadata, zip_safety
 from gan.saving.files import read_json, sha256
 from gan.saving.metadata import ClassifierCard, RunMetadata
 from gan.saving.run_folder import CLASSIFIER, CONFIG, DISCRIMINATOR, GENERATOR
+from gan.saving.zip_safety import ModelFile
 
 if TYPE_CHECKING:
     import keras
-from gan.saving.zip_safety import ModelFile
 
 
 def pretrained_folder() -> Path:

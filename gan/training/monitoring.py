@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from gan.config import StoppingConfig
 from gan.data.dataset import Dataset
-from gan.errors import InputError
+from gan.errors import InputError, check
 from gan.evaluation.classifier.extractor import Extractor, load_classifier
 from gan.evaluation.metrics import PairwiseSSIM, why_no_ssim
 from gan.evaluation.metrics.quality import quality_metric
@@ -43,6 +43,11 @@ class Probe:
     batches: tf.data.Dataset | None = None
     sha256: str | None = None
     left_out: str | None = None
+
+    def __post_init__(self) -> None:
+        both = bool(self.metrics) == (self.batches is not None)
+        received = f"{len(self.metrics)} metrics, {'no ' if self.batches is None else ''}batches"
+        check(both, "probe", "metrics and batches, or neither", received)
 
 
 def make_probe(options: StoppingConfig, dataset: Dataset, *, images_per_interval: int) -> Probe:

@@ -79,6 +79,8 @@ def prepare_training(
         compile_gan(gan, config, schedule.total_steps, probe.metrics)
     check_monitor(config.stopping, gan)
     if saved is None:
+        for counter in (gan.step, gan.images_seen):  # of a given GAN that was trained before
+            counter.assign(0)
         broadcast_weights(devices, gan)
     if devices.is_chief:
         log(

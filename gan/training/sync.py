@@ -33,6 +33,8 @@ def agree_on_start(devices: DeviceSetup, dataset: Dataset, saved: State | None) 
 
 def broadcast_weights(devices: DeviceSetup, gan: GAN) -> None:
     """Gives all variables of a GAN the chief's values. Each worker must call this."""
+    if not devices.has_several_workers:
+        return
     variables = variables_of(gan)
     arrays = devices.broadcast_arrays({name: np.asarray(variable) for name, variable in variables.items()})
     for name, array in arrays.items():

@@ -1,6 +1,6 @@
 """train and resume: one training run from its set-up to its result, read downward.
 
-Several workers call the same functions. The chief decides and writes; what the others need, they hear from it.
+Several workers call the same functions. The chief decides and writes, and broadcasts what the others need.
 """
 
 import warnings
@@ -58,8 +58,8 @@ def train(
     Args:
         config: options; None: the preset `mnist`.
         dataset: images in place of those that `config.data` names, such as `Dataset.from_arrays(...)`.
-        gan: networks in place of those that `config.model` describes; compiled as `config.optimization`
-            says. On one device only.
+        gan: networks in place of those that `config.model` describes, on one device. They are compiled as
+            `config.optimization` says, and their counts start at 0.
         probe: metrics and validation batches in place of those that `config.stopping` names.
         grid: callback that draws samples after each interval; None: a grid of images.
         output: the run folder; None: the next number under `runs/`.
@@ -97,6 +97,7 @@ def train(
             total_steps=setup.schedule.total_steps,
             preset=preset,
             probe=setup.probe.sha256,
+            given=_given(gan=gan, probe=probe, grid=grid),
         )
         folder = run_folder.new_run(output, name or setup.dataset.title)
         with training_state.locked(folder):
@@ -147,6 +148,7 @@ def resume(
     record = metadata.load(folder)
     config = (config or record.config).with_auto(record.config.precision)
     metadata.check_options(record, config)
+    metadata.check_given(record, _given(gan=gan, probe=probe, grid=grid))
     if record.is_finished:
         log(f"{folder} is finished: there is nothing to resume")
         return read_result(folder, record)
@@ -169,6 +171,11 @@ def resume(
             metadata.check_probe(record, setup.probe.sha256)
             record = metadata.resumed_metadata(record, config, devices.description, saved.step if saved else 0)
             return _run(setup, folder, record, console, grid=grid, listeners=listeners, fresh=False)
+
+
+def _given(**objects: object) -> list[str]:
+    """Returns the names of the objects that are given in place of what the options describe."""
+    return [name for name, given in objects.items() if given is not None]
 
 
 def _start(config: TrainConfig, log: Callable[[str], None]) -> DeviceSetup:
@@ -202,16 +209,15 @@ def _run(
     discriminator = callbacks.DiscriminatorCheckpoint(folder / run_folder.DISCRIMINATOR)
     grid = grid or callbacks.SampleGrid(seed=0)
     grid.folder = folder / run_folder.SAMPLES
-    board = callbacks.TensorBoard(folder / run_folder.TENSORBOARD, grid=grid, config=config.as_dict())
     stopping = stopping_callbacks(config.stopping, setup.dataset, gan.adversarial_loss, schedule, log)
     interrupt = callbacks.StopOnInterrupt(devices.any_worker, look_every=devices.look_every)
     first = [
         callbacks.FiniteLosses(),  # nothing is saved of a step whose loss is NaN
         run_log,  # a row of log.csv
         generator,  # its average
-        discriminator,  # beside it, of the same step
+        discriminator,  # beside it
         grid,  # a grid of samples and, in the end, an animation of all grids
-        *([board] if config.tensorboard else []),  # after the log and the grid, which it shows
+        *_tensorboard(config, folder, grid),  # after the log and the grid, which it shows
         callbacks.Progress(console, total_images=schedule.total_images, first_image=saved.images if saved else 0),
         *stopping,  # after all that shows the interval as it was trained: in the end they may put back an earlier one
     ]
@@ -266,3 +272,9 @@ def _run(
     result = read_result(folder, record, signal=interrupt.signal)
     devices.broadcast(result.as_dict())
     return result
+
+
+def _tensorboard(config: TrainConfig, folder: Path, grid: callbacks.SampleGrid) -> list[keras.callbacks.Callback]:
+    if not config.tensorboard:
+        return []
+    return [callbacks.TensorBoard(folder / run_folder.TENSORBOARD, grid=grid, config=config.as_dict())]

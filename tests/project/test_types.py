@@ -1,6 +1,7 @@
 """Public signatures tell what they take and give: no `Any` in them, but for tensors, which have a name."""
 
 import ast
+import re
 
 from helpers.rooms import sources
 
@@ -30,7 +31,8 @@ def names_any(annotation):
 
 
 def is_any_dict(annotation):
-    return any(ast.unparse(part) == "dict[str, Any]" for part in ast.walk(annotation))
+    parts = [ast.unparse(part) for part in ast.walk(annotation) if isinstance(part, ast.Subscript)]
+    return any(re.fullmatch(r"(dict|Mapping|MutableMapping)\[\w+, Any\]", part) for part in parts)
 
 
 def test_the_search_finds_what_it_looks_for():
@@ -38,6 +40,7 @@ def test_the_search_finds_what_it_looks_for():
     assert [node.name for node, annotation in signatures(tree) if names_any(annotation)] == ["f"]
     assert [node.name for node, annotation in signatures(tree, public=False) if names_any(annotation)] == ["f", "_g"]
     assert sum(is_any_dict(annotation) for _, annotation in signatures(tree, public=False)) == 1
+    assert is_any_dict(ast.parse("Sequence[Mapping[str, Any]] | None", mode="eval"))
 
 
 def test_no_public_signature_has_any_but_for_tensors():

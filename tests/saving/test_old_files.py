@@ -263,14 +263,21 @@ def test_the_next_step_of_a_saved_gan_is_what_it_was(loaded, expected):
 
 
 def test_keys_of_earlier_revisions_are_read_under_their_names_of_today():
-    before = {
-        "optimization": {"wrong_labels": 0.1},
-        "callbacks": [{"The discriminator has won": 2}],
-        "kept": ["extractor"],
+    new = metadata.with_new_names
+    before = {"config": {"optimization": {"wrong_labels": 0.1, "steps": 3}, "stopping": {"extractor": "x"}}}
+    after = {"config": {"optimization": {"mismatched_labels": 0.1, "steps": 3}, "stopping": {"classifier": "x"}}}
+    assert new(before) == after == new(after)
+    counts = {"Mode collapse": 1, "The discriminator has won": 2}
+    renamed = {"Mode collapse": 1, "The discriminator dominates": 2}
+    assert new({"callbacks": {"CollapseMonitor": {"in_a_row": counts}}}) == {
+        "callbacks": {"CollapseMonitor": {"in_a_row": renamed}}
     }
-    after = {"optimization": {"mismatched_labels": 0.1}, "callbacks": [{"The discriminator dominates": 2}]}
-    assert metadata.with_new_names(before) == {**after, "kept": ["extractor"]}
-    both = {"classifier": "new", "extractor": "old"}
-    assert (
-        metadata.with_new_names(both) == metadata.with_new_names(dict(reversed(both.items()))) == {"classifier": "new"}
-    )
+    assert new({"wrong_labels": 0.5}) == {"mismatched_labels": 0.5}
+    assert new({"class_histogram": {"pictures": [1]}}) == {"class_histogram": {"samples": [1]}}
+    assert new({"wrong_labels": "old", "mismatched_labels": "new"}) == {"mismatched_labels": "new"}
+
+
+def test_keys_elsewhere_keep_their_names():
+    """A callback, loss or metric of a user may have keys of the same name."""
+    theirs = {"callbacks": {"MyGrid": {"pictures": 3, "extractor": "x", "wrong_labels": 1}}, "loss": {"extractor": 1}}
+    assert metadata.with_new_names(theirs) == theirs

@@ -67,7 +67,7 @@ def test_no_state_is_none(tmp_path):
     assert training_state.latest(tmp_path) == (None, [])
 
 
-def test_arrays_without_their_card_are_no_state(run):
+def test_arrays_without_their_manifest_are_no_state(run):
     (run / "state" / "000000480.npz").write_bytes(b"half")
     found, damaged = training_state.latest(run)
     assert (found.interval, damaged) == (2, [])
@@ -75,7 +75,7 @@ def test_arrays_without_their_card_are_no_state(run):
     assert names(run) == ["000000160.json", "000000160.npz", "000000320.json", "000000320.npz"]
 
 
-def test_a_card_without_its_arrays_is_a_damaged_state(run):
+def test_a_manifest_without_its_arrays_is_a_damaged_state(run):
     (run / "state" / "000000320.npz").unlink()
     found, damaged = training_state.latest(run)
     assert found.interval == 1
@@ -84,16 +84,16 @@ def test_a_card_without_its_arrays_is_a_damaged_state(run):
 
 def test_every_flipped_or_missing_byte_is_noticed(run):
     random = np.random.default_rng(0)
-    card, arrays = run / "state" / "000000320.json", run / "state" / "000000320.npz"
-    for file in (card, arrays):
+    manifest, arrays = run / "state" / "000000320.json", run / "state" / "000000320.npz"
+    for file in (manifest, arrays):
         whole = file.read_bytes()
-        for place in range(len(whole)) if file == card else random.integers(0, len(whole), 60):
+        for place in range(len(whole)) if file == manifest else random.integers(0, len(whole), 60):
             flipped = bytearray(whole)
             flipped[place] ^= 1 << int(random.integers(8))
             file.write_bytes(flipped)
             found, damaged = training_state.latest(run)
-            # white space at the end of a card may become other white space, and that is no damage
-            same = file == card and _json(flipped) == _json(whole)
+            # white space at the end of a manifest may become other white space, and that is no damage
+            same = file == manifest and _json(flipped) == _json(whole)
             assert found.interval == (2 if same else 1), (file, place)
             assert len(damaged) == (0 if same else 1)
         for length in (0, 1, len(whole) // 2, len(whole) - 2):
@@ -140,10 +140,12 @@ def test_a_write_that_fails_leaves_the_older_states_and_nothing_else(run, monkey
 
 def _forge(run, arrays_file):
     """Puts other arrays into the newest state, with the checksums of a careful stranger."""
-    card = run / "state" / "000000320.json"
-    card.with_suffix(".npz").write_bytes(arrays_file)
-    content = json.loads(card.read_text())["content"] | {"sha256": training_state._sha256(arrays_file)}
-    card.write_text(json.dumps({"content": content, "sha256": training_state._sha256(training_state._text(content))}))
+    manifest = run / "state" / "000000320.json"
+    manifest.with_suffix(".npz").write_bytes(arrays_file)
+    content = json.loads(manifest.read_text())["content"] | {"sha256": training_state._sha256(arrays_file)}
+    manifest.write_text(
+        json.dumps({"content": content, "sha256": training_state._sha256(training_state._text(content))})
+    )
 
 
 class Hostile:
@@ -185,9 +187,11 @@ def test_a_header_that_promises_too_much_is_damage(run):
 
 
 def test_another_format_is_refused_by_name(run):
-    card = run / "state" / "000000320.json"
-    content = json.loads(card.read_text())["content"] | {"format": 99}
-    card.write_text(json.dumps({"content": content, "sha256": training_state._sha256(training_state._text(content))}))
+    manifest = run / "state" / "000000320.json"
+    content = json.loads(manifest.read_text())["content"] | {"format": 99}
+    manifest.write_text(
+        json.dumps({"content": content, "sha256": training_state._sha256(training_state._text(content))})
+    )
     with pytest.raises(InputError, match=r"version 1 or 2\. .*99"):
         training_state.latest(run)
 

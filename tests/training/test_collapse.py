@@ -44,7 +44,7 @@ def test_a_healthy_interval_has_no_sign():
 
 
 @pytest.mark.parametrize(
-    ("ailment", "changed", "sign"),
+    ("failure", "changed", "sign"),
     [
         (COLLAPSE, {"val_classes_seen": 7}, "it draws 7 of 10 classes"),
         (COLLAPSE, {"val_coverage": 0.015}, "it reaches 1.5% of the data"),
@@ -57,10 +57,10 @@ def test_a_healthy_interval_has_no_sign():
         (DOMINATES, {"real_score": 30.0}, "its logits of real and fake are 30.5 apart"),
     ],
 )
-def test_each_sign_in_words(ailment, changed, sign):
+def test_each_sign_in_words(failure, changed, sign):
     signs = FailureSigns().signs({**WELL, **changed})
-    assert len(signs.pop(ailment)) == 1
-    assert FailureSigns().signs({**WELL, **changed})[ailment][0].startswith(sign)
+    assert len(signs.pop(failure)) == 1
+    assert FailureSigns().signs({**WELL, **changed})[failure][0].startswith(sign)
     assert not any(signs.values())
 
 

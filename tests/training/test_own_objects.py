@@ -86,13 +86,33 @@ def test_a_run_of_given_objects_is_resumed_with_them(noise, tmp_path):
     whole = train(CONFIG, output=tmp_path / "whole", **own(noise))
     with pytest.raises(ZeroDivisionError):
         train(CONFIG, output=tmp_path / "run", listeners=[Crash()], **own(noise))
+    for missing in ("gan", "probe", "grid"):
+        with pytest.raises(InputError, match="with the objects that it began with"):
+            resume(tmp_path / "run", **{**own(noise), missing: None})
+    larger = GAN(
+        build_generator((8, 8, 1), 3, arch="mlp", width=4), build_discriminator((8, 8, 1), arch="mlp", width=2)
+    )
     with pytest.raises(InputError, match="does not fit these networks"):
-        resume(tmp_path / "run", **{**own(noise), "gan": None})
+        resume(tmp_path / "run", **{**own(noise), "gan": larger})
     resumed = resume(tmp_path / "run", **own(noise))
     assert (resumed.steps, resumed.images) == (whole.steps, whole.images)
     one, other = (load_generator(tmp_path / name) for name in ("whole", "run"))
     for a, b in zip(one.weights, other.weights, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_a_given_gan_that_was_trained_before_starts_again_from_step_0(noise, tmp_path):
+    given = own(noise)
+    train(CONFIG, output=tmp_path / "first", **given)
+    again = train(CONFIG, output=tmp_path / "again", **(given | {"grid": callbacks.SampleGrid()}))
+    assert (again.steps, again.images) == (4, 16)
+    assert [file.stem for file in sorted((tmp_path / "again" / "state").glob("*.npz"))] == ["000000008", "000000016"]
+
+
+def test_a_probe_has_metrics_and_batches_or_neither(noise):
+    for metrics, batches in (((MeanDifference(),), None), ((), noise.validation.in_order(2))):
+        with pytest.raises(InputError, match="metrics and batches, or neither"):
+            Probe(metrics, batches)
 
 
 def test_given_networks_are_refused_on_several_devices(noise):

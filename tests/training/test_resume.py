@@ -122,10 +122,10 @@ def files_of(run):
     return {str(file.relative_to(run)): file.read_bytes() for file in run.rglob("*") if file.is_file()}
 
 
-@pytest.mark.parametrize("damage", ["flipped", pytest.param("empty card", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("damage", ["flipped", pytest.param("empty manifest", marks=pytest.mark.slow)])
 def test_a_damaged_state_is_said_and_the_one_before_it_is_gone_on_with(fork_server, toy, broken_run, tmp_path, damage):
     arrays = broken_run / "state" / "000000320.npz"
-    if damage == "empty card":
+    if damage == "empty manifest":
         arrays.with_suffix(".json").write_bytes(b"")
     else:
         whole = arrays.read_bytes()
@@ -205,10 +205,12 @@ def test_what_a_resumed_run_refuses(fork_server, broken_run, tmp_path, arguments
 def test_a_callback_refuses_a_state_of_another_shape_before_anything_is_written(
     fork_server, broken_run, tmp_path, callback, told, path
 ):
-    card = broken_run / "state" / "000000320.json"
-    content = json.loads(card.read_text())["content"]
+    manifest = broken_run / "state" / "000000320.json"
+    content = json.loads(manifest.read_text())["content"]
     content["callbacks"][callback] = told
-    card.write_text(json.dumps({"content": content, "sha256": training_state._sha256(training_state._text(content))}))
+    manifest.write_text(
+        json.dumps({"content": content, "sha256": training_state._sha256(training_state._text(content))})
+    )
     before = files_of(broken_run)
     status, said = fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")
     assert status == 2, said

@@ -157,7 +157,7 @@ def test_the_log_is_cut_back_to_whole_rows_of_the_interval(tmp_path):
     assert not log.path.exists()
 
 
-def test_grids_of_later_intervals_are_removed_and_the_film_holds_the_others(tmp_path):
+def test_grids_of_later_intervals_are_removed_and_the_animation_holds_the_others(tmp_path):
     for name in ("000000032.png", "000000064.png", "000000096.png", ".000000128.9.partial.png", "samples.gif"):
         (tmp_path / name).write_bytes(b"")
     grid = callbacks.SampleGrid(tmp_path, seed=0)

@@ -30,7 +30,7 @@ class Fault(ABC):
             kernel: float32, of two or more dimensions.
             severity: in the fault's own unit.
             channels: the axes of the output channels.
-            seed: owner of the noise.
+            seed: seed of the noise.
             index: which weight of its model this is.
         """
 

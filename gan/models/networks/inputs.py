@@ -44,7 +44,7 @@ class NetworkInputs:
     """
 
     specs: Mapping[str, tf.TensorSpec]
-    structure: Tensor
+    structure: object
     num_classes: int
 
     @classmethod

@@ -29,8 +29,8 @@ def unchanged(x: Tensor) -> Tensor:
 class Norm:
     """What an architecture builds its discriminator from, so that it need not know which normalisation is asked for."""
 
-    conv: Callable[..., Tensor] = layers.Conv2D
-    dense: Callable[..., Tensor] = layers.Dense
+    conv: Callable[..., layers.Layer] = layers.Conv2D
+    dense: Callable[..., layers.Layer] = layers.Dense
     hidden: Callable[[Tensor], Tensor] = unchanged
     """Goes between a hidden layer, except the first, and its activation."""
     hidden_bias: bool = True

@@ -37,7 +37,7 @@ class _Spectral(layers.Layer):
     must not be all zeros. Arithmetic of sigma is in the variables' precision (float32 under mixed precision).
     """
 
-    def build(self, input_shape: Tensor = None) -> None:
+    def build(self, input_shape: tuple[int | None, ...] | None = None) -> None:
         super().build(input_shape)
         self.u = keras.Variable(
             lambda shape, dtype: unit(keras.random.normal(shape, dtype=dtype)),
@@ -52,7 +52,7 @@ class _Spectral(layers.Layer):
             name="u",
         )
 
-    def add_weight(self, *args: object, **options: object) -> Tensor:
+    def add_weight(self, *args: object, **options: object) -> keras.Variable:
         return super().add_weight(*args, **{**options, "autocast": False})
 
     def _normalized(self, training: bool | None) -> Tensor:

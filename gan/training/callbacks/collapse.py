@@ -36,7 +36,7 @@ class FailureSigns:
     and the features of `mnist-probe`, one run a row unless it says more; from the third interval (of 8,000 images;
     mlp: 12,000) on, since in the first two a healthy generator, too, may draw 1 class of 10:
 
-                                      classes  similarity        coverage     lesser accuracy  gap
+                                      classes  similarity      coverage     lesser accuracy  gap
         limit                         < 7.5    > .12           < .2         > .97            > 10
         healthy
           mnist, 3 seeds              10       .01 to .03      .93 to .94   .65 to .74       .7 to 1.0
@@ -45,13 +45,13 @@ class FailureSigns:
         collapsed
           G's rate 25 times higher    9, 10    .84 to .93      .12 to .19   .86 to .93       3.9 to 6.2
           latent of 1 number          3 to 7   .20 to .35      .01 to .02   .93 to .97       5.9 to 8.4
-        won
+        D dominates
           G's rate 250 times higher   1        1.00                         1.00             14
           D's rate 100 times G's      1, 2     .23 to .43      .01          .99 to 1.00      4,700 to 13,000
           D's rate 10 times G's       1 to 10  .12 to .92      .01          .87 to .98       53 to 1,070
           D's rate 200 times G's, mlp 1        -.25 to -.19                 .88 to 1.00      6 to 26
 
-    (the last three without a penalty; the first of them with a D of width 64). So one sign of an failure is enough; a
+    (the last three without a penalty; the first of them with a D of width 64). So one sign of a failure is enough; a
     generator that never learned anything shows those of both.
     """
 

@@ -1,4 +1,4 @@
-"""Save the networks of a GAN after every interval."""
+"""Callbacks that save the networks of a GAN after every interval."""
 
 from abc import abstractmethod
 from pathlib import Path
@@ -44,7 +44,7 @@ class _NetworkCheckpoint(keras.callbacks.Callback):
 
 
 class GeneratorCheckpoint(_NetworkCheckpoint):
-    """Writes `model.generator_ema`: float32, built-in layers only."""
+    """Writes `model.generator_ema`, in float32. Of generators of this package it has built-in layers only."""
 
     title = "averaged generator"
 
