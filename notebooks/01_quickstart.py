@@ -147,10 +147,10 @@ real = images.from_uint8(digits.train.images[examples].astype("float32"))
 show(real, "What it is to learn: real digits", across="class 0 to 9")
 
 # %% [markdown]
-# Then the two networks, and `compile`, as with any Keras model; only that there are two optimizers, G's and D's.
-# `penalties=["r1"]` keeps D from becoming too sure of itself, which would leave G nothing to learn from.
-# `mismatched_labels` shows it some real digits under a mismatched label, as if they were made: so it looks at the
-# label, too, and G has to draw what was asked for.
+# Then the two networks, and `compile`, as with any Keras model; only that there are two optimizers, G's and D's. Two
+# options keep their defaults. `penalties=("r1",)` keeps D from becoming too sure of itself, which would leave G nothing
+# to learn from. `mismatched_labels=0.08` shows it some real digits under a mismatched label, as if they were made: so
+# it looks at the label, too, and G has to draw what was asked for.
 #
 # The metric `ErrorRate` asks a classifier how many made digits are *not* the digit that was asked for. That classifier
 # is another one than above. For on the way one may try this and that, and keep what the judge likes; so another judge
@@ -171,7 +171,7 @@ def adam(rate):
 
 
 probe, _ = gan.load_classifier("mnist-probe")
-mine.compile(adam(4e-3), adam(2e-3), penalties=["r1"], mismatched_labels=0.08, metrics=[metrics.ErrorRate(probe)])
+mine.compile(adam(4e-3), adam(2e-3), metrics=[metrics.ErrorRate(probe)])
 print(f"G has {mine.generator.count_params():,} weights, D {mine.discriminator.count_params():,}")
 
 # %% [markdown]

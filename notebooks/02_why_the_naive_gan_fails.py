@@ -361,7 +361,7 @@ def trained(arch, d_arch):
     keras.utils.set_random_seed(0)
     g = gan.build_generator(shape, 100, 10, arch=arch)
     model = gan.GAN(g, gan.build_discriminator(shape, 10, arch=d_arch))
-    model.compile(*(keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)), penalties=["r1"])
+    model.compile(*(keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)))
     began = time.monotonic()
     model.fit(digits.train.batches(32, steps=STEPS), shuffle=False, verbose=0)
     return model, time.monotonic() - began
@@ -510,10 +510,10 @@ def overtrained(*rules):
     """Trains on 200 digits, LOOKS looks at most; returns the GAN and the Frechet distance at each look."""
     keras.utils.set_random_seed(0)
     networks = gan.build_generator(shape, 64, 10, width=16), gan.build_discriminator(shape, 10, width=16)
-    model, found = gan.GAN(*networks), []
+    model, found = gan.GAN(*networks, ema_half_life=2_200), []
     distance = metrics.FrechetDistance(lambda pictures: extractor(pictures)["features"], extractor.features)
     g_optimizer, d_optimizer = (keras.optimizers.Adam(2e-3, beta_1=0.0, beta_2=0.99) for _ in range(2))
-    model.compile(g_optimizer, d_optimizer, metrics=[distance])
+    model.compile(g_optimizer, d_optimizer, penalties=(), mismatched_labels=0.0, metrics=[distance])
 
     def take(epoch, logs):
         found.append(logs["val_frechet_distance"])
@@ -824,7 +824,7 @@ print("numpy.average:", np.average(probabilities, axis=0, weights=weight_of).rou
 # digits = gan.load_dataset("mnist")
 # model = gan.GAN(gan.build_generator(digits.image_shape, 100, 10), gan.build_discriminator(digits.image_shape, 10))
 # optimizers = [keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
-# model.compile(*optimizers, penalties=["r1"])
+# model.compile(*optimizers)
 # model.fit(digits.train.batches(32, steps=1_500), shuffle=False)
 # model.generator_ema.save("generator.keras")
 # ```

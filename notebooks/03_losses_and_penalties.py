@@ -307,9 +307,11 @@ def train_digits(loss, penalties):
     """The averaged generator after IMAGES images, and its quality."""
     keras.utils.set_random_seed(0)
     shape = digits.image_shape
-    network = GAN(build_generator(shape, 32, 10, width=16), build_discriminator(shape, 10, width=16))
+    nets = build_generator(shape, 32, 10, width=16), build_discriminator(shape, 10, width=16)
+    network = GAN(*nets, ema_half_life=2_200)
     optimizers = [keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.99) for rate in (4e-3, 2e-3)]
-    options = {"metrics": [gan.evaluation.quality_metric(probe)], "steps_per_execution": 10}
+    metric = gan.evaluation.quality_metric(probe)
+    options = {"mismatched_labels": 0.0, "metrics": [metric], "steps_per_execution": 10}
     network.compile(*optimizers, loss=loss, penalties=penalties, **options)
     network.fit(digits.train.batches(64, steps=IMAGES // 64), shuffle=False, verbose=0)
     return network.generator_ema, network.evaluate(held_out.in_order(100), return_dict=True, verbose=0)

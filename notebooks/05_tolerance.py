@@ -207,7 +207,7 @@ probe, _ = load_classifier("mnist-probe")
 model = GAN(build_generator(digits.image_shape, 64, 10), build_discriminator(digits.image_shape, 10), seed=0)
 adam = [keras.optimizers.Adam(2e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
 judge = metrics.ErrorRate(lambda fakes: probe(fakes, training=False))
-model.compile(*adam, penalties=["r1"], metrics=[judge], steps_per_execution=10)
+model.compile(*adam, metrics=[judge], steps_per_execution=10)
 stop = gan.callbacks.ToleranceEarlyStopping("val_error_rate_upper", "min", target=0.05, patience=5)
 history = model.fit(
     digits.train.batches(32, steps=STEPS * LOOKS),

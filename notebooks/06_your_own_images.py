@@ -273,7 +273,7 @@ def trained_on_little(names):
     nets = build_generator(dataset.image_shape, 64, 2), build_discriminator(dataset.image_shape, 2)
     model = GAN(*nets, augment=gan.augment.get(names), seed=0)
     adam = [keras.optimizers.Adam(2e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
-    model.compile(*adam, penalties=["r1"])
+    model.compile(*adam)
     watch, steps = RealLogits(), IMAGES // INTERVALS // 32
     data = small.batches(32, steps=steps * INTERVALS)
     model.fit(data, epochs=INTERVALS, steps_per_epoch=steps, callbacks=[watch], shuffle=False, verbose=0)

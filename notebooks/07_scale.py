@@ -99,7 +99,7 @@ for name in optimizers:
     with devices.strategy.scope():
         shape = digits.image_shape
         gan = GAN(build_generator(shape, 16, 10, width=8), build_discriminator(shape, 10, width=8))
-        gan.compile(optimizer(2e-3), optimizer(2e-3), penalties=["r1"])
+        gan.compile(optimizer(2e-3), optimizer(2e-3))
     gan.fit(digits.train.batches(32, steps=1), shuffle=False, verbose=0)
     started = time.perf_counter()
     gan.fit(digits.train.batches(32, steps=int(steps), first_step=1), shuffle=False, verbose=0)
@@ -217,7 +217,7 @@ def train(precision="float32", batch=64, rate=4e-3):
     keras.config.set_dtype_policy("float32")  # layers keep the precision that they were built with
     optimizers = [keras.optimizers.Adam(lr, beta_1=0.0, beta_2=0.99) for lr in (rate, rate / 2)]
     measured = [gan.evaluation.quality_metric(probe)]
-    model.compile(*optimizers, penalties=["r1"], metrics=measured, steps_per_execution=4)
+    model.compile(*optimizers, metrics=measured, steps_per_execution=4)
     model.fit(digits.train.batches(batch, steps=4), shuffle=False, verbose=0)
     started = time.perf_counter()
     steps = IMAGES // batch - 4

@@ -94,12 +94,6 @@ class OptimizationConfig(Options):
         """Those of G and of D at the start."""
         return self.learning_rate, self.d_learning_rate or self.learning_rate / 2
 
-    def share_of_mismatched_labels(self, classes: int) -> float:
-        """That of D's loss, for a discriminator that knows so many classes (0: none)."""
-        if self.mismatched_labels is None:
-            return 0.08 if classes > 1 else 0.0
-        return self.mismatched_labels
-
     def total_steps(self, training_images: int) -> int:
         """G updates of the run, at least 1; `training_images`: the size of the training split."""
         if self.steps is not None:

@@ -9,7 +9,7 @@ from gan.data.dataset import Dataset
 from gan.errors import InputError
 from gan.models import augment, penalties
 from gan.models.gan import GAN
-from gan.models.networks import NetworkInputs, build_discriminator, build_generator
+from gan.models.networks import build_discriminator, build_generator
 from gan.models.networks.load import load_generator
 from gan.models.optimizers import Adam
 from gan.utils.types import Tensor
@@ -38,7 +38,6 @@ def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
 def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequence[keras.metrics.Metric] = ()) -> None:
     """Gives the GAN its optimizers (Adam; cosine decay or a constant rate), its loss, penalties and metrics."""
     options, end = config.optimization, config.learning_rate_end
-    classes = NetworkInputs.of(gan.discriminator, main="images").num_classes
     g_rate, d_rate = options.learning_rates
     weight = () if options.gamma is None else (options.gamma,)
     lazy = {} if options.penalty_every is None else {"every": options.penalty_every}
@@ -55,7 +54,7 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
         penalties=[penalties.PENALTIES[name](*weight, **lazy) for name in options.penalties],
         critic_steps=options.critic_steps,
         simultaneous=options.simultaneous,
-        mismatched_labels=options.share_of_mismatched_labels(classes),
+        mismatched_labels=options.mismatched_labels,
         metrics=metrics,
         steps_per_execution=options.steps_per_execution,
     )

@@ -26,6 +26,10 @@ MISMATCHED_EVERY = 8
 is: it only says how noisy that part is."""
 
 
+MISMATCHED_LABELS = 0.08
+"""Share of D's loss in which reals with a mismatched label are the fakes, where there are two classes or more."""
+
+
 class Logits(NamedTuple):
     """What D says of real images [B, 1], of fakes [B, 1], and of some reals with mismatched labels, if asked."""
 
@@ -53,7 +57,7 @@ class Critic:
         self._classes = self.network_inputs.num_classes
 
     def compile(
-        self, loss: AdversarialLoss, penalties: Sequence[Penalty], mismatched_labels: float, replicas: int
+        self, loss: AdversarialLoss, penalties: Sequence[Penalty], mismatched_labels: float | None, replicas: int
     ) -> None:
         """Says what D minimises, see `GAN.compile`.
 
@@ -62,6 +66,8 @@ class Critic:
         inside the `tf.cond` of a lazy penalty; and the second derivative through shared statistics is not that of one
         process: weights differed by 1e-3 after 20 steps.
         """
+        if mismatched_labels is None:
+            mismatched_labels = MISMATCHED_LABELS if self._classes > 1 else 0.0
         check_share_below_one("mismatched_labels", mismatched_labels)
         if mismatched_labels and self._classes < 2:
             raise InputError(
@@ -69,7 +75,7 @@ class Critic:
                 expected="mismatched_labels=0 (--mismatched-labels 0), or labels of two classes or more",
                 received=f"{self._classes} classes, mismatched_labels={mismatched_labels}",
             )
-        self._loss, self._penalties, self._mismatched_labels = loss, penalties, mismatched_labels
+        self._loss, self._penalties, self.mismatched_labels = loss, penalties, mismatched_labels
         if penalties and not self._joint_pass and replicas > 1:
             raise InputError(
                 "Replicas cannot share the penalties of a discriminator with batch statistics",
@@ -83,7 +89,7 @@ class Critic:
         Not `together`: in a pass each, so that a gradient with respect to the fakes is not taken for the reals, too.
         """
         batches = [(real, labels, _REAL), (fake, labels, _FAKE)]
-        if self._mismatched_labels:
+        if self.mismatched_labels:
             batches.append((*self._mismatched(real, labels, step), _MISMATCHED))
         if not (together and self._joint_pass):
             return Logits(*(self._logits(images, labels, step, use) for images, labels, use in batches))
@@ -111,7 +117,7 @@ class Critic:
         if logits.mismatched is not None:
             beside = logits.real[:: self._mismatched_every]
             wrong = ops.mean(self._loss.discriminator(beside, logits.mismatched))
-            loss = (1.0 - self._mismatched_labels) * loss + self._mismatched_labels * wrong
+            loss = (1.0 - self.mismatched_labels) * loss + self.mismatched_labels * wrong
         logs, total = {"d_loss": (loss, 1.0), **scores(logits.real, logits.fake, self._loss.boundary)}, loss
         for number, penalty in enumerate(self._penalties):
             value, due = self._penalty(penalty, number, real, fake, labels, step)

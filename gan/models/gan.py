@@ -26,7 +26,7 @@ loss's boundary or, where it has none, of the middle between both scores."""
 
 @keras.saving.register_keras_serializable(package="gan")
 class GAN(keras.Model):
-    """A generative adversarial network that trains with `compile` and `fit`.
+    """A generative adversarial network that trains with `compile` and `fit`. Defaults are those of the preset `mnist`.
 
     Each step updates D, then G through the updated D; each gradient names the variables it is for, so neither update
     touches the other net. `generator_ema`, the exponential moving average of G with its batch statistics, is what one
@@ -36,8 +36,8 @@ class GAN(keras.Model):
     numbers of a step are functions of (`seed`, `step`), whatever the optimizers count.
 
     >>> gan = GAN(build_generator((28, 28, 1), 32, 10), build_discriminator((28, 28, 1), 10))
-    >>> gan.compile(keras.optimizers.Adam(4e-3, 0.0, 0.99), keras.optimizers.Adam(2e-3, 0.0, 0.99), penalties=["r1"])
-    >>> gan.fit(load_dataset("mnist").train.batches(32, steps=1_000), shuffle=False)
+    >>> gan.compile(keras.optimizers.Adam(3e-3, 0.0, 0.99), keras.optimizers.Adam(1.5e-3, 0.0, 0.99))
+    >>> gan.fit(load_dataset("mnist").train.batches(64, steps=2_031), shuffle=False)
 
     Args:
         generator: latents [B, L](, labels int32 [B]) -> images [B, H, W, C] in [-1, 1]. (Without augmentation any
@@ -57,7 +57,7 @@ class GAN(keras.Model):
         discriminator: keras.Model,
         *,
         augment: Augmentation | None = None,
-        ema_half_life: float = 2_200.0,
+        ema_half_life: float = 5_000.0,
         seed: int = 0,
         name: str = "gan",
     ) -> None:
@@ -111,12 +111,12 @@ class GAN(keras.Model):
         g_optimizer: keras.optimizers.Optimizer | str,
         d_optimizer: keras.optimizers.Optimizer | str,
         loss: str | losses.AdversarialLoss = "non_saturating",
-        penalties: Iterable[str | Penalty] = (),
+        penalties: Iterable[str | Penalty] = ("r1",),
         critic_steps: int = 1,
         simultaneous: bool = False,
         metrics: Iterable[keras.metrics.Metric] = (),
         *,
-        mismatched_labels: float = 0.0,
+        mismatched_labels: float | None = None,
         jit_compile: bool | str = "auto",
         **keras_options: object,
     ) -> None:
@@ -125,15 +125,15 @@ class GAN(keras.Model):
         Args:
             g_optimizer, d_optimizer: Keras optimizers (two objects) or their names.
             loss: a name in `losses.LOSSES`, or an `AdversarialLoss`.
-            penalties: names in `penalties.PENALTIES`, or `Penalty` objects, for D.
+            penalties: names in `penalties.PENALTIES`, or `Penalty` objects, for D; (): none.
             critic_steps: D updates for each G update; a batch of `fit` then holds that many times the reals of one.
             simultaneous: G's update looks at D as it was before the step's last D update: one pass of D less.
             metrics: Keras metrics with `update_state(real, fake, labels)`, for `evaluate` and validation data.
             mismatched_labels: share of D's loss in which reals with a mismatched label are the fakes; from 0 to below
-                1. D then looks at labels, and G keeps away from what could be another class: fewer errors, less
-                variety. After arXiv:1605.05396, section 4.2, where it is one half. One of `critic.MISMATCHED_EVERY`
-                reals is shown again (all, if D has batch statistics); `d_loss` holds them, scores, accuracies and
-                penalties do not.
+                1. None: `critic.MISMATCHED_LABELS` with two classes or more, otherwise 0. D then looks at labels, and G
+                keeps away from what could be another class: fewer errors, less variety. After arXiv:1605.05396, section
+                4.2, where it is one half. One of `critic.MISMATCHED_EVERY` reals is shown again (all, if D has batch
+                statistics); `d_loss` holds them, scores, accuracies and penalties do not.
             jit_compile: whether XLA compiles the train step. "auto" is off everywhere: on an H100 no first step came
                 within 170 s with XLA, and without it the same run trains at 113 steps/s. On a CPU, XLA makes
                 convolutions many times slower.
@@ -162,7 +162,8 @@ class GAN(keras.Model):
         self.g_optimizer.build(self.generator.trainable_variables)
         self.d_optimizer.build(self.discriminator.trainable_variables)
         self.adversarial_loss, self.penalties, self.step_means = adversarial_loss, parts, step_means
-        self.critic_steps, self.simultaneous, self.mismatched_labels = critic_steps, simultaneous, mismatched_labels
+        self.critic_steps, self.simultaneous = critic_steps, simultaneous
+        self.mismatched_labels = self._critic.mismatched_labels
         self.evaluation_metrics = list(metrics)
         self._evaluated_batches = keras.metrics.Sum(name="evaluated_batches", dtype="int64")
         self._local_measure = tf.function(self.measure, reduce_retracing=True)

@@ -7,9 +7,13 @@ from helpers.comparison import assert_same, differs, values
 from helpers.tiny import small_gan
 
 from gan import GAN, build_discriminator, build_generator, generate
+from gan.config import TrainConfig
+from gan.data.dataset import Dataset
 from gan.data.split import Split
 from gan.errors import InputError
 from gan.models import losses, penalties, random
+from gan.models.build import build_gan, compile_gan
+from gan.models.optimizers import Adam
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +258,7 @@ def test_a_discriminator_with_batch_statistics_sees_reals_and_fakes_apart(batch)
     x = keras.layers.BatchNormalization()(Spy()(inputs))
     discriminator = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Flatten()(x)))
     gan = GAN(build_generator((28, 28, 1), 8, width=4), discriminator)
-    gan.compile("sgd", "sgd", run_eagerly=True)
+    gan.compile("sgd", "sgd", penalties=(), run_eagerly=True)
     seen.clear()
     gan.train_step(batch[0])
     assert seen == [16, 16, 16]
@@ -291,6 +295,29 @@ def test_evaluate_feeds_the_average_to_metrics_and_always_the_same_latents(split
     assert history["val_brightness"] != [first["brightness"]]
     assert "seen" not in history
     assert "val_g_loss" not in history
+
+
+def test_the_defaults_of_a_gan_are_those_of_the_preset_mnist():
+    config = TrainConfig()
+    images = np.random.default_rng(0).integers(0, 256, (100, 28, 28, 1)).astype(np.uint8)
+    digits = Dataset.from_arrays(images, np.tile(np.arange(10), 10))
+    preset = build_gan(config, digits)
+    compile_gan(preset, config, total_steps=10)
+    gan = GAN(build_generator((28, 28, 1), config.model.latent_dim, 10), build_discriminator((28, 28, 1), 10))
+    gan.compile(Adam(3e-3, beta_1=0.0, beta_2=0.99), Adam(1.5e-3, beta_1=0.0, beta_2=0.99))
+    for one, other in zip(gan.weights, preset.weights, strict=True):
+        assert (one.name, one.shape, one.dtype) == (other.name, other.shape, other.dtype)
+    assert (gan.ema_half_life, gan.seed, gan.augment) == (preset.ema_half_life, preset.seed, preset.augment)
+    compiled, wanted = gan.get_compile_config(), preset.get_compile_config()
+    own = ("g_optimizer", "d_optimizer", "steps_per_execution")  # whose schedule knows the length of the run
+    assert {name: part for name, part in compiled.items() if name not in own} == {
+        name: part for name, part in wanted.items() if name not in own
+    }
+    assert gan.mismatched_labels == 0.08
+    unconditional = GAN(build_generator((8, 8, 1), 4, width=4), build_discriminator((8, 8, 1), width=4))
+    unconditional.compile("adam", "adam")
+    assert unconditional.mismatched_labels == 0.0
+    assert [penalty.name for penalty in unconditional.penalties] == ["r1"]
 
 
 @pytest.mark.usefixtures("float64")

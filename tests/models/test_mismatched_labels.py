@@ -24,7 +24,8 @@ def batch(rows=16):
 
 def gan_of(share, loss="non_saturating", **options):
     gan = small_gan()
-    gan.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), loss=loss, mismatched_labels=share, **options)
+    options = {"penalties": (), "loss": loss, "mismatched_labels": share, **options}
+    gan.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), **options)
     return gan
 
 
@@ -149,7 +150,7 @@ def test_a_discriminator_learns_which_label_is_right():
     def margin(share):
         keras.utils.set_random_seed(0)
         gan = GAN(build_generator(SHAPE, 4, 2, "mlp", 4), build_discriminator(SHAPE, 2, "mlp", 8))
-        gan.compile("sgd", keras.optimizers.Adam(1e-3), mismatched_labels=share)
+        gan.compile("sgd", keras.optimizers.Adam(1e-3), penalties=(), mismatched_labels=share)
         for _ in range(60):
             gan.update_discriminator(images, images, labels)
         right, wrong = (tf.reduce_mean(gan.discriminator([images, given])) for given in (labels, 1 - labels))
