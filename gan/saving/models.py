@@ -3,6 +3,7 @@
 import json
 import re
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -128,13 +129,19 @@ def find_classifier(checkpoint: str | Path | FoundClassifier) -> FoundClassifier
     return FoundClassifier(zip_safety.check_model(path), card)
 
 
-def load_model(file: ModelFile, *, expected: str) -> "keras.Model":
-    """Loads a `.keras` file in safe mode, uncompiled. Raises `InputError` when it does not load as what is expected."""
+def load_model(
+    file: ModelFile, *, expected: str, check: "Callable[[keras.Model, Path], None] | None" = None
+) -> "keras.Model":
+    """Loads a `.keras` file in safe mode, uncompiled.
+
+    check: takes the model and its path, and raises `InputError` for one that is not what is expected. Raises
+    `InputError` when the file does not load.
+    """
     import keras
     import tensorflow as tf
 
     try:
-        return keras.saving.load_model(file.path, compile=False, safe_mode=True)
+        model = keras.saving.load_model(file.path, compile=False, safe_mode=True)
     except (
         ValueError,
         TypeError,
@@ -147,6 +154,9 @@ def load_model(file: ModelFile, *, expected: str) -> "keras.Model":
     ) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError("This model does not load", expected=expected, received=f"{file.path}: {reason}") from error
+    if check is not None:
+        check(model, file.path)
+    return model
 
 
 def describe(checkpoint: str | Path | ModelFile) -> GeneratorSummary:

@@ -11,7 +11,7 @@ from helpers.readme_commands import ELSEWHERE, NOT_GOOD_ENOUGH, QUICK, README, S
 from PIL import Image
 
 import gan
-from gan.config import PRESETS
+from gan.config import PRESETS, TrainConfig
 from gan.data.sources import tfds
 from gan.tolerance import EXIT_STATUS
 
@@ -22,10 +22,11 @@ def test_its_python_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, *others = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
-    assert "steps=1_000" in code
+    assert "steps=2_031" in code
     names: dict[str, object] = {}
-    exec(code.replace("steps=1_000", "steps=3"), names)
+    exec(code.replace("steps=2_031", "steps=3"), names)
     assert names["sevens"].shape == (64, 28, 28, 1)
+    assert f"{TrainConfig().optimization.total_steps(50_000):_}" == "2_031"  # as many as of `gan train mnist`
     drawn = gan.generate(gan.load_generator("generator.keras"), 2)
     assert drawn.shape == (2, 28, 28, 1)
     for other in others:

@@ -19,11 +19,7 @@ def load_generator(checkpoint: str | Path | ModelFile) -> keras.Model:
 
     Loads in Keras' safe mode. Raises `InputError` for a path that does not exist, or a file that is no generator.
     """
-    file = models.find_generator(checkpoint)
-    model = models.load_model(file, expected="a generator")
-    if not (_takes(model, "latents") and [len(output.shape) for output in model.outputs] == [4]):
-        raise models.no_generator(file.path)
-    return model
+    return models.load_model(models.find_generator(checkpoint), expected="a generator", check=_check_generator)
 
 
 def load_discriminator(checkpoint: str | Path | ModelFile) -> keras.Model:
@@ -35,12 +31,19 @@ def load_discriminator(checkpoint: str | Path | ModelFile) -> keras.Model:
 
     Loads in Keras' safe mode. Raises `InputError` for a path that does not exist, or a file that is no discriminator.
     """
-    file = models.find_discriminator(checkpoint)
-    model = models.load_model(file, expected="a discriminator")
+    found = models.find_discriminator(checkpoint)
+    return models.load_model(found, expected="a discriminator", check=_check_discriminator)
+
+
+def _check_generator(model: keras.Model, path: Path) -> None:
+    if not (_takes(model, "latents") and [len(output.shape) for output in model.outputs] == [4]):
+        raise models.no_generator(path)
+
+
+def _check_discriminator(model: keras.Model, path: Path) -> None:
     if not (_takes(model, "images") and [tuple(output.shape[1:]) for output in model.outputs] == [(1,)]):
         expected = "images [B, H, W, C] in, logits [B, 1] out"
-        raise InputError("This model is no discriminator", expected=expected, received=str(file.path))
-    return model
+        raise InputError("This model is no discriminator", expected=expected, received=str(path))
 
 
 def _takes(model: keras.Model, name: str) -> bool:
