@@ -201,7 +201,7 @@ def worker_errors(devices: DeviceSetup) -> Iterator[None]:
     try:
         yield
     except GONE as error:
-        if devices.cluster is None:
+        if not devices.has_several_workers:
             raise
         raise TrainingError(
             "Another worker has ended, or cannot be reached any more. When all are back, gan train --resume RUN on "

@@ -39,13 +39,11 @@ def broadcast(strategy: tf.distribute.Strategy, content: T) -> T:
     """The JSON value (or NaN) that the chief gave, on every worker; each must call this. Alone, it is the identity."""
     if not has_several_workers(strategy):
         return content
-    return json.loads(broadcast_bytes(strategy, json.dumps(content).encode()))
+    return json.loads(_broadcast_bytes(strategy, json.dumps(content).encode()))
 
 
-def broadcast_bytes(strategy: tf.distribute.Strategy, content: bytes) -> bytes:
-    """The bytes that the chief gave, on every worker; each must call this."""
-    if not has_several_workers(strategy):
-        return content
+def _broadcast_bytes(strategy: tf.distribute.Strategy, content: bytes) -> bytes:
+    """The bytes that the chief of several workers gave, on each of them; each must call this."""
     size = int(_sum_of_chief(strategy, np.array([len(content)], np.float64))[0])
     given = np.frombuffer(content, np.uint8) if is_chief(strategy) else np.zeros(size, np.uint8)
     parts = [
@@ -60,7 +58,7 @@ def broadcast_arrays(strategy: tf.distribute.Strategy, arrays: dict[str, np.ndar
         return arrays
     packed = io.BytesIO()
     np.savez(packed, allow_pickle=False, **arrays)
-    with np.load(io.BytesIO(broadcast_bytes(strategy, packed.getvalue())), allow_pickle=False) as archive:
+    with np.load(io.BytesIO(_broadcast_bytes(strategy, packed.getvalue())), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
 

@@ -25,7 +25,6 @@ MISMATCHED_EVERY = 8
 """One of so many reals is shown again with a mismatched label. Their share of the loss is the same whatever this number
 is: it only says how noisy that part is."""
 
-
 MISMATCHED_LABELS = 0.08
 """Share of D's loss in which reals with a mismatched label are the fakes, where there are two classes or more."""
 
@@ -53,7 +52,8 @@ class Critic:
         self.augment = augment
         self.seed = seed
         self._joint_pass = not networks.has_batch_statistics(discriminator)
-        self._mismatched_every = MISMATCHED_EVERY if self._joint_pass else 1  # statistics are those of a whole batch
+        every = MISMATCHED_EVERY if self._joint_pass else 1  # statistics are those of a whole batch
+        self._shown_again = slice(None, None, every)
         self._classes = self.network_inputs.num_classes
 
     def compile(
@@ -107,15 +107,13 @@ class Critic:
         number = random.uniform((), random.training_key(self.seed, step, 0, _MISMATCHED_LABEL), 0.0, float(others))
         labels = tf.cast(labels, tf.int32)
         moved = 1 + tf.cast(number, tf.int32)
-        return real[:: self._mismatched_every], tf.math.floormod(
-            labels[:: self._mismatched_every] + moved, self._classes
-        )
+        return real[self._shown_again], tf.math.floormod(labels[self._shown_again] + moved, self._classes)
 
     def loss(self, logits: Logits, real: Tensor, fake: Tensor, labels: Tensor, step: Tensor) -> tuple[Tensor, Logs]:
         """What D minimises, penalties included, and what is reported of it."""
         loss = ops.mean(self._loss.discriminator(logits.real, logits.fake))
         if logits.mismatched is not None:
-            beside = logits.real[:: self._mismatched_every]
+            beside = logits.real[self._shown_again]
             wrong = ops.mean(self._loss.discriminator(beside, logits.mismatched))
             loss = (1.0 - self.mismatched_labels) * loss + self.mismatched_labels * wrong
         logs, total = {"d_loss": (loss, 1.0), **scores(logits.real, logits.fake, self._loss.boundary)}, loss

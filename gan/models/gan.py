@@ -213,8 +213,9 @@ class GAN(keras.Model):
         """Updates D once on images [B, H, W, C] in [-1, 1]; touches D and its optimizer only.
 
         critic_step: which of the step's `critic_steps` D updates this is, from 0. Random numbers depend on it and on
-        `step`, which only `train_step` moves. Returns {log name: (value, weight in
-        the mean)} and the logits of the reals before the update.
+        `step`, which only `train_step` moves.
+
+        Returns {log name: (value, weight in the mean)} and the logits of the reals before the update.
         """
         step = self._d_step(critic_step)
         with tf.GradientTape() as tape:

@@ -27,7 +27,7 @@ class TrainingState(keras.callbacks.Callback):
     Saved are the variables of the networks and optimizers, and the state of every callback that has `get_state` (a
     JSON dict) and `set_state`, and of those with `get_arrays` (a list of arrays) and `set_arrays`, too:
     `resumable.HasState`, `resumable.HasArrays`. They are put back after every callback's `on_train_begin`, so that one
-    which begins anew there still goes on. A callback whose `state_type`, a TypedDict, says what its state looks like
+    which is reset there still resumes. A callback whose `state_type`, a TypedDict, says what its state looks like
     gets no other one.
 
     Args:
@@ -77,7 +77,7 @@ class TrainingState(keras.callbacks.Callback):
             return
         step = int(scalar(self.model.step))
         if step != min((epoch + 1) * self.interval_steps, self.total_steps):
-            return  # broken off in the middle
+            return  # interrupted in the middle of an interval
         arrays = {name: np.asarray(variable) for name, variable in variables_of(self.model).items()}
         bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
         if bad:
