@@ -65,7 +65,7 @@ BROUGHT = [
     "tests/config/test_presets.py::test_it_has_the_parts_of_its_paper[dragan]",
     "tests/config/test_config.py::test_names_in_the_configuration_are_those_of_the_registries",
     "tests/config/test_config.py::test_presets_name_their_source_and_survive_json",
-    "tests/project/test_readme.py::test_its_files_exist_and_its_presets_are_all",
+    "tests/project/test_pages.py::test_all_presets_are_listed",
 ]
 """The tests of the examples, and those that walk through the dicts and are quick."""
 
@@ -88,12 +88,12 @@ def apply(recipe: str, tree: Path) -> None:
 def tree(tmp_path_factory):
     """A copy of this tree, with all recipes applied."""
     copy = tmp_path_factory.mktemp("recipes") / "tree"
-    for folder in ("gan", "tests"):
+    for folder in ("gan", "tests", "docs"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ROOT.iterdir():
         if file.suffix in (".cfg", ".toml", ".md"):
             shutil.copy(file, copy)
-        elif file.name not in ("gan", "tests") and not file.name.startswith(".") and not (copy / file.name).exists():
+        elif file.name not in ("gan", "tests", "docs") and not file.name.startswith(".") and not (copy / file.name).exists():
             (copy / file.name).symlink_to(file)
     for recipe in RECIPES:
         apply(recipe, copy)
