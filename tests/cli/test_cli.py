@@ -151,9 +151,9 @@ def test_another_backend_is_refused(gan_command):
     assert done.stderr.splitlines()[-1].startswith("gan.errors.InputError: Unsupported backend")
 
 
-def test_a_run_that_diverges_says_when_and_leaves_nothing(gan_command, tmp_path):
+def test_a_run_that_diverges_says_when_and_leaves_nothing(forked_gan, tmp_path):
     options = ["--dataset", "mnist5k", "--steps", 40, "--learning-rate", 1e30, "--output", tmp_path / "run"]
-    done = gan_command("train", *options)
+    done = forked_gan("train", *options)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert re.search(r"[dg]_loss became (NaN|Inf) at step \d+", done.stderr.splitlines()[-1])
@@ -188,9 +188,9 @@ def test_deterministic_runs_of_one_seed_are_bit_identical(gan_command, tmp_path)
         (["--dataset", "mnist", "--dataset-fallback", "none"], ["not prepared"]),
     ],
 )
-def test_bad_input_that_only_the_data_shows(gan_command, tmp_path, options, words):
+def test_bad_input_that_only_the_data_shows(forked_gan, tmp_path, options, words):
     offline = {"TFDS_DATA_DIR": str(tmp_path / "data")}
-    done = gan_command("train", *options, "--output", tmp_path / "run", env=offline)
+    done = forked_gan("train", *options, "--output", tmp_path / "run", env=offline)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert all(word in done.stderr for word in words)
@@ -207,9 +207,9 @@ def test_training_says_where_things_are_and_json_is_one_object(tiny_run):
     assert not re.search(r"WARNING|[IWE]0000|oneDNN|cuda", tiny_run["stderr"])
 
 
-def test_offline_training_falls_back_with_one_loud_line_and_records_it(gan_command, tmp_path):
+def test_offline_training_falls_back_with_one_loud_line_and_records_it(forked_gan, tmp_path):
     offline = {"TFDS_DATA_DIR": str(tmp_path / "data")}
-    done = gan_command("train", "mnist-unconditional", "--steps", 2, "--deterministic", cwd=tmp_path, env=offline)
+    done = forked_gan("train", "mnist-unconditional", "--steps", 2, "--deterministic", cwd=tmp_path, env=offline)
     assert done.returncode == 0, done.stderr
     assert len([line for line in done.stderr.splitlines() if "NOT AT HAND" in line]) == 1
     run = tmp_path / "runs" / "00001-mnist-unconditional"
@@ -217,23 +217,23 @@ def test_offline_training_falls_back_with_one_loud_line_and_records_it(gan_comma
     relative = run.relative_to(tmp_path)
     for line in (f"{relative}/generator.keras", f"gan sample {relative}"):
         assert line in done.stdout
-    sampled = gan_command("sample", relative, "--num", 4, cwd=tmp_path)
+    sampled = forked_gan("sample", relative, "--num", 4, cwd=tmp_path)
     assert sampled.returncode == 0, sampled.stderr
     assert size_of(tmp_path / "samples.png") == (124, 124)
-    refused = gan_command("sample", relative, "--label", 3, cwd=tmp_path)
+    refused = forked_gan("sample", relative, "--label", 3, cwd=tmp_path)
     assert_refused(refused, "this generator is unconditional", "Received: 3")
 
 
-def test_samples_as_arrays_and_files_are_the_same_pictures(gan_command, tiny_run, tmp_path):
+def test_samples_as_arrays_and_files_are_the_same_pictures(forked_gan, tiny_run, tmp_path):
     run = tiny_run["folder"]
-    done = gan_command("sample", run, "--num", 5, "--seed", 4, "--start", 10, "--out", "a/few.npz", cwd=tmp_path)
+    done = forked_gan("sample", run, "--num", 5, "--seed", 4, "--start", 10, "--out", "a/few.npz", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     arrays = np.load(tmp_path / "a" / "few.npz", allow_pickle=False)
     assert arrays["images"].shape == (5, 28, 28, 1)
     assert arrays["images"].dtype == np.uint8
     assert arrays["labels"].tolist() == [0, 1, 2, 3, 4]
     assert arrays["indices"].tolist() == [10, 11, 12, 13, 14]
-    done = gan_command("sample", run, "--num", 3, "--seed", 4, "--start", 12, "--out", "files", "--json", cwd=tmp_path)
+    done = forked_gan("sample", run, "--num", 3, "--seed", 4, "--start", 12, "--out", "files", "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["pictures"] == 3
     from PIL import Image
 
@@ -247,12 +247,12 @@ def test_samples_as_arrays_and_files_are_the_same_pictures(gan_command, tiny_run
     assert np.abs(arrays["images"].astype(int) - expected).max() <= 1
 
 
-def test_a_walk_and_labels_from_the_command_line(gan_command, tiny_run, tmp_path):
+def test_a_walk_and_labels_from_the_command_line(forked_gan, tiny_run, tmp_path):
     run = tiny_run["folder"]
-    done = gan_command("sample", run, "--interpolate", 0, 9, "--steps", 7, "--out", "walk.png", cwd=tmp_path)
+    done = forked_gan("sample", run, "--interpolate", 0, 9, "--steps", 7, "--out", "walk.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert size_of(tmp_path / "walk.png") == (7 * 60 + 4, 64)
-    done = gan_command("sample", run, "--num", 7, "--label", "2-4", "--truncation", 0.5, "--out", "l.npz", cwd=tmp_path)
+    done = forked_gan("sample", run, "--num", 7, "--label", "2-4", "--truncation", 0.5, "--out", "l.npz", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert np.load(tmp_path / "l.npz")["labels"].tolist() == [2, 3, 4, 2, 3, 4, 2]
 
