@@ -14,7 +14,7 @@ import hypothesis
 import numpy as np
 import pytest
 from filelock import FileLock
-from helpers.commands import OFFLINE, TOY, Gan, run_gan
+from helpers.commands import OFFLINE, UNWATCHED, Gan, run_gan
 from helpers.fork_server import ForkServer
 
 hypothesis.settings.register_profile("busy", deadline=None)  # a busy machine is no failure
@@ -67,10 +67,10 @@ def fork_server() -> Iterator[ForkServer]:
 
 @pytest.fixture(scope="session")
 def toy(fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run of `TOY`, in one go."""
+    """The folder of a finished run of `UNWATCHED`, in one go."""
 
     def make(folder: Path) -> None:
-        status, said = fork_server.run("train", *TOY, "--output", folder / "run", said=folder / "said")
+        status, said = fork_server.run("train", *UNWATCHED, "--output", folder / "run", said=folder / "said")
         assert status == 0, said
 
     return shared(tmp_path_factory, "toy", make) / "run"

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.comparison import assert_same, rows_of, size_of, values
+from helpers.fork_server import PATIENCE
 
 from gan.config import PRESETS
 from gan.data import images
@@ -56,7 +57,8 @@ def test_options_have_keras_names(gan_command):
 
 
 def test_presets_are_listed(gan_command):
-    assert all(name in gan_command("presets").stdout for name in PRESETS)
+    listed = gan_command("presets").stdout
+    assert all(name in listed for name in PRESETS)
     assert set(json.loads(gan_command("presets", "--json").stdout)) == set(PRESETS)
 
 
@@ -264,11 +266,11 @@ def test_info(gan_command, tiny_run):
     assert "mnist5k" in gan_command("info", tiny_run["folder"]).stdout
 
 
-def test_doctor(gan_command, tmp_path):
+def test_doctor(forked_gan, tmp_path):
     (tmp_path / "kmnist" / "3.0.1").mkdir(parents=True)
     (tmp_path / "kmnist" / "3.0.1" / "dataset_info.json").write_text("{}")
     (tmp_path / "dataset_info.json").write_text("{}")
-    said = json.loads(gan_command("doctor", "--json", env={"TFDS_DATA_DIR": str(tmp_path)}).stdout)
+    said = json.loads(forked_gan("doctor", "--json", env={"TFDS_DATA_DIR": str(tmp_path)}).stdout)
     assert said["data sets"] == ["mnist5k (embedded)", "kmnist"]
     assert said["checkpoints"] == models.list_checkpoints()
     assert said["device"] == runtime.describe()
@@ -276,18 +278,19 @@ def test_doctor(gan_command, tmp_path):
     assert said["precision auto"].split(": ")[0] == runtime.resolve_precision("auto")
 
 
-def test_an_interrupt_saves_what_there_is_and_says_so(tmp_path):
-    command = [sys.executable, "-m", "gan", "train", "--dataset", "mnist5k", "--steps", "100000", "--eval-every", "640"]
-    process = subprocess.Popen(
-        [*command, "--output", "run"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    while process.poll() is None and not (tmp_path / "run" / "generator.keras").exists():
+def test_an_interrupt_saves_what_there_is_and_says_so(fork_server, tmp_path):
+    command = ["train", "--dataset", "mnist5k", "--steps", 100_000, "--eval-every", 640, "--probe", "none"]
+    sizes = ["--latent-dim", 8, "--g-width", 4, "--d-width", 4, "--output", "run"]
+    process = fork_server.start(*command, *sizes, said=tmp_path / "said")
+    deadline = time.monotonic() + PATIENCE
+    while not (tmp_path / "run" / "generator.keras").exists():
+        assert time.monotonic() < deadline, "no generator was ever saved"
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
-    assert "then interrupted" in out
-    assert "Traceback" not in err
+    fork_server.signal(process, signal.SIGINT)
+    status, said = fork_server.wait(process), (tmp_path / "said").read_text(encoding="utf-8")
+    assert status == 130, said
+    assert "then interrupted" in said
+    assert "Traceback" not in said
     record = json.loads((tmp_path / "run" / "config.json").read_text())
     seen = int(rows_of(tmp_path / "run" / "log.csv")[-1]["images"])
     assert record["result"] == {**record["result"], "interrupted": True, "images": seen}
@@ -297,20 +300,20 @@ def test_an_interrupt_saves_what_there_is_and_says_so(tmp_path):
     assert (tmp_path / "run" / "samples" / "samples.gif").exists()
 
 
-def test_a_full_disk_is_one_line_and_leaves_no_half_file(gan_command, tiny_run, tmp_path):
-    code = (
-        "import resource, runpy, sys, signal;"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000));"
-        "sys.argv = ['gan', *sys.argv[1:]];"
-        "runpy.run_module('gan', run_name='__main__')"
+def test_a_full_disk_is_one_line_and_leaves_no_half_file(forked_gan, tiny_run, tmp_path):
+    script, folder = tmp_path / "full.py", tmp_path / "folder"
+    script.write_text(
+        "import resource, runpy, signal\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+        "runpy.run_module('gan', run_name='__main__')\n"
     )
-    command = [sys.executable, "-c", code, "sample", str(tiny_run["folder"]), "--out", "grid.png"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    folder.mkdir()
+    done = forked_gan("sample", tiny_run["folder"], "--out", "grid.png", cwd=folder, script=str(script))
     assert done.returncode == 1
     assert done.stderr.startswith("gan: [Errno 27] File too large")
     assert len(done.stderr.splitlines()) == 1
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 def test_old_names_of_options_work_for_one_release_and_say_so(gan_command):
