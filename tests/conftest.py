@@ -1,5 +1,6 @@
 """What the tests share: TensorFlow without chatter, small data, and one tiny run made through the command line."""
 
+import gc
 import json
 import os
 import shutil
@@ -16,6 +17,8 @@ import pytest
 from filelock import FileLock
 from helpers.commands import OFFLINE, UNWATCHED, Gan, run_gan
 from helpers.fork_server import ForkServer
+
+gc.set_threshold(50_000, 20, 20)  # tracing graphs makes many objects that stay: Python looks through them too often
 
 hypothesis.settings.register_profile("busy", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("busy")

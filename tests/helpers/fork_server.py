@@ -4,6 +4,7 @@ A forked toy run costs a second or two, a new process two imports more. The comm
 embedded digits are read once for all of them. Talks in lines of JSON: see `ForkServer`.
 """
 
+import gc
 import json
 import os
 import resource
@@ -214,6 +215,8 @@ def _serve() -> None:
     from gan.data.load import load_dataset
     from gan.training import setup
 
+    gc.freeze()  # what a fork does not touch, it does not copy
+    gc.set_threshold(50_000, 20, 20)
     digits = load_dataset("mnist5k")
     setup.load_dataset = lambda name, **options: (
         digits if name == digits.name and options.get("image_size") is None else load_dataset(name, **options)
