@@ -232,7 +232,7 @@ def test_paths_and_names_are_told_apart(tmp_path, monkeypatch):
         ({"image_size": (0, 8)}, "Bad `image_size`"),
         ({"image_size": (8, 8, 3)}, "height, width"),
         ({"channels": 2}, "Bad `channels`. Expected 1 or 3"),
-        ({"corrupt_share": 1.5}, "a share from 0 to 1"),
+        ({"corrupt_share": 1.5}, "a number from 0 to 1"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):

@@ -132,7 +132,7 @@ def test_typos_make_errors_in_a_classifier_of_strings():
     assert 0 < rates[0] < rates[1] < rates[2]
     points = classifier_curve(model, data)
     assert [p.severity for p in points if p.fault == "typos"] == list(SEVERITIES["typos"])
-    with pytest.raises(InputError, match="a share from 0 to 1"):
+    with pytest.raises(InputError, match="a number from 0 to 1"):
         classifier_curve(model, data, faults=["typos"], severities={"typos": [2]})
 
 
