@@ -187,7 +187,7 @@ def test_bad_images(conditional, case):
         ({"seed": -1}, "seed=-1"),
         ({"start": -1}, "start=-1"),
         ({"labels": 3}, "whole numbers from 0 to 2"),
-        ({"labels": [0, 1]}, "one label, or 6 of them"),
+        ({"labels": [0, 1]}, "one label or 6 labels"),
     ],
 )
 def test_bad_options(conditional, shown, options, message):
