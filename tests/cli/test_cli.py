@@ -211,7 +211,7 @@ def test_offline_training_falls_back_with_one_loud_line_and_records_it(gan_comma
     offline = {"TFDS_DATA_DIR": str(tmp_path / "data")}
     done = gan_command("train", "mnist-unconditional", "--steps", 2, "--deterministic", cwd=tmp_path, env=offline)
     assert done.returncode == 0, done.stderr
-    assert len([line for line in done.stderr.splitlines() if "NOT AT HAND" in line]) == 1
+    assert len([line for line in done.stderr.splitlines() if "NOT AVAILABLE" in line]) == 1
     run = tmp_path / "runs" / "00001-mnist-unconditional"
     assert json.loads((run / "config.json").read_text())["dataset"]["name"] == "mnist5k"
     relative = run.relative_to(tmp_path)

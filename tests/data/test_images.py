@@ -97,7 +97,7 @@ def test_sixteen_bits_are_scaled_and_unknown_ranges_refused(tmp_path):
         assert np.asarray(images.open_picture(tmp_path / name))[0, :, 0].tolist() == [0, 0, 1, 255]
     for name, other in (("float.tif", values / np.float32(65_535)), ("int.tif", values.astype(np.int32) * 2)):
         Image.fromarray(other).save(tmp_path / name)
-        with pytest.raises(InputError, match="no known range"):
+        with pytest.raises(InputError, match="unknown range"):
             images.open_picture(tmp_path / name)
 
 

@@ -281,4 +281,4 @@ def test_pictures_are_classified_from_the_command_line(gan_command, small_classi
     assert gan_command("classify", "--classifier", small_classifier[0]).returncode == 2
     done = gan_command("classify", tmp_path / "3.png", tmp_path / "text.png", "--classifier", small_classifier[0])
     assert (done.returncode, done.stdout) == (2, "")
-    assert "no picture" in done.stderr
+    assert "not an image" in done.stderr
