@@ -17,7 +17,7 @@ from gan.saving.metadata import RunDataset
 from gan.utils.types import Tensor
 
 Arrays = tuple[Tensor, Tensor]
-"""(images, labels or None)."""
+"""Images and labels. The labels may be None."""
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,8 @@ class Dataset:
             data: images or pairs (image, label). Images are uint8 [H, W] or [H, W, 1 or 3], or batches
                 [B, H, W, 1 or 3], all of one size. Labels are whole numbers, one per image.
             name: name of the dataset in records and reports.
-            memory_limit: memory in bytes for the images of a split. Larger splits are stored in a temporary file.
-                None: a quarter of the machine's memory.
+            memory_limit: memory in bytes for the images. More images are stored in a temporary file. None: a quarter of
+                the machine's memory.
 
         Single images are read in chunks of about `storage.CHUNK_BYTES`, or one by one when their size is unknown.
         Batches are read as they are.

@@ -20,7 +20,7 @@ MNIST = "mnist"
 
 
 class Source(NamedTuple):
-    """A source of datasets: a test of names and a loader."""
+    """A source of datasets: a function that recognizes names, and a loader."""
 
     recognizes: Callable[[str], bool]
     load: Callable[[Request], Dataset]

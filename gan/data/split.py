@@ -11,8 +11,7 @@ from gan.data import images, storage
 from gan.errors import InputError
 
 HELD_OUT = 1 / 6
-"""Fraction of the training images that is held out for a missing validation or test split: 10,000 of 60,000 for MNIST.
-"""
+"""Fraction of the training images that is held out for each missing split, as MNIST's 10,000 of 60,000."""
 
 FEWEST = 10
 """Minimum number of images to hold out a split."""
@@ -24,8 +23,7 @@ _MOST_AHEAD, _AHEAD_BYTES = 8, 2**28
 """Limits of prefetching: maximum number of batches, and their approximate size in bytes."""
 
 _as_written = tf.autograph.experimental.do_not_convert
-"""For functions without control flow on tensors: AutoGraph takes longer to convert them than TensorFlow to trace them.
-"""
+"""Skips AutoGraph for functions without control flow on tensors. Their conversion takes longer than their tracing."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ def broadcast_config(devices: DeviceSetup, own: TrainConfig | None) -> TrainConf
     chief's precision is `auto`, it becomes `mixed_bfloat16` if every worker has bfloat16 instructions, and `float32`
     otherwise.
 
-    The initial weights are broadcast later, so the other workers do not need the file of `init_from`.
+    The chief broadcasts its initial weights, so the other workers do not need the file of `init_from`.
 
     Args:
         devices: device setup of this process.

@@ -21,7 +21,7 @@ from gan.utils import tensorflow as runtime
 T = TypeVar("T")
 
 _NO_PROXY = "no_grpc_proxy"
-"""Environment variable of hosts that gRPC reaches without a web proxy. Through a proxy it would wait for ever."""
+"""Environment variable of hosts that gRPC reaches without a web proxy. Through a proxy it would wait forever."""
 
 LOOK_EVERY = 20
 """Steps between two checks of whether any of several workers wants to stop."""
@@ -189,7 +189,7 @@ def _exit_after(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Restores the handler of SIGTERM, which TensorFlow's workers replace and then ignore."""
+    """Restores the handler of SIGTERM. TensorFlow's multi-worker setup replaces it and then ignores the signal."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Evaluation under a `tf.distribute` strategy: the chief computes the metrics with its copy of the EMA generator."""
+"""Evaluation under a `tf.distribute` strategy: the chief computes the metrics with its averaged generator."""
 
 from collections.abc import Callable
 from itertools import islice

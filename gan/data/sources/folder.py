@@ -28,7 +28,7 @@ SUFFIXES = frozenset(
 _SPLITS = ("train", "validation", "test")
 _LOOKALIKES = {*_SPLITS, "training", "val", "valid", "dev", "testing"}
 _FILES_AT_ONCE, _THREADS = 32, 8
-_NAMED = 50  # names of files in a message
+_NAMED = 50  # maximum number of file names in a message
 
 
 class Part(NamedTuple):
