@@ -93,7 +93,11 @@ def tree(tmp_path_factory):
     for file in ROOT.iterdir():
         if file.suffix in (".cfg", ".toml", ".md"):
             shutil.copy(file, copy)
-        elif file.name not in ("gan", "tests", "docs") and not file.name.startswith(".") and not (copy / file.name).exists():
+        elif (
+            file.name not in ("gan", "tests", "docs")
+            and not file.name.startswith(".")
+            and not (copy / file.name).exists()
+        ):
             (copy / file.name).symlink_to(file)
     for recipe in RECIPES:
         apply(recipe, copy)
