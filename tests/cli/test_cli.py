@@ -47,7 +47,7 @@ def test_benchmark_names_the_command_that_took_its_place(gan_command, tmp_path):
 
 
 def test_options_have_keras_names(gan_command):
-    said = gan_command("train", "--help").stdout
+    said = gan_command("train", "--help-all").stdout
     for option in (
         "epochs", "steps", "batch-size", "learning-rate", "d-learning-rate", "seed", "dataset", "init-from", "output",
         "eval-every", "deterministic", "dry-run", "json", "dataset-fallback",
@@ -234,7 +234,7 @@ def test_samples_as_arrays_and_files_are_the_same_pictures(gan_command, tiny_run
     assert arrays["labels"].tolist() == [0, 1, 2, 3, 4]
     assert arrays["indices"].tolist() == [10, 11, 12, 13, 14]
     done = gan_command("sample", run, "--num", 3, "--seed", 4, "--start", 12, "--out", "files", "--json", cwd=tmp_path)
-    assert json.loads(done.stdout)["pictures"] == 3
+    assert json.loads(done.stdout)["samples"] == 3
     from PIL import Image
 
     for index in (12, 13, 14):
@@ -319,6 +319,6 @@ def test_old_names_of_options_work_for_one_release_and_say_so(gan_command):
     assert (old.returncode, old.stdout) == (0, new.stdout) == (new.returncode, new.stdout)
     assert new.stderr == ""
     assert old.stderr.splitlines() == [
-        "gan: warning: --wrong-labels is called --mismatched-labels now; the old name goes with the next release",
-        "gan: warning: --extractor is called --classifier now; the old name goes with the next release",
+        "gan: warning: --wrong-labels is now --mismatched-labels; the next release removes the old name",
+        "gan: warning: --extractor is now --classifier; the next release removes the old name",
     ]

@@ -76,7 +76,7 @@ def test_a_broken_off_call_says_where_to_go_on(checkpoint, here, monkeypatch, ca
         failing(broken, at=3, error=KeyboardInterrupt())
         assert main([*options, "--num", "90"]) == 130
     said = capsys.readouterr().err
-    assert "pictures 0 to 39 are in shards" in said
+    assert "samples 0 to 39 are in shards" in said
     assert sorted(path.name for path in (here / "shards").iterdir()) == ["00000000.npz", "00000020.npz"]
     go_on = re.search(r"--start \d+ --num \d+", said)[0].split()
     assert go_on == ["--start", "40", "--num", "50"]
@@ -125,11 +125,11 @@ def test_the_bar_goes_to_stderr(checkpoint, monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
     assert main(["sample", checkpoint, "--num", "3000", "--out", "all.npz", "--json"]) == 0
     said = capsys.readouterr()
-    assert "drawing" in said.err
+    assert "sampling" in said.err
     assert "3000/3000" in said.err
     result = json.loads(said.out)
     assert result.pop("seconds") > 0
-    assert result == {"pictures": 3_000, "out": "all.npz", "seed": 0}
+    assert result == {"samples": 3_000, "out": "all.npz", "seed": 0}
 
 
 def test_pictures_that_the_disk_cannot_hold_are_refused_at_once(checkpoint, here, monkeypatch, capsys):
@@ -142,7 +142,7 @@ def test_pictures_that_the_disk_cannot_hold_are_refused_at_once(checkpoint, here
 def test_large_files_are_announced(checkpoint, monkeypatch, capsys):
     from gan.cli import sample
 
-    monkeypatch.setattr(sample, "WORTH_SAYING", 64 * 100)
+    monkeypatch.setattr(sample, "LARGE", 64 * 100)
     assert main(["sample", checkpoint, "--num", "99", "--out", "a.npz"]) == 0
     assert capsys.readouterr().err == ""
     assert main(["sample", checkpoint, "--num", "100", "--out", "a.npz"]) == 0

@@ -137,7 +137,7 @@ def test_a_run_that_lowers_its_rates_itself_has_no_schedule():
     reducing = StoppingConfig(monitor="val_frechet_distance", when_stale="reduce")
     assert TrainConfig(stopping=reducing).learning_rate_end == 1.0
     assert TrainConfig(stopping=reducing, optimization=OptimizationConfig(learning_rate_end=1.0)).learning_rate_end == 1
-    with pytest.raises(InputError, match="Two rules for the learning rates"):
+    with pytest.raises(InputError, match="Two learning rate schedules"):
         TrainConfig(stopping=reducing, optimization=OptimizationConfig(learning_rate_end=0.1))
 
 
@@ -153,11 +153,11 @@ def test_a_run_that_lowers_its_rates_itself_has_no_schedule():
         ({"probe": ""}, "probe"),
         ({"probe": "none", "tolerance": 0.02}, "Nothing would be measured"),
         ({"probe": "none", "monitor": "val_frechet_distance"}, "Nothing would be measured"),
-        ({"when_stale": "reduce"}, "Nothing to wait for"),
+        ({"when_stale": "reduce"}, "Options without effect"),
         ({"patience": 3}, "monitor=None, patience=3"),
         ({"tolerance": 0.02, "min_delta": 0.1}, "monitor=None, min_delta=0.1"),
         ({"monitor": "val_classes_seen"}, "max for val_classes_seen"),
-        ({"tolerance": 0.02, "monitor": "val_frechet_distance"}, "Two rules to stop by"),
+        ({"tolerance": 0.02, "monitor": "val_frechet_distance"}, "Two stopping rules"),
     ],
 )
 def test_bad_rules_to_stop_by_are_refused(options, words):
