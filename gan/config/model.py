@@ -18,7 +18,7 @@ class ModelConfig(Options):
     arch: Arch = "dcgan"
     """Architecture of generator and discriminator."""
     conditioning: Conditioning = "projection"
-    """Class conditioning in D. none: the whole GAN is unconditional.
+    """How the discriminator uses class labels. none: the whole GAN is unconditional.
 
     `projection`: D adds the inner product of its features and a class embedding (arXiv:1802.05637). `concat`: D takes
     the class embedding as an additional image channel. With either, G takes the class as an embedding.

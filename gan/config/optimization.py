@@ -37,7 +37,7 @@ class OptimizationConfig(Options):
     d_learning_rate: float | None = None
     """Initial Adam learning rate of the discriminator. None: half of `learning_rate`."""
     learning_rate_end: float | None = None
-    """Final learning rates, as a share of the initial ones, of a cosine decay. 1: constant. None: 0.02.
+    """Final learning rate as a share of the initial one, reached by cosine decay. 1: constant. None: 0.02.
 
     With `when_stale="reduce"`, the default is 1.
     """
@@ -48,9 +48,12 @@ class OptimizationConfig(Options):
     loss: Loss = "non_saturating"
     """Adversarial loss of both networks."""
     penalties: tuple[PenaltyName, ...] = ("r1",)
-    """Gradient penalties on the discriminator, added to its loss."""
+    """Gradient penalties on the discriminator, added to its loss. No name: no penalty."""
     gamma: float | None = None
-    """Weight of the gradient penalties. None: 0.3 for r1 and r2, 10 for wgan_gp and dragan."""
+    """Weight of the gradient penalties. None: 0.3 for r1 and r2, 10 for wgan_gp and dragan.
+
+    r1 and r2 are gamma / 2 times the squared gradient norm.
+    """
     penalty_every: int | None = None
     """Compute penalties every N discriminator steps, scaled by N (lazy regularization). None: 16 for r1 and r2, 1 for
     wgan_gp and dragan."""
@@ -59,9 +62,9 @@ class OptimizationConfig(Options):
     simultaneous: bool = False
     """Update G against D as it was before the last D update of the step. Saves one pass of D."""
     mismatched_labels: float | None = None
-    """Weight in D's loss of real images with mismatched labels, as fakes, from 0 to below 1. None: 0.08 with labels.
+    """Weight in D's loss of real images with mismatched labels, as fakes, 0 to below 1. None: 0.08 with labels, else 0.
 
-    Matching-aware D, arXiv:1605.05396: more samples match their label, with less variety. None without labels: 0.
+    Matching-aware D, arXiv:1605.05396: more samples match their label, with less variety.
     """
     steps_per_execution: int = 20
     """Train steps per graph call. Higher is faster; Ctrl-C and the progress bar react once per call."""

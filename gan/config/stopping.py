@@ -13,7 +13,7 @@ class StoppingConfig(Options):
     """Options of the measurements after each interval, and of the rules that stop a run."""
 
     probe: str = "auto"
-    """Classifier that measures each interval: folder, pretrained name, none, or auto: mnist-probe on MNIST data.
+    """Classifier that measures each interval: a folder, a pretrained name, none, or auto (mnist-probe for MNIST).
 
     `auto`: `mnist-probe` if it suits the dataset, otherwise no classifier.
     """
