@@ -1,4 +1,4 @@
-"""Exit statuses: those that the README lists, and one number each."""
+"""Exit statuses: the README lists all of them, and each has its own number."""
 
 import re
 import signal
@@ -17,7 +17,7 @@ def test_the_readme_lists_every_status():
     assert sorted(listed) == sorted(set(STATUSES.values()))
 
 
-def test_a_status_means_one_thing():
+def test_statuses_are_different():
     assert exit_status.WITHIN == exit_status.DONE == 0
     others = [value for name, value in STATUSES.items() if name != "WITHIN"]
     assert len(others) == len(set(others))
@@ -28,6 +28,6 @@ def test_a_verdict_has_its_status():
     assert statuses == tuple(EXIT_STATUS[verdict] for verdict in ("within", "exceeded", "undecided")) == (0, 3, 4)
 
 
-def test_a_signal_ends_with_the_status_that_shells_give_it():
+def test_the_status_of_a_signal_is_that_of_shells():
     assert (exit_status.INTERRUPTED, exit_status.TERMINATED) == (130, 143)
     assert exit_status.after_signal(signal.SIGKILL) == 137

@@ -255,7 +255,7 @@ def test_a_bare_file_of_another_shape_reads_pictures_as_they_are(gan_command, tm
 
 
 BAD_COMMANDS = {
-    "no picture": (["mnist"], "No picture"),
+    "no picture": (["mnist"], "No image"),
     "missing picture": (["mnist", "none.png"], "No such image file"),
     "broken picture": (["mnist", "text.png"], "not an image, or is damaged"),
     "broken raw picture": (["mnist", "text.png", "--raw"], "not an image, or is damaged"),

@@ -102,7 +102,7 @@ def test_a_run_killed_in_its_first_interval_begins_anew_in_its_folder(fork_serve
     assert training_state.latest(run) == (None, [])
     info = fork_server.run("info", run, said=tmp_path / "said")[1]
     assert "none yet" in info
-    assert "broken off" in info
+    assert "aborted" in info
     status, said = fork_server.run("train", "--resume", run, said=tmp_path / "said")
     assert status == 0
     assert "beginning anew from step 0" in said
