@@ -91,7 +91,7 @@ def test_a_log_that_cannot_be_written_any_more_is_one_warning(tmp_path, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(tf.summary, "write", full)
-        with pytest.warns(UserWarning, match="cannot be written any more: No space left on device$"):
+        with pytest.warns(UserWarning, match="can no longer be written: No space left on device$"):
             board.on_epoch_end(1, {"g_loss": 2.0})
     board.on_epoch_end(2, {"g_loss": 3.0})
     board.on_train_end()
