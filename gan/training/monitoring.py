@@ -53,8 +53,8 @@ class Probe:
 def make_probe(options: StoppingConfig, dataset: Dataset, *, images_per_interval: int) -> Probe:
     """Returns the probe that compares samples with validation images: val_error_rate, val_frechet_distance and others.
 
-    `eval_num` images are compared, but at most a quarter of the images of an interval (and at least 200). So evaluation
-    takes only a small part of the time. If the validation split is smaller, all of it is used. SSIM is left out if
+    `eval_num` images are compared, but at most a quarter of the images of an interval (and at least 200), to keep the
+    evaluation short. If the validation split is smaller, all of it is used. SSIM is left out if
     the images are too small for it. Raises `InputError` when the probe is for another dataset.
     """
     found = find_probe(options, dataset.name, dataset.image_shape)

@@ -65,7 +65,7 @@ class FailureSigns:
     """Maximum (val_pairwise_ssim - real) / (1 - real), where real is `val_pairwise_ssim_real`. 0: samples as diverse as
     the data; 1: all samples of a class are identical."""
     max_accuracy: float | None = 0.97
-    """Maximum of the lower one of `real_accuracy` and `fake_accuracy`."""
+    """Maximum of min(`real_accuracy`, `fake_accuracy`)."""
     max_gap: float | None = 10.0
     """Maximum `real_score` - `fake_score`, in logits. None for a loss whose scores have no scale (Wasserstein)."""
 
@@ -143,10 +143,10 @@ class CollapseState(TypedDict):
 class CollapseMonitor(Rule[CollapseState]):
     """Reports, in one line, mode collapse of the generator or a dominating discriminator.
 
-    The callback uses those of these logs that exist: `val_classes_seen` (metric `ClassHistogram`), `val_coverage`,
+    The callback reads the following logs, if they exist: `val_classes_seen` (metric `ClassHistogram`), `val_coverage`,
     `val_pairwise_ssim` with `val_pairwise_ssim_real` (metric `PairwiseSSIM`), `real_accuracy` with `fake_accuracy`, and
     `real_score` with `fake_score`. `FailureSigns` has the limits, and the measurements behind them. Without a failure,
-    nothing is printed. If none of the logs ever exists, the callback reports that at the end.
+    nothing is printed. If none of these logs ever exists, the callback reports that at the end.
 
     >>> gan.compile(..., metrics=[PairwiseSSIM(), ClassHistogram(probe, 10)])
     >>> gan.fit(batches, validation_data=held_out, callbacks=[CollapseMonitor(action="stop")], epochs=20)

@@ -27,8 +27,8 @@ class TrainingState(keras.callbacks.Callback):
     A state has the variables of the networks and optimizers, and the state of each callback with `get_state` (a JSON
     dict) and `set_state`: `resumable.HasState`. Callbacks may also have `get_arrays` (a list of arrays) and
     `set_arrays`: `resumable.HasArrays`. All are restored after the `on_train_begin` of the other callbacks, so that a
-    callback that resets itself there still resumes. A `state_type`, if a
-    callback has one, defines its valid states.
+    callback that resets itself there still resumes. If a callback has a `state_type`, a TypedDict, it defines the valid
+    states.
 
     Args:
         run: the run folder; states are written to its `state/`. None: nothing is written, only restored. This is for
@@ -81,7 +81,7 @@ class TrainingState(keras.callbacks.Callback):
         arrays = {name: np.asarray(variable) for name, variable in variables_of(self.model).items()}
         bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
         if bad:
-            raise TrainingError(f"{_plain(bad[0])} is NaN or infinite at step {step}; this state is not saved.")
+            raise TrainingError(f"{_readable_name(bad[0])} is NaN or infinite at step {step}; this state is not saved.")
         for name, callback in self._savable.items():
             if isinstance(callback, HasArrays):
                 arrays |= {f"callbacks/{name}/{i:06d}": array for i, array in enumerate(callback.get_arrays())}
@@ -140,14 +140,14 @@ def variables_of(gan: keras.Model) -> dict[str, keras.Variable]:
     for part in _PARTS:
         owner = getattr(gan, part)
         for position, variable in enumerate(owner.variables if owner is not None else ()):
-            variables[f"{part}/{position:03d}/{_unnumbered(variable.path)}"] = variable
+            variables[f"{part}/{position:03d}/{_remove_numbers(variable.path)}"] = variable
     return variables | {name: getattr(gan, name) for name in training_state.COUNTERS}
 
 
-def _unnumbered(path: str) -> str:
+def _remove_numbers(path: str) -> str:
     """Removes the layer numbers, as in `conv2d_1`, from a path. They differ between processes."""
     return re.sub(r"_\d+(?=[_/]|$)", "", path)
 
 
-def _plain(name: str) -> str:
+def _readable_name(name: str) -> str:
     return re.sub(r"/\d+/", " ", name, count=1)
