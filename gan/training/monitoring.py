@@ -54,8 +54,8 @@ def make_probe(options: StoppingConfig, dataset: Dataset, *, images_per_interval
     """Returns the probe that compares samples with validation images: val_error_rate, val_frechet_distance and others.
 
     `eval_num` images are compared, but at most a quarter of the images of an interval (and at least 200), to keep the
-    evaluation short. If the validation split is smaller, all of it is used. SSIM is left out if
-    the images are too small for it. Raises `InputError` when the probe is for another dataset.
+    evaluation short. If the validation split is smaller, all of it is used. SSIM is left out if the images are too
+    small for it. Raises `InputError` when the probe is for another dataset.
     """
     found = find_probe(options, dataset.name, dataset.image_shape)
     if found is None:
