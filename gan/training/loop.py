@@ -48,7 +48,7 @@ def make_schedule(config: TrainConfig, dataset: Dataset) -> Schedule:
     if batch_size > len(dataset.train):
         raise InputError(
             "A batch is larger than the training split",
-            expected=f"batch_size * critic_steps <= {len(dataset.train)}, the number of training images",
+            expected=f"batch_size * critic_steps <= {len(dataset.train)} training images",
             received=f"batch_size={options.batch_size}, critic_steps={options.critic_steps}",
         )
     return Schedule(total_steps, config.interval_steps(total_steps), batch_size)

@@ -103,7 +103,7 @@ def test_pictures_that_are_not_drawn_yet_are_an_error(tmp_path):
     board = TensorBoard(tmp_path / "log", grid=grid)
     board.set_model(small_gan())
     board.on_train_begin()
-    with pytest.raises(InputError, match="the sample grid before TensorBoard"):
+    with pytest.raises(InputError, match="SampleGrid before TensorBoard"):
         board.on_epoch_end(0, {})
     board.on_train_end()
 
