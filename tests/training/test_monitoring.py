@@ -138,7 +138,7 @@ def test_a_collapse_ends_a_run_in_words(tmp_path, monkeypatch, capfd, action):
     still = replace(config, optimization=replace(config.optimization, learning_rate=1e-9, steps=60))
     run = train(still, output=tmp_path / "run")
     assert (run.stopped_by, run.interval, run.steps) == ("collapse", None, 30)
-    assert "Mode collapse at interval 3: it draws" in capfd.readouterr().err
+    assert "Mode collapse at interval 3: the samples show" in capfd.readouterr().err
 
 
 def test_a_stale_run_lowers_both_rates_instead(tmp_path):

@@ -85,7 +85,7 @@ def test_a_run_can_start_from_the_generator_of_another(tmp_path, digits):
     [
         (
             {"optimization": replace(QUICK.optimization, batch_size=4_001)},
-            "at most the 4000 training images.*batch_size=4001",
+            "<= 4000 training images.*batch_size=4001",
         ),
         (
             {"optimization": replace(QUICK.optimization, batch_size=2_001, critic_steps=2)},
