@@ -92,10 +92,10 @@ def _find(checkpoint: str | Path | ModelFile, file: str, problem: str) -> ModelF
     return zip_safety.check_model(path)
 
 
-def no_generator(path: Path) -> InputError:
+def not_a_generator(path: Path) -> InputError:
     """The error of a file that holds another model than a generator."""
     expected = "latents [B, L] in, images [B, H, W, C] out"
-    return InputError("This model is no generator", expected=expected, received=str(path))
+    return InputError("This model is not a generator", expected=expected, received=str(path))
 
 
 def find_classifier(checkpoint: str | Path | FoundClassifier) -> FoundClassifier:
@@ -180,7 +180,7 @@ def describe(checkpoint: str | Path | ModelFile) -> GeneratorSummary:
         }
         return convert(summary, GeneratorSummary, file.path)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise no_generator(file.path) from error
+        raise not_a_generator(file.path) from error
 
 
 def load_config(checkpoint: str | Path | ModelFile) -> RunMetadata | None:
