@@ -79,7 +79,7 @@ def test_a_manifest_without_its_arrays_is_a_damaged_state(run):
     (run / "state" / "000000320.npz").unlink()
     found, damaged = training_state.latest(run)
     assert found.interval == 1
-    assert damaged == ["the state 000000320 is damaged: its arrays are missing"]
+    assert damaged == ["the training state 000000320 is damaged: its arrays are missing"]
 
 
 def test_every_flipped_or_missing_byte_is_noticed(run):

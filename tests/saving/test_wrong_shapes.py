@@ -302,7 +302,7 @@ def test_a_state_with_right_checksums_and_another_shape_is_damaged(with_states, 
     card.write_text(json.dumps({"content": content, "sha256": training_state._sha256(training_state._text(content))}))
     latest, refused = outcome(training_state.latest, with_states)
     if refused:
-        assert "Unknown format of a state" in refused
+        assert "Unknown training state format" in refused
         return
     found, damaged = latest
     for line in damaged:
