@@ -115,7 +115,8 @@ def test_when_both_are_damaged_there_is_none_and_both_are_named(run):
         file.write_bytes(file.read_bytes()[:-5])
     found, damaged = training_state.latest(run)
     assert found is None
-    assert [line.split(" is ")[0] for line in damaged] == ["the state 000000320", "the state 000000160"]
+    titles = [line.split(" is ")[0] for line in damaged]
+    assert titles == ["the training state 000000320", "the training state 000000160"]
 
 
 def test_older_states_stay_until_the_new_one_reads_back(run, monkeypatch):
