@@ -42,7 +42,7 @@ def test_command_line_of_options():
         (("recipes", "--images", "0"), "Bad `images`"),
         (("recipes", "--num", "199"), "Bad `num`"),
         (("recipes", "--classifier", "nonsense"), "No such classifier"),
-        (("recipes", "--dataset", "cifar10"), "for another data set"),
+        (("recipes", "--dataset", "cifar10"), "for another dataset"),
         (("stacked-mnist", "--num", "999"), "Bad `num`"),
         (("stacked-mnist", "--minutes", "0"), "Bad `minutes`"),
         (("stacked-mnist", "--minutes", "3", "--images", "3"), "exclude each other"),

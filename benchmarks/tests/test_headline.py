@@ -138,7 +138,7 @@ def test_an_unwatched_preset_keeps_its_own_length_and_schedule():
         (("--epochs", "0"), "Bad `epochs`"),
         (("--num", "199"), "Bad `num`"),
         (("--classifier", "nonsense"), "No such classifier"),
-        (("--dataset", "cifar10"), "for another data set"),
+        (("--dataset", "cifar10"), "for another dataset"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_written(more, message, tmp_path, capsys):

@@ -82,8 +82,8 @@ class OptimizationConfig(Options):
             check_share_below_one("mismatched_labels", self.mismatched_labels)
         if self.learning_rate_end is not None:
             check_share("learning_rate_end", self.learning_rate_end)
-        check(0 <= self.beta_1 < 1, "beta_1", "a number from 0 to below 1", self.beta_1)
-        check(0 <= self.beta_2 < 1, "beta_2", "a number from 0 to below 1", self.beta_2)
+        check(0 <= self.beta_1 < 1, "beta_1", "a number >= 0 and < 1", self.beta_1)
+        check(0 <= self.beta_2 < 1, "beta_2", "a number >= 0 and < 1", self.beta_2)
         if self.gamma is not None:
             check_not_negative("gamma", self.gamma)
         if self.penalty_every is not None:

@@ -95,7 +95,7 @@ BAD_INPUT = {
     "checkpoint empty folder": (["info", "empty"], ["No such checkpoint", "empty"]),
     "checkpoint is text": (["sample", "file"], ["not a Keras model", "file"]),
     "checkpoint truncated": (["sample", "short.keras"], ["is damaged", "short.keras"]),
-    "checkpoint of other JSON": (["info", "other.keras"], ["no generator", "other.keras"]),
+    "checkpoint of other JSON": (["info", "other.keras"], ["not a generator", "other.keras"]),
     "num huge": (["sample", "RUN", "--num", "2000000000"], ["at most 10,000", "2,000,000,000"]),
     "num beyond counting": (["sample", "RUN", "--num", "3000000000", "--out", "a.npz"], ["from 1 to 2147483647"]),
     "walk of too many": (["sample", "RUN", "--interpolate", "0", "9", "--steps", "10001"], ["at most 10,000"]),

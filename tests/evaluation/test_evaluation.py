@@ -184,7 +184,7 @@ def test_what_does_not_belong_together_is_refused(small_classifier, digits):
     classifier, card = load_classifier(small_classifier[0])
     from gan import build_generator
 
-    with pytest.raises(InputError, match="another data set"):
+    with pytest.raises(InputError, match="another dataset"):
         evaluate(small_gan().generator_ema, replace(digits, name="kmnist"), classifier, card)
     with pytest.raises(InputError, match="another size"):
         evaluate(build_generator((32, 32, 1), 4, 10, width=4), digits, classifier, card, num=200)
@@ -230,9 +230,9 @@ def test_the_command_gates_on_the_verdict(gan_command, tiny_run, small_classifie
     [
         (["--num", "5"], "whole number >= 200"),
         (["--tolerance", "1.5"], "share from 0 to 1"),
-        (["--dataset", "kmnist"], "for another data set"),
+        (["--dataset", "kmnist"], "for another dataset"),
         (["--classifier", "nonsense"], "No such classifier"),
-        (["--classifier", "TAMPERED"], "not the one of its card"),
+        (["--classifier", "TAMPERED"], "does not match its card"),
         (["--classifier", "GENERATOR"], "This model is no classifier"),
         (["--output", "TAKEN"], "a folder"),
     ],

@@ -69,9 +69,9 @@ def test_the_probe_is_found_where_it_is_for_the_data(small_classifier):
     assert (
         find_probe(StoppingConfig(probe=str(small_classifier[0])), "mnist5k").card.sha256 == small_classifier[1].sha256
     )
-    with pytest.raises(InputError, match="another data set"):
+    with pytest.raises(InputError, match="another dataset"):
         find_probe(StoppingConfig(probe="mnist-probe"), "kmnist")
-    with pytest.raises(InputError, match="another data set"):
+    with pytest.raises(InputError, match="another dataset"):
         find_probe(StoppingConfig(tolerance=0.02), "kmnist")
     with pytest.raises(InputError, match="No such classifier"):
         find_probe(StoppingConfig(probe="nonsense"), "mnist")
@@ -191,5 +191,5 @@ def test_a_good_generator_is_confirmed_and_a_bad_one_is_not(gan_command, tmp_pat
 def test_what_cannot_be_confirmed_is_refused_before_training(gan_command, tmp_path):
     done = gan_command("train", "--dataset", "kmnist", "--tolerance", 0.02, "--output", tmp_path / "run")
     assert done.returncode == 2
-    assert "another data set" in done.stderr
+    assert "another dataset" in done.stderr
     assert not (tmp_path / "run").exists()

@@ -134,8 +134,8 @@ def test_a_damaged_state_is_said_and_the_one_before_it_is_gone_on_with(fork_serv
     metadata.save(broken_run, replace(record, versions={**record.versions, "tensorflow": "2.19.0"}))
     status, said = fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")
     assert status == 0, said
-    assert "warning: this run began with tensorflow 2.19.0 and goes on with" in said
-    assert "warning: the state 000000320 is damaged" in said
+    assert "warning: this run started with tensorflow 2.19.0 and resumes with" in said
+    assert "warning: the training state 000000320 is damaged" in said
     assert "resuming from interval 3 of 4, step 18 of 20" in said
     assert_same_run(broken_run, toy)
 
@@ -178,7 +178,7 @@ def test_a_finished_run_is_left_as_it_is(fork_server, toy, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "--resume", "RUN", "--seed", "6"], ["goes on as it began", "seed=5", "seed=6"]),
+        (["train", "--resume", "RUN", "--seed", "6"], ["Options cannot change on resume", "seed=5", "seed=6"]),
         (["train", "--resume=RUN", "--batch-size", "8", "--g-width", "2"], ["batch_size=16", "model.g_width=2"]),
         (["train", "--resume", "RUN", "--output", "other"], ["--resume RUN alone", "other"]),
         (["train", "mnist", "--resume", "RUN"], ["Both a preset", "mnist"]),
@@ -254,7 +254,7 @@ def test_every_option_but_the_changeable_ones_is_refused_when_it_differs():
     metadata.check_options(record, other)
     assert set(metadata.CHANGEABLE) <= metadata._flat(config.as_dict()).keys()
     for changed in (replace(config, deterministic=True), PRESETS["mnist-mlp"], replace(config, eval_every=99)):
-        with pytest.raises(InputError, match="goes on as it began"):
+        with pytest.raises(InputError, match="Options cannot change on resume"):
             metadata.check_options(record, changed)
 
 
@@ -267,7 +267,7 @@ def test_other_training_images_or_labels_are_refused():
     )
     metadata.check_dataset(record, Dataset("plain", 4, Split(images.copy(), labels.copy()), part, part).describe())
     for other in (Split(images[::-1], labels), Split(images, labels[::-1]), Split(images[:3], labels[:3])):
-        with pytest.raises(InputError, match="not the one that this run began with"):
+        with pytest.raises(InputError, match="The dataset cannot change on resume"):
             metadata.check_dataset(record, Dataset("plain", 4, other, part, part).describe())
 
 

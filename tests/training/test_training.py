@@ -174,5 +174,5 @@ def test_arrays_train_and_resume_as_named_data_does(tmp_path):
     assert resume(run.folder, dataset=arrays).steps == 4
     other = Dataset.from_arrays(255 - arrays.train.images, arrays.train.labels, name="noise")
     (run.folder / "config.json").write_text(json.dumps(record))
-    with pytest.raises(InputError, match="not the one that this run began with"):
+    with pytest.raises(InputError, match="The dataset cannot change on resume"):
         resume(run.folder, dataset=other)
