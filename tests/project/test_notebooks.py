@@ -100,7 +100,7 @@ def test_the_second_shows_each_fault_that_has_a_test():
     shown = sorted(map(int, re.findall(r"^# ### Fault (\d+):", text, re.MULTILINE)))
     tests = (ROOT / "tests" / "project" / "test_beginner_faults.py").read_text(encoding="utf-8")
     assert shown == sorted(map(int, re.findall(r"^def test_(\d+)_", tests, re.MULTILINE))) == [*range(1, 23)]
-    assert text.count("**Put right") >= 15
+    assert text.count("**Fix:**") >= 15
 
 
 def test_it_was_made_from_the_text_beside_it(made):
