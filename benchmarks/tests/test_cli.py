@@ -76,7 +76,7 @@ def test_a_package_that_is_not_installed_is_named_with_what_installs_it(monkeypa
 
 
 def test_ctrl_c_is_status_130_without_a_traceback(monkeypatch, capsys, tmp_path):
-    def interrupted(self, say):
+    def interrupted(self, log):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(load_benchmark("start"), "run", interrupted)

@@ -72,14 +72,14 @@ def test_headline_shows_a_table_and_a_plot(headline):
     rows, runs = cells_of(out), content["runs"]
     assert list(rows) == ["short", "long", "yardstick: 0.016 epochs of tf-tutorial", "real images"]
     short = runs["short-3"]
-    assert rows["short"]["as asked (%)"] == f"{100 * (1 - short['error_rate']):.2f}"
+    assert rows["short"]["correct class (%)"] == f"{100 * (1 - short['error_rate']):.2f}"
     ratio = short["training_seconds"] / runs["yardstick-0-3"]["training_seconds"]
-    assert rows["short"]["of the yardstick"] == f"{ratio:.3f}"
+    assert rows["short"]["relative to yardstick"] == f"{ratio:.3f}"
     assert rows["long"]["images"] == "128"
     assert rows["yardstick: 0.016 epochs of tf-tutorial"]["in floors"] == "-"
-    assert rows["real images"]["as asked (%)"] == f"{100 * (1 - content['facts']['real']['error_rate']):.2f}"
+    assert rows["real images"]["correct class (%)"] == f"{100 * (1 - content['facts']['real']['error_rate']):.2f}"
     table = (out / "table.md").read_text()
-    assert "TensorFlow among it: 7.2 s" in table
+    assert "including TensorFlow: 7.2 s" in table
     assert "python -m benchmarks headline --presets short long" in table
     width, height = size_of(out / "plot.png")
     assert width > height > 500

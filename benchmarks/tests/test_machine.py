@@ -28,7 +28,7 @@ def test_memory_of_a_process_is_its_own_and_not_that_of_the_one_that_started_it(
 
 
 def test_a_process_that_fails_says_why():
-    with pytest.raises(TrainingError, match=r"-c raise SystemExit.* ended with status 1, and said: no room"):
+    with pytest.raises(TrainingError, match=r"-c raise SystemExit.* failed with status 1: no room"):
         run_python("-c", "raise SystemExit('no room')")
 
 

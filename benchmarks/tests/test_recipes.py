@@ -158,5 +158,5 @@ def test_a_signal_ends_the_benchmark_and_the_same_command_goes_on(signal, recipe
     monkeypatch.setattr(judge.Judge, "of", lambda *_, **__: judge_of(facts))
     monkeypatch.setattr("gan.training.train.train", lambda config, output, **_: SimpleNamespace(signal=signal))
     assert main([*options, "--seeds", "3", "5"]) == 128 + signal
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "run the same command again to resume" in capsys.readouterr().err
     assert json.loads((out / "results.json").read_text())["runs"] == json.loads(before)["runs"]

@@ -49,7 +49,7 @@ def test_sampling_compares_commands_with_the_best_batch(lawful, tmp_path, capsys
         ["24 into samples.npz", "2", "500", "0.500", "72"],
         ["24 into samples/", "2", "500", "0.500", "72"],
     ]
-    assert "24 into samples/ take +48 MB beside 8." in said
+    assert "24 into samples/ need +48 MB compared with 8." in said
     assert [words[words.index("--out") + 1].split("/")[-1] for words in lawful[:2]] == ["samples.npz", ""]
     assert ["--shard" in words for words in lawful[:2]] == [False, True]
     assert not list(out.glob(".drawn-*"))

@@ -145,7 +145,7 @@ def test_the_benchmark_trains_counts_and_goes_on(tmp_path, capsys):
     again = json.loads((tmp_path / "judged" / "results.json").read_text())["runs"][str(checkpoint)]
     assert again["counts"] == run["counts"]
     assert main([*judged[:-1], "mnist", "--out", str(tmp_path / "grey")]) == 2
-    assert "draws no stacks" in capsys.readouterr().err
+    assert "must produce stacked digits" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_stacks_at_hand")

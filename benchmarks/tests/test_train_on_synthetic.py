@@ -126,7 +126,7 @@ def test_accuracies_by_hand(few, monkeypatch):
         (("--epochs", "0"), "Bad `epochs`"),
         (("--classifier", "nonsense"), "Unknown classifier"),
         (("--checkpoint", "nonsense"), "No such checkpoint"),
-        (("--checkpoint", "free"), "have no labels"),
+        (("--checkpoint", "free"), "must be conditional"),
     ],
 )
 def test_bad_input_is_refused_before_a_classifier_is_trained(more, message, taught, generators, tmp_path, capsys):
