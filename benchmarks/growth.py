@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks import machine, runs
 from benchmarks.benchmark import Benchmark, Log, Record, provenance
-from benchmarks.summary import PowerLaw, Spread, Table, written
+from benchmarks.summary import PowerLaw, Spread, Table, format_spread
 from gan.config import PRESETS, TrainConfig
 from gan.errors import TrainingError, check, check_positive, check_whole
 from gan.utils import tensorflow as runtime
@@ -89,7 +89,7 @@ class Growth(Benchmark):
         for number, (key, axis, value, config) in enumerate(missing, 1):
             try:
                 with ProcessPoolExecutor(1, get_context("spawn"), runtime.load_tensorflow) as process:
-                    found = process.submit(measured, config, self.seconds).result()
+                    found = process.submit(measure_point, config, self.seconds).result()
             except BrokenExecutor as error:
                 raise TrainingError(f"{key}: its process was killed, perhaps because memory ran out") from error
             record.add(key, runs.identity(config), {"axis": axis, "value": value, **sizes[axis, value], **found})
@@ -105,11 +105,13 @@ class Growth(Benchmark):
                     [
                         f"{axis} {value}",
                         f"{len(found)}",
-                        written((run["seconds_per_step"] for run in found), ",.1f", scale=1e3),
-                        written(rates, ",.0f"),
+                        format_spread((run["seconds_per_step"] for run in found), ",.1f", scale=1e3),
+                        format_spread(rates, ",.0f"),
                         f"{1e-6 * found[0]['flops_per_step'] / images:,.1f}",
-                        written((run["flops_per_step"] / run["seconds_per_step"] for run in found), ",.1f", scale=1e-9),
-                        written((run["megabytes"] for run in found), ",.0f"),
+                        format_spread(
+                            (run["flops_per_step"] / run["seconds_per_step"] for run in found), ",.1f", scale=1e-9
+                        ),
+                        format_spread((run["megabytes"] for run in found), ",.0f"),
                         *(f"{found[0][f'{network}_parameters']:,}" for network in ("generator", "discriminator")),
                     ]
                 )
@@ -173,7 +175,7 @@ def _exponents(content: Mapping[str, Any]) -> Table:
     """Returns the exponents of time and memory: over all points, and between the two largest."""
     medians = {name: _medians(content, name) for name in QUANTITIES}
     rows = [
-        [axis, *(law.written() if (law := PowerLaw.of(points)) else "-"
+        [axis, *(law.format() if (law := PowerLaw.of(points)) else "-"
                  for name in QUANTITIES for points in (medians[name][axis], medians[name][axis][-2:]))]
         for axis in _points(content)
     ]  # fmt: skip
@@ -220,20 +222,20 @@ def noise(config: TrainConfig) -> "Dataset":
     return Dataset.from_arrays(images, labels, validation=(images, labels), test=(images, labels), name="noise")
 
 
-def measured(config: TrainConfig, seconds: float) -> dict[str, Any]:
+def measure_point(config: TrainConfig, seconds: float) -> dict[str, Any]:
     """Measures a train step: {"seconds_per_step", "steps", "first_seconds", "images_per_step", "flops_per_step",
     "megabytes"}.
 
     Call it once per process. megabytes: peak memory from here on, minus the memory after TensorFlow has started; None:
     unknown.
     """
-    from benchmarks.loops import bare_loop, compiled, fit_loop, seconds_of, steps_in
+    from benchmarks.loops import bare_loop, compile_for_run, fit_loop, seconds_of, steps_in
 
     runtime.start(seed=config.seed)
     dataset = noise(config)
     machine.reset_peak()
     before = machine.peak_megabytes()
-    gan = compiled(config, dataset)
+    gan = compile_for_run(config, dataset)
     fit = fit_loop(gan, config, dataset)
     loop = bare_loop(fit, gan, config, dataset)
     first = seconds_of(loop, 1)

@@ -20,7 +20,7 @@ from benchmarks.runs import (
     sizes_of,
     unwatched,
 )
-from benchmarks.summary import Table, written
+from benchmarks.summary import Table, format_spread
 from gan.config import PRESETS, TrainConfig
 from gan.errors import LARGEST, check_positive, check_whole
 from gan.saving import models
@@ -124,7 +124,7 @@ class Headline(Benchmark):
         yardsticks = [run for run in runs.values() if run["preset"] is None]
         length = f"{settings['epochs']:g} epoch{'' if settings['epochs'] == 1 else 's'}"
         rows.append(_row(f"yardstick: {length} of {YARDSTICK}", yardsticks, runs))
-        imports = written((yardstick["import_seconds"] for yardstick in yardsticks), ".1f")
+        imports = format_spread((yardstick["import_seconds"] for yardstick in yardsticks), ".1f")
         as_asked = f"{100 * (1 - content['facts']['real']['error_rate']):.2f}"
         rows.append(["real images", *real_cells(content), as_asked, *["-"] * 5])
         return Table(
@@ -178,17 +178,17 @@ def _row(name: str, made: list[Any], runs: Mapping[str, Mapping[str, Any]]) -> l
     compiling = [run["seconds"] - run["training_seconds"] for run in known if run["training_seconds"] is not None]
 
     def of(field: str, form: str) -> str:
-        return written((run.get(field) for run in known), form)
+        return format_spread((run.get(field) for run in known), form)
 
     right = (None if (errors := run.get("error_rate")) is None else 1 - errors for run in known)
     return [
         name,
         f"{len(known)}" + (f" of {len(made)}" if len(known) < len(made) else ""),
         *(of(field, form) for field, form in NUMBERS.items()),
-        written(right, ".2f", scale=100),
+        format_spread(right, ".2f", scale=100),
         of("training_seconds", ",.1f"),
-        written((ratio_of(run, runs) for run in known), ".3f"),
-        written(compiling, ".1f"),
+        format_spread((ratio_of(run, runs) for run in known), ".3f"),
+        format_spread(compiling, ".1f"),
         of("images", ",.0f"),
         of("images_per_second", ",.0f"),
     ]

@@ -50,7 +50,7 @@ class Loop:
         return product_flops(self.step, then_share=1.0 / self.every)
 
 
-def compiled(config: TrainConfig, dataset: Dataset) -> GAN:
+def compile_for_run(config: TrainConfig, dataset: Dataset) -> GAN:
     """Builds and compiles a GAN as a training run on one device does."""
     with runtime.precision(config.precision):
         gan = build_gan(config, dataset)

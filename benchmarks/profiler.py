@@ -264,7 +264,7 @@ class Profile:
         }
 
 
-def traced(concrete: Any, arguments: Sequence[Any], *, calls: int, rounds: int = 1) -> list[Profile]:
+def trace_calls(concrete: Any, arguments: Sequence[Any], *, calls: int, rounds: int = 1) -> list[Profile]:
     """Returns a profile of `calls` consecutive calls for each round. Uncounted calls before it warm up.
 
     The graph of the function runs in a session with copies of its variables. Only there does the public interface of

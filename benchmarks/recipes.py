@@ -19,7 +19,7 @@ from benchmarks.runs import (
     sizes_of,
     unwatched,
 )
-from benchmarks.summary import Spread, Table, written
+from benchmarks.summary import Spread, Table, format_spread
 from gan.config import PRESETS, TrainConfig
 from gan.errors import check_whole
 from gan.saving import models
@@ -107,9 +107,9 @@ class Recipes(Benchmark):
             [
                 preset,
                 f"{sum('failed' not in run for run in runs)}" + (f" of {len(runs)}" if _failed(runs) else ""),
-                *(written((run.get(name) for run in runs), form) for name, form in NUMBERS.items()),
-                written((run.get("error_rate") for run in runs), ".2f", scale=100),
-                *(written((run.get(name) for run in runs), form) for name, form in _COSTS.items()),
+                *(format_spread((run.get(name) for run in runs), form) for name, form in NUMBERS.items()),
+                format_spread((run.get("error_rate") for run in runs), ".2f", scale=100),
+                *(format_spread((run.get(name) for run in runs), form) for name, form in _COSTS.items()),
                 *(f"{runs[0][f'{network}_parameters']:,}" for network in ("generator", "discriminator")),
             ]
             for preset, runs in by_preset.items()

@@ -91,7 +91,7 @@ def images_per_step(config: TrainConfig) -> int:
     return config.optimization.batch_size * config.optimization.critic_steps
 
 
-def trained(
+def train_run(
     config: TrainConfig, folder: Path, *, preset: str, listeners: "Sequence[keras.callbacks.Callback]" = ()
 ) -> "TrainingResult":
     """Trains a configuration of a preset in `folder`: starts or resumes the run, or loads its finished result.
@@ -208,7 +208,7 @@ def run_trial(trial: Trial, out: Path, judge: "Judge | None") -> dict[str, Any]:
     from gan import load_generator
 
     try:
-        run = trained(trial.config, out / "runs" / trial.key, preset=trial.preset)
+        run = train_run(trial.config, out / "runs" / trial.key, preset=trial.preset)
         found = costs(run, trial.config)
         if judge is not None:
             found |= judge.numbers(load_generator(run.folder))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmarks import machine
 from benchmarks.benchmark import Benchmark, Log, Record, provenance
-from benchmarks.summary import Spread, Table, written
+from benchmarks.summary import Spread, Table, format_spread
 from gan.errors import check, check_positive, check_whole
 from gan.saving import models
 from gan.utils import tensorflow as runtime
@@ -104,14 +104,16 @@ class Sampling(Benchmark):
         runs = list(content["runs"].values())
         rates = [command["bare_rate"] for run in runs for command in run["commands"]]
         batches = sorted({run["batch"] for run in runs})
-        rows = [[f"{BARE}, batch {', '.join(map(str, batches))}", f"{len(rates)}", written(rates, ",.0f"), "1", "-"]]
+        rows = [
+            [f"{BARE}, batch {', '.join(map(str, batches))}", f"{len(rates)}", format_spread(rates, ",.0f"), "1", "-"]
+        ]
         rows += [
             [
                 name,
                 f"{len(commands)}",
-                written((command["rate"] for command in commands), ",.0f"),
-                written((command["rate"] / command["bare_rate"] for command in commands), ".3f"),
-                written((command["megabytes"] for command in commands), ",.0f"),
+                format_spread((command["rate"] for command in commands), ",.0f"),
+                format_spread((command["rate"] / command["bare_rate"] for command in commands), ".3f"),
+                format_spread((command["megabytes"] for command in commands), ",.0f"),
             ]
             for name, commands in _by_command(content).items()
         ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmarks import runs
 from benchmarks.benchmark import Benchmark, Log, Record, provenance
-from benchmarks.summary import Table, written
+from benchmarks.summary import Table, format_spread
 from gan.config import PRESETS, TrainConfig
 from gan.errors import InputError, TrainingError, check_positive, check_whole
 from gan.saving import models
@@ -173,7 +173,7 @@ class StackedMnist(Benchmark):
             short = options.batch_size * options.critic_steps * options.steps_per_execution * REHEARSAL
             with tempfile.TemporaryDirectory() as folder:
                 config = self._config(0, short)
-                speed = runs.costs(runs.trained(config, Path(folder) / "run", preset=self.preset), config)
+                speed = runs.costs(runs.train_run(config, Path(folder) / "run", preset=self.preset), config)
             record.note("planned_images", max(1, round(speed["images_per_second"] * 60 * self.minutes)))
             runs.forget()
         return int(record.content["facts"]["planned_images"])
@@ -184,7 +184,7 @@ class StackedMnist(Benchmark):
 
         folder = self.out / "runs" / key
         counter = ModesOverTraining(folder, judge, num=MEANWHILE, log=log)
-        run = runs.trained(config, folder, preset=self.preset, listeners=[counter])
+        run = runs.train_run(config, folder, preset=self.preset, listeners=[counter])
         rows = counter.rows()
         costs = runs.costs(
             run, config, listening=sum(row["seconds"] for row in rows[:-1])
@@ -258,7 +258,7 @@ def _cells(runs: list[dict[str, Any]]) -> list[str]:
 
 
 def _of(runs: list[dict[str, Any]], name: str, form: str, scale: float = 1.0) -> str:
-    return written((run.get(name) for run in runs), form, scale=scale)
+    return format_spread((run.get(name) for run in runs), form, scale=scale)
 
 
 def _ranked(counts: list[int]) -> list[tuple[float, float]]:

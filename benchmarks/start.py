@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmarks import machine
 from benchmarks.benchmark import Benchmark, Log, Record, provenance
-from benchmarks.summary import Table, written
+from benchmarks.summary import Table, format_spread
 from gan.errors import check_whole
 from gan.saving import models
 
@@ -75,8 +75,8 @@ class Start(Benchmark):
             [
                 name,
                 f"{len(seconds)}",
-                written(seconds, ".2f"),
-                written((mine - other for mine, other in zip(seconds, _seconds(content)[IMPORT])), ".2f"),
+                format_spread(seconds, ".2f"),
+                format_spread((mine - other for mine, other in zip(seconds, _seconds(content)[IMPORT])), ".2f"),
             ]
             for name, seconds in _seconds(content).items()
         ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmarks import runs
 from benchmarks.benchmark import Benchmark, Log, Record, provenance
-from benchmarks.summary import Table, written
+from benchmarks.summary import Table, format_spread
 from gan.config import PRESETS, TrainConfig
 from gan.errors import check_positive, check_whole
 from gan.utils import tensorflow as runtime
@@ -78,9 +78,9 @@ class Step(Benchmark):
     def _of(self, preset: str, config: TrainConfig, dataset: "Dataset", log: Log) -> dict[str, Any]:
         """Measures a preset: {"loops": {name: measurements}, "profile": [one per round]}."""
         from benchmarks import loops
-        from benchmarks.profiler import traced
+        from benchmarks.profiler import trace_calls
 
-        gan = loops.compiled(config, dataset)
+        gan = loops.compile_for_run(config, dataset)
         fit = loops.fit_loop(gan, config, dataset)
         timed = {FIT: fit, BARE: loops.bare_loop(fit, gan, config, dataset), **loops.peers(preset, config, dataset)}
         timed[PRODUCT] = loops.product_loop(self.size)
@@ -93,7 +93,7 @@ class Step(Benchmark):
                 seconds[name].append(loops.seconds_of(loop, steps[name]))
             rates = (f"{name} {steps[name] / taken[-1]:,.1f}" for name, taken in seconds.items())
             log(f"{preset}: round {number} of {self.rounds}, steps/s: {', '.join(rates)}")
-        profiles = traced(fit.step, fit.arguments, calls=max(LEAST_TRACED, fit.every), rounds=self.rounds)
+        profiles = trace_calls(fit.step, fit.arguments, calls=max(LEAST_TRACED, fit.every), rounds=self.rounds)
         measured = {
             name: {
                 "images_per_step": loop.images,
@@ -116,11 +116,11 @@ class Step(Benchmark):
                     [
                         f"{preset}: {name}",
                         f"{len(loop['seconds'])}",
-                        written(rates["images_per_second"], ",.0f") if with_images else "-",
-                        written(rates["of_bare"], ".3f") if with_images else "-",
+                        format_spread(rates["images_per_second"], ",.0f") if with_images else "-",
+                        format_spread(rates["of_bare"], ".3f") if with_images else "-",
                         f"{1e-6 * loop['flops_per_step'] / loop['images_per_step']:,.1f}" if with_images else "-",
-                        written(rates["flops_per_second"], ",.1f", scale=1e-9),
-                        written(rates["of_product"], ".3f"),
+                        format_spread(rates["flops_per_second"], ",.1f", scale=1e-9),
+                        format_spread(rates["of_product"], ".3f"),
                     ]
                 )
             below += ["", *_kinds(preset, run).markdown().splitlines()]
@@ -211,15 +211,15 @@ def _kinds(preset: str, run: Mapping[str, Any]) -> Table:
         [
             [
                 kind,
-                written((value / total for value, total in zip(seconds, sums)), ".1f", scale=100),
-                written(seconds, ",.3f", scale=1e3),
+                format_spread((value / total for value, total in zip(seconds, sums)), ".1f", scale=100),
+                format_spread(seconds, ",.3f", scale=1e3),
                 f"{counts[kind]:,.1f}" if kind in counts else "-",
             ]
             for kind, seconds in by_kind.items()
         ],
         [
-            f"Matrix products and convolutions together: {written(products, '.1f', scale=100)} %. "
+            f"Matrix products and convolutions together: {format_spread(products, '.1f', scale=100)} %. "
             "Parallel operations count separately, so the sum may exceed the traced time of a step: "
-            f"{written((profile['wall_seconds'] for profile in profiles), ',.3f', scale=1e3)} ms."
+            f"{format_spread((profile['wall_seconds'] for profile in profiles), ',.3f', scale=1e3)} ms."
         ],
     )

@@ -28,7 +28,7 @@ class Spread:
             return None
         return cls(len(known), statistics.median(known), known[0], known[-1])
 
-    def written(self, form: str = ".3g") -> str:
+    def format(self, form: str = ".3g") -> str:
         """Formats the spread as `median (minimum to maximum)`, or as one number if all are equal."""
         middle, least, most = (_number(value, form) for value in (self.median, self.least, self.most))
         return middle if least == most else f"{middle} ({least} to {most})"
@@ -40,10 +40,10 @@ def _number(value: float, form: str) -> str:
     return f"{float(text):,.0f}" if "e+" in text else text
 
 
-def written(values: Iterable[float | None], form: str = ".3g", *, scale: float = 1.0) -> str:
+def format_spread(values: Iterable[float | None], form: str = ".3g", *, scale: float = 1.0) -> str:
     """Formats the spread of values times `scale`. Returns `-` without values."""
     spread = Spread.of(value if value is None else value * scale for value in values)
-    return "-" if spread is None else spread.written(form)
+    return "-" if spread is None else spread.format(form)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class PowerLaw:
         ends = [x for x, _ in points]
         return [(float(x), float(self.factor * x**self.exponent)) for x in np.geomspace(min(ends), max(ends), count)]
 
-    def written(self) -> str:
+    def format(self) -> str:
         """Formats the exponent with its standard error."""
         return f"{self.exponent:z.2f}" + ("" if math.isnan(self.stderr) else f" ± {self.stderr:.2f}")
 

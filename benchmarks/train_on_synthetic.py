@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.benchmark import Benchmark, Log, Record, provenance
 from benchmarks.runs import check_seeds, forget
-from benchmarks.summary import Spread, Table, written
+from benchmarks.summary import Spread, Table, format_spread
 from gan.config import CLASSIFIERS, ClassifierConfig, Precision
 from gan.data import images
 from gan.errors import InputError, check_whole
@@ -94,7 +94,7 @@ class TrainOnSynthetic(Benchmark):
             teaching = Teaching.of(source, generator, dataset, num=self.num, seed=config.seed)
             log(f"{key}: {len(teaching.train):,} images, {config.epochs} epochs")
             with runtime.precision(self.precision):
-                found = teaching.learned(config)
+                found = teaching.train_and_test(config)
             record.add(key, asdict(config), {"source": source, "seed": config.seed, **found})
             log(f"{key}: {100 * found['accuracy']:.2f} % of {found['tested']:,} test images")
             forget()
@@ -113,10 +113,10 @@ class TrainOnSynthetic(Benchmark):
                 [
                     source,
                     f"{len(found)}",
-                    written((run["accuracy"] for run in found), ".2f", scale=100),
-                    written((run["chosen_accuracy"] for run in found), ".2f", scale=100),
-                    f"{written((share for share, _ in worst), '.1f', scale=100)}, class {classes}",
-                    written((run["seconds"] for run in found), ",.0f"),
+                    format_spread((run["accuracy"] for run in found), ".2f", scale=100),
+                    format_spread((run["chosen_accuracy"] for run in found), ".2f", scale=100),
+                    f"{format_spread((share for share, _ in worst), '.1f', scale=100)}, class {classes}",
+                    format_spread((run["seconds"] for run in found), ",.0f"),
                 ]
             )
         generated, real = ({run["seed"]: run["accuracy"] for run in by_source.get(source, [])} for source in SOURCES)
@@ -132,7 +132,8 @@ class TrainOnSynthetic(Benchmark):
             [
                 f"Generated: by {settings['checkpoint']}, SHA-256 {settings['generator_sha256']}. Validation accuracy: "
                 "on the images that the best epoch was chosen on, which are samples after training on samples.",
-                f"Difference to real images of the same seed: {written(behind, '.2f', scale=100)} percentage points.",
+                f"Difference to real images of the same seed: {format_spread(behind, '.2f', scale=100)} "
+                "percentage points.",
                 *_confusions(by_source),
                 "",
                 *provenance(content),
@@ -170,7 +171,7 @@ def _confusions(by_source: Mapping[str, list[dict[str, Any]]], most: int = 3) ->
         counts = {(true, seen): [run["confusion"][true][seen] for run in runs] for true in classes for seen in classes
                   if true != seen}  # fmt: skip
         worst = sorted(counts, key=lambda pair: -sum(counts[pair]))[:most]
-        pairs = [f"{true} read as {seen} {written(counts[true, seen], '.0f')} times" for true, seen in worst
+        pairs = [f"{true} read as {seen} {format_spread(counts[true, seen], '.0f')} times" for true, seen in worst
                  if Spread.of(counts[true, seen]) and sum(counts[true, seen])]  # fmt: skip
         sentences += [f"Most often confused, trained on {source} images: {', '.join(pairs)}."] if pairs else []
     return sentences
@@ -208,7 +209,7 @@ class Teaching:
             )
         return cls(train, validation, dataset.test, dataset.num_classes)
 
-    def learned(self, config: ClassifierConfig) -> dict[str, Any]:
+    def train_and_test(self, config: ClassifierConfig) -> dict[str, Any]:
         """Trains and tests a classifier.
 
         Returns {"accuracy", "accuracy_by_class" (None: no images of the class), "confusion"} on "tested" test images,

@@ -193,8 +193,8 @@ print(
 #
 # * Each worker needs the data. Before the first step, the workers compare its SHA-256 and their options.
 # * The first worker writes the run folder, and decides when to stop. It informs the others.
-# * The workers wait up to two minutes for each other. If one dies, the others end with an error. Run `gan train
-#   --resume RUN` on each of them to resume from the last complete interval.
+# * The workers wait up to two minutes for each other. If one dies, the others end with an error. Run
+#   `gan train --resume RUN` on each of them to resume from the last complete interval.
 # * Each step transfers the gradients of all weights, so the network between the machines must be fast *(not measured;
 #   two processes on one machine share its memory)*.
 #
