@@ -75,8 +75,8 @@ class Judge:
             "frechet_in_floors": found["frechet_distance"] / self.floor.mean,
         }
 
-    def _numbers(self, pictures: np.ndarray, labels: np.ndarray | None) -> dict[str, float]:
-        real, fake = self.reference.outputs, self.extractor.arrays(pictures)
+    def _numbers(self, images: np.ndarray, labels: np.ndarray | None) -> dict[str, float]:
+        real, fake = self.reference.outputs, self.extractor.arrays(images)
         found = quality(self.extractor, real, fake, labels)
         shares = metrics.precision_recall(real["features"], fake["features"], real_radii=self.radii)
         return {**{name: found[name] for name in ("frechet_distance", "error_rate", "class_kl")}, **shares}
@@ -117,9 +117,9 @@ class StackJudge:
             found.append(self._numbers(digits[rows, range(CHANNELS)], sure[rows, range(CHANNELS)]))
         return found
 
-    def _read(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _read(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Maps images [N, 28, 28, 3] in [-1, 1] to (digits, whether the classifier is confident), each [N, 3]."""
-        channels = np.moveaxis(pictures, -1, 1).reshape(-1, *pictures.shape[1:3], 1)
+        channels = np.moveaxis(images, -1, 1).reshape(-1, *images.shape[1:3], 1)
         logits = self.extractor.arrays(np.ascontiguousarray(channels))["logits"]
         sure = top_probability(logits) >= metrics.SURE
         return logits.argmax(axis=1).reshape(-1, CHANNELS), sure.reshape(-1, CHANNELS)
