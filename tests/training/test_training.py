@@ -75,7 +75,7 @@ def test_a_run_can_start_from_the_generator_of_another(tmp_path, digits):
     assert_same(values(gan.generator), values(load_generator(first.folder)))
     assert_same(values(gan.generator_ema), values(gan.generator))
     wider = replace(QUICK, model=replace(QUICK.model, g_width=8), init_from=str(first.folder))
-    with pytest.raises(InputError, match="other weights than this configuration"):
+    with pytest.raises(InputError, match="do not fit this configuration"):
         train(wider, output=tmp_path / "second")
     assert not (tmp_path / "second").exists()
 
