@@ -23,8 +23,10 @@ from gan.utils import tensorflow as runtime
 class Evaluate:
     """Evaluate a generator: quality, error rate, robustness and a verdict.
 
-    Every number is shown beside the same number for real images. Writes report.json and report.html. The exit status
-    is the verdict: 0 if the error rate is within the tolerance, 3 if it exceeds it, 4 if the samples do not decide.
+    The error rate is the share of samples that the classifier reads as another class than requested. Every number is
+    shown beside the same number for real images. Writes report.json and report.html. The exit status is the verdict:
+    0 if the error rate is within the tolerance, 3 if it exceeds it, 4 if its confidence interval includes it or if
+    coverage is too low.
 
     examples:
       gan evaluate mnist --output report
@@ -36,15 +38,15 @@ class Evaluate:
     dataset: str | None = None
     """Dataset whose test images are compared with the samples. None: the dataset of the training."""
     classifier: str = "mnist-classifier"
-    """Classifier for features and error rates: its folder or pretrained name."""
+    """Classifier for features and error rates: pretrained name or folder of `gan train-classifier`."""
     num: int | None = None
-    """Number of samples, at least 200. None: 10000, or fewer if the dataset is smaller."""
+    """Number of samples and of test images, at least 200. None: 10000, or fewer if the dataset is smaller."""
     tolerance: float = 0.02
-    """Accepted error rate: largest share of misclassified samples, 0 to 1."""
+    """Accepted error rate, from 0 to 1."""
     output: Path | None = None
     """Folder for the report. None: the run folder; no report for other checkpoints."""
     seed: int | None = None
-    """Seed of the samples. None: a fixed seed that training never uses."""
+    """Seed of the samples. None: a fixed seed that only evaluations use."""
     json: bool = False
     """Print the report as one JSON object on stdout."""
 

@@ -48,9 +48,9 @@ class Project:
     out: Path = Path("projection.png")
     """Output image (.png): originals and reconstructions."""
     invert: bool = False
-    """Dark digits on a light background. By default, the border of each image decides."""
+    """For digits: read dark ink on a light background. By default, the border of each image decides."""
     raw: bool = False
-    """Use whole images, scaled to the size of the generator, instead of the digits in them."""
+    """For 28 x 28 gray generators: use whole images, scaled, instead of the digits found in them."""
     json: bool = False
     """Print the result as one JSON object on stdout."""
 

@@ -44,7 +44,7 @@ class Sample:
     examples:
       gan sample mnist --num 100 --out digits.png
       gan sample runs/00001-mnist --label 7 --num 50000 --out sevens.npz
-      gan sample mnist --interpolate 0 9 --steps 10
+      gan sample mnist --interpolate 12 57 --steps 10
     """
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
@@ -54,11 +54,11 @@ class Sample:
     seed: int = 0
     """Seed of the latents."""
     start: int = 0
-    """Index of the first sample."""
+    """Index of the first sample, from 0. It continues the samples of an earlier command."""
     label: str | None = None
-    """Class of the samples, such as 7, or a range to cycle through, such as 0-4. None: all classes in turn."""
+    """Class of the samples (7), or classes to cycle through (0-4, with 4). None: all classes in turn."""
     truncation: float | None = None
-    """Truncate latents to [-X, X]: smaller values give more typical samples, less variety. None: no truncation."""
+    """Map latents to a normal distribution truncated at X: lower is more typical, less varied. None: no truncation."""
     interpolate: tuple[int, int] | None = None
     """Interpolate between the samples of these two indices; ignores `num` and `start`. None: no interpolation."""
     steps: int = 10
@@ -69,7 +69,7 @@ class Sample:
     The arrays are `images` (uint8), `labels` and `indices`. Any name without a suffix is a folder.
     """
     shard: int | None = None
-    """With a folder as `out`: write .npz files with N samples each. None: PNG files.
+    """Samples per .npz file, with a folder as `out`. None: one PNG file per sample.
 
     The files are named by the index of their first sample (name/00000000.npz), and appear when they are complete. An
     interrupted command prints the options that resume it.

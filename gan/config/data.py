@@ -26,7 +26,7 @@ class DataConfig(Options):
     `.npz` file holds the arrays `images` and `labels`.
     """
     dataset_fallback: Literal["mnist5k", "none"] = "mnist5k"
-    """Dataset to use if mnist is neither prepared nor downloadable. none: report an error."""
+    """Dataset to use, with a warning, if mnist is neither on disk nor downloadable. none: report an error."""
     image_size: str | None = None
     """Image size, such as 64 or 96x64 (height x width). Images are scaled, then center-cropped. None: original size."""
     channels: Literal[1, 3] | None = None

@@ -18,7 +18,7 @@ class ModelConfig(Options):
     arch: Arch = "dcgan"
     """Architecture of generator and discriminator."""
     conditioning: Conditioning = "projection"
-    """How the discriminator uses class labels. none: the whole GAN is unconditional.
+    """How D uses class labels. none: an unconditional GAN, required for data without labels.
 
     `projection`: D adds the inner product of its features and a class embedding (arXiv:1802.05637). `concat`: D takes
     the class embedding as an additional image channel. With either, G takes the class as an embedding.
@@ -34,7 +34,7 @@ class ModelConfig(Options):
     d_width: int | None = None
     """Base width of the discriminator: filters or units of its narrowest layer. None: set by `arch`."""
     ema_half_life: float = 5_000.0
-    """Half-life of the generator's moving average (EMA), in training images. 1 turns averaging off.
+    """Half-life of the generator's moving average (EMA), in real images that D sees. 1 turns averaging off.
 
     A value far below the batch size has the same effect as 1: the averaged generator is the generator.
     """

@@ -25,7 +25,7 @@ class OptimizationConfig(Options):
     """Options of the optimization: length of the run, optimizers, loss and penalties."""
 
     images: int = 130_000
-    """Length of the run in training images. `epochs` or `steps` overrides it."""
+    """Length of the run in real images that D sees. Repeats count; `epochs` or `steps` overrides it."""
     epochs: float | None = None
     """Length of the run in passes over the data. None: `images` applies."""
     steps: int | None = None
@@ -33,11 +33,11 @@ class OptimizationConfig(Options):
     batch_size: int = 64
     """Images per batch. Each discriminator update sees one real and one generated batch."""
     learning_rate: float = 3e-3
-    """Initial Adam learning rate of the generator. It decays as `learning_rate_end` says."""
+    """Initial Adam learning rate of the generator. `learning_rate_end` sets its decay."""
     d_learning_rate: float | None = None
     """Initial Adam learning rate of the discriminator. None: half of `learning_rate`."""
     learning_rate_end: float | None = None
-    """Final learning rate as a share of the initial one, reached by cosine decay. 1: constant. None: 0.02.
+    """Final learning rate of both networks as a share of the initial one; cosine decay. 1: constant. None: 0.02.
 
     With `when_stale="reduce"`, the default is 1.
     """
@@ -52,22 +52,22 @@ class OptimizationConfig(Options):
     gamma: float | None = None
     """Weight of the gradient penalties. None: 0.3 for r1 and r2, 10 for wgan_gp and dragan.
 
-    r1 and r2 are gamma / 2 times the squared gradient norm.
+    The penalties r1 and r2 are gamma / 2 times the squared gradient norm.
     """
     penalty_every: int | None = None
-    """Compute penalties every N discriminator steps, scaled by N (lazy regularization). None: 16 for r1 and r2, 1 for
-    wgan_gp and dragan."""
+    """Compute each penalty every N discriminator updates, scaled by N (lazy regularization). None: 16 for r1 and r2, 1
+    for wgan_gp and dragan."""
     critic_steps: int = 1
     """Discriminator updates per generator update."""
     simultaneous: bool = False
-    """Update G against D as it was before the last D update of the step. Saves one pass of D."""
+    """Compute the G update with D as it was before the last D update of the step. Saves one forward pass of D."""
     mismatched_labels: float | None = None
-    """Weight in D's loss of real images with mismatched labels, as fakes, 0 to below 1. None: 0.08 with labels, else 0.
+    """Share of D's loss that treats real images with wrong labels as fake, in [0, 1). None: 0.08 with labels, else 0.
 
     Matching-aware D, arXiv:1605.05396: more samples match their label, with less variety.
     """
     steps_per_execution: int = 20
-    """Train steps per graph call. Higher is faster; Ctrl-C and the progress bar react once per call."""
+    """Generator updates per graph call. Higher is faster; Ctrl-C and the progress bar react once per call."""
 
     def __post_init__(self) -> None:
         for name in ("images", "batch_size", "critic_steps", "steps_per_execution"):

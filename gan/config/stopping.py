@@ -13,14 +13,14 @@ class StoppingConfig(Options):
     """Options of the measurements after each interval, and of the rules that stop a run."""
 
     probe: str = "auto"
-    """Classifier that measures each interval: a folder, a pretrained name, none, or auto (mnist-probe for MNIST).
+    """Classifier that measures samples after each interval: folder, pretrained name, none or auto (MNIST: mnist-probe).
 
     `auto`: `mnist-probe` if it suits the dataset, otherwise no classifier.
     """
     eval_num: int = 2_000
-    """Validation images compared with equally many samples after each interval. Short intervals use fewer."""
+    """Samples measured after each interval, and validation images to compare with. Short intervals use fewer."""
     tolerance: float | None = None
-    """Stop when at most this share of samples is misclassified. Fresh samples then confirm it. None: never.
+    """Accepted error rate: stop when the probe finds less. Its upper bound counts. None: never.
 
     This is the tolerance, the error rate that is accepted, from 0 to 1. A sample is an error if the classifier does
     not read its label; without labels, if the classifier is less than 90 % sure. The run stops when the upper bound
@@ -28,9 +28,9 @@ class StoppingConfig(Options):
     the generator on fresh samples with `classifier`.
     """
     classifier: str = "mnist-classifier"
-    """With `tolerance`: classifier of the final confirmation, a folder or a pretrained name."""
+    """With `tolerance`: classifier that confirms the final generator and sets the exit status."""
     monitor: str | None = None
-    """Log column to watch, such as val_frechet_distance; stop when it stops improving. None: no such rule."""
+    """Column of log.csv to watch, such as val_frechet_distance; stop when it stops improving. None: no such rule."""
     monitor_mode: Literal["min", "max"] = "min"
     """With `monitor`: whether lower (min) or higher (max) values are better."""
     patience: int = 5
@@ -38,11 +38,11 @@ class StoppingConfig(Options):
     min_delta: float = 0.0
     """With `monitor`: smallest change that counts as an improvement, in units of the metric."""
     min_rel_delta: float = 0.0
-    """With `monitor`: smallest improvement that counts, as a share of the last improved value."""
+    """With `monitor`: smallest improvement that counts, as a share of the last improvement's value."""
     noise_sigmas: float = 2.0
-    """With `monitor`: smallest improvement that counts, in standard errors of the metric."""
+    """With `monitor`: smallest improvement that counts, in standard errors. The largest of the three limits applies."""
     when_stale: Literal["stop", "reduce"] = "stop"
-    """With `monitor`, once `patience` runs out: stop the run, or reduce (halve) both learning rates.
+    """With `monitor`, each time `patience` runs out: stop the run, or reduce (halve) both learning rates.
 
     With `reduce`, the learning rates are constant otherwise.
     """

@@ -26,7 +26,7 @@ class TrainConfig(Options):
     seed: int = 0
     """Seed of all random numbers: weights, latents, data order."""
     eval_every: int | None = None
-    """Images per interval. Each interval ends with a log row, a sample grid, a saved state. None: 1/20 of the run."""
+    """Images per interval. It ends with a measurement, a log row, a sample grid and a state. None: 1/20 of the run."""
     init_from: str | None = None
     """Run folder, .keras file or pretrained name whose generator weights are loaded. None: random weights."""
     devices: int = 1
