@@ -99,7 +99,7 @@ class Project:
             return np.stack([read_digit(file, invert=True if self.invert else None) for file in self.images])
         if self.invert:
             raise InputError("Bad `--invert`", expected="images of digits", received="whole images")
-        return np.stack([images.read_picture(file, image_shape) for file in self.images])
+        return np.stack([images.read_image(file, image_shape) for file in self.images])
 
     def _print(self, lines: list[dict[str, Any]], unknown: str | None) -> None:
         if self.json:

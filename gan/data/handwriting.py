@@ -51,7 +51,7 @@ def read_digit(path: str | Path, *, invert: bool | None = None, side: int = 28) 
 
 def _brightness(path: Path) -> np.ndarray:
     """Reads the brightness of each pixel: float32 [H, W] in [0, 1]."""
-    pixels = np.asarray(images.open_picture(path), dtype=np.float32) / 255
+    pixels = np.asarray(images.open_image(path), dtype=np.float32) / 255
     brightness, opacity = pixels[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32), pixels[..., 3]
     if opacity.mean() < 0.5:  # only the digit is opaque: the background is the opposite of its brightness
         background = 0.0 if float(np.average(brightness, weights=opacity + 1e-9)) > 0.5 else 1.0

@@ -80,7 +80,7 @@ def save_gif(path: Path, frames: Sequence[Path], *, milliseconds: int = 200) -> 
     next(opened).save(path, format="GIF", save_all=True, append_images=opened, duration=durations, loop=0)
 
 
-def open_picture(path: Path) -> Image.Image:
+def open_image(path: Path) -> Image.Image:
     """Reads an image file of any format as RGBA, 8 bits per channel, rotated by its EXIF orientation.
 
     Raises `InputError` for a file that is not an image, is damaged, has more than `MOST_PIXELS` pixels, or has pixels
@@ -88,11 +88,11 @@ def open_picture(path: Path) -> Image.Image:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `MOST_PIXELS` is stricter
-        return decode_picture(path)
+        return decode_image(path)
 
 
-def decode_picture(path: Path) -> Image.Image:
-    """Does the same as `open_picture` without hiding Pillow's warnings: threads share their warning filters."""
+def decode_image(path: Path) -> Image.Image:
+    """Does the same as `open_image` without hiding Pillow's warnings: threads share their warning filters."""
     if not path.is_file():
         raise InputError("No such image file", expected="an image file", received=str(path))
     try:
@@ -140,40 +140,40 @@ def cover(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     return ImageOps.fit(picture, (size[1], size[0]), method=Image.Resampling.BICUBIC)
 
 
-def is_coloured(pixels: np.ndarray) -> np.ndarray:
+def is_color(pixels: np.ndarray) -> np.ndarray:
     """Returns whether any pixel of an image is not gray: uint8 [..., H, W, C] -> bool [...]."""
     return (pixels != pixels[..., :1]).any(axis=(-3, -2, -1))
 
 
-GREY_MODES = ("1", "L", "LA", "La", "I", "F")
+GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
 """Pillow modes without color, except those of 16 bits."""
 
 
-def has_colour_mode(path: Path) -> bool:
+def has_color_mode(path: Path) -> bool:
     """Returns whether the header of an image file declares color, without decoding. False for an unreadable file."""
     try:
         with Image.open(path) as opened:
             if opened.mode != "P":
-                return opened.mode not in GREY_MODES and not opened.mode.startswith("I;16")
+                return opened.mode not in GRAY_MODES and not opened.mode.startswith("I;16")
             palette = np.array(opened.getpalette() or [0, 0, 0]).reshape(-1, 3)
-            return bool(is_coloured(palette[None]))
+            return bool(is_color(palette[None]))
     except (Image.DecompressionBombError, OSError, SyntaxError, ValueError, RuntimeError):
         return False
 
 
-def read_picture(path: str | Path, image_shape: tuple[int, int, int]) -> np.ndarray:
+def read_image(path: str | Path, image_shape: tuple[int, int, int]) -> np.ndarray:
     """Reads an image file in the size and channels of `image_shape` [H, W, C]: float32 in [-1, 1].
 
     The whole image is scaled to H x W, and stretched if its aspect ratio differs. It becomes grayscale for one channel
     and RGB for three. Transparent parts become black.
 
-    Raises the errors of `open_picture`, and `InputError` for another number of channels.
+    Raises the errors of `open_image`, and `InputError` for another number of channels.
     """
     height, width, channels = image_shape
     if channels not in (1, 3):
         received = f"image_shape={image_shape}"
         raise InputError("Bad number of channels", expected="1 or 3 channels", received=received)
-    opened = open_picture(Path(path))
+    opened = open_image(Path(path))
     flat = on_black(opened).convert("L" if channels == 1 else "RGB")
     if flat.size != (width, height):
         flat = flat.resize((width, height), Image.Resampling.BICUBIC)

@@ -45,7 +45,7 @@ class Request:
                 alpha = chunk[..., 3:].astype(np.uint16)
                 chunk = ((chunk[..., :3] * alpha + 127) // 255).astype(np.uint8)
             if self.channels == 1 and chunk.shape[3] == 3:
-                colored += (total + np.flatnonzero(images.is_coloured(chunk))).tolist()
+                colored += (total + np.flatnonzero(images.is_color(chunk))).tolist()
                 chunk = chunk[..., :1]
             elif self.channels == 3 and chunk.shape[3] == 1:
                 chunk = chunk.repeat(3, axis=3)

@@ -87,7 +87,7 @@ class GradientPenalty(Penalty):
         """Returns the penalty for squared gradient norms: [B] -> [B]."""
 
 
-class ZeroCentred(GradientPenalty):
+class ZeroCentered(GradientPenalty):
     """The penalty gamma/2 |grad D|^2, which drives the gradient to 0.
 
     Args:
@@ -107,7 +107,7 @@ class ZeroCentred(GradientPenalty):
         return {"gamma": self.gamma, "every": self.every}
 
 
-class OneCentred(GradientPenalty):
+class OneCentered(GradientPenalty):
     """The penalty lambda (|grad D| - 1)^2. An optimal Wasserstein critic has gradient norm 1 almost everywhere.
 
     Args:
@@ -128,7 +128,7 @@ class OneCentred(GradientPenalty):
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class R1(ZeroCentred):
+class R1(ZeroCentered):
     """gamma/2 |grad D(x)|^2 at real images x; GANs converge locally with it. arXiv:1801.04406, eq. 9."""
 
     name = "r1"
@@ -138,7 +138,7 @@ class R1(ZeroCentred):
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class R2(ZeroCentred):
+class R2(ZeroCentered):
     """gamma/2 |grad D(G(z))|^2 at fakes. arXiv:1801.04406, eq. 10; together with `r1`: arXiv:2501.05441."""
 
     name = "r2"
@@ -148,7 +148,7 @@ class R2(ZeroCentred):
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class WassersteinGP(OneCentred):
+class WassersteinGP(OneCentered):
     """lambda (|grad D(y)| - 1)^2 at y = x + e (G(z) - x). arXiv:1704.00028, eq. 3.
 
     e is uniform in [0, 1], one number per pair of a real image x and a fake G(z).
@@ -162,7 +162,7 @@ class WassersteinGP(OneCentred):
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class DRAGAN(OneCentred):
+class DRAGAN(OneCentered):
     """lambda (|grad D(y)| - 1)^2 at y = x + e std u / 2, close to real images x. arXiv:1705.07215, eq. 5.
 
     std is the standard deviation of the pixel values of the batch; each replica uses its own part of the batch. u and e

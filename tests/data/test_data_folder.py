@@ -140,9 +140,9 @@ def test_a_palette_of_greys_is_greyscale_and_one_of_colours_is_not(tmp_path):
     for number, palette in enumerate(([7, 7, 7] * 64, [7, 8, 7] * 64)):
         picture.putpalette(palette)
         picture.save(tmp_path / f"{number}.png")
-    assert not images.has_colour_mode(tmp_path / "0.png")
-    assert images.has_colour_mode(tmp_path / "1.png")
-    assert not images.has_colour_mode(tmp_path / "missing.png")
+    assert not images.has_color_mode(tmp_path / "0.png")
+    assert images.has_color_mode(tmp_path / "1.png")
+    assert not images.has_color_mode(tmp_path / "missing.png")
 
 
 def test_pictures_are_turned_and_laid_on_black(tmp_path):

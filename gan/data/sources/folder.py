@@ -68,7 +68,7 @@ def load_folder(request: Request) -> Dataset:
         expected = "the same classes in each split"
         raise InputError("The splits have different classes", expected=expected, received=received[:300])
     files = [file for part in parts.values() for file in part.files]
-    channels = request.channels or (3 if any(map(images.has_colour_mode, files)) else 1)
+    channels = request.channels or (3 if any(map(images.has_color_mode, files)) else 1)
     reader = _Reader(root, request.image_size, channels)
     splits: dict[str, Split] = {}
     for split, part in parts.items():
@@ -152,10 +152,10 @@ class _Image(NamedTuple):
 def _read(path: Path, size: tuple[int, int] | None, channels: int) -> _Image:
     """Reads a file as uint8 [H, W, C]. The pixels are None when the file is damaged."""
     try:
-        image = images.on_black(images.decode_picture(path))
+        image = images.on_black(images.decode_image(path))
     except InputError:
         return _Image(None, False)
-    has_color = channels == 1 and bool(images.is_coloured(np.asarray(image)))
+    has_color = channels == 1 and bool(images.is_color(np.asarray(image)))
     image = image.convert("L") if channels == 1 else image
     pixels = np.asarray(image if size is None else images.cover(image, size))
     return _Image(pixels.reshape(*pixels.shape[:2], channels), has_color)
