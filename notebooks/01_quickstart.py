@@ -20,7 +20,7 @@ if find_spec("gan") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
 # %% tags=["parameters"] quick={"INTERVALS": 2, "STEPS": 4, "JUDGED": 200, "PRESET_IMAGES": 128}
-INTERVALS = 6  # the training is looked at so many times
+INTERVALS = 6  # number of sample grids during training
 STEPS = 250  # of training from one look to the next
 JUDGED = 1_000  # pictures that are judged at each look
 PRESET_IMAGES = 6_400  # images that the last training, with a preset, sees

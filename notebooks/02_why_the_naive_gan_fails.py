@@ -24,7 +24,7 @@ if find_spec("gan") is None:  # as in Colab
 # %% tags=["parameters"] quick={"PROGRAM_STEPS": 2, "STEPS": 3, "OVERFIT_STEPS": 2, "LOOKS": 2, "JUDGED": 200}
 PROGRAM_STEPS = 100  # steps of the beginner's program
 STEPS = 1_500  # of each training that puts something right
-OVERFIT_STEPS = 150  # of a training that goes on for too long, from one look to the next
+OVERFIT_STEPS = 150  # steps between two measurements of a training that runs for too long
 LOOKS = 12  # at that training
 JUDGED = 2_000  # pictures that a number is computed from
 

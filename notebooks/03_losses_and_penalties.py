@@ -141,7 +141,7 @@ def modes(points):
 
 # %%
 def train(loss, penalties=(), *, frames=1):
-    """A GAN on the ring, and what its G draws from the same latents at so many moments of the training."""
+    """Trains a GAN on the ring. Returns it with samples of the same latents at several moments of the training."""
     keras.utils.set_random_seed(0)
     toy, drawn = GAN(network(8, 2), network(2, 1), ema_half_life=1_000), []
     optimizers = [keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.99) for rate in (5e-4, 5e-3)]  # of G, of D
@@ -153,7 +153,7 @@ def train(loss, penalties=(), *, frames=1):
 
 
 def scatter(axis, points, title):
-    """The data in grey, and points over it."""
+    """Plots the data in gray, and points over it."""
     found, share = modes(points)
     axis.scatter(*ring(400).T, s=4, color="lightgray")
     axis.scatter(*points.T, s=3, alpha=0.3)

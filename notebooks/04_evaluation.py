@@ -23,7 +23,7 @@ if find_spec("gan") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
 # %% tags=["parameters"] quick={"NUM": 300, "SIZES": [100, 300], "DRAWS": 2, "COPIES": 100}
-NUM = 5_000  # pictures on each side, where the data has so many
+NUM = 5_000  # images on each side, or fewer if the data has fewer
 SIZES = [250, 500, 1_000, 2_500, 5_000]  # numbers of pictures that distances are measured with
 DRAWS = 5  # of pictures, for each of these numbers
 COPIES = 1_000  # pictures that may be copied
@@ -141,7 +141,7 @@ everything = extract.arrays(test)
 
 
 def draws(side, count):
-    """Frechet and kernel distance of several random draws of so many pictures to all test digits."""
+    """Returns Frechet and kernel distances of several random draws of images to all test digits."""
     for _ in range(DRAWS):
         rows_drawn = rng.permutation(pool)[:count]
         part = {key: values[rows_drawn] for key, values in outputs[side].items()}

@@ -3,7 +3,7 @@
     python notebooks/execute.py                               all notebooks in full: `make notebooks`
     python notebooks/execute.py 01_quickstart 03_losses_and_penalties
     python notebooks/execute.py --quick --output /tmp/quick   fewer steps, as in the tests
-    python notebooks/execute.py --words                       update Markdown cells only, keep all outputs
+    python notebooks/execute.py --words                       update Markdown and comments only, keep all outputs
 
 The kernel is the current interpreter, in an empty folder that is removed afterwards. `--quick` uses the values of the
 key `quick` of the parameters cell: `# %% tags=["parameters"] quick={"IMAGES": 640}`. The .ipynb stores the SHA-256 of
@@ -11,6 +11,7 @@ its source. An output with a folder of this machine or a log line of TensorFlow 
 """
 
 import argparse
+import ast
 import hashlib
 import os
 import re
@@ -135,14 +136,30 @@ def make(source: Path, output: Path, *, quick: bool = False) -> list[str]:
     return found
 
 
+def without_comments(code: str) -> str:
+    """Returns code in a form that comments and docstrings do not change. A cell that is not Python stays unchanged."""
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:
+        return code
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and ast.get_docstring(node):
+            node.body[0] = ast.Pass()
+    hides_value = code.rstrip().endswith(";")  # IPython then does not show the value of the last line
+    return ast.dump(tree) + ";" * hides_value
+
+
 def update_words(source: Path, output: Path) -> list[str]:
-    """Updates the Markdown cells of an executed notebook from its source. Returns errors: changed code cells."""
+    """Updates Markdown cells, comments and docstrings of an executed notebook from its source.
+
+    Returns errors: code that differs from the code that was executed.
+    """
     file = output / f"{source.stem}.ipynb"
     before, now = nbformat.read(file, as_version=4), read(source)
-    ran, code = [[cell for cell in one.cells if cell.cell_type == "code"] for one in (before, now)]
-    if [cell.source for cell in ran] != [cell.source for cell in code]:
+    executed, code = [[cell for cell in one.cells if cell.cell_type == "code"] for one in (before, now)]
+    if [without_comments(cell.source) for cell in executed] != [without_comments(cell.source) for cell in code]:
         return ["code cells differ from the executed notebook"]
-    for old, new in zip(ran, code):
+    for old, new in zip(executed, code):
         new.outputs, new.execution_count = old.outputs, old.execution_count
     now.metadata["language_info"] = before.metadata["language_info"]
     nbformat.write(now, file)
@@ -154,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Execute notebooks.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(names())}; default: all")
     parser.add_argument("--quick", action="store_true", help="use the quick values of the parameters cell")
-    parser.add_argument("--words", action="store_true", help="execute nothing; update Markdown cells only")
+    parser.add_argument("--words", action="store_true", help="execute nothing; update Markdown cells and comments only")
     parser.add_argument("--output", type=Path, default=FOLDER, help="folder for the .ipynb files")
     options = parser.parse_args(arguments)
     unknown = set(options.names) - set(names())

@@ -176,11 +176,13 @@ def test_new_words_keep_the_outputs_and_new_code_is_refused(tmp_path):
     made.cells[1].outputs = [nbformat.v4.new_output("stream", text="1\n")]
     made.metadata["language_info"] = {"name": "python"}
     nbformat.write(made, tmp_path / "01_short.ipynb")
-    text.write_text("# %% [markdown]\n# New words\n\n# %%\nprint(1)\n", encoding="utf-8")
+    text.write_text("# %% [markdown]\n# New words\n\n# %%\nprint(1)  # one\n", encoding="utf-8")
     assert execute.update_words(text, tmp_path) == []
     renewed = nbformat.read(tmp_path / "01_short.ipynb", as_version=4)
     assert renewed.cells[0].source == "New words"
+    assert renewed.cells[1].source == "print(1)  # one"
     assert renewed.cells[1].outputs[0].text == "1\n"
     assert renewed.metadata["source_sha256"] == execute.source_sha256(text)
-    text.write_text("# %% [markdown]\n# New words\n\n# %%\nprint(2)\n", encoding="utf-8")
-    assert execute.update_words(text, tmp_path) == ["code cells differ from the executed notebook"]
+    for code in ("print(2)", "print(1);", "%time print(1)"):
+        text.write_text(f"# %% [markdown]\n# New words\n\n# %%\n{code}\n", encoding="utf-8")
+        assert execute.update_words(text, tmp_path) == ["code cells differ from the executed notebook"]
