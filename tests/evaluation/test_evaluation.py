@@ -188,7 +188,7 @@ def test_what_does_not_belong_together_is_refused(small_classifier, digits):
         evaluate(small_gan().generator_ema, replace(digits, name="kmnist"), classifier, card)
     with pytest.raises(InputError, match="another size"):
         evaluate(build_generator((32, 32, 1), 4, 10, width=4), digits, classifier, card, num=200)
-    with pytest.raises(InputError, match="other classes"):
+    with pytest.raises(InputError, match="differ in classes"):
         evaluate(build_generator((28, 28, 1), 4, 7, width=4), digits, classifier, card, num=200)
     unlabelled = replace(digits, test=replace(digits.test, labels=None))
     with pytest.raises(InputError, match="data set with labels"):
@@ -265,7 +265,7 @@ def test_a_checkpoint_of_another_size_is_refused(gan_command, small_classifier, 
     options = ["--dataset", "mnist5k", "--classifier", small_classifier[0], "--output", tmp_path / "r"]
     done = gan_command("evaluate", tmp_path / "large.keras", *options)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "another size than the data. Expected (28, 28, 1). Received: (32, 32, 1)." in done.stderr
+    assert "Samples and dataset differ in image shape. Expected (28, 28, 1). Received: (32, 32, 1)." in done.stderr
     assert not (tmp_path / "r").exists()
 
 
