@@ -54,7 +54,7 @@ PERTURBED = 1_000
 CONVENTIONS = {
     "images": "in [-1, 1]; squared differences are means over the pixels on this scale",
     "ssim": "window 11, sigma 1.5, K1 .01, K2 .03, data range 2",
-    "precision, recall, density, coverage": f"k = {metrics.NEIGHBOURS}; inside: strictly nearer; without the image itself",
+    "precision, recall, density, coverage": f"k = {metrics.NEIGHBOURS}, strictly nearer, without the image itself",
     "kernel_distance": "(x.y / F + 1)^3, unbiased; standard error by jackknife over 10 blocks",
     "pairwise_ssim": "2,000 random pairs of one class",
     "nearest_mse, nearest_ssim, copied_share": f"the first {NEAREST:,} samples; copied_share, real: test images",
@@ -267,12 +267,10 @@ def _check_generator(generator: keras.Model, dataset: Dataset) -> None:
     _check_shape(generator.output_shape[1:], dataset)
     classes = NetworkInputs.of(generator).num_classes
     if classes and dataset.test.labels is None:
-        raise InputError(
-            "A conditional checkpoint needs labels", expected="a dataset with labels", received=dataset.name
-        )
+        raise InputError("The checkpoint is conditional", expected="a dataset with labels", received=dataset.name)
     if classes not in (0, dataset.num_classes):
         raise InputError(
-            "Classes of checkpoint and dataset differ", expected=str(dataset.num_classes), received=str(classes)
+            "Checkpoint and dataset differ in classes", expected=str(dataset.num_classes), received=str(classes)
         )
 
 

@@ -26,7 +26,7 @@ from gan.evaluation.metrics.paired import ssim_or_nan
 from gan.evaluation.report import MetricRow
 from gan.saving import files
 
-WHY = "SSIM needs sides of at least 11 pixels, the size of its window, and these are {} x {}"
+WHY = "SSIM needs images of at least 11 x 11 pixels, its window; these are {} x {}"
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (10, 10), (8, 28), (28, 10)])
