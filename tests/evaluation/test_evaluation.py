@@ -233,7 +233,7 @@ def test_the_command_gates_on_the_verdict(gan_command, tiny_run, small_classifie
         (["--dataset", "kmnist"], "for another data set"),
         (["--classifier", "nonsense"], "No such classifier"),
         (["--classifier", "TAMPERED"], "not the one of its card"),
-        (["--classifier", "GENERATOR"], "This model is no classifier"),
+        (["--classifier", "GENERATOR"], "The model is not a classifier"),
         (["--output", "TAKEN"], "a folder"),
     ],
 )

@@ -189,7 +189,7 @@ def test_what_is_no_number_is_wrong_and_labels_belong_to_pictures():
     assert metrics.wrong_outcomes(broken).numpy().tolist() == [True, False]
     assert metrics.wrong_outcomes(broken, tf.constant([1, 0])).numpy().tolist() == [True, False]
     assert metrics.wrong_outcomes(tf.eye(3), tf.constant([[0], [1], [0]])).numpy().tolist() == [False, False, True]
-    with pytest.raises(InputError, match="3 of them"):
+    with pytest.raises(InputError, match="3 labels"):
         metrics.wrong_outcomes(tf.eye(3), tf.constant([1]))
 
 

@@ -20,7 +20,7 @@ def precision_recall(
 
     * precision: share of samples inside the ball of a real image (arXiv:1904.06991).
     * recall: share of real images inside the ball of a sample (arXiv:1904.06991).
-    * density: number of balls of real images that contain a sample, mean over the samples, divided by k (arXiv:2002.09797).
+    * density: number of real images whose balls contain a sample, mean over samples, over k (arXiv:2002.09797).
     * coverage: share of real images whose ball contains a sample (arXiv:2002.09797).
 
     Args:

@@ -40,8 +40,8 @@ def copied_share(fake: np.ndarray, train: np.ndarray, held_out: np.ndarray, *, s
     Returns {`copied_share`, `copied_share_lower`, `copied_share_upper`}. 1: all samples are copies; 0: none is. An
     estimate can lie outside [0, 1].
 
-    `seed` splits the training images into folds of the size of the held-out set. An incomplete last fold is left
-    out, and the result extrapolated to its images. The nearest image of a sample that copies nothing lies in a fold or in the
+    `seed` splits the training images into folds of the size of the held-out set. An incomplete last fold is left out,
+    and the result is extrapolated to its images. If a sample copies nothing, its nearest image lies in a fold or in the
     held-out set with equal probability. So 2 (P - 1/2) is the share of samples that copy an image of this fold, where P
     is the probability of the fold. The sum over all folds is the share of copies.
 
