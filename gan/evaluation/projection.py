@@ -144,7 +144,7 @@ Descent = Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], tuple[tf.Tensor, tf
 
 
 def _descent(generator: keras.Model, steps: int, learning_rate: float) -> Descent:
-    """Compiles the descent: (latents [B, L], images [B, H, W, C], labels [B] or None) -> best (latents, samples, mse [B])."""
+    """Compiles (latents [B, L], images [B, H, W, C], labels [B] or None) -> best (latents, samples, mse [B])."""
     takes = NetworkInputs.of(generator)
     radius = float(np.sqrt(chi2.ppf(TYPICAL, takes.latent_dim)))
 

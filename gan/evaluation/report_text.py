@@ -28,8 +28,8 @@ MEANING = {
     "classes: share of samples that it does not clearly recognize as any class. Lower is better.",
     "frechet_distance": "Distance between the features of samples and test images, from their means and covariances. "
     "Fewer samples increase it. Lower is better.",
-    "kernel_distance": "Kernel distance between the same features. The number of samples does not bias it: "
-    "its expected value for real images is 0. Lower is better.",
+    "kernel_distance": "Squared maximum mean discrepancy of the same features. The number of samples does not bias "
+    "it: its expected value for real images is 0. Lower is better.",
     "precision": "Share of samples that lie among the real images. Below real images: some samples look unrealistic.",
     "recall": "Share of real images that lie among the samples. Below real images: some kinds are never generated.",
     "density": "How densely real images surround the samples. Above real images: samples are mostly typical images.",
@@ -81,7 +81,7 @@ def summary(report: EvaluationReport) -> dict[str, str]:
     """Summarizes a report by subject.
 
     `tolerance`, `fidelity`, `variety`, `similarity` and `copies` are always present; `reach` and `robustness` if
-    reconstructions and faults were measured. The first three answer the headline.
+    reconstructions and faults were measured. The first three explain the headline.
     """
     value = {name: row.value for name, row in report.metrics.items() if row.value is not None}
     real = {name: row.real for name, row in report.metrics.items() if row.real is not None}

@@ -24,8 +24,8 @@ from gan.utils import tensorflow as runtime
 class Distortion:
     """Random rotation, shift and zoom of training digits, each uniform up to the given limit.
 
-    The limits keep digits recognizable: a 6 rotated by 15 degrees is still a 6. There are no flips, because a mirrored
-    2 is not a digit and a mirrored 5 resembles a 2. There are no large rotations, because half a turn makes a 6 a 9.
+    The limits keep digits recognizable: a 6 rotated by 15 degrees is still a 6. Flips are excluded, because a mirrored
+    2 is not a digit, and a mirrored 5 resembles a 2. Large rotations are excluded, because half a turn makes a 6 a 9.
     """
 
     degrees: float = 12.0
