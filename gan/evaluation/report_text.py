@@ -168,7 +168,8 @@ def _copies(report: EvaluationReport) -> str:
             "another dataset."
         )
     finding = "Samples copy training images" if lower > 0 else "No copies were detected"
-    return f"{finding}: the share of copies is {share:.2f} (95 % confidence interval: {lower:.2f} to {upper:.2f})."
+    rounded, low, high = (f"{round(number, 2) + 0.0:.2f}" for number in (share, lower, upper))  # + 0.0: never "-0.00"
+    return f"{finding}: the share of copies is {rounded} (95 % confidence interval: {low} to {high})."
 
 
 def _robustness(points: Sequence[PerturbationPoint]) -> str:

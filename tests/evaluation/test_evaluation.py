@@ -186,7 +186,7 @@ def test_what_does_not_belong_together_is_refused(small_classifier, digits):
 
     with pytest.raises(InputError, match="another data set"):
         evaluate(small_gan().generator_ema, replace(digits, name="kmnist"), classifier, card)
-    with pytest.raises(InputError, match="another size"):
+    with pytest.raises(InputError, match="differ in image shape"):
         evaluate(build_generator((32, 32, 1), 4, 10, width=4), digits, classifier, card, num=200)
     with pytest.raises(InputError, match="differ in classes"):
         evaluate(build_generator((28, 28, 1), 4, 7, width=4), digits, classifier, card, num=200)

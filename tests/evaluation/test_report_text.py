@@ -92,6 +92,7 @@ def test_summary_of_a_good_report():
         ({"pairwise_ssim": 0.12}, "similarity", "less similar to each other than"),
         ({"pairwise_ssim": 0.204}, "similarity", "about as similar to each other as"),
         ({"copied_share_lower": 0.02}, "copies", "Samples copy training images"),
+        ({"copied_share": -0.001}, "copies", "the share of copies is 0.00 ("),
         ({"copied_share_lower": 0.02}, "variety", "about 10 % of the samples copy"),
         ({"copied_share_upper": 1.3}, "variety", "at most 100 %"),
         ({"copied_share": -0.2, "copied_share_upper": -0.1}, "variety", "at most 0 %"),
