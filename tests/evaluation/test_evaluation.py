@@ -191,7 +191,7 @@ def test_what_does_not_belong_together_is_refused(small_classifier, digits):
     with pytest.raises(InputError, match="differ in classes"):
         evaluate(build_generator((28, 28, 1), 4, 7, width=4), digits, classifier, card, num=200)
     unlabelled = replace(digits, test=replace(digits.test, labels=None))
-    with pytest.raises(InputError, match="data set with labels"):
+    with pytest.raises(InputError, match="dataset with labels"):
         evaluate(small_gan().generator_ema, unlabelled, classifier, card, num=200)
     with pytest.raises(InputError, match="tolerance"):
         evaluate(small_gan().generator_ema, digits, classifier, card, num=200, tolerance=2.0)
