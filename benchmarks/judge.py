@@ -18,7 +18,7 @@ from gan.evaluation import metrics
 from gan.evaluation.classifier.extractor import Extractor, as_input, top_probability
 from gan.evaluation.evaluation import EVALUATION_SEED
 from gan.evaluation.metrics.quality import quality
-from gan.evaluation.reference import Reference, at_hand, choose_subsets, labels_to_ask
+from gan.evaluation.reference import Reference, choose_labels, choose_subsets, limit_images
 from gan.evaluation.report import FrechetFloor
 from gan.models.networks import NetworkInputs
 from gan.saving import files
@@ -49,7 +49,7 @@ class Judge:
     @classmethod
     def of(cls, dataset: Dataset, classifier: keras.Model, *, num: int, seed: int = EVALUATION_SEED) -> "Judge":
         """Creates a judge. The dataset has at least `num` test and validation images, and fits the classifier."""
-        dataset = at_hand(dataset)
+        dataset = limit_images(dataset)
         chosen = choose_subsets(dataset, num, seed)
         extractor = Extractor(classifier)
         reference = Reference(extractor, extractor.arrays(as_input(chosen.test.images)), as_input(dataset.train.images))
@@ -57,7 +57,7 @@ class Judge:
             extractor,
             reference,
             metrics.squared_radii(reference.outputs["features"]),
-            labels_to_ask(dataset, num, seed),
+            choose_labels(dataset, num, seed),
             reference.floor(chosen.floor),
             {},
         )

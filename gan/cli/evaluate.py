@@ -125,7 +125,7 @@ def _print(report: EvaluationReport, folder: Path | None) -> None:
     table.add_column("real images", justify="right")
     explained = console.width >= 120
     if explained:
-        table.add_column("what it means")
+        table.add_column("How to read it")
     for row in reports.rows(report):
         table.add_row(row["name"], row["value"], row["real"], *([row["meaning"]] if explained else []))
     console.print(table)

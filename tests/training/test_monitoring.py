@@ -185,7 +185,7 @@ def test_a_good_generator_is_confirmed_and_a_bad_one_is_not(gan_command, tmp_pat
     done = gan_command("train", *options, "--tolerance", 0.01, "--output", tmp_path / "bad")
     assert done.returncode == 3, done.stderr
     assert "Early stopping never fired" in done.stderr
-    assert "Beyond the tolerance of 1.00 %" in done.stdout
+    assert "exceeds the tolerance of 1.00 %" in done.stdout
 
 
 def test_what_cannot_be_confirmed_is_refused_before_training(gan_command, tmp_path):
