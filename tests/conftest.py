@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import hypothesis
 import numpy as np
 import pytest
-from helpers.commands import TOY, Gan, run_gan
+from filelock import FileLock
+from helpers.commands import OFFLINE, UNWATCHED, Gan, run_gan
 from helpers.fork_server import ForkServer
 
 hypothesis.settings.register_profile("busy", deadline=None)  # a busy machine is no failure
@@ -24,28 +26,35 @@ def gan_command() -> Gan:
     return run_gan
 
 
+def shared(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that `make` fills once for all workers of pytest-xdist, which only read it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            folder.mkdir()
+            try:
+                make(folder)
+            except BaseException:
+                shutil.rmtree(folder)
+                raise
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """A finished run of 12 steps on the embedded digits, and what `gan train --json` said of it."""
-    folder = tmp_path_factory.mktemp("tiny") / "run"
-    done = run_gan(
-        "train",
-        "--dataset",
-        "mnist5k",
-        "--steps",
-        12,
-        "--batch-size",
-        32,
-        "--eval-every",
-        160,
-        "--output",
-        folder,
-        "--seed",
-        3,
-        "--json",
-    )
-    assert done.returncode == 0, done.stderr
-    return {"folder": folder, "said": json.loads(done.stdout), "stdout": done.stdout, "stderr": done.stderr}
+    """A finished run of 12 steps on the embedded digits by a real process, and what `gan train --json` printed."""
+
+    def make(folder: Path) -> None:
+        options = ["--dataset", "mnist5k", "--steps", 12, "--batch-size", 32, "--eval-every", 160, "--seed", 3]
+        done = run_gan("train", *options, "--output", folder / "run", "--json")
+        assert done.returncode == 0, done.stderr
+        (folder / "stdout").write_text(done.stdout, encoding="utf-8")
+        (folder / "stderr").write_text(done.stderr, encoding="utf-8")
+
+    made = shared(tmp_path_factory, "tiny", make)
+    out, err = ((made / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
+    return {"folder": made / "run", "said": json.loads(out), "stdout": out, "stderr": err}
 
 
 @pytest.fixture(scope="session")
@@ -58,11 +67,23 @@ def fork_server() -> Iterator[ForkServer]:
 
 @pytest.fixture(scope="session")
 def toy(fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run of `TOY`, in one go."""
-    folder = tmp_path_factory.mktemp("toy") / "run"
-    status, said = fork_server.run("train", *TOY, "--output", folder, said=folder.with_name("said"))
-    assert status == 0, said
-    return folder
+    """The folder of a finished run of `UNWATCHED`, in one go."""
+
+    def make(folder: Path) -> None:
+        status, said = fork_server.run("train", *UNWATCHED, "--output", folder / "run", said=folder / "said")
+        assert status == 0, said
+
+    return shared(tmp_path_factory, "toy", make) / "run"
+
+
+@pytest.fixture(scope="session")
+def forked_gan(fork_server: ForkServer) -> Gan:
+    """`gan_command` without a new interpreter: for commands that use TensorFlow, whose import takes seconds."""
+
+    def run(*arguments: object, env: Mapping[str, str] | None = None, **options: Any) -> Any:
+        return fork_server.complete(*arguments, environment={**OFFLINE, **(env or {})}, **options)
+
+    return run
 
 
 @pytest.fixture
@@ -103,11 +124,16 @@ def full_mnist() -> Any:
 def small_classifier(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A small classifier of the embedded digits, made as the command does: (folder, card)."""
     from gan.config import ClassifierConfig
+    from gan.evaluation.classifier.extractor import load_classifier
     from gan.evaluation.classifier.training import make_classifier
 
-    folder = tmp_path_factory.mktemp("classifier") / "small"
-    config = ClassifierConfig(dataset="mnist5k", width=8, blocks=1, epochs=6, batch_size=64, learning_rate=5e-3)
-    return folder, make_classifier(config, folder, name="small")
+    config = ClassifierConfig(dataset="mnist5k", width=8, blocks=1, epochs=4, batch_size=64, learning_rate=5e-3)
+
+    def make(folder: Path) -> None:
+        make_classifier(config, folder / "small", name="small")
+
+    made = shared(tmp_path_factory, "classifier", make)
+    return made / "small", load_classifier(made / "small")[1]
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ class Option:
         return " ".join([*self.sentences[: 1 if short else None], self.note]).strip()
 
 
-def format_help(prog: str, command: Any, *, show_all: bool = False, has_presets: bool = False) -> str:
+def format_help(prog: str, command: object, *, show_all: bool = False, has_presets: bool = False) -> str:
     """Returns the help text of a command.
 
     Args:
@@ -105,17 +105,17 @@ def format_help(prog: str, command: Any, *, show_all: bool = False, has_presets:
     return "\n".join(lines)
 
 
-def format_overview(description: str, commands: Mapping[str, Mapping[str, Any]]) -> str:
+def format_overview(description: str, commands: Mapping[str, Mapping[str, type]]) -> str:
     """Returns the help text of `gan`. commands: title of a group -> name -> class of the options."""
     lines = ["usage: gan COMMAND [--option value ...]", "", description]
     width = max(len(name) for group in commands.values() for name in group)
     for title, group in commands.items():
-        rows = [(name, _paragraphs(command.__doc__)[0]) for name, command in group.items()]
+        rows = [(name, _paragraphs(command.__doc__ or "")[0]) for name, command in group.items()]
         lines += ["", f"{title}:", *_table(rows, width)]
     return "\n".join([*lines, "", "Options of a command: gan COMMAND --help"])
 
 
-def list_options(command: Any) -> list[Option]:
+def list_options(command: object) -> list[Option]:
     """Returns the options of a command in the order of its fields, those of nested dataclasses included.
 
     command: the class of the options, or an instance whose values are the defaults.

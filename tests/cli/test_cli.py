@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.comparison import assert_same, rows_of, size_of, values
+from helpers.fork_server import PATIENCE
 
 from gan.config import PRESETS
 from gan.data import images
@@ -56,7 +57,8 @@ def test_options_have_keras_names(gan_command):
 
 
 def test_presets_are_listed(gan_command):
-    assert all(name in gan_command("presets").stdout for name in PRESETS)
+    listed = gan_command("presets").stdout
+    assert all(name in listed for name in PRESETS)
     assert set(json.loads(gan_command("presets", "--json").stdout)) == set(PRESETS)
 
 
@@ -151,9 +153,9 @@ def test_rejects_another_backend(gan_command):
     assert done.stderr.splitlines()[-1].startswith("gan.errors.InputError: Unsupported backend")
 
 
-def test_a_diverging_run_reports_the_step_and_writes_nothing(gan_command, tmp_path):
+def test_a_diverging_run_reports_the_step_and_writes_nothing(forked_gan, tmp_path):
     options = ["--dataset", "mnist5k", "--steps", 40, "--learning-rate", 1e30, "--output", tmp_path / "run"]
-    done = gan_command("train", *options)
+    done = forked_gan("train", *options)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert re.search(r"[dg]_loss became (NaN|Inf) at step \d+", done.stderr.splitlines()[-1])
@@ -188,9 +190,9 @@ def test_deterministic_runs_of_one_seed_are_bit_identical(gan_command, tmp_path)
         (["--dataset", "mnist", "--dataset-fallback", "none"], ["not prepared"]),
     ],
 )
-def test_rejects_input_that_does_not_fit_the_data(gan_command, tmp_path, options, words):
+def test_rejects_input_that_does_not_fit_the_data(forked_gan, tmp_path, options, words):
     offline = {"TFDS_DATA_DIR": str(tmp_path / "data")}
-    done = gan_command("train", *options, "--output", tmp_path / "run", env=offline)
+    done = forked_gan("train", *options, "--output", tmp_path / "run", env=offline)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert all(word in done.stderr for word in words)
@@ -207,9 +209,9 @@ def test_training_prints_its_results_as_one_json_object(tiny_run):
     assert not re.search(r"WARNING|[IWE]0000|oneDNN|cuda", tiny_run["stderr"])
 
 
-def test_offline_training_uses_and_records_the_fallback_with_one_warning(gan_command, tmp_path):
+def test_offline_training_uses_and_records_the_fallback_with_one_warning(forked_gan, tmp_path):
     offline = {"TFDS_DATA_DIR": str(tmp_path / "data")}
-    done = gan_command("train", "mnist-unconditional", "--steps", 2, "--deterministic", cwd=tmp_path, env=offline)
+    done = forked_gan("train", "mnist-unconditional", "--steps", 2, "--deterministic", cwd=tmp_path, env=offline)
     assert done.returncode == 0, done.stderr
     assert len([line for line in done.stderr.splitlines() if "NOT AVAILABLE" in line]) == 1
     run = tmp_path / "runs" / "00001-mnist-unconditional"
@@ -217,23 +219,23 @@ def test_offline_training_uses_and_records_the_fallback_with_one_warning(gan_com
     relative = run.relative_to(tmp_path)
     for line in (f"{relative}/generator.keras", f"gan sample {relative}"):
         assert line in done.stdout
-    sampled = gan_command("sample", relative, "--num", 4, cwd=tmp_path)
+    sampled = forked_gan("sample", relative, "--num", 4, cwd=tmp_path)
     assert sampled.returncode == 0, sampled.stderr
     assert size_of(tmp_path / "samples.png") == (124, 124)
-    refused = gan_command("sample", relative, "--label", 3, cwd=tmp_path)
+    refused = forked_gan("sample", relative, "--label", 3, cwd=tmp_path)
     assert_refused(refused, "this generator is unconditional", "Received: 3")
 
 
-def test_arrays_and_png_files_hold_the_same_samples(gan_command, tiny_run, tmp_path):
+def test_arrays_and_png_files_hold_the_same_samples(forked_gan, tiny_run, tmp_path):
     run = tiny_run["folder"]
-    done = gan_command("sample", run, "--num", 5, "--seed", 4, "--start", 10, "--out", "a/few.npz", cwd=tmp_path)
+    done = forked_gan("sample", run, "--num", 5, "--seed", 4, "--start", 10, "--out", "a/few.npz", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     arrays = np.load(tmp_path / "a" / "few.npz", allow_pickle=False)
     assert arrays["images"].shape == (5, 28, 28, 1)
     assert arrays["images"].dtype == np.uint8
     assert arrays["labels"].tolist() == [0, 1, 2, 3, 4]
     assert arrays["indices"].tolist() == [10, 11, 12, 13, 14]
-    done = gan_command("sample", run, "--num", 3, "--seed", 4, "--start", 12, "--out", "files", "--json", cwd=tmp_path)
+    done = forked_gan("sample", run, "--num", 3, "--seed", 4, "--start", 12, "--out", "files", "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["samples"] == 3
     from PIL import Image
 
@@ -247,12 +249,12 @@ def test_arrays_and_png_files_hold_the_same_samples(gan_command, tiny_run, tmp_p
     assert np.abs(arrays["images"].astype(int) - expected).max() <= 1
 
 
-def test_a_walk_and_labels_from_the_command_line(gan_command, tiny_run, tmp_path):
+def test_a_walk_and_labels_from_the_command_line(forked_gan, tiny_run, tmp_path):
     run = tiny_run["folder"]
-    done = gan_command("sample", run, "--interpolate", 0, 9, "--steps", 7, "--out", "walk.png", cwd=tmp_path)
+    done = forked_gan("sample", run, "--interpolate", 0, 9, "--steps", 7, "--out", "walk.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert size_of(tmp_path / "walk.png") == (7 * 60 + 4, 64)
-    done = gan_command("sample", run, "--num", 7, "--label", "2-4", "--truncation", 0.5, "--out", "l.npz", cwd=tmp_path)
+    done = forked_gan("sample", run, "--num", 7, "--label", "2-4", "--truncation", 0.5, "--out", "l.npz", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert np.load(tmp_path / "l.npz")["labels"].tolist() == [2, 3, 4, 2, 3, 4, 2]
 
@@ -264,11 +266,11 @@ def test_info(gan_command, tiny_run):
     assert "mnist5k" in gan_command("info", tiny_run["folder"]).stdout
 
 
-def test_doctor(gan_command, tmp_path):
+def test_doctor(forked_gan, tmp_path):
     (tmp_path / "kmnist" / "3.0.1").mkdir(parents=True)
     (tmp_path / "kmnist" / "3.0.1" / "dataset_info.json").write_text("{}")
     (tmp_path / "dataset_info.json").write_text("{}")
-    said = json.loads(gan_command("doctor", "--json", env={"TFDS_DATA_DIR": str(tmp_path)}).stdout)
+    said = json.loads(forked_gan("doctor", "--json", env={"TFDS_DATA_DIR": str(tmp_path)}).stdout)
     assert said["data sets"] == ["mnist5k (embedded)", "kmnist"]
     assert said["checkpoints"] == models.list_checkpoints()
     assert said["device"] == runtime.describe()
@@ -276,18 +278,19 @@ def test_doctor(gan_command, tmp_path):
     assert said["precision auto"].split(": ")[0] == runtime.resolve_precision("auto")
 
 
-def test_an_interrupted_run_is_saved_and_reported(tmp_path):
-    command = [sys.executable, "-m", "gan", "train", "--dataset", "mnist5k", "--steps", "100000", "--eval-every", "640"]
-    process = subprocess.Popen(
-        [*command, "--output", "run"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    while process.poll() is None and not (tmp_path / "run" / "generator.keras").exists():
+def test_an_interrupted_run_is_saved_and_reported(fork_server, tmp_path):
+    command = ["train", "--dataset", "mnist5k", "--steps", 100_000, "--eval-every", 640, "--probe", "none"]
+    sizes = ["--latent-dim", 8, "--g-width", 4, "--d-width", 4, "--output", "run"]
+    process = fork_server.start(*command, *sizes, said=tmp_path / "said")
+    deadline = time.monotonic() + PATIENCE
+    while not (tmp_path / "run" / "generator.keras").exists():
+        assert time.monotonic() < deadline, "no generator was saved"
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
-    assert "then interrupted" in out
-    assert "Traceback" not in err
+    fork_server.signal(process, signal.SIGINT)
+    status, said = fork_server.wait(process), (tmp_path / "said").read_text(encoding="utf-8")
+    assert status == 130, said
+    assert "then interrupted" in said
+    assert "Traceback" not in said
     record = json.loads((tmp_path / "run" / "config.json").read_text())
     seen = int(rows_of(tmp_path / "run" / "log.csv")[-1]["images"])
     assert record["result"] == {**record["result"], "interrupted": True, "images": seen}
@@ -297,20 +300,20 @@ def test_an_interrupted_run_is_saved_and_reported(tmp_path):
     assert (tmp_path / "run" / "samples" / "samples.gif").exists()
 
 
-def test_a_full_disk_is_reported_in_one_line_and_leaves_no_incomplete_file(gan_command, tiny_run, tmp_path):
-    code = (
-        "import resource, runpy, sys, signal;"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000));"
-        "sys.argv = ['gan', *sys.argv[1:]];"
-        "runpy.run_module('gan', run_name='__main__')"
+def test_a_full_disk_is_reported_in_one_line_and_leaves_no_incomplete_file(forked_gan, tiny_run, tmp_path):
+    script, folder = tmp_path / "full.py", tmp_path / "folder"
+    script.write_text(
+        "import resource, runpy, signal\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+        "runpy.run_module('gan', run_name='__main__')\n"
     )
-    command = [sys.executable, "-c", code, "sample", str(tiny_run["folder"]), "--out", "grid.png"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    folder.mkdir()
+    done = forked_gan("sample", tiny_run["folder"], "--out", "grid.png", cwd=folder, script=str(script))
     assert done.returncode == 1
     assert done.stderr.startswith("gan: [Errno 27] File too large")
     assert len(done.stderr.splitlines()) == 1
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 def test_old_names_of_options_still_work_with_a_warning(gan_command):

@@ -1,4 +1,4 @@
-"""Exit statuses: the README lists all of them, and each has its own number."""
+"""Exit statuses: docs/command-line.md lists all of them, and each has its own number."""
 
 import re
 import signal
@@ -11,8 +11,9 @@ from gan.tolerance import EXIT_STATUS
 STATUSES = {name: value for name, value in vars(exit_status).items() if name.isupper() and isinstance(value, int)}
 
 
-def test_the_readme_lists_every_status():
-    rows = re.findall(r"^\| ([\d, ]+) \|", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+def test_the_page_of_the_command_line_lists_every_status():
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\d, ]+) \|", page, flags=re.MULTILINE)
     listed = [int(number) for row in rows for number in row.split(", ")]
     assert sorted(listed) == sorted(set(STATUSES.values()))
 

@@ -7,13 +7,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.commands import OFFLINE, ROOT, TOY
+from helpers.commands import OFFLINE, ROOT, UNWATCHED
 from helpers.comparison import assert_same, assert_same_run, rows_of, values
 from helpers.ports import free_ports
 from helpers.tiny import QUICK, small_gan
 
 from gan import build_generator, load_generator, train
-from gan.config import StoppingConfig
 from gan.distributed import devices, replicas
 from gan.errors import InputError
 from gan.models.ema import averaged_copy
@@ -22,7 +21,6 @@ from gan.training import callbacks
 from gan.utils import tensorflow as runtime
 
 REPLICAS = ROOT / "tests" / "helpers" / "replica_training.py"
-UNWATCHED = [*TOY, "--probe", "none"]
 
 
 def of_two(index, ports):
@@ -97,7 +95,7 @@ def test_a_run_on_two_devices_is_a_run(fork_server, tmp_path):
 def test_mixed_precision_trains_and_leaves_a_float32_generator(tmp_path, monkeypatch):
     seen = []
     options = replace(QUICK.optimization, steps=2)
-    config = replace(QUICK, precision="mixed_bfloat16", optimization=options, stopping=StoppingConfig(probe="none"))
+    config = replace(QUICK, precision="mixed_bfloat16", optimization=options)
     fit = replicas.apply_gradients
 
     def watched(optimizer, tape, loss, network, name):

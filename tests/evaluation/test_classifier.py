@@ -143,6 +143,7 @@ def test_pretrained_classifiers_are_as_good_as_their_cards_say(digits):
         assert card.dataset.left_out + card.dataset.train == 50_000
 
 
+@pytest.mark.slow  # the test above reads the 4,000 embedded digits
 def test_the_pretrained_classifiers_are_right_on_full_mnist(full_mnist):
     for name in ("mnist-classifier", "mnist-probe"):
         classifier, card = pretrained(name)

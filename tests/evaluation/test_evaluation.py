@@ -201,7 +201,7 @@ def test_what_does_not_belong_together_is_refused(small_classifier, digits):
         evaluate(broken, digits, classifier, card, num=200)
 
 
-def test_the_command_gates_on_the_verdict(gan_command, tiny_run, small_classifier, tmp_path):
+def test_the_command_gates_on_the_verdict(forked_gan, tiny_run, small_classifier, tmp_path):
     options = [
         "evaluate",
         tiny_run["folder"],
@@ -212,7 +212,7 @@ def test_the_command_gates_on_the_verdict(gan_command, tiny_run, small_classifie
         "--output",
         tmp_path / "r",
     ]
-    done = gan_command(*options)
+    done = forked_gan(*options)
     assert (done.returncode, done.stderr) == (3, "")
     assert "exceeded" in done.stdout
     report = load_report(str(tmp_path / "r"))
@@ -237,7 +237,7 @@ def test_the_command_gates_on_the_verdict(gan_command, tiny_run, small_classifie
         (["--output", "TAKEN"], "a folder"),
     ],
 )
-def test_bad_input_writes_no_report(gan_command, tiny_run, small_classifier, tmp_path, options, words):
+def test_bad_input_writes_no_report(forked_gan, tiny_run, small_classifier, tmp_path, options, words):
     tampered, generator, taken = (tmp_path / name for name in ("tampered", "generator", "taken"))
     for folder in (tampered, generator, taken / "report.json"):
         folder.mkdir(parents=True)
@@ -250,7 +250,7 @@ def test_bad_input_writes_no_report(gan_command, tiny_run, small_classifier, tmp
     options = [str(places.get(option, option)) for option in options]
     options = options if "--classifier" in options else ["--classifier", str(small_classifier[0]), *options]
     options = options if "--output" in options else ["--output", str(tmp_path / "r"), *options]
-    done = gan_command("evaluate", tiny_run["folder"], *options)
+    done = forked_gan("evaluate", tiny_run["folder"], *options)
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
@@ -258,27 +258,27 @@ def test_bad_input_writes_no_report(gan_command, tiny_run, small_classifier, tmp
     assert [file.name for file in taken.iterdir()] == ["report.json"]
 
 
-def test_a_checkpoint_of_another_size_is_refused(gan_command, small_classifier, tmp_path):
+def test_a_checkpoint_of_another_size_is_refused(forked_gan, small_classifier, tmp_path):
     from gan import build_generator
 
     build_generator((32, 32, 1), 4, 10, width=4).save(tmp_path / "large.keras")
     options = ["--dataset", "mnist5k", "--classifier", small_classifier[0], "--output", tmp_path / "r"]
-    done = gan_command("evaluate", tmp_path / "large.keras", *options)
+    done = forked_gan("evaluate", tmp_path / "large.keras", *options)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Samples and dataset differ in image shape. Expected (28, 28, 1). Received: (32, 32, 1)." in done.stderr
     assert not (tmp_path / "r").exists()
 
 
-def test_pictures_are_classified_from_the_command_line(gan_command, small_classifier, digits, tmp_path):
+def test_pictures_are_classified_from_the_command_line(forked_gan, small_classifier, digits, tmp_path):
     for label in (3, 7):
         picture = digits.train.images[digits.train.labels == label][5]
         images.save_png(tmp_path / f"{label}.png", 255 - picture)
     files = [tmp_path / "3.png", tmp_path / "7.png"]
-    done = gan_command("classify", *files, "--classifier", small_classifier[0], "--json")
+    done = forked_gan("classify", *files, "--classifier", small_classifier[0], "--json")
     assert done.returncode == 0, done.stderr
     assert [found["label"] for found in json.loads(done.stdout).values()] == [3, 7]
     (tmp_path / "text.png").write_text("no")
-    assert gan_command("classify", "--classifier", small_classifier[0]).returncode == 2
-    done = gan_command("classify", tmp_path / "3.png", tmp_path / "text.png", "--classifier", small_classifier[0])
+    assert forked_gan("classify", "--classifier", small_classifier[0]).returncode == 2
+    done = forked_gan("classify", tmp_path / "3.png", tmp_path / "text.png", "--classifier", small_classifier[0])
     assert (done.returncode, done.stdout) == (2, "")
     assert "not an image" in done.stderr

@@ -77,10 +77,10 @@ def test_the_standard_error_does_not_mind_classes_in_turn():
     """Fakes whose kinds come in turn: no fold may hold one kind only."""
     kinds = 5.0 * (np.arange(1_000) % 10)[:, None, None, None]
     real = tf.constant(RNG.normal(size=(1_000, 2, 2, 1)) + kinds)
-    errors = np.zeros((8, 2))
+    errors, metric = np.zeros((8, 2)), metrics.FrechetDistance(flatten, 4)
     for row in errors:
         for side, order in enumerate((np.arange(1_000), RNG.permutation(1_000))):
-            metric = metrics.FrechetDistance(flatten, 4)
+            metric.reset_state()
             metric.update_state(real, tf.constant((RNG.normal(size=(1_000, 2, 2, 1)) + kinds)[order]))
             row[side] = metric.result()["frechet_distance_stderr"]
     in_turn, shuffled = errors.mean(axis=0)
@@ -97,9 +97,9 @@ def test_frechet_distance_of_features_that_are_not_finite_is_unknown():
 
 def test_the_standard_error_of_the_frechet_distance_is_its_spread_over_fresh_fakes():
     real = tf.constant(RNG.normal(size=(600, 2, 2, 1)))
-    found = []
+    found, metric = [], metrics.FrechetDistance(flatten, 4)
     for _ in range(40):
-        metric = metrics.FrechetDistance(flatten, 4)
+        metric.reset_state()
         metric.update_state(real, tf.constant(RNG.normal(size=(300, 2, 2, 1)) + 0.5))
         found.append([float(value) for value in metric.result().values()])
     values, errors = np.array(found).T

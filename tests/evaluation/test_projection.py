@@ -224,12 +224,12 @@ def test_the_command_has_the_defaults_of_the_function():
     assert all(of_command[name] == of_function[name] for name in ("steps", "restarts", "seed"))
 
 
-def test_own_digits_from_the_command_line(gan_command, digits, tmp_path):
+def test_own_digits_from_the_command_line(forked_gan, digits, tmp_path):
     for label in (3, 7):
         picture = digits.train.images[digits.train.labels == label][5, ..., 0]
         Image.fromarray(255 - picture).resize((112, 112)).save(tmp_path / f"{label}.jpg")
     command = ["project", "mnist", "3.jpg", "7.jpg", "--steps", 150]
-    done = gan_command(*command, "--json", "--out", "new/both.png", cwd=tmp_path)
+    done = forked_gan(*command, "--json", "--out", "new/both.png", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     said = json.loads(done.stdout)
     assert done.stdout.count("\n") == 1
@@ -240,16 +240,16 @@ def test_own_digits_from_the_command_line(gan_command, digits, tmp_path):
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["both.png"]
 
 
-def test_a_bare_file_of_another_shape_reads_pictures_as_they_are(gan_command, tmp_path):
+def test_a_bare_file_of_another_shape_reads_pictures_as_they_are(forked_gan, tmp_path):
     build_generator((16, 16, 3), 4, width=4).save(tmp_path / "small.keras")
     Image.new("RGB", (50, 40), (10, 200, 90)).save(tmp_path / "green.png")  # blank, which a digit may not be
-    done = gan_command("project", "small.keras", "green.png", "--steps", 2, cwd=tmp_path)
+    done = forked_gan("project", "small.keras", "green.png", "--steps", 2, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("green.png  mse ")
     assert "label" not in done.stdout
     assert done.stdout.splitlines()[1].split() == ["out", "projection.png"]
     assert size_of(tmp_path / "projection.png") == (4 * 20, 4 * 36)
-    done = gan_command("project", "small.keras", "green.png", "--invert", cwd=tmp_path)
+    done = forked_gan("project", "small.keras", "green.png", "--invert", cwd=tmp_path)
     assert done.returncode == 2
     assert "--invert" in done.stderr
 

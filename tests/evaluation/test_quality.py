@@ -1,4 +1,4 @@
-"""Whether the digits are any good, as the README says: by a classifier that the test trains on real ones."""
+"""Whether the digits are any good, as docs/results.md says: by a classifier that the test trains on real ones."""
 
 import subprocess
 import sys

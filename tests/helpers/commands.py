@@ -16,6 +16,9 @@ TOY = [
 ]  # fmt: skip
 """A run of 20 steps in intervals of 6, the last of 2; r1 is due in steps 1 and 17."""
 
+UNWATCHED = [*TOY, "--probe", "none"]
+"""The same without the probe, whose metrics take as long to trace as the train step."""
+
 ROOT = Path(__file__).parents[2]
 Gan = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -11,6 +11,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -35,12 +36,16 @@ class ForkServer:
         self.process.stdin.write(json.dumps(request) + "\n")
         return json.loads(self.process.stdout.readline())
 
-    def start(self, *arguments: object, said: Path, **fault: Any) -> int:
+    def start(
+        self, *arguments: object, said: Path, errors: Path | None = None, cwd: Path | None = None, **fault: Any
+    ) -> int:
         """Starts `gan ARGUMENTS`, its output to the file `said`; returns the process id. Faults: see `_prepare`.
 
-        environment: variables that are added. script: a Python file that runs instead of `gan`.
+        errors: the file for stderr; None: `said`. cwd: the working folder; None: that of `said`. environment:
+        variables that are added. script: a Python file that runs instead of `gan`.
         """
-        return int(self._ask(arguments=[*map(str, arguments)], said=str(said), cwd=str(said.parent), fault=fault))
+        files = {"said": str(said), "errors": str(errors or said), "cwd": str(cwd or said.parent)}
+        return int(self._ask(arguments=[*map(str, arguments)], **files, fault=fault))
 
     def signal(self, process: int, number: int) -> None:
         """Sends a signal to a process that was started and not yet waited for."""
@@ -54,6 +59,14 @@ class ForkServer:
         """Exit status, and all that was printed."""
         status = self.wait(self.start(*arguments, said=said, **fault))
         return status, said.read_text(encoding="utf-8")
+
+    def complete(self, *arguments: object, cwd: Path | None = None, **fault: Any) -> subprocess.CompletedProcess[str]:
+        """Runs `gan ARGUMENTS` and keeps stdout and stderr apart, as `subprocess.run` does."""
+        with tempfile.TemporaryDirectory() as folder:
+            out, err = Path(folder) / "stdout", Path(folder) / "stderr"
+            status = self.wait(self.start(*arguments, said=out, errors=err, cwd=cwd, **fault))
+            texts = [file.read_text(encoding="utf-8") for file in (out, err)]
+        return subprocess.CompletedProcess([*map(str, arguments)], status, *texts)
 
     def close(self) -> None:
         assert self.process.stdin is not None
@@ -214,8 +227,9 @@ def _serve() -> None:
         child = os.fork()
         if child == 0:
             said = os.open(request["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            apart = request["errors"] != request["said"]
             os.dup2(said, 1)
-            os.dup2(said, 2)
+            os.dup2(os.open(request["errors"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC) if apart else said, 2)
             os.chdir(request["cwd"])
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             status = 70

@@ -19,6 +19,7 @@ def main(moves: str, count: int) -> None:
     import numpy as np
 
     from gan import GAN, build_discriminator, build_generator, load_dataset
+    from gan.data.dataset import Dataset
     from gan.evaluation.metrics import PairwiseSSIM
     from gan.models.penalties import R1
 
@@ -43,11 +44,13 @@ def main(moves: str, count: int) -> None:
                 self.found[f"{name} in step {batch}"] = weight.numpy() - self.start[name]
 
     keras.config.set_dtype_policy("float64")
-    data, metric, recorder = load_dataset("mnist5k"), PairwiseSSIM(), Moves()
+    metric, recorder = PairwiseSSIM(), Moves()
+    digits = load_dataset("mnist5k")
+    data = Dataset.from_arrays(digits.train.images[:400, 8:20, 8:20], digits.train.labels[:400], name="middles")
     with device_setup.strategy.scope():
         gan = GAN(
-            build_generator((28, 28, 1), LATENT_DIM, 10, width=4),
-            build_discriminator((28, 28, 1), 10, width=4),
+            build_generator(data.image_shape, LATENT_DIM, 10, width=4),
+            build_discriminator(data.image_shape, 10, width=4),
         )
         optimizers = [keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1)]
         options = {"penalties": [R1(every=3)], "critic_steps": CRITIC_STEPS, "mismatched_labels": 0.3}

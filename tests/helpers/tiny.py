@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from gan.config import DataConfig, ModelConfig, OptimizationConfig, TrainConfig
+from gan.config import DataConfig, ModelConfig, OptimizationConfig, StoppingConfig, TrainConfig
 
 
 def sequential(shape, *body, dtype=None):
@@ -28,16 +28,16 @@ def text():
     return model
 
 
-def small_gan(classes: int = 10, *, seed: int = 0, **compile_options: Any) -> Any:
-    """A compiled GAN of a few thousand weights for 28 x 28 x 1, the same for the same seed."""
+def small_gan(
+    classes: int = 10, *, shape: tuple[int, int, int] = (28, 28, 1), seed: int = 0, **compile_options: Any
+) -> Any:
+    """A compiled GAN of a few thousand weights, the same for the same seed."""
     import keras
 
     from gan import GAN, build_discriminator, build_generator
 
     keras.utils.set_random_seed(seed)
-    gan = GAN(
-        build_generator((28, 28, 1), 8, classes, width=4), build_discriminator((28, 28, 1), classes, width=4), seed=seed
-    )
+    gan = GAN(build_generator(shape, 8, classes, width=4), build_discriminator(shape, classes, width=4), seed=seed)
     options: dict[str, Any] = {"penalties": ["r1"], **compile_options}
     optimizers = [keras.optimizers.Adam(2e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
     gan.compile(*optimizers, **options)
@@ -48,4 +48,6 @@ QUICK = TrainConfig(
     data=DataConfig(dataset="mnist5k"),
     model=ModelConfig(latent_dim=8, g_width=4, d_width=4),
     optimization=OptimizationConfig(steps=7, batch_size=16, steps_per_execution=2),
+    stopping=StoppingConfig(probe="none"),
 )
+"""A run of 7 steps that measures nothing: graphs of metrics take as long to trace as the train step."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.commands import TOY
+from helpers.commands import UNWATCHED
 from helpers.comparison import assert_same_run, rows_of
 
 from gan import resume
@@ -77,7 +77,7 @@ def test_a_run_that_a_rule_ends_is_ended_alike_whatever_stops_it_before(fork_ser
 )
 def test_a_run_stopped_by_a_signal_saves_says_so_and_goes_on(fork_server, toy, tmp_path, number, status):
     run = tmp_path / "run"
-    done, said = fork_server.run("train", *TOY, "--output", run, said=tmp_path / "said", at_step=9, send=number)
+    done, said = fork_server.run("train", *UNWATCHED, "--output", run, said=tmp_path / "said", at_step=9, send=number)
     assert done == status
     assert "Interrupted at step 10; the last complete state is from step 6" in said
     assert f"gan train --resume {run}" in said
@@ -98,7 +98,9 @@ def test_a_run_stopped_by_a_signal_saves_says_so_and_goes_on(fork_server, toy, t
 @pytest.mark.slow  # the same happens to some of the kills in test_faults.py
 def test_a_run_killed_in_its_first_interval_begins_anew_in_its_folder(fork_server, toy, tmp_path):
     run = tmp_path / "run"
-    assert fork_server.run("train", *TOY, "--output", run, said=tmp_path / "said", at_step=4)[0] == -signal.SIGKILL
+    assert (
+        fork_server.run("train", *UNWATCHED, "--output", run, said=tmp_path / "said", at_step=4)[0] == -signal.SIGKILL
+    )
     assert training_state.latest(run) == (None, [])
     info = fork_server.run("info", run, said=tmp_path / "said")[1]
     assert "none yet" in info

@@ -7,7 +7,7 @@ from helpers.comparison import assert_same, rows_of, size_of, values
 from helpers.tiny import QUICK, small_gan
 
 from gan import load_generator, resume, train
-from gan.config import DataConfig, ModelConfig, OptimizationConfig, TrainConfig, config_from_dict
+from gan.config import DataConfig, ModelConfig, OptimizationConfig, StoppingConfig, TrainConfig, config_from_dict
 from gan.data.dataset import Dataset
 from gan.data.split import Split
 from gan.errors import InputError
@@ -60,8 +60,12 @@ def test_the_learning_rate_falls_as_a_cosine(tmp_path):
 def test_one_seed_gives_one_run_and_intervals_do_not_change_it(tmp_path, monkeypatch):
     monkeypatch.setattr(runtime, "resolve_precision", lambda policy: "float64")  # see the fixture float64
     ends = []
-    for name, eval_every in (("a", None), ("b", 16 * 3), ("c", 10**6)):
-        run = train(replace(QUICK, eval_every=eval_every), output=tmp_path / name)
+    for name, eval_every, stopping in (
+        ("a", None, QUICK.stopping),
+        ("b", 16 * 3, StoppingConfig(eval_num=100)),  # with the probe: its images and latents change nothing either
+        ("c", 10**6, QUICK.stopping),
+    ):
+        run = train(replace(QUICK, eval_every=eval_every, stopping=stopping), output=tmp_path / name)
         ends.append(values(load_generator(run.generator)))
     for other in ends[1:]:
         for a, b in zip(ends[0], other):
@@ -118,7 +122,7 @@ def test_only_training_images_are_trained_on(tmp_path, monkeypatch):
         return batches(self, *arguments, **options)
 
     monkeypatch.setattr(Split, "batches", watched)
-    train(QUICK, output=tmp_path)
+    train(replace(QUICK, stopping=StoppingConfig(eval_num=100)), output=tmp_path)
     assert used
     assert set(used) == {4_000}
 
