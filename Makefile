@@ -9,7 +9,7 @@ help:
 	@echo "make test         install into .venv; lint, check types, run the tests"
 	@echo "make test-all     the same, slow tests included"
 	@echo "make lint         ruff and mypy only"
-	@echo "make docs         build the API reference from the docstrings into build/docs"
+	@echo "make docs         build the documentation site: build/docs/index.html"
 	@echo "make notebooks    execute the notebooks in full (ARGS=01_quickstart: only this one)"
 	@echo "make checkpoints  train and evaluate the pretrained generators again, on full MNIST"
 	@echo "make classifiers  train the classifiers of the evaluation again: numbers are no longer comparable"
@@ -21,7 +21,7 @@ train: .venv/installed
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile --durations 20
 
-test-all: lint
+test-all: lint .venv/installed-docs
 	$(BIN)/pytest -n 2 --dist loadfile -m "slow or not slow"
 
 lint: .venv/installed-test
@@ -30,7 +30,9 @@ lint: .venv/installed-test
 	$(BIN)/mypy
 
 docs: .venv/installed-docs
-	$(BIN)/python -W error docs/build.py build/docs
+	rm -rf build/docs
+	$(BIN)/python docs/build.py build/docs
+	@echo "The site is in build/docs/index.html"
 
 notebooks: .venv/installed-test
 	$(BIN)/python notebooks/execute.py $(ARGS)
