@@ -75,19 +75,49 @@ def test_an_installed_package_has_no_git_revision(tree):
     assert runtime.git_revision() is None
 
 
-def test_what_c_writes_is_held_back_and_shown_when_something_breaks(capfd):
+LOG_LINES = (
+    b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
+    b"I0000 00:00:1795719700.527601   10865 port.cc:153] oneDNN custom operations are on.\n"
+    b"E0000 00:00:1795719710.540726   10865 cuda_platform.cc:52] failed call to cuInit: INTERNAL\n"
+    b"To enable the following instructions: AVX2 FMA, rebuild TensorFlow.\n"
+)
+"""What TensorFlow 2.21 writes while it starts."""
+
+
+def write_and_fail():
     with runtime._silent_stderr():
-        os.write(2, b"chatter\n")
-    assert capfd.readouterr().err == ""
+        os.write(2, LOG_LINES)
+        raise RuntimeError("broken")
 
-    def breaks():
-        with runtime._silent_stderr():
-            os.write(2, b"the reason\n")
-            raise RuntimeError("broken")
 
+def test_log_lines_of_tensorflow_are_dropped_and_other_output_is_kept(capfd, monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    with runtime._silent_stderr():
+        os.write(2, b"another thread\n" + LOG_LINES + b"I0 is not a log line\n")
+        assert capfd.readouterr().err == ""
+    assert capfd.readouterr().err == "another thread\nI0 is not a log line\n"
+
+
+def test_after_an_error_all_held_output_is_shown(capfd, monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     with pytest.raises(RuntimeError, match="broken"):
-        breaks()
-    assert "the reason" in capfd.readouterr().err
+        write_and_fail()
+    assert capfd.readouterr().err == LOG_LINES.decode()
+
+
+@pytest.mark.parametrize("level", ["0", "1", "2"])
+def test_a_more_verbose_log_level_of_the_caller_shows_everything(capfd, monkeypatch, level):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
+    with runtime._silent_stderr():
+        os.write(2, LOG_LINES)
+    assert capfd.readouterr().err == LOG_LINES.decode()
+
+
+def test_the_log_level_is_left_alone_if_tensorflow_is_imported_already(monkeypatch):
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
+    with runtime.quiet_import():
+        pass
+    assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ
 
 
 @pytest.mark.parametrize(
