@@ -1,6 +1,7 @@
-"""`python docs/build.py FOLDER` builds the site: the pages of README.md, docs/ and the API reference, with a search.
+"""Builds the documentation site: `python docs/build.py FOLDER`.
 
-`stage` writes the sources of the site and needs no Sphinx; `build` turns them into HTML, and warnings are errors.
+The site holds the Markdown pages of the repository and the API reference, with navigation and a search that work
+offline. `stage` writes its sources and needs no Sphinx. `build` makes HTML of them; a warning is an error.
 """
 
 import ast
@@ -36,10 +37,10 @@ PAGES = {
 """Page -> its title in the navigation, in this order."""
 
 LEXERS = {".py": "python", ".json": "json", ".csv": "text", ".cfg": "ini", ".toml": "toml", ".jinja": "jinja"}
-"""Suffix of a linked file that becomes a page -> how it is highlighted. Other files are copied as they are."""
+"""Suffix of a linked file that becomes a page -> Pygments lexer. Other files are copied unchanged."""
 
 LINK = re.compile(r"(!?)\[((?:[^][]|\[[^][]*\])*)\]\(([^)\s]+)\)")
-"""An image or a link: `!`, text, target. The text may hold another."""
+"""An image or a link of Markdown: `!`, text, target. The text may contain an image."""
 
 FENCE = re.compile(r"^(```.*?^```)", re.DOTALL | re.MULTILINE)
 
@@ -50,6 +51,7 @@ SETTINGS = {
     "extensions": ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"],
     "myst_heading_anchors": 6,
     "autodoc_default_options": {"members": True, "member-order": "bysource"},
+    "napoleon_use_ivar": True,  # an "Attributes:" section may name what autodoc documents, too
     "autodoc_inherit_docstrings": False,
     "autodoc_preserve_defaults": True,
     "autodoc_typehints_format": "short",
@@ -69,7 +71,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Entry:
-    """A public name of a module, and where it is defined."""
+    """A public name of a module, with its documentation."""
 
     name: str
     kind: str  # autoclass, autofunction, data or module
@@ -83,7 +85,7 @@ def _tree(module: str) -> ast.Module:
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements of a module, those under `if` included: names looked up lazily are imported for types there."""
+    """Yields the statements of a module, also those under `if TYPE_CHECKING`, which import the lazy names."""
     for statement in body:
         yield statement
         if isinstance(statement, ast.If):
@@ -91,7 +93,7 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _defined(module: str) -> dict[str, str]:
-    """Top-level name of a module -> the docstring below its assignment; "" for functions, classes and no docstring."""
+    """Returns {top-level name of a module: docstring below its assignment}. Functions and classes get ""."""
     found = {}
     body = _tree(module).body
     for statement, following in zip(body, [*body[1:], ast.Pass()]):
@@ -106,7 +108,7 @@ def _defined(module: str) -> dict[str, str]:
 
 
 def _docstring(module: str, name: str) -> str:
-    """The docstring below the assignment of a constant, in the module that it is imported from."""
+    """Returns the docstring below the assignment of a constant, from the module that defines it."""
     if name in (defined := _defined(module)):
         return defined[name]
     for statement in _statements(_tree(module).body):
@@ -118,7 +120,7 @@ def _docstring(module: str, name: str) -> str:
 
 
 def entries(module: ModuleType) -> list[Entry]:
-    """The public names of a module: those of its `__all__`, or what it defines without a leading underscore."""
+    """Returns the public names of a module: its `__all__`, or the names that it defines without an underscore."""
     defined = [name for name in _defined(module.__name__) if not name.startswith("_")]
     found = []
     for name in getattr(module, "__all__", defined):
@@ -135,26 +137,26 @@ def entries(module: ModuleType) -> list[Entry]:
 
 
 def public_modules() -> dict[str, ModuleType]:
-    """Public name -> module: `gan` first, then the modules of `gan.__all__`. Where a module is defined may change."""
+    """Returns {public name: module}: `gan` first, then the modules of `gan.__all__`."""
     values = {name: getattr(gan, name) for name in gan.__all__}
     return {"gan": gan, **{f"gan.{name}": value for name, value in values.items() if isinstance(value, ModuleType)}}
 
 
 HIDDEN = ["---", "orphan: true", "nosearch: true", "---", ""]
-"""Front matter of a page that only links lead to."""
+"""Front matter of a page outside the navigation and the search."""
 
 MARKUP = re.compile(
     r"(?P<bullet>^ *\* )|(?<!`)(?P<ticks>`+)(?!`)(?P<code>[^`][\s\S]*?)(?<!`)(?P=ticks)(?!`)"
     r"|(?P<special>[\\*|`]|(?<=\w)_(?!\w))",
     re.MULTILINE,
 )
-"""Bullets of lists, spans of code, and characters that mean something else to reStructuredText than to Markdown."""
+"""Bullets of lists, spans of code, and characters that are markup in reStructuredText."""
 
 
 def markup(docstring: str) -> str:
-    """A docstring in Markdown as reStructuredText: spans of code, lists, blocks that are indented or start with `>>>`.
+    """Converts a docstring from Markdown to reStructuredText: code spans, lists, indented blocks and `>>>` blocks.
 
-    Spans of code that hold a public name of the package become links to its entry.
+    Code spans with a public name of the package become links to its entry.
     """
     blocks, indent = [], 0
     for block in re.split(r"\n\s*\n", docstring):
@@ -175,13 +177,15 @@ def _marked(found: re.Match[str]) -> str:
         return "\\" + found["special"]
     code = " ".join(found["code"].split())
     name = re.sub(r"^gan\.|\(\)$", "", code)
-    target = public_names().get(name) if code != name or not name.islower() or "_" in name else None  # `images`: a word
+    target = (
+        public_names().get(name) if code != name or not name.islower() or "_" in name else None
+    )  # `images` may be an argument
     return f":py:obj:`{code} <{target}>`" if target else f"``{code}``"
 
 
 @cache
 def public_names() -> dict[str, str]:
-    """`GAN`, `penalties`, `penalties.R1` and, where only one public module has it, `R1` -> the full public name."""
+    """Returns {short name: full public name}: `GAN`, `penalties.R1`, and `R1` if it is in one public module only."""
     found: dict[str, str] = {}
     several = set()
     for module_name, module in public_modules().items():
@@ -195,18 +199,18 @@ def public_names() -> dict[str, str]:
 
 
 def _value(value: object) -> list[str]:
-    """The value of a constant, if it is short."""
+    """Returns the option with the value of a constant; [] if the value is long."""
     text = " ".join(repr(value).replace("typing.", "").split())
     return [f"   :value: {text}"] if len(text) <= 160 and " at 0x" not in text else []
 
 
 def _keys(value: object) -> list[str]:
-    """The keys of a constant that is a dict."""
+    """Returns a line with the keys of a dict; [] for other constants."""
     return ["   Keys: " + ", ".join(f"``{key!r}``" for key in value) + "."] if isinstance(value, dict) else []
 
 
 def api_page(name: str, module: ModuleType) -> str:
-    """The page of a public module in reStructuredText. Sphinx adds the signatures and docstrings of its names."""
+    """Returns the page of a public module in reStructuredText. Sphinx adds signatures and docstrings."""
     parts = [name, "=" * len(name), "", f".. py:module:: {name}", "", markup(cleandoc(module.__doc__ or "")), ""]
     modules = []
     for entry in entries(module):
@@ -224,8 +228,16 @@ def api_page(name: str, module: ModuleType) -> str:
     return "\n".join(parts)
 
 
+def table(flowchart: str) -> str:
+    """Converts a Mermaid flowchart to a table of its arrows. To draw it, the site would load a script from the web."""
+    arrows = dict(re.findall(r"^ *(\w+) --> (.+)$", flowchart, re.MULTILINE))
+    names = re.findall(r"^ +(?!end$)(\w+)$", flowchart, re.MULTILINE)
+    rows = [f"| `{name}` | {arrows.get(name, '').replace(' & ', ', ')} |" for name in names]
+    return "\n".join(["| from | arrows to |", "|---|---|", *rows])
+
+
 class _Sources:
-    """The sources of the site in a folder, and the links between them."""
+    """Writes the sources of the site to a folder and rewrites the links between them."""
 
     def __init__(self, folder: Path) -> None:
         self.pages, self.files = folder / "pages", folder / "files"
@@ -246,30 +258,30 @@ class _Sources:
                 home.write("\n".join(["", "```{toctree}", ":hidden:", f":caption: {caption}", "", *lines, "```", ""]))
 
     def _add_markdown(self, name: str) -> None:
-        """A page of Markdown with its links mended; what it links to is added too."""
+        """Adds a page of Markdown with rewritten links, and the files that it links to."""
         text = (ROOT / name).read_text(encoding="utf-8")
         if name not in PAGES:
             text = "\n".join([*HIDDEN, *([] if text.startswith("# ") else [f"# {name}", ""]), text])
         parts = FENCE.split(text)
         parts[::2] = [LINK.sub(lambda found: self._link(name, *found.groups()), part) for part in parts[::2]]
-        parts[1::2] = [re.sub("^```mermaid", "```text", part) for part in parts[1::2]]  # drawn by GitHub only
+        parts[1::2] = [table(part) if part.startswith("```mermaid") else part for part in parts[1::2]]
         _write(self.pages / _page(name), "".join(parts))
 
     def _add_code(self, name: str) -> None:
-        """A page that shows a file of code."""
+        """Adds a page that shows a file of code."""
         page = self.pages / _page(name)
         code = os.path.relpath(ROOT / name, page.parent)
         lines = [f".. literalinclude:: {code}", f"   :language: {LEXERS[Path(name).suffix]}"]
         _write(page, "\n".join([":orphan:", ":nosearch:", "", name, "=" * len(name), "", *lines, ""]))
 
     def _add_folder(self, name: str) -> None:
-        """A page that lists the files and subfolders of a folder."""
+        """Adds a page that lists the files and subfolders of a folder."""
         inside = {file.removeprefix(f"{name}/").partition("/")[0] for file in _files() if file.startswith(f"{name}/")}
         links = [f"* {self._link(f'{name}/index.md', '', f'`{path}`', path)}" for path in sorted(inside)]
         _write(self.pages / _page(name), "\n".join([*HIDDEN, f"# {name}", "", *links, ""]))
 
     def _link(self, page: str, image: str, text: str, target: str) -> str:
-        """A link of a page of the repository, as one of the site."""
+        """Returns the link of the site for a link of a page of the repository."""
         text = LINK.sub(lambda found: self._link(page, *found.groups()), text)
         path, _, anchor = target.partition("#")
         if not path or ":" in path:
@@ -284,7 +296,7 @@ class _Sources:
         return f"[{text}]({os.path.relpath(_page(name), Path(_page(page)).parent)}{'#' * bool(anchor)}{anchor})"
 
     def _add(self, name: str) -> bool:
-        """Adds the page of a file or folder of the repository, unless it is there; False for a file that has none."""
+        """Adds the page of a file or folder, if it is missing. Returns False if this kind of file has no page."""
         suffix = Path(name).suffix
         folder = (ROOT / name).is_dir()
         if not folder and suffix not in (".md", *LEXERS):
@@ -298,12 +310,12 @@ class _Sources:
 
 @cache
 def _files() -> list[str]:
-    """The files of the repository, as git lists them."""
+    """Returns the files of the repository that git tracks."""
     return subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def _page(name: str) -> str:
-    """Where the page of a file or folder of the repository lies among the sources of the site."""
+    """Returns the path of the page of a file or folder among the sources of the site."""
     if name == "README.md":
         return "index.md"
     if name in PAGES:
@@ -319,12 +331,12 @@ def _write(path: Path, text: str) -> None:
 
 
 def stage(folder: Path) -> None:
-    """Writes the sources of the site: `pages` for Sphinx, `files` to be copied as they are."""
+    """Writes the sources of the site: `pages` for Sphinx, and `files` to copy unchanged."""
     _Sources(folder).add_site()
 
 
 def build(folder: Path) -> int:
-    """Builds the site into a folder. Returns 0, or 1 after a warning."""
+    """Builds the site in a folder. Returns 0, or 1 after a warning."""
     from sphinx.application import Sphinx
 
     for name, module in public_modules().items():
@@ -344,8 +356,17 @@ def build(folder: Path) -> int:
             warningiserror=True,
         )
         site.connect("autodoc-process-docstring", _convert, priority=400)  # before napoleon
+        site.connect("doctree-resolved", _colons)
         site.build()
     return site.statuscode
+
+
+def _colons(app: object, page: Any, name: str) -> None:
+    """Writes a colon, not two dashes, between the name of a parameter and its description."""
+    from docutils.nodes import Text
+
+    for text in [text for text in page.findall(Text) if text == " -- "]:
+        text.parent.replace(text, Text(": "))
 
 
 def _convert(app: object, what: str, name: str, of: object, options: object, lines: list[str]) -> None:
@@ -353,5 +374,5 @@ def _convert(app: object, what: str, name: str, of: object, options: object, lin
 
 
 if __name__ == "__main__":
-    gan.start_tensorflow()  # without its chatter
+    gan.start_tensorflow()  # without its start-up messages
     raise SystemExit(build(Path(sys.argv[1])))
