@@ -37,34 +37,39 @@ def check_backend() -> None:
 
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Drops TensorFlow's log lines from file descriptor 2; other output follows at the end, all of it after an error.
+    """Drops TensorFlow's log lines from file descriptor 2. Other output follows at the end; after an error, all of it.
 
-    Does nothing if the caller set the log level to a more verbose one, or if the process has no standard error.
+    Does nothing if the caller chose a more verbose log level, or if the process has no standard error.
     """
-    try:
-        if os.environ.get(LOG_LEVEL, QUIET) != QUIET:
-            raise OSError
-        saved = os.dup(2)
-    except OSError:
+    saved = _copy_of_stderr() if os.environ.get(LOG_LEVEL, QUIET) == QUIET else None
+    if saved is None:
         yield
         return
-    if sys.stderr is not None:
-        sys.stderr.flush()
+    failed = False
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
-        failed = True
         try:
             yield
-            failed = False
+        except Exception:
+            failed = True
+            raise
         finally:
-            if sys.stderr is not None:
-                sys.stderr.flush()
             os.dup2(saved, 2)
             held.seek(0)
             for line in held:
                 if failed or not START_UP_LINE.match(line):
                     os.write(saved, line)
             os.close(saved)
+
+
+def _copy_of_stderr() -> int | None:
+    """Returns a copy of file descriptor 2, whose buffer is flushed; None if it is closed."""
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    try:
+        return os.dup(2)
+    except OSError:
+        return None
 
 
 @contextmanager
