@@ -1,4 +1,4 @@
-# make train: a trained GAN from nothing but Python.   make test: lint, types and tests.   PYTHON picks the interpreter.
+# make train: train a GAN; needs only Python.   make test: lint, types and tests.   PYTHON selects the interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -6,13 +6,13 @@ BIN := .venv/bin
 
 help:
 	@echo "make train        install into .venv and train the preset mnist (ARGS='--epochs 3' adds options)"
-	@echo "make test         install into .venv; lint, types, tests"
-	@echo "make test-all     the same with the slow tests"
+	@echo "make test         install into .venv; lint, check types, run the tests"
+	@echo "make test-all     the same, slow tests included"
 	@echo "make lint         ruff and mypy only"
-	@echo "make docs         the API reference, from the docstrings, into build/docs"
-	@echo "make notebooks    execute the notebooks in full (ARGS=01_quickstart: one of them)"
+	@echo "make docs         build the documentation site: build/docs/index.html"
+	@echo "make notebooks    execute the notebooks in full (ARGS=01_quickstart: only this one)"
 	@echo "make checkpoints  train and evaluate the pretrained generators again, on full MNIST"
-	@echo "make classifiers  train the classifiers again that judge them: no number stays comparable"
+	@echo "make classifiers  train the classifiers of the evaluation again: numbers are no longer comparable"
 	@echo "make clean        remove .venv and caches"
 
 train: .venv/installed
@@ -21,7 +21,7 @@ train: .venv/installed
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile --durations 20
 
-test-all: lint
+test-all: lint .venv/installed-docs
 	$(BIN)/pytest -n 2 --dist loadfile -m "slow or not slow"
 
 lint: .venv/installed-test
@@ -30,21 +30,23 @@ lint: .venv/installed-test
 	$(BIN)/mypy
 
 docs: .venv/installed-docs
-	$(BIN)/python -W error docs/build.py build/docs
+	rm -rf build/docs
+	$(BIN)/python docs/build.py build/docs
+	@echo "The site is in build/docs/index.html"
 
 notebooks: .venv/installed-test
 	$(BIN)/python notebooks/execute.py $(ARGS)
 
-# Each is made beside and put in place when it is done. Of the samples, the last grid and the animation are kept.
+# Trains each model in build/, and moves it when finished. Keeps only the last sample grid and the animation.
 checkpoints: .venv/installed
 	for pretrained in mnist:mnist-best mnist-mlp:mnist-mlp mnist-unconditional:mnist-unconditional; do \
 		name=$${pretrained%:*} && made=build/checkpoints/$$name && rm -rf $$made && \
 		$(BIN)/gan train $${pretrained#*:} --dataset-fallback none --output $$made && \
 		(cd $$made/samples && ls *.png | sort -r | tail -n +2 | xargs rm) && rm -r $$made/state && \
 		rm -rf checkpoints/$$name && mv $$made checkpoints/$$name || exit 1; \
-		$(BIN)/gan evaluate $$name --output checkpoints/$$name; case $$? in 0|3|4) ;; *) exit 1; esac; done  # verdicts, or failed
+		$(BIN)/gan evaluate $$name --output checkpoints/$$name; case $$? in 0|3|4) ;; *) exit 1; esac; done  # 0, 3, 4: verdicts
 
-# With other classifiers every number of an evaluation is another one: they are pinned, and this is how they were made.
+# Other classifiers would change every number of an evaluation. They are pinned; these commands trained them.
 classifiers: .venv/installed
 	for name in mnist-classifier mnist-probe; do \
 		rm -rf build/checkpoints/$$name && $(BIN)/gan train-classifier $$name --output build/checkpoints/$$name && \
@@ -52,7 +54,7 @@ classifiers: .venv/installed
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Expected Python 3.11 or newer. Received: $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12"; exit 2; }
+		{ echo "Expected Python 3.11 or newer. Received: $$($(PYTHON) --version 2>&1). Set another interpreter: make PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python setup.cfg pyproject.toml

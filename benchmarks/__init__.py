@@ -1,1 +1,1 @@
-"""Measurements that a user can repeat from a checkout: `python -m benchmarks NAME`. Not installed with `gan`."""
+"""Reproducible measurements: run `python -m benchmarks NAME` in a checkout. Not installed with `gan`."""

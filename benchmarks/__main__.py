@@ -1,20 +1,20 @@
-"""python -m benchmarks."""
+"""Runs `python -m benchmarks`."""
 
 import signal
 import sys
 
 
 def main() -> int:
-    """The command line, with Ctrl-C heard from the first import on; status 2 where a package is not installed."""
+    """Runs the command line. Handles Ctrl-C during imports, and returns status 2 if a package is missing."""
     try:
         try:
             from benchmarks.cli import main as run
         except ModuleNotFoundError as error:
             print(f"benchmarks: {error}. Expected: pip install '.[benchmarks]'", file=sys.stderr)
-            return 2  # gan.cli.exit_status.BAD_INPUT, which may lack the package, too
+            return 2  # gan.cli.exit_status.BAD_INPUT; importing it may need the missing package
         return run()
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT  # gan.cli.exit_status.INTERRUPTED, which may not be imported yet
+        return 128 + signal.SIGINT  # gan.cli.exit_status.INTERRUPTED; it may not be imported yet
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What every benchmark is: options, a measurement that can be interrupted and resumed, a record, a table and a plot."""
+"""Base class of benchmarks: options, a resumable measurement, a record, a table and a plot."""
 
 import abc
 import dataclasses
@@ -21,28 +21,30 @@ if TYPE_CHECKING:
 
 RESULTS, TABLE, PLOT = "results.json", "table.md", "plot.png"
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
-class BrokenOffError(Exception):
-    """A signal ended a benchmark on its way; `signal` is its number. The same command goes on."""
+class BenchmarkInterruptedError(Exception):
+    """A signal interrupted a benchmark. `signal` is its number. The same command resumes the benchmark."""
 
     def __init__(self, signal: int) -> None:
-        super().__init__(f"broken off by signal {signal}; the same command goes on from the last complete run")
+        super().__init__(
+            f"interrupted by signal {signal}; run the same command again to resume after the last complete run"
+        )
         self.signal = signal
 
 
 class Record:
-    """The runs of a benchmark by key, the settings that all of them share, and the sessions that made them.
+    """Runs of a benchmark by key, with their shared settings and the sessions that made them.
 
     results.json is written after every run, so that an interrupted benchmark can be resumed.
 
-    `content`: {"benchmark", "settings", "sessions": [machine facts], "facts": {name: measured once for all}, "runs":
-    {key: {"session", "config", and what was measured}}}, of JSON types (null for NaN and infinity).
+    `content`: {"benchmark", "settings", "sessions": [machine facts], "facts": {name: value shared by all runs}, "runs":
+    {key: {"session", "config", and measured values}}}. It has JSON types only (null for NaN and infinity).
     """
 
     def __init__(self, folder: Path, benchmark: str, settings: Mapping[str, Any]) -> None:
-        """Goes on with what `folder` holds, or begins. Raises `InputError` when that has other settings."""
+        """Loads the record in `folder`, or starts a new one. Raises `InputError` if its settings differ."""
         self.folder = folder
         self.path = folder / RESULTS
         same = plain({"benchmark": benchmark, "settings": settings})
@@ -50,38 +52,39 @@ class Record:
         if self.path.exists():
             found = files.read_json(self.path)
             if not (isinstance(found, dict) and set(found) == set(self.content)):
-                raise InputError("This is no record of a benchmark", expected="another --out", received=str(self.path))
+                raise InputError("Not a record of a benchmark", expected="another --out", received=str(self.path))
             _check_same({name: found[name] for name in same}, same, what=str(folder))
             self.content = found
 
     def begin_session(self, facts: Mapping[str, Any]) -> None:
-        """Enters the machine that makes the runs from here on."""
+        """Records the machine that makes the following runs."""
         self.content["sessions"].append(plain(facts))
 
     def has(self, key: str, config: Mapping[str, Any]) -> bool:
-        """Whether run `key` is there. Raises `InputError` if it was made with another configuration."""
+        """Returns whether run `key` is recorded. Raises `InputError` if its configuration differs."""
         found = self.content["runs"].get(key)
         if found is not None:
             _check_same(found["config"], plain(config), what=f"{key} in {self.folder}")
         return found is not None
 
     def add(self, key: str, config: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-        """Enters a run, and writes the file."""
+        """Adds a run, and writes the file."""
         session = len(self.content["sessions"]) - 1
         self.content["runs"][key] = plain({"session": session, "config": config, **result})
         files.write_json(self.path, self.content)
 
     def note(self, name: str, value: Any) -> None:
-        """Enters what is measured once for all runs, and writes the file."""
+        """Adds a value that is measured once for all runs, and writes the file."""
         self.content["facts"][name] = plain(value)
         files.write_json(self.path, self.content)
 
 
 class Benchmark(abc.ABC):
-    """A frozen dataclass of options, `out` among them, that can measure itself.
+    """A frozen dataclass of options, including `out`, with methods that measure and report.
 
-    A new benchmark is a subclass with `name`, `settings`, `check`, `measure`, `table` and `figure`, and a line in
-    `benchmarks.cli.BENCHMARKS`. Its module imports TensorFlow inside functions only: options are read first.
+    A new benchmark is a subclass with `name`, `settings`, `check`, `measure`, `table` and `figure`. It also needs a
+    line in `benchmarks.cli.BENCHMARKS`. Its module imports TensorFlow only inside functions, because options are read
+    first.
     """
 
     name: ClassVar[str]
@@ -89,37 +92,38 @@ class Benchmark(abc.ABC):
 
     @abc.abstractmethod
     def settings(self) -> Mapping[str, Any]:
-        """What runs that stand in one table must have in common."""
+        """Returns the settings that all runs of one table must share."""
 
     @abc.abstractmethod
     def check(self) -> None:
-        """Raises `InputError` for what can be refused before TensorFlow is imported."""
+        """Raises `InputError` for bad options that can be detected before TensorFlow is imported."""
 
     @abc.abstractmethod
-    def measure(self, record: Record, say: Say) -> None:
-        """Makes the runs that `record` does not have yet, entering each as soon as it is made.
+    def measure(self, record: Record, log: Log) -> None:
+        """Makes the runs that are missing in `record`, and adds each one immediately.
 
-        Raises `InputError` for what cannot be measured, before the first run; `BrokenOffError` for a signal.
+        Raises `InputError` before the first run if something cannot be measured. Raises `BenchmarkInterruptedError` if
+        a signal arrives.
         """
 
     @abc.abstractmethod
     def table(self, content: Mapping[str, Any]) -> Table:
-        """The table of a record's content."""
+        """Returns the table of a record's content."""
 
     @abc.abstractmethod
     def figure(self, content: Mapping[str, Any]) -> "Figure":
-        """The plot of a record's content."""
+        """Returns the plot of a record's content."""
 
-    def run(self, say: Say) -> dict[str, Any]:
-        """Measures, and writes results.json, table.md and plot.png into `out`; returns the content of the first.
+    def run(self, log: Log) -> dict[str, Any]:
+        """Measures, and writes results.json, table.md and plot.png into `out`. Returns the content of results.json.
 
-        A run that is recorded there already is not made again. Raises as `check` and `measure`; and `InputError` when
-        `out` holds other settings, or the same run with another configuration.
+        Recorded runs are not made again. Raises the errors of `check` and `measure`. Raises `InputError` if `out` holds
+        other settings, or the same run with another configuration.
         """
         from benchmarks.plot import write_png
 
         if cluster.from_environment() is not None:
-            raise InputError("A benchmark is of one process", expected="no TF_CONFIG", received="several workers")
+            raise InputError("Benchmarks run in one process only", expected="no TF_CONFIG", received="several workers")
         self.check()
         files.check_writable(self.out / TABLE)
         record = Record(self.out, self.name, self.settings())
@@ -127,14 +131,14 @@ class Benchmark(abc.ABC):
         runtime.load_tensorflow()
         with training_state.locked(self.out):
             record.begin_session(machine.facts(self.command()))
-            self.measure(record, say)
+            self.measure(record, log)
         markdown = self.table(record.content).markdown()
         files.write(self.out / TABLE, lambda beside: beside.write_text(markdown, encoding="utf-8"))
         write_png(self.out / PLOT, self.figure(record.content))
         return record.content
 
     def command(self) -> str:
-        """The command line with these options, without those that have their default."""
+        """Returns the command line with these options. Options with their default value are left out."""
         words = ["python", "-m", "benchmarks", self.name]
         for option in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, option.name)
@@ -146,7 +150,7 @@ class Benchmark(abc.ABC):
 
 
 def provenance(content: Mapping[str, Any]) -> list[str]:
-    """Lines about where the runs of a record were made, and by which command."""
+    """Returns lines with the machines and commands that made the runs of a record."""
     used = sorted({run["session"] for run in content["runs"].values()})
     sessions = [content["sessions"][number] for number in used]
     machines = dict.fromkeys(machine.sentence(session) for session in sessions)
@@ -155,7 +159,7 @@ def provenance(content: Mapping[str, Any]) -> list[str]:
 
 
 def plain(value: Any) -> Any:
-    """The same of JSON types: null for NaN and infinity, lists for tuples, text for paths."""
+    """Converts a value to JSON types: null for NaN and infinity, lists for tuples, text for paths."""
     return null_for_nan(json.loads(json.dumps(value, default=str)))
 
 
@@ -163,14 +167,14 @@ def _check_same(before: Any, now: Any, *, what: str) -> None:
     changed = _differences(before, now)
     if changed:
         raise InputError(
-            f"{what} was measured otherwise",
+            f"{what} was measured with other options",
             expected=", ".join(f"{name}={old!r}" for name, (old, _) in changed.items()) + ", or another --out",
             received=", ".join(f"{name}={new!r}" for name, (_, new) in changed.items()),
         )
 
 
 def _differences(before: Any, now: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
-    """{name: (before, now)} of all that differs; options that only one side has count as null on the other."""
+    """Returns {name: (before, now)} of all differences. An option that one side lacks counts as null there."""
     if isinstance(before, dict) and isinstance(now, dict):
         found: dict[str, tuple[Any, Any]] = {}
         for name in dict.fromkeys([*before, *now]):

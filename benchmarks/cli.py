@@ -1,4 +1,4 @@
-"""The command line: python -m benchmarks NAME [--option value ...]. Imports no TensorFlow."""
+"""Command line: python -m benchmarks NAME [--option value ...]. Does not import TensorFlow."""
 
 import inspect
 import sys
@@ -10,13 +10,13 @@ from typing import Annotated, Any, Generic, TypeVar, Union
 
 import tyro
 
-from benchmarks.benchmark import PLOT, RESULTS, TABLE, Benchmark, BrokenOffError
+from benchmarks.benchmark import PLOT, RESULTS, TABLE, Benchmark, BenchmarkInterruptedError
 from gan.cli.exit_status import DONE, after_signal
 from gan.cli.main import run
 from gan.cli.output import print_result
 
 PROG = "python -m benchmarks"
-DESCRIPTION = "Measure what the README claims, on this machine."
+DESCRIPTION = "Reproduce the measurements of the documentation on this machine."
 
 BENCHMARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -30,25 +30,25 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "train-on-synthetic": ("benchmarks.train_on_synthetic", "TrainOnSynthetic"),
     }
 )
-"""Module and class of each benchmark by its name on the command line. A module is imported when it is needed."""
+"""Module and class of each benchmark, by its name on the command line. A module is imported when needed."""
 
 Options = TypeVar("Options", bound=Benchmark)
 
 
 @dataclass(frozen=True)
 class Command(Generic[Options]):
-    """A benchmark with its options, and how its result is printed."""
+    """A benchmark with its options, and the format of its output."""
 
     benchmark: Annotated[Options, tyro.conf.arg(name="")]
     json: bool = False
-    """Print exactly one JSON object on stdout."""
+    """Print one JSON object on stdout."""
 
     def run(self) -> int:
-        """Measures, with progress on stderr, and prints the table; returns the exit status."""
+        """Measures, prints progress on stderr and the table on stdout, and returns the exit status."""
         benchmark = self.benchmark
         try:
             content = benchmark.run(lambda line: print(f"benchmark: {line}", file=sys.stderr))
-        except BrokenOffError as error:
+        except BenchmarkInterruptedError as error:
             print(f"benchmarks: {error}", file=sys.stderr)
             return after_signal(error.signal)
         files = {name: str(benchmark.out / name) for name in (RESULTS, TABLE, PLOT)}
@@ -61,15 +61,15 @@ class Command(Generic[Options]):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one benchmark; returns its exit status, as `gan.cli.main.main` does."""
+    """Runs one benchmark, and returns its exit status as `gan.cli.main.main` does."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     return run(lambda: parse(arguments).run(), prog="benchmarks")
 
 
 def parse(arguments: Sequence[str]) -> Command[Any]:
-    """The benchmark that is named first, with its options. Exits with status 2 and a message if they are wrong."""
+    """Parses the name of a benchmark and its options. Exits with status 2 and a message if they are invalid."""
     name, *options = arguments or ("--help",)
-    if name not in BENCHMARKS:  # help, or a name that is no benchmark
+    if name not in BENCHMARKS:  # help, or an unknown name
         kinds = tuple(Annotated[load_benchmark(known), tyro.conf.subcommand(known)] for known in BENCHMARKS)
         every: Any = Union[kinds]  # noqa: UP007
         return Command(tyro.cli(every, prog=PROG, description=DESCRIPTION, args=arguments))
@@ -81,7 +81,7 @@ def parse(arguments: Sequence[str]) -> Command[Any]:
 
 
 def load_benchmark(name: str) -> type[Benchmark]:
-    """The class of a benchmark: a dataclass of options that measures itself. Raises KeyError for an unknown name."""
+    """Returns the class of a benchmark. Raises KeyError for an unknown name."""
     module, kind = BENCHMARKS[name]
     found: type[Benchmark] = getattr(import_module(module), kind)
     return found

@@ -1,4 +1,4 @@
-"""python -m benchmarks growth: time and memory of a train step against batch, width and image size."""
+"""python -m benchmarks growth: time and memory of a train step against batch size, width and image size."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from benchmarks import machine, runs
-from benchmarks.benchmark import Benchmark, Record, Say, provenance
-from benchmarks.summary import PowerLaw, Spread, Table, written
+from benchmarks.benchmark import Benchmark, Log, Record, provenance
+from benchmarks.summary import PowerLaw, Spread, Table, format_spread
 from gan.config import PRESETS, TrainConfig
 from gan.errors import TrainingError, check, check_positive, check_whole
 from gan.utils import tensorflow as runtime
@@ -19,35 +19,34 @@ if TYPE_CHECKING:
     from benchmarks.plot import Figure, Panel
     from gan.data.dataset import Dataset
 
-QUANTITIES = {"seconds_per_step": ("ms a step", 1e3), "megabytes": ("memory (MB)", 1.0)}
-"""{what grows: (label, what it is times there)}."""
+QUANTITIES = {"seconds_per_step": ("ms/step", 1e3), "megabytes": ("memory (MB)", 1.0)}
+"""{measured quantity: (axis label, scale of the plotted values)}."""
 PLACE = {"batch": "images", "width": "filters", "size": "pixels, side"}
 SIDE = 32
-"""Of images where it is not the size that grows."""
+"""Side of the images, in pixels, unless the size varies."""
 LABELS = 10
 
 
 @dataclass(frozen=True)
 class Growth(Benchmark):
-    """Measure how time and memory of a train step grow with the batch, the networks' width and the images' size.
+    """Measure how time and memory of a train step grow with batch size, network width and image size.
 
-    Each point in a process of its own, so that it holds nothing of the others, all of them in turns; on images of
-    noise. What is done is kept in --out, and the same command goes on where it was broken off; points and rounds may be
-    added.
+    Each point is measured in a separate process, and the points take turns. The images are noise. Finished points are
+    saved in --out. The same command resumes an interrupted benchmark; points and rounds may be added.
     """
 
     preset: str = "mnist"
-    """One of `gan presets`; all but what grows is as it has it."""
+    """Preset for all other options (see `gan presets`)."""
     batches: tuple[int, ...] = (8, 16, 32, 64, 128, 256)
-    """Batch sizes, for images of 32 x 32."""
+    """Batch sizes, with images of 32 x 32 pixels."""
     widths: tuple[int, ...] = (8, 16, 32, 64, 128)
-    """Widths of both networks, for images of 32 x 32."""
+    """Widths of both networks, with images of 32 x 32 pixels."""
     sizes: tuple[int, ...] = (8, 16, 32, 64, 128)
     """Sides of square images, in pixels."""
     rounds: int = 3
-    """How often each point is measured."""
+    """Measurements of each point."""
     seconds: float = 2.0
-    """About how long steps are made each time; at least one step."""
+    """Approximate duration of each measurement, in seconds; at least one step."""
     out: Path = Path("benchmarks/results/growth")
     """Folder for results.json, table.md and plot.png."""
 
@@ -55,7 +54,7 @@ class Growth(Benchmark):
 
     @property
     def axes(self) -> dict[str, tuple[int, ...]]:
-        """The points of each axis."""
+        """Points of each axis."""
         return {"batch": self.batches, "width": self.widths, "size": self.sizes}
 
     def check(self) -> None:
@@ -71,8 +70,8 @@ class Growth(Benchmark):
     def settings(self) -> Mapping[str, Any]:
         return {"preset": self.preset, "seconds": self.seconds}
 
-    def measure(self, record: Record, say: Say) -> None:
-        from concurrent.futures import BrokenExecutor, ProcessPoolExecutor  # slow to import, and `gan --help` is not
+    def measure(self, record: Record, log: Log) -> None:
+        from concurrent.futures import BrokenExecutor, ProcessPoolExecutor  # slow to import; --help stays fast
         from multiprocessing import get_context
 
         keys = [(axis, value, number) for number in range(self.rounds) for axis, values in self.axes.items()
@@ -81,20 +80,20 @@ class Growth(Benchmark):
                    for axis, values in self.axes.items()}  # fmt: skip
         planned = [(f"{axis}-{value}-{number}", axis, value, configs[axis][value]) for axis, value, number in keys]
         missing = [plan for plan in planned if not record.has(plan[0], runs.identity(plan[3]))]
-        say(f"{len(planned)} measurements, {len(planned) - len(missing)} of them recorded in {record.path}")
+        log(f"{len(planned)} measurements; {len(planned) - len(missing)} already recorded in {record.path}")
         sizes = {}
-        for _, axis, value, config in missing:  # what cannot be built is refused before anything is measured
+        for _, axis, value, config in missing:  # reject invalid configurations before the first measurement
             if (axis, value) not in sizes:
                 sizes[axis, value] = runs.parameters(config, noise(config))
                 runs.forget()
         for number, (key, axis, value, config) in enumerate(missing, 1):
             try:
                 with ProcessPoolExecutor(1, get_context("spawn"), runtime.load_tensorflow) as process:
-                    found = process.submit(measured, config, self.seconds).result()
+                    found = process.submit(measure_point, config, self.seconds).result()
             except BrokenExecutor as error:
-                raise TrainingError(f"{key}: its process was killed, perhaps for want of memory") from error
+                raise TrainingError(f"{key}: its process was killed, perhaps because memory ran out") from error
             record.add(key, runs.identity(config), {"axis": axis, "value": value, **sizes[axis, value], **found})
-            say(f"{key}, {number} of {len(missing)}: {1e3 * found['seconds_per_step']:,.1f} ms a step")
+            log(f"{key}, {number} of {len(missing)}: {1e3 * found['seconds_per_step']:,.1f} ms/step")
 
     def table(self, content: Mapping[str, Any]) -> Table:
         rows = []
@@ -106,22 +105,24 @@ class Growth(Benchmark):
                     [
                         f"{axis} {value}",
                         f"{len(found)}",
-                        written((run["seconds_per_step"] for run in found), ",.1f", scale=1e3),
-                        written(rates, ",.0f"),
+                        format_spread((run["seconds_per_step"] for run in found), ",.1f", scale=1e3),
+                        format_spread(rates, ",.0f"),
                         f"{1e-6 * found[0]['flops_per_step'] / images:,.1f}",
-                        written((run["flops_per_step"] / run["seconds_per_step"] for run in found), ",.1f", scale=1e-9),
-                        written((run["megabytes"] for run in found), ",.0f"),
+                        format_spread(
+                            (run["flops_per_step"] / run["seconds_per_step"] for run in found), ",.1f", scale=1e-9
+                        ),
+                        format_spread((run["megabytes"] for run in found), ",.0f"),
                         *(f"{found[0][f'{network}_parameters']:,}" for network in ("generator", "discriminator")),
                     ]
                 )
         settings = content["settings"]
         return Table(
-            f"A train step of {settings['preset']} as one thing grows: median (least to most) of n processes.",
-            ["point", "n", "ms a step", "images/s", "MFLOP/image", "GFLOP/s", "memory (MB)", "G weights", "D weights"],
+            f"Train step of {settings['preset']} while one quantity grows: median (minimum to maximum) of n processes.",
+            ["point", "n", "ms/step", "images/s", "MFLOP/image", "GFLOP/s", "memory (MB)", "G weights", "D weights"],
             rows,
             [
-                "Steps in a bare loop, compiling left out. FLOPs: of matrix products and convolutions. Memory: the "
-                "most that a process held while it built, compiled and trained, beyond TensorFlow itself.",
+                "Steps run in a bare loop, without compilation. FLOPs: matrix products and convolutions only. Memory: "
+                "peak of a process while it builds, compiles and trains, without TensorFlow itself.",
                 "",
                 *_exponents(content).markdown().splitlines(),
                 "",
@@ -146,12 +147,12 @@ def _panel(axis: str, points: list[tuple[float, float]], label: str, scale: floa
 
     curves = {"median": [(x, scale * y) for x, y in points]}
     if law := PowerLaw.of(points):
-        curves[f"grows with the power {law.exponent:.2f}"] = [(x, scale * y) for x, y in law.curve(points)]
+        curves[f"power law, exponent {law.exponent:.2f}"] = [(x, scale * y) for x, y in law.curve(points)]
     return Panel(f"{axis} ({PLACE[axis]})", label, curves, log=True, log_x=True)
 
 
 def _points(content: Mapping[str, Any]) -> dict[str, dict[int, list[dict[str, Any]]]]:
-    """{axis: {value: [runs]}}, values in order."""
+    """Returns {axis: {value: [runs]}}, sorted by value."""
     found: dict[str, dict[int, list[dict[str, Any]]]] = {}
     for run in sorted(content["runs"].values(), key=lambda run: run["value"]):
         found.setdefault(run["axis"], {}).setdefault(run["value"], []).append(run)
@@ -159,7 +160,7 @@ def _points(content: Mapping[str, Any]) -> dict[str, dict[int, list[dict[str, An
 
 
 def _medians(content: Mapping[str, Any], name: str) -> dict[str, list[tuple[float, float]]]:
-    """{axis: [(value, median)]} of what is known and positive."""
+    """Returns {axis: [(value, median)]} of all known positive medians."""
     return {
         axis: [
             (value, spread.median)
@@ -171,15 +172,15 @@ def _medians(content: Mapping[str, Any], name: str) -> dict[str, list[tuple[floa
 
 
 def _exponents(content: Mapping[str, Any]) -> Table:
-    """The power that time and memory grow with: over all points, and between the two largest."""
+    """Returns the exponents of time and memory: over all points, and between the two largest."""
     medians = {name: _medians(content, name) for name in QUANTITIES}
     rows = [
-        [axis, *(law.written() if (law := PowerLaw.of(points)) else "-"
+        [axis, *(law.format() if (law := PowerLaw.of(points)) else "-"
                  for name in QUANTITIES for points in (medians[name][axis], medians[name][axis][-2:]))]
         for axis in _points(content)
     ]  # fmt: skip
     return Table(
-        "The power that it grows with: 1 is linear; of a size, 2 is linear in pixels, of a width, 2 in weights.",
+        "Exponent of the growth: 1 is linear. For size, 2 is linear in pixels; for width, 2 is linear in weights.",
         ["axis", "time, all points", "time, two largest", "memory, all points", "memory, two largest"],
         rows,
     )
@@ -200,17 +201,17 @@ def _size(config: TrainConfig, value: int) -> TrainConfig:
 AXES: Mapping[str, Callable[[TrainConfig, int], TrainConfig]] = MappingProxyType(
     {"batch": _batch, "width": _width, "size": _size}
 )
-"""What a value changes in a configuration, by axis."""
+"""Functions that set a value in a configuration, by axis."""
 
 
 def config_of(preset: str, axis: str, value: int) -> TrainConfig:
-    """The configuration of one value of an axis. Raises `InputError` for a value that no configuration has."""
+    """Returns the configuration for one value of an axis. Raises `InputError` for an invalid value."""
     config = runs.unwatched(PRESETS[preset], dataset="noise", seed=0, images=runs.SCHEDULED, eval_every=None)
     return AXES[axis](_size(config, SIDE), value)
 
 
 def noise(config: TrainConfig) -> "Dataset":
-    """Grey images of noise, of a configuration's size, with labels, enough for a batch."""
+    """Returns grayscale noise images with labels: the size of the configuration, enough for one batch."""
     from gan.data.dataset import Dataset
 
     count = max(runs.images_per_step(config), LABELS)
@@ -221,19 +222,20 @@ def noise(config: TrainConfig) -> "Dataset":
     return Dataset.from_arrays(images, labels, validation=(images, labels), test=(images, labels), name="noise")
 
 
-def measured(config: TrainConfig, seconds: float) -> dict[str, Any]:
-    """{"seconds_per_step", "steps", "first_seconds", "images_per_step", "flops_per_step", "megabytes"} of a train step.
+def measure_point(config: TrainConfig, seconds: float) -> dict[str, Any]:
+    """Measures a train step: {"seconds_per_step", "steps", "first_seconds", "images_per_step", "flops_per_step",
+    "megabytes"}.
 
-    To be called once in a process. megabytes: the most it held from here on, beyond what it held once TensorFlow has
-    started; None: unknown.
+    Call it once per process. megabytes: peak memory from here on, minus the memory after TensorFlow has started; None:
+    unknown.
     """
-    from benchmarks.loops import bare_loop, compiled, fit_loop, seconds_of, steps_in
+    from benchmarks.loops import bare_loop, compile_for_run, fit_loop, seconds_of, steps_in
 
     runtime.start(seed=config.seed)
     dataset = noise(config)
     machine.reset_peak()
     before = machine.peak_megabytes()
-    gan = compiled(config, dataset)
+    gan = compile_for_run(config, dataset)
     fit = fit_loop(gan, config, dataset)
     loop = bare_loop(fit, gan, config, dataset)
     first = seconds_of(loop, 1)

@@ -1,4 +1,4 @@
-"""Loops that are timed against each other: over train steps, a matrix product, and what a generator draws."""
+"""Timed loops: train steps, a matrix product, and a generator."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,17 +24,17 @@ from gan.training.loop import Schedule, fit_intervals
 from gan.utils import tensorflow as runtime
 
 BUFFER = 60_000
-"""Images that the shuffle buffer of the tutorial holds."""
+"""Size of the shuffle buffer of the tutorial, in images."""
 RATE = 1e-4
 """Learning rate of the tutorial."""
 
 
 @dataclass(frozen=True)
 class Loop:
-    """`run(steps)` makes so many steps, a multiple of `multiple`, and waits for the last.
+    """A loop over steps. `run(steps)` makes `steps` steps, a multiple of `multiple`, and waits for the last one.
 
-    `step` is one of them as a concrete function, `arguments` what it is called with, and `images` the reals that it
-    sees; what it does on a condition, it does in every `every`-th.
+    `step` is one step as a concrete function, `arguments` are its arguments, and `images` is its number of real images.
+    Conditional operations of the step run in every `every`-th step.
     """
 
     run: Callable[[int], None]
@@ -46,12 +46,12 @@ class Loop:
 
     @property
     def flops(self) -> float:
-        """FLOPs of a step, on average (see `product_flops`)."""
+        """Average FLOPs of a step (see `product_flops`)."""
         return product_flops(self.step, then_share=1.0 / self.every)
 
 
-def compiled(config: TrainConfig, dataset: Dataset) -> GAN:
-    """A GAN as a training run of one device makes it."""
+def compile_for_run(config: TrainConfig, dataset: Dataset) -> GAN:
+    """Builds and compiles a GAN as a training run on one device does."""
     with runtime.precision(config.precision):
         gan = build_gan(config, dataset)
     compile_gan(gan, config, config.optimization.total_steps(len(dataset.train)))
@@ -59,13 +59,13 @@ def compiled(config: TrainConfig, dataset: Dataset) -> GAN:
 
 
 def fit_loop(gan: GAN, config: TrainConfig, dataset: Dataset) -> Loop:
-    """`fit` as a training run calls it, on batches of its own, with the callback that every run has."""
+    """Returns a loop that calls `fit` as a training run does, with separate batches and the callback of every run."""
     images = images_per_step(config)
     made = 0
 
     def run(steps: int) -> None:
         nonlocal made
-        # `made` in whole intervals of this length, so that the batches are new ones each time
+        # `made` rounded up to whole intervals of this length, so that each call gets new batches
         first = -(-made // steps) * steps
         fit_intervals(
             gan, dataset, [FiniteLosses()], Schedule(first + steps, steps, images), seed=config.seed, first_step=first
@@ -78,7 +78,7 @@ def fit_loop(gan: GAN, config: TrainConfig, dataset: Dataset) -> Loop:
 
 
 def bare_loop(fit: Loop, gan: GAN, config: TrainConfig, dataset: Dataset) -> Loop:
-    """A `tf.function` that is nothing but a loop of `fit`'s train step over as many batches, all in one call."""
+    """Returns a loop of the train step of `fit`, written as one `tf.function` over the same number of batches."""
     made = 0
 
     @tf.function
@@ -89,22 +89,22 @@ def bare_loop(fit: Loop, gan: GAN, config: TrainConfig, dataset: Dataset) -> Loo
     def run(steps: int) -> None:
         nonlocal made
         train(iter(dataset.train.batches(fit.images, steps=steps, seed=config.seed, first_step=made)))
-        int(gan.g_optimizer.iterations)  # waits, where steps run on another device
+        int(gan.g_optimizer.iterations)  # waits, if the steps run on another device
         made += steps
 
     return replace(fit, run=run, multiple=1)
 
 
 def _period(gan: GAN) -> int:
-    """Steps from one computation of the lazy penalties to the next; 1: there are none."""
+    """Returns the interval of the lazy penalties in steps; 1: no penalty is lazy."""
     periods = {penalty.every for penalty in gan.penalties} - {1}
     if len(periods) > 1:
-        raise ValueError(f"Expected penalties that are due together. Received: every={sorted(periods)}.")
+        raise ValueError(f"Expected lazy penalties with the same `every`. Received: every={sorted(periods)}.")
     return max(periods, default=1)
 
 
 def product_loop(size: int) -> Loop:
-    """The product of two float32 matrices [size, size]: about the most FLOPs a second that these cores reach."""
+    """Returns a loop of the product of two float32 matrices [size, size]: about the peak FLOP/s of these cores."""
     matrices = [tf.random.stateless_uniform((size, size), (0, number)) for number in range(2)]
     product = tf.function(tf.matmul)
 
@@ -116,25 +116,25 @@ def product_loop(size: int) -> Loop:
 
 
 def seconds_of(loop: Loop, steps: int) -> float:
-    """How long so many steps take."""
+    """Returns the duration of a number of steps, in seconds."""
     began = time.perf_counter()
     loop.run(steps)
     return time.perf_counter() - began
 
 
 def steps_in(loop: Loop, seconds: float) -> int:
-    """How many steps a loop that has run before makes in about this time."""
+    """Returns the number of steps in approximately `seconds`, at least one call. The loop must have run before."""
     return max(1, round(seconds / seconds_of(loop, loop.multiple))) * loop.multiple
 
 
 def tutorial_loop(config: TrainConfig, dataset: Dataset) -> Loop:
-    """The training loop of TensorFlow's DCGAN tutorial, with its networks, latents and batch.
+    """Returns the training loop of TensorFlow's DCGAN tutorial, with its networks, latents and batch.
 
-    https://www.tensorflow.org/tutorials/generative/dcgan: two tapes around one pass of G and two of D, a `tf.function`
-    for each step, which Python calls for each batch. Sizes are those of the configuration.
+    https://www.tensorflow.org/tutorials/generative/dcgan: two tapes around one pass of G and two of D. Each step is a
+    `tf.function`, which Python calls for each batch. Sizes come from the configuration.
 
-    Its data are shuffled, too, but by one iterator without end: the seconds in which its buffer fills, once an epoch,
-    are not measured.
+    The data is also shuffled, but by one endless iterator. The time to fill its buffer, once per epoch, is therefore
+    not measured.
     """
     model, batch_size = config.model, config.optimization.batch_size
     generator = build_generator(dataset.image_shape, model.latent_dim, arch="tf_tutorial", width=model.g_width)
@@ -167,14 +167,14 @@ def tutorial_loop(config: TrainConfig, dataset: Dataset) -> Loop:
     def run(steps: int) -> None:
         for _ in range(steps):
             train_step(next(batches))
-        int(generator_optimizer.iterations)  # waits, where steps run on another device
+        int(generator_optimizer.iterations)  # waits, if the steps run on another device
 
     batch = next(batches)
     return Loop(run, train_step.get_concrete_function(batch), [batch], batch_size)
 
 
 def _with_dropout_of_keras(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """A layer as the tutorial has it: our dropout is a faster one."""
+    """Copies a layer as in the tutorial: with the dropout of Keras instead of our faster one."""
     kind = keras.layers.Dropout if isinstance(layer, keras.layers.Dropout) else type(layer)
     return kind.from_config(layer.get_config())
 
@@ -182,30 +182,30 @@ def _with_dropout_of_keras(layer: keras.layers.Layer) -> keras.layers.Layer:
 PEERS: Mapping[str, tuple[str, Callable[[TrainConfig, Dataset], Loop]]] = MappingProxyType(
     {"tf-tutorial": ("the tutorial's own loop", tutorial_loop)}
 )
-"""Loops of others that make the same step as a preset of ours, by its name, with theirs."""
+"""Loops of other projects that make the same step as one of our presets: {preset: (name, function)}."""
 
 
 def peers(preset: str, config: TrainConfig, dataset: Dataset) -> dict[str, Loop]:
-    """Those of a preset, by their name."""
+    """Returns the loops of other projects for a preset, by name."""
     return {name: make(config, dataset) for of, (name, make) in PEERS.items() if of == preset}
 
 
 class BareGenerator:
-    """A generator's compiled graph, the one that sampling runs, in a loop over one batch that is there already."""
+    """The compiled graph of a generator, as sampling uses it, in a loop over one batch in memory."""
 
     def __init__(self, generator: keras.Model) -> None:
-        self.generator = generator  # which the graph does not keep alive
+        self.generator = generator  # the graph does not keep it alive
         self.draw = sampling.compiled(generator)
 
     def rate(self, batch: int, seconds: float) -> float:
-        """Pictures a second in batches of this size, over about this time; at least one batch."""
+        """Returns samples per second with this batch size, over approximately `seconds`; at least one batch."""
         takes = NetworkInputs.of(self.generator)
         latents = tf.constant(sampling.latents(0, np.arange(batch), takes.latent_dim))
         labels = tf.constant(np.arange(batch) % takes.num_classes, tf.int32) if takes.num_classes else None
         inputs = takes.in_order(latents=latents, labels=labels)
-        self.draw(*inputs).numpy()  # compiles, or does what is done once for a shape
+        self.draw(*inputs).numpy()  # compiles, and does all work that is done once per shape
         began, made = time.perf_counter(), 0
         while made == 0 or time.perf_counter() < began + seconds:
-            self.draw(*inputs).numpy()  # waits, where pictures are drawn on another device
+            self.draw(*inputs).numpy()  # waits, if another device generates the samples
             made += batch
         return made / (time.perf_counter() - began)

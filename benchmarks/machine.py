@@ -1,4 +1,4 @@
-"""The machine that measures: what it is, how much memory a process holds, and commands in processes of their own."""
+"""Facts about the machine, memory of a process, and commands in separate processes."""
 
 import datetime
 import os
@@ -17,11 +17,11 @@ from gan.utils import tensorflow as runtime
 
 _RESET = Path("/proc/self/clear_refs")
 LOOK_EVERY = 0.05
-"""Seconds from one look at the memory of a process to the next."""
+"""Interval between two readings of the memory of a process, in seconds."""
 
 
 def facts(command: str) -> dict[str, Any]:
-    """CPU model, cores that this process may use, system, versions, git revision, date (UTC), and the command line."""
+    """Returns CPU model, usable cores, system, versions, git revision, date (UTC) and command line."""
     return {
         "command": command,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -34,7 +34,7 @@ def facts(command: str) -> dict[str, Any]:
 
 
 def sentence(facts: dict[str, Any]) -> str:
-    """Such facts in one line."""
+    """Formats the facts in one line."""
     versions = facts["versions"]
     made_with = ", ".join(
         f"{name} {versions[key]}"
@@ -45,7 +45,7 @@ def sentence(facts: dict[str, Any]) -> str:
 
 
 def cpu_model() -> str:
-    """Name of the processor."""
+    """Returns the name of the processor."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -53,21 +53,21 @@ def cpu_model() -> str:
 
 
 def cores() -> int:
-    """Number of cores that this process may run on."""
+    """Returns the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def reset_peak() -> None:
-    """Lets the peak be counted from now on, where the system can (Linux)."""
+    """Resets the peak memory of this process, if the system supports it (Linux)."""
     with suppress(OSError):
         _RESET.write_text("5", encoding="ascii")
 
 
 def peak_megabytes(process: int | str = "self") -> float | None:
-    """Largest resident memory of a process since `reset_peak`, all that it held before included; None: unknown."""
+    """Returns the peak resident memory of a process since `reset_peak`, including earlier memory. None: unknown."""
     try:
         lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:  # no Linux, or the process has ended
+    except OSError:  # not Linux, or the process has ended
         return None
     kilobytes = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
     return round(kilobytes[0] / 1024, 1) if kilobytes else None
@@ -75,8 +75,11 @@ def peak_megabytes(process: int | str = "self") -> float | None:
 
 @dataclass(frozen=True)
 class Ended:
-    """A process that has ended well: wall `seconds` from its start to its end, its largest resident memory as it was
-    seen `LOOK_EVERY` (None: unknown), and what it printed."""
+    """A process that has ended successfully.
+
+    `seconds`: wall time. `megabytes`: largest resident memory, read every `LOOK_EVERY` seconds (None: unknown).
+    `stdout`: its output.
+    """
 
     seconds: float
     megabytes: float | None
@@ -84,12 +87,12 @@ class Ended:
 
 
 def run_python(*arguments: str) -> Ended:
-    """Runs this Python with arguments such as `-m gan sample mnist`, and with this package, wherever it lies.
+    """Runs this Python interpreter with arguments such as `-m gan sample mnist`, using this copy of the package.
 
-    Its memory is read from /proc while it runs. `os.wait4` would report the peak of this process where that is larger:
-    Linux hands it on to a process that is started.
+    Memory is read from /proc while the process runs. `os.wait4` could report the peak of the parent process instead:
+    on Linux, a child inherits it.
 
-    Raises `TrainingError` with the end of what it said when it fails.
+    Raises `TrainingError` with the last line of stderr if the process fails.
     """
     package = str(Path(gan.__file__).parents[1])
     path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -113,6 +116,6 @@ def run_python(*arguments: str) -> Ended:
                 raise
         seconds = time.perf_counter() - began
     if process.returncode:
-        said = (stderr.strip() or "nothing").splitlines()[-1]
-        raise TrainingError(f"`python {' '.join(arguments)}` ended with status {process.returncode}, and said: {said}")
+        last_line = (stderr.strip() or "no message").splitlines()[-1]
+        raise TrainingError(f"`python {' '.join(arguments)}` failed with status {process.returncode}: {last_line}")
     return Ended(seconds, megabytes, stdout)

@@ -1,4 +1,4 @@
-"""Plots of benchmarks, as PNG files."""
+"""Plots of benchmarks as PNG files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from gan.utils.display import STYLE
 __all__ = ["Figure", "Panel", "bars", "panels", "scatter", "write_png"]
 
 PNG_STYLE: Any = {**STYLE, "savefig.dpi": 150}
-COLOURS = ("#1d4ed8", "#c2410c", "#15803d", "#7e22ce", "#b91c1c", "#0e7490", "#a16207", "#be185d", "#4d7c0f", "#374151")
+COLORS = ("#1d4ed8", "#c2410c", "#15803d", "#7e22ce", "#b91c1c", "#0e7490", "#a16207", "#be185d", "#4d7c0f", "#374151")
 MARKERS = "osD^vP"
 
 Points = Sequence[tuple[float, float]]
@@ -25,14 +25,14 @@ Points = Sequence[tuple[float, float]]
 def scatter(
     points: Mapping[str, Points], *, x: str, y: str, title: str, line: tuple[str, float] | None = None
 ) -> Figure:
-    """Points (x, y) of each kind in a colour and shape of its own, the y axis logarithmic; `line`: (label, y)."""
+    """Draws points (x, y) with one color and marker per kind. The y axis is logarithmic. `line`: (label, y)."""
     with rc_context(PNG_STYLE):
         figure = Figure(figsize=(9, 5), layout="constrained")
         axes = figure.subplots()
         for number, (kind, known) in enumerate(points.items()):
-            marker, colour = MARKERS[number % len(MARKERS)], COLOURS[number % len(COLOURS)]
+            marker, color = MARKERS[number % len(MARKERS)], COLORS[number % len(COLORS)]
             if known:
-                axes.plot(*zip(*known), marker, color=colour, label=_short(kind), markersize=7, alpha=0.85)
+                axes.plot(*zip(*known), marker, color=color, label=_short(kind), markersize=7, alpha=0.85)
         if line is not None:
             axes.axhline(line[1], color="#475569", linestyle="--", linewidth=1, label=line[0])
         axes.set(xlabel=x, ylabel=y, title=title, yscale="log")
@@ -44,7 +44,7 @@ def scatter(
 
 @dataclass(frozen=True)
 class Panel:
-    """Axes with labels x and y, and the points (x, y) of each curve. One point is a dashed line across the panel."""
+    """Axes with labels x and y, and the points (x, y) of each curve. A curve of one point is a horizontal line."""
 
     x: str
     y: str
@@ -52,11 +52,11 @@ class Panel:
     log: bool = False
     """Whether the y axis is logarithmic."""
     log_x: bool = False
-    """Whether the x axis is, with a tick at each x of the first curve."""
+    """Whether the x axis is logarithmic, with a tick at each x of the first curve."""
 
 
 def panels(drawn: Sequence[Panel], *, title: str, columns: int | None = None) -> Figure:
-    """Panels side by side, so many in a row; None: all of them."""
+    """Draws panels side by side. `columns`: panels in a row; None: all of them."""
     columns = columns or len(drawn)
     rows = -(-len(drawn) // columns)
     with rc_context(PNG_STYLE):
@@ -64,14 +64,14 @@ def panels(drawn: Sequence[Panel], *, title: str, columns: int | None = None) ->
         figure.suptitle(title)
         for axes, panel in zip(figure.subplots(rows, columns, squeeze=False).flat, drawn):
             for number, (label, points) in enumerate(panel.curves.items()):
-                colour = COLOURS[number % len(COLOURS)]
+                color = COLORS[number % len(COLORS)]
                 if len(points) == 1:
-                    axes.axhline(points[0][1], color=colour, linestyle="--", linewidth=1, label=_short(label))
+                    axes.axhline(points[0][1], color=color, linestyle="--", linewidth=1, label=_short(label))
                 elif points:
                     axes.plot(
                         *zip(*points),
                         "o-" if len(points) <= 50 else "-",
-                        color=colour,
+                        color=color,
                         markersize=4,
                         label=_short(label),
                     )
@@ -91,8 +91,10 @@ def panels(drawn: Sequence[Panel], *, title: str, columns: int | None = None) ->
 
 
 def bars(groups: Mapping[str, Mapping[str, Sequence[float]]], *, title: str) -> Figure:
-    """A panel of horizontal bars for each label of an x axis: as long as the median of a name's values, their range as
-    a line across its end."""
+    """Draws one panel of horizontal bars for each label of an x axis.
+
+    A bar shows the median of the values of a name; a line across its end shows their range.
+    """
     with rc_context(PNG_STYLE):
         rows = max(map(len, groups.values()), default=1)
         figure = Figure(figsize=(6 * max(1, len(groups)), 1.5 + 0.35 * rows), layout="constrained")
@@ -106,7 +108,7 @@ def bars(groups: Mapping[str, Mapping[str, Sequence[float]]], *, title: str) -> 
                 list(spreads),
                 [spread.median for spread in spreads.values()],
                 xerr=ranges,
-                color=COLOURS[number % len(COLOURS)],
+                color=COLORS[number % len(COLORS)],
                 alpha=0.85,
                 ecolor="#475569",
             )
@@ -116,12 +118,12 @@ def bars(groups: Mapping[str, Mapping[str, Sequence[float]]], *, title: str) -> 
 
 
 def _short(label: str, most: int = 30) -> str:
-    """The end of a label that is too long for a legend, such as a path."""
+    """Shortens a label that is too long for a legend, such as a path, to its end."""
     return label if len(label) <= most else "..." + label[3 - most :]
 
 
 def _plain_ticks(axes: Any) -> None:
-    """Numbers such as 0.5 and 20 on a logarithmic axis, in the place of powers."""
+    """Labels a logarithmic y axis with numbers such as 0.5 and 20 instead of powers."""
     low, high = axes.get_ylim()
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 5 * low else MaxNLocator(5))
     axes.yaxis.set_major_formatter("{x:g}")
@@ -129,6 +131,6 @@ def _plain_ticks(axes: Any) -> None:
 
 
 def write_png(path: Path, figure: Figure) -> None:
-    """Writes a figure, atomically."""
+    """Writes a figure atomically."""
     with rc_context(PNG_STYLE):
         files.write(path, lambda beside: figure.savefig(beside, format="png"))

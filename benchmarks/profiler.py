@@ -1,4 +1,4 @@
-"""What a `tf.function` costs: FLOPs of its products, counted in its graph, and the time of its operations, traced."""
+"""Cost of a `tf.function`: FLOPs of its products, counted in the graph, and traced time of its operations."""
 
 import math
 import re
@@ -12,55 +12,55 @@ import tensorflow as tf
 
 Shape = tuple[int | None, ...] | None
 Tensor = tuple["_Frame", str]
-"""A tensor as a node in a frame names it among its inputs, such as `Conv2D:0`."""
+"""A frame, and the name of a tensor among the inputs of a node in it, such as `Conv2D:0`."""
 Interval = tuple[float, float]
 TYPES = (tf.float32, tf.int64, tf.int32, tf.bfloat16, tf.float64, tf.bool, tf.uint8, tf.uint32)
-"""What variables hold."""
+"""Data types of variables."""
 _KIND = re.compile(r" = (\w+)\(")
-"""The kind of an operation in a traced label."""
+"""Finds the kind of an operation in a traced label."""
 
 
 def product_flops(concrete: Any, *, then_share: float = 1.0) -> float:
-    """FLOPs of one call: 2 for each multiplication and addition of a matrix product or a convolution.
+    """Counts the FLOPs of one call: 2 for each multiplication and addition of a matrix product or a convolution.
 
-    Counted are the operations that a result or a side effect needs; TensorFlow removes the others, such as the
-    gradients of weights that are not asked for. What is done once an element (activations, optimizers, averages) is not
-    counted: it is the overhead that the rate of the products is measured by.
+    Only operations that a result or a side effect needs are counted. TensorFlow removes the others, such as gradients
+    of weights that are not requested. Elementwise operations (activations, optimizers, moving averages) are not
+    counted: they are overhead compared with the products.
 
     Args:
-        concrete: what `tf.function(...).get_concrete_function(...)` returns.
-        then_share: how often a condition in it is true, such as 1/16 where a lazy penalty is due; it is false in the
-            others.
+        concrete: the result of `tf.function(...).get_concrete_function(...)`.
+        then_share: share of calls in which a condition is true, such as 1/16 for a lazy penalty. The condition is false
+            in all other calls.
 
-    Raises ValueError for a product whose shapes the graph does not tell, and for one in a loop, whose length it does
-    not tell.
+    Raises ValueError for a product whose shapes are unknown in the graph, and for a product in a loop, because the
+    number of iterations is unknown.
     """
     return sum(_Library(concrete, then_share).counts())
 
 
 def _matmul(node: Any, inputs: Sequence[Shape], output: Shape) -> float:
-    """2 m k n: [..., m, k] x [..., k, n] -> [..., m, n]."""
+    """Returns 2 m k n for [..., m, k] x [..., k, n] -> [..., m, n]."""
     transposed = any(node.attr[name].b for name in ("transpose_a", "adj_x"))
     return 2.0 * _product(output) * _product(inputs[0][-2 if transposed else -1 :][:1] if inputs[0] else None)
 
 
 def _forward(node: Any, inputs: Sequence[Shape], output: Shape) -> float:
-    """Each output [B, h, w, out] takes the kernel [kh, kw, in, out] without its last axis."""
+    """Counts a convolution. Each output [B, h, w, out] uses the kernel [kh, kw, in, out] without its last axis."""
     return 2.0 * _product(output) * _taps(inputs[1])
 
 
 def _to_input(node: Any, inputs: Sequence[Shape], output: Shape) -> float:
-    """The same products as forward, whose output had the shape of the gradient, (sizes, kernel, gradient)."""
+    """Counts the gradient of the input, (sizes, kernel, gradient): the same products as in the forward pass."""
     return 2.0 * _product(inputs[2]) * _taps(inputs[1])
 
 
 def _to_kernel(node: Any, inputs: Sequence[Shape], output: Shape) -> float:
-    """The same, of (input, sizes, gradient) -> gradient of the kernel."""
+    """Counts the gradient of the kernel, (input, sizes, gradient): the same products as in the forward pass."""
     return 2.0 * _product(inputs[2]) * _taps(output)
 
 
 def _depthwise(count: Callable[..., float]) -> Callable[..., float]:
-    """Each output channel sees one input channel only: kernels are [kh, kw, in, multiplier]."""
+    """Adapts a count to depthwise kernels [kh, kw, in, multiplier]: each output channel uses one input channel."""
 
     def of_one_channel(node: Any, inputs: Sequence[Shape], output: Shape) -> float:
         kernel = output if count is _to_kernel else inputs[1]
@@ -80,10 +80,10 @@ PRODUCTS: Mapping[str, Callable[..., float]] = {
     "DepthwiseConv2dNativeBackpropInput": _depthwise(_to_input),
     "DepthwiseConv2dNativeBackpropFilter": _depthwise(_to_kernel),
 }
-"""(node, shapes of its inputs, shape of its output) -> FLOPs, by kind of operation."""
+"""Functions (node, input shapes, output shape) -> FLOPs, by kind of operation."""
 
 UNCOUNTED = ("Conv1D", "Conv3D", "Conv3DBackpropInputV2", "Conv3DBackpropFilterV2", "Einsum", "BatchMatMul", "XlaDotV2")
-"""Products, too, that no network of this package makes: refused rather than left out."""
+"""Products that no network of this package uses. They raise an error instead of being ignored."""
 
 BRANCHES: Mapping[str, Sequence[str]] = {
     "If": ("then_branch", "else_branch"),
@@ -91,16 +91,16 @@ BRANCHES: Mapping[str, Sequence[str]] = {
     "PartitionedCall": ("f",),
     "StatefulPartitionedCall": ("f",),
 }
-"""Attributes that name the functions which an operation calls."""
+"""Attributes with the names of the functions that an operation calls."""
 LOOPS = ("While", "StatelessWhile")
 
 
 def _definitions(operations: set[str]) -> dict[str, Any]:
-    """The definitions (OpDef) of kinds of operations, which TensorFlow tells of those in a graph that is exported."""
+    """Returns the definitions (OpDef) of operations. TensorFlow provides them only for an exported graph."""
     graph = tf.compat.v1.GraphDef()
     for operation in sorted(operations):
         graph.node.add(name=operation, op=operation)
-    with tf.Graph().as_default():  # exporting is refused where functions run at once
+    with tf.Graph().as_default():  # exporting fails in eager mode
         meta = tf.compat.v1.train.export_meta_graph(graph_def=graph)
     return {operation.name: operation for operation in meta.meta_info_def.stripped_op_list.op}
 
@@ -117,7 +117,7 @@ def _product(shape: Shape) -> float:
 
 @dataclass(frozen=True, eq=False)
 class _Frame:
-    """A function that is called, with its share of calls; `call`: its caller's frame, and what it is given there."""
+    """A called function with its share of calls. `call`: the frame of the caller, and the arguments by name."""
 
     nodes: Mapping[str, Any]
     share: float
@@ -127,7 +127,7 @@ class _Frame:
 
 
 class _Library:
-    """Walks from the results and side effects back through all that they need, into the functions that are called."""
+    """Walks back from results and side effects through everything that they need, including called functions."""
 
     def __init__(self, concrete: Any, then_share: float) -> None:
         graph = concrete.graph
@@ -147,7 +147,7 @@ class _Library:
         self.frames: dict[tuple[int, str, str], _Frame] = {}
 
     def counts(self) -> Iterator[float]:
-        """FLOPs of each product that is needed, times its share of calls."""
+        """Yields the FLOPs of each needed product, times its share of calls."""
         waiting: list[Tensor] = [(self.main, result) for result in self.main.results]
         waiting += [(self.main, f"^{effect}") for effect in self.main.effects]
         seen: set[tuple[int, str]] = set()
@@ -168,7 +168,7 @@ class _Library:
             if (id(frame), name) in counted:
                 continue
             counted.add((id(frame), name))
-            # what a called function is given is asked for from inside it, except whether to call it
+            # arguments are requested from inside the called function, except the condition of the call
             needed = [i for i in node.input if i.startswith("^")] + list(node.input[: len(called) - 1])
             waiting += [(frame, source) for source in (needed if called else node.input)]
             yield frame.share * self._flops(frame, node)
@@ -190,12 +190,12 @@ class _Library:
             yield self.frames[key]
 
     def _given(self, frame: _Frame, name: str) -> Tensor | None:
-        """What the caller gives for an argument; None: this is no argument."""
+        """Returns the tensor that the caller passes for an argument. None: `name` is not an argument."""
         caller, given = frame.call or (frame, {})
         return (caller, given[name]) if name in given else None
 
     def _parsed(self, frame: _Frame, tensor: str) -> tuple[str, int | None]:
-        """(node or argument, number of its output) of `node`, `node:1`, `node:output:1`; None for `^node`."""
+        """Splits `node`, `node:1` or `node:output:1` into (node or argument, output number). None for `^node`."""
         if tensor.startswith("^"):
             return tensor[1:], None
         name, *output = tensor.split(":")
@@ -243,11 +243,11 @@ class _Library:
 
 @dataclass(frozen=True)
 class Profile:
-    """What one call took, on average, in seconds.
+    """Average time of one call, in seconds.
 
-    kinds: {kind of operation: (seconds, operations)}, the kinds being those of the graph as TensorFlow optimized it.
-    wall: from the start of the first operation to the end of the last.
-    idle: the part of it in which no operation ran, between two of them.
+    kinds: {kind of operation: (seconds, operations)}, in the graph that TensorFlow has optimized.
+    wall: time from the start of the first operation to the end of the last.
+    idle: part of `wall` in which no operation runs.
     """
 
     kinds: dict[str, tuple[float, float]]
@@ -255,7 +255,7 @@ class Profile:
     idle: float
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON types; the kind that takes longest comes first."""
+        """Converts the profile to JSON types. The kind that takes longest comes first."""
         ranked = sorted(self.kinds.items(), key=lambda item: -item[1][0])
         return {
             "wall_seconds": self.wall,
@@ -264,16 +264,18 @@ class Profile:
         }
 
 
-def traced(concrete: Any, arguments: Sequence[Any], *, calls: int, rounds: int = 1) -> list[Profile]:
-    """A profile of `calls` calls in a row, for each round; calls before it, which are not counted, warm up.
+def trace_calls(concrete: Any, arguments: Sequence[Any], *, calls: int, rounds: int = 1) -> list[Profile]:
+    """Returns a profile of `calls` consecutive calls for each round. Uncounted calls before it warm up.
 
-    The function's graph runs with copies of its variables in a session: that is how TensorFlow's public interface tells
-    when each operation began and ended (`RunOptions`, `RunMetadata`). Writing that down takes time, too, between the
-    operations and so in `idle`.
+    The graph of the function runs in a session with copies of its variables. Only there does the public interface of
+    TensorFlow report when each operation starts and ends (`RunOptions`, `RunMetadata`). Recording also takes time. It
+    happens between operations, so it is part of `idle`.
 
     Args:
-        concrete: what `tf.function(...).get_concrete_function(...)` returns.
-        arguments: what it is called with, one tensor each, as `tf.nest.flatten` orders them.
+        concrete: the result of `tf.function(...).get_concrete_function(...)`.
+        arguments: its arguments, one tensor each, in the order of `tf.nest.flatten`.
+        calls: calls in a round.
+        rounds: number of profiles.
     """
     compat = tf.compat.v1
     with _session(concrete) as (session, targets, inputs):
@@ -293,7 +295,7 @@ def traced(concrete: Any, arguments: Sequence[Any], *, calls: int, rounds: int =
 
 
 def profile_of(steps: Sequence[Any]) -> Profile:
-    """The profile of calls whose `StepStats` are given; operations of all devices count alike."""
+    """Computes the profile of calls from their `StepStats`. Operations of all devices count equally."""
     kinds: dict[str, tuple[float, int]] = {}
     wall = idle = 0.0
     for step in steps:
@@ -314,7 +316,7 @@ def profile_of(steps: Sequence[Any]) -> Profile:
 
 
 def covered(intervals: Sequence[Interval]) -> float:
-    """Length of the union of intervals (begin, end)."""
+    """Returns the length of the union of intervals (begin, end)."""
     length, reached = 0.0, float("-inf")
     for begin, end in sorted(intervals):
         length += max(0.0, end - max(begin, reached))
@@ -324,11 +326,11 @@ def covered(intervals: Sequence[Interval]) -> float:
 
 @contextmanager
 def _session(concrete: Any) -> Iterator[tuple[Any, list[Any], list[Any]]]:
-    """A session with the graph of a function: (session, what to run for all of its effects, inputs to feed)."""
+    """Opens a session with the graph of a function: (session, operations for all effects, inputs to feed)."""
     compat, graph = tf.compat.v1, concrete.graph
     captured = concrete.captured_inputs
     own, others = graph.inputs[: len(graph.inputs) - len(captured)], graph.inputs[len(graph.inputs) - len(captured) :]
-    values = [_held(tensor) if tensor.dtype == tf.resource else tensor.numpy() for tensor in captured]
+    values = [_read_variable(tensor) if tensor.dtype == tf.resource else tensor.numpy() for tensor in captured]
     with tf.Graph().as_default() as copy:
         given = {}
         for inner, outer, value in zip(others, captured, values):
@@ -342,8 +344,8 @@ def _session(concrete: Any) -> Iterator[tuple[Any, list[Any], list[Any]]]:
             yield session, [copy.get_operation_by_name(name) for name in needed], placeholders
 
 
-def _held(handle: Any) -> Any:
-    """What a variable holds, by its handle, which does not tell the type, but refuses to be read as another."""
+def _read_variable(handle: Any) -> Any:
+    """Reads a variable by its handle. The handle hides the type, but reading with a wrong type fails."""
     for dtype in TYPES:
         with suppress(tf.errors.InvalidArgumentError):
             return tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype).numpy()

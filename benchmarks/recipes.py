@@ -1,11 +1,11 @@
-"""python -m benchmarks recipes: the presets side by side, each trained as long as the others."""
+"""python -m benchmarks recipes: presets side by side, trained on the same number of images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.benchmark import Benchmark, Record, Say, provenance
+from benchmarks.benchmark import Benchmark, Log, Record, provenance
 from benchmarks.runs import (
     LEAST,
     NUMBERS,
@@ -19,7 +19,7 @@ from benchmarks.runs import (
     sizes_of,
     unwatched,
 )
-from benchmarks.summary import Spread, Table, written
+from benchmarks.summary import Spread, Table, format_spread
 from gan.config import PRESETS, TrainConfig
 from gan.errors import check_whole
 from gan.saving import models
@@ -31,32 +31,32 @@ if TYPE_CHECKING:
 
 
 _COSTS = {"seconds": ",.0f", "compile_seconds": ".0f", "images_per_second": ",.0f"}
-"""Format of what a run took, in the order of the columns."""
+"""Formats of the costs of a run, in the order of the columns."""
 
 
 @dataclass(frozen=True)
 class Recipes(Benchmark):
-    """Train presets side by side on as many images each, and judge each on test images.
+    """Train presets on the same number of images, and evaluate each on test images.
 
-    All presets with the first seed, then all with the next one. What is done is kept in --out, a run that failed too,
-    and the same command goes on where it was broken off; other options need another folder, but presets and seeds may
-    be added.
+    All presets are trained with the first seed, then all with the next. Finished and failed runs are saved in --out.
+    The same command resumes an interrupted benchmark. Presets and seeds may be added; other options need another
+    folder.
     """
 
     presets: tuple[str, ...] = tuple(name for name, config in PRESETS.items() if config.data.dataset == "mnist")
-    """Names of `gan presets`."""
+    """Presets (see `gan presets`)."""
     images: int = 120_000
-    """Length of every run, in real images that D sees."""
+    """Length of each run, in real images seen by D."""
     seeds: tuple[int, ...] = (0, 1, 2)
-    """A run of each preset for each seed."""
+    """Seeds. Each preset is trained once per seed."""
     dataset: str = "mnist"
-    """What all of them are trained on, in the place of their own."""
+    """Dataset of all runs, instead of the dataset of each preset."""
     num: int = 10_000
-    """Pictures of each generator that are judged, against as many test images."""
+    """Samples to evaluate for each generator, and number of test images."""
     classifier: str = "mnist-classifier"
-    """Folder or pretrained name of the classifier that judges."""
+    """Classifier for the evaluation: folder or pretrained name."""
     out: Path = Path("benchmarks/results/recipes")
-    """Folder for results.json, table.md, plot.png, the samples, and the run folders."""
+    """Folder for results.json, table.md, plot.png, samples and run folders."""
 
     name: ClassVar[str] = "recipes"
 
@@ -77,13 +77,13 @@ class Recipes(Benchmark):
             "classifier_sha256": card.sha256,
         }
 
-    def measure(self, record: Record, say: Say) -> None:
+    def measure(self, record: Record, log: Log) -> None:
         from gan.data.load import load_dataset
 
         planned = [Trial(f"{preset}-{seed}", preset, self._config(preset, seed)) for seed in self.seeds
                    for preset in self.presets]  # fmt: skip
         missing = [trial for trial in planned if not trial.is_in(record)]
-        say(f"{len(planned)} runs, {len(planned) - len(missing)} of them recorded in {record.path}")
+        log(f"{len(planned)} runs; {len(planned) - len(missing)} already recorded in {record.path}")
         if not missing:
             return
         runtime.start()
@@ -91,10 +91,10 @@ class Recipes(Benchmark):
         sizes = sizes_of(missing, dataset)
         judge = judge_for(record, dataset, self.classifier, self.num)
         for number, trial in enumerate(missing, 1):
-            say(f"{trial.key}: run {number} of {len(missing)}")
+            log(f"{trial.key}: run {number} of {len(missing)}")
             common = {"preset": trial.preset, "seed": trial.config.seed, **sizes[trial.key]}
             record.add(trial.key, trial.identity, {**common, **run_trial(trial, self.out, judge)})
-            say(f"{trial.key}: {describe_run(record.content['runs'][trial.key])}")
+            log(f"{trial.key}: {describe_run(record.content['runs'][trial.key])}")
 
     def _config(self, preset: str, seed: int) -> TrainConfig:
         return unwatched(PRESETS[preset], dataset=self.dataset, seed=seed, images=self.images, eval_every=self.images)
@@ -102,14 +102,14 @@ class Recipes(Benchmark):
     def table(self, content: Mapping[str, Any]) -> Table:
         by_preset = {preset: _of(content, preset) for preset in _sorted(content)}
         columns = ["preset", "n", "Frechet distance", "in floors", "precision", "recall", "coverage", "errors (%)",
-                   "seconds", "compiling (s)", "images/s", "G weights", "D weights"]  # fmt: skip
+                   "seconds", "compilation (s)", "images/s", "G weights", "D weights"]  # fmt: skip
         rows = [
             [
                 preset,
                 f"{sum('failed' not in run for run in runs)}" + (f" of {len(runs)}" if _failed(runs) else ""),
-                *(written((run.get(name) for run in runs), form) for name, form in NUMBERS.items()),
-                written((run.get("error_rate") for run in runs), ".2f", scale=100),
-                *(written((run.get(name) for run in runs), form) for name, form in _COSTS.items()),
+                *(format_spread((run.get(name) for run in runs), form) for name, form in NUMBERS.items()),
+                format_spread((run.get("error_rate") for run in runs), ".2f", scale=100),
+                *(format_spread((run.get(name) for run in runs), form) for name, form in _COSTS.items()),
                 *(f"{runs[0][f'{network}_parameters']:,}" for network in ("generator", "discriminator")),
             ]
             for preset, runs in by_preset.items()
@@ -118,14 +118,15 @@ class Recipes(Benchmark):
         rows.append(["real images", *real_cells(content), errors, *["-"] * 5])
         settings = content["settings"]
         return Table(
-            f"Presets after {settings['images']:,} images of {settings['dataset']}, judged by {settings['num']:,} "
-            "pictures against as many test images: median (least to most) of n seeds.",
+            f"Presets after {settings['images']:,} images of {settings['dataset']}, evaluated with {settings['num']:,} "
+            "samples and the same number of test images: median (minimum to maximum) of n seeds.",
             columns,
             rows,
             [
-                "Real images: the Frechet distance is the floor, that of training images (mean ± standard deviation "
-                "of n draws); the rest is of validation images. Errors: pictures that are not read as asked, `-` where "
-                "nothing is asked. Seconds are of training, with compiling; images/s without.",
+                "Real images: the Frechet distance is the floor, measured with training images (mean ± standard "
+                "deviation of n draws). The other numbers use validation images. Errors: samples that are not read as "
+                "the requested class; `-` without classes. Seconds: training, including compilation. Images/s: without "
+                "compilation.",
                 *(f"Failed: {key}: {run['failed']}" for key, run in content["runs"].items() if "failed" in run),
                 "",
                 *provenance(content),
@@ -142,7 +143,7 @@ class Recipes(Benchmark):
         return scatter(
             points,
             x="seconds of training",
-            y=f"Frechet distance, {content['settings']['num']:,} pictures",
+            y=f"Frechet distance, {content['settings']['num']:,} samples",
             title=f"Presets after {content['settings']['images']:,} images",
             line=("real images", content["facts"]["floor"]["mean"]),
         )
@@ -157,7 +158,7 @@ def _failed(runs: list[dict[str, Any]]) -> bool:
 
 
 def _sorted(content: Mapping[str, Any]) -> list[str]:
-    """Presets by their median Frechet distance; those without one come last."""
+    """Sorts presets by their median Frechet distance. Presets without a distance come last."""
     presets = dict.fromkeys(run["preset"] for run in content["runs"].values())
     spreads = {preset: Spread.of(run.get("frechet_distance") for run in _of(content, preset)) for preset in presets}
     return sorted(presets, key=lambda preset: spread.median if (spread := spreads[preset]) else float("inf"))

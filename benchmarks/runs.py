@@ -1,4 +1,4 @@
-"""Training runs of benchmarks: planned, made or resumed in a folder, and judged once on test images."""
+"""Training runs of benchmarks: planned, started or resumed in a folder, and evaluated once on test images."""
 
 import gc
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import machine
-from benchmarks.benchmark import BrokenOffError, Record
+from benchmarks.benchmark import BenchmarkInterruptedError, Record
 from gan.config import PRESETS, StoppingConfig, TrainConfig
 from gan.errors import InputError, TrainingError, check, check_seed, check_whole
 from gan.saving import files, run_folder, training_state
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from gan.training.result import TrainingResult
 
 LEAST = 200
-"""Fewer pictures than this say too little."""
+"""Smallest number of samples for an evaluation. Fewer give no useful result."""
 NUMBERS = {"frechet_distance": ".3g", "frechet_in_floors": ".3g", "precision": ".3f", "recall": ".3f",
            "coverage": ".3f"}  # fmt: skip
-"""Format of what a judge says, in the order of the columns."""
+"""Formats of the numbers of a judge, in the order of the columns."""
 SCHEDULED = 10**9
-"""Images of a schedule whose learning rate does not end while steps are measured."""
+"""Length of the learning rate schedule while steps are measured, in images: far longer than any measurement."""
 
 
 def check_presets(presets: tuple[str, ...]) -> None:
-    """Raises `InputError` unless these are presets, at least one, each once."""
+    """Raises `InputError` unless `presets` has at least one name, all names are known, and none occurs twice."""
     for preset in presets:
         if preset not in PRESETS:
             raise InputError("Unknown preset", expected=f"one of {list(PRESETS)}", received=preset)
@@ -38,7 +38,7 @@ def check_presets(presets: tuple[str, ...]) -> None:
 
 
 def check_seeds(seeds: tuple[int, ...]) -> None:
-    """Raises `InputError` unless these are seeds, at least one, each once."""
+    """Raises `InputError` unless `seeds` has at least one seed, all seeds are valid, and none occurs twice."""
     check(0 < len(set(seeds)) == len(seeds), "seeds", "at least one, each once", list(seeds))
     for seed in seeds:
         check_seed(seed)
@@ -47,9 +47,9 @@ def check_seeds(seeds: tuple[int, ...]) -> None:
 def unwatched(
     config: TrainConfig, *, dataset: str, seed: int, images: int | None, eval_every: int | None
 ) -> TrainConfig:
-    """A configuration with this data set, seed and length, where nothing is measured and nothing stops the run.
+    """Returns a configuration with this dataset, seed and length, without evaluation and early stopping.
 
-    images: the length; None: the configuration's own.
+    images: the length. None: the length of `config`.
     """
     length: dict[str, Any] = {} if images is None else {"images": images, "epochs": None, "steps": None}
     return replace(
@@ -64,14 +64,14 @@ def unwatched(
 
 
 def identity(config: TrainConfig) -> dict[str, Any]:
-    """What makes a run the same run: all options, and not the text about where they come from."""
+    """Returns what identifies a run: all options, without the text about their source."""
     return {name: value for name, value in config.as_dict().items() if name != "source"}
 
 
 def parameters(config: TrainConfig, dataset: "Dataset") -> dict[str, int]:
-    """{`generator_parameters`, `discriminator_parameters`, `conditional`}.
+    """Returns {`generator_parameters`, `discriminator_parameters`, `conditional`}.
 
-    Raises `InputError` for what cannot be trained on the data set, which takes a second and not an hour.
+    Raises `InputError` if the configuration cannot be trained on the dataset. This takes a second instead of an hour.
     """
     from gan.models.build import build_gan
     from gan.models.networks import NetworkInputs
@@ -87,17 +87,17 @@ def parameters(config: TrainConfig, dataset: "Dataset") -> dict[str, int]:
 
 
 def images_per_step(config: TrainConfig) -> int:
-    """Reals that D sees for one update of G."""
+    """Returns the number of real images that D sees for one update of G."""
     return config.optimization.batch_size * config.optimization.critic_steps
 
 
-def trained(
+def train_run(
     config: TrainConfig, folder: Path, *, preset: str, listeners: "Sequence[keras.callbacks.Callback]" = ()
 ) -> "TrainingResult":
-    """The run of a configuration, which comes from a preset, in `folder`: made, resumed, or found finished there.
+    """Trains a configuration of a preset in `folder`: starts or resumes the run, or loads its finished result.
 
-    Raises `BrokenOffError` when a signal ended it, `TrainingError` as `train`, and `InputError` when the folder holds
-    a run of another configuration.
+    Raises `BenchmarkInterruptedError` if a signal ended the run, and `TrainingError` as `train` does. Raises
+    `InputError` if the folder holds a run of another configuration.
     """
     from gan.training.train import resume, train
 
@@ -105,20 +105,22 @@ def trained(
     if (folder / run_folder.CONFIG).is_file():
         run = resume(folder, config=config, listeners=listeners)
     else:
-        shutil.rmtree(folder, ignore_errors=True)  # a run that was killed before it wrote what it is
+        shutil.rmtree(folder, ignore_errors=True)  # a run that was killed before it wrote its configuration
         run = train(config, output=folder, preset=preset, listeners=listeners)
     if run.signal is not None:
-        raise BrokenOffError(run.signal)
+        raise BenchmarkInterruptedError(run.signal)
     if run.stopped_by is not None:
         raise TrainingError(f"stopped by {run.stopped_by}")
     return run
 
 
 def costs(run: "TrainingResult", config: TrainConfig, *, listening: float = 0.0) -> dict[str, Any]:
-    """What a run took: `images`, `seconds` of training with compilation, `compile_seconds`, `images_per_second` without
-    what was compiled and the images seen meanwhile (None: there were no others), `training_seconds` of all images at
-    that speed, as they would be without compilation, and `peak_megabytes` of the whole process since the run began
-    (None: unknown). `listening`: seconds that listeners took, which do not count.
+    """Returns the costs of a run.
+
+    `images`: images seen. `seconds`: training, including compilation. `compile_seconds`: compilation.
+    `images_per_second`: speed without compilation and the images of the first execution (None: no other images).
+    `training_seconds`: time of all images at this speed. `peak_megabytes`: peak memory of the process since the run
+    started (None: unknown). `listening`: seconds spent in listeners, which are subtracted.
     """
     seconds = run.seconds - listening
     counted = run.images - config.optimization.steps_per_execution * images_per_step(config)
@@ -135,7 +137,7 @@ def costs(run: "TrainingResult", config: TrainConfig, *, listening: float = 0.0)
 
 
 def keep_samples(run: "TrainingResult", out: Path, key: str) -> str:
-    """Copies the last sample grid of a run to samples/<key>.png of `out`; returns that path, relative to it."""
+    """Copies the last sample grid of a run to `out`/samples/<key>.png. Returns the path relative to `out`."""
     kept = out / "samples" / f"{key}.png"
     kept.parent.mkdir(exist_ok=True)
     files.write(kept, lambda beside: shutil.copyfile(run.samples, beside))
@@ -143,13 +145,13 @@ def keep_samples(run: "TrainingResult", out: Path, key: str) -> str:
 
 
 def forget_state(run: "TrainingResult") -> None:
-    """Removes what a finished run could be gone on with, which is many times larger than its generator."""
+    """Removes the training states of a finished run. They are many times larger than its generator."""
     for file in (run.folder / training_state.FOLDER).glob("[0-9]*"):
         file.unlink()
 
 
 def forget() -> None:
-    """Frees networks that nobody holds any more: Keras keeps names and graphs until it is told."""
+    """Frees unused networks. Keras keeps names and graphs until its session is cleared."""
     import keras
 
     keras.backend.clear_session()
@@ -158,7 +160,7 @@ def forget() -> None:
 
 @dataclass(frozen=True)
 class Trial:
-    """A run that is to be made: its key in the record, the preset it is named after, and its configuration."""
+    """A planned run: its key in the record, the name of its preset, and its configuration."""
 
     key: str
     preset: str
@@ -166,16 +168,16 @@ class Trial:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What makes it the same run."""
+        """Options that identify the run."""
         return identity(self.config)
 
     def is_in(self, record: Record) -> bool:
-        """Whether it is recorded. Raises `InputError` if it was made with another configuration."""
+        """Returns whether the run is recorded. Raises `InputError` if its configuration differs."""
         return record.has(self.key, self.identity)
 
 
 def sizes_of(trials: Iterable[Trial], dataset: "Dataset") -> dict[str, dict[str, int]]:
-    """`parameters` by key: what cannot be trained is refused before anything is."""
+    """Returns `parameters` by key. Raises `InputError` for an invalid trial before any training starts."""
     sizes: dict[str, dict[str, int]] = {}
     known: dict[str, dict[str, int]] = {}
     for trial in trials:
@@ -187,9 +189,9 @@ def sizes_of(trials: Iterable[Trial], dataset: "Dataset") -> dict[str, dict[str,
 
 
 def judge_for(record: Record, dataset: "Dataset", classifier: str, num: int) -> "Judge":
-    """A judge of `num` pictures, whose floor and numbers of real images are noted in the record.
+    """Creates a judge for `num` samples. Adds its floor and its numbers of real images to the record.
 
-    Raises `InputError` when the data set has too few images.
+    Raises `InputError` if the dataset has too few images.
     """
     from benchmarks.judge import Judge
     from gan.evaluation.classifier.extractor import load_classifier
@@ -202,11 +204,11 @@ def judge_for(record: Record, dataset: "Dataset", classifier: str, num: int) -> 
 
 
 def run_trial(trial: Trial, out: Path, judge: "Judge | None") -> dict[str, Any]:
-    """Costs and numbers of a trial, or why it failed. Without a judge: what it costs."""
+    """Trains and evaluates a trial. Returns its costs and numbers, or why it failed. Without a judge: only costs."""
     from gan import load_generator
 
     try:
-        run = trained(trial.config, out / "runs" / trial.key, preset=trial.preset)
+        run = train_run(trial.config, out / "runs" / trial.key, preset=trial.preset)
         found = costs(run, trial.config)
         if judge is not None:
             found |= judge.numbers(load_generator(run.folder))
@@ -219,14 +221,14 @@ def run_trial(trial: Trial, out: Path, judge: "Judge | None") -> dict[str, Any]:
 
 
 def real_cells(content: Mapping[str, Any]) -> list[str]:
-    """Number of draws, floor and shares of real images, for the columns `n` and `NUMBERS`."""
+    """Returns draws, floor and shares of real images, for the columns `n` and `NUMBERS`."""
     floor, real = content["facts"]["floor"], content["facts"]["real"]
     shares = [f"{real[name]:.3f}" for name in ("precision", "recall", "coverage")]
     return [f"{floor['draws']}", f"{floor['mean']:.3g} ± {floor['spread']:.2g}", "1", *shares]
 
 
 def describe_run(run: Mapping[str, Any]) -> str:
-    """A judged run in one line."""
+    """Describes an evaluated run in one line."""
     if "failed" in run:
         return f"failed: {run['failed']}"
     judged = "frechet_distance" in run

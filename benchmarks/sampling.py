@@ -1,4 +1,4 @@
-"""python -m benchmarks sampling: what `gan sample` makes of its generator's speed, and how much memory it needs."""
+"""python -m benchmarks sampling: speed of `gan sample` relative to its generator, and memory."""
 
 import json
 import tempfile
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmarks import machine
-from benchmarks.benchmark import Benchmark, Record, Say, provenance
-from benchmarks.summary import Spread, Table, written
+from benchmarks.benchmark import Benchmark, Log, Record, provenance
+from benchmarks.summary import Spread, Table, format_spread
 from gan.errors import check, check_positive, check_whole
 from gan.saving import models
 from gan.utils import tensorflow as runtime
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 BATCHES = tuple(2**power for power in range(5, 11))
 BARE = "bare generator"
 OUTPUTS = {"samples.npz": (), "samples/": ("--shard",)}
-"""What is written, and the options that it needs."""
+"""Kinds of output, and the options that they need."""
 
 
 @dataclass(frozen=True)
 class Sampling(Benchmark):
-    """Measure `gan sample` against its bare generator, a compiled graph in a loop over latents that are there already.
+    """Compare `gan sample` with its bare generator: a compiled graph in a loop over latents in memory.
 
-    The loop's batch is the fastest of 32, 64, ..., 1,024 in the same run. Each command, from the end of its imports to
-    its last file, follows such a loop, in a process of its own, whose largest resident memory is told, too. Rounds that
-    are done are kept in --out, and may be added.
+    The loop uses the fastest batch size of 32, 64, ..., 1,024. Each command runs after one loop, in a separate process.
+    It is timed from the end of its imports to its last file, and its peak memory is reported. Finished rounds are saved
+    in --out; rounds may be added.
     """
 
     checkpoint: str = "mnist"
     """A run folder, a .keras file, or a pretrained name."""
     nums: tuple[int, ...] = (100_000, 1_000_000)
-    """Pictures of each command: into samples.npz, and into a folder of shards."""
+    """Numbers of samples. Each is written to samples.npz, and to a folder of shards."""
     shard: int = 65_536
-    """Pictures of a shard."""
+    """Samples in a shard."""
     rounds: int = 5
-    """How often each is measured."""
+    """Measurements of each command."""
     seconds: float = 5.0
-    """About how long the bare generator is measured each time, and half of that for each batch size; one batch at
-    least."""
+    """Approximate duration of each measurement of the bare generator, in seconds; at least one batch. Half of it for
+    each batch size."""
     out: Path = Path("benchmarks/results/sampling")
-    """Folder for results.json, table.md and plot.png, and for what is drawn, until it is measured."""
+    """Folder for results.json, table.md, plot.png and temporary samples."""
 
     name: ClassVar[str] = "sampling"
 
@@ -66,7 +66,7 @@ class Sampling(Benchmark):
             "generator_sha256": models.describe(self.checkpoint).sha256,
         }
 
-    def measure(self, record: Record, say: Say) -> None:
+    def measure(self, record: Record, log: Log) -> None:
         from benchmarks.loops import BareGenerator
         from gan import load_generator
 
@@ -77,7 +77,7 @@ class Sampling(Benchmark):
         bare = BareGenerator(load_generator(self.checkpoint))
         rates = {batch: bare.rate(batch, self.seconds / 2) for batch in BATCHES}
         best = max(rates, key=rates.__getitem__)
-        say(f"{BARE}, pictures/s by batch: " + ", ".join(f"{batch}: {rate:,.0f}" for batch, rate in rates.items()))
+        log(f"{BARE}, samples/s by batch size: " + ", ".join(f"{batch}: {rate:,.0f}" for batch, rate in rates.items()))
         for number in missing:
             commands = []
             for num in self.nums:
@@ -85,14 +85,14 @@ class Sampling(Benchmark):
                     rate = bare.rate(best, self.seconds)
                     found = {"num": num, "output": output, "bare_rate": rate, **self._command(num, output)}
                     commands.append(found)
-                    say(
-                        f"round {number + 1} of {self.rounds}, {num:,} into {output}: {found['rate']:,.0f} pictures/s, "
+                    log(
+                        f"round {number + 1} of {self.rounds}, {num:,} into {output}: {found['rate']:,.0f} samples/s, "
                         f"{BARE} {rate:,.0f}, {found['megabytes']} MB"
                     )
             record.add(f"round-{number}", {}, {"batch": best, "rates_by_batch": rates, "commands": commands})
 
     def _command(self, num: int, output: str) -> dict[str, Any]:
-        """{"rate", "seconds", "wall_seconds", "megabytes"} of `gan sample`."""
+        """Runs `gan sample`, and returns {"rate", "seconds", "wall_seconds", "megabytes"}."""
         with tempfile.TemporaryDirectory(dir=self.out, prefix=".drawn-") as folder:
             options = [word for option in OUTPUTS[output] for word in (option, str(self.shard))]
             words = ["sample", self.checkpoint, "--num", str(num), "--out", f"{folder}/{output}", *options, "--json"]
@@ -104,25 +104,27 @@ class Sampling(Benchmark):
         runs = list(content["runs"].values())
         rates = [command["bare_rate"] for run in runs for command in run["commands"]]
         batches = sorted({run["batch"] for run in runs})
-        rows = [[f"{BARE}, batch {', '.join(map(str, batches))}", f"{len(rates)}", written(rates, ",.0f"), "1", "-"]]
+        rows = [
+            [f"{BARE}, batch {', '.join(map(str, batches))}", f"{len(rates)}", format_spread(rates, ",.0f"), "1", "-"]
+        ]
         rows += [
             [
                 name,
                 f"{len(commands)}",
-                written((command["rate"] for command in commands), ",.0f"),
-                written((command["rate"] / command["bare_rate"] for command in commands), ".3f"),
-                written((command["megabytes"] for command in commands), ",.0f"),
+                format_spread((command["rate"] for command in commands), ",.0f"),
+                format_spread((command["rate"] / command["bare_rate"] for command in commands), ".3f"),
+                format_spread((command["megabytes"] for command in commands), ",.0f"),
             ]
             for name, commands in _by_command(content).items()
         ]
         return Table(
             f"gan sample {content['settings']['checkpoint']}, from the end of its imports to its last file: median "
-            "(least to most) of n.",
-            ["what draws", "n", "pictures/s", "of the bare generator", "memory (MB)"],
+            "(minimum to maximum) of n.",
+            ["command", "n", "samples/s", "relative to bare generator", "memory (MB)"],
             rows,
             [
-                "Ratios are to the bare generator just before. Memory: the most that the process held, TensorFlow and "
-                f"all. Shards are of {content['settings']['shard']:,} pictures.",
+                "Ratios compare with the bare generator measured just before. Memory: peak of the process, including "
+                f"TensorFlow. Each shard has {content['settings']['shard']:,} samples.",
                 *_growth(content),
                 "",
                 *provenance(content),
@@ -136,11 +138,11 @@ class Sampling(Benchmark):
         bare = {BARE: [command["bare_rate"] for run in runs for command in run["commands"]]}
         drawn = {name: [command["rate"] for command in each] for name, each in commands.items()}
         memory = {name: [command["megabytes"] for command in each] for name, each in commands.items()}
-        return bars({"pictures/s": {**bare, **drawn}, "memory (MB)": memory}, title="gan sample")
+        return bars({"samples/s": {**bare, **drawn}, "memory (MB)": memory}, title="gan sample")
 
 
 def _by_command(content: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """{`1,000 into samples.npz`: what was measured, one a round}."""
+    """Returns {`1,000 into samples.npz`: measurements, one per round}."""
     found: dict[str, list[dict[str, Any]]] = {}
     for run in content["runs"].values():
         for command in run["commands"]:
@@ -149,9 +151,9 @@ def _by_command(content: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _growth(content: Mapping[str, Any]) -> list[str]:
-    """How much more memory the most pictures take than the fewest, in words, for each output."""
+    """Returns one sentence per output: additional memory of the largest number of samples over the smallest."""
     nums = sorted(content["settings"]["nums"])
-    said = []
+    sentences = []
     for output in OUTPUTS:
         spreads = [
             Spread.of(command["megabytes"] for command in _by_command(content).get(f"{num:,} into {output}", ()))
@@ -159,5 +161,5 @@ def _growth(content: Mapping[str, Any]) -> list[str]:
         ]
         if nums[0] < nums[-1] and None not in spreads:
             more = spreads[1].median - spreads[0].median  # type: ignore[union-attr]
-            said.append(f"{nums[-1]:,} into {output} take {more:+,.0f} MB beside {nums[0]:,}.")
-    return said
+            sentences.append(f"{nums[-1]:,} into {output} need {more:+,.0f} MB compared with {nums[0]:,}.")
+    return sentences

@@ -1,4 +1,4 @@
-"""python -m benchmarks stacked-mnist: how many of 1,000 modes a GAN without classes reaches."""
+"""python -m benchmarks stacked-mnist: modes reached by an unconditional GAN, of 1,000."""
 
 import tempfile
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmarks import runs
-from benchmarks.benchmark import Benchmark, Record, Say, provenance
-from benchmarks.summary import Table, written
+from benchmarks.benchmark import Benchmark, Log, Record, provenance
+from benchmarks.summary import Table, format_spread
 from gan.config import PRESETS, TrainConfig
 from gan.errors import InputError, TrainingError, check_positive, check_whole
 from gan.saving import models
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 DATASET = "stacked-mnist"
 LEAST = 1_000
-"""Fewer samples than modes cannot reach them."""
+"""Smallest number of samples. Fewer samples than modes cannot reach all modes."""
 MEANWHILE = 5_000
-"""Samples for the curve over training; so many real images reach 989 modes, with a KL of 0.11."""
+"""Samples for the curve over training. The same number of real images reaches 989 modes, with a KL of 0.11."""
 REHEARSAL = 3
-"""Executions of the graph in the short run that measures the speed, for --minutes."""
+"""Graph executions of the short run that measures the speed for --minutes."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """A line of a paper's table; networks, lengths of training and classifiers differ from paper to paper."""
+    """A row of a table in a paper. Networks, training lengths and classifiers differ between papers."""
 
     method: str
     modes: float
@@ -44,34 +44,34 @@ PUBLISHED = (
     Published("PacGAN (2 samples)", 1000, 0.06, "arXiv:1712.04086"),
     Published("R3GAN", 1000, 0.029, "arXiv:2501.05441"),
 )
-"""What papers print of stacked MNIST: modes reached of 1,000, and KL of the samples to the data, in nats."""
+"""Published results on stacked MNIST: modes reached of 1,000, and KL of the samples to the data, in nats."""
 
 
 @dataclass(frozen=True)
 class StackedMnist(Benchmark):
-    """Train a GAN without classes on stacked MNIST, and count modes: three digits as red, green and blue, 1,000 kinds.
+    """Train an unconditional GAN on stacked MNIST (three digits as red, green and blue), and count its 1,000 modes.
 
-    Prints modes reached and KL(samples || data) beside those of real images and of papers. What is done is kept in
-    --out, and the same command goes on where it was broken off.
+    Prints the modes reached and KL(samples || data), next to real images and published results. Finished runs are saved
+    in --out. The same command resumes an interrupted benchmark.
     """
 
     preset: str = "stacked-mnist"
-    """One of `gan presets` without classes."""
+    """An unconditional preset (see `gan presets`)."""
     images: int | None = None
-    """Length of the run, in real images that D sees; None: the preset's."""
+    """Length of each run, in real images seen by D. None: the length of the preset."""
     minutes: float | None = None
-    """Length of the run in minutes of training, in the place of images: as many images as a short run, made first, says
-    that this machine can do in that time, so that the schedule of the learning rate reaches its end."""
+    """Length of each run in minutes of training, instead of --images. A short run first measures the speed of this
+    machine, so that the learning rate schedule reaches its end."""
     seeds: tuple[int, ...] = (0,)
-    """A run for each seed."""
+    """Seeds, one run each."""
     num: int = 26_000
-    """Samples that are judged; papers take 26,000."""
+    """Samples to evaluate. Papers use 26,000."""
     checkpoint: str | None = None
-    """A generator that is judged in the place of training one: a run folder, a .keras file, or a pretrained name."""
+    """Evaluate this generator instead of training one: a run folder, a .keras file, or a pretrained name."""
     classifier: str = "mnist-classifier"
-    """Folder or pretrained name of the classifier that reads the digits."""
+    """Classifier that reads the digits: folder or pretrained name."""
     out: Path = Path("benchmarks/results/stacked-mnist")
-    """Folder for results.json, table.md, plot.png, the samples, and the run folders."""
+    """Folder for results.json, table.md, plot.png, samples and run folders."""
 
     name: ClassVar[str] = "stacked-mnist"
 
@@ -84,9 +84,9 @@ class StackedMnist(Benchmark):
             check_positive("minutes", self.minutes)
         lengths = {name: getattr(self, name) for name in ("images", "minutes", "checkpoint") if getattr(self, name)}
         if len(lengths) > 1:
-            expected = "images or minutes of training, or a checkpoint that needs none"
+            expected = "one of images, minutes and checkpoint"
             received = ", ".join(f"{name}={value}" for name, value in lengths.items())
-            raise InputError("Options that exclude each other", expected=expected, received=received)
+            raise InputError("Options exclude each other", expected=expected, received=received)
         models.find_classifier(self.classifier)
         if self.checkpoint is not None:
             models.find_generator(self.checkpoint)
@@ -95,7 +95,9 @@ class StackedMnist(Benchmark):
         conditioning = PRESETS[self.preset].model.conditioning
         if conditioning != "none":
             raise InputError(
-                "The preset has classes", expected="one without", received=f"{self.preset}: {conditioning}"
+                "The preset must be unconditional",
+                expected="conditioning none",
+                received=f"{self.preset}: {conditioning}",
             )
 
     def settings(self) -> Mapping[str, Any]:
@@ -108,7 +110,7 @@ class StackedMnist(Benchmark):
             "classifier_sha256": card.sha256,
         }
 
-    def measure(self, record: Record, say: Say) -> None:
+    def measure(self, record: Record, log: Log) -> None:
         from benchmarks.judge import StackJudge, check_stacks, mode_shares
         from gan.data.load import load_dataset
         from gan.evaluation.classifier.extractor import Extractor, load_classifier
@@ -120,13 +122,13 @@ class StackedMnist(Benchmark):
         assert dataset.train.labels is not None
         judge = StackJudge(Extractor(classifier), mode_shares(dataset.train.labels))
         if "real" not in record.content["facts"]:
-            say("reading real images")
+            log("reading real images")
             for name, numbers in zip(("real", "real_meanwhile"), judge.of_real(dataset.test, self.num, MEANWHILE)):
                 record.note(name, numbers)
         if self.checkpoint is not None:
             self._judge_checkpoint(self.checkpoint, judge, dataset, record)
         else:
-            self._train(judge, dataset, record, say)
+            self._train(judge, dataset, record, log)
 
     def _judge_checkpoint(self, checkpoint: str, judge: "StackJudge", dataset: "Dataset", record: Record) -> None:
         from gan import load_generator
@@ -139,20 +141,20 @@ class StackedMnist(Benchmark):
         received = f"{generator.output_shape[1:]}, {NetworkInputs.of(generator).num_classes} classes"
         expected = f"{dataset.image_shape}, 0 classes"
         if received != expected:
-            raise InputError("This generator draws no stacks", expected=expected, received=received)
+            raise InputError("The generator must produce stacked digits", expected=expected, received=received)
         record.add(checkpoint, config, judge.of_generator(generator, self.num))
 
-    def _train(self, judge: "StackJudge", dataset: "Dataset", record: Record, say: Say) -> None:
+    def _train(self, judge: "StackJudge", dataset: "Dataset", record: Record, log: Log) -> None:
         sizes = runs.parameters(self._config(0, 1), dataset)
-        images = self._planned(record, say)
+        images = self._planned(record, log)
         for seed in self.seeds:
             key, config = f"{self.preset}-{seed}", self._config(seed, images)
             if record.has(key, runs.identity(config)):
-                say(f"{key} is recorded in {record.path}")
+                log(f"{key} is already recorded in {record.path}")
                 continue
-            say(f"{key}: {images:,} images")
+            log(f"{key}: {images:,} images")
             try:
-                result = self._run(key, config, judge, say)
+                result = self._run(key, config, judge, log)
             except TrainingError as error:
                 result = {"failed": str(error)}
             record.add(key, runs.identity(config), {"seed": seed, **sizes, **result})
@@ -161,30 +163,32 @@ class StackedMnist(Benchmark):
     def _config(self, seed: int, images: int) -> TrainConfig:
         return runs.unwatched(PRESETS[self.preset], dataset=DATASET, seed=seed, images=images, eval_every=None)
 
-    def _planned(self, record: Record, say: Say) -> int:
-        """Length of every run of the record, in images."""
+    def _planned(self, record: Record, log: Log) -> int:
+        """Returns the length of every run of the record, in images."""
         if self.minutes is None:
             return self.images or PRESETS[self.preset].optimization.images
         if "planned_images" not in record.content["facts"]:
-            say(f"a short run, to know how many images {self.minutes:g} minutes are")
+            log(f"short run to convert {self.minutes:g} minutes into images")
             options = PRESETS[self.preset].optimization
             short = options.batch_size * options.critic_steps * options.steps_per_execution * REHEARSAL
             with tempfile.TemporaryDirectory() as folder:
                 config = self._config(0, short)
-                speed = runs.costs(runs.trained(config, Path(folder) / "run", preset=self.preset), config)
+                speed = runs.costs(runs.train_run(config, Path(folder) / "run", preset=self.preset), config)
             record.note("planned_images", max(1, round(speed["images_per_second"] * 60 * self.minutes)))
             runs.forget()
         return int(record.content["facts"]["planned_images"])
 
-    def _run(self, key: str, config: TrainConfig, judge: "StackJudge", say: Say) -> dict[str, Any]:
+    def _run(self, key: str, config: TrainConfig, judge: "StackJudge", log: Log) -> dict[str, Any]:
         from benchmarks.judge import ModesOverTraining
         from gan import load_generator
 
         folder = self.out / "runs" / key
-        counter = ModesOverTraining(folder, judge, num=MEANWHILE, say=say)
-        run = runs.trained(config, folder, preset=self.preset, listeners=[counter])
+        counter = ModesOverTraining(folder, judge, num=MEANWHILE, log=log)
+        run = runs.train_run(config, folder, preset=self.preset, listeners=[counter])
         rows = counter.rows()
-        costs = runs.costs(run, config, listening=sum(row["seconds"] for row in rows[:-1]))  # read before the last one
+        costs = runs.costs(
+            run, config, listening=sum(row["seconds"] for row in rows[:-1])
+        )  # `seconds` of the run end before the last one
         numbers = judge.of_generator(load_generator(run.folder), self.num)
         runs.forget_state(run)
         return {
@@ -201,8 +205,8 @@ class StackedMnist(Benchmark):
         settings = content["settings"]
         failed = [f"Failed: {key}: {run['failed']}" for key, run in content["runs"].items() if "failed" in run]
         return Table(
-            f"Modes of stacked MNIST reached by {settings['num']:,} samples, of 1,000: median (least to most) of n.",
-            ["generator", "n", "modes", "KL (nats)", "KL to uniform", "surely read (%)", "images", "minutes", "source"],
+            f"Modes of stacked MNIST, of 1,000, in {settings['num']:,} samples: median (minimum to maximum) of n.",
+            ["generator", "n", "modes", "KL (nats)", "KL to uniform", "confident (%)", "images", "minutes", "source"],
             [
                 [
                     settings["what"],
@@ -219,9 +223,10 @@ class StackedMnist(Benchmark):
                 ),
             ],
             [
-                "KL: of the samples' modes to the data's, by the digits that the classifier sees in the channels; real "
-                "images do not have 0, since it errs and samples are few. Surely read: all three digits with a "
-                "probability of 0.9 or more. Published numbers are of other networks, classifiers and lengths.",
+                "KL: from the modes of the samples to the modes of the data. A classifier reads the digits of the "
+                "channels. Real images do not reach 0, since the classifier makes errors and the number of samples is "
+                "finite. Confident: all three digits read with a probability of at least 0.9. Published numbers use "
+                "other networks, classifiers and lengths.",
                 *failed,
                 "",
                 *provenance(content),
@@ -253,7 +258,7 @@ def _cells(runs: list[dict[str, Any]]) -> list[str]:
 
 
 def _of(runs: list[dict[str, Any]], name: str, form: str, scale: float = 1.0) -> str:
-    return written((run.get(name) for run in runs), form, scale=scale)
+    return format_spread((run.get(name) for run in runs), form, scale=scale)
 
 
 def _ranked(counts: list[int]) -> list[tuple[float, float]]:

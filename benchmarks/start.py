@@ -1,4 +1,4 @@
-"""python -m benchmarks start: how long one waits for a command to begin with its work."""
+"""python -m benchmarks start: start-up time of commands."""
 
 import tempfile
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmarks import machine
-from benchmarks.benchmark import Benchmark, Record, Say, provenance
-from benchmarks.summary import Table, written
+from benchmarks.benchmark import Benchmark, Log, Record, provenance
+from benchmarks.summary import Table, format_spread
 from gan.errors import check_whole
 from gan.saving import models
 
@@ -20,17 +20,18 @@ HELP, IMPORT = "gan --help", "import tensorflow"
 
 @dataclass(frozen=True)
 class Start(Benchmark):
-    """Measure how long `gan --help` takes, and `gan sample` of a few pictures beside importing TensorFlow alone.
+    """Measure the time of `gan --help`, of `gan sample` with a few samples, and of importing TensorFlow alone.
 
-    Each in a process of its own, in turns. Rounds that are done are kept in --out, and may be added.
+    Each command runs in a separate process, and the commands take turns. Finished rounds are saved in --out; rounds may
+    be added.
     """
 
     checkpoint: str = "mnist"
     """A run folder, a .keras file, or a pretrained name."""
     num: int = 64
-    """How many pictures are drawn."""
+    """Number of samples."""
     rounds: int = 7
-    """How often each is measured."""
+    """Measurements of each command."""
     out: Path = Path("benchmarks/results/start")
     """Folder for results.json, table.md and plot.png."""
 
@@ -48,7 +49,7 @@ class Start(Benchmark):
             "generator_sha256": models.describe(self.checkpoint).sha256,
         }
 
-    def measure(self, record: Record, say: Say) -> None:
+    def measure(self, record: Record, log: Log) -> None:
         with tempfile.TemporaryDirectory() as folder:
             grid = str(Path(folder) / "samples.png")
             commands = {
@@ -63,7 +64,7 @@ class Start(Benchmark):
                 seconds = {name: machine.run_python(*words).seconds for name, words in commands.items()}
                 record.add(key, {}, {"seconds": seconds})
                 took = ", ".join(f"{name} {taken:.2f} s" for name, taken in seconds.items())
-                say(f"round {number + 1} of {self.rounds}: {took}")
+                log(f"round {number + 1} of {self.rounds}: {took}")
 
     @property
     def _sample(self) -> str:
@@ -74,25 +75,25 @@ class Start(Benchmark):
             [
                 name,
                 f"{len(seconds)}",
-                written(seconds, ".2f"),
-                written((mine - other for mine, other in zip(seconds, _seconds(content)[IMPORT])), ".2f"),
+                format_spread(seconds, ".2f"),
+                format_spread((mine - other for mine, other in zip(seconds, _seconds(content)[IMPORT])), ".2f"),
             ]
             for name, seconds in _seconds(content).items()
         ]
         return Table(
-            "Wall seconds of commands, each in a process of its own, in turns: median (least to most) of n rounds.",
-            ["command", "n", "seconds", "beyond importing TensorFlow (s)"],
+            "Wall time of commands in separate processes, taking turns: median (minimum to maximum) of n rounds.",
+            ["command", "n", "seconds", "minus importing TensorFlow (s)"],
             rows,
-            ["Differences are of the same round.", "", *provenance(content)],
+            ["Each difference is computed within one round.", "", *provenance(content)],
         )
 
     def figure(self, content: Mapping[str, Any]) -> "Figure":
         from benchmarks.plot import bars
 
-        return bars({"wall seconds": _seconds(content)}, title="From a command to its end")
+        return bars({"wall time (s)": _seconds(content)}, title="Wall time of commands")
 
 
 def _seconds(content: Mapping[str, Any]) -> dict[str, list[float]]:
-    """{command: seconds, one a round}."""
+    """Returns {command: seconds, one per round}."""
     rounds = [run["seconds"] for run in content["runs"].values()]
     return {name: [seconds[name] for seconds in rounds] for name in (rounds[0] if rounds else ())}

@@ -1,4 +1,4 @@
-"""python -m benchmarks step: what a train step costs, what these cores could do, and where its time goes."""
+"""python -m benchmarks step: cost of a train step, peak speed of the machine, and a profile by operation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmarks import runs
-from benchmarks.benchmark import Benchmark, Record, Say, provenance
-from benchmarks.summary import Table, written
+from benchmarks.benchmark import Benchmark, Log, Record, provenance
+from benchmarks.summary import Table, format_spread
 from gan.config import PRESETS, TrainConfig
 from gan.errors import check_positive, check_whole
 from gan.utils import tensorflow as runtime
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
 FIT, BARE, PRODUCT = "fit", "bare loop", "matrix product"
 NO_OPERATION, OTHERS = "(no operation runs)", "(others)"
 PRODUCTS = ("MatMul", "Conv2D")
-"""Parts of the names of their kinds of operation, as TensorFlow optimized the graph."""
+"""Parts of the names of matrix products and convolutions in the optimized graph."""
 NAMED_KINDS = 16
-"""Kinds of operation that are named in the table; the others are in results.json."""
+"""Number of kinds of operation in the table. The others are in results.json."""
 LEAST_TRACED = 4
 
 
 @dataclass(frozen=True)
 class Step(Benchmark):
-    """Measure train steps: `fit` against a bare loop of the same step, and its FLOP/s against a matrix product's.
+    """Compare `fit` with a bare loop of the same train step, and its FLOP/s with a matrix product.
 
-    All of them take turns, round by round, in one process. FLOPs are those of matrix products and convolutions,
-    counted in the graph of one step. Then a few steps are traced, and the time is told by kind of operation.
+    The loops take turns in one process, round by round. FLOPs count matrix products and convolutions in the graph of
+    one step. Finally, a few steps are traced, and their time is reported by kind of operation.
     """
 
     presets: tuple[str, ...] = ("mnist", "tf-tutorial")
-    """Names of `gan presets`. Beside tf-tutorial runs the tutorial's own loop."""
+    """Presets (see `gan presets`). tf-tutorial is also compared with the loop of the tutorial."""
     rounds: int = 5
-    """How often each is measured."""
+    """Measurements of each loop."""
     seconds: float = 5.0
-    """About how long each is measured in a round; at least one execution of the graph."""
+    """Approximate duration of each measurement, in seconds; at least one execution of the graph."""
     size: int = 4_096
-    """Rows and columns of the matrices that are multiplied."""
+    """Rows and columns of the multiplied matrices."""
     dataset: str = "mnist"
-    """What all presets are trained on, in the place of their own."""
+    """Dataset of all presets, instead of their own."""
     out: Path = Path("benchmarks/results/step")
     """Folder for results.json, table.md and plot.png."""
 
@@ -57,7 +57,7 @@ class Step(Benchmark):
     def settings(self) -> Mapping[str, Any]:
         return {"dataset": self.dataset, "rounds": self.rounds, "seconds": self.seconds, "size": self.size}
 
-    def measure(self, record: Record, say: Say) -> None:
+    def measure(self, record: Record, log: Log) -> None:
         from gan.data.load import load_dataset
 
         planned = {preset: self._config(preset) for preset in self.presets}
@@ -69,18 +69,18 @@ class Step(Benchmark):
         sizes = {preset: runs.parameters(config, dataset) for preset, config in missing.items()}
         for preset, config in missing.items():
             runs.forget()
-            found = self._of(preset, config, dataset, say)
+            found = self._of(preset, config, dataset, log)
             record.add(preset, runs.identity(config), {"preset": preset, **sizes[preset], **found})
 
     def _config(self, preset: str) -> TrainConfig:
         return runs.unwatched(PRESETS[preset], dataset=self.dataset, seed=0, images=runs.SCHEDULED, eval_every=None)
 
-    def _of(self, preset: str, config: TrainConfig, dataset: "Dataset", say: Say) -> dict[str, Any]:
-        """{"loops": {name: what was measured of it}, "profile": [one a round]} of a preset."""
+    def _of(self, preset: str, config: TrainConfig, dataset: "Dataset", log: Log) -> dict[str, Any]:
+        """Measures a preset: {"loops": {name: measurements}, "profile": [one per round]}."""
         from benchmarks import loops
-        from benchmarks.profiler import traced
+        from benchmarks.profiler import trace_calls
 
-        gan = loops.compiled(config, dataset)
+        gan = loops.compile_for_run(config, dataset)
         fit = loops.fit_loop(gan, config, dataset)
         timed = {FIT: fit, BARE: loops.bare_loop(fit, gan, config, dataset), **loops.peers(preset, config, dataset)}
         timed[PRODUCT] = loops.product_loop(self.size)
@@ -92,8 +92,8 @@ class Step(Benchmark):
             for name, loop in timed.items():
                 seconds[name].append(loops.seconds_of(loop, steps[name]))
             rates = (f"{name} {steps[name] / taken[-1]:,.1f}" for name, taken in seconds.items())
-            say(f"{preset}: round {number} of {self.rounds}, steps/s: {', '.join(rates)}")
-        profiles = traced(fit.step, fit.arguments, calls=max(LEAST_TRACED, fit.every), rounds=self.rounds)
+            log(f"{preset}: round {number} of {self.rounds}, steps/s: {', '.join(rates)}")
+        profiles = trace_calls(fit.step, fit.arguments, calls=max(LEAST_TRACED, fit.every), rounds=self.rounds)
         measured = {
             name: {
                 "images_per_step": loop.images,
@@ -116,24 +116,24 @@ class Step(Benchmark):
                     [
                         f"{preset}: {name}",
                         f"{len(loop['seconds'])}",
-                        written(rates["images_per_second"], ",.0f") if with_images else "-",
-                        written(rates["of_bare"], ".3f") if with_images else "-",
+                        format_spread(rates["images_per_second"], ",.0f") if with_images else "-",
+                        format_spread(rates["of_bare"], ".3f") if with_images else "-",
                         f"{1e-6 * loop['flops_per_step'] / loop['images_per_step']:,.1f}" if with_images else "-",
-                        written(rates["flops_per_second"], ",.1f", scale=1e-9),
-                        written(rates["of_product"], ".3f"),
+                        format_spread(rates["flops_per_second"], ",.1f", scale=1e-9),
+                        format_spread(rates["of_product"], ".3f"),
                     ]
                 )
             below += ["", *_kinds(preset, run).markdown().splitlines()]
         size = settings["size"]
         return Table(
-            f"Train steps on {settings['dataset']}, about {settings['seconds']:g} s a round: median (least to most) of "
-            "n rounds, in which all of a preset take turns.",
-            ["loop", "n", "images/s", "of the bare loop", "MFLOP/image", "GFLOP/s", "of the product"],
+            f"Train steps on {settings['dataset']}, about {settings['seconds']:g} s per round: median (minimum to "
+            "maximum) of n rounds. The loops of a preset take turns.",
+            ["loop", "n", "images/s", "relative to bare loop", "MFLOP/image", "GFLOP/s", "relative to product"],
             rows,
             [
-                "Images: reals that D sees. FLOPs: of matrix products and convolutions, counted in the graph of one "
-                "step; a lazy penalty counts as often as it is due. Matrix product: float32, "
-                f"{size:,} x {size:,} x {size:,}. Ratios are of the same round.",
+                "Images: real images seen by D. FLOPs: matrix products and convolutions in the graph of one step; a "
+                "lazy penalty counts in proportion to its frequency. Matrix product: float32, "
+                f"{size:,} x {size:,} x {size:,}. Each ratio is computed within one round.",
                 *below,
                 "",
                 *provenance(content),
@@ -148,7 +148,7 @@ class Step(Benchmark):
             for preset, run in content["runs"].items()
             for name, found in rates_of(run).items()
         }
-        kinds = {f"ms of a step of {preset}": _by_kind(run) for preset, run in content["runs"].items()}
+        kinds = {f"ms per step of {preset}": _by_kind(run) for preset, run in content["runs"].items()}
         shown = {
             x: {name: [1e3 * value for value in values] for name, values in found.items()} for x, found in kinds.items()
         }
@@ -156,7 +156,10 @@ class Step(Benchmark):
 
 
 def rates_of(run: Mapping[str, Any]) -> dict[str, dict[str, list[float]]]:
-    """{loop: {"images_per_second", "flops_per_second", "of_bare", "of_product": one a round}} of a preset's record."""
+    """Computes rates of a recorded preset: {loop: {"images_per_second", "flops_per_second", "of_bare", "of_product"}}.
+
+    Each is a list with one value per round.
+    """
 
     def per_second(loop: Mapping[str, Any], what: str) -> list[float]:
         return [loop[what] * loop["steps"] / seconds for seconds in loop["seconds"]]
@@ -176,7 +179,7 @@ def rates_of(run: Mapping[str, Any]) -> dict[str, dict[str, list[float]]]:
 
 
 def _by_kind(run: Mapping[str, Any]) -> dict[str, list[float]]:
-    """Seconds of a step, by kind of operation, one a round; those that take longest first, then the others together."""
+    """Returns the seconds of a step by kind of operation, one value per round. The slowest kinds come first."""
     totals: dict[str, float] = {}
     for profile in run["profile"]:
         for kind in profile["kinds"]:
@@ -203,20 +206,20 @@ def _kinds(preset: str, run: Mapping[str, Any]) -> Table:
     ]
     counts[OTHERS] = sum(count for kind, count in counts.items() if kind not in by_kind)
     return Table(
-        f"Where a step of {preset} spends its time, traced: median (least to most) of {len(profiles)} rounds.",
-        ["kind of operation", "share of the time (%)", "ms a step", "operations a step"],
+        f"Traced time of a step of {preset}: median (minimum to maximum) of {len(profiles)} rounds.",
+        ["kind of operation", "share of time (%)", "ms/step", "operations/step"],
         [
             [
                 kind,
-                written((value / total for value, total in zip(seconds, sums)), ".1f", scale=100),
-                written(seconds, ",.3f", scale=1e3),
+                format_spread((value / total for value, total in zip(seconds, sums)), ".1f", scale=100),
+                format_spread(seconds, ",.3f", scale=1e3),
                 f"{counts[kind]:,.1f}" if kind in counts else "-",
             ]
             for kind, seconds in by_kind.items()
         ],
         [
-            f"Matrix products and convolutions together: {written(products, '.1f', scale=100)} %. "
-            "Operations that run at the same time count each, so that the sum may exceed the time of a step, "
-            f"{written((profile['wall_seconds'] for profile in profiles), ',.3f', scale=1e3)} ms while it is traced."
+            f"Matrix products and convolutions together: {format_spread(products, '.1f', scale=100)} %. "
+            "Parallel operations count separately, so the sum may exceed the traced time of a step: "
+            f"{format_spread((profile['wall_seconds'] for profile in profiles), ',.3f', scale=1e3)} ms."
         ],
     )

@@ -1,4 +1,4 @@
-"""python -m benchmarks train-on-synthetic: what a classifier learns from generated digits, beside one of real ones."""
+"""python -m benchmarks train-on-synthetic: classifiers trained on samples, compared with real images."""
 
 import time
 from collections.abc import Mapping
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from benchmarks.benchmark import Benchmark, Record, Say, provenance
+from benchmarks.benchmark import Benchmark, Log, Record, provenance
 from benchmarks.runs import check_seeds, forget
-from benchmarks.summary import Spread, Table, written
+from benchmarks.summary import Spread, Table, format_spread
 from gan.config import CLASSIFIERS, ClassifierConfig, Precision
 from gan.data import images
 from gan.errors import InputError, check_whole
@@ -29,27 +29,27 @@ SOURCES = ("generated", "real")
 
 @dataclass(frozen=True)
 class TrainOnSynthetic(Benchmark):
-    """Train a fresh classifier only on generated pictures, and beside it the same one on as many real images.
+    """Train a classifier on samples of a generator only, and another one on the same number of real images.
 
-    Both are tested once on real test images. The first sees no real image before: the epoch that is kept is chosen on
-    generated pictures, too. Each classifier is recorded as soon as it is done, and the same command goes on where it
-    was broken off; seeds may be added.
+    Both are tested once on real test images. The first classifier sees no real image before: its best epoch is also
+    chosen on samples. Each classifier is saved when finished. The same command resumes an interrupted benchmark; seeds
+    may be added.
     """
 
     checkpoint: str = "mnist"
-    """A generator with classes: a run folder, a .keras file, or a pretrained name."""
+    """A conditional generator: a run folder, a .keras file, or a pretrained name."""
     num: int = 50_000
-    """Images that each classifier is trained on; as many of each class, where they are generated."""
+    """Training images of each classifier. Samples are split equally between classes."""
     seeds: tuple[int, ...] = (0, 1, 2)
-    """Two classifiers for each seed, which owns the pictures, too."""
+    """Seeds of classifiers and samples. Each seed trains two classifiers."""
     classifier: str = "mnist-classifier"
-    """The recipe of the classifiers, as of `gan train-classifier`."""
+    """Recipe of the classifiers (see `gan train-classifier`)."""
     epochs: int | None = None
-    """Passes over the training images; None: the recipe's."""
+    """Passes over the training images. None: the number of the recipe."""
     dataset: str = "mnist"
-    """The real images, in the place of the recipe's."""
+    """Dataset of real images, instead of the dataset of the recipe."""
     precision: Precision = "auto"
-    """Of the classifiers' arithmetic, as for `gan train`."""
+    """Precision of the classifiers (see `gan train`)."""
     out: Path = Path("benchmarks/results/train-on-synthetic")
     """Folder for results.json, table.md and plot.png."""
 
@@ -64,7 +64,7 @@ class TrainOnSynthetic(Benchmark):
             raise InputError("Unknown classifier", expected=f"one of {list(CLASSIFIERS)}", received=self.classifier)
         if not models.describe(self.checkpoint).num_classes:
             raise InputError(
-                "Its pictures have no labels", expected="a generator with classes", received=self.checkpoint
+                "The generator must be conditional", expected="a generator with classes", received=self.checkpoint
             )
 
     def settings(self) -> Mapping[str, Any]:
@@ -77,13 +77,13 @@ class TrainOnSynthetic(Benchmark):
             "precision": runtime.resolve_precision(self.precision),
         }
 
-    def measure(self, record: Record, say: Say) -> None:
+    def measure(self, record: Record, log: Log) -> None:
         from gan import load_generator
         from gan.data.load import load_dataset
 
         planned = [(f"{source}-{seed}", source, self._config(seed)) for seed in self.seeds for source in SOURCES]
         missing = [plan for plan in planned if not record.has(plan[0], asdict(plan[2]))]
-        say(f"{len(planned)} classifiers, {len(planned) - len(missing)} of them recorded in {record.path}")
+        log(f"{len(planned)} classifiers; {len(planned) - len(missing)} already recorded in {record.path}")
         if not missing:
             return
         runtime.start()
@@ -92,11 +92,11 @@ class TrainOnSynthetic(Benchmark):
         for key, source, config in missing:
             generator = load_generator(self.checkpoint)
             teaching = Teaching.of(source, generator, dataset, num=self.num, seed=config.seed)
-            say(f"{key}: {len(teaching.train):,} images, {config.epochs} epochs")
+            log(f"{key}: {len(teaching.train):,} images, {config.epochs} epochs")
             with runtime.precision(self.precision):
-                found = teaching.learned(config)
+                found = teaching.train_and_test(config)
             record.add(key, asdict(config), {"source": source, "seed": config.seed, **found})
-            say(f"{key}: {100 * found['accuracy']:.2f} % of {found['tested']:,} test images")
+            log(f"{key}: {100 * found['accuracy']:.2f} % of {found['tested']:,} test images")
             forget()
 
     def _config(self, seed: int) -> ClassifierConfig:
@@ -113,10 +113,10 @@ class TrainOnSynthetic(Benchmark):
                 [
                     source,
                     f"{len(found)}",
-                    written((run["accuracy"] for run in found), ".2f", scale=100),
-                    written((run["chosen_accuracy"] for run in found), ".2f", scale=100),
-                    f"{written((share for share, _ in worst), '.1f', scale=100)}, class {classes}",
-                    written((run["seconds"] for run in found), ",.0f"),
+                    format_spread((run["accuracy"] for run in found), ".2f", scale=100),
+                    format_spread((run["chosen_accuracy"] for run in found), ".2f", scale=100),
+                    f"{format_spread((share for share, _ in worst), '.1f', scale=100)}, class {classes}",
+                    format_spread((run["seconds"] for run in found), ",.0f"),
                 ]
             )
         generated, real = ({run["seed"]: run["accuracy"] for run in by_source.get(source, [])} for source in SOURCES)
@@ -124,15 +124,16 @@ class TrainOnSynthetic(Benchmark):
         configs = [run["config"] for run in content["runs"].values()]
         epochs = ", ".join(str(number) for number in sorted({config["epochs"] for config in configs}))
         return Table(
-            f"{settings['classifier']}, trained on {settings['num']:,} images of one kind for {epochs} epochs in "
-            f"{settings['precision']}, and tested on real images of {settings['dataset']}: median (least to most) of n "
-            "seeds.",
-            ["trained on", "n", "accuracy (%)", "when chosen (%)", "of the worst class (%)", "seconds"],
+            f"{settings['classifier']}, trained on {settings['num']:,} samples or real images for {epochs} epochs in "
+            f"{settings['precision']}, tested on real images of {settings['dataset']}: median (minimum to maximum) of "
+            "n seeds.",
+            ["trained on", "n", "accuracy (%)", "validation accuracy (%)", "worst class (%)", "seconds"],
             rows,
             [
-                f"Generated: by {settings['checkpoint']}, SHA-256 {settings['generator_sha256']}. When chosen: "
-                "accuracy on the images that the kept epoch was chosen on, generated ones where training was.",
-                f"Behind real images of the same seed: {written(behind, '.2f', scale=100)} percent points.",
+                f"Generated: by {settings['checkpoint']}, SHA-256 {settings['generator_sha256']}. Validation accuracy: "
+                "on the images that the best epoch was chosen on, which are samples after training on samples.",
+                f"Difference to real images of the same seed: {format_spread(behind, '.2f', scale=100)} "
+                "percentage points.",
                 *_confusions(by_source),
                 "",
                 *provenance(content),
@@ -158,27 +159,27 @@ def _by_source(content: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _known(run: Mapping[str, Any]) -> list[tuple[int, float]]:
-    """(class, accuracy) of the classes that were tested."""
+    """Returns (class, accuracy) of all tested classes."""
     return [(number, share) for number, share in enumerate(run["accuracy_by_class"]) if share is not None]
 
 
 def _confusions(by_source: Mapping[str, list[dict[str, Any]]], most: int = 3) -> list[str]:
-    """What is confused most often, in words, for each source."""
-    said = []
+    """Returns one sentence per source: the most frequent confusions."""
+    sentences = []
     for source, runs in by_source.items():
         classes = range(len(runs[0]["confusion"]))
         counts = {(true, seen): [run["confusion"][true][seen] for run in runs] for true in classes for seen in classes
                   if true != seen}  # fmt: skip
         worst = sorted(counts, key=lambda pair: -sum(counts[pair]))[:most]
-        pairs = [f"{true} read as {seen} {written(counts[true, seen], '.0f')} times" for true, seen in worst
+        pairs = [f"{true} read as {seen} {format_spread(counts[true, seen], '.0f')} times" for true, seen in worst
                  if Spread.of(counts[true, seen]) and sum(counts[true, seen])]  # fmt: skip
-        said += [f"Most often confused, trained on {source} images: {', '.join(pairs)}."] if pairs else []
-    return said
+        sentences += [f"Most often confused, trained on {source} images: {', '.join(pairs)}."] if pairs else []
+    return sentences
 
 
 @dataclass(frozen=True)
 class Teaching:
-    """Images to train on, others of their kind to choose the epoch on, and real ones to test on, once."""
+    """Images to train on, images of the same kind to choose the epoch, and real images for one test."""
 
     train: "Split"
     validation: "Split"
@@ -187,27 +188,32 @@ class Teaching:
 
     @classmethod
     def of(cls, source: str, generator: "keras.Model", dataset: "Dataset", *, num: int, seed: int) -> "Teaching":
-        """`num` images of a data set (source `real`), or as many pictures of a generator (`generated`).
+        """Returns `num` images of a dataset (source `real`), or `num` samples of a generator (source `generated`).
 
-        Pictures 0, ..., num - 1 of the seed are trained on, and the ones after them chosen on, as many as the data set
-        has for it; their classes go round. Raises `InputError` when the generator draws other images.
+        Samples 0, ..., num - 1 of the seed are the training split. The following samples are the validation split, with
+        the size of the validation split of the dataset. Classes alternate. Raises `InputError` if the generator does
+        not fit the dataset.
         """
         from gan.models.networks import NetworkInputs
 
         received = f"{generator.output_shape[1:]}, {NetworkInputs.of(generator).num_classes} classes"
         expected = f"{dataset.image_shape}, {dataset.num_classes} classes"
         if received != expected:
-            raise InputError("This generator draws other images", expected=expected, received=received)
+            raise InputError("The generator does not fit the dataset", expected=expected, received=received)
         if source == "real":
             train, validation = dataset.train.at_most(num), dataset.validation
         else:
-            train = _drawn(generator, range(num), seed, dataset.num_classes)
-            validation = _drawn(generator, range(num, num + len(dataset.validation)), seed, dataset.num_classes)
+            train = _generate_split(generator, range(num), seed, dataset.num_classes)
+            validation = _generate_split(
+                generator, range(num, num + len(dataset.validation)), seed, dataset.num_classes
+            )
         return cls(train, validation, dataset.test, dataset.num_classes)
 
-    def learned(self, config: ClassifierConfig) -> dict[str, Any]:
-        """{"accuracy", "accuracy_by_class" (None: no images of it), "confusion"} on `tested` test images;
-        "chosen_accuracy" on those that the epoch was chosen on; "seconds" of training. confusion[true][seen] counts.
+    def train_and_test(self, config: ClassifierConfig) -> dict[str, Any]:
+        """Trains and tests a classifier.
+
+        Returns {"accuracy", "accuracy_by_class" (None: no images of the class), "confusion"} on "tested" test images,
+        "chosen_accuracy" on the validation images, and "seconds" of training. confusion[true][predicted] is a count.
         """
         from sklearn.metrics import confusion_matrix
 
@@ -231,11 +237,11 @@ class Teaching:
         }
 
 
-def _drawn(generator: "keras.Model", indices: range, seed: int, classes: int) -> "Split":
-    """Pictures of a seed, as bytes."""
+def _generate_split(generator: "keras.Model", indices: range, seed: int, classes: int) -> "Split":
+    """Generates the samples of a seed as bytes."""
     from gan import sampling
     from gan.data.split import Split
 
     batches = sampling.stream(generator, len(indices), seed=seed, start=indices.start)
-    pictures = np.concatenate([images.to_uint8(batch) for batch in batches])
-    return Split(pictures, np.asarray(indices, np.int32) % classes)
+    samples = np.concatenate([images.to_uint8(batch) for batch in batches])
+    return Split(samples, np.asarray(indices, np.int32) % classes)

@@ -1,4 +1,8 @@
-"""Generative adversarial networks in Keras 3 on TensorFlow. Importing this costs nothing; names load what they need."""
+"""Generative adversarial networks in Keras 3 on TensorFlow.
+
+Importing this package is fast: a name imports its module on first use. Import it before TensorFlow or Keras, and
+TensorFlow starts without messages.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -52,7 +56,7 @@ _HOMES = {
     "start_tensorflow": "gan.utils.tensorflow:start",
     "train": "gan.training.train",
 }
-"""Public name -> the module that defines it, with `:name` where it has another name there."""
+"""Public name -> module that defines it, with `:name` if the name differs there."""
 
 _MODULES = {
     "augment": "gan.models.augment",
@@ -70,14 +74,15 @@ _MODULES = {
     "sampling": "gan.sampling",
     "tolerance": "gan.tolerance",
 }
-"""Public module -> where it is."""
+"""Public module -> internal module."""
 
 _WITHOUT_KERAS = ("config", "images", "tolerance")
+"""Modules that import neither TensorFlow nor Keras."""
 
 _REGISTERED_ELSEWHERE = ("gan.evaluation.metrics",)
-"""Modules that register Keras classes and that `gan.models.gan` does not import: a saved `GAN` may name any of them."""
+"""Modules with registered Keras classes that `gan.models.gan` does not import. A saved `GAN` may refer to them."""
 
-__all__ = [  # noqa: RUF022 - in the order in which one meets them
+__all__ = [  # noqa: RUF022 - in the order of first use
     "load_dataset",
     "Dataset",
     "Split",
@@ -120,15 +125,18 @@ __all__ = [  # noqa: RUF022 - in the order in which one meets them
 def __getattr__(name: str) -> Any:
     if name not in _HOMES and name not in _MODULES:
         raise AttributeError(f"module 'gan' has no attribute {name!r}")
-    if name not in _WITHOUT_KERAS:
-        import_module("gan.utils.tensorflow").check_backend()
-    if name in _MODULES:
+    if name in _WITHOUT_KERAS:
         return import_module(_MODULES[name])
-    if name == "GAN":
-        for module in _REGISTERED_ELSEWHERE:
-            import_module(module)
-    module, _, attribute = _HOMES[name].partition(":")
-    return getattr(import_module(module), attribute or name)
+    tensorflow = import_module("gan.utils.tensorflow")
+    tensorflow.check_backend()
+    with tensorflow.quiet_import():
+        if name in _MODULES:
+            return import_module(_MODULES[name])
+        if name == "GAN":
+            for module in _REGISTERED_ELSEWHERE:
+                import_module(module)
+        module, _, attribute = _HOMES[name].partition(":")
+        return getattr(import_module(module), attribute or name)
 
 
 def __dir__() -> list[str]:

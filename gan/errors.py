@@ -1,4 +1,4 @@
-"""Errors that the command line turns into one line, and checks of options and JSON that raise them. No TensorFlow."""
+"""Errors for users, and the checks of options and JSON that raise them. Does not import TensorFlow."""
 
 import json
 import math
@@ -6,6 +6,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, SupportsIndex, TypeVar
 
@@ -16,17 +17,18 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Json = object
-"""Any value that `json.loads` gives."""
+"""Any value that `json.loads` returns."""
 T = TypeVar("T")
 
 DEEPEST = 50
-"""Levels of a JSON file: ours have a handful."""
+"""Maximum nesting depth of a JSON file. The project's own files have a handful of levels."""
 
 
 class InputError(ValueError):
-    """What a user gave cannot be used. The message says what was expected and what was received.
+    """Invalid input from the user. The message states what was expected and what was received.
 
-    A `ValueError`, as Keras raises; the command line turns it into one line on stderr and exit status 2.
+    It is a `ValueError`, like the errors of Keras. The command line prints it as one line on stderr and exits with
+    status 2.
 
     >>> raise InputError("Unknown `loss`", expected="one of ['hinge']", received="loss='hing'")
     gan.errors.InputError: Unknown `loss`. Expected one of ['hinge']. Received: loss='hing'.
@@ -38,7 +40,7 @@ class InputError(ValueError):
 
 
 class TrainingError(RuntimeError):
-    """A training run that cannot go on, such as one whose loss is no number any more. The message says when and why."""
+    """A training run that cannot continue, for example because its loss is NaN. The message says when and why."""
 
 
 Whole = Annotated[int, Meta(ge=0, le=2**63 - 1, description="a whole number >= 0")]
@@ -48,69 +50,69 @@ ImageShape = Annotated[tuple[Positive, Positive, Positive], Meta(description="[h
 
 
 class Options:
-    """Base of a dataclass of options, in which `convert` refuses an unknown name."""
+    """Base class of option dataclasses: `convert` rejects unknown names in them."""
 
 
 def convert(content: Json, kind: type[T], file: str | Path, path: str = "") -> T:
-    """Converts parsed JSON to a type; `as_json` is the inverse.
+    """Converts parsed JSON to a type. `as_json` is the inverse.
 
-    A whole number is a float, too; a float is finite; true and false are no numbers. Unknown names are left out, but
-    refused in `Options`.
+    Whole numbers are accepted as floats, floats must be finite, and true and false are not numbers. Unknown names are
+    ignored, except in `Options`, where they are errors.
 
     Args:
-        content: what `json.loads` gives.
-        kind: a dataclass or TypedDict, or another type that msgspec knows.
-        file: where the content comes from.
-        path: where it is in there, such as `config.model`.
+        content: value returned by `json.loads`.
+        kind: dataclass, TypedDict, or another type that msgspec supports.
+        file: file that the content was read from, for error messages.
+        path: position of the content in the file, such as `config.model`.
 
-    Raises `InputError`, which names the file and the path in it, for content of another type, and where a dataclass
-    raises it.
+    Raises `InputError`, which names the file and the position, when the content has another type or when a dataclass
+    raises `InputError` itself.
     """
     check_levels(content, file)
     _check_characters(content, file)
-    marked = _marked(content)
+    marked = _mark_non_finite(content)
     try:
         value = msgspec.convert(marked, kind)
     except ValidationError as error:
-        raise _refusal(error, marked, kind, file, path) from error
+        raise _readable_error(error, marked, kind, file, path) from error
     _check_names(content, value, file, path)
     return value
 
 
 def as_json(value: "DataclassInstance") -> dict[str, Json]:
-    """Returns a dataclass as nested dicts and lists of JSON types; `convert` is the inverse."""
+    """Converts a dataclass to nested dicts and lists of JSON types. `convert` is the inverse."""
     return json.loads(json.dumps(asdict(value)))
 
 
 class _NotFinite(float):
-    """NaN or infinity, which msgspec does not take for a float."""
+    """NaN or infinity, as a type that msgspec does not accept as a float."""
 
 
-def _marked(value: Json) -> Json:
-    """Returns a copy in which NaN and infinity are of a type that msgspec refuses."""
+def _mark_non_finite(value: Json) -> Json:
+    """Returns a copy in which NaN and infinity have a type that msgspec rejects."""
     if isinstance(value, Mapping):
-        return {name: _marked(part) for name, part in value.items()}
+        return {name: _mark_non_finite(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_marked(part) for part in value]
+        return [_mark_non_finite(part) for part in value]
     if isinstance(value, float) and not math.isfinite(value):
         return _NotFinite(value)
     return value
 
 
 def _check_characters(content: Json, file: str | Path) -> None:
-    """Raises `InputError` for half a character (a lone surrogate), which neither msgspec nor a terminal takes."""
+    """Raises `InputError` for a lone surrogate (half a character), which neither msgspec nor a terminal accepts."""
     try:
         json.dumps(content, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"Damaged {file}", expected="text of whole characters", received=str(error)) from error
+        raise InputError(f"Damaged {file}", expected="valid Unicode text", received=str(error)) from error
 
 
 def _check_names(content: Json, value: object, file: str | Path, path: str) -> None:
-    """Raises `InputError` for a name in `content` that the `Options` made of it do not have."""
+    """Raises `InputError` for a name in `content` that is not a field of the `Options` in `value`."""
     if isinstance(content, Mapping):
         known = [field.name for field in fields(value)] if is_dataclass(value) else []
         for name, part in content.items():
-            place = _joined(path, name)
+            place = _join(path, name)
             if name in known:
                 _check_names(part, getattr(value, name), file, place)
             elif isinstance(value, Options):
@@ -119,15 +121,16 @@ def _check_names(content: Json, value: object, file: str | Path, path: str) -> N
             elif isinstance(value, dict) and name in value:
                 _check_names(part, value[name], file, place)
     elif isinstance(content, (list, tuple)) and isinstance(value, (list, tuple)):
-        for number, (part, made) in enumerate(zip(content, value)):
-            _check_names(part, made, file, f"{path}[{number}]")
+        for number, (part, converted) in enumerate(zip(content, value)):
+            _check_names(part, converted, file, f"{path}[{number}]")
 
 
-def _refusal(error: ValidationError, content: Json, kind: Any, file: str | Path, path: str) -> InputError:
-    """Returns the error for people: msgspec's message gives the place, the type says what is expected there."""
+def _readable_error(error: ValidationError, content: Json, kind: Any, file: str | Path, path: str) -> InputError:
+    """Returns a readable error: msgspec's message gives the position, the type gives what is expected there."""
     found = re.fullmatch(r"(?s)(.*)( - at `(?:key` in `)?\$(.*)`)", str(error))
     problem, end, steps = found.groups() if found else (str(error), "", "")
-    place, part, expected = _follow(steps, content, inspect.type_info(kind), path, lambda: _ends_so(content, kind, end))
+    fails = partial(_fails_with, content, kind, end)
+    place, part, expected = _follow(steps, content, inspect.type_info(kind), path, fails)
     if isinstance(error.__cause__, InputError):
         cause = error.__cause__
         where = f" (`{place}`) in {file}" if place else f" in {file}"
@@ -137,12 +140,12 @@ def _refusal(error: ValidationError, content: Json, kind: Any, file: str | Path,
         place, _, expected = _follow(f".{missing[1]}", {missing[1]: None}, expected, place, lambda: False)
     where = f"`{place}`" if place else "content"
     return InputError(
-        f"Bad {where} in {file}", expected=_words(expected), received="nothing" if missing else _shown(part)
+        f"Bad {where} in {file}", expected=_type_name(expected), received="nothing" if missing else _shorten(part)
     )
 
 
-def _ends_so(content: Json, kind: Any, end: str) -> bool:
-    """Whether the conversion fails with a message of this end."""
+def _fails_with(content: Json, kind: Any, end: str) -> bool:
+    """Returns whether the conversion fails with a message that ends with `end`."""
     try:
         msgspec.convert(content, kind)
     except ValidationError as error:
@@ -153,26 +156,26 @@ def _ends_so(content: Json, kind: Any, end: str) -> bool:
 def _follow(
     steps: str, content: Any, kind: inspect.Type, path: str, fails: Callable[[], bool]
 ) -> tuple[str, Json, inspect.Type]:
-    """Follows msgspec's `steps`, such as `.model.augment[1]`; returns (path, the value there, its type).
+    """Follows msgspec's `steps`, such as `.model.augment[1]`. Returns (path, value at that path, its type).
 
-    msgspec writes `[...]` for a key of a dict. It is the first key whose value alone `fails`.
+    msgspec writes `[...]` for any key of a dict. The key is found as the first one whose value alone `fails`.
     """
     if not steps:
         return path, content, kind
     parts = kind.types if isinstance(kind := _bare(kind), inspect.UnionType) else (kind,)
-    for one in map(_bare, parts):
-        if isinstance(one, (inspect.DataclassType, inspect.TypedDictType)):
-            named = [field for field in one.fields if steps.startswith(f".{field.encode_name}")]
-            field = max(named, key=lambda field: len(field.encode_name))
+    for option in map(_bare, parts):
+        if isinstance(option, (inspect.DataclassType, inspect.TypedDictType)):
+            matches = [field for field in option.fields if steps.startswith(f".{field.encode_name}")]
+            field = max(matches, key=lambda field: len(field.encode_name))
             name = field.encode_name
-            return _follow(steps[1 + len(name) :], content[name], field.type, _joined(path, name), fails)
-        if isinstance(one, inspect.DictType) and steps.startswith("[...]"):
+            return _follow(steps[1 + len(name) :], content[name], field.type, _join(path, name), fails)
+        if isinstance(option, inspect.DictType) and steps.startswith("[...]"):
             name = _failing_key(content, fails)
-            return _follow(steps.removeprefix("[...]"), content[name], one.value_type, _joined(path, name), fails)
-        if isinstance(one, (inspect.ListType, inspect.VarTupleType, inspect.TupleType)):
+            return _follow(steps.removeprefix("[...]"), content[name], option.value_type, _join(path, name), fails)
+        if isinstance(option, (inspect.ListType, inspect.VarTupleType, inspect.TupleType)):
             step, _, rest = steps.partition("]")
             number = int(step[1:])
-            inner = one.item_types[number] if isinstance(one, inspect.TupleType) else one.item_type
+            inner = option.item_types[number] if isinstance(option, inspect.TupleType) else option.item_type
             return _follow(rest, content[number], inner, f"{path}[{number}]", fails)
     return path, content, kind
 
@@ -182,7 +185,7 @@ def _bare(kind: inspect.Type) -> inspect.Type:
 
 
 def _failing_key(content: dict[str, Json], fails: Callable[[], bool]) -> str:
-    """Leaves `content` only its first key whose value `fails`, and returns it."""
+    """Returns the first key whose value `fails`, and removes all other keys from `content`."""
     name = ""
     for name, part in list(content.items()):
         content.clear()
@@ -203,12 +206,12 @@ _WORDS: Mapping[type[inspect.Type], str] = {
 }
 
 
-def _words(kind: inspect.Type) -> str:
-    """What is expected, for people."""
+def _type_name(kind: inspect.Type) -> str:
+    """Returns a readable description of the values that a type accepts."""
     if isinstance(kind, inspect.Metadata):
-        return (kind.extra_json_schema or {}).get("description") or _words(kind.type)
+        return (kind.extra_json_schema or {}).get("description") or _type_name(kind.type)
     if isinstance(kind, inspect.UnionType):
-        return " or ".join(map(_words, kind.types))
+        return " or ".join(map(_type_name, kind.types))
     if isinstance(kind, inspect.LiteralType):
         return f"one of {list(kind.values)}"
     if isinstance(kind, inspect.TupleType):
@@ -216,25 +219,25 @@ def _words(kind: inspect.Type) -> str:
     return _WORDS.get(type(kind), "an object")
 
 
-def _shown(value: Json) -> str:
-    """A JSON value in one line of at most 80 characters."""
+def _shorten(value: Json) -> str:
+    """Returns a JSON value as one line of at most 80 characters."""
     text = json.dumps(value, ensure_ascii=False)
-    text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text[:80])
+    text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text[:80])
     return text if len(text) < 80 else f"{text[:77]}..."
 
 
-def _joined(path: str, name: str) -> str:
-    named = name if re.fullmatch(r"[\w-]{1,80}", name) else _shown(name)
-    return f"{path}.{named}" if path else named
+def _join(path: str, name: str) -> str:
+    step = name if re.fullmatch(r"[\w-]{1,80}", name) else _shorten(name)
+    return f"{path}.{step}" if path else step
 
 
 def check_levels(value: Json, file: str | Path) -> None:
-    """Raises `InputError` for a JSON value of more than `DEEPEST` levels, which nothing could walk through."""
+    """Raises `InputError` for a JSON value of more than `DEEPEST` levels, before a recursive function fails on it."""
     level = [value]
     for _ in range(DEEPEST):
-        level = [part for one in level for part in _parts(one)]
+        level = [part for item in level for part in _parts(item)]
     if level:
-        raise InputError(f"Damaged {file}", expected=f"at most {DEEPEST} levels of JSON", received="more")
+        raise InputError(f"Damaged {file}", expected=f"at most {DEEPEST} levels of JSON", received="more levels")
 
 
 def _parts(value: Json) -> Iterable[Json]:
@@ -250,15 +253,15 @@ def check(holds: bool, name: str, expected: str, received: object) -> None:
 
 
 def check_different(name: str, values: Sequence[object]) -> None:
-    """Raises `InputError` when one of `values` is there twice."""
-    check(len(set(values)) == len(values), name, "each at most once", list(values))
+    """Raises `InputError` when `values` contains a duplicate."""
+    check(len(set(values)) == len(values), name, "unique values", list(values))
 
 
 LARGEST = 2**31 - 1
 
 
 def check_whole(name: str, value: SupportsIndex, least: int, most: int = LARGEST) -> None:
-    """Raises `InputError` unless `value` is a whole number, of NumPy's kind too, from `least` to `most`."""
+    """Raises `InputError` unless `value` is a whole number (Python or NumPy) from `least` to `most`."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -268,7 +271,7 @@ def check_whole(name: str, value: SupportsIndex, least: int, most: int = LARGEST
 
 
 def check_seed(value: SupportsIndex) -> None:
-    """Raises `InputError` unless `value` can own random numbers: 0 <= value < 2**32."""
+    """Raises `InputError` unless `value` is a valid seed: 0 <= value < 2**32."""
     check_whole("seed", value, 0, 2**32 - 1)
 
 
@@ -284,16 +287,16 @@ def check_not_negative(name: str, value: float) -> None:
 
 def check_share(name: str, value: float) -> None:
     """Raises `InputError` unless 0 <= `value` <= 1."""
-    check(0 <= value <= 1, name, "a share from 0 to 1", value)
+    check(0 <= value <= 1, name, "a number from 0 to 1", value)
 
 
 def check_share_below_one(name: str, value: float) -> None:
     """Raises `InputError` unless 0 <= `value` < 1."""
-    check(0 <= value < 1, name, "a share from 0 to below 1", value)
+    check(0 <= value < 1, name, "a number >= 0 and < 1", value)
 
 
 def check_sampling(*, num: SupportsIndex, seed: SupportsIndex, start: SupportsIndex, truncation: float | None) -> None:
-    """Raises `InputError` unless pictures start, ..., start + num - 1 of a seed can be drawn."""
+    """Raises `InputError` unless samples start, ..., start + num - 1 of a seed can be generated."""
     check_whole("num", num, 1)
     check_seed(seed)
     check_whole("start", start, 0, 2**53)

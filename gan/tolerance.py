@@ -1,7 +1,8 @@
-"""Tolerance, the arithmetic: an error rate with its interval, the verdict against a tolerance, and samples that decide.
+"""Error rates with confidence intervals, verdicts against a tolerance, and the sample size that a verdict needs.
 
-*Tolerance* is the error rate one accepts. An error rate is a count of wrong outcomes among `n`; what is known of the
-true rate is its Wilson 95 % interval, and a verdict is given by the interval, never by the point.
+The *tolerance* is the highest error rate that is acceptable. An error rate is a count of wrong outcomes among `n`. Its
+Wilson 95 % interval bounds the true rate. The verdict compares the tolerance with this interval, never with the
+observed rate alone.
 """
 
 import math
@@ -15,24 +16,24 @@ from gan.errors import check, check_share, check_whole
 if TYPE_CHECKING:
     import numpy as np
 
-Numbers: TypeAlias = Any  # a number, an array or a tensor: the same formula for all
+Numbers: TypeAlias = Any  # a number, an array or a tensor: the same formula serves all of them
 
 Verdict = Literal["within", "exceeded", "undecided"]
 
 CONFIDENCE = 0.95
 COVERAGE_SHARE = 0.8
-"""Share of the coverage of real against real that a generator must reach to be within a tolerance."""
+"""Coverage that a generator must reach to be within a tolerance, as a fraction of the coverage of real images."""
 
 IN_REACH = 10**9
-"""Samples beyond which one does not speak of drawing them."""
+"""Largest sample size that `samples_needed` reports. More samples are not practical to generate."""
 
 EXIT_STATUS: dict[Verdict, int] = {"within": 0, "exceeded": 3, "undecided": 4}
-"""Exit status of a program with that verdict; `gan.cli.exit_status` lists all of them."""
+"""Exit status of a program for each verdict. `gan.cli.exit_status` lists all exit statuses."""
 
 
 @dataclass(frozen=True)
 class ErrorRate:
-    """`wrong` outcomes among `n`, with the Wilson interval of the true rate at confidence 95 %."""
+    """`wrong` outcomes among `n`, with the Wilson 95 % confidence interval of the true rate."""
 
     wrong: int
     n: int
@@ -43,25 +44,26 @@ class ErrorRate:
 
     @classmethod
     def of(cls, outcomes: "np.ndarray") -> "ErrorRate":
-        """The error rate of outcomes, bool [N]: which of them are wrong."""
+        """Returns the error rate of outcomes, bool [N], where True means wrong."""
         return cls(int(outcomes.sum()), len(outcomes))
 
     @property
     def value(self) -> float:
-        """The rate observed, wrong / n. The tolerance rate is 1 minus it."""
+        """The observed error rate, wrong / n. The tolerance rate is 1 minus this value."""
         return self.wrong / self.n
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Lower and upper end of the Wilson interval."""
+        """Lower and upper bound of the Wilson interval."""
         return wilson_interval(self.wrong, self.n)
 
 
 def wilson_interval(wrong: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The Wilson score interval of a proportion: the rates p whose z-test does not reject `wrong` of `n`.
+    """Returns the Wilson score interval of a proportion: the rates that a z-test on `wrong` of `n` does not reject.
 
-    (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n), with p = wrong/n. Unlike p -+ z sqrt(p(1-p)/n) it has
-    sensible ends at 0 and n. Wilson 1927, doi:10.1080/01621459.1927.10502953.
+    The bounds are (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n), with p = wrong/n. Unlike
+    p -+ z sqrt(p(1-p)/n), they are also valid for 0 and n wrong outcomes. Wilson 1927,
+    doi:10.1080/01621459.1927.10502953.
     """
     check_whole("n", n, 1)
     check_whole("wrong", wrong, 0, n)
@@ -73,20 +75,26 @@ def wilson_interval(wrong: int, n: int, confidence: float = CONFIDENCE) -> tuple
 def wilson_bounds(
     p: Numbers, n: Numbers, sqrt: Callable[[Numbers], Numbers], confidence: float = CONFIDENCE
 ) -> tuple[Numbers, Numbers]:
-    """The formula of `wilson_interval` for a proportion `p` of `n`, on numbers of any kind whose root `sqrt` takes."""
+    """Computes the bounds of `wilson_interval` for a proportion `p` of `n`, on any numbers that `sqrt` accepts."""
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     scale = 1 + z * z / n
-    centre = (p + z * z / (2 * n)) / scale
+    center = (p + z * z / (2 * n)) / scale
     half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale
-    return centre - half, centre + half
+    return center - half, center + half
 
 
 def verdict(rate: ErrorRate, tolerance: float, *, coverage: float = 1.0, real_coverage: float = 1.0) -> Verdict:
-    """Whether a model is within a tolerance.
+    """Returns whether a model is within a tolerance.
 
-    `within`: the interval's upper end <= tolerance, and coverage >= 0.8 of that of real against real (ten recognisable
-    pictures, repeated, make no errors and are no generator). `exceeded`: the lower end > tolerance. Otherwise
-    `undecided`. A classifier has no coverage: leave both at 1.
+    `within`: the upper bound of the interval is <= tolerance, and coverage is >= 0.8 * real_coverage. Without the
+    second condition, a generator that repeats ten recognizable images would pass. `exceeded`: the lower bound is
+    > tolerance. `undecided`: neither.
+
+    Args:
+        rate: error rate of the model.
+        tolerance: highest acceptable error rate, from 0 to 1.
+        coverage: coverage of the generator; 1 for a classifier, which has no coverage.
+        real_coverage: coverage of real images by other real images; 1 for a classifier.
     """
     check_share("tolerance", tolerance)
     lower, upper = rate.interval
@@ -98,14 +106,15 @@ def verdict(rate: ErrorRate, tolerance: float, *, coverage: float = 1.0, real_co
 
 
 def samples_needed(rate: ErrorRate, tolerance: float) -> int | None:
-    """The smallest fresh sample that would decide, if the same share of it were wrong; None if none in reach would.
+    """Returns the smallest new sample size that would decide at the same error rate.
 
-    The Wilson interval of a share p of n leaves the tolerance t out when (p - t)^2 n > z^2 t (1 - t).
+    The Wilson interval of a rate p of n excludes the tolerance t when (p - t)^2 n > z^2 t (1 - t). Returns None when
+    no size below `IN_REACH` is enough.
     """
     check_share("tolerance", tolerance)
-    apart = rate.value - tolerance
-    if apart * apart == 0:
+    difference = rate.value - tolerance
+    if difference * difference == 0:
         return None
     z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
-    n = z * z * tolerance * (1 - tolerance) / (apart * apart)
+    n = z * z * tolerance * (1 - tolerance) / (difference * difference)
     return math.floor(n) + 1 if n < IN_REACH else None

@@ -1,13 +1,15 @@
 # %% [markdown]
-# # Quickstart: draw digits, then train your own
+# # Quickstart: generate digits, then train your own GAN
 #
-# A *generator* is a network that turns random numbers into pictures. This package comes with one that draws
-# handwritten digits. First you use it; then you train another one like it, and watch it learn.
+# A *generator* is a network that turns random numbers into images. This package contains a pretrained generator of
+# handwritten digits. In this notebook you use it. Then you train a similar one, and watch it learn.
 #
 # **Needs:** a laptop. No GPU, no network.
-# **Takes:** about 2 minutes on two cores, most of it the training.
-# **Afterwards you know** how to draw the digits you want, what latent space is, how to train a GAN in ten lines, how
-# to tell whether it learns, and how to save what it learned.
+#
+# **Takes:** about 2 minutes on two cores, mostly for training.
+#
+# **Afterwards you know** how to generate the digits you want, what latent space is, and how to train a GAN in ten
+# lines. You also know how to tell whether it learns, and how to save the result.
 
 # %%
 from importlib.util import find_spec
@@ -18,13 +20,13 @@ if find_spec("gan") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
 # %% tags=["parameters"] quick={"INTERVALS": 2, "STEPS": 4, "JUDGED": 200, "PRESET_IMAGES": 128}
-INTERVALS = 6  # the training is looked at so many times
+INTERVALS = 6  # number of sample grids during training
 STEPS = 250  # of training from one look to the next
 JUDGED = 1_000  # pictures that are judged at each look
 PRESET_IMAGES = 6_400  # images that the last training, with a preset, sees
 
 # %% [markdown]
-# `start_tensorflow` loads TensorFlow without the lines that it prints otherwise, and seeds all random numbers.
+# `start_tensorflow` loads TensorFlow without its log messages, and seeds all random number generators.
 
 # %%
 from gan import start_tensorflow
@@ -53,12 +55,13 @@ def show(pictures, title, *, columns=10, across="", down=""):
 
 
 # %% [markdown]
-# ## Draw
+# ## Generate digits
 #
-# `load_generator` loads a generator by the name of a pretrained one, by a file, or by the folder of a training run. It
-# is an ordinary Keras model. `generate` draws with it: pictures are `float32` in [-1, 1], black is -1 and white is 1.
+# `load_generator` loads a generator. It accepts the name of a pretrained model, a file, or the folder of a training
+# run. The generator is an ordinary Keras model. `generate` returns samples as `float32` in [-1, 1]: black is -1 and
+# white is 1.
 #
-# Where nothing is said about classes, picture 0 is a 0, picture 1 is a 1, and so on; after the 9 it begins again.
+# If you pass no labels, sample 0 is a 0, sample 1 is a 1, and so on. After the 9, the classes start again at 0.
 
 # %%
 generator = gan.load_generator("mnist")
@@ -67,10 +70,10 @@ print(pictures.shape, pictures.dtype, f"from {pictures.min():.2f} to {pictures.m
 show(pictures, "100 digits that nobody wrote", across="class 0 to 9", down="ten of each")
 
 # %% [markdown]
-# ## Ask for a 7
+# ## Generate only sevens
 #
-# The generator is *conditional*: it takes the class as a second input. `labels=7` asks for sevens only; a list asks for
-# one digit each.
+# The generator is *conditional*: its second input is the class. `labels=7` requests only sevens. A list requests one
+# class per sample.
 
 # %%
 show(gan.generate(generator, 20, seed=0, labels=7), "Twenty sevens")
@@ -78,21 +81,22 @@ date = [2, 0, 1, 4, 0, 6, 1, 0]  # the day the first paper on GANs appeared: 10 
 show(gan.generate(generator, 8, seed=12, labels=date), "Digits in the order you like", columns=8)
 
 # %% [markdown]
-# A picture belongs to a *seed* and a *number*. Picture 7 of seed 0 is the same picture today and tomorrow, drawn alone
-# or among a million. So you can say to somebody else which picture you mean.
+# A sample is identified by a *seed* and an *index*. Sample 7 of seed 0 is the same image whenever you generate it,
+# alone or among a million. You can therefore tell others exactly which sample you mean.
 
 # %%
 alone = gan.generate(generator, 1, seed=0, start=7)
 print(f"largest difference to picture 7 of the first grid: {np.abs(alone[0] - pictures[7]).max():.1e}")
 
 # %% [markdown]
-# ## Walk through latent space
+# ## Interpolate in latent space
 #
-# The random numbers that a picture is made from are its *latents*, drawn from a normal distribution. Think of them as
-# the coordinates of a point, in a space that has one dimension for each number. Nearby points give similar pictures.
-# So one can walk from one picture to another, and each step on the way is a picture too.
+# The random inputs of a sample are its *latents*, drawn from a normal distribution. They are the coordinates of a
+# point in *latent space*, which has one dimension per number. Nearby points give similar images. You can therefore
+# move from one sample to another, and every step between them is an image as well.
 #
-# `interpolate` walks. With `labels=` the class stays, and what changes is the handwriting: slant, width, weight.
+# `interpolate` generates these steps. With `labels=`, the class stays fixed and the handwriting changes: slant,
+# width, weight.
 
 # %%
 length = gan.networks.NetworkInputs.of(generator).latent_dim
@@ -102,7 +106,7 @@ walks = [gan.interpolate(generator, i, i + 1, 10, seed=1, labels=7) for i in ran
 show(np.concatenate(walks), "Four walks between sevens", across="step 1 to 10", down="walks")
 
 # %% [markdown]
-# Without `labels=` the class changes on the way too. Half-way between a 4 and a 9 there is something of both.
+# Without `labels=`, the class also changes. Halfway between a 4 and a 9, the image resembles both.
 
 # %%
 pairs = [(4, 9), (3, 8), (1, 7), (0, 6)]  # picture i is of class i
@@ -110,9 +114,9 @@ walks = [gan.interpolate(generator, first, second, 10, seed=0) for first, second
 show(np.concatenate(walks), "From 4 to 9, 3 to 8, 1 to 7 and 0 to 6", across="step 1 to 10", down="walks")
 
 # %% [markdown]
-# Are the steps of a walk digits as well, or only the ends? Another network, a classifier that was trained on real
-# digits, can be asked. It reads the class of each picture, and says how sure it is. If it is about as sure of the steps
-# as of the ends, then the generator has not learned single pictures, but what lies between them, too.
+# Are the intermediate steps also digits, or only the two ends? A classifier that was trained on real digits can tell.
+# It predicts the class of each image, and how confident it is. If it is about as confident for the steps as for the
+# ends, the generator has not only learned single images. It has also learned what lies between them.
 
 # %%
 classifier, card = gan.load_classifier("mnist-classifier")
@@ -123,15 +127,15 @@ for name, chosen in (("ends", ends), ("steps between", ~ends)):
     print(f"{name}: {np.mean(read[chosen] == 7):.1%} read as 7, mean probability {sure[chosen].mean():.3f}")
 
 # %% [markdown]
-# ## Train one yourself
+# ## Train your own generator
 #
-# A GAN trains two networks against each other. The *discriminator* D is shown real digits and made ones, and learns to
-# tell them apart. The *generator* G learns to make digits that D takes for real. G never sees a real digit: all that it
-# knows about them, it knows from D.
+# A GAN trains two networks against each other. The *discriminator* D receives real digits and generated digits, and
+# learns to tell them apart. The *generator* G learns to generate digits that D classifies as real. G never sees a
+# real digit: everything it learns about them comes from D.
 #
-# First the data. MNIST is used where it is at hand or can be downloaded; otherwise 5,000 of its digits, which come with
-# a package. `Dataset` has three parts: one trains on `train`, looks at `validation` on the way, and keeps `test` for
-# the end.
+# First load the data. If MNIST is available or can be downloaded, the notebook uses it. Otherwise it uses 5,000 MNIST
+# digits that one of the installed packages contains. `Dataset` has three splits. Train on `train`, evaluate on
+# `validation` during training, and keep `test` for the end.
 
 # %%
 import warnings
@@ -147,14 +151,16 @@ real = images.from_uint8(digits.train.images[examples].astype("float32"))
 show(real, "What it is to learn: real digits", across="class 0 to 9")
 
 # %% [markdown]
-# Then the two networks, and `compile`, as with any Keras model; only that there are two optimizers, G's and D's. Two
-# options keep their defaults. `penalties=("r1",)` keeps D from becoming too sure of itself, which would leave G nothing
-# to learn from. `mismatched_labels=0.08` shows it some real digits under a mismatched label, as if they were made: so
-# it looks at the label, too, and G has to draw what was asked for.
+# Next, build the two networks and call `compile`, as with any Keras model. The difference is that there are two
+# optimizers, for G and for D.
 #
-# The metric `ErrorRate` asks a classifier how many made digits are *not* the digit that was asked for. That classifier
-# is another one than above. For on the way one may try this and that, and keep what the judge likes; so another judge
-# has to have the last word.
+# Two options keep their defaults. `penalties=("r1",)` prevents D from becoming too confident, which would leave G
+# nothing to learn from. `mismatched_labels=0.08` shows D some real digits with a wrong label, as fakes. D then also
+# checks the label, and G has to generate the requested class.
+#
+# The metric `ErrorRate` uses a classifier to count generated digits that are *not* the requested class. It is a
+# different classifier from the one above. During training you may try many settings and keep those that this
+# classifier prefers. The final evaluation therefore needs an independent classifier.
 
 # %%
 keras.utils.set_random_seed(0)
@@ -175,8 +181,9 @@ mine.compile(adam(4e-3), adam(2e-3), metrics=[metrics.ErrorRate(probe)])
 print(f"G has {mine.generator.count_params():,} weights, D {mine.discriminator.count_params():,}")
 
 # %% [markdown]
-# Now `fit`, some hundred steps at a time, with a look at the same twenty pictures after each. A step shows D 64 real
-# digits and 64 made ones. `first_step` says where in the data to go on, so that no part of it is left out.
+# Now call `fit` several times, for some hundred steps each. After each call, generate the same twenty samples. One
+# step shows D 64 real and 64 generated digits. `first_step` sets the position in the data, so that no part of it is
+# skipped.
 
 # %%
 import time
@@ -193,18 +200,19 @@ for interval in range(INTERVALS):
     print(f"{seen:7,} digits seen, {wrong:5.1%} of {len(judges):,} wrong, {time.monotonic() - began:.0f} s")
 
 # %% [markdown]
-# Grey becomes strokes, strokes become digits. The latents are the same in each row, so that one sees each picture
-# grow.
+# Gray noise becomes strokes, and strokes become digits. All rows use the same latents, so you can follow each sample
+# as it improves.
 
 # %%
 rows = np.concatenate([look[:10] for look in looks])
 show(rows, "The same ten pictures while G learns", across="class 0 to 9", down="looks, the first on top")
 
 # %% [markdown]
-# ## What the numbers say
+# ## Read the numbers
 #
-# In other trainings one waits for the loss to fall. Here two networks pull at the same number in opposite directions,
-# so neither loss tells how good the pictures are. What does fall is the share of wrong digits.
+# In other kinds of training, you wait for the loss to fall. In a GAN, two networks change the same number in opposite
+# directions. Neither loss tells how good the samples are. The number that falls is the error rate: the share of wrong
+# digits.
 
 # %%
 seen = 0.064 * STEPS * np.arange(1, INTERVALS + 1)
@@ -224,8 +232,8 @@ figure.tight_layout()
 plt.show()
 
 # %% [markdown]
-# How far is that from the pretrained generator, which learned for longer? Now the other classifier judges, on pictures
-# of a seed that nobody has looked at. The interval beside each rate says how sure one can be of it.
+# How far is this from the pretrained generator, which was trained for longer? The other classifier now evaluates
+# both, on samples from a new seed. The confidence interval next to each rate shows how precise it is.
 
 # %%
 asked = np.arange(JUDGED) % 10
@@ -236,10 +244,11 @@ for name, one in (("yours", mine.generator_ema), ("pretrained", generator)):
     print(f"{name:>8}: {found.value:.1%} of {found.n:,} wrong (95 % interval {lower:.1%} to {upper:.1%})")
 
 # %% [markdown]
-# ## Keep it
+# ## Save the generator
 #
-# `generator_ema` is the average of G over the last steps. It usually draws better than G itself, and is what one saves.
-# The file needs nothing but Keras to be loaded, so you can give it to somebody who does not have this package.
+# `generator_ema` is the moving average of G over the last steps. It usually gives better samples than G itself, so
+# this is the network to save. Loading the file requires only Keras. You can give it to people who do not have this
+# package.
 
 # %%
 mine.generator_ema.save("my-generator.keras")
@@ -249,11 +258,11 @@ print(f"largest difference after loading: {same}")
 show(gan.generate(again, 20, seed=99), "Yours, from the file")
 
 # %% [markdown]
-# ## The same in one call
+# ## Train with one call
 #
-# For anything longer there is `train`: it does all of the above by a *preset*, saves the generator, a table of numbers
-# and a grid of pictures at each look, and can go on where it was broken off. In a shell it is `gan train`. Here it only
-# runs for a moment, to show what it leaves behind.
+# For longer training, use `train`. It does all of the above with the options of a *preset*. It also saves the
+# generator, a table of metrics and a grid of samples at regular intervals. An interrupted run can be resumed. The
+# shell command is `gan train`. Here it runs only for a moment, to show the files that it writes.
 
 # %%
 from dataclasses import replace
@@ -270,8 +279,8 @@ for path in sorted(run.folder.rglob("*")):
         print(path.as_posix(), f"{path.stat().st_size:,} bytes")
 
 # %% [markdown]
-# ## Where to go on
+# ## Next notebooks
 #
-# * `02_why_the_naive_gan_fails`: what goes wrong in the program that most people write first.
-# * `03_losses_and_penalties`: what the parts in `compile` do.
-# * `06_your_own_images`: the same with a folder of pictures.
+# * `02_why_the_naive_gan_fails`: the faults in a typical first GAN program.
+# * `03_losses_and_penalties`: the parts that you pass to `compile`.
+# * `06_your_own_images`: the same steps with a folder of images.

@@ -1,13 +1,17 @@
 # %% [markdown]
 # # Why the naive GAN fails
 #
-# There is a program for GANs that many beginners copy, in one form or another. It is short and looks right. It cannot
-# run; once it runs, it learns to draw white squares; and what the text around it says about quality is wrong. This
-# notebook finds 22 faults in it. Each is shown failing in a cell, explained, put right, and measured.
+# Many beginners copy the same GAN program in one form or another. It is short and looks right. It does not run. Once
+# it runs, it learns to generate white squares. The claims about quality in its description are also wrong. This
+# notebook finds 22 faults. For each fault, a cell shows the failure, followed by an explanation, a fix and a
+# measurement.
 #
-# **Needs:** a laptop. No GPU, no network. You should have seen Keras before; `01_quickstart` shows the right way first.
+# **Needs:** a laptop. No GPU, no network. You should know the basics of Keras. `01_quickstart` shows the correct way
+# first.
+#
 # **Takes:** about 5 minutes on two cores.
-# **Afterwards you know** what to look for when a GAN of your own does not learn, and which of its numbers to believe.
+#
+# **Afterwards you know** what to check when your own GAN does not learn, and which of its numbers to trust.
 
 # %%
 from importlib.util import find_spec
@@ -20,7 +24,7 @@ if find_spec("gan") is None:  # as in Colab
 # %% tags=["parameters"] quick={"PROGRAM_STEPS": 2, "STEPS": 3, "OVERFIT_STEPS": 2, "LOOKS": 2, "JUDGED": 200}
 PROGRAM_STEPS = 100  # steps of the beginner's program
 STEPS = 1_500  # of each training that puts something right
-OVERFIT_STEPS = 150  # of a training that goes on for too long, from one look to the next
+OVERFIT_STEPS = 150  # steps between two measurements of a training that runs for too long
 LOOKS = 12  # at that training
 JUDGED = 2_000  # pictures that a number is computed from
 
@@ -52,9 +56,9 @@ print(f"{digits.name}: {len(digits.train):,} training digits")
 # %% [markdown]
 # ## The program
 #
-# This is its heart, in our own words. The text around it promises pictures scaled to [0, 1], a *convolutional*
-# discriminator, 50,000 images for training, 10,000 for validation and 10,000 for testing, and a good quality, which is
-# to be seen from a high MSE and a high SSIM.
+# The next cell shows the core of the program, in our own words. Its description promises images scaled to [0, 1], a
+# *convolutional* discriminator, and 50,000 images for training, 10,000 for validation and 10,000 for testing. It also
+# promises good quality, shown by a high MSE and a high SSIM.
 
 # %%
 PROGRAM = """
@@ -83,8 +87,8 @@ plt.imshow(fake[0])
 """
 
 # %% [markdown]
-# We run it as it is, and correct it line by line. The program knows the digits, and as much of Keras as it imports.
-# `reason` puts an error into one line.
+# We run the program as it is, and correct it line by line. It has access to the digits, and to the parts of Keras
+# that it imports. `reason` shortens an error to one line.
 
 # %%
 pixels = images.from_uint8(digits.train.images.astype("float32"))  # [N, 28, 28, 1] in [-1, 1]
@@ -109,7 +113,7 @@ def attempt(action):
 
 
 # %% [markdown]
-# `run` runs a program, and says in which line it ends, and why. `show` shows pictures.
+# `run` runs a program. If it fails, `run` prints the failing line and the reason. `show` shows images.
 
 
 # %%
@@ -139,9 +143,9 @@ def show(pictures, title, *, across="", down="", black=-1, white=1):
 
 
 # %% [markdown]
-# ## A. It does not start: faults 1, 2, 7, 9
+# ## A. The program does not start: faults 1, 2, 7, 9
 #
-# ### Fault 1: names that were never imported
+# ### Fault 1: names that are never imported
 
 # %%
 run(PROGRAM)
@@ -151,12 +155,13 @@ made = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isi
 print("used and never imported:", sorted(used - made - set(KNOWN) - set(dir(builtins))))
 
 # %% [markdown]
-# Python notices a missing name only when it comes to that line: `plt` is in the last one, after hours of training. The
-# lines below `run` ask the program's text instead, without running it. A linter such as `ruff` does the same.
+# Python reports a missing name only when it reaches that line. `plt` is in the last line, after hours of training.
+# The code after `run` analyzes the text of the program instead, without running it. A linter such as `ruff` does the
+# same.
 #
-# **Put right:** import them.
+# **Fix:** import the names.
 #
-# ### Fault 2: 1,024 numbers do not make 784 pixels
+# ### Fault 2: 1,024 numbers do not fit 784 pixels
 
 # %%
 KNOWN |= {"Activation": layers.Activation, "np": np, "plt": plt}
@@ -165,11 +170,11 @@ for shape in [(28, 28, 1), (32, 32, 3), (20, 30, 1)]:
     print(shape, "->", gan.build_generator(shape, 100, arch="mlp").output_shape[1:])
 
 # %% [markdown]
-# A picture of 28 x 28 x 1 has 784 pixels, and the last layer makes 1,024 numbers.
+# An image of 28 x 28 x 1 has 784 pixels, but the last layer returns 1,024 numbers.
 #
-# **Put right:** nothing is typed twice. `build_generator` is told the shape of an image and works out the rest.
+# **Fix:** define each size only once. `build_generator` takes the image shape and computes all other sizes.
 #
-# ### Fault 7: `np.random.choice` takes lists, not pictures
+# ### Fault 7: `np.random.choice` accepts lists, not images
 
 # %%
 program = PROGRAM.replace("Dense(1024)", "Dense(784)")
@@ -178,10 +183,10 @@ real, labels = next(iter(digits.train.batches(32)))
 print("batches() gives", real.shape, "with", len(np.unique(labels)), "different classes")
 
 # %% [markdown]
-# `digits` has four dimensions (which picture, row, column, channel), `np.random.choice` draws from one.
+# `digits` has four dimensions (image, row, column, channel). `np.random.choice` only accepts one.
 #
-# **Put right:** draw numbers of pictures, and index with them; or let `batches` do it, which also goes through all
-# pictures before it takes one twice (fault 12).
+# **Fix:** draw random indices and use them to select images. Alternatively, use `batches`. It also uses each image
+# once before it uses any image again (fault 12).
 #
 # ### Fault 9: neither model is compiled
 
@@ -192,9 +197,9 @@ never = gan.GAN(gan.build_generator((28, 28, 1), 100), gan.build_discriminator((
 print("GAN.fit:", attempt(lambda: never.fit(digits.train.batches(32, steps=1), verbose=0)))
 
 # %% [markdown]
-# `compile` says what is to be minimised, and how. Without it there is nothing to train by.
+# `compile` sets the loss and the optimizer. Without them, training is not possible.
 #
-# **Put right:** compile both. (G's answers are pictures, so its "ones" have to be pictures of ones.) Now it runs:
+# **Fix:** compile both models. (G outputs images, so its "ones" must be images of ones.) Now the program runs:
 
 # %%
 compiled = """generator.compile("adam", "mse")
@@ -213,15 +218,15 @@ plt.ylabel("row")
 plt.show()
 
 # %% [markdown]
-# ## B. It is no GAN: faults 5, 6, 8
+# ## B. The program is not a GAN: faults 5, 6, 8
 #
-# ### Fault 5: the generator is trained to print ones
+# ### Fault 5: the generator is trained to output ones
 #
-# It runs, and says nothing bad. The picture seems to be noise, but `plt.imshow` stretches whatever it is given to all
-# of its colours (fault 16). The next cell shows ten with black at -1 and white at 1: they are white.
+# The program runs and reports no problem. The image looks like noise, but `plt.imshow` stretches every image to the
+# full color range (fault 16). The next cell shows ten samples with black at -1 and white at 1: they are white.
 #
-# Look at how G is trained: `generator.train_on_batch(latents, white)`. Its target is a white picture. D is not in that
-# line, so nothing that D has learned can reach G.
+# Look at the training of G: `generator.train_on_batch(latents, white)`. Its target is a white image. D does not
+# appear in this line, so nothing that D has learned can reach G.
 
 # %%
 g, d = beginner["generator"], beginner["discriminator"]
@@ -238,14 +243,15 @@ for name, loss in (("beginner's loss", theirs), ("D in the loop", ours)):
     print(f"{name}: depends on {sum(reached)} of D's {len(reached)} weight arrays")
 
 # %% [markdown]
-# **Put right:** G's loss is what D says about G's pictures. It is differentiated through D, down to the weights of G,
-# and only those are moved. We do so below, after fault 8.
+# **Fix:** the loss of G is the answer of D to the samples of G. Its gradient passes through D to the weights of G,
+# and only these are updated. The code follows after fault 8.
 #
-# ### Fault 6: the combined model does not leave D alone
+# ### Fault 6: the combined model also trains D
 #
-# Others notice fault 5 and chain both networks into a combined model, D(G(z)), which they train towards "real". But
-# `train_on_batch` moves *all* its weights. D learns, too: to call fakes real. The usual cure is to switch off
-# `discriminator.trainable` before the combined model is compiled. In Keras 3 that is worse, and nearly silent:
+# Some people notice fault 5 and chain both networks into a combined model, D(G(z)), with the target "real". But
+# `train_on_batch` updates *all* of its weights. D then also learns to call fakes real. The usual remedy is to set
+# `discriminator.trainable` to False before the combined model is compiled. In Keras 3 this is worse, and nearly
+# silent:
 
 
 # %%
@@ -271,7 +277,8 @@ def change(network, train, what):
 
 
 # %% [markdown]
-# `change` is for the next cell, which makes one step for each of the two networks, first without freezing D, then with.
+# The next cell uses `change`. It makes one step for each of the two networks, first without freezing D, then with D
+# frozen.
 
 # %%
 ones = np.ones((32, 1))
@@ -283,11 +290,11 @@ change(d, lambda: both.train_on_batch(z, ones), "frozen, a step that is meant fo
 change(d, lambda: d.train_on_batch(pixels[:32], ones), "frozen, a step that is meant for D moves D by")
 
 # %% [markdown]
-# Without freezing, D is pulled to the wrong side whenever G learns. With it, D never learns at all: Keras 3 looks at
-# `trainable` when it trains, not only when it compiles. A warning is all one hears.
+# If D is not frozen, each step of G moves D in the wrong direction. If D is frozen, it never learns: Keras 3 reads
+# `trainable` during training, and not only in `compile`. The only sign is a warning.
 #
-# **Put right:** nobody touches `trainable`. A gradient names the weights that it is for. Then one update cannot reach
-# the other network:
+# **Fix:** leave `trainable` unchanged. Compute each gradient for the named weights of one network. An update then
+# cannot reach the other network:
 
 # %%
 shape = digits.image_shape
@@ -314,11 +321,11 @@ for name, update in (
     print("an update of {} changes {} weight arrays of G and {} of D".format(name, *changed(update)))
 
 # %% [markdown]
-# ### Fault 8: a batch that nobody uses
+# ### Fault 8: an unused batch
 #
-# The program joins reals and fakes into `batch`, and then trains D on each half alone. Who reads a program's text for
-# names that are stored and never read finds it at once. It is more than untidy: two calls cost more than one, and a D
-# with batch normalisation would see each half by its own mean.
+# The program joins real images and fakes into `batch`, but then trains D on each half separately. A search for names
+# that are stored and never read finds this at once. The fault is more than untidy code. Two calls cost more than one,
+# and a D with batch normalization would normalize each half with its own mean.
 
 # %%
 names = [node for node in ast.walk(ast.parse(program)) if isinstance(node, ast.Name)]
@@ -345,12 +352,12 @@ print(f"two halves: {milliseconds(lambda: [d.train_on_batch(x, y) for x, y in zi
 print(f"one batch:  {milliseconds(lambda: d.train_on_batch(pixels[:64], np.concatenate(targets))):.1f} ms")
 
 # %% [markdown]
-# **Put right:** `GAN` gives D reals and fakes in one pass wherever that is the same.
+# **Fix:** `GAN` passes real images and fakes through D in one pass wherever the result is the same.
 #
-# ### Faults 5, 6 and 8 put right: it learns
+# ### Faults 5, 6 and 8 fixed: the GAN learns
 #
-# The same kind of network as the beginner's, dense layers only, with D in the loop and told which digit is asked for.
-# `wrong` asks a classifier of real digits how many made ones are not what was asked for.
+# The new networks also consist of dense layers only. D is now part of the loss of G, and the GAN is conditional.
+# `wrong` uses a classifier of real digits to count generated digits that are not the requested class.
 
 # %%
 classifier, _ = gan.load_classifier("mnist-classifier")
@@ -388,8 +395,9 @@ print(f"the pretrained mnist-mlp, which trained for longer, {wrong(gan.load_gene
 #
 # ### Fault 3: no output activation
 #
-# The data lies in [-1, 1] (the text says [0, 1]), and the last layer of G gives any number. A tanh would keep it
-# inside. Without it D needs no idea of digits: pixels outside the range give every fake away.
+# The data is in [-1, 1] (the description says [0, 1]), but the last layer of G returns any number. A tanh would keep
+# the output in this range. Without it, D does not need to learn about digits: pixels outside the range identify every
+# fake.
 
 # %%
 keras.utils.set_random_seed(0)
@@ -404,13 +412,14 @@ for name, network in (("without", linear), ("with tanh", bounded)):
     print(f"{caught:.0%} of the fakes have a pixel outside of [-1, 1]")
 
 # %% [markdown]
-# **Put right:** `build_generator` ends in tanh, the data is scaled to the same range in one place
-# (`gan.images.from_uint8`), and pictures are scaled back in the same place (fault 16).
+# **Fix:** `build_generator` ends in tanh. The data is scaled to the same range in one place
+# (`gan.images.from_uint8`), and scaled back in the same place (fault 16).
 #
-# ### Fault 4: a convolutional discriminator is promised, a dense one is built
+# ### Fault 4: the discriminator is dense, not convolutional as promised
 #
-# A dense layer does not know which pixels are neighbours. It has to learn each stroke anew at every place. Here is the
-# same convolutional G, trained for as many steps with a dense D and with a convolutional one:
+# A dense layer does not know which pixels are neighbors. It has to learn each stroke separately at every position.
+# The next cell trains the same convolutional G for the same number of steps, once with a dense D and once with a
+# convolutional D:
 
 # %%
 results = {}
@@ -424,13 +433,14 @@ rows = np.concatenate([gan.generate(model.generator_ema, 10) for model in result
 show(rows, "Above: dense D; below: convolutional D", across="class 0 to 9")
 
 # %% [markdown]
-# **Put right:** `build_discriminator(..., arch="dcgan")` is what it says.
+# **Fix:** `build_discriminator(..., arch="dcgan")` builds a convolutional D.
 #
-# ### Fault 10: a sigmoid, and cross-entropy after it
+# ### Fault 10: a sigmoid, followed by cross-entropy
 #
-# When D is sure, its sigmoid rounds to 0 or 1 and the logarithm is cut off; the gradient is 0, and learning ends just
-# where it is needed most. Keras recognises a sigmoid that comes last, and computes with what went into it. It cannot
-# when anything comes between, such as picking one half of a batch.
+# When D is confident, its sigmoid rounds to 0 or 1, and the logarithm is clipped. The gradient is then 0, so learning
+# stops exactly where it is needed most. Keras recognizes a sigmoid in the last layer, and computes the loss from the
+# input of the sigmoid. This fails if any operation lies between sigmoid and loss, such as selecting one half of a
+# batch.
 
 # %%
 target, bce = tf.ones((1, 1)), keras.losses.BinaryCrossentropy()
@@ -449,15 +459,15 @@ for name, loss_of in ways.items():
         print(f"{name:>21}: a real image gets {value:4.0f}: loss {loss.numpy():6.2f}, gradient {slope:.4f}")
 
 # %% [markdown]
-# **Put right:** D ends in a *logit*, any number, and the loss is computed from it: softplus(-x) is the same
-# cross-entropy, exact for every x, with a gradient that stays.
+# **Fix:** D ends in a *logit*, which can be any number, and the loss is computed from it. softplus(-x) is the same
+# cross-entropy. It is exact for every x, and its gradient does not vanish.
 #
-# ## D. The loop: faults 11, 12, 21
+# ## D. The training loop: faults 11, 12, 21
 #
-# ### Fault 11: `predict()` in the loop, and nothing runs as a graph
+# ### Fault 11: `predict()` in the loop, and no graph
 #
-# `predict` is made for large arrays: it sets up a data pipeline at every call. For 32 pictures that costs more than the
-# drawing. And each of the four calls of a step crosses from Python into TensorFlow and back.
+# `predict` is made for large arrays: each call sets up a data pipeline. For 32 images, this costs more than the
+# generator itself. In addition, each of the four calls in a step switches from Python to TensorFlow and back.
 
 # %%
 g = beginner["generator"]
@@ -473,12 +483,12 @@ weights = dense.generator.count_params() + dense.discriminator.count_params()
 print(f"GAN.fit:     {32 * STEPS / dense_seconds:,.0f}, with {weights:,} weights")
 
 # %% [markdown]
-# **Put right:** the whole step, both updates and the average, is one graph, which `fit` runs.
+# **Fix:** the whole step is one graph, which `fit` runs. It includes both updates and the moving average.
 #
 # ### Fault 12: an "epoch" of 100 steps
 #
-# An epoch is one pass over the data. 100 steps of 32 are some of it, and since each batch is drawn anew, some pictures
-# come twice while others never do.
+# An epoch is one pass over the data. 100 steps of 32 images cover only part of it. Each batch is drawn independently,
+# so some images appear twice and others never.
 
 # %%
 rng = np.random.default_rng(0)
@@ -492,14 +502,15 @@ left = size % batch
 print(f"{full:5,} steps of batches(): {len(once) / size:.1%} seen; what is left, {left}, fills no batch")
 
 # %% [markdown]
-# **Put right:** `batches()` goes through all pictures in a random order, then through all in another one. The length of
-# a training is counted in images seen, which means the same whatever an epoch is.
+# **Fix:** `batches()` returns all images in random order, then all images again in another random order. The length
+# of a training is counted in images seen. This number does not depend on the definition of an epoch.
 #
-# ### Fault 21: it stops when the loop ends, not when it is good
+# ### Fault 21: training stops when the loop ends, not when the GAN is good
 #
-# The program makes a fixed number of epochs and keeps the last state. But a GAN can get worse. Here D sees 200 digits
-# only, learns them by heart, and then rejects everything else; G has nothing left to learn from. The Frechet distance
-# says how far the made digits are from held-out ones (lower is better; `04_evaluation` explains it).
+# The program trains for a fixed number of epochs and keeps the last weights. But a GAN can become worse. In this
+# example, D sees only 200 digits, memorizes them, and then rejects everything else. G has nothing left to learn from.
+# The Frechet distance measures how far generated digits are from held-out digits (lower is better; `04_evaluation`
+# explains it).
 
 # %%
 few = gan.Dataset("few", 10, digits.train.at_most(200), digits.validation, digits.test)
@@ -542,15 +553,16 @@ print(f"at the end, after {len(to_the_end)} looks: {to_the_end[-1]:,.0f}")
 print(f"with early stopping, after {len(stopped)} looks: {stop.best:,.0f}")
 
 # %% [markdown]
-# **Put right:** `ToleranceEarlyStopping` watches a number, ends the training when it is good enough or does not improve
-# any more, says which of the two, and puts the best weights back.
+# **Fix:** use `ToleranceEarlyStopping`. It monitors a metric, and stops training when the metric is good enough or no
+# longer improves. It reports which of the two happened, and restores the best weights.
 #
 # ## E. The data: faults 13, 18
 #
-# ### Fault 13: held-out data is announced and never made
+# ### Fault 13: held-out data is promised but never created
 #
-# 50,000, 10,000 and 10,000 are promised; everything is trained on, and judged by what it was trained on. Then the best
-# generator is one that copies. Let us make one: it "draws" training digits, with a little noise over them.
+# The description promises 50,000, 10,000 and 10,000 images. But the program trains on all images, and evaluates on
+# the same images. By this measure, the best generator is one that copies. The next cell builds one: it "generates"
+# training digits with a little noise.
 
 # %%
 train, held_out = pixels, images.from_uint8(digits.validation.images.astype("float32"))
@@ -564,9 +576,10 @@ for name, side in sides.items():
     print(f"{name:>17}: MSE to the nearest training digit {near.mse.mean():.4f}")
 
 # %% [markdown]
-# By the training digits, the copier is by far the best, better than digits that people wrote. Held-out digits find it
-# out: who copies nothing is as often nearest to a held-out digit as to a training digit, if there are as many of them.
-# `copied_share` makes a share of that: 0 for who copies nothing, 1 for who copies everything.
+# Compared with the training digits, the copier is by far the best: even better than digits that people wrote.
+# Held-out digits expose it. Take as many held-out digits as training digits. A sample that is not a copy is then
+# equally likely to be nearest to either set. `copied_share` turns this into a number: 0 without copies, 1 if
+# everything is copied.
 
 # %%
 for name, side in sides.items():
@@ -580,15 +593,17 @@ a, b, c = ({picture.tobytes() for picture in part.images} for part in parts)
 print(f"pictures: {len(a):,}, {len(b):,} and {len(c):,}; in two of the parts: {len(a & b | a & c | b & c)}")
 
 # %% [markdown]
-# The share of the held-out digits is above 0 although they are no copies: their writers wrote training digits, too, and
-# those of the test digits, which they are compared with, did not. So such numbers, too, belong beside real ones.
+# The share of the held-out digits is above 0 although they are not copies. Their writers also wrote training digits.
+# The writers of the test digits, which serve as the comparison, did not. Such numbers therefore also need the number
+# of real images next to them.
 #
-# **Put right:** `load_dataset` gives three parts that have no picture in common.
+# **Fix:** `load_dataset` returns three splits that have no image in common.
 #
-# ### Fault 18: digits that are flipped and turned
+# ### Fault 18: flipped and rotated digits
 #
-# Flips and large rotations are good augmentation for cats. A mirrored 2 is no digit, and a 6 on its head is a 9. A GAN
-# trained on such data draws such digits. What do they become, for a classifier that has never seen one?
+# Flips and large rotations are good augmentations for cats. But a mirrored 2 is not a digit, and a 6 turned upside
+# down is a 9. A GAN that is trained on such data generates such digits. The next cell shows how a classifier reads
+# them that has never seen any.
 
 # %%
 test = digits.test.at_most(JUDGED)
@@ -609,12 +624,13 @@ for name, pictures in changed.items():
     print(f"6 becomes 9: {np.mean(sixes == 9):.0%}, 2 becomes 5: {np.mean(twos == 5):.0%}")
 
 # %% [markdown]
-# **Put right:** a classifier learns from digits that are distorted a little (`Distortion`). A GAN needs more care,
-# since it draws what it sees: `gan.augment` changes real and made pictures alike before D, and never what G draws.
+# **Fix:** train a classifier on slightly distorted digits (`Distortion`). A GAN needs more care, because it
+# reproduces what it sees. `gan.augment` changes real images and fakes in the same way before D, and never changes the
+# output of G.
 #
 # ## F. Saving and showing: faults 15, 16, 17
 #
-# ### Fault 15: files are loaded that nothing ever saved
+# ### Fault 15: loading files that were never saved
 
 # %%
 print("load generator.h5:", attempt(lambda: keras.models.load_model("generator.h5")))
@@ -625,13 +641,14 @@ difference = np.abs(gan.generate(loaded, 100) - gan.generate(best, 100)).max()
 print("after saving it: largest difference", difference)
 
 # %% [markdown]
-# **Put right:** save what you load. `GeneratorCheckpoint` does it at every look, so that a training that is broken off
-# leaves its last generator; the file is always a whole one.
+# **Fix:** save what you load. `GeneratorCheckpoint` saves the generator at every interval, so that an interrupted
+# training leaves its last generator. The file is always complete.
 #
-# ### Fault 16: pictures are shown without undoing the scaling
+# ### Fault 16: images are shown without reversing the scaling
 #
-# Bytes go from 0 to 255, our numbers from -1 to 1. Who forgets that gets other pictures, at times so little other that
-# one does not see it. `plt.imshow` hides more: it stretches each picture to all of its colours.
+# Bytes range from 0 to 255, and our pixels from -1 to 1. Without the conversion, the images are different, and
+# sometimes the difference is too small to notice. `plt.imshow` hides even more, because it stretches each image to
+# the full color range.
 
 # %%
 x = upright[examples]
@@ -656,12 +673,13 @@ last = beginner["fake"][0]
 print(f"The picture of fault 9 was {last.min():.2f} to {last.max():.2f}; imshow gave it all of its colours.")
 
 # %% [markdown]
-# **Put right:** `images.to_uint8` is the only place that scales back, the exact inverse of the scaling of the data.
+# **Fix:** `images.to_uint8` is the only function that scales back. It is the exact inverse of the scaling of the
+# data.
 #
-# ### Fault 17: a colour file for a grey model, scaled in another way
+# ### Fault 17: a color file for a grayscale model, with another scaling
 #
-# The program wants to classify a photograph with a model of digits. Here are such files: dark ink on white paper, RGB,
-# 112 x 112. The model was trained on one channel, light on dark, 28 x 28, in [-1, 1].
+# The program wants to classify a photograph with a model of digits. The next cell creates such files: dark ink on
+# white paper, RGB, 112 x 112. The model was trained on one channel, light on dark, 28 x 28, in [-1, 1].
 
 # %%
 from PIL import Image
@@ -676,8 +694,8 @@ as_it_is = np.asarray(Image.open(files[0]), np.float32)[None]
 print("as it is:", as_it_is.shape, "->", attempt(lambda: classifier(as_it_is)))
 
 # %% [markdown]
-# The shape is refused, and so people make it fit: one channel, 28 x 28. That the range is another, and that black and
-# white have changed places, nobody refuses. It answers, and too often wrongly.
+# The model rejects the shape, so people convert the files to one channel and 28 x 28. But nothing rejects the wrong
+# range, or the swapped black and white. The model returns an answer, and it is wrong too often.
 
 # %%
 small = [np.asarray(Image.open(file).convert("L").resize((28, 28)), np.float32)[..., None] for file in files]
@@ -692,16 +710,16 @@ for name, pictures in made.items():
     print(f"{name:>10}: {np.mean(read == truth[: len(files)]):.1%} read right")
 
 # %% [markdown]
-# **Put right:** `read_digit` finds out which is ink and which is paper, cuts the digit out, brings it to the size and
-# place that the digits of MNIST have, and to the range that the model was trained with.
+# **Fix:** `read_digit` detects ink and paper, and cuts out the digit. It converts the digit to the size and position
+# of MNIST digits, and to the range of the training data.
 #
-# ## G. Judging: faults 14, 19, 20, 22
+# ## G. Evaluation: faults 14, 19, 20, 22
 #
 # ### Fault 14: "MSE and SSIM are both high, so the quality is good"
 #
-# MSE is an error: *lower* is better. And neither means anything here. Both compare two pictures that belong together,
-# such as a photograph before and after compression. A made digit belongs to no real one. If one pairs them anyway, as
-# they come, this is what one gets:
+# MSE is an error: *lower* is better. And neither number means anything here. Both compare two images that belong
+# together, such as a photograph before and after compression. A generated digit does not belong to any real digit.
+# The next cell pairs them anyway, in the order in which they come:
 
 # %%
 count = min(JUDGED, len(digits.test) // 2, len(held_out))
@@ -721,14 +739,15 @@ for name, side in sides.items():
     print(f"{name:>22}  {mse:.3f}  {ssim:.3f}  {float(distance.result()['frechet_distance']):,.1f}")
 
 # %% [markdown]
-# By MSE, an empty picture is better than real digits, and a grey blot is better still; SSIM hardly tells them apart.
-# The Frechet distance compares all of one side with all of the other, and puts digits first.
+# By MSE, an empty image is better than real digits, and a gray blot is even better. SSIM hardly distinguishes them.
+# The Frechet distance compares the whole set of samples with the whole set of real images. It ranks digits first.
 #
-# **Put right:** a distance between *sets* of pictures, beside what real pictures get (`04_evaluation`).
+# **Fix:** compute a distance between *sets* of images, and report it next to the value of real images
+# (`04_evaluation`).
 #
-# ### Fault 19: a cross-entropy worked out wrongly
+# ### Fault 19: a miscalculated cross-entropy
 #
-# The text says that the cross-entropy of a real picture (y = 1) to which D gives the probability 0.2 is 0.306.
+# Suppose D gives a real image (y = 1) the probability 0.2. The description says that the cross-entropy is 0.306.
 
 # %%
 logit = np.log(0.2 / 0.8)
@@ -742,12 +761,13 @@ for name, value in found.items():
 print(f"0.306 belongs to a probability of {np.exp(-0.306):.3f}: a D that is nearly right")
 
 # %% [markdown]
-# **Put right:** 1.609. Losses that one cannot check by hand have a test that does.
+# **Fix:** the correct value is 1.609. A loss that you cannot check by hand needs a test that checks it.
 #
-# ### Fault 20: the gradient of right and wrong
+# ### Fault 20: the gradient of the error rate
 #
-# The text wants to lower the share of wrong answers by following its gradient. An answer is wrong, 1, or right, 0. A
-# small change of a weight almost never changes an answer; so the gradient is 0, and where it jumps there is none.
+# The description wants to reduce the share of wrong answers by following its gradient. An answer is either wrong, 1,
+# or right, 0. A small change of a weight almost never changes an answer. The gradient is therefore 0, and undefined
+# where the answer jumps.
 
 # %%
 chosen = np.flatnonzero((digits.train.labels == 4) | (digits.train.labels == 9))[:1_000]
@@ -768,8 +788,8 @@ for name, loss in (("error rate", error_rate), ("cross-entropy", cross_entropy))
     print(f"{name:>13}: {np.mean(np.array(nudged) != loss(w)):.0%} of the weights change it when nudged")
 
 # %% [markdown]
-# **Put right:** follow the gradient of something smooth that is small when few answers are wrong, and *count* the
-# errors to judge, to stop, and to decide.
+# **Fix:** follow the gradient of a smooth function that is small when few answers are wrong. *Count* the errors only
+# for evaluation, for stopping and for decisions.
 
 # %%
 before, followed = error_rate(w), w.copy()
@@ -786,10 +806,10 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# ### Fault 22: a weighted average worked out wrongly
+# ### Fault 22: a miscalculated weighted average
 #
-# Two networks give an image the probabilities [0.9, 0.1] and [0.1, 0.9]. The text says that their average with the
-# weights 0.6 and 0.4 is [0.54, 0.46].
+# Two networks give an image the probabilities [0.9, 0.1] and [0.1, 0.9]. The description says that their average with
+# the weights 0.6 and 0.4 is [0.54, 0.46].
 
 # %%
 probabilities, weight_of = np.array([[0.9, 0.1], [0.1, 0.9]]), np.array([0.6, 0.4])
@@ -800,25 +820,26 @@ for number in range(2):
 print("numpy.average:", np.average(probabilities, axis=0, weights=weight_of).round(2))
 
 # %% [markdown]
-# 0.54 is the term of the first network alone: 0.6 times 0.9. The second network adds 0.4 times 0.1. The text's second
-# number, 0.46, is what its first lacks to 1; so nothing looks wrong.
+# 0.54 is the term of the first network alone: 0.6 times 0.9. The second network adds 0.4 times 0.1. The second number
+# of the description, 0.46, is 1 minus the first, so nothing looks wrong.
 #
-# **Put right:** [0.58, 0.42]. An average is the sum of the terms of all networks, and two lines of NumPy check it.
+# **Fix:** the correct average is [0.58, 0.42]. An average is the sum of the terms of all networks. Two lines of NumPy
+# check it.
 #
-# ## All of it put right
+# ## All faults fixed
 #
-# | fault | what holds now |
+# | fault | fixed version |
 # |---|---|
-# | 1, 2, 7, 9 | shapes are derived, batches are drawn, and what is missing is said before training begins |
-# | 5, 6, 8 | D is in G's loss; a gradient names the weights it is for; one pass for reals and fakes |
-# | 3, 4, 10 | tanh and one range; convolutions where they are promised; logits |
-# | 11, 12, 21 | the step is a graph; a pass sees everything once; training ends when it is good |
-# | 13, 18 | three parts without a common picture; no flips, no large rotations |
-# | 15, 16, 17 | what is loaded was saved; one place for the range; files are brought to what the model knows |
+# | 1, 2, 7, 9 | sizes are computed, batches are drawn, missing parts are reported before training |
+# | 5, 6, 8 | D is in the loss of G; a gradient names its weights; one pass for real images and fakes |
+# | 3, 4, 10 | tanh and one range; convolutions as promised; logits |
+# | 11, 12, 21 | the step is a graph; one pass covers all images; training ends when the GAN is good |
+# | 13, 18 | three splits without a common image; no flips, no large rotations |
+# | 15, 16, 17 | loaded files were saved; one place for the range; files are converted to the input of the model |
 # | 14, 19, 20 | sets are compared, not pairs; losses are checked by hand; errors are counted, not followed |
-# | 22 | a weighted average has a term for every network |
+# | 22 | a weighted average has one term per network |
 #
-# And this is what the corrected program looks like, the one whose convolutional D was measured under fault 4:
+# This is the corrected program. Its convolutional D was measured under fault 4:
 #
 # ```python
 # digits = gan.load_dataset("mnist")

@@ -1,17 +1,18 @@
 # %% [markdown]
 # # Losses and penalties
 #
-# A GAN is a game of two networks. The discriminator D gives each picture a number, its *logit*: high for "real", low
-# for "fake". The generator G draws pictures that shall get high logits. The **loss** says how many points each side
-# gets for which logit. A **penalty** forbids D to be too steep. Papers differ in little else.
+# A GAN is a game of two networks. The discriminator D gives each image a number, its *logit*: high for "real", low
+# for "fake". The generator G generates samples that should get high logits. The **loss** defines how many points each
+# side gets for each logit. A **penalty** prevents D from becoming too steep. Most GAN papers differ in little else.
 #
-# **Needs:** a CPU. MNIST is used where it is at hand, and otherwise the 5,000 digits that come with a package.
+# **Needs:** a CPU. The notebook uses MNIST if it is available, and otherwise 5,000 digits that an installed package
+# contains.
 #
 # **Takes:** about 4 minutes on two cores.
 #
-# **Afterwards you know** what the six losses of this package look like, and what that does to the gradient of
-# G; what mode collapse is, how to make it, and how to cure it; what each penalty does to D; and how little of it
-# one sees on digits.
+# **Afterwards you know** the six losses of this package and their effect on the gradient of G. You know what mode
+# collapse is, how to cause it, and how to cure it. You also know what each penalty does to D, and how little of this
+# is visible on digits.
 
 # %%
 from importlib.util import find_spec
@@ -52,9 +53,9 @@ print("losses:", ", ".join(gan.losses.LOSSES))
 # %% [markdown]
 # ## 1. Six losses as curves
 #
-# First the generator. Its loss is a function of the logit that D gives to a fake. What moves G is not the loss but its
-# *slope*: how much better it would get if D liked the picture a little more. (The relativistic loss looks at a real
-# logit, too; it is 0 here.)
+# First the generator. Its loss is a function of the logit that D gives to a fake. G is not driven by the loss itself
+# but by its *slope*: how much the loss changes when the logit rises a little. (The relativistic loss also uses the
+# logit of a real image. It is 0 here.)
 
 
 # %%
@@ -80,17 +81,17 @@ axes[1].set(xlabel="logit of a fake (left: D is sure that it is fake)", ylim=(-2
 plt.show()
 
 # %% [markdown]
-# Look at the left end, where D has seen through the fakes. That is where every training begins.
+# Look at the left end of the curves, where D clearly recognizes the fakes. Every training starts there.
 #
-# * `minimax` is the game as it was first written down. Its slope is nearly **zero** there: when G is at its worst, it
-#   learns nothing. This is the *vanishing gradient*.
-# * `non_saturating` is the cure of the same paper: where D is sure, the slope is -1.
-# * `hinge` and `wasserstein` push with -1 everywhere, also where D is already deceived.
-# * `least_squares` pushes harder the further the logit is from 1, and pulls back those that are above.
-# * `relativistic` looks like `non_saturating`, but its logit is measured *from that of a real picture*.
+# * `minimax` is the original game. Its slope is nearly **zero** there: when G is at its worst, it learns nothing.
+#   This is the *vanishing gradient*.
+# * `non_saturating` is the cure from the same paper: where D is confident, the slope is -1.
+# * `hinge` and `wasserstein` have the slope -1 everywhere, even where D is already deceived.
+# * `least_squares` pushes harder the further the logit is from 1. It pulls back logits above 1.
+# * `relativistic` looks like `non_saturating`, but its logit is relative *to the logit of a real image*.
 #
-# Now D. Suppose it gives a real picture the logit +s and a fake -s. How much does it gain by pulling them further
-# apart?
+# Now the discriminator. Suppose it gives a real image the logit +s and a fake the logit -s. How much does it gain by
+# moving them further apart?
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
@@ -100,17 +101,18 @@ axes[1].set(xlabel="s: real pictures at +s, fakes at -s", ylim=(-3, 1.5))
 plt.show()
 
 # %% [markdown]
-# * `hinge` is content at s = 1: beyond it, D is not pushed any more.
-# * The logarithmic ones (`non_saturating`, `minimax`, which have the same D, and `relativistic`) fade slowly, but never
-#   end.
-# * `least_squares` wants exact values (1 and 0, so s between) and pulls back D when it goes beyond them.
-# * `wasserstein` has **no end**: without a penalty, D only has to grow steeper and steeper.
+# * `hinge` is satisfied at s = 1: beyond this value, it no longer pushes D.
+# * The logarithmic losses fade slowly but never reach zero. These are `relativistic`, and `non_saturating` and
+#   `minimax`, which have the same loss for D.
+# * `least_squares` has exact targets (1 and 0, so s is between them). It pulls D back when D goes beyond them.
+# * `wasserstein` has **no limit**: without a penalty, D only has to become steeper.
 #
-# ## 2. A GAN that one can see
+# ## 2. A GAN that you can plot
 #
-# Digits have 784 numbers each; nobody can see a distribution of them. So we take pictures of *two* numbers, points in
-# the plane: eight small heaps on a ring. Each heap is a *mode*. A good generator hits all eight, and nothing between
-# them. The package does not mind: any two Keras models that fit each other make a GAN.
+# A digit has 784 pixels, and a distribution in 784 dimensions cannot be plotted. This section therefore uses *two*
+# numbers per sample: points in the plane. The data are eight small clusters on a ring. Each cluster is a *mode*. A
+# good generator covers all eight modes, and generates nothing between them. The package accepts this data: any two
+# Keras models that fit each other make a GAN.
 
 # %%
 angles = 2 * np.pi * np.arange(8) / 8
@@ -139,7 +141,7 @@ def modes(points):
 
 # %%
 def train(loss, penalties=(), *, frames=1):
-    """A GAN on the ring, and what its G draws from the same latents at so many moments of the training."""
+    """Trains a GAN on the ring. Returns it with samples of the same latents at several moments of the training."""
     keras.utils.set_random_seed(0)
     toy, drawn = GAN(network(8, 2), network(2, 1), ema_half_life=1_000), []
     optimizers = [keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.99) for rate in (5e-4, 5e-3)]  # of G, of D
@@ -151,7 +153,7 @@ def train(loss, penalties=(), *, frames=1):
 
 
 def scatter(axis, points, title):
-    """The data in grey, and points over it."""
+    """Plots the data in gray, and points over it."""
     found, share = modes(points)
     axis.scatter(*ring(400).T, s=4, color="lightgray")
     axis.scatter(*points.T, s=3, alpha=0.3)
@@ -160,10 +162,10 @@ def scatter(axis, points, title):
 
 
 # %% [markdown]
-# ## 3. Mode collapse, made
+# ## 3. Cause mode collapse
 #
-# Two losses without any penalty, and a D that learns **ten times as fast** as G: look at the two rates in `train`. The
-# pictures of a row are five moments of one training, with the same latents.
+# Use two losses without any penalty, and a D that learns **ten times as fast** as G. See the two learning rates in
+# `train`. Each row shows five moments of one training, with the same latents.
 
 # %%
 MOMENTS = 5
@@ -176,21 +178,25 @@ figure.suptitle("No penalty: the data in grey, what G draws in blue")
 plt.show()
 
 # %% [markdown]
-# The titles count the heaps that G hits, and say which share of its points lies in one. In the lower row G finds the
-# few heaps that it can reach first, moves nearly everything there, may give up some of them again, and stays. Hardly a
-# point is wrong at the end, yet most of the data is missing. This is **mode collapse**. The loss does not object: it
-# asks for high logits only, one fake at a time, and never asks whether all heaps are hit. D could tell, since heaps
-# without fakes are real for sure. But a fast D makes cliffs between reals and fakes, and no path from the heaps that G
-# has to the others.
+# The titles count the clusters that G hits, and give the share of its points that lie in a cluster. In the lower row,
+# G first finds the few clusters that it can reach, and moves nearly all points there. It may lose some clusters
+# again, and then no longer changes. At the end, hardly any point is wrong, but most of the data is missing. This is
+# **mode collapse**.
 #
-# In the upper row something else is to be seen: the slope of `minimax` that vanishes. D is sure of most points, so they
-# hardly move; even at the end they lie scattered about the plane, and G finds a heap or two at most.
+# The loss does not prevent it. The loss only asks for high logits, one fake at a time, and never checks whether all
+# clusters are covered. D could tell, since clusters without fakes are certainly real. But a fast D builds cliffs
+# between real points and fakes. No path leads from the clusters that G covers to the others.
 #
-# Both depend on the rates. Make those in `train` alike, say 0.004, and G leaves out few heaps, or none.
+# The upper row shows a different problem: the vanishing slope of `minimax`. D is confident about most points, so they
+# hardly move. Even at the end they are scattered over the plane, and G finds at most one or two clusters.
 #
-# ## 4. ... and cured
+# Both problems depend on the learning rates. Set both rates in `train` to 0.004, for example, and G misses few or no
+# clusters.
 #
-# The same networks, rates, data and latents, and the loss of the lower row; only D is not allowed to be steep any more.
+# ## 4. Cure mode collapse
+#
+# Networks, learning rates, data and latents stay the same, with the loss of the lower row. The only difference is
+# that D is no longer allowed to be steep.
 
 # %%
 cures = {
@@ -209,16 +215,17 @@ figure.suptitle(f"non_saturating with each penalty, after {STEPS:,} steps")
 plt.show()
 
 # %% [markdown]
-# Every one of the penalties is a cure: all eight heaps are hit, and most points lie in one. The rest are on the ways
-# from heap to heap, since G is continuous and cannot jump; they get fewer if one trains longer. The penalties differ
-# little here. The strength of each is a number that one has to choose; all are 1 here, and that is no delicate choice:
-# 0.1 serves as well.
+# Each penalty is a cure: G covers all eight clusters, and most points lie in one. The other points lie on the paths
+# between clusters, since G is continuous and cannot jump. Longer training makes them fewer. The penalties differ
+# little here. You have to choose the strength of each penalty. All are 1 here, and this choice is not critical: 0.1
+# works as well.
 #
 # ## 5. What a penalty does to D
 #
-# G climbs the landscape that D makes: at each point it goes uphill, and the steeper the slope, the faster. Here are
-# those landscapes at the end of the runs above. Colours are logits (each picture has its own scale), arrows show the
-# way that G is sent. Below each: the mean slope of D at real points, at fakes, and half-way between a real and a fake.
+# The logits of D form a landscape, and G climbs it. At each point, G moves uphill, and faster where the slope is
+# steeper. The plots show these landscapes at the end of the runs above. Colors are logits, with a separate scale for
+# each plot. Arrows show the direction in which G is pushed. The table gives the mean slope of D at real points, at
+# fakes, and halfway between a real point and a fake.
 
 # %%
 side = np.linspace(-2.9, 2.9, 59, dtype=np.float32)
@@ -255,18 +262,20 @@ figure.suptitle("The landscape that G climbs; red: the eight heaps")
 plt.show()
 
 # %% [markdown]
-# Look at the numbers first. Without a penalty the slope is by far the largest half-way between reals and fakes: those
-# are the cliffs. And the landscape hardly shows the data: no hill stands at a heap, so the arrows do not lead to those
-# that G has missed. With any penalty the middle of the ring is a valley, ways lead up from it in all directions, and
-# at the end of most of them is a heap.
+# Look at the numbers first. Without a penalty, the slope is by far the largest halfway between real points and fakes:
+# these are the cliffs. The landscape hardly reflects the data. No hill stands at a cluster, so the arrows do not lead
+# to the clusters that G misses. With any penalty, the middle of the ring is a valley. Paths lead up from it in all
+# directions, and most of them end at a cluster.
 #
-# The penalties differ in how steep the way is. With `r1` and `r1 + r2` D is nearly flat at reals and at fakes: where
-# fakes lie where reals lie, nothing moves any more. `wgan_gp` asks for a slope of 1 between reals and fakes, `dragan`
-# for a slope of 1 around the reals, and about 1 is what one finds: G is always pushed, but never hard.
+# The penalties differ in how steep these paths are. With `r1` and `r1 + r2`, D is nearly flat at real points and at
+# fakes. Where fakes and real points coincide, nothing moves any more. `wgan_gp` requires a slope of 1 between real
+# points and fakes, and `dragan` a slope of 1 around the real points. The measured slopes are about 1: G is always
+# pushed, but never hard.
 #
-# ## 6. Every loss with and without a penalty
+# ## 6. Each loss with and without a penalty
 #
-# Are some losses better than others? Each of the six, alone and with R1 and R2 together.
+# Are some losses better than others? This section trains each of the six losses twice: alone, and with R1 and R2
+# together.
 
 # %%
 every = {}
@@ -282,18 +291,19 @@ figure.suptitle("Above: without a penalty. Below: with R1 and R2")
 plt.show()
 
 # %% [markdown]
-# Compare each picture with the one below it. Above, no loss hits all the heaps, and each fails in its own way: some sit
-# on a few heaps, `minimax` is scattered, and most points of `wasserstein` miss the heaps, for its D has no end, as we
-# have seen. Below, every loss hits all eight, and one can hardly tell which picture belongs to which loss. With
-# rates as unfair as these, the penalty matters more than the loss.
+# Compare each plot with the one below it. In the upper row, no loss covers all clusters, and each fails in its own
+# way. Some losses cover a few clusters, and `minimax` is scattered. Most points of `wasserstein` miss the clusters,
+# because its D has no limit, as shown above. In the lower row, each loss covers all eight clusters, and the plots
+# look almost the same. With such unequal learning rates, the penalty matters more than the loss.
 #
-# ## 7. On digits
+# ## 7. Train on digits
 #
-# Now the same on MNIST: networks that are told the class of each digit, half as wide as the package's default, to be
-# quick. Each run sees the same images in the same order. The quality is measured with the small classifier that comes
-# with the package: the Fréchet distance of its features between generated and validation digits (lower is better;
-# notebook 4 tells more), and how often it does not see the digit that was asked for. The *floor* is the distance of
-# real training digits.
+# Now repeat the comparison on MNIST. The networks are conditional and half as wide as the default of the package, to
+# save time. Each run sees the same images in the same order.
+#
+# A small pretrained classifier measures the quality in two ways. One is the Fréchet distance of its features between
+# generated digits and validation digits (lower is better; see notebook 4). The other is the error rate: how often it
+# does not recognize the requested digit. The *floor* is the distance of real training digits.
 
 # %%
 with warnings.catch_warnings(action="ignore"):  # where MNIST is not at hand, 5,000 digits take its place
@@ -318,8 +328,8 @@ def train_digits(loss, penalties):
 
 
 # %% [markdown]
-# Eight recipes: the two oldest losses bare, four losses with a penalty that suits them, and the Wasserstein loss with
-# and without.
+# There are eight recipes. The two oldest losses have no penalty. Four losses have a penalty that suits them. The
+# Wasserstein loss is trained with and without its penalty.
 
 # %%
 recipes = {
@@ -351,7 +361,7 @@ figure.legend(loc="outside upper right")
 plt.show()
 
 # %% [markdown]
-# And this is what they draw. Columns are the classes 0 to 9.
+# The samples of each recipe follow. The columns are the classes 0 to 9.
 
 # %%
 figure, axes = plt.subplots(2, 4, figsize=(13, 4.6), layout="constrained")
@@ -363,17 +373,19 @@ figure.suptitle("The same latents and classes, 0 to 9 from left to right")
 plt.show()
 
 # %% [markdown]
-# One bar stands out: `wasserstein` alone is far worse than with its penalty, as its D has no end here either. But two
-# networks that learn at like rates, and are told the class of each digit, do not collapse that easily: bare `minimax`
-# and `non_saturating` do well. Do not read too much into the order of the other bars. It is one run each, and another
-# seed would move every bar; only large factors mean something. That is also how to read papers that compare losses.
-# Long trainings are another matter: D grows steeper all the time, and there a penalty is what lasts.
+# One bar stands out. `wasserstein` alone is far worse than with its penalty, as its D has no limit here either. But
+# two conditional networks with similar learning rates do not collapse that easily: `minimax` and `non_saturating` do
+# well without a penalty.
 #
-# ## What to remember
+# Do not read too much into the order of the other bars. Each is a single run, and another seed would move every bar.
+# Only large factors are meaningful. Read papers that compare losses in the same way. Long trainings are different: D
+# becomes steeper all the time, and only a penalty keeps them stable.
 #
-# * What moves G is the slope of its loss. Where D is sure, `minimax` has none.
-# * Without a penalty, a D that learns fast grows steep, and G sticks to a few modes. A penalty on the slope of D was
-#   the cure in the plane, and mattered more than the choice of the loss.
-# * R1 and R2 make D flat where the data and the fakes are, `wgan_gp` and `dragan` hold its slope near 1.
-# * `gan train --loss hinge --penalties r1 r2` chooses them on the command line; a loss of your own is a class of two
+# ## Summary
+#
+# * G is driven by the slope of its loss. Where D is confident, `minimax` has no slope.
+# * Without a penalty, a D that learns fast becomes steep, and G covers only a few modes. A penalty on the slope of D
+#   cured this in the plane. It mattered more than the choice of the loss.
+# * R1 and R2 make D flat at real points and fakes. `wgan_gp` and `dragan` keep its slope near 1.
+# * `gan train --loss hinge --penalties r1 r2` selects them on the command line. A custom loss is a class with two
 #   methods.

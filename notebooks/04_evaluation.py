@@ -1,17 +1,18 @@
 # %% [markdown]
 # # How good is a generator?
 #
-# A classifier has right and wrong answers. A generator has none: it draws digits that nobody has written before, so
-# there is nothing to compare them with, pixel by pixel. This notebook shows which numbers say something all the same.
+# A classifier has right and wrong answers. A generator does not: it generates digits that nobody has written before.
+# There is nothing to compare them with, pixel by pixel. This notebook shows which numbers are meaningful
+# nevertheless.
 #
-# **Needs:** a CPU. Nothing is trained: the generator and the digit classifier come with the package. MNIST is
-# used where it is at hand, and otherwise the 5,000 digits that come with a package.
+# **Needs:** a CPU. Nothing is trained: the generator and the digit classifier are pretrained. The notebook uses MNIST
+# if it is available, and otherwise 5,000 digits that an installed package contains.
 #
 # **Takes:** about 3 minutes on two cores.
 #
-# **Afterwards you know** why the mean squared error is not a quality score; what the Fréchet distance is, and
-# why it must stand beside its floor; what precision, recall, density and coverage tell apart; how one catches a
-# generator that copies; and what SSIM is good for.
+# **Afterwards you know** why the mean squared error is not a quality score. You know what the Fréchet distance is,
+# and why it must be next to its floor. You can interpret precision, recall, density and coverage. You also know how
+# to detect a generator that copies, and what SSIM is useful for.
 
 # %%
 from importlib.util import find_spec
@@ -22,7 +23,7 @@ if find_spec("gan") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
 # %% tags=["parameters"] quick={"NUM": 300, "SIZES": [100, 300], "DRAWS": 2, "COPIES": 100}
-NUM = 5_000  # pictures on each side, where the data has so many
+NUM = 5_000  # images on each side, or fewer if the data has fewer
 SIZES = [250, 500, 1_000, 2_500, 5_000]  # numbers of pictures that distances are measured with
 DRAWS = 5  # of pictures, for each of these numbers
 COPIES = 1_000  # pictures that may be copied
@@ -52,9 +53,10 @@ print(digits.name, {part: len(getattr(digits, part)) for part in ("train", "vali
 # %% [markdown]
 # ## 1. Why the mean squared error is not a quality score
 #
-# Many first tutorials compare a drawn digit with a real one by the mean squared error (MSE) of the pixels, or by SSIM
-# (structural similarity). Let us take a real 7 and ask both numbers about five other pictures: the same 7 moved by
-# three pixels, the same 7 blurred, the mean of all training digits, another real 7, and a 7 from the generator.
+# Many introductory tutorials compare a generated digit with a real one by the mean squared error (MSE) of the pixels,
+# or by SSIM (structural similarity). The next cell computes both for a real 7 and five other images. These are the
+# same 7 moved by three pixels, the same 7 blurred, and the mean of all training digits. The last two are another real
+# 7, and a generated 7.
 
 # %%
 test, labels = gan.classifier.as_input(digits.test.images), digits.test.labels
@@ -79,12 +81,12 @@ figure.suptitle("Distance of each picture from the first one: lower MSE and high
 plt.show()
 
 # %% [markdown]
-# By MSE the grey smear that is the mean of all digits is nearer to the 7 than the very same 7 moved by three pixels,
-# and nearer than another perfectly good 7. MSE asks "is this the same picture?", and a smear is never very wrong.
+# By MSE, the gray blur that is the mean of all digits is nearer to the 7 than the same 7 moved by three pixels. It is
+# also nearer than another perfectly good 7. MSE asks "is this the same image?", and a blur is never very wrong.
 #
-# That is no accident of one picture. The picture with the least mean squared error to a random digit *is* the mean of
-# all digits. So a generator that is judged by MSE is told to draw a smear. Below, four "generators" are judged by
-# their MSE to randomly paired real digits, and by the Fréchet distance of the next section.
+# This is not an accident of one image. The image with the smallest mean squared error to a random digit *is* the mean
+# of all digits. If you evaluate a generator by MSE, you therefore ask it to generate a blur. The next cell evaluates
+# four "generators" by their MSE to randomly paired real digits, and by the Fréchet distance of the next section.
 
 # %%
 size = min(NUM, len(digits.test), len(digits.validation))
@@ -108,24 +110,24 @@ for name, pictures in sides.items():
     print(f"{name:24s}  {mse:21.3f}  {ssim:11.3f}  {distance:17.1f}")
 
 # %% [markdown]
-# MSE prefers one smear, drawn again and again, to real handwriting. The Fréchet distance puts them in the right order.
+# MSE prefers the same blur, repeated, to real handwriting. The Fréchet distance ranks them correctly.
 #
-# MSE and SSIM do mean something where two pictures *belong together*: a digit and its reconstruction, or a picture
-# and its nearest neighbour. That is why every such number in this package says in its name what was paired:
-# `nearest_mse`, `reconstruction_ssim`, `pairwise_ssim`.
+# MSE and SSIM are meaningful if two images *belong together*: a digit and its reconstruction, or an image and its
+# nearest neighbor. In this package, the name of each such number says what was paired: `nearest_mse`,
+# `reconstruction_ssim`, `pairwise_ssim`.
 
 # %% [markdown]
-# ## 2. The Fréchet distance, and how it depends on the number of pictures
+# ## 2. The Fréchet distance depends on the number of images
 #
-# Instead of comparing pictures one by one, compare the two *crowds*. A digit classifier turns each picture into 128
-# numbers, its features. The real pictures make one cloud of points, the generated ones another. The Fréchet distance
-# fits a normal distribution to each cloud and says how far apart these are; it is zero when means and covariances
-# agree. (With the features of the Inception network it is called FID. Ours are those of the pretrained digit
-# classifier, so it is another number, and has another name.)
+# Instead of single images, compare the two *distributions*. A digit classifier turns each image into 128 numbers, its
+# features. The real images form one cloud of points, and the generated images form another. The Fréchet distance fits
+# a normal distribution to each cloud, and measures the distance between the two. It is zero if means and covariances
+# are equal. (With the features of the Inception network, it is called FID. Ours uses the features of the pretrained
+# digit classifier. It is a different number, so it has a different name.)
 #
-# It has a trap: **few pictures make it larger**, since a covariance that is estimated from few points is wrong by
-# itself. Even real digits are at some distance from real digits. That distance is the *floor*. Below both sides are
-# measured at several numbers of pictures; on the right, the kernel distance, which has no such bias.
+# There is a pitfall: **fewer images increase the distance**, since a covariance estimated from few points is
+# inaccurate. Even real digits have a distance from other real digits. This distance is the *floor*. The next cells
+# measure both at several numbers of images. The right plot shows the kernel distance, which does not have this bias.
 
 # %%
 pool = min(2 * SIZES[-1], len(digits.train))
@@ -139,7 +141,7 @@ everything = extract.arrays(test)
 
 
 def draws(side, count):
-    """Frechet and kernel distance of several random draws of so many pictures to all test digits."""
+    """Returns Frechet and kernel distances of several random draws of images to all test digits."""
     for _ in range(DRAWS):
         rows_drawn = rng.permutation(pool)[:count]
         part = {key: values[rows_drawn] for key, values in outputs[side].items()}
@@ -169,26 +171,29 @@ for count, fake, floor in zip(sizes, *(found[side][..., 0] for side in crowds)):
 plt.show()
 
 # %% [markdown]
-# The same generator has a distance several times larger when one looks at fewer pictures. Therefore
+# The same generator has a distance several times larger when it is measured with fewer images. Therefore:
 #
-# * a Fréchet distance means nothing without its N and its extractor;
-# * it belongs beside its floor *at the same N*. `gan evaluate` prints both, and how many floors it is;
-# * even that ratio depends on N and, with few pictures, on luck. Use as many as you can afford.
+# * A Fréchet distance means nothing without its N and its extractor.
+# * Report it next to its floor *at the same N*. `gan evaluate` prints both, and their ratio in floors.
+# * Even this ratio depends on N and, with few images, on chance. Use as many images as you can afford.
 #
-# The kernel distance keeps its value; with few pictures it becomes uncertain (the bars), but not larger.
+# The kernel distance keeps its value. With few images, it becomes uncertain (the bars), but not larger.
 
 # %% [markdown]
 # ## 3. Precision and recall, density and coverage
 #
-# One number cannot say *what* is wrong. A generator can draw bad digits, or good ones with no variety. So one draws a
-# ball around each real picture, in the space of features, as far as its fifth neighbour, and asks:
+# A single number cannot say *what* is wrong. A generator can generate bad digits, or good ones without variety. The
+# following metrics draw a ball around each real image in the feature space. It reaches to the fifth nearest neighbor.
+# The metrics answer four questions:
 #
-# * **precision**: what share of the generated pictures lies inside a real one's ball? (are they good?)
-# * **recall**: what share of the real pictures lies inside a *generated* one's ball? (is everything there?)
-# * **density**: how deep inside the crowd of reals are the generated ones? (like precision, but outliers count less)
-# * **coverage**: what share of the reals has a generated picture in its own ball? (like recall, but harder to fool)
+# * **precision**: what share of the generated images lies in a ball of a real image? (Are they good?)
+# * **recall**: what share of the real images lies in a ball of a *generated* image? (Is everything covered?)
+# * **density**: how deep inside the distribution of real images are the generated images? (Like precision, but less
+#   sensitive to outliers.)
+# * **coverage**: what share of the real images has a generated image in its own ball? (Like recall, but harder to
+#   fool.)
 #
-# We take real digits and spoil them, each time in one known way. Watch which number moves.
+# The next cells take real digits and degrade them, each time in one known way. Watch which number changes.
 
 # %%
 low = np.flatnonzero(other_labels < 5)
@@ -223,15 +228,16 @@ figure.suptitle(f"{size:,} pictures of each kind against {size:,} test digits")
 plt.show()
 
 # %% [markdown]
-# Read it row by row.
+# Read the plot row by row.
 #
-# * *Only the classes 0 to 4*: every picture is good, so precision hardly moves. Half of the reals have nothing near
-#   them, so recall and coverage fall.
-# * *Ten digits, again and again*: precision sees nothing wrong with good pictures, either. Coverage is nearly zero.
-# * *Blurred* and *noisy*: the pictures are bad, so precision and density fall.
-# * *Truncation 0.5*: latents nearer to zero give the typical digits, with less variety. Look at recall and coverage.
+# * *Only the classes 0 to 4*: each image is good, so precision hardly changes. Half of the real images have nothing
+#   near them, so recall and coverage fall.
+# * *Ten digits, again and again*: the images are good, so precision does not show a problem here either. Coverage is
+#   nearly zero.
+# * *Blurred* and *noisy*: the images are bad, so precision and density fall.
+# * *Truncation 0.5*: latents nearer to zero give typical digits with less variety. Look at recall and coverage.
 #
-# So one number for "good" and one for "everything there" belong together. Here are the pictures themselves:
+# You therefore need two numbers: one for quality and one for coverage. The next cell shows the images:
 
 # %%
 examples = np.concatenate([pictures[:12] for pictures in spoilt.values()])
@@ -243,18 +249,18 @@ axis.grid(visible=False)
 plt.show()
 
 # %% [markdown]
-# ## 4. Nearest neighbours, and a generator that copies
+# ## 4. Nearest neighbors, and a generator that copies
 #
-# The best Fréchet distance of all has a "generator" that draws its training images from a hat. No number so far
-# objects. So one looks for the training image that is nearest to each generated picture. Suppose that somebody trained
-# on a few thousand digits, and we are shown
+# The best Fréchet distance belongs to a "generator" that returns random training images. None of the numbers so far
+# detects it. So find the training image that is nearest to each generated image. Suppose that somebody trained on a
+# few thousand digits, and we receive one of these sets:
 #
 # * a **copier**: training images with a little noise,
-# * a **half copier**: half of the pictures are such copies, the other half are new real digits,
-# * **blurred new digits**: real digits that nobody trained on, blurred. They copy nothing,
-# * **new digits**. They copy nothing, either.
+# * a **half copier**: half of the images are such copies, the other half are new real digits,
+# * **blurred new digits**: real digits that were not used for training, blurred. They are not copies.
+# * **new digits**. They are not copies either.
 #
-# The pretrained generator is compared with all the training digits that are at hand.
+# The pretrained generator is compared with all training digits that are available.
 
 # %%
 train, unseen = (gan.classifier.as_input(part.images) for part in (digits.train, digits.validation))
@@ -279,12 +285,14 @@ for name, (pictures, known, unknown) in suspects.items():
     print(f"{name:22s}  {nearest[name].mse.mean():33.3f}   {share:5.2f} ({lower:.2f} to {upper:.2f})")
 
 # %% [markdown]
-# The distance to the nearest training image alone misleads: blurred digits are nearer to their neighbours than sharp
-# ones are, and copy nothing. `copied_share` therefore asks another question: is the nearest image one of the training
-# images, or one of just as many that nobody trained on? Who copies nothing meets both equally often, blurred or not.
-# The answer is the share of pictures that are copies, with an interval: near 1 for the copier, near one half for the
-# half copier, and near 0 for those that copy nothing. An interval that holds 0 is no sign of copying; a wide one is
-# no proof of the contrary, either.
+# The distance to the nearest training image alone is misleading. Blurred digits are nearer to their neighbors than
+# sharp digits are, but are not copies. `copied_share` therefore asks another question. Is the nearest image a
+# training image, or one of equally many images that were not used for training? Without copies, both happen equally
+# often, blurred or not.
+#
+# The result is the share of images that are copies, with a confidence interval. It is near 1 for the copier, near one
+# half for the half copier, and near 0 without copies. An interval that contains 0 is no evidence of copying. A wide
+# interval does not prove the contrary either.
 
 # %%
 figure, axes = plt.subplots(1, len(suspects), figsize=(13, 6.2), layout="constrained")
@@ -300,9 +308,9 @@ plt.show()
 # %% [markdown]
 # ## 5. SSIM as a measure of variety
 #
-# Here SSIM has its use. Take two pictures *of the same class* from one crowd: how alike are they? If a generator draws
-# nearly the same 7 each time, its pairs are more alike than pairs of real sevens. `pairwise_ssim` is the mean over
-# random pairs of one class. It is neither good nor bad by itself: it belongs beside the number of real digits.
+# SSIM is useful here. Take two images *of the same class* from one set: how similar are they? If a generator returns
+# nearly the same 7 each time, its pairs are more similar than pairs of real sevens. `pairwise_ssim` is the mean over
+# random pairs of one class. It is neither good nor bad by itself: compare it with the value for real digits.
 
 # %%
 asked = np.arange(size) % 10
@@ -323,17 +331,17 @@ axis.set(xlim=(0, 1), ylabel="what is judged")
 plt.show()
 
 # %% [markdown]
-# The last bar is what a *mode collapse* inside each class looks like: every pair is nearly one picture twice (the noise
-# keeps them from 1). Truncation costs variety, too, in a small way. And a generator can be on the level of real digits
-# with this number and still draw bad ones: variety is all that it measures.
+# The last bar shows *mode collapse* inside each class: the two images of a pair are nearly the same. (The noise keeps
+# the value below 1.) Truncation also costs some variety. A generator can reach the value of real digits here and
+# still generate bad images: this metric only measures variety.
 
 # %% [markdown]
-# ## 6. All of it at once
+# ## 6. All metrics in one report
 #
-# `gan evaluate mnist` on the command line, or `gan.evaluate(...)` in Python, computes all of this on 10,000 pictures,
-# each number beside the same number for real digits, and adds the error rate with its confidence interval: how often
-# the classifier does not see the digit that was asked for. It writes a page that one can read in a browser
-# (`report.html`) and the same for programs (`report.json`). This is the report of the pretrained generator:
+# `gan evaluate mnist` on the command line, or `gan.evaluate(...)` in Python, computes all of these metrics on 10,000
+# samples. Each number is next to the same number for real digits. The report adds the error rate with its confidence
+# interval: how often the classifier does not recognize the requested digit. It writes a page for the browser
+# (`report.html`) and a file for programs (`report.json`). This is the report of the pretrained generator:
 
 # %%
 report = gan.evaluation.load_report("mnist")
@@ -345,10 +353,10 @@ print(f"\n{report.frechet_in_floors:.1f} floors from the data;", end=" ")
 print(f"verdict on a tolerance of {report.tolerance}: {report.verdict}")
 
 # %% [markdown]
-# ## What to remember
+# ## Summary
 #
-# * MSE and SSIM compare two pictures that belong together. They say nothing about a generator's quality.
-# * A Fréchet distance without its N, its extractor and its floor is no result.
-# * Precision falls when pictures are bad, recall and coverage fall when some are missing. Look at both.
+# * MSE and SSIM compare two images that belong together. They say nothing about the quality of a generator.
+# * A Fréchet distance without its N, its extractor and its floor is not a result.
+# * Precision falls when images are bad. Recall and coverage fall when some are missing. Look at both.
 # * A copier has perfect quality. Only held-out data can expose it.
-# * Notebook 5 goes on: how wrong may a model be, and how sure are we?
+# * Notebook 5 continues with two questions: how often may a model be wrong, and how certain is that?

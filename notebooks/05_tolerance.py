@@ -1,13 +1,15 @@
 # %% [markdown]
-# # Tolerance: how often may it be wrong?
+# # Tolerance: how often may a model be wrong?
 #
 # **Needs:** a laptop; no GPU, no network. The second half needs the package Babel, which `gan-reference[notebooks]`
-# brings along. **Takes:** about 3 minutes on two cores.
+# installs.
 #
-# **Afterwards you will know** how to measure an error rate and how sure one can be of it, how to choose a
-# tolerance, why looking often spoils the answer, how to stop a training that is good enough, what faults do to a
-# model, and how to let a release depend on all this. The first half does it with a GAN, the second half with a
-# classifier of text.
+# **Takes:** about 3 minutes on two cores.
+#
+# **Afterwards you will know** how to measure an error rate and its uncertainty, how to choose a tolerance, and why
+# frequent checks distort the result. You will know how to stop training when a model is good enough, and how faults
+# affect a model. You will also know how to make a release depend on all this. The first half uses a GAN, the second
+# half a text classifier.
 
 # %%
 from importlib.util import find_spec
@@ -58,10 +60,10 @@ plt.rcParams.update(gan.evaluation.STYLE)
 # # First half: a GAN
 # ## An error rate is a count
 #
-# The pretrained generator draws the digit that it is asked for. How often does it draw another one, or nothing that
-# can be read? A classifier that is nearly always right about real digits reads the pictures. An outcome is *wrong*
-# when it does not read what was asked for. The error rate is the number of wrong outcomes over the number of
-# outcomes.
+# The pretrained generator generates the digit that you request. How often does it generate another digit, or
+# something unreadable? A classifier reads the samples; it is nearly always right about real digits. An outcome is
+# *wrong* if the classifier does not read the requested digit. The error rate is the number of wrong outcomes divided
+# by the number of outcomes.
 
 # %%
 generator = load_generator("mnist")
@@ -74,8 +76,8 @@ rate = gan.tolerance.ErrorRate(int(wrong.sum()), PICTURES)
 print(f"{rate.wrong} of {rate.n} are wrong: {rate.value:.2%}")
 
 # %% [markdown]
-# Here are some of the wrong ones. Some are bad drawings, and about some one may quarrel with the classifier. Its
-# own errors on real digits (about one in two hundred) are in the number, too.
+# The next cell shows some wrong samples. Some are bad, and for some the answer of the classifier is debatable. The
+# error rate also includes the errors of the classifier on real digits (about one in two hundred).
 
 # %%
 some = np.flatnonzero(wrong)[:12]
@@ -88,12 +90,14 @@ axes.grid(False)
 plt.show()
 
 # %% [markdown]
-# ## How sure can one be?
+# ## How certain is an error rate?
 #
-# With other pictures another number would have come out. What we want to know is the *true* error rate, that of
-# endlessly many pictures. A confidence interval says where it may lie: one that is made like this holds the true
-# rate in 95 of 100 cases. We use Wilson's. The interval of the textbook, rate ± 1.96 standard errors, breaks down
-# where it matters: without a wrong outcome it says that the true rate is 0, even after ten pictures.
+# Other samples would give another number. We want to know the *true* error rate, which an unlimited number of samples
+# would give. A confidence interval is a range for it. An interval computed in this way contains the true rate in 95
+# of 100 cases.
+#
+# We use the Wilson interval. The textbook interval, rate ± 1.96 standard errors, fails where it matters most. Without
+# any wrong outcome, it says that the true rate is 0, even after ten samples.
 
 # %%
 print("wrong  outcomes   textbook           Wilson")
@@ -104,7 +108,7 @@ for count, n in ((0, 10), (0, 100), (0, 1_000), (1, 100)):
     print(f"{count:5d}  {n:8d}   {p - half:6.2%} to {p + half:6.2%}   {low:6.2%} to {high:6.2%}")
 
 # %% [markdown]
-# More pictures make the interval narrower, but slowly: for half the width one needs four times as many.
+# More samples make the interval narrower, but slowly: half the width needs four times as many samples.
 
 # %%
 n = np.unique(np.geomspace(20, PICTURES, 60).astype(int))
@@ -125,15 +129,15 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# ## Choosing a tolerance
+# ## Choose a tolerance
 #
-# The *tolerance* is the error rate that one accepts. It is a decision, not a measurement: what does a wrong outcome
-# cost, and who bears it? It is made **before** one looks at the numbers; who chooses it afterwards can always
-# choose one that fits.
+# The *tolerance* is the error rate that you accept. It is a decision, not a measurement: what does a wrong outcome
+# cost, and who pays for it? Decide **before** you look at the numbers. Afterwards, you can always choose a tolerance
+# that fits.
 #
-# The interval gives the verdict, not the rate alone. *within*: the upper end is at or below the tolerance.
-# *exceeded*: the lower end is above. Otherwise *undecided*, and `samples_needed` says how many fresh outcomes would
-# decide, should the rate stay the same.
+# The interval gives the verdict, not the rate alone. *within*: the upper bound is at or below the tolerance.
+# *exceeded*: the lower bound is above it. Otherwise the verdict is *undecided*. `samples_needed` then returns how
+# many new outcomes would decide, if the rate stays the same.
 
 # %%
 print(f"error rate {rate.value:.2%}, interval {rate.interval[0]:.2%} to {rate.interval[1]:.2%}")
@@ -143,8 +147,8 @@ for tolerance in (0.05, 0.02, 0.01, 0.005, 0.001):
     print(f"tolerance {tolerance:.1%}: {answer:9s}  decided by {needed or 'no number in reach of'} outcomes")
 
 # %% [markdown]
-# A tolerance close to the true rate costs many samples, and one just at it can never be decided. So leave room
-# between what you can reach and what you promise.
+# A tolerance close to the true rate costs many samples. A tolerance equal to the true rate can never be decided. So
+# leave a margin between what you can reach and what you promise.
 
 # %%
 truth = np.linspace(0.1, 5, 197)
@@ -160,11 +164,11 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# ## Looking often destroys confidence
+# ## Frequent checks reduce confidence
 #
-# A 95 % interval is made for one look. During training one looks again and again, and stops as soon as the upper
-# end is within the tolerance. Luck then has many chances. The simulation takes a model that is **exactly** at the
-# tolerance, so it should hardly ever be called *within*: 1,000 fresh outcomes for each look.
+# A 95 % interval is valid for one check. Training checks the model again and again, and stops as soon as the upper
+# bound is within the tolerance. This gives chance many opportunities. The simulation uses a model that is **exactly**
+# at the tolerance, so the verdict should hardly ever be *within*. Each check uses 1,000 new outcomes.
 
 # %%
 TRUE = TOLERANCE = 0.02
@@ -188,16 +192,18 @@ for k in (1, 5, 20):
     print(f"looks: {k:2d}, {stopped[:, k - 1].mean():.1%} pass; confirmed: {confirmed[:, k - 1].mean():.1%}")
 
 # %% [markdown]
-# So a look during training only *nominates* a model. The verdict is given once, on outcomes that nobody looked at
-# before. That is how `gan train --tolerance` and the rest of this notebook do it.
+# A check during training therefore only *nominates* a model. The verdict is given once, on outcomes that were never
+# used before. `gan train --tolerance` and the rest of this notebook follow this rule.
 
 # %% [markdown]
-# ## Stopping a training that is good enough
+# ## Stop training when the model is good enough
 #
-# `ToleranceEarlyStopping` is a Keras callback. It stops when the upper end of the interval reaches the target, or
-# when nothing has improved for some looks (`patience`), and says which. While training, a small classifier reads
-# the pictures (`mnist-probe`). Another one gives the verdict, on pictures of a seed that training never uses: the
-# same network should not both choose and judge.
+# `ToleranceEarlyStopping` is a Keras callback. It stops training when the upper bound of the interval reaches the
+# target. It also stops when nothing has improved for some intervals (`patience`), and reports which of the two
+# happened.
+#
+# During training, a small classifier reads the samples (`mnist-probe`). Another classifier gives the verdict, on
+# samples from a seed that training never uses. The same network should not both select and evaluate.
 
 # %%
 with warnings.catch_warnings():
@@ -240,14 +246,14 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# The verdict may differ from the nomination. Then one trains on, or chooses a stricter target for the nomination,
-# and judges again **with another seed**.
+# The verdict may differ from the nomination. In this case, continue training or choose a stricter target for the
+# nomination. Then evaluate again **with another seed**.
 
 # %% [markdown]
-# ## What faults do: perturbation curves
+# ## Faults: perturbation curves
 #
-# A model is used under other conditions than it was made in: its weights are rounded to save memory, or its inputs
-# are noisy. A perturbation curve is the error rate against the severity of such a fault.
+# A model is often used under other conditions than in training. Its weights may be rounded to save memory, or its
+# inputs may be noisy. A perturbation curve shows the error rate against the severity of such a fault.
 
 # %%
 FAULTS = {"weight_noise": [0.1, 0.2, 0.3, 0.5], "latent_noise": [0.5, 1, 2], "float16": [1], "int8": [1]}
@@ -276,23 +282,23 @@ for point in points:
         print(f"{point.fault:8s} {point.rate.value:.2%}")
 
 # %% [markdown]
-# Rounding the weights to sixteen or to eight bits changes hardly anything here, so this generator may be shipped with
-# small weights within the same tolerance. Noise does harm: on weights when it is about half as large as their own
-# spread, on latents when it is about as large as theirs.
+# Rounding the weights to sixteen or eight bits hardly changes the result here. This generator can therefore be
+# deployed with small weights within the same tolerance. Noise is harmful: on weights from about half of their own
+# spread, and on latents from about their full spread.
 
 # %% [markdown]
-# ## Letting a release depend on it
+# ## Make a release depend on the verdict
 #
-# `gan evaluate --tolerance` ends with an exit status: 0 within, 3 exceeded, 4 undecided (2 is bad input). A release
-# script needs no more than that:
+# The exit status of `gan evaluate --tolerance` is the verdict: 0 within, 3 exceeded, 4 undecided (2 is bad input). A
+# release script does not need more:
 #
 # ```sh
 # gan evaluate runs/new --tolerance 0.02 && cp -r runs/new released/     # copied only when it is within
 # ```
 #
-# We run it here on the 5,000 digits that are always at hand. For a generator the verdict asks for one thing more
-# than few errors: `coverage`, at least four fifths of that of real pictures. Ten good digits, repeated for ever,
-# make no errors and are no generator.
+# The next cell runs it on the 5,000 digits that are always available. For a generator, the verdict has one more
+# condition: `coverage` must be at least four fifths of the coverage of real images. Ten good digits, repeated
+# forever, make no errors, but are not a useful generator.
 
 # %%
 import json
@@ -309,22 +315,22 @@ for tolerance in GATES:
     print(f"tolerance {tolerance:.2%}: {numbers}, {report['verdict']}, exit status {done.returncode}")
 
 # %% [markdown]
-# From Python the same table is `EXIT_STATUS`, for any model that one can count the errors of. The second half uses
+# In Python, `EXIT_STATUS` is the same table. It works for any model whose errors can be counted. The second half uses
 # it.
 
 # %%
 print(gan.tolerance.EXIT_STATUS)
 
 # %% [markdown]
-# # Second half: a classifier of text
+# # Second half: a text classifier
 #
-# Nothing of this is about pictures. Now a small network tells from a single name which language it is in:
-# *Germania* is Italian, *Niemcy* is Polish. Babel carries the names of countries, languages and currencies in many
-# languages, as collected by the project CLDR. We take twelve languages that are written in Latin letters, so that
-# the script does not give them away.
+# None of this is specific to images. In this half, a small network predicts the language of a single name: *Germania*
+# is Italian, *Niemcy* is Polish. Babel contains the names of countries, languages and currencies in many languages,
+# collected by the project CLDR. We use twelve languages written in Latin letters, so that the script does not reveal
+# the language.
 #
-# We promise to be wrong about **at most one name in five**, and promise it now, before anything is measured.
-# Guessing is wrong eleven times in twelve.
+# We promise that the model is wrong about **at most one name in five**. We promise it now, before anything is
+# measured. Random guessing is wrong eleven times in twelve.
 
 # %%
 import collections
@@ -353,7 +359,7 @@ def entry(kind, code):
 
 
 # %% [markdown]
-# A name may be there several times: in several languages, or as a name of several entries. We collect both.
+# A name may occur several times: in several languages, or as a name of several entries. The next cell collects both.
 
 # %%
 languages_of, entries_of = collections.defaultdict(set), collections.defaultdict(set)
@@ -367,11 +373,11 @@ for word in ("germania", "niemcy", "allemagne", "angola"):
     print(f"{word:10s} {', '.join(sorted(languages_of[word]))}")
 
 # %% [markdown]
-# ## Names without a right answer
+# ## Names without a single right answer
 #
-# *angola* is the same in many languages. Asked for its language, there is no single right answer. Suppose that each
-# pair of a name and a language were an example. Of *k* examples with the same name, at most one can be answered
-# right, so even the best model that there can be has an error rate. It can be counted without any model:
+# *angola* is the same in many languages, so its language has no single right answer. Suppose that each pair of a name
+# and a language were an example. Of *k* examples with the same name, at most one can be answered correctly. Even the
+# best possible model therefore has an error rate. It can be counted without any model:
 
 # %%
 pairs = sum(map(len, languages_of.values()))
@@ -381,17 +387,17 @@ print(f"unavoidable error rate, were all pairs kept: {1 - len(languages_of) / pa
 print("such as:", ", ".join(sorted(shared)[::120]))
 
 # %% [markdown]
-# No training removes these errors, so they would only hide what the model can do. We leave the shared names out of
-# training and of the verdict, and come back to them at the end. **The promise is about names that belong to one of
-# the twelve languages only**, and it has to be read with these words. (Some of what is left cannot be told by
-# anybody either. That stays in the number.)
+# Training cannot remove these errors, so they would only hide what the model can do. We exclude the shared names from
+# training and from the verdict, and return to them at the end. **The promise covers only names that belong to exactly
+# one of the twelve languages**, and this condition is part of it. (Some remaining names cannot be identified by
+# anybody. They stay in the number.)
 #
 # ## Split by entry, not by name
 #
-# *Germania* and *Germany* are names of the same country. Were one of them in the training set and the other in the
-# test set, the model would have seen nearly the answer. So whole **entries** are dealt out: all names of a country
-# and of its currencies are on the same side, and so are all names of a language. (A few names belong to entries of
-# two sides, and are left out.)
+# *Germania* and *Germany* are names of the same country. With one of them in the training split and the other in the
+# test split, the model would have seen almost the answer. So the split assigns whole **entries**. All names of a
+# country and of its currencies are in the same split, and so are all names of a language. (A few names belong to
+# entries of two splits, and are excluded.)
 
 
 # %%
@@ -416,10 +422,12 @@ for word, label in examples["train"][:: len(examples["train"]) // 5]:
 # %% [markdown]
 # ## Three models, from small to large
 #
-# Each takes a name as a string. `TextVectorization` inside the model makes numbers of its letters, so the model can
-# be saved and used as it is. The first one looks at *which* letters there are, not at their order. The others look
-# at pieces of two to five letters: `ski`, `land`, `sch`. The larger one knows more pieces, and has to do without
-# some of them at every step (dropout), so that it does not rely on a few.
+# Each model takes a name as a string. `TextVectorization` is part of the model and converts letters to numbers. The
+# model can therefore be saved and used as it is.
+#
+# The first model uses *which* letters occur, but not their order. The other two use pieces of two to five letters:
+# `ski`, `land`, `sch`. The larger one knows more pieces. Dropout removes some of them at each step, so that the model
+# does not rely on a few.
 
 # %%
 letters = layers.TextVectorization(standardize=None, split="character", output_sequence_length=40)
@@ -444,10 +452,10 @@ def pieces(filters, dropout):
 
 
 # %% [markdown]
-# `ClassifierErrorRate` is a Keras metric. It adds the error rate and the ends of its interval to the logs, and
-# `ToleranceEarlyStopping` watches the upper end on the validation names. Choosing uses the validation names again
-# and again, so a nomination is worth less than it seems. We therefore ask for more there than we promise: the
-# target is two points below the tolerance.
+# `ClassifierErrorRate` is a Keras metric. It adds the error rate and the bounds of its interval to the logs.
+# `ToleranceEarlyStopping` monitors the upper bound on the validation names. Selection uses the validation names again
+# and again, so a nomination is worth less than it seems. We therefore require more there than we promise: the target
+# is two points below the tolerance.
 
 
 # %%
@@ -480,8 +488,8 @@ for name, model in candidates.items():
 # %% [markdown]
 # ## The verdict, once
 #
-# The first model that reached the target is nominated (or, should none have reached it, the last one). Now, and
-# only now, we look at the test names.
+# The first model that reached the target is nominated. If no model reached it, the last one is nominated. Only now do
+# we look at the test names.
 
 # %%
 model = candidates[nominated]
@@ -493,14 +501,14 @@ print(f"interval {rate.interval[0]:.1%} to {rate.interval[1]:.1%}, tolerance {TO
 print(f"a release script would end with exit status {gan.tolerance.EXIT_STATUS[answer]}")
 
 # %% [markdown]
-# One could also let the model keep silent about what it is unsure of. Its answers would be better then, but it
-# would be another promise: so many are answered, and of these so many are wrong. Ours is about every name.
+# The model could also decline to answer when it is uncertain. Its answers would be better, but the promise would be
+# another one: a share of names that are answered, and an error rate of these answers. Our promise covers every name.
 #
-# ## Where it goes wrong
+# ## Where the model is wrong
 #
-# One number for all hides who bears the errors. In the table each row is a true language. Below it, each language
-# has an interval of its own, which is wider, because it is about fewer names. A promise for *every* language would
-# have to be judged by these.
+# One number for all names hides who is affected by the errors. In the table, each row is a true language. The plot
+# below shows a separate interval for each language. It is wider, because it is based on fewer names. A promise for
+# *every* language would have to be checked with these intervals.
 
 # %%
 answers = np.asarray(model(tf.constant(words["test"]), training=False)).argmax(axis=1)
@@ -543,8 +551,8 @@ for i in wrong[:: max(1, len(wrong) // 8)]:
 # %% [markdown]
 # ## Typos
 #
-# People mistype. `typos` is a fault of text, as noise is one of pictures: so many of the letters are left out,
-# doubled, swapped, or replaced by another one. Faults of the weights are the same as for a GAN.
+# People make typing errors. `typos` is a fault of text, like noise for images. It deletes, doubles, swaps or replaces
+# a given share of the letters. Faults of the weights are the same as for a GAN.
 
 # %%
 TYPOS = {"typos": [0.02, 0.05, 0.1, 0.2], "weight_noise": [0.25, 0.5, 1], "int8": [1]}
@@ -557,14 +565,15 @@ for share in TYPOS["typos"]:
     print(f"{share:4.0%} of the letters mistyped: {', '.join(f'{drawn:.1%}' for drawn in draws)}")
 
 # %% [markdown]
-# The three numbers of a line are three draws of the slips: they speak of other slips, while the interval in the
-# plot speaks of other names. Where the curve crosses the tolerance, the promise ends: it holds for carefully typed
-# names, and should say so.
+# Each line shows three numbers from three random draws of typos. They show the variation between typos, while the
+# interval in the plot shows the variation between names. The promise ends where the curve crosses the tolerance. It
+# holds for carefully typed names, and should say so.
 #
-# ## And the shared names?
+# ## The shared names
 #
-# Those of the test entries, which the model has never seen. Here an answer is right when the name exists in that
-# language. This is another question with another error rate, so it stands apart from the verdict.
+# The last cell uses the shared names of the test entries, which the model has never seen. Here an answer is right if
+# the name exists in that language. This is another question with another error rate, so it is separate from the
+# verdict.
 
 # %%
 open_to_many = sorted(word for word in shared if {side(entry) for entry in entries_of[word]} == {"test"})
@@ -576,10 +585,10 @@ print(f"{rate.n} shared names, {rate.value:.1%} answered with a language that do
 print(f"interval {low:.1%} to {high:.1%}")
 
 # %% [markdown]
-# ## What to take home
+# ## Summary
 #
-# * An error rate without a count and an interval is half a number.
-# * Choose the tolerance first, from what an error costs; leave room between what you reach and what you promise.
-# * Looks during training nominate. The verdict is given once, on fresh outcomes.
-# * Split by what must not leak, count what nobody can get right, and say what the promise is about.
+# * An error rate without a count and a confidence interval is half a number.
+# * Choose the tolerance first, from the cost of an error. Leave a margin between what you reach and what you promise.
+# * Checks during training nominate a model. The verdict is given once, on new outcomes.
+# * Split by what must not leak, count what nobody can answer correctly, and say what the promise covers.
 # * A release can depend on an exit status.

@@ -1,12 +1,13 @@
 # %% [markdown]
-# # Your own images: a folder, another size, colour, little data
+# # Your own images: a folder, another size, color, little data
 #
-# **Needs:** a laptop; no GPU, no network, no pictures: the notebook draws its own. **Takes:** about 5 minutes on
-# two cores.
+# **Needs:** a laptop; no GPU, no network, no images: the notebook draws its own.
 #
-# **Afterwards you will know** how to train on a folder of pictures of your own, what happens to a damaged file, how
-# to see that a discriminator has learnt a small set by heart, how much augmentation helps against that, and how to
-# sample from the run.
+# **Takes:** about 5 minutes on two cores.
+#
+# **Afterwards you will know** how to train on a folder of your own images, and what happens to a damaged file. You
+# will know how to detect that a discriminator has memorized a small dataset, and how much augmentation helps. You
+# will also know how to sample from the run.
 
 # %%
 from importlib.util import find_spec
@@ -45,11 +46,11 @@ from gan import GAN, Dataset, InputError, build_discriminator, build_generator, 
 plt.rcParams.update(gan.evaluation.STYLE)
 
 # %% [markdown]
-# ## A folder of pictures
+# ## A folder of images
 #
-# You would bring your own. Ours are drawn: fish in water, and flowers in a meadow. Every picture is another one:
-# place, size and colours are drawn by lot. So there is something to see when it works: a fish has its eye in the
-# head and its tail at the other end, whatever its colour.
+# Usually you have your own images. Here the notebook draws them: fish in water, and flowers in a meadow. Each image
+# is different, because position, size and colors are random. This makes success visible: a fish has its eye in the
+# head and its tail at the other end, whatever its color.
 
 
 # %%
@@ -80,8 +81,8 @@ def flower(pen, rng):
 
 
 # %% [markdown]
-# One sub-folder for each class, and that is all. The files may be PNG, JPEG and many others, and of any size. Ours
-# are 240 pixels wide and 160 high, half of them PNG and half of them JPEG.
+# The folder has one subfolder per class. The files may be PNG, JPEG and many other formats, of any size. Our images
+# are 240 pixels wide and 160 high. Half of them are PNG files, and half are JPEG files.
 
 # %%
 for number in range(PICTURES):
@@ -96,12 +97,13 @@ for folder in sorted(Path("pictures").iterdir()):
     print(folder, len(list(folder.iterdir())), "files, such as", sorted(f.name for f in folder.iterdir())[0])
 
 # %% [markdown]
-# ## Loading it, with a damaged file in it
+# ## Load a folder with a damaged file
 #
-# Real folders have damaged files. We cut one in two. `load_dataset` leaves it out and names it in a warning. More
-# than one in a hundred (`corrupt_share`) would be refused, since something must be wrong with the folder then.
+# Real folders contain damaged files. The next cell cuts one file in half. `load_dataset` skips it and names it in a
+# warning. If more than one in a hundred files is damaged (`corrupt_share`), it raises an error, since something must
+# be wrong with the folder.
 #
-# `image_size` is height and width. Each picture is scaled until it covers that size, and its middle is cut out.
+# `image_size` is height and width. Each image is scaled until it covers this size, and then center-cropped.
 
 # %%
 damaged = sorted(Path("pictures/fish").iterdir())[3]
@@ -121,8 +123,8 @@ except InputError as error:
 damaged.unlink()  # so that nobody is warned again
 
 # %% [markdown]
-# The data set has three splits. Which picture is held out depends on its content, not on its name: a picture never
-# changes sides because somebody renamed the files.
+# The dataset has three splits. The content of an image decides its split, not its file name: an image stays in its
+# split if somebody renames the files.
 
 # %%
 print("height, width, channels:", dataset.image_shape, "; classes:", dataset.class_names)
@@ -141,10 +143,10 @@ show(axes, dataset.train.images[:36], "Training pictures, as the network sees th
 plt.show()
 
 # %% [markdown]
-# ## Training
+# ## Train
 #
-# `train` takes the folder and writes a run folder. The networks follow the size: they halve 32 x 48 three times,
-# down to 4 x 6. In a terminal this cell would be
+# `train` reads the folder and writes a run folder. The networks adapt to the image size: they halve 32 x 48 three
+# times, down to 4 x 6. In a terminal, this cell would be
 #
 # ```sh
 # gan train --dataset ./pictures --image-size 32x48 --augment translation --images 40000 --output runs/pictures
@@ -162,8 +164,8 @@ print(f"{run.images:,} images in {run.seconds:.0f} s; in the folder:")
 print(*sorted(path.name for path in run.folder.iterdir()))
 
 # %% [markdown]
-# The run folder holds a grid of the same twenty pictures for each interval. Here are the first, one from the way,
-# and the last. A row is a class: fish above, flowers below.
+# The run folder contains a grid of the same twenty samples for each interval. The next cell shows the first grid, an
+# intermediate one, and the last. Each row is a class: fish above, flowers below.
 
 # %%
 grids = sorted(run.samples.parent.glob("*.png"))
@@ -176,8 +178,8 @@ plt.tight_layout()
 plt.show()
 
 # %% [markdown]
-# `log.csv` has a row for each interval. The mean logits of real and of generated pictures say how the game stands:
-# D wants them apart, G wants them together. Neither should run away.
+# `log.csv` has one row per interval. The mean logits of real images and of samples show the state of the game. D
+# moves them apart, and G moves them together. Neither should grow without limit.
 
 # %%
 with (run.folder / "log.csv").open() as file:
@@ -193,10 +195,10 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# ## Sampling from the run
+# ## Sample from the run
 #
-# A run folder is a checkpoint. Ask for as many pictures of a class as you like; picture 7 of seed 0 is always the
-# same. In a terminal: `gan sample runs/pictures --num 24 --label 0 --out fish.png`.
+# A run folder is a checkpoint. Request as many samples of a class as you like; sample 7 of seed 0 is always the same.
+# In a terminal: `gan sample runs/pictures --num 24 --label 0 --out fish.png`.
 
 # %%
 generator = gan.load_generator(run.folder)
@@ -207,12 +209,12 @@ for label, (axis, name) in enumerate(zip(axes, dataset.class_names)):
 plt.show()
 
 # %% [markdown]
-# Does it draw new pictures, or does it copy? Below each generated picture stands the training picture that is
-# nearest to it, pixel by pixel. The same place and pose is no wonder with so simple a subject; the same picture
-# would be.
+# Are the samples new, or are they copies? The next plot shows each sample above the training image that is nearest to
+# it, pixel by pixel. The same position and pose are not surprising with such a simple subject. The same image would
+# be.
 #
-# `copied_share` puts a number on it, with an interval: 0 says that nothing is copied, 1 that everything is. It is
-# `nan` where so many pictures are alike that nobody can tell.
+# `copied_share` is a number for this, with a confidence interval: 0 means that nothing is copied, and 1 that
+# everything is. It is `nan` if too many images are alike to tell.
 
 
 # %%
@@ -229,12 +231,12 @@ print("copied share: {:.2f} ({:.2f} to {:.2f})".format(*copied))
 # %% [markdown]
 # ## Little data
 #
-# Now we pretend to have a small set only. D then has an easy way out: it learns the few real pictures by heart. It
-# recognises *these* pictures instead of learning what pictures look like, and so it has nothing to teach any more.
+# Now suppose that only a small dataset is available. D then has an easy way out: it memorizes the few real images. It
+# recognizes *these* images instead of learning what images look like, so G learns nothing from it.
 #
-# One can measure that with pictures that D has never seen. As long as D judges by what pictures look like, it gives
-# real pictures the same logits whether it was trained on them or not. When the two come apart, it has learnt by
-# heart. (This is overfitting, as of any classifier.) The callback below looks after each interval.
+# Images that D has never seen can measure this. While D uses the general appearance, it gives real images the same
+# logits, whether they were used for training or not. If the two differ, D has memorized the training images. (This is
+# overfitting, as in any classifier.) The callback below measures it after each interval.
 
 # %%
 small = dataset.train.at_most(LITTLE)
@@ -259,11 +261,12 @@ class RealLogits(keras.callbacks.Callback):
 print(f"{len(small)} pictures to train on, {len(unseen)} that stay unseen")
 
 # %% [markdown]
-# The same training twice: once as it is, once with augmentation. Augmentation changes what D sees, **real and
-# generated pictures alike**, each time anew: it moves them (`translation`), makes them brighter or darker
-# (`brightness`), and covers a part (`cutout`). Because the generated pictures pass through it as well, the
-# generator does not learn to draw moved or covered pictures. (Changing the real pictures only would teach it just
-# that.)
+# The next cells run the same training twice: without and with augmentation. Augmentation changes everything that D
+# sees, **real images and fakes alike**, at random each time. It moves images (`translation`), changes their
+# brightness (`brightness`), and covers a part (`cutout`).
+#
+# The fakes pass through the augmentation as well, so the generator does not learn to generate moved or covered
+# images. (It would learn exactly that if only real images were augmented.)
 
 
 # %%
@@ -299,11 +302,11 @@ for way, (_, rows) in trained.items():
     print(f"{way:18s} trained on {rows[-1, 0]:6.2f}, unseen {rows[-1, 1]:6.2f}: {apart:.2f} apart")
 
 # %% [markdown]
-# Where the curve of the unseen pictures leaves that of the trained ones and goes down to the generated ones, D
-# takes real pictures for generated ones, only because it does not know them. Compare the two plots, and the two lines
-# below them: how far apart are the curves in the end, as it is, and with augmentation?
+# Look where the curve of the unseen images leaves the curve of the training images and approaches the curve of the
+# samples. There D classifies real images as fakes, only because it does not know them. Compare the two plots, and the
+# two lines below them. How far apart are the curves at the end, without and with augmentation?
 #
-# And the pictures? Look at them, and at the share that is copied from the small set.
+# Next, look at the samples, and at the share that is copied from the small dataset.
 
 # %%
 _, axes = plt.subplots(2, 1, figsize=(11, 4))
@@ -319,9 +322,9 @@ plt.show()
 # %% [markdown]
 # ## Without a folder: arrays and `.npz` files
 #
-# Pictures that are arrays already need no files: `Dataset.from_arrays(images, labels)`. An `.npz` file of the
-# arrays `images` (uint8) and `labels` is loaded like a folder, by name: `gan train --dataset pictures.npz`. Since
-# pictures are held out by their content, the splits are those of the folder.
+# Images in arrays do not need files: use `Dataset.from_arrays(images, labels)`. An `.npz` file with the arrays
+# `images` (uint8) and `labels` is loaded by its name, like a folder: `gan train --dataset pictures.npz`. The splits
+# are the same as with the folder, because the content of an image decides its split.
 
 # %%
 splits = (dataset.train, dataset.validation, dataset.test)
@@ -334,10 +337,10 @@ for again in (load_dataset("pictures.npz"), Dataset.from_arrays(everything, labe
     print(f"{len(again.train)} pictures to train on; the same test pictures as in the folder: {same}")
 
 # %% [markdown]
-# ## What to take home
+# ## Summary
 #
-# * A folder with a sub-folder for each class is enough. Name the size; a damaged file is left out and named.
+# * A folder with one subfolder per class is enough. Set the image size. A damaged file is skipped and named.
 # * A run folder is a checkpoint: sample from it by its path.
-# * With few pictures, watch the logits of *unseen* real pictures. When they leave those of the trained ones, D learns
-#   by heart: use augmentation, get more pictures, or stop earlier.
-# * Numbers such as the Frechet distance need a classifier for these pictures; notebook 04 is about them.
+# * With few images, watch the logits of *unseen* real images. If they differ from the logits of the training images,
+#   D memorizes. Use augmentation, get more images, or stop earlier.
+# * Metrics such as the Frechet distance need a classifier for these images; see notebook 04.

@@ -2,17 +2,18 @@
 # # Scale: GPU, mixed precision, several devices, several machines
 #
 # The same training can run on one core, on a GPU, on several GPUs, or on several machines. This notebook shows what
-# one has to change for that (little), what changes by itself, and what stays exactly the same.
+# you have to change for this (little). It also shows what changes by itself, and what stays exactly the same.
 #
-# **Needs:** a laptop without a GPU. Parts of the CPU play the devices, and two processes play two machines.
-# So it shows that the results agree. It cannot show how much faster several GPUs are: **this notebook has not been run
-# on a GPU.** What is said about GPUs below from documentation alone is marked *(not measured)*.
+# **Needs:** a laptop without a GPU. Parts of the CPU simulate the devices, and two processes simulate two machines.
+# The notebook therefore shows that the results agree. It cannot show how much faster several GPUs are: **this
+# notebook has not been run on a GPU.** Statements about GPUs that come from documentation alone are marked *(not
+# measured)*.
 #
 # **Takes:** about 3 minutes on two cores.
 #
-# **Afterwards you know** what the batch means when several devices share it; what is equal to the last
-# digits and what is not; what mixed precision does; how to start a run on several machines; and which numbers you have
-# to choose anew when you scale up.
+# **Afterwards you know** what the batch means when several devices share it, and which results are equal up to
+# rounding. You know what mixed precision does, and how to start a run on several machines. You also know which
+# settings to choose again when you scale up.
 
 # %%
 from importlib.util import find_spec
@@ -60,26 +61,27 @@ print(digits.name, "| devices:", [device.name for device in tf.config.list_physi
 # %% [markdown]
 # ## 1. One GPU
 #
-# There is nothing to do. When TensorFlow sees a GPU, the networks run on it. `gan doctor` on the command line, or the
-# first line above, tells whether it does. Memory on the GPU grows as it is needed, so that other programs find some,
-# too *(not measured)*.
+# You do not have to change anything. If TensorFlow finds a GPU, the networks run on it. `gan doctor` on the command
+# line, or the first line above, shows whether it does. GPU memory is allocated as needed, which leaves some for other
+# programs *(not measured)*.
 #
-# XLA does not compile the train step unless it is asked to: `jit_compile="auto"` is off, and `True` turns it on. On an
-# H100 no first step came within 170 seconds with XLA; without it the same run trains at 113 steps/s. On a CPU, XLA made
-# convolutions many times slower. It also draws other random numbers from the same seed.
+# XLA compiles the train step only on request: `jit_compile="auto"` is off, and `True` turns it on. On an H100 with
+# XLA, the first step did not finish within 170 seconds. Without XLA, the same run trains at 113 steps/s. On a CPU,
+# XLA made convolutions many times slower. It also draws other random numbers from the same seed.
 #
 # ## 2. Several devices share each batch
 #
-# With `gan train --devices 2` two GPUs share each batch; where there is no GPU, two parts of the CPU do. Each device
-# has a copy of the weights (a *replica*), computes the gradients of its half of the batch, and adds its gradients
-# to those of the other. Then all move their weights alike.
+# With `gan train --devices 2`, two GPUs share each batch. Without a GPU, two parts of the CPU share it. Each device
+# has a copy of the weights (a *replica*), and computes the gradients of its half of the batch. The gradients of both
+# devices are added. Then both apply the same update.
 #
-# **The batch is that of the run, not that of a device.** So nothing else has to be changed: not the learning rate, not
-# the number of steps. The statistics of batch normalization are those of the whole batch, too, and replica 0 gets the
-# first half of the very latents and images that a single device would get.
+# **The batch size is a property of the run, not of a device.** Nothing else has to be changed: not the learning rate,
+# and not the number of steps. The statistics of batch normalization also use the whole batch. Replica 0 receives the
+# first half of exactly the latents and images that a single device would receive.
 #
-# If this is true, then one device and two devices must end with the same weights. Let us see. TensorFlow fixes its
-# devices when it is first used, so each run needs a process of its own: we write a small program.
+# If this is true, one device and two devices must end with the same weights. The next cells check it. TensorFlow
+# fixes its devices at the first use, so each run needs its own process. The next cell contains a small program for
+# it.
 
 # %%
 SCRIPT = """
@@ -109,8 +111,8 @@ np.savez(file, **found)
 """
 
 # %% [markdown]
-# The only lines that know of devices are `start_devices(...)` and `with devices.strategy.scope()`. Both do no harm on
-# one device. `gan train` has them inside.
+# Only two lines refer to devices: `start_devices(...)` and `with devices.strategy.scope()`. Neither changes anything
+# on one device. `gan train` contains both.
 
 # %%
 folder = Path("runs-compared")
@@ -142,8 +144,8 @@ def finish(*processes):
 # %% [markdown]
 # ## 3. Several machines
 #
-# Every machine runs the same program. The environment variable `TF_CONFIG` tells each of them who takes part, and
-# which one it is. Here both are on this machine, at two free ports.
+# Every machine runs the same program. The environment variable `TF_CONFIG` lists all workers, and gives each worker
+# its index. Here both workers run on this machine, at two free ports.
 
 # %%
 workers = [f"127.0.0.1:{free_port()}" for _ in range(2)]
@@ -154,8 +156,8 @@ finish(start("two devices", devices=2))
 finish(*(start(f"worker {i}", TF_CONFIG=json.dumps(config[i])) for i in range(2)))
 
 # %% [markdown]
-# Now compare the weights of G at the end with those of one device: how far apart they are, on average and at most.
-# Beside it stands how long the steps took.
+# Now compare the final weights of G with those of one device: the mean and the largest difference. The output also
+# shows how long the steps took.
 
 # %%
 ends = {path.stem: np.load(path) for path in sorted(folder.glob("*.npz"))}
@@ -173,35 +175,35 @@ print(
 )
 
 # %% [markdown]
-# One device and two compute the same sums, but add the numbers in another order, and float32 rounds after each
-# addition. Under SGD that is all one sees. Adam divides each gradient by its usual size. Where a gradient is all but
-# zero, what remains of it is rounding, and Adam makes a whole step of it; so its differences are larger. Both workers
-# add the same gradients in the same order, and stay equal.
+# One device and two devices compute the same sums, but add the numbers in a different order. float32 rounds after
+# each addition. With SGD, this is the only difference. Adam divides each gradient by its usual size. If a gradient is
+# almost zero, only rounding is left, and Adam turns it into a full step. Its differences are therefore larger. Both
+# workers add the same gradients in the same order, and stay equal.
 #
-# In a long training small differences grow. Expect other pictures from several devices, as from another seed, and
-# pictures as good. Do not expect speed from this machine: the replicas share its cores, and have to wait for each other
-# in every step.
+# In a long training, small differences grow. Expect different samples from several devices, as from another seed, but
+# equally good ones. Do not expect a speedup on this machine: the replicas share its cores, and wait for each other in
+# each step.
 #
-# On real machines, one sets the variable and starts the same command everywhere:
+# On real machines, set the variable and start the same command on each machine:
 #
 # ```sh
 # export TF_CONFIG='{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
 # gan train --batch-size 64              # index 0 on host0; the same with index 1 on host1
 # ```
 #
-# * Each worker needs the data. Before the first step they compare its SHA-256, and their options.
-# * The first worker writes the run folder, and decides when to stop; the others hear from it.
-# * They wait for each other for two minutes. When one dies, the others end and say so; `gan train --resume RUN` on each
-#   of them goes on from the last complete interval.
-# * What travels in each step is the gradient of every weight, so the network between the machines must be fast
-#   *(not measured; two processes on one machine share its memory)*.
+# * Each worker needs the data. Before the first step, the workers compare its SHA-256 and their options.
+# * The first worker writes the run folder, and decides when to stop. It informs the others.
+# * The workers wait up to two minutes for each other. If one dies, the others end with an error. Run
+#   `gan train --resume RUN` on each of them to resume from the last complete interval.
+# * Each step transfers the gradients of all weights, so the network between the machines must be fast *(not measured;
+#   two processes on one machine share its memory)*.
 #
 # ## 4. Mixed precision
 #
-# `gan train --precision mixed_bfloat16` lets the networks compute with numbers of 16 bits in the place of 32:
-# bfloat16 has the range of float32, but only about three digits. On GPUs and CPUs with units for it, that is faster
-# and takes half the memory for activations *(not measured on GPUs)*. The weights themselves, the losses, the penalties
-# and the average stay float32, and so does the file that is saved.
+# With `gan train --precision mixed_bfloat16`, the networks compute with 16-bit numbers instead of 32-bit numbers.
+# bfloat16 has the range of float32, but only about three digits. GPUs and CPUs with bfloat16 units compute faster
+# with it, and need half the memory for activations *(not measured on GPUs)*. The weights, losses, penalties and
+# moving average stay float32, and so does the saved file.
 
 # %%
 probe = gan.classifier.Extractor(load_classifier("mnist-probe")[0])
@@ -244,18 +246,18 @@ for axis, (name, (network, _, _)) in zip(axes, precisions.items()):
 plt.show()
 
 # %% [markdown]
-# What is saved is float32 in both cases. Whether bfloat16 is faster, the lines above say for this machine: a CPU with
-# units for it (AMX) gains, another one has to imitate it. `--precision auto`, the default of `gan train`, takes it
-# where the CPU has them.
+# The saved generator is float32 in both cases. The lines above show whether bfloat16 is faster on this machine. A CPU
+# with units for it (AMX) is faster; any other CPU has to emulate it. `--precision auto`, the default of `gan train`,
+# uses bfloat16 if the CPU has these units.
 #
-# The rounding differs in every step, so the two trainings part, and the same latents need not give the same pictures.
-# Which of the two is better, two runs cannot tell: another seed changes the distance, too. Only a large difference
-# would mean something.
+# The rounding differs in each step, so the two trainings diverge. The same latents may give different samples. Two
+# runs cannot show which of them is better: another seed also changes the distance. Only a large difference would be
+# meaningful.
 #
-# ## 5. What you must choose anew: the batch
+# ## 5. What to choose again: the batch size
 #
-# Several devices only help when each has enough to do. So with more devices one wants larger batches, and that does
-# change the training. Here the same number of images is seen in batches of several sizes.
+# Several devices only help if each has enough work. More devices therefore call for larger batches, and these change
+# the training. The next cell trains on the same number of images with several batch sizes.
 
 # %%
 runs = {f"{batch}": precisions["float32"] if batch == 64 else train(batch=batch) for batch in BATCHES}
@@ -270,26 +272,26 @@ for axis, values, name in zip(axes, (speed, distance), ("images/s", "Frechet dis
 plt.show()
 
 # %% [markdown]
-# On the left is what larger batches gain here, on the right what they cost. At the same number of images, a batch four
-# times as large leaves a quarter of the steps, and in fewer steps of the same size the networks get less far. Many then
-# raise the learning rate with the batch: the orange bar is the largest batch with twice the rate. Compare it with the
-# bar before it. How much of that a GAN bears has to be tried; there is no rule that always holds.
+# The left plot shows the gain from larger batches, and the right plot their cost. At the same number of images, a
+# batch four times as large leaves a quarter of the steps. With fewer steps of the same size, the networks make less
+# progress. Many people then increase the learning rate with the batch size. The orange bar is the largest batch with
+# twice the rate. Compare it with the bar before it. Try how large a rate your GAN tolerates: no rule always holds.
 #
-# What does *not* have to be chosen anew: everything that is counted in images. The average of G has a half-life in
-# images (`ema_half_life`), intervals and the length of a run are in images, so they mean the same with every batch.
+# You do *not* have to choose again what is counted in images. The half-life of the moving average of G
+# (`ema_half_life`), the intervals and the length of a run are in images. They mean the same with every batch size.
 #
 # ## 6. What changes, and what does not
 #
 # | | one device to several | float32 to mixed_bfloat16 | another batch size |
 # |---|---|---|---|
-# | weights at the end | equal but for rounding, which grows | others | others |
-# | data order, latents | equal | equal | others |
-# | learning rate | stays | stays | to be tried anew |
-# | half-life of the average | stays | stays | stays |
+# | final weights | equal except for rounding, which grows | different | different |
+# | data order, latents | equal | equal | different |
+# | learning rate | unchanged | unchanged | try again |
+# | half-life of the moving average | unchanged | unchanged | unchanged |
 # | `steps_per_execution` | 1 | as set | as set |
 # | files of the run | the same, by the first worker | the same, float32 | the same |
 #
-# Refused with several devices, with a message that says so: batches that cannot be shared evenly, and penalties on a
+# With several devices, two settings raise an error: batches that cannot be split evenly, and penalties on a
 # discriminator with batch normalization.
 #
 # **Not measured yet:** memory on any GPU, several GPUs, and a network between machines.

@@ -1,17 +1,17 @@
-"""Executes notebooks: reads NN_name.py (jupytext's percent format), writes NN_name.ipynb with outputs beside it.
+"""Executes notebooks: reads NN_name.py (jupytext's percent format), and writes NN_name.ipynb with outputs next to it.
 
-    python notebooks/execute.py                               all of them, in full: `make notebooks`
+    python notebooks/execute.py                               all notebooks in full: `make notebooks`
     python notebooks/execute.py 01_quickstart 03_losses_and_penalties
-    python notebooks/execute.py --quick --output /tmp/quick   fewer steps: as the tests do
-    python notebooks/execute.py --words                       only the words are new: the outputs stay
+    python notebooks/execute.py --quick --output /tmp/quick   fewer steps, as in the tests
+    python notebooks/execute.py --words                       update Markdown and comments only, keep all outputs
 
-The kernel is the interpreter that runs this, in an empty folder that is removed afterwards. `--quick` takes the values
-of the key `quick` of the parameters cell, `# %% tags=["parameters"] quick={"IMAGES": 640}`. The .ipynb remembers the
-SHA-256 of the text it was made from. An output that names a folder of this machine, or is a log line of TensorFlow, is
-refused, see `MACHINE`.
+The kernel is the current interpreter, in an empty folder that is removed afterwards. `--quick` uses the values of the
+key `quick` of the parameters cell: `# %% tags=["parameters"] quick={"IMAGES": 640}`. The .ipynb stores the SHA-256 of
+its source. An output with a folder of this machine or a log line of TensorFlow is an error, see `MACHINE`.
 """
 
 import argparse
+import ast
 import hashlib
 import os
 import re
@@ -41,21 +41,21 @@ MACHINE = (
     re.compile(r"<[^<>\n]* at 0x[0-9a-f]+>"),
     re.compile(r"^(?:[IWEF]\d{4} |\d{4}-\d\d-\d\d .*: [IWEF] |WARNING: All log messages).*", re.MULTILINE),
 )
-"""What no output may hold: folders of the machine that made it, addresses in memory, log lines of TensorFlow."""
+"""Patterns that no output may contain: local folders, memory addresses, log lines of TensorFlow."""
 
 
 def names() -> list[str]:
-    """The notebooks that there are, in order."""
+    """Returns the names of all notebooks, in order."""
     return sorted(path.stem for path in FOLDER.glob("[0-9][0-9]_*.py"))
 
 
 def source_sha256(source: Path) -> str:
-    """SHA-256 of the text that a notebook is made from."""
+    """Returns the SHA-256 of the source of a notebook."""
     return hashlib.sha256(source.read_bytes()).hexdigest()
 
 
 def read(source: Path) -> Any:
-    """The notebook of a text, without outputs; its cells have the same names each time."""
+    """Reads a notebook from its source, without outputs. Cell ids are the same each time."""
     notebook = jupytext.read(source, fmt=FORMAT)
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number}"
@@ -65,9 +65,9 @@ def read(source: Path) -> Any:
 
 
 def make_quick(notebook: Any) -> None:
-    """Gives the parameters of a notebook the values under `quick` in the metadata of their cell.
+    """Sets the parameters of a notebook to the values under `quick` in the metadata of their cell.
 
-    Raises `ValueError` for a name that is not assigned on one line of that cell, exactly once.
+    Raises `ValueError` unless each name is assigned exactly once, on one line of that cell.
     """
     for cell in notebook.cells:
         for name, value in cell.metadata.get("quick", {}).items():
@@ -77,28 +77,28 @@ def make_quick(notebook: Any) -> None:
             cell.source = assignment.sub(lambda _, name=name, value=value: f"{name} = {value!r}  ", cell.source)
 
 
-def texts(cell: Any) -> str:
-    """What the outputs of a cell say, pictures left out."""
-    said = []
+def output_text(cell: Any) -> str:
+    """Returns the text of the outputs of a cell, without images."""
+    parts = []
     for output in cell.get("outputs", []):
-        said += [output.get("text", ""), *output.get("traceback", [])]
-        said += [str(value) for kind, value in output.get("data", {}).items() if not kind.startswith("image/")]
-    return "\n".join(said)
+        parts += [output.get("text", ""), *output.get("traceback", [])]
+        parts += [str(value) for kind, value in output.get("data", {}).items() if not kind.startswith("image/")]
+    return "\n".join(parts)
 
 
-def complaints(notebook: Any) -> list[str]:
-    """What is wrong with the outputs of a notebook: one line each."""
+def find_output_errors(notebook: Any) -> list[str]:
+    """Returns the errors in the outputs of a notebook, one line each."""
     found = []
     for number, cell in enumerate(notebook.cells):
-        found += [f"cell {number}: {hit}" for pattern in MACHINE for hit in pattern.findall(texts(cell))]
+        found += [f"cell {number}: {hit}" for pattern in MACHINE for hit in pattern.findall(output_text(cell))]
         found += [f"cell {number}: {o.ename}" for o in cell.get("outputs", []) if o.output_type == "error"]
     return found
 
 
 def execute(notebook: Any) -> None:
-    """Runs all cells in this interpreter's kernel; outputs go into the notebook. Raises `CellExecutionError`."""
+    """Runs all cells in a kernel of this interpreter, and stores their outputs. Raises `CellExecutionError`."""
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):  # nothing of this user's settings matters, or is changed
+        for name in ("JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):  # neither uses nor changes settings of the user
             os.environ[name] = str(Path(folder) / name.lower())
         os.environ.pop("MPLBACKEND", None)
         here = Path(folder) / "here"
@@ -110,17 +110,17 @@ def execute(notebook: Any) -> None:
             record_timing=False,
             resources={"metadata": {"path": str(here)}},
         )
-        # no folders to look for kernels in: what remains is the one of the interpreter that runs this
+        # without kernel folders, only the kernel of the current interpreter is left
         specs = KernelSpecManager(kernel_dirs=[])
         client.km = AsyncKernelManager(kernel_name=KERNEL["name"], kernel_spec_manager=specs)
-        if os.name == "posix":  # sockets in this folder, in the place of ports that all of this machine can reach
+        if os.name == "posix":  # sockets in this folder instead of ports that are open to the whole machine
             client.km.transport, client.km.connection_file = "ipc", str(Path(folder) / "kernel.json")
         client.execute()
     notebook.metadata["language_info"] = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
 
 
 def make(source: Path, output: Path, *, quick: bool = False) -> list[str]:
-    """Executes one notebook and writes it into the folder `output`; returns the complaints about its outputs."""
+    """Executes one notebook and writes it into the folder `output`. Returns the errors in its outputs."""
     notebook = read(source)
     if quick:
         make_quick(notebook)
@@ -131,19 +131,35 @@ def make(source: Path, output: Path, *, quick: bool = False) -> list[str]:
     except CellExecutionError:
         nbformat.write(notebook, file.with_suffix(".failed.ipynb"))
         raise
-    found = complaints(notebook)
+    found = find_output_errors(notebook)
     nbformat.write(notebook, file.with_suffix(".refused.ipynb") if found else file)
     return found
 
 
-def renew_words(source: Path, output: Path) -> list[str]:
-    """Puts the words of a text into the notebook that was made from it; returns what stands against it."""
+def without_comments(code: str) -> str:
+    """Returns code in a form that comments and docstrings do not change. A cell that is not Python stays unchanged."""
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:
+        return code
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and ast.get_docstring(node):
+            node.body[0] = ast.Pass()
+    hides_value = code.rstrip().endswith(";")  # IPython then does not show the value of the last line
+    return ast.dump(tree) + ";" * hides_value
+
+
+def update_words(source: Path, output: Path) -> list[str]:
+    """Updates Markdown cells, comments and docstrings of an executed notebook from its source.
+
+    Returns errors: code that differs from the code that was executed.
+    """
     file = output / f"{source.stem}.ipynb"
     before, now = nbformat.read(file, as_version=4), read(source)
-    ran, code = [[cell for cell in one.cells if cell.cell_type == "code"] for one in (before, now)]
-    if [cell.source for cell in ran] != [cell.source for cell in code]:
-        return ["its code is not what was executed"]
-    for old, new in zip(ran, code):
+    executed, code = [[cell for cell in one.cells if cell.cell_type == "code"] for one in (before, now)]
+    if [without_comments(cell.source) for cell in executed] != [without_comments(cell.source) for cell in code]:
+        return ["code cells differ from the executed notebook"]
+    for old, new in zip(executed, code):
         new.outputs, new.execution_count = old.outputs, old.execution_count
     now.metadata["language_info"] = before.metadata["language_info"]
     nbformat.write(now, file)
@@ -151,19 +167,19 @@ def renew_words(source: Path, output: Path) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit status is 1 when a cell failed or an output was refused."""
+    """Runs the command line. Returns 1 if a cell failed or an output is invalid, else 0."""
     parser = argparse.ArgumentParser(description="Execute notebooks.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names())}; default: all")
-    parser.add_argument("--quick", action="store_true", help="with the quick values of the parameters cell")
-    parser.add_argument("--words", action="store_true", help="execute nothing: renew the text between cells of code")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(names())}; default: all")
+    parser.add_argument("--quick", action="store_true", help="use the quick values of the parameters cell")
+    parser.add_argument("--words", action="store_true", help="execute nothing; update Markdown cells and comments only")
     parser.add_argument("--output", type=Path, default=FOLDER, help="folder for the .ipynb files")
     options = parser.parse_args(arguments)
     unknown = set(options.names) - set(names())
     if unknown:
         parser.error(f"Expected some of {names()}. Received: {sorted(unknown)}")
     if options.quick and options.output.resolve() == FOLDER.resolve():
-        parser.error("Expected --output beside --quick: the notebooks kept here are those in full")
-    making = renew_words if options.words else partial(make, quick=options.quick)
+        parser.error("--quick needs --output with another folder: this folder holds the full notebooks")
+    making = update_words if options.words else partial(make, quick=options.quick)
     wrong = 0
     for name in options.names or names():
         started = time.monotonic()

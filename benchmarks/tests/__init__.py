@@ -1,1 +1,1 @@
-"""Tests of the benchmarks; what they share with those of `gan` is in tests/conftest.py."""
+"""Tests of the benchmarks. Fixtures shared with the tests of `gan` are in tests/conftest.py."""

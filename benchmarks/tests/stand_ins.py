@@ -1,4 +1,4 @@
-"""What stands in the place of slow parts of benchmarks."""
+"""Stand-ins for slow parts of benchmarks."""
 
 from types import SimpleNamespace
 
@@ -6,5 +6,5 @@ from gan.evaluation.report import FrechetFloor
 
 
 def judge_of(facts):
-    """A `Judge` that knows the floor and the numbers of real images, as results.json has them, and judges nothing."""
+    """Returns a stand-in for `Judge` with the floor and real numbers of results.json. It evaluates nothing."""
     return SimpleNamespace(floor=FrechetFloor(**facts["floor"]), real=facts["real"])

@@ -4,7 +4,7 @@ import re
 
 
 def rows_of(text: str) -> list[list[str]]:
-    """The cells of each row of all tables in a text, headers among them."""
+    """Returns the cells of each row of all tables in a text, including headers."""
     rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("|")]
     stripped = [[cell.strip() for cell in row] for row in rows]
     return [row for row in stripped if not all(re.fullmatch(r":?-+:?", cell) for cell in row)]

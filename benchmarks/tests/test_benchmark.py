@@ -9,7 +9,7 @@ from benchmarks.recipes import Recipes
 from gan.errors import InputError
 
 
-def test_record_goes_on_with_what_is_there_and_refuses_what_was_measured_otherwise(tmp_path):
+def test_record_resumes_and_rejects_other_settings(tmp_path):
     record = Record(tmp_path, "x", {"num": 3, "seeds": (1,)})
     record.begin_session({"cpu": "a"})
     record.add("one", {"rate": (0.5, None)}, {"value": math.nan})
@@ -22,7 +22,7 @@ def test_record_goes_on_with_what_is_there_and_refuses_what_was_measured_otherwi
     with pytest.raises(InputError, match=r"Expected settings.num=3, .* Received: settings.num=4"):
         Record(tmp_path, "x", {"num": 4, "seeds": (1,)})
     (tmp_path / "results.json").write_text("[]")
-    with pytest.raises(InputError, match="no record of a benchmark"):
+    with pytest.raises(InputError, match="Not a record of a benchmark"):
         Record(tmp_path, "x", {})
 
 
@@ -42,16 +42,16 @@ def test_command_line_of_options():
         (("recipes", "--images", "0"), "Bad `images`"),
         (("recipes", "--num", "199"), "Bad `num`"),
         (("recipes", "--classifier", "nonsense"), "No such classifier"),
-        (("recipes", "--dataset", "cifar10"), "for another data set"),
+        (("recipes", "--dataset", "cifar10"), "for another dataset"),
         (("stacked-mnist", "--num", "999"), "Bad `num`"),
         (("stacked-mnist", "--minutes", "0"), "Bad `minutes`"),
         (("stacked-mnist", "--minutes", "3", "--images", "3"), "exclude each other"),
         (("stacked-mnist", "--preset", "nonsense"), "Unknown preset"),
-        (("stacked-mnist", "--preset", "mnist"), "has classes"),
+        (("stacked-mnist", "--preset", "mnist"), "must be unconditional"),
         (("stacked-mnist", "--checkpoint", "nonsense"), "No such checkpoint"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_written(options, message, tmp_path, capsys):
+def test_bad_input_is_rejected_before_anything_is_written(options, message, tmp_path, capsys):
     assert main([*options, "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

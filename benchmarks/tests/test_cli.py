@@ -1,4 +1,4 @@
-"""The command line through a real process."""
+"""The command line in a real process."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def command(tmp_path_factory):
-    """`python -m benchmarks`, where importing TensorFlow fails."""
+    """Runs `python -m benchmarks` in an environment where importing TensorFlow fails."""
     blocked = tmp_path_factory.mktemp("blocked") / "tensorflow"
     blocked.mkdir()
     (blocked / "__init__.py").write_text("raise AssertionError('tensorflow was imported')")
@@ -49,7 +49,7 @@ def test_help_of_a_benchmark_names_its_options(capsys):
         assert f"benchmarks/results/{name}" in said.replace("\n", "")
 
 
-def test_an_unknown_benchmark_names_those_there_are(command):
+def test_an_unknown_benchmark_lists_all_names(command):
     done = command("nonsense")
     assert (done.returncode, done.stdout) == (2, "")
     assert all(name in done.stderr for name in BENCHMARKS)
@@ -62,7 +62,7 @@ def test_bad_input_is_one_line_on_stderr(command):
     assert done.stderr == "benchmarks: Bad `rounds`. Expected a whole number >= 1. Received: rounds=0.\n"
 
 
-def test_a_package_that_is_not_installed_is_named_with_what_installs_it(monkeypatch, capsys):
+def test_a_missing_package_is_named_with_the_install_command(monkeypatch, capsys):
     from benchmarks.__main__ import main as from_the_first_import_on
 
     for module in ("benchmarks.cli", "benchmarks.benchmark", "benchmarks.summary"):
@@ -76,7 +76,7 @@ def test_a_package_that_is_not_installed_is_named_with_what_installs_it(monkeypa
 
 
 def test_ctrl_c_is_status_130_without_a_traceback(monkeypatch, capsys, tmp_path):
-    def interrupted(self, say):
+    def interrupted(self, log):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(load_benchmark("start"), "run", interrupted)

@@ -9,7 +9,7 @@ from benchmarks.cli import main
 from benchmarks.tests.tables import rows_of
 
 
-def test_points_change_what_they_are_named_after():
+def test_a_point_changes_the_option_of_its_axis():
     from benchmarks import growth
 
     batch, width, size = (growth.config_of("mnist", axis, 48) for axis in ("batch", "width", "size"))
@@ -22,7 +22,7 @@ def test_points_change_what_they_are_named_after():
 
 @pytest.fixture
 def lawful(monkeypatch):
-    """Points that cost 1 ms an image and 2 MB a pixel of a side, at once, without a process."""
+    """Replaces measurements: 1 ms per image and 2 MB per pixel of the side, without a separate process."""
 
     def measured(config, seconds):
         images, (side, _) = config.optimization.batch_size, config.data.height_and_width
@@ -44,7 +44,7 @@ def lawful(monkeypatch):
             return self
 
     monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor", Here)
-    monkeypatch.setattr("benchmarks.growth.measured", measured)
+    monkeypatch.setattr("benchmarks.growth.measure_point", measured)
 
 
 def options(out, *more):
@@ -52,7 +52,7 @@ def options(out, *more):
             "--sizes", "8", "16", "--rounds", "2", "--out", str(out), *more]  # fmt: skip
 
 
-def test_growth_tells_the_power_of_each_axis_and_measures_no_point_twice(lawful, monkeypatch, tmp_path, capsys):
+def test_growth_reports_exponents_and_measures_no_point_twice(lawful, monkeypatch, tmp_path, capsys):
     out = tmp_path / "growth"
     assert main(options(out)) == 0
     runs = json.loads((out / "results.json").read_text())["runs"]
@@ -75,7 +75,7 @@ def test_growth_tells_the_power_of_each_axis_and_measures_no_point_twice(lawful,
     width, height = size_of(out / "plot.png")
     assert width > height > 500
 
-    monkeypatch.setattr("benchmarks.growth.measured", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr("benchmarks.growth.measure_point", lambda *_: pytest.fail("measured again"))
     before = (out / "results.json").read_text()
     assert main(options(out)) == 0
     assert (out / "results.json").read_text() == before
@@ -83,7 +83,7 @@ def test_growth_tells_the_power_of_each_axis_and_measures_no_point_twice(lawful,
     assert "settings.seconds" in capsys.readouterr().err
 
 
-def test_a_point_whose_process_is_killed_ends_the_benchmark_and_keeps_the_others(lawful, monkeypatch, tmp_path, capsys):
+def test_a_killed_process_ends_the_benchmark_and_keeps_finished_points(lawful, monkeypatch, tmp_path, capsys):
     from benchmarks import growth
 
     def killed(config, seconds):
@@ -91,8 +91,8 @@ def test_a_point_whose_process_is_killed_ends_the_benchmark_and_keeps_the_others
             raise BrokenProcessPool
         return lawfully(config, seconds)
 
-    lawfully = growth.measured
-    monkeypatch.setattr(growth, "measured", killed)
+    lawfully = growth.measure_point
+    monkeypatch.setattr(growth, "measure_point", killed)
     assert main(options(tmp_path, "--widths", "--sizes")) == 1
     assert "batch-8-0: its process was killed" in capsys.readouterr().err
     assert list(json.loads((tmp_path / "results.json").read_text())["runs"]) == ["batch-2-0"]
@@ -102,7 +102,7 @@ def test_a_point_whose_process_is_killed_ends_the_benchmark_and_keeps_the_others
 def test_a_point_measures_a_step():
     from benchmarks import growth
 
-    found = growth.measured(growth.config_of("mnist-mlp", "width", 2), 1e-6)
+    found = growth.measure_point(growth.config_of("mnist-mlp", "width", 2), 1e-6)
     assert (found["images_per_step"], found["steps"]) == (32, 1)
     assert found["first_seconds"] > found["seconds_per_step"] > 0
     assert found["flops_per_step"] > 2 * 32 * 32**2 * 16  # D sees all pixels with its first layer
@@ -111,7 +111,7 @@ def test_a_point_measures_a_step():
 
 
 @pytest.mark.slow
-def test_a_point_has_a_process_of_its_own(tmp_path):
+def test_a_point_runs_in_a_separate_process(tmp_path):
     assert main(options(tmp_path / "growth", "--batches", "4", "--widths", "--sizes", "--rounds", "1")) == 0
     (run,) = json.loads((tmp_path / "growth" / "results.json").read_text())["runs"].values()
     assert run["megabytes"] > 0
@@ -128,7 +128,7 @@ def test_a_point_has_a_process_of_its_own(tmp_path):
         (("--batches", "--widths", "--sizes"), "at least one"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_written(more, message, tmp_path, capsys):
+def test_bad_input_is_rejected_before_anything_is_written(more, message, tmp_path, capsys):
     assert main(options(tmp_path / "out", *more)) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -24,7 +24,7 @@ TINY = {"short": SHORT, "long": LONG, "tf-tutorial": FREE}
 
 @pytest.fixture(scope="module")
 def headline(digits, tmp_path_factory):
-    """Folder and options of a benchmark of two tiny presets and a tiny yardstick, and the status of its command."""
+    """Folder, options and exit status of a benchmark with two tiny presets and a tiny yardstick."""
     out = tmp_path_factory.mktemp("benchmark") / "headline"
     options = ["headline", "--dataset", "mnist5k", "--presets", "short", "long", "--seeds", "3",
                "--epochs", "0.016", "--num", "200", "--classifier", "mnist-probe", "--out", str(out)]  # fmt: skip
@@ -44,7 +44,7 @@ def cells_of(out):
 
 
 @pytest.mark.slow
-def test_each_preset_runs_its_own_length_after_the_yardstick_of_its_seed(headline):
+def test_each_preset_trains_its_full_length_after_the_yardstick(headline):
     out, _, status = headline
     assert status == 0
     content = json.loads((out / "results.json").read_text())
@@ -72,21 +72,21 @@ def test_headline_shows_a_table_and_a_plot(headline):
     rows, runs = cells_of(out), content["runs"]
     assert list(rows) == ["short", "long", "yardstick: 0.016 epochs of tf-tutorial", "real images"]
     short = runs["short-3"]
-    assert rows["short"]["as asked (%)"] == f"{100 * (1 - short['error_rate']):.2f}"
+    assert rows["short"]["correct class (%)"] == f"{100 * (1 - short['error_rate']):.2f}"
     ratio = short["training_seconds"] / runs["yardstick-0-3"]["training_seconds"]
-    assert rows["short"]["of the yardstick"] == f"{ratio:.3f}"
+    assert rows["short"]["relative to yardstick"] == f"{ratio:.3f}"
     assert rows["long"]["images"] == "128"
     assert rows["yardstick: 0.016 epochs of tf-tutorial"]["in floors"] == "-"
-    assert rows["real images"]["as asked (%)"] == f"{100 * (1 - content['facts']['real']['error_rate']):.2f}"
+    assert rows["real images"]["correct class (%)"] == f"{100 * (1 - content['facts']['real']['error_rate']):.2f}"
     table = (out / "table.md").read_text()
-    assert "TensorFlow among it: 7.2 s" in table
+    assert "including TensorFlow: 7.2 s" in table
     assert "python -m benchmarks headline --presets short long" in table
     width, height = size_of(out / "plot.png")
     assert width > height > 500
 
 
 @pytest.mark.slow
-def test_headline_goes_on_beside_a_yardstick_of_its_own(headline, monkeypatch, capsys):
+def test_headline_resumes_with_a_new_yardstick(headline, monkeypatch, capsys):
     from benchmarks import judge
 
     out, options, _ = headline
@@ -97,7 +97,7 @@ def test_headline_goes_on_beside_a_yardstick_of_its_own(headline, monkeypatch, c
         trained.append(folder.name)
         raise TrainingError("d_loss became NaN")
 
-    monkeypatch.setattr(runs, "trained", fails)
+    monkeypatch.setattr(runs, "train_run", fails)
     monkeypatch.setattr(judge.Judge, "of", lambda *_, **__: judge_of(facts))
     assert main(options) == 0
     assert not trained
@@ -120,7 +120,7 @@ def test_a_ratio_is_to_the_yardstick_of_the_same_process():
     assert ratio_of({"training_seconds": 2.0}, known) is None
 
 
-def test_an_unwatched_preset_keeps_its_own_length_and_schedule():
+def test_an_unwatched_preset_keeps_its_length_and_schedule():
     own = runs.unwatched(PRESETS["tf-tutorial"], dataset="mnist", seed=4, images=None, eval_every=7)
     assert own.optimization == PRESETS["tf-tutorial"].optimization
     other = runs.unwatched(PRESETS["tf-tutorial"], dataset="mnist", seed=4, images=99, eval_every=7)
@@ -138,10 +138,10 @@ def test_an_unwatched_preset_keeps_its_own_length_and_schedule():
         (("--epochs", "0"), "Bad `epochs`"),
         (("--num", "199"), "Bad `num`"),
         (("--classifier", "nonsense"), "No such classifier"),
-        (("--dataset", "cifar10"), "for another data set"),
+        (("--dataset", "cifar10"), "for another dataset"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_written(more, message, tmp_path, capsys):
+def test_bad_input_is_rejected_before_anything_is_written(more, message, tmp_path, capsys):
     assert main(["headline", "--presets", "tf-tutorial", *more, "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

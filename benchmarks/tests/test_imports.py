@@ -1,4 +1,4 @@
-"""Which file of the benchmarks imports which, read from the sources: imports inside functions count too."""
+"""Imports between the files of the benchmarks, including imports inside functions."""
 
 import ast
 import subprocess
@@ -14,7 +14,7 @@ FILES = sorted((ROOT / "benchmarks").glob("*.py"))
 
 
 def imports(path):
-    """The modules that a file imports, but for annotations; of `from package import name`, `package.name` too."""
+    """Returns the modules that a file imports, except for annotations. `from package import name` adds both names."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     guards = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     only_types = {inner for guard in guards for inner in ast.walk(guard)}

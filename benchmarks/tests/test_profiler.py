@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from benchmarks.profiler import Profile, covered, product_flops, profile_of, traced
+from benchmarks.profiler import Profile, covered, product_flops, profile_of, trace_calls
 
 B, H, W, C = 6, 12, 10, 3
 IMAGES = tf.TensorSpec((B, H, W, C))
@@ -15,7 +15,7 @@ def counted(function, *specs, **options):
 
 
 def in_steps(layer, spec):
-    """FLOPs of a layer: forward, in a step that moves its weights, and in one that passes its input's gradient on."""
+    """Returns FLOPs of a layer: forward, and in steps with the gradient of weights, of both, and of the input."""
     model = keras.Sequential([keras.Input(spec.shape[1:]), layer])
 
     def step(x, of_input, of_weights=True):
@@ -46,11 +46,11 @@ def in_steps(layer, spec):
     ids=lambda value: getattr(value, "name", None),
 )
 def test_a_layer_costs_as_much_forward_as_each_of_its_gradients(layer, spec, forward):
-    """What nobody asks for (the gradient of weights, of the input) is not counted: it is not computed either."""
+    """Gradients that are not requested are not counted, because they are not computed either."""
     assert in_steps(layer, spec) == (forward, 2 * forward, 3 * forward, 2 * forward)
 
 
-def test_a_product_that_nothing_needs_is_not_counted_and_one_for_a_side_effect_is():
+def test_only_needed_products_and_side_effects_are_counted():
     a, b = tf.TensorSpec((2, 3)), tf.TensorSpec((3, 5))
     kept = tf.Variable(tf.zeros((2, 5)))
 
@@ -93,7 +93,7 @@ def test_functions_count_where_they_are_called():
     assert counted(lambda x: inner(inner(x)), square) == 2 * 2 * 5**3
 
 
-def test_what_the_graph_does_not_tell_is_refused():
+def test_unknown_shapes_loops_and_kinds_are_rejected():
     with pytest.raises(ValueError, match="Expected a known shape"):
         counted(lambda x: tf.matmul(x, x), tf.TensorSpec((None, None)))
     with pytest.raises(ValueError, match="Expected no products in a loop"):
@@ -116,7 +116,7 @@ def test_tensorflows_own_profiler_counts_the_same_products():
     profiler = tf.compat.v1.profiler
     options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation()).with_empty_output()
     found = profiler.profile(graph=concrete.graph, options=options.build()).total_float_ops
-    assert product_flops(concrete) == pytest.approx(found, rel=0.02)  # it counts the sum's additions, too
+    assert product_flops(concrete) == pytest.approx(found, rel=0.02)  # it also counts the additions of the sum
 
 
 def test_length_of_a_union_of_intervals():
@@ -125,7 +125,7 @@ def test_length_of_a_union_of_intervals():
 
 
 def stats(*operations):
-    """StepStats of (device, kind, begin, end), in nanoseconds."""
+    """Returns StepStats of (device, kind, begin, end), in nanoseconds."""
     found = tf.compat.v1.RunMetadata().step_stats
     for number, (device, kind, begin, end) in enumerate(operations):
         device = next((d for d in found.dev_stats if d.device == device), None) or found.dev_stats.add(device=device)
@@ -158,7 +158,7 @@ def test_a_traced_function_has_its_operations_and_leaves_its_variables_alone():
         return tf.cond(variable > 0, lambda: tf.exp(variable), lambda: variable)
 
     x, y = tf.random.normal((4, 3)), tf.ones((4, 3))
-    profiles = traced(step.get_concrete_function(x, y), [x, y], calls=3, rounds=2)
+    profiles = trace_calls(step.get_concrete_function(x, y), [x, y], calls=3, rounds=2)
     assert len(profiles) == 2
     for profile in profiles:
         assert isinstance(profile, Profile)

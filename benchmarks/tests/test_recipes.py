@@ -25,7 +25,7 @@ TINY = {"asked": ASKED, "free": replace(ASKED, model=replace(ASKED.model, condit
 
 @pytest.fixture(scope="module")
 def _tiny(digits):
-    """Tiny presets, and the embedded digits read once only."""
+    """Installs tiny presets, and embedded digits that are read only once."""
     with pytest.MonkeyPatch.context() as patch:
         for module in ("gan.data.load", "gan.training.setup"):
             patch.setattr(f"{module}.load_dataset", lambda name, **_: {"mnist5k": digits}[name])
@@ -36,7 +36,7 @@ def _tiny(digits):
 
 @pytest.fixture(scope="module")
 def recipes(_tiny, tmp_path_factory):
-    """Folder and options of a benchmark of two tiny runs, and the status of the command that made them."""
+    """Folder, options and exit status of a benchmark with two tiny runs."""
     out = tmp_path_factory.mktemp("benchmark") / "recipes"
     options = ["recipes", "--dataset", "mnist5k", "--presets", "asked", "free",
                "--seeds", "3", "--images", "96", "--num", "200", "--classifier", "mnist-probe",
@@ -77,7 +77,7 @@ def test_recipes_measure_each_preset(recipes):
 
 
 @pytest.mark.slow
-def test_recipes_numbers_are_those_of_evaluate(recipes, digits):
+def test_recipes_numbers_equal_evaluate(recipes, digits):
     from gan import generate, load_classifier, load_generator
     from gan.evaluation.evaluation import EVALUATION_SEED
 
@@ -116,7 +116,7 @@ def test_recipes_show_a_table_and_a_plot(recipes):
 
 
 @pytest.mark.slow
-def test_recipes_go_on_where_they_were_broken_off(recipes, monkeypatch, capsys):
+def test_recipes_resume(recipes, monkeypatch, capsys):
     from benchmarks import judge, runs
 
     out, options, _ = recipes
@@ -126,7 +126,7 @@ def test_recipes_go_on_where_they_were_broken_off(recipes, monkeypatch, capsys):
         trained.append(folder.name)
         raise TrainingError("d_loss became NaN")
 
-    monkeypatch.setattr(runs, "trained", fails)
+    monkeypatch.setattr(runs, "train_run", fails)
     monkeypatch.setattr(judge.Judge, "of", lambda *_, **__: judge_of(facts))
     before = (out / "results.json").read_text()
     assert main([*options, "--json"]) == 0
@@ -150,7 +150,7 @@ def test_recipes_go_on_where_they_were_broken_off(recipes, monkeypatch, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("signal", [2, 15])
-def test_a_signal_ends_the_benchmark_and_the_same_command_goes_on(signal, recipes, monkeypatch, capsys):
+def test_a_signal_interrupts_the_benchmark_and_keeps_finished_runs(signal, recipes, monkeypatch, capsys):
     from benchmarks import judge
 
     out, options, _ = recipes
@@ -158,5 +158,5 @@ def test_a_signal_ends_the_benchmark_and_the_same_command_goes_on(signal, recipe
     monkeypatch.setattr(judge.Judge, "of", lambda *_, **__: judge_of(facts))
     monkeypatch.setattr("gan.training.train.train", lambda config, output, **_: SimpleNamespace(signal=signal))
     assert main([*options, "--seeds", "3", "5"]) == 128 + signal
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "run the same command again to resume" in capsys.readouterr().err
     assert json.loads((out / "results.json").read_text())["runs"] == json.loads(before)["runs"]

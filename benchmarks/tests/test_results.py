@@ -1,4 +1,4 @@
-"""The results that are kept can be resumed, and give the tables beside them."""
+"""Recorded results can be resumed, and reproduce their tables."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ KEPT = Path(__file__).parents[1] / "results"
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
-def test_kept_results_give_their_table(name, tmp_path):
+def test_recorded_results_reproduce_their_table(name, tmp_path):
     content = json.loads((KEPT / name / RESULTS).read_text(encoding="utf-8"))
     shutil.copy(KEPT / name / RESULTS, tmp_path)
     record = Record(tmp_path, name, content["settings"])
@@ -28,7 +28,7 @@ def test_kept_results_give_their_table(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
-def test_kept_results_give_a_plot(name, tmp_path):
+def test_recorded_results_give_a_plot(name, tmp_path):
     from benchmarks.plot import write_png
 
     content = json.loads((KEPT / name / RESULTS).read_text(encoding="utf-8"))

@@ -25,7 +25,7 @@ def options(out, *more):
 
 @pytest.fixture
 def lawful(monkeypatch):
-    """A generator of 1,000 pictures/s in its best batch, 64, and commands of half that, that take 3 MB a picture."""
+    """Replaces measurements: 1,000 samples/s at batch 64; commands reach half of it and need 3 MB per sample."""
     started = []
 
     def ended(*arguments):
@@ -49,7 +49,7 @@ def test_sampling_compares_commands_with_the_best_batch(lawful, tmp_path, capsys
         ["24 into samples.npz", "2", "500", "0.500", "72"],
         ["24 into samples/", "2", "500", "0.500", "72"],
     ]
-    assert "24 into samples/ take +48 MB beside 8." in said
+    assert "24 into samples/ need +48 MB compared with 8." in said
     assert [words[words.index("--out") + 1].split("/")[-1] for words in lawful[:2]] == ["samples.npz", ""]
     assert ["--shard" in words for words in lawful[:2]] == [False, True]
     assert not list(out.glob(".drawn-*"))
@@ -63,7 +63,7 @@ def test_sampling_compares_commands_with_the_best_batch(lawful, tmp_path, capsys
     assert "settings.shard=16" in capsys.readouterr().err
 
 
-def test_a_bare_generator_draws_at_some_speed(generator):
+def test_a_bare_generator_has_a_finite_rate(generator):
     from gan import load_generator
 
     drawn = loops.BareGenerator(load_generator(generator))
@@ -96,7 +96,7 @@ def test_sampling_measures_real_commands(generator, tmp_path):
         (("--checkpoint", "nonsense"), "No such checkpoint"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_written(more, message, tmp_path, capsys):
+def test_bad_input_is_rejected_before_anything_is_written(more, message, tmp_path, capsys):
     assert main(options(tmp_path / "out", *more)) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

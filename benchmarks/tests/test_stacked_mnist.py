@@ -23,7 +23,7 @@ TINY = TrainConfig(
 
 
 def stacked(split, count, seed):
-    """Digits of a split as red, green and blue: `count` stacks, with labels 100 r + 10 g + b."""
+    """Returns `count` stacks of digits as red, green and blue, with labels 100 r + 10 g + b."""
     rows = np.random.default_rng(seed).integers(len(split), size=(count, 3))
     pictures = np.moveaxis(split.images[rows][..., 0], 1, -1)
     return Split(pictures, (split.labels[rows] @ [100, 10, 1]).astype(np.int32))
@@ -43,7 +43,7 @@ def judge(stacks):
 
 
 def fixed(pictures):
-    """A "generator" that gives the same picture for all latents: uint8 [28, 28, 3]."""
+    """Returns a "generator" with the same output for all latents: uint8 [28, 28, 3]."""
     latents = keras.Input((4,), name="latents")
     shown = keras.layers.Dense(
         28 * 28 * 3, kernel_initializer="zeros", bias_initializer=lambda *_, **__: as_input(pictures).ravel()
@@ -87,7 +87,7 @@ def test_a_generator_of_one_picture_reaches_one_mode(judge, stacks):
     assert found["kl"] == pytest.approx(-np.log(judge.shares[mode]))
 
 
-def test_real_stacks_are_read_as_labelled_and_nearly_reach_all(judge, stacks):
+def test_real_stacks_are_read_as_labeled_and_reach_nearly_all_modes(judge, stacks):
     digits, _ = judge._read(as_input(stacks.test.images))
     read = (digits @ [100, 10, 1] == stacks.test.labels).mean()
     assert read > 0.9
@@ -99,7 +99,7 @@ def test_real_stacks_are_read_as_labelled_and_nearly_reach_all(judge, stacks):
     assert mode_kl(np.array(many["counts"]), judge.shares) == pytest.approx(many["kl"])
 
 
-def test_what_is_no_stack_is_refused():
+def test_rejects_images_that_are_not_stacks():
     classifier, _ = load_classifier("mnist-probe")
     check_stacks((28, 28, 3), classifier)
     for shape in ((28, 28, 1), (32, 32, 3)):
@@ -108,7 +108,7 @@ def test_what_is_no_stack_is_refused():
 
 
 @pytest.fixture
-def _stacks_at_hand(stacks, monkeypatch):
+def _installed_stacks(stacks, monkeypatch):
     for module in ("gan.data.load", "gan.training.setup"):
         monkeypatch.setattr(f"{module}.load_dataset", lambda name, **_: {"stacked-mnist": stacks}[name])
     monkeypatch.setattr(stacked_mnist, "PRESETS", {"tiny": TINY, "classes": TrainConfig()})
@@ -116,8 +116,8 @@ def _stacks_at_hand(stacks, monkeypatch):
     monkeypatch.setattr(stacked_mnist, "MEANWHILE", 200)
 
 
-@pytest.mark.usefixtures("_stacks_at_hand")
-def test_the_benchmark_trains_counts_and_goes_on(tmp_path, capsys):
+@pytest.mark.usefixtures("_installed_stacks")
+def test_the_benchmark_trains_counts_and_resumes(tmp_path, capsys):
     out = tmp_path / "out"
     options = ["stacked-mnist", "--preset", "tiny", "--images", "80", "--num", "1000", "--classifier",
                "mnist-probe", "--out", str(out)]  # fmt: skip
@@ -145,16 +145,16 @@ def test_the_benchmark_trains_counts_and_goes_on(tmp_path, capsys):
     again = json.loads((tmp_path / "judged" / "results.json").read_text())["runs"][str(checkpoint)]
     assert again["counts"] == run["counts"]
     assert main([*judged[:-1], "mnist", "--out", str(tmp_path / "grey")]) == 2
-    assert "draws no stacks" in capsys.readouterr().err
+    assert "must produce stacked digits" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("_stacks_at_hand")
+@pytest.mark.usefixtures("_installed_stacks")
 def test_minutes_become_images_once(tmp_path, monkeypatch):
     from benchmarks import runs
     from benchmarks.benchmark import Record
 
     speeds = iter([100.0, 1.0])
-    monkeypatch.setattr(runs, "trained", lambda config, folder, preset: None)
+    monkeypatch.setattr(runs, "train_run", lambda config, folder, preset: None)
     monkeypatch.setattr(runs, "costs", lambda run, config: {"images_per_second": next(speeds)})
     benchmark = replace(stacked_mnist.StackedMnist(), preset="tiny", minutes=0.5)
     said = []

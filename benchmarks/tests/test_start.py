@@ -14,7 +14,7 @@ OPTIONS = ["start", "--num", "3", "--rounds", "2"]
 
 @pytest.fixture
 def started(monkeypatch):
-    """Processes that end at once, as if they had taken what `TAKEN` says; the words of each that was started."""
+    """Replaces processes by durations from `TAKEN`. Returns the arguments of each started process."""
     words = []
 
     def ended(*arguments):
@@ -25,7 +25,7 @@ def started(monkeypatch):
     return words
 
 
-def test_start_takes_turns_and_goes_on(started, tmp_path, capsys):
+def test_start_takes_turns_and_resumes(started, tmp_path, capsys):
     out = tmp_path / "start"
     assert main([*OPTIONS, "--out", str(out)]) == 0
     assert [words[:3] for words in started[:3]] == [
@@ -63,7 +63,7 @@ def test_start_measures_real_processes(tmp_path):
         (("--checkpoint", "nonsense"), "No such checkpoint"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_written(more, message, tmp_path, capsys):
+def test_bad_input_is_rejected_before_anything_is_written(more, message, tmp_path, capsys):
     assert main([*OPTIONS, *more, "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -17,7 +17,7 @@ THEIRS = "the tutorial's own loop"
 
 @pytest.fixture(scope="module")
 def step(digits, tmp_path_factory):
-    """Folder of a benchmark of the tutorial, tiny and with a lazy penalty; a function that repeats it; its status."""
+    """Folder, function to repeat it, and exit status of a tiny tutorial benchmark with a lazy penalty."""
     out = tmp_path_factory.mktemp("benchmark") / "step"
     options = ["step", "--dataset", "mnist5k", "--presets", "tf-tutorial", "--rounds", "2",
                "--seconds", "1e-6", "--size", "32", "--out", str(out)]  # fmt: skip
@@ -52,7 +52,7 @@ def test_each_loop_is_measured_in_each_round(step):
 
 @pytest.mark.slow
 def test_flops_of_our_step_and_of_theirs_by_hand(step):
-    """Theirs asks D once about fakes, for both losses; ours asks again after D's update, and for a lazy penalty."""
+    """Their step runs D once on fakes for both losses. Ours runs it again after the update of D, and for a penalty."""
     width, latents, batch = 4, 8, 16
     dense, convolution = 2 * latents * 49 * 4 * width, 2 * 49 * 4 * width * 2 * width * 25
     middle, outer, logit = 2 * 49 * 2 * width * width * 25, 2 * 196 * width * 25, 2 * 49 * 2 * width
@@ -83,7 +83,7 @@ def test_rates_by_hand():
 
 
 @pytest.mark.slow
-def test_tables_tell_rates_and_kinds_of_operations(step):
+def test_tables_show_rates_and_kinds_of_operations(step):
     text = (step[0] / "table.md").read_text()
     rows = rows_of(text)
     middle = next(number for number, row in enumerate(rows) if row[0] == "kind of operation")
@@ -99,7 +99,7 @@ def test_tables_tell_rates_and_kinds_of_operations(step):
 
 
 @pytest.mark.slow
-def test_what_is_recorded_is_not_measured_again(step, monkeypatch, capsys):
+def test_recorded_loops_are_not_measured_again(step, monkeypatch, capsys):
     out, measure, _ = step
     before = (out / "results.json").read_text()
     monkeypatch.setattr("benchmarks.loops.seconds_of", lambda *_: pytest.fail("measured again"))
@@ -118,7 +118,7 @@ def test_what_is_recorded_is_not_measured_again(step, monkeypatch, capsys):
         (("--size", "0"), "Bad `size`"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_written(options, message, tmp_path, capsys):
+def test_bad_input_is_rejected_before_anything_is_written(options, message, tmp_path, capsys):
     assert main(["step", *options, "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -18,7 +18,7 @@ TINY = {"tiny": ClassifierConfig(width=2, blocks=1, epochs=3, batch_size=16)}
 
 @pytest.fixture(scope="module")
 def generators(tmp_path_factory):
-    """Generators with and without classes."""
+    """Folder with a conditional and an unconditional generator."""
     folder = tmp_path_factory.mktemp("generators")
     for name, classes in (("asked", 10), ("free", 0)):
         (folder / name).mkdir()
@@ -28,14 +28,14 @@ def generators(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def few(digits):
-    """The embedded digits, a few of each split."""
+    """A few embedded digits of each split."""
     parts = {name: getattr(digits, name).at_most(40) for name in ("train", "validation", "test")}
     return replace(digits, **parts)
 
 
 @pytest.fixture(scope="module")
 def taught(few, generators, tmp_path_factory):
-    """Folder of a benchmark of two tiny classifiers; a function that repeats it; the status of its command."""
+    """Folder, function to repeat it, and exit status of a benchmark with two tiny classifiers."""
     out = tmp_path_factory.mktemp("benchmark") / "taught"
 
     def measure(*more):
@@ -69,15 +69,15 @@ def test_both_classifiers_are_tested_on_real_images(taught, few):
     assert width > height > 100
 
 
-def test_what_is_done_is_not_made_again(taught, monkeypatch, capsys):
+def test_recorded_classifiers_are_not_trained_again(taught, monkeypatch, capsys):
     out, measure, _ = taught
     before, made = (out / "results.json").read_text(), []
 
-    def broken_off(self, config):
+    def interrupt(self, config):
         made.append(config.seed)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Teaching, "learned", broken_off)
+    monkeypatch.setattr(Teaching, "train_and_test", interrupt)
     assert measure() == 0
     assert (out / "results.json").read_text() == before
     assert measure("--seeds", "3", "5") == 130
@@ -90,7 +90,7 @@ def test_what_is_done_is_not_made_again(taught, monkeypatch, capsys):
     assert "epochs=1" in capsys.readouterr().err
 
 
-def test_generated_pictures_teach_alone_in_equal_shares(few, generators):
+def test_generated_splits_hold_samples_only_in_equal_shares(few, generators):
     from gan import generate, load_generator
 
     generator = load_generator(generators / "asked")
@@ -111,7 +111,7 @@ def test_accuracies_by_hand(few, monkeypatch):
     split = Split(np.zeros((4, 2, 2, 1), np.uint8), labels)
     answers = iter([(np.array([0, 1, 1, 1]), None), (np.array([0, 1, 0, 0]), None)])
     monkeypatch.setattr("gan.evaluation.classifier.extractor.classify", lambda *_: next(answers))
-    found = Teaching(split, split, split, 3).learned(TINY["tiny"])
+    found = Teaching(split, split, split, 3).train_and_test(TINY["tiny"])
     assert (found["accuracy"], found["accuracy_by_class"]) == (0.75, [1.0, 0.5, None])
     assert found["confusion"] == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
     assert found["chosen_accuracy"] == 0.75
@@ -126,10 +126,10 @@ def test_accuracies_by_hand(few, monkeypatch):
         (("--epochs", "0"), "Bad `epochs`"),
         (("--classifier", "nonsense"), "Unknown classifier"),
         (("--checkpoint", "nonsense"), "No such checkpoint"),
-        (("--checkpoint", "free"), "have no labels"),
+        (("--checkpoint", "free"), "must be conditional"),
     ],
 )
-def test_bad_input_is_refused_before_a_classifier_is_trained(more, message, taught, generators, tmp_path, capsys):
+def test_bad_input_is_rejected_before_a_classifier_is_trained(more, message, taught, generators, tmp_path, capsys):
     _, measure, _ = taught
     more = [str(generators / word) if word == "free" else word for word in more]
     assert measure(*more, "--out", str(tmp_path / "out")) == 2

@@ -1,20 +1,18 @@
-"""gan benchmark: says where the benchmarks are now."""
+"""gan benchmark: prints the new command of a benchmark."""
 
 import shlex
 import sys
 from dataclasses import dataclass
-
-from tyro.conf import Positional
 
 from gan.cli.exit_status import BAD_INPUT
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Moved: run python -m benchmarks NAME [--option value ...] from a checkout."""
+    """The former command `gan benchmark`, now `python -m benchmarks` in a checkout. The help does not list it."""
 
-    words: Positional[tuple[str, ...]] = ()
-    """Name and options of a benchmark."""
+    words: tuple[str, ...] = ()
+    """Name and options of the benchmark."""
 
     def run(self) -> int:
         """Prints the new command on stderr; returns `BAD_INPUT`."""

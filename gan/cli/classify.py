@@ -15,38 +15,43 @@ from gan.utils import tensorflow as runtime
 
 @dataclass(frozen=True)
 class Classify:
-    """Tell the digit in pictures of any size and colour, on an even background."""
+    """Classify images of handwritten digits.
 
-    pictures: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE...")]
-    """Image files, each of one digit."""
+    The images can have any size and color. The background must be even.
+    """
+
+    images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE...")]
+    """Image files with one digit each."""
     classifier: str = "mnist-classifier"
-    """Folder or pretrained name of a classifier."""
+    """Classifier: its folder or pretrained name."""
     invert: bool = False
-    """The digits are dark on light; otherwise the border of each picture tells."""
+    """Dark digits on a light background. By default, the border of each image decides."""
     json: bool = False
-    """Print exactly one JSON object on stdout: {file: {label, probability}}."""
+    """Print the result as one JSON object on stdout: {file: {label, probability}}."""
 
     def run(self) -> int:
-        """Reads all pictures, then prints a line for each."""
+        """Classifies the images and prints one line for each; returns the exit status."""
         classifier = models.find_classifier(self.classifier)
         shape = list(classifier.card.dataset.image_shape)
         if shape != [28, 28, 1]:
-            raise InputError("This classifier reads no digits", expected="image_shape [28, 28, 1]", received=f"{shape}")
-        if not self.pictures:
-            raise InputError("No picture", expected="one image file or more", received="none")
+            raise InputError(
+                "Not a classifier of MNIST digits", expected="image_shape [28, 28, 1]", received=f"{shape}"
+            )
+        if not self.images:
+            raise InputError("No image", expected="at least one image file", received="none")
         import numpy as np
 
         from gan.data.handwriting import read_digit
 
-        digits = np.stack([read_digit(picture, invert=True if self.invert else None) for picture in self.pictures])
+        digits = np.stack([read_digit(file, invert=True if self.invert else None) for file in self.images])
         runtime.load_tensorflow(lean=True)
         runtime.start()
         from gan.evaluation.classifier.extractor import classify, load_classifier
 
         labels, probabilities = classify(load_classifier(classifier)[0], digits)
         found = {
-            str(picture): {"label": int(label), "probability": round(float(probability), 4)}
-            for picture, label, probability in zip(self.pictures, labels, probabilities)
+            str(file): {"label": int(label), "probability": round(float(probability), 4)}
+            for file, label, probability in zip(self.images, labels, probabilities)
         }
         print_result(found, as_json=self.json)
         return DONE

@@ -15,15 +15,18 @@ from gan.evaluation import report as reports
 
 @dataclass(frozen=True)
 class Compare:
-    """Put reports of `gan evaluate` side by side. They must be of one data set, one classifier and one number."""
+    """Compare reports of `gan evaluate` in one table.
+
+    All reports must use the same dataset, the same classifier and the same number of samples.
+    """
 
     checkpoints: Annotated[Positional[tuple[str, ...]], arg(metavar="CHECKPOINT...")]
-    """Run folders or pretrained names that have a report.json, or such files."""
+    """Run folders or pretrained names with a report.json, or report files. Two or more."""
     json: bool = False
-    """Print exactly one JSON object on stdout: {checkpoint: its metrics and verdict}."""
+    """Print the result as one JSON object on stdout: {checkpoint: its metrics and verdict}."""
 
     def run(self) -> int:
-        """Prints a row a number; needs no TensorFlow."""
+        """Prints one row for each number; returns the exit status. Imports no TensorFlow."""
         check(len(self.checkpoints) >= 2, "checkpoints", "two or more", list(self.checkpoints))
         check(len(set(self.checkpoints)) == len(self.checkpoints), "checkpoints", "each once", list(self.checkpoints))
         found = {name: reports.load_report(name) for name in self.checkpoints}

@@ -25,13 +25,13 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Doctor:
-    """Show versions, devices, what precision `auto` means, and the data sets and checkpoints at hand."""
+    """Show versions, devices, precision, prepared datasets and pretrained checkpoints."""
 
     json: bool = False
-    """Print exactly one JSON object on stdout."""
+    """Print the result as one JSON object on stdout."""
 
     def run(self) -> int:
-        """Imports TensorFlow, since only that finds the devices."""
+        """Prints the facts; returns the exit status. Imports TensorFlow, which alone can list the devices."""
         try:
             runtime.load_tensorflow(lean=True)
             device = runtime.start()
@@ -55,11 +55,11 @@ class Doctor:
 
 
 def data_folder() -> Path:
-    """Where tensorflow-datasets looks for prepared sets."""
+    """Returns the folder in which tensorflow-datasets looks for prepared datasets."""
     return Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
 
 
 def prepared(folder: Path) -> list[str]:
-    """Names of the sets that are prepared in `folder`."""
+    """Returns the names of the datasets that are prepared in `folder`."""
     versions = {info.parent for info in folder.glob("*/**/dataset_info.json")}
-    return sorted({str(one.parent.relative_to(folder)) for one in versions if one.parent != folder})
+    return sorted({str(version.parent.relative_to(folder)) for version in versions if version.parent != folder})

@@ -21,30 +21,37 @@ from gan.utils import tensorflow as runtime
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Evaluate a generator: every number beside the same number for real images, and a verdict against a tolerance.
+    """Evaluate a generator: quality, error rate, robustness and a verdict.
 
-    Exit status 0: within the tolerance, 3: exceeded, 4: undecided. Writes report.json and report.html.
+    The error rate is the share of samples that the classifier reads as another class than requested. Every number is
+    shown beside the same number for real images. Writes report.json and report.html. The exit status is the verdict:
+    0 if the error rate is within the tolerance, 3 if it exceeds it, 4 if its confidence interval includes it or if
+    coverage is too low.
+
+    examples:
+      gan evaluate mnist --output report
+      gan evaluate runs/00001-mnist --tolerance 0.01 --num 5000
     """
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
-    """A run folder, a .keras file, or a pretrained name."""
+    """Run folder, .keras file or pretrained name (`gan doctor` lists them)."""
     dataset: str | None = None
-    """What it is compared with; None: what the run was trained on."""
+    """Dataset whose test images are compared with the samples. None: the dataset of the training."""
     classifier: str = "mnist-classifier"
-    """Folder or pretrained name of the classifier whose features are compared, and which reads the digits."""
+    """Classifier for features and error rates: pretrained name or folder of `gan train-classifier`."""
     num: int | None = None
-    """How many samples, at least 200; None: 10,000, or as many as there are test images."""
+    """Number of samples and of test images, at least 200. None: 10000, or fewer if the dataset is smaller."""
     tolerance: float = 0.02
-    """The error rate that one accepts."""
+    """Accepted error rate, from 0 to 1."""
     output: Path | None = None
-    """Folder for the report; None: the run folder, if the checkpoint is one that is not pretrained."""
+    """Folder for the report. None: the run folder; no report for other checkpoints."""
     seed: int | None = None
-    """Seed of the samples; another one is a fresh sample. None: one that training never uses."""
+    """Seed of the samples. None: a fixed seed that only evaluations use."""
     json: bool = False
-    """Print exactly one JSON object on stdout, the report."""
+    """Print the report as one JSON object on stdout."""
 
     def run(self) -> int:
-        """Evaluates, writes the report, prints a table; answers with the verdict's exit status."""
+        """Evaluates, writes the report and prints a table; returns the exit status of the verdict."""
         report, folder = self.report()
         if self.json:
             print_result(report.as_dict(), as_json=True)
@@ -53,14 +60,14 @@ class Evaluate:
         return EXIT_STATUS[report.verdict]
 
     def report(self) -> tuple[EvaluationReport, Path | None]:
-        """Evaluates, and writes the report; returns it, and the folder where it is."""
+        """Evaluates and writes the report. Returns the report and its folder, or None if it was not written."""
         if self.num is not None:
             check_whole("num", self.num, 200)
         check_share("tolerance", self.tolerance)
         if self.seed is not None:
             check_seed(self.seed)
         file = models.find_generator(self.checkpoint)
-        models.describe(file)  # refuses what is no generator before TensorFlow is imported
+        models.describe(file)  # rejects other files before TensorFlow is imported
         extractor = models.find_classifier(self.classifier)
         record = models.load_config(file)
         trained_on = record.dataset.name if record else None
@@ -103,7 +110,7 @@ class Evaluate:
         return report, folder
 
     def _run_folder(self) -> Path | None:
-        """The checkpoint, where it is a run folder and no pretrained one."""
+        """Returns the checkpoint if it is a run folder, but not a pretrained one."""
         folder = Path(self.checkpoint)
         pretrained = folder.resolve().parent == models.pretrained_folder().resolve()
         is_run = (folder / run_folder.GENERATOR).is_file()
@@ -118,7 +125,7 @@ def _print(report: EvaluationReport, folder: Path | None) -> None:
     table.add_column("real images", justify="right")
     explained = console.width >= 120
     if explained:
-        table.add_column("what it means")
+        table.add_column("How to read it")
     for row in reports.rows(report):
         table.add_row(row["name"], row["value"], row["real"], *([row["meaning"]] if explained else []))
     console.print(table)

@@ -1,25 +1,25 @@
-"""Exit statuses of the commands: every one that they end with, once."""
+"""Exit statuses of the commands."""
 
 import signal
 
 from gan.tolerance import EXIT_STATUS
 
 DONE = 0
-"""The command did what it was asked for."""
+"""The command succeeded."""
 FAILED = 1
-"""It failed on the way: a full disk, a loss that became NaN, a collapse that ended the training."""
+"""The command failed while it ran: full disk, NaN loss, training stopped by mode collapse."""
 BAD_INPUT = 2
-"""Bad input: a message names what was expected and what was received; nothing was written."""
+"""Bad input. The message says what was expected and what was received. No file was written."""
 WITHIN = EXIT_STATUS["within"]
 """The error rate is within the tolerance."""
 EXCEEDED = EXIT_STATUS["exceeded"]
 """The error rate exceeds the tolerance."""
 UNDECIDED = EXIT_STATUS["undecided"]
-"""The samples do not decide whether the error rate is within the tolerance."""
+"""Too few samples to decide whether the error rate is within the tolerance."""
 
 
 def after_signal(number: int) -> int:
-    """The status of a command that a signal ended: 128 + its number, as shells report it."""
+    """Returns the status of a command that a signal ended: 128 + its number, as in shells."""
     return 128 + number
 
 

@@ -15,18 +15,18 @@ from gan.saving.metadata import RunMetadata
 
 @dataclass(frozen=True)
 class Info:
-    """Say what a checkpoint is: its generator, and the run that made it."""
+    """Describe a checkpoint: its generator and its training run."""
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
-    """A run folder, a .keras file, or a pretrained name."""
+    """Run folder, .keras file or pretrained name (`gan doctor` lists them)."""
     json: bool = False
-    """Print exactly one JSON object on stdout."""
+    """Print the result as one JSON object on stdout."""
 
     def run(self) -> int:
-        """Prints what the files say; needs no TensorFlow."""
+        """Prints the recorded facts; returns the exit status. Imports no TensorFlow."""
         folder = Path(self.checkpoint)
-        begun = (folder / run_folder.CONFIG).is_file() and not (folder / run_folder.GENERATOR).exists()
-        if begun and not (folder / run_folder.CLASSIFIER).exists():
+        unsaved = (folder / run_folder.CONFIG).is_file() and not (folder / run_folder.GENERATOR).exists()
+        if unsaved and not (folder / run_folder.CLASSIFIER).exists():
             facts: dict[str, Json] = {"file": "none yet"}
             record: RunMetadata | None = metadata.load(folder)
         else:
@@ -54,10 +54,10 @@ def _summary(record: RunMetadata) -> dict[str, Json]:
 
 
 def _state(folder: Path, record: RunMetadata) -> dict[str, Json]:
-    """Whether the run is finished, running or broken off; its last complete state, and the command that goes on."""
+    """Returns the status of the run, its last complete training state, and the command that resumes it."""
     if record.is_finished:
         return {"status": "finished"}
-    status = "running" if training_state.is_locked(folder) else "interrupted" if record.result else "broken off"
+    status = "running" if training_state.is_locked(folder) else "interrupted" if record.result else "aborted"
     saved, damaged = training_state.latest(folder)
     return {
         "status": status,

@@ -1,10 +1,10 @@
-"""main: from arguments to a command, and from errors to an exit status."""
+"""The entry point: parses arguments, runs a command, turns errors into exit statuses."""
 
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, Protocol, Union
+from typing import Any, NoReturn, Protocol
 
 import tyro
 
@@ -13,7 +13,8 @@ from gan.cli.classify import Classify
 from gan.cli.compare import Compare
 from gan.cli.doctor import Doctor
 from gan.cli.evaluate import Evaluate
-from gan.cli.exit_status import BAD_INPUT, FAILED, INTERRUPTED
+from gan.cli.exit_status import BAD_INPUT, DONE, FAILED, INTERRUPTED
+from gan.cli.help import format_help, format_overview
 from gan.cli.info import Info
 from gan.cli.output import output_without_reader
 from gan.cli.presets import Presets
@@ -32,40 +33,35 @@ class Command(Protocol):
         """Runs the command; returns its exit status."""
 
 
-COMMANDS: dict[str, type[Command]] = {
-    "train": Train,
-    "sample": Sample,
-    "project": Project,
-    "evaluate": Evaluate,
-    "compare": Compare,
-    "info": Info,
-    "presets": Presets,
-    "train-classifier": TrainClassifier,
-    "classify": Classify,
-    "benchmark": Benchmark,
-    "doctor": Doctor,
+COMMANDS: dict[str, dict[str, type[Command]]] = {
+    "train and sample": {"train": Train, "presets": Presets, "sample": Sample},
+    "evaluate": {"evaluate": Evaluate, "compare": Compare, "project": Project},
+    "inspect": {"info": Info, "doctor": Doctor},
+    "classifiers": {"train-classifier": TrainClassifier, "classify": Classify},
 }
+"""Title in the help -> name -> command."""
 PRESETS_OF: dict[type[Command], tuple[str, Mapping[str, object]]] = {
     Train: (DEFAULT_PRESET, PRESETS),
     TrainClassifier: (DEFAULT_CLASSIFIER, CLASSIFIERS),
 }
 """Command -> (default preset, configurations by name)."""
 RENAMED_OPTIONS = {"--wrong-labels": "--mismatched-labels", "--extractor": "--classifier"}
-"""Old name -> new name. The old ones go with the next release."""
+"""Old name -> new name. The next release removes the old names."""
 DESCRIPTION = "Generative adversarial networks in Keras 3: train, sample, evaluate."
+HELP_OPTIONS = {"-h", "--help", "--help-all"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit status: one of `gan.cli.exit_status`.
+    """Runs one command; returns its exit status, one of `gan.cli.exit_status`.
 
-    A reader of stdout or stderr that has gone changes neither what is done nor the status.
+    A closed stdout or stderr changes neither the work nor the status.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     return run(lambda: parse(arguments).run())
 
 
 def run(command: Callable[[], int], *, prog: str = "gan") -> int:
-    """Calls `command` and returns its exit status; an error becomes one line on stderr, after `prog`, and a status."""
+    """Calls `command` and returns its exit status. An error becomes a status, and one line on stderr after `prog`."""
     warnings.showwarning = partial(_show_warning, prog)
     with output_without_reader():
         return _run(command, prog)
@@ -75,62 +71,88 @@ def _run(command: Callable[[], int], prog: str) -> int:
     try:
         try:
             status = command()
-        except SystemExit:  # of --help, and of SIGTERM
+        except SystemExit:  # from --help and SIGTERM
             sys.stdout.flush()
             raise
-        sys.stdout.flush()  # here, so that a full disk is said as any other failure is
+        sys.stdout.flush()  # here, so that a full disk is reported like other failures
         return status
     except InputError as error:
-        return _say(prog, error, BAD_INPUT)
+        return _report(prog, error, BAD_INPUT)
     except (TrainingError, OSError) as error:
-        return _say(prog, error, FAILED)
+        return _report(prog, error, FAILED)
     except KeyboardInterrupt:
-        return _say(prog, "interrupted", INTERRUPTED)
+        return _report(prog, "interrupted", INTERRUPTED)
 
 
-def _say(prog: str, what: object, status: int) -> int:
-    print(f"{prog}: {what}", file=sys.stderr)
+def _report(prog: str, message: object, status: int) -> int:
+    print(f"{prog}: {message}", file=sys.stderr)
     return status
 
 
 def parse(arguments: Sequence[str]) -> Command:
-    """The options of the command that is named first. Exits with status 2 and a message on stderr if they are wrong."""
-    command: Any = COMMANDS.get(arguments[0]) if arguments else None
-    if command is None:  # help, or a name that is no command
-        every: Any = Union[tuple(Annotated[kind, tyro.conf.subcommand(name)] for name, kind in COMMANDS.items())]  # noqa: UP007
-        return tyro.cli(every, prog="gan", description=DESCRIPTION, args=arguments)
-    options = [_with_new_name(option) for option in arguments[1:]]
-    if command is Benchmark:  # passed on as they are
+    """Returns the command that is named first, with its options.
+
+    Prints the help and exits if the arguments ask for it. Wrong options exit with status 2 and a message on stderr.
+    """
+    name, *options = arguments or ("",)
+    if name in HELP_OPTIONS:
+        _show_help(format_overview(DESCRIPTION, COMMANDS))
+    if name == "benchmark":  # its options are passed on unchanged
         return Benchmark(tuple(options))
-    default: Command | None = None
-    if command in PRESETS_OF:  # a preset may follow: its values are the defaults of the options
-        preset, presets = PRESETS_OF[command]
-        named = bool(options) and not options[0].startswith("-")
-        if named:
-            preset = options.pop(0)
-        if preset not in presets:
-            raise InputError("Unknown preset", expected=f"one of {list(presets)}", received=preset)
-        default = resumed(options) if command is Train else None
-        if default is not None and named:
-            expected = "--resume RUN alone: its options are those that the run began with"
-            raise InputError("Both a preset and `--resume`", expected=expected, received=preset)
-        default = default or command(config=presets[preset], preset=preset)
+    commands = {name: command for group in COMMANDS.values() for name, command in group.items()}
+    if name not in commands:
+        expected = f"one of {list(commands)} (gan --help describes them)"
+        raise InputError("Unknown command", expected=expected, received=name or "no command")
+    command: Any = commands[name]
+    options = [_with_new_name(option) for option in options]
+    default = _default(command, options)
+    if HELP_OPTIONS.intersection(options):
+        show_all = "--help-all" in options
+        _show_help(format_help(f"gan {name}", default or command, show_all=show_all, has_presets=command in PRESETS_OF))
     return tyro.cli(
         command,
-        prog=f"gan {arguments[0]}",
+        prog=f"gan {name}",
         default=default,
         args=options,
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.CascadeSubcommandArgs),
     )
 
 
+def _default(command: Any, options: list[str]) -> Command | None:
+    """Returns the command with the default options of its preset; takes the preset from the options.
+
+    None: the command has no presets.
+    """
+    if command not in PRESETS_OF:
+        return None
+    preset, presets = PRESETS_OF[command]
+    is_named = bool(options) and not options[0].startswith("-")
+    if is_named:
+        preset = options.pop(0)
+    if preset not in presets:
+        raise InputError("Unknown preset", expected=f"one of {list(presets)}", received=preset)
+    default = resumed(options) if command is Train else None
+    if default is None:
+        return command(config=presets[preset], preset=preset)
+    if is_named:
+        expected = "--resume RUN alone: a resumed run keeps its options"
+        raise InputError("Both a preset and `--resume`", expected=expected, received=preset)
+    return default
+
+
+def _show_help(text: str) -> NoReturn:
+    """Prints a help text and exits with status 0."""
+    print(text)
+    raise SystemExit(DONE)
+
+
 def _with_new_name(argument: str) -> str:
-    """The argument, with today's name of the option where it has an old one, which a line on stderr tells."""
+    """Returns the argument, with the new name of a renamed option, after a warning on stderr."""
     name, joined, value = argument.partition("=")
     new = RENAMED_OPTIONS.get(name.replace("_", "-"))
     if new is None:
         return argument
-    warnings.warn(f"{name} is called {new} now; the old name goes with the next release", stacklevel=2)
+    warnings.warn(f"{name} is now {new}; the next release removes the old name", stacklevel=2)
     return f"{new}{joined}{value}"
 
 

@@ -1,4 +1,4 @@
-"""What commands print on stdout, and what happens when nobody reads it."""
+"""Output of the commands: results on stdout, and streams without a reader."""
 
 import io
 import json
@@ -14,18 +14,17 @@ from gan.saving.files import null_for_nan
 
 @contextmanager
 def output_without_reader() -> Iterator[None]:
-    """Lets a command run to its end, with its own exit status, when nobody reads its stdout or stderr any more.
+    """Lets a command finish with its own exit status although nobody reads its stdout or stderr.
 
-    Within the context, what is written to a closed pipe is dropped. A stream that was closed from the start takes
-    everything and keeps nothing, and no other file gets its number. A write to stdout that fails for another reason,
-    such as a full disk, raises `OSError` once; a write to stderr never does. Streams that the caller has replaced stay
-    as they are.
+    Within the context, writes to a closed pipe are dropped. A stream that was closed at the start drops all writes, and
+    no other file gets its descriptor. A write to stdout that fails for another reason, such as a full disk, raises
+    `OSError` once; a write to stderr never does. Streams that the caller has replaced are left unchanged.
     """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free descriptor: this one
     before = sys.stdout, sys.stderr
     if sys.stdout is sys.__stdout__:
         sys.stdout = _text(_Stream(1, drops_all_errors=False), sys.stdout)
@@ -41,7 +40,7 @@ def output_without_reader() -> Iterator[None]:
 
 
 class _Stream(io.FileIO):
-    """A file descriptor whose writes go nowhere after the first that failed."""
+    """A file descriptor that drops all writes after the first failed one."""
 
     def __init__(self, descriptor: int, *, drops_all_errors: bool) -> None:
         super().__init__(descriptor, "w", closefd=False)
@@ -60,7 +59,7 @@ class _Stream(io.FileIO):
 
 
 def _text(stream: _Stream, like: Any) -> io.TextIOWrapper:
-    """The stream as text, encoded and buffered like another one (None: one that was closed from the start)."""
+    """Returns the stream as text, encoded and buffered like another one. None: one that was closed at the start."""
     if like is None:
         return io.TextIOWrapper(io.BufferedWriter(stream), "utf-8", "backslashreplace")
     like.flush()
@@ -71,7 +70,7 @@ def _text(stream: _Stream, like: Any) -> io.TextIOWrapper:
 
 
 def print_result(result: Mapping[str, object], *, as_json: bool) -> None:
-    """A mapping as one JSON object, or as aligned lines for people."""
+    """Prints a mapping as one JSON object, or as aligned lines for people."""
     if as_json:
         print(json.dumps(null_for_nan(result), allow_nan=False))
         return

@@ -17,54 +17,57 @@ from gan.saving import files, models
 from gan.utils import tensorflow as runtime
 
 DIGITS = (28, 28, 1)
-"""Shape of what is read as handwriting."""
+"""Shape of images that are read as handwritten digits."""
 COLUMNS = 10
-"""Pairs beside each other in the picture."""
+"""Pairs per row of the output image."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """Reconstruct pictures: find the latents whose pictures by a saved generator come nearest to them.
+    """Reconstruct images with a generator, by latent optimization.
 
-    Writes one picture: each original as it was read, its reconstruction below.
+    Finds for each image the latent vector whose sample has the smallest squared error. Writes one image: each original,
+    with its reconstruction below.
     """
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
-    """A run folder, a .keras file, or a pretrained name (gan doctor lists them)."""
-    pictures: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE...")]
-    """Image files. For a generator of 28 x 28 x 1, each of one digit, of any size and colour, on an even background;
-    for another one, or with --raw, whole pictures."""
+    """Run folder, .keras file or pretrained name (`gan doctor` lists them)."""
+    images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE...")]
+    """Image files. For a generator of 28 x 28 gray images, they show one digit each, unless --raw is given.
+
+    A digit can have any size and color, on an even background. Other generators reconstruct whole images.
+    """
     label: int | None = None
-    """Class of all of them; None: every class that the generator knows is tried, and the best kept."""
+    """Class of all images. None: all classes are tried, and the best one is kept."""
     steps: int = 400
-    """Moves of a descent."""
+    """Gradient descent steps per restart."""
     restarts: int = 2
-    """Descents for each picture and class."""
+    """Random starting points per image and class; the best result is kept."""
     seed: int = 0
-    """Seed of the points where they start."""
+    """Seed of the starting points."""
     out: Path = Path("projection.png")
-    """Where the picture of originals and reconstructions goes."""
+    """Output image (.png): originals and reconstructions."""
     invert: bool = False
-    """The digits are dark on light; otherwise the border of each picture tells."""
+    """For digits: read dark ink on a light background. By default, the border of each image decides."""
     raw: bool = False
-    """Take each picture as it is, scaled to the generator's size, and do not look for a digit in it."""
+    """For 28 x 28 gray generators: use whole images, scaled, instead of the digits found in them."""
     json: bool = False
-    """Print exactly one JSON object on stdout."""
+    """Print the result as one JSON object on stdout."""
 
     def run(self) -> int:
-        """Reads all pictures, projects them, writes the picture and prints a line for each."""
+        """Projects the images, writes the output image and prints one line for each; returns the exit status."""
         check_whole("steps", self.steps, 1)
         check_whole("restarts", self.restarts, 1)
         check_seed(self.seed)
-        if not self.pictures:
-            raise InputError("No picture", expected="one image file or more", received="none")
+        if not self.images:
+            raise InputError("No image", expected="at least one image file", received="none")
         if self.out.suffix != ".png" or self.out.is_dir():
             raise InputError("Bad `--out`", expected="a .png file", received=repr(str(self.out)))
         files.check_writable(self.out)
         file = models.find_generator(self.checkpoint)
         classes = models.describe(file).num_classes
         if self.label is not None:
-            labels_for(np.arange(len(self.pictures)), classes, self.label)
+            labels_for(np.arange(len(self.images)), classes, self.label)
         record = models.load_config(file)
         originals = self._read(record.dataset.image_shape) if record else None
         runtime.load_tensorflow(lean=True)
@@ -74,15 +77,15 @@ class Project:
         from gan.models.networks.load import load_generator
 
         generator = load_generator(file)
-        if originals is None:  # a file without a record: only the network knows the shape of its images
+        if originals is None:  # no metadata beside the file: the image shape is that of the network
             originals = self._read(generator.output_shape[1:])
         found = project(
             generator, originals, labels=self.label, steps=self.steps, restarts=self.restarts, seed=self.seed
         )
         scale = 4 if originals.shape[2] <= 32 else 1
-        picture = comparison(originals, found, columns=COLUMNS, scale=scale)
+        image = comparison(originals, found, columns=COLUMNS, scale=scale)
         self.out.parent.mkdir(parents=True, exist_ok=True)
-        files.write(self.out, partial(images.save_png, image=picture))
+        files.write(self.out, partial(images.save_png, image=image))
         lines: list[dict[str, Any]] = [{"mse": float(m), "ssim": float(s)} for m, s in zip(found.mse, found.ssim)]
         if found.labels is not None:
             lines = [{"label": int(label), **line} for label, line in zip(found.labels, lines)]
@@ -93,20 +96,18 @@ class Project:
         if image_shape == DIGITS and not self.raw:
             from gan.data.handwriting import read_digit
 
-            return np.stack([read_digit(picture, invert=True if self.invert else None) for picture in self.pictures])
+            return np.stack([read_digit(file, invert=True if self.invert else None) for file in self.images])
         if self.invert:
-            raise InputError(
-                "Bad `--invert`", expected="it for digits only", received="pictures that are read as they are"
-            )
-        return np.stack([images.read_picture(picture, image_shape) for picture in self.pictures])
+            raise InputError("Bad `--invert`", expected="images of digits", received="whole images")
+        return np.stack([images.read_image(file, image_shape) for file in self.images])
 
     def _print(self, lines: list[dict[str, Any]], unknown: str | None) -> None:
         if self.json:
-            named = [{"file": str(file), **line} for file, line in zip(self.pictures, lines)]
+            named = [{"file": str(file), **line} for file, line in zip(self.images, lines)]
             options = {"steps": self.steps, "restarts": self.restarts, "seed": self.seed}
             print_result({"pictures": named, "out": str(self.out), **options}, as_json=True)
             return
-        for file, line in zip(self.pictures, lines):
+        for file, line in zip(self.images, lines):
             print_result({str(file): line}, as_json=False)
         if unknown is not None:
             print_result({"ssim": f"not known: {unknown}"}, as_json=False)

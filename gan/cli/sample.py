@@ -26,45 +26,59 @@ from gan.saving import files, models
 from gan.utils import tensorflow as runtime
 
 MOST_IN_GRID = 10_000
+"""Largest number of samples in a grid, which is held in memory."""
 MOST_STEPS = 1_000_000
-"""Pictures that are held in memory: of one grid, and of one walk."""
-WORTH_SAYING = 10**8
-"""Bytes from which on the size of a result is announced."""
+"""Largest number of samples of a walk, which is held in memory."""
+LARGE = 10**8
+"""Size of an output, in bytes, from which it is announced."""
 AHEAD = 8
-"""Batches drawn while a file is put in place."""
+"""Batches that are generated ahead, while a file is written."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Draw pictures from a saved generator. Picture (seed, index) is always the same one."""
+    """Generate samples with a saved generator.
+
+    The same seed and index always give the same sample, whatever the number of samples.
+
+    examples:
+      gan sample mnist --num 100 --out digits.png
+      gan sample runs/00001-mnist --label 7 --num 50000 --out sevens.npz
+      gan sample mnist --interpolate 12 57 --steps 10
+    """
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
-    """A run folder, a .keras file, or a pretrained name (gan doctor lists them)."""
+    """Run folder, .keras file or pretrained name (`gan doctor` lists them)."""
     num: int = 64
-    """How many pictures."""
+    """Number of samples."""
     seed: int = 0
-    """Seed of the samples' latents."""
+    """Seed of the latents."""
     start: int = 0
-    """Index of the first picture."""
+    """Index of the first sample, from 0. It continues the samples of an earlier command."""
     label: str | None = None
-    """Class of the pictures (7), or classes to go round in (0-9); None: all classes in turn."""
+    """Class of the samples (7), or classes to cycle through (0-4, with 4). None: all classes in turn."""
     truncation: float | None = None
-    """Keep latents within [-truncation, truncation]: more typical pictures, less variety."""
+    """Map latents to a normal distribution truncated at X: lower is more typical, less varied. None: no truncation."""
     interpolate: tuple[int, int] | None = None
-    """Two indices: draw a walk from one picture to the other instead, of `steps` pictures (num and start go unused)."""
+    """Interpolate between the samples of these two indices; ignores `num` and `start`. None: no interpolation."""
     steps: int = 10
-    """Pictures on that walk, both ends included."""
+    """With `interpolate`: number of samples, both ends included."""
     out: str = "samples.png"
-    """A grid (name.png), a file of arrays (name.npz: images uint8, labels, indices), or a folder of PNG files (name/,
-    or any name without a suffix)."""
+    """Output: a grid (name.png), a file of arrays (name.npz) or a folder of PNG files (name/).
+
+    The arrays are `images` (uint8), `labels` and `indices`. Any name without a suffix is a folder.
+    """
     shard: int | None = None
-    """With a folder: not PNG files but files of arrays, of so many pictures each, named by the index of the first
-    (name/00000000.npz). Each appears when it is whole; a call that was broken off says which --start goes on."""
+    """Samples per .npz file, with a folder as `out`. None: one PNG file per sample.
+
+    The files are named by the index of their first sample (name/00000000.npz), and appear when they are complete. An
+    interrupted command prints the options that resume it.
+    """
     json: bool = False
-    """Print exactly one JSON object on stdout."""
+    """Print the result as one JSON object on stdout."""
 
     def run(self) -> int:
-        """Draws and writes the pictures."""
+        """Generates and writes the samples; returns the exit status."""
         check_sampling(num=self.num, seed=self.seed, start=self.start, truncation=self.truncation)
         check_whole("steps", self.steps, 2, MOST_STEPS)
         for end in self.interpolate or ():
@@ -90,30 +104,30 @@ class Sample:
             closing(self._batches(generator, classes, bar)) as batches,
         ):
             try:
-                for kept in write(out, self._drawn(generator, classes, batches)):  # noqa: B007 - read when it breaks off
+                for kept in write(out, self._sample_batches(generator, classes, batches)):  # noqa: B007 - read after an interruption
                     pass
             except (KeyboardInterrupt, SystemExit, OSError):
                 bar.stop()
                 if kept > self._span.start and self.interpolate is None:
-                    there = f"pictures {self._span.start} to {kept - 1} are in {out}"
-                    go_on = f"the others: --start {kept} --num {self._span.stop - kept}"
-                    print(f"gan: {there}; {go_on}", file=sys.stderr)
+                    written = f"samples {self._span.start} to {kept - 1} are in {out}"
+                    rest = f"to resume: --start {kept} --num {self._span.stop - kept}"
+                    print(f"gan: {written}; {rest}", file=sys.stderr)
                 raise
         seconds = round(time.monotonic() - began, 3)
         print_result(
-            {"pictures": len(self._span), "out": str(out), "seed": self.seed, "seconds": seconds}, as_json=self.json
+            {"samples": len(self._span), "out": str(out), "seed": self.seed, "seconds": seconds}, as_json=self.json
         )
         return DONE
 
     @property
     def _span(self) -> range:
-        """Numbers of the pictures: their indices, or their places on the walk."""
+        """Indices of the samples, or their positions on the walk."""
         return range(self.start, self.start + self.num) if self.interpolate is None else range(self.steps)
 
     def _files(self) -> Iterator[range]:
         return writers.cut(self._span, self.shard or writers.CHUNK)
 
-    def _drawn(self, generator: Any, classes: int, batches: Iterator[np.ndarray]) -> writers.SampleBatches:
+    def _sample_batches(self, generator: Any, classes: int, batches: Iterator[np.ndarray]) -> writers.SampleBatches:
         walk, num = self.interpolate is not None, len(self._span)
         in_classes = math.ceil(math.sqrt(num)) if not 1 < classes <= 20 or num < classes else classes
         return writers.SampleBatches(
@@ -127,19 +141,19 @@ class Sample:
         )
 
     def _batches(self, generator: Any, classes: int, bar: Any) -> Generator[np.ndarray, None, None]:
-        """The pictures as bytes, while the next ones are being drawn."""
+        """Returns batches of samples as bytes, and generates the next batches meanwhile."""
         from gan.utils.parallel import ahead
 
-        task = bar.add_task("drawing", total=len(self._span), speed="-")
+        task = bar.add_task("sampling", total=len(self._span), speed="-")
         began, done = time.monotonic(), 0
-        with closing(ahead(self._draw(generator, classes), AHEAD)) as batches:
+        with closing(ahead(self._generate(generator, classes), AHEAD)) as batches:
             for batch in batches:
                 done += len(batch)
                 bar.update(task, completed=done, speed=f"{done / max(time.monotonic() - began, 1e-9):,.0f}")
                 yield images.to_uint8(batch)
 
-    def _draw(self, generator: Any, classes: int) -> Iterator[np.ndarray]:
-        """Batches in [-1, 1], none of which reaches over the end of a file."""
+    def _generate(self, generator: Any, classes: int) -> Iterator[np.ndarray]:
+        """Returns batches of samples in [-1, 1]. No batch crosses the end of a file."""
         from gan import sampling
 
         if self.interpolate is None:
@@ -165,12 +179,12 @@ class Sample:
             raise InputError("Bad `--label`", expected="one class for the whole walk", received=self.label)
         low, high = int(match[1]), int(match[2] or match[1])
         if not low <= high < classes:
-            expected = f"classes from 0 to {classes - 1}" if classes else "none: this generator is unconditional"
+            expected = f"classes from 0 to {classes - 1}" if classes else "no label: this generator is unconditional"
             raise InputError("Bad `--label`", expected=expected, received=self.label)
         return labels_for(indices, classes, low + indices % (high - low + 1))
 
     def _destination(self) -> tuple[Path, writers.Writer]:
-        """Where pictures go, and how."""
+        """Returns the output path, and the function that writes to it."""
         path = Path(self.out)
         as_folder = self.out.endswith("/") or path.is_dir() or not path.suffix
         if not self.out or (not as_folder and path.suffix not in FILES):
@@ -181,14 +195,14 @@ class Sample:
             raise InputError(
                 "Bad `--shard`", expected="a folder as --out, such as samples/", received=f"--out {self.out}"
             )
-        files.check_writable(path / "picture.png" if as_folder else path)
+        files.check_writable(path / "sample.png" if as_folder else path)
         if as_folder:
             return path, writers.write_pngs if self.shard is None else writers.write_shards
         write = FILES[path.suffix]
         if write is writers.write_grid and len(self._span) > MOST_IN_GRID:
             raise InputError(
-                "Too many pictures for one grid",
-                expected=f"at most {MOST_IN_GRID:,}, or a file such as --out samples.npz, or a folder",
+                "Too many samples for one grid",
+                expected=f"at most {MOST_IN_GRID:,}; or an .npz file or a folder as --out",
                 received=f"{len(self._span):,}",
             )
         return path, write
@@ -199,7 +213,7 @@ FILES: dict[str, writers.Writer] = {".png": writers.write_grid, ".npz": writers.
 
 @contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends the program as Ctrl-C does, so that nothing half-written is left; the status is `TERMINATED`."""
+    """Ends the command on SIGTERM as on Ctrl-C: no incomplete file is left. The exit status is `TERMINATED`."""
 
     def end(number: int, frame: Any) -> None:
         raise SystemExit(after_signal(number))
@@ -212,16 +226,16 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 
 def _check_room(out: Path, size: int, write: writers.Writer) -> None:
-    """Raises `InputError` where arrays of so many bytes do not fit, and says how large large ones become."""
+    """Raises `InputError` if arrays of `size` bytes do not fit on the disk; announces a `LARGE` output."""
     if write not in (writers.write_npz, writers.write_shards):
         return
-    place = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir())
-    free = shutil.disk_usage(place).free
+    existing = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir())
+    free = shutil.disk_usage(existing).free
     if size > free:
         raise InputError(
-            "No room for these pictures",
+            "Not enough disk space",
             expected=f"{size / 1e6:,.0f} MB",
-            received=f"{free / 1e6:,.0f} MB free in {place}",
+            received=f"{free / 1e6:,.0f} MB free in {existing}",
         )
-    if size >= WORTH_SAYING:
+    if size >= LARGE:
         print(f"gan: {out} will take {size / 1e6:,.0f} MB", file=sys.stderr)

@@ -27,29 +27,35 @@ DEFAULT_PRESET = "mnist"
 
 @dataclass(frozen=True)
 class Train:
-    """Train a GAN: gan train [PRESET] [--option value ...]. `gan presets` lists the presets; the default is mnist.
+    """Train a GAN and write a run folder.
 
-    Writes a run folder with the averaged generator, its configuration, a log and samples. With --tolerance the exit
+    PRESET sets the defaults of all options (`gan presets` lists them); without it, they are those of the preset mnist.
+    The run folder holds the averaged generator, its configuration, a log and samples. With --tolerance, the exit
     status is that of `gan evaluate`: 0 within, 3 exceeded, 4 undecided.
+
+    examples:
+      gan train mnist-sprint
+      gan train --dataset ./photos --image-size 64 --conditioning none --epochs 50
+      gan train --resume runs/00001-mnist
     """
 
     config: TrainConfig = field(default_factory=TrainConfig)
     preset: Annotated[str, Suppress] = DEFAULT_PRESET
     resume: Path | None = None
-    """A run folder whose broken-off run goes on, from its last complete interval; other options stay as it has them."""
+    """Run to resume after its last complete interval. The run keeps its options. None: new run."""
     output: Path | None = None
-    """The run folder; None: the next number under runs/."""
+    """Run folder to create. None: the next number in runs/."""
     dry_run: bool = False
-    """Print the resolved configuration as JSON and stop."""
+    """Print all options, with their values, as JSON; do not train."""
     json: bool = False
-    """Print exactly one JSON object on stdout."""
+    """Print the result as one JSON object on stdout."""
 
     def run(self) -> int:
-        """Trains, and says where things are and what to do next."""
+        """Trains, prints the results and the next commands; returns the exit status."""
         resumed = self._check()
         if self.dry_run:
-            shown = {"preset": self.preset, **resumed, **self.config.as_dict()}
-            print(json.dumps(shown, indent=None if self.json else 2))
+            options = {"preset": self.preset, **resumed, **self.config.as_dict()}
+            print(json.dumps(options, indent=None if self.json else 2))
             return DONE
         runtime.load_tensorflow(lean=True)
         from gan.training.train import resume, train
@@ -91,20 +97,23 @@ class Train:
         return self.config.stopping.tolerance is not None
 
     def _confirm(self, run: Path, dataset: str) -> EvaluationReport:
-        """The report of the finished run on fresh samples, by a classifier that did not choose it."""
+        """Evaluates the finished run on fresh samples, with a classifier that did not select it."""
         options = self.config.stopping
         assert options.tolerance is not None
         later = f"gan evaluate {run} --tolerance {options.tolerance} --classifier {options.classifier}"
-        print(f"Confirming on fresh samples, about a minute (to do it later: {later})", file=sys.stderr)
+        print(f"Confirming on fresh samples, about a minute (later: {later})", file=sys.stderr)
         command = Evaluate(str(run), dataset=dataset, classifier=options.classifier, tolerance=options.tolerance)
         report, _ = command.report()
         return report
 
     def _check(self) -> dict[str, Any]:
-        """What a dry run says of a run that goes on. Raises `InputError` for what can be refused before TensorFlow."""
-        here = cluster.from_environment()
-        if here is not None and not here.is_chief:
-            return {"worker": here.index}  # the folder is the chief's
+        """Checks the input before TensorFlow is imported. Returns what a dry run prints about a resumed run.
+
+        Raises `InputError` for options that cannot be used.
+        """
+        worker = cluster.from_environment()
+        if worker is not None and not worker.is_chief:
+            return {"worker": worker.index}  # only the chief has the run folder
         if self.resume is None:
             run_folder.check_output(self.output)
             if self.config.init_from is not None:
@@ -112,7 +121,7 @@ class Train:
             self._check_classifier(self.config.data.dataset)
             return {}
         if self.output is not None:
-            expected = "--resume RUN alone: a run goes on in its own folder"
+            expected = "--resume RUN alone: a resumed run keeps its folder"
             raise InputError("Both `--resume` and `--output`", expected=expected, received=f"--output {self.output}")
         record = metadata.load(self.resume)
         metadata.check_options(record, self.config)
@@ -126,7 +135,7 @@ class Train:
             check_card(dataset, card)
 
     def _name(self) -> str:
-        """Names a numbered run folder: the preset, with another data set in place of its own, or behind."""
+        """Returns the name of a numbered run folder: the preset, with the name of another dataset in or after it."""
         own, asked = PRESETS[self.preset].data.dataset, self.config.data.dataset
         if asked == own:
             return self.preset
@@ -135,13 +144,13 @@ class Train:
 
 
 def _ending(stopped_by: str | None, interval: int | None) -> dict[str, str]:
-    """What ended the run early, and which average it left."""
-    ended = {} if stopped_by is None else {"stopped by": stopped_by}
-    return ended | ({} if interval is None else {"kept": f"the average of interval {interval}"})
+    """Returns what stopped the run early, and the interval whose averaged generator was kept."""
+    stopped = {} if stopped_by is None else {"stopped by": stopped_by}
+    return stopped | ({} if interval is None else {"kept": f"averaged generator of interval {interval}"})
 
 
 def _numbers(confirmed: EvaluationReport | None) -> dict[str, object]:
-    """The verdict for programs."""
+    """Returns the verdict and its numbers, for JSON output."""
     if confirmed is None:
         return {}
     rate = {name: row.value for name, row in confirmed.metrics.items() if name.startswith("error_rate")}
@@ -155,14 +164,14 @@ def _verdict(run: Path, confirmed: EvaluationReport | None) -> dict[str, str]:
 
 
 def resumed(options: Sequence[str]) -> Train | None:
-    """The defaults of `gan train --resume RUN`: what the run recorded. None where the options name no run."""
-    for place, option in enumerate(options):
+    """Returns the recorded options of the run in `--resume RUN`, as defaults. None: the options have no `--resume`."""
+    for index, option in enumerate(options):
         name, joined, value = option.partition("=")
-        if name == "--resume" and (joined or len(options) > place + 1):
-            run = Path(value if joined else options[place + 1])
-            here = cluster.from_environment()
-            if here is not None and not here.is_chief:
-                return Train(preset="", resume=run)  # it hears of the run from the chief
+        if name == "--resume" and (joined or len(options) > index + 1):
+            run = Path(value if joined else options[index + 1])
+            worker = cluster.from_environment()
+            if worker is not None and not worker.is_chief:
+                return Train(preset="", resume=run)  # the chief sends the options
             record = metadata.load(run)
             return Train(config=record.config, preset=record.preset or "", resume=run)
     return None

@@ -1,4 +1,4 @@
-"""What a training run is made of, as frozen dataclasses, and the presets. No TensorFlow: options are checked first."""
+"""Options of training runs and classifiers, as frozen dataclasses, and the presets. Imports no TensorFlow."""
 
 from gan.config.classifier import CLASSIFIERS, ClassifierConfig
 from gan.config.data import DataConfig

@@ -1,4 +1,4 @@
-"""Options of classifiers, and their recipes."""
+"""Options of a classifier's training, and its presets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from gan.errors import check_positive, check_seed, check_whole
 
 @dataclass(frozen=True)
 class ClassifierConfig:
-    """Training of a classifier. The defaults are the preset `mnist-classifier`, which reports."""
+    """Training options of a classifier. The defaults are the preset `mnist-classifier`, which is used in reports."""
 
     dataset: str = "mnist"
-    """mnist5k or an image set of tensorflow-datasets with labels."""
+    """Labeled dataset: mnist5k, or the name of an image dataset in TensorFlow Datasets."""
     width: int = 32
-    """Filters of the first of three stages; each next has twice as many."""
+    """Filters of the first of three convolutional stages. Each next stage has twice as many."""
     blocks: int = 2
-    """Convolutions in a stage."""
+    """Convolutions per stage."""
     epochs: int = 14
-    """Passes over the training images."""
+    """Passes over the training split."""
     batch_size: int = 128
-    """Images in a step."""
+    """Images per step."""
     learning_rate: float = 2e-3
-    """Adam's learning rate at the start of a cosine decay."""
+    """Initial learning rate of Adam. It decays to 1 % along a cosine."""
     seed: int = 0
-    """Seed of every random number."""
+    """Seed of all random numbers: initial weights, data order, distortions."""
 
     def __post_init__(self) -> None:
         for name in ("width", "blocks", "epochs", "batch_size"):
@@ -36,4 +36,4 @@ class ClassifierConfig:
 CLASSIFIERS: Mapping[str, ClassifierConfig] = MappingProxyType(
     {"mnist-classifier": ClassifierConfig(), "mnist-probe": ClassifierConfig(width=12, blocks=1)}
 )
-"""Recipes by name: `gan train-classifier NAME`. The probe is the small fast one, for selection during training."""
+"""Presets by name: `gan train-classifier NAME`. `mnist-probe` is small and fast, for use while a GAN trains."""

@@ -1,4 +1,4 @@
-"""Options: what a run learns from."""
+"""Options of the training data."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from gan.errors import Options, check, check_share
 
 
 class Loading(TypedDict):
-    """How images are read: options of `load_dataset`."""
+    """Options of `load_dataset` that say how images are read."""
 
     image_size: tuple[int, int] | None
     channels: Literal[1, 3] | None
@@ -17,19 +17,22 @@ class Loading(TypedDict):
 
 @dataclass(frozen=True)
 class DataConfig(Options):
-    """What the run learns from."""
+    """Options of the training data."""
 
     dataset: str = "mnist"
-    """mnist5k (5,000 digits, always at hand), a set of tensorflow-datasets (mnist, cifar10, ...), stacked-mnist, a
-    folder of pictures (its sub-folders are classes) or an .npz file."""
+    """TensorFlow Datasets name, image folder or .npz file. Included: mnist5k (5,000 MNIST digits).
+
+    Also `stacked-mnist`: three digits as RGB, 1,000 classes. The sub-folders of an image folder are its classes. An
+    `.npz` file holds the arrays `images` and `labels`.
+    """
     dataset_fallback: Literal["mnist5k", "none"] = "mnist5k"
-    """What takes the place of mnist where it is not prepared and its host does not answer."""
+    """Dataset to use, with a warning, if mnist is neither on disk nor downloadable. none: report an error."""
     image_size: str | None = None
-    """Size that pictures are brought to, such as 64 or 96x64 (height x width); None: as they are."""
+    """Image size, such as 64 or 96x64 (height x width). Images are scaled, then center-cropped. None: original size."""
     channels: Literal[1, 3] | None = None
-    """Grey or colour; None: as the pictures are."""
+    """Image channels: 1 is gray, 3 is RGB. None: as in the dataset."""
     corrupt_share: float = 0.01
-    """Share of a folder's files that may be damaged; they are left out."""
+    """Largest share of damaged files in an image folder, 0 to 1. Damaged files are skipped."""
 
     def __post_init__(self) -> None:
         check(bool(self.dataset.strip()), "dataset", "a name", self.dataset)
@@ -41,7 +44,7 @@ class DataConfig(Options):
 
     @property
     def height_and_width(self) -> tuple[int, int] | None:
-        """The size that pictures are brought to; None: as they are."""
+        """Image size as (height, width). None: original size."""
         if self.image_size is None:
             return None
         height, _, width = self.image_size.partition("x")
@@ -49,7 +52,7 @@ class DataConfig(Options):
 
     @property
     def loading(self) -> Loading:
-        """How images are read: options of `load_dataset`."""
+        """Options of `load_dataset` that say how images are read."""
         return {
             "image_size": self.height_and_width,
             "channels": self.channels,

@@ -1,4 +1,4 @@
-"""Options: the two networks, what D sees pictures through, and the average of G."""
+"""Options of the networks, the augmentation and the averaged generator."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,24 +13,31 @@ Augmentation = Literal["brightness", "contrast", "translation", "cutout"]
 
 @dataclass(frozen=True)
 class ModelConfig(Options):
-    """The two networks and the average."""
+    """Options of the networks, the augmentation and the averaged generator."""
 
     arch: Arch = "dcgan"
-    """Architecture of both networks."""
+    """Architecture of generator and discriminator."""
     conditioning: Conditioning = "projection"
-    """How D sees the class (none: neither network does)."""
+    """How D uses class labels. none: an unconditional GAN, required for data without labels.
+
+    `projection`: D adds the inner product of its features and a class embedding (arXiv:1802.05637). `concat`: D takes
+    the class embedding as an additional image channel. With either, G takes the class as an embedding.
+    """
     d_norm: Norm = "none"
-    """Normalization in D: of its batches, or of its weights by their spectral norm."""
+    """Normalization in the discriminator: batch normalization or spectral normalization of weights."""
     augment: tuple[Augmentation, ...] = ()
-    """Differentiable augmentations that D sees all pictures through, for small data sets."""
+    """Differentiable augmentations of all inputs of D, real and generated, for small datasets."""
     latent_dim: int = 32
-    """Length of a latent vector."""
+    """Dimension of the latent vector."""
     g_width: int | None = None
-    """Width of the generator; None: the architecture's default."""
+    """Base width of the generator: filters or units of its narrowest layer. None: set by `arch`."""
     d_width: int | None = None
-    """Width of the discriminator; None: the architecture's default."""
+    """Base width of the discriminator: filters or units of its narrowest layer. None: set by `arch`."""
     ema_half_life: float = 5_000.0
-    """Images after which a weight's share in the averaged generator has halved; below a batch: no average."""
+    """Half-life of the generator's moving average (EMA), in real images that D sees. 1 turns averaging off.
+
+    A value far below the batch size has the same effect as 1: the averaged generator is the generator.
+    """
 
     def __post_init__(self) -> None:
         check_whole("latent_dim", self.latent_dim, 1)

@@ -1,4 +1,4 @@
-"""Options: length of a run, and how the weights move."""
+"""Options of the optimization: length of the run, optimizers, loss and penalties."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -22,44 +22,52 @@ PenaltyName = Literal["r1", "r2", "wgan_gp", "dragan"]
 
 @dataclass(frozen=True)
 class OptimizationConfig(Options):
-    """Length of the run, and how the weights move."""
+    """Options of the optimization: length of the run, optimizers, loss and penalties."""
 
     images: int = 130_000
-    """Length of the run in images seen, unless epochs or steps are given."""
+    """Length of the run in real images that D sees. Repeats count; `epochs` or `steps` overrides it."""
     epochs: float | None = None
-    """Length of the run in passes over the training images."""
+    """Length of the run in passes over the data. None: `images` applies."""
     steps: int | None = None
-    """Length of the run in G updates."""
+    """Length of the run in generator updates. None: `images` applies."""
     batch_size: int = 64
-    """Images in a step; each D update sees that many reals and fakes."""
+    """Images per batch. Each discriminator update sees one real and one generated batch."""
     learning_rate: float = 3e-3
-    """Adam's learning rate at the start, for G."""
+    """Initial Adam learning rate of the generator. `learning_rate_end` sets its decay."""
     d_learning_rate: float | None = None
-    """Adam's learning rate at the start, for D; None: half of learning_rate."""
+    """Initial Adam learning rate of the discriminator. None: half of `learning_rate`."""
     learning_rate_end: float | None = None
-    """Share of the learning rate that is left at the end (cosine decay); None: 0.02, or 1 with --when-stale reduce."""
+    """Final learning rate of both networks as a share of the initial one; cosine decay. 1: constant. None: 0.02.
+
+    With `when_stale="reduce"`, the default is 1.
+    """
     beta_1: float = 0.0
-    """Adam's decay of the mean of gradients."""
+    """Adam decay rate of the first moment (mean of gradients), in both networks."""
     beta_2: float = 0.99
-    """Adam's decay of the mean of squared gradients."""
+    """Adam decay rate of the second moment (mean of squared gradients), in both networks."""
     loss: Loss = "non_saturating"
-    """Adversarial loss."""
+    """Adversarial loss of both networks."""
     penalties: tuple[PenaltyName, ...] = ("r1",)
-    """Gradient penalties on D."""
+    """Gradient penalties on the discriminator, added to its loss. No name: no penalty."""
     gamma: float | None = None
-    """Weight of the penalties; None: of each its own default (r1, r2: 0.3, wgan_gp, dragan: 10)."""
+    """Weight of the gradient penalties. None: 0.3 for r1 and r2, 10 for wgan_gp and dragan.
+
+    The penalties r1 and r2 are gamma / 2 times the squared gradient norm.
+    """
     penalty_every: int | None = None
-    """D steps from one computation of the penalties to the next, where they count that many times more; None: of each
-    its own default (r1, r2: 16, wgan_gp, dragan: 1)."""
+    """Compute each penalty every N discriminator updates, scaled by N (lazy regularization). None: 16 for r1 and r2, 1
+    for wgan_gp and dragan."""
     critic_steps: int = 1
-    """D updates for each G update."""
+    """Discriminator updates per generator update."""
     simultaneous: bool = False
-    """Update G by D as it was before the step's D update, not after it: one pass of D less."""
+    """Compute the G update with D as it was before the last D update of the step. Saves one forward pass of D."""
     mismatched_labels: float | None = None
-    """Share of D's loss in which real images with a mismatched label are the fakes: fewer errors, less variety; None:
-    0.08 where there are labels."""
+    """Share of D's loss that treats real images with wrong labels as fake, in [0, 1). None: 0.08 with labels, else 0.
+
+    Matching-aware D, arXiv:1605.05396: more samples match their label, with less variety.
+    """
     steps_per_execution: int = 20
-    """Steps that run inside the graph between two looks at the keyboard and the progress bar."""
+    """Generator updates per graph call. Higher is faster; Ctrl-C and the progress bar react once per call."""
 
     def __post_init__(self) -> None:
         for name in ("images", "batch_size", "critic_steps", "steps_per_execution"):
@@ -74,8 +82,8 @@ class OptimizationConfig(Options):
             check_share_below_one("mismatched_labels", self.mismatched_labels)
         if self.learning_rate_end is not None:
             check_share("learning_rate_end", self.learning_rate_end)
-        check(0 <= self.beta_1 < 1, "beta_1", "a number from 0 to below 1", self.beta_1)
-        check(0 <= self.beta_2 < 1, "beta_2", "a number from 0 to below 1", self.beta_2)
+        check(0 <= self.beta_1 < 1, "beta_1", "a number >= 0 and < 1", self.beta_1)
+        check(0 <= self.beta_2 < 1, "beta_2", "a number >= 0 and < 1", self.beta_2)
         if self.gamma is not None:
             check_not_negative("gamma", self.gamma)
         if self.penalty_every is not None:
@@ -84,18 +92,18 @@ class OptimizationConfig(Options):
         check_different("penalties", self.penalties)
         if None not in (self.epochs, self.steps):
             raise InputError(
-                "The length of the run is given twice",
+                "Two lengths of the run",
                 expected="epochs or steps",
                 received=f"epochs={self.epochs}, steps={self.steps}",
             )
 
     @property
     def learning_rates(self) -> tuple[float, float]:
-        """Those of G and of D at the start."""
+        """Learning rates of G and D at the start of the run."""
         return self.learning_rate, self.d_learning_rate or self.learning_rate / 2
 
     def total_steps(self, training_images: int) -> int:
-        """G updates of the run, at least 1; `training_images`: the size of the training split."""
+        """Returns the number of generator updates of the run, at least 1, for a training split of `training_images`."""
         if self.steps is not None:
             return self.steps
         images = self.images if self.epochs is None else self.epochs * training_images

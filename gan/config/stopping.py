@@ -1,4 +1,4 @@
-"""Options: what is measured each interval, and what a run does about it."""
+"""Options of the measurements after each interval, and of the rules that stop a run."""
 
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -10,32 +10,47 @@ HIGHER_IS_BETTER = ("val_classes_seen", "real_accuracy", "fake_accuracy")
 
 @dataclass(frozen=True)
 class StoppingConfig(Options):
-    """What is measured each interval, and what a run does about it."""
+    """Options of the measurements after each interval, and of the rules that stop a run."""
 
     probe: str = "auto"
-    """Classifier that judges each interval: a folder or a pretrained name; auto: mnist-probe if it suits; or none."""
+    """Classifier that measures samples after each interval: folder, pretrained name, none or auto (MNIST: mnist-probe).
+
+    `auto`: `mnist-probe` if it suits the dataset, otherwise no classifier.
+    """
     eval_num: int = 2_000
-    """Validation images, and as many fakes, that are compared each interval; in short intervals fewer."""
+    """Samples measured after each interval, and validation images to compare with. Short intervals use fewer."""
     tolerance: float | None = None
-    """Error rate that one accepts: the run ends when an interval is within it, and is judged on fresh samples then."""
+    """Accepted error rate: stop when the probe finds less. Its upper bound counts. None: never.
+
+    This is the tolerance, the error rate that is accepted, from 0 to 1. A sample is an error if the classifier does
+    not read its label; without labels, if the classifier is less than 90 % sure. The run stops when the upper bound
+    of the error rate after an interval, measured by `probe`, is within the tolerance. `gan train` then evaluates
+    the generator on fresh samples with `classifier`.
+    """
     classifier: str = "mnist-classifier"
-    """With --tolerance: the classifier that judges then, not the probe; a folder or a pretrained name."""
+    """With `tolerance`: classifier that confirms the final generator and sets the exit status."""
     monitor: str | None = None
-    """Stop when this number, such as val_frechet_distance, does not improve any more; None: at the planned length."""
+    """Column of log.csv to watch, such as val_frechet_distance; stop when it stops improving. None: no such rule."""
     monitor_mode: Literal["min", "max"] = "min"
-    """Whether lower or higher values of it are better."""
+    """With `monitor`: whether lower (min) or higher (max) values are better."""
     patience: int = 5
-    """With --monitor: intervals without an improvement that one waits for."""
+    """With `monitor`: intervals without improvement after which `when_stale` applies."""
     min_delta: float = 0.0
-    """With --monitor: improvements up to this one do not count."""
+    """With `monitor`: smallest change that counts as an improvement, in units of the metric."""
     min_rel_delta: float = 0.0
-    """With --monitor: improvements up to this share of the value do not count."""
+    """With `monitor`: smallest improvement that counts, as a share of the last improvement's value."""
     noise_sigmas: float = 2.0
-    """With --monitor: improvements up to that many standard errors do not count."""
+    """With `monitor`: smallest improvement that counts, in standard errors. The largest of the three limits applies."""
     when_stale: Literal["stop", "reduce"] = "stop"
-    """With --monitor, when patience is at its end: stop, or halve both learning rates (constant otherwise)."""
+    """With `monitor`, each time `patience` runs out: stop the run, or reduce (halve) both learning rates.
+
+    With `reduce`, the learning rates are constant otherwise.
+    """
     on_collapse: Literal["warn", "stop", "restore"] = "warn"
-    """On mode collapse, or when D dominates: say so, or stop, or stop with the average of the last healthy interval."""
+    """On mode collapse, or if D dominates: warn, stop, or stop and restore the last healthy generator.
+
+    `restore` puts back the averaged generator of the last healthy interval.
+    """
 
     def __post_init__(self) -> None:
         check(bool(self.probe.strip()), "probe", "auto, none, or a classifier", self.probe)
@@ -49,17 +64,17 @@ class StoppingConfig(Options):
             raise InputError("Nothing would be measured", expected="a probe", received="probe=none")
         if self.tolerance is not None and self.monitor is not None and self.when_stale == "stop":
             received = f"tolerance={self.tolerance}, monitor={self.monitor}"
-            raise InputError("Two rules to stop by", expected="tolerance or monitor", received=received)
+            raise InputError("Two stopping rules", expected="tolerance or monitor", received=received)
         if self.monitor is None:
             self._check_idle()
         if self.monitor in HIGHER_IS_BETTER and self.monitor_mode == "min":
             raise InputError("Bad `monitor_mode`", expected=f"max for {self.monitor}", received="min")
 
     def _check_idle(self) -> None:
-        """Raises `InputError` for options that do nothing without a monitor."""
+        """Raises `InputError` for options that have no effect without a monitor."""
         of_monitor = ("monitor_mode", "patience", "min_delta", "min_rel_delta", "noise_sigmas", "when_stale")
         defaults = {field.name: field.default for field in fields(self)}
         idle = [f"{name}={getattr(self, name)}" for name in of_monitor if getattr(self, name) != defaults[name]]
         if idle:
-            expected = "a monitor to wait for, such as val_frechet_distance"
-            raise InputError("Nothing to wait for", expected=expected, received=f"monitor=None, {', '.join(idle)}")
+            expected = "a monitor, such as val_frechet_distance"
+            raise InputError("Options without effect", expected=expected, received=f"monitor=None, {', '.join(idle)}")

@@ -1,4 +1,4 @@
-"""A whole run as one dataclass, and as nested dicts of JSON types."""
+"""Options of a training run: one dataclass, and its conversion to and from JSON types."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,28 +17,32 @@ Precision = Literal["auto", "float32", "mixed_bfloat16"]
 
 @dataclass(frozen=True)
 class TrainConfig(Options):
-    """A training run. The defaults are the preset `mnist`."""
+    """Options of a training run. The defaults are the preset `mnist`."""
 
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     optimization: OptimizationConfig = field(default_factory=OptimizationConfig)
     stopping: StoppingConfig = field(default_factory=StoppingConfig)
     seed: int = 0
-    """Seed of every random number of the run: initial weights, latents, data order."""
+    """Seed of all random numbers: weights, latents, data order."""
     eval_every: int | None = None
-    """Images from one log row, sample grid and saved generator to the next; None: a twentieth of the run."""
+    """Images per interval. It ends with a measurement, a log row, a sample grid and a state. None: 1/20 of the run."""
     init_from: str | None = None
-    """Checkpoint whose generator the run starts from: a run folder, a .keras file or a pretrained name."""
+    """Run folder, .keras file or pretrained name whose generator weights are loaded. None: random weights."""
     devices: int = 1
-    """Devices of this machine that share each batch: GPUs, or parts of the CPU where there are none."""
+    """Devices of this machine that share each batch: GPUs or, without a GPU, parts of the CPU."""
     precision: Precision = "auto"
-    """Of the networks; losses, penalties, weights and the average are float32 in any case. auto: mixed_bfloat16 on a
-    CPU that has instructions for it (AMX), on every one where there are several workers; float32 elsewhere."""
+    """Precision of the networks. auto: mixed_bfloat16 on a CPU with AMX instructions, otherwise float32.
+
+    Losses, penalties, weights and the averaged generator are always float32. With several workers, `auto` is
+    mixed_bfloat16 only if all of them have the instructions.
+    """
     deterministic: bool = False
-    """Only deterministic kernels: the same seed gives the same weights to the last bit, somewhat slower."""
+    """Use deterministic kernels only: the same seed gives bit-identical weights, somewhat slower."""
     tensorboard: bool = False
-    """Write numbers, sample grids and options for TensorBoard, too, into the run folder."""
+    """Also write metrics, sample grids and options for TensorBoard, to the run folder."""
     source: Annotated[str, Suppress] = ""
+    """What the preset reproduces, and its paper."""
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
@@ -48,40 +52,41 @@ class TrainConfig(Options):
         end = self.optimization.learning_rate_end
         if self.stopping.when_stale == "reduce" and end not in (None, 1.0):
             raise InputError(
-                "Two rules for the learning rates",
-                expected="when_stale=reduce, which starts from a constant rate, or a schedule",
+                "Two learning rate schedules",
+                expected="when_stale=reduce, which starts from a constant rate, or a cosine decay",
                 received=f"learning_rate_end={end}",
             )
 
     @property
     def learning_rate_end(self) -> float:
-        """Share of the learning rate that is left at the end of the run; 1: it is constant."""
+        """Final learning rate as a share of the initial one. 1: the learning rate is constant."""
         if self.optimization.learning_rate_end is not None:
             return self.optimization.learning_rate_end
         return 1.0 if self.stopping.when_stale == "reduce" else 0.02
 
     def interval_steps(self, total_steps: int) -> int:
-        """Steps from one log row to the next."""
+        """Returns the number of steps per interval."""
         per_step = self.optimization.batch_size * self.optimization.critic_steps
         if self.eval_every is None:
             return -(-total_steps // 20)
         return min(total_steps, max(1, round(self.eval_every / per_step)))
 
     def with_auto(self, precision: Precision) -> "TrainConfig":
-        """Returns these options, with `precision` where theirs is `auto`."""
+        """Returns these options, with `precision` instead of `auto`."""
         return replace(self, precision=precision) if self.precision == "auto" else self
 
     def as_dict(self) -> dict[str, Json]:
-        """The options as nested dicts of JSON types; `config_from_dict` is the inverse."""
+        """Returns the options as nested dicts of JSON types. `config_from_dict` is the inverse."""
         return as_json(self)
 
 
 def config_from_dict(options: Json, *, file: str | Path | None = None) -> TrainConfig:
-    """The TrainConfig of such a dict, checked; an option that is missing has its default.
+    """Converts nested dicts of JSON types to a checked `TrainConfig`. A missing option has its default.
 
-    file: where the options are the part `config`, for messages; None: they are from no file.
+    file: the file that holds the options under the key `config`, for error messages. None: the options are not from a
+    file.
 
-    Raises `InputError` for an unknown option, and a value of the wrong type or out of range.
+    Raises `InputError` for an unknown option, a value of the wrong type, and a value out of range.
     """
     if file is None:
         return convert(options, TrainConfig, "the configuration")

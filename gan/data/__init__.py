@@ -1,1 +1,1 @@
-"""Data sets of images: where they come from, how they are split, and the batches of a run."""
+"""Image datasets: sources, splits, and the batches of a training run."""

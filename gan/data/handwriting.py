@@ -1,4 +1,4 @@
-"""Any picture of one digit -> what a classifier of MNIST takes."""
+"""Converts an image of a handwritten digit to the format of MNIST."""
 
 from pathlib import Path
 
@@ -10,22 +10,23 @@ from gan.data import images
 from gan.errors import InputError
 
 BOX = 20
-"""MNIST's digits fill a box of 20 pixels. Their center of mass is at pixel (14, 14) of 0 to 27, within rounding."""
+"""Side of the box that a digit of MNIST fills, in pixels. Its center of mass is at pixel (14, 14) of 0 to 27, up to
+rounding."""
 
 
 def read_digit(path: str | Path, *, invert: bool | None = None, side: int = 28) -> np.ndarray:
-    """Reads a picture of one digit, of any size and colour: float32 [side, side, 1] in [-1, 1], light on dark.
+    """Reads an image of one digit, of any size and color: float32 [side, side, 1] in [-1, 1], light on dark.
 
-    The background must be even: shadows count as ink. Transparent parts count as background, specks are left out. The
-    digit is cut out, scaled to a box of 20 pixels of 28, and centred by
-    its mass, as MNIST's were.
+    The digit is cropped, scaled to a box of 20 of 28 pixels, and centered by its center of mass, as in MNIST. The
+    background must be uniform, since shadows count as ink. Transparent parts count as background. Specks are removed.
 
     Args:
         path: an image file.
-        invert: True for dark on light, False for light on dark; None: what the border of the picture tells.
-        side: height and width wanted.
+        invert: True for a dark digit on a light background, False for a light digit on a dark one. None: decided from
+            the border of the image.
+        side: height and width of the result, in pixels.
 
-    Raises `InputError` for what is no image, is huge, or shows nothing.
+    Raises `InputError` for a file that is not an image, is too large, or is blank.
     """
     brightness = _brightness(Path(path))
     if invert is None:
@@ -34,7 +35,7 @@ def read_digit(path: str | Path, *, invert: bool | None = None, side: int = 28) 
     ink = 1.0 - brightness if invert else brightness
     low, high = float(ink.min()), float(ink.max())
     if high - low < 0.05:
-        raise InputError("Nothing to see", expected="a picture of a digit", received=f"{path}, which is blank")
+        raise InputError("No digit in this image", expected="an image of a digit", received=f"{path}, which is blank")
     ink = np.clip((ink - low) / (high - low), 0.0, 1.0)
     ink = _without_specks(ink)
     rows, columns = (np.flatnonzero((ink > 0.3).any(axis=axis)) for axis in (1, 0))
@@ -43,16 +44,16 @@ def read_digit(path: str | Path, *, invert: bool | None = None, side: int = 28) 
     size = tuple(max(1, round(length * box / longest)) for length in cut.shape[::-1])
     small = np.asarray(Image.fromarray((cut * 255).astype(np.uint8)).resize(size, Image.Resampling.BOX), np.float32)
     if small.max() == 0:
-        raise InputError("Nothing to see", expected="a picture of a digit", received=f"{path}: only specks")
-    # a thin pen fades when it is made small, MNIST's strokes are bright
-    return images.from_uint8(_centred(small * (255.0 / small.max()), side))[..., None]
+        raise InputError("No digit in this image", expected="an image of a digit", received=f"{path}: only specks")
+    # thin strokes fade when they are scaled down, but MNIST's strokes are bright
+    return images.from_uint8(_centered(small * (255.0 / small.max()), side))[..., None]
 
 
 def _brightness(path: Path) -> np.ndarray:
-    """Brightness 0..1 of each pixel [H, W]."""
-    pixels = np.asarray(images.open_picture(path), dtype=np.float32) / 255
+    """Reads the brightness of each pixel: float32 [H, W] in [0, 1]."""
+    pixels = np.asarray(images.open_image(path), dtype=np.float32) / 255
     brightness, opacity = pixels[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32), pixels[..., 3]
-    if opacity.mean() < 0.5:  # the digit alone is there, and its background is whatever it is not
+    if opacity.mean() < 0.5:  # only the digit is opaque: the background is the opposite of its brightness
         background = 0.0 if float(np.average(brightness, weights=opacity + 1e-9)) > 0.5 else 1.0
     else:  # a page with transparent parts, such as round corners
         background = float(np.median(brightness[opacity >= 0.5]))
@@ -61,15 +62,15 @@ def _brightness(path: Path) -> np.ndarray:
 
 
 def _without_specks(ink: np.ndarray) -> np.ndarray:
-    """Ink without the spots that have less than a tenth of the largest one's."""
+    """Removes the spots with less than a tenth of the ink of the largest spot."""
     spots, count = ndimage.label(ink > 0.3, structure=np.ones((3, 3)))
     weights = ndimage.sum_labels(ink, spots, np.arange(1, count + 1))
     small = np.flatnonzero(weights < 0.1 * weights.max()) + 1
     return np.where(np.isin(spots, small), 0.0, ink)
 
 
-def _centred(digit: np.ndarray, side: int) -> np.ndarray:
-    """Puts a small picture 0..255 into an empty square of `side`, its center of mass at pixel side / 2 of each axis."""
+def _centered(digit: np.ndarray, side: int) -> np.ndarray:
+    """Places a digit 0..255 in an empty square of `side` pixels, with its center of mass at pixel side / 2."""
     canvas = np.zeros((side, side), np.float32)
     weight = digit.sum()
     start = []

@@ -1,4 +1,4 @@
-"""load_dataset: a data set by its name, from the first source that knows it."""
+"""Loads a dataset by name, from the first source that recognizes the name."""
 
 import os
 import warnings
@@ -20,9 +20,9 @@ MNIST = "mnist"
 
 
 class Source(NamedTuple):
-    """Where data sets come from: which names it knows, and how it loads one."""
+    """A source of datasets: a function that recognizes names, and a loader."""
 
-    recognises: Callable[[str], bool]
+    recognizes: Callable[[str], bool]
     load: Callable[[Request], Dataset]
 
 
@@ -35,37 +35,37 @@ def load_dataset(
     corrupt_share: float = 0.01,
     memory_limit: int | None = None,
 ) -> Dataset:
-    """Loads a data set, with its splits.
+    """Loads a dataset with its training, validation and test splits.
 
-    MNIST is split 50,000 / 10,000 / 10,000 into train, validation and test; where another set has no validation or no
-    test split, a sixth of its training images is held out likewise. Which ones depends on the images alone.
+    MNIST is split 50,000 / 10,000 / 10,000. If another dataset has no validation split or no test split, a sixth of its
+    training images is held out for each missing split. The choice depends on the images alone.
 
     Args:
         name: one of
 
-            * `mnist5k`: 5,000 MNIST digits that are always at hand;
-            * any image set of tensorflow-datasets, such as `mnist`, `fashion_mnist`, `kmnist`, `cifar10`. That library
-              looks for prepared sets in the folder that the environment variable TFDS_DATA_DIR names;
-            * `stacked-mnist`: three digits as RGB, 1,000 classes; see `load_stacked`;
-            * a folder of pictures, each sub-folder a class, or none; see `load_folder`. `./mnist` is the folder where
-              `mnist` is the set of that name;
-            * an `.npz` file of arrays `images` and `labels`; see `load_archive`.
-        fallback: what takes the place of `mnist`, with a warning, when it can neither be found nor downloaded:
-            `mnist5k`, or `none`. The name of what was loaded is in `.name`.
-        image_size: (height, width) that all images are brought to: scaled until they cover it, their middle is cut
-            out. None: as they are, if they are of one size.
-        channels: 1 or 3. Greyscale images become RGB; coloured ones are refused where 1 is asked for. None: as they
-            are.
-        corrupt_share: share of the files of a folder that may be damaged. They are left out, with a warning.
-        memory_limit: bytes that the images of a split may take of the memory. Larger ones are kept in a temporary file
-            (in TMPDIR), and read from there batch by batch. None: a quarter of the machine's memory.
+            * `mnist5k`: 5,000 MNIST digits that come with the package and need no download.
+            * Any image dataset of tensorflow-datasets, such as `mnist`, `fashion_mnist`, `kmnist` or `cifar10`. That
+              library looks for prepared datasets in the folder of the environment variable TFDS_DATA_DIR.
+            * `stacked-mnist`: three digits as RGB, 1,000 classes; see `load_stacked`.
+            * A folder of images, with a sub-folder for each class or without classes; see `load_folder`. `./mnist` is
+              the folder, `mnist` is the dataset.
+            * An `.npz` file with the arrays `images` and `labels`; see `load_archive`.
+        fallback: dataset to use instead of `mnist`, with a warning, when `mnist` can be neither found nor downloaded:
+            `mnist5k` or `none`. The attribute `name` of the result is the name of the loaded dataset.
+        image_size: (height, width) of all images: they are scaled until they cover it and cropped to the center. None:
+            keep the size, which must be the same for all images.
+        channels: 1 or 3. For 3, grayscale images become RGB. For 1, color images are an error. None: keep the channels.
+        corrupt_share: largest fraction of damaged files in a folder, from 0 to 1. They are skipped with a warning.
+        memory_limit: memory in bytes for the images of a split. Larger splits are stored in a temporary file (in
+            TMPDIR) and read batch by batch. None: a quarter of the machine's memory.
 
-    Raises `InputError` for an unknown name, a set that cannot be had, and images that cannot be what is asked for.
+    Raises `InputError` for an unknown name, for a dataset that is not available, and for images that do not meet the
+    options.
     """
     check(fallback in (EMBEDDED, "none"), "fallback", f"{EMBEDDED} or none", fallback)
     request = Request(name, fallback, image_size, channels, corrupt_share, memory_limit)
-    # who knows it by its spelling comes first: asking for the names of tensorflow-datasets imports that library
-    source = next(source for source in SOURCES if source.recognises(name))
+    # sources that only look at the spelling come first, since the others import tensorflow-datasets
+    source = next(source for source in SOURCES if source.recognizes(name))
     return source.load(request)
 
 
@@ -75,7 +75,7 @@ def _mnist(request: Request) -> Dataset:
     except UnreachableError as error:
         if request.fallback != EMBEDDED:
             raise
-        message = f"MNIST IS NOT AT HAND: USING {EMBEDDED} (5,000 DIGITS) IN ITS PLACE. {error}"
+        message = f"MNIST IS NOT AVAILABLE: USING {EMBEDDED} (5,000 DIGITS) INSTEAD. {error}"
         warnings.warn(message, stacklevel=3)
         return load_embedded(replace(request, name=EMBEDDED))
 
@@ -103,6 +103,6 @@ SOURCES = (
     Source(_is_spelled_as_path, load_folder),
     Source(is_catalogued, load_catalogued),
     Source(_is_path, load_folder),
-    Source(lambda name: True, load_catalogued),  # which says what there is
+    Source(lambda name: True, load_catalogued),  # raises an error that lists similar names
 )
-"""The first that recognises a name loads it."""
+"""Sources in order. The first one that recognizes a name loads the dataset."""

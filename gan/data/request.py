@@ -1,4 +1,4 @@
-"""What is asked of a source of images, and the shape that it brings them to."""
+"""A request for a dataset: its name and options, and the conversion of images to the requested shape."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ LARGEST_SIDE = 4_096
 
 @dataclass(frozen=True)
 class Request:
-    """A data set by its name, and how it is wanted. For the fields see `load_dataset`."""
+    """Name and options of a dataset. The fields are the arguments of `load_dataset`."""
 
     name: str
     fallback: str = "none"
@@ -31,21 +31,21 @@ class Request:
         check_share("corrupt_share", self.corrupt_share)
 
     def store(self, chunks: Iterable[np.ndarray]) -> np.ndarray:
-        """Images that come in chunks, uint8 [n, h, w, 1, 3 or 4], in the shape asked for: uint8 [N, H, W, C].
+        """Converts and stores chunks of images, uint8 [n, h, w, 1, 3 or 4]: uint8 [N, H, W, C] in the requested shape.
 
-        Sizes may differ from chunk to chunk when one is asked for. Transparent parts become black. Raises `InputError`
-        when one channel is asked for and there are colours to lose, and when there is no room.
+        The size may differ between chunks when `image_size` is given. Transparent parts become black. Raises
+        `InputError` when `channels=1` would lose color, and when there is no space to store the images.
         """
-        return storage.store(self._shaped(chunks), self.memory_limit)
+        return storage.store(self._convert(chunks), self.memory_limit)
 
-    def _shaped(self, chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        total, coloured = 0, []
+    def _convert(self, chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        total, colored = 0, []
         for chunk in chunks:
             if chunk.shape[3] == 4:
                 alpha = chunk[..., 3:].astype(np.uint16)
                 chunk = ((chunk[..., :3] * alpha + 127) // 255).astype(np.uint8)
             if self.channels == 1 and chunk.shape[3] == 3:
-                coloured += (total + np.flatnonzero(images.is_coloured(chunk))).tolist()
+                colored += (total + np.flatnonzero(images.is_color(chunk))).tolist()
                 chunk = chunk[..., :1]
             elif self.channels == 3 and chunk.shape[3] == 1:
                 chunk = chunk.repeat(3, axis=3)
@@ -53,23 +53,23 @@ class Request:
             if self.image_size in (None, chunk.shape[1:3]):
                 yield chunk
             else:
-                yield from self._resized(chunk, self.image_size)
-        refuse_colours([f"image {number}" for number in coloured[:1]] * len(coloured), total)
+                yield from self._resize(chunk, self.image_size)
+        reject_colors([f"image {number}" for number in colored[:1]] * len(colored), total)
 
     @staticmethod
-    def _resized(chunk: np.ndarray, size: tuple[int, int]) -> Iterator[np.ndarray]:
-        """Yields images in another size, in chunks of their own, since they may be far larger than they were."""
+    def _resize(chunk: np.ndarray, size: tuple[int, int]) -> Iterator[np.ndarray]:
+        """Resizes images and yields them in new chunks, since the resized images may need far more memory."""
         rows = storage.rows_per_chunk((*size, chunk.shape[3]))
         for start in range(0, len(chunk), rows):
             resized = [np.asarray(images.cover(images.to_pil(image), size)) for image in chunk[start : start + rows]]
             yield np.stack(resized).reshape(len(resized), *size, -1)
 
 
-def refuse_colours(coloured: list[str], total: int) -> None:
-    """Raises `InputError` when there are names of coloured images, of `total` ones of which greyscale was asked."""
-    if coloured:
+def reject_colors(colored: list[str], total: int) -> None:
+    """Raises `InputError` if `colored`, the names of color images among `total` images, is not empty."""
+    if colored:
         raise InputError(
-            "channels=1 would lose the colours",
-            expected="greyscale images, or channels=3",
-            received=f"{len(coloured)} of {total} in colour, the first {coloured[0]}",
+            "channels=1 would lose color",
+            expected="grayscale images, or channels=3",
+            received=f"{len(colored)} color images of {total}, the first is {colored[0]}",
         )

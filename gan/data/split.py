@@ -1,4 +1,4 @@
-"""A part of a data set, the batches of a training run over it, and how parts are held out."""
+"""A split of a dataset, the batches of a training run over it, and held-out splits."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,27 +11,28 @@ from gan.data import images, storage
 from gan.errors import InputError
 
 HELD_OUT = 1 / 6
-"""Share of the training images that makes a validation, and a test split, which a set does not have: as MNIST's
-10,000 of 60,000."""
+"""Fraction of the training images that is held out for each missing split, as MNIST's 10,000 of 60,000."""
 
 FEWEST = 10
-"""Images of which something can be held out."""
+"""Minimum number of images to hold out a split."""
 
 _COPIED_BYTES = 2**28
-"""An array up to this size is given to TensorFlow as a copy, which gathers faster."""
+"""Maximum size in bytes of an array that TensorFlow gets as a copy, which it gathers from faster."""
 
 _MOST_AHEAD, _AHEAD_BYTES = 8, 2**28
-"""Batches that are made ahead of a training run: at most so many, and about so many bytes of them."""
+"""Limits of prefetching: maximum number of batches, and their approximate size in bytes."""
 
 _as_written = tf.autograph.experimental.do_not_convert
-"""For functions without control flow on tensors, whose conversion takes longer than tracing them."""
+"""Skips AutoGraph for functions without control flow on tensors. Their conversion takes longer than their tracing."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Part of a data set. images: uint8 [N, H, W, C]; labels: int32 [N], or None.
+    """A split of a dataset.
 
-    Images that do not fit in memory are a `numpy.memmap`: what is indexed is read when it is asked for.
+    Attributes:
+        images: uint8 [N, H, W, C]. Images that do not fit in memory are a `numpy.memmap`, which is read on access.
+        labels: int32 [N]. None: no labels.
     """
 
     images: np.ndarray
@@ -41,37 +42,37 @@ class Split:
         return len(self.images)
 
     def take(self, indices: np.ndarray) -> "Split":
-        """The pictures at these indices, in this order."""
+        """Returns the images and labels at the given indices, in this order."""
         if storage.is_streamed(self.images) and len(indices) * self.images[:1].nbytes <= storage.memory_limit():
             return Split(np.asarray(self.images[indices]), None if self.labels is None else self.labels[indices])
-        return self._rearranged(np.asarray(indices))
+        return self._rearrange(np.asarray(indices))
 
     def at_most(self, most: int) -> "Split":
-        """The split, or so many of its pictures, always the same ones, where it has more."""
+        """Returns the split, or a fixed random subset of `most` images if it has more."""
         if len(self) <= most:
             return self
         return self.take(np.sort(np.random.default_rng(0).permutation(len(self))[:most]))
 
-    def _rearranged(self, order: np.ndarray) -> "Split":
+    def _rearrange(self, order: np.ndarray) -> "Split":
         return Split(storage.rearranged(self.images, order), None if self.labels is None else self.labels[order])
 
     def batches(
         self, batch_size: int, *, steps: int | None = None, seed: int = 0, first_step: int = 0
     ) -> tf.data.Dataset:
-        """Shuffled batches first_step, ..., first_step + steps - 1 of an endless run over this split.
+        """Returns shuffled batches first_step, ..., first_step + steps - 1 of an endless run over this split.
 
-        Batch k depends on (seed, k) only, so that a run continued at any step sees what it would have seen. Each pass
-        goes through the split in an order of its own, a function of (seed, pass); the last len % batch_size pictures
-        of a pass are left out of it. Whether the images lie in memory or in a file does not change a bit.
+        Batch k depends on (seed, k) alone, so a run that resumes at any step sees the same batches. Each pass over the
+        split has its own order, a function of (seed, pass), and drops its last len(self) % batch_size images. Batches
+        are bit-identical for images in memory and in a file.
 
         Args:
-            batch_size: pictures in a batch; at most len(self).
-            steps: number of batches; None: one pass.
+            batch_size: images per batch, from 1 to len(self).
+            steps: number of batches. None: one pass.
             seed: whole number >= 0.
-            first_step: number of the first batch.
+            first_step: number of the first batch, >= 0.
 
-        Returns a finite `tf.data.Dataset` of real float32 [B, H, W, C] in [-1, 1], or (real, labels int32 [B]) when
-        there are labels. Raises `InputError` when the split is smaller than a batch.
+        Returns a finite `tf.data.Dataset` of images, float32 [B, H, W, C] in [-1, 1]. With labels, its elements are
+        (images, labels int32 [B]). Raises `InputError` when the split is smaller than a batch.
         """
         if not 1 <= batch_size <= len(self):
             raise InputError(
@@ -100,26 +101,31 @@ class Split:
             .map(self._batch)
             .prefetch(self._batches_ahead(batch_size))
             .apply(tf.data.experimental.assert_cardinality(steps))
-            .with_options(_steady())
+            .with_options(_no_autotune())
         )
 
     def in_order(self, batch_size: int) -> tf.data.Dataset:
-        """Once through the split as it is: float32 [B, H, W, C] in [-1, 1](, labels int32 [B]), the last batch too."""
-        return tf.data.Dataset.range(len(self)).batch(batch_size).map(self._batch).prefetch(2).with_options(_steady())
+        """Returns one pass over the split in its order: float32 [B, H, W, C] in [-1, 1](, labels int32 [B]).
+
+        The last batch may be smaller.
+        """
+        return (
+            tf.data.Dataset.range(len(self)).batch(batch_size).map(self._batch).prefetch(2).with_options(_no_autotune())
+        )
 
     def _batches_ahead(self, batch_size: int) -> int:
-        """Returns how many batches may be made before they are asked for, from 1 to `_MOST_AHEAD`."""
+        """Returns the number of batches to prefetch, from 1 to `_MOST_AHEAD`."""
         batch_bytes = 4 * batch_size * int(np.prod(self.images.shape[1:]))
         return min(_MOST_AHEAD, max(1, _AHEAD_BYTES // batch_bytes))
 
     @_as_written
     def _batch(self, indices: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
-        pictures, labels = self._tensors
-        if pictures is None:
+        copy, labels = self._tensors
+        if copy is None:
             pixels = tf.numpy_function(self._read, [indices], tf.uint8, stateful=False)
             pixels = tf.ensure_shape(pixels, [*indices.shape, *self.images.shape[1:]])
         else:
-            pixels = tf.gather(pictures, indices)
+            pixels = tf.gather(copy, indices)
         real = images.from_uint8(tf.cast(pixels, tf.float32))
         return real if labels is None else (real, tf.gather(labels, indices))
 
@@ -128,52 +134,53 @@ class Split:
 
     @cached_property
     def _tensors(self) -> tuple[tf.Tensor | None, tf.Tensor | None]:
-        """What TensorFlow gathers from: no images that are in a file, nor so many that a copy of them would hurt."""
+        """Images and labels as tensors. The images are None when they are in a file or larger than `_COPIED_BYTES`."""
         with tf.init_scope():
             copied = not storage.is_streamed(self.images) and self.images.nbytes <= _COPIED_BYTES
-            pictures = tf.constant(self.images) if copied else None
-            return pictures, None if self.labels is None else tf.constant(self.labels, tf.int32)
+            copy = tf.constant(self.images) if copied else None
+            return copy, None if self.labels is None else tf.constant(self.labels, tf.int32)
 
 
-def _steady() -> tf.data.Options:
+def _no_autotune() -> tf.data.Options:
     options = tf.data.Options()
-    options.autotune.enabled = False  # its back-off stalls the end of every epoch by up to twice its length
+    options.autotune.enabled = False  # its back-off delays the end of every epoch, by up to twice the epoch's length
     return options
 
 
 def order_by_content(images: np.ndarray) -> np.ndarray:
-    """Indices that put images in the order of the BLAKE2 hashes of their bytes: [N, ...] -> [N].
+    """Returns the indices that sort images [N, ...] by the BLAKE2 hashes of their bytes: [N].
 
-    A permutation that looks random but belongs to the pictures: the same split comes out however they were stored.
+    The order looks random but depends on the images alone, so a split does not depend on how they were stored.
     """
     return np.argsort([hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in images], kind="stable")
 
 
 def hold_out(split: Split, count: int) -> tuple[Split, Split]:
-    """(the rest, `count` images to hold out), both ordered by content."""
-    ordered = split._rearranged(order_by_content(split.images))
-    everything = np.arange(len(split))
-    return ordered._rearranged(everything[count:]), ordered._rearranged(everything[:count])
+    """Holds out `count` images. Returns (remaining images, held-out images), both ordered by content."""
+    ordered = split._rearrange(order_by_content(split.images))
+    indices = np.arange(len(split))
+    return ordered._rearrange(indices[count:]), ordered._rearrange(indices[:count])
 
 
 def three_ways(parts: dict[str, Split]) -> tuple[Split, Split, Split]:
-    """(train, validation, test) of the parts that a set has: what it lacks is held out of `parts["train"]`.
+    """Returns (train, validation, test). Missing splits are held out from `parts["train"]`.
 
-    `HELD_OUT` of it each, test first, at least one image, by content. Raises `InputError` when there are fewer than
-    `FEWEST` to hold out of, or the parts have images of different shapes.
+    Each missing split gets the fraction `HELD_OUT` of the images, at least one, chosen by content. The test split is
+    held out first. Raises `InputError` when there are fewer than `FEWEST` images to hold out from, or when the images
+    of the splits have different shapes.
     """
     train = parts["train"]
     shapes = {name: part.images.shape[1:] for name, part in parts.items()}
     if len(set(shapes.values())) > 1:
         received = ", ".join(f"{name}: {shape}" for name, shape in shapes.items())
-        raise InputError("The splits do not fit together", expected="images of one shape", received=received)
+        raise InputError("The splits have different image shapes", expected="images of one shape", received=received)
     held = dict(parts)
     for name in ("test", "validation"):
         if name not in held:
             if len(parts["train"]) < FEWEST:
                 raise InputError(
                     "Too few images",
-                    expected=f"at least {FEWEST} to hold out some for validation and test",
+                    expected=f"at least {FEWEST} to hold out validation and test splits",
                     received=f"{len(parts['train'])}",
                 )
             train, held[name] = hold_out(train, max(1, round(len(train) * HELD_OUT)))

@@ -1,4 +1,4 @@
-"""Where the pixels of a data set lie: in memory, or in a file where they are too many for it."""
+"""Storage of the pixels of a dataset: in memory, or in a temporary file when they do not fit."""
 
 import contextlib
 import os
@@ -14,19 +14,19 @@ import numpy as np
 from gan.errors import InputError
 
 CHUNK_BYTES = 2**24
-"""How much is moved at once."""
+"""Approximate size of a chunk in bytes."""
 
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 _UNKNOWN_MEMORY = 2**33
 
 
 def memory_limit() -> int:
-    """Bytes that one array of pixels may take of the memory: a quarter of what the machine, or its container, has."""
+    """Returns the memory for one array of pixels, in bytes: a quarter of the memory of the machine or container."""
     try:
         physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # not on every system
+    except (AttributeError, OSError, ValueError):  # not available on every system
         physical = _UNKNOWN_MEMORY
-    with contextlib.suppress(OSError, ValueError):  # none, or "max"
+    with contextlib.suppress(OSError, ValueError):  # no such file, or the text "max"
         physical = min(physical, int(_CGROUP.read_text()))
     return physical // 4
 
@@ -34,13 +34,16 @@ def memory_limit() -> int:
 def store(chunks: Iterable[np.ndarray], limit: int | None = None) -> np.ndarray:
     """Joins chunks of images, each uint8 [n, H, W, C] with the same H, W, C: uint8 [N, H, W, C].
 
-    limit: bytes that the result may take of the memory; None: `memory_limit()`. What is larger is written to a
-    temporary file while it comes in, and the result is a `numpy.memmap` of that file, for reading only. The file has
-    no name, so that it is gone with the last array that shows it, also when the process is killed; it lies in the
-    folder for temporary files (the environment variable TMPDIR), which should be a disk. What is read of it counts as
-    resident memory until the system wants that back.
+    Images larger than `limit` are written to a temporary file while they arrive. The result is then a read-only
+    `numpy.memmap` of that file. The file has no name, so the system removes it with the last array that uses it, even
+    when the process is killed. It is in the folder for temporary files (environment variable TMPDIR), which should be
+    on a disk. Pages that were read count as resident memory until the system reclaims them.
 
-    Raises `InputError` when there is no room for the file.
+    Args:
+        chunks: the images.
+        limit: memory in bytes for the result. None: `memory_limit()`.
+
+    Raises `InputError` when there is no space for the file.
     """
     limit = memory_limit() if limit is None else limit
     held: deque[np.ndarray] = deque()
@@ -53,27 +56,27 @@ def store(chunks: Iterable[np.ndarray], limit: int | None = None) -> np.ndarray:
             held.append(chunk)
             held_bytes += chunk.nbytes
             if file is None and held_bytes > limit:
-                file = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, but not before the mapping is made
+                file = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, after the mapping was created
             while file is not None and held:
                 np.ascontiguousarray(held.popleft()).tofile(file)
         if file is not None:
             file.flush()
             return np.memmap(file, np.uint8, "r", shape=(number, *shape))
     except OSError as error:
-        if file is None:  # of what gives the chunks
+        if file is None:  # raised by the source of the chunks
             raise
         folder = tempfile.gettempdir()
         raise InputError(
-            "The images do not fit in memory, and there is no room for them on the disk",
-            expected=f"room for them in {folder} (see TMPDIR)",
+            "The images fit neither in memory nor on the disk",
+            expected=f"enough space in {folder} (see TMPDIR)",
             received=f"{shutil.disk_usage(folder).free:,} bytes free ({error})",
         ) from error
     finally:
         if file is not None:
-            file.close()  # what is mapped stays
+            file.close()  # the mapping stays valid
     joined = np.empty((number, *shape), np.uint8)
     start = 0
-    while held:  # each chunk goes when it has been copied: they and the result never lie there together
+    while held:  # a chunk is freed once it is copied, so that chunks and result never need twice the memory
         chunk = held.popleft()
         joined[start : start + len(chunk)] = chunk
         start += len(chunk)
@@ -81,19 +84,19 @@ def store(chunks: Iterable[np.ndarray], limit: int | None = None) -> np.ndarray:
 
 
 def in_chunks(images: np.ndarray) -> Iterator[np.ndarray]:
-    """An array in pieces along its first axis, of about `CHUNK_BYTES`, without a copy."""
+    """Yields views of an array along its first axis, of about `CHUNK_BYTES` each."""
     rows = rows_per_chunk(images.shape[1:], images.itemsize)
     for start in range(0, len(images), rows):
         yield images[start : start + rows]
 
 
 def rows_per_chunk(shape: tuple[int, ...], itemsize: int = 1) -> int:
-    """How many items of a shape make up `CHUNK_BYTES`; at least one."""
+    """Returns the number of items of a shape that make up `CHUNK_BYTES`, at least one."""
     return max(1, CHUNK_BYTES // max(1, int(np.prod(shape)) * itemsize))
 
 
 def rearranged(images: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """images[order], in a file of its own where `images` lies in one. A part as it stands is shown, not copied."""
+    """Returns images[order], in a new file when `images` is in a file. A contiguous range is a view, not a copy."""
     if len(order) and np.array_equal(order, np.arange(order[0], order[0] + len(order))):
         return images[order[0] : order[0] + len(order)]
     if not is_streamed(images):
@@ -103,5 +106,5 @@ def rearranged(images: np.ndarray, order: np.ndarray) -> np.ndarray:
 
 
 def is_streamed(images: np.ndarray) -> bool:
-    """Whether an array lies in a file."""
+    """Returns whether an array is in a file."""
     return isinstance(images, np.memmap)

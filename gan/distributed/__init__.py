@@ -1,1 +1,1 @@
-"""Several devices and several machines: their set-up, batch splitting, gradient reduction, broadcast."""
+"""Training on several devices and machines: device setup, batch splitting, gradient reduction, broadcast."""

@@ -1,4 +1,4 @@
-"""The machines of a run, from TF_CONFIG: who they are, who writes, and whether they can be reached. No TensorFlow."""
+"""Workers of a run, from TF_CONFIG: addresses, the chief, and connection checks. Does not import TensorFlow."""
 
 import json
 import os
@@ -12,10 +12,10 @@ from typing import Any
 from gan.errors import InputError
 
 VARIABLE = "TF_CONFIG"
-"""Environment variable that names the machines, as `tf.distribute` reads it."""
+"""Environment variable that lists the workers, in the format of `tf.distribute`."""
 
 SECONDS = 120.0
-"""How long a worker waits for the others to be there."""
+"""Seconds that a worker waits for the other workers."""
 
 _JOBS = ("chief", "worker")
 _EXAMPLE = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
@@ -23,14 +23,14 @@ _EXAMPLE = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type
 
 @dataclass(frozen=True)
 class Cluster:
-    """The workers of a run, chief first, as `host:port`, and which of them this process is."""
+    """Workers of a run as `host:port`, chief first, and the index of this process among them."""
 
     workers: tuple[str, ...]
     index: int
 
     @property
     def is_chief(self) -> bool:
-        """Whether this process is the one that writes: the job `chief`, or worker 0 where there is none."""
+        """Whether this process writes the run: it is the job `chief`, or worker 0 if there is no job `chief`."""
         return self.index == 0
 
     @property
@@ -45,10 +45,10 @@ class Cluster:
 
 
 def from_environment() -> Cluster | None:
-    """The cluster that TF_CONFIG names; None where it is not set, or names one worker only.
+    """Reads the cluster from TF_CONFIG. Returns None when TF_CONFIG is not set or lists a single worker.
 
-    Raises `InputError` when it is no JSON, lacks a cluster or a task, has a job that is neither `chief` nor `worker`,
-    a task that is not in the cluster, an address without a port, or the same address twice.
+    Raises `InputError` when TF_CONFIG is not JSON, has no cluster or no task, or has a job other than `chief` and
+    `worker`. It also rejects a task that is not in the cluster, an address without a port, and duplicate addresses.
     """
     text = os.environ.get(VARIABLE, "").strip()
     if not text:
@@ -56,7 +56,7 @@ def from_environment() -> Cluster | None:
     try:
         config = json.loads(text)
     except ValueError as error:
-        raise _malformed(f"no JSON ({error})") from error
+        raise _malformed(f"invalid JSON ({error})") from error
     if not isinstance(config, dict) or not isinstance(config.get("cluster"), dict) or not config["cluster"]:
         raise _malformed("no `cluster`")
     task = config.get("task")
@@ -65,9 +65,9 @@ def from_environment() -> Cluster | None:
     jobs = {job: _addresses(job, addresses) for job, addresses in config["cluster"].items()}
     job, index = task["type"], task["index"]
     if job not in jobs:
-        raise _malformed(f"a task of type {job!r}, which the cluster does not have")
+        raise _malformed(f"a task of type {job!r}, which is not in the cluster")
     if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(jobs[job]):
-        raise _malformed(f"index {index!r} of {len(jobs[job])} in the job {job!r}")
+        raise _malformed(f"index {index!r} for the {len(jobs[job])} tasks of the job {job!r}")
     workers = (*jobs.get("chief", ()), *jobs.get("worker", ()))
     if len(set(workers)) != len(workers):
         raise _malformed("the same address twice")
@@ -75,22 +75,22 @@ def from_environment() -> Cluster | None:
 
 
 def is_chief() -> bool:
-    """Whether this process writes: it is alone, or the chief of the cluster that TF_CONFIG names."""
+    """Returns whether this process writes the run: it is the only worker, or the chief of the cluster in TF_CONFIG."""
     cluster = from_environment()
     return cluster is None or cluster.is_chief
 
 
 def _addresses(job: str, addresses: Any) -> tuple[str, ...]:
     if job not in _JOBS:
-        raise _malformed(f"a job {job!r}; {' and '.join(_JOBS)} are known")
+        raise _malformed(f"a job {job!r}; the jobs are {' and '.join(_JOBS)}")
     if not isinstance(addresses, list) or not addresses:
-        raise _malformed(f"no list of addresses of the job {job!r}")
+        raise _malformed(f"no list of addresses for the job {job!r}")
     if job == "chief" and len(addresses) > 1:
         raise _malformed(f"{len(addresses)} chiefs")
     for address in addresses:
         host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
         if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
-            raise _malformed(f"the address {address!r}, which is no host:port")
+            raise _malformed(f"the address {address!r}, which is not host:port")
     return tuple(addresses)
 
 
@@ -99,28 +99,33 @@ def _malformed(problem: str) -> InputError:
 
 
 def wait_for_peers(cluster: Cluster, log: Callable[[str], None], *, seconds: float | None = None) -> None:
-    """Returns as soon as every other worker is there; meanwhile this one can be found, too.
+    """Waits until every other worker accepts a TCP connection, and accepts theirs meanwhile.
 
-    A plain connection to each address must succeed, to another worker that waits or already trains. (TensorFlow itself
-    waits for an hour.) Raises `InputError` when one does not answer for `seconds` (default: `SECONDS`), or the port of
-    this worker is taken.
+    A worker that waits or already trains accepts connections. TensorFlow itself would wait for an hour.
+
+    Args:
+        cluster: workers of the run.
+        log: function that prints a line about the missing workers.
+        seconds: maximum waiting time. None: `SECONDS`.
+
+    Raises `InputError` when a worker does not answer in time, or when the port of this worker is already in use.
     """
     seconds = SECONDS if seconds is None else seconds
     deadline = time.monotonic() + seconds
-    missing, told = list(cluster.peers), False
+    missing, is_logged = list(cluster.peers), False
     with _listening(cluster.address):
         while missing:
             missing = [peer for peer in missing if not _answers(peer)]
             if missing and time.monotonic() > deadline:
                 raise unreachable(missing, seconds)
-            if missing and not told:
+            if missing and not is_logged:
                 log(f"waiting up to {seconds:.0f} s for {', '.join(missing)}")
-                told = True
+                is_logged = True
             time.sleep(0.1 if missing else 0.0)
 
 
 def unreachable(peers: list[str], seconds: float) -> InputError:
-    """What is said of workers that are not there."""
+    """Returns the error for workers that do not answer."""
     return InputError(
         "A worker cannot be reached",
         expected=f"every worker of {VARIABLE} to answer within {seconds:.0f} s",
@@ -137,7 +142,7 @@ def _answers(address: str) -> bool:
 
 @contextmanager
 def _listening(address: str) -> Iterator[None]:
-    """Lets the others find this worker; TensorFlow's own server takes the port over afterwards."""
+    """Accepts connections of the other workers. TensorFlow's own server uses the port afterwards."""
     port = int(address.rpartition(":")[2])
     try:
         both = socket.has_dualstack_ipv6()
@@ -145,7 +150,7 @@ def _listening(address: str) -> Iterator[None]:
         server = socket.create_server(("", port), family=family, dualstack_ipv6=both, backlog=128)
     except OSError as error:
         raise InputError(
-            "The port of this worker is taken", expected=f"{address} of {VARIABLE} to be free", received=f"{error}"
+            "The port of this worker is in use", expected=f"a free port at {address} ({VARIABLE})", received=f"{error}"
         ) from error
     with server:
         yield

@@ -1,4 +1,4 @@
-"""The devices and workers that a run trains on, found and joined before its first step."""
+"""Sets up the devices and workers that a run trains on."""
 
 import faulthandler
 import os
@@ -21,20 +21,20 @@ from gan.utils import tensorflow as runtime
 T = TypeVar("T")
 
 _NO_PROXY = "no_grpc_proxy"
-"""gRPC would ask a web proxy for the other workers, and wait for ever."""
+"""Environment variable of hosts that gRPC reaches without a web proxy. Through a proxy it would wait forever."""
 
 LOOK_EVERY = 20
-"""Steps after which several workers ask each other whether to stop."""
+"""Steps between two checks of whether any of several workers wants to stop."""
 
 GONE = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError, tf.errors.CancelledError)
-"""What a worker hears of when another one has ended."""
+"""Errors that TensorFlow raises when another worker has ended."""
 
 
 @dataclass(frozen=True)
 class DeviceSetup:
-    """What a run trains on: its strategy, its workers (None: this process alone), and a description of both.
+    """Devices of a run: its strategy, its workers (None: this process alone), and a description of both.
 
-    What several workers exchange goes through it, and is the identity for a process that is alone.
+    Its methods exchange values between workers. In a single process they return their argument unchanged.
     """
 
     strategy: tf.distribute.Strategy
@@ -43,39 +43,39 @@ class DeviceSetup:
 
     @property
     def is_chief(self) -> bool:
-        """Whether this process writes."""
+        """Whether this process writes the run."""
         return self.cluster is None or self.cluster.is_chief
 
     @property
     def chief(self) -> str:
-        """Who writes."""
+        """Name of the process that writes the run: the address of the chief, or `this process`."""
         return "this process" if self.cluster is None else self.cluster.workers[0]
 
     @property
     def has_several_workers(self) -> bool:
-        """Whether other processes train along."""
+        """Whether other processes train together with this one."""
         return self.cluster is not None
 
     @property
     def look_every(self) -> int:
-        """Steps after which the workers ask each other whether to stop."""
+        """Steps between two checks of whether any worker wants to stop."""
         return LOOK_EVERY if self.has_several_workers else 1
 
     def any_worker(self, flag: bool) -> bool:
-        """Whether `flag` holds on any worker. Each must call this; a process that is alone gets its own flag."""
+        """Returns whether `flag` is True on any worker. Each worker must call this method."""
         return replicas.any_worker(self.strategy, flag)
 
     def broadcast(self, content: T) -> T:
-        """The JSON value that the chief gave, on every worker. Each must call this; alone, it is the identity."""
+        """Returns the chief's JSON value on every worker. Each worker must call this method."""
         return replicas.broadcast(self.strategy, content)
 
     def broadcast_arrays(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The arrays that the chief gave, on every worker. Each must call this; alone, it is the identity."""
+        """Returns the chief's arrays on every worker. Each worker must call this method."""
         return replicas.broadcast_arrays(self.strategy, arrays)
 
     @property
     def replicas(self) -> int:
-        """Number of replicas, over all workers."""
+        """Number of replicas on all workers together."""
         return int(self.strategy.num_replicas_in_sync)
 
 
@@ -86,18 +86,18 @@ def start(
     deterministic: bool = False,
     log: Callable[[str], None] = print,
 ) -> DeviceSetup:
-    """Sets this process up as `start_tensorflow` does, to train on several devices and with other workers.
+    """Sets up this process like `start_tensorflow`, and prepares it to train on several devices and workers.
 
-    Where TF_CONFIG names several workers, each of them calls this. Build and compile the networks inside
+    When TF_CONFIG lists several workers, each of them must call this function. Build and compile the networks inside
     `start_devices(...).strategy.scope()`.
 
     Args:
-        devices: of this machine: GPUs or, where there are none, parts of the CPU.
+        devices: number of devices of this machine: GPUs, or parts of the CPU if there is no GPU.
         seed, deterministic: as for `start_tensorflow`.
-        log: takes a line about workers that are waited for.
+        log: function that prints a line about the workers that this process waits for.
 
-    Raises `InputError` for more devices than there are, also when TensorFlow has been used in this process with fewer
-    of them already, for a malformed TF_CONFIG, and for workers that do not answer.
+    Raises `InputError` for a malformed TF_CONFIG, for workers that do not answer, and for more devices than the machine
+    has. The number of devices also cannot grow after TensorFlow was used in this process.
     """
     cluster = clusters.from_environment()
     if cluster is not None:
@@ -108,9 +108,9 @@ def start(
     runtime.prepare(seed=seed, deterministic=deterministic)
     gpus = tf.config.list_physical_devices("GPU")
     if cluster is not None:
-        strategy = _of_workers(cluster, devices, len(gpus), log)
+        strategy = _multi_worker_strategy(cluster, devices, len(gpus), log)
     elif devices > 1:
-        strategy = tf.distribute.MirroredStrategy(_names(devices, len(gpus)))
+        strategy = tf.distribute.MirroredStrategy(_device_names(devices, len(gpus)))
     else:
         strategy = tf.distribute.get_strategy()
     description = runtime.describe()
@@ -121,63 +121,66 @@ def start(
     return DeviceSetup(strategy, cluster, description)
 
 
-def _names(devices: int, gpus: int) -> list[str]:
-    """The names of so many devices of this machine; parts of the CPU are made."""
+def _device_names(devices: int, gpus: int) -> list[str]:
+    """Returns the names of `devices` devices of this machine. Splits the CPU into logical devices if needed."""
     if gpus:
         _check_count(devices, gpus, "GPUs")
         return [f"GPU:{number}" for number in range(devices)]
-    _check_count(devices, os.cpu_count() or 1, "cores, and no GPU")
+    _check_count(devices, os.cpu_count() or 1, "cores and no GPU")
     cpu = tf.config.list_physical_devices("CPU")[0]
     parts = tf.config.get_logical_device_configuration(cpu) or [None]
     if len(parts) < devices:
         try:
             tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
-        except RuntimeError as error:  # TensorFlow has been used, and its devices are as they are
+        except RuntimeError as error:  # the devices are fixed once TensorFlow was used
             raise InputError(
                 "Too few devices",
-                expected=f"devices of at most {len(parts)}: TensorFlow was used in this process with so many already",
+                expected=f"at most {len(parts)}: TensorFlow was used in this process with that number of devices",
                 received=f"devices={devices}",
             ) from error
     return [f"CPU:{number}" for number in range(devices)]
 
 
-def _check_count(devices: int, there: int, what: str) -> None:
-    if devices > there:
-        expected = f"devices of at most {there}: this machine has {there} {what}"
+def _check_count(devices: int, available: int, kind: str) -> None:
+    if devices > available:
+        expected = f"at most {available}: this machine has {available} {kind}"
         raise InputError("Too few devices", expected=expected, received=f"devices={devices}")
 
 
-def _of_workers(cluster: Cluster, devices: int, gpus: int, log: Callable[[str], None]) -> tf.distribute.Strategy:
+def _multi_worker_strategy(
+    cluster: Cluster, devices: int, gpus: int, log: Callable[[str], None]
+) -> tf.distribute.Strategy:
     if gpus:
         _check_count(devices, gpus, "GPUs")
     elif devices > 1:
-        expected = "devices=1 with several workers: each has one CPU"
+        expected = "devices=1 with several workers, since each worker has one CPU"
         raise InputError("Too few devices", expected=expected, received=f"devices={devices}")
-    log(f"joining the other workers; if one does not take part, this process ends after {clusters.SECONDS:.0f} s")
+    log(f"joining the other workers; this process exits after {clusters.SECONDS:.0f} s if one of them does not join")
     try:
         if gpus:
             tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:devices], "GPU")
-        with _ended_after(clusters.SECONDS), _own_signals():
+        with _exit_after(clusters.SECONDS), _own_signals():
             return tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:
-        expected = f"a process that has not used TensorFlow before, where {clusters.VARIABLE} names several workers"
-        raise InputError("TensorFlow has been used", expected=expected, received="one that has") from error
+        expected = f"a new process, since {clusters.VARIABLE} lists several workers"
+        received = "a process that has used TensorFlow before"
+        raise InputError("TensorFlow is already in use", expected=expected, received=received) from error
     except tf.errors.OpError as error:
         raise InputError(
-            "The workers do not find each other",
-            expected=f"every worker of {clusters.VARIABLE} to take part",
+            "The workers cannot connect to each other",
+            expected=f"every worker of {clusters.VARIABLE} to join",
             received=str(error).partition("\n")[0],
         ) from error
 
 
 @contextmanager
-def _ended_after(seconds: float) -> Iterator[None]:
-    """Ends this process, with status 1, when what is done inside takes longer.
+def _exit_after(seconds: float) -> Iterator[None]:
+    """Exits the process with status 1 if the body takes longer than `seconds`.
 
-    TensorFlow would wait for an hour for a worker that was found and has ended since, and lets no Python run meanwhile.
+    TensorFlow waits for an hour for a worker that has ended after it was found, and runs no Python code meanwhile.
     """
-    with Path(os.devnull).open("w") as nowhere:
-        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+    with Path(os.devnull).open("w") as null:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=null)
         try:
             yield
         finally:
@@ -186,7 +189,7 @@ def _ended_after(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Puts SIGTERM back to what it does: TensorFlow's workers would not hear it any more."""
+    """Restores the handler of SIGTERM. TensorFlow's multi-worker setup replaces it and then ignores the signal."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
@@ -197,14 +200,14 @@ def _own_signals() -> Iterator[None]:
 
 @contextmanager
 def worker_errors(devices: DeviceSetup) -> Iterator[None]:
-    """Turns what TensorFlow says when another worker has ended into a `TrainingError`."""
+    """Converts the errors that TensorFlow raises when another worker has ended to `TrainingError`."""
     try:
         yield
     except GONE as error:
         if not devices.has_several_workers:
             raise
         raise TrainingError(
-            "Another worker has ended, or cannot be reached any more. When all are back, gan train --resume RUN on "
-            "every worker (with --devices and --deterministic as before) goes on from the last complete interval; "
-            "where none was complete yet, begin anew"
+            "Another worker has ended or cannot be reached. When all workers are back, run gan train --resume RUN on "
+            "every worker (with --devices and --deterministic as before) to resume from the last complete interval. "
+            "If no interval was complete, start a new run"
         ) from error

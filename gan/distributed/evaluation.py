@@ -1,4 +1,4 @@
-"""Evaluation under a `tf.distribute` strategy: one process computes the metrics, on its own copy of the average."""
+"""Evaluation under a `tf.distribute` strategy: the chief computes the metrics with its averaged generator."""
 
 from collections.abc import Callable
 from itertools import islice
@@ -10,9 +10,9 @@ from gan.distributed import replicas
 from gan.errors import InputError
 from gan.utils.types import Tensor
 
-# The last is private in Keras: `fit` gives it to every `evaluate`, and only Keras' own keeps what it would keep.
+# `_use_cached_eval_dataset` is private in Keras. `fit` passes it to every `evaluate`; only Keras' own one caches data.
 _WITHOUT_EFFECT = {"batch_size", "verbose", "sample_weight", "callbacks", "_use_cached_eval_dataset"}
-"""Other options that `keras.Model.fit` gives."""
+"""Other arguments that `keras.Model.fit` passes. They are ignored."""
 
 
 def evaluate(
@@ -25,11 +25,19 @@ def evaluate(
     return_dict: bool = False,
     **options: object,
 ) -> dict[str, float] | list[float]:
-    """Calls `measure` with the batches of `x` and their numbers, on the chief; returns the results, on every worker.
+    """Evaluates `gan` on the chief and returns the same results on every worker, so that callbacks decide alike.
 
-    The same numbers everywhere: so callbacks decide the same. `x` is a `tf.data.Dataset`, of which `steps` batches are
-    taken (None: all). Raises `InputError` for anything else, and for metrics that the workers share: the chief could
-    not read them alone.
+    Args:
+        gan: model whose `evaluation_metrics` are reset and reported.
+        measure: function of a batch of `x` and its number, which updates the metrics.
+        x: validation data, a `tf.data.Dataset`.
+        y: must be None.
+        steps: number of batches of `x`; None: all.
+        return_dict: return the results by name instead of as a list.
+        **options: other arguments that Keras passes, without effect.
+
+    Raises `InputError` for other data, and for metrics that the workers share, since the chief could not read them
+    alone.
     """
     unknown = sorted(set(options) - _WITHOUT_EFFECT)
     if unknown:
@@ -43,8 +51,8 @@ def evaluate(
             m.name for m in metrics if any(isinstance(v.value, tf.distribute.DistributedValues) for v in m.variables)
         ]
         if shared:
-            expected = "metrics that are made before `strategy.scope()` is entered"
-            raise InputError("The workers share metrics", expected=expected, received=", ".join(shared))
+            expected = "metrics that are created outside `strategy.scope()`"
+            raise InputError("Metrics cannot be shared by workers", expected=expected, received=", ".join(shared))
     for metric in metrics:
         metric.reset_state()
     if replicas.is_chief(gan.distribute_strategy):

@@ -1,7 +1,7 @@
 """Data-parallel training: batch splitting, gradient reduction, broadcast between workers.
 
-Losses are means over a replica's part of the batch and Keras sums gradients, so each replica scales its own by
-1/replicas: then all of them together move the weights as one process with the same batch would.
+A loss is the mean over a replica's part of the batch, and Keras sums gradients over replicas. Each replica therefore
+scales its gradients by 1/replicas. The update is then the same as in one process with the whole batch.
 """
 
 import io
@@ -18,17 +18,17 @@ from gan.utils.types import Tensor
 T = TypeVar("T")
 
 CHUNK = 2**20
-"""Bytes that workers tell each other at a time."""
+"""Bytes per message between workers."""
 
 
 def has_several_workers(strategy: tf.distribute.Strategy) -> bool:
-    """Whether replicas of this strategy are in other processes."""
+    """Returns whether a strategy has replicas in other processes."""
     several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
     return several and bool(strategy.cluster_resolver.cluster_spec().as_dict())
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process is the one that decides and writes."""
+    """Returns whether this process is the chief, which decides and writes."""
     resolver = strategy.cluster_resolver if has_several_workers(strategy) else None
     if resolver is None:
         return True
@@ -36,14 +36,17 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def broadcast(strategy: tf.distribute.Strategy, content: T) -> T:
-    """The JSON value (or NaN) that the chief gave, on every worker; each must call this. Alone, it is the identity."""
+    """Returns the chief's JSON value (NaN is allowed) on every worker. Each worker must call this function.
+
+    With a single process, returns `content`.
+    """
     if not has_several_workers(strategy):
         return content
     return json.loads(_broadcast_bytes(strategy, json.dumps(content).encode()))
 
 
 def _broadcast_bytes(strategy: tf.distribute.Strategy, content: bytes) -> bytes:
-    """The bytes that the chief of several workers gave, on each of them; each must call this."""
+    """Returns the chief's bytes on each of several workers. Each worker must call this function."""
     size = int(_sum_of_chief(strategy, np.array([len(content)], np.float64))[0])
     given = np.frombuffer(content, np.uint8) if is_chief(strategy) else np.zeros(size, np.uint8)
     parts = [
@@ -53,7 +56,10 @@ def _broadcast_bytes(strategy: tf.distribute.Strategy, content: bytes) -> bytes:
 
 
 def broadcast_arrays(strategy: tf.distribute.Strategy, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays that the chief gave, on every worker; each must call this. Alone, it is the identity."""
+    """Returns the chief's arrays on every worker. Each worker must call this function.
+
+    With a single process, returns `arrays`.
+    """
     if not has_several_workers(strategy):
         return arrays
     packed = io.BytesIO()
@@ -63,7 +69,7 @@ def broadcast_arrays(strategy: tf.distribute.Strategy, arrays: dict[str, np.ndar
 
 
 def any_worker(strategy: tf.distribute.Strategy, flag: bool) -> bool:
-    """Whether `flag` holds on any worker; each must call this."""
+    """Returns whether `flag` is True on any worker. Each worker must call this function."""
     if not has_several_workers(strategy):
         return flag
     values = strategy.run(lambda: tf.constant([float(flag)]))
@@ -71,22 +77,22 @@ def any_worker(strategy: tf.distribute.Strategy, flag: bool) -> bool:
 
 
 def _sum_of_chief(strategy: tf.distribute.Strategy, values: np.ndarray) -> np.ndarray:
-    """All replicas but the chief's first add zeros: floats, since every kind of device can sum those."""
+    """Sums `values` of the chief's first replica and zeros of all others. Every kind of device can sum floats."""
 
-    def mine() -> tf.Tensor:
+    def contribution() -> tf.Tensor:
         first = tf.distribute.get_replica_context().replica_id_in_sync_group == 0
         return tf.constant(values) * tf.cast(first, values.dtype)
 
-    return np.asarray(strategy.reduce("SUM", strategy.run(mine), axis=None))
+    return np.asarray(strategy.reduce("SUM", strategy.run(contribution), axis=None))
 
 
 def apply_gradients(
     optimizer: keras.optimizers.Optimizer, tape: tf.GradientTape, loss: Tensor, network: keras.Model, name: str
 ) -> None:
-    """Moves the trainable variables of `network`, in a replica's context, where `loss` is that of one's own images.
+    """Updates the trainable variables of `network`. Must be called in a replica context, with the replica's own loss.
 
-    A loss that is NaN or infinite on any replica is an error on all of them, and moves nothing. (XLA leaves such checks
-    out: there, what is broken shows when the average is saved.)
+    When the loss of any replica is NaN or infinite, all replicas raise an error and no variable changes. XLA omits this
+    check; the error then appears when the averaged generator is saved.
     """
     context, variables = tf.distribute.get_replica_context(), network.trainable_variables
     share = tf.constant(1.0 / context.num_replicas_in_sync, loss.dtype)
@@ -100,24 +106,26 @@ def apply_gradients(
 def distributed(
     strategy: tf.distribute.Strategy, batches: tf.data.Dataset, critic_steps: int = 1
 ) -> tuple[tf.distribute.DistributedDataset, int | None]:
-    """Lets the replicas of a strategy share global batches: the k-th is the same images as on one device.
+    """Splits global batches between the replicas of a strategy. Batch k has the same images as on one device.
 
-    Replica r of n gets the r-th n-th of the images of each critic step, so that these are the same, too. Every worker
-    goes through all batches, which are functions of a seed, and keeps its own part.
+    The images of each critic step are split into n equal parts, and replica r of n gets part r. The images of a critic
+    step are therefore also the same as on one device. Every worker iterates over all batches, which are functions of a
+    seed, and keeps its own part.
 
     Args:
-        batches: tensors, or tuples of them, of one size [critic_steps * B, ...] known beforehand.
-        critic_steps: D updates that a batch is for.
+        strategy: strategy whose replicas share the batches.
+        batches: tensors, or tuples of tensors, of a static size [critic_steps * B, ...].
+        critic_steps: discriminator updates per batch.
 
-    Returns what `keras.Model.fit` takes, and how many batches are an epoch (None: their number is not known). Raises
-    `InputError` when the replicas cannot share a batch evenly.
+    Returns data for `keras.Model.fit`, and the number of batches in an epoch (None: unknown). Raises `InputError` when
+    the replicas cannot share a batch evenly.
     """
     replicas = strategy.num_replicas_in_sync
     size = tf.nest.flatten(batches.element_spec)[0].shape[0]
     check_shares(replicas, size, critic_steps)
     steps = int(batches.cardinality())
     if steps >= 0:
-        batches = batches.repeat()  # without an end: workers would ask each other before each batch whether it is there
+        batches = batches.repeat()  # endless: otherwise workers ask each other before each batch whether it exists
 
     def parts(context: tf.distribute.InputContext) -> tf.data.Dataset:
         local = replicas // context.num_input_pipelines
@@ -125,14 +133,14 @@ def distributed(
 
         def part(tensor: tf.Tensor) -> tf.Tensor:
             rest = tensor.shape[1:]
-            apart = tf.reshape(tensor, [critic_steps, replicas, size // (critic_steps * replicas), *rest])
-            ours = apart[:, first : first + local]
-            order = [1, 0, *range(2, len(ours.shape))]
-            return tf.reshape(tf.transpose(ours, order), [local, size // replicas, *rest])
+            by_replica = tf.reshape(tensor, [critic_steps, replicas, size // (critic_steps * replicas), *rest])
+            own = by_replica[:, first : first + local]
+            order = [1, 0, *range(2, len(own.shape))]
+            return tf.reshape(tf.transpose(own, order), [local, size // replicas, *rest])
 
         def split(*elements: tf.Tensor) -> tf.data.Dataset:
-            found = tuple(part(element) for element in elements)
-            return tf.data.Dataset.from_tensor_slices(found if len(found) > 1 else found[0])
+            own = tuple(part(element) for element in elements)
+            return tf.data.Dataset.from_tensor_slices(own if len(own) > 1 else own[0])
 
         options = tf.data.Options()
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
@@ -142,17 +150,17 @@ def distributed(
 
 
 def check_shares(replicas: int, size: int | None, critic_steps: int = 1) -> None:
-    """Raises `InputError` unless so many replicas can share each critic step's part of a batch of `size` evenly."""
+    """Raises `InputError` unless the replicas can split each critic step's part of a batch of `size` images evenly."""
     if size is None or size % (critic_steps * replicas):
         parts = [f"the {replicas} replicas"] * (replicas > 1) + [f"critic_steps={critic_steps}"] * (critic_steps > 1)
-        several = "batches of several sizes, not batches of one size (drop_remainder=True)"
+        several = "batches of several sizes (drop_remainder=True makes them equal)"
         raise InputError(
             f"A batch cannot be shared evenly by {' and '.join(parts)}",
-            expected=f"batches of a multiple of {critic_steps * replicas} images",
+            expected=f"a batch size that is a multiple of {critic_steps * replicas}",
             received=several if size is None else f"{size} images",
         )
 
 
 def scalar(variable: Tensor) -> np.ndarray:
-    """The value of a variable that holds one number. `int` and `float` refuse one that each replica has a copy of."""
+    """Returns the value of a scalar variable. `int` and `float` do not accept a variable with a copy per replica."""
     return np.asarray(variable)

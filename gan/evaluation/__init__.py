@@ -1,4 +1,4 @@
-"""From images to numbers, and from numbers to a report. Names load what they need when they are first used."""
+"""Evaluation of generators and classifiers: metrics, reports, reconstructions. Names are imported on first use."""
 
 from typing import TYPE_CHECKING
 

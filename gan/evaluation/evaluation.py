@@ -1,4 +1,4 @@
-"""evaluate: how good a generator is, every number beside the same number for real against real."""
+"""Evaluation of a generator: each number, and the same number for real images."""
 
 import time
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ from gan.evaluation.reference import (
     NEAREST,
     EvaluatedImages,
     Reference,
-    at_hand,
+    choose_labels,
     choose_subsets,
-    labels_to_ask,
+    limit_images,
 )
 from gan.evaluation.report import (
     ClassCounts,
@@ -40,35 +40,34 @@ from gan.saving.metadata import ClassifierCard, check_card
 from gan.tolerance import ErrorRate, samples_needed, verdict
 
 EVALUATION_SEED = 1_000_003
-"""Of the samples that are evaluated: no training run and no default of `gan sample` uses it."""
+"""Seed of the evaluated samples. No training run and no default of `gan sample` uses it."""
 
 LEAST = 200
-"""Fewer samples say too little to be worth a report."""
+"""Minimum number of samples for a report."""
 
 RECONSTRUCTED = 64
-"""Test images whose latents are looked for."""
+"""Number of test images to reconstruct."""
 
 PERTURBED = 1_000
-"""Samples for each point of the perturbation curve."""
-
+"""Samples per point of the perturbation curve."""
 
 CONVENTIONS = {
-    "images": "in [-1, 1]; a squared difference is the mean over pixels on that scale",
+    "images": "in [-1, 1]; squared differences are means over the pixels on this scale",
     "ssim": "window 11, sigma 1.5, K1 .01, K2 .03, data range 2",
-    "precision, recall, density, coverage": f"k = {metrics.NEIGHBOURS}, inside is strictly nearer, itself left out",
+    "precision, recall, density, coverage": f"k = {metrics.NEIGHBOURS}, strictly nearer, without the image itself",
     "kernel_distance": "(x.y / F + 1)^3, unbiased; standard error by jackknife over 10 blocks",
     "pairwise_ssim": "2,000 random pairs of one class",
-    "nearest_mse, nearest_ssim, copied_share": f"the first {NEAREST:,} samples; copied_share of real: test images",
-    "reconstruction": f"the first {RECONSTRUCTED} of the test images; real: the training image nearest to each",
-    "frechet_distance of real": f"the mean of {FLOOR_DRAWS} draws of training images: the floor",
-    "training images": f"at most {MOST:,}, drawn at random where there are more",
+    "nearest_mse, nearest_ssim, copied_share": f"the first {NEAREST:,} samples; copied_share, real: test images",
+    "reconstruction": f"the first {RECONSTRUCTED} test images; real images: the nearest training image of each",
+    "frechet_distance of real": f"the floor: the mean of {FLOOR_DRAWS} draws of training images",
+    "training images": f"at most {MOST:,}, drawn at random if the dataset has more",
     "interval": "Wilson, 95 %",
 }
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A report, and the images that go with it: uint8 [H, W, C], by name."""
+    """A report and its images: {name: uint8 [H, W, C]}."""
 
     report: EvaluationReport
     images: dict[str, np.ndarray]
@@ -87,40 +86,40 @@ def evaluate(
 ) -> Evaluation:
     """Evaluates a generator: sample quality, reconstruction of test images, robustness to faults.
 
-    A conditional generator is asked for the labels of randomly drawn training images, so that its classes have the
-    shares of the data. For what is in the report see `evaluate_samples`; beside that, `reconstruction_mse` and
-    `reconstruction_ssim` of 64 test images (real: the nearest training images in the place of reconstructions), and
-    `perturbation`, the error rate against the severity of faults, of 1,000 samples a point.
+    A conditional generator receives the labels of randomly drawn training images, so its classes have the shares of
+    the data. `evaluate_samples` describes the report. In addition, it contains `reconstruction_mse` and
+    `reconstruction_ssim` of 64 test images (real: the nearest training images instead of reconstructions), and
+    `perturbation`: the error rate against the severity of faults, with 1,000 samples per point.
 
     Args:
-        generator: conditional or not, of the size of the data set's images.
-        dataset: one that the classifier's card names.
-        classifier, card: from `load_classifier`: its features are compared, and it decides which samples are wrong.
-        num: samples, at least 200 and at most as many as there are validation or test images.
-        tolerance: the error rate that one accepts.
-        seed: seed of the samples, the labels and the draws. Another seed is a fresh sample.
-        trained_on: name of the data set that the generator was trained on; None: this one. Of another one nobody can
-            tell here what was copied.
+        generator: conditional or unconditional; its samples have the shape of the dataset's images.
+        dataset: a dataset named by the classifier's card.
+        classifier, card: from `load_classifier`. Provides the features, and decides which samples are wrong.
+        num: number of samples, from 200 to the size of the smaller of the validation and test splits.
+        tolerance: the highest acceptable error rate, a share.
+        seed: seed of the samples, the labels and the draws. Another seed draws new samples.
+        trained_on: name of the dataset that the generator was trained on. None: `dataset`. If it is another dataset,
+            the share of copies is not known.
 
-    Raises `InputError` when generator, data set and classifier do not belong together.
+    Raises `InputError` if generator, dataset and classifier do not match.
     """
     check_seed(seed)
     check_card(dataset.name, card, dataset.image_shape)
     _check_generator(generator, dataset)
     _check_num(num, dataset)
-    dataset = at_hand(dataset)
+    dataset = limit_images(dataset)
     started = time.monotonic()
-    asked = labels_to_ask(dataset, num, seed) if NetworkInputs.of(generator).num_classes else None
-    samples = sampling.generate(generator, num, seed=seed, labels=asked, batch_size=250)
+    requested = choose_labels(dataset, num, seed) if NetworkInputs.of(generator).num_classes else None
+    samples = sampling.generate(generator, num, seed=seed, labels=requested, batch_size=250)
     seconds = {"generate": time.monotonic() - started}
     evaluated = evaluate_samples(
-        samples, asked, dataset, classifier, card, tolerance=tolerance, seed=seed, trained_on=trained_on
+        samples, requested, dataset, classifier, card, tolerance=tolerance, seed=seed, trained_on=trained_on
     )
 
     started = time.monotonic()
     test = dataset.test.take(np.random.default_rng([seed, 2]).permutation(len(dataset.test))[: min(RECONSTRUCTED, num)])
     originals = as_input(test.images)
-    found = projection.project(generator, originals, labels=None if asked is None else test.labels, seed=seed)
+    found = projection.project(generator, originals, labels=None if requested is None else test.labels, seed=seed)
     nearest = metrics.nearest_neighbours(originals, as_input(dataset.train.images))
     reconstruction = _rows(
         {"reconstruction_mse": float(found.mse.mean()), "reconstruction_ssim": float(found.ssim.mean())},
@@ -129,7 +128,7 @@ def evaluate(
     seconds["reconstruct"] = time.monotonic() - started
 
     started = time.monotonic()
-    labels = None if asked is None else asked[:PERTURBED]
+    labels = None if requested is None else requested[:PERTURBED]
     curve = robustness.generator_curve(generator, classifier, min(PERTURBED, num), labels=labels, seed=seed)
     seconds["perturb"] = time.monotonic() - started
 
@@ -158,16 +157,16 @@ def evaluate_samples(
     seed: int = EVALUATION_SEED,
     trained_on: str | None = None,
 ) -> Evaluation:
-    """Evaluates samples, wherever they come from: float32 [N, H, W, C] in [-1, 1], and the labels asked for (or None).
+    """Evaluates samples from any source: float32 [N, H, W, C] in [-1, 1], and their requested labels (or None).
 
-    `report.metrics` is {name: row}. A row has the `value` of the samples, and `real`, the same number for as many
-    validation images in their place; but that of `frechet_distance` is the floor, the mean of ten draws of as many
-    training images. The error rate has its Wilson interval, and the report its verdict against `tolerance`.
-    `copied_share` is None where it cannot be told, and so are both numbers of a metric that is not known:
-    `report.not_known` says why, {name: reason}. Those are the metrics of SSIM, of images with a side below 11 pixels.
-    For the arguments see `evaluate`.
+    `report.metrics` is {name: row}. A row contains the `value` of the samples, and `real`, the same number for as many
+    validation images instead of samples. For `frechet_distance`, `real` is the floor: the mean of ten draws of as many
+    training images. The report also contains the Wilson interval of the error rate, and the verdict against
+    `tolerance`. `copied_share` is None if it is not known. Both numbers of a row are None if the metric is not known;
+    `report.not_known` contains {name: reason}. This concerns SSIM metrics of images with a side below 11 pixels.
+    `evaluate` describes the arguments.
 
-    Raises `InputError` when samples, data set and classifier do not belong together, or samples are not finite.
+    Raises `InputError` if samples, dataset and classifier do not match, or samples are not finite.
     """
     check_card(dataset.name, card, dataset.image_shape)
     check_share("tolerance", tolerance)
@@ -176,7 +175,7 @@ def evaluate_samples(
     _check_shape(samples.shape[1:], dataset)
     check(bool(np.isfinite(samples).all()), "samples", "finite images", "NaN or infinity")
     check(float(np.abs(samples).max()) <= 1.001, "samples", "values in [-1, 1]", float(np.abs(samples).max()))
-    dataset = at_hand(dataset)
+    dataset = limit_images(dataset)
     chosen = choose_subsets(dataset, num, seed)
     test, validation = chosen.test, chosen.validation
 
@@ -193,7 +192,7 @@ def evaluate_samples(
     value, near = reference.numbers(fake)
     value_of_real, _ = reference.numbers(real)
     value_of_real.update(frechet_distance=floor.mean, frechet_distance_stderr=floor.spread)
-    # validation images, since they come from the same pile as the training images: the test images are of other hands
+    # validation images come from the same source as the training images; the test digits have other writers
     unseen = as_input(dataset.validation.images)
     copied = metrics.copied_share(samples[:NEAREST], reference.train, unseen)
     copied_real = metrics.copied_share(as_input(test.images[:NEAREST]), reference.train, unseen)
@@ -215,7 +214,7 @@ def evaluate_samples(
         num=num,
         seed=seed,
         conditional=labels is not None,
-        labels=f"none: wrong is a probability below {metrics.SURE}" if labels is None else "of random training images",
+        labels=f"none; wrong: top probability below {metrics.SURE}" if labels is None else "of random training images",
         meaning=MEANING,
         metrics=_rows(value, value_of_real),
         frechet_floor=floor,
@@ -237,17 +236,17 @@ def evaluate_samples(
         samples_at_hand=min(len(dataset.test), len(dataset.validation)),
         seconds=_rounded(seconds),
     )
-    shown = {
+    grids = {
         "samples": _by_rows(fake, extractor.classes),
-        "neighbours": _beside(fake, near, dataset.train.images),
+        "neighbours": _with_neighbors(fake, near, dataset.train.images),
     }
-    return Evaluation(_complete(report, dataset), shown)
+    return Evaluation(_complete(report, dataset), grids)
 
 
 def _complete(report: EvaluationReport, dataset: Dataset) -> EvaluationReport:
-    """The report with None for numbers that are not known (NaN), the reasons for these, and the summary."""
-    why = metrics.why_no_ssim(dataset.image_shape)
-    not_known = {name: why for name in report.metrics if why is not None and name.endswith("_ssim")}
+    """Replaces NaN by None, and adds the reasons for numbers that are not known and the summary."""
+    reason = metrics.why_no_ssim(dataset.image_shape)
+    not_known = {name: reason for name in report.metrics if reason is not None and name.endswith("_ssim")}
     report = replace(null_for_nan(report), not_known=not_known)
     return replace(report, summary=summary(report))
 
@@ -268,15 +267,17 @@ def _check_generator(generator: keras.Model, dataset: Dataset) -> None:
     _check_shape(generator.output_shape[1:], dataset)
     classes = NetworkInputs.of(generator).num_classes
     if classes and dataset.test.labels is None:
-        raise InputError("The checkpoint is conditional", expected="a data set with labels", received=dataset.name)
+        raise InputError("The checkpoint is conditional", expected="a dataset with labels", received=dataset.name)
     if classes not in (0, dataset.num_classes):
-        raise InputError("The checkpoint has other classes", expected=str(dataset.num_classes), received=str(classes))
+        raise InputError(
+            "Checkpoint and dataset differ in classes", expected=str(dataset.num_classes), received=str(classes)
+        )
 
 
 def _check_shape(shape: tuple[int, ...], dataset: Dataset) -> None:
     if tuple(shape) != dataset.image_shape:
         raise InputError(
-            "The samples have another size than the data",
+            "Samples and dataset differ in image shape",
             expected=str(dataset.image_shape),
             received=str(tuple(shape)),
         )
@@ -287,7 +288,7 @@ def _check_num(num: int, dataset: Dataset) -> None:
 
 
 def _by_class(evaluated: EvaluatedImages, classes: int) -> tuple[ClassErrorRate, ...]:
-    """The error rate of each class that was asked for."""
+    """Returns the error rate of each requested class."""
     if evaluated.labels is None:
         return ()
     wrong, labels = evaluated.wrong, evaluated.labels
@@ -297,16 +298,18 @@ def _by_class(evaluated: EvaluatedImages, classes: int) -> tuple[ClassErrorRate,
 
 
 def _by_rows(evaluated: EvaluatedImages, classes: int) -> np.ndarray:
-    """Ten images of each class, a row a class: as asked, or as seen where nothing was asked."""
+    """Returns a grid of ten images per class, one row per class: requested classes, or top classes without requests."""
     rows = [np.flatnonzero(evaluated.labels_or_seen == label)[:10] for label in range(min(classes, 20))]
     blank = np.full((10, *evaluated.images.shape[1:]), -1.0, np.float32)
     shown = [np.concatenate([evaluated.images[row], blank[len(row) :]]) for row in rows]
     return images.grid(images.to_uint8(np.concatenate(shown)), columns=10, scale=2)
 
 
-def _beside(evaluated: EvaluatedImages, near: Neighbours, train: np.ndarray) -> np.ndarray:
-    """Sixteen images, each with the nearest training image at its right: of each class seen the one that is nearest
-    to a training image, ten at most, after the first of all."""
+def _with_neighbors(evaluated: EvaluatedImages, near: Neighbours, train: np.ndarray) -> np.ndarray:
+    """Returns a grid of sixteen images, each with its nearest training image to its right.
+
+    The first images come first. For at most ten top classes, the image nearest to a training image follows.
+    """
     seen = evaluated.seen[: len(near.mse)]
     nearest = [min(np.flatnonzero(seen == label), key=lambda i: near.mse[i]) for label in np.unique(seen)[:10]]
     chosen = np.concatenate([np.arange(16 - len(nearest)), nearest])

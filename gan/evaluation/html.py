@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing else: images and plots are inside."""
+"""HTML page of a report: one file that contains its images and plots."""
 
 import base64
 import io
@@ -11,7 +11,7 @@ from gan.data import images
 from gan.evaluation import plots
 from gan.evaluation import report as reports
 from gan.evaluation.evaluation import Evaluation
-from gan.evaluation.report_text import PERTURBATIONS
+from gan.evaluation.report_text import NAMES, PERTURBATIONS, headline
 from gan.saving import files, run_folder
 
 TEMPLATES = jinja2.Environment(
@@ -21,10 +21,11 @@ TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+TEMPLATES.filters["unbroken"] = lambda text: text.replace(" %", "\u00a0%")
 
 
 def write_report(folder: Path, evaluation: Evaluation, *, checkpoint: str) -> None:
-    """Writes report.html and report.json into `folder`, which is made where it is missing; each file atomically."""
+    """Writes report.html and report.json into `folder`, each file atomically. Creates the folder if it is missing."""
     html = page(evaluation, checkpoint=checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
     files.write_json(folder / run_folder.REPORT, evaluation.report.as_dict())
@@ -32,20 +33,27 @@ def write_report(folder: Path, evaluation: Evaluation, *, checkpoint: str) -> No
 
 
 def page(evaluation: Evaluation, *, checkpoint: str) -> str:
-    """The report of an evaluation as HTML; `checkpoint`: what the page says was evaluated."""
+    """Returns the report of an evaluation as HTML.
+
+    Args:
+        evaluation: from `evaluate` or `evaluate_samples`.
+        checkpoint: name of the generator, for the title.
+    """
     report = evaluation.report
     return TEMPLATES.get_template("page.html.jinja").render(
         report=report,
         checkpoint=checkpoint,
+        headline=headline(report),
         rows=reports.rows(report),
+        names=NAMES,
         images={name: _embedded(image) for name, image in evaluation.images.items()},
         histogram=plots.class_histogram(report),
-        curves=plots.perturbation_curves(report.tolerance, report.perturbation) if report.perturbation else None,
+        curves=plots.perturbation_curves(report.tolerance, report.perturbation) if report.perturbation else [],
         perturbations=PERTURBATIONS,
     )
 
 
 def _embedded(image: np.ndarray) -> str:
-    held = io.BytesIO()
-    images.to_pil(image).save(held, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(held.getvalue()).decode()
+    stream = io.BytesIO()
+    images.to_pil(image).save(stream, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()

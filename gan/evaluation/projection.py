@@ -1,4 +1,4 @@
-"""Projection: the latents whose images come nearest to given images, found by gradient descent."""
+"""Projection: gradient descent for the latents whose samples are nearest to given images."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,22 +17,22 @@ from gan.sampling.labels import labels_for
 from gan.utils.types import Tensor
 
 TYPICAL = 0.999
-"""Share of standard normal latents that are no longer than the longest a projection may find."""
+"""Share of standard normal latents in the ball that a projection searches."""
 BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8
-"""Of Adam, arXiv:1412.6980, Algorithm 1: epsilon is added to the root of the unbiased second moment.
+"""Parameters of Adam, arXiv:1412.6980, Algorithm 1: epsilon is added to the root of the unbiased second moment.
 
-`keras.optimizers.Adam` adds it before that moment is unbiased, so its first moves differ here and other optima follow.
+`keras.optimizers.Adam` adds epsilon before it corrects the bias. Its first steps differ and lead to other optima.
 """
 
 
 @dataclass(frozen=True)
 class Projection:
-    """What `project` found for N images.
+    """Result of `project` for N images.
 
-    latents: float32 [N, L]. labels: int32 [N], the class of each reconstruction, or None for a generator without
-    classes. images: float32 [N, H, W, C], the reconstructions. mse: float64 [N], mean over the pixels of the squared
-    difference on the [-1, 1] scale; lower is nearer. ssim: float32 [N], higher is nearer; NaN for images with a side
-    below 11 pixels, which SSIM does not know. steps, restarts: what it took.
+    latents: float32 [N, L]. labels: int32 [N], the class of each reconstruction. None: unconditional generator.
+    images: float32 [N, H, W, C], the reconstructions. mse: float64 [N], mean squared difference over the pixels, on the
+    [-1, 1] scale; lower is nearer. ssim: float32 [N], higher is nearer; NaN for images with a side below 11 pixels, for
+    which SSIM is not defined. steps, restarts: arguments of `project`.
     """
 
     latents: np.ndarray
@@ -56,37 +56,37 @@ def project(
     start: int = 0,
     batch_size: int = 128,
 ) -> Projection:
-    """Finds for each image x the latents z that minimise mean((G(z) - x)^2), by Adam, and what G makes of them.
+    """Finds the latents z of each image x that minimize mean((G(z) - x)^2) with Adam, and their samples G(z).
 
-    A generator with mode collapse cannot reconstruct what it does not draw, so the error on held-out images tells how
-    much of the data a generator covers. Of all points that the descents of an image visit the best is kept, so more
-    steps or more restarts never give a worse one.
+    A generator with mode collapse cannot reconstruct images outside its modes. So the error on held-out images measures
+    how much of the data a generator covers. The result is the best point that the descents of an image visit, so more
+    steps or restarts never give a worse result.
 
-    The search stays in the ball that holds 99.9 % of standard normal latents (|z| <= 10.2 for 64 numbers): G is asked
-    only for what it would draw. Without a bound some latents grow to more than twice the typical length, and an error
-    found there says nothing about G's samples. A penalty on the length would have a weight to choose, and would move
-    an optimum inside the ball as well.
+    The search stays in the ball that contains 99.9 % of standard normal latents (|z| <= 10.2 for 64 numbers), where the
+    generator draws its samples. Without a bound, some latents grow to more than twice the typical length. An error
+    found there says nothing about samples. A penalty on the length would need a weight, and would also move optima
+    inside the ball.
 
-    The defaults are a compromise: 64 held-out digits of known class reach a mean error of 0.0081 with the pretrained
-    generator `mnist` (SSIM 0.957); 1,500 steps and 16 restarts, at 30 times the cost, 0.0067 (0.963).
+    The defaults are a compromise. With the pretrained generator `mnist`, 64 held-out digits of known class reach a mean
+    error of 0.0081 (SSIM 0.957). 1,500 steps and 16 restarts reach 0.0067 (SSIM 0.963), at 30 times the cost.
 
-    The descents of image i begin at f(seed, restart, start + i), so what is found for an image depends neither on its
-    batch nor on its companions, but for rounding, which many steps magnify.
+    The descents of image i start at f(seed, restart, start + i). So the result of an image does not depend on the other
+    images or the batch size, apart from rounding, which many steps amplify.
 
     Args:
-        generator: from `build_generator` or `load_generator`; one trained on standard normal latents.
-        images: [N, H, W, C] in [-1, 1], N >= 1, of the generator's shape.
-        labels: class of all images (a number), or of each (N numbers). None: a generator with classes tries every
-            one for each image and keeps the best, at so many times the cost.
-        steps: moves of a descent, >= 1.
-        restarts: descents for each image and class, >= 1.
-        learning_rate: of Adam, constant.
+        generator: from `build_generator` or `load_generator`, trained on standard normal latents.
+        images: [N, H, W, C] in [-1, 1], N >= 1, with the shape of the generator's samples.
+        labels: class of all images (a number), or of each image (N numbers). None: a conditional generator tries each
+            class for each image and keeps the best, which multiplies the cost by the number of classes.
+        steps: steps of a descent, >= 1.
+        restarts: descents per image and class, >= 1.
+        learning_rate: constant learning rate of Adam.
         seed: seed of the starting points, 0 <= seed < 2**32.
-        start: number of the first image, >= 0.
-        batch_size: descents computed at once.
+        start: index of the first image, >= 0.
+        batch_size: number of descents computed together.
 
-    Raises `InputError` for images that do not fit the generator, are not finite or leave [-1, 1], for labels that the
-    generator does not know, numbers out of range, or a generator whose samples are not finite.
+    Raises `InputError` for images with a wrong shape, values that are not finite or outside [-1, 1], labels outside the
+    classes, numbers out of range, or a generator whose samples are not finite.
     """
     for name, value in (("steps", steps), ("restarts", restarts), ("batch_size", batch_size)):
         check_whole(name, value, 1)
@@ -97,7 +97,7 @@ def project(
     takes = NetworkInputs.of(generator)
     num, classes, latent_dim = len(wanted), takes.num_classes, takes.latent_dim
     indices = np.arange(start, start + num)
-    candidates = None  # [N, number of classes to try]
+    candidates = None  # [N, classes to try]
     if labels is not None or not classes:
         known = labels_for(indices, classes, labels)
         candidates = None if known is None else known[:, None]
@@ -112,23 +112,23 @@ def project(
     error, found = np.full(num, np.inf), np.zeros((num, latent_dim), np.float32)
     drawn, chosen = np.zeros_like(wanted), None if candidates is None else candidates[:, 0].copy()
     for first in range(0, rows, size):
-        row = np.minimum(np.arange(first, first + size), rows - 1)  # fills the last batch up: one shape, one trace
+        row = np.minimum(np.arange(first, first + size), rows - 1)  # pads the last batch: one shape, one trace
         image, attempt, restart = np.unravel_index(row, (num, tried, restarts))
-        asked = None if candidates is None else candidates[image, attempt]
-        inputs = [None if x is None else tf.constant(x) for x in (starts[image, restart], wanted[image], asked)]
+        requested = None if candidates is None else candidates[image, attempt]
+        inputs = [None if x is None else tf.constant(x) for x in (starts[image, restart], wanted[image], requested)]
         z, samples, mse = (np.asarray(part) for part in descend(*inputs))
         for j, i in enumerate(image):
             if mse[j] < error[i]:
                 error[i], found[i], drawn[i] = mse[j], z[j], samples[j]
-                if chosen is not None and asked is not None:
-                    chosen[i] = asked[j]
+                if chosen is not None and requested is not None:
+                    chosen[i] = requested[j]
     check(bool(np.isfinite(error).all()), "generator", "finite images", "NaN or infinity")
     squares = np.square(drawn.astype(np.float64) - wanted)
     return Projection(found, chosen, drawn, squares.mean(axis=(1, 2, 3)), ssim_of_pairs(drawn, wanted), steps, restarts)
 
 
 def _checked(images: Tensor, image_shape: tuple[int, ...]) -> np.ndarray:
-    """The images as float32, if they are ones that a generator of `image_shape` could make."""
+    """Returns the images as float32. Raises `InputError` if they have a wrong shape or wrong values."""
     given = np.asarray(images)
     check(given.dtype.kind in "fiu", "images", "numbers", given.dtype)
     fits = given.shape[1:] == image_shape and len(given) >= 1
@@ -144,7 +144,7 @@ Descent = Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], tuple[tf.Tensor, tf
 
 
 def _descent(generator: keras.Model, steps: int, learning_rate: float) -> Descent:
-    """Compiles (latents [B, L], images [B, H, W, C], labels [B] or None) -> the best (latents, samples, mse [B])."""
+    """Compiles (latents [B, L], images [B, H, W, C], labels [B] or None) -> best (latents, samples, mse [B])."""
     takes = NetworkInputs.of(generator)
     radius = float(np.sqrt(chi2.ppf(TYPICAL, takes.latent_dim)))
 
@@ -164,7 +164,7 @@ def _descent(generator: keras.Model, steps: int, learning_rate: float) -> Descen
                 tf.where(better[:, None, None, None], samples, best[1]),
                 tf.where(better, mse, best[2]),
             )
-            gradient = tape.gradient(mse, z)  # of the sum over the batch: each descent gets its own
+            gradient = tape.gradient(mse, z)  # the gradient of the sum over the batch: each descent receives its own
             mean = BETA_1 * mean + (1 - BETA_1) * gradient
             square = BETA_2 * square + (1 - BETA_2) * tf.square(gradient)
             count = tf.cast(step + 1, tf.float32)
@@ -173,17 +173,22 @@ def _descent(generator: keras.Model, steps: int, learning_rate: float) -> Descen
 
         none = (tf.zeros_like(z), tf.zeros_like(images), tf.fill(tf.shape(z)[:1], np.float32(np.inf)))
         state = (tf.constant(0), within(z), tf.zeros_like(z), tf.zeros_like(z), *none)
-        # the start and where each move leads: one look more than moves
+        # evaluates the start and the end of each step: one evaluation more than steps
         return tf.while_loop(lambda step, *_: step <= steps, move, state)[-3:]
 
     return descend
 
 
 def comparison(originals: np.ndarray, projection: Projection, *, columns: int = 10, scale: int = 1) -> np.ndarray:
-    """One image of many, each with its reconstruction below: uint8 [height, width, C], see `images.grid`.
+    """Returns a grid of images, each above its reconstruction: uint8 [height, width, C], see `images.grid`.
 
-    originals: [N, H, W, C] in [-1, 1], those that were projected. columns: pairs beside each other, at most. Raises
-    `InputError` when there are more or fewer originals than reconstructions, or no columns.
+    Args:
+        originals: the projected images, [N, H, W, C] in [-1, 1].
+        projection: their projection.
+        columns: maximum number of pairs per row, >= 1.
+        scale: pixels per pixel.
+
+    Raises `InputError` if the numbers of originals and reconstructions differ, or for less than one column.
     """
     check_whole("columns", columns, 1)
     check(originals.shape == projection.images.shape, "originals", f"shape {projection.images.shape}", originals.shape)

@@ -1,4 +1,4 @@
-"""The images that an evaluation compares with, and the same numbers for samples and for real images."""
+"""Reference images of an evaluation, and the numbers of samples and real images measured against them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,15 +15,17 @@ from gan.evaluation.metrics.quality import quality
 from gan.evaluation.report import FrechetFloor
 
 FLOOR_DRAWS = 10
+"""Draws of training images for the floor of the Frechet distance."""
+
 NEAREST = 2_000
-"""Samples, and real images, that are compared with every training image."""
+"""Maximum number of samples, and of real images, that are compared with every training image."""
 
 Outputs = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class EvaluatedImages:
-    """Images float32 [N, H, W, C] in [-1, 1], the labels asked for (or None), and the classifier's outputs."""
+    """Images float32 [N, H, W, C] in [-1, 1], their requested labels (or None), and the classifier's outputs."""
 
     images: np.ndarray
     labels: np.ndarray | None
@@ -31,23 +33,23 @@ class EvaluatedImages:
 
     @property
     def seen(self) -> np.ndarray:
-        """The class that the classifier sees in each: int [N]."""
+        """The top class of each image: int [N]."""
         return self.outputs["logits"].argmax(axis=1)
 
     @property
     def labels_or_seen(self) -> np.ndarray:
-        """The class asked for of each, and where nothing was asked the class seen: int [N]."""
+        """The requested class of each image; without requested labels, its top class: int [N]."""
         return self.seen if self.labels is None else self.labels
 
     @property
     def wrong(self) -> np.ndarray:
-        """Which are wrong outcomes: bool [N], see `metrics.wrong_outcomes`."""
+        """Whether each image is a wrong outcome: bool [N], see `metrics.wrong_outcomes`."""
         return np.asarray(wrong_outcomes(self.outputs["logits"], self.labels))
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What images are compared with: outputs of the test images, and the training images float32 in [-1, 1]."""
+    """The reference: classifier outputs of the test images, and the training images, float32 in [-1, 1]."""
 
     extractor: Extractor
     outputs: Outputs
@@ -58,7 +60,7 @@ class Reference:
         return metrics.squared_radii(self.outputs["features"])
 
     def numbers(self, evaluated: EvaluatedImages) -> tuple[dict[str, float], Neighbours]:
-        """{name: value} of the images, and the nearest training images to the first `NEAREST` of them."""
+        """Returns {name: value} of the images, and the nearest training image of each of the first `NEAREST`."""
         near = metrics.nearest_neighbours(evaluated.images[:NEAREST], self.train)
         real, fake = self.outputs["features"], evaluated.outputs["features"]
         kernel, kernel_error = metrics.kernel_distance(real, fake)
@@ -74,7 +76,7 @@ class Reference:
         return found, near
 
     def floor(self, draws: list[np.ndarray]) -> FrechetFloor:
-        """Frechet distance to the reference of each draw of training images (their indices)."""
+        """Returns the Frechet distance from the test images to each draw of training images, given by their indices."""
         drawn, position = np.unique(np.concatenate(draws), return_inverse=True)
         features = self.extractor.arrays(self.train[drawn])["features"]
         target = _moments(self.outputs["features"])
@@ -88,17 +90,18 @@ def _moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 FLOOR_POOL = 20_000
-"""Training images that the draws of the floor come from, at least, where there are so many."""
+"""Minimum number of training images to draw the floor from, if the dataset has that many."""
 
 MOST = 60_000
-"""Training images, and validation images, that samples are compared with; of more, this many at random."""
+"""Maximum number of training images, and of validation images, in a comparison. Larger splits are subsampled."""
 
 
 @dataclass(frozen=True)
 class EvaluationSubsets:
-    """Test images to compare with, validation images in the place of samples, and the floor's training images.
+    """Images drawn for an evaluation.
 
-    `floor`: indices of training images, an array a draw.
+    test: reference images. validation: real images that are measured like samples. floor: indices of training images
+    for the floor of the Frechet distance, one array per draw.
     """
 
     test: Split
@@ -106,20 +109,20 @@ class EvaluationSubsets:
     floor: list[np.ndarray]
 
 
-def at_hand(dataset: Dataset) -> Dataset:
-    """The data set with no more images than can be compared."""
+def limit_images(dataset: Dataset) -> Dataset:
+    """Returns the dataset with at most `MOST` training images and `MOST` validation images."""
     return replace(dataset, train=dataset.train.at_most(MOST), validation=dataset.validation.at_most(MOST))
 
 
 def choose_subsets(dataset: Dataset, num: int, seed: int) -> EvaluationSubsets:
-    """`num` images for each part, at random."""
+    """Draws `num` random images for each part."""
     rng = np.random.default_rng(seed)
     test, validation = (part.take(rng.permutation(len(part))[:num]) for part in (dataset.test, dataset.validation))
-    pool = rng.permutation(len(dataset.train))[: max(2 * num, FLOOR_POOL)]  # not all of them, to save half the time
+    pool = rng.permutation(len(dataset.train))[: max(2 * num, FLOOR_POOL)]  # a subset: takes half the time
     return EvaluationSubsets(test, validation, [rng.permutation(pool)[:num] for _ in range(FLOOR_DRAWS)])
 
 
-def labels_to_ask(dataset: Dataset, num: int, seed: int) -> np.ndarray | None:
-    """The labels of `num` random training images: int32 [num], in the data's shares; None where there are none."""
+def choose_labels(dataset: Dataset, num: int, seed: int) -> np.ndarray | None:
+    """Returns the labels of `num` random training images: int32 [num], or None for a dataset without labels."""
     chosen = np.random.default_rng([seed, 1]).permutation(len(dataset.train))[:num]
     return None if dataset.train.labels is None else dataset.train.labels[chosen]

@@ -1,4 +1,4 @@
-"""Reports of `gan evaluate`: their content, where they are, which may be compared, and how numbers are written."""
+"""Reports of `gan evaluate`: content, loading, comparison and number format."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass, field, fields
@@ -11,15 +11,15 @@ from gan.saving.metadata import with_new_names
 from gan.tolerance import Verdict
 
 MUST_AGREE = ("dataset", "num", "classifier_sha256", "reference", "conditional")
-"""What two reports must have in common: a Frechet distance depends on all of it, and the error rate on the last."""
+"""Fields that must be equal in reports to compare. The Frechet distance depends on all, the error rate on the last."""
 
 Column = Literal["value", "real"]
-"""The numbers of the samples, or those of real images."""
+"""`value`: the number of the samples. `real`: the same number for real images."""
 
 
 @dataclass(frozen=True)
 class MetricRow:
-    """A number of the samples and the same for real images; None: it is not known."""
+    """A number of the samples and the same number for real images. None: not known."""
 
     value: float | None
     real: float | None
@@ -27,7 +27,7 @@ class MetricRow:
 
 @dataclass(frozen=True)
 class CopiedShare:
-    """The share of samples that are copied, and its 95 % interval; None: it cannot be told."""
+    """The share of samples that copy training images, with its 95 % confidence interval. None: not known."""
 
     copied_share: float | None
     copied_share_lower: float | None
@@ -36,7 +36,7 @@ class CopiedShare:
 
 @dataclass(frozen=True)
 class FrechetFloor:
-    """Mean and standard deviation of the Frechet distance of `draws` draws of training images."""
+    """Mean and standard deviation of the Frechet distance over `draws` draws of training images."""
 
     mean: float
     spread: float
@@ -45,7 +45,7 @@ class FrechetFloor:
 
 @dataclass(frozen=True)
 class ClassCounts:
-    """How many images the classifier sees of each class: of the samples, and of the test images."""
+    """Number of images that the classifier assigns to each class, among the samples and among the test images."""
 
     samples: tuple[Whole, ...]
     real: tuple[Whole, ...]
@@ -53,7 +53,7 @@ class ClassCounts:
 
 @dataclass(frozen=True)
 class ClassErrorRate:
-    """The error rate of the `n` samples of a class that was asked for."""
+    """The error rate of the `n` samples of a requested class."""
 
     label: Whole
     n: Positive
@@ -63,7 +63,7 @@ class ClassErrorRate:
 
 @dataclass(frozen=True)
 class PerturbationPoint:
-    """The error rate of `n` samples with a fault of this severity, and the ends of its interval."""
+    """The error rate of `n` samples with a fault of this severity, with its 95 % confidence interval."""
 
     fault: str
     severity: float
@@ -75,7 +75,7 @@ class PerturbationPoint:
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """How many test images were reconstructed, and the steps and restarts of each descent."""
+    """Number of reconstructed test images, and the steps and restarts of the gradient descent."""
 
     num: Positive
     steps: Positive
@@ -84,7 +84,7 @@ class Reconstruction:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The file of the generator, and the name it was asked for by; see `gan.saving.models.describe`."""
+    """The file of the generator, and the name given by the user; see `gan.saving.models.describe`."""
 
     name: str
     bytes: Whole
@@ -95,10 +95,10 @@ class Checkpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationReport:
-    """The content of report.json: every number beside the same number for real images, and a verdict.
+    """The content of report.json: each number, the same number for real images, and a verdict.
 
-    `metrics` is {name: row}. `meaning` has a sentence for each number that stands for itself, `not_known` a reason for
-    each that is not known. `reconstruction` and `perturbation` are None where they were not measured.
+    `metrics` is {name: row}. `meaning` explains each number; interval ends and standard errors have no entry.
+    `not_known` states why a number is not known. `reconstruction` and `perturbation`: None if they were not measured.
     """
 
     checkpoint: Checkpoint | None = None
@@ -134,19 +134,19 @@ class EvaluationReport:
 
     @property
     def copied(self) -> CopiedShare:
-        """The copied share of the samples, with its interval."""
+        """The copied share of the samples, with its confidence interval."""
         return CopiedShare(self.copied_share, self.copied_share_lower, self.copied_share_upper)
 
     def as_dict(self) -> dict[str, object]:
-        """The content of report.json. What is None by default, and was not measured, is left out."""
+        """Returns the content of report.json. Omits optional fields that were not measured."""
         optional = {part.name for part in fields(self) if part.default is None}
         return {name: part for name, part in asdict(self).items() if part is not None or name not in optional}
 
 
 def load_report(checkpoint: str) -> EvaluationReport:
-    """The report of a run folder, a pretrained name or a report.json, of this revision or an earlier one.
+    """Loads the report of a run folder, a pretrained name or a report.json, also if an earlier revision wrote it.
 
-    Raises `InputError` when there is none, or it is damaged or of the wrong shape.
+    Raises `InputError` for a missing or damaged report, or one with wrong content.
     """
     path = Path(checkpoint)
     pretrained = models.pretrained_folder() / checkpoint / run_folder.REPORT
@@ -155,26 +155,26 @@ def load_report(checkpoint: str) -> EvaluationReport:
     elif not path.exists() and pretrained.is_file():
         path = pretrained
     if not path.is_file():
-        made = f"one, made by: gan evaluate {checkpoint} --output FOLDER"
-        raise InputError("No report", expected=made, received=f"no {path}")
+        expected = f"a report.json, written by: gan evaluate {checkpoint} --output FOLDER"
+        raise InputError("Report not found", expected=expected, received=f"no file {path}")
     return convert(with_new_names(files.read_json(path)), EvaluationReport, path)
 
 
 def check_comparable(reports: Mapping[str, EvaluationReport]) -> None:
-    """Raises `InputError` unless the reports, by name, have been made alike."""
+    """Raises `InputError` if the reports, by name, differ in a field of `MUST_AGREE`."""
     for key in MUST_AGREE:
         values = {name: getattr(report, key) for name, report in reports.items()}
         first, *others = values.values()
         if any(other != first for other in others):
             raise InputError(
-                "These reports cannot be compared",
-                expected=f"the same {key} in all",
+                "Reports cannot be compared",
+                expected=f"the same {key} in all reports",
                 received=", ".join(f"{name}: {value}" for name, value in values.items()),
             )
 
 
 def numbers(report: EvaluationReport) -> dict[str, float | str | None]:
-    """The numbers of a report by name, those that have a meaning of their own, and its verdict."""
+    """Returns {name: number} of a report: each number with a meaning, the tolerance and the verdict."""
     metrics = {name: report.metrics[name].value for name in report.meaning if name in report.metrics}
     return {
         **metrics,
@@ -185,7 +185,7 @@ def numbers(report: EvaluationReport) -> dict[str, float | str | None]:
 
 
 def rows(report: EvaluationReport) -> list[dict[str, str]]:
-    """What a table for people shows: {name, value, real, meaning} of each number that has a meaning."""
+    """Returns the rows of a table: {name, value, real, meaning} of each number with a meaning, as text."""
     return [
         {
             "name": name,
@@ -199,15 +199,18 @@ def rows(report: EvaluationReport) -> list[dict[str, str]]:
 
 
 def written(name: str, report: EvaluationReport, *, column: Column = "value") -> str:
-    """A number of a report for people, with its interval or standard error where there is one; "" for another name.
+    """Formats a number of a report, with its confidence interval or standard error if known. Unknown name: "".
 
-    column: `value`, that of the samples, or `real`, the same for real images.
+    Args:
+        name: name of the number.
+        report: the report that contains it.
+        column: `value` for the samples, `real` for real images.
     """
     if name == "copied_share":
         return _copied(report.copied if column == "value" else report.copied_share_real)
     if name not in report.metrics:
-        named = {"tolerance": str(report.tolerance), "verdict": report.verdict}
-        return named.get(name, "") if column == "value" else ""
+        decision = {"tolerance": str(report.tolerance), "verdict": report.verdict}
+        return decision.get(name, "") if column == "value" else ""
     values = {key: getattr(row, column) for key, row in report.metrics.items()}
     if values[name] is None:
         return "not known"

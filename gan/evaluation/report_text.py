@@ -1,125 +1,179 @@
-"""What the numbers of a report mean, in plain sentences."""
+"""Sentences of a report: the headline, the summary, and how to read each number."""
 
 from collections.abc import Sequence
 
 from gan.evaluation.report import EvaluationReport, PerturbationPoint
 
-MEANING = {
-    "error_rate": "Share of samples that the classifier does not read as asked; without classes, of those it is not "
-    "sure of. Lower is better.",
-    "frechet_distance": "Distance between the features of the samples and of the test images, by mean and "
-    "covariance; fewer samples make it larger. Lower is better.",
-    "kernel_distance": "Another such distance, without a bias by the number of samples: of real images 0 on the mean.",
-    "precision": "Share of samples that lie among real images. Lower than real: some look like none.",
-    "recall": "Share of real images that lie among the samples. Lower than real: some kinds are never made.",
-    "density": "How thickly real images lie around the samples. Above real: mostly typical kinds are made.",
-    "coverage": "Share of real images that have a sample near them. Lower than real: parts of the data are missing.",
-    "class_kl": "How far the shares of the classes seen are from those of the test images, in nats. 0 is the same.",
-    "classes_seen": "Classes that the classifier sees at all.",
-    "pairwise_ssim": "Likeness of two samples of one class. Above real: less variety than the data.",
-    "nearest_mse": "Mean squared difference to the nearest training image. Far below real: perhaps copies.",
-    "nearest_ssim": "Likeness to that training image. Far above real: perhaps copies.",
-    "copied_share": "Share of samples that copy a training image. Blur does not deceive it.",
-    "reconstruction_mse": "Mean squared difference between unseen images and the nearest samples that the generator "
-    "can make of them; real: the nearest training images. Lower is better.",
-    "reconstruction_ssim": "Likeness of the same pairs. Higher is better.",
+NAMES = {
+    "error_rate": "Error rate",
+    "frechet_distance": "Frechet distance",
+    "kernel_distance": "Kernel distance",
+    "precision": "Precision",
+    "recall": "Recall",
+    "density": "Density",
+    "coverage": "Coverage",
+    "class_kl": "Class balance",
+    "classes_seen": "Classes found",
+    "pairwise_ssim": "Similarity within a class",
+    "nearest_mse": "Difference from the nearest training image",
+    "nearest_ssim": "Similarity to the nearest training image",
+    "copied_share": "Share of copies",
+    "reconstruction_mse": "Reconstruction error",
+    "reconstruction_ssim": "Reconstruction similarity",
 }
-"""A sentence for every number of a report."""
+"""The name of each measure for people, by its key in report.json."""
+
+MEANING = {
+    "error_rate": "Share of samples that the classifier does not recognize as the requested class. Without requested "
+    "classes: share of samples that it does not clearly recognize as any class. Lower is better.",
+    "frechet_distance": "Distance between the features of samples and test images, from their means and covariances. "
+    "Fewer samples increase it. Lower is better.",
+    "kernel_distance": "Squared maximum mean discrepancy of the same features. The number of samples does not bias "
+    "it: its expected value for real images is 0. Lower is better.",
+    "precision": "Share of samples that lie among the real images. Below real images: some samples look unrealistic.",
+    "recall": "Share of real images that lie among the samples. Below real images: some kinds are never generated.",
+    "density": "How densely real images surround the samples. Above real images: samples are mostly typical images.",
+    "coverage": "Share of real images that have a sample nearby. Below real images: parts of the data are missing.",
+    "class_kl": "Divergence between the class shares of samples and test images, in nats. 0 means equal shares.",
+    "classes_seen": "Number of classes that the classifier finds among the samples.",
+    "pairwise_ssim": "Similarity (SSIM) of two samples of the same class. Above real images: less variety.",
+    "nearest_mse": "Mean squared difference from the nearest training image. Far below real images: possible copies.",
+    "nearest_ssim": "SSIM to the nearest training image. Far above real images: possible copies.",
+    "copied_share": "Estimated share of samples that copy a training image. Blur does not hide copies.",
+    "reconstruction_mse": "Mean squared difference between test images and their reconstructions by the generator. "
+    "For real images: the nearest training images. Lower is better.",
+    "reconstruction_ssim": "SSIM between the same pairs. Higher is better.",
+}
+"""How to read each number of a report."""
 
 PERTURBATIONS = {
     "none": "no fault",
     "latent_noise": "noise on the latents",
     "weight_noise": "noise on the weights",
-    "float16": "weights in half precision",
-    "int8": "weights in 8 bits",
+    "float16": "half-precision weights",
+    "int8": "8-bit weights",
 }
+"""The name of each fault for people."""
 
 
 def percent(share: float, digits: int = 2) -> str:
-    """A share as text: 0.0094 -> 0.94 %."""
+    """Formats a share: 0.0094 -> 0.94 %."""
     return f"{100 * share:.{digits}f} %"
 
 
+def headline(report: EvaluationReport) -> str:
+    """Answers whether the generator may be shipped, in one line."""
+    if report.verdict == "exceeded":
+        return "Exceeds the tolerance: do not ship it"
+    if report.verdict == "within":
+        copies = report.copied_share_lower is not None and report.copied_share_lower > 0
+        return "Within tolerance, but check for copies" if copies else "Within tolerance: you may ship it"
+    if "coverage" in report.undecided_because_of:
+        return "Undecided: not enough variety to ship it"
+    if report.samples_needed is None:
+        return "Undecided: too close to the tolerance"
+    if report.samples_needed > report.samples_at_hand:
+        return "Undecided: too few real images to decide"
+    return "Undecided: more samples needed"
+
+
 def summary(report: EvaluationReport) -> dict[str, str]:
-    """A report in a few sentences, by subject: verdict, fidelity, variety, copies, and more where it was measured."""
+    """Summarizes a report by subject.
+
+    `tolerance`, `fidelity`, `variety`, `similarity` and `copies` are always present; `reach` and `robustness` if
+    reconstructions and faults were measured. The first three explain the headline.
+    """
     value = {name: row.value for name, row in report.metrics.items() if row.value is not None}
     real = {name: row.real for name, row in report.metrics.items() if row.real is not None}
-    floor, unlike = report.frechet_floor, report.not_known.get("pairwise_ssim")
-    said = {
-        "tolerance": _verdict(report, value, real),
-        "fidelity": f"The Frechet distance is {value['frechet_distance']:.3g}, {report.frechet_in_floors:.2g} "
-        f"times what as many real images have ({floor.mean:.3g} ± {floor.spread:.2g}). "
-        f"{percent(value['precision'], 1)} of the samples lie among real images (real: "
-        f"{percent(real['precision'], 1)}).",
-        "variety": f"{percent(value['recall'], 1)} of the real images lie among the samples (real: "
-        f"{percent(real['recall'], 1)}). "
-        + (_likeness(value["pairwise_ssim"], real["pairwise_ssim"]) if unlike is None else _unknown(unlike)),
+    floor, unknown = report.frechet_floor, report.not_known.get("pairwise_ssim")
+    sentences = {
+        "tolerance": _tolerance(report, value),
+        "fidelity": f"The Frechet distance is {value['frechet_distance']:.3g}, {_times(report.frechet_in_floors)} "
+        f"times the distance of real images ({floor.mean:.3g} ± {floor.spread:.2g}); precision is "
+        f"{percent(value['precision'], 1)} (real images: {percent(real['precision'], 1)}).",
+        "variety": f"Coverage is {percent(value['coverage'], 1)} (real images: {percent(real['coverage'], 1)}), recall "
+        f"is {percent(value['recall'], 1)} (real images: {percent(real['recall'], 1)}), {_copies_in_short(report)}.",
+        "similarity": _similarity(value["pairwise_ssim"], real["pairwise_ssim"])
+        if unknown is None
+        else f"Similarity within a class is not known: {unknown}.",
         "copies": _copies(report),
     }
     if "reconstruction_mse" in value:
-        closer = "closer than" if value["reconstruction_mse"] < real["reconstruction_mse"] else "not as close as"
-        said["reach"] = (
-            f"The generator comes to unseen images {closer} the nearest training image does (mean squared difference "
-            f"{value['reconstruction_mse']:.3g} against {real['reconstruction_mse']:.3g})."
+        closer = value["reconstruction_mse"] < real["reconstruction_mse"]
+        sentences["reach"] = (
+            f"Reconstructions of test images are {'closer to them than' if closer else 'not as close to them as'} the "
+            f"nearest training images (mean squared difference {value['reconstruction_mse']:.3g}, training images: "
+            f"{real['reconstruction_mse']:.3g})."
         )
     if report.perturbation:
-        said["robustness"] = _robustness(report.perturbation)
-    return said
+        sentences["robustness"] = _robustness(report.perturbation)
+    return sentences
 
 
-def _verdict(report: EvaluationReport, value: dict[str, float], real: dict[str, float]) -> str:
-    wrong = "not read as asked" if report.conditional else "not surely read as any class"
-    facts = (
-        f"{percent(value['error_rate'])} of {report.num:,} samples are {wrong}; the true rate lies between "
-        f"{percent(value['error_rate_lower'])} and {percent(value['error_rate_upper'])} (95 % confidence)."
-    )
-    words = {
-        "within": f"Within the tolerance of {percent(report.tolerance)}. {facts}",
-        "exceeded": f"Beyond the tolerance of {percent(report.tolerance)}. {facts}",
-        "undecided": f"Undecided against the tolerance of {percent(report.tolerance)}. {facts}",
-    }[report.verdict]
-    if "coverage" in report.undecided_because_of:
-        return (
-            f"{words} And they cover {value['coverage']:.2f} of the test images where real ones cover "
-            f"{real['coverage']:.2f}: coverage is too low to accept the generator, however few errors it makes; more "
-            "samples will not help."
-        )
-    if "error_rate" in report.undecided_because_of:
-        return f"{words} {_to_decide(report.samples_needed, report.samples_at_hand)}"
-    return words
+def _times(ratio: float) -> str:
+    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2g}"
 
 
-def _to_decide(needed: int | None, at_hand: int) -> str:
-    if needed is None:
-        return "The rate is too near to the tolerance for any sample to decide."
-    more = f"{needed:,} fresh samples with the same share of errors would decide"
-    if needed > at_hand:
-        return f"{more}, but there are only {at_hand:,} real images to set beside them: ask for another tolerance."
-    return f"{more} (--num {needed} --seed ANOTHER)."
-
-
-def _likeness(value: float, real: float) -> str:
-    if abs(value - real) < 0.01:
-        compared = "about as unlike each other as real ones"
+def _tolerance(report: EvaluationReport, value: dict[str, float]) -> str:
+    lower, upper = value["error_rate_lower"], value["error_rate_upper"]
+    if report.verdict == "exceeded":
+        decision = "exceeds"
     else:
-        compared = "more alike than real ones" if value > real else "less alike than real ones"
-    return f"Samples of one class are {compared} (SSIM {value:.3f}, real {real:.3f})."
+        decision = "is within" if upper <= report.tolerance else "may be within or above"
+    wrong = "not recognized as the requested class" if report.conditional else "not clearly recognized as any class"
+    sentence = (
+        f"The error rate {decision} the tolerance of {percent(report.tolerance)}: {percent(value['error_rate'])} of "
+        f"{report.num:,} samples are {wrong} (95 % confidence interval: {percent(lower)} to {percent(upper)})."
+    )
+    if "coverage" in report.undecided_because_of:
+        return f"{sentence} Coverage is too low to accept the generator; more samples will not help."
+    if "error_rate" in report.undecided_because_of:
+        return f"{sentence} {_to_decide(report.samples_needed, report.samples_at_hand)}"
+    return sentence
 
 
-def _unknown(why: str) -> str:
-    return f"How alike samples of one class are is not known: {why}."
+def _to_decide(needed: int | None, available: int) -> str:
+    if needed is None:
+        return "The error rate is too close to the tolerance: no number of samples would decide."
+    if needed > available:
+        return (
+            f"At this error rate, a decision needs {needed:,} new samples, but only {available:,} real images are "
+            "available to compare with: choose another tolerance."
+        )
+    return f"At this error rate, {needed:,} new samples would decide (--num {needed} --seed ANOTHER)."
+
+
+def _similarity(value: float, real: float) -> str:
+    if abs(value - real) < 0.01:
+        compared = "about as similar to each other as"
+    else:
+        compared = "more similar to each other than" if value > real else "less similar to each other than"
+    return f"Samples of the same class are {compared} real images (SSIM {value:.3f}, real images: {real:.3f})."
+
+
+def _copies_in_short(report: EvaluationReport) -> str:
+    share, lower, upper = report.copied_share, report.copied_share_lower, report.copied_share_upper
+    if share is None or lower is None or upper is None:
+        return "and the share of copies is not known"
+    if lower > 0:
+        return f"and about {percent(share, 0)} of the samples copy training images"
+    return f"and at most {percent(min(1.0, max(0.0, upper)), 0)} of the samples copy training images (95 % confidence)"
 
 
 def _copies(report: EvaluationReport) -> str:
     share, lower, upper = report.copied_share, report.copied_share_lower, report.copied_share_upper
     if share is None or lower is None or upper is None:
-        return "What is copied cannot be told: the samples are too alike, or were learned from other images than these."
-    found = "Samples copy training images" if lower > 0 else "Copying cannot be told from none"
-    return f"{found}: a share of {share:.2f}, between {lower:.2f} and {upper:.2f} (95 % confidence)."
+        return (
+            "Copies cannot be assessed: the samples are too similar to each other, or the generator was trained on "
+            "another dataset."
+        )
+    finding = "Samples copy training images" if lower > 0 else "No copies were detected"
+    rounded, low, high = (f"{round(number, 2) + 0.0:.2f}" for number in (share, lower, upper))  # + 0.0: never "-0.00"
+    return f"{finding}: the share of copies is {rounded} (95 % confidence interval: {low} to {high})."
 
 
 def _robustness(points: Sequence[PerturbationPoint]) -> str:
     clean = points[0]
-    rounded = {point.fault: percent(point.error_rate) for point in points if point.fault in ("float16", "int8")}
-    said = " and ".join(f"{rate} with {PERTURBATIONS[fault]}" for fault, rate in rounded.items())
-    return f"An error rate of {percent(clean.error_rate)} (of {clean.n:,} samples) becomes {said}."
+    rates = {point.fault: percent(point.error_rate) for point in points if point.fault in ("float16", "int8")}
+    faults = " and ".join(f"{rate} with {PERTURBATIONS[fault]}" for fault, rate in rates.items())
+    return f"The error rate of {clean.n:,} samples is {percent(clean.error_rate)} without faults, {faults}."

@@ -1,1 +1,1 @@
-"""What is trained: networks, losses, penalties, augmentation, and the `GAN` that joins them."""
+"""The GAN and its parts: networks, losses, penalties, augmentation, optimizers, random numbers."""

@@ -1,7 +1,8 @@
-"""Differentiable augmentation: what D sees of every picture, real and fake, so that few pictures last longer.
+"""Differentiable augmentation of all images, real and fake, before the discriminator.
 
-Each layer is differentiable in its images and draws its random numbers, other ones for each picture, from a key that it
-is given: nothing here keeps a random state. Strengths are those of the code of DiffAugment (arXiv:2006.10738).
+It helps with small datasets. Each layer is differentiable with respect to its images. Random numbers differ for each
+image and depend only on the key that a layer is called with. Default strengths are those of the DiffAugment code
+(arXiv:2006.10738).
 """
 
 from abc import abstractmethod
@@ -17,18 +18,21 @@ from gan.utils.types import Tensor
 
 
 class Augmentation(keras.Layer):
-    """`augmentation(images, key)`: images [B, H, W, C] in [-1, 1], key int64 [2] -> [B, H, W, C], in float32."""
+    """Base class of an augmentation layer: `augmentation(images, key)` returns float32 images [B, H, W, C].
+
+    `images` are [B, H, W, C] in [-1, 1]. `key`, int64 [2], determines the random numbers.
+    """
 
     def __init__(self, *, name: str | None = None) -> None:
         super().__init__(name=name, dtype="float32")
 
     @abstractmethod
     def call(self, images: Tensor, key: Tensor) -> Tensor:
-        """The changed images."""
+        """Returns the augmented images."""
 
 
-class _OfStrength(Augmentation):
-    """`strength`, a share in [0, 1], is what `get_config` saves; 0 changes nothing."""
+class _WithStrength(Augmentation):
+    """Base class of an augmentation with a `strength` in [0, 1], where 0 changes nothing."""
 
     def __init__(self, strength: float, *, name: str | None = None) -> None:
         check_share("strength", strength)
@@ -40,12 +44,12 @@ class _OfStrength(Augmentation):
 
 
 def _uniform(images: Tensor, key: Tensor, low: float, high: float) -> Tensor:
-    """A number for each picture: [B, 1, 1, 1]."""
+    """Returns one number in [low, high) per image: [B, 1, 1, 1]."""
     return random.uniform((tf.shape(images)[0], 1, 1, 1), key, low, high)
 
 
 def _offsets(images: Tensor, key: Tensor, limits: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Whole numbers for each picture, (rows, columns), each from -limit to limit: int32 [B] twice."""
+    """Returns random (rows, columns) per image, each a whole number from -limit to limit: int32 [B] twice."""
     count = tf.shape(images)[0]
     drawn = [
         ops.cast(ops.floor(random.uniform((count,), random.fold_in(key, axis), -limit, limit + 1)), "int32")
@@ -55,8 +59,8 @@ def _offsets(images: Tensor, key: Tensor, limits: tuple[int, int]) -> tuple[Tens
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class Brightness(_OfStrength):
-    """Adds a number from -strength to strength to all pixels."""
+class Brightness(_WithStrength):
+    """Adds one number from -strength to strength to all pixels of an image."""
 
     def __init__(self, strength: float = 0.5, *, name: str | None = None) -> None:
         super().__init__(strength, name=name)
@@ -66,8 +70,8 @@ class Brightness(_OfStrength):
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class Contrast(_OfStrength):
-    """Stretches the differences from the picture's mean by a factor from 1 - strength to 1 + strength."""
+class Contrast(_WithStrength):
+    """Multiplies the differences from the image's mean by a factor from 1 - strength to 1 + strength."""
 
     def __init__(self, strength: float = 0.5, *, name: str | None = None) -> None:
         super().__init__(strength, name=name)
@@ -78,8 +82,8 @@ class Contrast(_OfStrength):
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class Translation(_OfStrength):
-    """Moves the picture by whole pixels, up to `strength` of its height and width; what comes in is 0."""
+class Translation(_WithStrength):
+    """Shifts an image by whole pixels, by up to `strength` times its height and width. New pixels are 0."""
 
     def __init__(self, strength: float = 0.125, *, name: str | None = None) -> None:
         super().__init__(strength, name=name)
@@ -89,19 +93,19 @@ class Translation(_OfStrength):
         limits = (int(height * self.strength + 0.5), int(width * self.strength + 0.5))
         down, right = _offsets(images, key, limits)
         # a product with 0/1 matrices: linear, so every derivative exists, on every device and under XLA
-        moved = ops.einsum("bij,bjwc->biwc", _moving(down, height), images)
-        return ops.einsum("bij,bhjc->bhic", _moving(right, width), moved)
+        moved = ops.einsum("bij,bjwc->biwc", _shift_matrices(down, height), images)
+        return ops.einsum("bij,bhjc->bhic", _shift_matrices(right, width), moved)
 
 
-def _moving(by: Tensor, length: int) -> Tensor:
-    """Matrices that move a line of pixels by so many places: int32 [B] -> float32 [B, length, length]."""
+def _shift_matrices(by: Tensor, length: int) -> Tensor:
+    """Returns matrices that shift a line of pixels by `by` places: int32 [B] -> float32 [B, length, length]."""
     place = ops.arange(length)
     return ops.cast(place[None, :, None] - by[:, None, None] == place[None, None, :], "float32")
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class Cutout(_OfStrength):
-    """Sets a rectangle of `strength` times the height and width, centred anywhere in the picture, to 0."""
+class Cutout(_WithStrength):
+    """Sets a rectangle of `strength` times the height and width to 0. Its center is uniform over the image."""
 
     def __init__(self, strength: float = 0.5, *, name: str | None = None) -> None:
         super().__init__(strength, name=name)
@@ -109,21 +113,21 @@ class Cutout(_OfStrength):
     def call(self, images: Tensor, key: Tensor) -> Tensor:
         height, width = images.shape[1:3]
         cut = [
-            _inside(random.uniform((tf.shape(images)[0],), random.fold_in(key, axis)), side, self.strength)
+            _cut_mask(random.uniform((tf.shape(images)[0],), random.fold_in(key, axis)), side, self.strength)
             for axis, side in enumerate((height, width))
         ]
         return images * (1.0 - cut[0][:, :, None, None] * cut[1][:, None, :, None])
 
 
-def _inside(centre: Tensor, length: int, share: float) -> Tensor:
-    """1 for pixels less than half of `share * length` from the centre, 0 for others: [B] in [0, 1] -> [B, length]."""
+def _cut_mask(center: Tensor, length: int, share: float) -> Tensor:
+    """Returns 1 for pixels nearer to the center than `share * length / 2`, else 0: [B] in [0, 1] -> [B, length]."""
     place = ops.arange(length, dtype="float32") + 0.5
-    return ops.cast(ops.abs(place[None, :] - centre[:, None] * length) < 0.5 * share * length, "float32")
+    return ops.cast(ops.abs(place[None, :] - center[:, None] * length) < 0.5 * share * length, "float32")
 
 
 @keras.saving.register_keras_serializable(package="gan")
 class Chain(Augmentation):
-    """Augmentations one after the other, each with random numbers of its own."""
+    """Applies augmentations in sequence. Each one has its own random numbers."""
 
     def __init__(self, parts: Iterable[Augmentation], *, name: str | None = None) -> None:
         super().__init__(name=name)
@@ -151,9 +155,9 @@ AUGMENTATIONS: dict[str, type[Augmentation]] = {
 
 
 def get(names: Iterable[str]) -> Augmentation | None:
-    """The augmentations of these names, with their defaults, in this order; None for no name.
+    """Returns the augmentations with these names in `AUGMENTATIONS`, with their defaults, in this order.
 
-    Raises `InputError` for an unknown one.
+    Returns None for an empty list. Raises `InputError` for an unknown name.
     """
     names = list(names)
     for name in names:

@@ -1,4 +1,4 @@
-"""From a configuration to a compiled GAN."""
+"""Builds and compiles a GAN from a configuration."""
 
 from collections.abc import Sequence
 
@@ -16,18 +16,24 @@ from gan.utils.types import Tensor
 
 
 def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
-    """Both networks for the images of a data set. Raises `InputError` when they cannot be built as asked."""
+    """Builds the GAN of a configuration, not yet compiled, for the image shape and the classes of a dataset.
+
+    With `init_from`, the generator and the averaged generator start with the weights of that checkpoint.
+
+    Raises `InputError` if the dataset has no labels for `conditioning`, or if the networks cannot have that image
+    shape. Raises it also if the weights of `init_from` do not fit.
+    """
     model = config.model
     conditional = model.conditioning != "none"
     if conditional and not dataset.num_classes:
         raise InputError(
-            f"The data set {dataset.name!r} has no labels", expected="conditioning=none", received=model.conditioning
+            f"The dataset {dataset.name!r} has no labels", expected="conditioning=none", received=model.conditioning
         )
     classes = dataset.num_classes if conditional else 0
     shape = dataset.image_shape
     generator = build_generator(shape, model.latent_dim, classes, model.arch, model.g_width)
-    told = {"conditioning": model.conditioning} if conditional else {}
-    discriminator = build_discriminator(shape, classes, model.arch, model.d_width, norm=model.d_norm, **told)
+    options = {"conditioning": model.conditioning} if conditional else {}
+    discriminator = build_discriminator(shape, classes, model.arch, model.d_width, norm=model.d_norm, **options)
     layers = augment.get(model.augment)
     gan = GAN(generator, discriminator, augment=layers, ema_half_life=model.ema_half_life, seed=config.seed)
     if config.init_from is not None:
@@ -36,7 +42,17 @@ def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
 
 
 def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequence[keras.metrics.Metric] = ()) -> None:
-    """Gives the GAN its optimizers (Adam; cosine decay or a constant rate), its loss, penalties and metrics."""
+    """Compiles a GAN with the optimizers, loss and penalties of a configuration.
+
+    Both optimizers are `Adam`. The learning rate is constant if `learning_rate_end` is 1. Otherwise it decays along a
+    cosine to `learning_rate_end` times its first value.
+
+    Args:
+        gan: the GAN to compile.
+        config: options of the run.
+        total_steps: train steps of the whole run, the length of the cosine decay.
+        metrics: Keras metrics for `evaluate`, see `GAN.compile`.
+    """
     options, end = config.optimization, config.learning_rate_end
     g_rate, d_rate = options.learning_rates
     weight = () if options.gamma is None else (options.gamma,)
@@ -61,16 +77,19 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
 
 
 def _load_weights(gan: GAN, checkpoint: str) -> None:
-    """Gives the generator and its average the weights of a checkpoint. Raises `InputError` where they do not fit."""
+    """Loads the weights of a checkpoint into the generator and the averaged generator.
+
+    Raises `InputError` if the shapes of the weights differ.
+    """
     source, target = load_generator(checkpoint), gan.generator
     given, needed = [[f"{w.path} {tuple(w.shape)}" for w in net.weights] for net in (source, target)]
     shapes = [[tuple(w.shape) for w in net.weights] for net in (source, target)]
     if shapes[0] != shapes[1]:
         first = next((i for i, (a, b) in enumerate(zip(*shapes)) if a != b), min(map(len, shapes)) - 1)
         raise InputError(
-            "The checkpoint of init_from has other weights than this configuration",
-            expected=f"{len(needed)} of them, such as {needed[first]}",
-            received=f"{checkpoint}: {len(given)}, such as {given[first]}",
+            "The weights of the init_from checkpoint do not fit this configuration",
+            expected=f"{len(needed)} weights, such as {needed[first]}",
+            received=f"{checkpoint}: {len(given)} weights, such as {given[first]}",
         )
     for network in (target, gan.generator_ema):
         network.set_weights(source.get_weights())

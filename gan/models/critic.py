@@ -1,4 +1,4 @@
-"""The discriminator as a train step asks it: through the augmentation, with the labels and a step's random numbers."""
+"""The discriminator during training: logits, loss and penalties on augmented images, with labels."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,22 +15,27 @@ from gan.models.penalties import Penalty
 from gan.utils.types import Tensor
 
 Logs = dict[str, tuple[Tensor, Tensor]]
-"""{name: (value, weight in the mean)}."""
+"""{log name: (value, weight of the value in the mean over steps)}."""
 
 _MISMATCHED, _MISMATCHED_LABEL, _REAL, _FAKE, _GENERATOR, _GENERATOR_REAL, _PENALTIES = range(-2, 5)
-"""What random numbers are for; each use in a step has its own. That of penalties is the first of two for each, and no
-other use may follow it."""
+"""Uses of random numbers. Each use within a D update has its own random key.
+
+`_PENALTIES` must stay the last: each penalty takes two numbers from there on, one for the augmentation and one for the
+penalty itself."""
 
 MISMATCHED_EVERY = 8
-"""One of so many reals is shown again with a mismatched label. Their share of the loss is the same whatever this number
-is: it only says how noisy that part is."""
+"""Every N-th real is passed to D again with a mismatched label. N does not change the weight of that part in D's loss;
+it only changes the noise of that part."""
 
 MISMATCHED_LABELS = 0.08
-"""Share of D's loss in which reals with a mismatched label are the fakes, where there are two classes or more."""
+"""Default weight, in D's loss, of reals with a mismatched label as fakes, if there are at least two classes."""
 
 
 class Logits(NamedTuple):
-    """What D says of real images [B, 1], of fakes [B, 1], and of some reals with mismatched labels, if asked."""
+    """Logits of D for reals [B, 1], for fakes [B, 1], and for some reals with mismatched labels [M, 1].
+
+    `mismatched` is None if the training uses no mismatched labels.
+    """
 
     real: Tensor
     fake: Tensor
@@ -38,11 +43,15 @@ class Logits(NamedTuple):
 
 
 class Critic:
-    """Logits and penalties of a discriminator in training. Its random numbers are f(seed, step, replica, use).
+    """Computes logits, loss and penalties of a discriminator D during training.
+
+    In all methods, images are [B, H, W, C] in [-1, 1], labels are int32 [B] or None, and logits are float32 [B, 1].
+    `step` is the number of the D update or, for G's loss, of the train step. The random numbers are functions of
+    (seed, step, replica, use).
 
     Args:
-        discriminator: images [B, H, W, C] in [-1, 1](, labels) -> logits [B, 1].
-        augment: `augment(images, key)`, applied alike to all that D sees; None: none.
+        discriminator: images [B, H, W, C] in [-1, 1](, labels int32 [B]) -> logits [B, 1].
+        augment: `augment(images, key)`, applied to all images that D receives, real and fake; None: no augmentation.
         seed: seed of the random numbers.
     """
 
@@ -52,70 +61,79 @@ class Critic:
         self.augment = augment
         self.seed = seed
         self._joint_pass = not networks.has_batch_statistics(discriminator)
-        every = MISMATCHED_EVERY if self._joint_pass else 1  # statistics are those of a whole batch
-        self._shown_again = slice(None, None, every)
+        every = MISMATCHED_EVERY if self._joint_pass else 1  # batch statistics need a whole batch
+        self._repeated = slice(None, None, every)
         self._classes = self.network_inputs.num_classes
 
     def compile(
         self, loss: AdversarialLoss, penalties: Sequence[Penalty], mismatched_labels: float | None, replicas: int
     ) -> None:
-        """Says what D minimises, see `GAN.compile`.
+        """Sets the loss that D minimizes. For `mismatched_labels` see `GAN.compile`.
 
-        Raises `InputError` for a bad share of mismatched labels, or one where there are no two labels, and for
-        penalties of a D with batch statistics on several replicas. These meet for the statistics, which they cannot do
-        inside the `tf.cond` of a lazy penalty; and the second derivative through shared statistics is not that of one
-        process: weights differed by 1e-3 after 20 steps.
+        Raises `InputError` if `mismatched_labels` is not in [0, 1), or not 0 with fewer than two classes. Raises it
+        also for penalties of a D with batch statistics on several replicas, for two reasons:
+
+        * Replicas exchange batch statistics, which is impossible inside the `tf.cond` of a lazy penalty.
+        * The second derivative through exchanged statistics differs from the one in a single process. Weights differed
+          by 1e-3 after 20 steps.
         """
         if mismatched_labels is None:
             mismatched_labels = MISMATCHED_LABELS if self._classes > 1 else 0.0
         check_share_below_one("mismatched_labels", mismatched_labels)
         if mismatched_labels and self._classes < 2:
             raise InputError(
-                "Mismatched labels need two classes",
+                "Mismatched labels need at least two classes",
                 expected="mismatched_labels=0 (--mismatched-labels 0), or labels of two classes or more",
                 received=f"{self._classes} classes, mismatched_labels={mismatched_labels}",
             )
         self._loss, self._penalties, self.mismatched_labels = loss, penalties, mismatched_labels
         if penalties and not self._joint_pass and replicas > 1:
             raise InputError(
-                "Replicas cannot share the penalties of a discriminator with batch statistics",
+                "Several replicas cannot use penalties with a discriminator that has batch statistics",
                 expected="one device, no penalties, or a discriminator without batch normalization",
                 received=", ".join(penalty.name for penalty in penalties),
             )
 
     def logits(self, real: Tensor, fake: Tensor, labels: Tensor, step: Tensor, *, together: bool = True) -> Logits:
-        """What D says of a batch, in one pass where its output for a picture does not depend on the others.
+        """Returns the logits of D for a batch of reals and fakes, and for mismatched labels if the loss uses them.
 
-        Not `together`: in a pass each, so that a gradient with respect to the fakes is not taken for the reals, too.
+        Args:
+            together: whether one pass of D may compute all logits. A D with batch statistics always gets one pass per
+                part. False: one pass per part, so that a gradient with respect to the fakes does not include the reals.
         """
         batches = [(real, labels, _REAL), (fake, labels, _FAKE)]
         if self.mismatched_labels:
             batches.append((*self._mismatched(real, labels, step), _MISMATCHED))
         if not (together and self._joint_pass):
             return Logits(*(self._logits(images, labels, step, use) for images, labels, use in batches))
-        images, asked, _ = zip(*batches)
-        all_labels = None if labels is None else ops.concatenate(asked)
+        images, labels_of_parts, _ = zip(*batches)
+        all_labels = None if labels is None else ops.concatenate(labels_of_parts)
         sizes = [tf.shape(part)[0] for part in images]
         return Logits(*tf.split(self._logits(ops.concatenate(images), all_labels, step, _REAL), sizes))
 
     def _mismatched(self, real: Tensor, labels: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
-        """Some of the reals, with labels of which none is their own: all other classes are as likely.
+        """Returns some of the reals [M, H, W, C] with wrong labels [M]. All other classes are equally likely.
 
-        All are moved on by one number of the step: replicas know it, and over steps it is as good as one for each.
+        One random offset per step is added to all labels, modulo the number of classes. All replicas use the same
+        offset. Over many steps it gives each image each wrong label as often as one offset per image would.
         """
         others = self._classes - 1
         number = random.uniform((), random.training_key(self.seed, step, 0, _MISMATCHED_LABEL), 0.0, float(others))
         labels = tf.cast(labels, tf.int32)
         moved = 1 + tf.cast(number, tf.int32)
-        return real[self._shown_again], tf.math.floormod(labels[self._shown_again] + moved, self._classes)
+        return real[self._repeated], tf.math.floormod(labels[self._repeated] + moved, self._classes)
 
     def loss(self, logits: Logits, real: Tensor, fake: Tensor, labels: Tensor, step: Tensor) -> tuple[Tensor, Logs]:
-        """What D minimises, penalties included, and what is reported of it."""
+        """Returns the scalar that D minimizes, penalties included, and its logs.
+
+        With a share m of mismatched labels, the adversarial part is (1 - m) * loss(real, fake) + m * loss(real,
+        mismatched). Logs: `d_loss` (without penalties), the four entries of `scores`, and each penalty by name.
+        """
         loss = ops.mean(self._loss.discriminator(logits.real, logits.fake))
         if logits.mismatched is not None:
-            beside = logits.real[self._shown_again]
-            wrong = ops.mean(self._loss.discriminator(beside, logits.mismatched))
-            loss = (1.0 - self.mismatched_labels) * loss + self.mismatched_labels * wrong
+            matched = logits.real[self._repeated]
+            mismatched = ops.mean(self._loss.discriminator(matched, logits.mismatched))
+            loss = (1.0 - self.mismatched_labels) * loss + self.mismatched_labels * mismatched
         logs, total = {"d_loss": (loss, 1.0), **scores(logits.real, logits.fake, self._loss.boundary)}, loss
         for number, penalty in enumerate(self._penalties):
             value, due = self._penalty(penalty, number, real, fake, labels, step)
@@ -124,17 +142,17 @@ class Critic:
         return total, logs
 
     def of_fake(self, fake: Tensor, labels: Tensor, step: Tensor) -> Tensor:
-        """Logits that G's update looks at."""
+        """Returns the logits of the fakes for G's update."""
         return self._logits(fake, labels, step, _GENERATOR)
 
     def of_real(self, real: Tensor, labels: Tensor, step: Tensor) -> Tensor:
-        """Logits of the reals beside them, for a relativistic loss."""
+        """Returns the logits of the reals for G's update, which a relativistic loss needs."""
         return self._logits(real, labels, step, _GENERATOR_REAL)
 
     def _penalty(
         self, penalty: Penalty, number: int, real: Tensor, fake: Tensor, labels: Tensor, step: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The mean of the `number`-th penalty and 1.0 in a step where it is due, (0.0, 0.0) in others."""
+        """Returns (mean of the `number`-th penalty, 1.0) in a step where it is due, (0.0, 0.0) in others."""
         use = _PENALTIES + 2 * number
 
         def value() -> Tensor:
@@ -158,7 +176,10 @@ class Critic:
 
 
 def scores(real_logits: Tensor, fake_logits: Tensor, boundary: float | None) -> Logs:
-    """Mean logits, and the shares on the right side of the boundary; None: of the middle between both means."""
+    """Returns the mean logits and the shares of logits on the correct side of a boundary, as logs.
+
+    `boundary` is the logit that separates real from fake. None: the midpoint of the two mean logits.
+    """
     real_score, fake_score = ops.mean(real_logits), ops.mean(fake_logits)
     boundary = (real_score + fake_score) / 2.0 if boundary is None else boundary
     return {

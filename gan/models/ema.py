@@ -1,4 +1,4 @@
-"""The averaged generator: a copy that follows the generator, and computes in full precision on one device."""
+"""The averaged generator: an exponential moving average (EMA) of the generator's weights, in float32."""
 
 import keras
 import tensorflow as tf
@@ -7,10 +7,10 @@ from gan.utils.types import Tensor
 
 
 def averaged_copy(generator: keras.Model) -> keras.Model:
-    """A generator with the same weights, in layers that compute in the precision of their variables.
+    """Returns a copy of the generator with the same weights, whose layers compute in the precision of their variables.
 
-    Whatever the generator trains with (bfloat16, statistics over several replicas), the copy is an ordinary float32
-    model, and so is the file that is saved of it.
+    The generator may train in bfloat16 or with batch statistics over several replicas. The copy, and the file saved
+    from it, is an ordinary float32 model.
     """
 
     def plain(layer: keras.Layer) -> keras.Layer:
@@ -25,12 +25,21 @@ def averaged_copy(generator: keras.Model) -> keras.Model:
 
 
 def update(average: keras.Model, generator: keras.Model, images: Tensor, half_life: float) -> None:
-    """Moves the average towards the generator, as far as so many images do: halfway in `half_life` of them."""
+    """Moves the weights of the averaged generator towards those of the generator, batch statistics included.
+
+    weight += (1 - 0.5^(images / half_life)) * (new weight - weight)
+
+    Args:
+        average: averaged generator, changed in place.
+        generator: generator in training.
+        images: number of real images in the train step.
+        half_life: number of images that halves the distance to a constant generator; > 0.
+    """
     kept = tf.pow(0.5, tf.cast(images, tf.float32) / half_life)
     for mean, variable in zip(average.weights, generator.weights):
         mean.assign_add(tf.cast(1.0 - kept, mean.dtype) * (variable - mean))
 
 
 def averaged(model: keras.Model) -> keras.Model:
-    """The averaged generator of a GAN (`generator_ema`), or the model itself where it has none."""
+    """Returns the averaged generator of a GAN (`generator_ema`), or the model itself if it has none."""
     return getattr(model, "generator_ema", model)

@@ -1,4 +1,4 @@
-"""GAN: generator, discriminator and the average of the generator as one Keras model with an adversarial train step."""
+"""The `GAN` model: generator, discriminator and averaged generator with an adversarial train step."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-import gan.models.optimizers  # noqa: F401 - registers what a saved GAN may name
+import gan.models.optimizers  # noqa: F401 - registers the optimizer class that a saved GAN may name
 from gan.distributed import evaluation, replicas
 from gan.errors import InputError, check, check_different, check_positive, check_seed, check_whole
 from gan.models import ema, losses, networks, random
@@ -20,35 +20,42 @@ from gan.saving.metadata import with_new_names
 from gan.utils.types import Tensor
 
 STEP_LOGS = ("g_loss", "d_loss", "real_score", "fake_score", "real_accuracy", "fake_accuracy")
-"""What every train step reports; scores are mean logits, accuracies the share of logits on the right side of the
-loss's boundary or, where it has none, of the middle between both scores."""
+"""Logs of every train step. Scores are mean logits. Accuracies are the share of logits on the correct side of the
+loss's `boundary`; a loss without a boundary uses the midpoint of both scores."""
 
 
 @keras.saving.register_keras_serializable(package="gan")
 class GAN(keras.Model):
-    """A generative adversarial network that trains with `compile` and `fit`. Defaults are those of the preset `mnist`.
+    """A generative adversarial network that trains with `compile` and `fit`.
 
-    Each step updates D, then G through the updated D; each gradient names the variables it is for, so neither update
-    touches the other net. `generator_ema`, the exponential moving average of G with its batch statistics, is what one
-    samples from and saves.
+    The defaults are those of the preset `mnist`. Each train step updates the discriminator D, then the generator G
+    through the updated D. The update of one network never changes trainable weights of the other.
 
-    `step` counts the train steps and `images_seen` the real images that D saw in them, both int64 variables. All random
-    numbers of a step are functions of (`seed`, `step`), whatever the optimizers count.
+    Attributes:
+        generator, discriminator: the two networks.
+        generator_ema: the averaged generator, an exponential moving average (EMA) of the weights and batch statistics
+            of G. Use it to sample and to save.
+        step: number of train steps so far, an int64 variable.
+        images_seen: number of real images that D received in these steps, an int64 variable.
+
+    All random numbers of a train step are functions of `seed` and `step`. The counters of the optimizers do not matter.
 
     >>> gan = GAN(build_generator((28, 28, 1), 32, 10), build_discriminator((28, 28, 1), 10))
     >>> gan.compile(keras.optimizers.Adam(3e-3, 0.0, 0.99), keras.optimizers.Adam(1.5e-3, 0.0, 0.99))
     >>> gan.fit(load_dataset("mnist").train.batches(64, steps=2_031), shuffle=False)
 
     Args:
-        generator: latents [B, L](, labels int32 [B]) -> images [B, H, W, C] in [-1, 1]. (Without augmentation any
-            other shape trains as well, such as points [B, 2].)
-        discriminator: images(, labels) -> logits [B, 1].
-        augment: from `gan.augment`: `augment(images, key)`, which D sees real and fake images through; None: none.
-        ema_half_life: images after which a weight's share in the average has halved; > 0. In images, so that it
-            survives a change of batch size.
-        seed: seed of the training latents, which are a function of (seed, step), however many devices share them.
+        generator: latents [B, L](, labels int32 [B]) -> images [B, H, W, C] in [-1, 1]. Without augmentation, other
+            shapes also train, such as points [B, 2].
+        discriminator: images(, labels int32 [B]) -> logits [B, 1].
+        augment: an augmentation from `gan.augment`, applied to all real and fake images before D; None: no
+            augmentation.
+        ema_half_life: number of images after which the weight of an old value in the moving average has halved; > 0.
+            The unit is images, so a change of the batch size does not change the average.
+        seed: seed of all random numbers of training; from 0 to 2^32 - 1. The latents do not depend on the number of
+            devices.
 
-    Raises `InputError` when the two nets do not fit each other.
+    Raises `InputError` if the two networks do not fit each other.
     """
 
     def __init__(
@@ -91,8 +98,8 @@ class GAN(keras.Model):
     def step(self) -> keras.Variable:
         """Number of train steps so far: int64 [].
 
-        A file of an earlier revision has no counters: then this is what G's optimizer counts, and `images_seen` begins
-        at 0.
+        A file of an earlier revision has no counters. After loading one, `step` is the iteration count of G's optimizer
+        and `images_seen` starts at 0.
         """
         if self._step_of_optimizer and self.compiled:
             with tf.init_scope():
@@ -101,7 +108,7 @@ class GAN(keras.Model):
         return self._step
 
     def load_own_variables(self, store: Mapping[str, Tensor]) -> None:
-        """Loads the counters, see `step` for a file without them: the optimizer that counts is loaded later."""
+        """Loads the counters. For a file without them see `step`: Keras loads the optimizers only later."""
         self._step_of_optimizer = not store.keys()
         if not self._step_of_optimizer:
             super().load_own_variables(store)
@@ -123,32 +130,36 @@ class GAN(keras.Model):
         """Configures training.
 
         Args:
-            g_optimizer, d_optimizer: Keras optimizers (two objects) or their names.
+            g_optimizer, d_optimizer: two different Keras optimizers, or their names.
             loss: a name in `losses.LOSSES`, or an `AdversarialLoss`.
-            penalties: names in `penalties.PENALTIES`, or `Penalty` objects, for D; (): none.
-            critic_steps: D updates for each G update; a batch of `fit` then holds that many times the reals of one.
-            simultaneous: G's update looks at D as it was before the step's last D update: one pass of D less.
+            penalties: names in `penalties.PENALTIES`, or `Penalty` objects, for D. (): no penalties.
+            critic_steps: D updates per G update; >= 1. A batch of `fit` must hold `critic_steps` times as many images
+                as one D update uses.
+            simultaneous: whether G's update uses D as it was before the last D update of the step. This saves one
+                forward pass of D.
             metrics: Keras metrics with `update_state(real, fake, labels)`, for `evaluate` and validation data.
-            mismatched_labels: share of D's loss in which reals with a mismatched label are the fakes; from 0 to below
-                1. None: `critic.MISMATCHED_LABELS` with two classes or more, otherwise 0. D then looks at labels, and G
-                keeps away from what could be another class: fewer errors, less variety. After arXiv:1605.05396, section
-                4.2, where it is one half. One of `critic.MISMATCHED_EVERY` reals is shown again (all, if D has batch
-                statistics); `d_loss` holds them, scores, accuracies and penalties do not.
-            jit_compile: whether XLA compiles the train step. "auto" is off everywhere: on an H100 no first step came
-                within 170 s with XLA, and without it the same run trains at 113 steps/s. On a CPU, XLA makes
+            mismatched_labels: weight, in D's loss, of real images with a wrong label as fakes; in [0, 1). None:
+                `critic.MISMATCHED_LABELS` with two classes or more, otherwise 0. It makes D use the labels, and G avoid
+                samples that could be another class: fewer errors, less variety. After arXiv:1605.05396, section 4.2,
+                which uses one half. Every `critic.MISMATCHED_EVERY`-th real is used (all, if D has batch statistics).
+                `d_loss` includes this part; scores, accuracies and penalties do not.
+            jit_compile: whether XLA compiles the train step. "auto" means no. On an H100, compilation of the first
+                step took more than 170 s; without XLA the same run trains at 113 steps/s. On a CPU, XLA makes
                 convolutions many times slower.
-            keras_options: `run_eagerly`, `steps_per_execution`, ... of `keras.Model.compile`. Several replicas take one
-                step an execution.
+            keras_options: other options of `keras.Model.compile`, such as `run_eagerly` and `steps_per_execution`.
+                Several replicas always use `steps_per_execution=1`.
 
-        Raises `InputError` for an unknown loss or penalty, one penalty or optimizer given twice, a bad `critic_steps`,
-        and for `mismatched_labels` out of range or without two classes.
+        Raises `InputError` for an unknown loss or penalty, the same penalty or optimizer given twice, or
+        `critic_steps` < 1. Raises it also if `mismatched_labels` is out of range, or not 0 with fewer than two classes.
         """
         g_optimizer, d_optimizer = keras.optimizers.get(g_optimizer), keras.optimizers.get(d_optimizer)
         adversarial_loss = losses.get(loss)
         parts = [get_penalty(penalty) for penalty in penalties]
         step_means = WeightedMeans((*STEP_LOGS, *(penalty.name for penalty in parts)))
         if g_optimizer is d_optimizer:
-            raise InputError("One optimizer for both nets", expected="two optimizers", received="the same object twice")
+            raise InputError(
+                "Each network needs its own optimizer", expected="two optimizers", received="the same object twice"
+            )
         check_whole("critic_steps", critic_steps, 1)
         check_different("penalties", [penalty.name for penalty in parts])
         replicas_in_sync = self.distribute_strategy.num_replicas_in_sync
@@ -169,18 +180,23 @@ class GAN(keras.Model):
         self._local_measure = tf.function(self.measure, reduce_retracing=True)
 
     def call(self, latents: Tensor, labels: Tensor = None, training: bool | None = None) -> Tensor:
-        """The combined model D(G(z)): latents [B, L](, labels int32 [B]) -> logits [B, 1]."""
+        """Returns D(G(z)): latents [B, L](, labels int32 [B]) -> logits [B, 1]."""
         images = self._apply(self.generator, latents, labels, training=training)
         return self.discriminator(self._critic.network_inputs.arrange(images=images, labels=labels), training=training)
 
     def train_step(self, data: Tensor) -> dict[str, Tensor]:
-        """One step on (real [critic_steps * B, H, W, C](, labels)): `critic_steps` D updates, then G, then the average.
+        """Runs one train step: `critic_steps` D updates, one G update, one update of the averaged generator.
 
-        G runs once a critic step; the fakes of the last one, detached for D, serve G's update too.
+        G makes new fakes for each D update. The fakes of the last one, detached for D, are also used in G's update.
+
+        Args:
+            data: real images [critic_steps * B, H, W, C] in [-1, 1], or (images, labels int32 [critic_steps * B]).
+
+        Returns the logs of the step: `STEP_LOGS` and one entry per penalty.
         """
         real, labels = self._unpack(data)
         context = tf.distribute.get_replica_context()
-        if self.critic_steps > 1 and context.num_replicas_in_sync == 1:  # `fit` has checked what several replicas share
+        if self.critic_steps > 1 and context.num_replicas_in_sync == 1:  # with several replicas, `fit` has checked this
             replicas.check_shares(1, real.shape[0], self.critic_steps)
         place = {"replica": context.replica_id_in_sync_group, "replicas": context.num_replicas_in_sync}
         reals = tf.split(real, self.critic_steps)
@@ -198,24 +214,28 @@ class GAN(keras.Model):
             g_loss = self.update_generator(g_tape, real, fake, labels, real_logits)
         images = tf.shape(real)[0] * self.critic_steps * context.num_replicas_in_sync
         ema.update(self.generator_ema, self.generator, images, self.ema_half_life)
-        with tf.control_dependencies([tf.identity(self.g_optimizer.iterations)]):  # a step that fails is not counted
+        with tf.control_dependencies([tf.identity(self.g_optimizer.iterations)]):  # count only a step that succeeded
             self.images_seen.assign_add(tf.cast(images, tf.int64))
             self.step.assign_add(1)
         logs, names = {"g_loss": (g_loss, 1.0), **d_logs}, self.step_means.names
         self.step_means.update_state(*(tf.stack(part) for part in zip(*(logs[name] for name in names))))
-        # Keras takes the mean of logs over replicas, and over the first axis where these are in several processes
+        # Keras averages logs over replicas. With several processes it averages over the first axis, which must exist.
         rank = [1] if replicas.has_several_workers(self.distribute_strategy) else []
         return {name: tf.reshape(logs[name][0], rank) for name in names}
 
     def update_discriminator(
         self, real: Tensor, fake: Tensor, labels: Tensor = None, critic_step: int = 0
     ) -> tuple[Logs, Tensor]:
-        """Updates D once on images [B, H, W, C] in [-1, 1]; touches D and its optimizer only.
+        """Updates D once. Changes only D and its optimizer.
 
-        critic_step: which of the step's `critic_steps` D updates this is, from 0. Random numbers depend on it and on
-        `step`, which only `train_step` moves.
+        Args:
+            real, fake: images [B, H, W, C] in [-1, 1].
+            labels: int32 [B], the labels of both; None: an unconditional GAN.
+            critic_step: index of this D update within the train step, from 0. Random numbers depend on it and on
+                `step`. Only `train_step` increases `step`.
 
-        Returns {log name: (value, weight in the mean)} and the logits of the reals before the update.
+        Returns {log name: (value, weight of the value in the mean)} and the logits of the reals, [B, 1], before the
+        update.
         """
         step = self._d_step(critic_step)
         with tf.GradientTape() as tape:
@@ -227,11 +247,17 @@ class GAN(keras.Model):
     def update_generator(
         self, tape: tf.GradientTape, real: Tensor, fake: Tensor, labels: Tensor, real_logits: Tensor
     ) -> Tensor:
-        """One G update, for `fake` that `tape` saw G make; returns the loss.
+        """Updates G once and returns its loss, a scalar.
 
-        Touches G and its optimizer only; batch statistics and spectral norms of D move in its forward pass.
+        Trains only G. The forward pass of D still updates the batch statistics and spectral norms of D.
+
+        Args:
+            tape: tape that recorded how G made `fake`.
+            real, fake: images [B, H, W, C] in [-1, 1].
+            labels: int32 [B], or None.
+            real_logits: logits of the reals, [B, 1]. A relativistic loss computes them again with the updated D.
         """
-        with tape:  # goes on recording where G's forward pass ended
+        with tape:  # resumes recording after G's forward pass
             fake_logits = self._critic.of_fake(fake, labels, self.step)
             if self.adversarial_loss.relativistic:
                 real_logits = self._critic.of_real(real, labels, self.step)
@@ -240,7 +266,10 @@ class GAN(keras.Model):
         return loss
 
     def update_both(self, tape: tf.GradientTape, real: Tensor, fake: Tensor, labels: Tensor) -> tuple[Logs, Tensor]:
-        """One update of D and one of G, both through D as it is; returns the logs of D's, and G's loss."""
+        """Updates D and G once, both with the gradients of the current D. Returns the logs of D and the loss of G.
+
+        For the arguments see `update_generator`.
+        """
         step = self._d_step(self.critic_steps - 1)
         with tf.GradientTape() as d_tape, tape:
             logits = self._critic.logits(real, fake, labels, step, together=False)
@@ -251,7 +280,7 @@ class GAN(keras.Model):
         return logs, g_loss
 
     def _d_step(self, critic_step: int) -> Tensor:
-        """The number of a D update, counted over all train steps."""
+        """Returns the number of a D update, counted from 0 over all train steps."""
         return self.step * self.critic_steps + critic_step
 
     def _apply(self, generator: keras.Model, latents: Tensor, labels: Tensor, *, training: bool | None) -> Tensor:
@@ -260,26 +289,32 @@ class GAN(keras.Model):
     def _unpack(self, data: Tensor) -> tuple[Tensor, Tensor]:
         real, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
         if self._conditional and labels is None:
-            raise InputError("No labels", expected="(images, labels): this GAN is conditional", received="images only")
+            raise InputError(
+                "Labels are missing", expected="(images, labels): this GAN is conditional", received="images only"
+            )
         return real, labels if self._conditional else None
 
     def fit(self, x: Tensor = None, *args: object, **options: object) -> Tensor:
-        """As `keras.Model.fit`. The replicas of a `tf.distribute` strategy share each batch of a `tf.data.Dataset`.
+        """Trains the GAN, as `keras.Model.fit` does.
 
-        Raises `InputError` when these cannot share a batch evenly.
+        With several replicas of a `tf.distribute` strategy, each batch of a `tf.data.Dataset` is split evenly among
+        them. Raises `InputError` if that is impossible.
         """
         if isinstance(x, tf.data.Dataset) and self.distribute_strategy.num_replicas_in_sync > 1:
             x, steps = replicas.distributed(self.distribute_strategy, x, self.critic_steps)
             options = {"steps_per_epoch": steps, **options}
         return super().fit(x, *args, **options)
 
-    # Private in Keras, which has no public way to say that a model is built already: under a `tf.distribute` strategy,
-    # `fit` and `evaluate` first take the mean of a batch over the workers, and fail where it has labels.
+    # Private in Keras, which has no public way to mark a model as built. Under a `tf.distribute` strategy, `fit` and
+    # `evaluate` would first average a batch over the workers, which fails for a batch with labels.
     def _maybe_symbolic_build(self, iterator: Tensor = None, data_batch: Tensor = None) -> None:
-        """Does nothing: all is built."""
+        """Does nothing, since the GAN is always built."""
 
     def measure(self, data: Tensor, number: Tensor) -> None:
-        """Feeds the metrics of `compile` with (real, samples of the average, labels) of the `number`-th batch."""
+        """Updates the metrics of `compile` with (real images, samples of the averaged generator, labels) of one batch.
+
+        The latents are a function of the seed and `number`, the index of the batch from 0.
+        """
         real, labels = self._unpack(data)
         shape = (tf.shape(real)[0], self._latent_dim)
         latents = random.evaluation_latents(self.seed, number, shape)
@@ -288,13 +323,16 @@ class GAN(keras.Model):
             metric.update_state(real, fake, labels)
 
     def test_step(self, data: Tensor) -> dict[str, Tensor]:
-        """`measure` of the next batch."""
+        """Calls `measure` for the next batch."""
         self.measure(data, self._evaluated_batches.result())
         self._evaluated_batches.update_state(1)
         return dict.fromkeys(self.get_metrics_result(), 0.0)  # Keras asks get_metrics_result() once, at the end
 
     def evaluate(self, *args: object, **options: object) -> Tensor:
-        """As `keras.Model.evaluate`, on the metrics of `compile`. Raises `InputError` when there are none."""
+        """Computes the metrics of `compile` on samples of the averaged generator, as `keras.Model.evaluate` does.
+
+        Raises `InputError` if `compile` was called without metrics.
+        """
         if not getattr(self, "evaluation_metrics", None):
             raise InputError("Nothing to evaluate", expected="compile(metrics=[...])", received="no metrics")
         self._reports_evaluation = True
@@ -306,7 +344,7 @@ class GAN(keras.Model):
             self._reports_evaluation = False
 
     def get_metrics_result(self) -> dict[str, Tensor]:
-        """Means of the train steps so far or, inside `evaluate`, the results of the metrics of `compile`."""
+        """Returns the running means of the train logs or, inside `evaluate`, the metrics of `compile`."""
         results: dict[str, Tensor] = {}
         for metric in self.evaluation_metrics if self._reports_evaluation else [self.step_means]:
             result = metric.result()

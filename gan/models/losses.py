@@ -1,4 +1,4 @@
-"""Adversarial losses: what D and what G minimise, per sample, from logits."""
+"""Adversarial losses of the discriminator (D) and the generator (G), per sample, computed from logits."""
 
 from abc import ABC, abstractmethod
 
@@ -10,47 +10,52 @@ from gan.utils.types import Tensor
 
 
 def binary_cross_entropy_real(logits: Tensor) -> Tensor:
-    """-log sigmoid(logits), as softplus(-logits): the cross-entropy of logits against the target 1."""
+    """Returns the cross-entropy with target 1: -log sigmoid(logits) = softplus(-logits). Any shape, kept."""
     return ops.softplus(-logits)
 
 
 def binary_cross_entropy_fake(logits: Tensor) -> Tensor:
-    """-log(1 - sigmoid(logits)), as softplus(logits): the cross-entropy of logits against the target 0."""
+    """Returns the cross-entropy with target 0: -log(1 - sigmoid(logits)) = softplus(logits). Any shape, kept."""
     return ops.softplus(logits)
 
 
 class AdversarialLoss(ABC):
-    """A pair of losses. Both take logits [B, 1] and return [B, 1]: no reduction, no state.
+    """Base class of a pair of losses, one for D and one for G.
 
-    `relativistic` says that G's loss looks at real logits too: the train step then computes them again with the
-    updated D, and otherwise passes those of the D step. `boundary` is the logit between real and fake, which accuracies
-    are counted by; None where a logit alone says nothing, and only differences of logits do.
+    Both methods take logits of real images and of fakes, each [B, 1], and return one loss per sample, [B, 1]. A loss
+    has no state. The train step computes the mean.
+
+    In the formulas of the subclasses, x is a real image, z a latent vector, and D returns a logit.
     """
 
     relativistic: bool = False
+    """Whether G's loss depends on the real logits. If so, the train step computes them again with the updated D.
+    Otherwise `generator` receives the real logits of the D update, and ignores them."""
     boundary: float | None = 0.0
+    """Logit that separates real from fake when accuracies are counted. None: only differences of logits have a meaning,
+    and the midpoint of the mean real and the mean fake logit is used."""
 
     @abstractmethod
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        """What D minimises."""
+        """Returns the loss that D minimizes: [B, 1]."""
 
     @abstractmethod
     def generator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        """What G minimises."""
+        """Returns the loss that G minimizes: [B, 1]."""
 
     def get_config(self) -> dict[str, object]:
-        """The constructor's arguments; Keras saves a compiled GAN with them."""
+        """Returns the constructor's arguments, which Keras saves with a compiled GAN."""
         return {}
 
     @classmethod
     def from_config(cls, config: dict[str, object]) -> "AdversarialLoss":
-        """The inverse of `get_config`."""
+        """Creates the loss from the output of `get_config`."""
         return cls(**config)
 
 
 @keras.saving.register_keras_serializable(package="gan")
 class NonSaturating(AdversarialLoss):
-    """The original GAN with the generator loss that keeps its gradient while D is winning. arXiv:1406.2661, section 3.
+    """The non-saturating loss: G keeps a large gradient while D classifies well. arXiv:1406.2661, section 3.
 
     D: softplus(-D(x)) + softplus(D(G(z)));  G: softplus(-D(G(z))).
     """
@@ -64,7 +69,7 @@ class NonSaturating(AdversarialLoss):
 
 @keras.saving.register_keras_serializable(package="gan")
 class Minimax(AdversarialLoss):
-    """The original game, one value for both: G's gradient fades while D is winning. arXiv:1406.2661, eq. 1.
+    """The original minimax loss: G's gradient vanishes while D classifies well. arXiv:1406.2661, eq. 1.
 
     D: softplus(-D(x)) + softplus(D(G(z)));  G: log(1 - sigmoid(D(G(z)))) = -softplus(D(G(z))).
     """
@@ -78,7 +83,7 @@ class Minimax(AdversarialLoss):
 
 @keras.saving.register_keras_serializable(package="gan")
 class Hinge(AdversarialLoss):
-    """The margin loss of geometric GANs, usual with spectral normalisation. arXiv:1705.02894, eq. 13.
+    """The hinge loss of Geometric GAN, common with spectral normalization. arXiv:1705.02894, eq. 13.
 
     D: max(0, 1 - D(x)) + max(0, 1 + D(G(z)));  G: -D(G(z)).
     """
@@ -92,7 +97,7 @@ class Hinge(AdversarialLoss):
 
 @keras.saving.register_keras_serializable(package="gan")
 class LeastSquares(AdversarialLoss):
-    """Regression to 1 for reals and 0 for fakes; G regresses its fakes to 1. arXiv:1611.04076, eq. 9.
+    """The least-squares loss: D regresses reals to 1 and fakes to 0, G regresses fakes to 1. arXiv:1611.04076, eq. 9.
 
     D: (D(x) - 1)^2 / 2 + D(G(z))^2 / 2;  G: (D(G(z)) - 1)^2 / 2.
     """
@@ -108,7 +113,9 @@ class LeastSquares(AdversarialLoss):
 
 @keras.saving.register_keras_serializable(package="gan")
 class Wasserstein(AdversarialLoss):
-    """The difference of mean scores; D needs a penalty that bounds its slope, such as wgan_gp. arXiv:1701.07875.
+    """The Wasserstein loss, a difference of mean logits. arXiv:1701.07875.
+
+    D must be Lipschitz continuous: use a penalty that bounds its gradient, such as `wgan_gp`.
 
     D: D(G(z)) - D(x);  G: -D(G(z)).
     """
@@ -124,7 +131,9 @@ class Wasserstein(AdversarialLoss):
 
 @keras.saving.register_keras_serializable(package="gan")
 class Relativistic(AdversarialLoss):
-    """RpGAN: each fake is judged against a real, which leaves no mode out. arXiv:1807.00734, eq. 3; arXiv:2501.05441.
+    """The relativistic pairing loss (RpGAN), which counters mode dropping. arXiv:1807.00734, eq. 3; arXiv:2501.05441.
+
+    It compares the i-th fake of a batch with the i-th real.
 
     D: softplus(-(D(x) - D(G(z))));  G: softplus(-(D(G(z)) - D(x))).
     """
@@ -150,7 +159,10 @@ LOSSES: dict[str, type[AdversarialLoss]] = {
 
 
 def get(loss: str | AdversarialLoss) -> AdversarialLoss:
-    """The loss of that name, or the loss itself. Raises `InputError` for anything else."""
+    """Returns a loss by its name in `LOSSES`, or an `AdversarialLoss` as it is.
+
+    Raises `InputError` for anything else.
+    """
     if isinstance(loss, AdversarialLoss):
         return loss
     if loss in LOSSES:

@@ -1,4 +1,4 @@
-"""Running means of the numbers a train step reports."""
+"""Running means of the logs of a train step."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,12 @@ from gan.utils.types import Tensor
 
 
 class WeightedMeans(keras.metrics.Metric):
-    """The running means of several named numbers, as one metric: two small updates a step instead of two for each.
+    """Computes weighted running means of several named numbers in one Keras metric.
 
-    `update_state(values, weights)`: both [len(names)]. `result()`: {name: sum(weight * value) / sum(weight)}, NaN for
-    a name that has had no weight yet.
+    One metric for all names needs two variable updates per step, instead of two for each name.
+
+    * `update_state(values, weights)` takes two arrays of shape [len(names)].
+    * `result()` returns {name: sum(weight * value) / sum(weight)}, and NaN for a name whose weights sum to 0.
     """
 
     def __init__(self, names: Sequence[str], name: str = "means") -> None:

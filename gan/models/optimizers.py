@@ -1,4 +1,4 @@
-"""Adam with one operation a variable."""
+"""Adam with one TensorFlow operation per variable."""
 
 import keras
 import tensorflow as tf
@@ -8,21 +8,23 @@ from gan.utils.types import Tensor
 
 @keras.saving.register_keras_serializable(package="gan")
 class Adam(keras.optimizers.Adam):
-    """`keras.optimizers.Adam` (arXiv:1412.6980) whose update of a variable is TensorFlow's one kernel for it.
+    """`keras.optimizers.Adam` (arXiv:1412.6980) that updates each variable with TensorFlow's fused Adam kernel.
 
-    The same formula and the same state, so that either goes on from what the other saved. Keras writes it as a dozen
-    small operations a variable, which are much of a step where networks are small. Where replicas of a `tf.distribute`
-    strategy share a step, for `amsgrad`, and for variables that are not float32, it is Keras' own.
+    Formula and state are those of Keras, so each of the two can load the state that the other saved. Keras uses about
+    twelve small operations per variable, which take much of a train step of small networks.
+
+    Keras' own update is used with several replicas of a `tf.distribute` strategy, with `amsgrad`, and for variables
+    that are not float32.
     """
 
     def update_step(self, gradient: Tensor, variable: Tensor, learning_rate: Tensor) -> None:
-        """Moves one variable (a `tf.Variable`), and its two means."""
+        """Updates one variable and its two moments."""
         several = tf.distribute.get_strategy().num_replicas_in_sync > 1
         if several or self.amsgrad or variable.dtype != tf.float32:
             super().update_step(gradient, variable, learning_rate)
             return
-        # Private in Keras: where it keeps the two means of a variable. A kernel needs the variables themselves, and the
-        # public `variables` has them in an order that is no promise.
+        # Private in Keras: the index of a variable's two moments. The kernel needs the moment variables themselves, and
+        # Keras does not document their order in the public `variables`.
         index = self._get_variable_index(variable)
         step = tf.cast(self.iterations.value + 1, tf.float32)
         tf.raw_ops.ResourceApplyAdam(

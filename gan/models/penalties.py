@@ -1,4 +1,4 @@
-"""Gradient penalties on the discriminator, per sample: where its gradient is taken, and what its norm costs."""
+"""Gradient penalties for the discriminator, per sample."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Critic = Callable[[Tensor], Tensor]
 
 
 def squared_gradient_norm(critic: Critic, images: Tensor) -> Tensor:
-    """|d critic(x) / dx|^2 per sample, summed over all axes but the batch's: images [B, ...] -> float32 [B]."""
+    """Returns |d critic(x) / dx|^2 per sample: images [B, ...] -> float32 [B], summed over all axes but the first."""
     with tf.GradientTape() as tape:
         tape.watch(images)
         logits = critic(images)
@@ -24,26 +24,35 @@ def squared_gradient_norm(critic: Critic, images: Tensor) -> Tensor:
 
 
 def safe_sqrt(squared: Tensor) -> Tensor:
-    """The square root, with the gradient 0 instead of infinity at 0, where a WGAN's norm may begin."""
+    """Returns the square root, with gradient 0 instead of infinity at 0.
+
+    The gradient norm of a critic can be 0 at the start of training.
+    """
     positive = squared > 0
     return ops.where(positive, ops.sqrt(ops.where(positive, squared, 1.0)), 0.0)
 
 
 def _share(images: Tensor, key: Tensor) -> Tensor:
-    """A uniform number in [0, 1) for each picture: [B, 1, ..., 1]."""
+    """Returns one uniform number in [0, 1) per image: [B, 1, ..., 1]."""
     return random.uniform((tf.shape(images)[0], *[1] * (len(images.shape) - 1)), key)
 
 
 class Penalty(ABC):
-    """`penalty(critic, real, fake, key) -> [B]`, already weighted, for images [B, H, W, C] in [-1, 1].
+    """Base class of a penalty: `penalty(critic, real, fake, key) -> float32 [B]`, with its weight already applied.
 
-    `critic` maps images to logits and closes over labels and augmentation; `key`, int64 [2], owns the random numbers.
-    A lazy penalty is computed in every `every`-th step only, and counts `every` times there, so that its mean strength
-    does not depend on `every` (arXiv:1912.04958, section 3.1). `name` is its key in the log.
+    * `critic` maps images to logits. It includes the labels and the augmentation of the batch.
+    * `real` and `fake` are images [B, H, W, C] in [-1, 1].
+    * `key`, int64 [2], determines the random numbers.
 
+    A lazy penalty (`every` > 1) is computed in every `every`-th D update only. There the train step multiplies it by
+    `every`, so its mean strength does not depend on `every` (arXiv:1912.04958, section 3.1).
+
+    Args:
+        every: D updates from one computation of the penalty to the next; >= 1.
     """
 
     name: str
+    """Name of the penalty in the logs."""
 
     def __init__(self, *, every: int = 1) -> None:
         check_whole("every", every, 1)
@@ -51,35 +60,40 @@ class Penalty(ABC):
 
     @abstractmethod
     def __call__(self, critic: Critic, real: Tensor, fake: Tensor, key: Tensor = None) -> Tensor:
-        """The penalty per sample: float32 [B]. The key can be left out where nothing is drawn (r1, r2)."""
+        """Returns the penalty per sample: float32 [B]. `r1` and `r2` use no random numbers and need no key."""
 
     @abstractmethod
     def get_config(self) -> dict[str, object]:
-        """The constructor's arguments; Keras saves a compiled GAN with them."""
+        """Returns the constructor's arguments, which Keras saves with a compiled GAN."""
 
     @classmethod
     def from_config(cls, config: dict[str, object]) -> "Penalty":
-        """The inverse of `get_config`."""
+        """Creates the penalty from the output of `get_config`."""
         return cls(**config)  # type: ignore[arg-type]
 
 
 class GradientPenalty(Penalty):
-    """A cost of the norm of the critic's gradient at some points."""
+    """Base class of a penalty on the gradient norm: `cost` of the norm, at the images that `points` returns."""
 
     def __call__(self, critic: Critic, real: Tensor, fake: Tensor, key: Tensor = None) -> Tensor:
         return self.cost(squared_gradient_norm(critic, self.points(real, fake, key)))
 
     @abstractmethod
     def points(self, real: Tensor, fake: Tensor, key: Tensor) -> Tensor:
-        """The images whose gradient is penalised: [B, H, W, C]."""
+        """Returns the images at which the gradient is computed: [B, H, W, C]."""
 
     @abstractmethod
     def cost(self, squared_norm: Tensor) -> Tensor:
-        """What a squared norm of the gradient costs: [B] -> [B]."""
+        """Returns the penalty for squared gradient norms: [B] -> [B]."""
 
 
-class ZeroCentred(GradientPenalty):
-    """gamma/2 |grad D|^2, gamma >= 0: no slope where the data lies, nor, in the end, where the fakes do."""
+class ZeroCentered(GradientPenalty):
+    """The penalty gamma/2 |grad D|^2, which drives the gradient to 0.
+
+    Args:
+        gamma: weight; >= 0.
+        every: see `Penalty`.
+    """
 
     def __init__(self, gamma: float = 0.3, *, every: int = 16) -> None:
         super().__init__(every=every)
@@ -93,8 +107,13 @@ class ZeroCentred(GradientPenalty):
         return {"gamma": self.gamma, "every": self.every}
 
 
-class OneCentred(GradientPenalty):
-    """lambda (|grad D| - 1)^2, lambda = `weight` >= 0: the slope 1 that a Wasserstein critic has nearly everywhere."""
+class OneCentered(GradientPenalty):
+    """The penalty lambda (|grad D| - 1)^2. An optimal Wasserstein critic has gradient norm 1 almost everywhere.
+
+    Args:
+        weight: lambda; >= 0.
+        every: see `Penalty`.
+    """
 
     def __init__(self, weight: float = 10.0, *, every: int = 1) -> None:
         super().__init__(every=every)
@@ -109,8 +128,8 @@ class OneCentred(GradientPenalty):
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class R1(ZeroCentred):
-    """gamma/2 |grad D(x)|^2 on reals, the penalty that lets GANs converge. arXiv:1801.04406, eq. 9."""
+class R1(ZeroCentered):
+    """gamma/2 |grad D(x)|^2 at real images x; GANs converge locally with it. arXiv:1801.04406, eq. 9."""
 
     name = "r1"
 
@@ -119,8 +138,8 @@ class R1(ZeroCentred):
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class R2(ZeroCentred):
-    """gamma/2 |grad D(G(z))|^2 on fakes. arXiv:1801.04406, eq. 10; with r1: arXiv:2501.05441."""
+class R2(ZeroCentered):
+    """gamma/2 |grad D(G(z))|^2 at fakes. arXiv:1801.04406, eq. 10; together with `r1`: arXiv:2501.05441."""
 
     name = "r2"
 
@@ -129,8 +148,11 @@ class R2(ZeroCentred):
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class WassersteinGP(OneCentred):
-    """lambda (|grad D(y)| - 1)^2 at y = x + e (G(z) - x), e uniform in [0, 1] a pair. arXiv:1704.00028, eq. 3."""
+class WassersteinGP(OneCentered):
+    """lambda (|grad D(y)| - 1)^2 at y = x + e (G(z) - x). arXiv:1704.00028, eq. 3.
+
+    e is uniform in [0, 1], one number per pair of a real image x and a fake G(z).
+    """
 
     name = "wgan_gp"
 
@@ -140,11 +162,11 @@ class WassersteinGP(OneCentred):
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class DRAGAN(OneCentred):
-    """lambda (|grad D(y)| - 1)^2 at y = x + e std u / 2, near reals only. arXiv:1705.07215, eq. 5.
+class DRAGAN(OneCentered):
+    """lambda (|grad D(y)| - 1)^2 at y = x + e std u / 2, close to real images x. arXiv:1705.07215, eq. 5.
 
-    std is the standard deviation of the batch's pixel values (on several replicas, of each one's part), u uniform in
-    [0, 1] for each of them and e for each picture, as in the authors' code.
+    std is the standard deviation of the pixel values of the batch; each replica uses its own part of the batch. u and e
+    are uniform in [0, 1]: u per pixel value, e per image, as in the authors' code.
     """
 
     name = "dragan"
@@ -165,7 +187,10 @@ PENALTIES: dict[str, Callable[..., Penalty]] = {
 
 
 def get(penalty: str | Penalty) -> Penalty:
-    """The penalty of that name with its defaults, or the penalty itself. Raises `InputError` for anything else."""
+    """Returns a penalty by its name in `PENALTIES`, with its defaults, or a `Penalty` as it is.
+
+    Raises `InputError` for anything else.
+    """
     if isinstance(penalty, Penalty):
         return penalty
     if penalty in PENALTIES:

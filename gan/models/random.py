@@ -1,4 +1,4 @@
-"""Random numbers as functions of a key, and the latents of training. Nothing here keeps a random state."""
+"""Stateless random numbers, each a function of a key, and the latents of training and evaluation."""
 
 import tensorflow as tf
 
@@ -8,32 +8,35 @@ Shape = tuple[Tensor, ...]
 
 
 def key(*numbers: int) -> tf.Tensor:
-    """The key, int64 [2], of two whole numbers: a seed and a stream."""
+    """Returns the key, int64 [2], of two whole numbers: a seed and a stream."""
     return tf.constant(numbers, dtype=tf.int64)
 
 
 def fold_in(key: Tensor, counter: Tensor) -> tf.Tensor:
-    """Another key, int64 [2], for each value of a whole number; unrelated numbers come from it."""
+    """Returns a new key, int64 [2], derived from a key and a whole number.
+
+    Each value of `counter` gives another key. The random numbers of different keys are unrelated.
+    """
     return tf.random.experimental.stateless_fold_in(key, tf.cast(counter, tf.int64), alg="philox")
 
 
 def normal(shape: Shape, key: Tensor) -> tf.Tensor:
-    """Standard normal float32 numbers. (XLA makes other ones of the same key.)"""
+    """Returns standard normal float32 numbers. XLA computes other numbers from the same key."""
     return tf.random.stateless_normal(shape, key, alg="philox")
 
 
 def uniform(shape: Shape, key: Tensor, low: float = 0.0, high: float = 1.0) -> tf.Tensor:
-    """Uniform float32 numbers in [low, high), 2^24 of them; under XLA the same."""
+    """Returns uniform float32 numbers in [low, high), out of 2^24 different values. XLA computes the same numbers."""
     bits = tf.random.stateless_uniform(shape, key, alg="philox", minval=None, maxval=None, dtype=tf.uint32)
     return low + (high - low) * tf.cast(tf.bitwise.right_shift(bits, tf.constant(8, tf.uint32)), tf.float32) * 2.0**-24
 
 
 SAMPLING, TRAINING, EVALUATION, PROJECTION, NOISE, STEP = range(6)
-"""Streams of random numbers. The same seed in another stream gives unrelated numbers."""
+"""Streams of random numbers. The same seed gives unrelated numbers in different streams."""
 
 
 def _normal(shape: tuple[Tensor, ...], stream: int, seed: int, *counters: Tensor) -> tf.Tensor:
-    """Standard normal float32 numbers that depend on the arguments only."""
+    """Returns standard normal float32 numbers that depend only on the arguments."""
     return normal(shape, _key(stream, seed, *counters))
 
 
@@ -47,9 +50,18 @@ def _key(stream: int, seed: int, *counters: Tensor) -> tf.Tensor:
 def training_latents(
     seed: int, step: Tensor, critic_step: int, shape: tuple[Tensor, int], *, replica: Tensor = 0, replicas: int = 1
 ) -> tf.Tensor:
-    """Latents [B, L] of one training step, a function of these numbers: a resumed run draws what it would have.
+    """Returns the latents [B, L], standard normal float32, of one D update of a train step.
 
-    Replica r of n gets the r-th n-th of what one device would draw for the whole batch, as it does of the reals.
+    They are a function of the arguments alone, so a resumed run draws the same latents as one without interruption. The
+    replicas together draw the latents that one device draws for the whole batch.
+
+    Args:
+        seed: seed of the GAN.
+        step: number of train steps before this one.
+        critic_step: index of the D update within the train step, from 0.
+        shape: (B, L): batch size of one replica and length of a latent vector.
+        replica: index of the replica, from 0. Replica r gets the r-th of `replicas` equal parts, as with the reals.
+        replicas: number of replicas.
     """
     rows, length = shape
     together = _normal((replicas * rows, length), TRAINING, seed, step, 0, critic_step)
@@ -57,10 +69,13 @@ def training_latents(
 
 
 def training_key(seed: int, step: Tensor, replica: Tensor, use: int) -> tf.Tensor:
-    """Returns the key of the other random numbers of one training step, int64 [2]; each `use` of a step has its own."""
+    """Returns the key, int64 [2], of random numbers of a train step other than latents; each `use` has its own key."""
     return _key(STEP, seed, step, replica, use)
 
 
 def evaluation_latents(seed: int, batch: Tensor, shape: tuple[Tensor, int]) -> tf.Tensor:
-    """Latents of one batch of an evaluation during training: the same ones in every evaluation."""
+    """Returns the latents [B, L] of the `batch`-th batch of an evaluation while training.
+
+    Every evaluation with the same seed uses the same latents.
+    """
     return _normal(shape, EVALUATION, seed, batch)

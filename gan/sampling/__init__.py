@@ -1,6 +1,6 @@
-"""From a generator to samples: latents from a seed, batches, interpolation, and the files that samples go to.
+"""Sampling from a generator: latents from a seed, batches, interpolation, and the files that store samples.
 
-Names load what they need when they are first used: `labels` and `writers` need no TensorFlow.
+Each name imports its dependencies on first use. `labels` and `writers` do not need TensorFlow.
 """
 
 from typing import TYPE_CHECKING

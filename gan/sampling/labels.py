@@ -1,4 +1,4 @@
-"""The class that each sample is asked for. No TensorFlow."""
+"""Class labels of the samples of a conditional generator. Does not import TensorFlow."""
 
 from collections.abc import Sequence
 
@@ -10,18 +10,23 @@ from gan.errors import check
 def labels_for(
     indices: np.ndarray, num_classes: int, labels: int | Sequence[int] | np.ndarray | None
 ) -> np.ndarray | None:
-    """The class of each picture: int32 [len(indices)], or None for a generator without classes.
+    """Returns the class of each sample: int32 [len(indices)], or None for an unconditional generator.
 
-    labels: one class for all, or one for each; None: index modulo classes. Raises `InputError` for a class that the
-    generator does not know, a wrong number of them, or any for a generator without classes.
+    Args:
+        indices: indices of the samples.
+        num_classes: number of classes of the generator; 0 for an unconditional generator.
+        labels: one class for all samples, or one class for each; None: index modulo `num_classes`.
+
+    Raises `InputError` for classes out of range, for a wrong number of labels, and for labels given to an unconditional
+    generator.
     """
     if not num_classes:
         check(labels is None, "labels", "no labels: this generator is unconditional", labels)
         return None
-    asked = indices % num_classes if labels is None else np.asarray(labels)
-    whole = np.issubdtype(asked.dtype, np.integer) and asked.size > 0
-    known = whole and asked.min() >= 0 and asked.max() < num_classes
-    check(bool(known), "labels", f"whole numbers from 0 to {num_classes - 1}", labels)
-    fits = asked.shape in ((), indices.shape)
-    check(fits, "labels", f"one label, or {len(indices)} of them", f"labels of shape {asked.shape}")
-    return np.broadcast_to(asked, indices.shape).astype(np.int32)
+    requested = indices % num_classes if labels is None else np.asarray(labels)
+    is_integer = np.issubdtype(requested.dtype, np.integer) and requested.size > 0
+    in_range = is_integer and requested.min() >= 0 and requested.max() < num_classes
+    check(bool(in_range), "labels", f"whole numbers from 0 to {num_classes - 1}", labels)
+    fits = requested.shape in ((), indices.shape)
+    check(fits, "labels", f"one label or {len(indices)} labels", f"labels of shape {requested.shape}")
+    return np.broadcast_to(requested, indices.shape).astype(np.int32)

@@ -1,4 +1,4 @@
-"""Latents from a seed and an index, and samples from latents. Nothing here keeps a random state."""
+"""Latents from a seed and an index, and samples from latents. No function keeps a random state."""
 
 import math
 import weakref
@@ -18,18 +18,21 @@ from gan.utils.parallel import in_parallel
 from gan.utils.types import Tensor
 
 BLOCK = 1_024
-"""Latents are drawn in blocks of this many: one call a block is 30 times faster than one a latent."""
+"""Latents per block. One call per block is 30 times faster than one call per latent."""
 
 BATCH_PIXELS, LARGEST_BATCH = 2**19, 1_024
-"""The largest power of two of pictures with at most so many pixels is a batch, unless asked otherwise. On two cores 28
-x 28 pixels came at 22,700 and 23,300 pictures/s in batches of 256, 23,100 and 24,200 of 512, 21,400 of 1,024."""
+"""Limits of the default batch size: the largest power of two with at most this many pixels and samples per batch.
+
+On two cores, samples of 28 x 28 pixels were generated at 22,700 and 23,300 samples/s in batches of 256, at 23,100 and
+24,200 in batches of 512, and at 21,400 in batches of 1,024.
+"""
 
 AT_ONCE = 3
-"""Batches that are drawn at the same time. At the end of each operation of one, a core waits for the other: the next
-batch fills the gap. On two cores that was 1.05 and 1.1 times as fast."""
+"""Batches that are generated at the same time. A core that finishes its part of an operation waits for the other core;
+the next batch fills this gap. On two cores this was 1.05 and 1.1 times as fast."""
 
 
-@tf.function(autograph=False)  # a block takes less than half the time of single calls, which goes into the key
+@tf.function(autograph=False)  # less than half the time of eager calls, most of which is spent on the key
 def _compiled_normal(shape: tuple[int, ...], key: tf.Tensor, counters: tf.Tensor) -> tf.Tensor:
     for counter in tf.unstack(counters):
         key = random.fold_in(key, counter)
@@ -37,14 +40,14 @@ def _compiled_normal(shape: tuple[int, ...], key: tf.Tensor, counters: tf.Tensor
 
 
 def latents(seed: int, indices: Tensor, latent_dim: int) -> np.ndarray:
-    """The latent vectors of pictures `indices` of seed `seed`: float32 [len(indices), latent_dim], standard normal.
+    """Returns standard normal latent vectors for a seed: float32 [len(indices), latent_dim].
 
-    Vector (seed, index) is the same whatever else is asked for with it, and different seeds share nothing.
+    The vector of (seed, index) does not depend on the other indices. The vectors of different seeds are unrelated.
 
     Args:
         seed: whole number, 0 <= seed < 2**32.
-        indices: whole numbers >= 0, in any order.
-        latent_dim: length of a vector.
+        indices: indices of the samples: whole numbers >= 0, in any order.
+        latent_dim: length of a latent vector.
     """
     return _in_blocks(indices, latent_dim, SAMPLING, seed)
 
@@ -52,32 +55,40 @@ def latents(seed: int, indices: Tensor, latent_dim: int) -> np.ndarray:
 def _in_blocks(indices: Tensor, latent_dim: int, stream: int, seed: int, *counters: int) -> np.ndarray:
     indices = np.asarray(indices, dtype=np.int64)
     blocks, position = np.unique(indices // BLOCK, return_inverse=True)
-    drawn = [_block(latent_dim, stream, int(seed), *map(int, (*counters, block))) for block in blocks]
-    return np.concatenate(drawn)[position * BLOCK + indices % BLOCK]
+    values = [_block(latent_dim, stream, int(seed), *map(int, (*counters, block))) for block in blocks]
+    return np.concatenate(values)[position * BLOCK + indices % BLOCK]
 
 
-@lru_cache(maxsize=16)  # small batches one after another are of the same block
+@lru_cache(maxsize=16)  # consecutive small batches need the same block
 def _block(latent_dim: int, stream: int, seed: int, *counters: int) -> np.ndarray:
     return _compiled_normal((BLOCK, latent_dim), random.key(seed, stream), tf.constant(counters, tf.int64)).numpy()
 
 
 def projection_latents(seed: int, restart: int, indices: Tensor, latent_dim: int) -> np.ndarray:
-    """Where attempt `restart` at finding the latents of images `indices` begins: [len(indices), latent_dim]."""
+    """Returns the initial latents of a projection: float32 [len(indices), latent_dim].
+
+    Args:
+        seed: whole number, 0 <= seed < 2**32.
+        restart: number of the attempt to find the latents.
+        indices: indices of the images that are projected.
+        latent_dim: length of a latent vector.
+    """
     return _in_blocks(indices, latent_dim, PROJECTION, seed, restart)
 
 
 def truncate(latents: np.ndarray, threshold: float) -> np.ndarray:
-    """Standard normal latents -> the truncated normal on [-threshold, threshold], by quantile: same shape, float32.
+    """Maps standard normal latents to the truncated normal on [-threshold, threshold]: float32, same shape.
 
-    Truncation trades variety for typical pictures (arXiv:1809.11096, section 3.1). There, numbers outside are drawn
-    again; here each number goes to the same quantile of the truncated distribution, so a picture keeps its identity.
+    The truncation trick trades variety for typical samples (arXiv:1809.11096, section 3.1). The paper draws values
+    outside the interval again. This function maps each value to the same quantile of the truncated distribution, so
+    that a sample keeps its identity.
     """
     quantiles = tf.math.erf(tf.cast(latents, tf.float64) / np.sqrt(2.0))  # 2 Phi(z) - 1
     return (np.sqrt(2.0) * tf.math.erfinv(quantiles * tf.math.erf(threshold / np.sqrt(2.0)))).numpy().astype(np.float32)
 
 
 def batch_for(generator: keras.Model) -> int:
-    """How many pictures of a generator are best drawn at once, see `BATCH_PIXELS`."""
+    """Returns the default batch size for sampling from a generator, see `BATCH_PIXELS`."""
     pixels = math.prod(generator.output_shape[1:3])
     most = max(1, min(LARGEST_BATCH, BATCH_PIXELS // pixels))
     return 1 << most.bit_length() - 1
@@ -87,21 +98,23 @@ _compiled: weakref.WeakKeyDictionary[keras.Model, Callable[..., tf.Tensor]] = we
 
 
 def compiled(generator: keras.Model) -> Callable[..., tf.Tensor]:
-    """The generator as one graph for batches of any size, made once: (latents [B, L](, labels [B])) -> [B, H, W, C].
+    """Returns the generator as one graph: (latents [B, L](, labels [B])) -> [B, H, W, C], for any batch size.
 
-    The graph takes its arguments in the order of the generator's inputs, see `NetworkInputs.in_order`.
+    The graph takes its arguments in the order of the generator's inputs, see `NetworkInputs.in_order`. It uses the
+    weights that the generator has at the time of the call.
 
-    It computes with the weights that the generator has when it is called. A graph is several times faster than one
-    call a layer, and is made in the time that a first such call takes.
+    The graph is traced once per generator. It is several times faster than an eager call, which runs layer by layer,
+    and tracing takes as long as the first eager call.
     """
     if generator not in _compiled:
-        known = weakref.ref(generator)  # the graph must not keep alive what it is remembered by
-        takes = NetworkInputs.of(generator)
+        reference = weakref.ref(generator)  # the cached graph must not keep the key of its cache entry alive
+        signature = NetworkInputs.of(generator)
 
-        def draw(*inputs: tf.Tensor) -> tf.Tensor:
-            return known()(takes.arrange(**dict(zip(takes.specs, inputs))), training=False)  # type: ignore[misc]
+        def call(*inputs: tf.Tensor) -> tf.Tensor:
+            arranged = signature.arrange(**dict(zip(signature.specs, inputs)))
+            return reference()(arranged, training=False)  # type: ignore[misc]
 
-        _compiled[generator] = tf.function(draw, input_signature=list(takes.specs.values()), autograph=False)
+        _compiled[generator] = tf.function(call, input_signature=list(signature.specs.values()), autograph=False)
     return _compiled[generator]
 
 
@@ -116,35 +129,36 @@ def stream(
     latent_noise: float = 0.0,
     batch_size: int | None = None,
 ) -> Iterator[np.ndarray]:
-    """The pictures of `generate` in batches, the last one as small as it comes: float32 [B, H, W, C] in [-1, 1].
+    """Yields the samples of `generate` in batches: float32 [B, H, W, C] in [-1, 1]. The last batch may be smaller.
 
-    Needs the memory of a few batches, however many pictures there are; `AT_ONCE` of them are drawn at the same time, in
-    threads, which the caller's `tf.device` does not reach. Takes, and at once refuses, what `generate` does; draws a
-    few batches ahead of what is asked for.
+    Memory use is a few batches, whatever `num` is. `AT_ONCE` batches are generated at the same time, a few batches
+    ahead of the caller. They are generated in threads, where a `tf.device` scope of the caller has no effect.
+
+    The arguments and errors are those of `generate`. Errors are raised by the call, not by the first batch.
     """
     check_sampling(num=num, seed=seed, start=start, truncation=truncation)
     check_not_negative("latent_noise", latent_noise)
     if batch_size is not None:
         check_whole("batch_size", batch_size, 1)
-    takes, size = NetworkInputs.of(generator), batch_size or batch_for(generator)
-    classes, length = takes.num_classes, takes.latent_dim
+    signature, size = NetworkInputs.of(generator), batch_size or batch_for(generator)
+    num_classes, latent_dim = signature.num_classes, signature.latent_dim
     one_each = labels is not None and np.ndim(labels) > 0
-    known = labels_for(np.arange(num if one_each else 1), classes, labels)
+    given = labels_for(np.arange(num if one_each else 1), num_classes, labels)
 
     def inputs(first: int) -> list[np.ndarray]:
         batch = np.arange(first, min(first + size, num))
-        z = latents(seed, start + batch, length)
+        z = latents(seed, start + batch, latent_dim)
         z = z if truncation is None else truncate(z, truncation)
         if latent_noise:
-            z = z + np.float32(latent_noise) * _in_blocks(start + batch, length, NOISE, seed)
-        asked = known[batch] if one_each and known is not None else labels_for(start + batch, classes, labels)
-        return takes.in_order(latents=z, labels=asked)
+            z = z + np.float32(latent_noise) * _in_blocks(start + batch, latent_dim, NOISE, seed)
+        classes = given[batch] if one_each and given is not None else labels_for(start + batch, num_classes, labels)
+        return signature.in_order(latents=z, labels=classes)
 
-    def drawn(model: keras.Model) -> Iterator[np.ndarray]:  # keeps the model alive, which its graph does not
-        draw = compiled(model)
-        yield from in_parallel(lambda first: draw(*inputs(first)).numpy(), range(0, num, size), AT_ONCE)
+    def batches(model: keras.Model) -> Iterator[np.ndarray]:  # keeps the model alive, since its graph does not
+        graph = compiled(model)
+        yield from in_parallel(lambda first: graph(*inputs(first)).numpy(), range(0, num, size), AT_ONCE)
 
-    return drawn(generator)
+    return batches(generator)
 
 
 def generate(
@@ -158,21 +172,24 @@ def generate(
     latent_noise: float = 0.0,
     batch_size: int | None = None,
 ) -> np.ndarray:
-    """Draws pictures start, ..., start + num - 1 of a seed: float32 [num, H, W, C] in [-1, 1].
+    """Generates samples start, ..., start + num - 1 of a seed: float32 [num, H, W, C] in [-1, 1].
 
-    Picture (seed, index) is the same alone, in any batch (to 1e-5: kernels round differently by batch size) and on
-    every run. `images.to_uint8` turns the result into bytes; `stream` draws more than memory holds.
+    The sample of (seed, index) is the same in every call and in every batch, up to 1e-5, since kernels round
+    differently for different batch sizes. `images.to_uint8` converts the result to bytes. `stream` generates more
+    samples than fit in memory.
 
     Args:
-        generator: from `build_generator` or `load_generator`.
-        num: how many, >= 1.
+        generator: generator from `build_generator` or `load_generator`.
+        num: number of samples, >= 1.
         seed: 0 <= seed < 2**32.
-        start: index of the first picture, >= 0.
-        labels: class of every picture (a number), or of each (`num` numbers); None: index modulo classes.
-        truncation: keep latents within [-truncation, truncation], see `truncate`; None: all of them.
-        latent_noise: this times N(0, 1), a function of (seed, index) that no latent shares, is added to the latents:
-            how a generator bears inputs that it was not trained for.
-        batch_size: pictures of one pass through the generator; None: see `batch_for`.
+        start: index of the first sample, >= 0.
+        labels: one class for all samples, or a sequence of `num` classes; None: index modulo the number of classes.
+        truncation: bound of the latents, > 0: they stay within [-truncation, truncation], see `truncate`. None: no
+            truncation.
+        latent_noise: standard deviation, >= 0, of normal noise that is added to the latents. It tests how a generator
+            handles inputs that it was not trained for. The noise is a function of (seed, index), independent of the
+            latents.
+        batch_size: samples per call of the generator; None: see `batch_for`.
 
     Raises `InputError` for numbers out of range, or labels that the generator does not know.
     """
@@ -199,34 +216,42 @@ def interpolate(
     labels: int | None = None,
     truncation: float | None = None,
 ) -> np.ndarray:
-    """A walk from picture `first` to picture `second` of a seed, both included: float32 [steps, H, W, C] in [-1, 1].
+    """Interpolates from sample `first` to sample `second` of a seed: float32 [steps, H, W, C] in [-1, 1].
 
-    Latents move on the great circle between the two, which keeps their length typical (arXiv:1609.04468). A
-    conditional generator keeps the class `labels`; without it the ends have their own classes (index modulo classes),
-    and the embedding of the class moves in a straight line between them.
+    The interpolation is spherical: latents move along the great circle between the two, which keeps their norm typical
+    (arXiv:1609.04468). Both ends are included.
+
+    Args:
+        generator: generator from `build_generator` or `load_generator`.
+        first, second: indices of the two samples, >= 0.
+        steps: number of samples, >= 2.
+        seed: 0 <= seed < 2**32.
+        labels: class of all samples; None: each end has its own class (index modulo the number of classes), and the
+            embedding of the class is interpolated linearly.
+        truncation: as for `generate`.
 
     Raises `InputError` for numbers out of range, or labels that the generator does not know.
     """
     check_sampling(num=steps, seed=seed, start=min(first, second), truncation=truncation)
     check_whole("steps", steps, 2)
-    takes = NetworkInputs.of(generator)
-    asked = labels_for(np.array([first, second]), takes.num_classes, labels)
-    ends = latents(seed, [first, second], takes.latent_dim)
+    signature = NetworkInputs.of(generator)
+    classes = labels_for(np.array([first, second]), signature.num_classes, labels)
+    ends = latents(seed, [first, second], signature.latent_dim)
     ends = ends if truncation is None else truncate(ends, truncation)
     share = np.linspace(0.0, 1.0, steps, dtype=np.float32)[:, None]
     z = spherical(ends[0], ends[1], share)
-    if asked is None:
-        return np.asarray(generator(takes.arrange(latents=z), training=False))
+    if classes is None:
+        return np.asarray(generator(signature.arrange(latents=z), training=False))
     embedding = generator.get_layer(networks.LABEL_EMBEDDING)
-    embedded = np.asarray(embedding(asked))
+    embedded = np.asarray(embedding(classes))
     tail = keras.Model([named_inputs(generator)["latents"], embedding.output], generator.output)
     return np.asarray(tail([z, (1 - share) * embedded[0] + share * embedded[1]], training=False))
 
 
 def spherical(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Points at `share` [N, 1] in [0, 1] of the way on the arc from vector `first` to vector `second`: [N, L]."""
+    """Interpolates spherically from vector `first` to vector `second` at positions `share` [N, 1] in [0, 1]: [N, L]."""
     cosine = np.dot(first, second) / (np.linalg.norm(first) * np.linalg.norm(second))
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))
-    if np.sin(angle) < 1e-6:  # the same direction: a straight line
+    if np.sin(angle) < 1e-6:  # parallel vectors: linear interpolation avoids a division by zero
         return (1 - share) * first + share * second
     return (np.sin((1 - share) * angle) * first + np.sin(share * angle) * second) / np.sin(angle)

@@ -1,7 +1,7 @@
-"""Where drawn pictures go: a grid, an .npz file, a folder of PNG files, or a folder of .npz files (shards).
+"""Writers of samples: an image grid, an .npz file, a folder of PNG files, or a folder of .npz files (shards).
 
-Every writer is a generator. It yields the index up to which the pictures are in place, so that whoever runs it can
-say where to go on when it is broken off.
+Every writer is a Python generator. It yields the number up to which the samples are on disk, so that the caller can
+report where to resume after an interruption.
 """
 
 import zipfile
@@ -16,21 +16,21 @@ from gan.data import images
 from gan.saving import files
 
 CHUNK = 2**16
-"""Classes and indices are made for so many pictures at once."""
+"""Number of samples whose classes and indices are computed at once."""
 
 
 @dataclass(frozen=True)
 class SampleBatches:
-    """Pictures on their way.
+    """Samples to be written, as a stream of batches.
 
     Args:
-        span: their numbers, which name their files.
-        shape: (height, width, channels) of one.
-        batches: uint8 [B, H, W, C], in order, none of which reaches over the end of a file of `files`.
-        files: numbers of the pictures of each file.
-        labels: numbers -> classes int32, or None.
-        indices: numbers -> indices int64 under their seed, -1 for what has none.
-        columns: of a grid.
+        span: numbers of the samples, which become file names.
+        shape: (height, width, channels) of a sample.
+        batches: uint8 [B, H, W, C], in order. No batch crosses the boundary between two `files`.
+        files: returns the numbers of the samples of each file.
+        labels: maps numbers to classes, int32, or to None when there are no classes.
+        indices: maps numbers to indices under the seed, int64; -1 for samples without an index.
+        columns: columns of a grid.
     """
 
     span: range
@@ -46,66 +46,66 @@ Writer = Callable[[Path, SampleBatches], Iterator[int]]
 
 
 def cut(span: range, size: int) -> Iterator[range]:
-    """Consecutive parts of at most `size`."""
+    """Splits a range into consecutive ranges of at most `size` numbers."""
     return (range(first, min(first + size, span.stop)) for first in range(span.start, span.stop, size))
 
 
-def write_grid(out: Path, drawn: SampleBatches) -> Iterator[int]:
-    """All in one picture."""
+def write_grid(out: Path, samples: SampleBatches) -> Iterator[int]:
+    """Writes all samples as a grid in one image file."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    every = np.concatenate(list(drawn.batches))
-    grid = images.grid(every, drawn.columns, scale=2 if drawn.shape[1] <= 32 else 1)
+    array = np.concatenate(list(samples.batches))
+    grid = images.grid(array, samples.columns, scale=2 if samples.shape[1] <= 32 else 1)
     files.write(out, partial(images.save_png, image=grid))
-    yield drawn.span.stop
+    yield samples.span.stop
 
 
-def write_pngs(out: Path, drawn: SampleBatches) -> Iterator[int]:
-    """A PNG file each."""
+def write_pngs(out: Path, samples: SampleBatches) -> Iterator[int]:
+    """Writes one PNG file per sample."""
     out.mkdir(parents=True, exist_ok=True)
-    number = drawn.span.start
-    for batch in drawn.batches:
-        for picture in batch:
-            files.write(out / f"{number:08d}.png", partial(images.save_png, image=picture))
+    number = samples.span.start
+    for batch in samples.batches:
+        for sample in batch:
+            files.write(out / f"{number:08d}.png", partial(images.save_png, image=sample))
             number += 1
             yield number
 
 
-def write_npz(out: Path, drawn: SampleBatches) -> Iterator[int]:
-    """All in one file of arrays."""
+def write_npz(out: Path, samples: SampleBatches) -> Iterator[int]:
+    """Writes all samples to one .npz file."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    _save(out, drawn, drawn.span)
-    yield drawn.span.stop
+    _save(out, samples, samples.span)
+    yield samples.span.stop
 
 
-def write_shards(out: Path, drawn: SampleBatches) -> Iterator[int]:
-    """Files of arrays, named by the number of their first picture."""
+def write_shards(out: Path, samples: SampleBatches) -> Iterator[int]:
+    """Writes .npz files, each named after the number of its first sample."""
     out.mkdir(parents=True, exist_ok=True)
-    for span in drawn.files():
-        _save(out / f"{span.start:08d}.npz", drawn, span)
+    for span in samples.files():
+        _save(out / f"{span.start:08d}.npz", samples, span)
         yield span.stop
 
 
-def _save(path: Path, drawn: SampleBatches, span: range) -> None:
+def _save(path: Path, samples: SampleBatches, span: range) -> None:
     def pieces(make: Callable[[range], np.ndarray | None]) -> Pieces | None:
         first = make(span[:1])
         if first is None:
             return None
         return Pieces(
-            (len(span),), first.dtype, (made for part in cut(span, CHUNK) if (made := make(part)) is not None)
+            (len(span),), first.dtype, (piece for part in cut(span, CHUNK) if (piece := make(part)) is not None)
         )
 
-    shape = (len(span), *drawn.shape)
-    every = {
-        "images": Pieces(shape, np.dtype(np.uint8), _take(drawn.batches, len(span))),
-        "indices": pieces(drawn.indices),
-        "labels": pieces(drawn.labels),
+    shape = (len(span), *samples.shape)
+    candidates = {
+        "images": Pieces(shape, np.dtype(np.uint8), _take(samples.batches, len(span))),
+        "indices": pieces(samples.indices),
+        "labels": pieces(samples.labels),
     }
-    arrays = {name: array for name, array in every.items() if array is not None}
+    arrays = {name: array for name, array in candidates.items() if array is not None}
     files.write(path, lambda beside: save_npz(beside, arrays))
 
 
 def _take(batches: Iterator[np.ndarray], num: int) -> Iterator[np.ndarray]:
-    """The next batches, until they are `num` pictures."""
+    """Yields the next batches until they hold `num` samples."""
     while num > 0:
         batch = next(batches)
         num -= len(batch)
@@ -114,7 +114,7 @@ def _take(batches: Iterator[np.ndarray], num: int) -> Iterator[np.ndarray]:
 
 @dataclass(frozen=True)
 class Pieces:
-    """An array in pieces along its first axis: of any lengths that add up to shape[0]."""
+    """An array in pieces along its first axis. Their lengths add up to shape[0]."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -122,17 +122,17 @@ class Pieces:
 
 
 def save_npz(path: Path, arrays: Mapping[str, Pieces]) -> None:
-    """Writes the file that `np.savez` would, byte for byte, with the memory of one piece. Not atomic.
+    """Writes the same bytes as `np.savez`, with the memory of one piece. The write is not atomic.
 
-    The file is not compressed: zlib takes longer for a small picture than a small generator takes to draw it.
+    The file is not compressed: for small samples, zlib takes longer than a small generator takes to generate them.
 
-    Raises `ValueError` when the pieces are not the array that was promised.
+    Raises `ValueError` when the pieces do not have the stated shape or type.
     """
     with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                described = np.lib.format.dtype_to_descr(array.dtype)
-                header = {"descr": described, "fortran_order": False, "shape": array.shape}
+                descr = np.lib.format.dtype_to_descr(array.dtype)
+                header = {"descr": descr, "fortran_order": False, "shape": array.shape}
                 np.lib.format.write_array_header_1_0(member, header)
                 written = 0
                 for piece in array.pieces:
@@ -142,4 +142,4 @@ def save_npz(path: Path, arrays: Mapping[str, Pieces]) -> None:
                     member.write(piece.tobytes())
                     written += len(piece)
                 if written != array.shape[0]:
-                    raise ValueError(f"Bad pieces of `{name}`. Expected {array.shape[0]} in all. Received {written}.")
+                    raise ValueError(f"Bad pieces of `{name}`. Expected {array.shape[0]} rows. Received {written}.")

@@ -1,1 +1,1 @@
-"""Everything on disk: run folders, models, records, training states, and the files that they consist of."""
+"""Files on disk: run folders, saved models, metadata, training states, and how they are written and checked."""

@@ -1,4 +1,4 @@
-"""Writes files atomically, reads and writes JSON, computes SHA-256. No TensorFlow."""
+"""Writes files atomically, reads and writes JSON, computes SHA-256. Does not import TensorFlow."""
 
 import hashlib
 import json
@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 
 def read_json(path: Path) -> Json:
-    """Reads JSON. Raises `InputError` if it is damaged or nested too deeply."""
+    """Reads a JSON file. Raises `InputError` if it is damaged or nested too deeply."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        json.dumps(content, ensure_ascii=False).encode()  # fails for half a character, which nobody could print
+        json.dumps(content, ensure_ascii=False).encode()  # fails for a lone surrogate, which cannot be printed
     except (ValueError, RecursionError) as error:
         raise InputError(f"Damaged {path.name}", expected="JSON", received=f"{path}: {error}") from error
     check_levels(content, path)
@@ -27,35 +27,36 @@ def read_json(path: Path) -> Json:
 
 
 def check_writable(file: Path) -> None:
-    """Raises `InputError` unless `file` could be written, with folders made on the way; writes nothing."""
+    """Raises `InputError` unless `file` can be written, after creating missing folders. Does not write anything."""
     if file.is_dir():
         raise InputError("The output cannot be written", expected="a file", received=f"{file}, which is a folder")
     parent = file.parent
     while not parent.exists() and parent != parent.parent:
         parent = parent.parent
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise InputError("The output cannot be written", expected="a place one can write to", received=str(file.parent))
+        raise InputError("The output cannot be written", expected="a writable folder", received=str(file.parent))
 
 
 @contextmanager
 def atomically(path: Path) -> Iterator[Path]:
-    """Gives a path beside `path` to write to, and puts it in place at the end: readers see the old file or the new one.
+    """Yields a temporary path in the same folder, and moves the file from there to `path` at the end.
 
-    The file keeps its suffix, since writers choose a format by it. On an error nothing is left behind.
+    Readers see either the old or the new file, never a part. The temporary file has the suffix of `path`, since writers
+    choose the format by it. On an error it is removed.
     """
-    beside = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
-        yield beside
-        with beside.open("rb") as file:
+        yield partial
+        with partial.open("rb") as file:
             os.fsync(file.fileno())
-        beside.replace(path)
+        partial.replace(path)
         _sync_folder(path.parent)
     finally:
-        beside.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Lets a new name in `folder` survive a loss of power, where folders can be opened (not on Windows)."""
+    """Makes a new name in `folder` survive a power failure. Does nothing on Windows, which cannot open folders."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -65,33 +66,33 @@ def _sync_folder(folder: Path) -> None:
 
 
 def remove_partial(folder: Path) -> None:
-    """Removes what processes that were killed left of `atomically` in `folder`."""
+    """Removes the temporary files of `atomically` in `folder`, which remain if a process was killed."""
     for leftover in folder.glob(".*.partial*"):
         leftover.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Json) -> None:
-    """Writes JSON atomically."""
-    with atomically(path) as beside:
-        beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    """Writes a JSON file atomically."""
+    with atomically(path) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def write(path: Path, writer: Callable[[Path], object]) -> None:
-    """Lets `writer` write a file, atomically."""
-    with atomically(path) as beside:
-        writer(beside)
+    """Writes a file atomically with `writer`, which takes the path to write to."""
+    with atomically(path) as partial:
+        writer(partial)
 
 
 def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
+    """Returns the hexadecimal SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def null_for_nan(value: T) -> T:
-    """Returns the same JSON value, or dataclass of such, with None for NaN and infinity, which JSON does not have."""
+    """Returns a JSON value, or a dataclass of JSON values, with None for NaN and infinity, which JSON cannot hold."""
     part: Any = value
     if is_dataclass(part) and not isinstance(part, type):
-        names = [one.name for one in fields(part)]
+        names = [field.name for field in fields(part)]
         found: Any = replace(cast(Any, value), **{name: null_for_nan(getattr(part, name)) for name in names})
         return found
     if isinstance(part, Mapping):

@@ -1,4 +1,4 @@
-"""config.json: what a run and a classifier record of themselves, and what may be done with them. No TensorFlow."""
+"""Metadata of runs and classifiers, saved in config.json. Does not import TensorFlow."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,14 +16,14 @@ RENAMED: Mapping[str, str] = {
     "config.optimization.wrong_labels": "mismatched_labels",
     "config.stopping.extractor": "classifier",
     "wrong_labels": "mismatched_labels",  # compile configuration of a saved `GAN`
-    "callbacks.CollapseMonitor.in_a_row.The discriminator has won": "The discriminator dominates",  # state
+    "callbacks.CollapseMonitor.in_a_row.The discriminator has won": "The discriminator dominates",  # training state
     "class_histogram.pictures": "samples",  # report
 }
-"""Old key, with its place in the file -> new key. Names of callbacks are keys of states, too."""
+"""Path of an old key in a file -> new key. Class names of callbacks are keys of training states."""
 
 
 def with_new_names(content: Json) -> Json:
-    """Returns a copy of a JSON object under today's keys; where both are there, today's counts."""
+    """Returns a copy of a JSON object with old keys renamed. If old and new key are both present, the new one wins."""
     for place, new in RENAMED.items():
         content = _renamed(content, place.split("."), new)
     return content
@@ -40,12 +40,15 @@ def _renamed(content: Json, place: Sequence[str], new: str) -> Json:
 
 
 StopReason = Literal["target", "patience", "collapse"]
-"""What ends a run before its length does: the tolerance, no improvement any more, or the collapse monitor."""
+"""Reason why a run ended early: it reached the tolerance, stopped improving, or collapsed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunDataset:
-    """The data set that a run really used: shape of its images, classes, sizes of its splits."""
+    """The dataset that a run actually used.
+
+    `train`, `validation` and `test` are numbers of images in the splits.
+    """
 
     name: str
     image_shape: ImageShape
@@ -55,12 +58,12 @@ class RunDataset:
     validation: Whole = 0
     test: Whole = 0
     train_sha256: str | None = None
-    """Of the training images and labels; None: it was not recorded."""
+    """SHA-256 of the training images and labels; None: not recorded."""
 
 
 @dataclass(frozen=True)
 class Resumption:
-    """Where a run was resumed: after which step, on what device, with which versions."""
+    """One resumption of a run: the train step after which it resumed, the device, and the versions."""
 
     step: Whole
     device: str = ""
@@ -70,7 +73,7 @@ class Resumption:
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """What a run that ended records of its end. For the fields see `training.result.TrainingResult`."""
+    """Result of a run that ended. For the fields see `training.result.TrainingResult`."""
 
     images: Whole
     steps: Whole
@@ -83,40 +86,48 @@ class RunResult:
 
 @dataclass(frozen=True, kw_only=True)
 class RunMetadata:
-    """config.json of a run: options, the data set really used, versions, device, git revision, result.
-
-    `preset` is the name of the one that the options come from; None: they come from none. `probe_sha256` is that of the
-    classifier that judges each interval; None: none does. `given` names the objects in place of what the options
-    describe: `gan`, `probe`, `grid`. `result` and `sha256`, of the generator's file, are None before the end.
-    """
+    """Content of config.json of a run."""
 
     preset: str | None = None
+    """Name of the preset from which the options come; None: no preset."""
     config: TrainConfig
+    """Options of the run."""
     dataset: RunDataset
+    """The dataset that the run actually used."""
     probe_sha256: str | None = None
+    """SHA-256 of the classifier that evaluates each interval; None: no probe."""
     total_steps: Positive
+    """Train steps of the whole run."""
     device: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    """Versions of Python packages by name."""
     git_revision: str | None = None
     given: tuple[str, ...] = ()
+    """Names of objects (`gan`, `probe`, `grid`) that were passed to `train` and replace parts of the options."""
     resumed: tuple[Resumption, ...] = ()
+    """Resumptions of the run, oldest first."""
     result: RunResult | None = None
+    """Result of the run; None before the end."""
     sha256: str | None = None
+    """SHA-256 of the generator's file; None before the end."""
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run came to its end, by itself."""
+        """Whether the run ended without an interruption."""
         return self.result is not None and not self.result.interrupted
 
     def as_dict(self) -> dict[str, Json]:
-        """The metadata in JSON types, as config.json has them: without what is not known before the end."""
+        """Returns the metadata in JSON types, as in config.json, without the optional fields that are empty."""
         absent = [name for name in ("given", "resumed", "result", "sha256") if not getattr(self, name)]
         return {name: value for name, value in as_json(self).items() if name not in absent}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierDataset:
-    """The data that a classifier is for, and how much of it was used; `left_out` training images were not."""
+    """The dataset of a classifier.
+
+    `train`, `validation` and `test` are numbers of images. `left_out` is the number of training images not used.
+    """
 
     name: str = ""
     image_shape: ImageShape
@@ -129,49 +140,54 @@ class ClassifierDataset:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierCard:
-    """config.json of a classifier: the data sets that it may judge, how it was trained, how good it is.
-
-    `accuracy` is by split, `by_class` scikit-learn's report on the test images; `sha256` is that of its file.
-    """
+    """Content of config.json of a classifier."""
 
     kind: str = "classifier"
     name: str = ""
     config: ClassifierConfig | None = None
+    """Options of the training of the classifier; None: not recorded."""
     data_sets: Annotated[tuple[str, ...], Meta(min_length=1, description="a list of names, one or more")]
+    """Names of the datasets for which the classifier is valid."""
     dataset: ClassifierDataset
     weights: Whole = 0
+    """Number of weights."""
     accuracy: dict[str, float] = field(default_factory=dict)
+    """Accuracy, in [0, 1], by split."""
     by_class: dict[str, dict[str, float] | float] = field(default_factory=dict)
+    """scikit-learn's classification report on the test split."""
     seconds: NotNegative = 0.0
+    """Training time."""
     device: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    """Versions of Python packages by name."""
     git_revision: str | None = None
     sha256: str
+    """SHA-256 of the classifier's file."""
 
 
 def run_metadata(content: Json, file: Path) -> RunMetadata:
-    """The metadata of a run, of parsed JSON, with every option: one that is missing has its default.
+    """Converts parsed JSON to the metadata of a run. Missing options get their defaults.
 
-    Raises `InputError`, which names the file and what is wrong in it.
+    Raises `InputError` for an invalid value, with the file and the key.
     """
     return convert(with_new_names(content), RunMetadata, file)
 
 
 def classifier_card(content: Json, file: Path) -> ClassifierCard:
-    """The card of a classifier, of parsed JSON. Raises `InputError` as `run_metadata` does."""
+    """Converts parsed JSON to the card of a classifier. Raises `InputError` as `run_metadata` does."""
     return convert(content, ClassifierCard, file)
 
 
-def is_of_a_run(content: Json) -> bool:
-    """Whether parsed JSON is meant for the record of a run, right or wrong: other programs write config.json, too."""
+def looks_like_run_metadata(content: Json) -> bool:
+    """Returns whether parsed JSON has the main keys of a run's metadata; other programs also write a config.json."""
     return isinstance(content, Mapping) and {"config", "dataset"} <= content.keys()
 
 
 CHANGEABLE = ("optimization.steps_per_execution", "tensorboard", "source")
-"""Options that a resumed run may have otherwise than it began: they change its speed, or what it shows."""
+"""Options that may change on resume. They change only the speed or the output of a run."""
 
-_OF_RESULTS = ("gan-reference", "tensorflow", "keras")
-"""Distributions whose version the last bit of a result may depend on."""
+_AFFECT_RESULTS = ("gan-reference", "tensorflow", "keras")
+"""Packages whose version may change results in the last bit."""
 
 
 def new_metadata(
@@ -184,12 +200,9 @@ def new_metadata(
     probe: str | None,
     given: Sequence[str] = (),
 ) -> RunMetadata:
-    """The metadata of a run that begins: options, the data set really used, versions, device, git revision.
+    """Returns the metadata of a new run, with the installed versions and the git revision.
 
-    Args:
-        preset: name of the preset that the options come from; None: they come from none.
-        probe: SHA-256 of the classifier that judges each interval; None: none does.
-        given: names of objects in place of what the options describe.
+    `probe` is the SHA-256 of the probe, or None. For the other arguments see `RunMetadata`.
     """
     return RunMetadata(
         preset=preset,
@@ -205,78 +218,77 @@ def new_metadata(
 
 
 def resumed_metadata(record: RunMetadata, config: TrainConfig, device: str, step: int) -> RunMetadata:
-    """The metadata of a run that is resumed after `step`: without a result, and with a line about this continuation."""
+    """Returns the metadata of a run that is resumed after `step`: no result, and one more entry in `resumed`."""
     now = Resumption(step, device, runtime.versions(), runtime.git_revision())
     return replace(record, config=config, resumed=(*record.resumed, now), result=None, sha256=None)
 
 
 def load(run: str | Path) -> RunMetadata:
-    """Returns the metadata of a run folder. Raises `InputError` for a file that is missing or damaged."""
+    """Loads the metadata of a run folder. Raises `InputError` if the file is missing or damaged."""
     path = Path(run) / run_folder.CONFIG
     if not path.is_file():
         raise InputError(
-            "No such run", expected=f"a folder that `gan train` made, with its {run_folder.CONFIG}", received=str(run)
+            "No such run", expected=f"a run folder of `gan train` with a {run_folder.CONFIG}", received=str(run)
         )
     return run_metadata(files.read_json(path), path)
 
 
 def save(run: Path, record: RunMetadata) -> None:
-    """Writes the metadata of a run folder, atomically."""
+    """Writes the metadata of a run folder atomically."""
     files.write_json(run / run_folder.CONFIG, record.as_dict())
 
 
 def check_options(record: RunMetadata, asked: TrainConfig) -> None:
-    """Raises `InputError` when an option is another than the run began with, unless it is `CHANGEABLE`.
+    """Raises `InputError` if an option differs from the recorded one and is not in `CHANGEABLE`.
 
-    The precision `auto` is the one that the run began with, whatever it means on this machine.
+    The precision `auto` stands for the recorded precision, whatever `auto` means on this machine.
     """
     recorded = record.config
     before, now = _flat(recorded.as_dict()), _flat(asked.with_auto(recorded.precision).as_dict())
     changed = [name for name in now if now[name] != before[name] and name not in CHANGEABLE]
     if changed:
         raise InputError(
-            "A resumed run goes on as it began",
+            "Options cannot change on resume",
             expected=", ".join(f"{name}={before[name]!r}" for name in changed),
             received=", ".join(f"{name}={now[name]!r}" for name in changed) + " (a new run can use --init-from)",
         )
 
 
 def check_dataset(record: RunMetadata, dataset: RunDataset) -> None:
-    """Raises `InputError` unless these are the training images and labels that the run began with."""
+    """Raises `InputError` unless training images and labels are those with which the run started."""
     expected, received = record.dataset.train_sha256, dataset.train_sha256
     if expected is not None and expected != received:
         raise InputError(
-            f"The data set {dataset.name!r} is not the one that this run began with",
-            expected=f"{record.dataset.train} training images with SHA-256 {expected}",
-            received=f"{dataset.train} with {received}",
+            "The dataset cannot change on resume",
+            expected=f"{record.dataset.train} training images of {record.dataset.name!r} with SHA-256 {expected}",
+            received=f"{dataset.train} images of {dataset.name!r} with SHA-256 {received}",
         )
 
 
 def check_probe(record: RunMetadata, probe: str | None) -> None:
-    """Raises `InputError` unless this is the SHA-256 of the probe that the run began with."""
+    """Raises `InputError` unless `probe` is the SHA-256 of the probe with which the run started (None: no probe)."""
     expected = record.probe_sha256
     if expected != probe:
-        raise InputError(
-            "The probe is not the one that this run began with", expected=f"SHA-256 {expected}", received=f"{probe}"
-        )
+        wanted, given = (f"SHA-256 {digest}" if digest else "no probe" for digest in (expected, probe))
+        raise InputError("The probe cannot change on resume", expected=wanted, received=given)
 
 
 def check_given(record: RunMetadata, given: Sequence[str]) -> None:
-    """Raises `InputError` unless these are the names of the objects that the run began with."""
+    """Raises `InputError` unless `given` names the same objects as those passed at the start of the run."""
     if tuple(given) != record.given:
         raise InputError(
-            "A run resumes with the objects that it began with",
+            "A resumed run needs the same objects as at its start",
             expected=", ".join(f"{name}=" for name in record.given) or "no gan=, probe= or grid=",
             received=", ".join(f"{name}=" for name in given) or "none",
         )
 
 
 def changed_versions(record: RunMetadata) -> list[str]:
-    """A line about each version that is not the one the run began with, of those that its last bit may depend on."""
+    """Returns one message per package whose version changed since the start of the run and may change results."""
     before, now = record.versions, runtime.versions()
     return [
-        f"this run began with {name} {before[name]} and goes on with {now[name]}: its end may differ"
-        for name in _OF_RESULTS
+        f"this run started with {name} {before[name]} and resumes with {now[name]}: its results may differ"
+        for name in _AFFECT_RESULTS
         if name in before and before[name] != now[name]
     ]
 
@@ -289,21 +301,21 @@ def _flat(options: Mapping[str, Json], prefix: str = "") -> dict[str, Json]:
 
 
 def suits(card: ClassifierCard, dataset: str, image_shape: Sequence[int] | None = None) -> bool:
-    """Whether the classifier is for the data set of that name and, where it is known, for images of that shape."""
+    """Returns whether a classifier is valid for a dataset and, unless `image_shape` is None, for that image shape."""
     return dataset in card.data_sets and (image_shape is None or tuple(image_shape) == card.dataset.image_shape)
 
 
 def check_card(dataset: str, card: ClassifierCard, image_shape: Sequence[int] | None = None) -> None:
-    """Raises `InputError` unless `suits`."""
+    """Raises `InputError` unless `suits` is true."""
     if not suits(card, dataset):
         raise InputError(
-            "The classifier is for another data set",
+            "The classifier is for another dataset",
             expected=f"one of {list(card.data_sets)}, or another classifier (gan train-classifier)",
             received=f"dataset={dataset!r}",
         )
     if not suits(card, dataset, image_shape):
         raise InputError(
             "The classifier is for images of another shape",
-            expected=f"{card.dataset.image_shape}, or another classifier",
-            received=f"{tuple(image_shape or ())}",
+            expected=f"images of shape {card.dataset.image_shape}, or another classifier",
+            received=f"images of shape {tuple(image_shape or ())}",
         )

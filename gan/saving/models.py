@@ -1,4 +1,4 @@
-"""Finds and loads saved generators, discriminators and classifiers. Keras is imported only to load one."""
+"""Finds and loads saved generators, discriminators and classifiers. Imports Keras only to load a model."""
 
 import json
 import re
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 
 def pretrained_folder() -> Path:
-    """The folder of the checkpoints that come with the package: inside an installed wheel, or of the source tree."""
+    """Returns the folder of the pretrained checkpoints, in the installed package or in the source tree."""
     package = Path(__file__).parents[1]
     installed = package / "pretrained"
     return installed if installed.is_dir() else package.parent / "checkpoints"
 
 
 def list_checkpoints() -> list[str]:
-    """Names of the pretrained checkpoints, for `load_generator`."""
+    """Returns the names of the pretrained checkpoints, for `load_generator`."""
     return _pretrained_names(GENERATOR)
 
 
 def _pretrained_names(file: str) -> list[str]:
-    """Names of the pretrained checkpoints that hold a file."""
-    folders = pretrained_folder().glob(f"*/{file}")  # in a checkout, runs of earlier revisions may lie beside them
+    """Returns the names of the pretrained checkpoints that contain a file."""
+    folders = pretrained_folder().glob(f"*/{file}")  # in a checkout, this may include runs of earlier revisions
     return sorted(folder.parent.name for folder in folders if not re.match(r"\d", folder.parent.name))
 
 
 class FoundClassifier(NamedTuple):
-    """A classifier's file, and its card, the config.json beside it, which has the file's SHA-256."""
+    """A classifier's checked file, and its card from config.json, whose SHA-256 matches the file."""
 
     file: ModelFile
     card: ClassifierCard
@@ -46,30 +46,31 @@ class FoundClassifier(NamedTuple):
 
 @dataclass(frozen=True)
 class GeneratorSummary:
-    """What a generator's file says of itself.
-
-    latent_dim is None for a network that does not call its input `latents`; num_classes is 0 for one without classes.
-    """
+    """Facts about a generator, read from its file."""
 
     file: str
+    """Path of the file."""
     bytes: int
+    """Size of the file."""
     sha256: str
     latent_dim: Positive | None
+    """Length of a latent vector; None: the network has no input named `latents`."""
     num_classes: Whole
+    """Number of classes; 0 for an unconditional generator."""
 
 
 def find_generator(checkpoint: str | Path | ModelFile) -> ModelFile:
-    """Finds the generator of a run folder, a `.keras` file or a pretrained name, and checks that it is a whole archive.
+    """Finds the generator of a run folder, `.keras` file or pretrained name, and checks that its archive is complete.
 
-    Raises `InputError` when there is none. A file that was found before is checked again only where it has changed.
+    Raises `InputError` if it does not exist or is damaged. A `ModelFile` is checked again only if the file has changed.
     """
     return _find(checkpoint, GENERATOR, "No such checkpoint")
 
 
 def find_discriminator(checkpoint: str | Path | ModelFile) -> ModelFile:
-    """Finds a discriminator as `find_generator` does a generator: a run folder holds it beside the generator.
+    """Finds the discriminator of a run folder, `.keras` file or pretrained name, as `find_generator` does.
 
-    Raises `InputError` when there is none. Runs of earlier revisions have none.
+    Raises `InputError` if it does not exist or is damaged. Run folders of earlier revisions have no discriminator.
     """
     return _find(checkpoint, DISCRIMINATOR, "No such discriminator")
 
@@ -92,17 +93,17 @@ def _find(checkpoint: str | Path | ModelFile, file: str, problem: str) -> ModelF
     return zip_safety.check_model(path)
 
 
-def no_generator(path: Path) -> InputError:
-    """The error of a file that holds another model than a generator."""
+def not_a_generator(path: Path) -> InputError:
+    """Returns the error for a file whose model is not a generator."""
     expected = "latents [B, L] in, images [B, H, W, C] out"
-    return InputError("This model is no generator", expected=expected, received=str(path))
+    return InputError("This model is not a generator", expected=expected, received=str(path))
 
 
 def find_classifier(checkpoint: str | Path | FoundClassifier) -> FoundClassifier:
-    """Finds a classifier by its folder or pretrained name, and checks its file against the SHA-256 of its card.
+    """Finds a classifier by its folder or pretrained name, and checks its file against the SHA-256 in its card.
 
-    Raises `InputError` when there is none, the card is damaged or of the wrong shape, the file is not the one that it
-    describes, or no whole archive. A file that was found before is checked again only where it has changed.
+    Raises `InputError` if the classifier does not exist, the card is invalid, or the file is damaged or does not match
+    the card. A `FoundClassifier` is checked again only if the file has changed.
     """
     if isinstance(checkpoint, FoundClassifier):
         if checkpoint.file.is_unchanged:
@@ -122,7 +123,7 @@ def find_classifier(checkpoint: str | Path | FoundClassifier) -> FoundClassifier
     received = sha256(path)
     if received != card.sha256:
         raise InputError(
-            "This classifier is not the one of its card",
+            "This classifier does not match its card",
             expected=f"SHA-256 {card.sha256}",
             received=f"{path}: {received}",
         )
@@ -134,8 +135,12 @@ def load_model(
 ) -> "keras.Model":
     """Loads a `.keras` file in safe mode, uncompiled.
 
-    check: takes the model and its path, and raises `InputError` for one that is not what is expected. Raises
-    `InputError` when the file does not load.
+    Args:
+        file: a checked file, see `find_generator`.
+        expected: kind of model, for the error message.
+        check: called with the model and its path; raises `InputError` for a model of another kind.
+
+    Raises `InputError` if the file does not load.
     """
     import keras
     import tensorflow as tf
@@ -160,9 +165,9 @@ def load_model(
 
 
 def describe(checkpoint: str | Path | ModelFile) -> GeneratorSummary:
-    """What a generator's file says of itself, read without Keras.
+    """Reads facts about a generator from its file, without Keras.
 
-    Raises `InputError` as `find_generator` does.
+    Raises `InputError` as `find_generator` does, and if the model is not a generator.
     """
     file = find_generator(checkpoint)
     try:
@@ -180,20 +185,20 @@ def describe(checkpoint: str | Path | ModelFile) -> GeneratorSummary:
         }
         return convert(summary, GeneratorSummary, file.path)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise no_generator(file.path) from error
+        raise not_a_generator(file.path) from error
 
 
 def load_config(checkpoint: str | Path | ModelFile) -> RunMetadata | None:
-    """What the run recorded of itself; None where there is no record.
+    """Loads the metadata of the run that made a checkpoint. Returns None if there is none.
 
-    A config.json beside a file that is not called generator.keras may be another program's, and is no record then.
-    Raises `InputError` for one that is damaged or of the wrong shape.
+    If the file is not named generator.keras, a config.json beside it may belong to another program and is then ignored.
+    Raises `InputError` for damaged or invalid metadata.
     """
     generator = find_generator(checkpoint).path
     path = generator.with_name(CONFIG)
     if not path.is_file():
         return None
     content = read_json(path)
-    if generator.name != GENERATOR and not metadata.is_of_a_run(content):
+    if generator.name != GENERATOR and not metadata.looks_like_run_metadata(content):
         return None
     return metadata.run_metadata(content, path)

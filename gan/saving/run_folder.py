@@ -1,4 +1,4 @@
-"""The layout of a run folder, and the folders of new runs. No TensorFlow."""
+"""File names in a run folder, and folders for new runs. Does not import TensorFlow."""
 
 import re
 from pathlib import Path
@@ -11,14 +11,14 @@ CLASSIFIER, CONFIG = "classifier.keras", "config.json"
 LOG, SAMPLES, REPORT, PAGE = "log.csv", "samples", "report.json", "report.html"
 TENSORBOARD = "tensorboard"
 RUNS = Path("runs")
-"""Where runs go unless told otherwise, relative to the working directory."""
+"""Default parent of run folders, relative to the working directory."""
 
 
 def new_run(output: str | Path | None, name: str) -> Path:
-    """Makes the folder of a new run: `output`, or the next number under `runs/`, such as 00001-mnist.
+    """Creates the folder of a new run: `output`, or the next numbered folder in `runs/`, such as runs/00001-mnist.
 
-    Two runs never get the same folder, also when started at once. Raises `InputError` when `output` cannot be written
-    or holds something already.
+    Two runs never get the same numbered folder, even if they start at the same time. Raises `InputError` if `output`
+    cannot be written or is not empty.
     """
     if output is not None:
         check_output(output)
@@ -37,12 +37,15 @@ def new_run(output: str | Path | None, name: str) -> Path:
             else:
                 if run == min(RUNS.glob(f"{number:05d}-*")):
                     return run
-                run.rmdir()  # another run, of another name, began with this number at the same moment
+                run.rmdir()  # a run with another name took this number at the same time
         number += 1
 
 
 def check_output(output: str | Path | None) -> None:
-    """Raises `InputError` unless `output` can become the folder of a new run (None: a numbered one); writes nothing."""
+    """Raises `InputError` unless `output` can become the folder of a new run. Does not write anything.
+
+    None stands for a numbered folder in `runs/`.
+    """
     if output is None:
         check_writable(RUNS / "run" / CONFIG)
         return
@@ -58,6 +61,6 @@ def _make(folder: Path, *, exist_ok: bool) -> None:
     except OSError as error:
         raise InputError(
             "The output folder cannot be written",
-            expected="a place one can write to",
+            expected="a writable folder",
             received=f"{folder}: {error.strerror}",
         ) from error

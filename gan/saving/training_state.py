@@ -1,7 +1,8 @@
-"""state/ in a run folder: all that resume needs, two files an interval, and the newest whole pair after any fault.
+"""Training states in the folder state/ of a run: everything that resume needs. Does not import TensorFlow.
 
-`000032000.npz` holds arrays, by the number of images seen; `000032000.json` is its manifest, written after it, with its
-SHA-256. A state counts when its manifest is there and both checksums fit. Nothing here is pickled. No TensorFlow.
+A training state consists of two files per interval, named by the number of images seen. `000032000.npz` contains the
+arrays. `000032000.json`, written after it, is its manifest and contains the SHA-256 of both. A state is valid if both
+files exist and both checksums match. After a failure, the newest valid state is used. Nothing is pickled.
 """
 
 import hashlib
@@ -25,16 +26,16 @@ from gan.saving.metadata import with_new_names
 
 FOLDER, LOCK = "state", "lock"
 FORMAT = 2
-"""Version of a state. Format 1 is read as well: it has no counters among its arrays. Others are refused."""
+"""Format version of training states. Version 1, without counters among the arrays, can also be read."""
 COUNTERS = ("step", "images_seen")
-"""Names of the arrays, int64 [], that count train steps and the images seen in them."""
+"""Names of the arrays, int64 [], with the number of train steps and of images seen."""
 KEPT = 2
-"""How many states stay: the newest, and the one before it in case the newest is damaged later."""
+"""Number of training states kept: the newest, and the one before it in case the newest gets damaged."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the JSON beside a state says of it, of this version; `sha256` is that of the arrays' file."""
+    """Content of the manifest of a training state. `sha256` is the SHA-256 of the file with the arrays."""
 
     format: int
     interval: Positive
@@ -47,24 +48,26 @@ class Manifest:
 
 @dataclass(frozen=True)
 class State:
-    """A training run at the end of a complete interval.
-
-    `interval` counts from 1, `step` G updates, `images` the reals that D saw; `stopped` says that a callback ended the
-    training there. `callbacks` holds the JSON state of each by its name, `arrays` what has a shape, by name.
-    """
+    """Training state of a run at the end of a complete interval."""
 
     interval: int
+    """Number of the interval, from 1."""
     step: int
+    """Number of train steps."""
     images: int
+    """Number of real images that D received."""
     stopped: bool = False
+    """Whether a callback ended the training in this interval."""
     callbacks: dict[str, dict[str, Json]] = field(default_factory=dict)
+    """JSON state of each callback, by its class name."""
     arrays: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    """Weights, optimizer variables and other arrays, by name."""
 
 
 def save(run: Path, state: State) -> None:
-    """Writes a state, atomically, reads it back, and only then removes all but the newest `KEPT`.
+    """Writes a training state atomically, verifies it, and then removes all but the newest `KEPT` states.
 
-    Raises `OSError` when it cannot be written, or does not read back as written; older states stay as they are.
+    Raises `OSError` if it cannot be written, or if the arrays read back differ. Older states then remain unchanged.
     """
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **state.arrays)
@@ -79,7 +82,7 @@ def save(run: Path, state: State) -> None:
     )
     content = as_json(manifest)
     arrays = run / FOLDER / f"{state.images:09d}.npz"
-    files.write(arrays, lambda beside: _write(beside, buffer))
+    files.write(arrays, lambda path: _write(path, buffer))
     if files.sha256(arrays) != manifest.sha256:
         raise OSError(f"{arrays} does not read back as it was written")
     files.write_json(arrays.with_suffix(".json"), {"content": content, "sha256": _sha256(_text(content))})
@@ -88,9 +91,9 @@ def save(run: Path, state: State) -> None:
 
 
 def latest(run: Path) -> tuple[State | None, list[str]]:
-    """The newest whole state of a run folder, None when there is none; and a line about each newer one that is not.
+    """Returns the newest valid training state of a run folder, and one message per newer state that is damaged.
 
-    Raises `InputError` for a state of another format version, which is whole as far as one can tell.
+    The state is None if no state is valid. Raises `InputError` for a state with an unknown format version.
     """
     damaged: list[str] = []
     for manifest in _manifests(run):
@@ -109,12 +112,12 @@ def latest(run: Path) -> tuple[State | None, list[str]]:
         ) as error:
             if isinstance(error, InputError):
                 raise
-            damaged.append(f"the state {manifest.stem} is damaged: {_reason(error)}")
+            damaged.append(f"the training state {manifest.stem} is damaged: {_reason(error)}")
     return None, damaged
 
 
 def discard_after(run: Path, kept: State | None) -> None:
-    """Removes every state but `kept` and those before it, and what was being written when a process was killed."""
+    """Removes every training state after `kept` (None: all states), and partial files of a killed process."""
     folder = run / FOLDER
     files.remove_partial(folder)
     whole = {manifest.stem for manifest in _manifests(run) if kept and int(manifest.stem) <= kept.images}
@@ -125,11 +128,11 @@ def discard_after(run: Path, kept: State | None) -> None:
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Holds the run folder for this process, on Windows too. The lock goes with the process, however that ends.
+    """Locks a run folder for this process, also on Windows. The lock ends with the process, even after a crash.
 
-    The file RUN/state/lock stays. Only the operating system's lock on it counts.
+    The lock is the operating system's lock on the file RUN/state/lock. The file itself remains and has no meaning.
 
-    Raises `InputError` when another process holds it, or when the folder cannot be written.
+    Raises `InputError` if another process holds the lock, or if the folder cannot be written.
     """
     folder = run / FOLDER
     try:
@@ -137,21 +140,21 @@ def locked(run: Path) -> Iterator[None]:
         file = (folder / LOCK).open("a")
     except OSError as error:
         raise InputError(
-            "The run folder cannot be written", expected="a place one can write to", received=f"{folder}: {error}"
+            "The run folder cannot be written", expected="a writable folder", received=f"{folder}: {error}"
         ) from error
     with file:
-        deadline = time.monotonic() + 1.0  # `is_locked` of another process holds it for a moment
+        deadline = time.monotonic() + 1.0  # `is_locked` in another process takes the lock for a moment
         while not lock_descriptor(file.fileno(), blocking=False):
             if time.monotonic() > deadline:
                 raise InputError(
-                    "Another process trains in this folder", expected="one process a run", received=str(run)
+                    "Another process trains in this folder", expected="one process per run", received=str(run)
                 )
             time.sleep(0.05)
         yield
 
 
 def is_locked(run: Path) -> bool:
-    """Whether a process trains in this folder now. Reading the folder is enough, and nothing in it changes."""
+    """Returns whether a process is training in a run folder. Needs only read access, and changes nothing."""
     try:
         with (run / FOLDER / LOCK).open("r") as file:
             return not lock_descriptor(file.fileno(), blocking=False)
@@ -160,7 +163,7 @@ def is_locked(run: Path) -> bool:
 
 
 def _manifests(run: Path) -> list[Path]:
-    """Manifests of states, whole or not, newest first."""
+    """Returns the manifests of all training states, valid or not, newest first."""
     found = (run / FOLDER).glob("*.json")
     return sorted(
         (manifest for manifest in found if re.fullmatch(r"\d{9,}", manifest.stem)), key=lambda c: -int(c.stem)
@@ -174,17 +177,19 @@ def _read(manifest: Path) -> State:
         raise ValueError("its manifest was changed")
     if content["format"] not in (1, FORMAT):
         raise InputError(
-            "Unknown format of a state", expected=f"version 1 or {FORMAT}", received=f"{manifest}: {content['format']}"
+            "Unknown training state format",
+            expected=f"version 1 or {FORMAT}",
+            received=f"{manifest}: {content['format']}",
         )
     try:
         facts = convert(with_new_names(content), Manifest, manifest, "content")
-    except InputError as error:  # no other version, but damage
+    except InputError as error:  # the version is known, so the content is damaged
         raise ValueError(str(error)) from error
     if facts.images != int(manifest.stem):
-        raise ValueError(f"it is of {facts.images} images")
+        raise ValueError(f"its manifest says {facts.images} images")
     packed = manifest.with_suffix(".npz").read_bytes()
     if facts.sha256 != _sha256(packed):
-        raise ValueError(f"{len(packed):,} bytes with another checksum than its manifest's")
+        raise ValueError(f"the checksum of its arrays ({len(packed):,} bytes) differs from the one in its manifest")
     with zipfile.ZipFile(io.BytesIO(packed)) as unopened:
         zip_safety.check_expansion(str(manifest), len(packed), unopened)
     with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
@@ -195,7 +200,7 @@ def _read(manifest: Path) -> State:
 
 
 def _remove(manifest: Path) -> None:
-    manifest.unlink()  # first: arrays without a manifest are no state, a manifest without arrays would be a damaged one
+    manifest.unlink()  # first, since arrays without manifest are ignored, but a manifest without arrays means damage
     manifest.with_suffix(".npz").unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""What a `.keras` or `.npz` file from a stranger may be: a whole zip archive of expected names and a sensible size."""
+"""Safety checks of `.keras` and `.npz` files, which are zip archives: completeness, member names, unpacked size."""
 
 import zipfile
 import zlib
@@ -10,25 +10,25 @@ from gan.errors import InputError
 from gan.saving import files
 
 MOST_EXPANSION, SPARE_BYTES = 10, 2**24
-"""An archive may unpack to this many times its size, and so many bytes. Keras packs without compressing at all."""
+"""An archive may unpack to at most `MOST_EXPANSION` times its size, plus `SPARE_BYTES`. Keras does not compress."""
 
 _MODEL = {"config.json", "metadata.json", "model.weights.h5"}
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A Keras model's file that `check_model` has checked.
+    """A `.keras` file that `check_model` has checked.
 
-    Functions that take a checkpoint take this, too. They check it again only where the file has changed since.
+    Functions that take a checkpoint also take a `ModelFile`. They check it again only if the file has changed.
     """
 
     path: Path
     stamp: tuple[int, int, int]
-    """Which file was checked: its inode, its bytes, and when it was last changed, in nanoseconds."""
+    """Identity of the checked file: inode, size in bytes, and time of the last change in nanoseconds."""
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether the file is still the one that was checked; a training run, for one, replaces its generator."""
+        """Whether the file is still the checked one. A training run, for example, replaces its generator file."""
         return self.path.is_file() and _stamp(self.path) == self.stamp
 
     @cached_property
@@ -43,11 +43,10 @@ def _stamp(path: Path) -> tuple[int, int, int]:
 
 
 def check_model(path: Path) -> ModelFile:
-    """Checks that a file is a whole archive of exactly the three members of a Keras model, and returns it as checked.
+    """Checks that a file is a complete archive with exactly the three members of a Keras model, and returns it.
 
-    Raises `InputError` where it is not. So a member that would be unpacked elsewhere (`../x`), one that stands there
-    twice, or files for a layer to read are refused, and so is an archive that unpacks to far more than its size, before
-    anything is unpacked.
+    Raises `InputError` otherwise. This rejects members outside the target folder (`../x`), duplicate members, and extra
+    files that a layer could read. An archive that unpacks to far more than its size is rejected before it is unpacked.
     """
     stamp = _stamp(path)
     try:
@@ -58,7 +57,7 @@ def check_model(path: Path) -> ModelFile:
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        whole = False  # RuntimeError: said to be encrypted, or packed in an unknown way
+        whole = False  # RuntimeError: marked as encrypted, or an unknown compression method
     expected = f"a zip archive with {sorted(_MODEL)}"
     if not whole:
         received = f"{path} ({path.stat().st_size} bytes)"
@@ -72,7 +71,7 @@ def check_model(path: Path) -> ModelFile:
 
 
 def check_expansion(name: str, packed: int, archive: zipfile.ZipFile) -> None:
-    """Raises `InputError` when an archive of `packed` bytes says that it unpacks to far more. Unpacks nothing."""
+    """Raises `InputError` if an archive of `packed` bytes declares a far larger unpacked size. Does not unpack it."""
     unpacked = sum(member.file_size for member in archive.infolist())
     if unpacked > MOST_EXPANSION * packed + SPARE_BYTES:
         raise InputError(

@@ -1,1 +1,1 @@
-"""One run from set-up to result: `gan.train` and `gan.resume`, and what they are made of."""
+"""Training runs, from set-up to result: `gan.train`, `gan.resume` and their parts."""

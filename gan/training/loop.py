@@ -1,4 +1,4 @@
-"""The loop of a training run: one Keras epoch an interval, from any of them on."""
+"""The training loop: one Keras epoch per interval, starting at any interval."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,7 +15,10 @@ from gan.models.gan import GAN
 
 @dataclass(frozen=True)
 class Schedule:
-    """Length of a run and of its intervals, in train steps; `images_per_step` counts the reals that D sees."""
+    """Length of a run and of its intervals, in train steps.
+
+    `images_per_step` is the number of real images that D sees in a train step.
+    """
 
     total_steps: int
     interval_steps: int
@@ -23,17 +26,17 @@ class Schedule:
 
     @property
     def intervals(self) -> int:
-        """Number of intervals; the last may be shorter."""
+        """Number of intervals. The last interval may be shorter."""
         return -(-self.total_steps // self.interval_steps)
 
     @property
     def images_per_interval(self) -> int:
-        """Images seen in an interval."""
+        """Number of real images that D sees in an interval."""
         return self.interval_steps * self.images_per_step
 
     @property
     def total_images(self) -> int:
-        """Images seen in the whole run."""
+        """Number of real images that D sees in the whole run."""
         return self.total_steps * self.images_per_step
 
 
@@ -44,8 +47,8 @@ def make_schedule(config: TrainConfig, dataset: Dataset) -> Schedule:
     batch_size = options.batch_size * options.critic_steps
     if batch_size > len(dataset.train):
         raise InputError(
-            "A batch is larger than the data",
-            expected=f"batch_size * critic_steps of at most the {len(dataset.train)} training images",
+            "A batch is larger than the training split",
+            expected=f"batch_size * critic_steps <= {len(dataset.train)} training images",
             received=f"batch_size={options.batch_size}, critic_steps={options.critic_steps}",
         )
     return Schedule(total_steps, config.interval_steps(total_steps), batch_size)
@@ -61,17 +64,18 @@ def fit_intervals(
     first_step: int = 0,
     validation: tf.data.Dataset | None = None,
 ) -> None:
-    """Fits one Keras epoch an interval. The callbacks see one training of many epochs; the last may be shorter.
+    """Fits a GAN with one Keras epoch per interval. The callbacks see a single training of many epochs.
 
-    (One `fit` of many epochs cannot end on a shorter one without a warning, nor begin in the middle of a pass.)
+    A single call of `fit` would warn if the last epoch is shorter. It also cannot start in the middle of a pass over
+    the data.
 
     Args:
-        first_step: where an interval of the schedule begins, or its end: then only the callbacks' beginning and end
-            happen.
-        validation: what the metrics of `compile` are computed on after each interval; None: they are not.
+        first_step: step to start at, the first step of an interval. With `schedule.total_steps`, no step is taken and
+            only the `on_train_begin` and `on_train_end` of the callbacks are called.
+        validation: batches on which the metrics of `compile` are computed after each interval. None: no evaluation.
     """
-    together = _OneTraining(list(callbacks), add_history=True, model=gan)
-    with together.training():
+    callback_list = _SingleTraining(list(callbacks), add_history=True, model=gan)
+    with callback_list.training():
         for step in range(first_step, schedule.total_steps, schedule.interval_steps):
             interval = step // schedule.interval_steps
             steps = min(schedule.interval_steps, schedule.total_steps - step)
@@ -81,7 +85,7 @@ def fit_intervals(
                 validation_data=validation,
                 initial_epoch=interval,
                 epochs=interval + 1,
-                callbacks=together,
+                callbacks=callback_list,
                 verbose=0,
                 shuffle=False,
             )
@@ -89,8 +93,8 @@ def fit_intervals(
                 break
 
 
-class _OneTraining(keras.callbacks.CallbackList):
-    """Callbacks that do not hear where one `fit` of a training ends and the next begins."""
+class _SingleTraining(keras.callbacks.CallbackList):
+    """Presents several calls of `fit` to the callbacks as a single training."""
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         pass
@@ -100,7 +104,11 @@ class _OneTraining(keras.callbacks.CallbackList):
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """The beginning and the end. After an error each callback hears of it, and none can hide the error."""
+        """Calls `on_train_begin` and `on_train_end` of the callbacks.
+
+        After an error, `on_train_end` gets `logs={"failed": True}`. Exceptions in callbacks are then suppressed, so
+        that they cannot hide the error.
+        """
         try:
             super().on_train_begin()
             yield

@@ -1,4 +1,4 @@
-"""What is measured after each interval of a training run, and the callbacks that act on it."""
+"""Sets up the metrics that are computed after each interval, and the callbacks that act on them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,21 +22,21 @@ from gan.training import callbacks
 from gan.training.loop import Schedule
 
 PROBE = "mnist-probe"
-"""What `probe="auto"` stands for, where it is for the data."""
+"""Classifier that `probe="auto"` selects if it suits the dataset."""
 
-LEAST = 200
-"""Images that are compared in an interval, however short it is."""
+MIN_EVAL_NUM = 200
+"""Minimum number of images that are compared after an interval, however short it is."""
 
 HEALTHY_AFTER = 16_000
-"""Images before which a healthy generator, too, may draw one class only: nobody speaks of collapse yet."""
+"""Images seen before collapse can be reported. Until then, even a healthy generator may generate a single class."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What is measured after each interval: metrics for `GAN.compile` on validation batches for `GAN.fit`.
+    """What is measured after each interval: metrics for `GAN.compile` and validation batches for `GAN.fit`.
 
-    By default nothing. `sha256`: of the classifier, for the record of the run. `left_out`: why SSIM is not measured
-    although there is a classifier.
+    By default, nothing is measured. `sha256` is the checksum of the classifier, for the metadata of the run.
+    `left_out` is the reason why SSIM is not measured although there is a classifier (None: no reason).
     """
 
     metrics: tuple[keras.metrics.Metric, ...] = ()
@@ -51,18 +51,18 @@ class Probe:
 
 
 def make_probe(options: StoppingConfig, dataset: Dataset, *, images_per_interval: int) -> Probe:
-    """Returns the probe that compares fakes with validation images: val_error_rate, val_frechet_distance and others.
+    """Returns the probe that compares samples with validation images: val_error_rate, val_frechet_distance and others.
 
-    `eval_num` images are compared, but no more than a quarter of an interval's (and at least 200), so that measuring
-    takes little of the time; of fewer validation images all. SSIM is left out where the images are too small for it.
-    Raises `InputError` when the probe is for another data set.
+    `eval_num` images are compared, but at most a quarter of the images of an interval (and at least 200), to keep the
+    evaluation short. If the validation split is smaller, all of it is used. SSIM is left out if the images are too
+    small for it. Raises `InputError` when the probe is for another dataset.
     """
     found = find_probe(options, dataset.name, dataset.image_shape)
     if found is None:
         return Probe()
     classifier, card = load_classifier(found)
     held_out = dataset.validation
-    num = min(options.eval_num, max(LEAST, images_per_interval // 4))
+    num = min(options.eval_num, max(MIN_EVAL_NUM, images_per_interval // 4))
     chosen = np.random.default_rng(0).permutation(len(held_out))[:num]
     metrics: tuple[keras.metrics.Metric, ...] = (quality_metric(Extractor(classifier)),)
     left_out = why_no_ssim(dataset.image_shape)
@@ -74,9 +74,9 @@ def make_probe(options: StoppingConfig, dataset: Dataset, *, images_per_interval
 def find_probe(
     options: StoppingConfig, dataset: str, image_shape: Sequence[int] | None = None
 ) -> FoundClassifier | None:
-    """The classifier that judges each interval of a run on that data set; None: none does.
+    """Returns the classifier that evaluates each interval of a run on a dataset. None: no evaluation.
 
-    Raises `InputError` when one is needed that does not suit the data.
+    Raises `InputError` when the options need a classifier and the selected classifier does not suit the dataset.
     """
     if options.probe == "none":
         return None
@@ -90,7 +90,7 @@ def find_probe(
 
 
 def check_monitor(options: StoppingConfig, gan: GAN) -> None:
-    """Raises `InputError` when the monitor is no number that this GAN logs, before the first step."""
+    """Raises `InputError`, before the first step, when this GAN does not log the number to monitor."""
     if options.monitor is None:
         return
     results = {metric.name: metric.result() for metric in gan.evaluation_metrics}
@@ -107,10 +107,10 @@ def stopping_callbacks(
     schedule: Schedule,
     log: Callable[[str], None],
 ) -> list[keras.callbacks.Callback]:
-    """Returns the callbacks that may end the run early or put back an earlier generator; `log` prints a line.
+    """Returns the callbacks that may stop the run early or restore an earlier generator. `log` prints a line.
 
-    A discriminator whose loss has no boundary (wasserstein, relativistic) tells reals from fakes in health, too: its
-    accuracies and scores are no sign of a failure.
+    Some losses have no decision boundary (wasserstein, relativistic). With them, even a healthy discriminator may have
+    high accuracies and a large gap between its scores, so neither counts as a sign of failure.
     """
     delta = {name: getattr(options, name) for name in ("min_delta", "min_rel_delta", "noise_sigmas")}
     found: list[keras.callbacks.Callback] = []
@@ -135,13 +135,13 @@ def stopping_callbacks(
         failure_signs=callbacks.FailureSigns(num_classes=max(1, dataset.num_classes), **without_boundary),
         log=log,
     )
-    return [*found, collapse]  # the last one that puts weights back wins
+    return [*found, collapse]  # if several callbacks restore weights, the last one wins
 
 
 def stop_reason(stopping: Sequence[keras.callbacks.Callback]) -> tuple[StopReason | None, int | None]:
-    """Returns what ended the training (`target`, `patience`, `collapse` or None) and the interval that was put back.
+    """Returns what stopped the training (`target`, `patience`, `collapse` or None), and the restored interval or None.
 
-    Of several callbacks that know one of the two, the last counts.
+    If several callbacks report either of them, the last callback counts.
     """
     stopped_by: StopReason | None = None
     epoch: int | None = None

@@ -20,7 +20,7 @@ from gan.training.loop import Schedule
 
 
 def console_log(console: Console) -> Callable[[str], None]:
-    """Returns a function that prints a line where progress goes."""
+    """Returns a function that prints a line on the console of the progress bar."""
     return partial(console.print, highlight=False, soft_wrap=True, markup=False)
 
 
@@ -28,27 +28,28 @@ def console_log(console: Console) -> Callable[[str], None]:
 def report_failure(
     folder: Path, gan: GAN, state: callbacks.TrainingState, log: Callable[[str], None], *, remove: bool
 ) -> Iterator[None]:
-    """Reports what is left of a run that fails. `remove`: a folder without a generator is removed."""
+    """Reports what a failed run has saved. With `remove`, a folder without a generator is removed."""
     try:
         yield
     except BaseException:
-        left = ""
+        saved = ""
         if (folder / run_folder.GENERATOR).exists():
-            left = f"the generator of the last interval is in {folder}; "
-        if left or not remove:
-            left += resume_hint(folder, state.last)
+            saved = f"the generator of the last interval is in {folder}; "
+        if saved or not remove:
+            saved += resume_hint(folder, state.last)
         else:
             shutil.rmtree(folder, ignore_errors=True)
-            left = f"nothing was saved yet: {folder} is removed"
-        log(f"Broken off at step {int(scalar(gan.step))}; {left}")
+            saved = f"nothing was saved yet, so {folder} was removed"
+        log(f"Training aborted at step {int(scalar(gan.step))}; {saved}")
         raise
 
 
 @contextmanager
 def loss_errors(gan: GAN, run: Path | None = None) -> Iterator[None]:
-    """Turns TensorFlow's error about a loss that is NaN or infinite into a `TrainingError`, which names the step.
+    """Turns TensorFlow's error about a NaN or infinite loss into a `TrainingError` that names the step.
 
-    run: a folder whose generator another run may start from, where it is still there; None: none.
+    run: folder of the run. While it exists, the error suggests a new run that starts from its generator. None: no
+        suggestion.
     """
     try:
         yield
@@ -65,17 +66,19 @@ def loss_errors(gan: GAN, run: Path | None = None) -> Iterator[None]:
 
 @contextmanager
 def memory_errors() -> Iterator[None]:
-    """Turns an error about memory that did not suffice, in TensorFlow or Python, into a `TrainingError`."""
+    """Turns an out-of-memory error of TensorFlow or Python into a `TrainingError`."""
     try:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        raise TrainingError("Out of memory. A smaller --batch-size, width or --image-size needs less.") from error
+        raise TrainingError(
+            "Out of memory. A smaller --batch-size, network width or --image-size needs less memory."
+        ) from error
 
 
 def remove_later_results(
     folder: Path, saved: State | None, run_log: callbacks.RunLog, grid: callbacks.SampleGrid
 ) -> None:
-    """Removes from a run folder what came after a state, and what was half-written; None: after the start."""
+    """Removes results newer than a state, and partially written files, from a run folder. None: all results."""
     files.remove_partial(folder)
     run_log.cut_back(saved.interval if saved else 0)
     grid.cut_back(saved.images if saved else 0)
@@ -83,30 +86,34 @@ def remove_later_results(
 
 
 def check_resumable(folder: Path, saved: State | None, damaged: list[str]) -> None:
-    """Raises `InputError` when no state is whole, and starting again would lose more than an interval."""
+    """Raises `InputError` when there is no intact state and starting again would lose more than one interval."""
     done = callbacks.run_log.last_row(folder / run_folder.LOG).get("interval", 0)
     if saved is None and (damaged or done > 1):
         raise InputError(
-            "No state of this run is whole, and beginning anew would write over its generator",
-            expected=f"a whole one in {folder / training_state.FOLDER}, or a new run: gan train --init-from {folder}",
-            received="; ".join(damaged) or "none at all",
+            "This run has no intact state, and starting again would overwrite its generator",
+            expected=f"an intact one in {folder / training_state.FOLDER}, or a new run: gan train --init-from {folder}",
+            received="; ".join(damaged) or "no state",
         )
 
 
 def resume_message(folder: Path, saved: State | None, schedule: Schedule) -> str:
-    """Returns the line about where a resumed run begins."""
+    """Returns the message that says where a resumed run continues."""
     if saved is None:
-        return f"{folder}: its first interval was never completed; beginning anew from step 0"
+        return f"{folder}: no interval is complete; starting again from step 0"
     return (
-        f"{folder}: going on from interval {saved.interval} of {schedule.intervals}, "
+        f"{folder}: resuming from interval {saved.interval} of {schedule.intervals}, "
         f"step {saved.step:,} of {schedule.total_steps:,}"
-        + ("" if saved.stopped or saved.step == schedule.total_steps else "; what came after is made again")
+        + (
+            ""
+            if saved.stopped or saved.step == schedule.total_steps
+            else "; later results are discarded and computed again"
+        )
     )
 
 
 def resume_hint(folder: Path, last: State | None) -> str:
-    """Returns the line about how an interrupted run can be resumed."""
+    """Returns the message that says how to resume an interrupted run."""
     command = f"gan train --resume {folder}"
     if last is None:
-        return f"no interval is complete yet; {command} begins anew"
-    return f"the last complete state is that of step {last.step:,}; {command} goes on from there"
+        return f"no interval is complete yet; {command} starts again from step 0"
+    return f"the last complete state is from step {last.step:,}; {command} resumes from it"

@@ -1,4 +1,4 @@
-"""What a training run left behind."""
+"""The result of a training run."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,12 +13,17 @@ _PATHS = ("folder", "generator", "samples")
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training run left behind. `logs` is the last row of log.csv; `images` counts the reals that D saw.
+    """The result of a training run.
 
-    `signal` is the number of the one that interrupted it (2: Ctrl-C, 15: SIGTERM), None when it ended by itself.
-    `stopped_by` is what ended it before its length did: `target` (the tolerance, which is to be confirmed), `patience`
-    or `collapse`. `interval` is the one whose generator was put back in the end; None: it is the last one. `is_chief`
-    says whether this process wrote the folder: of several workers the chief does, and the paths are those it has.
+    `logs` is the last row of log.csv. `images` is the number of real images that D saw. `signal` is the number of the
+    signal that interrupted the run (2: Ctrl-C, 15: SIGTERM; None: not interrupted).
+
+    `stopped_by` is the reason for an early stop: `target` (the tolerance, still to be confirmed), `patience` or
+    `collapse`. None: no callback stopped the run. `interval` is the interval whose generator was restored at the end.
+    None: the generator is from the last interval.
+
+    `is_chief` is True if this process wrote the folder. With several workers only the chief writes it, and the paths
+    are the chief's.
     """
 
     folder: Path
@@ -37,12 +42,12 @@ class TrainingResult:
     is_chief: bool = True
 
     def as_dict(self) -> dict[str, object]:
-        """All of it in JSON types."""
+        """Returns all fields in JSON types."""
         return {**asdict(self), **{name: str(getattr(self, name)) for name in _PATHS}}
 
 
 def read_result(folder: Path, record: RunMetadata, *, signal: int | None = None) -> TrainingResult:
-    """What a run left, from its record, log and samples."""
+    """Reads the result of a finished run from its metadata, log and samples."""
     ended = record.result
     assert ended is not None, "the run has not ended"
     log, grids = folder / run_folder.LOG, folder / run_folder.SAMPLES
@@ -59,6 +64,6 @@ def read_result(folder: Path, record: RunMetadata, *, signal: int | None = None)
 
 
 def result_from_chief(facts: dict[str, object]) -> TrainingResult:
-    """The run that the chief told of with `as_dict`, on another worker."""
+    """Returns, on another worker, the result that the chief sent with `as_dict`."""
     given: Any = {**facts, **{name: Path(str(facts[name])) for name in _PATHS}, "is_chief": False}
     return TrainingResult(**given)

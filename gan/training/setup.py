@@ -1,4 +1,4 @@
-"""All that a training run is made of, from its options: data, networks, schedule and what is measured."""
+"""Prepares a training run from its options: data, networks, schedule and probe."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from gan.utils import tensorflow as runtime
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """A run that is ready for its first step, or for the one after `saved`."""
+    """A run that is ready for its first step, or for the step after the state `saved`."""
 
     config: TrainConfig
     dataset: Dataset
@@ -33,7 +33,7 @@ class TrainingSetup:
 
 
 def load_data(options: DataConfig) -> Dataset:
-    """Loads the data set that a run asks for."""
+    """Loads the dataset that the options name."""
     return load_dataset(options.dataset, fallback=options.dataset_fallback, **options.loading)
 
 
@@ -47,21 +47,21 @@ def prepare_training(
     gan: GAN | None = None,
     probe: Probe | None = None,
 ) -> TrainingSetup:
-    """Builds and compiles the networks, on every worker alike. Each worker must call this.
+    """Builds and compiles the networks, identically on every worker. Each worker must call this.
 
     Args:
-        config: from `broadcast_config`.
-        log: prints a line; called by the chief.
-        saved: state that the run continues from, on the chief; None: it starts from step 0.
+        config: options that `broadcast_config` returned.
+        log: prints a line. Only the chief calls it.
+        saved: state to resume from; only the chief needs it. None: the run starts at step 0.
         gan, probe: as for `train`.
 
-    Raises `InputError` when what the options ask for does not fit the data or the devices.
+    Raises `InputError` when the options do not fit the data or the devices.
     """
-    # What can be refused before the networks are built.
+    # Checks that do not need the networks.
     if gan is not None and devices.replicas > 1:
         raise InputError(
             "A given GAN trains on one device",
-            expected="devices=1, or networks that `config.model` describes",
+            expected="devices=1, or networks built from `config.model`",
             received=f"{devices.replicas} replicas",
         )
     schedule = make_schedule(config, dataset)
@@ -71,7 +71,7 @@ def prepare_training(
         card = models.find_classifier(config.stopping.classifier).card
         metadata.check_card(dataset.name, card, dataset.image_shape)
 
-    # The networks, what is measured, and the two together.
+    # The networks, the probe, and the compiled GAN with both.
     with devices.strategy.scope(), runtime.precision(config.precision):
         gan = gan or build_gan(config, dataset)
     probe = probe or make_probe(config.stopping, dataset, images_per_interval=schedule.images_per_interval)
@@ -79,13 +79,13 @@ def prepare_training(
         compile_gan(gan, config, schedule.total_steps, probe.metrics)
     check_monitor(config.stopping, gan)
     if saved is None:
-        for counter in (gan.step, gan.images_seen):  # of a given GAN that was trained before
+        for counter in (gan.step, gan.images_seen):  # a given GAN may have been trained before
             counter.assign(0)
         broadcast_weights(devices, gan)
     if devices.is_chief:
         log(
             f"{dataset.title}: {len(dataset.train):,} training images; {schedule.total_steps:,} steps of "
-            f"{schedule.images_per_step}, that is {schedule.total_images:,} images, in {config.precision}"
+            f"{schedule.images_per_step} images, {schedule.total_images:,} images in total; {config.precision}"
         )
         if probe.left_out is not None:
             log(f"val_pairwise_ssim is not measured: {probe.left_out}")

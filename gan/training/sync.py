@@ -1,4 +1,4 @@
-"""What the workers of a run get from the chief, which alone has its folder: state and weights."""
+"""Sends the training state and the weights from the chief to the other workers. Only the chief has the run folder."""
 
 from dataclasses import asdict, replace
 
@@ -15,7 +15,7 @@ from gan.training.callbacks.training_state import variables_of
 def agree_on_start(devices: DeviceSetup, dataset: Dataset, saved: State | None) -> State | None:
     """Returns the state that the chief resumes from, or None. Each worker must call this.
 
-    Raises `InputError` where the training images are not the chief's.
+    Raises `InputError` when the training images of a worker differ from the chief's.
     """
     if not devices.has_several_workers:
         return saved
@@ -23,8 +23,8 @@ def agree_on_start(devices: DeviceSetup, dataset: Dataset, saved: State | None) 
     if expected != dataset.fingerprint:
         raise InputError(
             "The workers have different training images",
-            expected=f"the chief's, with SHA-256 {expected}",
-            received=f"{dataset.title} with {dataset.fingerprint}",
+            expected=f"the chief's images, SHA-256 {expected}",
+            received=f"{dataset.title}, SHA-256 {dataset.fingerprint}",
         )
     facts = devices.broadcast(None if saved is None else asdict(replace(saved, arrays={})))
     arrays = devices.broadcast_arrays({} if saved is None else saved.arrays)
@@ -32,7 +32,7 @@ def agree_on_start(devices: DeviceSetup, dataset: Dataset, saved: State | None) 
 
 
 def broadcast_weights(devices: DeviceSetup, gan: GAN) -> None:
-    """Gives all variables of a GAN the chief's values. Each worker must call this."""
+    """Sets all variables of a GAN to the chief's values. Each worker must call this."""
     if not devices.has_several_workers:
         return
     variables = variables_of(gan)

@@ -1,6 +1,6 @@
-"""train and resume: one training run from its set-up to its result, read downward.
+"""Starts and resumes training runs, from the set-up to the result. Read from top to bottom.
 
-Several workers call the same functions. The chief decides and writes, and broadcasts what the others need.
+All workers call the same functions. The chief decides and writes. It broadcasts what the other workers need.
 """
 
 import warnings
@@ -56,25 +56,25 @@ def train(
     The folder holds generator.keras, discriminator.keras, config.json, log.csv, samples/ and state/.
 
     Args:
-        config: options; None: the preset `mnist`.
-        dataset: images in place of those that `config.data` names, such as `Dataset.from_arrays(...)`.
-        gan: networks in place of those that `config.model` describes, on one device. They are compiled as
-            `config.optimization` says, and their counts start at 0.
-        probe: metrics and validation batches in place of those that `config.stopping` names.
-        grid: callback that draws samples after each interval; None: a grid of images.
-        output: the run folder; None: the next number under `runs/`.
-        name: end of the name of such a folder; None: the data set's name.
-        preset: name of the preset that `config` comes from, for config.json; None: it comes from none.
-        console: where progress goes; None: stderr.
-        listeners: callbacks that are called once an interval is saved; their own state is not saved.
+        config: options. None: the preset `mnist`.
+        dataset: images to use instead of the dataset of `config.data`, such as `Dataset.from_arrays(...)`.
+        gan: networks to use instead of the networks of `config.model`, on one device only. They are compiled with
+            `config.optimization`, and their counters start at 0.
+        probe: metrics and validation batches to use instead of the probe of `config.stopping`.
+        grid: callback that draws samples after each interval. None: a grid of samples.
+        output: the run folder. None: a new numbered folder in `runs/`.
+        name: last part of the name of a numbered folder. None: the name of the dataset.
+        preset: name of the preset that `config` is based on, for config.json. None: no preset.
+        console: console for progress and messages. None: stderr.
+        listeners: callbacks that are called after an interval is saved. Their own state is not saved.
 
-    With `devices` above 1, these share each batch. Where TF_CONFIG names several workers, each of them calls this with
-    the same options.
+    If `config.devices` is greater than 1, the devices share each batch. If TF_CONFIG names several workers, each worker
+    must call this function with the same options.
 
-    Ctrl-C and SIGTERM end the run early and save what there is. Raises `InputError`, and writes nothing, when an option
-    does not fit the data or the devices, the data cannot be had, a worker cannot be reached, or the folder cannot be
-    used. Raises `TrainingError` when a loss becomes NaN or infinite, memory does not suffice, or another worker ends.
-    After an exception, a folder without a generator is removed; `resume` continues from any other.
+    Ctrl-C and SIGTERM end the run early and save its current results. Raises `InputError`, and writes nothing, when an
+    option does not fit the data or the devices, the data is not available, a worker cannot be reached, or the folder
+    cannot be used. Raises `TrainingError` when a loss becomes NaN or infinite, memory runs out, or another worker ends.
+    After an exception, a folder without a generator is removed. All other folders can be resumed with `resume`.
     """
     config, console = config or TrainConfig(), console or Console(stderr=True)
     log = console_log(console)
@@ -82,14 +82,14 @@ def train(
         run_folder.check_output(output)
     devices = _start(config, log)
     with worker_errors(devices), memory_errors():
-        # Set-up: the chief's options, the data, the compiled networks.
+        # Set-up: the chief's options, the data and the compiled networks.
         config = broadcast_config(devices, config)
         dataset = dataset or load_data(config.data)
         setup = prepare_training(config, dataset, devices, log, gan=gan, probe=probe)
         if not devices.is_chief:
             return run_worker(setup)
 
-        # The folder, for this process alone.
+        # The run folder, locked against other processes.
         record = metadata.new_metadata(
             config,
             setup.dataset.describe(),
@@ -117,21 +117,22 @@ def resume(
 ) -> TrainingResult:
     """Resumes an interrupted run from its last complete interval, in the same folder.
 
-    The result is that of the run in one go: to the last bit with `deterministic` on a CPU, to rounding otherwise. What
-    came after that interval is removed from log.csv and samples/ first. A run that was interrupted in its first
-    interval starts again; a finished one is left as it is. Of several workers only the chief needs the folder.
+    The result is the same as without the interruption: bit-identical with `deterministic` on a CPU, otherwise equal up
+    to rounding. Results newer than that interval are first removed from log.csv and samples/. A run that was
+    interrupted in its first interval starts again. A finished run is not changed. With several workers, only the chief
+    needs the folder.
 
     Args:
         run: a run folder.
-        config: must be what was recorded, but for the options in `metadata.CHANGEABLE`; None: just that. (A worker that
-            is not the chief takes `devices` and `deterministic` from it.)
-        dataset, gan, probe, grid: must be given again where they were given to `train`.
-        console: where progress goes; None: stderr.
+        config: the recorded options; only the options in `metadata.CHANGEABLE` may differ. None: the recorded options.
+            (A worker other than the chief reads `devices` and `deterministic` from it.)
+        dataset, gan, probe, grid: must be given again if they were given to `train`.
+        console: console for progress and messages. None: stderr.
         listeners: as for `train`.
 
-    Raises `InputError`, and changes nothing, for a folder that is not a run folder, another configuration, data set or
-    network than it began with, a folder that another process trains in, and one whose states are all damaged. Raises
-    `TrainingError` as `train` does.
+    Raises `InputError`, and changes nothing, when `run` is not a run folder, another process trains in it, or all its
+    states are damaged. The same holds when the configuration, dataset or networks differ from the start of the run.
+    Raises `TrainingError` as `train` does.
     """
     folder, console = Path(run), console or Console(stderr=True)
     log = console_log(console)
@@ -144,7 +145,7 @@ def resume(
                 prepare_training(config, dataset or load_data(config.data), devices, log, gan=gan, probe=probe)
             )
 
-    # What the run recorded; other options are refused.
+    # The recorded options. Other options raise an error.
     record = metadata.load(folder)
     config = (config or record.config).with_auto(record.config.precision)
     metadata.check_options(record, config)
@@ -153,7 +154,7 @@ def resume(
         log(f"{folder} is finished: there is nothing to resume")
         return read_result(folder, record)
 
-    # The newest whole state, for this process alone.
+    # The newest intact state, locked against other processes.
     with training_state.locked(folder):
         saved, damaged = training_state.latest(folder)
         check_resumable(folder, saved, damaged)
@@ -161,7 +162,7 @@ def resume(
         for line in (*metadata.changed_versions(record), *damaged):
             warnings.warn(line, stacklevel=2)
         with worker_errors(devices), memory_errors():
-            # Set-up, as in `train`, with the data set that the run really used.
+            # Set-up as in `train`, with the dataset that the run actually used.
             data = replace(config.data, dataset=record.dataset.name, dataset_fallback="none")
             asked = replace(config, data=data, init_from=None if saved else config.init_from)
             asked = broadcast_config(devices, asked)
@@ -174,15 +175,15 @@ def resume(
 
 
 def _given(**objects: object) -> list[str]:
-    """Returns the names of the objects that are given in place of what the options describe."""
+    """Returns the names of the objects that are used instead of the ones that the options describe."""
     return [name for name, given in objects.items() if given is not None]
 
 
 def _start(config: TrainConfig, log: Callable[[str], None]) -> DeviceSetup:
-    """Starts TensorFlow, joins the other workers, and prints what the run trains on."""
+    """Starts TensorFlow, connects to the other workers, and prints the devices of the run."""
     devices = start(config.devices, seed=config.seed, deterministic=config.deterministic, log=log)
-    there = devices.description
-    log(f"device: {there}" if devices.is_chief else f"{there}; {devices.chief} writes the run folder")
+    description = devices.description
+    log(f"device: {description}" if devices.is_chief else f"{description}; {devices.chief} writes the run folder")
     return devices
 
 
@@ -196,14 +197,14 @@ def _run(
     listeners: Sequence[keras.callbacks.Callback],
     fresh: bool,
 ) -> TrainingResult:
-    """Trains from the state of the set-up to the end, and writes the folder.
+    """Trains from the state of the set-up to the end, and writes the run folder.
 
-    fresh: whether the folder was made for this run; a failure before the first generator removes it then.
+    fresh: whether the folder was created for this run. If so, a failure before the first generator is saved removes it.
     """
     config, gan, schedule, saved, devices = setup.config, setup.gan, setup.schedule, setup.saved, setup.devices
     log = console_log(console)
 
-    # Callbacks, in the order in which they are called.
+    # Callbacks, in the order of their calls.
     run_log = callbacks.RunLog(folder / run_folder.LOG)
     generator = callbacks.GeneratorCheckpoint(folder / run_folder.GENERATOR)
     discriminator = callbacks.DiscriminatorCheckpoint(folder / run_folder.DISCRIMINATOR)
@@ -212,23 +213,23 @@ def _run(
     stopping = stopping_callbacks(config.stopping, setup.dataset, gan.adversarial_loss, schedule, log)
     interrupt = callbacks.StopOnInterrupt(devices.any_worker, look_every=devices.look_every)
     first = [
-        callbacks.FiniteLosses(),  # nothing is saved of a step whose loss is NaN
+        callbacks.FiniteLosses(),  # first, so that nothing is saved after a step with a NaN loss
         run_log,  # a row of log.csv
-        generator,  # its average
-        discriminator,  # beside it
-        grid,  # a grid of samples and, in the end, an animation of all grids
-        *_tensorboard(config, folder, grid),  # after the log and the grid, which it shows
+        generator,  # the averaged generator (EMA)
+        discriminator,
+        grid,  # a grid of samples, and an animation of all grids at the end
+        *_tensorboard(config, folder, grid),  # after the grid, because it shows its image
         callbacks.Progress(console, total_images=schedule.total_images, first_image=saved.images if saved else 0),
-        *stopping,  # after all that shows the interval as it was trained: in the end they may put back an earlier one
+        *stopping,  # after the callbacks that show the interval as trained, because these may restore an earlier one
     ]
     state = callbacks.TrainingState(
         folder, [*first, interrupt], interval_steps=schedule.interval_steps, total_steps=schedule.total_steps
     )
     called = [
         *first,
-        state,  # the state of all of them: whatever is written of this interval is there before it
-        *listeners,  # they find the interval complete
-        interrupt,  # last, so that it hears a signal that comes while others save
+        state,  # after them, so that a saved state implies that the other files of the interval are complete
+        *listeners,  # after the state, so that they find a complete interval
+        interrupt,  # last, so that it notices a signal that arrives while others save
     ]
 
     # The loop.
@@ -251,7 +252,7 @@ def _run(
             first_step=first_step,
             validation=setup.probe.batches,
         )
-        generator.save()  # a stopping callback may have put back the average of an earlier interval
+        generator.save()  # a stopping callback may have restored the generator of an earlier interval
 
     # The result.
     stopped_by, interval = stop_reason(stopping)

@@ -1,4 +1,4 @@
-"""A worker that is not the chief: it takes the same steps and the same decisions, and writes nothing."""
+"""Trains on the workers other than the chief: same steps and decisions as the chief, but nothing is written."""
 
 from gan.training import callbacks
 from gan.training.loop import fit_intervals
@@ -9,7 +9,7 @@ from gan.training.setup import TrainingSetup
 
 
 def run_worker(setup: TrainingSetup) -> TrainingResult:
-    """Trains along with the chief, from the state of the set-up to the end. Returns the result that the chief sends.
+    """Trains in step with the chief, from the state of the set-up to the end. Returns the chief's result.
 
     Raises `TrainingError` as `training.train` does.
     """
@@ -35,4 +35,4 @@ def run_worker(setup: TrainingSetup) -> TrainingResult:
 
 
 def quiet(line: str) -> None:
-    """Prints nothing: the chief does."""
+    """Prints nothing, because the chief prints the line."""

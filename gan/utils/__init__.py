@@ -1,1 +1,1 @@
-"""What every room may use: TensorFlow set up quietly, work in threads, progress bars and the style of plots."""
+"""Shared tools: quiet TensorFlow set-up, parallel work, progress bars and the style of plots."""

@@ -1,4 +1,4 @@
-"""How progress bars and plots look."""
+"""Progress bars and the style of plots."""
 
 from typing import Any
 
@@ -7,7 +7,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 def progress_bar(console: Console) -> Progress:
-    """Images done, images/s (the field `speed` of a task) and the time left; gone at the end, and none in a file."""
+    """Returns a bar with images done, images/s (the field `speed` of a task) and the time left.
+
+    The bar disappears at the end. Nothing is printed if the console is not a terminal.
+    """
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -29,3 +32,4 @@ STYLE: Any = {
     "grid.alpha": 0.3,
     "axes.axisbelow": True,
 }
+"""Matplotlib settings of all plots."""

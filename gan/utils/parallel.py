@@ -1,4 +1,4 @@
-"""Work in other threads, whose results come in order."""
+"""Ordered parallel work: iterators that compute ahead in other threads."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 def ahead(items: Iterator[Item], depth: int = 2) -> Generator[Item, None, None]:
-    """The items of an iterator, up to `depth` of them made in a thread while one before them is used."""
+    """Yields the items of an iterator and computes up to `depth` of them ahead, in another thread."""
     end = object()
     with closing(in_parallel(lambda _: next(items, end), count(), 1, depth)) as made:
         yield from takewhile(lambda item: item is not end, made)
@@ -21,10 +21,15 @@ def ahead(items: Iterator[Item], depth: int = 2) -> Generator[Item, None, None]:
 def in_parallel(
     make: Callable[[Item], Result], items: Iterable[Item], workers: int, depth: int | None = None
 ) -> Generator[Result, None, None]:
-    """make(item) of each item, in their order, `workers` of them at the same time.
+    """Yields make(item) for each item, in order, with `workers` calls at the same time.
 
-    Up to `depth` results (None: `workers` + 1) are made or waiting while one before them is used. Closing waits for
-    those that are being made.
+    Closing the generator waits for the calls in progress.
+
+    Args:
+        make: Function of an item. It runs in other threads.
+        items: Items, which are read in the caller's thread.
+        workers: Number of threads.
+        depth: Results that are computed or waiting ahead of the one in use. None: `workers` + 1.
     """
     depth = workers + 1 if depth is None else depth
     threads = ThreadPoolExecutor(workers, thread_name_prefix="parallel")

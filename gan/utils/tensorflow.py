@@ -1,8 +1,9 @@
-"""The TensorFlow of this process: imported without chatter, set up once, described in one line."""
+"""TensorFlow in this process: quiet import, set-up, precision, versions."""
 
 import logging
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,9 +14,19 @@ from typing import Literal
 
 from gan.errors import InputError
 
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+QUIET = "3"
+"""Value of the environment variable that hides the log of TensorFlow's C++ code. The caller's own value stays."""
+
+START_UP_LINE = re.compile(
+    rb"(?:[IWE]\d{4} [\d:.]+ +\d+ \S+:\d+\] |\d{4}-\d\d-\d\d [\d:.]+: [IWE] |WARNING: All log messages before absl::"
+    rb"|To enable the following instructions: |Skipping registering GPU devices\.\.\.).*\n?"
+)
+"""A line of TensorFlow's C++ log. Some are written before it reads its log level."""
+
 
 def check_backend() -> None:
-    """Raises `InputError` when Keras is told to use another backend than TensorFlow. Imports nothing."""
+    """Raises `InputError` if Keras would use another backend than TensorFlow. Imports nothing."""
     backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     if backend != "tensorflow":
         raise InputError(
@@ -26,30 +37,60 @@ def check_backend() -> None:
 
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Holds back what is written to file descriptor 2, by C++ too; shows it only when an exception passes."""
-    sys.stderr.flush()
-    saved = os.dup(2)
+    """Drops TensorFlow's log lines from file descriptor 2. Other output follows at the end; after an error, all of it.
+
+    Does nothing if the caller chose a more verbose log level, or if the process has no standard error.
+    """
+    saved = _copy_of_stderr() if os.environ.get(LOG_LEVEL, QUIET) == QUIET else None
+    if saved is None:
+        yield
+        return
+    failed = False
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
             yield
         except Exception:
-            held.seek(0)
-            os.write(saved, held.read())
+            failed = True
             raise
         finally:
             os.dup2(saved, 2)
+            held.seek(0)
+            for line in held:
+                if failed or not START_UP_LINE.match(line):
+                    os.write(saved, line)
             os.close(saved)
 
 
+def _copy_of_stderr() -> int | None:
+    """Returns a copy of file descriptor 2, whose buffer is flushed; None if it is closed."""
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    try:
+        return os.dup(2)
+    except OSError:
+        return None
+
+
+@contextmanager
+def quiet_import() -> Iterator[None]:
+    """Imports inside print no start-up messages of TensorFlow. Does nothing if TensorFlow is imported already."""
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    os.environ.setdefault(LOG_LEVEL, QUIET)
+    with _silent_stderr():
+        yield
+
+
 OPTIONAL = ("IPython", "matplotlib", "pandas", "scipy", "sklearn")
-"""Packages that Keras imports where they are installed, for its plots, data frames and wrappers. No command of ours
-uses these, and the packages take two fifths of the time of the import."""
+"""Packages that Keras imports if they are installed, for its plots, data frames and wrappers. The commands of this
+package do not use these features, and the packages take two fifths of the import time."""
 
 
 @contextmanager
 def _hidden(packages: Iterable[str]) -> Iterator[None]:
-    """Lets an import of these packages fail inside, as if they were not installed; those that are loaded stay."""
+    """Makes imports of these packages fail inside, as if they were not installed. Loaded packages stay."""
     hidden = [package for package in packages if package not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: the import raises ModuleNotFoundError
     try:
@@ -60,32 +101,40 @@ def _hidden(packages: Iterable[str]) -> Iterator[None]:
 
 
 def load_tensorflow(*, lean: bool = False) -> None:
-    """Imports TensorFlow and Keras without what they say while they start.
+    """Imports TensorFlow and Keras without their start-up messages.
 
-    lean: without the `OPTIONAL` packages, for a process that runs one command: Keras does not know them in it.
+    TensorFlow's Python logger is set to errors only, unless the caller has set its level.
 
-    Raises `InputError` as `check_backend` does.
+    Args:
+        lean: For a process that runs a single command. Hides the `OPTIONAL` packages from Keras, and shows only errors
+            of absl's log, which tensorflow-datasets uses.
+
+    Raises `InputError` if Keras is configured for another backend than TensorFlow.
     """
     check_backend()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _silent_stderr(), _hidden(OPTIONAL if lean else ()):
-        import absl.logging
+    with quiet_import(), _hidden(OPTIONAL if lean else ()):
         import keras  # noqa: F401
         import tensorflow  # noqa: F401
+    if lean:
+        import absl.logging
 
-        absl.logging.set_verbosity("error")  # tensorflow-datasets announces through it what it looks for
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)  # and TensorFlow how often it compiles what
+        absl.logging.set_verbosity("error")
+    logger = logging.getLogger("tensorflow")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.ERROR)  # it would warn about functions that are compiled several times
 
 
 def start(*, seed: int | None = None, deterministic: bool = False) -> str:
-    """Loads TensorFlow and Keras without their log lines, and sets them up. GPU memory grows as needed.
+    """Loads TensorFlow and Keras without their start-up messages and sets them up. GPU memory grows as needed.
 
     Args:
-        seed: of Keras' and NumPy's global generators, which draw initial weights; None: they are not seeded.
-        deterministic: only deterministic kernels, or an error where there is none; stays on in this process.
+        seed: Seed of the global generators of Keras and NumPy, which draw initial weights. None: not seeded.
+        deterministic: Uses only deterministic kernels; an operation without one raises an error. Applies to the whole
+            process from now on.
 
-    Returns one line: the devices, and the versions of TensorFlow and Keras. Raises `InputError` for another backend of
-    Keras.
+    Returns one line with the devices and the versions of TensorFlow and Keras.
+
+    Raises `InputError` if Keras is configured for another backend than TensorFlow.
     """
     prepare(seed=seed, deterministic=deterministic)
     return describe()
@@ -95,8 +144,9 @@ def prepare(*, seed: int | None = None, deterministic: bool = False) -> None:
     """Sets TensorFlow up without using a device yet: GPU memory grows as needed, initial weights are seeded.
 
     Args:
-        seed: of Keras' and NumPy's global generators, which draw initial weights.
-        deterministic: only deterministic kernels, or an error where there is none; stays on in this process.
+        seed: Seed of the global generators of Keras and NumPy, which draw initial weights. None: not seeded.
+        deterministic: Uses only deterministic kernels; an operation without one raises an error. Applies to the whole
+            process from now on.
     """
     load_tensorflow()
     import keras
@@ -104,7 +154,7 @@ def prepare(*, seed: int | None = None, deterministic: bool = False) -> None:
 
     with _silent_stderr():
         for gpu in tf.config.list_physical_devices("GPU"):
-            # RuntimeError: this process has used the GPU already, and its memory is as it is
+            # RuntimeError: this process has used the GPU already, so its memory setting is fixed
             with suppress(RuntimeError):
                 tf.config.experimental.set_memory_growth(gpu, True)
         if deterministic:
@@ -114,30 +164,32 @@ def prepare(*, seed: int | None = None, deterministic: bool = False) -> None:
 
 
 def describe() -> str:
-    """What TensorFlow runs on, in one line; its devices are as they are from now on."""
+    """Returns one line with the devices and the versions of TensorFlow and Keras. Fixes the device configuration."""
     import keras
     import tensorflow as tf
 
     with _silent_stderr():
         gpus = tf.config.list_physical_devices("GPU")
-        tf.zeros(()).numpy()  # the first operation looks for devices, aloud
+        tf.zeros(()).numpy()  # the first operation looks for devices and logs what it finds
         names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
     versions = f"TensorFlow {tf.__version__}, Keras {keras.__version__}"
     return f"{', '.join(names) or f'CPU ({platform.machine()}, {os.cpu_count()} cores)'}; {versions}"
 
 
 def resolve_precision(policy: str) -> str:
-    """`float32` or `mixed_bfloat16`: what `auto` means here, or the policy itself."""
+    """Returns `float32` or `mixed_bfloat16` for `auto`, by this machine, and any other policy unchanged."""
     return auto_precision()[0] if policy == "auto" else policy
 
 
 def auto_precision() -> tuple[Literal["float32", "mixed_bfloat16"], str]:
-    """What the precision `auto` means here, and why, in a few words.
+    """Returns the precision that `auto` selects on this machine, and the reason in a few words.
 
-    It is bfloat16 on a CPU that has instructions for products of such matrices (AMX), and where TensorFlow uses oneDNN,
-    which uses them: a step of the preset mnist took three quarters of the time there. With AVX512_BF16 alone, `fit` was
-    1.13 and 1.25 times as fast on an AMD CPU (two rounds), but 0.74 times on an Intel one (median of three rounds, with
-    ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16): `auto` is float32 there. On a GPU it is float32, for want of a measurement.
+    `auto` selects bfloat16 on a CPU with instructions for bfloat16 matrix products (AMX), if TensorFlow uses oneDNN,
+    which uses them. A train step of the preset mnist took three quarters of the float32 time there.
+
+    `auto` selects float32 on a CPU with AVX512_BF16 alone: `fit` was 1.13 and 1.25 times as fast on an AMD CPU (two
+    rounds), but 0.74 times as fast on an Intel CPU (median of three rounds, ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16).
+    It selects float32 on a GPU, because bfloat16 was not measured there.
     """
     load_tensorflow()
     import tensorflow as tf
@@ -154,13 +206,13 @@ def auto_precision() -> tuple[Literal["float32", "mixed_bfloat16"], str]:
     if onednn.lower() in ("0", "false"):
         return "float32", f"oneDNN is off: TF_ENABLE_ONEDNN_OPTS={onednn}"
     allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
-    if allowed.upper() not in ("", "ALL", "DEFAULT") and "AMX" not in allowed.upper():  # it would abort
+    if allowed.upper() not in ("", "ALL", "DEFAULT") and "AMX" not in allowed.upper():  # TensorFlow would abort
         return "float32", f"oneDNN may not use amx_bf16: ONEDNN_MAX_CPU_ISA={allowed}"
     return "mixed_bfloat16", "oneDNN uses amx_bf16"
 
 
 def bfloat16_instructions() -> tuple[str, ...]:
-    """Instructions of this CPU for bfloat16, as Linux names them: of whole matrices first; () where none are known."""
+    """Returns Linux' names of the bfloat16 instructions of this CPU, matrix products first; () if none are known."""
     try:
         flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
     except OSError:
@@ -170,9 +222,9 @@ def bfloat16_instructions() -> tuple[str, ...]:
 
 @contextmanager
 def precision(policy: str) -> Iterator[None]:
-    """Layers that are built inside compute in this precision: `auto`, `float32`, `mixed_bfloat16` (float32 variables).
+    """Sets the precision of layers that are built inside: `auto`, `float32` or `mixed_bfloat16` (float32 variables).
 
-    Keras' global policy is as before afterwards, and layers keep theirs.
+    Restores Keras' global policy at the end; the layers keep theirs.
     """
     import keras
 
@@ -185,8 +237,8 @@ def precision(policy: str) -> Iterator[None]:
 
 
 def installed_version(package: str) -> str:
-    """Version of an installed distribution, or `missing`."""
-    from importlib.metadata import PackageNotFoundError, version  # slow to import, and `gan --help` is not
+    """Returns the version of an installed distribution, or `missing`."""
+    from importlib.metadata import PackageNotFoundError, version  # slow: `gan --help` does without
 
     try:
         return version(package)
@@ -195,13 +247,13 @@ def installed_version(package: str) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on, for its record."""
+    """Returns the versions of Python and the packages that results depend on, for the metadata of a run."""
     packages = ("gan-reference", "tensorflow", "keras", "numpy", "tensorflow-datasets")
     return {"python": platform.python_version(), **{name: installed_version(name) for name in packages}}
 
 
 def git_revision() -> str | None:
-    """Commit of the source tree that this package runs from, `-dirty` if changed since; None where it is installed."""
+    """Returns the commit of the source tree of this package, with `-dirty` if files changed; None if installed."""
     tree = Path(__file__).parents[2]
 
     def git(*arguments: str) -> str:

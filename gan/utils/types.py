@@ -1,6 +1,6 @@
-"""Names for types that several rooms use in their signatures. No TensorFlow."""
+"""Type aliases for signatures. Does not import TensorFlow."""
 
 from typing import Any, TypeAlias
 
 Tensor: TypeAlias = Any  # a TensorFlow, Keras or NumPy array; no common type exists, and the first two have no stubs
-"""An array of numbers, text or truth values; the docstring of what takes it tells shape, type and range."""
+"""An array of numbers, strings or booleans. The docstring of the function that takes it gives shape, type and range."""

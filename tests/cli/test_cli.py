@@ -1,4 +1,4 @@
-"""The command line through a real process."""
+"""The command line, run as a process."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def test_help(gan_command, command):
     assert f"gan {command}".strip() in done.stdout
 
 
-def test_benchmark_names_the_command_that_took_its_place(gan_command, tmp_path):
+def test_benchmark_prints_its_new_command(gan_command, tmp_path):
     done = gan_command("benchmark", "recipes", "--presets", "mnist", "--json", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     new = "python -m benchmarks recipes --presets mnist --json"
@@ -48,7 +48,7 @@ def test_benchmark_names_the_command_that_took_its_place(gan_command, tmp_path):
 
 
 def test_options_have_keras_names(gan_command):
-    said = gan_command("train", "--help").stdout
+    said = gan_command("train", "--help-all").stdout
     for option in (
         "epochs", "steps", "batch-size", "learning-rate", "d-learning-rate", "seed", "dataset", "init-from", "output",
         "eval-every", "deterministic", "dry-run", "json", "dataset-fallback",
@@ -97,7 +97,7 @@ BAD_INPUT = {
     "checkpoint empty folder": (["info", "empty"], ["No such checkpoint", "empty"]),
     "checkpoint is text": (["sample", "file"], ["not a Keras model", "file"]),
     "checkpoint truncated": (["sample", "short.keras"], ["is damaged", "short.keras"]),
-    "checkpoint of other JSON": (["info", "other.keras"], ["no generator", "other.keras"]),
+    "checkpoint of other JSON": (["info", "other.keras"], ["not a generator", "other.keras"]),
     "num huge": (["sample", "RUN", "--num", "2000000000"], ["at most 10,000", "2,000,000,000"]),
     "num beyond counting": (["sample", "RUN", "--num", "3000000000", "--out", "a.npz"], ["from 1 to 2147483647"]),
     "walk of too many": (["sample", "RUN", "--interpolate", "0", "9", "--steps", "10001"], ["at most 10,000"]),
@@ -119,7 +119,7 @@ BAD_INPUT = {
 
 
 @pytest.mark.parametrize("case", BAD_INPUT)
-def test_bad_input_is_refused_before_tensorflow_is_imported(gan_command, tmp_path, tiny_run, case):
+def test_rejects_bad_input_before_tensorflow_is_imported(gan_command, tmp_path, tiny_run, case):
     (tmp_path / "file").write_text("hello")
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
@@ -139,12 +139,12 @@ def test_bad_input_is_refused_before_tensorflow_is_imported(gan_command, tmp_pat
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_an_output_that_cannot_be_written_is_refused_before_tensorflow_is_imported(gan_command, tmp_path):
+def test_rejects_an_output_that_cannot_be_written_before_tensorflow_is_imported(gan_command, tmp_path):
     (tmp_path / "runs").write_text("a file where the folder of runs should be")
     assert_refused(gan_command("train", cwd=tmp_path), "cannot be written", "runs")
 
 
-def test_another_backend_is_refused(gan_command):
+def test_rejects_another_backend(gan_command):
     other = {"KERAS_BACKEND": "torch"}
     assert_refused(gan_command("doctor", env=other), "KERAS_BACKEND=tensorflow", "torch")
     assert gan_command("--help", env=other).returncode == 0
@@ -153,7 +153,7 @@ def test_another_backend_is_refused(gan_command):
     assert done.stderr.splitlines()[-1].startswith("gan.errors.InputError: Unsupported backend")
 
 
-def test_a_run_that_diverges_says_when_and_leaves_nothing(forked_gan, tmp_path):
+def test_a_diverging_run_reports_the_step_and_writes_nothing(forked_gan, tmp_path):
     options = ["--dataset", "mnist5k", "--steps", 40, "--learning-rate", 1e30, "--output", tmp_path / "run"]
     done = forked_gan("train", *options)
     assert done.returncode == 1
@@ -163,7 +163,7 @@ def test_a_run_that_diverges_says_when_and_leaves_nothing(forked_gan, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_reader_that_has_seen_enough_is_no_error():
+def test_a_closed_stdout_is_not_an_error():
     reader = [sys.executable, "-m", "gan", "presets", "--json"]
     process = subprocess.Popen(reader, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.close()
@@ -190,7 +190,7 @@ def test_deterministic_runs_of_one_seed_are_bit_identical(gan_command, tmp_path)
         (["--dataset", "mnist", "--dataset-fallback", "none"], ["not prepared"]),
     ],
 )
-def test_bad_input_that_only_the_data_shows(forked_gan, tmp_path, options, words):
+def test_rejects_input_that_does_not_fit_the_data(forked_gan, tmp_path, options, words):
     offline = {"TFDS_DATA_DIR": str(tmp_path / "data")}
     done = forked_gan("train", *options, "--output", tmp_path / "run", env=offline)
     assert done.returncode == 2
@@ -199,7 +199,7 @@ def test_bad_input_that_only_the_data_shows(forked_gan, tmp_path, options, words
     assert not (tmp_path / "run").exists()
 
 
-def test_training_says_where_things_are_and_json_is_one_object(tiny_run):
+def test_training_prints_its_results_as_one_json_object(tiny_run):
     said = json.loads(tiny_run["stdout"])
     assert tiny_run["stdout"].count("\n") == 1
     assert Path(said["generator"]).exists()
@@ -209,11 +209,11 @@ def test_training_says_where_things_are_and_json_is_one_object(tiny_run):
     assert not re.search(r"WARNING|[IWE]0000|oneDNN|cuda", tiny_run["stderr"])
 
 
-def test_offline_training_falls_back_with_one_loud_line_and_records_it(forked_gan, tmp_path):
+def test_offline_training_uses_and_records_the_fallback_with_one_warning(forked_gan, tmp_path):
     offline = {"TFDS_DATA_DIR": str(tmp_path / "data")}
     done = forked_gan("train", "mnist-unconditional", "--steps", 2, "--deterministic", cwd=tmp_path, env=offline)
     assert done.returncode == 0, done.stderr
-    assert len([line for line in done.stderr.splitlines() if "NOT AT HAND" in line]) == 1
+    assert len([line for line in done.stderr.splitlines() if "NOT AVAILABLE" in line]) == 1
     run = tmp_path / "runs" / "00001-mnist-unconditional"
     assert json.loads((run / "config.json").read_text())["dataset"]["name"] == "mnist5k"
     relative = run.relative_to(tmp_path)
@@ -226,7 +226,7 @@ def test_offline_training_falls_back_with_one_loud_line_and_records_it(forked_ga
     assert_refused(refused, "this generator is unconditional", "Received: 3")
 
 
-def test_samples_as_arrays_and_files_are_the_same_pictures(forked_gan, tiny_run, tmp_path):
+def test_arrays_and_png_files_hold_the_same_samples(forked_gan, tiny_run, tmp_path):
     run = tiny_run["folder"]
     done = forked_gan("sample", run, "--num", 5, "--seed", 4, "--start", 10, "--out", "a/few.npz", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -236,7 +236,7 @@ def test_samples_as_arrays_and_files_are_the_same_pictures(forked_gan, tiny_run,
     assert arrays["labels"].tolist() == [0, 1, 2, 3, 4]
     assert arrays["indices"].tolist() == [10, 11, 12, 13, 14]
     done = forked_gan("sample", run, "--num", 3, "--seed", 4, "--start", 12, "--out", "files", "--json", cwd=tmp_path)
-    assert json.loads(done.stdout)["pictures"] == 3
+    assert json.loads(done.stdout)["samples"] == 3
     from PIL import Image
 
     for index in (12, 13, 14):
@@ -278,13 +278,13 @@ def test_doctor(forked_gan, tmp_path):
     assert said["precision auto"].split(": ")[0] == runtime.resolve_precision("auto")
 
 
-def test_an_interrupt_saves_what_there_is_and_says_so(fork_server, tmp_path):
+def test_an_interrupted_run_is_saved_and_reported(fork_server, tmp_path):
     command = ["train", "--dataset", "mnist5k", "--steps", 100_000, "--eval-every", 640, "--probe", "none"]
     sizes = ["--latent-dim", 8, "--g-width", 4, "--d-width", 4, "--output", "run"]
     process = fork_server.start(*command, *sizes, said=tmp_path / "said")
     deadline = time.monotonic() + PATIENCE
     while not (tmp_path / "run" / "generator.keras").exists():
-        assert time.monotonic() < deadline, "no generator was ever saved"
+        assert time.monotonic() < deadline, "no generator was saved"
         time.sleep(0.05)
     fork_server.signal(process, signal.SIGINT)
     status, said = fork_server.wait(process), (tmp_path / "said").read_text(encoding="utf-8")
@@ -300,7 +300,7 @@ def test_an_interrupt_saves_what_there_is_and_says_so(fork_server, tmp_path):
     assert (tmp_path / "run" / "samples" / "samples.gif").exists()
 
 
-def test_a_full_disk_is_one_line_and_leaves_no_half_file(forked_gan, tiny_run, tmp_path):
+def test_a_full_disk_is_reported_in_one_line_and_leaves_no_incomplete_file(forked_gan, tiny_run, tmp_path):
     script, folder = tmp_path / "full.py", tmp_path / "folder"
     script.write_text(
         "import resource, runpy, signal\n"
@@ -316,12 +316,12 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_file(forked_gan, tiny_run, t
     assert list(folder.iterdir()) == []
 
 
-def test_old_names_of_options_work_for_one_release_and_say_so(gan_command):
+def test_old_names_of_options_still_work_with_a_warning(gan_command):
     old = gan_command("train", "--dry-run", "--json", "--wrong-labels", "0.1", "--extractor=mnist-probe")
     new = gan_command("train", "--dry-run", "--json", "--mismatched-labels", "0.1", "--classifier=mnist-probe")
     assert (old.returncode, old.stdout) == (0, new.stdout) == (new.returncode, new.stdout)
     assert new.stderr == ""
     assert old.stderr.splitlines() == [
-        "gan: warning: --wrong-labels is called --mismatched-labels now; the old name goes with the next release",
-        "gan: warning: --extractor is called --classifier now; the old name goes with the next release",
+        "gan: warning: --wrong-labels is now --mismatched-labels; the next release removes the old name",
+        "gan: warning: --extractor is now --classifier; the next release removes the old name",
     ]

@@ -1,4 +1,4 @@
-"""gan sample of many pictures: files, shards, and what is left of a call that was broken off."""
+"""gan sample with many samples: files, shards, and the files of an interrupted command."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def read(path):
 
 
 def failing(monkeypatch, *, at, error):
-    """Lets the conversion of the `at`-th batch fail."""
+    """Makes the conversion of the `at`-th batch fail."""
     convert, calls = images.to_uint8, []
 
     def convert_or_fail(batch):
@@ -52,7 +52,7 @@ def failing(monkeypatch, *, at, error):
     monkeypatch.setattr(images, "to_uint8", convert_or_fail)
 
 
-def test_shards_are_whole_files_of_the_same_pictures(checkpoint, here, monkeypatch):
+def test_shards_are_complete_files_of_the_same_samples(checkpoint, here, monkeypatch):
     monkeypatch.setattr(writers, "CHUNK", 64)  # of classes and indices, so that the file has several
     options = ["sample", checkpoint, "--num", "150", "--start", "5", "--label", "2-4"]
     assert main([*options, "--out", "all.npz"]) == 0
@@ -69,14 +69,14 @@ def test_shards_are_whole_files_of_the_same_pictures(checkpoint, here, monkeypat
     np.testing.assert_array_equal(whole["labels"], 2 + np.arange(5, 155) % 3)
 
 
-def test_a_broken_off_call_says_where_to_go_on(checkpoint, here, monkeypatch, capsys):
+def test_an_interrupted_command_prints_the_options_that_resume_it(checkpoint, here, monkeypatch, capsys):
     options = ["sample", checkpoint, "--out", "shards", "--shard", "20"]
     assert main([*options[:-4], "--num", "90", "--out", "whole", "--shard", "20"]) == 0
     with monkeypatch.context() as broken:
         failing(broken, at=3, error=KeyboardInterrupt())
         assert main([*options, "--num", "90"]) == 130
     said = capsys.readouterr().err
-    assert "pictures 0 to 39 are in shards" in said
+    assert "samples 0 to 39 are in shards" in said
     assert sorted(path.name for path in (here / "shards").iterdir()) == ["00000000.npz", "00000020.npz"]
     go_on = re.search(r"--start \d+ --num \d+", said)[0].split()
     assert go_on == ["--start", "40", "--num", "50"]
@@ -87,7 +87,7 @@ def test_a_broken_off_call_says_where_to_go_on(checkpoint, here, monkeypatch, ca
     assert len(list((here / "shards").iterdir())) == len(list((here / "whole").iterdir())) == 5
 
 
-def test_so_does_a_folder_of_pictures(checkpoint, here, monkeypatch, capsys):
+def test_an_interrupted_folder_of_png_files_can_be_resumed(checkpoint, here, monkeypatch, capsys):
     failing(monkeypatch, at=2, error=OSError(28, "No space left on device"))
     monkeypatch.setattr(writers, "CHUNK", 3)
     assert main(["sample", checkpoint, "--num", "8", "--start", "2", "--out", "files"]) == 1
@@ -98,14 +98,14 @@ def test_so_does_a_folder_of_pictures(checkpoint, here, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(("error", "status"), [(OSError(28, "No space left on device"), 1), (KeyboardInterrupt(), 130)])
-def test_a_file_that_fails_on_the_way_leaves_nothing(checkpoint, here, monkeypatch, capsys, error, status):
+def test_a_file_that_fails_while_it_is_written_is_removed(checkpoint, here, monkeypatch, capsys, error, status):
     failing(monkeypatch, at=2, error=error)
     assert main(["sample", checkpoint, "--num", "3000", "--out", "all.npz"]) == status
     assert list(here.iterdir()) == []
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_sigterm_leaves_nothing_half_written_either(checkpoint, here, monkeypatch):
+def test_sigterm_leaves_no_incomplete_file(checkpoint, here, monkeypatch):
     convert = images.to_uint8
     monkeypatch.setattr(images, "to_uint8", lambda batch: os.kill(os.getpid(), signal.SIGTERM) or convert(batch))
     before = signal.getsignal(signal.SIGTERM)
@@ -116,7 +116,7 @@ def test_sigterm_leaves_nothing_half_written_either(checkpoint, here, monkeypatc
     assert list(here.iterdir()) == []
 
 
-def test_a_walk_takes_whole_numbers_only(checkpoint, capsys):
+def test_rejects_an_index_that_is_too_large(checkpoint, capsys):
     assert main(["sample", checkpoint, "--label", "7", "--interpolate", "0", "9" * 20]) == 2
     assert "Bad `interpolate`" in capsys.readouterr().err
 
@@ -125,14 +125,14 @@ def test_the_bar_goes_to_stderr(checkpoint, monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
     assert main(["sample", checkpoint, "--num", "3000", "--out", "all.npz", "--json"]) == 0
     said = capsys.readouterr()
-    assert "drawing" in said.err
+    assert "sampling" in said.err
     assert "3000/3000" in said.err
     result = json.loads(said.out)
     assert result.pop("seconds") > 0
-    assert result == {"pictures": 3_000, "out": "all.npz", "seed": 0}
+    assert result == {"samples": 3_000, "out": "all.npz", "seed": 0}
 
 
-def test_pictures_that_the_disk_cannot_hold_are_refused_at_once(checkpoint, here, monkeypatch, capsys):
+def test_rejects_samples_that_do_not_fit_on_the_disk(checkpoint, here, monkeypatch, capsys):
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=10**7))
     assert main(["sample", checkpoint, "--num", "1000000", "--out", "new/shards", "--shard", "10"]) == 2
     assert "Expected 64 MB. Received: 10 MB free" in capsys.readouterr().err
@@ -142,7 +142,7 @@ def test_pictures_that_the_disk_cannot_hold_are_refused_at_once(checkpoint, here
 def test_large_files_are_announced(checkpoint, monkeypatch, capsys):
     from gan.cli import sample
 
-    monkeypatch.setattr(sample, "WORTH_SAYING", 64 * 100)
+    monkeypatch.setattr(sample, "LARGE", 64 * 100)
     assert main(["sample", checkpoint, "--num", "99", "--out", "a.npz"]) == 0
     assert capsys.readouterr().err == ""
     assert main(["sample", checkpoint, "--num", "100", "--out", "a.npz"]) == 0
@@ -150,7 +150,7 @@ def test_large_files_are_announced(checkpoint, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_memory_does_not_grow_with_the_number_of_pictures(checkpoint):
+def test_memory_does_not_grow_with_the_number_of_samples(checkpoint):
     code = (
         "import pathlib, re, sys; from gan.cli.main import main; assert main(sys.argv[1:]) == 0;"
         "print(int(re.search(r'VmHWM:\\s+(\\d+) kB', pathlib.Path('/proc/self/status').read_text())[1]) / 1024)"
@@ -167,4 +167,4 @@ def test_memory_does_not_grow_with_the_number_of_pictures(checkpoint):
         ["--out", "all.npz", "--label", "2-4"],
         ["--out", "shards", "--shard", "9999"],
     ):
-        assert peak(300_000, *options) < peak(100_000, *options) + 10  # the pictures would be 13 MB more, as floats 51
+        assert peak(300_000, *options) < peak(100_000, *options) + 10  # the samples would be 13 MB more, as floats 51

@@ -1,4 +1,4 @@
-"""Commands whose reader has gone, as real processes: they end with the status that they would have ended with."""
+"""Commands without a reader, run as processes: they keep their exit status."""
 
 import json
 import os
@@ -24,11 +24,11 @@ report = replace(load_report("mnist"), verdict=verdict, labels="x" * int(length)
 Evaluate.report = lambda self: (report, None)
 raise SystemExit(main(arguments))
 """
-"""`gan evaluate` without the evaluation: VERDICT LENGTH evaluate ..., with a report of that verdict and length."""
+"""`gan evaluate` without an evaluation: VERDICT LENGTH evaluate ..., with a report of this verdict and length."""
 
 
 def run(*arguments, stdout="read", stderr="read", script=None, unbuffered=False, cwd=None):
-    """(status, stdout, stderr) of `gan ARGUMENTS`, with each stream read, without its reader, closed, or full."""
+    """Returns (status, stdout, stderr) of `gan ARGUMENTS`; a stream is read, without a reader, closed, or full."""
     made = []
 
     def end(kind):
@@ -70,13 +70,13 @@ def run(*arguments, stdout="read", stderr="read", script=None, unbuffered=False,
     ids=" ".join,
 )
 @pytest.mark.parametrize("stdout", ["reader gone", "closed"])
-def test_a_command_whose_stdout_nobody_reads_ends_well_and_in_silence(arguments, stdout):
+def test_a_command_without_a_reader_of_stdout_succeeds_silently(arguments, stdout):
     assert run(*arguments, stdout=stdout) == (0, "", "")
 
 
 @pytest.mark.parametrize("length", [1, 100_000])
 @pytest.mark.parametrize("verdict", EXIT_STATUS)
-def test_the_verdict_of_an_evaluation_is_its_status_whoever_reads_it(verdict, length):
+def test_the_status_of_an_evaluation_is_its_verdict_without_a_reader(verdict, length):
     done = run(verdict, length, "evaluate", "x", "--json", script=EVALUATED, stdout="reader gone")
     assert done == (EXIT_STATUS[verdict], "", "")
 
@@ -86,19 +86,19 @@ def test_the_verdict_of_an_evaluation_is_its_status_whoever_reads_it(verdict, le
     ("arguments", "status"),
     [
         (["info", "nothing"], 2),
-        (["train", "--nonsense"], 2),  # said by tyro
+        (["train", "--nonsense"], 2),  # reported by tyro
         (["exceeded", 1, "evaluate", "x", "--json"], 3),
     ],
     ids=["input", "option", "verdict"],
 )
-def test_a_status_survives_a_stderr_that_nobody_reads(arguments, status, stderr):
+def test_the_status_is_kept_without_a_reader_of_stderr(arguments, status, stderr):
     evaluated = "evaluate" in arguments
     found, said, errors = run(*arguments, stderr=stderr, script=EVALUATED if evaluated else None)
     assert (found, errors) == (status, "")
     assert (json.loads(said)["verdict"] if evaluated else said) == ("exceeded" if evaluated else "")
 
 
-def test_a_status_survives_when_both_are_gone_and_nothing_is_buffered():
+def test_the_status_is_kept_without_readers_and_without_buffers():
     assert run("info", "nothing", stdout="reader gone", stderr="reader gone", unbuffered=True) == (2, "", "")
     done = run("undecided", 1, "evaluate", "x", "--json", script=EVALUATED, stdout="reader gone", unbuffered=True)
     assert done == (4, "", "")
@@ -109,8 +109,8 @@ def test_a_full_disk_is_a_failure(arguments):
     assert run(*arguments, stdout="full") == (1, "", "gan: [Errno 28] No space left on device\n")
 
 
-def test_no_file_takes_the_place_of_a_stream_that_is_closed(tmp_path):
-    """Whoever writes to number 2 below Python, as TensorFlow does, would write into that file."""
+def test_no_file_gets_the_descriptor_of_a_closed_stream(tmp_path):
+    """Otherwise, code that writes to descriptor 2 directly, such as TensorFlow, would write to that file."""
     script = """
 import os, sys
 from gan.cli.info import Info
@@ -133,7 +133,7 @@ def test_a_real_evaluation_keeps_its_verdict(tiny_run, tmp_path):
 
 
 @pytest.mark.slow
-def test_training_goes_on_when_nobody_reads_its_progress(tmp_path):
+def test_training_continues_without_a_reader_of_its_progress(tmp_path):
     tiny = ["--dataset", "mnist5k", "--steps", 2, "--batch-size", 8, "--g-width", 2, "--d-width", 2, "--json"]
     status, said, _ = run("train", *tiny, "--output", tmp_path / "run", stderr="reader gone")
     assert (status, json.loads(said)["steps"]) == (0, 2)

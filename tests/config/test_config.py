@@ -12,7 +12,7 @@ from gan.config import PRESETS, ModelConfig, OptimizationConfig, StoppingConfig,
 from gan.errors import InputError
 
 
-def test_names_in_the_configuration_are_those_of_the_registries():
+def test_literals_match_the_registries():
     from gan.models import augment, losses, networks, penalties
 
     assert set(get_args(config_module.Arch)) == set(networks.GENERATORS) == set(networks.DISCRIMINATORS)
@@ -94,12 +94,12 @@ def test_intervals_cover_a_run_and_are_twenty_by_default(total, eval_every):
         (TrainConfig, "eval_every", 0),
     ],
 )
-def test_bad_values_are_refused_with_expected_and_received(part, option, value):
+def test_rejects_bad_values_with_expected_and_received(part, option, value):
     with pytest.raises(InputError, match=rf"`{option}`. Expected .* Received: {option}="):
         part(**{option: value})
 
 
-def test_epochs_and_steps_together_are_refused():
+def test_rejects_epochs_and_steps_together():
     with pytest.raises(InputError, match="epochs or steps"):
         replace(OptimizationConfig(), epochs=1.0, steps=1)
 
@@ -119,7 +119,7 @@ def test_epochs_and_steps_together_are_refused():
         ({"seed": True}, "seed"),
     ],
 )
-def test_an_unknown_option_or_one_of_another_type_is_refused(options, path):
+def test_rejects_unknown_options_and_wrong_types(options, path):
     with pytest.raises(InputError, match=rf"Bad `{re.escape(path)}` in the configuration\. Expected"):
         config_from_dict(options)
     with pytest.raises(InputError, match=rf"Bad `config\.{re.escape(path)}` in run/config\.json\. Expected"):
@@ -132,12 +132,12 @@ def test_an_option_out_of_range_names_the_file():
             config_from_dict({"seed": seed}, file="run/config.json")
 
 
-def test_a_run_that_lowers_its_rates_itself_has_no_schedule():
+def test_when_stale_reduce_excludes_a_schedule():
     assert TrainConfig().learning_rate_end == 0.02
     reducing = StoppingConfig(monitor="val_frechet_distance", when_stale="reduce")
     assert TrainConfig(stopping=reducing).learning_rate_end == 1.0
     assert TrainConfig(stopping=reducing, optimization=OptimizationConfig(learning_rate_end=1.0)).learning_rate_end == 1
-    with pytest.raises(InputError, match="Two rules for the learning rates"):
+    with pytest.raises(InputError, match="Two learning rate schedules"):
         TrainConfig(stopping=reducing, optimization=OptimizationConfig(learning_rate_end=0.1))
 
 
@@ -153,13 +153,13 @@ def test_a_run_that_lowers_its_rates_itself_has_no_schedule():
         ({"probe": ""}, "probe"),
         ({"probe": "none", "tolerance": 0.02}, "Nothing would be measured"),
         ({"probe": "none", "monitor": "val_frechet_distance"}, "Nothing would be measured"),
-        ({"when_stale": "reduce"}, "Nothing to wait for"),
+        ({"when_stale": "reduce"}, "Options without effect"),
         ({"patience": 3}, "monitor=None, patience=3"),
         ({"tolerance": 0.02, "min_delta": 0.1}, "monitor=None, min_delta=0.1"),
         ({"monitor": "val_classes_seen"}, "max for val_classes_seen"),
-        ({"tolerance": 0.02, "monitor": "val_frechet_distance"}, "Two rules to stop by"),
+        ({"tolerance": 0.02, "monitor": "val_frechet_distance"}, "Two stopping rules"),
     ],
 )
-def test_bad_rules_to_stop_by_are_refused(options, words):
+def test_rejects_bad_stopping_rules(options, words):
     with pytest.raises(InputError, match=words):
         StoppingConfig(**options)

@@ -1,4 +1,4 @@
-"""Every recipe builds, of the parts that its paper has, and takes steps."""
+"""Every preset builds the networks and losses of its paper, and trains."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ DIGITS = ("mnist", "mnist-sprint", "mnist-best", "mnist-unconditional", "mnist-m
 
 @pytest.fixture(scope="module", params=PRESETS)
 def preset(request):
-    """(name, preset, its compiled GAN, data of the size that it is for)."""
+    """Returns (name, preset, its compiled GAN, data of its image size)."""
     config = PRESETS[request.param]
     channels, classes = (3, 1_000) if config.data.dataset == "stacked-mnist" else (1, 10)
     rng = np.random.default_rng(0)
@@ -61,7 +61,7 @@ def test_it_takes_steps(preset):
     assert differs(values(gan.generator), before)
 
 
-def test_the_wgan_gp_of_a_command_line_is_that_of_python():
+def test_each_penalty_has_its_own_default_interval():
     options = replace(PRESETS["mnist"].optimization, loss="wasserstein", penalties=("wgan_gp", "r1"))
     config = replace(PRESETS["mnist"], optimization=options)
     part = Split(np.zeros((64, 28, 28, 1), np.uint8), np.arange(64, dtype=np.int32) % 10)

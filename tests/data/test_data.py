@@ -196,7 +196,7 @@ def test_a_set_of_tensorflow_datasets_wins_over_a_folder_of_its_name(empty_data_
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny_colour").mkdir(exist_ok=True)
     assert load_dataset("tiny_colour").image_shape == (8, 12, 3)
-    with pytest.raises(InputError, match="No pictures in this folder"):
+    with pytest.raises(InputError, match="No images in this folder"):
         load_dataset("./tiny_colour/1.0.0")
 
 
@@ -236,7 +236,7 @@ def test_stacked_mnist_is_as_large_as_in_the_literature(full_mnist):
 
 def test_mnist_falls_back_loudly_only_when_it_may(empty_data_folder, monkeypatch):
     monkeypatch.setattr(catalogue, "answers", lambda url: False)
-    with pytest.warns(UserWarning, match="MNIST IS NOT AT HAND: USING mnist5k"):
+    with pytest.warns(UserWarning, match="MNIST IS NOT AVAILABLE: USING mnist5k"):
         assert load_dataset("mnist").name == "mnist5k"
     with pytest.raises(InputError, match="its host does not answer"):
         load_dataset("mnist", fallback="none")
@@ -258,7 +258,7 @@ def test_a_damaged_prepared_set_is_refused(empty_data_folder):
     load_dataset("tiny_colour")
     file = next((empty_data_folder / "tiny_colour").rglob("*train*record*"))
     file.write_bytes(file.read_bytes()[:-40])
-    with pytest.raises(InputError, match="The prepared data set is damaged"):
+    with pytest.raises(InputError, match="The prepared dataset is damaged"):
         load_dataset("tiny_colour")
 
 
@@ -303,7 +303,7 @@ def test_a_prepared_set_that_lacks_whole_examples_is_refused(empty_data_folder):
     with tf.io.TFRecordWriter(str(file)) as writer:
         for record in records[:-1]:
             writer.write(record)
-    with pytest.raises(InputError, match="The prepared data set is damaged"):
+    with pytest.raises(InputError, match="The prepared dataset is damaged"):
         load_dataset("tiny_labelled")
 
 

@@ -120,14 +120,14 @@ WRONG_IMAGES = {
     "text": (np.full((24, 6, 5), "x"), "<U1"),
 }
 WRONG_LABELS = {
-    "other length": (LABELS[:-1], "one for each of 24 images"),
-    "one hot": (np.eye(3)[LABELS], "one for each of 24 images"),
-    "halves": (LABELS * 0.5, "whole numbers from 0. Received: float64"),
+    "other length": (LABELS[:-1], "one label for each of 24 images"),
+    "one hot": (np.eye(3)[LABELS], "one label for each of 24 images"),
+    "halves": (LABELS * 0.5, "whole numbers >= 0. Received: float64"),
     "negative": (LABELS - 1, "numbers from -1 to 1"),
-    "gap": (LABELS * 2, "Labels with a gap.*all of 0 to 4.*none is 1, 3"),
-    "from one": (LABELS + 1, "none is 0"),
+    "gap": (LABELS * 2, "Labels must be 0..K-1.*from 0 to 4.*no label 1, 3"),
+    "from one": (LABELS + 1, "no label 0"),
     "huge": (LABELS * 10_000, "from 0 to at most 9999. Received: numbers from 0 to 20000"),
-    "one class": (LABELS * 0, "One class only"),
+    "one class": (LABELS * 0, "Only one class"),
 }
 
 
@@ -146,13 +146,13 @@ def test_splits_that_do_not_fit_together_are_refused():
         Dataset.from_arrays(noise(), test=(noise(shape=(6, 6)), None))
     with pytest.raises(InputError, match=r"Labels are missing.*test: none"):
         Dataset.from_arrays(noise(), LABELS, test=(noise(3), None))
-    with pytest.raises(InputError, match="at most 2, the largest of a training image"):
+    with pytest.raises(InputError, match="at most 2, the largest label of a training image"):
         Dataset.from_arrays(noise(), LABELS, test=(noise(3), [0, 1, 3]))
 
 
 def test_files_that_hold_no_images(tmp_path):
     path = tmp_path / "x.npz"
-    with pytest.raises(InputError, match="No such file of images"):
+    with pytest.raises(InputError, match="No such image archive"):
         load_dataset(str(path))
     np.savez(path, pictures=noise())
     with pytest.raises(InputError, match=r"No images in this file.*images or x_train.*with pictures"):
@@ -221,7 +221,7 @@ def failing():
         (lambda: tf.data.Dataset.from_tensor_slices(noise(shape=(6, 5))).batch(8), "Bad elements"),
         (lambda: tf.data.Dataset.from_tensor_slices(noise() / np.float32(255)), "float32 from 0 to 1"),
         (lambda: of_sizes(4, 5), "Images of different sizes"),
-        (lambda: failing(), "The tf.data.Dataset failed.*the tenth"),
+        (lambda: failing(), "The tf.data.Dataset raised an error.*the tenth"),
         (lambda: of_sizes(4, 5).batch(1), "Images of different sizes"),
         (lambda: of_sizes(), "Bad shape"),
     ],

@@ -131,7 +131,7 @@ def test_one_channel_would_lose_colours(tmp_path):
     assert load_dataset(str(tmp_path)).image_shape[2] == 3  # what a header says
     assert load_dataset(str(tmp_path), channels=1).image_shape[2] == 1  # nothing is lost
     paint_noise(tmp_path, 2, first=50)
-    with pytest.raises(InputError, match=r"2 of 15 in colour, the first 050\.png"):
+    with pytest.raises(InputError, match=r"2 color images of 15, the first is 050\.png"):
         load_dataset(str(tmp_path), channels=1)
 
 
@@ -140,9 +140,9 @@ def test_a_palette_of_greys_is_greyscale_and_one_of_colours_is_not(tmp_path):
     for number, palette in enumerate(([7, 7, 7] * 64, [7, 8, 7] * 64)):
         picture.putpalette(palette)
         picture.save(tmp_path / f"{number}.png")
-    assert not images.has_colour_mode(tmp_path / "0.png")
-    assert images.has_colour_mode(tmp_path / "1.png")
-    assert not images.has_colour_mode(tmp_path / "missing.png")
+    assert not images.has_color_mode(tmp_path / "0.png")
+    assert images.has_color_mode(tmp_path / "1.png")
+    assert not images.has_color_mode(tmp_path / "missing.png")
 
 
 def test_pictures_are_turned_and_laid_on_black(tmp_path):
@@ -171,7 +171,7 @@ def test_damaged_files_are_named_and_left_out_up_to_a_share(tmp_path, monkeypatc
     folder = paint_noise(tmp_path / "set", 40)
     whole = load_dataset(str(folder))
     spoil(folder, 3)
-    with pytest.warns(UserWarning, match=r"left out: 3 of 40 \(7\.50%\): 000\.png, 001\.png, 002\.png$"):
+    with pytest.warns(UserWarning, match=r"skipped: 3 of 40 \(7\.50%\): 000\.png, 001\.png, 002\.png$"):
         dataset = load_dataset(str(folder), corrupt_share=0.075)
     assert sum(map(len, (dataset.train, dataset.validation, dataset.test))) == 37
     assert dataset.fingerprint != whole.fingerprint
@@ -200,11 +200,11 @@ def test_labels_stay_with_their_pictures_when_some_are_left_out(two_classes):
 @pytest.mark.parametrize(
     ("below", "message"),
     [
-        ({}, r"No pictures in this folder.*\.jpg"),
-        ({".": 12, "a": 12}, r"at the top and in sub-folders.*000\.png and a/"),
-        ({"a": 12}, "One class only.*at the top of the folder.*with a/"),
+        ({}, r"No images in this folder.*\.jpg"),
+        ({".": 12, "a": 12}, r"at the top of the folder and in sub-folders.*000\.png and a/"),
+        ({"a": 12}, "Only one class.*at the top of the folder.*with a/"),
         ({".": 9}, r"Too few images.*at least 10.*Received: 9\."),
-        ({"train": 12, "test": 0}, "One class only"),
+        ({"train": 12, "test": 0}, "Only one class"),
     ],
 )
 def test_folders_that_are_no_data_set(tmp_path, below, message):
@@ -232,7 +232,7 @@ def test_paths_and_names_are_told_apart(tmp_path, monkeypatch):
         ({"image_size": (0, 8)}, "Bad `image_size`"),
         ({"image_size": (8, 8, 3)}, "height, width"),
         ({"channels": 2}, "Bad `channels`. Expected 1 or 3"),
-        ({"corrupt_share": 1.5}, "a share from 0 to 1"),
+        ({"corrupt_share": 1.5}, "a number from 0 to 1"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):

@@ -60,7 +60,7 @@ def test_a_full_disk_is_said(monkeypatch):
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", Full)
-    with pytest.raises(InputError, match=r"no room for them on the disk.*see TMPDIR.*No space left"):
+    with pytest.raises(InputError, match=r"neither in memory nor on the disk.*see TMPDIR.*No space left"):
         in_file(noise(4))
 
 

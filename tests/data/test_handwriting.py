@@ -107,17 +107,17 @@ def test_what_shows_no_digit_is_refused(tmp_path):
     saved(tmp_path / "blank.png", np.full((20, 20), 200, np.uint8))
     Image.new("1", (8_000, 7_000)).save(tmp_path / "huge.png")
     for name, message in (
-        ("text.png", "no picture"),
-        ("empty.png", "no picture"),
-        ("blank.png", "Nothing to see"),
+        ("text.png", "not an image"),
+        ("empty.png", "not an image"),
+        ("blank.png", "No digit in this image"),
         ("huge.png", "too large"),
-        ("missing.png", "No such picture"),
+        ("missing.png", "No such image file"),
     ):
         with pytest.raises(InputError, match=message):
             read_digit(tmp_path / name)
     whole = saved(tmp_path / "noise.png", np.random.default_rng(0).integers(0, 255, (50, 50)).astype(np.uint8))
     (tmp_path / "half.png").write_bytes(whole.read_bytes()[:900])
-    with pytest.raises(InputError, match="no picture"):
+    with pytest.raises(InputError, match="not an image"):
         read_digit(tmp_path / "half.png")
 
 

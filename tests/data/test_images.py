@@ -68,7 +68,7 @@ def test_a_picture_of_the_right_size_is_read_byte_by_byte(tmp_path):
     for shape in ((5, 6, 1), (5, 6, 3)):
         picture = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
         images.save_png(tmp_path / "a.png", picture)
-        read = images.read_picture(tmp_path / "a.png", shape)
+        read = images.read_image(tmp_path / "a.png", shape)
         assert read.dtype == np.float32
         np.testing.assert_array_equal(images.to_uint8(read), picture)
 
@@ -78,15 +78,15 @@ def test_other_sizes_and_channels_are_converted_and_transparent_parts_are_black(
     picture[:20] = (255, 0, 0, 255)
     picture[20:] = (255, 255, 255, 0)
     Image.fromarray(picture).save(tmp_path / "a.png")
-    read = images.to_uint8(images.read_picture(tmp_path / "a.png", (8, 8, 3)))
+    read = images.to_uint8(images.read_image(tmp_path / "a.png", (8, 8, 3)))
     assert read[1, 4].tolist() == [255, 0, 0]
     assert read[6, 4].tolist() == [0, 0, 0]
-    assert images.to_uint8(images.read_picture(str(tmp_path / "a.png"), (8, 8, 1)))[1, 4, 0] == 76  # .299 of 255
+    assert images.to_uint8(images.read_image(str(tmp_path / "a.png"), (8, 8, 1)))[1, 4, 0] == 76  # .299 of 255
 
 
 def test_channels_that_no_file_has_are_refused(tmp_path):
     with pytest.raises(InputError, match="1 or 3 channels"):
-        images.read_picture(tmp_path / "a.png", (8, 8, 2))
+        images.read_image(tmp_path / "a.png", (8, 8, 2))
 
 
 def test_sixteen_bits_are_scaled_and_unknown_ranges_refused(tmp_path):
@@ -94,11 +94,11 @@ def test_sixteen_bits_are_scaled_and_unknown_ranges_refused(tmp_path):
     Image.fromarray(values).save(tmp_path / "a.png")
     (tmp_path / "a.pgm").write_bytes(b"P5 4 1 65535\n" + values.astype(">u2").tobytes())
     for name in ("a.png", "a.pgm"):
-        assert np.asarray(images.open_picture(tmp_path / name))[0, :, 0].tolist() == [0, 0, 1, 255]
+        assert np.asarray(images.open_image(tmp_path / name))[0, :, 0].tolist() == [0, 0, 1, 255]
     for name, other in (("float.tif", values / np.float32(65_535)), ("int.tif", values.astype(np.int32) * 2)):
         Image.fromarray(other).save(tmp_path / name)
-        with pytest.raises(InputError, match="no known range"):
-            images.open_picture(tmp_path / name)
+        with pytest.raises(InputError, match="unknown range"):
+            images.open_image(tmp_path / name)
 
 
 @pytest.mark.parametrize(

@@ -40,20 +40,20 @@ def test_one_worker_or_none_is_no_cluster(monkeypatch):
 @pytest.mark.parametrize(
     ("config", "received"),
     [
-        ("{", "no JSON"),
+        ("{", "invalid JSON"),
         ("[1]", "no `cluster`"),
         ({"task": TWO["task"]}, "no `cluster`"),
         ({"cluster": TWO["cluster"]}, "no `task`"),
         ({**TWO, "task": {"type": "worker"}}, "no `task` with type and index"),
-        ({**TWO, "task": {"type": "worker", "index": 2}}, "index 2 of 2"),
-        ({**TWO, "task": {"type": "worker", "index": -1}}, "index -1 of 2"),
-        ({**TWO, "task": {"type": "worker", "index": "1"}}, "index '1' of 2"),
-        ({**TWO, "task": {"type": "chief", "index": 0}}, "'chief', which the cluster does not have"),
+        ({**TWO, "task": {"type": "worker", "index": 2}}, "index 2 for the 2 tasks"),
+        ({**TWO, "task": {"type": "worker", "index": -1}}, "index -1 for the 2 tasks"),
+        ({**TWO, "task": {"type": "worker", "index": "1"}}, "index '1' for the 2 tasks"),
+        ({**TWO, "task": {"type": "chief", "index": 0}}, "'chief', which is not in the cluster"),
         ({**TWO, "cluster": {"ps": ["a:1"]}}, "a job 'ps'"),
         ({**TWO, "cluster": {"worker": "a:1"}}, "no list of addresses"),
-        ({**TWO, "cluster": {"worker": ["a:1", "b"]}}, "'b', which is no host:port"),
-        ({**TWO, "cluster": {"worker": ["a:1", "b:x"]}}, "'b:x', which is no host:port"),
-        ({**TWO, "cluster": {"worker": ["a:1", 7]}}, "7, which is no host:port"),
+        ({**TWO, "cluster": {"worker": ["a:1", "b"]}}, "'b', which is not host:port"),
+        ({**TWO, "cluster": {"worker": ["a:1", "b:x"]}}, "'b:x', which is not host:port"),
+        ({**TWO, "cluster": {"worker": ["a:1", 7]}}, "7, which is not host:port"),
         ({**TWO, "cluster": {"worker": ["a:1", "a:1"]}}, "the same address twice"),
         ({"cluster": {"chief": ["a:1", "b:2"]}, "task": {"type": "chief", "index": 0}}, "2 chiefs"),
     ],
@@ -110,5 +110,5 @@ def test_a_worker_that_is_not_there_is_named_in_bounded_time(monkeypatch, capsys
 def test_a_port_that_another_program_has_is_told():
     with socket.create_server(("", 0)) as taken:
         here = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(InputError, match=f"port of this worker is taken.*{here}"):
+        with pytest.raises(InputError, match=f"port of this worker is in use.*{here}"):
             cluster.wait_for_peers(Cluster((here, "127.0.0.1:9"), 0), print, seconds=1)

@@ -255,7 +255,7 @@ def test_two_workers_run_die_and_go_on(fork_server, tmp_path):
         assert "Traceback" not in ended[1 - victim][1]
         went_on = wait_both(fork_server, start_two(fork_server, folder, "train", "--resume", "run"))
         assert [status for status, _ in went_on] == [0, 0], went_on
-        assert "going on from interval" in went_on[0][1]
+        assert "resuming from interval" in went_on[0][1]
         assert_same_run(folder / "worker0" / "run", tmp_path / "whole" / "worker0" / "run")
         assert load_generator(folder / "worker0" / "run")
 

@@ -135,7 +135,7 @@ def test_the_error_of_a_dataclass_keeps_its_words_and_gains_the_file():
 
 @pytest.mark.parametrize("content", ["\ud800", {"\ud800": 1}, {"part": {"names": ["\ud800"]}}, {"later": "\udfff"}])
 def test_half_a_character_is_refused(content):
-    with pytest.raises(InputError, match=r"Damaged a\.json\. Expected text of whole characters"):
+    with pytest.raises(InputError, match=r"Damaged a\.json\. Expected valid Unicode text"):
         convert(content, Record, "a.json")
 
 

@@ -42,7 +42,7 @@ def test_a_tampered_or_missing_classifier_is_refused(small_classifier, tmp_path)
     load_classifier(tmp_path)
     with (tmp_path / "classifier.keras").open("ab") as file:
         file.write(b"x")
-    with pytest.raises(InputError, match="not the one of its card"):
+    with pytest.raises(InputError, match="does not match its card"):
         load_classifier(tmp_path)
     with pytest.raises(InputError, match="No such classifier"):
         load_classifier("nonsense")

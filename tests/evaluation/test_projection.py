@@ -187,7 +187,7 @@ def test_bad_images(conditional, case):
         ({"seed": -1}, "seed=-1"),
         ({"start": -1}, "start=-1"),
         ({"labels": 3}, "whole numbers from 0 to 2"),
-        ({"labels": [0, 1]}, "one label, or 6 of them"),
+        ({"labels": [0, 1]}, "one label or 6 labels"),
     ],
 )
 def test_bad_options(conditional, shown, options, message):
@@ -255,11 +255,11 @@ def test_a_bare_file_of_another_shape_reads_pictures_as_they_are(forked_gan, tmp
 
 
 BAD_COMMANDS = {
-    "no picture": (["mnist"], "No picture"),
-    "missing picture": (["mnist", "none.png"], "No such picture"),
-    "broken picture": (["mnist", "text.png"], "no picture, or is damaged"),
-    "broken raw picture": (["mnist", "text.png", "--raw"], "no picture, or is damaged"),
-    "blank": (["mnist", "blank.png"], "Nothing to see"),
+    "no picture": (["mnist"], "No image"),
+    "missing picture": (["mnist", "none.png"], "No such image file"),
+    "broken picture": (["mnist", "text.png"], "not an image, or is damaged"),
+    "broken raw picture": (["mnist", "text.png", "--raw"], "not an image, or is damaged"),
+    "blank": (["mnist", "blank.png"], "No digit in this image"),
     "raw and invert": (["mnist", "blank.png", "--raw", "--invert"], "--invert"),
     "no checkpoint": (["nothing", "blank.png"], "No such checkpoint"),
     "label": (["mnist", "blank.png", "--label", "10"], "whole numbers from 0 to 9"),

@@ -1,4 +1,4 @@
-"""Whether the digits are any good, as the README says: by a classifier that the test trains on real ones."""
+"""Whether the digits are any good, as docs/results.md says: by a classifier that the test trains on real ones."""
 
 import subprocess
 import sys
@@ -74,4 +74,4 @@ def test_an_evaluation_of_ten_thousand_pictures_stays_below_three_gibibytes(full
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert int(done.stderr.split()[-1]) < 3 * 2**20  # kilobytes
-    assert "Within the tolerance of 2.00 %" in (tmp_path / "r" / "report.html").read_text()
+    assert "Within tolerance: you may ship it" in (tmp_path / "r" / "report.html").read_text()

@@ -21,7 +21,7 @@ def two(tmp_path):
     return tmp_path
 
 
-def test_numbers_are_written_with_what_is_known_of_their_error():
+def test_numbers_are_formatted_with_their_uncertainty():
     report = made_up(copied_share_real=CopiedShare(0.02, -0.2, 0.24))
     assert reports.written("error_rate", report) == "0.02 (0.013 to 0.031)"
     assert reports.written("error_rate", report, column="real") == "0.01 (0.006 to 0.018)"
@@ -36,14 +36,14 @@ def test_numbers_are_written_with_what_is_known_of_their_error():
     assert reports.written("of_another_version", report) == ""
 
 
-def test_numbers_that_are_not_known_say_why():
+def test_unknown_numbers_state_the_reason():
     report = made_up({"recall": (None, None)}, not_known={"recall": "too few"})
     row = {"name": "recall", "value": "not known", "real": "not known", "meaning": "share Not known: too few."}
     assert row in reports.rows(report)
     assert reports.numbers(report) == {"recall": None, "copied_share": 0.1, "tolerance": 0.02, "verdict": "undecided"}
 
 
-def test_a_report_is_the_same_when_it_is_read_again(tmp_path):
+def test_saved_report_loads_unchanged(tmp_path):
     whole = made_up(
         checkpoint=Checkpoint("mnist", 10, "cd", None, 0),
         copied_share_real=CopiedShare(None, None, None),
@@ -62,13 +62,20 @@ def test_a_report_is_the_same_when_it_is_read_again(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["mnist", "mnist-mlp", "mnist-unconditional"])
-def test_reports_of_earlier_revisions_are_read(name):
-    """Their class_histogram has `pictures`, which are called samples now, and they know no `not_known`."""
-    content = json.loads((models.pretrained_folder() / name / "report.json").read_text())
-    content["class_histogram"]["samples"] = content["class_histogram"].pop("pictures")
+def test_reports_of_pretrained_generators_load(name):
     report = reports.load_report(name)
-    assert json.loads(json.dumps(report.as_dict())) == {**content, "not_known": {}}
     assert sum(report.class_histogram.samples) == report.num
+    content = json.loads((models.pretrained_folder() / name / "report.json").read_text())
+    assert json.loads(json.dumps(report.as_dict()))["metrics"] == content["metrics"]
+
+
+def test_reports_of_earlier_revisions_load(tmp_path):
+    """Earlier reports use the key `pictures` in class_histogram instead of `samples`, and have no `not_known`."""
+    content = json.loads(json.dumps(made_up().as_dict()))
+    content["class_histogram"]["pictures"] = content["class_histogram"].pop("samples")
+    assert content.pop("not_known") == {}
+    (tmp_path / "report.json").write_text(json.dumps(content))
+    assert reports.load_report(str(tmp_path)) == made_up()
 
 
 def broken(**changes):
@@ -92,26 +99,26 @@ def broken(**changes):
         (broken(checkpoint="mnist"), "checkpoint"),
     ],
 )
-def test_what_is_no_report_is_refused(report, place, tmp_path):
+def test_rejects_invalid_reports(report, place, tmp_path):
     (tmp_path / "report.json").write_text(json.dumps(report))
     with pytest.raises(InputError, match=rf"Bad `?{re.escape(place)}`? in .*report\.json\. Expected"):
         reports.load_report(str(tmp_path))
 
 
-def test_a_report_nested_beyond_reason_is_damaged(tmp_path):
+def test_rejects_excessively_nested_json(tmp_path):
     (tmp_path / "report.json").write_text("[" * 100_000)
     with pytest.raises(InputError, match="Damaged"):
         reports.load_report(str(tmp_path))
 
 
 @pytest.mark.parametrize("key", reports.MUST_AGREE)
-def test_only_reports_made_alike_are_compared(key):
+def test_comparison_requires_equal_settings(key):
     reports.check_comparable({"a": made_up(), "b": made_up(tolerance=0.5, verdict="within")})
     with pytest.raises(InputError, match=f"same {key}"):
         reports.check_comparable({"a": made_up(), "b": made_up(**{key: "other"})})
 
 
-def test_reports_stand_side_by_side(gan_command, two):
+def test_compare_prints_reports_side_by_side(gan_command, two):
     done = gan_command("compare", two / "a", two / "b" / "report.json", env={"COLUMNS": "200"})
     assert (done.returncode, done.stderr) == (0, "")
     row = next(line for line in done.stdout.splitlines() if "recall" in line)
@@ -131,7 +138,7 @@ def test_reports_stand_side_by_side(gan_command, two):
         (["a", "broken.json"], "Damaged"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(gan_command, two, names, words):
+def test_compare_rejects_bad_input(gan_command, two, names, words):
     (two / "empty").mkdir()
     (two / "other.json").write_text("{}")
     (two / "broken.json").write_text("{")

@@ -226,18 +226,18 @@ def test_the_curves_of_text_and_of_a_table():
     points = classifier_curve(table(), (x, np.array([1, 0, 1])), from_logits=True)
     assert points[0].rate == ErrorRate(0, 3)
     assert [p.severity for p in points if p.fault == "input_noise"] == list(SEVERITIES["input_noise"])
-    with pytest.raises(InputError, match="These inputs take no noise"):
+    with pytest.raises(InputError, match="No floating-point input for noise"):
         classifier_curve(text(), (tokens, tokens[:, 0]), faults=["input_noise"])
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"faults": ["rust"]}, "Unknown fault. Expected some of .*Received: 'rust'"),
-        ({"faults": ["int8"], "severities": {"int8": [0.5]}}, "0 or 1: int8 is there or not"),
+        ({"faults": ["rust"]}, "Unknown fault. Expected names from .*Received: 'rust'"),
+        ({"faults": ["int8"], "severities": {"int8": [0.5]}}, "0 \\(off\\) or 1 \\(on\\) for int8"),
         ({"faults": ["weight_noise"], "severities": {"weight_noise": [-1]}}, "`severity`"),
         ({"faults": ["latent_noise"], "severities": {"latent_noise": [float("nan")]}}, "`severity`"),
-        ({"faults": ["int8"], "severities": {"float16": [1]}}, "not asked for"),
+        ({"faults": ["int8"], "severities": {"float16": [1]}}, "Severities without their fault"),
         ({"faults": ["input_noise"]}, "an option `input_noise`"),
         ({"seed": -1}, "`seed`"),
     ],
@@ -251,7 +251,7 @@ def test_bad_curves_are_refused_before_the_first_measurement(options, message):
 
 
 def test_bad_faults():
-    for fault, message in (("rust", "Unknown `fault`"), ("input_noise", "a fault of the inputs")):
+    for fault, message in (("rust", "Unknown `fault`"), ("input_noise", "an input fault")):
         with pytest.raises(InputError, match=message):
             perturbed(table(), fault)
     with pytest.raises(InputError, match="`seed`"):

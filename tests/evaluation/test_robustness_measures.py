@@ -132,35 +132,35 @@ def test_typos_make_errors_in_a_classifier_of_strings():
     assert 0 < rates[0] < rates[1] < rates[2]
     points = classifier_curve(model, data)
     assert [p.severity for p in points if p.fault == "typos"] == list(SEVERITIES["typos"])
-    with pytest.raises(InputError, match="a share from 0 to 1"):
+    with pytest.raises(InputError, match="a number from 0 to 1"):
         classifier_curve(model, data, faults=["typos"], severities={"typos": [2]})
 
 
 @pytest.mark.parametrize(
     ("data", "options", "message"),
     [
-        ((X, Y), {}, "One output can be a logit or a probability. Expected from_logits"),
+        ((X, Y), {}, "A single output needs `from_logits`. Expected from_logits"),
         (X, {}, "Bad `data`"),
         (None, {}, "Bad `data`"),
-        ((X, Y[:3]), {}, "not equally many"),
+        ((X, Y[:3]), {}, "differ in number"),
         ((X.tolist(), Y), {}, "Bad inputs. Expected an array"),
         (({}, Y), {}, "Bad inputs"),
-        ((X[:0], Y[:0]), {}, "There is no data"),
+        ((X[:0], Y[:0]), {}, "Empty data"),
         ((X, Y.astype(float)), {}, "Bad labels. Expected whole numbers"),
         ((X, np.eye(2, dtype=int)[Y]), {}, "Bad labels"),
         ((X, Y + 1), {"from_logits": True}, "Expected 5 labels from 0 to 1. Received: 5 from 1 to 2"),
-        ((X, Y * 2 - 1), {"from_logits": True}, "do not belong together"),
+        ((X, Y * 2 - 1), {"from_logits": True}, "do not match the classifier"),
         ((X, Y), {"batch_size": 0}, "`batch_size`"),
         ((X, Y), {"input_noise": -1.0}, "`input_noise`"),
         ((X, Y), {"seed": -1}, "`seed`"),
-        ((X.astype(int), Y), {"input_noise": 0.1}, "These inputs take no noise"),
-        ((X, Y), {"typos": 0.1}, "These inputs take no typos"),
+        ((X.astype(int), Y), {"input_noise": 0.1}, "No floating-point input for noise"),
+        ((X, Y), {"typos": 0.1}, "No text input for typos"),
         ((X, Y), {"typos": 1.1}, "`typos`"),
         (tf.data.Dataset.from_tensor_slices((X, Y)), {}, "batches"),
         (tf.data.Dataset.from_tensor_slices(X).batch(2), {}, "batches"),
         (tf.data.Dataset.from_tensor_slices((X, Y, Y)).batch(2), {}, "batches"),
-        (tf.data.Dataset.from_tensor_slices((X, Y)).batch(2).take(0), {}, "There is no data"),
-        (tf.data.Dataset.from_tensor_slices((X, Y)).batch(2).repeat(), {}, "The data never ends"),
+        (tf.data.Dataset.from_tensor_slices((X, Y)).batch(2).take(0), {}, "Empty data"),
+        (tf.data.Dataset.from_tensor_slices((X, Y)).batch(2).repeat(), {}, "Infinite data"),
     ],
 )
 def test_bad_data(data, options, message):
@@ -172,7 +172,7 @@ def test_models_that_are_no_classifier_are_refused():
     two = keras.Input((2,))
     with pytest.raises(InputError, match="several outputs"):
         error_rate(keras.Model(two, [two + 1, two + 2]), (X, Y))
-    with pytest.raises(InputError, match="no classifier"):
+    with pytest.raises(InputError, match="not a classifier"):
         error_rate(keras.Model(two, layers.Reshape((2, 1))(two)), (X, Y))
 
 
@@ -206,7 +206,7 @@ def test_a_picture_is_wrong_when_another_class_is_seen_or_none_surely():
 
 def test_bad_input_of_a_generator_error_rate():
     generator = small_gan().generator
-    with pytest.raises(InputError, match=r"cannot judge this generator. Expected logits \[B, 10\]"):
+    with pytest.raises(InputError, match=r"Classifier and generator do not match. Expected logits \[B, 10\]"):
         generator_error_rate(generator, sequential((28, 28, 1), layers.Flatten(), layers.Dense(7)), 3)
     for options in ({"num": 0}, {"latent_noise": -1.0}, {"labels": 10}, {"batch_size": 0}):
         with pytest.raises(InputError, match=f"`{next(iter(options))}`"):

@@ -26,7 +26,7 @@ from gan.evaluation.metrics.paired import ssim_or_nan
 from gan.evaluation.report import MetricRow
 from gan.saving import files
 
-WHY = "SSIM needs sides of at least 11 pixels, the size of its window, and these are {} x {}"
+WHY = "SSIM needs images of at least 11 x 11 pixels, its window; these are {} x {}"
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (10, 10), (8, 28), (28, 10)])
@@ -122,7 +122,7 @@ def test_a_report_says_what_is_not_known_and_why(run, small, monkeypatch, tmp_pa
     assert all(report.metrics[name] == MetricRow(None, None) for name in of_ssim)
     assert report.not_known == dict.fromkeys(of_ssim, why)
     assert report.verdict in ("within", "exceeded", "undecided")
-    assert report.summary["variety"].endswith(f"How alike samples of one class are is not known: {why}.")
+    assert report.summary["similarity"] == f"Similarity within a class is not known: {why}."
 
     html = page(evaluation, checkpoint="small")
     assert f"Not known: {why}." in html

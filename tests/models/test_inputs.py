@@ -209,10 +209,10 @@ def test_missing_and_unknown_values_are_refused():
 def test_what_a_network_does_not_take_has_no_shape():
     generator, discriminator = build_generator((8, 8, 1), 4, width=2), build_discriminator((8, 8, 1), width=2)
     with pytest.raises(
-        InputError, match=r"takes no images. Expected images \[B, H, W, C\]. Received: latents \[B, 4\]"
+        InputError, match=r"does not take images. Expected images \[B, H, W, C\]. Received: latents \[B, 4\]"
     ):
         _ = NetworkInputs.of(generator).image_shape
     with pytest.raises(
-        InputError, match=r"takes no latents. Expected latents \[B, L\]. Received: images \[B, 8, 8, 1\]"
+        InputError, match=r"does not take latents. Expected latents \[B, L\]. Received: images \[B, 8, 8, 1\]"
     ):
         GAN(keras.Sequential([keras.Input((8, 8, 1)), layers.Activation("tanh")]), discriminator)

@@ -63,7 +63,7 @@ BROUGHT = [
     "tests/evaluation/test_metrics.py::test_brightness_gap_is_the_difference_of_the_means",
     "tests/models/test_networks.py::test_upsampling_has_no_transposed_convolution",
     "tests/config/test_presets.py::test_it_has_the_parts_of_its_paper[dragan]",
-    "tests/config/test_config.py::test_names_in_the_configuration_are_those_of_the_registries",
+    "tests/config/test_config.py::test_literals_match_the_registries",
     "tests/config/test_config.py::test_presets_name_their_source_and_survive_json",
     "tests/project/test_pages.py::test_all_presets_are_listed",
 ]

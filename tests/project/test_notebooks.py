@@ -97,7 +97,7 @@ def test_the_second_shows_each_fault_that_has_a_test():
     shown = sorted(map(int, re.findall(r"^# ### Fault (\d+):", text, re.MULTILINE)))
     tests = (ROOT / "tests" / "project" / "test_beginner_faults.py").read_text(encoding="utf-8")
     assert shown == sorted(map(int, re.findall(r"^def test_(\d+)_", tests, re.MULTILINE))) == [*range(1, 23)]
-    assert text.count("**Put right") >= 15
+    assert text.count("**Fix:**") >= 15
 
 
 def test_it_was_made_from_the_text_beside_it(made):
@@ -111,7 +111,7 @@ def test_its_outputs_are_whole_and_name_no_machine(made):
     _, notebook = made
     nbformat.validate(notebook)
     assert [cell.execution_count for cell in code(notebook.cells)] == [*range(1, len(code(notebook.cells)) + 1)]
-    assert not execute.complaints(notebook)
+    assert not execute.find_output_errors(notebook)
     kinds = {kind for cell in code(notebook.cells) for output in cell.outputs for kind in output.get("data", {})}
     assert "image/png" in kinds
 
@@ -151,7 +151,7 @@ def test_it_runs_with_fewer_steps(name, tmp_path, monkeypatch):
     command = [sys.executable, FOLDER / "execute.py", "--quick", "--output", tmp_path, name]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1_800)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert not execute.complaints(nbformat.read(tmp_path / f"{name}.ipynb", as_version=4))
+    assert not execute.find_output_errors(nbformat.read(tmp_path / f"{name}.ipynb", as_version=4))
 
 
 def output(text):
@@ -172,14 +172,14 @@ def output(text):
     ],
 )
 def test_outputs_that_name_a_machine_are_refused(text):
-    assert execute.complaints(output(text))
+    assert execute.find_output_errors(output(text))
 
 
 @pytest.mark.parametrize(
     "text", ["runs/1/generator.keras", "https://arxiv.org/abs/1406.2661", "12,000 images/s", "1/2"]
 )
 def test_other_outputs_are_not(text):
-    assert not execute.complaints(output(text))
+    assert not execute.find_output_errors(output(text))
 
 
 def test_a_quick_value_of_no_parameter_is_refused():
@@ -195,11 +195,13 @@ def test_new_words_keep_the_outputs_and_new_code_is_refused(tmp_path):
     made.cells[1].outputs = [nbformat.v4.new_output("stream", text="1\n")]
     made.metadata["language_info"] = {"name": "python"}
     nbformat.write(made, tmp_path / "01_short.ipynb")
-    text.write_text("# %% [markdown]\n# New words\n\n# %%\nprint(1)\n", encoding="utf-8")
-    assert execute.renew_words(text, tmp_path) == []
+    text.write_text("# %% [markdown]\n# New words\n\n# %%\nprint(1)  # one\n", encoding="utf-8")
+    assert execute.update_words(text, tmp_path) == []
     renewed = nbformat.read(tmp_path / "01_short.ipynb", as_version=4)
     assert renewed.cells[0].source == "New words"
+    assert renewed.cells[1].source == "print(1)  # one"
     assert renewed.cells[1].outputs[0].text == "1\n"
     assert renewed.metadata["source_sha256"] == execute.source_sha256(text)
-    text.write_text("# %% [markdown]\n# New words\n\n# %%\nprint(2)\n", encoding="utf-8")
-    assert execute.renew_words(text, tmp_path) == ["its code is not what was executed"]
+    for code in ("print(2)", "print(1);", "%time print(1)"):
+        text.write_text(f"# %% [markdown]\n# New words\n\n# %%\n{code}\n", encoding="utf-8")
+        assert execute.update_words(text, tmp_path) == ["code cells differ from the executed notebook"]

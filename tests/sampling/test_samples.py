@@ -143,7 +143,7 @@ def test_latent_noise_is_added_to_the_latents_and_owned_by_seed_and_index():
         ({"labels": 12}, "`labels`. Expected whole numbers from 0 to 9. Received: labels=12"),
         ({"labels": -1}, "`labels`"),
         ({"labels": 1.5}, "`labels`"),
-        ({"labels": [1, 2, 3]}, "one label, or 64 of them"),
+        ({"labels": [1, 2, 3]}, "one label or 64 labels"),
         ({"latent_noise": -0.1}, "`latent_noise`. Expected a finite number >= 0"),
         ({"latent_noise": float("nan")}, "`latent_noise`"),
         ({"batch_size": 0}, "`batch_size`"),

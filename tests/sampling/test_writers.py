@@ -23,8 +23,8 @@ def test_pieces_make_the_file_that_numpy_writes(tmp_path: Path):
 @pytest.mark.parametrize(
     ("piece", "message"),
     [
-        (np.zeros((3, 2), np.uint8), "Expected 4 in all. Received 3"),
-        (np.zeros((5, 2), np.uint8), "Expected 4 in all. Received 5"),
+        (np.zeros((3, 2), np.uint8), "Expected 4 rows. Received 3"),
+        (np.zeros((5, 2), np.uint8), "Expected 4 rows. Received 5"),
         (np.zeros((4, 3), np.uint8), "Bad piece of `a`"),
         (np.zeros((4, 2), np.float32), "Bad piece of `a`"),
     ],

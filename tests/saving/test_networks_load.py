@@ -110,7 +110,7 @@ def test_no_generator(inputs, outputs, tmp_path):
     with pytest.raises(InputError) as refused:
         load_generator(path)
     expected = "latents [B, L] in, images [B, H, W, C] out"
-    assert str(refused.value) == f"This model is no generator. Expected {expected}. Received: {path}."
+    assert str(refused.value) == f"This model is not a generator. Expected {expected}. Received: {path}."
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_no_discriminator(inputs, outputs, tmp_path):
     with pytest.raises(InputError) as refused:
         load_discriminator(path)
     expected = "images [B, H, W, C] in, logits [B, 1] out"
-    assert str(refused.value) == f"This model is no discriminator. Expected {expected}. Received: {path}."
+    assert str(refused.value) == f"This model is not a discriminator. Expected {expected}. Received: {path}."
 
 
 def test_networks_of_others_load(tmp_path):

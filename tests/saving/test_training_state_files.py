@@ -79,7 +79,7 @@ def test_a_manifest_without_its_arrays_is_a_damaged_state(run):
     (run / "state" / "000000320.npz").unlink()
     found, damaged = training_state.latest(run)
     assert found.interval == 1
-    assert damaged == ["the state 000000320 is damaged: its arrays are missing"]
+    assert damaged == ["the training state 000000320 is damaged: its arrays are missing"]
 
 
 def test_every_flipped_or_missing_byte_is_noticed(run):
@@ -115,7 +115,8 @@ def test_when_both_are_damaged_there_is_none_and_both_are_named(run):
         file.write_bytes(file.read_bytes()[:-5])
     found, damaged = training_state.latest(run)
     assert found is None
-    assert [line.split(" is ")[0] for line in damaged] == ["the state 000000320", "the state 000000160"]
+    titles = [line.split(" is ")[0] for line in damaged]
+    assert titles == ["the training state 000000320", "the training state 000000160"]
 
 
 def test_older_states_stay_until_the_new_one_reads_back(run, monkeypatch):

@@ -162,7 +162,7 @@ def test_a_classifier_that_has_changed_since_it_was_found_is_checked_again(small
     load_classifier(found)
     with found.file.path.open("ab") as file:
         file.write(b"x")
-    with pytest.raises(InputError, match="not the one of its card"):
+    with pytest.raises(InputError, match="does not match its card"):
         load_classifier(found)
 
 

@@ -46,15 +46,15 @@ def test_a_healthy_interval_has_no_sign():
 @pytest.mark.parametrize(
     ("failure", "changed", "sign"),
     [
-        (COLLAPSE, {"val_classes_seen": 7}, "it draws 7 of 10 classes"),
-        (COLLAPSE, {"val_coverage": 0.015}, "it reaches 1.5% of the data"),
-        (COLLAPSE, {"val_pairwise_ssim": 0.9}, "its pictures are alike (SSIM 0.90, of the data 0.20)"),
+        (COLLAPSE, {"val_classes_seen": 7}, "the samples show 7 of 10 classes"),
+        (COLLAPSE, {"val_coverage": 0.015}, "the samples cover 1.5% of the data"),
+        (COLLAPSE, {"val_pairwise_ssim": 0.9}, "the samples are alike (SSIM 0.90; data 0.20)"),
         (
             DOMINATES,
             {"real_accuracy": 0.98, "fake_accuracy": 1.0},
-            "it tells 98.0% of the real and 100.0% of the fake",
+            "D recognizes 98.0% of the real and 100.0% of the fake",
         ),
-        (DOMINATES, {"real_score": 30.0}, "its logits of real and fake are 30.5 apart"),
+        (DOMINATES, {"real_score": 30.0}, "the mean logits of real and fake images differ by 30.5"),
     ],
 )
 def test_each_sign_in_words(failure, changed, sign):
@@ -89,7 +89,7 @@ def test_what_is_missing_or_nan_is_not_used():
     assert FailureSigns().signs({"loss": 3.0}) == {}
     assert FailureSigns().signs({"fake_accuracy": 1.0, "val_pairwise_ssim": 0.9, "real_score": math.inf}) == {}
     assert FailureSigns().signs({**COLLAPSED, "val_pairwise_ssim_real": math.nan})[COLLAPSE] == []
-    assert FailureSigns().signs({"val_classes_seen": 1.0}) == {COLLAPSE: ["it draws 1 of 10 classes"]}
+    assert FailureSigns().signs({"val_classes_seen": 1.0}) == {COLLAPSE: ["the samples show 1 of 10 classes"]}
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_it_warns_once_after_patience_and_says_when_it_is_over():
     monitor = monitoring(said, patience=2)
     model = run(monitor, [WELL, COLLAPSED, WELL, COLLAPSED, COLLAPSED, COLLAPSED, WELL])
     assert said == [
-        "Mode collapse at interval 5: its pictures are alike (SSIM 0.90, of the data 0.20). "
-        "A lower learning rate, a penalty on D or a more various latent may help.",
-        "Mode collapse: no sign of it any more at interval 7.",
+        "Mode collapse at interval 5: the samples are alike (SSIM 0.90; data 0.20). "
+        "A lower learning rate, a penalty on D or more latent dimensions may help.",
+        "Mode collapse: no longer detected at interval 7.",
     ]
     assert not model.stop_training
     assert monitor.failing == []
@@ -138,7 +138,7 @@ def test_ailments_are_counted_apart():
     run(monitor, [COLLAPSED, {**COLLAPSED, **LOST, "val_pairwise_ssim": 0.9}, LOST])
     assert [line.split(" at ")[0] for line in said] == [
         COLLAPSE,
-        f"{COLLAPSE}: no sign of it any more",
+        f"{COLLAPSE}: no longer detected",
         DOMINATES,
     ]
 
@@ -157,8 +157,8 @@ def test_stop_ends_the_training_and_leaves_the_weights():
     assert model.stop_training
     assert model.generator_ema.number == 1.0
     assert said == [
-        "The discriminator dominates at interval 2: it tells 99.0% of the real and 100.0% of the fake images. "
-        "A lower learning rate of D, or a stronger penalty on it, may help. Training stops."
+        "The discriminator dominates at interval 2: D recognizes 99.0% of the real and 100.0% of the fake images. "
+        "A lower learning rate or a stronger penalty for D may help. Training stops."
     ]
 
 
@@ -167,7 +167,7 @@ def test_restore_puts_the_last_healthy_average_back():
     model = run(monitoring(said, patience=2, action="restore"), [WELL, WELL, COLLAPSED, COLLAPSED, WELL])
     assert model.stop_training
     assert model.generator_ema.number == 1.0
-    assert said[0].endswith("Training stops; interval 2, healthy, is put back.")
+    assert said[0].endswith("Training stops; healthy interval 2 is restored.")
 
 
 def test_restore_without_a_healthy_epoch_says_so():
@@ -201,7 +201,7 @@ def test_an_epoch_that_tells_nothing_is_not_healthy():
 def test_a_monitor_that_saw_nothing_says_so():
     said = []
     run(monitoring(said), [{"loss": 1.0}, {}])
-    assert said == ["The collapse monitor saw nothing: none of the logs that it reads was there."]
+    assert said == ["The collapse monitor had nothing to check: the logs contain none of the numbers that it reads."]
 
 
 def test_logs_are_read_and_never_written():
@@ -287,7 +287,7 @@ def test_a_run_made_to_collapse_is_warned_of(digits):
     keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: averages.append(len(averages)))
     gan = train(digits, monitor, keep, g_learning_rate=0.5, epochs=8, steps=20)
     assert said[0].startswith("Mode collapse at interval 4: ")
-    assert "its pictures are alike" in said[0]
+    assert "the samples are alike" in said[0]
     assert len(averages) == 4  # the training ended there
     assert gan.stop_training
 

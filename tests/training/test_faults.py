@@ -65,7 +65,7 @@ def test_a_run_killed_anywhere_loses_at_most_an_interval_and_ends_as_in_one_go(f
     assert done - (saved.interval if saved else 0) <= 1
     resumed, said = fork_server.run("train", "--resume", run, said=tmp_path / "said")
     assert resumed == 0, said
-    assert (f"going on from interval {saved.interval} of 4" if saved else "beginning anew") in said
+    assert (f"resuming from interval {saved.interval} of 4" if saved else "starting again") in said
     assert_same_run(run, toy)
     assert not list(run.rglob("*.partial*"))
 
@@ -78,7 +78,7 @@ def test_a_full_disk_keeps_the_older_states_and_says_which_and_how_to_go_on(fork
     assert status == 1
     assert "Traceback" not in said
     assert said.splitlines()[-1].startswith("gan: [Errno 27] File too large")
-    assert "the last complete state is that of step 12" in said
+    assert "the last complete state is from step 12" in said
     assert f"gan train --resume {run}" in said
     names = ["000000096.json", "000000096.npz", "000000192.json", "000000192.npz", "lock"]
     assert sorted(file.name for file in (run / "state").iterdir()) == names
@@ -95,7 +95,7 @@ def test_a_loss_that_is_no_number_stops_the_run_before_anything_moves(fork_serve
     assert status == 1
     assert said.splitlines()[-1].startswith(f"gan: {loss} became NaN at step {step}.")
     last = (step - 1) // 6 * 6
-    assert f"the last complete state is that of step {last};" in said
+    assert f"the last complete state is from step {last};" in said
     saved, damaged = training_state.latest(run)
     assert (saved.step, damaged, len(rows_of(run / "log.csv"))) == (last, [], saved.interval)
     average = [array for name, array in saved.arrays.items() if name.startswith("generator_ema/")]

@@ -69,9 +69,9 @@ def test_the_probe_is_found_where_it_is_for_the_data(small_classifier):
     assert (
         find_probe(StoppingConfig(probe=str(small_classifier[0])), "mnist5k").card.sha256 == small_classifier[1].sha256
     )
-    with pytest.raises(InputError, match="another data set"):
+    with pytest.raises(InputError, match="another dataset"):
         find_probe(StoppingConfig(probe="mnist-probe"), "kmnist")
-    with pytest.raises(InputError, match="another data set"):
+    with pytest.raises(InputError, match="another dataset"):
         find_probe(StoppingConfig(tolerance=0.02), "kmnist")
     with pytest.raises(InputError, match="No such classifier"):
         find_probe(StoppingConfig(probe="nonsense"), "mnist")
@@ -154,7 +154,7 @@ def test_a_collapse_ends_a_run_in_words(tmp_path, monkeypatch, capfd, action):
     still = replace(config, optimization=replace(config.optimization, learning_rate=1e-9, steps=60))
     run = train(still, output=tmp_path / "run")
     assert (run.stopped_by, run.interval, run.steps) == ("collapse", None, 30)
-    assert "Mode collapse at interval 3: it draws" in capfd.readouterr().err
+    assert "Mode collapse at interval 3: the samples show" in capfd.readouterr().err
 
 
 def test_a_stale_run_lowers_both_rates_instead(digits, tmp_path):
@@ -202,11 +202,11 @@ def test_a_good_generator_is_confirmed_and_a_bad_one_is_not(gan_command, tmp_pat
     done = gan_command("train", *options, "--tolerance", 0.01, "--output", tmp_path / "bad")
     assert done.returncode == 3, done.stderr
     assert "Early stopping never fired" in done.stderr
-    assert "Beyond the tolerance of 1.00 %" in done.stdout
+    assert "exceeds the tolerance of 1.00 %" in done.stdout
 
 
 def test_what_cannot_be_confirmed_is_refused_before_training(forked_gan, tmp_path):
     done = forked_gan("train", "--dataset", "kmnist", "--tolerance", 0.02, "--output", tmp_path / "run")
     assert done.returncode == 2
-    assert "another data set" in done.stderr
+    assert "another dataset" in done.stderr
     assert not (tmp_path / "run").exists()

@@ -44,7 +44,7 @@ def test_a_folder_of_pictures_trains_and_sample(fork_server, tmp_path, size, cla
         (lambda f: paint_shapes(f, (5, 300)), [], "8x256"),
         (lambda f: paint_shapes(f, (32, 32)), ["--channels", "1"], "channels"),
         (lambda f: paint_shapes(f, (32, 32), classes=("only",)), [], "class"),
-        (lambda f: f.mkdir() or f, [], "No pictures"),
+        (lambda f: f.mkdir() or f, [], "No images"),
         (lambda f: paint_shapes(paint_shapes(f, (32, 32)), (32, 32), classes=()), [], "sub-folders"),
         (lambda f: paint_shapes(f, (32, 32)), ["--batch-size", "8", "--critic-steps", "9"], "batch"),
     ],

@@ -87,7 +87,7 @@ def test_a_run_of_given_objects_is_resumed_with_them(noise, tmp_path):
     with pytest.raises(ZeroDivisionError):
         train(CONFIG, output=tmp_path / "run", listeners=[Crash()], **own(noise))
     for missing in ("gan", "probe", "grid"):
-        with pytest.raises(InputError, match="with the objects that it began with"):
+        with pytest.raises(InputError, match="needs the same objects as at its start"):
             resume(tmp_path / "run", **{**own(noise), missing: None})
     larger = GAN(
         build_generator((8, 8, 1), 3, arch="mlp", width=4), build_discriminator((8, 8, 1), arch="mlp", width=2)

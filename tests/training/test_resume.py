@@ -37,7 +37,7 @@ def test_a_run_of_the_default_preset_killed_in_the_middle_of_an_interval_ends_as
     assert before.step == 10
     status, said = fork_server.run("train", "--resume", killed, said=tmp_path / "3")
     assert status == 0
-    assert "going on from interval 1 of 3, step 10 of 30" in said
+    assert "resuming from interval 1 of 3, step 10 of 30" in said
     assert_same_run(killed, whole)
     record = metadata.load(killed)
     assert [line.step for line in record.resumed] == [10]
@@ -67,7 +67,7 @@ def test_a_run_that_a_rule_ends_is_ended_alike_whatever_stops_it_before(fork_ser
     assert training_state.latest(killed)[0].stopped
     status, said = fork_server.run(*resumed, said=tmp_path / "4")
     assert status == 0, said
-    assert "what came after is made again" not in said
+    assert "later results are discarded" not in said
     assert_same_run(killed, whole)
     assert metadata.load(killed).result.interval == result.interval
 
@@ -79,7 +79,7 @@ def test_a_run_stopped_by_a_signal_saves_says_so_and_goes_on(fork_server, toy, t
     run = tmp_path / "run"
     done, said = fork_server.run("train", *UNWATCHED, "--output", run, said=tmp_path / "said", at_step=9, send=number)
     assert done == status
-    assert "Interrupted at step 10; the last complete state is that of step 6" in said
+    assert "Interrupted at step 10; the last complete state is from step 6" in said
     assert f"gan train --resume {run}" in said
     assert "Traceback" not in said
     assert [row["images"] for row in rows_of(run / "log.csv")] == ["96", "160"]
@@ -104,10 +104,10 @@ def test_a_run_killed_in_its_first_interval_begins_anew_in_its_folder(fork_serve
     assert training_state.latest(run) == (None, [])
     info = fork_server.run("info", run, said=tmp_path / "said")[1]
     assert "none yet" in info
-    assert "broken off" in info
+    assert "aborted" in info
     status, said = fork_server.run("train", "--resume", run, said=tmp_path / "said")
     assert status == 0
-    assert "beginning anew from step 0" in said
+    assert "starting again from step 0" in said
     assert_same_run(run, toy)
 
 
@@ -136,9 +136,9 @@ def test_a_damaged_state_is_said_and_the_one_before_it_is_gone_on_with(fork_serv
     metadata.save(broken_run, replace(record, versions={**record.versions, "tensorflow": "2.19.0"}))
     status, said = fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")
     assert status == 0, said
-    assert "warning: this run began with tensorflow 2.19.0 and goes on with" in said
-    assert "warning: the state 000000320 is damaged" in said
-    assert "going on from interval 3 of 4, step 18 of 20" in said
+    assert "warning: this run started with tensorflow 2.19.0 and resumes with" in said
+    assert "warning: the training state 000000320 is damaged" in said
+    assert "resuming from interval 3 of 4, step 18 of 20" in said
     assert_same_run(broken_run, toy)
 
 
@@ -148,7 +148,7 @@ def test_when_no_state_is_whole_nothing_is_written_over(fork_server, broken_run,
     before = files_of(broken_run)
     status, said = fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")
     assert status == 2
-    assert "No state of this run is whole" in said
+    assert "This run has no intact state" in said
     assert f"gan train --init-from {broken_run}" in said
     shutil.rmtree(broken_run / "state")
     assert fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")[0] == 2
@@ -180,7 +180,7 @@ def test_a_finished_run_is_left_as_it_is(fork_server, toy, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "--resume", "RUN", "--seed", "6"], ["goes on as it began", "seed=5", "seed=6"]),
+        (["train", "--resume", "RUN", "--seed", "6"], ["Options cannot change on resume", "seed=5", "seed=6"]),
         (["train", "--resume=RUN", "--batch-size", "8", "--g-width", "2"], ["batch_size=16", "model.g_width=2"]),
         (["train", "--resume", "RUN", "--output", "other"], ["--resume RUN alone", "other"]),
         (["train", "mnist", "--resume", "RUN"], ["Both a preset", "mnist"]),
@@ -256,7 +256,7 @@ def test_every_option_but_the_changeable_ones_is_refused_when_it_differs():
     metadata.check_options(record, other)
     assert set(metadata.CHANGEABLE) <= metadata._flat(config.as_dict()).keys()
     for changed in (replace(config, deterministic=True), PRESETS["mnist-mlp"], replace(config, eval_every=99)):
-        with pytest.raises(InputError, match="goes on as it began"):
+        with pytest.raises(InputError, match="Options cannot change on resume"):
             metadata.check_options(record, changed)
 
 
@@ -269,7 +269,7 @@ def test_other_training_images_or_labels_are_refused():
     )
     metadata.check_dataset(record, Dataset("plain", 4, Split(images.copy(), labels.copy()), part, part).describe())
     for other in (Split(images[::-1], labels), Split(images, labels[::-1]), Split(images[:3], labels[:3])):
-        with pytest.raises(InputError, match="not the one that this run began with"):
+        with pytest.raises(InputError, match="The dataset cannot change on resume"):
             metadata.check_dataset(record, Dataset("plain", 4, other, part, part).describe())
 
 

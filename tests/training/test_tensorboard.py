@@ -91,7 +91,7 @@ def test_a_log_that_cannot_be_written_any_more_is_one_warning(tmp_path, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(tf.summary, "write", full)
-        with pytest.warns(UserWarning, match="cannot be written any more: No space left on device$"):
+        with pytest.warns(UserWarning, match="can no longer be written: No space left on device$"):
             board.on_epoch_end(1, {"g_loss": 2.0})
     board.on_epoch_end(2, {"g_loss": 3.0})
     board.on_train_end()
@@ -103,7 +103,7 @@ def test_pictures_that_are_not_drawn_yet_are_an_error(tmp_path):
     board = TensorBoard(tmp_path / "log", grid=grid)
     board.set_model(small_gan())
     board.on_train_begin()
-    with pytest.raises(InputError, match="the sample grid before TensorBoard"):
+    with pytest.raises(InputError, match="SampleGrid before TensorBoard"):
         board.on_epoch_end(0, {})
     board.on_train_end()
 

@@ -140,7 +140,7 @@ def test_a_number_that_never_was_one_stops_too():
     model = run(callback, [NAN, NAN])
     assert said == [
         "Stopped by patience at interval 2: val_error nan did not improve enough for 2 evaluations; "
-        "val_error was never a number that counts."
+        "val_error never had a valid value."
     ]
     assert math.isnan(callback.best)
     assert model.generator_ema.number == 1.0  # nothing to restore
@@ -164,7 +164,7 @@ def test_epochs_without_an_evaluation_do_not_count():
     callback = stopping(said, patience=2)
     nothing = {"g_loss": 1.0}
     run(callback, [nothing, nothing, 0.5, nothing, 0.5, nothing, nothing, 0.5])
-    assert said[0] == "No evaluation ran in interval 1: val_error is judged from the first evaluation on."
+    assert said[0] == "No evaluation in interval 1: monitoring of val_error starts at the first evaluation."
     assert said[1].startswith("Stopped by patience at interval 8")
     assert len(said) == 2
 
@@ -177,7 +177,7 @@ def test_a_monitor_that_is_misspelt_is_found_at_the_first_evaluation():
 def test_without_any_evaluation_the_end_says_so():
     said = []
     run(stopping(said), [{"g_loss": 1.0}] * 2)
-    assert said[-1] == "Early stopping never fired: val_error was never among the logs."
+    assert said[-1] == "Early stopping never fired: the logs never contained val_error."
     assert len(said) == 2
 
 

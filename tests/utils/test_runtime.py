@@ -15,7 +15,7 @@ from gan.errors import InputError
 from gan.utils import tensorflow as runtime
 
 
-def test_another_backend_is_refused(monkeypatch):
+def test_start_rejects_another_backend(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     with pytest.raises(InputError, match=r"Expected KERAS_BACKEND=tensorflow. Received: KERAS_BACKEND=jax"):
         runtime.start()
@@ -35,7 +35,7 @@ def test_the_device_line_names_devices_and_versions(monkeypatch, gpus, device):
 
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
-    """A source tree in a git repository, from which `runtime` seems to be imported; a function that runs git in it."""
+    """A source tree that `runtime` seems to be imported from, and a function that runs git in it."""
     if shutil.which("git") is None:
         pytest.skip("git is not installed")
     module = tmp_path / "tree" / Path(runtime.__file__).relative_to(ROOT)
@@ -53,7 +53,7 @@ def tree(tmp_path, monkeypatch):
     return tmp_path / "tree", git
 
 
-def test_the_git_revision_is_that_of_the_tree_and_says_whether_the_package_was_changed(tree):
+def test_the_git_revision_is_the_commit_of_the_tree_and_shows_changes_of_the_package(tree):
     folder, git = tree
     git("init")
     git("add", ".")
@@ -75,19 +75,57 @@ def test_an_installed_package_has_no_git_revision(tree):
     assert runtime.git_revision() is None
 
 
-def test_what_c_writes_is_held_back_and_shown_when_something_breaks(capfd):
+LOG_LINES = (
+    b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
+    b"I0000 00:00:1795719700.527601   10865 port.cc:153] oneDNN custom operations are on.\n"
+    b"E0000 00:00:1795719710.540726   10865 cuda_platform.cc:52] failed call to cuInit: INTERNAL\n"
+    b"To enable the following instructions: AVX2 FMA, rebuild TensorFlow.\n"
+)
+"""What TensorFlow 2.21 writes while it starts."""
+
+
+def write_and_fail():
     with runtime._silent_stderr():
-        os.write(2, b"chatter\n")
-    assert capfd.readouterr().err == ""
+        os.write(2, LOG_LINES)
+        raise RuntimeError("broken")
 
-    def breaks():
-        with runtime._silent_stderr():
-            os.write(2, b"the reason\n")
-            raise RuntimeError("broken")
 
+def test_log_lines_of_tensorflow_are_dropped_and_other_output_is_kept(capfd, monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    with runtime._silent_stderr():
+        os.write(2, b"another thread\n" + LOG_LINES + b"I0 is not a log line\n")
+        assert capfd.readouterr().err == ""
+    assert capfd.readouterr().err == "another thread\nI0 is not a log line\n"
+
+
+def test_a_process_without_standard_error_runs(monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    monkeypatch.setattr(os, "dup", lambda _: os.close(-1))  # OSError, as for a closed descriptor
+    monkeypatch.setattr(sys, "stderr", None)
+    with runtime._silent_stderr():
+        pass
+
+
+def test_after_an_error_all_held_output_is_shown(capfd, monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     with pytest.raises(RuntimeError, match="broken"):
-        breaks()
-    assert "the reason" in capfd.readouterr().err
+        write_and_fail()
+    assert capfd.readouterr().err == LOG_LINES.decode()
+
+
+@pytest.mark.parametrize("level", ["0", "1", "2"])
+def test_a_more_verbose_log_level_of_the_caller_shows_everything(capfd, monkeypatch, level):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
+    with runtime._silent_stderr():
+        os.write(2, LOG_LINES)
+    assert capfd.readouterr().err == LOG_LINES.decode()
+
+
+def test_the_log_level_is_left_alone_if_tensorflow_is_imported_already(monkeypatch):
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
+    with runtime.quiet_import():
+        pass
+    assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ
 
 
 @pytest.mark.parametrize(
@@ -101,7 +139,7 @@ def test_what_c_writes_is_held_back_and_shown_when_something_breaks(capfd):
         ("amx_bf16", {"ONEDNN_MAX_CPU_ISA": "all"}, "mixed_bfloat16", "oneDNN uses amx_bf16"),
     ],
 )
-def test_auto_is_bfloat16_where_the_cpu_has_units_for_it_and_may_use_them(
+def test_auto_selects_bfloat16_if_the_cpu_has_amx_and_onednn_may_use_it(
     monkeypatch, flags, variables, expected, reason
 ):
     monkeypatch.setattr(Path, "read_text", lambda path, **_: f"flags : fpu {flags} avx2")
@@ -114,14 +152,14 @@ def test_auto_is_bfloat16_where_the_cpu_has_units_for_it_and_may_use_them(
     assert runtime.resolve_precision("float32") == "float32"
 
 
-def test_the_instructions_for_bfloat16_are_those_that_linux_lists(monkeypatch):
+def test_bfloat16_instructions_come_from_the_list_of_linux(monkeypatch):
     monkeypatch.setattr(Path, "read_text", lambda path, **_: "flags : fpu avx512_bf16 amx_tile amx_bf16 avx2")
     assert runtime.bfloat16_instructions() == ("amx_bf16", "avx512_bf16")
     monkeypatch.setattr(Path, "read_text", lambda path, **_: "flags : fpu avx512_bf16_new avx2")
     assert runtime.bfloat16_instructions() == ()
 
 
-def test_no_instructions_are_known_where_nothing_lists_them(monkeypatch):
+def test_bfloat16_instructions_are_empty_without_a_list(monkeypatch):
     def missing(path, **_):
         raise FileNotFoundError(path)
 
@@ -129,7 +167,7 @@ def test_no_instructions_are_known_where_nothing_lists_them(monkeypatch):
     assert runtime.bfloat16_instructions() == ()
 
 
-def test_a_hidden_package_cannot_be_imported_until_later(monkeypatch):
+def test_a_hidden_package_cannot_be_imported_inside(monkeypatch):
     monkeypatch.delitem(sys.modules, "colorsys", raising=False)
     with runtime._hidden(["colorsys", "shutil"]):
         with pytest.raises(ModuleNotFoundError):

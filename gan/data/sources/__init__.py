@@ -1,1 +1,1 @@
-"""The sources of data sets, one file each. Every loader takes a `Request` and returns a `Dataset`."""
+"""Sources of datasets, one file each. Every loader takes a `Request` and returns a `Dataset`."""

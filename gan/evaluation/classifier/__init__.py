@@ -1,4 +1,4 @@
-"""The reference classifier: its network, how it is trained, and what the metrics take from it."""
+"""The reference classifier: network, training, and feature extraction for metrics."""
 
 from gan.evaluation.classifier.extractor import (
     Extractor,

@@ -1,4 +1,4 @@
-"""The reference classifier as a function: loading it, its features and logits, the classes that it sees."""
+"""Loading a classifier, and computing its features, logits and predictions."""
 
 from pathlib import Path
 
@@ -16,14 +16,14 @@ from gan.utils.types import Tensor
 
 
 def as_input(images: np.ndarray) -> np.ndarray:
-    """uint8 [N, H, W, C] -> float32 in [-1, 1], what a classifier takes."""
+    """Converts images uint8 [N, H, W, C] to the input of a classifier: float32 in [-1, 1]."""
     return pixels.from_uint8(images.astype(np.float32))
 
 
 class Extractor:
     """A classifier as a function: images [B, H, W, C] in [-1, 1] -> {"features": [B, F], "logits": [B, classes]}.
 
-    Compiled once, for any number of images; `arrays` takes as many as there are, in batches. `features` is F, `classes`
+    Compiled once, for any number of images. `arrays` splits large arrays into batches. `features` is F, `classes` is
     the number of classes.
     """
 
@@ -43,28 +43,29 @@ class Extractor:
         return self._graph(images)
 
     def arrays(self, images: np.ndarray, *, batch_size: int = 500) -> dict[str, np.ndarray]:
-        """The same as float32 arrays, for images [N, H, W, C]."""
+        """Computes the same outputs for images [N, H, W, C] in batches, as float32 arrays."""
         parts = [self(images[i : i + batch_size]) for i in range(0, len(images), batch_size)]
         return {name: np.concatenate([part[name] for part in parts]) for name in ("features", "logits")}
 
 
 def classify(classifier: keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(labels int64 [N], their probability float32 [N]) of images [N, H, W, C] in [-1, 1]."""
+    """Classifies images [N, H, W, C] in [-1, 1]: (labels int64 [N], their probabilities float32 [N])."""
     logits = Extractor(classifier).arrays(images)["logits"]
     return logits.argmax(axis=1), top_probability(logits)
 
 
 def top_probability(logits: np.ndarray) -> np.ndarray:
-    """The largest softmax of each row: [N, classes] -> [N]."""
+    """Computes the largest softmax probability of each row: [N, classes] -> [N]."""
     return 1.0 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
 
 
 def load_classifier(checkpoint: str | Path | FoundClassifier) -> tuple[keras.Model, ClassifierCard]:
-    """Loads (classifier, its card) by folder or pretrained name, once its file has the SHA-256 of the card.
+    """Loads (classifier, its card) and checks the SHA-256 of the file against the card.
 
-    Takes what `saving.models.find_classifier` found, too.
+    Args:
+        checkpoint: a folder, a pretrained name, or the result of `saving.models.find_classifier`.
 
-    Raises `InputError` when there is none, or the file is not the one that the card describes, or no classifier.
+    Raises `InputError` if the classifier is not found, its SHA-256 differs, or the model is not a classifier.
     """
     file, card = models.find_classifier(checkpoint)
     model = models.load_model(file, expected="a classifier")
@@ -72,8 +73,8 @@ def load_classifier(checkpoint: str | Path | FoundClassifier) -> tuple[keras.Mod
     features = [layer for layer in model.layers if layer.name == FEATURES]
     if not (features and len(shapes) == 2 and shapes[0] == card.dataset.image_shape and len(shapes[1]) == 1):
         raise InputError(
-            "This model is no classifier",
-            expected=f"images {list(card.dataset.image_shape)} in, logits out, and a layer called {FEATURES}",
+            "The model is not a classifier",
+            expected=f"input images {list(card.dataset.image_shape)}, output logits, and a layer named {FEATURES}",
             received=str(file.path),
         )
     return model, card

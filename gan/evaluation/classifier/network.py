@@ -6,16 +6,17 @@ from keras import layers
 from gan.errors import check_whole
 
 FEATURES = "features"
-"""Name of the layer before the logits, whose outputs the Frechet distance and its kin compare."""
+"""Name of the layer before the logits. Feature-based metrics, such as the Frechet distance, use its outputs."""
 
 
 def build_classifier(
     image_shape: tuple[int, int, int], num_classes: int, *, width: int = 32, blocks: int = 2, features: int = 128
 ) -> keras.Model:
-    """A convolutional classifier: images [B, H, W, C] in [-1, 1] -> logits [B, num_classes]. Built-in layers only.
+    """Builds a convolutional classifier of built-in layers: images [B, H, W, C] in [-1, 1] -> logits [B, num_classes].
 
-    Three stages of `blocks` 3x3 convolutions (width, 2 width, 4 width filters; batch normalisation, relu), a halving
-    after each, and a dense layer of `features` units called `features`.
+    The network has three stages of `blocks` 3x3 convolutions with width, 2 width and 4 width filters, each with batch
+    normalization and ReLU. Max pooling halves the size after each stage. A dense layer named `features` with `features`
+    units follows.
     """
     check_whole("width", width, 1)
     check_whole("blocks", blocks, 1)

@@ -1,4 +1,4 @@
-"""Trains the reference classifier, and writes its folder with its card."""
+"""Training of the reference classifier, and its folder with a card."""
 
 import time
 from dataclasses import dataclass
@@ -22,20 +22,21 @@ from gan.utils import tensorflow as runtime
 
 @dataclass(frozen=True)
 class Distortion:
-    """How far training digits are turned, moved and scaled, each uniformly up to the number given.
+    """Random rotation, shift and zoom of training digits, each uniform up to the given limit.
 
-    What digits survive: a 6 turned by 15 degrees is a 6. No flips (a mirrored 2 is no digit, and 5 would meet 2) and
-    no large rotations (half a turn makes a 9 of a 6).
+    The limits keep digits recognizable: a 6 rotated by 15 degrees is still a 6. Flips are excluded, because a mirrored
+    2 is not a digit, and a mirrored 5 resembles a 2. Large rotations are excluded, because half a turn makes a 6 a 9.
     """
 
     degrees: float = 12.0
+    """Maximum rotation, in both directions."""
     shift: float = 2.0
-    """Pixels, in both directions."""
+    """Maximum shift in pixels, along both axes."""
     zoom: float = 0.12
-    """Share, in both directions; each axis has its own."""
+    """Maximum relative change of size, drawn for each axis separately."""
 
     def __call__(self, images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-        """Distorts images [B, H, W, C] in [-1, 1], each in its own way, a function of `key` (two whole numbers)."""
+        """Distorts each image of [B, H, W, C] in [-1, 1] differently, as a function of `key` (two whole numbers)."""
         count = tf.shape(images)[0]
         height, width = images.shape[1], images.shape[2]
         drawn = tf.random.stateless_uniform((5, count), key, -1.0, 1.0)
@@ -43,7 +44,7 @@ class Distortion:
         zoom_x, zoom_y = 1 + drawn[1] * self.zoom, 1 + drawn[2] * self.zoom
         a, b = tf.cos(angle) * zoom_x, -tf.sin(angle) * zoom_y
         c, d = tf.sin(angle) * zoom_x, tf.cos(angle) * zoom_y
-        middle_x, middle_y = (width - 1) / 2, (height - 1) / 2  # the middle of the image stays, but for the shift
+        middle_x, middle_y = (width - 1) / 2, (height - 1) / 2  # the center of the image moves only by the shift
         shift_x = middle_x - a * middle_x - b * middle_y + drawn[3] * self.shift
         shift_y = middle_y - c * middle_x - d * middle_y + drawn[4] * self.shift
         nothing = tf.zeros(count)
@@ -65,10 +66,10 @@ def train_classifier(
     seed: int = 0,
     verbose: int = 0,
 ) -> keras.Model:
-    """Trains a classifier and keeps the weights of the epoch that is best on `validation`.
+    """Trains a classifier, and returns it, uncompiled, with the weights of the best epoch on `validation`.
 
-    Adam with cosine decay; an average of the weights over the last steps (half-life 20,000 images, at most a 32nd of
-    the run); `distortion` (default: `Distortion()`) of every training image anew. Returns the model uncompiled.
+    The optimizer is Adam with cosine decay and a moving average of the weights (half-life 20,000 images, at most 1/32
+    of the run). `distortion` (None: `Distortion()`) draws a new distortion of each training image in each epoch.
     """
     check_whole("epochs", epochs, 1)
     check_positive("learning_rate", learning_rate)
@@ -105,13 +106,13 @@ def train_classifier(
             shuffle=False,
             verbose=verbose,
         )
-    plain = keras.models.clone_model(classifier)  # without the optimizer, whose state is three times the weights
+    plain = keras.models.clone_model(classifier)  # drops the optimizer, whose state is three times the weights
     plain.set_weights(best.weights)
     return plain
 
 
 class _BestWeights(keras.callbacks.Callback):
-    """Remembers the weights of the epoch with the highest value of a log, the first of equals."""
+    """Stores the weights of the epoch with the highest value of a log. Of equal epochs, the first one."""
 
     def __init__(self, monitor: str) -> None:
         super().__init__()
@@ -130,18 +131,18 @@ def make_classifier(
 ) -> ClassifierCard:
     """Trains a classifier, measures it once on the test split, and writes classifier.keras and its card, config.json.
 
-    The embedded digits are left out of the training images of `mnist`, so that a classifier may evaluate `mnist5k` too.
-    Returns the card: the data sets it is for, accuracies, a report by class (precision, recall, f1, support), and
-    the SHA-256 that loading checks. Raises `InputError` when the data has no labels or cannot be had, or the folder
-    cannot be used.
+    The embedded digits are removed from the training images of `mnist`, so that the classifier can also evaluate
+    `mnist5k`. Returns the card: the supported datasets, accuracies, a report per class (precision, recall, f1,
+    support), and the SHA-256 that loading checks. Raises `InputError` if the dataset has no labels or is not available,
+    or the folder cannot be used.
     """
-    from sklearn.metrics import classification_report  # slow to import, and `gan train` imports this file
+    from sklearn.metrics import classification_report  # slow to import; `gan train` imports this module
 
     run_folder.check_output(output)
     device = runtime.start(seed=config.seed)
     dataset = load_dataset(config.dataset, fallback="none")
     if not dataset.num_classes:
-        raise InputError("A classifier needs labels", expected="a data set with labels", received=config.dataset)
+        raise InputError("A classifier needs labels", expected="a dataset with labels", received=config.dataset)
     train = _without_embedded(dataset.train) if dataset.name == "mnist" else dataset.train
     started, revision = time.monotonic(), runtime.git_revision()
     classifier = trained(config, train, dataset.validation, num_classes=dataset.num_classes, verbose=verbose)
@@ -184,7 +185,7 @@ def make_classifier(
 def trained(
     config: ClassifierConfig, train: Split, validation: Split, *, num_classes: int, verbose: int = 0
 ) -> keras.Model:
-    """The classifier of a configuration, see `train_classifier`; its data set is the caller's."""
+    """Trains the classifier of a configuration on the given splits, see `train_classifier`."""
     return train_classifier(
         train,
         validation,

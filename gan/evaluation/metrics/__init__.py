@@ -1,4 +1,4 @@
-"""Metrics: streaming Keras metrics of (real, fake, labels), and functions on feature or image arrays."""
+"""Metrics: streaming Keras metrics of (real, fake, labels), and functions of feature or image arrays."""
 
 from gan.evaluation.metrics.diversity import PairwiseSSIM, pairwise_ssim
 from gan.evaluation.metrics.error_rate import SURE, ClassifierErrorRate, ErrorRate, wrong_outcomes

@@ -1,4 +1,4 @@
-"""Pairwise SSIM: how alike images of one class are, of fakes beside reals, batch by batch or of all images at once."""
+"""Pairwise SSIM: similarity of images within a class, as a streaming metric and as a function of all images."""
 
 import keras
 import numpy as np
@@ -10,14 +10,19 @@ from gan.utils.types import Tensor
 
 
 class PairwiseSSIM(keras.metrics.Metric):
-    """Mean SSIM of pairs of fakes of one class, beside that of pairs of reals: the higher, the less variety.
+    """Mean SSIM over pairs of samples of the same class, and over pairs of real images. Higher means less variety.
 
-    `result()` is {`pairwise_ssim`, `pairwise_ssim_real`}, NaN before the first pair, and for images with a side below
-    11 pixels, of which SSIM is not known. In each batch the images are put in order of their label, and neighbours
-    with equal labels make the pairs: up to B - 1 of them, at the same places on both sides. Without labels all
-    neighbours are pairs. (`metrics.pairwise_ssim` draws its pairs from all images at once: the same quantity.) So this
-    is the one metric that depends on the size of the batches: give it large ones.
-    `stride`: only every so-manyth of the pairs is looked at.
+    `result()` is {`pairwise_ssim`, `pairwise_ssim_real`}. Both are NaN before the first pair, and for images with a
+    side below 11 pixels, for which SSIM is not defined.
+
+    Each batch is sorted by label. Adjacent images with equal labels form a pair: at most B - 1 pairs, at the same
+    positions for real images and samples. Without labels, all adjacent images form pairs. Therefore this metric
+    depends on the batch size: use large batches. `metrics.pairwise_ssim` estimates the same quantity, with pairs drawn
+    from all images.
+
+    Args:
+        stride: uses every `stride`-th pair.
+        name: name of the metric, and first key of `result()`.
     """
 
     def __init__(self, *, stride: int = 1, name: str = "pairwise_ssim") -> None:
@@ -28,7 +33,7 @@ class PairwiseSSIM(keras.metrics.Metric):
         self.count = self.add_variable((), initializer="zeros", dtype="float64", name="count")
 
     def update_state(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> None:
-        """Adds the pairs of images [B, H, W, C] in [-1, 1]; `labels` [B] are those of both sides."""
+        """Adds the pairs of images [B, H, W, C] in [-1, 1]. `labels` [B] apply to both `real` and `fake`."""
         if labels is None:
             alike = ops.ones((ops.shape(real)[0] - 1,), dtype="float64")
         else:
@@ -48,16 +53,16 @@ class PairwiseSSIM(keras.metrics.Metric):
 
 
 def pairwise_ssim(images: np.ndarray, labels: np.ndarray | None = None, *, pairs: int = 2_000, seed: int = 0) -> float:
-    """Mean SSIM of random pairs of different images [N, H, W, C], of one class where there are labels.
+    """Returns the mean SSIM of random pairs of different images [N, H, W, C]; with labels, pairs of the same class.
 
-    A measure of diversity, for fakes beside the same for reals: the higher, the more alike they are. The pairs are
-    drawn with `seed`. NaN for images with a side below 11. Raises `InputError` when no class has two images.
+    A measure of diversity: compare samples with real images. Higher means more similar images. `seed` draws the pairs.
+    Returns NaN for images with a side below 11. Raises `InputError` if no class has two images.
     """
     classes = np.zeros(len(images), np.int64) if labels is None else np.asarray(labels)
     members = [np.flatnonzero(classes == label) for label in np.unique(classes)]
     members = [indices for indices in members if len(indices) > 1]
     check_whole("pairs", pairs, 1)
-    check(bool(members), "images", "a class with two of them", f"{len(images)} images")
+    check(bool(members), "images", "a class with two images", f"{len(images)} images")
     rng = np.random.default_rng(seed)
     each = -(-pairs // len(members))
     chosen = np.concatenate([[rng.choice(indices, 2, replace=False) for _ in range(each)] for indices in members])

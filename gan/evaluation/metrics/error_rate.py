@@ -1,4 +1,4 @@
-"""How often an outcome is wrong: of a generator, by a reference classifier, and of a classifier itself."""
+"""Error rates of a generator, as measured by a classifier, and of a classifier itself."""
 
 from collections.abc import Callable
 
@@ -14,25 +14,25 @@ SURE = 0.9
 
 
 def wrong_outcomes(logits: Tensor, labels: Tensor | None = None, *, threshold: float = SURE) -> Tensor:
-    """Which outcomes are wrong: logits [B, classes](, labels int [B] or [B, 1]) -> bool [B].
+    """Returns which outcomes are wrong: logits [B, classes], labels int [B] or [B, 1] (optional) -> bool [B].
 
-    With labels: those whose top class is another. Without: those whose top probability is below `threshold`. NaN is
-    wrong. Raises `InputError` for another number of labels than of logits.
+    With labels, an outcome is wrong if its top class differs from the label. Without labels, it is wrong if its top
+    probability is below `threshold`. NaN is wrong. Raises `InputError` if the numbers of labels and logits differ.
     """
     broken = ops.any(ops.isnan(logits), axis=-1)
     if labels is None:
         return ops.logical_or(broken, ops.max(ops.softmax(logits), axis=-1) < threshold)
     labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
     fits = None in (labels.shape[0], logits.shape[0]) or labels.shape[0] == logits.shape[0]
-    check(fits, "labels", f"{logits.shape[0]} of them, one a sample", labels.shape[0])
+    check(fits, "labels", f"{logits.shape[0]} labels, one per sample", labels.shape[0])
     return ops.logical_or(broken, ops.not_equal(ops.cast(ops.argmax(logits, axis=-1), "int32"), labels))
 
 
 class _WrongOutcomes(keras.metrics.Metric):
-    """Counts outcomes, and those that are wrong.
+    """Counts all outcomes and wrong outcomes.
 
     `result()` is {`error_rate`, `error_rate_lower`, `error_rate_upper`, `error_rate_stderr`}: the rate, the ends of its
-    Wilson 95 % interval, and sqrt(p (1 - p) / n); NaN before the first outcome.
+    Wilson 95 % confidence interval, and sqrt(p (1 - p) / n). NaN before the first outcome.
     """
 
     def __init__(self, *, name: str, dtype: str = "float64") -> None:
@@ -59,16 +59,17 @@ class _WrongOutcomes(keras.metrics.Metric):
 
 
 class ErrorRate(_WrongOutcomes):
-    """Share of wrong outcomes of a generator, with its Wilson 95 % interval.
+    """Share of wrong outcomes of a generator, with its Wilson 95 % confidence interval.
 
-    For a conditional generator an outcome is wrong when the top class of `classify(fake)` is not the label. Without
-    labels it is wrong when the top probability is below `threshold`. `result()` is {`error_rate`, `error_rate_lower`,
-    `error_rate_upper`, `error_rate_stderr`}: the rate, the ends of the interval, and sqrt(p (1 - p) / n); NaN before
-    the first sample. For a classifier: `ClassifierErrorRate`.
+    With labels, an outcome is wrong if the top class of `classify(fake)` differs from the label. Without labels, it is
+    wrong if the top probability is below `threshold`. `result()` is {`error_rate`, `error_rate_lower`,
+    `error_rate_upper`, `error_rate_stderr`}: the rate, the ends of the interval, and sqrt(p (1 - p) / n). NaN before
+    the first sample. `ClassifierErrorRate` measures a classifier.
 
     Args:
-        classify: images [B, H, W, C] -> logits [B, classes], such as a loaded classifier.
-        threshold: for samples without labels, a probability.
+        classify: images [B, H, W, C] -> logits [B, classes], for example a loaded classifier.
+        threshold: minimum top probability of a correct sample without a label.
+        name: name of the metric, and prefix of the keys.
     """
 
     def __init__(
@@ -79,22 +80,22 @@ class ErrorRate(_WrongOutcomes):
         self.threshold = threshold
 
     def update_state(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> None:
-        """Counts the fakes [B, H, W, C]; `real` is not looked at."""
+        """Counts the samples `fake` [B, H, W, C]. Ignores `real`."""
         self._add(wrong_outcomes(self.classify(fake), labels, threshold=self.threshold))
 
 
 @keras.saving.register_keras_serializable(package="gan")
 class ClassifierErrorRate(_WrongOutcomes):
-    """Share of wrong outcomes of a classifier, with its Wilson 95 % interval: 1/N sum 1[prediction != label].
+    """Share of wrong outcomes of a classifier, 1/N sum 1[prediction != label], with its Wilson 95 % interval.
 
-    What `result()` gives is that of `ErrorRate`. So a callback can watch `val_error_rate_upper` of any Keras model:
+    `result()` has the same keys as `ErrorRate`, so a callback can monitor `val_error_rate_upper` of any Keras model:
 
     >>> model.compile("adam", SparseCategoricalCrossentropy(from_logits=True), metrics=[ClassifierErrorRate()])
     >>> model.fit(x, y, validation_data=held_out, callbacks=[ToleranceEarlyStopping("val_error_rate_upper", "min")])
 
-    The model's output is [B, classes], logits or probabilities: the prediction is the largest. One that is NaN is
-    wrong. Labels are whole numbers [B] or [B, 1]. Raises `InputError` for others, and for sample weights, with which N
-    would not be a number of outcomes.
+    The model's output is [B, classes], logits or probabilities: the largest is the prediction. NaN is wrong. Labels are
+    whole numbers [B] or [B, 1]. Raises `InputError` for other labels, and for sample weights: with them, N would not be
+    a number of outcomes.
     """
 
     def __init__(self, *, name: str = "error_rate", dtype: str = "float64") -> None:
@@ -105,6 +106,6 @@ class ClassifierErrorRate(_WrongOutcomes):
         shape = tuple(y_pred.shape)
         check(len(shape) == 2 and shape[1] != 1, "y_pred", "outputs [B, classes], of two classes or more", shape)
         shape = tuple(y_true.shape)
-        check(len(shape) == 1 or shape[1:] == (1,), "y_true", "the number of the class, [B] or [B, 1]", shape)
+        check(len(shape) == 1 or shape[1:] == (1,), "y_true", "the index of the class, [B] or [B, 1]", shape)
         check(sample_weight is None, "sample_weight", "None: each outcome counts once", "weights")
         self._add(wrong_outcomes(y_pred, y_true))

@@ -1,4 +1,4 @@
-"""Several metrics of one network's outputs: an image passes the network once."""
+"""Several metrics of one network's outputs, with one forward pass per image."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -9,11 +9,12 @@ from gan.utils.types import Tensor
 
 
 class Extracted(keras.metrics.Metric):
-    """Feeds `metrics` with what `extract` makes of the images, and gives all their results.
+    """Updates several metrics with the outputs of `extract`, and merges their results.
 
     Args:
         extract: images [B, H, W, C] -> outputs, such as {"features": [B, F], "logits": [B, classes]}.
-        metrics: metrics whose own extractors choose from those outputs: `ErrorRate(lambda outputs: outputs["logits"])`.
+        metrics: their own extractors select an output, for example `ErrorRate(lambda outputs: outputs["logits"])`.
+        name: name of the metric.
     """
 
     def __init__(
@@ -26,12 +27,11 @@ class Extracted(keras.metrics.Metric):
         super().__init__(name=name, dtype="float64")
         self.extract = extract
         self.parts = list(metrics)
-        self._results = tf.function(
-            self._of_parts, autograph=False
-        )  # six times faster than one operation after another
+        # six times faster than eager operations
+        self._results = tf.function(self._merged_results, autograph=False)
 
     def update_state(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> None:
-        """Adds images [B, H, W, C] in [-1, 1] on both sides, and the labels that the fakes were asked for."""
+        """Adds real images and samples [B, H, W, C] in [-1, 1], and the labels requested for the samples."""
         real, fake = self.extract(real), self.extract(fake)
         for metric in self.parts:
             metric.update_state(real, fake, labels)
@@ -39,9 +39,9 @@ class Extracted(keras.metrics.Metric):
     def result(self) -> dict[str, Tensor]:
         return self._results()
 
-    def _of_parts(self) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = {}
+    def _merged_results(self) -> dict[str, Tensor]:
+        results: dict[str, Tensor] = {}
         for metric in self.parts:
             value = metric.result()
-            found.update(value if isinstance(value, dict) else {metric.name: value})
-        return found
+            results.update(value if isinstance(value, dict) else {metric.name: value})
+        return results

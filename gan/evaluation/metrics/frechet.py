@@ -13,12 +13,16 @@ from gan.utils.types import Tensor
 def frechet_distance(
     mean_a: Tensor, covariance_a: Tensor, mean_b: Tensor, covariance_b: Tensor, *, root_b: Tensor | None = None
 ) -> Tensor:
-    """|mean_a - mean_b|^2 + Tr(A + B - 2 (A B)^1/2) of two normal distributions: means [F], covariances A, B [F, F].
+    """Computes |mean_a - mean_b|^2 + Tr(A + B - 2 (A B)^1/2) of two normal distributions, in float64.
 
-    The square of the 2-Wasserstein distance (Dowson and Landau 1982, doi:10.1016/0047-259X(82)90077-X), float64. The
-    trace of (A B)^1/2 is the sum of the singular values of A^1/2 B^1/2: so nothing takes the root of rounding errors,
-    and covariances without full rank are as good as others. root_b: `covariance_root(covariance_b)`, where several are
-    compared with the same.
+    Means are [F], covariances A and B are [F, F]. The result is the squared 2-Wasserstein distance (Dowson and Landau
+    1982, doi:10.1016/0047-259X(82)90077-X). The trace of (A B)^1/2 is the sum of the singular values of A^1/2 B^1/2.
+    This form avoids square roots of rounding errors, and allows covariances without full rank.
+
+    Args:
+        mean_a, covariance_a: the first distribution.
+        mean_b, covariance_b: the second distribution.
+        root_b: `covariance_root(covariance_b)`, to compare several distributions with the same one. None: computed.
     """
     root_b = covariance_root(covariance_b) if root_b is None else root_b
     shared = ops.sum(ops.svd(ops.matmul(ops.transpose(covariance_root(covariance_a)), root_b), compute_uv=False))
@@ -28,23 +32,23 @@ def frechet_distance(
 
 
 def covariance_root(covariance: Tensor) -> Tensor:
-    """R with R R^T = covariance; directions that hold rounding errors only are left out."""
+    """Returns R with R R^T = covariance, without the directions that contain only rounding errors."""
     values, vectors = ops.eigh(ops.cast(covariance, "float64"))
     noise = ops.max(ops.abs(values)) * values.shape[-1] * 2.2e-16
     return vectors * ops.sqrt(ops.where(values > noise, values, 0.0))[None, :]
 
 
 def _finite(moments: Tensor) -> Tensor:
-    """Zeros for what is not finite: a decomposition would raise."""
+    """Replaces values that are not finite by zeros, because a decomposition of them raises."""
     return ops.where(ops.isfinite(moments), moments, 0.0)
 
 
 class Moments:
-    """Mean and covariance of features that come in batches: float64 sums in variables of `metric`, in `folds` parts."""
+    """Mean and covariance of batches of features: float64 sums in variables of `metric`, split into `folds` parts."""
 
     def __init__(self, metric: keras.metrics.Metric, features: int, name: str, folds: int = 1) -> None:
         self.folds = folds
-        # by a table of prime length, shuffled once: labels that come in turn must not fall into one fold each
+        # a shuffled table of prime length: labels in cyclic order must not end up in one fold each
         self._deal = np.random.default_rng(0).permutation(np.arange(1_009) % folds).astype(np.int32)
         shapes = {"count": (folds,), "sum": (folds, features), "squares": (folds, features, features)}
         self.count, self.sum, self.squares = (
@@ -63,7 +67,10 @@ class Moments:
         self.squares.assign_add(ops.matmul(ops.transpose(fold[:, :, None] * features, (0, 2, 1)), features))
 
     def mean_and_covariance(self, left_out: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Mean [F] and unbiased covariance [F, F] of all folds but one, int32 []; meaningless below two images."""
+        """Returns the mean [F] and unbiased covariance [F, F] without the fold `left_out`, int32 [].
+
+        `left_out` None: all folds. The result is meaningless for fewer than two images.
+        """
         number = self.folds if left_out is None else self.folds - 1
         kept = [fold if left_out is None else fold + ops.cast(fold >= left_out, "int32") for fold in range(number)]
         count, total, squares = (sum(part[fold] for fold in kept) for part in (self.count, self.sum, self.squares))
@@ -73,17 +80,19 @@ class Moments:
 
 
 class FrechetDistance(keras.metrics.Metric):
-    """Frechet distance between reals and fakes in the features of `extractor`; lower is better.
+    """Frechet distance between real images and samples in the features of `extractor`. Lower is better.
 
-    Not "FID": that name belongs to the Inception network's features. The value depends on the extractor and on the
-    number of images (few make it larger), so it means something beside its floor only. `result()` is
-    {`frechet_distance`, `frechet_distance_stderr`}: the standard error, for other fakes beside the same reals, is the
-    jackknife's over `FOLDS` parts of the fakes. NaN below two images a side (standard error: below two a part), and for
-    features that are not finite.
+    This is not "FID", which uses features of the Inception network. The value depends on the extractor and on the
+    number of images: fewer images increase it. Compare it only with its floor, the same distance of real images.
+
+    `result()` is {`frechet_distance`, `frechet_distance_stderr`}. The jackknife over `FOLDS` parts of the samples
+    estimates the standard error, for other samples and the same real images. The distance is NaN below two real images
+    or two samples, and for features that are not finite. The standard error is also NaN below two samples per part.
 
     Args:
         extractor: images [B, H, W, C] -> features [B, F].
-        features: F.
+        features: F, the number of features.
+        name: name of the metric, and prefix of the keys.
     """
 
     FOLDS = 10
@@ -95,7 +104,7 @@ class FrechetDistance(keras.metrics.Metric):
         self.fake = Moments(self, features, "fake", self.FOLDS)
 
     def update_state(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> None:
-        """Adds images [B, H, W, C] on both sides; the sides may differ in number. `labels` are not looked at."""
+        """Adds real images and samples [B, H, W, C]; their numbers may differ. Ignores `labels`."""
         self.real.update(self.extractor(real))
         self.fake.update(self.extractor(fake))
 
@@ -110,7 +119,7 @@ class FrechetDistance(keras.metrics.Metric):
             return frechet_distance(*map(_finite, self.fake.mean_and_covariance(fold)), *reference, root_b=root)
 
         distance = distance_without(None)
-        # a loop in the graph: one decomposition a fold to trace, optimize and compile takes a second
+        # a loop in the graph: tracing and compiling one decomposition per fold takes a second
         without = tf.map_fn(distance_without, tf.range(self.FOLDS), fn_output_signature=tf.float64)
         error = ops.sqrt((self.FOLDS - 1.0) * ops.var(without))
         return {

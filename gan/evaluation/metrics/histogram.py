@@ -1,4 +1,4 @@
-"""Which classes a generator makes, and how far that is from the data's."""
+"""Class histograms of samples and real images, and their divergence."""
 
 from collections.abc import Callable
 
@@ -9,9 +9,10 @@ from gan.utils.types import Tensor
 
 
 def class_kl(fake: Tensor, real: Tensor) -> Tensor:
-    """KL(fakes || reals) in nats of two histograms [classes] of counts: sum p log(p/q); NaN if one is empty.
+    """Computes KL(fake || real) in nats of two histograms of counts [classes]: sum p log(p/q).
 
-    0 when both have the same shares. A class that only fakes have counts as half a real.
+    The result is 0 for equal shares, and NaN if a histogram is empty. A class without real images counts as half an
+    image.
     """
     fake, real = ops.cast(fake, "float64"), ops.cast(real, "float64")
     p = fake / ops.maximum(ops.sum(fake), 1.0)
@@ -21,13 +22,15 @@ def class_kl(fake: Tensor, real: Tensor) -> Tensor:
 
 
 class ClassHistogram(keras.metrics.Metric):
-    """Shares of the classes that `classify` sees, in reals and in fakes; `result()` is {`class_kl`, `classes_seen`}.
+    """Counts of the top classes of `classify`, among real images and among samples.
 
-    `class_kl` is that of the function of this name, `classes_seen` the number of classes among the fakes.
+    `result()` is {`class_kl`, `classes_seen`}: the divergence of the function `class_kl`, and the number of classes
+    among the samples.
 
     Args:
         classify: images [B, H, W, C] -> logits [B, classes].
-        num_classes: classes.
+        num_classes: number of classes.
+        name: name of the metric.
     """
 
     def __init__(
@@ -40,7 +43,7 @@ class ClassHistogram(keras.metrics.Metric):
         self.fake = self.add_variable((num_classes,), initializer="zeros", dtype="float64", name="fake")
 
     def update_state(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> None:
-        """Counts images [B, H, W, C] of both kinds by the class seen in them."""
+        """Counts real images and samples [B, H, W, C] by their top class."""
         for counts, images in ((self.real, real), (self.fake, fake)):
             seen = ops.argmax(self.classify(images), axis=-1)
             counts.assign_add(ops.sum(ops.one_hot(seen, self.num_classes, dtype="float64"), axis=0))

@@ -6,21 +6,22 @@ from gan.errors import check
 
 
 def kernel_distance(real: np.ndarray, fake: np.ndarray, *, blocks: int = 10, seed: int = 0) -> tuple[float, float]:
-    """(unbiased squared MMD, its standard error) with the kernel (x.y / F + 1)^3: features [N, F] and [M, F].
+    """Computes (unbiased squared MMD, its standard error) of features [N, F] and [M, F].
 
-    arXiv:1801.01401, section 3: what is called KID on Inception features. Unlike the Frechet distance it has no bias
-    that depends on the number of images; it may be a little below zero. The standard error is the jackknife's, which
-    leaves out each of `blocks` parts of both sets, dealt by `seed`, in turn (doi:10.1214/aos/1176345462).
+    The kernel is (x.y / F + 1)^3 (arXiv:1801.01401, section 3). On Inception features, this distance is called KID.
+    Unlike the Frechet distance, it has no bias that depends on the number of images. It can be slightly negative. The
+    standard error is a jackknife estimate (doi:10.1214/aos/1176345462): each of `blocks` parts of both sets is left out
+    in turn. `seed` assigns the images to the parts.
 
-    Raises `InputError` below two images a block, or for features that are not finite.
+    Raises `InputError` below two images per block, or for features that are not finite.
     """
     check(blocks >= 2, "blocks", "at least 2", blocks)
     fewest = min(len(real), len(fake))
-    check(fewest >= 2 * blocks, "features", f"at least {2 * blocks} of each kind", fewest)
-    check(real.shape[1:] == fake.shape[1:], "features", f"as many as the reals' {real.shape[1:]}", fake.shape[1:])
+    check(fewest >= 2 * blocks, "features", f"at least {2 * blocks} real and {2 * blocks} fake", fewest)
+    check(real.shape[1:] == fake.shape[1:], "features", f"the shape of real features, {real.shape[1:]}", fake.shape[1:])
     for features in (real, fake):
         check(bool(np.isfinite(features).all()), "features", "finite numbers", "NaN or infinity")
-    rng = np.random.default_rng(seed)  # the parts must be alike, and images may come ordered by class
+    rng = np.random.default_rng(seed)  # images can be sorted by class, and the parts must have the same distribution
     dealt = [features[rng.permutation(len(features))].astype(np.float64) for features in (real, fake)]
     reals, fakes = ([features[i::blocks] for i in range(blocks)] for features in dealt)
     sizes = [np.array([len(part) for part in parts]) for parts in (reals, fakes)]
@@ -40,7 +41,7 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray, *, blocks: int = 10, see
 
 
 def _kernel_sums(a: list[np.ndarray], b: list[np.ndarray]) -> np.ndarray:
-    """Sum of the kernel over all pairs of each two parts: [parts, parts]."""
+    """Returns the sums of the kernel over all pairs of images, for each pair of parts: [parts, parts]."""
 
     def pair(x: np.ndarray, y: np.ndarray) -> float:
         kernel = x @ y.T / x.shape[1] + 1

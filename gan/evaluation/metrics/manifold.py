@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: what fakes get right, and what of the data they reach."""
+"""Precision, recall, density and coverage of samples, from nearest neighbors in feature space."""
 
 from collections.abc import Iterator
 
@@ -7,23 +7,31 @@ import numpy as np
 from gan.errors import check, check_whole
 
 NEIGHBOURS = 5
-"""k, unless told otherwise."""
+"""Default of `k`."""
 
 
 def precision_recall(
     real: np.ndarray, fake: np.ndarray, *, k: int = NEIGHBOURS, real_radii: np.ndarray | None = None
 ) -> dict[str, float]:
-    """{`precision`, `recall`, `density`, `coverage`} of features [N, F] of reals and [M, F] of fakes.
+    """Computes {`precision`, `recall`, `density`, `coverage`} of features: real images [N, F], samples [M, F].
 
-    A ball stands around each image, as far as its k-th nearest neighbour on its own side (itself left out); inside
-    means nearer than that, strictly. precision: share of fakes inside a real's ball. recall: share of reals inside a
-    fake's ball (arXiv:1904.06991). density: balls of reals that a fake is inside of, over k, on the mean. coverage:
-    share of reals whose own ball holds a fake (arXiv:2002.09797). `real_radii`: `squared_radii(real, k)`, where several
-    sets are compared with the same reals.
+    The ball of an image reaches to its k-th nearest neighbor in the same set, without the image itself. Inside means
+    strictly nearer.
 
-    Raises `InputError` when a side has no more than k images, or features that are not finite.
+    * precision: share of samples inside the ball of a real image (arXiv:1904.06991).
+    * recall: share of real images inside the ball of a sample (arXiv:1904.06991).
+    * density: number of real images whose balls contain a sample, mean over samples, over k (arXiv:2002.09797).
+    * coverage: share of real images whose ball contains a sample (arXiv:2002.09797).
+
+    Args:
+        real: features of real images.
+        fake: features of samples.
+        k: which neighbor defines the radius of a ball.
+        real_radii: `squared_radii(real, k)`, to compare several sets with the same real images. None: computed.
+
+    Raises `InputError` if a set has at most k images, or features are not finite.
     """
-    check(real.shape[1:] == fake.shape[1:], "features", f"as many as the reals' {real.shape[1:]}", fake.shape[1:])
+    check(real.shape[1:] == fake.shape[1:], "features", f"the shape of real features, {real.shape[1:]}", fake.shape[1:])
     real, fake = real.astype(np.float64), fake.astype(np.float64)
     real_radii = squared_radii(real, k) if real_radii is None else real_radii
     fake_radii = squared_radii(fake, k)
@@ -43,21 +51,21 @@ def precision_recall(
 
 
 def squared_radii(features: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
-    """Squared distance of each of the features [N, F] to its k-th nearest other: float64 [N]."""
+    """Returns the squared distance of each feature vector [N, F] to its k-th nearest other one: float64 [N]."""
     check_whole("k", k, 1)
-    check(len(features) > k, "features", f"more than k={k} of each kind", len(features))
+    check(len(features) > k, "features", f"more than k={k} images", len(features))
     features = features.astype(np.float64)
     check(bool(np.isfinite(features).all()), "features", "finite numbers", "NaN or infinity")
     radii = np.empty(len(features))
     for rows, squares in _squared_distances(features, features):
-        squares[np.arange(len(squares)), np.arange(rows.start, rows.start + len(squares))] = -1.0  # itself comes first
+        squares[np.arange(len(squares)), np.arange(rows.start, rows.start + len(squares))] = -1.0  # sorts first
         squares.partition(k, axis=1)
         radii[rows] = squares[:, k]
     return radii
 
 
 def _squared_distances(a: np.ndarray, b: np.ndarray, rows: int = 500) -> Iterator[tuple[slice, np.ndarray]]:
-    """|a_i - b_j|^2 in float64, some rows at a time: (which rows of a, [rows, len(b)])."""
+    """Yields |a_i - b_j|^2 in float64, in chunks: (slice of the rows of a, [rows, len(b)])."""
     lengths = np.einsum("nf,nf->n", b, b)
     for start in range(0, len(a), rows):
         part = a[start : start + rows]

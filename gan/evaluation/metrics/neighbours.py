@@ -1,4 +1,4 @@
-"""The nearest real image to each fake, and what that says about memorisation."""
+"""Nearest training images of samples, and the share of samples that copy them."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from gan.errors import check
 from gan.evaluation.metrics.paired import ssim_of_pairs
 
 LEAST_GROUPS = 30
-"""Fakes that differ, in effect, below which nobody can tell what share of them is copied."""
+"""Minimum effective number of different samples for an estimate of the copied share."""
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """For each fake the index of its MSE-nearest real, that MSE, and the SSIM of the pair: each [N].
+    """Index of the real image nearest to each sample by MSE, this MSE, and the SSIM of the pair: each [N].
 
-    The SSIM of images with a side below 11 pixels is NaN.
+    The SSIM is NaN for images with a side below 11 pixels.
     """
 
     index: np.ndarray
@@ -24,10 +24,10 @@ class Neighbours:
 
 
 def nearest_neighbours(fake: np.ndarray, real: np.ndarray) -> Neighbours:
-    """Pairs each fake [N, H, W, C] with its MSE-nearest real [M, H, W, C], for `nearest_mse` and `nearest_ssim`.
+    """Finds the nearest real image [M, H, W, C] of each sample [N, H, W, C], by mean squared error (MSE).
 
-    Lower MSE and higher SSIM mean nearer, not better: a copy is as near as can be. Raises `InputError` where a side has
-    no images, or values that are not finite.
+    Lower MSE and higher SSIM mean nearer, not better: a copy is nearest. Raises `InputError` for an empty set, or
+    values that are not finite.
     """
     _check_images(fake, real)
     index, mse = _nearest(fake, real)
@@ -35,19 +35,23 @@ def nearest_neighbours(fake: np.ndarray, real: np.ndarray) -> Neighbours:
 
 
 def copied_share(fake: np.ndarray, train: np.ndarray, held_out: np.ndarray, *, seed: int = 0) -> dict[str, float]:
-    """How much of what a generator makes is copied: {`copied_share`, `copied_share_lower`, `copied_share_upper`}.
+    """Estimates the share of samples that copy training images.
 
-    The training images are dealt, by `seed`, into folds of the held-out set's size (a rest that is no fold is left
-    out, and counted as the others are). In a fold, the nearest image to a fake that
-    copies nothing lies in the fold or in the held-out set with the same chance, so 2 (P - 1/2) is the share of fakes
-    that copy an image of that fold; the sum over the folds is that of all. 1: everything is copied, 0: nothing. The
-    interval is +-1.96 standard errors of the mean over fakes, those with one nearest held-out image taken together:
-    ten fakes that look the same are one observation. Where there are fewer than 30 such observations (N^2 / sum of the
-    squared sizes of the groups) nothing can be told, and all three are NaN.
+    Returns {`copied_share`, `copied_share_lower`, `copied_share_upper`}. 1: all samples are copies; 0: none is. An
+    estimate can lie outside [0, 1].
 
-    Blur does no harm to this, as it does to a mere difference of nearest distances: a blurred held-out digit is still
-    nearest to the held-out set. Raises `InputError` when there are fewer training images than held-out ones, no images,
-    or values that are not finite.
+    `seed` splits the training images into folds of the size of the held-out set. An incomplete last fold is left out,
+    and the result is extrapolated to its images. If a sample copies nothing, its nearest image lies in a fold or in the
+    held-out set with equal probability. So 2 (P - 1/2) is the share of samples that copy an image of this fold, where P
+    is the probability of the fold. The sum over all folds is the share of copies.
+
+    The interval is +-1.96 standard errors of the mean over samples. Samples with the same nearest held-out image form a
+    group, because ten equal samples are one observation. The effective number of observations is N^2 / (sum of the
+    squared group sizes). Below 30 observations, all three values are NaN.
+
+    Blur does not hide copies, unlike with a difference of nearest distances: a blurred held-out digit is still nearest
+    to the held-out set. Raises `InputError` for fewer training images than held-out images, an empty set, or values
+    that are not finite.
     """
     _check_images(fake, held_out)
     folds = len(train) // len(held_out)
@@ -75,15 +79,15 @@ def copied_share(fake: np.ndarray, train: np.ndarray, held_out: np.ndarray, *, s
 
 def _check_images(*sets: np.ndarray) -> None:
     for images in sets:
-        check(len(images) > 0, "images", "one or more on each side", f"{len(images)} of them")
-        check(bool(np.isfinite(images).all()), "images", "finite ones", "NaN or infinity")
+        check(len(images) > 0, "images", "one or more in each set", f"{len(images)} images")
+        check(bool(np.isfinite(images).all()), "images", "finite values", "NaN or infinity")
 
 
 def _nearest(fake: np.ndarray, real: np.ndarray, *, chunk: int = 250) -> tuple[np.ndarray, np.ndarray]:
-    """(index of the nearest real to each fake, mean squared difference to it), in chunks of fakes.
+    """Returns (index of the nearest real image of each sample, mean squared difference), in chunks of samples.
 
-    They are found by |x|^2 - 2 x.y in float32, one matrix product a chunk; the difference itself is then taken pixel by
-    pixel, so that it is exact where images are equal.
+    |x|^2 - 2 x.y in float32 finds the nearest image, with one matrix product per chunk. The difference is then computed
+    pixel by pixel, so it is exactly 0 for equal images.
     """
     fake, real = (np.ascontiguousarray(images.reshape(len(images), -1), np.float32) for images in (fake, real))
     lengths = np.einsum("nd,nd->n", real, real)

@@ -1,4 +1,4 @@
-"""MSE and SSIM, which mean something between images that belong together; the caller says how they do."""
+"""MSE and SSIM of paired images. The caller defines the pairs."""
 
 from collections.abc import Sequence
 
@@ -11,21 +11,21 @@ from gan.errors import check
 from gan.utils.types import Tensor
 
 DATA_RANGE = 2.0
-"""Of images in [-1, 1]."""
+"""Difference between the largest and the smallest value of images in [-1, 1]."""
 WINDOW = 11
-"""Pixels: SSIM is not defined for images with a smaller side."""
+"""Side of the SSIM window, in pixels. SSIM is not defined for images with a smaller side."""
 
 
 def why_no_ssim(image_shape: Sequence[int]) -> str | None:
-    """Why SSIM is not known of images [height, width, ...], in words; None: it is."""
+    """Returns why SSIM is not defined for images [height, width, ...], or None if it is."""
     height, width = image_shape[:2]
     if min(height, width) >= WINDOW:
         return None
-    return f"SSIM needs sides of at least {WINDOW} pixels, the size of its window, and these are {height} x {width}"
+    return f"SSIM needs images of at least {WINDOW} x {WINDOW} pixels, its window; these are {height} x {width}"
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
-    """Structural similarity of each pair of images [B, H, W, C] in [-1, 1] -> [B]; 1 for identical ones.
+    """Computes the structural similarity of each pair of images [B, H, W, C] in [-1, 1]: [B], 1 for identical images.
 
     Window 11, sigma 1.5, K1 .01, K2 .03, data range 2, mean over the windows inside the image. Wang et al. 2004,
     doi:10.1109/TIP.2003.819861. Raises `InputError` for images with a side below 11.
@@ -36,22 +36,22 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 def ssim_or_nan(a: Tensor, b: Tensor) -> Tensor:
-    """`ssim`, but NaN [B] for images with a side below 11: for what measures more than SSIM."""
+    """Computes `ssim`, or returns NaN [B] for images with a side below 11."""
     return ssim(a, b) if why_no_ssim(a.shape[1:3]) is None else ops.full((ops.shape(a)[0],), float("nan"))
 
 
 def ssim_of_pairs(a: np.ndarray, b: np.ndarray, *, chunk: int = 500) -> np.ndarray:
-    """`ssim_or_nan` of images [N, H, W, C] and [N, H, W, C] in chunks: float32 [N]."""
+    """Computes `ssim_or_nan` of two arrays [N, H, W, C] in chunks: float32 [N]."""
     return np.concatenate([ssim_or_nan(a[i : i + chunk], b[i : i + chunk]) for i in range(0, len(a), chunk)])
 
 
 def mean_or_nan(total: Tensor, count: Tensor) -> Tensor:
-    """total / count of sums of any shape; NaN before the first."""
+    """Returns total / count, of any shape; NaN where count is 0."""
     return ops.where(count > 0, total / ops.maximum(count, 1.0), float("nan"))
 
 
 class _PairedMean(keras.metrics.Metric):
-    """The mean over pairs of a number that a subclass gives each; NaN before the first."""
+    """Mean over pairs of a number that subclasses compute; NaN before the first pair."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name, dtype="float64")
@@ -59,11 +59,11 @@ class _PairedMean(keras.metrics.Metric):
         self.count = self.add_variable((), initializer="zeros", dtype="float64", name="count")
 
     def of_pairs(self, real: Tensor, fake: Tensor) -> Tensor:
-        """[B] of images [B, H, W, C] and [B, H, W, C]."""
+        """Computes the number of each pair of images [B, H, W, C]: [B]."""
         raise NotImplementedError
 
     def update_state(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> None:
-        """Adds pairs: `fake[i]` belongs to `real[i]`."""
+        """Adds the pairs (`real[i]`, `fake[i]`). Ignores `labels`."""
         values = ops.cast(self.of_pairs(real, fake), "float64")
         self.total.assign_add(ops.sum(values))
         self.count.assign_add(ops.cast(ops.shape(values)[0], "float64"))
@@ -73,7 +73,7 @@ class _PairedMean(keras.metrics.Metric):
 
 
 class MeanSquaredError(_PairedMean):
-    """Mean squared difference of paired images in [-1, 1]; lower is better, 0 for identical ones."""
+    """Mean squared difference of paired images in [-1, 1]. Lower is better, 0 for identical images."""
 
     def __init__(self, name: str = "mse") -> None:
         super().__init__(name)
@@ -83,7 +83,7 @@ class MeanSquaredError(_PairedMean):
 
 
 class StructuralSimilarity(_PairedMean):
-    """Mean SSIM of paired images, see `ssim`; higher is better, 1 for identical ones.
+    """Mean SSIM of paired images, see `ssim`. Higher is better, 1 for identical images.
 
     NaN for images with a side below 11.
     """

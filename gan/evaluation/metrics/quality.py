@@ -1,4 +1,4 @@
-"""The numbers that a classifier gives of fakes: those of training (probe, validation) and of reports come from here."""
+"""Classifier-based quality of samples, for validation during training and for reports."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from gan.evaluation.classifier.extractor import Extractor
 
 
 def quality_metric(extractor: Extractor) -> metrics.Extracted:
-    """One metric of (real, fake, labels), for `GAN.compile(metrics=[...])`: what `quality` gives, batch by batch."""
+    """Returns the streaming form of `quality`: a metric of (real, fake, labels) for `GAN.compile(metrics=[...])`."""
     return metrics.Extracted(extractor, _parts(extractor))
 
 
@@ -20,10 +20,15 @@ def quality(
     fake: Mapping[str, np.ndarray],
     labels: np.ndarray | None = None,
 ) -> dict[str, float]:
-    """Error rate, Frechet distance, class KL and what belongs to them, of `extractor.arrays` of reals and of fakes.
+    """Computes the error rate, the Frechet distance, the class divergence and their uncertainties.
 
-    labels: int [N], what the fakes were asked for; None: nothing was. For the names see `ErrorRate`, `FrechetDistance`
-    and `ClassHistogram`.
+    The keys are those of `ErrorRate`, `FrechetDistance` and `ClassHistogram`.
+
+    Args:
+        extractor: the extractor of `real` and `fake`.
+        real: `extractor.arrays` of real images.
+        fake: `extractor.arrays` of samples.
+        labels: int [N], requested labels of the samples. None: unconditional samples.
     """
     metric = metrics.Extracted(lambda outputs: outputs, _parts(extractor))
     metric.update_state(dict(real), dict(fake), labels)

@@ -1,4 +1,4 @@
-"""The error rate of a model against the severity of a fault: of a generator, and of any Keras classifier."""
+"""Perturbation curves: error rates of generators and Keras classifiers against the severity of faults."""
 
 from gan.evaluation.robustness.curve import (
     SEVERITIES,

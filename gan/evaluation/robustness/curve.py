@@ -23,14 +23,14 @@ SEVERITIES: dict[str, tuple[float, ...]] = {
     **{name: fault.severities for name, fault in FAULTS.items()},
     **INPUT_FAULTS,
 }
-"""Those of a curve where none are given."""
+"""Default severities of each fault."""
 
 
 @dataclass(frozen=True)
 class Point:
     """A point of a curve: the error rate with `fault` at `severity`.
 
-    The interval of `rate` speaks of other examples, not of other draws of the noise: for these, take other seeds.
+    The interval of `rate` covers the choice of examples, not the draws of the noise. Use other seeds to assess those.
     """
 
     fault: str
@@ -46,20 +46,20 @@ def perturbation_curve(
     severities: Mapping[str, Sequence[float]] | None = None,
     seed: int = 0,
 ) -> list[Point]:
-    """The error rate of a model without a fault (the first point), then with each fault at each severity, in order.
+    """Measures the error rate of a model without faults (the first point), then with each fault at each severity.
 
     >>> perturbation_curve(model, partial(error_rate, data=(x, y)), faults=["int8", "input_noise"])
 
     Args:
-        model: any built Keras model that Keras can save. It is never touched: faults are put into one copy.
-        measure: `measure(model) -> ErrorRate`. What it computes must not depend on anything but the model.
-        faults: of the weights (`FAULTS`), or of the inputs (`INPUT_FAULTS`); for the latter the measure must have an
-            option of that name, as `error_rate` has `input_noise`, and is called with the severity.
-        severities: of each fault; those missing here have the ones of `SEVERITIES`.
-        seed: of the noise of weights. Noise of inputs belongs to the measure.
+        model: any built Keras model that Keras can save. It does not change: faults are applied to a copy.
+        measure: `measure(model) -> ErrorRate`. Its result must depend on the model alone.
+        faults: names of weight faults (`FAULTS`) or input faults (`INPUT_FAULTS`). For an input fault, the measure
+            must have an option of the same name, such as `input_noise` of `error_rate`. It receives the severity.
+        severities: {fault: severities}. Missing faults use `SEVERITIES`.
+        seed: seed of the weight noise. The measure seeds input noise.
 
-    Raises `InputError` for an unknown fault, a severity that it does not have, a measure without the option asked for,
-    or a model that cannot be copied; all before the first measurement.
+    Raises `InputError` before the first measurement: for an unknown fault or severity, a measure without the option of
+    an input fault, or a model that cannot be copied.
     """
     planned = _plan(measure, faults, severities or {}, seed)
     copied = Perturbable(model)
@@ -83,10 +83,9 @@ def classifier_curve(
     seed: int = 0,
     batch_size: int = 250,
 ) -> list[Point]:
-    """`perturbation_curve` of `error_rate`: see both.
+    """Measures the `perturbation_curve` of a classifier with `error_rate`. See these functions for the arguments.
 
-    faults: None means those of the weights, `input_noise` where an input is floating-point, and `typos` where one is
-    text.
+    `faults` None: all weight faults, `input_noise` if an input is floating-point, and `typos` if an input is text.
     """
     measure = partial(error_rate, data=data, from_logits=from_logits, seed=seed, batch_size=batch_size)
     if faults is None:
@@ -106,8 +105,11 @@ def generator_curve(
     seed: int = 0,
     batch_size: int = 250,
 ) -> list[Point]:
-    """`perturbation_curve` of `generator_error_rate`: see both. The classifier has no fault."""
-    classify = forward(classifier)  # once: it is the same at every point
+    """Measures the `perturbation_curve` of a generator with `generator_error_rate`. The classifier has no faults.
+
+    See these functions for the arguments.
+    """
+    classify = forward(classifier)  # compiled once for all points
     measure = partial(samples_error_rate, classify=classify, num=num, labels=labels, seed=seed, batch_size=batch_size)
     return perturbation_curve(generator, measure, faults=faults, severities=severities, seed=seed)
 
@@ -115,13 +117,13 @@ def generator_curve(
 def _plan(
     measure: Callable[..., ErrorRate], faults: Sequence[str], severities: Mapping[str, Sequence[float]], seed: int
 ) -> list[tuple[str, float]]:
-    """(fault, severity) of the points after the first, all of which can be measured."""
+    """Checks the arguments, and returns (fault, severity) of all points after the first."""
     check_seed(seed)
     for fault in (*faults, *severities):
         if fault not in SEVERITIES:
-            raise InputError("Unknown fault", expected=f"some of {sorted(SEVERITIES)}", received=repr(fault))
+            raise InputError("Unknown fault", expected=f"names from {sorted(SEVERITIES)}", received=repr(fault))
     if idle := set(severities) - set(faults):
-        raise InputError("Severities of faults not asked for", expected=f"{list(faults)}", received=f"{sorted(idle)}")
+        raise InputError("Severities without their fault", expected=f"{list(faults)}", received=f"{sorted(idle)}")
     planned = [(fault, float(severity)) for fault in faults for severity in severities.get(fault, SEVERITIES[fault])]
     for fault, severity in planned:
         if fault in FAULTS:
@@ -130,6 +132,6 @@ def _plan(
         (check_share if fault in SHARES else check_not_negative)("severity", severity)
         if fault not in inspect.signature(measure).parameters:
             raise InputError(
-                "The measure knows no such fault of the inputs", expected=f"an option `{fault}`", received=f"{measure}"
+                "The measure does not support this input fault", expected=f"an option `{fault}`", received=f"{measure}"
             )
     return planned

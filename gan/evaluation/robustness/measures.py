@@ -1,4 +1,4 @@
-"""Error rates of a classifier and of a generator: what a perturbation curve measures at each of its points."""
+"""Error rates of classifiers and generators: the measures of perturbation curves."""
 
 from collections.abc import Callable, Sequence
 
@@ -27,23 +27,22 @@ def error_rate(
     seed: int = 0,
     batch_size: int = 250,
 ) -> ErrorRate:
-    """How often a classifier is wrong: 1/N sum 1[prediction != label], over every example.
+    """Measures the error rate of a classifier: 1/N sum 1[prediction != label], over all examples.
 
     Args:
-        classifier: any Keras model with one output. [B, classes], logits or probabilities: the prediction is the
-            largest. [B, 1]: the prediction is 1 for a logit > 0 or a probability > .5, and else 0. An output that is
-            NaN is wrong.
+        classifier: any Keras model with one output. [B, classes], logits or probabilities: the largest is the
+            prediction. [B, 1]: the prediction is 1 for a logit > 0 or a probability > .5, otherwise 0. NaN is wrong.
         data: (x, y) of arrays, x one array or a tuple, list or dict of them, y whole numbers [N] or [N, 1]; or a
             finite tf.data.Dataset of such batches.
-        from_logits: whether an output [B, 1] is a logit; must be given for one, and is not looked at otherwise.
-        input_noise: this times the standard deviation of the data, per channel (the last axis), times N(0, 1), is
-            added to the floating-point inputs: see `InputNoise`.
-        typos: the share of characters of the text inputs that are mistyped: see `Typos`.
-        seed: of that noise and of those slips.
-        batch_size: how many examples of arrays are computed at once; a data set has its own batches.
+        from_logits: whether an output [B, 1] is a logit. Required for such an output, otherwise ignored.
+        input_noise: adds input_noise * std * N(0, 1) to the floating-point inputs, where std is the standard deviation
+            of the data per channel (the last axis). See `InputNoise`.
+        typos: share of mistyped characters in the text inputs. See `Typos`.
+        seed: seed of the noise and the typos.
+        batch_size: number of examples computed together, for arrays. A tf.data.Dataset keeps its own batches.
 
-    Raises `InputError` for data or outputs of another form, no data, labels that the classifier does not know,
-    noise where no input is floating-point, or typos where none is text.
+    Raises `InputError` for data or outputs of another form, empty data, labels outside the classes, noise without a
+    floating-point input, or typos without a text input.
     """
     check_not_negative("input_noise", input_noise)
     check_share("typos", typos)
@@ -62,7 +61,7 @@ def error_rate(
         classes = scores.shape[1]
         if len(scores) != len(labels) or labels.min() < 0 or labels.max() >= classes:
             raise InputError(
-                "Labels and classifier do not belong together",
+                "Labels do not match the classifier",
                 expected=f"{len(scores)} labels from 0 to {classes - 1}",
                 received=f"{len(labels)} from {labels.min()} to {labels.max()}",
             )
@@ -80,19 +79,19 @@ def generator_error_rate(
     latent_noise: float = 0.0,
     batch_size: int = 250,
 ) -> ErrorRate:
-    """How often a classifier does not see in samples 0, ..., num - 1 of a seed what was asked for.
+    """Measures how often a classifier does not recognize samples 0, ..., num - 1 of a seed.
 
-    For a conditional generator a sample is wrong when the top class is not the one asked for; for an unconditional
-    one when the top probability is below `gan.metrics.SURE`. A sample that makes a NaN is wrong.
+    A sample of a conditional generator is wrong if its top class is not the requested class. A sample of an
+    unconditional generator is wrong if its top probability is below `gan.metrics.SURE`. NaN is wrong.
 
     Args:
         generator: from `build_generator` or `load_generator`.
-        classifier: images -> logits [B, classes], with the classes of the generator, such as from `load_classifier`.
-        num: samples, >= 1.
+        classifier: images -> logits [B, classes], with the classes of the generator, for example `load_classifier`.
+        num: number of samples, >= 1.
         seed: seed of the samples and of the noise.
-        labels: see `generate`; None: index modulo classes, so the classes are equally many (up to the last round).
-        latent_noise: this times N(0, 1) is added to the latents, see `generate`.
-        batch_size: how many are computed at once.
+        labels: see `generate`. None: index modulo classes, so all classes are about equally frequent.
+        latent_noise: adds latent_noise * N(0, 1) to the latents, see `generate`.
+        batch_size: number of samples computed together.
 
     Raises `InputError` for numbers out of range, or a classifier with other classes.
     """
@@ -111,28 +110,29 @@ def samples_error_rate(
     batch_size: int,
     latent_noise: float = 0.0,
 ) -> ErrorRate:
-    """`generator_error_rate` by a classifier that is compiled already: `classify` is `forward(classifier)`."""
+    """Computes `generator_error_rate` with a compiled classifier: `classify` is `forward(classifier)`."""
     check_whole("num", num, 1)
     check_whole("batch_size", batch_size, 1)
     classes = NetworkInputs.of(generator).num_classes
-    asked = labels_for(np.arange(num), classes, labels)
+    requested = labels_for(np.arange(num), classes, labels)
     samples = sampling.generate(
         generator, num, seed=seed, labels=labels, latent_noise=latent_noise, batch_size=batch_size
     )
     logits = np.concatenate([classify(samples[i : i + batch_size]) for i in range(0, num, batch_size)])
     if logits.ndim != 2 or logits.shape[1] < 2 or classes not in (0, logits.shape[1]):
         raise InputError(
-            "The classifier cannot judge this generator",
+            "Classifier and generator do not match",
             expected=f"logits [B, {classes or 'classes'}]",
             received=f"an output [B, {', '.join(map(str, logits.shape[1:]))}]",
         )
-    return ErrorRate.of(np.asarray(wrong_outcomes(logits, asked)))
+    return ErrorRate.of(np.asarray(wrong_outcomes(logits, requested)))
 
 
 def forward(model: keras.Model) -> Callable[[Inputs], np.ndarray]:
-    """inputs -> the model's one output, as an array. In a graph, unless the model was compiled to run eagerly.
+    """Returns a function inputs -> output array, for a model with one output.
 
-    Not `predict`: that compiles with XLA, which makes convolutions on a CPU many times slower.
+    It runs in a graph, unless the model was compiled to run eagerly. It does not use `predict`, which compiles with XLA
+    and makes convolutions on a CPU many times slower.
     """
     call = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
     compute = (lambda x: model(x, training=False)) if model.run_eagerly else call
@@ -151,15 +151,13 @@ def _as_tensor(leaf: Tensor) -> Tensor:
 
 
 def _scores(outputs: np.ndarray, from_logits: bool | None) -> np.ndarray:
-    """Outputs [B, classes], the largest of which is the prediction, of outputs [B, classes] or [B, 1]."""
+    """Returns scores [B, classes], whose largest is the prediction, from outputs [B, classes] or [B, 1]."""
     if outputs.ndim != 2:
         raise InputError(
-            "The model is no classifier", expected="an output [B, classes]", received=f"shape {list(outputs.shape)}"
+            "The model is not a classifier", expected="an output [B, classes]", received=f"shape {list(outputs.shape)}"
         )
     if outputs.shape[1] > 1:
         return outputs
     if from_logits is None:
-        raise InputError(
-            "One output can be a logit or a probability", expected="from_logits=True or False", received="None"
-        )
+        raise InputError("A single output needs `from_logits`", expected="from_logits=True or False", received="None")
     return np.concatenate([np.full_like(outputs, 0.0 if from_logits else 0.5), outputs], axis=1)

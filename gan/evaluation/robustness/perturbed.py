@@ -1,4 +1,4 @@
-"""perturbed: a copy of a model, with a fault in its kernels."""
+"""Copies of models with faults in their kernels."""
 
 import copy
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from gan.evaluation.robustness.faults import FAULTS, check_fault
 NOT_KERNELS = frozenset(
     ("bias", "gamma", "beta", "scale", "moving_mean", "moving_variance", "mean", "variance", "vector_u")
 )
-"""Names of weights that keep their values whatever their shape: the bias of a GRU or of attention has two dimensions,
-and so have a layer normalisation's over two axes. A variance with noise might even be negative."""
+"""Names of weights that are never changed. Some have two dimensions: the bias of a GRU or of attention, and the weights
+of a layer normalization over two axes. A variance with noise could be negative."""
 
 TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
@@ -22,14 +22,14 @@ SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
 
 
 class Perturbable:
-    """A copy of a model, `model`, to be given one fault after another; the model it was made from stays as it is.
+    """A copy of a model, `model`, that receives one fault after another. The original model does not change.
 
-    What counts as a kernel: floating-point weights of two or more dimensions, embeddings among them, that are neither
-    bias nor statistic or scale of a normalisation (`NOT_KERNELS`, by name). All else stays as it is.
+    Kernels are floating-point weights of two or more dimensions, including embeddings. A bias, statistic or scale of a
+    normalization is not a kernel (`NOT_KERNELS`, by name). Other weights do not change.
 
-    The copy is made as Keras saves and loads, in memory. So it carries what `clone_model` and `set_weights` leave
-    behind (the statistics of a `Normalization`, a vocabulary), and nested, shared and subclassed models work as far as
-    Keras can save them. Raises `InputError` for a model that it cannot.
+    The copy is saved and loaded by Keras, in memory. So it includes state that `clone_model` and `set_weights` omit,
+    such as the statistics of a `Normalization` or a vocabulary. Nested, shared and subclassed models work if Keras can
+    save them. Raises `InputError` for a model that Keras cannot save.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -44,13 +44,13 @@ class Perturbable:
         ]
 
     def clean(self) -> keras.Model:
-        """`model` as the original is, to the last bit."""
+        """Restores the original weights exactly, and returns `model`."""
         for _, weight, kernel, _ in self._kernels:
             weight.assign(kernel)
         return self.model
 
     def apply(self, fault: str, *, severity: float, seed: int = 0) -> keras.Model:
-        """`model`, now with this fault alone; with severity 0, as the original is."""
+        """Applies this fault alone, and returns `model`. Severity 0 restores the original weights."""
         check_fault(fault, severity, seed)
         if severity == 0:
             return self.clean()
@@ -62,16 +62,17 @@ class Perturbable:
 
 
 def perturbed(model: keras.Model, fault: str, *, severity: float = 1.0, seed: int = 0) -> keras.Model:
-    """A copy of a model, with a fault in its kernels: see `Perturbable` for what is a kernel, and for the copy.
+    """Returns a copy of a model with a fault in its kernels. `Perturbable` describes kernels and the copy.
 
     Args:
         model: any built Keras model that Keras can save.
         fault: `weight_noise`, `float16` or `int8`, see `FAULTS`.
-        severity: for `weight_noise` the standard deviation of the noise in those of the kernel; for the others 1, or 0
-            for none. Severity 0 is an exact copy.
-        seed: of the noise, 0 <= seed < 2**32. Noise is a function of (seed, index of the weight in `model.weights`).
+        severity: for `weight_noise`, the standard deviation of the noise, relative to the standard deviation of the
+            kernel. For other faults, 1 (on) or 0 (off). Severity 0 returns an exact copy.
+        seed: seed of the noise, 0 <= seed < 2**32. Noise is a function of (seed, index of the weight in
+            `model.weights`).
 
-    Raises `InputError` for an unknown fault, a severity that it does not have, or a model that cannot be copied.
+    Raises `InputError` for an unknown fault or severity, or a model that cannot be copied.
     """
     check_fault(fault, severity, seed)
     return Perturbable(model).apply(fault, severity=severity, seed=seed)
@@ -79,52 +80,52 @@ def perturbed(model: keras.Model, fault: str, *, severity: float = 1.0, seed: in
 
 def _copy(model: keras.Model) -> keras.Model:
     if not isinstance(model, keras.Model) or not model.built:
-        raise InputError("There is nothing to perturb", expected="a built Keras model", received=repr(model))
+        raise InputError("Nothing to perturb", expected="a built Keras model", received=repr(model))
     classes = {type(layer).__name__: type(layer) for layer in _layers(model)}
     custom = {name: kind for name, kind in classes.items() if not kind.__module__.startswith("keras.")}
     try:
-        with keras.saving.custom_object_scope(custom):  # one's own classes need not be registered for this
+        with keras.saving.custom_object_scope(custom):  # custom classes need no registration
             return copy.deepcopy(model)
     except (TypeError, ValueError, NotImplementedError, AttributeError) as error:
         raise InputError(
             "The model cannot be copied",
-            expected="one that Keras can save and load (its own classes with `get_config`)",
+            expected="one that Keras can save and load (custom classes with `get_config`)",
             received=f"{type(model).__name__}: {' '.join(str(error).split())[:200]}",
         ) from error
 
 
 def _channels(model: keras.Model) -> dict[int, tuple[int, ...]]:
-    """id of a kernel -> axes of its output channels, where that is not the last one alone."""
+    """Returns {id of a kernel: axes of its output channels}, for kernels where these are not just the last axis."""
     found: dict[int, tuple[int, ...]] = {}
     for layer in _layers(model):
         if isinstance(layer, TRANSPOSED):
             found[id(layer.kernel)] = (-2,)
         elif isinstance(layer, DEPTHWISE):
-            found[id(layer.kernel)] = (-2, -1)  # each input has channels of its own
+            found[id(layer.kernel)] = (-2, -1)  # each input channel has its own output channels
         elif isinstance(layer, SEPARABLE):
             found[id(layer.depthwise_kernel)] = (-2, -1)
     return found
 
 
 def _layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """A model and all layers in it, at any depth, each once: `model.layers` does not look into wrappers and blocks."""
+    """Returns a model and all its layers at any depth, each once. `model.layers` omits those in wrappers and blocks."""
     found: dict[int, keras.layers.Layer] = {id(model): model}
     waiting = [model]
     while waiting:
-        for layer in _held(vars(waiting.pop())):
+        for layer in _contained_layers(vars(waiting.pop())):
             if id(layer) not in found:
                 found[id(layer)] = layer
                 waiting.append(layer)
     return list(found.values())
 
 
-def _held(value: object) -> Iterator[keras.layers.Layer]:
-    """The layers that a value is or holds, in containers of any depth."""
+def _contained_layers(value: object) -> Iterator[keras.layers.Layer]:
+    """Yields the layers in a value, in containers of any depth."""
     if isinstance(value, keras.layers.Layer):
         yield value
     elif isinstance(value, dict):
         for item in list(value.values()):
-            yield from _held(item)
+            yield from _contained_layers(item)
     elif isinstance(value, (list, tuple, set)):
         for item in value:
-            yield from _held(item)
+            yield from _contained_layers(item)

@@ -1,4 +1,4 @@
-"""Slips of the hand in text."""
+"""Typos in text inputs."""
 
 import keras
 import numpy as np
@@ -9,20 +9,20 @@ from gan.utils.types import Tensor
 
 
 class Typos:
-    """Each character of the text inputs is hit with the chance `share`.
+    """Adds typos to text inputs: each character is mistyped with probability `share`.
 
-    It is then left out, doubled, swapped with the next one, or replaced by another character that occurs in that input,
-    one as likely as the other. (At the end of a text nothing follows: a swap is a replacement there.) Other inputs
-    stay. The slips of an example are a function of (seed, which input, position in the data).
+    A mistyped character is omitted, doubled, swapped with the next one, or replaced by another character that occurs in
+    this input, with equal probability. The last character of a text is replaced instead of swapped. Other inputs do not
+    change. The typos of an example are a function of (seed, index of the input, position in the data).
 
-    Raises `InputError` when no input is text.
+    Raises `InputError` if no input is text.
     """
 
     def __init__(self, data: object, share: float, *, seed: int, batch_size: int) -> None:
         if not has_text_inputs(data):
             raise InputError(
-                "These inputs take no typos",
-                expected="an input of strings, not of their tokens",
+                "No text input for typos",
+                expected="an input of strings, not of tokens",
                 received=f"typos={share!r}",
             )
         self.share = share
@@ -31,7 +31,7 @@ class Typos:
         self.position = 0
 
     def __call__(self, x: Inputs) -> Inputs:
-        """Puts its slips into the next batch."""
+        """Returns the next batch with typos."""
         leaves = keras.tree.flatten(x)
         count = len(leaves[0])
         typed = [self._type(which, leaf) if is_text(leaf) else leaf for which, leaf in enumerate(leaves)]
@@ -42,22 +42,22 @@ class Typos:
         texts = _strings(leaf)
         typed = np.empty(texts.shape, object)
         for row in range(len(texts)):
-            owner = np.random.default_rng([self.seed, which, self.position + row])
+            rng = np.random.default_rng([self.seed, which, self.position + row])
             for place in np.ndindex(texts.shape[1:]):
-                typed[(row, *place)] = mistyped(texts[(row, *place)], self.share, self.alphabets[which], owner)
+                typed[(row, *place)] = mistyped(texts[(row, *place)], self.share, self.alphabets[which], rng)
         return typed
 
 
-def mistyped(text: str, share: float, alphabet: str, owner: np.random.Generator) -> str:
-    """A text with slips in this share of its characters; `alphabet` is what replaces them. See `Typos`."""
-    chance, slip, drawn = owner.random(len(text)), owner.integers(4, size=len(text)), owner.random(len(text))
+def mistyped(text: str, share: float, alphabet: str, rng: np.random.Generator) -> str:
+    """Returns a text with typos in this share of its characters. `alphabet`: replacement characters. See `Typos`."""
+    chance, slip, drawn = rng.random(len(text)), rng.integers(4, size=len(text)), rng.random(len(text))
     typed, at = "", 0
     while at < len(text):
         here, following = text[at], text[at + 1 : at + 2]
         at += 1
         if chance[at - 1] >= share:
             typed += here
-        elif slip[at - 1] == 0:  # left out
+        elif slip[at - 1] == 0:  # omitted
             continue
         elif slip[at - 1] == 1:
             typed += here + here
@@ -71,14 +71,14 @@ def mistyped(text: str, share: float, alphabet: str, owner: np.random.Generator)
 
 
 def _strings(leaf: Tensor) -> np.ndarray:
-    """Texts of any kind as an array of `str`."""
+    """Returns texts of any type as an array of `str`."""
     texts = np.asarray(leaf, object)
     decoded = [text.decode("utf-8") if isinstance(text, bytes) else str(text) for text in texts.ravel()]
     return np.array(decoded, object).reshape(texts.shape)
 
 
 def _alphabets(data: object, batch_size: int) -> dict[int, str]:
-    """Number of each text input -> the characters that occur in it, in order."""
+    """Returns {index of a text input: its characters, sorted}."""
     found: dict[int, set[str]] = {}
     for x, _ in batches(data, batch_size):
         for which, leaf in enumerate(keras.tree.flatten(x)):

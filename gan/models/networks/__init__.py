@@ -1,7 +1,7 @@
-"""Generators and discriminators as functional Keras models of any size: a file per architecture, and what they share.
+"""Generators and discriminators as functional Keras models for any image size, one file per architecture.
 
-Generators consist of built-in layers only, so a saved one loads with plain Keras, in safe mode, where this package is
-not installed. So do discriminators, unless they are spectrally normalised or have dropout.
+Generators use only built-in layers. A saved generator therefore loads with plain Keras, in safe mode, without this
+package. The same holds for discriminators without spectral normalization and without dropout.
 """
 
 from gan.models.networks.build import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator

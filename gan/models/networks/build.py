@@ -1,4 +1,4 @@
-"""`build_generator` and `build_discriminator`: an architecture between latents, labels, images and logits."""
+"""Builds generators and discriminators from an architecture, an image shape and a number of classes."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
@@ -17,7 +17,7 @@ Part = TypeVar("Part")
 
 
 class Generator(NamedTuple):
-    """An architecture of G."""
+    """An architecture of a generator."""
 
     images: Callable[[Tensor, ImageShape, int], Tensor]
     """(inputs [B, N], image shape, width) -> images [B, H, W, C] before the tanh."""
@@ -26,10 +26,10 @@ class Generator(NamedTuple):
 
 
 class Discriminator(NamedTuple):
-    """An architecture of D."""
+    """An architecture of a discriminator."""
 
     features: Callable[[Tensor, int, Norm], Tensor]
-    """(images [B, H, W, C], width, normalisation) -> features [B, F]."""
+    """(images [B, H, W, C], width, normalization) -> features [B, F]."""
     width: int
     """Default width."""
 
@@ -46,26 +46,33 @@ DISCRIMINATORS: dict[str, Discriminator] = {
     "resnet": Discriminator(resnet.discriminator, 16),
     "tf_tutorial": Discriminator(tf_tutorial.discriminator, 64),
 }
-"""arch -> network; a new architecture is a file beside these and an entry here."""
+"""Architectures by name. To add one, add a file to this folder and entries to these dicts."""
 
 
 def build_generator(
     image_shape: ImageShape, latent_dim: int, num_classes: int = 0, arch: str = "dcgan", width: int | None = None
 ) -> keras.Model:
-    """A generator: latents [B, latent_dim](, labels int32 [B]) -> images float32 [B, H, W, C] in [-1, 1] (tanh).
+    """Builds a generator: latents [B, latent_dim](, labels int32 [B]) -> images float32 [B, H, W, C] in [-1, 1] (tanh).
 
     Args:
-        image_shape: (height, width, channels); height and width from 8 to 256, or from 1 for `mlp`.
-        latent_dim: length of a latent vector.
-        num_classes: 0 for an unconditional network; otherwise it takes labels in 0..num_classes-1 as second input,
-            and their learned embedding (of `latent_dim` numbers) is appended to the latents.
-        arch: `dcgan` (transposed convolutions, arXiv:1511.06434: the stage nearest the image has `width` filters and
-            each one before it twice as many), `mlp` (dense layers of width, 2 width, 4 width, 8 width), `resnet`
-            (residual blocks without normalisation, after R3GAN, arXiv:2501.05441) or `tf_tutorial` (TensorFlow's DCGAN
-            tutorial). All but `mlp` begin where the smaller side, halved again and again, would fall below 4.
-        width: default 32 for `dcgan`, 128 for `mlp`, 16 for `resnet`, 64 for `tf_tutorial`.
+        image_shape: (height, width, channels). Height and width must be in 8..256; for `mlp` they must be >= 1.
+        latent_dim: length of a latent vector; >= 1.
+        num_classes: number of classes; 0 for an unconditional generator. Otherwise labels in 0..num_classes-1 are the
+            second input. Their learned embedding of length `latent_dim` is concatenated with the latents.
+        arch: name of the architecture:
 
-    Raises `InputError` for an unknown `arch`, or a size that it cannot make; the message names the nearest it can.
+            * `dcgan`: transposed convolutions, arXiv:1511.06434. The last hidden stage has `width` filters, each stage
+              before it twice as many as the next.
+            * `mlp`: dense layers of width, 2 width, 4 width, 8 width units.
+            * `resnet`: residual blocks without normalization, after R3GAN, arXiv:2501.05441.
+            * `tf_tutorial`: the generator of TensorFlow's DCGAN tutorial.
+
+            All except `mlp` start at the smallest size in `stage_sizes` and double it up to the image size.
+        width: number of filters or units as above. None: 32 for `dcgan`, 128 for `mlp`, 16 for `resnet`, 64 for
+            `tf_tutorial`.
+
+    Raises `InputError` for an unknown `arch`, or an image shape that it does not support. The message names the
+    nearest supported size.
     """
     body, default_width = _lookup(GENERATORS, "arch", arch)
     width = _check(image_shape, default_width if width is None else width)
@@ -88,22 +95,36 @@ def build_discriminator(
     conditioning: str = "projection",
     norm: str = "none",
 ) -> keras.Model:
-    """A discriminator: images [B, H, W, C] in [-1, 1](, labels int32 [B]) -> logits float32 [B, 1], no sigmoid.
+    """Builds a discriminator: images [B, H, W, C] in [-1, 1](, labels int32 [B]) -> logits float32 [B, 1].
+
+    The logits are not passed through a sigmoid.
 
     Args:
-        image_shape: (height, width, channels); height and width from 8 to 256, or from 1 for `mlp`.
-        num_classes: 0 for an unconditional network; otherwise labels are its second input.
-        arch: `dcgan` (stride-2 convolutions, `width` filters in the first and twice as many in each next), `mlp`
-            (dense layers of 8 width, 4 width, 2 width, width), `resnet` or `tf_tutorial` (see `build_generator`).
-        width: default 32 for `dcgan`, 128 for `mlp`, 16 for `resnet`, 64 for `tf_tutorial`.
-        conditioning: `projection` (the logit gains the inner product of the features with the label's learned
-            embedding, arXiv:1802.05637) or `concat` (the label's learned embedding is one more image channel,
-            arXiv:1411.1784). Without classes it has no effect.
-        norm: `none`, `batch` (batch normalisation before each activation but the first, arXiv:1511.06434; in `resnet`
-            before every one) or `spectral` (every weight over its largest singular value, arXiv:1802.05957; a saved
-            network then needs this package).
+        image_shape: (height, width, channels). Height and width must be in 8..256; for `mlp` they must be >= 1.
+        num_classes: number of classes; 0 for an unconditional discriminator. Otherwise labels in 0..num_classes-1 are
+            the second input.
+        arch: name of the architecture:
 
-    Raises `InputError` for an unknown `arch`, `conditioning` or `norm`, or a size that it cannot take.
+            * `dcgan`: stride-2 convolutions, `width` filters in the first, twice as many in each next one.
+            * `mlp`: dense layers of 8 width, 4 width, 2 width, width units.
+            * `resnet`, `tf_tutorial`: see `build_generator`.
+
+        width: number of filters or units as above. None: 32 for `dcgan`, 128 for `mlp`, 16 for `resnet`, 64 for
+            `tf_tutorial`.
+        conditioning: how labels enter; unused without classes:
+
+            * `projection`: adds the inner product of the features and a learned embedding of the label to the logit,
+              arXiv:1802.05637.
+            * `concat`: adds a learned embedding of the label as one more image channel, arXiv:1411.1784.
+        norm: normalization of the hidden layers:
+
+            * `none`: no normalization.
+            * `batch`: batch normalization before each activation except the first, arXiv:1511.06434; in `resnet`
+              before every activation.
+            * `spectral`: divides every weight by its largest singular value, arXiv:1802.05957. Loading a saved network
+              then needs this package.
+
+    Raises `InputError` for an unknown `arch`, `conditioning` or `norm`, or an image shape that is not supported.
     """
     body, default_width = _lookup(DISCRIMINATORS, "arch", arch)
     width = _check(image_shape, default_width if width is None else width)

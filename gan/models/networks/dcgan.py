@@ -1,4 +1,4 @@
-"""Transposed convolutions against stride-2 convolutions, arXiv:1511.06434, small enough for a minute on a CPU."""
+"""The DCGAN architecture, arXiv:1511.06434, with fewer filters, so that it trains within a minute on a CPU."""
 
 import math
 
@@ -10,7 +10,10 @@ from gan.utils.types import Tensor
 
 
 def generator(x: Tensor, image_shape: ImageShape, width: int) -> Tensor:
-    """[B, N] -> images before the tanh. The last hidden stage has `width` filters, each before it twice as many."""
+    """Returns images [B, H, W, C] before the tanh for inputs [B, N], through transposed convolutions.
+
+    The last hidden stage has `width` filters. Each stage before it has twice as many as the next one.
+    """
     *targets, seed = stage_sizes(image_shape)
     stages = len(targets)
     seed_shape = (*seed, width * 2 ** (stages - 1))
@@ -26,7 +29,10 @@ def generator(x: Tensor, image_shape: ImageShape, width: int) -> Tensor:
 
 
 def discriminator(x: Tensor, width: int, norm: Norm) -> Tensor:
-    """Images -> features [B, F]. The first convolution has `width` filters, each next one twice as many."""
+    """Returns features [B, F] of images [B, H, W, C], through stride-2 convolutions.
+
+    The first convolution has `width` filters, each next one twice as many.
+    """
     stages = downsamplings(x.shape[1:])
     x = layers.LeakyReLU(0.2)(norm.conv(width, 4, strides=2, padding="same")(x))
     for stage in range(1, stages):

@@ -1,4 +1,4 @@
-"""What a network takes: its inputs by name, their shapes, and the call that it expects."""
+"""Inputs of a network: their names and shapes, and how to pass them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from gan.utils.types import Tensor
 
 
 class Kind(NamedTuple):
-    """What an input looks like."""
+    """Number of axes and number type of an input."""
 
     axes: str
-    """One letter an axis, the batch first."""
+    """One letter per axis, the batch first."""
     floating: bool = False
-    """Whether only floating-point numbers fit; otherwise numbers of any type do."""
+    """Whether only floating-point numbers fit; otherwise numbers of any type fit."""
 
     def fits(self, tensor: Tensor) -> bool:
-        """Whether a tensor has as many axes, and numbers that fit."""
+        """Returns whether a tensor has this number of axes and a matching number type."""
         return len(tensor.shape) == len(self.axes) and (not self.floating or keras.backend.is_float_dtype(tensor.dtype))
 
 
 KINDS: dict[str, Kind] = {"latents": Kind("BL", floating=True), "images": Kind("BHWC"), "labels": Kind("B")}
-"""name -> what an input of that name looks like. A new kind of input is an entry here."""
+"""Kinds of inputs by name. To support a new kind, add an entry."""
 
 
 @dataclass(frozen=True)
@@ -39,43 +39,44 @@ class NetworkInputs:
     (64, 10)
     >>> generator(inputs.arrange(latents=z, labels=y))
 
-    specs: name -> tf.TensorSpec [None, ...], in the network's own order. structure: the names, nested as the network
-    takes them: one name, a list or a dict. num_classes: how many labels it distinguishes; 0 when it takes none.
     """
 
     specs: Mapping[str, tf.TensorSpec]
+    """name -> tf.TensorSpec [None, ...], in the network's own order."""
     structure: object
+    """Names of the inputs, nested as the network's argument: one name, a list or a dict."""
     num_classes: int
+    """Number of classes; 0 for a network without labels."""
 
     @classmethod
     def of(cls, network: keras.Model, main: str | None = None) -> "NetworkInputs":
-        """Reads the inputs of a network. For the arguments and errors see `named_inputs`."""
+        """Reads the inputs of a network. For arguments and errors see `named_inputs`."""
         tensors = named_inputs(network, main)
         specs = {name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for name, tensor in tensors.items()}
-        nested = getattr(network, "input", None)  # a sequential model, of one input, knows it after its first call
+        nested = getattr(network, "input", None)  # None: a sequential model, with one input, before its first call
         structure = next(iter(specs)) if nested is None else keras.tree.pack_sequence_as(nested, list(specs))
         return cls(specs, structure, _num_classes(network) if "labels" in specs else 0)
 
     @property
     def latent_dim(self) -> int:
-        """Length of the latent vectors that the network takes. Raises `InputError` when it takes none."""
+        """Length of a latent vector. Raises `InputError` if the network has no latents as input."""
         return int(self._shape("latents")[0])
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """(height, width, channels) of the images that the network takes. Raises `InputError` when it takes none."""
+        """(height, width, channels) of the input images. Raises `InputError` if the network has no images as input."""
         return self._shape("images")
 
     def arrange(self, **values: Tensor) -> Tensor:
-        """Values by name -> the argument that the network is called with: one value, a list or a dict.
+        """Returns the argument for a call of the network: one value, a list or a dict of the named values.
 
-        Leaves out what the network does not take. Raises `InputError` for a name that is not in `KINDS`, and when a
-        value is missing or None.
+        Ignores values of inputs that the network does not have. Raises `InputError` for a name that is not in `KINDS`,
+        or if the value of an input is missing or None.
         """
         return keras.tree.map_structure(dict(zip(self.specs, self.in_order(**values))).__getitem__, self.structure)
 
     def in_order(self, **values: Tensor) -> list[Tensor]:
-        """As `arrange`, but always a flat list in the order of `specs`."""
+        """Returns the values as `arrange` does, but always as a flat list in the order of `specs`."""
         unknown = [name for name in values if name not in KINDS]
         if unknown:
             raise InputError("Unknown input", expected=f"some of {list(KINDS)}", received=", ".join(unknown))
@@ -85,33 +86,36 @@ class NetworkInputs:
         return [values[name] for name in self.specs]
 
     def __str__(self) -> str:
-        """The inputs with their shapes, such as "latents [B, 64], labels [B]"."""
-        return ", ".join(f"{name} {_shown(spec.shape)}" for name, spec in self.specs.items())
+        """Returns the inputs with their shapes, such as "latents [B, 64], labels [B]"."""
+        return ", ".join(f"{name} {_format_shape(spec.shape)}" for name, spec in self.specs.items())
 
     def _shape(self, name: str) -> tuple[int, ...]:
         if name not in self.specs:
             raise InputError(
-                f"This network takes no {name}", expected=f"{name} {_shown(KINDS[name].axes)}", received=str(self)
+                f"This network does not take {name}",
+                expected=f"{name} {_format_shape(KINDS[name].axes)}",
+                received=str(self),
             )
         return tuple(self.specs[name].shape[1:])
 
 
 def named_inputs(network: keras.Model, main: str | None = None) -> dict[str, Tensor]:
-    """The symbolic inputs of a network by name, in its own order.
+    """Returns the symbolic inputs of a network by name, in the network's own order.
 
-    An input has its own name where that is in `KINDS` and fits its shape. Any other one gets the first free name that
+    An input keeps its own name if that is in `KINDS` and fits its shape. Any other input gets the first free name that
     fits.
 
     Args:
-        network: a functional model, or a sequential one with an input.
-        main: name of the network's first input of more than one axis, whatever its shape, unless an input has that
-            name itself. A discriminator of points [B, 2] takes them as `images`, which otherwise would be latents.
+        network: a functional model, or a sequential model with an input.
+        main: name for the first input with more than one axis, whatever its shape, unless another input already has
+            this name. A discriminator of points [B, 2] then takes them as `images`; without `main` they would be
+            latents.
 
-    Raises `InputError` for a network without inputs, or one with an input that no free name fits.
+    Raises `InputError` for a network without inputs, or if no free name fits an input.
     """
     tensors = getattr(network, "inputs", None) or []
     if not tensors:
-        expected = "a functional model, or a sequential one with an input"
+        expected = "a functional model, or a sequential model with an input"
         raise InputError("This network has no known inputs", expected=expected, received=type(network).__name__)
     names = {
         place: tensor.name
@@ -126,8 +130,9 @@ def named_inputs(network: keras.Model, main: str | None = None) -> dict[str, Ten
             if not free:
                 raise InputError(
                     "Unknown input of a network",
-                    expected="at most one each of " + ", ".join(f"{n} {_shown(k.axes)}" for n, k in KINDS.items()),
-                    received=", ".join(f"{t.name} {_shown(t.shape)} {t.dtype}" for t in tensors),
+                    expected="at most one each of "
+                    + ", ".join(f"{n} {_format_shape(k.axes)}" for n, k in KINDS.items()),
+                    received=", ".join(f"{t.name} {_format_shape(t.shape)} {t.dtype}" for t in tensors),
                 )
             names[place] = free[0]
     return {names[place]: tensor for place, tensor in enumerate(tensors)}
@@ -140,5 +145,5 @@ def _num_classes(network: keras.Model) -> int:
     return 0
 
 
-def _shown(axes: Tensor) -> str:
+def _format_shape(axes: Tensor) -> str:
     return f"[{', '.join('B' if axis is None and not place else str(axis) for place, axis in enumerate(axes))}]"

@@ -1,4 +1,4 @@
-"""Loads saved generators and discriminators, and checks that they are such."""
+"""Loads saved generators and discriminators, and checks their inputs and outputs."""
 
 from pathlib import Path
 
@@ -13,11 +13,13 @@ from gan.saving.zip_safety import ModelFile
 def load_generator(checkpoint: str | Path | ModelFile) -> keras.Model:
     """Loads a generator: latents float32 [B, L](, labels int32 [B]) -> images float32 [B, H, W, C] in [-1, 1].
 
-    Args:
-        checkpoint: a run folder, a `.keras` file, or the name of a pretrained one (see `list_checkpoints`); or what
-            `find_generator` found.
+    The file is loaded in Keras' safe mode, uncompiled.
 
-    Loads in Keras' safe mode. Raises `InputError` for a path that does not exist, or a file that is no generator.
+    Args:
+        checkpoint: a run folder, a `.keras` file, a pretrained name (see `list_checkpoints`), or the result of
+            `find_generator`.
+
+    Raises `InputError` if the checkpoint does not exist, or the file is not a generator.
     """
     return models.load_model(models.find_generator(checkpoint), expected="a generator", check=_check_generator)
 
@@ -25,11 +27,13 @@ def load_generator(checkpoint: str | Path | ModelFile) -> keras.Model:
 def load_discriminator(checkpoint: str | Path | ModelFile) -> keras.Model:
     """Loads a discriminator: images float32 [B, H, W, C] in [-1, 1](, labels int32 [B]) -> logits float32 [B, 1].
 
-    Args:
-        checkpoint: a run folder, a `.keras` file, or the name of a pretrained one that has a discriminator; or what
-            `find_discriminator` found.
+    The file is loaded in Keras' safe mode, uncompiled.
 
-    Loads in Keras' safe mode. Raises `InputError` for a path that does not exist, or a file that is no discriminator.
+    Args:
+        checkpoint: a run folder, a `.keras` file, a pretrained name with a discriminator, or the result of
+            `find_discriminator`.
+
+    Raises `InputError` if the checkpoint does not exist, or the file is not a discriminator.
     """
     found = models.find_discriminator(checkpoint)
     return models.load_model(found, expected="a discriminator", check=_check_discriminator)
@@ -37,17 +41,17 @@ def load_discriminator(checkpoint: str | Path | ModelFile) -> keras.Model:
 
 def _check_generator(model: keras.Model, path: Path) -> None:
     if not (_takes(model, "latents") and [len(output.shape) for output in model.outputs] == [4]):
-        raise models.no_generator(path)
+        raise models.not_a_generator(path)
 
 
 def _check_discriminator(model: keras.Model, path: Path) -> None:
     if not (_takes(model, "images") and [tuple(output.shape[1:]) for output in model.outputs] == [(1,)]):
         expected = "images [B, H, W, C] in, logits [B, 1] out"
-        raise InputError("This model is no discriminator", expected=expected, received=str(path))
+        raise InputError("This model is not a discriminator", expected=expected, received=str(path))
 
 
 def _takes(model: keras.Model, name: str) -> bool:
-    """Whether a network takes what is called `name`, and nothing else but labels."""
+    """Returns whether the inputs of a network are `name` and, optionally, labels."""
     try:
         names = set(NetworkInputs.of(model).specs)
     except InputError:

@@ -1,4 +1,4 @@
-"""Dense networks for images of any size: those of many first tutorials (100-128-256-512-1024-784), put right."""
+"""Dense networks for images of any size, a corrected version of a common tutorial GAN (100-128-256-512-1024-784)."""
 
 import math
 
@@ -10,7 +10,10 @@ from gan.utils.types import Tensor
 
 
 def generator(x: Tensor, image_shape: ImageShape, width: int) -> Tensor:
-    """Dense layers of width, 2 width, 4 width, 8 width, with batch normalisation: [B, N] -> images before the tanh."""
+    """Returns images [B, H, W, C] before the tanh for inputs [B, N].
+
+    The dense layers have width, 2 width, 4 width and 8 width units, with batch normalization.
+    """
     for stage in range(4):
         x = layers.Dense(width * 2**stage, use_bias=False)(x)
         x = batch_normalization(x)
@@ -20,7 +23,10 @@ def generator(x: Tensor, image_shape: ImageShape, width: int) -> Tensor:
 
 
 def discriminator(x: Tensor, width: int, norm: Norm) -> Tensor:
-    """Dense layers of 8 width, 4 width, 2 width, width: images -> features [B, width]."""
+    """Returns features [B, width] of images [B, H, W, C].
+
+    The dense layers have 8 width, 4 width, 2 width and width units.
+    """
     x = layers.Flatten()(x)
     x = layers.LeakyReLU(0.2)(norm.dense(width * 8)(x))
     for stage in reversed(range(3)):

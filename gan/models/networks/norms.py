@@ -1,4 +1,4 @@
-"""Normalisation of a discriminator: which layers carry its weights, and what follows a hidden one of them."""
+"""Normalization in the discriminator: none, batch or spectral."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,30 +11,34 @@ from gan.utils.types import Tensor
 
 
 def batch_normalization(x: Tensor, momentum: float = 0.9) -> Tensor:
-    """Batch normalisation (arXiv:1502.03167), over all replicas of the `tf.distribute` strategy in scope.
+    """Applies batch normalization (arXiv:1502.03167) over all replicas of the `tf.distribute` strategy in scope.
 
-    `momentum`: share of the moving mean and variance that a step keeps. At .9 they keep up with the average of a
-    generator that is trained for a minute; Keras defaults to .99.
+    Args:
+        x: inputs [B, ..., C].
+        momentum: share of the moving mean and variance that a step keeps, in [0, 1]. Keras' default is 0.99. The
+            default here is lower, so that the statistics are up to date after a training of one minute.
     """
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     return layers.BatchNormalization(momentum=momentum, synchronized=replicas > 1)(x)
 
 
 def unchanged(x: Tensor) -> Tensor:
-    """x -> x."""
+    """Returns `x`."""
     return x
 
 
 @dataclass(frozen=True)
 class Norm:
-    """What an architecture builds its discriminator from, so that it need not know which normalisation is asked for."""
+    """Layers from which an architecture builds its discriminator, whatever the normalization."""
 
     conv: Callable[..., layers.Layer] = layers.Conv2D
+    """Class of the convolutions."""
     dense: Callable[..., layers.Layer] = layers.Dense
+    """Class of the dense layers."""
     hidden: Callable[[Tensor], Tensor] = unchanged
-    """Goes between a hidden layer, except the first, and its activation."""
+    """Applied between each hidden layer, except the first, and its activation."""
     hidden_bias: bool = True
-    """Whether such a layer has a bias; one before batch normalisation does nothing."""
+    """Whether these hidden layers have a bias. Before batch normalization a bias has no effect."""
 
 
 NORMS: dict[str, Norm] = {
@@ -42,5 +46,5 @@ NORMS: dict[str, Norm] = {
     "batch": Norm(hidden=batch_normalization, hidden_bias=False),
     "spectral": Norm(conv=SpectralConv2D, dense=SpectralDense),
 }
-"""name -> normalisation of D: none; batch, before each activation but the first (arXiv:1511.06434; in `resnet`
-before every one); spectral, all layers."""
+"""Normalizations of D by name: `none`; `batch`, before each activation except the first (arXiv:1511.06434; in
+`resnet` before every activation); `spectral`, of all layers (arXiv:1802.05957)."""

@@ -1,10 +1,18 @@
-"""Residual networks without normalisation, after R3GAN (arXiv:2501.05441).
+"""Residual networks without normalization, after R3GAN (arXiv:2501.05441).
 
-As there: pre-activations of slope .2, bottlenecks between 1x1 convolutions, resampling apart from the convolutions,
-1x1 convolutions where the number of channels changes, G and D mirror images, an initialisation that keeps the variance
-in check instead of normalisation (Fixup, arXiv:1901.09321). Otherwise, for the sake of a CPU: the 3x3 convolution is
-plain and half as wide as its block (R3GAN's, grouped and twice as wide, takes two to three times as long here);
-resampling by nearest neighbour and its transpose up to a factor, the mean of 2x2, instead of a filter of four taps.
+As in R3GAN:
+
+* leaky ReLU with slope 0.2 before each convolution; bottleneck blocks between 1x1 convolutions,
+* resampling separate from the convolutions; 1x1 convolutions that change the number of channels,
+* G and D mirror each other,
+* an initialization that limits the variance, instead of normalization (Fixup, arXiv:1901.09321).
+
+Different from R3GAN, for speed on a CPU:
+
+* The 3x3 convolution is not grouped and half as wide as its block. R3GAN's is grouped and twice as wide as its block,
+  which takes two to three times as long on a CPU.
+* G upsamples by nearest neighbor. D downsamples by the mean of 2x2 pixels, its transpose up to a factor. R3GAN uses a
+  filter with four taps.
 """
 
 import math
@@ -19,15 +27,22 @@ SLOPE = 0.2
 
 
 def _scaled(variance: float) -> initializers.Initializer:
-    """Weights under which a leaky ReLU layer multiplies the mean square of its inputs by `variance` (He's at 1)."""
+    """Returns an initializer with which leaky ReLU and layer multiply the mean square of their inputs by `variance`.
+
+    A variance of 1 gives He initialization.
+    """
     return initializers.VarianceScaling(2.0 * variance / (1.0 + SLOPE**2), "fan_in", "truncated_normal")
 
 
 def residual_block(x: Tensor, blocks: int, norm: Norm) -> Tensor:
-    """x [B, H, W, C] + branch(x): leaky ReLU and convolution three times, 1x1, 3x3 and 1x1, C/2 filters inside.
+    """Returns x + branch(x), both [B, H, W, C].
 
-    At first the branch adds 1/`blocks` of the mean square of x, so all blocks of a network together multiply it by less
-    than e. (Fixup starts the last convolution at zero, which spectral normalisation could not divide by.)
+    The branch is leaky ReLU and convolution, three times: 1x1 and 3x3 with C/2 filters (rounded up), 1x1 with C
+    filters.
+
+    At initialization the branch adds 1/`blocks` of the mean square of x. All blocks of a network together then multiply
+    the mean square by less than e. Fixup initializes the last convolution with zeros instead, which is impossible with
+    spectral normalization.
     """
     filters = x.shape[-1]
     branch = x
@@ -38,9 +53,10 @@ def residual_block(x: Tensor, blocks: int, norm: Norm) -> Tensor:
 
 
 def generator(x: Tensor, image_shape: ImageShape, width: int) -> Tensor:
-    """[B, N] -> images before the tanh. At the image's size there are `width` channels, each stage before it doubles.
+    """Returns images [B, H, W, C] before the tanh for inputs [B, N].
 
-    A block works at each size; then 1x1 convolution to half the channels, and each pixel twice in both directions.
+    There is one residual block at each size. Between two sizes, a 1x1 convolution halves the number of channels, and
+    nearest-neighbor upsampling doubles height and width. At the image size there are `width` channels.
     """
     sizes = stage_sizes(image_shape)
     seed_shape = (*sizes[-1], width * 2 ** (len(sizes) - 1))
@@ -55,7 +71,10 @@ def generator(x: Tensor, image_shape: ImageShape, width: int) -> Tensor:
 
 
 def discriminator(x: Tensor, width: int, norm: Norm) -> Tensor:
-    """Images -> features [B, F], the generator's stages backwards: `width` channels first, then doubled each stage."""
+    """Returns features [B, F] of images [B, H, W, C], with the stages of the generator in reverse order.
+
+    The first stage has `width` channels, each next one twice as many.
+    """
     stages = upsamplings(x.shape[1:])
     x = norm.conv(width, 3, padding="same")(x)
     x = residual_block(x, stages + 1, norm)

@@ -1,7 +1,7 @@
-"""Layers whose weight W acts as W / sigma, where sigma is its largest singular value (arXiv:1802.05957).
+"""Spectrally normalized layers: they use W / sigma, where sigma is the largest singular value of W (arXiv:1802.05957).
 
-A function of the weight: the variable itself is left alone, so optimizer, averages and saved files see W, and the
-gradient flows through both W and sigma. (`keras.layers.SpectralNormalization` overwrites the variable instead.)
+The variable W itself is not changed, so the optimizer, moving averages and saved files contain W. The gradient flows
+through both W and sigma. `keras.layers.SpectralNormalization` overwrites the variable instead.
 """
 
 import keras
@@ -11,19 +11,26 @@ from gan.utils.types import Tensor
 
 
 def unit(x: Tensor) -> Tensor:
-    """x / |x| of a vector; zeros stay zeros."""
+    """Returns x / |x| for a vector, and zeros for zeros."""
     return x * ops.rsqrt(ops.maximum(ops.sum(ops.square(x)), 1e-24))
 
 
 def power_iteration(matrix: Tensor, u: Tensor) -> Tensor:
-    """One step from `u` [n] towards the right singular vector of `matrix` [m, n] of the largest singular value."""
+    """Returns the result, [n], of one step of power iteration on `u` [n] with `matrix` [m, n].
+
+    It converges to the right singular vector of the largest singular value.
+    """
     return unit(ops.matmul(unit(ops.matmul(matrix, u)), matrix))
 
 
 def singular_value(matrix: Tensor, u: Tensor) -> Tensor:
-    """sigma = v^T W u with v = W u / |W u|, where u and v count as constants: d sigma / d W is then v u^T.
+    """Returns the scalar sigma = v^T W u with v = W u / |W u|. The gradient treats u and v as constants.
 
-    matrix: W [m, n]; u: a right singular vector [n] -> scalar.
+    So d sigma / d W = v u^T.
+
+    Args:
+        matrix: W [m, n].
+        u: a right singular vector of W [n].
     """
     u = ops.stop_gradient(u)
     v = ops.stop_gradient(unit(ops.matmul(matrix, u)))
@@ -31,10 +38,11 @@ def singular_value(matrix: Tensor, u: Tensor) -> Tensor:
 
 
 class _Spectral(layers.Layer):
-    """What the layers below share. The weight, as a matrix, has the last axis as columns, all others as rows.
+    """Base class of spectrally normalized layers.
 
-    One call with `training=True` moves `u` by one step of power iteration; one without uses it as it is. The weight
-    must not be all zeros. Arithmetic of sigma is in the variables' precision (float32 under mixed precision).
+    As a matrix, the weight has its last axis as columns and all other axes as rows. A call with `training=True` updates
+    `u` by one step of power iteration; other calls use `u` unchanged. The weight must not be all zeros. Sigma is
+    computed in the precision of the variables (float32 under mixed precision).
     """
 
     def build(self, input_shape: tuple[int | None, ...] | None = None) -> None:
@@ -45,8 +53,8 @@ class _Spectral(layers.Layer):
             dtype=self.variable_dtype,
             trainable=False,
             autocast=False,
-            # Each replica moves its own, and they stay alike, as the weights are. Replicas that had to meet for it, as
-            # `add_weight` asks, could not do so inside the `tf.cond` of a lazy penalty.
+            # Each replica updates its own `u`; all stay equal because the weights are equal. The default of
+            # `add_weight` synchronizes replicas, which is impossible inside the `tf.cond` of a lazy penalty.
             synchronization="on_read",
             aggregation="only_first_replica",
             name="u",
@@ -56,7 +64,7 @@ class _Spectral(layers.Layer):
         return super().add_weight(*args, **{**options, "autocast": False})
 
     def _normalized(self, training: bool | None) -> Tensor:
-        """W / sigma, in the precision of the layer's arithmetic."""
+        """Returns W / sigma in the precision in which the layer computes."""
         weight, u = ops.convert_to_tensor(self.kernel), ops.convert_to_tensor(self.u)
         matrix = ops.reshape(weight, (-1, weight.shape[-1]))
         if training:
@@ -64,13 +72,13 @@ class _Spectral(layers.Layer):
             self.u.assign(u)
         return ops.cast(weight / ops.maximum(singular_value(matrix, u), 1e-12), self.compute_dtype)
 
-    def _finished(self, outputs: Tensor) -> Tensor:
-        """Outputs plus bias, through the activation."""
+    def _add_bias_and_activate(self, outputs: Tensor) -> Tensor:
+        """Adds the bias and applies the activation."""
         if self.use_bias:
             outputs = outputs + ops.cast(self.bias, self.compute_dtype)
         return outputs if self.activation is None else self.activation(outputs)
 
-    # Convolutions and dense layers of Keras save kernel and bias only.
+    # Keras' own methods of convolutions and dense layers save only kernel and bias, and would leave out `u`.
     def save_own_variables(self, store: Tensor) -> None:
         layers.Layer.save_own_variables(self, store)
 
@@ -80,15 +88,15 @@ class _Spectral(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="gan")
 class SpectralConv2D(_Spectral, layers.Conv2D):
-    """`keras.layers.Conv2D`, channels last, with the kernel [h, w, in, out] as W / sigma, W of shape [h w in, out]."""
+    """`keras.layers.Conv2D`, channels last, with the kernel [h, w, in, out] divided by sigma of [h * w * in, out]."""
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        return self._finished(self.convolution_op(inputs, self._normalized(training)))
+        return self._add_bias_and_activate(self.convolution_op(inputs, self._normalized(training)))
 
 
 @keras.saving.register_keras_serializable(package="gan")
 class SpectralDense(_Spectral, layers.Dense):
-    """`keras.layers.Dense` with the kernel as W / sigma."""
+    """`keras.layers.Dense` with the kernel [in, out] divided by its sigma."""
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        return self._finished(ops.matmul(inputs, self._normalized(training)))
+        return self._add_bias_and_activate(ops.matmul(inputs, self._normalized(training)))

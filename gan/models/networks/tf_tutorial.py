@@ -1,8 +1,8 @@
-"""The network of TensorFlow's DCGAN tutorial (https://www.tensorflow.org/tutorials/generative/dcgan), for any size.
+"""The networks of TensorFlow's DCGAN tutorial, https://www.tensorflow.org/tutorials/generative/dcgan, for any size.
 
-At 28x28x1, width 64 and 100 latents it has the tutorial's layers and 2,330,944 + 212,865 weights, among them the
-defaults of Keras that the tutorial relies on: momentum .99, slope .3. The seed of its dropout is a variable
-that a state keeps; on several replicas all of them drop alike.
+For 28x28x1 images, width 64 and latents of length 100 they have the tutorial's layers and 2,330,944 + 212,865 weights.
+Momentum 0.99 and slope 0.3 are the Keras defaults on which the tutorial relies. The seed of the dropout is a variable,
+which a training state contains. All replicas drop the same elements.
 """
 
 import math
@@ -18,10 +18,11 @@ from gan.utils.types import Tensor
 
 @keras.saving.register_keras_serializable(package="gan")
 class Dropout(layers.Dropout):
-    """`keras.layers.Dropout` (arXiv:1207.0580) that draws 16 bits an element, where Keras draws 32.
+    """`keras.layers.Dropout` (arXiv:1207.0580) with 16 random bits per element, where Keras uses 32.
 
-    Each element is dropped with the probability `rate`, rounded to a multiple of 2^-16; the others are divided by what
-    is left. Drawing takes most of the time of a dropout on a CPU: a tenth of a step of TensorFlow's DCGAN tutorial.
+    Each element is dropped with probability p, which is `rate` rounded to a multiple of 2^-16. The others are divided
+    by 1 - p. Random bits take most of the time of dropout on a CPU: a tenth of a train step of TensorFlow's DCGAN
+    tutorial.
     """
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
@@ -41,12 +42,15 @@ MOMENTUM, SLOPE = 0.99, 0.3
 
 
 def generator(x: Tensor, image_shape: ImageShape, width: int) -> Tensor:
-    """[B, N] -> images before the tanh. The last hidden stage has `width` filters, each before it twice as many."""
+    """Returns images [B, H, W, C] before the tanh for inputs [B, N], through transposed convolutions.
+
+    The last hidden stage has `width` filters. Each stage before it has twice as many as the next one.
+    """
     *targets, seed = stage_sizes(image_shape)
     stages = len(targets)
     seed_shape = (*seed, width * 2**stages)
     x = layers.Dense(math.prod(seed_shape), use_bias=False)(x)
-    # Normalised before it is reshaped, so per position as well as per channel: the tutorial's order.
+    # Batch normalization before the reshape, as in the tutorial, normalizes each position and channel separately.
     x = layers.LeakyReLU(SLOPE)(batch_normalization(x, MOMENTUM))
     x = layers.Reshape(seed_shape)(x)
     x = layers.Conv2DTranspose(width * 2 ** (stages - 1), 5, padding="same", use_bias=False)(x)
@@ -59,7 +63,10 @@ def generator(x: Tensor, image_shape: ImageShape, width: int) -> Tensor:
 
 
 def discriminator(x: Tensor, width: int, norm: Norm) -> Tensor:
-    """Images -> features [B, F], with dropout. `width` filters first, then twice as many in each next layer."""
+    """Returns features [B, F] of images [B, H, W, C], through stride-2 convolutions with dropout.
+
+    The first convolution has `width` filters, each next one twice as many.
+    """
     stages = upsamplings(x.shape[1:])
     x = layers.LeakyReLU(SLOPE)(norm.conv(width, 5, strides=2, padding="same")(x))
     x = Dropout(0.3)(x)

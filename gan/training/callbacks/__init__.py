@@ -1,4 +1,4 @@
-"""The callbacks that a training run needs and Keras lacks. They read logs, never write them."""
+"""Callbacks of a training run that Keras does not have. They read the logs but never change them."""
 
 from gan.training.callbacks.collapse import CollapseMonitor, FailureSigns
 from gan.training.callbacks.early_stopping import ToleranceEarlyStopping

@@ -1,4 +1,4 @@
-"""Stops a training that is good enough, or that does not get better any more."""
+"""Stops a training that has reached its target or no longer improves."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -10,41 +10,42 @@ from gan.training.callbacks.improvement import Judgement, Mode, Monitor, Monitor
 
 
 class EarlyStoppingState(MonitorState):
-    """The state of `ToleranceEarlyStopping`, in JSON."""
+    """State of `ToleranceEarlyStopping`, in JSON types."""
 
     stopped_by: Literal["target", "patience"] | None
 
 
 class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
-    """Stops training when `monitor` reaches `target`, or does not improve any more; says which, in one line.
+    """Stops training when `monitor` reaches `target` or no longer improves, and reports the reason in one line.
 
-    A value is an improvement when it is better than the last one by more than
+    A value counts as an improvement if it is better than the last improvement by more than
 
         max(min_delta, min_rel_delta * |last improvement|, noise_sigmas * logs[monitor + "_stderr"])
 
-    which is for patience; the weights that are kept are those of the best value, of equals the last.
+    This rule only decides how long to wait. The weights that are kept are the ones with the best value, or the last of
+    several equal best values.
 
-    Reaching the target only nominates a model: who looks often gets below any bound by luck. Judge it once more, on
-    fresh samples, before believing it. Works with any Keras model.
+    Reaching the target only nominates a model: among many evaluations, some fall below any bound by chance. Confirm the
+    model with one evaluation on fresh samples. The callback works with any Keras model.
 
     >>> model.fit(x, y, validation_data=held_out, callbacks=[ToleranceEarlyStopping("val_loss", "min", patience=3)])
 
     Args:
-        monitor: name of a log, such as "val_error_rate_upper". Misspelt, it is an `InputError` at the first
-            evaluation. An epoch without an evaluation (no `val_` logs) is not counted.
-        mode: "min" or "max": what is better.
-        target: value that is good enough; None: only patience stops.
-        patience: evaluations without improvement after which training stops; >= 1.
-        min_delta, min_rel_delta, noise_sigmas: what counts as an improvement, see above; each >= 0.
-        start_from_epoch: epochs before this one (numbered from 0) are not judged.
-        restore_best_weights: whether the weights of the best epoch (that of the target, when it was reached) are put
-            back when training ends, by this callback or otherwise: those of `model.generator_ema` where there is one,
-            or of the whole model. The other variables of a GAN stay as they are.
-        log: takes each line.
+        monitor: name of a log, such as "val_error_rate_upper". An unknown name raises `InputError` at the first
+            evaluation. An epoch without an evaluation (no `val_` logs) does not count.
+        mode: "min": lower is better; "max": higher is better.
+        target: value that is good enough. None: training stops by patience only.
+        patience: number of evaluations without improvement after which training stops; >= 1.
+        min_delta, min_rel_delta, noise_sigmas: minimum improvement, see above; each >= 0.
+        start_from_epoch: first epoch to check (numbered from 0).
+        restore_best_weights: whether to restore the weights of the best epoch when training ends for any reason. If the
+            target was reached, its epoch is the best one. The weights are those of `model.generator_ema`, or of the
+            whole model if it has none. The other variables of a GAN do not change.
+        log: function that is called with each message.
 
-    Attributes: `stopped_by` ("target", "patience" or None), `best` (NaN before there is one), `best_epoch` (numbered
-    from 0), `kept_epoch` (the one whose weights are put back in the end, or None), `best_weights` (list of arrays; None
-    before there are any, or when none are kept).
+    Attributes: `stopped_by` ("target", "patience" or None), `best` (NaN if there is no value yet), `best_epoch`
+    (numbered from 0), `kept_epoch` (the epoch whose weights are restored at the end, or None), `best_weights` (list of
+    arrays; None if there are none yet, or if no weights are kept).
     """
 
     state_type = EarlyStoppingState
@@ -108,11 +109,11 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
 
     def _reason(self, epoch: int) -> str:
         if self.stopped_by == "target":
-            why = f"reached the target {self._judgement.target:.6g}"
+            reason = f"reached the target {self._judgement.target:.6g}"
         else:
-            why = f"did not improve enough for {self._judgement.waited} evaluations"
+            reason = f"did not improve enough for {self._judgement.waited} evaluations"
         value = f"{self._monitor.name} {self._monitor.value:.6g}"
-        return f"Stopped by {self.stopped_by} at interval {epoch + 1}: {value} {why}; {self._monitor.best}."
+        return f"Stopped by {self.stopped_by} at interval {epoch + 1}: {value} {reason}; {self._monitor.best}."
 
     def conclude(self) -> None:
         if self.stopped_by is None:
@@ -121,18 +122,18 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
             averaged(self.model).set_weights(self.best_weights)
 
     def get_state(self) -> EarlyStoppingState:
-        """What the next epoch is decided by, and `stopped_by`, for JSON. The best weights: `get_arrays`."""
+        """Returns the state in JSON types. `get_arrays` returns the best weights."""
         return {"stopped_by": self.stopped_by, **self._monitor.get_state()}
 
     def restore(self, state: EarlyStoppingState) -> None:
-        """Takes over a state. Raises `InputError` for that of another monitor."""
+        """Restores a state. Raises `InputError` for the state of another monitor."""
         self._monitor.set_state(state)
         self.stopped_by = state["stopped_by"]
 
     def get_arrays(self) -> list[np.ndarray]:
-        """The best weights; [] where there are none."""
+        """Returns the best weights. [] if there are none."""
         return list(self.best_weights or [])
 
     def set_arrays(self, arrays: Sequence[np.ndarray]) -> None:
-        """Takes what `get_arrays` gave: the best weights as of `set_state`."""
+        """Restores what `get_arrays` returned: the best weights at the time of the state."""
         self.best_weights = [np.array(array) for array in arrays] or None

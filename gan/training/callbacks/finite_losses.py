@@ -1,4 +1,4 @@
-"""A loss that is no number ends the training, also where the graph leaves out its own checks."""
+"""Ends a training whose loss is NaN or infinite, even if the graph leaves out its own checks."""
 
 import math
 
@@ -9,10 +9,11 @@ from gan.errors import TrainingError
 
 
 class FiniteLosses(keras.callbacks.Callback):
-    """Raises `TrainingError` when `d_loss` or `g_loss` is NaN or infinite, after an execution or an epoch.
+    """Raises `TrainingError` when `d_loss` or `g_loss` is NaN or infinite after a graph call or an epoch.
 
-    Stands first, so that nothing is saved then. Inside the graph, `GAN` checks each loss before it moves a weight; XLA
-    (`compile(jit_compile=True)`) leaves that check out, and the weights are lost up to the last state: one interval.
+    This callback must be the first, so that nothing is saved after the error. Inside the graph, `GAN` checks each loss
+    before it updates a weight. XLA (`compile(jit_compile=True)`) leaves that check out. Training since the last
+    state, at most one interval, is then lost.
     """
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:

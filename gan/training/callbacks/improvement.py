@@ -1,4 +1,4 @@
-"""Whether a logged number still improves: what early stopping and the learning rate are decided by."""
+"""Decides whether a logged number still improves, for early stopping and learning rate reduction."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ Outcome = Literal["improved", "not improved", "target", "patience"]
 
 
 class JudgementState(TypedDict):
-    """What a judgement remembers, in JSON."""
+    """State of `Judgement`, in JSON types."""
 
     best: Number
     best_epoch: Whole | None
@@ -25,25 +25,26 @@ class JudgementState(TypedDict):
 
 
 class Judgement:
-    """Judges one value after the other. Plain Python.
+    """Decides for one value after another whether it is an improvement. Plain Python.
 
-    A value is an improvement when it is better than the last improvement by more than
+    A value is an improvement if it is better than the last improvement by more than
 
         max(min_delta, min_rel_delta * |last improvement|, noise_sigmas * stderr)
 
-    The first one that is a number is an improvement on nothing. That is for patience; the best value is simply the
-    best, of equals the last. NaN is neither an improvement nor the best.
+    The first value that is a number is always an improvement. This rule only decides how long to wait. The best value
+    does not need a minimum improvement; of several equal values, the last counts as the best. NaN is neither an
+    improvement nor the best value.
 
     Args:
-        mode: "min": lower is better; "max": higher is.
-        target: value that is good enough: <= target (min) or >= target (max); None: there is none.
-        patience: successive values without improvement after which patience is exhausted; a whole number >= 1.
-        min_delta: least improvement, in the unit of the value; >= 0.
-        min_rel_delta: least improvement as a share of the last one; >= 0.
-        noise_sigmas: least improvement in standard errors of the value; >= 0.
+        mode: "min": lower is better; "max": higher is better.
+        target: value that is good enough: <= target (min) or >= target (max). None: no target.
+        patience: number of consecutive values without improvement after which patience is exhausted; >= 1.
+        min_delta: minimum improvement in the unit of the value; >= 0.
+        min_rel_delta: minimum improvement relative to the last improvement; >= 0.
+        noise_sigmas: minimum improvement in standard errors of the value; >= 0.
 
-    Attributes: `best` (the worst possible value, infinite, before there is one), `best_epoch` (None then), `waited`
-    (values since the last improvement). Raises `InputError` for a bad option.
+    Attributes: `best` (the worst possible, infinite value if there is none yet), `best_epoch` (None if there is none
+    yet), `waited` (number of values since the last improvement). Raises `InputError` for an invalid option.
     """
 
     def __init__(
@@ -72,37 +73,37 @@ class Judgement:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets every value."""
+        """Discards all values."""
         self.best = self._reference = self._sign * math.inf
         self.best_epoch: int | None = None
         self.waited = 0
 
     def judge(self, epoch: int, value: float, stderr: float = 0.0) -> Outcome:
-        """Takes the value of an epoch (numbered from 0) in.
+        """Adds the value of an epoch (numbered from 0) and returns the outcome.
 
-        "target" when it reaches the target; it is the best then, however little better. Otherwise "improved", "not
-        improved", or "patience" when it is the `patience`-th or a later one without improvement. `stderr`: standard
-        error of the value; NaN (unknown) counts as 0.
+        "target" means that the value reaches the target; it then counts as the best value. Otherwise, the outcome is
+        "improved", "not improved", or "patience" for the `patience`-th value without improvement and later ones.
+        `stderr` is the standard error of the value; NaN (unknown) counts as 0.
         """
         reached = self.target is not None and self._sign * (self.target - value) >= 0
         counts = not math.isnan(value) and value != self._sign * math.inf
         if reached or (counts and self._sign * value <= self._sign * self.best):
             self.best, self.best_epoch = value, epoch
         gain = self._sign * (self._reference - value)  # NaN for NaN, and between equal infinities
-        if reached or gain > self._least_gain(stderr):
+        if reached or gain > self._min_gain(stderr):
             self._reference, self.waited = value, 0
             return "target" if reached else "improved"
         self.waited += 1
         return "patience" if self.waited >= self.patience else "not improved"
 
-    def _least_gain(self, stderr: float) -> float:
-        if math.isinf(self._reference):  # no share of it is finite
+    def _min_gain(self, stderr: float) -> float:
+        if math.isinf(self._reference):  # a share of infinity is not a usable limit
             return 0.0
         noise = 0.0 if math.isnan(stderr) else self.noise_sigmas * stderr
         return max(self.min_delta, self.min_rel_delta * abs(self._reference), noise)
 
     def get_state(self) -> JudgementState:
-        """What `judge` remembers, for JSON (which has no infinity: values are text). `set_state` is the inverse."""
+        """Returns the state in JSON types. Values are text because JSON has no infinity. `set_state` is the inverse."""
         return {
             "best": repr(self.best),
             "best_epoch": self.best_epoch,
@@ -111,13 +112,13 @@ class Judgement:
         }
 
     def set_state(self, state: JudgementState) -> None:
-        """Resumes where `get_state` was called."""
+        """Restores a state that `get_state` returned."""
         self.best, self.best_epoch = float(state["best"]), state["best_epoch"]
         self._reference, self.waited = float(state["reference"]), state["waited"]
 
 
 class MonitorState(JudgementState):
-    """What a monitor remembers, in JSON."""
+    """State of `Monitor`, in JSON types."""
 
     monitor: str
     found: bool
@@ -125,12 +126,12 @@ class MonitorState(JudgementState):
 
 
 class Monitor:
-    """Looks `name` up among the logs of each epoch, with `<name>_stderr` where there is one, and judges it.
+    """Reads the log `name` of each epoch, with `<name>_stderr` if it exists, and judges its value.
 
-    A `val_` name is there only in epochs after which an evaluation ran; all other names in every one. In the first
-    epoch that should have it a missing one is taken for misspelt: `InputError`, naming the keys that are there. Epochs
-    without an evaluation are not judged; should the very first have none, `log` tells so. Later ones that lack the
-    name are not judged either. Epochs before `start_from_epoch` are looked at for a misspelt name only.
+    The logs contain a `val_` name only after epochs with an evaluation, and any other name after every epoch. If the
+    first epoch that should have the name does not, the name is considered misspelled: `InputError` lists the existing
+    names. Epochs without an evaluation are not judged; if the first epoch has none, `log` reports it. Later epochs
+    without the name are not judged either. Epochs before `start_from_epoch` are only checked for a misspelled name.
     """
 
     def __init__(
@@ -145,17 +146,17 @@ class Monitor:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets every epoch."""
+        """Discards all epochs."""
         self.judgement.reset()
         self.value = math.nan
         self._found = False
-        self._waits = False
+        self._reported = False
 
     def judge(self, epoch: int, logs: Mapping[str, float] | None) -> Outcome | None:
-        """The outcome of the epoch (numbered from 0), None where nothing is judged; the value is in `value` then."""
+        """Returns the outcome of an epoch (numbered from 0), and sets `value`. None: the epoch is not judged."""
         logs = logs or {}
         if self.name not in logs:
-            self._miss(epoch, logs)
+            self._check_missing(epoch, logs)
             return None
         self._found = True
         if epoch < self.start_from_epoch:
@@ -163,45 +164,51 @@ class Monitor:
         self.value = float(logs[self.name])
         return self.judgement.judge(epoch, self.value, float(logs.get(f"{self.name}_stderr", 0.0)))
 
-    def _miss(self, epoch: int, logs: Mapping[str, float]) -> None:
+    def _check_missing(self, epoch: int, logs: Mapping[str, float]) -> None:
         if self._found:
             return
         if not self.name.startswith("val_") or any(key.startswith("val_") for key in logs):
             raise InputError("Unknown `monitor`", expected=f"one of {sorted(logs)}", received=f"monitor={self.name!r}")
-        if not self._waits:
-            self._waits = True
-            self.log(f"No evaluation ran in interval {epoch + 1}: {self.name} is judged from the first evaluation on.")
+        if not self._reported:
+            self._reported = True
+            self.log(
+                f"No evaluation in interval {epoch + 1}: monitoring of {self.name} starts at the first evaluation."
+            )
 
     @property
     def best(self) -> str:
-        """The best value and its interval, in words."""
+        """Description of the best value and its interval."""
         if not self._found:
-            return f"{self.name} was never among the logs"
+            return f"the logs never contained {self.name}"
         if self.judgement.best_epoch is None:
-            return f"{self.name} was never a number that counts"
+            return f"{self.name} never had a valid value"
         return f"best {self.name} {self.judgement.best:.6g} at interval {self.judgement.best_epoch + 1}"
 
     def get_state(self) -> MonitorState:
-        """What the next epoch is judged by, for JSON; `set_state` is the inverse."""
-        return {"monitor": self.name, "found": self._found, "waits": self._waits, **self.judgement.get_state()}
+        """Returns the state in JSON types. `set_state` is the inverse."""
+        return {"monitor": self.name, "found": self._found, "waits": self._reported, **self.judgement.get_state()}
 
     def set_state(self, state: MonitorState) -> None:
-        """Resumes where `get_state` was called. Raises `InputError` for the state of another monitor."""
+        """Restores a state that `get_state` returned. Raises `InputError` for the state of another monitor."""
         received = state["monitor"]
         if received != self.name:
-            raise InputError("Bad state", expected=f"that of monitor={self.name!r}", received=f"monitor={received!r}")
+            raise InputError(
+                "The state belongs to another monitor",
+                expected=f"monitor={self.name!r}",
+                received=f"monitor={received!r}",
+            )
         self.judgement.set_state(state)
-        self._found, self._waits = state["found"], state["waits"]
+        self._found, self._reported = state["found"], state["waits"]
 
 
 class Rule(ResumableCallback[State]):
-    """A callback that judges epochs and has a conclusion when training ends. A subclass gives `conclude`.
+    """Base of callbacks that judge epochs and act at the end of a training. Subclasses implement `conclude`.
 
-    After an error there is no conclusion: the training did not end, so nothing is said of it and no weights are put
-    back. `loop.fit_intervals` tells of the error by `logs={"failed": True}`.
+    After an error, `conclude` is not called: no summary is printed and no weights are restored. `loop.fit_intervals`
+    signals an error with `logs={"failed": True}`.
 
     Args:
-        log: takes each line.
+        log: function that is called with each message.
     """
 
     def __init__(self, log: Callable[[str], object]) -> None:
@@ -213,5 +220,5 @@ class Rule(ResumableCallback[State]):
             self.conclude()
 
     def conclude(self) -> None:
-        """Acts on the end of a training that no error ended."""
+        """Prints a summary and restores weights after a training that ended without an error."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end training between two steps, with everything saved."""
+"""Ends training cleanly on Ctrl-C or SIGTERM, between two steps."""
 
 import signal
 from collections.abc import Callable
@@ -8,16 +8,17 @@ import keras
 
 
 class StopOnInterrupt(keras.callbacks.Callback):
-    """Turns the first SIGINT or SIGTERM during training into `model.stop_training`; a second one acts at once.
+    """Sets `model.stop_training` on the first SIGINT or SIGTERM during training. A second signal acts immediately.
 
-    `signal` is the number of the one that came, None without one, and `interrupted` says whether. Stands last, so that
-    one that comes while others save is heard, too. Signals reach a program's main thread only: used elsewhere, the
-    callback does nothing.
+    `signal` is the number of the received signal (None: no signal), and `interrupted` is True after a signal. The
+    callback must be the last, so that it notices a signal that arrives while others save. Python handles signals in the
+    main thread only; in another thread, the callback does nothing.
 
     Args:
-        any_worker: tells whether a flag holds in any process of the training. All of them ask it at the same steps, and
-            so all stop at the same one. The signal of another process counts as a SIGINT. None: this process is alone.
-        look_every: steps from one question to the next; the end of an epoch asks as well.
+        any_worker: returns True if a flag is True in any process of the training. All processes call it at the same
+            steps, so that they stop at the same step. A signal in another process counts as SIGINT. None: this is the
+            only process.
+        look_every: number of steps between two calls of `any_worker`. It is also called at the end of an epoch.
     """
 
     def __init__(self, any_worker: Callable[[bool], bool] | None = None, *, look_every: int = 1) -> None:
@@ -39,25 +40,25 @@ class StopOnInterrupt(keras.callbacks.Callback):
                 return
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        self._let_go()
+        self._restore_handlers()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         if (batch + 1) % self.look_every == 0:
-            self._look()
+            self._check()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._look()
+        self._check()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if self.any_worker(self.interrupted):
             self.signal = self.signal or signal.SIGINT
             self.model.stop_training = True
 
     def _stop(self, signum: int, frame: Any) -> None:
         self.signal = signum
-        self._let_go()
+        self._restore_handlers()
 
-    def _let_go(self) -> None:
+    def _restore_handlers(self) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}

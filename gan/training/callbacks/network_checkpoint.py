@@ -1,4 +1,4 @@
-"""Callbacks that save the networks of a GAN after every interval."""
+"""Saves the networks of a GAN after every interval."""
 
 from abc import abstractmethod
 from pathlib import Path
@@ -14,7 +14,7 @@ from gan.saving import files
 class _NetworkCheckpoint(keras.callbacks.Callback):
     """Writes a network to `path` (.keras) at the end of every epoch, atomically.
 
-    Weights that are NaN or infinite are not written, but are a `TrainingError`: what was saved before stays.
+    NaN or infinite weights raise `TrainingError` and are not written. The file of an earlier epoch does not change.
     """
 
     title: str
@@ -26,25 +26,27 @@ class _NetworkCheckpoint(keras.callbacks.Callback):
     @property
     @abstractmethod
     def network(self) -> keras.Model:
-        """The network that is saved."""
+        """The network to save."""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.save()
 
     def save(self) -> None:
-        """Writes the network as it is now."""
+        """Writes the current network."""
         if not all(np.isfinite(np.asarray(weight)).all() for weight in self.network.weights):
-            raise TrainingError(f"The {self.title} is NaN or infinite at step {int(scalar(self.model.step))}.")
+            raise TrainingError(
+                f"The weights of the {self.title} are NaN or infinite at step {int(scalar(self.model.step))}."
+            )
         files.write(self.path, self.network.save)
 
     def save_missing(self) -> None:
-        """Writes the network unless its file is there."""
+        """Writes the network if its file does not exist."""
         if not self.path.exists():
             self.save()
 
 
 class GeneratorCheckpoint(_NetworkCheckpoint):
-    """Writes `model.generator_ema`, in float32. Of generators of this package it has built-in layers only."""
+    """Writes `model.generator_ema` in float32. A generator of this package is saved with built-in layers only."""
 
     title = "averaged generator"
 
@@ -54,7 +56,7 @@ class GeneratorCheckpoint(_NetworkCheckpoint):
 
 
 class DiscriminatorCheckpoint(_NetworkCheckpoint):
-    """Writes `model.discriminator` as it trains: in its precision, and with layers of this package where it has any."""
+    """Writes `model.discriminator` as trained: in its own precision, including any custom layers of this package."""
 
     title = "discriminator"
 

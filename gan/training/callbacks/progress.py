@@ -1,4 +1,4 @@
-"""A progress bar, and one line an interval."""
+"""Shows a progress bar, and prints one line per interval."""
 
 import time
 
@@ -16,13 +16,13 @@ SHOWN = {
     "val_frechet_distance": "frechet",
     "val_error_rate": "error_rate",
 }
-"""Logs of the line of an interval, one that a narrow terminal can hold, and what they are called there."""
+"""Log names that an interval's line shows -> their names in that line. The line fits a narrow terminal."""
 
 
 class Progress(keras.callbacks.Callback):
-    """Shows images seen, images/s and the time left on `console`, and prints a line of losses and quality an epoch.
+    """Shows images seen, images/s and the remaining time on `console`. Prints losses and quality once per epoch.
 
-    Where the console is no terminal there is no bar, only the lines.
+    If the console is not a terminal, only the lines are printed, without a bar.
     """
 
     def __init__(self, console: Console, *, total_images: int, first_image: int = 0) -> None:

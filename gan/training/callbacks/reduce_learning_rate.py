@@ -1,4 +1,4 @@
-"""Lowers the learning rates of a training that does not get better any more."""
+"""Reduces the learning rates when a logged number no longer improves."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from gan.training.callbacks.improvement import Judgement, Mode, Monitor, Monitor
 
 
 class ReduceLRState(MonitorState):
-    """The state of `ReduceLROnTolerance`, in JSON."""
+    """State of `ReduceLROnTolerance`, in JSON types."""
 
     reductions: Whole
     cooling: Whole
@@ -19,19 +19,21 @@ class ReduceLRState(MonitorState):
 class ReduceLROnTolerance(Rule[ReduceLRState]):
     """Multiplies the learning rates by `factor` when `monitor` has not improved for `patience` evaluations.
 
-    Those of `model.g_optimizer` and `model.d_optimizer` alike, so that the balance of the two nets stays; of a model
-    without these, that of `model.optimizer`. Says each reduction in one line; that there was none, at the end. What an
-    improvement is, and which epochs count, is as with `ToleranceEarlyStopping`.
+    `model.g_optimizer` and `model.d_optimizer` get the same factor, which keeps the two networks balanced. In a model
+    without them, only `model.optimizer` is changed. Each reduction is reported in one line. If there was none, that is
+    reported at the end. `ToleranceEarlyStopping` explains what an improvement is, and which epochs count.
 
     >>> gan.fit(batches, callbacks=[ReduceLROnTolerance("val_frechet_distance", "min")], validation_data=..., epochs=20)
 
     Args:
-        monitor, mode, patience, min_delta, min_rel_delta, noise_sigmas, start_from_epoch, log: as there.
-        factor: what a learning rate is multiplied by; above 0, below 1.
-        cooldown: evaluations after a reduction in which a lack of improvement does not count.
-        min_learning_rate: no rate gets lower than this; > 0.
+        monitor, mode, patience, min_delta, min_rel_delta, noise_sigmas, start_from_epoch, log: as for
+            `ToleranceEarlyStopping`.
+        factor: factor for the learning rates; above 0, below 1.
+        cooldown: number of evaluations after a reduction during which a lack of improvement does not count.
+        min_learning_rate: lower bound of the learning rates; > 0.
 
-    A constant learning rate is expected: with a schedule, `InputError` when training begins. `reductions` counts them.
+    The learning rate must be constant: a schedule raises `InputError` when training begins. The attribute `reductions`
+    is the number of reductions so far.
     """
 
     state_type = ReduceLRState
@@ -78,7 +80,7 @@ class ReduceLROnTolerance(Rule[ReduceLRState]):
         for name, optimizer in self._optimizers().items():
             try:
                 optimizer.learning_rate = float(scalar(optimizer.learning_rate))
-            except TypeError as error:  # what Keras raises when one sets the rate of a schedule
+            except TypeError as error:  # Keras raises it on assignment to a schedule
                 raise InputError(
                     f"The learning rate of {name} cannot be lowered",
                     expected="a constant learning rate",
@@ -97,18 +99,18 @@ class ReduceLROnTolerance(Rule[ReduceLRState]):
 
     def _reduce(self, epoch: int) -> None:
         waited, self._judgement.waited = self._judgement.waited, 0
-        lowered = []
+        changes = []
         for name, optimizer in self._optimizers().items():
             old = float(scalar(optimizer.learning_rate))
             new = max(old * self.factor, self.min_learning_rate)
             if new < old:
                 optimizer.learning_rate = new
-                lowered.append(f"{name} {old:.3g} -> {new:.3g}")
-        if lowered:
+                changes.append(f"{name} {old:.3g} -> {new:.3g}")
+        if changes:
             self.reductions += 1
             self._cooling = self.cooldown
             value = f"{self._monitor.name} {self._monitor.value:.6g} did not improve enough for {waited} evaluations"
-            rates = ", ".join(lowered)
+            rates = ", ".join(changes)
             self.log(f"Learning rate lowered at interval {epoch + 1} ({rates}): {value}; {self._monitor.best}.")
 
     def conclude(self) -> None:
@@ -120,10 +122,10 @@ class ReduceLROnTolerance(Rule[ReduceLRState]):
         return {name: getattr(self.model, name) for name in names}
 
     def get_state(self) -> ReduceLRState:
-        """What the next epoch is decided by, for JSON. The learning rates are part of the optimizers' own state."""
+        """Returns the state in JSON types. The learning rates are part of the optimizers' own state."""
         return {"reductions": self.reductions, "cooling": self._cooling, **self._monitor.get_state()}
 
     def restore(self, state: ReduceLRState) -> None:
-        """Takes over a state. Raises `InputError` for that of another monitor."""
+        """Restores a state. Raises `InputError` for the state of another monitor."""
         self._monitor.set_state(state)
         self.reductions, self._cooling = state["reductions"], state["cooling"]

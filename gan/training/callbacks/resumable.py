@@ -1,4 +1,4 @@
-"""Callbacks whose state is saved with a training run, and put back when the run is resumed."""
+"""Callbacks whose state is saved with a training run, and restored when the run is resumed."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
@@ -15,43 +15,43 @@ State = TypeVar("State", bound=Mapping[str, object])
 class HasState(Protocol):
     """A callback whose state `TrainingState` saves: a JSON object.
 
-    Any callback with these two methods is one. An attribute `state_type`, a TypedDict, says what states it accepts.
+    A callback needs only these two methods. An optional attribute `state_type`, a TypedDict, defines the valid states.
     """
 
     def get_state(self) -> Mapping[str, object]:
         """Returns what the next epoch depends on, in JSON types."""
 
     def set_state(self, state: dict[str, object]) -> None:
-        """Puts back what `get_state` returned."""
+        """Restores what `get_state` returned."""
 
 
 @runtime_checkable
 class HasArrays(Protocol):
-    """A callback with arrays beside its state, such as weights that it may put back."""
+    """A callback whose state has arrays too, such as weights that it may restore."""
 
     def get_arrays(self) -> Sequence[np.ndarray]:
-        """Returns the arrays; [] where there are none."""
+        """Returns the arrays. [] if there are none."""
 
     def set_arrays(self, arrays: Sequence[np.ndarray]) -> None:
-        """Puts back what `get_arrays` returned."""
+        """Restores what `get_arrays` returned."""
 
 
 class ResumableCallback(keras.callbacks.Callback, Generic[State]):
-    """A callback with a state. The beginning of a training resets it, unless its state was set after the last one.
+    """Base of callbacks with a state. Each training begins with a reset, unless `set_state` was called before it.
 
-    A subclass gives `state_type`, `reset`, `get_state` and `restore`, and `get_arrays` with `set_arrays` where its
-    state has arrays. Its own `on_train_begin` calls this one first.
+    A subclass defines `state_type`, `reset`, `get_state` and `restore`. If its state has arrays, it also defines
+    `get_arrays` and `set_arrays`. An `on_train_begin` of the subclass must first call the method of this class.
     """
 
     state_type: ClassVar[type]
-    """A TypedDict of JSON types: what a state looks like."""
+    """TypedDict of JSON types that defines the valid states."""
 
     def __init__(self) -> None:
         super().__init__()
         self._resumed = False
 
     def reset(self) -> None:
-        """Forgets every epoch."""
+        """Discards all epochs."""
         raise NotImplementedError
 
     def get_state(self) -> State:
@@ -59,23 +59,23 @@ class ResumableCallback(keras.callbacks.Callback, Generic[State]):
         raise NotImplementedError
 
     def restore(self, state: State) -> None:
-        """Takes over a state of the right type. Raises `InputError` for that of other options."""
+        """Restores a state of the right type. Raises `InputError` if the state belongs to other options."""
         raise NotImplementedError
 
     def set_state(self, state: State) -> None:
-        """Resumes where `get_state` was called, in the next training too: its beginning does not reset this.
+        """Restores what `get_state` returned. The beginning of the next training does not reset it.
 
-        Raises `InputError`, and changes nothing, for what is not a state of this callback.
+        Raises `InputError`, and changes nothing, if `state` is not a valid state of this callback.
         """
         self.restore(convert(state, self.state_type, f"the state of {type(self).__name__}"))
         self._resumed = True
 
     def get_arrays(self) -> list[np.ndarray]:
-        """Returns the arrays that belong to the state; [] where there are none."""
+        """Returns the arrays that belong to the state. [] if there are none."""
         return []
 
     def set_arrays(self, arrays: Sequence[np.ndarray]) -> None:
-        """Takes what `get_arrays` returned, as of `set_state`."""
+        """Restores what `get_arrays` returned at the time of the state."""
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         if not self._resumed:

@@ -1,4 +1,4 @@
-"""log.csv: one row an interval."""
+"""Writes log.csv, one row per interval."""
 
 import csv
 import os
@@ -13,18 +13,18 @@ from gan.training.callbacks.resumable import ResumableCallback
 
 
 class LogState(TypedDict):
-    """The state of `RunLog`, in JSON."""
+    """State of `RunLog`, in JSON types."""
 
     seconds: float
     compile_seconds: float | None
 
 
 class RunLog(ResumableCallback[LogState]):
-    """Appends one row an epoch to a CSV file: interval, images, seconds, learning_rate, then the epoch's logs by name.
+    """Appends one row per epoch to a CSV file: interval, images, seconds, learning_rate, then all logs of the epoch.
 
-    `images` counts the reals seen since the run began, `seconds` the time since then, without what was lost and the
-    time between when a run is resumed; `learning_rate` is G's. `compile_seconds`, the time of the first execution, is
-    nearly all compilation; resuming adds to it.
+    `images` is the number of real images seen since the run began. `seconds` is the training time since then; for a
+    resumed run, it excludes discarded results and the time between the processes. `learning_rate` is G's rate.
+    `compile_seconds` is the duration of the first graph call, nearly all of it compilation; resuming adds to it.
     """
 
     state_type = LogState
@@ -42,7 +42,7 @@ class RunLog(ResumableCallback[LogState]):
         self._seconds_before = self._compiled_before = 0.0
 
     def cut_back(self, interval: int) -> int:
-        """Leaves rows 1, ..., `interval` of the file, atomically, and returns how many later ones were cut off."""
+        """Keeps rows 1, ..., `interval` of the file, atomically. Returns the number of removed rows."""
         if not self.path.exists():
             return 0
         header, rows = _table(self.path)
@@ -59,7 +59,7 @@ class RunLog(ResumableCallback[LogState]):
         return len(rows) - len(kept)
 
     def get_state(self) -> LogState:
-        """Seconds of training and of compilation so far."""
+        """Returns the seconds of training and of compilation so far."""
         return {"seconds": self._seconds(), "compile_seconds": self.compile_seconds}
 
     def restore(self, state: LogState) -> None:
@@ -92,25 +92,27 @@ class RunLog(ResumableCallback[LogState]):
                 writer.writeheader()
             writer.writerow(self.last_row)
             file.flush()
-            os.fsync(file.fileno())  # the state of this interval, written later, must not reach the disk before it
+            os.fsync(
+                file.fileno()
+            )  # the state of this interval is written later and must not reach the disk before the row
 
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._began
 
 
 def last_row(path: Path) -> dict[str, float]:
-    """The last whole row of such a file, as numbers; empty when there is none."""
+    """Returns the last complete row of a log file as numbers. Empty if there is none."""
     return (_rows(path) or [{}])[-1]
 
 
 def images_at(path: Path, interval: int | None) -> int:
-    """Images seen at the end of an interval by such a file, None: of the last; 0 when there is no such row."""
+    """Returns the images seen at the end of an interval (None: the last) of a log file. 0 if there is no row for it."""
     rows = [row for row in _rows(path) if interval in (None, row["interval"])]
     return int(rows[-1]["images"]) if rows else 0
 
 
 def _rows(path: Path) -> list[dict[str, float]]:
-    """The whole rows, as numbers; a row that is not one of numbers, or not of a run, is none."""
+    """Returns the complete rows as numbers. Skips rows with other text; files without a run's columns have no rows."""
     header, rows = _table(path)
     if not {"interval", "images"} <= set(header):
         return []
@@ -123,7 +125,7 @@ def _rows(path: Path) -> list[dict[str, float]]:
 
 
 def _table(path: Path) -> tuple[list[str], list[list[str]]]:
-    """(header, rows) as text, half-written rows too; nothing of a file that is not there."""
+    """Returns (header, rows) as text, including partial rows. Both are empty if the file does not exist."""
     if not path.exists():
         return [], []
     with path.open(newline="", encoding="utf-8", errors="replace") as file:

@@ -1,4 +1,4 @@
-"""Draws the same pictures after every interval, and an animation of them in the end."""
+"""Saves a grid of samples after every interval, always of the same latents, and an animation of the grids."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +13,13 @@ from gan.models.networks.inputs import NetworkInputs
 from gan.saving import files
 
 Draw = Callable[[keras.Model, int], np.ndarray]
-"""(generator, seed) -> picture uint8 [height, width, C]."""
+"""(generator, seed) -> image of the samples, uint8 [height, width, C]."""
 
 
 def draw_samples(generator: keras.Model, seed: int) -> np.ndarray:
     """Returns a grid of the first samples of a seed: uint8 [height, width, C].
 
-    A generator of up to 20 classes gets a row a class, of ten samples; any other one 100 samples.
+    A generator with 2 to 20 classes gets one row of 10 samples per class. Any other generator gets 100 samples.
     """
     classes = NetworkInputs.of(generator).num_classes
     rows = classes if 1 < classes <= 20 else 10
@@ -29,14 +29,14 @@ def draw_samples(generator: keras.Model, seed: int) -> np.ndarray:
 
 
 class SampleGrid(keras.callbacks.Callback):
-    """Saves a picture of samples of the averaged generator per epoch, and `samples.gif` when training ends.
+    """Saves a grid of samples of the averaged generator (EMA) per epoch, and `samples.gif` when training ends.
 
-    Files are named by the number of images seen.
+    The file names are the number of images seen.
 
     Args:
-        folder: where the pictures go; None: the folder of the run, which `gan.train` gives it.
+        folder: folder for the grids. None: `gan.train` sets it to `samples/` of the run folder.
         seed: seed of the samples.
-        draw: makes the picture; None: `draw_samples`.
+        draw: function that returns the image to save. None: `draw_samples`.
     """
 
     def __init__(self, folder: Path | None = None, *, seed: int = 0, draw: Draw | None = None) -> None:
@@ -47,7 +47,7 @@ class SampleGrid(keras.callbacks.Callback):
         self.files: list[Path] = []
 
     def cut_back(self, images: int) -> None:
-        """Removes the grids of more than `images` images seen, and half-written ones; the others stay."""
+        """Removes the grids of more than `images` images seen, and partially written files."""
         files.remove_partial(self.folder)
         grids = {file: int(file.stem) for file in sorted(self.folder.glob("*.png")) if file.stem.isdecimal()}
         self.files = [file for file, seen in grids.items() if seen <= images]
@@ -60,8 +60,8 @@ class SampleGrid(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         seen = int(scalar(self.model.images_seen))
         file = self.folder / f"{seen:09d}.png"
-        picture = self.draw(self.model.generator_ema, self.seed)
-        files.write(file, lambda beside: images.save_png(beside, picture))
+        grid = self.draw(self.model.generator_ema, self.seed)
+        files.write(file, lambda beside: images.save_png(beside, grid))
         self.files.append(file)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run: its numbers against images seen, its pictures and its options."""
+"""Writes a TensorBoard log: numbers against images seen, sample grids and options."""
 
 import json
 import warnings
@@ -18,16 +18,17 @@ from gan.training.callbacks.sample_grid import SampleGrid
 class TensorBoard(keras.callbacks.Callback):
     """Writes a TensorBoard log into `folder`: after each epoch its logs, G's `learning_rate`, and the sample grid.
 
-    The step is the number of images seen, as everywhere in a run folder. Writing needs TensorFlow only: values go
-    through `tf.summary.write`, because `tf.summary.scalar` needs the package `tensorboard`. Looking at it needs that
-    package: `pip install tensorboard`, then `tensorboard --logdir FOLDER`. A resumed run adds a file to the folder;
-    what was written between the state that it goes on from and the break is there twice. A log that cannot be written
-    any more is a warning, and training goes on without.
+    The step is the number of images seen, as everywhere in a run folder. Writing needs only TensorFlow, because
+    `tf.summary.write` is used. (`tf.summary.scalar` needs the package `tensorboard`.) Viewing needs that package:
+    `pip install tensorboard`, then `tensorboard --logdir FOLDER`.
+
+    A resumed run adds a file to the folder. Values that were written after the restored state then appear twice. If the
+    log can no longer be written, the callback warns and training continues without it.
 
     Args:
-        folder: made where it is missing.
-        grid: the callback whose pictures are shown; it stands before this one in the list. None: no pictures.
-        config: options of the run, shown as text; None: none.
+        folder: folder of the log. It is created if it does not exist.
+        grid: callback whose grids are shown. It must come before this callback in the list. None: no grids.
+        config: options of the run, shown as text. None: no options.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class TensorBoard(keras.callbacks.Callback):
         numbers = {**(logs or {}), "learning_rate": self.model.g_optimizer.learning_rate}
         values = {name: _scalar(value) for name, value in numbers.items()}
         if self.grid is not None:
-            values["samples"] = _image(self._drawn_now(self.grid))
+            values["samples"] = _image(self._current_grid(self.grid))
         self._write(values)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
@@ -63,18 +64,18 @@ class TensorBoard(keras.callbacks.Callback):
     def _images_seen(self) -> int:
         return int(scalar(self.model.images_seen))
 
-    def _drawn_now(self, grid: SampleGrid) -> Path:
+    def _current_grid(self, grid: SampleGrid) -> Path:
         file = grid.folder / f"{self._images_seen:09d}.png"
         if file not in grid.files:
             raise InputError(
-                "No pictures of this epoch",
-                expected="the sample grid before TensorBoard among the callbacks",
+                "The sample grid of this epoch does not exist",
+                expected="SampleGrid before TensorBoard in the list of callbacks",
                 received=f"no {file.name} in {grid.folder}",
             )
         return file
 
     def _write(self, values: Mapping[str, tuple[str, tf.Tensor]]) -> None:
-        """Writes (plugin, tensor) of each tag. The plugin tells TensorBoard what the tensor means."""
+        """Writes {tag: (plugin, tensor)}. The plugin name tells TensorBoard how to display the tensor."""
         if self._writer is None:
             return
         try:
@@ -85,7 +86,7 @@ class TensorBoard(keras.callbacks.Callback):
             self._writer.flush()
         except tf.errors.OpError as error:
             self._writer = None
-            warnings.warn(f"TensorBoard's log cannot be written any more: {str(error).splitlines()[0]}", stacklevel=2)
+            warnings.warn(f"The TensorBoard log can no longer be written: {str(error).splitlines()[0]}", stacklevel=2)
 
 
 def _scalar(value: Any) -> tuple[str, tf.Tensor]:
@@ -93,12 +94,12 @@ def _scalar(value: Any) -> tuple[str, tf.Tensor]:
 
 
 def _image(file: Path) -> tuple[str, tf.Tensor]:
-    """Width, height, then each image as a PNG file: strings [2 + 1]."""
+    """Returns the plugin and its tensor, strings [3]: width, height and the PNG file."""
     with Image.open(file) as opened:
         width, height = opened.size
     return "images", tf.constant([str(width).encode(), str(height).encode(), file.read_bytes()])
 
 
 def _text(text: str) -> tuple[str, tf.Tensor]:
-    """Markdown takes lines indented by four for code: strings [1]."""
+    """Returns the plugin and its tensor, strings [1]. Markdown shows lines indented by four as code."""
     return "text", tf.constant(["".join(f"    {line}\n" for line in text.splitlines())])

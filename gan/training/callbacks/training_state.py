@@ -1,4 +1,4 @@
-"""Saves all that resume needs after every complete interval, and puts it back."""
+"""Saves the training state after every complete interval, and restores it when a run is resumed."""
 
 import re
 from collections import Counter
@@ -17,26 +17,26 @@ from gan.training.callbacks.interrupt import StopOnInterrupt
 from gan.training.callbacks.resumable import HasArrays, HasState
 
 _PARTS = ("generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer", "augment")
-"""Attributes of a GAN whose variables are saved, beside its counters. Latents and the data's order are functions of
-(seed, step)."""
+"""Attributes of a GAN whose variables are saved, in addition to its counters. The latents and the order of the data
+need no state, because they are functions of (seed, step)."""
 
 
 class TrainingState(keras.callbacks.Callback):
-    """Writes a `State` at the end of every epoch that is complete; stands after the callbacks that it saves.
+    """Writes a `State` at the end of every complete epoch. It must come after the callbacks whose state it saves.
 
-    Saved are the variables of the networks and optimizers, and the state of every callback that has `get_state` (a
-    JSON dict) and `set_state`, and of those with `get_arrays` (a list of arrays) and `set_arrays`, too:
-    `resumable.HasState`, `resumable.HasArrays`. They are put back after every callback's `on_train_begin`, so that one
-    which is reset there still resumes. A callback whose `state_type`, a TypedDict, says what its state looks like
-    gets no other one.
+    A state has the variables of the networks and optimizers, and the state of each callback with `get_state` (a JSON
+    dict) and `set_state`: `resumable.HasState`. Callbacks may also have `get_arrays` (a list of arrays) and
+    `set_arrays`: `resumable.HasArrays`. All are restored after the `on_train_begin` of the other callbacks, so that a
+    callback that resets itself there still resumes. If a callback has a `state_type`, a TypedDict, it defines the valid
+    states.
 
     Args:
-        run: the run folder, whose `state/` is written; None: nothing is written, only put back (by workers of a run
-            that another process writes: of the callbacks' states they need those that they have).
-        callbacks: those of the training.
-        interval_steps, total_steps: an interval is complete at a multiple of the one, and at the other.
+        run: the run folder; states are written to its `state/`. None: nothing is written, only restored. This is for
+            workers other than the chief, which restore only the states of their own callbacks.
+        callbacks: callbacks of the training.
+        interval_steps, total_steps: an interval is complete at a multiple of `interval_steps`, and at `total_steps`.
 
-    Raises `TrainingError` when a variable is NaN or infinite: such a state is not written.
+    Raises `TrainingError` when a variable is NaN or infinite. The state is then not written.
     """
 
     def __init__(
@@ -81,29 +81,29 @@ class TrainingState(keras.callbacks.Callback):
         arrays = {name: np.asarray(variable) for name, variable in variables_of(self.model).items()}
         bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
         if bad:
-            raise TrainingError(f"{_plain(bad[0])} is NaN or infinite at step {step}; that state is not saved.")
+            raise TrainingError(f"{_readable_name(bad[0])} is NaN or infinite at step {step}; this state is not saved.")
         for name, callback in self._savable.items():
             if isinstance(callback, HasArrays):
                 arrays |= {f"callbacks/{name}/{i:06d}": array for i, array in enumerate(callback.get_arrays())}
         interrupted = any(part.interrupted for part in self._callbacks if isinstance(part, StopOnInterrupt))
-        ruled = any(getattr(part, "stopped_by", None) for part in self._callbacks)
+        stopped_by_rule = any(getattr(part, "stopped_by", None) for part in self._callbacks)
         now = State(
             interval=epoch + 1,
             step=step,
             images=int(scalar(self.model.images_seen)),
-            stopped=bool(self.model.stop_training) and (ruled or not interrupted),
+            stopped=bool(self.model.stop_training) and (stopped_by_rule or not interrupted),
             callbacks={name: dict(callback.get_state()) for name, callback in self._savable.items()},
             arrays=arrays,
         )
         training_state.save(self.run, now)
-        self.last = State(now.interval, now.step, now.images)  # to tell of it; its arrays are on the disk
+        self.last = State(now.interval, now.step, now.images)  # for messages only; the arrays are on the disk
 
     def restore(self, gan: keras.Model, saved: State | None) -> int:
-        """Puts the variables back now, and the callbacks' states when training begins; None: nothing.
+        """Restores the variables now, and the states of the callbacks when training begins. None: restores nothing.
 
-        Returns the step from which training continues: the last one where a callback has stopped it.
+        Returns the step at which training continues. If a callback had stopped the run, it is the last step.
 
-        Raises `InputError`, and changes nothing, when the state is not of such networks, optimizers and callbacks.
+        Raises `InputError`, and changes nothing, when the state does not fit the networks, optimizers and callbacks.
         """
         if saved is None:
             return 0
@@ -116,11 +116,11 @@ class TrainingState(keras.callbacks.Callback):
             raise InputError(
                 "The state does not fit these networks and optimizers",
                 expected=f"{len(ours)} variables" + "".join(f", such as {one}" for one in ours[different:][:1]),
-                received=f"{len(theirs)}" + "".join(f", such as {one}" for one in theirs[different:][:1]),
+                received=f"{len(theirs)} variables" + "".join(f", such as {one}" for one in theirs[different:][:1]),
             )
         if not (set(saved.callbacks) == set(self._savable) if self.run else set(saved.callbacks) >= set(self._savable)):
             raise InputError(
-                "The state is of other callbacks",
+                "The state belongs to other callbacks",
                 expected=", ".join(sorted(self._savable)),
                 received=", ".join(sorted(saved.callbacks)),
             )
@@ -135,19 +135,19 @@ class TrainingState(keras.callbacks.Callback):
 
 
 def variables_of(gan: keras.Model) -> dict[str, keras.Variable]:
-    """The variables of a GAN by part, place and name, such as `generator/003/conv2d/kernel`, then its counters."""
-    found = {}
+    """Returns {part/position/name: variable}, such as `generator/003/conv2d/kernel`, then the counters of the GAN."""
+    variables = {}
     for part in _PARTS:
         owner = getattr(gan, part)
-        for place, variable in enumerate(owner.variables if owner is not None else ()):
-            found[f"{part}/{place:03d}/{_unnumbered(variable.path)}"] = variable
-    return found | {name: getattr(gan, name) for name in training_state.COUNTERS}
+        for position, variable in enumerate(owner.variables if owner is not None else ()):
+            variables[f"{part}/{position:03d}/{_remove_numbers(variable.path)}"] = variable
+    return variables | {name: getattr(gan, name) for name in training_state.COUNTERS}
 
 
-def _unnumbered(path: str) -> str:
-    """A path without the numbers that tell one `conv2d` of a process from the next: another process counts anew."""
+def _remove_numbers(path: str) -> str:
+    """Removes the layer numbers, as in `conv2d_1`, from a path. They differ between processes."""
     return re.sub(r"_\d+(?=[_/]|$)", "", path)
 
 
-def _plain(name: str) -> str:
+def _readable_name(name: str) -> str:
     return re.sub(r"/\d+/", " ", name, count=1)
