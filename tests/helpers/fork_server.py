@@ -1,7 +1,7 @@
-"""A process that has imported TensorFlow and used it for nothing, and forks `gan` commands that can be made to fail.
+"""A process that imports TensorFlow once and forks `gan` commands, with a fault on request.
 
-A forked toy run costs a second or two, a new process two imports more. The commands are the real ones; only the
-embedded digits are read once for all of them. Talks in lines of JSON: see `ForkServer`.
+A forked toy run takes a second or two; a new process also imports TensorFlow. The commands are the real ones, but all
+of them share the embedded digits, which are read once. `ForkServer` and the process exchange lines of JSON.
 """
 
 import json
@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE = 500.0
-"""Seconds after which a command is taken to hang."""
+"""Seconds after which a command is killed."""
 
 
 class ForkServer:
-    """Starts commands in forks, and waits for them."""
+    """Starts commands in forks and waits for them."""
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
@@ -48,15 +48,15 @@ class ForkServer:
         return int(self._ask(arguments=[*map(str, arguments)], **files, fault=fault))
 
     def signal(self, process: int, number: int) -> None:
-        """Sends a signal to a process that was started and not yet waited for."""
+        """Sends a signal to a process that `wait` has not been called for."""
         os.kill(process, number)
 
     def wait(self, process: int) -> int:
-        """The exit status of a process, negative for a signal."""
+        """Waits for a process and returns its exit status, which is negative after a signal."""
         return os.waitstatus_to_exitcode(self._ask(wait=process))
 
     def run(self, *arguments: object, said: Path, **fault: Any) -> tuple[int, str]:
-        """Exit status, and all that was printed."""
+        """Runs a command and returns its exit status and its output."""
         status = self.wait(self.start(*arguments, said=said, **fault))
         return status, said.read_text(encoding="utf-8")
 
@@ -88,13 +88,19 @@ def _prepare(
     poison: str = "d_loss",
     matrix_units: bool | None = None,
 ) -> None:
-    """Makes this process fail in one way.
+    """Sets up a fault in this process.
 
-    at_step: the G update, from 1, after which the signal `send` comes, `delay` seconds later. in_state: number of the
-    state, from 0, whose writing fails: by SIGKILL before the `kill_at_line`-th line of Python that it runs; by a signal
-    in the middle of a write, when a file reaches `kill_at_byte`; or because no file can grow beyond `full_at_byte` from
-    then on. poison_step: the step, from 1, whose loss `poison` becomes NaN. matrix_units: whether this machine is taken
-    to have instructions for bfloat16; None: as it has.
+    Args:
+        at_step: G update, from 1, after which the process receives the signal `send`.
+        send: number of that signal.
+        delay: seconds between the update and the signal.
+        in_state: number, from 0, of the training state whose writing fails, in the way of the next three arguments.
+        kill_at_line: SIGKILL before this line of Python that the writing executes, counted from 1.
+        kill_at_byte: a signal ends the process in the middle of a write, when a file reaches this size.
+        full_at_byte: no file can grow beyond this size from then on, as on a full disk.
+        poison_step: step, from 1, whose loss `poison` becomes NaN.
+        poison: "d_loss" or "g_loss".
+        matrix_units: whether the machine appears to have bfloat16 instructions. None: no change.
     """
     from gan.saving import training_state
     from gan.utils import tensorflow as runtime
@@ -128,7 +134,7 @@ def _prepare(
 
 
 def each_line(hear: Callable[[int], None]) -> Any:
-    """A trace function that calls `hear` with 1, 2, ... before each line of `gan` that runs."""
+    """Returns a trace function that calls `hear` with 1, 2, ... before each line of `gan` that runs."""
     import gan
 
     package, number = f"{Path(gan.__file__).parent}{os.sep}", 0
@@ -147,7 +153,7 @@ def each_line(hear: Callable[[int], None]) -> Any:
 
 def _signal_at(step: int, number: int, delay: float) -> None:
     from gan.distributed.replicas import scalar
-    from gan.training.callbacks import StopOnInterrupt  # which every worker has
+    from gan.training.callbacks import StopOnInterrupt  # every worker has this callback
 
     hear, sent = StopOnInterrupt.on_train_batch_end, False
 
@@ -194,7 +200,7 @@ def _run(script: str, arguments: list[str]) -> int:
 
 
 def _ended(process: int) -> int:
-    """The status of a child as `os.waitpid` gives it; one that takes more than `PATIENCE` is killed."""
+    """Returns the status of a child from `os.waitpid`. Kills the child after `PATIENCE` seconds."""
     deadline = time.monotonic() + PATIENCE
     while True:
         ended, status = os.waitpid(process, os.WNOHANG)
