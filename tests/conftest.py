@@ -1,4 +1,4 @@
-"""What the tests share: TensorFlow without chatter, small data, and one tiny run made through the command line."""
+"""Shared fixtures: quiet TensorFlow, small datasets, and tiny runs of the command line."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from filelock import FileLock
 from helpers.commands import OFFLINE, UNWATCHED, Gan, run_gan
 from helpers.fork_server import ForkServer
 
-hypothesis.settings.register_profile("busy", deadline=None)  # a busy machine is no failure
+hypothesis.settings.register_profile("busy", deadline=None)  # a slow machine must not fail a test
 hypothesis.settings.load_profile("busy")
 
 
@@ -59,7 +59,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def fork_server() -> Iterator[ForkServer]:
-    """Runs `gan` commands in forks, quickly, and makes them fail."""
+    """Runs `gan` commands in forks, with a fault on request."""
     started = ForkServer()
     yield started
     started.close()
@@ -88,10 +88,10 @@ def forked_gan(fork_server: ForkServer) -> Gan:
 
 @pytest.fixture
 def float64() -> Iterator[None]:
-    """Networks that are built in this test compute in float64.
+    """Makes networks of this test compute in float64.
 
-    Trainings that should agree then agree closely on every machine. In float32, their last bits depend on the kernels
-    and threads of a CPU, and a gradient jumps where the input of a ReLU is almost zero.
+    Equivalent trainings then agree closely on every machine. In float32, the last bits depend on the kernels and
+    threads of a CPU, and a gradient jumps where the input of a ReLU is almost zero.
     """
     import keras
 
@@ -111,7 +111,7 @@ def digits() -> Any:
 
 @pytest.fixture(scope="session")
 def full_mnist() -> Any:
-    """Full MNIST, where it is prepared; skips where it is not."""
+    """Full MNIST; skips the test if the dataset is not prepared."""
     from gan import load_dataset
 
     data_dir = Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
@@ -138,13 +138,13 @@ def small_classifier(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture
 def chunks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Bytes of each chunk of images that a source has given to `storage.store`."""
+    """Bytes of each chunk of images that a source has chunks_of_images to `storage.store`."""
     from gan.data import storage
 
     store, sizes = storage.store, []
 
-    def watched(given: Any, limit: int | None = None) -> np.ndarray:
-        return store((sizes.append(chunk.nbytes) or chunk for chunk in given), limit)
+    def record_sizes(chunks_of_images: Any, limit: int | None = None) -> np.ndarray:
+        return store((sizes.append(chunk.nbytes) or chunk for chunk in chunks_of_images), limit)
 
-    monkeypatch.setattr(storage, "store", watched)
+    monkeypatch.setattr(storage, "store", record_sizes)
     return sizes
