@@ -138,13 +138,13 @@ def small_classifier(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture
 def chunks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Bytes of each chunk of images that a source has chunks_of_images to `storage.store`."""
+    """Sizes in bytes of the chunks of images that a source passes to `storage.store`."""
     from gan.data import storage
 
     store, sizes = storage.store, []
 
-    def record_sizes(chunks_of_images: Any, limit: int | None = None) -> np.ndarray:
-        return store((sizes.append(chunk.nbytes) or chunk for chunk in chunks_of_images), limit)
+    def record_sizes(image_chunks: Any, limit: int | None = None) -> np.ndarray:
+        return store((sizes.append(chunk.nbytes) or chunk for chunk in image_chunks), limit)
 
     monkeypatch.setattr(storage, "store", record_sizes)
     return sizes

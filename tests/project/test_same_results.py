@@ -173,8 +173,8 @@ def main():
     print("warning", file=sys.stderr)
     if sys.argv[1] == "killed":
         os.kill(os.getpid(), signal.SIGTERM)
-    if sys.argv[1] == "refused":
-        raise SystemExit("no")
+    if sys.argv[1] == "exits":
+        raise SystemExit("message")
     if sys.argv[1] == "broken":
         raise ValueError("broken")
     return int(sys.argv[1])
@@ -186,8 +186,8 @@ def test_commands_run_in_forks_with_their_own_folder_and_status(tmp_path):
     (tmp_path / "gan" / "__init__.py").write_text("")
     (tmp_path / "gan" / "__main__.py").write_text(PROGRAM)
     with Tree(tmp_path) as tree:
-        statuses = {name: tree.run((name, "x"), tmp_path / name) for name in ("0", "3", "killed", "refused", "broken")}
-    assert statuses == {"0": 0, "3": 3, "killed": -15, "refused": 1, "broken": 70}
+        statuses = {name: tree.run((name, "x"), tmp_path / name) for name in ("0", "3", "killed", "exits", "broken")}
+    assert statuses == {"0": 0, "3": 3, "killed": -15, "exits": 1, "broken": 70}
     assert (tmp_path / "3" / "stdout.txt").read_text() == '["gan", "3", "x"]\n'
     assert (tmp_path / "3" / "stderr.txt").read_text() == "warning\n"
     assert "ValueError: broken" in (tmp_path / "broken" / "stderr.txt").read_text()
