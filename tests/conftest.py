@@ -23,11 +23,12 @@ hypothesis.settings.load_profile("busy")
 
 @pytest.fixture(scope="session")
 def gan_command() -> Gan:
+    """Runs `gan` commands in new processes."""
     return run_gan
 
 
 def shared(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """A folder that `make` fills once for all workers of pytest-xdist, which only read it."""
+    """Returns a folder that `make` fills once for all workers of pytest-xdist. Tests must only read it."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     with FileLock(folder.with_suffix(".lock")):
@@ -43,7 +44,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """A finished run of 12 steps on the embedded digits by a real process, and what `gan train --json` printed."""
+    """A finished run of 12 steps on the embedded digits in a new process, and the output of `gan train --json`."""
 
     def make(folder: Path) -> None:
         options = ["--dataset", "mnist5k", "--steps", 12, "--batch-size", 32, "--eval-every", 160, "--seed", 3]
@@ -52,9 +53,9 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         (folder / "stdout").write_text(done.stdout, encoding="utf-8")
         (folder / "stderr").write_text(done.stderr, encoding="utf-8")
 
-    made = shared(tmp_path_factory, "tiny", make)
-    out, err = ((made / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
-    return {"folder": made / "run", "said": json.loads(out), "stdout": out, "stderr": err}
+    folder = shared(tmp_path_factory, "tiny", make)
+    out, err = ((folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
+    return {"folder": folder / "run", "said": json.loads(out), "stdout": out, "stderr": err}
 
 
 @pytest.fixture(scope="session")
@@ -67,18 +68,18 @@ def fork_server() -> Iterator[ForkServer]:
 
 @pytest.fixture(scope="session")
 def toy(fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run of `UNWATCHED`, in one go."""
+    """Folder of a finished, uninterrupted run of `UNWATCHED`."""
 
     def make(folder: Path) -> None:
-        status, said = fork_server.run("train", *UNWATCHED, "--output", folder / "run", said=folder / "said")
-        assert status == 0, said
+        status, printed = fork_server.run("train", *UNWATCHED, "--output", folder / "run", said=folder / "output")
+        assert status == 0, printed
 
     return shared(tmp_path_factory, "toy", make) / "run"
 
 
 @pytest.fixture(scope="session")
 def forked_gan(fork_server: ForkServer) -> Gan:
-    """`gan_command` without a new interpreter: for commands that use TensorFlow, whose import takes seconds."""
+    """Runs `gan` commands like `gan_command`, but in forks, which saves the slow import of TensorFlow."""
 
     def run(*arguments: object, env: Mapping[str, str] | None = None, **options: Any) -> Any:
         return fork_server.complete(*arguments, environment={**OFFLINE, **(env or {})}, **options)
@@ -122,7 +123,7 @@ def full_mnist() -> Any:
 
 @pytest.fixture(scope="session")
 def small_classifier(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A small classifier of the embedded digits, made as the command does: (folder, card)."""
+    """(folder, info) of a small classifier of the embedded digits, trained as by `gan train-classifier`."""
     from gan.config import ClassifierConfig
     from gan.evaluation.classifier.extractor import load_classifier
     from gan.evaluation.classifier.training import make_classifier
@@ -132,8 +133,8 @@ def small_classifier(tmp_path_factory: pytest.TempPathFactory) -> Any:
     def make(folder: Path) -> None:
         make_classifier(config, folder / "small", name="small")
 
-    made = shared(tmp_path_factory, "classifier", make)
-    return made / "small", load_classifier(made / "small")[1]
+    folder = shared(tmp_path_factory, "classifier", make) / "small"
+    return folder, load_classifier(folder)[1]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ TOY = [
 """A run of 20 steps in three intervals of 6 steps and one of 2. R1 is computed in steps 1 and 17."""
 
 UNWATCHED = [*TOY, "--probe", "none"]
-"""The same without the probe, whose metrics take as long to trace as the train step."""
+"""`TOY` without the probe, because tracing its metrics takes as long as tracing the train step."""
 
 ROOT = Path(__file__).parents[2]
 Gan = Callable[..., subprocess.CompletedProcess[str]]

@@ -39,10 +39,15 @@ class ForkServer:
     def start(
         self, *arguments: object, said: Path, errors: Path | None = None, cwd: Path | None = None, **fault: Any
     ) -> int:
-        """Starts `gan ARGUMENTS`, its output to the file `said`; returns the process id. Faults: see `_prepare`.
+        """Starts `gan ARGUMENTS` and returns the process id.
 
-        errors: the file for stderr; None: `said`. cwd: the working folder; None: that of `said`. environment:
-        variables that are added. script: a Python file that runs instead of `gan`.
+        Args:
+            arguments: arguments of `gan`.
+            said: file that receives the output.
+            errors: file that receives stderr. None: `said`.
+            cwd: working folder. None: the folder of `said`.
+            fault: arguments of `_prepare`, and two more. `environment`: additional variables. `script`: a Python file
+                that runs instead of `gan`.
         """
         files = {"said": str(said), "errors": str(errors or said), "cwd": str(cwd or said.parent)}
         return int(self._ask(arguments=[*map(str, arguments)], **files, fault=fault))
@@ -61,7 +66,7 @@ class ForkServer:
         return status, said.read_text(encoding="utf-8")
 
     def complete(self, *arguments: object, cwd: Path | None = None, **fault: Any) -> subprocess.CompletedProcess[str]:
-        """Runs `gan ARGUMENTS` and keeps stdout and stderr apart, as `subprocess.run` does."""
+        """Runs `gan ARGUMENTS` and returns stdout and stderr separately, like `subprocess.run`."""
         with tempfile.TemporaryDirectory() as folder:
             out, err = Path(folder) / "stdout", Path(folder) / "stderr"
             status = self.wait(self.start(*arguments, said=out, errors=err, cwd=cwd, **fault))
@@ -69,6 +74,7 @@ class ForkServer:
         return subprocess.CompletedProcess([*map(str, arguments)], status, *texts)
 
     def close(self) -> None:
+        """Ends the process."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()

@@ -260,7 +260,7 @@ def test_a_revision_equals_itself(head):
 @pytest.mark.parametrize(
     ("pattern", "changed", "reported"),
     [
-        (r"LeakyReLU\(0\.2\)", "LeakyReLU(0.2001)", "run/generator.keras"),
+        (r"LeakyReLU\(0\.2\)", "LeakyReLU(0.2001)", "run/discriminator.keras"),
         (r"tf\.pow\(0\.5, ", "tf.pow(0.5001, ", "run/generator.keras"),
     ],
 )
