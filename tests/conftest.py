@@ -1,5 +1,6 @@
 """Shared fixtures: quiet TensorFlow, small datasets, and tiny runs of the command line."""
 
+import gc
 import json
 import os
 import shutil
@@ -16,6 +17,8 @@ import pytest
 from filelock import FileLock
 from helpers.commands import OFFLINE, UNWATCHED, Gan, run_gan
 from helpers.fork_server import ForkServer
+
+gc.set_threshold(50_000, 20, 20)  # tracing creates many long-lived objects, which Python would scan too often
 
 hypothesis.settings.register_profile("busy", deadline=None)  # a slow machine must not fail a test
 hypothesis.settings.load_profile("busy")

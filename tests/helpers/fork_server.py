@@ -4,6 +4,7 @@ A forked toy run takes a second or two; a new process also imports TensorFlow. T
 of them share the embedded digits, which are read once. `ForkServer` and the process exchange lines of JSON.
 """
 
+import gc
 import json
 import os
 import resource
@@ -226,6 +227,8 @@ def _serve() -> None:
     from gan.data.load import load_dataset
     from gan.training import setup
 
+    gc.freeze()  # what a fork does not touch, it does not copy
+    gc.set_threshold(50_000, 20, 20)
     digits = load_dataset("mnist5k")
     setup.load_dataset = lambda name, **options: (
         digits if name == digits.name and options.get("image_size") is None else load_dataset(name, **options)

@@ -46,7 +46,7 @@ def main(moves: str, count: int) -> None:
     keras.config.set_dtype_policy("float64")
     metric, recorder = PairwiseSSIM(), Moves()
     digits = load_dataset("mnist5k")
-    data = Dataset.from_arrays(digits.train.images[:400, 8:20, 8:20], digits.train.labels[:400], name="middles")
+    data = Dataset.from_arrays(digits.train.images[::10, 8:20, 8:20], digits.train.labels[::10], name="middles")
     with device_setup.strategy.scope():
         gan = GAN(
             build_generator(data.image_shape, LATENT_DIM, 10, width=4),

@@ -40,7 +40,7 @@ from gan.evaluation.metrics import BrightnessGap
 
 
 def test_all_parts_in_one_run(tmp_path):
-    assert Path(gan.__file__).parents[1] == Path(__file__).parents[1]
+    assert Path(gan.__file__).parents[1] == Path(__file__).parents[2]
     options = "dragan --dataset mnist5k --loss squared_hinge --penalties zero_gp --arch upsampling --probe none"
     sizes = "--batch-size 8 --latent-dim 4 --g-width 4 --d-width 4 --images 16 --eval-every 8"
     assert main(["train", *options.split(), *sizes.split(), "--output", str(tmp_path / "run")]) == 0
@@ -56,7 +56,7 @@ def test_the_metric_in_evaluate(digits):
 '''
 
 SELECTED_TESTS = [
-    "tests/test_together.py",
+    "tests/project/test_together.py",
     "tests/project/test_rooms.py",
     "tests/models/test_losses.py",
     "tests/models/test_penalties.py",
@@ -101,7 +101,7 @@ def tree(tmp_path_factory):
             (copy / file.name).symlink_to(file)
     for recipe in RECIPES:
         apply(recipe, copy)
-    (copy / "tests" / "test_together.py").write_text(TOGETHER, encoding="utf-8")
+    (copy / "tests" / "project" / "test_together.py").write_text(TOGETHER, encoding="utf-8")
     return copy
 
 

@@ -20,9 +20,6 @@ NAMES = [
     "06_your_own_images",
     "07_scale",
 ]
-FAST = NAMES[:1]
-"""Notebooks that `make test` executes. `make test-all` executes all."""
-
 spec = importlib.util.spec_from_file_location("execute", FOLDER / "execute.py")
 execute = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(execute)
@@ -125,7 +122,31 @@ def test_notebook_is_small_enough_for_a_browser(source_and_notebook):
     assert source_and_notebook[0].with_suffix(".ipynb").stat().st_size < 3_000_000
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in NAMES])
+def test_code_of_the_first_notebook_runs_with_quick_values(fork_server, tmp_path):
+    """Runs the code as a script, without a kernel."""
+    notebook = execute.read(FOLDER / f"{NAMES[0]}.py")
+    execute.make_quick(notebook)
+    script = tmp_path / "code.py"
+    script.write_text("\n\n\n".join(cell.source for cell in code(notebook.cells)), encoding="utf-8")
+    environment = {**OFFLINE, "MPLBACKEND": "Agg", "TFDS_DATA_DIR": str(tmp_path / "data")}
+    status, said = fork_server.run(said=tmp_path / "said", script=str(script), environment=environment)
+    assert status == 0, said
+
+
+def test_a_notebook_is_executed_in_a_kernel_with_its_quick_values(tmp_path):
+    text = tmp_path / "01_short.py"
+    parameters = '# %% tags=["parameters"] quick={"STEPS": 2}\nSTEPS = 250\n'
+    text.write_text(f"# %% [markdown]\n# Words\n\n{parameters}\n# %%\nprint(STEPS + 1)\nSTEPS\n", encoding="utf-8")
+    make = "import sys, pathlib, execute; sys.exit(execute.make(*map(pathlib.Path, sys.argv[1:]), quick=True) != [])"
+    command = [sys.executable, "-c", make, text, tmp_path / "made"]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    cell = nbformat.read(tmp_path / "made" / "01_short.ipynb", as_version=4).cells[-1]
+    assert [output.get("text") or output["data"]["text/plain"] for output in cell.outputs] == ["3\n", "2"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
 def test_notebook_runs_with_quick_values(name, tmp_path, monkeypatch):
     for variable, value in OFFLINE.items():
         monkeypatch.setenv(variable, value)

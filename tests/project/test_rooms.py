@@ -55,6 +55,13 @@ def test_package_contains_exactly_these_entries():
     assert set(rooms.ROW) | rooms.ABOVE_ALL | {"py"} == {name.partition(".")[0] for name in ENTRIES}
 
 
+def test_the_tests_of_a_room_lie_in_a_folder_of_its_name():
+    """Those of the whole project lie in tests/project."""
+    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")}
+    assert {folder.parts[1] for folder in folders if len(folder.parts) == 2} <= set(rooms.ROW) | {"project"}
+    assert all(len(folder.parts) == 2 for folder in folders)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_imports_only_from_lower_rooms_and_its_own(name):
     room = rooms.room_of(name)
