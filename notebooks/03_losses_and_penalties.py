@@ -19,7 +19,7 @@ from importlib.util import find_spec
 
 from IPython import get_ipython
 
-if find_spec("gan") is None:  # as in Colab
+if find_spec("gan") is None:  # for example in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
 # %% tags=["parameters"] quick={"STEPS": 100, "PLAYED": ["wasserstein"], "RECIPES": 2, "IMAGES": 640, "JUDGED": 200}

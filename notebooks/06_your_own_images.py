@@ -14,7 +14,7 @@ from importlib.util import find_spec
 
 from IPython import get_ipython
 
-if find_spec("gan") is None:  # as in Colab
+if find_spec("gan") is None:  # for example in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
 # %% tags=["parameters"] quick={"PICTURES": 240, "LITTLE": 64, "IMAGES": 256, "INTERVALS": 2, "SAMPLES": 48}
