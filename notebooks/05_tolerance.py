@@ -354,7 +354,7 @@ def normal(name):
 
 
 def entry(kind, code):
-    """Returns the entry of a code: a country and its currencies (US: USD, USN), or a language and dialects."""
+    """Returns the entry: a country and its currencies (US: USD, USN), or a language and its dialects."""
     return "language " + re.split("[_-]", code)[0] if kind == "languages" else "country " + code[:2]
 
 
