@@ -16,14 +16,14 @@ from importlib.util import find_spec
 
 from IPython import get_ipython
 
-if find_spec("gan") is None:  # as in Colab
+if find_spec("gan") is None:  # for example in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
 # %% tags=["parameters"] quick={"INTERVALS": 2, "STEPS": 4, "JUDGED": 200, "PRESET_IMAGES": 128}
-INTERVALS = 6  # number of sample grids during training
-STEPS = 250  # of training from one look to the next
-JUDGED = 1_000  # pictures that are judged at each look
-PRESET_IMAGES = 6_400  # images that the last training, with a preset, sees
+INTERVALS = 6  # number of calls of `fit`, each followed by an evaluation
+STEPS = 250  # training steps per call
+JUDGED = 1_000  # samples per measurement of the error rate
+PRESET_IMAGES = 6_400  # training images of the last run, which uses a preset
 
 # %% [markdown]
 # `start_tensorflow` loads TensorFlow without its log messages, and seeds all random number generators.
@@ -42,7 +42,7 @@ from gan import images, metrics, tolerance
 
 
 def show(pictures, title, *, columns=10, across="", down=""):
-    """Shows pictures [N, H, W, 1] in [-1, 1] side by side."""
+    """Shows images [N, H, W, 1] with values in [-1, 1] as a grid."""
     grid = images.grid(images.to_uint8(pictures), columns)
     plt.figure(figsize=(0.75 * columns, 0.75 * len(pictures) / columns + 0.6))
     plt.imshow(grid[..., 0], cmap="gray", vmin=0, vmax=255)
@@ -77,7 +77,7 @@ show(pictures, "100 digits that nobody wrote", across="class 0 to 9", down="ten 
 
 # %%
 show(gan.generate(generator, 20, seed=0, labels=7), "Twenty sevens")
-date = [2, 0, 1, 4, 0, 6, 1, 0]  # the day the first paper on GANs appeared: 10 June 2014
+date = [2, 0, 1, 4, 0, 6, 1, 0]  # date of the first paper on GANs: 10 June 2014
 show(gan.generate(generator, 8, seed=12, labels=date), "Digits in the order you like", columns=8)
 
 # %% [markdown]
@@ -109,7 +109,7 @@ show(np.concatenate(walks), "Four walks between sevens", across="step 1 to 10", 
 # Without `labels=`, the class also changes. Halfway between a 4 and a 9, the image resembles both.
 
 # %%
-pairs = [(4, 9), (3, 8), (1, 7), (0, 6)]  # picture i is of class i
+pairs = [(4, 9), (3, 8), (1, 7), (0, 6)]  # sample i has class i
 walks = [gan.interpolate(generator, first, second, 10, seed=0) for first, second in pairs]
 show(np.concatenate(walks), "From 4 to 9, 3 to 8, 1 to 7 and 0 to 6", across="step 1 to 10", down="walks")
 
@@ -141,12 +141,12 @@ for name, chosen in (("ends", ends), ("steps between", ~ends)):
 import warnings
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it says aloud when it takes the 5,000; the name below says it too
+    warnings.simplefilter("ignore")  # hides the warning if 5,000 digits replace MNIST
     digits = gan.load_dataset("mnist")
 parts = {"train": digits.train, "validation": digits.validation, "test": digits.test}
 print(f"{digits.name}:", ", ".join(f"{len(part):,} {name}" for name, part in parts.items()))
 examples = np.concatenate([np.flatnonzero(digits.train.labels == digit)[:2] for digit in range(10)])
-examples = examples.reshape(10, 2).T.ravel()  # two rows: 0 to 9, and again
+examples = examples.reshape(10, 2).T.ravel()  # two rows, each with the classes 0 to 9
 real = images.from_uint8(digits.train.images[examples].astype("float32"))
 show(real, "What it is to learn: real digits", across="class 0 to 9")
 
@@ -171,7 +171,7 @@ mine = gan.GAN(
 
 
 def adam(rate):
-    """Adam, whose learning rate falls to 2 % until the end."""
+    """Returns Adam with a learning rate that decays to 2 % by the end of training."""
     decay = keras.optimizers.schedules.CosineDecay(rate, INTERVALS * STEPS, alpha=0.02)
     return keras.optimizers.Adam(decay, beta_1=0.0, beta_2=0.99)
 
@@ -189,7 +189,7 @@ print(f"G has {mine.generator.count_params():,} weights, D {mine.discriminator.c
 import time
 
 looks, logs = [gan.generate(mine.generator_ema, 20, seed=0)], []
-judges = digits.validation.at_most(JUDGED)  # their labels are what is asked for
+judges = digits.validation.at_most(JUDGED)  # their labels are the requested classes
 for interval in range(INTERVALS):
     began = time.monotonic()
     batches = digits.train.batches(64, steps=STEPS, first_step=interval * STEPS)

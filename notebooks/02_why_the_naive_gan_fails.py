@@ -18,15 +18,15 @@ from importlib.util import find_spec
 
 from IPython import get_ipython
 
-if find_spec("gan") is None:  # as in Colab
+if find_spec("gan") is None:  # for example in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
-# %% tags=["parameters"] quick={"PROGRAM_STEPS": 2, "STEPS": 3, "OVERFIT_STEPS": 2, "LOOKS": 2, "JUDGED": 200}
-PROGRAM_STEPS = 100  # steps of the beginner's program
-STEPS = 1_500  # of each training that puts something right
-OVERFIT_STEPS = 150  # steps between two measurements of a training that runs for too long
-LOOKS = 12  # at that training
-JUDGED = 2_000  # pictures that a number is computed from
+# %% tags=["parameters"] quick={"PROGRAM_STEPS": 2, "STEPS": 3, "OVERFIT_STEPS": 2, "EVALUATIONS": 2, "EVALUATED": 200}
+PROGRAM_STEPS = 100  # training steps of the beginner's program
+STEPS = 1_500  # training steps of each corrected GAN
+OVERFIT_STEPS = 150  # training steps between two evaluations of a GAN that trains for too long
+EVALUATIONS = 12  # maximum number of these evaluations
+EVALUATED = 2_000  # images per measurement
 
 # %%
 from gan import start_tensorflow
@@ -49,7 +49,7 @@ import gan
 from gan import images, losses, metrics
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it says aloud when MNIST is not at hand; the name below says it too
+    warnings.simplefilter("ignore")  # hides the warning if 5,000 digits replace MNIST
     digits = gan.load_dataset("mnist")
 print(f"{digits.name}: {len(digits.train):,} training digits")
 
@@ -98,14 +98,14 @@ KNOWN |= {"digits": pixels, "EPOCHS": 1, "STEPS": PROGRAM_STEPS}
 
 
 def reason(error):
-    """The line of an error that says why, without Keras' frame around it."""
+    """Returns the reason of an error as one line, without the text that Keras adds around it."""
     lines = str(error).replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
     why = next(line for line in lines if line and "Exception encountered" not in line)
     return f"{type(error).__name__}: {why}"
 
 
 def attempt(action):
-    """What an action gives or, where it fails, why."""
+    """Returns the result of an action, or the reason why it failed."""
     try:
         return action()
     except Exception as error:
@@ -118,7 +118,7 @@ def attempt(action):
 
 # %%
 def run(program):
-    """Runs a program; returns the names that it knows in the end."""
+    """Runs a program. Returns all names that are defined at its end."""
     names = dict(KNOWN)
     try:
         exec(program, names)
@@ -129,14 +129,14 @@ def run(program):
 
 
 # %%
-def show(pictures, title, *, across="", down="", black=-1, white=1):
-    """Shows pictures [N, H, W, 1] in rows of ten; what is beyond black and white is shown as these."""
-    grey = np.clip(255 * (pictures - black) / (white - black), 0, 255).astype("uint8")
-    plt.figure(figsize=(7.5, 0.075 * len(pictures) + 0.6))
-    plt.imshow(images.grid(grey, 10)[..., 0], cmap="gray", vmin=0, vmax=255)
+def show(batch, title, *, xlabel="", ylabel="", black=-1, white=1):
+    """Shows images [N, H, W, 1] in rows of ten. Values beyond `black` and `white` are clipped."""
+    gray = np.clip(255 * (batch - black) / (white - black), 0, 255).astype("uint8")
+    plt.figure(figsize=(7.5, 0.075 * len(batch) + 0.6))
+    plt.imshow(images.grid(gray, 10)[..., 0], cmap="gray", vmin=0, vmax=255)
     plt.title(title)
-    plt.xlabel(across)
-    plt.ylabel(down)
+    plt.xlabel(xlabel)
+    plt.ylabel(ylabel)
     plt.xticks([])
     plt.yticks([])
     plt.show()
@@ -149,10 +149,10 @@ def show(pictures, title, *, across="", down="", black=-1, white=1):
 
 # %%
 run(PROGRAM)
-tree = ast.parse(PROGRAM)
-used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-made = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-print("used and never imported:", sorted(used - made - set(KNOWN) - set(dir(builtins))))
+names = [node for node in ast.walk(ast.parse(PROGRAM)) if isinstance(node, ast.Name)]
+read = {name.id for name in names if isinstance(name.ctx, ast.Load)}
+stored = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+print("used but never imported:", sorted(read - stored - set(KNOWN) - set(dir(builtins))))
 
 # %% [markdown]
 # Python reports a missing name only when it reaches that line. `plt` is in the last line, after hours of training.
@@ -180,7 +180,7 @@ for shape in [(28, 28, 1), (32, 32, 3), (20, 30, 1)]:
 program = PROGRAM.replace("Dense(1024)", "Dense(784)")
 run(program)
 real, labels = next(iter(digits.train.batches(32)))
-print("batches() gives", real.shape, "with", len(np.unique(labels)), "different classes")
+print("batches() returns", real.shape, "with", len(np.unique(labels)), "different classes")
 
 # %% [markdown]
 # `digits` has four dimensions (image, row, column, channel). `np.random.choice` only accepts one.
@@ -193,8 +193,8 @@ print("batches() gives", real.shape, "with", len(np.unique(labels)), "different 
 # %%
 program = program.replace("np.random.choice(digits, 32)", "digits[np.random.randint(len(digits), size=32)]")
 run(program)
-never = gan.GAN(gan.build_generator((28, 28, 1), 100), gan.build_discriminator((28, 28, 1)))
-print("GAN.fit:", attempt(lambda: never.fit(digits.train.batches(32, steps=1), verbose=0)))
+uncompiled = gan.GAN(gan.build_generator((28, 28, 1), 100), gan.build_discriminator((28, 28, 1)))
+print("GAN.fit:", attempt(lambda: uncompiled.fit(digits.train.batches(32, steps=1), verbose=0)))
 
 # %% [markdown]
 # `compile` sets the loss and the optimizer. Without them, training is not possible.
@@ -209,10 +209,10 @@ for epoch"""
 program = program.replace("for epoch", compiled).replace(
     "train_on_batch(latents, ones)", "train_on_batch(latents, white)"
 )
-began = time.monotonic()
+started = time.monotonic()
 beginner = run(program)
-beginner_seconds = time.monotonic() - began
-plt.title("What the program draws")
+beginner_seconds = time.monotonic() - started
+plt.title("Output of the program")
 plt.xlabel("column")
 plt.ylabel("row")
 plt.show()
@@ -231,14 +231,14 @@ plt.show()
 # %%
 g, d = beginner["generator"], beginner["discriminator"]
 z = tf.random.stateless_normal((32, 100), (0, 0))
-drawn = g(z)
-show(np.asarray(drawn[:10]), "Ten pictures that the program draws")
-print(f"mean of its pixels: {np.mean(drawn):.2f} (white is 1), of real digits: {pixels.mean():.2f}")
+samples = g(z)
+show(np.asarray(samples[:10]), "Ten samples of the program")
+print(f"mean pixel of the samples: {np.mean(samples):.2f} (white is 1), of real digits: {pixels.mean():.2f}")
 
 with tf.GradientTape(persistent=True) as tape:
-    theirs = tf.reduce_mean(tf.square(g(z) - 1.0))  # the beginner's loss
-    ours = tf.reduce_mean(-tf.math.log(d(g(z)) + 1e-7))  # D in the loop: fakes should look real to D
-for name, loss in (("beginner's loss", theirs), ("D in the loop", ours)):
+    beginner_loss = tf.reduce_mean(tf.square(g(z) - 1.0))  # the beginner's loss
+    gan_loss = tf.reduce_mean(-tf.math.log(d(g(z)) + 1e-7))  # D in the loop: fakes should look real to D
+for name, loss in (("beginner's loss", beginner_loss), ("D in the loop", gan_loss)):
     reached = [gradient is not None for gradient in tape.gradient(loss, d.trainable_variables)]
     print(f"{name}: depends on {sum(reached)} of D's {len(reached)} weight arrays")
 
@@ -255,8 +255,8 @@ for name, loss in (("beginner's loss", theirs), ("D in the loop", ours)):
 
 
 # %%
-def combined(trainable):
-    """(D, D(G(z))) as they are built by those who freeze D, or do not."""
+def build_combined(trainable):
+    """Returns D and the combined model D(G(z)). If `trainable` is False, D is frozen."""
     keras.utils.set_random_seed(0)
     d = keras.Sequential([layers.Input((28, 28, 1)), layers.Flatten(), layers.Dense(1, activation="sigmoid")])
     d.compile("adam", "binary_crossentropy")
@@ -266,28 +266,28 @@ def combined(trainable):
     return d, both
 
 
-def change(network, train, what):
-    """Prints the largest change of a weight of a network in a training, and what Keras warns of."""
+def print_change(network, train_step, label):
+    """Prints the largest change of a network's weights in a train step, and the warnings of Keras."""
     before = [weight.numpy() for weight in network.weights]
-    with warnings.catch_warnings(record=True) as heard:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        train()
+        train_step()
     largest = max(np.abs(weight.numpy() - old).max() for weight, old in zip(network.weights, before))
-    print(f"{what}: {largest:.4f}", *(f"({warning.message})" for warning in heard))
+    print(f"{label}: {largest:.4f}", *(f"({warning.message})" for warning in caught))
 
 
 # %% [markdown]
-# The next cell uses `change`. It makes one step for each of the two networks, first without freezing D, then with D
-# frozen.
+# The next cell uses `print_change`. It makes one step for each of the two networks, first without freezing D, then
+# with D frozen.
 
 # %%
 ones = np.ones((32, 1))
-d, both = combined(trainable=True)
-change(d, lambda: both.train_on_batch(z, ones), "not frozen, a step that is meant for G moves D by")
-change(d, lambda: d.train_on_batch(pixels[:32], ones), "not frozen, a step that is meant for D moves D by")
-d, both = combined(trainable=False)
-change(d, lambda: both.train_on_batch(z, ones), "frozen, a step that is meant for G moves D by")
-change(d, lambda: d.train_on_batch(pixels[:32], ones), "frozen, a step that is meant for D moves D by")
+d, both = build_combined(trainable=True)
+print_change(d, lambda: both.train_on_batch(z, ones), "not frozen: a step of G changes D by")
+print_change(d, lambda: d.train_on_batch(pixels[:32], ones), "not frozen: a step of D changes D by")
+d, both = build_combined(trainable=False)
+print_change(d, lambda: both.train_on_batch(z, ones), "frozen: a step of G changes D by")
+print_change(d, lambda: d.train_on_batch(pixels[:32], ones), "frozen: a step of D changes D by")
 
 # %% [markdown]
 # If D is not frozen, each step of G moves D in the wrong direction. If D is frozen, it never learns: Keras 3 reads
@@ -305,8 +305,8 @@ with tf.GradientTape() as tape:
     fake = pair.generator(z, training=True)
 
 
-def changed(update):
-    """Of each network, how many weight arrays an update changes."""
+def count_changed(update):
+    """Returns the number of weight arrays of G and of D that an update changes."""
     nets = [pair.generator.trainable_variables, pair.discriminator.trainable_variables]
     before = [[weight.numpy() for weight in net] for net in nets]
     update()
@@ -318,7 +318,7 @@ for name, update in (
     ("D", lambda: pair.update_discriminator(real, fake)),
     ("G", lambda: pair.update_generator(tape, real, fake, None, None)),
 ):
-    print("an update of {} changes {} weight arrays of G and {} of D".format(name, *changed(update)))
+    print("an update of {} changes {} weight arrays of G and {} of D".format(name, *count_changed(update)))
 
 # %% [markdown]
 # ### Fault 8: an unused batch
@@ -338,14 +338,14 @@ d = beginner["discriminator"]
 
 
 def milliseconds(action, times=15):
-    """The median time of an action, after a first call that compiles it."""
+    """Returns the median time of an action, after a first call that compiles it."""
     action()
-    took = []
+    seconds = []
     for _ in range(times):
-        began = time.perf_counter()
+        started = time.perf_counter()
         action()
-        took.append(time.perf_counter() - began)
-    return 1_000 * float(np.median(took))
+        seconds.append(time.perf_counter() - started)
+    return 1_000 * float(np.median(seconds))
 
 
 print(f"two halves: {milliseconds(lambda: [d.train_on_batch(x, y) for x, y in zip(halves, targets)]):.1f} ms")
@@ -357,38 +357,38 @@ print(f"one batch:  {milliseconds(lambda: d.train_on_batch(pixels[:64], np.conca
 # ### Faults 5, 6 and 8 fixed: the GAN learns
 #
 # The new networks also consist of dense layers only. D is now part of the loss of G, and the GAN is conditional.
-# `wrong` uses a classifier of real digits to count generated digits that are not the requested class.
+# `share_wrong` uses a classifier of real digits to count generated digits that are not the requested class.
 
 # %%
 classifier, _ = gan.load_classifier("mnist-classifier")
 
 
-def trained(arch, d_arch):
-    """A conditional GAN after STEPS steps, and the seconds that it took."""
+def train_gan(arch, d_arch):
+    """Trains a conditional GAN for STEPS steps. Returns it and the training time in seconds."""
     keras.utils.set_random_seed(0)
     g = gan.build_generator(shape, 100, 10, arch=arch)
     model = gan.GAN(g, gan.build_discriminator(shape, 10, arch=d_arch))
     model.compile(*(keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)))
-    began = time.monotonic()
+    started = time.monotonic()
     model.fit(digits.train.batches(32, steps=STEPS), shuffle=False, verbose=0)
-    return model, time.monotonic() - began
+    return model, time.monotonic() - started
 
 
-def wrong(generator):
-    """The share of digits that are not read as what was asked for."""
-    asked = np.arange(JUDGED) % 10
-    drawn = gan.generate(generator, JUDGED, seed=1, labels=asked)
-    return np.mean(gan.classifier.classify(classifier, drawn)[0] != asked)
+def share_wrong(generator):
+    """Returns the share of samples that the classifier does not read as the requested class."""
+    requested = np.arange(EVALUATED) % 10
+    samples = gan.generate(generator, EVALUATED, seed=1, labels=requested)
+    return np.mean(gan.classifier.classify(classifier, samples)[0] != requested)
 
 
 # %%
-dense, dense_seconds = trained("mlp", "mlp")
-drawn = gan.generate(dense.generator_ema, 20)
-show(drawn, "Dense networks, D in the loop", across="class 0 to 9", down="two of each")
-blank = np.asarray(beginner["generator"](tf.random.stateless_normal((JUDGED, 100), (0, 1))))
-by_program = np.mean(gan.classifier.classify(classifier, blank)[0] != np.arange(JUDGED) % 10)
-print(f"wrong digits: the program's {by_program:.0%}, ours {wrong(dense.generator_ema):.0%};", end=" ")
-print(f"the pretrained mnist-mlp, which trained for longer, {wrong(gan.load_generator('mnist-mlp')):.0%}")
+dense, dense_seconds = train_gan("mlp", "mlp")
+samples = gan.generate(dense.generator_ema, 20)
+show(samples, "Dense networks, D in the loop", xlabel="class 0 to 9", ylabel="two of each")
+white_samples = np.asarray(beginner["generator"](tf.random.stateless_normal((EVALUATED, 100), (0, 1))))
+program_wrong = np.mean(gan.classifier.classify(classifier, white_samples)[0] != np.arange(EVALUATED) % 10)
+print(f"wrong digits: program {program_wrong:.0%}, this GAN {share_wrong(dense.generator_ema):.0%};", end=" ")
+print(f"pretrained mnist-mlp (trained for longer) {share_wrong(gan.load_generator('mnist-mlp')):.0%}")
 
 # %% [markdown]
 # ## C. The networks do not fit the data: faults 3, 4, 10
@@ -406,10 +406,10 @@ linear = keras.Sequential([layers.Input((100,)), *hidden])
 bounded = gan.build_generator(shape, 100, arch="mlp")
 print(f"real digits: from {pixels.min():.0f} to {pixels.max():.0f}")
 for name, network in (("without", linear), ("with tanh", bounded)):
-    drawn = np.asarray(network(tf.random.stateless_normal((1_000, 100), (1, 0))))
-    caught = np.mean(np.abs(drawn).max(axis=(1, 2, 3)) > 1)
-    print(f"{name:>9}: from {drawn.min():.2f} to {drawn.max():.2f};", end=" ")
-    print(f"{caught:.0%} of the fakes have a pixel outside of [-1, 1]")
+    samples = np.asarray(network(tf.random.stateless_normal((1_000, 100), (1, 0))))
+    outside = np.mean(np.abs(samples).max(axis=(1, 2, 3)) > 1)
+    print(f"{name:>9}: from {samples.min():.2f} to {samples.max():.2f};", end=" ")
+    print(f"{outside:.0%} of the samples have a pixel outside [-1, 1]")
 
 # %% [markdown]
 # **Fix:** `build_generator` ends in tanh. The data is scaled to the same range in one place
@@ -424,13 +424,13 @@ for name, network in (("without", linear), ("with tanh", bounded)):
 # %%
 results = {}
 for name, d_arch in (("dense", "mlp"), ("convolutional", "dcgan")):
-    model, seconds = trained("dcgan", d_arch)
+    model, seconds = train_gan("dcgan", d_arch)
     results[name], d = model, model.discriminator
     convolutions = sum(isinstance(layer, layers.Conv2D) for layer in d.layers)
     print(f"{name:>13} D: {convolutions} convolutions, {d.count_params():,} weights,", end=" ")
-    print(f"{wrong(model.generator_ema):.1%} wrong after {seconds:.0f} s")
+    print(f"{share_wrong(model.generator_ema):.1%} wrong after {seconds:.0f} s")
 rows = np.concatenate([gan.generate(model.generator_ema, 10) for model in results.values()])
-show(rows, "Above: dense D; below: convolutional D", across="class 0 to 9")
+show(rows, "Top: dense D. Bottom: convolutional D", xlabel="class 0 to 9")
 
 # %% [markdown]
 # **Fix:** `build_discriminator(..., arch="dcgan")` builds a convolutional D.
@@ -444,19 +444,19 @@ show(rows, "Above: dense D; below: convolutional D", across="class 0 to 9")
 
 # %%
 target, bce = tf.ones((1, 1)), keras.losses.BinaryCrossentropy()
-ways = {
+variants = {
     "sigmoid": lambda x: bce(target, keras.activations.sigmoid(x)),
     "sigmoid, then a slice": lambda x: bce(target, keras.activations.sigmoid(x)[:1]),
     "logits": lambda x: tf.reduce_mean(losses.binary_cross_entropy_real(x)),
 }
-for name, loss_of in ways.items():
+for name, loss_of in variants.items():
     for value in (-5.0, -20.0, -100.0):
         x = tf.constant([[value]])
         with tf.GradientTape() as tape:
             tape.watch(x)
             loss = loss_of(x)
         slope = tape.gradient(loss, x).numpy().item()
-        print(f"{name:>21}: a real image gets {value:4.0f}: loss {loss.numpy():6.2f}, gradient {slope:.4f}")
+        print(f"{name:>21}: real image, logit {value:4.0f}: loss {loss.numpy():6.2f}, gradient {slope:.4f}")
 
 # %% [markdown]
 # **Fix:** D ends in a *logit*, which can be any number, and the loss is computed from it. softplus(-x) is the same
@@ -472,12 +472,12 @@ for name, loss_of in ways.items():
 # %%
 g = beginner["generator"]
 graph = tf.function(g)
-ways = {"predict": lambda: g.predict(z, verbose=0), "g(z)": lambda: g(z), "graph": lambda: graph(z)}
-for name, draw in ways.items():
-    print(f"{name:>8}: {milliseconds(draw):.2f} ms for 32 pictures")
+calls = {"predict": lambda: g.predict(z, verbose=0), "g(z)": lambda: g(z), "graph": lambda: graph(z)}
+for name, call in calls.items():
+    print(f"{name:>8}: {milliseconds(call):.2f} ms for 32 samples")
 
 weights = sum(beginner[name].count_params() for name in ("generator", "discriminator"))
-print("images/s in training, with what compiles at the first step:")
+print("images/s in training, including compilation in the first step:")
 print(f"the program: {32 * PROGRAM_STEPS / beginner_seconds:,.0f}, with {weights:,} weights")
 weights = dense.generator.count_params() + dense.discriminator.count_params()
 print(f"GAN.fit:     {32 * STEPS / dense_seconds:,.0f}, with {weights:,} weights")
@@ -495,11 +495,11 @@ rng = np.random.default_rng(0)
 size, batch = len(digits.train), 32
 full = size // batch
 for steps in (100, full):
-    drawn = rng.integers(size, size=(steps, batch))
-    print(f"{steps:5,} steps at random: {len(np.unique(drawn)) / size:.1%} of the pictures seen")
-once = {hash(picture.tobytes()) for real, _ in digits.train.batches(batch) for picture in real.numpy()}
-left = size % batch
-print(f"{full:5,} steps of batches(): {len(once) / size:.1%} seen; what is left, {left}, fills no batch")
+    indices = rng.integers(size, size=(steps, batch))
+    print(f"{steps:5,} random steps: {len(np.unique(indices)) / size:.1%} of the images seen")
+seen = {hash(image.tobytes()) for real, _ in digits.train.batches(batch) for image in real.numpy()}
+remaining = f"the remaining {size % batch} images do not fill a batch"
+print(f"{full:5,} steps of batches(): {len(seen) / size:.1%} of the images seen; {remaining}")
 
 # %% [markdown]
 # **Fix:** `batches()` returns all images in random order, then all images again in another random order. The length
@@ -517,40 +517,40 @@ few = gan.Dataset("few", 10, digits.train.at_most(200), digits.validation, digit
 extractor = gan.classifier.Extractor(classifier)
 
 
-def overtrained(*rules):
-    """Trains on 200 digits, LOOKS looks at most; returns the GAN and the Frechet distance at each look."""
+def train_on_few(*rules):
+    """Trains on 200 digits. Returns the GAN, and the Frechet distance of each evaluation."""
     keras.utils.set_random_seed(0)
     networks = gan.build_generator(shape, 64, 10, width=16), gan.build_discriminator(shape, 10, width=16)
-    model, found = gan.GAN(*networks, ema_half_life=2_200), []
-    distance = metrics.FrechetDistance(lambda pictures: extractor(pictures)["features"], extractor.features)
+    model, distances = gan.GAN(*networks, ema_half_life=2_200), []
+    metric = metrics.FrechetDistance(lambda batch: extractor(batch)["features"], extractor.features)
     g_optimizer, d_optimizer = (keras.optimizers.Adam(2e-3, beta_1=0.0, beta_2=0.99) for _ in range(2))
-    model.compile(g_optimizer, d_optimizer, penalties=(), mismatched_labels=0.0, metrics=[distance])
+    model.compile(g_optimizer, d_optimizer, penalties=(), mismatched_labels=0.0, metrics=[metric])
 
-    def take(epoch, logs):
-        found.append(logs["val_frechet_distance"])
+    def record(epoch, logs):
+        distances.append(logs["val_frechet_distance"])
 
-    note = keras.callbacks.LambdaCallback(on_epoch_end=take)
-    held_out = few.validation.at_most(JUDGED).in_order(200)
-    batches = few.train.batches(32, steps=LOOKS * OVERFIT_STEPS)
-    looks = {"epochs": LOOKS, "steps_per_epoch": OVERFIT_STEPS, "validation_data": held_out}
-    model.fit(batches, **looks, callbacks=[note, *rules], shuffle=False, verbose=0)
-    return model, found
+    recorder = keras.callbacks.LambdaCallback(on_epoch_end=record)
+    held_out = few.validation.at_most(EVALUATED).in_order(200)
+    batches = few.train.batches(32, steps=EVALUATIONS * OVERFIT_STEPS)
+    schedule = {"epochs": EVALUATIONS, "steps_per_epoch": OVERFIT_STEPS, "validation_data": held_out}
+    model.fit(batches, **schedule, callbacks=[recorder, *rules], shuffle=False, verbose=0)
+    return model, distances
 
 
 # %%
-_, to_the_end = overtrained()
+_, fixed = train_on_few()
 stop = gan.callbacks.ToleranceEarlyStopping("val_frechet_distance", "min", patience=4)
-_, stopped = overtrained(stop)
-looks = 32 * OVERFIT_STEPS * np.arange(1, LOOKS + 1)
-plt.plot(looks, to_the_end, marker="o", label="a fixed number of epochs")
-plt.plot(looks[: len(stopped)], stopped, marker="x", label="with early stopping")
+_, stopped = train_on_few(stop)
+seen = 32 * OVERFIT_STEPS * np.arange(1, EVALUATIONS + 1)
+plt.plot(seen, fixed, marker="o", label="a fixed number of epochs")
+plt.plot(seen[: len(stopped)], stopped, marker="x", label="with early stopping")
 plt.title("200 digits: longer is not better")
 plt.xlabel("digits seen")
 plt.ylabel("Frechet distance to held-out digits")
 plt.legend()
 plt.show()
-print(f"at the end, after {len(to_the_end)} looks: {to_the_end[-1]:,.0f}")
-print(f"with early stopping, after {len(stopped)} looks: {stop.best:,.0f}")
+print(f"fixed number of epochs: {fixed[-1]:,.0f}, the last of {len(fixed)} evaluations")
+print(f"early stopping: {stop.best:,.0f}, the best of {len(stopped)} evaluations")
 
 # %% [markdown]
 # **Fix:** use `ToleranceEarlyStopping`. It monitors a metric, and stops training when the metric is good enough or no
@@ -566,14 +566,13 @@ print(f"with early stopping, after {len(stopped)} looks: {stop.best:,.0f}")
 
 # %%
 train, held_out = pixels, images.from_uint8(digits.validation.images.astype("float32"))
-noise = np.random.default_rng(0).standard_normal(train[:JUDGED].shape, dtype="float32")
+noise = np.random.default_rng(0).standard_normal(train[:EVALUATED].shape, dtype="float32")
 pretrained = gan.load_generator("mnist")
-copies, made = train[:JUDGED] + 0.05 * noise, gan.generate(pretrained, JUDGED, seed=1)
-sides = {"the copier": copies, "pretrained generator": made, "held-out": held_out}
-for name, side in sides.items():
-    side = side[:JUDGED]
-    near = metrics.nearest_neighbours(side, train)
-    print(f"{name:>17}: MSE to the nearest training digit {near.mse.mean():.4f}")
+copies, samples = train[:EVALUATED] + 0.05 * noise, gan.generate(pretrained, EVALUATED, seed=1)
+image_sets = {"copier": copies, "pretrained generator": samples, "held-out digits": held_out[:EVALUATED]}
+for name, batch in image_sets.items():
+    nearest = metrics.nearest_neighbours(batch, train)
+    print(f"{name:>20}: MSE to the nearest training digit {nearest.mse.mean():.4f}")
 
 # %% [markdown]
 # Compared with the training digits, the copier is by far the best: even better than digits that people wrote.
@@ -582,15 +581,15 @@ for name, side in sides.items():
 # everything is copied.
 
 # %%
-for name, side in sides.items():
-    reference = digits.test if name == "held-out" else digits.validation
+for name, batch in image_sets.items():
+    reference = digits.test if name == "held-out digits" else digits.validation
     other = images.from_uint8(reference.images.astype("float32"))
-    share = metrics.copied_share(side[:JUDGED], train, other)
+    share = metrics.copied_share(batch, train, other)
     values = [share[f"copied_share{end}"] for end in ("", "_lower", "_upper")]
-    print("{:>17}: copied share {:.2f} (95 % interval {:.2f} to {:.2f})".format(name, *values))
-parts = (digits.train, digits.validation, digits.test)
-a, b, c = ({picture.tobytes() for picture in part.images} for part in parts)
-print(f"pictures: {len(a):,}, {len(b):,} and {len(c):,}; in two of the parts: {len(a & b | a & c | b & c)}")
+    print("{:>20}: copied share {:.2f} (95 % interval {:.2f} to {:.2f})".format(name, *values))
+splits = (digits.train, digits.validation, digits.test)
+a, b, c = ({image.tobytes() for image in split.images} for split in splits)
+print(f"images: {len(a):,}, {len(b):,} and {len(c):,}; in more than one split: {len(a & b | a & c | b & c)}")
 
 # %% [markdown]
 # The share of the held-out digits is above 0 although they are not copies. Their writers also wrote training digits.
@@ -606,21 +605,21 @@ print(f"pictures: {len(a):,}, {len(b):,} and {len(c):,}; in two of the parts: {l
 # them that has never seen any.
 
 # %%
-test = digits.test.at_most(JUDGED)
+test = digits.test.at_most(EVALUATED)
 upright, truth = images.from_uint8(test.images.astype("float32")), test.labels
-changed = {
-    "as they are": upright,
+variants = {
+    "unchanged": upright,
     "mirrored": upright[:, :, ::-1],
-    "on their head": upright[:, ::-1, ::-1],
-    "turned by up to 12 degrees, moved, scaled": gan.classifier.Distortion()(upright, (0, 0)).numpy(),
+    "upside down": upright[:, ::-1, ::-1],
+    "rotated by up to 12 degrees, moved, scaled": gan.classifier.Distortion()(upright, (0, 0)).numpy(),
 }
 examples = [np.flatnonzero(truth == digit)[0] for digit in range(10)]
-rows = np.concatenate([pictures[examples] for pictures in changed.values()])
-show(rows, "As they are, mirrored, on their head, distorted a little", across="digit 0 to 9")
-for name, pictures in changed.items():
-    found, _ = gan.classifier.classify(classifier, pictures)
-    sixes, twos = found[truth == 6], found[truth == 2]
-    print(f"{name:>41}: {np.mean(found == truth):.1%} read as before;", end=" ")
+rows = np.concatenate([batch[examples] for batch in variants.values()])
+show(rows, "Rows: unchanged, mirrored, upside down, slightly distorted", xlabel="digit 0 to 9")
+for name, batch in variants.items():
+    predicted, _ = gan.classifier.classify(classifier, batch)
+    sixes, twos = predicted[truth == 6], predicted[truth == 2]
+    print(f"{name:>42}: {np.mean(predicted == truth):.1%} read correctly;", end=" ")
     print(f"6 becomes 9: {np.mean(sixes == 9):.0%}, 2 becomes 5: {np.mean(twos == 5):.0%}")
 
 # %% [markdown]
@@ -638,7 +637,7 @@ best = results["convolutional"].generator_ema
 best.save("generator.keras")
 loaded = gan.load_generator("generator.keras")
 difference = np.abs(gan.generate(loaded, 100) - gan.generate(best, 100)).max()
-print("after saving it: largest difference", difference)
+print("after saving and loading: largest difference", difference)
 
 # %% [markdown]
 # **Fix:** save what you load. `GeneratorCheckpoint` saves the generator at every interval, so that an interrupted
@@ -652,25 +651,25 @@ print("after saving it: largest difference", difference)
 
 # %%
 x = upright[examples]
-true = test.images[examples].astype(int)
-ways = {
+original = test.images[examples].astype(int)
+conversions = {
     "x as bytes": x.astype(int) % 256,
     "255 x as bytes": (255 * x).astype(int) % 256,
-    "255 x, cut off": np.clip(255 * x, 0, 255).astype(int),
+    "255 x, clipped": np.clip(255 * x, 0, 255).astype(int),
     "to_uint8(x)": images.to_uint8(x).astype(int),
 }
 show(
-    np.concatenate(list(ways.values())),
-    "The four ways, in the order of the list below",
-    across="digit 0 to 9",
+    np.concatenate(list(conversions.values())),
+    "Rows: the four conversions, in the order of the list below",
+    xlabel="digit 0 to 9",
     white=255,
     black=0,
 )
-for name, picture in ways.items():
-    off = np.abs(picture - true)
-    print(f"{name:>14}: {np.mean(off > 0):.1%} of the bytes are wrong, by {off.mean():.1f} on average")
+for name, converted in conversions.items():
+    error = np.abs(converted - original)
+    print(f"{name:>14}: {np.mean(error > 0):.1%} of the bytes are wrong, by {error.mean():.1f} on average")
 last = beginner["fake"][0]
-print(f"The picture of fault 9 was {last.min():.2f} to {last.max():.2f}; imshow gave it all of its colours.")
+print(f"The image of fault 9: {last.min():.2f} to {last.max():.2f}, stretched to all colors by imshow")
 
 # %% [markdown]
 # **Fix:** `images.to_uint8` is the only function that scales back. It is the exact inverse of the scaling of the
@@ -686,12 +685,12 @@ from PIL import Image
 
 folder = Path("photos")
 folder.mkdir(exist_ok=True)
-for number in range(JUDGED // 10):
+for number in range(EVALUATED // 10):
     paper = Image.fromarray(255 - test.images[number, :, :, 0]).resize((112, 112)).convert("RGB")
     paper.save(folder / f"{number:04d}.png")
 files = sorted(folder.glob("*.png"))
-as_it_is = np.asarray(Image.open(files[0]), np.float32)[None]
-print("as it is:", as_it_is.shape, "->", attempt(lambda: classifier(as_it_is)))
+unchanged = np.asarray(Image.open(files[0]), np.float32)[None]
+print("unchanged file:", unchanged.shape, "->", attempt(lambda: classifier(unchanged)))
 
 # %% [markdown]
 # The model rejects the shape, so people convert the files to one channel and 28 x 28. But nothing rejects the wrong
@@ -699,15 +698,15 @@ print("as it is:", as_it_is.shape, "->", attempt(lambda: classifier(as_it_is)))
 
 # %%
 small = [np.asarray(Image.open(file).convert("L").resize((28, 28)), np.float32)[..., None] for file in files]
-made = {
+inputs = {
     "0 to 255": np.stack(small),
     "0 to 1": np.stack(small) / 255,
     "-1 to 1": images.from_uint8(np.stack(small)),
     "read_digit": np.stack([gan.read_digit(file) for file in files]),
 }
-for name, pictures in made.items():
-    read, _ = gan.classifier.classify(classifier, pictures)
-    print(f"{name:>10}: {np.mean(read == truth[: len(files)]):.1%} read right")
+for name, batch in inputs.items():
+    predicted, _ = gan.classifier.classify(classifier, batch)
+    print(f"{name:>10}: {np.mean(predicted == truth[: len(files)]):.1%} read correctly")
 
 # %% [markdown]
 # **Fix:** `read_digit` detects ink and paper, and cuts out the digit. It converts the digit to the size and position
@@ -722,21 +721,21 @@ for name, pictures in made.items():
 # The next cell pairs them anyway, in the order in which they come:
 
 # %%
-count = min(JUDGED, len(digits.test) // 2, len(held_out))
+count = min(EVALUATED, len(digits.test) // 2, len(held_out))
 chosen = np.random.default_rng(0).permutation(len(digits.test))[: 2 * count]
 reals, others = np.split(images.from_uint8(digits.test.images[chosen].astype("float32")), 2)
-sides = {
+image_sets = {
     "real digits": others,
     "pretrained generator": gan.generate(pretrained, count, seed=1),
-    "the mean of all digits": np.repeat(pixels.mean(axis=0, keepdims=True), count, axis=0),
+    "mean of all digits": np.repeat(pixels.mean(axis=0, keepdims=True), count, axis=0),
     "black": np.full_like(reals, -1.0),
 }
-print(f"{'':>22}  MSE   SSIM   Frechet distance")
-for name, side in sides.items():
-    distance = metrics.FrechetDistance(lambda pictures: extractor(pictures)["features"], extractor.features)
-    distance.update_state(reals, side)
-    mse, ssim = np.mean((side - reals) ** 2), metrics.ssim_of_pairs(side, reals).mean()
-    print(f"{name:>22}  {mse:.3f}  {ssim:.3f}  {float(distance.result()['frechet_distance']):,.1f}")
+print(f"{'':>20}  MSE    SSIM   Frechet distance")
+for name, batch in image_sets.items():
+    metric = metrics.FrechetDistance(lambda batch: extractor(batch)["features"], extractor.features)
+    metric.update_state(reals, batch)
+    mse, ssim = np.mean((batch - reals) ** 2), metrics.ssim_of_pairs(batch, reals).mean()
+    print(f"{name:>20}  {mse:.3f}  {ssim:.3f}  {float(metric.result()['frechet_distance']):,.1f}")
 
 # %% [markdown]
 # By MSE, an empty image is better than real digits, and a gray blot is even better. SSIM hardly distinguishes them.
@@ -751,14 +750,14 @@ for name, side in sides.items():
 
 # %%
 logit = np.log(0.2 / 0.8)
-found = {
+values = {
     "-log(0.2)": -np.log(0.2),
     "Keras": float(keras.losses.binary_crossentropy(tf.ones((1,)), tf.constant([0.2]))),
     "softplus of the logit": float(losses.binary_cross_entropy_real(np.float32(logit))),
 }
-for name, value in found.items():
-    print(f"{name:>21}: {value:.3f}; {value / 0.306:.1f} times what the text says")
-print(f"0.306 belongs to a probability of {np.exp(-0.306):.3f}: a D that is nearly right")
+for name, value in values.items():
+    print(f"{name:>21}: {value:.3f}, {value / 0.306:.1f} times the number in the description")
+print(f"0.306 is the cross-entropy of the probability {np.exp(-0.306):.3f}: a D that is nearly right")
 
 # %% [markdown]
 # **Fix:** the correct value is 1.609. A loss that you cannot check by hand needs a test that checks it.
@@ -784,22 +783,23 @@ def cross_entropy(w):
 
 
 for name, loss in (("error rate", error_rate), ("cross-entropy", cross_entropy)):
-    nudged = [loss(w + 1e-4 * np.eye(1, len(w), i, dtype="float32")[0]) for i in range(0, len(w), 2)]
-    print(f"{name:>13}: {np.mean(np.array(nudged) != loss(w)):.0%} of the weights change it when nudged")
+    shifted = [loss(w + 1e-4 * np.eye(1, len(w), i, dtype="float32")[0]) for i in range(0, len(w), 2)]
+    share = np.mean(np.array(shifted) != loss(w))
+    print(f"{name:>13}: changes with a small shift of a weight, for {share:.0%} of the weights")
 
 # %% [markdown]
 # **Fix:** follow the gradient of a smooth function that is small when few answers are wrong. *Count* the errors only
 # for evaluation, for stopping and for decisions.
 
 # %%
-before, followed = error_rate(w), w.copy()
+before, trained_w = error_rate(w), w.copy()
 for _ in range(200):
-    followed -= 0.01 * x.T @ (1 / (1 + np.exp(-x @ followed)) - y) / len(x)
-print(f"wrong before: {before:.1%}, after 200 steps down the cross-entropy: {error_rate(followed):.1%}")
+    trained_w -= 0.01 * x.T @ (1 / (1 + np.exp(-x @ trained_w)) - y) / len(x)
+print(f"error rate before: {before:.1%}; after 200 steps of gradient descent: {error_rate(trained_w):.1%}")
 scores = np.linspace(-4, 4, 401)
-plt.plot(scores, scores < 0, label="wrong or right: flat, with a jump")
-plt.plot(scores, np.logaddexp(0, -scores), label="cross-entropy: downhill everywhere")
-plt.title("What one can follow")
+plt.plot(scores, scores < 0, label="error: flat, with a jump")
+plt.plot(scores, np.logaddexp(0, -scores), label="cross-entropy: a slope everywhere")
+plt.title("Only a smooth loss has a useful gradient")
 plt.xlabel("score of the right answer")
 plt.ylabel("loss")
 plt.legend()
@@ -851,4 +851,4 @@ print("numpy.average:", np.average(probabilities, axis=0, weights=weight_of).rou
 # ```
 
 # %%
-show(gan.generate(loaded, 40), "What it draws", across="class 0 to 9", down="four of each")
+show(gan.generate(loaded, 40), "Samples of the corrected GAN", xlabel="class 0 to 9", ylabel="four of each")

@@ -19,17 +19,17 @@ from importlib.util import find_spec
 
 from IPython import get_ipython
 
-if find_spec("gan") is None:  # as in Colab
+if find_spec("gan") is None:  # for example in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
-# %% tags=["parameters"] quick={"STEPS": 100, "PLAYED": ["wasserstein"], "RECIPES": 2, "IMAGES": 640, "JUDGED": 200}
-STEPS = 4_000  # of a GAN on points in the plane
-BATCH = 128  # points in each of them
-POINTS = 2_000  # that are drawn to look at
-PLAYED = ["minimax", "non_saturating", "hinge", "least_squares", "wasserstein", "relativistic"]  # losses
-RECIPES = 8  # that are tried on digits, at most 8
-IMAGES = 32_000  # that each GAN on digits sees
-JUDGED = 2_000  # validation digits that their pictures are compared with
+# %% tags=["parameters"] quick={"STEPS": 100, "LOSSES": ["wasserstein"], "RECIPES": 2, "IMAGES": 640, "EVALUATED": 200}
+STEPS = 4_000  # training steps of each GAN on points in the plane
+BATCH = 128  # points per step
+POINTS = 2_000  # generated points per plot
+LOSSES = ["minimax", "non_saturating", "hinge", "least_squares", "wasserstein", "relativistic"]
+RECIPES = 8  # number of recipes to train on digits, at most 8
+IMAGES = 32_000  # training images of each GAN on digits
+EVALUATED = 2_000  # validation digits for the evaluation
 
 # %%
 from gan import start_tensorflow
@@ -59,25 +59,25 @@ print("losses:", ", ".join(gan.losses.LOSSES))
 
 
 # %%
-def curves(side, x, title, axes):
-    """Draws the loss of one side for each of the six, and its slope."""
+def plot_curves(loss_of, x, network, axes):
+    """Plots the six losses of one network, and their slopes."""
     for name, style, width in zip(gan.losses.LOSSES, ("-", "-", "-", "-", ":", "--"), (6, 2, 6, 2, 2, 2)):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            value = side(gan.losses.LOSSES[name](), x)
-        look = {"label": name, "linewidth": width, "alpha": 0.4 if width > 2 else 1}
+            value = loss_of(gan.losses.LOSSES[name](), x)
+        options = {"label": name, "linewidth": width, "alpha": 0.4 if width > 2 else 1}
         for axis, height in zip(axes, (value, tape.gradient(value, x))):
-            axis.plot(x[:, 0], height[:, 0], style, **look)
-    axes[0].set(title=f"What {title} minimises", ylabel=f"loss of {title}")
-    axes[1].set(title=f"Its slope: how hard {title} is pushed", ylabel="slope of the loss")
+            axis.plot(x[:, 0], height[:, 0], style, **options)
+    axes[0].set(title=f"Loss of {network}", ylabel=f"loss of {network}")
+    axes[1].set(title=f"Slope of the loss: how hard {network} is pushed", ylabel="slope of the loss")
     axes[0].legend(ncols=2, fontsize=9)
 
 
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
 logits = tf.linspace(-8.0, 8.0, 321)[:, None]
-curves(lambda loss, x: loss.generator(tf.zeros_like(x), x), logits, "G", axes)
-axes[0].set(xlabel="logit of a fake (left: D is sure that it is fake)", ylim=(-9, 9))
-axes[1].set(xlabel="logit of a fake (left: D is sure that it is fake)", ylim=(-2.2, 0.4))
+plot_curves(lambda loss, x: loss.generator(tf.zeros_like(x), x), logits, "G", axes)
+axes[0].set(xlabel="logit of a fake (left: D is confident that it is fake)", ylim=(-9, 9))
+axes[1].set(xlabel="logit of a fake (left: D is confident that it is fake)", ylim=(-2.2, 0.4))
 plt.show()
 
 # %% [markdown]
@@ -95,9 +95,9 @@ plt.show()
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
-curves(lambda loss, s: loss.discriminator(s, -s), tf.linspace(-2.0, 5.0, 141)[:, None], "D", axes)
-axes[0].set(xlabel="s: real pictures at +s, fakes at -s", ylim=(-10, 8))
-axes[1].set(xlabel="s: real pictures at +s, fakes at -s", ylim=(-3, 1.5))
+plot_curves(lambda loss, s: loss.discriminator(s, -s), tf.linspace(-2.0, 5.0, 141)[:, None], "D", axes)
+axes[0].set(xlabel="s: real images at +s, fakes at -s", ylim=(-10, 8))
+axes[1].set(xlabel="s: real images at +s, fakes at -s", ylim=(-3, 1.5))
 plt.show()
 
 # %% [markdown]
@@ -116,49 +116,49 @@ plt.show()
 
 # %%
 angles = 2 * np.pi * np.arange(8) / 8
-CENTRES = 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+CENTERS = 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
 def ring(*shape):
-    """Points of the data, the same each time: float32 [*shape, 2]."""
+    """Returns points of the data, the same each time: float32 [*shape, 2]."""
     rng = np.random.default_rng(0)
-    return (CENTRES[rng.integers(0, 8, shape)] + 0.02 * rng.normal(size=(*shape, 2))).astype(np.float32)
+    return (CENTERS[rng.integers(0, 8, shape)] + 0.02 * rng.normal(size=(*shape, 2))).astype(np.float32)
 
 
-def network(inputs, outputs):
-    """A dense network with two hidden layers."""
+def build_network(inputs, outputs):
+    """Returns a dense network with two hidden layers."""
     hidden = [layers.Dense(64, activation="relu") for _ in range(2)]
     return keras.Sequential([keras.Input((inputs,)), *hidden, layers.Dense(outputs)])
 
 
-def modes(points):
-    """How many heaps have at least 1 % of the points, and which share of the points lies in a heap."""
-    far = np.linalg.norm(points[:, None] - CENTRES, axis=-1)
-    inside = far.min(axis=1) < 0.15
-    counts = np.bincount(far.argmin(axis=1)[inside], minlength=8)
+def count_modes(points):
+    """Returns the number of clusters with 1 % of the points or more, and the share of points in a cluster."""
+    distances = np.linalg.norm(points[:, None] - CENTERS, axis=-1)
+    inside = distances.min(axis=1) < 0.15
+    counts = np.bincount(distances.argmin(axis=1)[inside], minlength=8)
     return int((counts >= 0.01 * len(points)).sum()), inside.mean()
 
 
 # %%
 def train(loss, penalties=(), *, frames=1):
-    """Trains a GAN on the ring. Returns it with samples of the same latents at several moments of the training."""
+    """Trains a GAN on the ring. Returns it, and samples of the same latents at `frames` moments."""
     keras.utils.set_random_seed(0)
-    toy, drawn = GAN(network(8, 2), network(2, 1), ema_half_life=1_000), []
-    optimizers = [keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.99) for rate in (5e-4, 5e-3)]  # of G, of D
-    toy.compile(*optimizers, loss=loss, penalties=penalties, steps_per_execution=20)
+    model, samples = GAN(build_network(8, 2), build_network(2, 1), ema_half_life=1_000), []
+    optimizers = [keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.99) for rate in (5e-4, 5e-3)]  # G, D
+    model.compile(*optimizers, loss=loss, penalties=penalties, steps_per_execution=20)
     for batches in np.split(ring(STEPS, BATCH), frames):
-        toy.fit(tf.data.Dataset.from_tensor_slices(batches), shuffle=False, verbose=0)
-        drawn.append(generate(toy.generator, POINTS))
-    return toy, drawn
+        model.fit(tf.data.Dataset.from_tensor_slices(batches), shuffle=False, verbose=0)
+        samples.append(generate(model.generator, POINTS))
+    return model, samples
 
 
 def scatter(axis, points, title):
-    """Plots the data in gray, and points over it."""
-    found, share = modes(points)
+    """Plots the data in gray, and points on top of it."""
+    found, share = count_modes(points)
     axis.scatter(*ring(400).T, s=4, color="lightgray")
     axis.scatter(*points.T, s=3, alpha=0.3)
     axis.set(xlim=(-2.9, 2.9), ylim=(-2.9, 2.9), aspect="equal", xlabel="x", ylabel="y")
-    axis.set_title(f"{title}\n{found} modes, {share:.0%} in a heap", fontsize=10)
+    axis.set_title(f"{title}\n{found} modes, {share:.0%} in a cluster", fontsize=10)
 
 
 # %% [markdown]
@@ -169,12 +169,12 @@ def scatter(axis, points, title):
 
 # %%
 MOMENTS = 5
-bare = {loss: train(loss, frames=MOMENTS) for loss in ("minimax", "non_saturating")}
+unpenalized = {loss: train(loss, frames=MOMENTS) for loss in ("minimax", "non_saturating")}
 figure, axes = plt.subplots(2, MOMENTS, figsize=(13, 6.4), layout="constrained")
-for row, (loss, (_, drawn)) in zip(axes, bare.items()):
-    for moment, (axis, points) in enumerate(zip(row, drawn), 1):
+for row, (loss, (_, samples)) in zip(axes, unpenalized.items()):
+    for moment, (axis, points) in enumerate(zip(row, samples), 1):
         scatter(axis, points, f"{loss}, step {STEPS * moment // MOMENTS:,}")
-figure.suptitle("No penalty: the data in grey, what G draws in blue")
+figure.suptitle("No penalty: data in gray, samples of G in blue")
 plt.show()
 
 # %% [markdown]
@@ -207,10 +207,10 @@ cures = {
     "dragan": [gan.penalties.DRAGAN(weight=1.0)],
 }
 cured = {name: train("non_saturating", penalties) for name, penalties in cures.items() if penalties}
-cured = {"none": bare["non_saturating"], **cured}  # it is there already
+cured = {"none": unpenalized["non_saturating"], **cured}  # already trained above
 figure, axes = plt.subplots(1, len(cures), figsize=(15, 3.8), layout="constrained")
-for axis, (name, (_, drawn)) in zip(axes, cured.items()):
-    scatter(axis, drawn[-1], f"penalty: {name}")
+for axis, (name, (_, samples)) in zip(axes, cured.items()):
+    scatter(axis, samples[-1], f"penalty: {name}")
 figure.suptitle(f"non_saturating with each penalty, after {STEPS:,} steps")
 plt.show()
 
@@ -232,33 +232,33 @@ side = np.linspace(-2.9, 2.9, 59, dtype=np.float32)
 plane = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
 
 
-def landscape(axis, critic, name):
-    """The logits of D in the plane, where they lead G, and the real points."""
+def plot_landscape(axis, discriminator, title):
+    """Plots the logits of D in the plane, the directions in which G is pushed, and the cluster centers."""
     points = tf.constant(plane)
     with tf.GradientTape() as tape:
         tape.watch(points)
-        heights = critic(points)
+        heights = discriminator(points)
     uphill = tape.gradient(heights, points).numpy().reshape(59, 59, 2)[2::6, 2::6]
     axis.contourf(side, side, heights.numpy().reshape(59, 59), levels=20, cmap="viridis")
     steepest = np.linalg.norm(uphill, axis=-1, keepdims=True) + 1e-9
     right, up = np.moveaxis(uphill / steepest, -1, 0)
     axis.quiver(side[2::6], side[2::6], right, up, color="white", scale=16, width=0.006)
-    axis.scatter(*CENTRES.T, s=14, color="red")
-    axis.set(title=name, aspect="equal", xlabel="x", ylabel="y")
+    axis.scatter(*CENTERS.T, s=14, color="red")
+    axis.set(title=title, aspect="equal", xlabel="x", ylabel="y")
     axis.grid(visible=False)
 
 
 # %%
 figure, axes = plt.subplots(1, len(cured), figsize=(15, 3.8), layout="constrained")
-print(f"{'mean slope of D':16s} at reals  at fakes  between")
-for axis, (name, (toy, drawn)) in zip(axes, cured.items()):
-    landscape(axis, toy.discriminator, f"penalty: {name}")
-    real, fake = ring(POINTS), drawn[-1]
+print(f"{'mean slope of D':16s}  at real  at fake  between")
+for axis, (name, (model, samples)) in zip(axes, cured.items()):
+    plot_landscape(axis, model.discriminator, f"penalty: {name}")
+    real, fake = ring(POINTS), samples[-1]
     places = [tf.constant(points) for points in (real, fake, (real + fake) / 2)]
-    squares = [gan.penalties.squared_gradient_norm(toy.discriminator, points) for points in places]
+    squares = [gan.penalties.squared_gradient_norm(model.discriminator, points) for points in places]
     slopes = [np.sqrt(square).mean() for square in squares]
     print(f"{name:16s}", *(f"{slope:8.2f}" for slope in slopes))
-figure.suptitle("The landscape that G climbs; red: the eight heaps")
+figure.suptitle("Logits of D: the landscape that G climbs. Red: the eight cluster centers")
 plt.show()
 
 # %% [markdown]
@@ -278,16 +278,16 @@ plt.show()
 # together.
 
 # %%
-every = {}
-for loss in PLAYED:
+results = {}
+for loss in LOSSES:
     for name in ("none", "r1 + r2"):
-        known = {**({} if name != "none" else bare), "non_saturating": cured[name]}  # those are there already
-        every[loss, name] = (known.get(loss) or train(loss, cures[name]))[1][-1]
-figure, axes = plt.subplots(2, len(PLAYED), figsize=(15, 6), layout="constrained", squeeze=False)
-for column, loss in zip(axes.T, PLAYED):
+        known = {**({} if name != "none" else unpenalized), "non_saturating": cured[name]}  # trained above
+        results[loss, name] = (known.get(loss) or train(loss, cures[name]))[1][-1]
+figure, axes = plt.subplots(2, len(LOSSES), figsize=(15, 6), layout="constrained", squeeze=False)
+for column, loss in zip(axes.T, LOSSES):
     for axis, name in zip(column, ("none", "r1 + r2")):
-        scatter(axis, every[loss, name], f"{loss}, {name}")
-figure.suptitle("Above: without a penalty. Below: with R1 and R2")
+        scatter(axis, results[loss, name], f"{loss}, {name}")
+figure.suptitle("Top: without a penalty. Bottom: with R1 and R2")
 plt.show()
 
 # %% [markdown]
@@ -306,25 +306,25 @@ plt.show()
 # does not recognize the requested digit. The *floor* is the distance of real training digits.
 
 # %%
-with warnings.catch_warnings(action="ignore"):  # where MNIST is not at hand, 5,000 digits take its place
+with warnings.catch_warnings(action="ignore"):  # hides the warning if 5,000 digits replace MNIST
     digits = load_dataset("mnist")
 probe = gan.classifier.Extractor(load_classifier("mnist-probe")[0])
-held_out = digits.validation.at_most(JUDGED)
-print(f"{digits.name}: {len(digits.train):,} training digits, {len(held_out):,} to compare with")
+held_out = digits.validation.at_most(EVALUATED)
+print(f"{digits.name}: {len(digits.train):,} training digits, {len(held_out):,} validation digits")
 
 
 def train_digits(loss, penalties):
-    """The averaged generator after IMAGES images, and its quality."""
+    """Trains on IMAGES images. Returns the averaged generator (EMA) and its quality."""
     keras.utils.set_random_seed(0)
     shape = digits.image_shape
-    nets = build_generator(shape, 32, 10, width=16), build_discriminator(shape, 10, width=16)
-    network = GAN(*nets, ema_half_life=2_200)
+    networks = build_generator(shape, 32, 10, width=16), build_discriminator(shape, 10, width=16)
+    model = GAN(*networks, ema_half_life=2_200)
     optimizers = [keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.99) for rate in (4e-3, 2e-3)]
     metric = gan.evaluation.quality_metric(probe)
     options = {"mismatched_labels": 0.0, "metrics": [metric], "steps_per_execution": 10}
-    network.compile(*optimizers, loss=loss, penalties=penalties, **options)
-    network.fit(digits.train.batches(64, steps=IMAGES // 64), shuffle=False, verbose=0)
-    return network.generator_ema, network.evaluate(held_out.in_order(100), return_dict=True, verbose=0)
+    model.compile(*optimizers, loss=loss, penalties=penalties, **options)
+    model.fit(digits.train.batches(64, steps=IMAGES // 64), shuffle=False, verbose=0)
+    return model.generator_ema, model.evaluate(held_out.in_order(100), return_dict=True, verbose=0)
 
 
 # %% [markdown]
@@ -343,15 +343,15 @@ recipes = {
     "relativistic, r1 + r2": ("relativistic", ["r1", "r2"]),
 }
 runs = {name: train_digits(*recipes[name]) for name in list(recipes)[-RECIPES:]}
-parts = (held_out, digits.train.at_most(len(held_out)))
-real = [probe.arrays(gan.classifier.as_input(part.images)) for part in parts]
+splits = (held_out, digits.train.at_most(len(held_out)))
+real = [probe.arrays(gan.classifier.as_input(split.images)) for split in splits]
 floor = gan.evaluation.quality(probe, *real)["frechet_distance"]
 
 # %%
 figure, axis = plt.subplots(figsize=(9, 4.5), layout="constrained")
-distances = [judged["frechet_distance"] for _, judged in runs.values()]
+distances = [quality["frechet_distance"] for _, quality in runs.values()]
 bars = axis.barh(list(runs), distances)
-errors = [judged["error_rate"] for _, judged in runs.values()]
+errors = [quality["error_rate"] for _, quality in runs.values()]
 axis.bar_label(bars, [f" {d:.0f}; {e:.0%} errors" for d, e in zip(distances, errors)], fontsize=9)
 axis.axvline(floor, color="black", linestyle="--", label=f"floor: {floor:.1f}")
 axis.set(title=f"{IMAGES:,} images, one run each", ylabel="loss, penalties", xscale="log")

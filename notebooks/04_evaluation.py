@@ -19,14 +19,14 @@ from importlib.util import find_spec
 
 from IPython import get_ipython
 
-if find_spec("gan") is None:  # as in Colab
+if find_spec("gan") is None:  # for example in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
 # %% tags=["parameters"] quick={"NUM": 300, "SIZES": [100, 300], "DRAWS": 2, "COPIES": 100}
-NUM = 5_000  # images on each side, or fewer if the data has fewer
-SIZES = [250, 500, 1_000, 2_500, 5_000]  # numbers of pictures that distances are measured with
-DRAWS = 5  # of pictures, for each of these numbers
-COPIES = 1_000  # pictures that may be copied
+NUM = 5_000  # generated images, and as many real images; fewer if the data has fewer
+SIZES = [250, 500, 1_000, 2_500, 5_000]  # numbers of images for the distances
+DRAWS = 5  # random draws of images for each of these numbers
+COPIES = 1_000  # images in each set that is checked for copies, at most
 
 # %%
 from gan import start_tensorflow
@@ -44,7 +44,7 @@ from gan import generate, images, load_classifier, load_dataset, load_generator,
 
 plt.rcParams.update(gan.evaluation.STYLE)
 rng = np.random.default_rng(0)
-with warnings.catch_warnings(action="ignore"):  # where MNIST is not at hand, 5,000 digits take its place
+with warnings.catch_warnings(action="ignore"):  # hides the warning if 5,000 digits replace MNIST
     digits = load_dataset("mnist")
 generator = load_generator("mnist")
 extract = gan.classifier.Extractor(load_classifier("mnist-classifier")[0])
@@ -141,7 +141,7 @@ everything = extract.arrays(test)
 
 
 def draws(side, count):
-    """Returns Frechet and kernel distances of several random draws of images to all test digits."""
+    """Yields the Fréchet and kernel distance to all test digits for several random draws of images."""
     for _ in range(DRAWS):
         rows_drawn = rng.permutation(pool)[:count]
         part = {key: values[rows_drawn] for key, values in outputs[side].items()}

@@ -16,18 +16,18 @@ from importlib.util import find_spec
 
 from IPython import get_ipython
 
-if find_spec("gan") is None:  # as in Colab
+if find_spec("gan") is None:  # for example in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference babel")
 
 # %% tags=["parameters"] quick={"PICTURES": 400, "LOOKS": 1, "CURVE": 40, "RELEASE": 200, "GATES": [0.05], "EPOCHS": 1}
-PICTURES = 4_000  # whose errors we count
-TRIALS = 20_000  # of the simulation
-STEPS = 200  # of the GAN from one look to the next
-LOOKS = 12  # looks at most
-CURVE = 500  # pictures for each point of the perturbation curve
-RELEASE = 500  # pictures of an evaluation before a release
-GATES = [0.05, 0.01, 0.0001]  # tolerances of releases
-EPOCHS = 20  # of a text classifier at most
+PICTURES = 4_000  # samples for measuring the error rate
+TRIALS = 20_000  # repetitions of the simulation
+STEPS = 200  # training steps of the GAN between two evaluations
+LOOKS = 12  # maximum number of evaluations
+CURVE = 500  # samples per point of the perturbation curve
+RELEASE = 500  # samples in the evaluation before a release
+GATES = [0.05, 0.01, 0.0001]  # tolerances for the release
+EPOCHS = 20  # maximum number of epochs of a text classifier
 
 # %%
 from gan import start_tensorflow
@@ -69,7 +69,7 @@ plt.rcParams.update(gan.evaluation.STYLE)
 generator = load_generator("mnist")
 classifier, _ = load_classifier("mnist-classifier")
 pictures = generate(generator, PICTURES, seed=0)
-asked = np.arange(PICTURES) % 10  # what `generate` asks for where one says nothing
+asked = np.arange(PICTURES) % 10  # the classes that `generate` uses by default
 logits = gan.classifier.Extractor(classifier).arrays(pictures)["logits"]
 wrong = np.asarray(metrics.wrong_outcomes(logits, asked))
 rate = gan.tolerance.ErrorRate(int(wrong.sum()), PICTURES)
@@ -176,7 +176,7 @@ looks = 20
 chance = np.random.default_rng(0)
 observed = chance.binomial(1_000, TRUE, size=(TRIALS, looks)) / 1_000
 _, upper = gan.tolerance.wilson_bounds(observed, 1_000, np.sqrt)
-stopped = np.logical_or.accumulate(upper <= TOLERANCE, axis=1)  # within at this look, or at one before
+stopped = np.logical_or.accumulate(upper <= TOLERANCE, axis=1)  # within at this check or an earlier one
 _, fresh = gan.tolerance.wilson_bounds(chance.binomial(1_000, TRUE, size=TRIALS) / 1_000, 1_000, np.sqrt)
 confirmed = stopped & (fresh <= TOLERANCE)[:, None]
 plt.figure(figsize=(8, 3.2))
@@ -207,7 +207,7 @@ for k in (1, 5, 20):
 
 # %%
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # where MNIST is not at hand, 5,000 digits that always are take its place
+    warnings.simplefilter("ignore")  # hides the warning if 5,000 digits replace MNIST
     digits = load_dataset("mnist")
 probe, _ = load_classifier("mnist-probe")
 model = GAN(build_generator(digits.image_shape, 64, 10), build_discriminator(digits.image_shape, 10), seed=0)
@@ -260,7 +260,7 @@ FAULTS = {"weight_noise": [0.1, 0.2, 0.3, 0.5], "latent_noise": [0.5, 1, 2], "fl
 
 
 def show_curve(points, titles, figure=(11, 3.2)):
-    """A panel for each fault: the error rate with its interval, from no fault on."""
+    """Plots one panel per fault: the error rate with its confidence interval, starting without the fault."""
     faults = [fault for fault in dict.fromkeys(p.fault for p in points) if fault in titles]
     _, axes = plt.subplots(1, len(faults), figsize=figure, sharey=True)
     for axis, fault in zip(np.atleast_1d(axes), faults):
@@ -347,14 +347,14 @@ TOLERANCE = 0.20
 
 
 def normal(name):
-    """A name in small letters, without what stands in brackets, figures and signs."""
+    """Returns a name in lowercase, without text in brackets, digits and punctuation."""
     name = re.sub(r"\([^)]*\)|\[[^\]]*\]", " ", unicodedata.normalize("NFC", name).lower())
-    name = name.replace("\u0307", "")  # the dot that a small letter keeps of the Turkish capital İ
+    name = name.replace("\u0307", "")  # combining dot that `lower` leaves of the Turkish letter İ
     return " ".join("".join(letter if letter.isalpha() else " " for letter in name).split())
 
 
 def entry(kind, code):
-    """What it names: a country with its currencies (US: USD, USN), or a language with its dialects."""
+    """Returns the entry: a country and its currencies (US: USD, USN), or a language and its dialects."""
     return "language " + re.split("[_-]", code)[0] if kind == "languages" else "country " + code[:2]
 
 
@@ -402,7 +402,7 @@ print("such as:", ", ".join(sorted(shared)[::120]))
 
 # %%
 def side(entry):
-    """Where an entry belongs: 60, 20 and 20 of a hundred. By a hash, so that it never changes."""
+    """Returns the split of an entry (60 %, 20 %, 20 %), computed from a hash so that it never changes."""
     number = int(hashlib.sha256(f"tolerance {entry}".encode()).hexdigest(), 16) % 100
     return "train" if number < 60 else "validation" if number < 80 else "test"
 
@@ -435,7 +435,7 @@ letters.adapt(words["train"])
 
 
 def which_letters():
-    """The mean of what is learnt about each letter."""
+    """Builds a model that averages the embeddings of the letters."""
     x = name = keras.Input((), dtype="string")
     x = layers.Embedding(letters.vocabulary_size(), 32, mask_zero=True)(letters(x))
     x = layers.Dense(64, activation="relu")(layers.GlobalAveragePooling1D()(x))
@@ -443,7 +443,7 @@ def which_letters():
 
 
 def pieces(filters, dropout):
-    """How strongly each of `filters` pieces of every length shows anywhere in the name."""
+    """Builds a model that detects `filters` pieces of each length, anywhere in the name."""
     x = name = keras.Input((), dtype="string")
     x = layers.Embedding(letters.vocabulary_size(), 32)(letters(x))
     found = [layers.Conv1D(filters, length, padding="same", activation="relu")(x) for length in (2, 3, 4, 5)]
@@ -460,7 +460,7 @@ def pieces(filters, dropout):
 
 # %%
 def trained(model):
-    """Trains a model until it is nominated, or nothing improves; returns the rule and the best logs."""
+    """Trains a model until it is nominated or stops improving. Returns the early-stopping callback."""
     batches = data["train"].shuffle(len(words["train"]), seed=0).batch(64)
     decay = keras.optimizers.schedules.CosineDecay(3e-3, EPOCHS * len(batches))  # small steps at the end
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -14,15 +14,15 @@ from importlib.util import find_spec
 
 from IPython import get_ipython
 
-if find_spec("gan") is None:  # as in Colab
+if find_spec("gan") is None:  # for example in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
-# %% tags=["parameters"] quick={"PICTURES": 240, "LITTLE": 64, "IMAGES": 256, "INTERVALS": 2, "SAMPLES": 48}
-PICTURES = 1_600  # that are drawn into the folder, half of each class
-LITTLE = 100  # pictures of the small data set
-IMAGES = 40_000  # that each training sees
-INTERVALS = 20  # in which each training is divided: after each one we look
-SAMPLES = 500  # pictures for each number about samples
+# %% tags=["parameters"] quick={"FILES": 240, "SMALL": 64, "IMAGES": 256, "INTERVALS": 2, "SAMPLES": 48}
+FILES = 1_600  # images in the folder, half of them in each class
+SMALL = 100  # training images of the small dataset
+IMAGES = 40_000  # images that each GAN sees during training
+INTERVALS = 20  # intervals of each training, each followed by an evaluation
+SAMPLES = 500  # samples per measurement
 
 # %%
 from gan import start_tensorflow
@@ -54,29 +54,29 @@ plt.rcParams.update(gan.evaluation.STYLE)
 
 
 # %%
-def fish(pen, rng):
-    """A fish that swims in water, to the left or to the right."""
+def draw_fish(pen, rng):
+    """Draws a fish in water that swims to the left or to the right."""
     pen.rectangle([0, 0, 240, 160], fill=tuple(rng.integers((10, 70, 130), (50, 130, 220)).tolist()))
     (x, y), (length, height) = rng.uniform((90, 60), (150, 100)), rng.uniform((45, 22), (65, 38))
-    colour = tuple(rng.integers((200, 60, 0), (256, 210, 70)).tolist())
+    color = tuple(rng.integers((200, 60, 0), (256, 210, 70)).tolist())
     head = rng.choice([-1, 1])
     tail = x - 0.8 * head * length
-    pen.polygon([(tail, y), (tail - 36 * head, y - 30), (tail - 36 * head, y + 30)], fill=colour)
-    pen.ellipse([x - length, y - height, x + length, y + height], fill=colour)
+    pen.polygon([(tail, y), (tail - 36 * head, y - 30), (tail - 36 * head, y + 30)], fill=color)
+    pen.ellipse([x - length, y - height, x + length, y + height], fill=color)
     eye = x + 0.55 * head * length
     pen.ellipse([eye - 12, y - 18, eye + 12, y + 6], fill="white")
     pen.ellipse([eye - 6, y - 12, eye + 6, y], fill="black")
 
 
-def flower(pen, rng):
-    """A flower of six petals on its stem, in a meadow."""
+def draw_flower(pen, rng):
+    """Draws a flower with six petals and a stem, in a meadow."""
     pen.rectangle([0, 0, 240, 160], fill=tuple(rng.integers((80, 150, 50), (150, 200, 90)).tolist()))
     x, y, size = rng.uniform((70, 55, 15), (170, 85, 22))
     pen.line([x, y, x + rng.uniform(-20, 20), 160], fill=(20, 90, 20), width=10)
-    colour = tuple(rng.integers((190, 40, 120), (256, 130, 256)).tolist())
+    color = tuple(rng.integers((190, 40, 120), (256, 130, 256)).tolist())
     for angle in rng.uniform(0, np.pi / 3) + np.arange(6) * np.pi / 3:
-        at = x + 1.6 * size * np.cos(angle), y + 1.6 * size * np.sin(angle)
-        pen.ellipse([at[0] - size, at[1] - size, at[0] + size, at[1] + size], fill=colour)
+        center_x, center_y = x + 1.6 * size * np.cos(angle), y + 1.6 * size * np.sin(angle)
+        pen.ellipse([center_x - size, center_y - size, center_x + size, center_y + size], fill=color)
     pen.ellipse([x - size, y - size, x + size, y + size], fill=(250, 220, 40))
 
 
@@ -85,15 +85,15 @@ def flower(pen, rng):
 # are 240 pixels wide and 160 high. Half of them are PNG files, and half are JPEG files.
 
 # %%
-for number in range(PICTURES):
-    kind, draw = [("fish", fish), ("flower", flower)][number % 2]
-    file = Path("pictures") / kind / f"{number:04d}.{'png' if number % 4 < 2 else 'jpg'}"
+for number in range(FILES):
+    kind, draw = [("fish", draw_fish), ("flower", draw_flower)][number % 2]
+    file = Path("my-images") / kind / f"{number:04d}.{'png' if number % 4 < 2 else 'jpg'}"
     file.parent.mkdir(parents=True, exist_ok=True)
-    picture = Image.new("RGB", (240, 160))
-    draw(ImageDraw.Draw(picture), np.random.default_rng([0, number]))
-    picture.save(file)
+    image = Image.new("RGB", (240, 160))
+    draw(ImageDraw.Draw(image), np.random.default_rng([0, number]))
+    image.save(file)
 
-for folder in sorted(Path("pictures").iterdir()):
+for folder in sorted(Path("my-images").iterdir()):
     print(folder, len(list(folder.iterdir())), "files, such as", sorted(f.name for f in folder.iterdir())[0])
 
 # %% [markdown]
@@ -106,21 +106,21 @@ for folder in sorted(Path("pictures").iterdir()):
 # `image_size` is height and width. Each image is scaled until it covers this size, and then center-cropped.
 
 # %%
-damaged = sorted(Path("pictures/fish").iterdir())[3]
+damaged = sorted(Path("my-images/fish").iterdir())[3]
 whole = damaged.read_bytes()
 damaged.write_bytes(whole[: len(whole) // 2])
 
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    dataset = load_dataset("./pictures", image_size=(32, 48))
+    dataset = load_dataset("./my-images", image_size=(32, 48))
 print("warning:", *(warning.message for warning in caught))
 
 try:
-    load_dataset("./pictures", image_size=(32, 48), corrupt_share=0.0)
+    load_dataset("./my-images", image_size=(32, 48), corrupt_share=0.0)
 except InputError as error:
-    print("refused:", error)
+    print("error:", error)
 
-damaged.unlink()  # so that nobody is warned again
+damaged.unlink()  # prevents the warning in the cells below
 
 # %% [markdown]
 # The dataset has three splits. The content of an image decides its split, not its file name: an image stays in its
@@ -131,15 +131,15 @@ print("height, width, channels:", dataset.image_shape, "; classes:", dataset.cla
 print(", ".join(f"{len(getattr(dataset, s))} {s}" for s in ("train", "validation", "test")))
 
 
-def show(axes, pictures, title, columns=12):
-    """Pictures as a grid: uint8 [N, H, W, C]."""
-    axes.imshow(gan.images.grid(pictures, columns=columns))
+def show(axes, images, title, columns=12):
+    """Shows images as a grid: uint8 [N, H, W, C]."""
+    axes.imshow(gan.images.grid(images, columns=columns))
     axes.set_title(title)
     axes.axis("off")
 
 
 _, axes = plt.subplots(figsize=(11, 2.6))
-show(axes, dataset.train.images[:36], "Training pictures, as the network sees them: 32 x 48 pixels in colour")
+show(axes, dataset.train.images[:36], "Training images as the networks see them: 32 x 48 pixels in color")
 plt.show()
 
 # %% [markdown]
@@ -149,17 +149,17 @@ plt.show()
 # times, down to 4 x 6. In a terminal, this cell would be
 #
 # ```sh
-# gan train --dataset ./pictures --image-size 32x48 --augment translation --images 40000 --output runs/pictures
+# gan train --dataset ./my-images --image-size 32x48 --augment translation --images 40000 --output runs/my-images
 # ```
 
 # %%
 config = gan.config.TrainConfig(
-    data=gan.config.DataConfig(dataset="./pictures", image_size="32x48"),
+    data=gan.config.DataConfig(dataset="./my-images", image_size="32x48"),
     model=gan.config.ModelConfig(augment=("translation",)),
     optimization=gan.config.OptimizationConfig(images=IMAGES),
     eval_every=IMAGES // INTERVALS,
 )
-run = train(config, output="runs/pictures", console=Console(quiet=True))
+run = train(config, output="runs/my-images", console=Console(quiet=True))
 print(f"{run.images:,} images in {run.seconds:.0f} s; in the folder:")
 print(*sorted(path.name for path in run.folder.iterdir()))
 
@@ -186,11 +186,11 @@ with (run.folder / "log.csv").open() as file:
     rows = list(csv.DictReader(file))
 seen = [int(row["images"]) for row in rows]
 plt.figure(figsize=(8, 3))
-for name, label in (("real_score", "real pictures"), ("fake_score", "generated pictures")):
+for name, label in (("real_score", "real images"), ("fake_score", "samples")):
     plt.plot(seen, [float(row[name]) for row in rows], label=label)
 plt.xlabel("images seen")
 plt.ylabel("mean logit of D")
-plt.title("What D thinks of training pictures and of generated ones")
+plt.title("Mean logits of training images and of samples")
 plt.legend()
 plt.show()
 
@@ -198,14 +198,14 @@ plt.show()
 # ## Sample from the run
 #
 # A run folder is a checkpoint. Request as many samples of a class as you like; sample 7 of seed 0 is always the same.
-# In a terminal: `gan sample runs/pictures --num 24 --label 0 --out fish.png`.
+# In a terminal: `gan sample runs/my-images --num 24 --label 0 --out fish.png`.
 
 # %%
 generator = gan.load_generator(run.folder)
 _, axes = plt.subplots(2, 1, figsize=(11, 4))
 for label, (axis, name) in enumerate(zip(axes, dataset.class_names)):
-    drawn = gan.images.to_uint8(generate(generator, 24, seed=1, labels=label))
-    show(axis, drawn, f"labels={label}: {name}")
+    samples = gan.images.to_uint8(generate(generator, 24, seed=1, labels=label))
+    show(axis, samples, f"labels={label}: {name}")
 plt.show()
 
 # %% [markdown]
@@ -218,14 +218,14 @@ plt.show()
 
 
 # %%
-fakes = generate(generator, SAMPLES, seed=2)
-near = gan.metrics.nearest_neighbours(fakes[:12], gan.classifier.as_input(dataset.train.images)).index
+samples = generate(generator, SAMPLES, seed=2)
+nearest = gan.metrics.nearest_neighbours(samples[:12], gan.classifier.as_input(dataset.train.images)).index
 _, axes = plt.subplots(figsize=(11, 2.2))
-pairs = np.concatenate([gan.images.to_uint8(fakes[:12]), dataset.train.images[near]])
-show(axes, pairs, "Generated pictures (above) and the nearest training pictures (below)")
+pairs = np.concatenate([gan.images.to_uint8(samples[:12]), dataset.train.images[nearest]])
+show(axes, pairs, "Samples (top) and the nearest training images (bottom)")
 plt.show()
 seen, unseen = (gan.classifier.as_input(split.images) for split in (dataset.train, dataset.test))
-copied = gan.metrics.copied_share(fakes, seen, unseen).values()
+copied = gan.metrics.copied_share(samples, seen, unseen).values()
 print("copied share: {:.2f} ({:.2f} to {:.2f})".format(*copied))
 
 # %% [markdown]
@@ -239,12 +239,12 @@ print("copied share: {:.2f} ({:.2f} to {:.2f})".format(*copied))
 # overfitting, as in any classifier.) The callback below measures it after each interval.
 
 # %%
-small = dataset.train.at_most(LITTLE)
+small = dataset.train.at_most(SMALL)
 unseen = dataset.test
 
 
-class RealLogits(keras.callbacks.Callback):
-    """Mean logits of D: of the pictures it is trained on, of unseen ones, and of generated ones."""
+class LogitRecorder(keras.callbacks.Callback):
+    """Records the mean logits of D for training images, unseen images and samples."""
 
     def on_train_begin(self, logs=None):
         self.rows = []
@@ -252,13 +252,13 @@ class RealLogits(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         discriminator = self.model.discriminator
         real = [(gan.classifier.as_input(split.images), split.labels) for split in (small, unseen)]
-        trained, fresh = (np.asarray(discriminator([*one])) for one in real)
-        fake = generate(self.model.generator, len(unseen), seed=3)
-        made = np.asarray(discriminator([fake, np.arange(len(fake)) % 2]))
-        self.rows.append([trained.mean(), fresh.mean(), made.mean()])
+        of_seen, of_unseen = (np.asarray(discriminator([*inputs])) for inputs in real)
+        samples = generate(self.model.generator, len(unseen), seed=3)
+        of_samples = np.asarray(discriminator([samples, np.arange(len(samples)) % 2]))
+        self.rows.append([of_seen.mean(), of_unseen.mean(), of_samples.mean()])
 
 
-print(f"{len(small)} pictures to train on, {len(unseen)} that stay unseen")
+print(f"{len(small)} training images, {len(unseen)} unseen images")
 
 # %% [markdown]
 # The next cells run the same training twice: without and with augmentation. Augmentation changes everything that D
@@ -270,36 +270,37 @@ print(f"{len(small)} pictures to train on, {len(unseen)} that stay unseen")
 
 
 # %%
-def trained_on_little(names):
-    """A GAN that was trained on the small set with these augmentations, and the logits on the way."""
+def train_on_small(names):
+    """Trains a GAN on the small dataset with these augmentations. Returns it and the recorded logits."""
     keras.utils.set_random_seed(0)
-    nets = build_generator(dataset.image_shape, 64, 2), build_discriminator(dataset.image_shape, 2)
-    model = GAN(*nets, augment=gan.augment.get(names), seed=0)
+    networks = build_generator(dataset.image_shape, 64, 2), build_discriminator(dataset.image_shape, 2)
+    model = GAN(*networks, augment=gan.augment.get(names), seed=0)
     adam = [keras.optimizers.Adam(2e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
     model.compile(*adam)
-    watch, steps = RealLogits(), IMAGES // INTERVALS // 32
+    recorder, steps = LogitRecorder(), IMAGES // INTERVALS // 32
     data = small.batches(32, steps=steps * INTERVALS)
-    model.fit(data, epochs=INTERVALS, steps_per_epoch=steps, callbacks=[watch], shuffle=False, verbose=0)
-    return model, np.array(watch.rows)
+    model.fit(data, epochs=INTERVALS, steps_per_epoch=steps, callbacks=[recorder], shuffle=False, verbose=0)
+    return model, np.array(recorder.rows)
 
 
-ways = {"as it is": [], "with augmentation": ["brightness", "translation", "cutout"]}
-trained = {way: trained_on_little(names) for way, names in ways.items()}
+variants = {"without augmentation": [], "with augmentation": ["brightness", "translation", "cutout"]}
+trained = {variant: train_on_small(names) for variant, names in variants.items()}
 
 # %%
 _, axes = plt.subplots(1, 2, figsize=(11, 3.4), sharey=True)
-clock = IMAGES / INTERVALS * np.arange(1, INTERVALS + 1)
-for axis, (way, (_, rows)) in zip(axes, trained.items()):
-    for column, label in enumerate(("real, trained on", "real, unseen", "generated")):
-        axis.plot(clock, rows[:, column], label=label)
-    axis.set_title(f"{LITTLE} pictures, {way}")
+seen = IMAGES / INTERVALS * np.arange(1, INTERVALS + 1)
+for axis, (variant, (_, rows)) in zip(axes, trained.items()):
+    for column, label in enumerate(("training images", "unseen images", "samples")):
+        axis.plot(seen, rows[:, column], label=label)
+    axis.set_title(f"{SMALL} training images, {variant}")
     axis.set_xlabel("images seen")
     axis.legend()
 axes[0].set_ylabel("mean logit of D")
 plt.show()
-for way, (_, rows) in trained.items():
-    apart = rows[-1, 0] - rows[-1, 1]
-    print(f"{way:18s} trained on {rows[-1, 0]:6.2f}, unseen {rows[-1, 1]:6.2f}: {apart:.2f} apart")
+for variant, (_, rows) in trained.items():
+    seen_logit, unseen_logit = rows[-1, 0], rows[-1, 1]
+    difference = f"difference {seen_logit - unseen_logit:.2f}"
+    print(f"{variant:20s}  training {seen_logit:6.2f}, unseen {unseen_logit:6.2f}, {difference}")
 
 # %% [markdown]
 # Look where the curve of the unseen images leaves the curve of the training images and approaches the curve of the
@@ -310,31 +311,31 @@ for way, (_, rows) in trained.items():
 
 # %%
 _, axes = plt.subplots(2, 1, figsize=(11, 4))
-for axis, (way, (model, _)) in zip(axes, trained.items()):
-    fakes = generate(model.generator_ema, SAMPLES, seed=4)
-    show(axis, gan.images.to_uint8(fakes[:24]), f"{LITTLE} pictures, {way}")
-    parts = (small, dataset.test.at_most(LITTLE))
-    seen, held_out = (gan.classifier.as_input(part.images) for part in parts)
-    copied = gan.metrics.copied_share(fakes, seen, held_out).values()
-    print(way, "copied share: {:.2f} ({:.2f} to {:.2f})".format(*copied), sep=": ")
+for axis, (variant, (model, _)) in zip(axes, trained.items()):
+    samples = generate(model.generator_ema, SAMPLES, seed=4)
+    show(axis, gan.images.to_uint8(samples[:24]), f"{SMALL} training images, {variant}")
+    splits = (small, dataset.test.at_most(SMALL))
+    seen, held_out = (gan.classifier.as_input(split.images) for split in splits)
+    copied = gan.metrics.copied_share(samples, seen, held_out).values()
+    print(f"{variant}:", "copied share {:.2f} ({:.2f} to {:.2f})".format(*copied))
 plt.show()
 
 # %% [markdown]
 # ## Without a folder: arrays and `.npz` files
 #
 # Images in arrays do not need files: use `Dataset.from_arrays(images, labels)`. An `.npz` file with the arrays
-# `images` (uint8) and `labels` is loaded by its name, like a folder: `gan train --dataset pictures.npz`. The splits
+# `images` (uint8) and `labels` is loaded by its name, like a folder: `gan train --dataset my-images.npz`. The splits
 # are the same as with the folder, because the content of an image decides its split.
 
 # %%
 splits = (dataset.train, dataset.validation, dataset.test)
 everything = np.concatenate([split.images for split in splits])
 labels = np.concatenate([split.labels for split in splits])
-np.savez_compressed("pictures.npz", images=everything, labels=labels)
+np.savez_compressed("my-images.npz", images=everything, labels=labels)
 
-for again in (load_dataset("pictures.npz"), Dataset.from_arrays(everything, labels)):
+for again in (load_dataset("my-images.npz"), Dataset.from_arrays(everything, labels)):
     same = np.array_equal(again.test.images, dataset.test.images)
-    print(f"{len(again.train)} pictures to train on; the same test pictures as in the folder: {same}")
+    print(f"{len(again.train)} training images; same test images as in the folder: {same}")
 
 # %% [markdown]
 # ## Summary

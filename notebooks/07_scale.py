@@ -20,15 +20,15 @@ from importlib.util import find_spec
 
 from IPython import get_ipython
 
-if find_spec("gan") is None:  # as in Colab
+if find_spec("gan") is None:  # for example in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
 # %% tags=["parameters"] quick={"STEPS": 2, "OPTIMIZERS": ["Adam"], "IMAGES": 512, "BATCHES": [64], "JUDGED": 200}
-STEPS = 20  # of the runs whose weights are compared
-OPTIMIZERS = ["SGD", "Adam"]  # of these runs
-IMAGES = 24_576  # of the runs whose quality is compared
-BATCHES = [16, 64, 256]  # images in a batch: sizes that are tried
-JUDGED = 2_000  # validation digits that the quality is measured with
+STEPS = 20  # training steps of the runs whose weights are compared
+OPTIMIZERS = ["SGD", "Adam"]  # optimizers of these runs
+IMAGES = 24_576  # training images of the runs whose quality is compared
+BATCHES = [16, 64, 256]  # batch sizes that are compared
+JUDGED = 2_000  # validation digits for measuring the quality
 
 # %%
 from gan import start_tensorflow
@@ -54,7 +54,7 @@ from gan import GAN, build_discriminator, build_generator, generate, images, loa
 
 # %%
 plt.rcParams.update(gan.evaluation.STYLE)
-with warnings.catch_warnings(action="ignore"):  # where MNIST is not at hand, 5,000 digits take its place
+with warnings.catch_warnings(action="ignore"):  # hides the warning if 5,000 digits replace MNIST
     digits = load_dataset("mnist")
 print(digits.name, "| devices:", [device.name for device in tf.config.list_physical_devices()])
 
@@ -121,21 +121,21 @@ folder.mkdir(exist_ok=True)
 
 
 def free_port():
-    """A port of this machine that nobody uses."""
+    """Returns a free port of this machine."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
 
 
 def start(name, devices=1, **variables):
-    """A process that trains, and what it is called."""
+    """Starts a process that trains, and writes its final weights to `name`.npz."""
     arguments = [devices, STEPS, folder / f"{name}.npz", *OPTIMIZERS]
     command = [sys.executable, folder / "small.py", *map(str, arguments)]
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}  # shown if it fails
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}  # shown if the process fails
     return subprocess.Popen(command, env={**os.environ, **variables}, **pipes)
 
 
 def finish(*processes):
-    """Waits for processes, all of which must succeed."""
+    """Waits for processes, and checks that all of them succeeded."""
     for process in processes:
         _, said = process.communicate()
         assert process.returncode == 0, said.decode()
@@ -212,11 +212,11 @@ held_out = digits.validation.take(chosen).in_order(100)
 
 
 def train(precision="float32", batch=64, rate=4e-3):
-    """Trains on IMAGES images: the GAN, images/s (without four steps that compile), and its quality."""
+    """Trains on IMAGES images. Returns the GAN, images/s (without the first four steps), and its quality."""
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(precision)
     model = GAN(build_generator(digits.image_shape, 32, 10), build_discriminator(digits.image_shape, 10))
-    keras.config.set_dtype_policy("float32")  # layers keep the precision that they were built with
+    keras.config.set_dtype_policy("float32")  # existing layers keep their precision
     optimizers = [keras.optimizers.Adam(lr, beta_1=0.0, beta_2=0.99) for lr in (rate, rate / 2)]
     measured = [gan.evaluation.quality_metric(probe)]
     model.compile(*optimizers, metrics=measured, steps_per_execution=4)

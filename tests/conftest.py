@@ -1,4 +1,4 @@
-"""What the tests share: TensorFlow without chatter, small data, and one tiny run made through the command line."""
+"""Shared fixtures: quiet TensorFlow, small datasets, and tiny runs of the command line."""
 
 import gc
 import json
@@ -18,19 +18,20 @@ from filelock import FileLock
 from helpers.commands import OFFLINE, UNWATCHED, Gan, run_gan
 from helpers.fork_server import ForkServer
 
-gc.set_threshold(50_000, 20, 20)  # tracing graphs makes many objects that stay: Python looks through them too often
+gc.set_threshold(50_000, 20, 20)  # tracing creates many long-lived objects, which Python would scan too often
 
-hypothesis.settings.register_profile("busy", deadline=None)  # a busy machine is no failure
+hypothesis.settings.register_profile("busy", deadline=None)  # a slow machine must not fail a test
 hypothesis.settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")
 def gan_command() -> Gan:
+    """Runs `gan` commands in new processes."""
     return run_gan
 
 
 def shared(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """A folder that `make` fills once for all workers of pytest-xdist, which only read it."""
+    """Returns a folder that `make` fills once for all workers of pytest-xdist. Tests must only read it."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     with FileLock(folder.with_suffix(".lock")):
@@ -46,7 +47,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """A finished run of 12 steps on the embedded digits by a real process, and what `gan train --json` printed."""
+    """A finished run of 12 steps on the embedded digits in a new process, and the output of `gan train --json`."""
 
     def make(folder: Path) -> None:
         options = ["--dataset", "mnist5k", "--steps", 12, "--batch-size", 32, "--eval-every", 160, "--seed", 3]
@@ -55,14 +56,14 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         (folder / "stdout").write_text(done.stdout, encoding="utf-8")
         (folder / "stderr").write_text(done.stderr, encoding="utf-8")
 
-    made = shared(tmp_path_factory, "tiny", make)
-    out, err = ((made / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
-    return {"folder": made / "run", "said": json.loads(out), "stdout": out, "stderr": err}
+    folder = shared(tmp_path_factory, "tiny", make)
+    out, err = ((folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
+    return {"folder": folder / "run", "said": json.loads(out), "stdout": out, "stderr": err}
 
 
 @pytest.fixture(scope="session")
 def fork_server() -> Iterator[ForkServer]:
-    """Runs `gan` commands in forks, quickly, and makes them fail."""
+    """Runs `gan` commands in forks, with a fault on request."""
     started = ForkServer()
     yield started
     started.close()
@@ -70,18 +71,18 @@ def fork_server() -> Iterator[ForkServer]:
 
 @pytest.fixture(scope="session")
 def toy(fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run of `UNWATCHED`, in one go."""
+    """Folder of a finished, uninterrupted run of `UNWATCHED`."""
 
     def make(folder: Path) -> None:
-        status, said = fork_server.run("train", *UNWATCHED, "--output", folder / "run", said=folder / "said")
-        assert status == 0, said
+        status, printed = fork_server.run("train", *UNWATCHED, "--output", folder / "run", said=folder / "output")
+        assert status == 0, printed
 
     return shared(tmp_path_factory, "toy", make) / "run"
 
 
 @pytest.fixture(scope="session")
 def forked_gan(fork_server: ForkServer) -> Gan:
-    """`gan_command` without a new interpreter: for commands that use TensorFlow, whose import takes seconds."""
+    """Runs `gan` commands like `gan_command`, but in forks, which saves the slow import of TensorFlow."""
 
     def run(*arguments: object, env: Mapping[str, str] | None = None, **options: Any) -> Any:
         return fork_server.complete(*arguments, environment={**OFFLINE, **(env or {})}, **options)
@@ -91,10 +92,10 @@ def forked_gan(fork_server: ForkServer) -> Gan:
 
 @pytest.fixture
 def float64() -> Iterator[None]:
-    """Networks that are built in this test compute in float64.
+    """Makes networks of this test compute in float64.
 
-    Trainings that should agree then agree closely on every machine. In float32, their last bits depend on the kernels
-    and threads of a CPU, and a gradient jumps where the input of a ReLU is almost zero.
+    Equivalent trainings then agree closely on every machine. In float32, the last bits depend on the kernels and
+    threads of a CPU, and a gradient jumps where the input of a ReLU is almost zero.
     """
     import keras
 
@@ -114,7 +115,7 @@ def digits() -> Any:
 
 @pytest.fixture(scope="session")
 def full_mnist() -> Any:
-    """Full MNIST, where it is prepared; skips where it is not."""
+    """Full MNIST; skips the test if the dataset is not prepared."""
     from gan import load_dataset
 
     data_dir = Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
@@ -125,7 +126,7 @@ def full_mnist() -> Any:
 
 @pytest.fixture(scope="session")
 def small_classifier(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A small classifier of the embedded digits, made as the command does: (folder, card)."""
+    """(folder, info) of a small classifier of the embedded digits, trained as by `gan train-classifier`."""
     from gan.config import ClassifierConfig
     from gan.evaluation.classifier.extractor import load_classifier
     from gan.evaluation.classifier.training import make_classifier
@@ -135,19 +136,19 @@ def small_classifier(tmp_path_factory: pytest.TempPathFactory) -> Any:
     def make(folder: Path) -> None:
         make_classifier(config, folder / "small", name="small")
 
-    made = shared(tmp_path_factory, "classifier", make)
-    return made / "small", load_classifier(made / "small")[1]
+    folder = shared(tmp_path_factory, "classifier", make) / "small"
+    return folder, load_classifier(folder)[1]
 
 
 @pytest.fixture
 def chunks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Bytes of each chunk of images that a source has given to `storage.store`."""
+    """Sizes in bytes of the chunks of images that a source passes to `storage.store`."""
     from gan.data import storage
 
     store, sizes = storage.store, []
 
-    def watched(given: Any, limit: int | None = None) -> np.ndarray:
-        return store((sizes.append(chunk.nbytes) or chunk for chunk in given), limit)
+    def record_sizes(image_chunks: Any, limit: int | None = None) -> np.ndarray:
+        return store((sizes.append(chunk.nbytes) or chunk for chunk in image_chunks), limit)
 
-    monkeypatch.setattr(storage, "store", watched)
+    monkeypatch.setattr(storage, "store", record_sizes)
     return sizes

@@ -1,3 +1,5 @@
+"""Tests datasets from arrays, .npz files and tf.data.Dataset."""
+
 import hashlib
 import zipfile
 from types import SimpleNamespace
@@ -25,14 +27,14 @@ def noise(count=24, shape=(6, 5, 1), seed=0):
 LABELS = np.arange(24) % 3
 
 
-def parts_of(dataset):
+def splits_of(dataset):
     return (dataset.train, dataset.validation, dataset.test)
 
 
 def pairs(dataset):
-    """{bytes of a picture: its label} of all splits."""
+    """Returns {bytes of an image: its label} over all splits."""
     found = {}
-    for part in parts_of(dataset):
+    for part in splits_of(dataset):
         found |= {
             x.tobytes(): y for x, y in zip(part.images, [None] * len(part) if part.labels is None else part.labels)
         }
@@ -45,18 +47,20 @@ def expected(images, labels):
 
 def assert_same_data(one, two):
     assert (one.num_classes, one.image_shape) == (two.num_classes, two.image_shape)
-    for left, right in zip(parts_of(one), parts_of(two)):
+    for left, right in zip(splits_of(one), splits_of(two)):
         np.testing.assert_array_equal(left.images, right.images)
         np.testing.assert_array_equal(left.labels, right.labels)
 
 
-@pytest.mark.parametrize(("shape", "seen"), [((6, 5), (6, 5, 1)), ((6, 5, 1), (6, 5, 1)), ((6, 5, 3), (6, 5, 3))])
+@pytest.mark.parametrize(
+    ("shape", "image_shape"), [((6, 5), (6, 5, 1)), ((6, 5, 1), (6, 5, 1)), ((6, 5, 3), (6, 5, 3))]
+)
 @pytest.mark.parametrize("kind", ["arrays", "npz", "tf", "tf-batched"])
-def test_arrays_files_and_tf_data_give_the_same_splits(tmp_path, kind, shape, seen):
+def test_arrays_files_and_tf_data_give_the_same_splits(tmp_path, kind, shape, image_shape):
     images = noise(shape=shape)
     whole = Dataset.from_arrays(images, LABELS)
-    assert (whole.image_shape, whole.num_classes, whole.name) == (seen, 3, "arrays")
-    assert [len(part) for part in parts_of(whole)] == [17, 3, 4]
+    assert (whole.image_shape, whole.num_classes, whole.name) == (image_shape, 3, "arrays")
+    assert [len(part) for part in splits_of(whole)] == [17, 3, 4]
     assert pairs(whole) == expected(images, LABELS)
     if kind == "npz":
         np.savez(tmp_path / "x.npz", images=images, labels=LABELS[:, None].astype(np.uint8), indices=LABELS)
@@ -66,14 +70,16 @@ def test_arrays_files_and_tf_data_give_the_same_splits(tmp_path, kind, shape, se
         dataset = Dataset.from_tf(tf.data.Dataset.from_tensor_slices((images, LABELS)), name="mine")
         assert dataset.name == "mine"
     elif kind == "tf-batched":
-        dataset = Dataset.from_tf(tf.data.Dataset.from_tensor_slices((images.reshape(-1, *seen), LABELS)).batch(7))
+        dataset = Dataset.from_tf(
+            tf.data.Dataset.from_tensor_slices((images.reshape(-1, *image_shape), LABELS)).batch(7)
+        )
     else:
-        order = np.random.default_rng(1).permutation(len(images))  # which images are held out does not depend on it
+        order = np.random.default_rng(1).permutation(len(images))  # the order does not affect which images are held out
         dataset = Dataset.from_arrays(images[order], LABELS[order])
     assert_same_data(dataset, whole)
 
 
-def test_without_labels_there_are_no_classes(tmp_path):
+def test_datasets_without_labels_have_no_classes(tmp_path):
     np.savez_compressed(tmp_path / "x.npz", images=noise())
     for dataset in (
         Dataset.from_arrays(noise()),
@@ -84,29 +90,29 @@ def test_without_labels_there_are_no_classes(tmp_path):
 
 
 @pytest.mark.parametrize(("image", "label", "test"), [("x_{}", "y_{}", "test"), ("{}_images", "{}_labels", "test")])
-def test_splits_of_a_file_are_kept(tmp_path, image, label, test):
+def test_keeps_the_splits_of_a_file(tmp_path, image, label, test):
     arrays = {image.format("train"): noise(), label.format("train"): LABELS}
     arrays |= {image.format(test): noise(5, seed=1), label.format(test): np.arange(5) % 3}
     np.savez(tmp_path / "x.npz", **arrays)
     dataset = load_dataset(str(tmp_path / "x.npz"))
-    assert [len(part) for part in parts_of(dataset)] == [20, 4, 5]
+    assert [len(part) for part in splits_of(dataset)] == [20, 4, 5]
     np.testing.assert_array_equal(dataset.test.images, noise(5, seed=1))
     arrays |= {image.format("val"): noise(3, seed=2), label.format("val"): np.arange(3)}
     np.savez(tmp_path / "x.npz", **arrays)
-    assert [len(part) for part in parts_of(load_dataset(str(tmp_path / "x.npz")))] == [24, 3, 5]
+    assert [len(part) for part in splits_of(load_dataset(str(tmp_path / "x.npz")))] == [24, 3, 5]
     same = Dataset.from_arrays(
         noise(), LABELS, validation=(noise(3, seed=2), range(3)), test=(noise(5), [0, 1, 2, 0, 1])
     )
-    assert [len(part) for part in parts_of(same)] == [24, 3, 5]
+    assert [len(part) for part in splits_of(same)] == [24, 3, 5]
 
 
-def test_columns_first_and_non_contiguous_arrays_are_read_right(tmp_path):
+def test_reads_fortran_order_and_non_contiguous_arrays(tmp_path):
     np.savez(tmp_path / "x.npz", images=np.asfortranarray(noise()), labels=LABELS)
     assert pairs(load_dataset(str(tmp_path / "x.npz"))) == expected(noise(), LABELS)
     assert set(pairs(Dataset.from_arrays(noise(48)[::2]))) == {x.tobytes() for x in noise(48)[::2]}
 
 
-WRONG_IMAGES = {
+INVALID_IMAGES = {
     "floats": (noise() / np.float32(255), r"Bad range of `images`.*uint8 from 0 to 255.*float32 from 0 to 1\."),
     "scaled": (noise() / 127.5 - 1, "float64 from -1 to 1"),
     "integers": (noise().astype(np.int64) + 9, "int64 from 9 to 264"),
@@ -119,7 +125,7 @@ WRONG_IMAGES = {
     "NaN": (np.full((24, 6, 5), np.nan), "float64 from nan to nan"),
     "text": (np.full((24, 6, 5), "x"), "<U1"),
 }
-WRONG_LABELS = {
+INVALID_LABELS = {
     "other length": (LABELS[:-1], "one label for each of 24 images"),
     "one hot": (np.eye(3)[LABELS], "one label for each of 24 images"),
     "halves": (LABELS * 0.5, "whole numbers >= 0. Received: float64"),
@@ -132,16 +138,16 @@ WRONG_LABELS = {
 
 
 @pytest.mark.parametrize("kind", ["arrays", "npz"])
-@pytest.mark.parametrize("case", [*WRONG_IMAGES, *WRONG_LABELS])
-def test_wrong_images_and_labels_are_refused(tmp_path, kind, case):
-    images, message = WRONG_IMAGES.get(case, (noise(), None))
-    labels, message = WRONG_LABELS.get(case, (None, message))
+@pytest.mark.parametrize("case", [*INVALID_IMAGES, *INVALID_LABELS])
+def test_rejects_invalid_images_and_labels(tmp_path, kind, case):
+    images, message = INVALID_IMAGES.get(case, (noise(), None))
+    labels, message = INVALID_LABELS.get(case, (None, message))
     np.savez(tmp_path / "x.npz", images=images, **({} if labels is None else {"labels": labels}))
     with pytest.raises(InputError, match=message):
         Dataset.from_arrays(images, labels) if kind == "arrays" else load_dataset(str(tmp_path / "x.npz"))
 
 
-def test_splits_that_do_not_fit_together_are_refused():
+def test_rejects_inconsistent_splits():
     with pytest.raises(InputError, match=r"train: \(6, 5, 1\), test: \(6, 6, 1\)"):
         Dataset.from_arrays(noise(), test=(noise(shape=(6, 6)), None))
     with pytest.raises(InputError, match=r"Labels are missing.*test: none"):
@@ -150,22 +156,22 @@ def test_splits_that_do_not_fit_together_are_refused():
         Dataset.from_arrays(noise(), LABELS, test=(noise(3), [0, 1, 3]))
 
 
-def test_files_that_hold_no_images(tmp_path):
+def test_rejects_files_without_images(tmp_path):
     path = tmp_path / "x.npz"
     with pytest.raises(InputError, match="No such image archive"):
         load_dataset(str(path))
-    np.savez(path, pictures=noise())
-    with pytest.raises(InputError, match=r"No images in this file.*images or x_train.*with pictures"):
+    np.savez(path, photos=noise())
+    with pytest.raises(InputError, match=r"No images in this file.*images or x_train.*with photos"):
         load_dataset(str(path))
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(InputError, match="damaged"):
         load_dataset(str(path))
-    path.write_text("no archive")
+    path.write_text("not an archive")
     with pytest.raises(InputError, match="damaged"):
         load_dataset(str(path))
 
 
-def test_python_objects_are_not_unpickled(tmp_path):
+def test_never_unpickles_python_objects(tmp_path):
     class Trap:
         def __reduce__(self):
             return (pytest.fail, ("unpickled",))
@@ -176,13 +182,13 @@ def test_python_objects_are_not_unpickled(tmp_path):
             load_dataset(str(tmp_path / "x.npz"))
 
 
-def test_a_file_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path):
+def test_rejects_a_decompression_bomb(tmp_path):
     np.savez_compressed(tmp_path / "x.npz", images=np.zeros((2_000, 100, 100), np.uint8))
     with pytest.raises(InputError, match="unpacks to far more"):
         load_dataset(str(tmp_path / "x.npz"))
 
 
-def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path):
+def test_rejects_a_header_that_claims_more_data_than_stored(tmp_path):
     header = {"descr": "|u1", "fortran_order": False, "shape": (10**12, 28, 28)}
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as file, file.open("images.npy", "w") as member:
         np.lib.format.write_array_header_1_0(member, header)
@@ -191,12 +197,12 @@ def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path):
         load_dataset(str(tmp_path / "x.npz"))
 
 
-def test_the_layouts_name_each_array_once():
+def test_layouts_name_each_array_once():
     names = [name for layout in npz.LAYOUTS for pair in layout.values() for name in pair]
     assert len(set(names)) == len(names)
 
 
-def of_sizes(*sizes):
+def square_images(*sizes):
     def generate():
         for size in sizes:
             yield np.zeros((size, size, 1), np.uint8)
@@ -204,7 +210,7 @@ def of_sizes(*sizes):
     return tf.data.Dataset.from_generator(generate, output_signature=tf.TensorSpec((None, None, 1), tf.uint8))
 
 
-def failing():
+def failing_dataset():
     def image(number):
         with tf.control_dependencies([tf.debugging.assert_less(number, tf.constant(10, tf.int64), "the tenth")]):
             return tf.zeros((4, 4, 1), tf.uint8)
@@ -220,27 +226,27 @@ def failing():
         (lambda: tf.data.Dataset.range(20), "Bad elements"),
         (lambda: tf.data.Dataset.from_tensor_slices(noise(shape=(6, 5))).batch(8), "Bad elements"),
         (lambda: tf.data.Dataset.from_tensor_slices(noise() / np.float32(255)), "float32 from 0 to 1"),
-        (lambda: of_sizes(4, 5), "Images of different sizes"),
-        (lambda: failing(), "The tf.data.Dataset raised an error.*the tenth"),
-        (lambda: of_sizes(4, 5).batch(1), "Images of different sizes"),
-        (lambda: of_sizes(), "Bad shape"),
+        (lambda: square_images(4, 5), "Images of different sizes"),
+        (failing_dataset, "The tf.data.Dataset raised an error.*the tenth"),
+        (lambda: square_images(4, 5).batch(1), "Images of different sizes"),
+        (lambda: square_images(), "Bad shape"),
     ],
 )
-def test_tf_data_that_is_no_data_set(data, message):
+def test_rejects_unsuitable_tf_data(data, message):
     with pytest.raises(InputError, match=message):
         Dataset.from_tf(data())
 
 
-def test_the_fingerprint_is_of_training_images_and_labels_and_computed_once(monkeypatch):
+def test_fingerprint_hashes_training_images_and_labels_once(monkeypatch):
     train, other = Split(noise(), LABELS.astype(np.int32)), Split(noise()[:3], LABELS[:3].astype(np.int32))
     pixels, labels = b"uint8(24, 6, 5, 1)" + train.images.tobytes(), b"int32(24,)" + train.labels.tobytes()
     expected, computed = hashlib.sha256(pixels + labels).hexdigest(), []
 
-    def counted():
+    def counting_sha256():
         computed.append(1)
         return hashlib.sha256()
 
-    monkeypatch.setattr("gan.data.dataset.hashlib", SimpleNamespace(sha256=counted))
+    monkeypatch.setattr("gan.data.dataset.hashlib", SimpleNamespace(sha256=counting_sha256))
     monkeypatch.setattr(storage, "CHUNK_BYTES", 100)
     data = Dataset("noise", 3, train, other, other, ("a", "b", "c"))
     assert data.describe() == RunDataset(
@@ -255,11 +261,11 @@ def test_the_fingerprint_is_of_training_images_and_labels_and_computed_once(monk
     )
     record = RunMetadata(config=TrainConfig(), dataset=data.describe(), total_steps=1)
     metadata.check_dataset(record, data.describe())
-    alike = SimpleNamespace(
+    all_workers_agree = SimpleNamespace(
         has_several_workers=True, broadcast=lambda content: content, broadcast_arrays=lambda arrays: arrays
     )
-    sync.agree_on_start(alike, data, None)
+    sync.agree_on_start(all_workers_agree, data, None)
     assert data.fingerprint == expected
     assert len(computed) == 1
-    unlabelled = Dataset("noise", 0, Split(noise(), None), other, other)
-    assert unlabelled.fingerprint == hashlib.sha256(pixels).hexdigest()
+    unlabeled = Dataset("noise", 0, Split(noise(), None), other, other)
+    assert unlabeled.fingerprint == hashlib.sha256(pixels).hexdigest()

@@ -1,3 +1,5 @@
+"""Tests the reading of handwritten digits from photos and scans."""
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -13,32 +15,32 @@ def seven(digits):
     return digits.test.images[digits.test.labels == 7][0, ..., 0]
 
 
-def saved(path, array, mode=None):
+def save_image(path, array, mode=None):
     Image.fromarray(array, mode).save(path)
     return path
 
 
-def alike(a, b):
+def similar(a, b):
     return np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.9
 
 
-def test_a_digit_as_it_is_comes_back_nearly_as_it_is(seven, tmp_path):
-    read = read_digit(saved(tmp_path / "a.png", seven))
+def test_a_dataset_digit_is_almost_unchanged(seven, tmp_path):
+    read = read_digit(save_image(tmp_path / "a.png", seven))
     assert read.shape == (28, 28, 1)
     assert (read.min(), read.max()) == (-1.0, 1.0)
-    assert alike(read, images.from_uint8(seven.astype(np.float32)))
+    assert similar(read, images.from_uint8(seven.astype(np.float32)))
 
 
-def test_the_center_of_mass_is_where_that_of_the_data_is(digits, tmp_path):
-    """MNIST's is at pixel (14, 14), half a pixel from the middle of pixels 0 to 27."""
+def test_center_of_mass_matches_the_dataset(digits, tmp_path):
+    """MNIST centers the mass at pixel (14, 14); the middle of pixels 0 to 27 is 13.5."""
 
-    def center(pictures):
-        ink = (pictures[..., 0] + 1) / 2
+    def center(batch):
+        ink = (batch[..., 0] + 1) / 2
         return [np.mean(ink.sum(axis=axis) @ np.arange(28) / ink.sum(axis=(1, 2))) for axis in (2, 1)]
 
-    shown = digits.test.images[::5]  # 100 digits, 10 of each class
-    read = np.stack([read_digit(saved(tmp_path / "a.png", digit[..., 0])) for digit in shown])
-    np.testing.assert_allclose(center(images.from_uint8(shown.astype(np.float32))), 14, atol=0.1)
+    originals = digits.test.images[::5]  # 100 digits, 10 of each class
+    read = np.stack([read_digit(save_image(tmp_path / "a.png", digit[..., 0])) for digit in originals])
+    np.testing.assert_allclose(center(images.from_uint8(originals.astype(np.float32))), 14, atol=0.1)
     np.testing.assert_allclose(center(read), 14, atol=0.1)
 
 
@@ -47,33 +49,33 @@ def test_the_center_of_mass_is_where_that_of_the_data_is(digits, tmp_path):
     [
         "dark on light",
         "large",
-        "colour",
+        "color",
         "alpha black",
         "alpha white",
-        "off centre",
+        "off center",
         "jpeg",
-        "turned",
+        "rotated",
         "16 bit",
         "speck",
         "corners",
     ],
 )
-def test_size_colour_alpha_place_and_polarity_do_not_matter(seven, tmp_path, case):
-    expected = read_digit(saved(tmp_path / "plain.png", seven))
+def test_is_invariant_to_size_color_alpha_position_and_polarity(seven, tmp_path, case):
+    expected = read_digit(save_image(tmp_path / "plain.png", seven))
     file = tmp_path / "other.png"
     if case == "dark on light":
-        saved(file, 255 - seven)
+        save_image(file, 255 - seven)
     elif case == "large":
         Image.fromarray(255 - seven).resize((400, 400), Image.Resampling.BICUBIC).save(file)
-    elif case == "colour":
+    elif case == "color":
         ink = seven[..., None] / 255
-        saved(file, ((1 - ink) * [250, 240, 200] + ink * [20, 30, 160]).astype(np.uint8))
+        save_image(file, ((1 - ink) * [250, 240, 200] + ink * [20, 30, 160]).astype(np.uint8))
     elif case.startswith("alpha"):
         value = 0 if case.endswith("black") else 255
-        saved(file, np.dstack([np.full((28, 28, 3), value, np.uint8), seven]))
-    elif case == "off centre":
-        saved(file, np.pad(seven, ((40, 2), (3, 80))))
-    elif case == "turned":  # stored sideways, as phones do, with a note which way is up
+        save_image(file, np.dstack([np.full((28, 28, 3), value, np.uint8), seven]))
+    elif case == "off center":
+        save_image(file, np.pad(seven, ((40, 2), (3, 80))))
+    elif case == "rotated":  # phones store photos sideways, with the orientation in EXIF
         file = tmp_path / "other.jpg"
         exif = Image.Exif()
         exif[0x0112] = 6
@@ -83,28 +85,28 @@ def test_size_colour_alpha_place_and_polarity_do_not_matter(seven, tmp_path, cas
     elif case == "speck":
         paper = np.pad(255 - seven, 20, constant_values=255)
         paper[3, 60] = 0
-        saved(file, paper)
+        save_image(file, paper)
     elif case == "corners":
         paper = np.pad(255 - seven, 20, constant_values=255)
         opacity = np.full(paper.shape, 255, np.uint8)
         opacity[:3, :3] = 0
-        saved(file, np.dstack([np.where(opacity > 0, paper, 0)] * 3 + [opacity]))
+        save_image(file, np.dstack([np.where(opacity > 0, paper, 0)] * 3 + [opacity]))
     else:
         file = tmp_path / "other.jpg"
         Image.fromarray(255 - seven).resize((112, 112)).save(file)
-    assert alike(read_digit(file), expected)
+    assert similar(read_digit(file), expected)
 
 
-def test_polarity_can_be_given(seven, tmp_path):
-    file = saved(tmp_path / "dark.png", 255 - seven)
+def test_polarity_can_be_set(seven, tmp_path):
+    file = save_image(tmp_path / "dark.png", 255 - seven)
     np.testing.assert_array_equal(read_digit(file, invert=True), read_digit(file))
-    assert not alike(read_digit(file, invert=False), read_digit(file))
+    assert not similar(read_digit(file, invert=False), read_digit(file))
 
 
-def test_what_shows_no_digit_is_refused(tmp_path):
-    (tmp_path / "text.png").write_text("not a picture")
+def test_rejects_images_without_a_digit(tmp_path):
+    (tmp_path / "text.png").write_text("not an image")
     (tmp_path / "empty.png").write_bytes(b"")
-    saved(tmp_path / "blank.png", np.full((20, 20), 200, np.uint8))
+    save_image(tmp_path / "blank.png", np.full((20, 20), 200, np.uint8))
     Image.new("1", (8_000, 7_000)).save(tmp_path / "huge.png")
     for name, message in (
         ("text.png", "not an image"),
@@ -115,7 +117,7 @@ def test_what_shows_no_digit_is_refused(tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             read_digit(tmp_path / name)
-    whole = saved(tmp_path / "noise.png", np.random.default_rng(0).integers(0, 255, (50, 50)).astype(np.uint8))
+    whole = save_image(tmp_path / "noise.png", np.random.default_rng(0).integers(0, 255, (50, 50)).astype(np.uint8))
     (tmp_path / "half.png").write_bytes(whole.read_bytes()[:900])
     with pytest.raises(InputError, match="not an image"):
         read_digit(tmp_path / "half.png")
@@ -130,7 +132,7 @@ STROKES = {
 
 @pytest.mark.parametrize("pen", [2, 4, 8, 30])
 @pytest.mark.parametrize("label", STROKES)
-def test_a_thin_pen_is_read_as_well(label, pen, tmp_path):
+def test_reads_digits_of_any_pen_width(label, pen, tmp_path):
     from gan.evaluation.classifier.extractor import classify, load_classifier
 
     page = Image.new("L", (800, 800), 255)
@@ -141,8 +143,8 @@ def test_a_thin_pen_is_read_as_well(label, pen, tmp_path):
     assert classify(load_classifier("mnist-classifier")[0], digit[None])[0].tolist() == [label]
 
 
-def test_specks_alone_are_nothing(tmp_path):
+def test_rejects_an_image_of_specks(tmp_path):
     page = np.full((1_000, 1_000), 255, np.uint8)
     page[0, 0] = page[-1, -1] = 0
     with pytest.raises(InputError, match="only specks"):
-        read_digit(saved(tmp_path / "specks.png", page))
+        read_digit(save_image(tmp_path / "specks.png", page))

@@ -1,1 +1,1 @@
-"""What tests of several rooms share."""
+"""Shared code of the tests."""

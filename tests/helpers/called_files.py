@@ -1,6 +1,6 @@
-"""Runs `gan ARGUMENTS` and prints the files of the package in the order in which they are first called.
+"""Runs `gan ARGUMENTS` and prints the files of the package in the order of their first call.
 
-usage: python called_files.py ARGUMENTS      The last line is a JSON list, such as ["cli/main", ...].
+Usage: python called_files.py ARGUMENTS. The last line of the output is a JSON list, such as ["cli/main", ...].
 """
 
 import importlib
@@ -14,7 +14,7 @@ from typing import Any
 
 
 def paragraph(files: list[str]) -> str:
-    """The files as CONTRIBUTING.md lists them."""
+    """Returns the files as text, formatted as in CONTRIBUTING.md."""
     text = " → ".join(f"`{file}`" for file in files)
     return textwrap.fill(text, 118, break_on_hyphens=False, break_long_words=False)
 
@@ -27,11 +27,11 @@ def main() -> int:
     from gan.utils.tensorflow import load_tensorflow
 
     load_tensorflow()
-    for module in pkgutil.walk_packages(gan.__path__, "gan."):  # what runs while a file is imported is no call
+    for module in pkgutil.walk_packages(gan.__path__, "gan."):  # code that runs at import does not count as a call
         if module.name not in ("gan.__main__", "gan.pretrained"):
             importlib.import_module(module.name)
-    setup.load_dataset = load_dataset  # a fork server has put its own in place, which reads no file
-    package, found = Path(gan.__file__).parent, dict[str, None]()
+    setup.load_dataset = load_dataset  # the fork server has replaced it by a function that reads no file
+    package, files_called = Path(gan.__file__).parent, dict[str, None]()
     names: dict[str, str | None] = {}
 
     def called(frame: Any, event: str, argument: Any) -> None:
@@ -43,13 +43,13 @@ def main() -> int:
             names[path] = str(Path(path).relative_to(package).with_suffix("")) if ours else None
         name = names[path]
         if name is not None:
-            found[name] = None
+            files_called[name] = None
 
     threading.setprofile(called)
     sys.setprofile(called)
     status = run(sys.argv[1:])
     sys.setprofile(None)
-    print(json.dumps(list(found)))
+    print(json.dumps(list(files_called)))
     return status
 
 

@@ -1,4 +1,4 @@
-"""Runs `gan` as a user would, with no data host in reach."""
+"""Runs `gan` in a new process, with every data host unreachable."""
 
 import os
 import subprocess
@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import Any
 
 OFFLINE = {"https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "", "http_proxy": "http://127.0.0.1:9"}
-"""A proxy that refuses stands for hosts that cannot be reached."""
+"""A proxy that refuses connections makes every host unreachable."""
 
 TOY = [
     "--dataset", "mnist5k", "--steps", "20", "--eval-every", "96", "--batch-size", "16", "--latent-dim", "8",
     "--g-width", "4", "--d-width", "4", "--steps-per-execution", "4", "--deterministic", "--seed", "5",
 ]  # fmt: skip
-"""A run of 20 steps in intervals of 6, the last of 2; r1 is due in steps 1 and 17."""
+"""A run of 20 steps in three intervals of 6 steps and one of 2. R1 is computed in steps 1 and 17."""
 
 UNWATCHED = [*TOY, "--probe", "none"]
-"""The same without the probe, whose metrics take as long to trace as the train step."""
+"""`TOY` without the probe, because tracing its metrics takes as long as tracing the train step."""
 
 ROOT = Path(__file__).parents[2]
 Gan = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def run_gan(*arguments: object, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Any:
-    """`python -m gan ARGUMENTS` as a user would run it, with no data host in reach."""
+    """Runs `python -m gan ARGUMENTS` as a user does, with every data host unreachable."""
     return subprocess.run(
         [sys.executable, "-m", "gan", *map(str, arguments)],
         cwd=cwd,

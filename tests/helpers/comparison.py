@@ -9,35 +9,36 @@ from PIL import Image
 
 
 def values(network: Any) -> list[np.ndarray]:
-    """Copies of all variables of a network or optimizer."""
+    """Returns copies of all variables of a network or optimizer."""
     return [np.array(variable.numpy()) for variable in network.variables]
 
 
 def assert_same(left: list[np.ndarray], right: list[np.ndarray]) -> None:
-    """Bit-identical, and as many."""
+    """Asserts that two lists of arrays are bit-identical and have the same length."""
     assert len(left) == len(right)
     for a, b in zip(left, right):
         np.testing.assert_array_equal(a, b)
 
 
 def rows_of(log: Path) -> list[dict[str, str]]:
-    """The rows of a log.csv."""
+    """Returns the rows of a log.csv."""
     with log.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
-def size_of(picture: Path) -> tuple[int, int]:
-    """Width and height of an image file, in pixels."""
-    with Image.open(picture) as opened:
+def size_of(image: Path) -> tuple[int, int]:
+    """Returns width and height of an image file, in pixels."""
+    with Image.open(image) as opened:
         return opened.size
 
 
 def differs(left: list[np.ndarray], right: list[np.ndarray]) -> bool:
+    """Returns whether any pair of arrays differs."""
     return any(not np.array_equal(a, b) for a, b in zip(left, right))
 
 
 def assert_same_run(run: Path, other: Path) -> None:
-    """Bit-identical variables, callbacks, generator and pictures, and all of the log but seconds."""
+    """Asserts that two run folders have bit-identical states, generators, samples and logs, apart from seconds."""
     from gan import load_generator
     from gan.saving import training_state
 
@@ -53,11 +54,11 @@ def assert_same_run(run: Path, other: Path) -> None:
     assert _without_seconds(one.callbacks) == _without_seconds(two.callbacks)
     assert _without_seconds(rows_of(run / "log.csv")) == _without_seconds(rows_of(other / "log.csv"))
     assert_same(*(values(load_generator(folder)) for folder in (run, other)))
-    pictures = [{file.name: file.read_bytes() for file in (f / "samples").iterdir()} for f in (run, other)]
-    assert pictures[0] == pictures[1]
+    samples = [{file.name: file.read_bytes() for file in (f / "samples").iterdir()} for f in (run, other)]
+    assert samples[0] == samples[1]
 
 
-def _without_seconds(facts: Any) -> Any:
-    if isinstance(facts, dict):
-        return {name: _without_seconds(value) for name, value in facts.items() if "seconds" not in name}
-    return [_without_seconds(row) for row in facts] if isinstance(facts, list) else facts
+def _without_seconds(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {name: _without_seconds(value) for name, value in content.items() if "seconds" not in name}
+    return [_without_seconds(row) for row in content] if isinstance(content, list) else content

@@ -1,4 +1,4 @@
-"""The commands in README.md and docs/, and the options that make them short enough for a test."""
+"""Commands of README.md and docs/, and the options that shorten them for a test."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ TINY = (
     "--images 32 --eval-every 16 --batch-size 16 --latent-dim 4 --g-width 4 --d-width 4 --steps-per-execution 2 "
     "--probe none"
 )
-"""Appended to a command. An option given twice takes its last value."""
+"""Options that shorten a training. They are appended to a command; the last value of an option counts."""
 
 QUICK = {
     "make train": TINY,
@@ -31,7 +31,7 @@ QUICK = {
     "gan info mnist": "",
     "gan presets": "",
     "gan doctor": "",
-    "gan train --batch-size 64": "--dry-run",  # on two machines: tests/distributed/test_devices.py has two
+    "gan train --batch-size 64": "--dry-run",  # needs two machines, see test_devices.py
 }
 """Commands that `make test` runs -> appended options. They run after `make train`, in the order of the pages."""
 
@@ -45,11 +45,15 @@ SLOW = {
     "gan train --monitor val_frechet_distance --min-rel-delta 0.05 --patience 5": f"{TINY} --probe auto --eval-num 50",
     "gan evaluate runs/00001-mnist --tolerance 0.02": "--num 200",
     "gan compare mnist runs/00001-mnist": "",
-    "gan evaluate mnist --tolerance 0.02": "--dataset mnist5k --num 200 --output evaluated",
+    "gan evaluate mnist --output evaluated": "--dataset mnist5k --num 200",
     "gan train-classifier mnist-probe --output runs/probe": "--dataset mnist5k --width 4 --epochs 1",
     "gan train-classifier --dataset fashion_mnist --output runs/fashion-classifier": (
         "--dataset mnist5k --width 4 --blocks 1 --epochs 1"
     ),
+    "gan train --dataset fashion_mnist --probe runs/fashion-classifier --output runs/fashion": (
+        f"{TINY} --dataset mnist5k --probe runs/fashion-classifier --eval-num 50"
+    ),
+    "gan evaluate runs/fashion --classifier runs/fashion-classifier": "--num 200",
     "python -m benchmarks recipes": (
         "--dataset mnist5k --presets mnist --seeds 0 --images 64 --num 200 --classifier mnist-probe"
     ),
@@ -72,12 +76,13 @@ SLOW = {
 ACCEPTED = {
     "gan evaluate runs/00001-mnist --tolerance 0.02": {"exceeded"},
     "gan train --tolerance 0.02": {"exceeded"},
-    "gan evaluate mnist --tolerance 0.02": {"within", "undecided"},  # 200 samples are few
+    "gan evaluate mnist --output evaluated": {"within", "undecided"},  # 200 samples are few
+    "gan evaluate runs/fashion --classifier runs/fashion-classifier": {"exceeded"},
 }
-"""Commands that end with the exit status of a verdict -> the verdicts that so few steps or samples can give."""
+"""Commands whose exit status is a verdict -> the possible verdicts with few steps and samples."""
 
 ELSEWHERE = {"make test", "make docs", "pip install .", "python -m benchmarks stacked-mnist"}
-"""Commands that tests/project/test_docs.py, test_packaging.py and benchmarks/tests/test_stacked_mnist.py cover."""
+"""Commands that other tests cover: test_docs.py, test_packaging.py, benchmarks/tests/test_stacked_mnist.py."""
 
 
 @dataclass(frozen=True)
@@ -89,17 +94,17 @@ class Command:
 
     @property
     def script(self) -> str | None:
-        """Path of the program of a benchmark; None for a command of `gan`."""
+        """Path of the benchmark script; None for a `gan` command."""
         return str(ROOT / "benchmarks" / "__main__.py") if self.line.startswith("python -m benchmarks ") else None
 
     def arguments(self, short: str) -> list[str]:
-        """Returns the arguments of the program, with options that make it short."""
+        """Returns the arguments of the program, with the options `short` appended."""
         line = self.line.replace("make train", "gan train").replace("python -m benchmarks", "benchmarks")
         return shlex.split(f"{line} {short}")[1:]
 
 
 def blocks(language: str) -> list[str]:
-    """Returns the code blocks of a language: those of README.md first, then those of docs/ by file name."""
+    """Returns the code blocks of a language: first from README.md, then from docs/ by file name."""
     pages = (README, *DOCS.values())
     return [block for page in pages for block in re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)]
 

@@ -1,7 +1,7 @@
-"""A process that has imported TensorFlow and used it for nothing, and forks `gan` commands that can be made to fail.
+"""A process that imports TensorFlow once and forks `gan` commands, with a fault on request.
 
-A forked toy run costs a second or two, a new process two imports more. The commands are the real ones; only the
-embedded digits are read once for all of them. Talks in lines of JSON: see `ForkServer`.
+A forked toy run takes a second or two; a new process also imports TensorFlow. The commands are the real ones, but all
+of them share the embedded digits, which are read once. `ForkServer` and the process exchange lines of JSON.
 """
 
 import gc
@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE = 500.0
-"""Seconds after which a command is taken to hang."""
+"""Seconds after which a command is killed."""
 
 
 class ForkServer:
-    """Starts commands in forks, and waits for them."""
+    """Starts commands in forks and waits for them."""
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
@@ -40,29 +40,34 @@ class ForkServer:
     def start(
         self, *arguments: object, said: Path, errors: Path | None = None, cwd: Path | None = None, **fault: Any
     ) -> int:
-        """Starts `gan ARGUMENTS`, its output to the file `said`; returns the process id. Faults: see `_prepare`.
+        """Starts `gan ARGUMENTS` and returns the process id.
 
-        errors: the file for stderr; None: `said`. cwd: the working folder; None: that of `said`. environment:
-        variables that are added. script: a Python file that runs instead of `gan`.
+        Args:
+            arguments: arguments of `gan`.
+            said: file that receives the output.
+            errors: file that receives stderr. None: `said`.
+            cwd: working folder. None: the folder of `said`.
+            fault: arguments of `_prepare`, and two more. `environment`: additional variables. `script`: a Python file
+                that runs instead of `gan`.
         """
         files = {"said": str(said), "errors": str(errors or said), "cwd": str(cwd or said.parent)}
         return int(self._ask(arguments=[*map(str, arguments)], **files, fault=fault))
 
     def signal(self, process: int, number: int) -> None:
-        """Sends a signal to a process that was started and not yet waited for."""
+        """Sends a signal to a process that `wait` has not been called for."""
         os.kill(process, number)
 
     def wait(self, process: int) -> int:
-        """The exit status of a process, negative for a signal."""
+        """Waits for a process and returns its exit status, which is negative after a signal."""
         return os.waitstatus_to_exitcode(self._ask(wait=process))
 
     def run(self, *arguments: object, said: Path, **fault: Any) -> tuple[int, str]:
-        """Exit status, and all that was printed."""
+        """Runs a command and returns its exit status and its output."""
         status = self.wait(self.start(*arguments, said=said, **fault))
         return status, said.read_text(encoding="utf-8")
 
     def complete(self, *arguments: object, cwd: Path | None = None, **fault: Any) -> subprocess.CompletedProcess[str]:
-        """Runs `gan ARGUMENTS` and keeps stdout and stderr apart, as `subprocess.run` does."""
+        """Runs `gan ARGUMENTS` and returns stdout and stderr separately, like `subprocess.run`."""
         with tempfile.TemporaryDirectory() as folder:
             out, err = Path(folder) / "stdout", Path(folder) / "stderr"
             status = self.wait(self.start(*arguments, said=out, errors=err, cwd=cwd, **fault))
@@ -70,6 +75,7 @@ class ForkServer:
         return subprocess.CompletedProcess([*map(str, arguments)], status, *texts)
 
     def close(self) -> None:
+        """Ends the process."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()
@@ -89,13 +95,19 @@ def _prepare(
     poison: str = "d_loss",
     matrix_units: bool | None = None,
 ) -> None:
-    """Makes this process fail in one way.
+    """Sets up a fault in this process.
 
-    at_step: the G update, from 1, after which the signal `send` comes, `delay` seconds later. in_state: number of the
-    state, from 0, whose writing fails: by SIGKILL before the `kill_at_line`-th line of Python that it runs; by a signal
-    in the middle of a write, when a file reaches `kill_at_byte`; or because no file can grow beyond `full_at_byte` from
-    then on. poison_step: the step, from 1, whose loss `poison` becomes NaN. matrix_units: whether this machine is taken
-    to have instructions for bfloat16; None: as it has.
+    Args:
+        at_step: G update, from 1, after which the process receives the signal `send`.
+        send: number of that signal.
+        delay: seconds between the update and the signal.
+        in_state: number, from 0, of the training state whose writing fails, in the way of the next three arguments.
+        kill_at_line: SIGKILL before this line of Python that the writing executes, counted from 1.
+        kill_at_byte: a signal ends the process in the middle of a write, when a file reaches this size.
+        full_at_byte: no file can grow beyond this size from then on, as on a full disk.
+        poison_step: step, from 1, whose loss `poison` becomes NaN.
+        poison: "d_loss" or "g_loss".
+        matrix_units: whether the machine appears to have bfloat16 instructions. None: no change.
     """
     from gan.saving import training_state
     from gan.utils import tensorflow as runtime
@@ -129,7 +141,7 @@ def _prepare(
 
 
 def each_line(hear: Callable[[int], None]) -> Any:
-    """A trace function that calls `hear` with 1, 2, ... before each line of `gan` that runs."""
+    """Returns a trace function that calls `hear` with 1, 2, ... before each line of `gan` that runs."""
     import gan
 
     package, number = f"{Path(gan.__file__).parent}{os.sep}", 0
@@ -148,7 +160,7 @@ def each_line(hear: Callable[[int], None]) -> Any:
 
 def _signal_at(step: int, number: int, delay: float) -> None:
     from gan.distributed.replicas import scalar
-    from gan.training.callbacks import StopOnInterrupt  # which every worker has
+    from gan.training.callbacks import StopOnInterrupt  # every worker has this callback
 
     hear, sent = StopOnInterrupt.on_train_batch_end, False
 
@@ -195,7 +207,7 @@ def _run(script: str, arguments: list[str]) -> int:
 
 
 def _ended(process: int) -> int:
-    """The status of a child as `os.waitpid` gives it; one that takes more than `PATIENCE` is killed."""
+    """Returns the status of a child from `os.waitpid`. Kills the child after `PATIENCE` seconds."""
     deadline = time.monotonic() + PATIENCE
     while True:
         ended, status = os.waitpid(process, os.WNOHANG)

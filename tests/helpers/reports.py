@@ -1,4 +1,4 @@
-"""Evaluation reports with numbers that a test chooses."""
+"""Evaluation reports with given numbers."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ VALUES = {
 
 
 def made_up(values=VALUES, **changes):
-    """A report whose metrics are {name: (value, real)}, and whose other fields are as in `changes`."""
+    """Returns a report with metrics {name: (value, value of real images)}; `changes` replaces other fields."""
     report = EvaluationReport(
         dataset="mnist",
         reference="1000 test images",

@@ -1,7 +1,8 @@
-"""Resumes a run with the public API: python resume_old_run.py RUN [WHOLE STATE.npz INTERVAL].
+"""Resumes a run with the public API: python resume_old_run.py RUN [UNINTERRUPTED STATE.npz INTERVAL].
 
-Writes begun.npz beside RUN: the variables of the GAN when training begins, by part and place. With WHOLE, it then
-trains the same run in one go in that folder, and at the end of INTERVAL gives all variables the values of a state.
+Writes begun.npz next to RUN: the variables of the GAN at the start of training, by part and index. With UNINTERRUPTED,
+the script then trains the same run without an interruption in that folder. At the end of INTERVAL it assigns the values
+of the state to all variables.
 """
 
 import json
@@ -17,19 +18,19 @@ from gan.config import config_from_dict
 PARTS = ("generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer")
 
 
-class Remember(keras.callbacks.Callback):
-    """Keeps the values that the variables have when training begins."""
+class RecordStart(keras.callbacks.Callback):
+    """Records the values of the variables at the start of training."""
 
     def on_train_begin(self, logs=None):
         self.values = {
-            f"{part}/{place:03d}": variable.numpy()
+            f"{part}/{index:03d}": variable.numpy()
             for part in PARTS
-            for place, variable in enumerate(getattr(self.model, part).variables)
+            for index, variable in enumerate(getattr(self.model, part).variables)
         }
 
 
-class Replace(keras.callbacks.Callback):
-    """Gives the variables the values of a state at the end of an interval, counted from 1."""
+class ReplaceVariables(keras.callbacks.Callback):
+    """Assigns the values of a state to the variables at the end of an interval, counted from 1."""
 
     def __init__(self, state, interval):
         super().__init__()
@@ -43,14 +44,15 @@ class Replace(keras.callbacks.Callback):
                     variable.assign(value)
 
 
-def main(run, whole=None, state=None, interval=0):
-    remember = Remember()
-    resume(run, listeners=[remember])
-    np.savez(Path(run).with_name("begun.npz"), **remember.values)
-    if whole is not None:
+def main(run, uninterrupted=None, state=None, interval=0):
+    recorder = RecordStart()
+    resume(run, listeners=[recorder])
+    np.savez(Path(run).with_name("begun.npz"), **recorder.values)
+    if uninterrupted is not None:
         config = json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))["config"]
         with np.load(state, allow_pickle=False) as arrays:
-            train(config_from_dict(config), output=whole, listeners=[Replace(dict(arrays), int(interval))])
+            replace = ReplaceVariables(dict(arrays), int(interval))
+            train(config_from_dict(config), output=uninterrupted, listeners=[replace])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Which file of `gan` imports which, read from the sources; `python tests/helpers/rooms.py` renews CONTRIBUTING.md.
+"""Reads the imports between the files of `gan`; `python tests/helpers/rooms.py` updates CONTRIBUTING.md.
 
-Imports inside functions and under TYPE_CHECKING count as well.
+Imports inside functions and under TYPE_CHECKING count.
 """
 
 import ast
@@ -22,7 +22,7 @@ ROWS = [
     {"training"},
     {"cli"},
 ]
-"""Rooms from the ground up. A room imports only from rows below its own. `gan/__init__.py` may name all of them."""
+"""Rooms, from the lowest row to the highest. A room imports only from lower rows; `gan/__init__.py` from all rows."""
 ROW = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
 ABOVE_ALL = {"__init__", "__main__"}
 
@@ -31,17 +31,17 @@ Edges = dict[str, set[str]]
 
 @cache
 def sources() -> dict[str, Path]:
-    """Every file of the package by its name, such as `data/sources/npz`; a package's `__init__` is one of them."""
+    """Returns the path of every file of the package by name, such as `data/sources/npz` and `data/__init__`."""
     return {str(p.relative_to(PACKAGE).with_suffix("")): p for p in sorted(PACKAGE.rglob("*.py"))}
 
 
 def room_of(name: str) -> str:
-    """`data/sources/npz` -> `data`."""
+    """Returns the room of a file: `data/sources/npz` -> `data`."""
     return name.partition("/")[0]
 
 
 def imported_names(path: Path) -> list[str]:
-    """The dotted names that a file imports: `gan.data.images`, `gan.errors.InputError`, `tensorflow`."""
+    """Returns the dotted names that a file imports: `gan.data.images`, `gan.errors.InputError`, `tensorflow`."""
     found: list[str] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -53,7 +53,7 @@ def imported_names(path: Path) -> list[str]:
 
 
 def file_of(dotted: str) -> str | None:
-    """The file that a dotted name lies in: the longest part of it that is one. None outside the package."""
+    """Returns the file that defines a dotted name: its longest prefix that is a file. None: not in the package."""
     if dotted.partition(".")[0] != "gan":
         return None
     parts = dotted.split(".")[1:]
@@ -62,25 +62,25 @@ def file_of(dotted: str) -> str | None:
         for candidate in (name, f"{name}/__init__".lstrip("/")):
             if candidate in sources():
                 return candidate
-    raise AssertionError(f"no file holds {dotted}")
+    raise AssertionError(f"no file defines {dotted}")
 
 
 @cache
 def imports() -> Edges:
-    """File -> the files of the package that it imports."""
+    """Returns {file: the files of the package that it imports}."""
     return {name: {file for n in imported_names(path) if (file := file_of(n))} for name, path in sources().items()}
 
 
-def circles(edges: Edges) -> list[list[str]]:
-    """A way around for each circle that a walk along the edges finds."""
+def find_cycles(edges: Edges) -> list[list[str]]:
+    """Returns the cycles that a depth-first search finds, each as a path that ends where it starts."""
     found, done = [], set()
 
-    def walk(name: str, way: list[str]) -> None:
-        if name in way:
-            found.append([*way[way.index(name) :], name])
+    def walk(name: str, path: list[str]) -> None:
+        if name in path:
+            found.append([*path[path.index(name) :], name])
         elif name not in done:
             for other in sorted(edges[name]):
-                walk(other, [*way, name])
+                walk(other, [*path, name])
             done.add(name)
 
     for name in edges:
@@ -89,7 +89,7 @@ def circles(edges: Edges) -> list[list[str]]:
 
 
 def room_imports() -> Edges:
-    """Room -> the other rooms that its files import."""
+    """Returns {room: the other rooms that its files import}."""
     found: Edges = {room: set() for room in ROW}
     for name, files in imports().items():
         if room_of(name) in ROW:
@@ -97,32 +97,32 @@ def room_imports() -> Edges:
     return found
 
 
-def reduced(edges: Edges) -> Edges:
-    """The edges without those that a longer way implies."""
+def transitive_reduction(edges: Edges) -> Edges:
+    """Returns the edges without those that a longer path implies."""
     below: Edges = {}
     for room in sorted(edges, key=ROW.__getitem__):
         below[room] = edges[room].union(*(below[other] for other in edges[room]))
     return {r: {to for to in rooms if not any(to in below[o] for o in rooms)} for r, rooms in edges.items()}
 
 
-def picture() -> str:
-    """The rooms as Mermaid, the highest row first."""
+def diagram() -> str:
+    """Returns the rooms as a Mermaid diagram, with the highest row first."""
     lines = ["flowchart TD"]
     for row in reversed(range(len(ROWS))):
         lines += [f'    subgraph row{row} [" "]', *(f"        {room}" for room in sorted(ROWS[row])), "    end"]
-    edges = reduced(room_imports())
+    edges = transitive_reduction(room_imports())
     for room in sorted(edges, key=lambda room: (-ROW[room], room)):
         if edges[room]:
             lines.append(f"    {room} --> {' & '.join(sorted(edges[room]))}")
     return "\n".join(lines) + "\n"
 
 
-def with_picture(text: str) -> str:
-    """`text` with today's picture in place of the one that it holds."""
-    return re.sub(r"(```mermaid\n).*?(```)", lambda fences: f"{fences[1]}{picture()}{fences[2]}", text, flags=re.DOTALL)
+def with_diagram(text: str) -> str:
+    """Returns `text` with its diagram replaced by the current one."""
+    return re.sub(r"(```mermaid\n).*?(```)", lambda fences: f"{fences[1]}{diagram()}{fences[2]}", text, flags=re.DOTALL)
 
 
 if __name__ == "__main__":
-    CONTRIBUTING.write_text(with_picture(CONTRIBUTING.read_text(encoding="utf-8")), encoding="utf-8")
+    CONTRIBUTING.write_text(with_diagram(CONTRIBUTING.read_text(encoding="utf-8")), encoding="utf-8")
     arrows = sum(map(len, imports().values()))
-    print(f"{len(sources())} files, {arrows} imports between them, {len(circles(imports()))} circles")
+    print(f"{len(sources())} files, {arrows} imports between them, {len(find_cycles(imports()))} cycles")

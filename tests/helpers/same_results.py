@@ -1,17 +1,18 @@
-"""Runs two revisions on this machine and prints the first difference between their results.
+"""Runs a revision and the working tree on this machine and prints the first difference between their results.
 
     python tests/helpers/same_results.py REVISION [--only CASE ...] [--quick] [--tree FOLDER]
 
-REVISION runs twice, the working tree once. Results are what `python -m gan` writes and prints: weights, optimizers,
-callbacks' arrays, logs, samples, reports. Seconds are left out. All is compared by name and to the last bit. Where
-REVISION differs from itself, its own spread is allowed: `SPREADS` times the largest difference of its two runs. Keys
-that have other names in REVISION are compared under today's (`RENAMED`), files that it does not write are not compared
-(`ADDED`), and neither are the sentences of a report.
+REVISION runs twice, the working tree once. Results are the files and the output of `python -m gan`: weights,
+optimizers, arrays of callbacks, logs, samples and reports, without seconds. They are compared by name and bit by bit.
 
-Exit status: 0 when nothing differs, 1 when something does or does not run, 2 for bad input.
+If the two runs of REVISION differ, the tolerance is `SPREADS` times their largest difference. Results with another name
+in REVISION are compared under their current name (`RENAMED`). The comparison omits results that REVISION may lack
+(`ADDED`) and the sentences of a report (`IGNORED`).
 
-The two trees may have different modules and folders: nothing of `gan` is imported here. One process per tree imports
-TensorFlow once, and forks a child for each command, which calls `gan.__main__.main`.
+Exit status: 0 if nothing differs, 1 if a case differs or fails, 2 for invalid arguments.
+
+The two trees may have different modules and folders, so this script does not import `gan`. One process per tree imports
+TensorFlow once. It forks a child for each command, which calls `gan.__main__.main`.
 """
 
 import argparse
@@ -40,11 +41,11 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 SPREADS = 4.0
-"""Differences up to this many times REVISION's difference from itself are allowed."""
+"""Allowed difference, in multiples of the difference between the two runs of REVISION."""
 TIMEOUT = 1_800.0
 """Seconds after which a command is killed."""
 VERDICTS = (0, 3, 4)
-"""Exit statuses of a command that did its work."""
+"""Exit statuses of a command that succeeded."""
 OFFLINE = {"https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "", "http_proxy": "http://127.0.0.1:9"}
 """A proxy that refuses connections, so that neither revision downloads anything."""
 
@@ -52,18 +53,18 @@ RENAMED: Mapping[str, str] = {
     "The discriminator has won": "The discriminator dominates",  # states
     "pictures": "samples",  # reports
 }
-"""Part of a name in a revision before -> today's."""
+"""Part of a name in an earlier revision -> current part."""
 ADDED = re.compile(r"discriminator\.keras |\.npz (step|images_seen)$")
 """Names of results that an earlier revision may lack."""
-FREE = re.compile(r"\.json content/format$|^report\.json (conventions|labels|meaning|not_known|reference|summary)\b")
-"""Names of results that are not compared: the version of a state, and a report's sentences."""
+IGNORED = re.compile(r"\.json content/format$|^report\.json (conventions|labels|meaning|not_known|reference|summary)\b")
+"""Names of results that are not compared: the version of a training state, and the sentences of a report."""
 
 Results = dict[str, np.ndarray]
-"""Name -> numbers, or a text of shape ()."""
+"""Name -> array of numbers, or a string of shape ()."""
 
 
 class BadInputError(Exception):
-    """What was asked for cannot be compared."""
+    """Invalid arguments."""
 
 
 # Cases
@@ -71,17 +72,17 @@ class BadInputError(Exception):
 
 @dataclass(frozen=True)
 class Case:
-    """One `gan` command; `stdout` is the file in its folder that takes what it prints."""
+    """One `gan` command; `stdout` is the file in its folder that receives its output."""
 
     name: str
     arguments: tuple[str, ...]
     stdout: str = "stdout.txt"
 
 
-EXACTLY = ("--precision", "float32", "--deterministic", "--seed", "7")
-LENGTH = ("--steps", "6", "--epochs", "None", "--eval-every", "300")
-"""Six steps, whatever length a preset has; in two intervals or more where a batch has 64 images or more."""
-SMALL = (*LENGTH, "--g-width", "4", "--d-width", "4", *EXACTLY, "--output", "run")
+REPRODUCIBLE = ("--precision", "float32", "--deterministic", "--seed", "7")
+SHORT = ("--steps", "6", "--epochs", "None", "--eval-every", "300")
+"""Six steps instead of the length of a preset; two or more intervals if a batch has at least 64 images."""
+SMALL = (*SHORT, "--g-width", "4", "--d-width", "4", *REPRODUCIBLE, "--output", "run")
 VARIATIONS: Mapping[str, tuple[str, ...]] = {
     "critic-steps-2": ("--critic-steps", "2"),
     "simultaneous": ("--simultaneous",),
@@ -90,27 +91,29 @@ VARIATIONS: Mapping[str, tuple[str, ...]] = {
     "d-norm-spectral": ("--d-norm", "spectral"),
     "devices-2": ("--devices", "2"),
 }
-"""Options of the preset mnist that have a case each."""
+"""Name of a case -> options that it adds to the preset mnist."""
 
 
 def cases(presets: Mapping[str, Any], *, quick: bool = False) -> list[Case]:
-    """All cases, the longest first. `presets`: what REVISION's `gan presets --json` prints.
+    """Returns all cases, the longest first.
 
-    quick: evaluate 200 samples instead of the default number.
+    Args:
+        presets: content of `gan presets --json` of REVISION.
+        quick: evaluate 200 samples instead of the default number.
     """
     evaluate = ("evaluate", "mnist", "--json", *(() if _has_mnist() else ("--dataset", "mnist5k")))
-    found = [
+    all_cases = [
         Case("evaluate", (*evaluate, *(("--num", "200") if quick else ())), stdout="report.json"),
-        Case("train", ("train", "mnist", "--dataset", "mnist5k", "--steps", "200", *EXACTLY, "--output", "run")),
+        Case("train", ("train", "mnist", "--dataset", "mnist5k", "--steps", "200", *REPRODUCIBLE, "--output", "run")),
         Case("sample-npz", ("sample", "mnist", "--num", "64", "--out", "samples.npz")),
         Case("sample-png", ("sample", "mnist", "--num", "64", "--out", "samples.png")),
     ]
     for preset, options in presets.items():
         dataset = options["data"]["dataset"].replace("mnist", "mnist5k")  # needs no download
-        found.append(Case(f"preset-{preset}", ("train", preset, "--dataset", dataset, *SMALL)))
+        all_cases.append(Case(f"preset-{preset}", ("train", preset, "--dataset", dataset, *SMALL)))
     for name, option in VARIATIONS.items():
-        found.append(Case(name, ("train", "mnist", "--dataset", "mnist5k", *SMALL, *option)))
-    return found
+        all_cases.append(Case(name, ("train", "mnist", "--dataset", "mnist5k", *SMALL, *option)))
+    return all_cases
 
 
 def _has_mnist() -> bool:
@@ -122,131 +125,131 @@ def _has_mnist() -> bool:
 
 
 def read_results(folder: Path) -> Results:
-    """All results in a folder, by file and name. config.json, which describes the machine, is left out."""
-    found: Results = {}
+    """Returns all results in a folder, by file and name. config.json is omitted, since it describes the machine."""
+    results: Results = {}
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         read = READERS.get(file.suffix)
         if read is not None and file.name != "config.json":
             name = file.relative_to(folder).as_posix()
-            found |= {f"{name} {part}".strip(): value for part, value in read(file).items()}
-    return found
+            results |= {f"{name} {part}".strip(): value for part, value in read(file).items()}
+    return results
 
 
 def comparable(results: Results) -> Results:
-    """The results that are compared, under today's names."""
-    found = {}
+    """Returns the results that are compared, under their current names."""
+    compared = {}
     for name, value in results.items():
-        now = "/".join(RENAMED.get(part, part) for part in name.split("/"))
-        if not FREE.search(now):
-            found[now] = value
-    return found
+        current = "/".join(RENAMED.get(part, part) for part in name.split("/"))
+        if not IGNORED.search(current):
+            compared[current] = value
+    return compared
 
 
-def _arrays(file: Path) -> Results:
+def _read_arrays(file: Path) -> Results:
     with np.load(file, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
 
-def _weights(file: Path) -> Results:
+def _read_weights(file: Path) -> Results:
     import h5py
 
-    found: Results = {}
+    results: Results = {}
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            found[name] = np.asarray(item)
+            results[name] = np.asarray(item)
 
     with zipfile.ZipFile(file) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
         weights.visititems(visit)
-    return found
+    return results
 
 
-def _table(file: Path) -> Results:
+def _read_table(file: Path) -> Results:
     with file.open(newline="", encoding="utf-8") as rows:
         header, *lines = list(csv.reader(rows))
     columns = {name: [line[place] for line in lines] for place, name in enumerate(header)}
-    return {name: np.array(values, np.float64) for name, values in columns.items() if _matters(name)}
+    return {name: np.array(values, np.float64) for name, values in columns.items() if _is_result(name)}
 
 
-def _leaves(file: Path) -> Results:
-    found: Results = {}
+def _read_json(file: Path) -> Results:
+    results: Results = {}
 
     def visit(name: str, value: Any) -> None:
         if isinstance(value, dict):
             for key, part in value.items():
-                if _matters(key):
+                if _is_result(key):
                     visit(f"{name}/{key}" if name else key, part)
         elif isinstance(value, list):
             for place, part in enumerate(value):
                 visit(f"{name}/{place}", part)
         else:
-            found[name] = _number_or_text(value)
+            results[name] = _as_array(value)
 
     visit("", json.loads(file.read_text(encoding="utf-8")))
-    return found
+    return results
 
 
-def _matters(name: str) -> bool:
-    """Whether a key or column is a result, not a time or the checksum of a file that holds times."""
+def _is_result(name: str) -> bool:
+    """Returns whether a key or column is a result, not a time or the checksum of a file that contains times."""
     return "seconds" not in name and name != "sha256"
 
 
-def _number_or_text(value: Any) -> np.ndarray:
+def _as_array(value: Any) -> np.ndarray:
     try:
         return np.array(float(value)) if isinstance(value, (int, float, str)) else np.array(str(value))
     except ValueError:
         return np.array(str(value))
 
 
-def _file_bytes(file: Path) -> Results:
+def _hash_file(file: Path) -> Results:
     return {"": np.array(hashlib.sha256(file.read_bytes()).hexdigest())}
 
 
 READERS: Mapping[str, Callable[[Path], Results]] = {
-    ".npz": _arrays,
-    ".keras": _weights,
-    ".csv": _table,
-    ".json": _leaves,
-    ".png": _file_bytes,
-    ".gif": _file_bytes,
+    ".npz": _read_arrays,
+    ".keras": _read_weights,
+    ".csv": _read_table,
+    ".json": _read_json,
+    ".png": _hash_file,
+    ".gif": _hash_file,
 }
-"""Suffix of a file -> what it holds."""
+"""Suffix of a file -> function that reads its results."""
 
 
 def weights_sha256(results: Results) -> str | None:
-    """SHA-256 of the networks and optimizers in all states, by name; None where there is no state."""
-    found = hashlib.sha256()
+    """Returns the SHA-256 of the networks and optimizers in all training states. None: there is no state."""
+    digest = hashlib.sha256()
     names = [name for name in sorted(results) if ".npz " in name and "/state/" in name and " callbacks/" not in name]
     for name in names:
-        found.update(f"{name} {results[name].dtype.str} {results[name].shape}".encode())
-        found.update(results[name].tobytes())
-    return found.hexdigest() if names else None
+        digest.update(f"{name} {results[name].dtype.str} {results[name].shape}".encode())
+        digest.update(results[name].tobytes())
+    return digest.hexdigest() if names else None
 
 
 # Comparison
 
 
 def difference(name: str, before: np.ndarray, now: np.ndarray, allowed: float = 0.0) -> str | None:
-    """The first difference of two values in words; None when they have the same bits, or differ by `allowed` at most.
+    """Describes the first difference of two values. None: the bits are the same, or differ by at most `allowed`.
 
-    Texts are the same or not, whatever is allowed.
+    `allowed` has no effect on strings.
     """
     if _is_text(before) or _is_text(now):
         same = _is_text(before) and _is_text(now) and np.array_equal(before, now)
         return None if same else f"{name}: {before} before, {now} now"
     if (before.dtype, before.shape) != (now.dtype, now.shape):
         return f"{name}: {before.dtype} {before.shape} before, {now.dtype} {now.shape} now"
-    apart = _bits(before) != _bits(now)
+    unequal = _bits(before) != _bits(now)
     with np.errstate(invalid="ignore"):
         distance = np.abs(before.astype(np.float64) - now.astype(np.float64))
-    beyond = apart & ~(distance <= allowed) if allowed else apart  # a NaN is beyond
+    beyond = unequal & ~(distance <= allowed) if allowed else unequal  # NaN exceeds every tolerance
     if not beyond.any():
         return None
     index = tuple(np.argwhere(beyond)[0].tolist())
     where = f" {list(index)}" if index else ""
-    count = f"; {int(apart.sum())} of {apart.size} differ" if apart.size > 1 else ""
+    count = f"; {int(unequal.sum())} of {unequal.size} differ" if unequal.size > 1 else ""
     bound = f", {allowed:.3g} allowed" if allowed else ""
-    largest = np.max(distance[apart])
+    largest = np.max(distance[unequal])
     return f"{name}{where}: {before[index]!s} before, {now[index]!s} now{count}, by {largest:.3g} at most{bound}"
 
 
@@ -260,7 +263,7 @@ def _bits(value: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Comparison:
-    """differences: one line a name. unstable: a line for each name in which REVISION differs from itself."""
+    """`differences`: one line per name. `unstable`: one line per name that differs between the two runs of REVISION."""
 
     differences: tuple[str, ...]
     unstable: tuple[str, ...]
@@ -275,50 +278,51 @@ class Comparison:
             return f"DIFFERENT: {first}{more}"
         if self.unstable:
             return (
-                f"same, within {SPREADS:g} times the spread of REVISION, which differs from itself in "
+                f"same, within {SPREADS:g} times the spread of REVISION, whose two runs differ in "
                 f"{len(self.unstable)}: {self.unstable[0]}"
             )
         return "same"
 
 
 def compare(before: Results, again: Results, now: Results) -> Comparison:
-    """Compares the results of REVISION (two runs) with those of the working tree, to the last bit.
+    """Compares two runs of REVISION with the working tree, bit by bit.
 
-    A case in which REVISION differs from itself is compared by its spread, and texts are not compared there. Allowed
-    for each name is `SPREADS` times the larger of its own largest difference and what the median name's relative
-    difference would be here: a name that happens to agree twice need not agree thrice.
+    If the two runs of REVISION differ in a case, strings are not compared and each name has a tolerance. It is
+    `SPREADS` times the larger of two numbers: the largest difference of this name between the two runs, and the median
+    relative difference of all names times the size of this one. The median matters for a name whose values happen to
+    agree in both runs.
     """
     names = [*before, *(name for name in now if name not in before)]
     missing = [
-        f"{name}: {'missing now' if name in before else 'not there before'}"
+        f"{name}: {'missing now' if name in before else 'missing before'}"
         for name in names
         if (name in before) != (name in now) and not (name in now and ADDED.search(name))
     ]
-    both = [name for name in names if name in before and name in now]
-    unstable = [line for name in both if (line := difference(name, before[name], again[name]))]
+    common = [name for name in names if name in before and name in now]
+    unstable = [line for name in common if (line := difference(name, before[name], again[name]))]
     unstable += [f"{name}: in one run only" for name in sorted(before.keys() ^ again.keys())]
     allowed = _allowances(before, again) if unstable else {}
-    found = []
-    for name in both:
+    differences = []
+    for name in common:
         if unstable and name not in allowed:
             continue
         line = difference(name, before[name], now[name], allowed.get(name, 0.0))
         if line is not None:
-            found.append(line)
-    return Comparison((*found, *missing), tuple(unstable))
+            differences.append(line)
+    return Comparison((*differences, *missing), tuple(unstable))
 
 
 def _allowances(before: Results, again: Results) -> dict[str, float]:
-    """Name -> largest allowed difference; names of texts, and of values of several shapes, are left out."""
+    """Returns {name: largest allowed difference}, without strings and values of different shapes."""
     spreads: dict[str, tuple[float, float]] = {}
     for name, value in before.items():
         other = again.get(name)
         if other is None or _is_text(value) or _is_text(other) or other.shape != value.shape or not value.size:
             continue
         one, two = value.astype(np.float64), other.astype(np.float64)
-        both = np.isfinite(one) & np.isfinite(two)
-        size = float(np.max(np.abs(one[both]), initial=0.0))
-        spreads[name] = float(np.max(np.abs(one - two)[both], initial=0.0)), size
+        common = np.isfinite(one) & np.isfinite(two)
+        size = float(np.max(np.abs(one[common]), initial=0.0))
+        spreads[name] = float(np.max(np.abs(one - two)[common], initial=0.0)), size
     relative = [spread / size for spread, size in spreads.values() if spread and size]
     typical = float(np.median(relative)) if relative else 0.0
     return {name: SPREADS * max(spread, typical * size) for name, (spread, size) in spreads.items()}
@@ -328,7 +332,7 @@ def _allowances(before: Results, again: Results) -> dict[str, float]:
 
 
 class Tree:
-    """A source tree, and the process that forks its commands."""
+    """A source tree and the process that forks its commands."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
@@ -341,8 +345,8 @@ class Tree:
             "KERAS_BACKEND": "tensorflow",
             "TF_CPP_MIN_LOG_LEVEL": "3",
         }
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the process lives
-        # -P: modules beside this file are not in the tree's way
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the process runs
+        # -P: modules next to this file must not shadow modules of the tree
         self._process = subprocess.Popen(
             [sys.executable, "-P", __file__, "--serve", str(self.folder)],
             stdin=subprocess.PIPE,
@@ -359,7 +363,7 @@ class Tree:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Ends the process, and the commands that still run."""
+        """Kills the process and the commands that still run."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -379,11 +383,11 @@ class Tree:
         if not answer:
             self._process.wait()
             self._errors.seek(0)
-            raise RuntimeError(f"The process that runs the commands of {self.folder} has ended: {self._errors.read()}")
+            raise RuntimeError(f"The process that runs the commands of {self.folder} ended: {self._errors.read()}")
         return json.loads(answer)
 
     def run(self, arguments: Sequence[str], folder: Path, stdout: str = "stdout.txt") -> int:
-        """The exit status of `gan ARGUMENTS` in a new folder, negative for a signal; output goes to files in it."""
+        """Runs `gan ARGUMENTS` in a new folder that receives its output; returns the status, negative for a signal."""
         folder.mkdir(parents=True)
         child = self._ask(arguments=list(arguments), folder=str(folder), stdout=stdout)
         deadline = time.monotonic() + TIMEOUT
@@ -397,7 +401,7 @@ class Tree:
 
 
 def _serve(tree: str) -> None:
-    """Answers lines of JSON: starts a command and gives its process id, or tells how a process has ended."""
+    """Answers lines of JSON: starts a command and returns its process id, or returns the status of a process."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     import keras  # noqa: F401
@@ -420,7 +424,7 @@ def _serve(tree: str) -> None:
 
 
 def _command(main: Callable[[], int], arguments: list[str], folder: str, stdout: str) -> None:
-    """Runs one command in this process, and ends it."""
+    """Runs one command and ends this process."""
     status: Any = 70
     try:
         os.chdir(folder)
@@ -450,13 +454,13 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def checked_out(revision: str, folder: Path) -> Iterator[Path]:
-    """A worktree of a revision inside `folder`, removed at the end. Raises `BadInputError` when there is none."""
-    found = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    if found.returncode:
+    """Checks out a revision into a temporary worktree in `folder`. Raises `BadInputError` for an unknown revision."""
+    resolved = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    if resolved.returncode:
         raise BadInputError(f"Expected a revision of {ROOT}. Received: {revision!r}")
     tree = folder / "revision"
     try:
-        added = _git("worktree", "add", "--detach", str(tree), found.stdout.strip())
+        added = _git("worktree", "add", "--detach", str(tree), resolved.stdout.strip())
         if added.returncode:
             raise BadInputError(f"Expected a revision that git can check out. Received: {added.stderr.strip()}")
         yield tree
@@ -466,23 +470,25 @@ def checked_out(revision: str, folder: Path) -> Iterator[Path]:
         _git("worktree", "prune")
 
 
-def differing(
+def compare_revisions(
     revision: str,
     *,
     only: Sequence[str] = (),
     quick: bool = False,
     tree: Path = ROOT,
-    say: Callable[[str], object] = print,
+    log: Callable[[str], object] = print,
 ) -> list[str]:
-    """Names of the cases whose results are not those of `revision`; says one line a case.
+    """Returns the names of the cases whose results differ from `revision`.
 
     Args:
-        revision: runs twice.
-        only: names of cases; none: all.
-        quick: evaluate 200 samples only.
-        tree: a source tree, which runs once.
+        revision: git revision, runs twice.
+        only: names of cases. Empty: all cases.
+        quick: evaluate 200 samples instead of the default number.
+        tree: source tree, runs once.
+        log: receives one line per case.
 
-    Raises `BadInputError` for an unknown revision, tree or case.
+    Raises:
+        BadInputError: the revision, tree or case is unknown.
     """
     if not (tree / "gan").is_dir():
         raise BadInputError(f"Expected a source tree with a folder gan. Received: {tree}")
@@ -490,7 +496,7 @@ def differing(
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="same-results-")))
         old = stack.enter_context(Tree(stack.enter_context(checked_out(revision, scratch))))
         new = stack.enter_context(Tree(tree))
-        asked = _chosen(cases(_presets(old, scratch / "presets"), quick=quick), only)
+        selected = _select_cases(cases(_presets(old, scratch / "presets"), quick=quick), only)
         pool = ThreadPoolExecutor(os.cpu_count() or 1)
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         runs = {"before": old, "again": old, "now": new}
@@ -499,13 +505,13 @@ def differing(
                 name: pool.submit(server.run, case.arguments, scratch / case.name / name, case.stdout)
                 for name, server in runs.items()
             }
-            for case in asked
+            for case in selected
         }
         different = []
-        for case in asked:
+        for case in selected:
             statuses = {name: future.result() for name, future in ended[case.name].items()}
-            same, line = _judge(scratch / case.name, statuses)
-            say(f"{case.name:<{max(len(one.name) for one in asked)}}  {line}")
+            same, line = _compare_case(scratch / case.name, statuses)
+            log(f"{case.name:<{max(len(one.name) for one in selected)}}  {line}")
             shutil.rmtree(scratch / case.name)
             if not same:
                 different.append(case.name)
@@ -519,46 +525,48 @@ def _presets(tree: Tree, folder: Path) -> Any:
     return json.loads((folder / "stdout.txt").read_text(encoding="utf-8"))
 
 
-def _chosen(found: list[Case], only: Sequence[str]) -> list[Case]:
-    unknown = [name for name in only if name not in [case.name for case in found]]
+def _select_cases(available: list[Case], only: Sequence[str]) -> list[Case]:
+    unknown = [name for name in only if name not in [case.name for case in available]]
     if unknown:
-        raise BadInputError(f"Expected cases of {[case.name for case in found]}. Received: {unknown}")
-    return [case for case in found if not only or case.name in only]
+        raise BadInputError(f"Expected cases of {[case.name for case in available]}. Received: {unknown}")
+    return [case for case in available if not only or case.name in only]
 
 
-def _judge(folder: Path, statuses: Mapping[str, int]) -> tuple[bool, str]:
-    """Whether a case is the same, and the line about it."""
+def _compare_case(folder: Path, statuses: Mapping[str, int]) -> tuple[bool, str]:
+    """Returns whether the results of a case are the same, and the line to print."""
     failed = {name: status for name, status in statuses.items() if status not in VERDICTS}
     if failed:
-        lines = [f"{name}: status {status}, {_end_of(folder / name / 'stderr.txt')}" for name, status in failed.items()]
+        lines = [
+            f"{name}: status {status}, {_last_text(folder / name / 'stderr.txt')}" for name, status in failed.items()
+        ]
         return False, "\n    ".join(["FAILED", *lines])
     results = [
         {"exit status": np.array(float(status)), **comparable(read_results(folder / name))}
         for name, status in statuses.items()
     ]
-    found = compare(*results)
+    comparison = compare(*results)
     sha256 = weights_sha256(results[-1])
-    weights = f"; SHA-256 of all weights: {sha256}" if sha256 and not found.differences else ""
-    return not found.differences, f"{found} ({len(results[-1])} values{weights})"
+    weights = f"; SHA-256 of all weights: {sha256}" if sha256 and not comparison.differences else ""
+    return not comparison.differences, f"{comparison} ({len(results[-1])} values{weights})"
 
 
-def _end_of(file: Path) -> str:
-    """The last words of a text, on one line and without frames."""
+def _last_text(file: Path) -> str:
+    """Returns the last 300 characters of a text file on one line, without box-drawing characters."""
     words = re.sub(r"[\s\u2500-\u257f]+", " ", file.read_text(encoding="utf-8", errors="replace")).strip()
     return words[-300:]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
+    """Runs the command line and returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("revision", help="what the working tree is compared with")
+    parser.add_argument("revision", help="git revision to compare the working tree with")
     parser.add_argument("--only", nargs="+", default=[], metavar="CASE", help="cases to compare; default: all")
     parser.add_argument("--quick", action="store_true", help="evaluate 200 samples instead of the default number")
-    parser.add_argument("--tree", type=Path, default=ROOT, help="source tree in the place of the working tree")
+    parser.add_argument("--tree", type=Path, default=ROOT, help="source tree to use instead of the working tree")
     options = parser.parse_args(arguments)
     began = time.monotonic()
     try:
-        different = differing(options.revision, only=options.only, quick=options.quick, tree=options.tree)
+        different = compare_revisions(options.revision, only=options.only, quick=options.quick, tree=options.tree)
     except BadInputError as error:
         print(f"same_results: {error}", file=sys.stderr)
         return 2
@@ -570,5 +578,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
         _serve(sys.argv[2])
     else:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the worktree is removed then, too
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # removes the worktree on SIGTERM, too
         raise SystemExit(main())

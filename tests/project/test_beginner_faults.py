@@ -1,6 +1,6 @@
-"""Each fault of the beginner's program, and that the corrected behaviour holds.
+"""Tests that each fault of the beginner's program is corrected.
 
-The numbers are those of the notebook 02_why_the_naive_gan_fails, which shows each fault failing.
+The numbers are those of the notebook 02_why_the_naive_gan_fails, which demonstrates each fault.
 """
 
 import ast
@@ -30,7 +30,7 @@ from gan.models.gan import GAN
 from gan.training import callbacks
 
 
-def test_01_every_name_that_is_used_is_imported():
+def test_01_public_names_can_be_imported():
     assert {"GAN", "build_generator", "build_discriminator", "load_dataset", "load_generator", "generate"} <= set(
         gan.__all__
     )
@@ -38,18 +38,18 @@ def test_01_every_name_that_is_used_is_imported():
 
 
 @pytest.mark.parametrize("arch", ["dcgan", "mlp"])
-def test_02_the_generator_makes_as_many_pixels_as_an_image_has(arch, digits):
+def test_02_the_generator_output_has_the_shape_of_an_image(arch, digits):
     assert build_generator(digits.image_shape, 100, arch=arch).output_shape == (None, 28, 28, 1)
 
 
 @pytest.mark.parametrize("arch", ["dcgan", "mlp"])
-def test_03_output_and_data_have_the_same_range(arch, digits):
+def test_03_generator_output_and_data_have_the_same_range(arch, digits):
     generator = build_generator((28, 28, 1), 4, arch=arch, width=4)
-    made = np.asarray(generator(tf.random.stateless_normal((16, 4), (0, 0)) * 1e4))
+    samples = np.asarray(generator(tf.random.stateless_normal((16, 4), (0, 0)) * 1e4))
     real, _ = next(iter(digits.train.batches(64)))
     assert (real.numpy().min(), real.numpy().max()) == (-1.0, 1.0)
-    assert -1.0 <= made.min() < -0.5
-    assert 0.5 < made.max() <= 1.0
+    assert -1.0 <= samples.min() < -0.5
+    assert 0.5 < samples.max() <= 1.0
 
 
 def test_04_the_convolutional_discriminator_is_convolutional():
@@ -58,10 +58,10 @@ def test_04_the_convolutional_discriminator_is_convolutional():
     assert keras.layers.Conv2D not in [type(layer) for layer in build_discriminator((28, 28, 1), arch="mlp").layers]
 
 
-def test_05_the_generator_learns_from_the_discriminator_and_only_from_it(digits):
-    """Its gradient is that of the loss of D's logits: with D held constant it has none."""
+def test_05_the_generator_learns_only_from_the_discriminator(digits):
+    """The gradient of G comes from the logits of D: with a constant D it vanishes."""
     real, labels = next(iter(digits.train.batches(16)))
-    moved = []
+    changed = []
     for constant in (False, True):
         model = small_gan()
         if constant:
@@ -71,11 +71,11 @@ def test_05_the_generator_learns_from_the_discriminator_and_only_from_it(digits)
         with tf.GradientTape() as tape:
             fake = model.generator([tf.random.stateless_normal((16, 8), (0, 0)), labels], training=True)
         model.update_generator(tape, real, fake, labels, None)
-        moved.append(differs(before, [variable.numpy() for variable in model.generator.trainable_variables]))
-    assert moved == [True, False]
+        changed.append(differs(before, [variable.numpy() for variable in model.generator.trainable_variables]))
+    assert changed == [True, False]
 
 
-def test_06_both_networks_move_and_nobody_touches_trainable(digits):
+def test_06_both_networks_train_and_trainable_is_never_set(digits):
     model = small_gan()
     g, d = values(model.generator), values(model.discriminator)
     model.fit(digits.train.batches(16, steps=2), verbose=0, shuffle=False)
@@ -87,7 +87,7 @@ def test_06_both_networks_move_and_nobody_touches_trainable(digits):
             assert not any(isinstance(t, ast.Attribute) and t.attr == "trainable" for t in targets), path
 
 
-def test_07_batches_of_images_are_drawn_from_a_4d_array(digits):
+def test_07_batches_are_sampled_from_a_4d_array(digits):
     real, labels = next(iter(digits.train.batches(32)))
     assert real.shape == (32, 28, 28, 1)
     assert len(np.unique(labels)) > 5
@@ -99,34 +99,34 @@ def test_08_the_discriminator_sees_reals_and_fakes_in_every_step(digits):
     assert history["real_score"] != history["fake_score"]
 
 
-def test_09_fit_without_compile_is_refused(digits):
+def test_09_rejects_fit_without_compile(digits):
     model = GAN(build_generator((28, 28, 1), 4, width=4), build_discriminator((28, 28, 1), width=4))
     with pytest.raises(ValueError, match="compile"):
         model.fit(digits.train.batches(16, steps=1), verbose=0, shuffle=False)
 
 
-def test_10_the_discriminator_gives_logits():
+def test_10_the_discriminator_returns_logits():
     discriminator = build_discriminator((28, 28, 1), width=4)
     assert discriminator.layers[-1].activation is keras.activations.linear
     logits = np.asarray(discriminator(tf.random.stateless_normal((64, 28, 28, 1), (0, 0)) * 100))
     assert logits.min() < 0 or logits.max() > 1  # a sigmoid would stay within 0..1
 
 
-def test_11_the_train_step_is_compiled_into_a_graph_and_never_calls_predict(digits, monkeypatch):
-    graphs = []
+def test_11_the_train_step_runs_as_a_graph_without_predict(digits, monkeypatch):
+    traced_in_graph = []
     for name in ("predict", "predict_on_batch", "train_on_batch"):
-        monkeypatch.setattr(keras.Model, name, lambda *_, **__: pytest.fail("a call from Python in the loop"))
+        monkeypatch.setattr(keras.Model, name, lambda *_, **__: pytest.fail("Python call in the training loop"))
 
-    class Watched(GAN):
+    class RecordingGAN(GAN):
         def train_step(self, data):
-            graphs.append(not tf.executing_eagerly())
+            traced_in_graph.append(not tf.executing_eagerly())
             return super().train_step(data)
 
-    model = Watched(build_generator((28, 28, 1), 4, 10, width=4), build_discriminator((28, 28, 1), 10, width=4))
+    model = RecordingGAN(build_generator((28, 28, 1), 4, 10, width=4), build_discriminator((28, 28, 1), 10, width=4))
     model.compile("adam", "adam")
     model.fit(digits.train.batches(16, steps=6), verbose=0, shuffle=False)
-    assert set(graphs) == {True}
-    assert len(graphs) <= 2  # traced, not run, in Python
+    assert set(traced_in_graph) == {True}
+    assert len(traced_in_graph) <= 2  # Python runs only while TensorFlow traces the graph
 
 
 def test_12_an_epoch_is_a_pass_over_the_data():
@@ -134,14 +134,14 @@ def test_12_an_epoch_is_a_pass_over_the_data():
     assert options.total_steps(50_000) == 1_000
 
 
-def test_13_held_out_data_exists_and_is_never_trained_on(digits):
-    train = {picture.tobytes() for picture in digits.train.images}
+def test_13_held_out_data_does_not_overlap_training_data(digits):
+    train = {image.tobytes() for image in digits.train.images}
     for part in (digits.validation, digits.test):
         assert len(part) > 0
-        assert not train & {picture.tobytes() for picture in part.images}
+        assert not train & {image.tobytes() for image in part.images}
 
 
-def test_14_the_mean_of_all_digits_wins_by_mse_and_loses_by_the_frechet_distance(digits):
+def test_14_the_mean_digit_has_a_lower_mse_but_a_higher_frechet_distance(digits):
     chosen = np.random.default_rng(0).permutation(len(digits.train))[:800]
     reals, others = np.split(as_input(digits.train.images[chosen]), 2)
     mean = np.repeat(as_input(digits.train.images).mean(axis=0, keepdims=True), 400, axis=0)
@@ -154,7 +154,7 @@ def test_14_the_mean_of_all_digits_wins_by_mse_and_loses_by_the_frechet_distance
     assert distances[0] > 10 * distances[1]
 
 
-def test_15_what_is_loaded_is_what_was_saved(tmp_path):
+def test_15_loading_restores_the_saved_generator(tmp_path):
     model = small_gan()
     saver = callbacks.GeneratorCheckpoint(tmp_path / "generator.keras")
     saver.set_model(model)
@@ -162,41 +162,41 @@ def test_15_what_is_loaded_is_what_was_saved(tmp_path):
     np.testing.assert_array_equal(generate(load_generator(tmp_path), 4), generate(model.generator_ema, 4))
 
 
-def test_16_samples_are_shown_with_the_scaling_undone(tmp_path):
+def test_16_samples_are_rescaled_for_display(tmp_path):
     images.save_png(tmp_path / "a.png", images.to_uint8(np.array([[[-1.0], [0.0], [1.0]]])))
-    with Image.open(tmp_path / "a.png") as picture:
-        assert np.asarray(picture).tolist() == [[0, 128, 255]]
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.asarray(image).tolist() == [[0, 128, 255]]
 
 
-def test_17_a_colour_file_becomes_what_the_classifier_was_trained_with(tmp_path, digits):
-    alike = []
+def test_17_a_color_file_is_converted_to_the_input_of_the_classifier(tmp_path, digits):
+    correlations = []
     for digit in digits.test.images[::10, :, :, 0]:  # 50 digits, 5 of each class
         Image.fromarray(255 - digit).resize((112, 112)).convert("RGB").save(tmp_path / "dark-on-white.png")
         read = read_digit(tmp_path / "dark-on-white.png")
         assert read.shape == (28, 28, 1)
         assert (read.min(), read.max()) == pytest.approx((-1.0, 1.0))
-        alike.append(np.corrcoef(read.ravel(), digit.ravel())[0, 1])
-    assert np.mean(alike) > 0.9
+        correlations.append(np.corrcoef(read.ravel(), digit.ravel())[0, 1])
+    assert np.mean(correlations) > 0.9
 
 
-def test_18_distorted_digits_are_neither_mirrored_nor_on_their_head(digits):
-    unlike_themselves = np.isin(digits.test.labels, (2, 4, 5, 6, 7, 9))  # when turned or mirrored
-    original = as_input(digits.test.images[unlike_themselves])
+def test_18_distorted_digits_are_neither_mirrored_nor_upside_down(digits):
+    asymmetric = np.isin(digits.test.labels, (2, 4, 5, 6, 7, 9))  # digits that rotation and reflection change
+    original = as_input(digits.test.images[asymmetric])
     distorted = Distortion()(original, (0, 0)).numpy()
-    shifts = list(itertools.product(range(-2, 3), repeat=2))  # by which pixels differ, and the way up does not
+    shifts = list(itertools.product(range(-2, 3), repeat=2))  # the distortion also shifts digits by up to 2 pixels
     moved_back = [np.roll(distorted, shift, axis=(1, 2)) for shift in shifts]
     others = [original, original[:, :, ::-1], original[:, ::-1], original[:, ::-1, ::-1]]
-    apart = [np.min([np.mean((m - other) ** 2, axis=(1, 2, 3)) for m in moved_back], axis=0) for other in others]
-    assert np.mean(np.argmin(apart, axis=0) == 0) > 0.9
+    errors = [np.min([np.mean((m - other) ** 2, axis=(1, 2, 3)) for m in moved_back], axis=0) for other in others]
+    assert np.mean(np.argmin(errors, axis=0) == 0) > 0.9
 
 
-def test_19_cross_entropy_of_a_real_given_one_fifth_is_1_609():
+def test_19_cross_entropy_of_a_probability_of_one_fifth_is_1_609():
     logits = np.array([[np.log(0.25)]], np.float32)  # sigmoid: 0.2
     np.testing.assert_allclose(losses.NonSaturating().generator(logits, logits), [[1.609438]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)
-def test_20_what_is_minimised_has_a_gradient_and_the_share_of_errors_has_none(name):
+def test_20_losses_have_a_gradient_and_the_error_rate_has_none(name):
     real, fake = tf.constant([[3.0], [-0.5]]), tf.constant([[-3.0], [0.5]])
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(fake)
@@ -206,9 +206,9 @@ def test_20_what_is_minimised_has_a_gradient_and_the_share_of_errors_has_none(na
     assert tape.gradient(errors, fake) is None
 
 
-def test_21_training_ends_when_it_does_not_get_better_and_keeps_the_best(digits):
-    model, said = small_gan(), []
-    stop = callbacks.ToleranceEarlyStopping("val_loss", "min", patience=2, log=said.append)
+def test_21_early_stopping_restores_the_best_weights(digits):
+    model = small_gan()
+    stop = callbacks.ToleranceEarlyStopping("val_loss", "min", patience=2, log=lambda line: None)
     stop.set_model(model)
     stop.on_train_begin()
     best = values(model.generator_ema)
@@ -223,15 +223,15 @@ def test_21_training_ends_when_it_does_not_get_better_and_keeps_the_best(digits)
     assert not differs(values(model.generator_ema), best)
 
 
-def test_22_the_average_of_two_networks_has_a_term_for_each():
-    """[.9, .1] and [.1, .9] with the weights .6 and .4: .6 * .9 alone is .54, which the program's text gives."""
+def test_22_the_weighted_mean_includes_both_networks():
+    """[.9, .1] and [.1, .9] with weights .6 and .4. The program omits the second term: .6 * .9 = .54."""
     means = step_means.WeightedMeans(["first class", "second class"])
     for weight, probabilities in ((0.6, [0.9, 0.1]), (0.4, [0.1, 0.9])):
         means.update_state(probabilities, [weight, weight])
     np.testing.assert_allclose([float(mean) for mean in means.result().values()], [0.58, 0.42], rtol=1e-6)
 
 
-def test_a_preset_is_the_beginners_network_put_right(digits):
+def test_the_preset_mnist_mlp_is_the_corrected_beginner_network(digits):
     generator = build_gan(PRESETS["mnist-mlp"], digits).generator
     units = [layer.units for layer in generator.layers if isinstance(layer, keras.layers.Dense)]
     assert (generator.inputs[0].shape, units) == ((None, 100), [128, 256, 512, 1024, 784])

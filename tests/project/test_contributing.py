@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md tells one to do works."""
+"""Tests that the instructions of CONTRIBUTING.md work."""
 
 import json
 import os
@@ -19,7 +19,7 @@ RECIPES = [text for language, text in BLOCKS if language == "diff"]
 
 
 def test_ten_files_lead_from_the_command_line_to_the_saved_generator():
-    """Each is imported by one before it, so that a reader who follows calls gets there."""
+    """Each file is imported by one of the files before it, so a reader can follow the calls."""
     [path] = re.findall(r"To read `gan train mnist` .*?:\n(.*?)\n\n", CONTRIBUTING, re.DOTALL)
     files = re.findall(r"`([^`]+)`", path)
     assert len(files) <= 10
@@ -30,7 +30,7 @@ def test_ten_files_lead_from_the_command_line_to_the_saved_generator():
         reached |= edges[file].union(*(edges[package] for package in edges[file] if package.endswith("/__init__")))
 
 
-TOGETHER = '''"""All five examples in one run."""
+TOGETHER = '''"""Tests all five examples in one run."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ from gan.cli.main import main
 from gan.evaluation.metrics import BrightnessGap
 
 
-def test_all_in_one_run(tmp_path):
+def test_all_parts_in_one_run(tmp_path):
     assert Path(gan.__file__).parents[1] == Path(__file__).parents[2]
     options = "dragan --dataset mnist5k --loss squared_hinge --penalties zero_gp --arch upsampling --probe none"
     sizes = "--batch-size 8 --latent-dim 4 --g-width 4 --d-width 4 --images 16 --eval-every 8"
@@ -55,7 +55,7 @@ def test_the_metric_in_evaluate(digits):
     assert -2 < found["brightness_gap"] < 2
 '''
 
-BROUGHT = [
+SELECTED_TESTS = [
     "tests/project/test_together.py",
     "tests/project/test_rooms.py",
     "tests/models/test_losses.py",
@@ -67,11 +67,11 @@ BROUGHT = [
     "tests/config/test_config.py::test_presets_name_their_source_and_survive_json",
     "tests/project/test_pages.py::test_all_presets_are_listed",
 ]
-"""The tests of the examples, and those that walk through the dicts and are quick."""
+"""Tests of the examples, and quick tests that iterate over the dicts of parts."""
 
 
 def apply(recipe: str, tree: Path) -> None:
-    """Makes the changes of a recipe: files after `---`, hunks between `@@`, each found by its lines without `+`."""
+    """Applies a recipe: files follow `---`; hunks follow `@@` and are located by their lines without `+`."""
     for part in re.split(r"^--- ", recipe, flags=re.MULTILINE)[1:]:
         name, _, body = part.partition("\n")
         file = tree / name
@@ -79,14 +79,14 @@ def apply(recipe: str, tree: Path) -> None:
         for hunk in body.split("@@\n"):
             lines = hunk.splitlines(keepends=True)
             old, new = ("".join(line[1:] for line in lines if line[0] in kinds) for kinds in (" -", " +"))
-            assert f"\n{text}".count(f"\n{old}") == 1 or not text, f"{name} has this not once:\n{old}"
+            assert f"\n{text}".count(f"\n{old}") == 1 or not text, f"{name} does not contain this exactly once:\n{old}"
             text = f"\n{text}".replace(f"\n{old}", f"\n{new}", 1)[1:]
         file.write_text(text, encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    """A copy of this tree, with all recipes applied."""
+    """Path of a copy of this tree, with all recipes applied."""
     copy = tmp_path_factory.mktemp("recipes") / "tree"
     for folder in ("gan", "tests", "docs"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -117,7 +117,7 @@ def run(*command: object, cwd: Path) -> str:
     return done.stdout
 
 
-def test_every_block_is_of_a_kind_that_is_tested():
+def test_every_code_block_is_of_a_tested_kind():
     assert {language for language, _ in BLOCKS} == {"sh", "mermaid", "diff"}
     assert len(RECIPES) == 5
     for recipe in RECIPES:
@@ -125,40 +125,40 @@ def test_every_block_is_of_a_kind_that_is_tested():
         assert "--- tests/" in recipe
 
 
-def test_the_recipes_are_in_the_style_of_the_sources(tree):
+def test_recipes_pass_the_linter(tree):
     python = [file for recipe in RECIPES for file in re.findall(r"^--- (.*\.py)$", recipe, re.MULTILINE)]
     for command in (["check"], ["format", "--check"]):
         run(sys.executable, "-m", "ruff", *command, *sorted(set(python)), cwd=tree)
 
 
-def test_the_recipes_work(tree):
-    said = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *BROUGHT, cwd=tree)
-    assert "skipped" not in said
+def test_recipes_work(tree):
+    printed = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SELECTED_TESTS, cwd=tree)
+    assert "skipped" not in printed
 
 
-def test_the_picture_is_that_of_the_imports():
-    assert rooms.with_picture(CONTRIBUTING) == CONTRIBUTING, "python tests/helpers/rooms.py renews it"
+def test_room_diagram_matches_the_imports():
+    assert rooms.with_diagram(CONTRIBUTING) == CONTRIBUTING, "run: python tests/helpers/rooms.py"
 
 
 @pytest.mark.parametrize(
     "command",
     [pytest.param("train", marks=pytest.mark.slow), "sample", pytest.param("evaluate", marks=pytest.mark.slow)],
 )
-def test_the_files_of_a_command_are_those_that_it_calls(command, fork_server, tmp_path):
+def test_listed_files_match_the_files_that_a_command_calls(command, fork_server, tmp_path):
     arguments = {
         "train": [*TOY, "--output", "run"],
         "sample": ["mnist", "--num", 8],
         "evaluate": ["mnist", "--num", 300, "--dataset", "mnist5k", "--output", "report"],
     }[command]
     script = str(Path(called_files.__file__))
-    status, said = fork_server.run(command, *arguments, said=tmp_path / "said", script=script)
-    assert status in (0, 3, 4), said
-    found = json.loads(said.splitlines()[-1])
+    status, printed = fork_server.run(command, *arguments, said=tmp_path / "output", script=script)
+    assert status in (0, 3, 4), printed
+    files = json.loads(printed.splitlines()[-1])
     paragraph = re.search(rf"^`gan {command}`:\n(.*?)\n\n", CONTRIBUTING, re.DOTALL | re.MULTILINE)[1]
-    assert set(re.findall(r"`([\w/]+)`", paragraph)) == set(found), called_files.paragraph(found)
+    assert set(re.findall(r"`([\w/]+)`", paragraph)) == set(files), called_files.paragraph(files)
 
 
-def test_the_commands(tree):
+def test_commands_run(tree):
     lines = "".join(text for language, text in BLOCKS if language == "sh").splitlines()
     for program, *arguments in (shlex.split(line, comments=True) for line in lines):
         if program == "make":

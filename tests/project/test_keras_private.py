@@ -1,4 +1,4 @@
-"""A private member of Keras is used with a comment that says why, and a test that fails when it goes away."""
+"""Tests that every private member of Keras in use has a comment with the reason and a test of its presence."""
 
 import ast
 import importlib
@@ -19,13 +19,21 @@ from gan.distributed import evaluation
 
 PACKAGE = Path(gan.__file__).parent
 KERAS = Path(keras.__file__).parent
-DEEP = ("keras.src", "tensorflow.python", "tf.python", "tensorflow._api", "tf._api", "tensorflow.core", "tf.core")
+PRIVATE_MODULES = (
+    "keras.src",
+    "tensorflow.python",
+    "tf.python",
+    "tensorflow._api",
+    "tf._api",
+    "tensorflow.core",
+    "tf.core",
+)
 TESTED: dict[str, str] = {}
-"""Private member -> the test that notices when it goes away."""
+"""Private member -> name of the test that fails if Keras removes it."""
 
 
-def notices(*members):
-    """Names the private members that a test is for."""
+def covers(*members):
+    """Marks a test that fails if Keras removes one of these private members."""
 
     def mark(test):
         TESTED.update(dict.fromkeys(members, test.__name__))
@@ -34,16 +42,16 @@ def notices(*members):
     return mark
 
 
-class Listener(keras.Sequential):
-    """A model that remembers what Keras asks of it."""
+class RecordingModel(keras.Sequential):
+    """A model that records how Keras calls it."""
 
     def __init__(self):
         super().__init__([keras.Input((2,)), keras.layers.Dense(1)])
-        self.asked, self.options = [], []
+        self.builds, self.options = [], []
         self.compile("sgd", "mse", run_eagerly=True)
 
     def _maybe_symbolic_build(self, **given):
-        self.asked.append(list(given))
+        self.builds.append(list(given))
 
     def evaluate(self, *args, **options):
         self.options.append((args, set(options)))
@@ -51,30 +59,30 @@ class Listener(keras.Sequential):
 
 
 @pytest.fixture(scope="module")
-def listener():
-    """What Keras asked in one epoch of `fit` with validation data."""
-    model, data = Listener(), (np.zeros((2, 2)), np.zeros(2))
+def recorded():
+    """A model after one epoch of `fit` with validation data."""
+    model, data = RecordingModel(), (np.zeros((2, 2)), np.zeros(2))
     model.fit(*data, validation_data=data, verbose=0)
     return model
 
 
-@notices("_maybe_symbolic_build")
-def test_fit_and_evaluate_build_through_maybe_symbolic_build(listener):
-    ours, theirs = (inspect.signature(model._maybe_symbolic_build).parameters for model in (GAN, keras.Model))
-    assert list(ours) == list(theirs)
-    assert listener.asked == [["iterator"], ["iterator"]]
+@covers("_maybe_symbolic_build")
+def test_fit_and_evaluate_build_through_maybe_symbolic_build(recorded):
+    ours, inherited = (inspect.signature(model._maybe_symbolic_build).parameters for model in (GAN, keras.Model))
+    assert list(ours) == list(inherited)
+    assert recorded.builds == [["iterator"], ["iterator"]]
 
 
-@notices("_use_cached_eval_dataset")
-def test_fit_gives_evaluate_the_options_that_are_known(listener):
-    ((arguments, options),) = listener.options
+@covers("_use_cached_eval_dataset")
+def test_fit_passes_only_known_options_to_evaluate(recorded):
+    ((arguments, options),) = recorded.options
     assert arguments == ()
     assert "_use_cached_eval_dataset" in options
     assert options - evaluation._WITHOUT_EFFECT == {"x", "y", "steps", "return_dict"}
 
 
-@notices("_get_variable_index", "_momentums", "_velocities")
-def test_adam_keeps_its_means_by_the_index_of_the_variable():
+@covers("_get_variable_index", "_momentums", "_velocities")
+def test_adam_stores_its_moments_by_variable_index():
     variables = [keras.Variable(np.zeros(3), dtype="float32") for _ in range(2)]
     optimizer = keras.optimizers.Adam(0.1, beta_1=0.75, beta_2=0.5)
     optimizer.build(variables)
@@ -85,12 +93,12 @@ def test_adam_keeps_its_means_by_the_index_of_the_variable():
     assert isinstance(optimizer._velocities[index].value, tf.Variable)
 
 
-def private(name: str) -> bool:
+def is_private(name: str) -> bool:
     return name.startswith("_") and not name.endswith("__")
 
 
-def defined(trees: list[ast.Module]) -> set[str]:
-    """The private names that some programs define."""
+def private_definitions(trees: list[ast.Module]) -> set[str]:
+    """Returns the private names that programs define."""
     found = set()
     for node in (node for tree in trees for node in ast.walk(tree)):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -99,15 +107,15 @@ def defined(trees: list[ast.Module]) -> set[str]:
             found.add(node.attr)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.add(node.id)
-    return {name for name in found if private(name)}
+    return {name for name in found if is_private(name)}
 
 
-def others(tree: ast.Module, ours: set[str], options: set[str]) -> dict[str, int]:
-    """What a program uses of others' private members, by name or as an option -> the line where it first does."""
+def private_uses(tree: ast.Module, ours: set[str], options: set[str]) -> dict[str, int]:
+    """Returns {private member of another package: first line that uses it}, by name or as an option."""
     found: dict[str, int] = {}
     for node in ast.walk(tree):
         names = []
-        if isinstance(node, ast.Attribute) and private(node.attr) and node.attr not in ours:
+        if isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in ours:
             names = [node.attr]
         elif isinstance(node, ast.keyword) and node.arg in options:
             names = [node.arg]
@@ -118,8 +126,8 @@ def others(tree: ast.Module, ours: set[str], options: set[str]) -> dict[str, int
     return found
 
 
-def deep(tree: ast.Module) -> list[str]:
-    """The private modules of Keras and TensorFlow that a program names, in imports, as attributes, or in strings."""
+def private_modules(tree: ast.Module) -> list[str]:
+    """Returns the private modules of Keras and TensorFlow that a program names in imports, attributes or strings."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -130,44 +138,45 @@ def deep(tree: ast.Module) -> list[str]:
             found.append(ast.unparse(node))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             found.append(node.value)
-    return [name for name in found if re.match(rf"({'|'.join(map(re.escape, DEEP))})(\.|$)", name)]
+    return [name for name in found if re.match(rf"({'|'.join(map(re.escape, PRIVATE_MODULES))})(\.|$)", name)]
 
 
-def overridden(kind: type) -> set[str]:
-    """The private members that a class, in its own lines, has in common with those that it derives from elsewhere."""
+def overridden_members(kind: type) -> set[str]:
+    """Returns the private members of Keras and TensorFlow base classes that the source of a class overrides."""
     bases = [base for base in kind.__mro__ if base.__module__.split(".")[0] in ("keras", "tensorflow")]
-    mine, theirs = (
-        {name for one in some for name in [*vars(one), *assigned(one)] if private(name)} for some in ([kind], bases)
+    own, inherited = (
+        {name for one in some for name in [*vars(one), *assigned_attributes(one)] if is_private(name)}
+        for some in ([kind], bases)
     )
-    return mine & theirs
+    return own & inherited
 
 
-def assigned(kind: type) -> set[str]:
-    """The attributes that a class assigns."""
+def assigned_attributes(kind: type) -> set[str]:
+    """Returns the attributes that a class assigns."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
     return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
 
 
 @pytest.fixture(scope="module")
 def sources():
-    """file -> its program, of the whole package."""
+    """Parsed source of every file of the package, by path."""
     return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 @pytest.fixture(scope="module")
 def uses(sources):
-    """(file, private member, line) of all uses."""
+    """(file, private member, line) of every use."""
     texts = "".join(path.read_text(encoding="utf-8") for path in (KERAS / "src").rglob("*.py"))
     options = set(re.findall(r"[(,]\s*(_[a-z]\w*)=", texts))
     assert "_use_cached_eval_dataset" in options
-    ours = defined([*sources.values()])
-    found = [(path, *use) for path, tree in sources.items() for use in others(tree, ours, options).items()]
+    ours = private_definitions([*sources.values()])
+    found = [(path, *use) for path, tree in sources.items() for use in private_uses(tree, ours, options).items()]
     for module in pkgutil.walk_packages(gan.__path__, "gan."):
         if not module.name.endswith("__main__"):
             for kind in vars(importlib.import_module(module.name)).values():
                 if inspect.isclass(kind) and kind.__module__ == module.name:
                     lines, start = inspect.getsourcelines(kind)
-                    for name in overridden(kind):
+                    for name in overridden_members(kind):
                         line = next(
                             number for number, text in enumerate(lines, start) if re.search(rf"\b{name}\b", text)
                         )
@@ -175,18 +184,18 @@ def uses(sources):
     return found
 
 
-def test_private_members_in_use_are_those_that_have_a_test(uses):
+def test_every_private_member_in_use_has_a_test(uses):
     assert {name for _, name, _ in uses} == set(TESTED)
 
 
-def test_each_has_a_comment_that_says_why(uses):
+def test_every_use_has_a_comment_with_the_reason(uses):
     for path, name, line in uses:
-        above = path.read_text(encoding="utf-8").splitlines()[max(0, line - 8) : line]
-        assert any(re.search(r"# .*\bprivate in Keras\b", text, re.IGNORECASE) for text in above), f"{path}: {name}"
+        preceding = path.read_text(encoding="utf-8").splitlines()[max(0, line - 8) : line]
+        assert any(re.search(r"# .*\bprivate in Keras\b", text, re.IGNORECASE) for text in preceding), f"{path}: {name}"
 
 
 def test_private_modules_are_not_used(sources):
-    assert {path: deep(tree) for path, tree in sources.items() if deep(tree)} == {}
+    assert {path: private_modules(tree) for path, tree in sources.items() if private_modules(tree)} == {}
 
 
 PROGRAM = """
@@ -203,16 +212,16 @@ def _ours(): pass
 """
 
 
-def test_uses_in_a_program_are_found():
+def test_finds_private_uses_in_a_program():
     tree = ast.parse(PROGRAM)
-    assert set(others(tree, defined([tree]), {"_option", "_option_too"})) == {
+    assert set(private_uses(tree, private_definitions([tree]), {"_option", "_option_too"})) == {
         "_api",
         "_option",
         "_option_too",
         "_theirs",
         "_theirs_too",
     }
-    assert sorted(set(deep(tree))) == [
+    assert sorted(set(private_modules(tree))) == [
         "keras.src.models.Model",
         "keras.src.ops",
         "tensorflow.python.framework",
@@ -221,6 +230,6 @@ def test_uses_in_a_program_are_found():
     ]
 
 
-def test_what_a_class_overrides_is_found():
-    assert overridden(Listener) == {"_maybe_symbolic_build"}
-    assert any(map(private, assigned(keras.layers.Layer)))
+def test_finds_the_members_that_a_class_overrides():
+    assert overridden_members(RecordingModel) == {"_maybe_symbolic_build"}
+    assert any(map(is_private, assigned_attributes(keras.layers.Layer)))

@@ -1,4 +1,4 @@
-"""The notebooks are whole, readable, and what their texts give when they are executed."""
+"""Tests that the notebooks are complete, readable and match their sources."""
 
 import ast
 import importlib.util
@@ -27,13 +27,13 @@ spec.loader.exec_module(execute)
 
 @pytest.fixture(params=NAMES)
 def source(request):
-    """The cells of a notebook's text."""
+    """Cells of the source of a notebook."""
     return execute.read(FOLDER / f"{request.param}.py").cells
 
 
 @pytest.fixture(params=NAMES)
-def made(request):
-    """(text, notebook made from it with its outputs)."""
+def source_and_notebook(request):
+    """(path of the source, notebook with its outputs)."""
     path = FOLDER / f"{request.param}.ipynb"
     return FOLDER / f"{request.param}.py", nbformat.read(path, as_version=4)
 
@@ -42,11 +42,11 @@ def code(cells):
     return [cell for cell in cells if cell.cell_type == "code"]
 
 
-def test_all_seven_are_there():
+def test_all_seven_notebooks_exist():
     assert execute.names() == NAMES
 
 
-def test_it_opens_with_what_it_needs_takes_and_teaches(source):
+def test_introduction_states_requirements_duration_and_topics(source):
     title, install, parameters = source[:3]
     assert title.cell_type == "markdown"
     assert title.source.startswith("# ")
@@ -58,7 +58,7 @@ def test_it_opens_with_what_it_needs_takes_and_teaches(source):
     assert parameters.metadata["quick"]
 
 
-def test_its_quick_values_are_those_of_parameters_that_it_has(source):
+def test_quick_values_belong_to_existing_parameters(source):
     notebook = nbformat.v4.new_notebook(cells=source)
     execute.make_quick(notebook)
     values = {}
@@ -73,26 +73,28 @@ def test_cells_are_short(source):
         assert max(map(len, lines)) <= 110, cell.source
 
 
-def test_text_and_code_take_turns(source):
-    """Nobody meets more than two cells of code without a word about them."""
+def test_text_and_code_alternate(source):
+    """At most two cells of code follow each other without text."""
     kinds = "".join(cell.cell_type[0] for cell in source[3:])
     assert "ccc" not in kinds
 
 
-def test_library_code_is_imported_not_pasted(source):
-    library = {body for path in (ROOT / "gan").rglob("*.py") for body in bodies(path.read_text(encoding="utf-8"))}
+def test_library_code_is_imported_not_copied(source):
+    library = {
+        body for path in (ROOT / "gan").rglob("*.py") for body in function_bodies(path.read_text(encoding="utf-8"))
+    }
     for cell in code(source):
-        assert not bodies(cell.source) & library, cell.source
+        assert not function_bodies(cell.source) & library, cell.source
 
 
-def bodies(text):
-    """The functions of a text that have three statements or more, docstrings left out."""
+def function_bodies(text):
+    """Returns the bodies of the functions with at least three statements, without docstrings."""
     functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
     statements = [[s for s in f.body if not isinstance(s, ast.Expr) or s is not f.body[0]] for f in functions]
     return {"\n".join(map(ast.dump, found)) for found in statements if len(found) >= 3}
 
 
-def test_the_second_shows_each_fault_that_has_a_test():
+def test_the_second_notebook_shows_every_tested_fault():
     text = (FOLDER / f"{NAMES[1]}.py").read_text(encoding="utf-8")
     shown = sorted(map(int, re.findall(r"^# ### Fault (\d+):", text, re.MULTILINE)))
     tests = (ROOT / "tests" / "project" / "test_beginner_faults.py").read_text(encoding="utf-8")
@@ -100,15 +102,15 @@ def test_the_second_shows_each_fault_that_has_a_test():
     assert text.count("**Fix:**") >= 15
 
 
-def test_it_was_made_from_the_text_beside_it(made):
-    text, notebook = made
+def test_notebook_matches_its_source(source_and_notebook):
+    text, notebook = source_and_notebook
     assert notebook.metadata["source_sha256"] == execute.source_sha256(text), "make notebooks"
     cells = [[(cell.cell_type, cell.source) for cell in one.cells] for one in (execute.read(text), notebook)]
     assert cells[0] == cells[1]
 
 
-def test_its_outputs_are_whole_and_name_no_machine(made):
-    _, notebook = made
+def test_outputs_are_complete_and_name_no_machine(source_and_notebook):
+    _, notebook = source_and_notebook
     nbformat.validate(notebook)
     assert [cell.execution_count for cell in code(notebook.cells)] == [*range(1, len(code(notebook.cells)) + 1)]
     assert not execute.find_output_errors(notebook)
@@ -116,12 +118,12 @@ def test_its_outputs_are_whole_and_name_no_machine(made):
     assert "image/png" in kinds
 
 
-def test_it_is_small_enough_to_be_read_in_a_browser(made):
-    assert made[0].with_suffix(".ipynb").stat().st_size < 3_000_000
+def test_notebook_is_small_enough_for_a_browser(source_and_notebook):
+    assert source_and_notebook[0].with_suffix(".ipynb").stat().st_size < 3_000_000
 
 
-def test_the_code_of_the_first_runs_with_fewer_steps(fork_server, tmp_path):
-    """As a script, without a kernel."""
+def test_code_of_the_first_notebook_runs_with_quick_values(fork_server, tmp_path):
+    """Runs the code as a script, without a kernel."""
     notebook = execute.read(FOLDER / f"{NAMES[0]}.py")
     execute.make_quick(notebook)
     script = tmp_path / "code.py"
@@ -145,7 +147,7 @@ def test_a_notebook_is_executed_in_a_kernel_with_its_quick_values(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_it_runs_with_fewer_steps(name, tmp_path, monkeypatch):
+def test_notebook_runs_with_quick_values(name, tmp_path, monkeypatch):
     for variable, value in OFFLINE.items():
         monkeypatch.setenv(variable, value)
     command = [sys.executable, FOLDER / "execute.py", "--quick", "--output", tmp_path, name]
@@ -171,37 +173,37 @@ def output(text):
         "[<matplotlib.lines.Line2D at 0x7fad5ff78350>]",
     ],
 )
-def test_outputs_that_name_a_machine_are_refused(text):
+def test_rejects_outputs_that_name_a_machine(text):
     assert execute.find_output_errors(output(text))
 
 
 @pytest.mark.parametrize(
     "text", ["runs/1/generator.keras", "https://arxiv.org/abs/1406.2661", "12,000 images/s", "1/2"]
 )
-def test_other_outputs_are_not(text):
+def test_accepts_other_outputs(text):
     assert not execute.find_output_errors(output(text))
 
 
-def test_a_quick_value_of_no_parameter_is_refused():
+def test_rejects_a_quick_value_without_a_parameter():
     cell = nbformat.v4.new_code_cell("STEPS = 10", metadata={"quick": {"STEP": 1}})
     with pytest.raises(ValueError, match="STEP = "):
         execute.make_quick(nbformat.v4.new_notebook(cells=[cell]))
 
 
-def test_new_words_keep_the_outputs_and_new_code_is_refused(tmp_path):
+def test_new_text_keeps_the_outputs_and_new_code_is_rejected(tmp_path):
     text = tmp_path / "01_short.py"
     text.write_text("# %% [markdown]\n# Old words\n\n# %%\nprint(1)\n", encoding="utf-8")
-    made = execute.read(text)
-    made.cells[1].outputs = [nbformat.v4.new_output("stream", text="1\n")]
-    made.metadata["language_info"] = {"name": "python"}
-    nbformat.write(made, tmp_path / "01_short.ipynb")
+    notebook = execute.read(text)
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="1\n")]
+    notebook.metadata["language_info"] = {"name": "python"}
+    nbformat.write(notebook, tmp_path / "01_short.ipynb")
     text.write_text("# %% [markdown]\n# New words\n\n# %%\nprint(1)  # one\n", encoding="utf-8")
     assert execute.update_words(text, tmp_path) == []
-    renewed = nbformat.read(tmp_path / "01_short.ipynb", as_version=4)
-    assert renewed.cells[0].source == "New words"
-    assert renewed.cells[1].source == "print(1)  # one"
-    assert renewed.cells[1].outputs[0].text == "1\n"
-    assert renewed.metadata["source_sha256"] == execute.source_sha256(text)
+    updated = nbformat.read(tmp_path / "01_short.ipynb", as_version=4)
+    assert updated.cells[0].source == "New words"
+    assert updated.cells[1].source == "print(1)  # one"
+    assert updated.cells[1].outputs[0].text == "1\n"
+    assert updated.metadata["source_sha256"] == execute.source_sha256(text)
     for code in ("print(2)", "print(1);", "%time print(1)"):
         text.write_text(f"# %% [markdown]\n# New words\n\n# %%\n{code}\n", encoding="utf-8")
         assert execute.update_words(text, tmp_path) == ["code cells differ from the executed notebook"]

@@ -1,4 +1,4 @@
-"""The wheel, installed elsewhere: it trains, samples, and finds what is pretrained."""
+"""Tests the wheel in another environment: it trains, samples and finds the pretrained checkpoints."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from gan.saving import models
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"  # setuptools writes into the tree it builds from
+    source = folder / "source"  # a copy, since setuptools writes into its source tree
     files = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
     ).stdout.split("\n")
@@ -33,7 +33,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory):
-    """The folder of an environment that has the wheel and this one's other packages, but not this source tree."""
+    """Folder of an environment with the wheel and the packages of this environment, but without this source tree."""
     folder = tmp_path_factory.mktemp("installed")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", folder / "bin" / "python"]
@@ -43,7 +43,7 @@ def installed(wheel, tmp_path_factory):
     return folder
 
 
-def test_the_wheel_holds_the_package_and_the_pretrained_checkpoints_only(wheel):
+def test_wheel_contains_only_the_package_and_pretrained_checkpoints(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "gan/cli/main.py" in names
     assert "gan/py.typed" in names
@@ -52,8 +52,8 @@ def test_the_wheel_holds_the_package_and_the_pretrained_checkpoints_only(wheel):
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
 
 
-@pytest.mark.slow  # what the wheel holds is read above
-def test_installed_elsewhere_it_trains_three_steps_samples_and_finds_what_is_pretrained(installed, tmp_path):
+@pytest.mark.slow  # the test above covers the contents of the wheel
+def test_installed_wheel_trains_samples_and_finds_pretrained_checkpoints(installed, tmp_path):
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
     def gan(*arguments):
@@ -61,16 +61,16 @@ def test_installed_elsewhere_it_trains_three_steps_samples_and_finds_what_is_pre
             [installed / "bin" / "gan", *map(str, arguments)], cwd=tmp_path, env=env, capture_output=True, text=True
         )
 
-    where = [installed / "bin" / "python", "-c", "import gan; print(gan.__file__)"]
-    assert str(installed) in subprocess.run(where, cwd=tmp_path, env=env, capture_output=True, text=True).stdout
+    print_path = [installed / "bin" / "python", "-c", "import gan; print(gan.__file__)"]
+    assert str(installed) in subprocess.run(print_path, cwd=tmp_path, env=env, capture_output=True, text=True).stdout
     trained = gan("train", "--dataset", "mnist5k", "--steps", 3)
     assert trained.returncode == 0, trained.stderr
     assert gan("sample", "runs/00001-mnist5k", "--num", 4).returncode == 0
     record = json.loads((tmp_path / "runs" / "00001-mnist5k" / "config.json").read_text())
     assert record["git_revision"] is None
     for name in models.list_checkpoints():
-        described = json.loads(gan("info", name, "--json").stdout)
-        assert str(installed) in described["file"]
+        info = json.loads(gan("info", name, "--json").stdout)
+        assert str(installed) in info["file"]
         sampled = gan("sample", name, "--num", 4, "--out", f"{name}.png")
         assert sampled.returncode == 0, sampled.stderr
         assert (tmp_path / f"{name}.png").exists()

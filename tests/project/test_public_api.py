@@ -1,4 +1,4 @@
-"""What users write needs nothing but `from gan import ...`, and finds there what it needs."""
+"""Tests that documents and notebooks import only from `gan`, and that `gan` has every name they use."""
 
 import ast
 import json
@@ -56,7 +56,7 @@ print(json.dumps(found))
 
 
 def parsed(path: Path) -> list[ast.Module]:
-    """The Python of a file: a program, with the blocks in its comments and the programs in its strings, or blocks."""
+    """Returns the Python code of a file: a program with the code in its comments and strings, or Markdown blocks."""
     text = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
         return [ast.parse(block) for block in blocks(text)]
@@ -66,18 +66,18 @@ def parsed(path: Path) -> list[ast.Module]:
 
 
 def blocks(text: str) -> list[str]:
-    """The fenced blocks of Python in a text."""
+    """Returns the fenced Python blocks in a text."""
     return re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 def programs_in_strings(tree: ast.Module) -> list[ast.Module]:
-    """The strings of several lines that import `gan`."""
+    """Returns the multi-line strings that import `gan`, parsed."""
     strings = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     return [ast.parse(text) for text in strings if re.search(r"^(from|import) gan\b.*\n", text, re.MULTILINE)]
 
 
 def imported(tree: ast.Module) -> list[str]:
-    """The modules that a program imports something from."""
+    """Returns the modules that a program imports from."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -88,7 +88,7 @@ def imported(tree: ast.Module) -> list[str]:
 
 
 def dotted(node: ast.AST) -> list[str]:
-    """`a.b.c` as a list; [""] for what is not made of names."""
+    """Returns `a.b.c` as a list, and [""] for an expression that is not a dotted name."""
     if isinstance(node, ast.Attribute):
         whole = dotted(node.value)
         return [*whole, node.attr] if whole[0] else whole
@@ -96,25 +96,25 @@ def dotted(node: ast.AST) -> list[str]:
 
 
 def used(tree: ast.Module) -> set[str]:
-    """What a program uses of `gan`: `train`, and of its modules: `losses.LOSSES`."""
-    meant: dict[str, str] = {}  # name in the program -> what it means
+    """Returns the names that a program uses from `gan` (`train`) and from its modules (`losses.LOSSES`)."""
+    meaning_of: dict[str, str] = {}  # name in the program -> dotted name
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            meant |= {alias.asname or "gan": "gan" for alias in node.names if alias.name == "gan"}
+            meaning_of |= {alias.asname or "gan": "gan" for alias in node.names if alias.name == "gan"}
         elif isinstance(node, ast.ImportFrom) and node.module == "gan":
-            meant |= {alias.asname or alias.name: f"gan.{alias.name}" for alias in node.names}
-    found = set(meant.values())
+            meaning_of |= {alias.asname or alias.name: f"gan.{alias.name}" for alias in node.names}
+    found = set(meaning_of.values())
     for node in ast.walk(tree):
         first, *rest = dotted(node)
-        if first in meant:
-            found.add(".".join([meant[first], *rest]))
+        if first in meaning_of:
+            found.add(".".join([meaning_of[first], *rest]))
     names = [name.split(".")[1:] for name in found - {"gan"}]
     return {".".join(name[: 2 if name[0] in MODULES else 1]) for name in names if not name[0].startswith("__")}
 
 
 @pytest.fixture(scope="module")
 def resolved():
-    """What a new process finds: the modules that are loaded first, and public name -> names that a module offers."""
+    """Loaded modules and public names in a new process: {public name: names in that module, None for no module}."""
     done = subprocess.run([sys.executable, "-c", RESOLVE], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -122,51 +122,51 @@ def resolved():
 
 @pytest.fixture(scope="module")
 def needed():
-    """What README, notebooks, CONTRIBUTING and docs use."""
+    """Names that README, notebooks, CONTRIBUTING and docs use."""
     return {name for path in USERS.values() for tree in parsed(path) for name in used(tree)}
 
 
-def test_importing_gan_loads_nothing(resolved):
+def test_importing_gan_loads_no_submodule(resolved):
     assert resolved["after import gan"] == ["gan"]
 
 
-def test_options_images_and_tolerances_need_no_tensorflow(resolved):
+def test_config_images_and_tolerance_do_not_load_tensorflow(resolved):
     assert not {"tensorflow", "keras"} & set(resolved["without TensorFlow"])
     assert {getattr(gan, name).__name__ for name in WITHOUT_TENSORFLOW} <= set(resolved["without TensorFlow"])
 
 
 def test_every_public_name_resolves(resolved):
     assert list(resolved["names"]) == gan.__all__
-    assert {name for name, offered in resolved["names"].items() if offered is not None} == MODULES
+    assert {name for name, attributes in resolved["names"].items() if attributes is not None} == MODULES
     assert sorted(gan.__all__) == dir(gan)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         gan.nonsense  # noqa: B018
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
-def test_a_public_module_offers_what_is_used_of_it(module, resolved, needed):
+def test_a_public_module_has_every_name_in_use(module, resolved, needed):
     of_it = {name.partition(".")[2] for name in needed if name.startswith(f"{module}.")}
     assert of_it <= set(resolved["names"][module])
 
 
-def test_what_is_used_is_public(needed):
+def test_every_name_in_use_is_public(needed):
     assert {name for name in needed if "." not in name} <= set(gan.__all__)
     assert {"GAN", "train", "metrics.copied_share", "losses.LOSSES", "start_devices"} <= needed
 
 
 @pytest.mark.parametrize("user", USERS)
-def test_users_import_nothing_deeper(user):
-    deep = [name for tree in parsed(USERS[user]) for name in imported(tree) if name.startswith("gan.")]
-    assert not deep
+def test_documents_and_notebooks_import_only_from_gan(user):
+    submodules = [name for tree in parsed(USERS[user]) for name in imported(tree) if name.startswith("gan.")]
+    assert not submodules
 
 
 @pytest.mark.parametrize("user", USERS)
-def test_words_name_nothing_deeper(user):
+def test_documents_and_notebooks_name_only_public_modules(user):
     text = USERS[user].read_text(encoding="utf-8")
     assert set(re.findall(r"`gan\.(?!__)(\w+)", text)) <= set(gan.__all__)
 
 
-def test_another_backend_is_refused_by_modules_too(monkeypatch):
+def test_modules_reject_another_backend(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     for name in ("GAN", "losses"):
         with pytest.raises(InputError, match="KERAS_BACKEND=jax"):
@@ -193,7 +193,7 @@ gan.fit()
 '''
 
 
-def test_all_uses_in_a_program_are_found(tmp_path):
+def test_finds_all_uses_in_a_program(tmp_path):
     path = tmp_path / "program.py"
     path.write_text(PROGRAM)
     whole, inner = parsed(path)
@@ -202,7 +202,7 @@ def test_all_uses_in_a_program_are_found(tmp_path):
     assert [name for tree in (whole, inner) for name in imported(tree) if "." in name] == ["gan.metrics", "gan.data"]
 
 
-def test_blocks_of_a_text_are_found(tmp_path):
+def test_finds_code_blocks_in_a_text(tmp_path):
     path = tmp_path / "text.md"
     path.write_text("```sh\nfrom gan.no import x\n```\n\n```python\nfrom gan.cli import main\n```\n")
     assert [imported(tree) for tree in parsed(path)] == [["gan.cli"]]

@@ -1,4 +1,4 @@
-"""Programs that use the package print only what they print themselves, and keep their own log levels."""
+"""Tests that a program that imports `gan` prints no messages of libraries and keeps its own log levels."""
 
 import os
 import subprocess
@@ -39,7 +39,7 @@ assert logging.getLogger().level == logging.CRITICAL
 
 
 def run(program, folder, **variables):
-    """Runs a program as a user would, with a log level only if `variables` has it."""
+    """Runs a program as a user does. TF_CPP_MIN_LOG_LEVEL is set only if `variables` contains it."""
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     return subprocess.run(
         [sys.executable, "-c", program],

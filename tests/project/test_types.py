@@ -1,22 +1,23 @@
-"""Public signatures tell what they take and give: no `Any` in them, but for tensors, which have a name."""
+"""Tests that public signatures do not use `Any`; tensors have a named type instead."""
 
 import ast
 import re
 
 from helpers.rooms import sources
 
-ROOMS_OF_RECORDS = ("saving", "training", "evaluation")
-"""Rooms in which no signature, public or not, has a dictionary of anything."""
+ROOMS_WITH_RECORDS = ("saving", "training", "evaluation")
+"""Rooms in which no signature, public or private, uses `dict[..., Any]`."""
 
 
 def annotations(function):
+    """Returns the annotations of the arguments and the result of a function; None for a missing one."""
     arguments = function.args
     named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
-    return [one.annotation for one in named if one is not None] + [function.returns]
+    return [argument.annotation for argument in named if argument is not None] + [function.returns]
 
 
 def signatures(tree, public=True):
-    """(function, annotation) of functions and methods; public: of those without an underscore on the way."""
+    """Yields (function, annotation) of functions and methods. `public`: skips names that start with an underscore."""
     for node in tree.body:
         if public and getattr(node, "name", "").startswith("_") and node.name not in ("__init__", "__call__"):
             continue
@@ -35,7 +36,7 @@ def is_any_dict(annotation):
     return any(re.fullmatch(r"(dict|Mapping|MutableMapping)\[\w+, Any\]", part) for part in parts)
 
 
-def test_the_search_finds_what_it_looks_for():
+def test_search_finds_any_and_dictionaries_of_any():
     tree = ast.parse("class A:\n def f(self, x: dict[str, Any]) -> 'int': ...\n def _g(self, x: Any): ...")
     assert [node.name for node, annotation in signatures(tree) if names_any(annotation)] == ["f"]
     assert [node.name for node, annotation in signatures(tree, public=False) if names_any(annotation)] == ["f", "_g"]
@@ -43,7 +44,7 @@ def test_the_search_finds_what_it_looks_for():
     assert is_any_dict(ast.parse("Sequence[Mapping[str, Any]] | None", mode="eval"))
 
 
-def test_no_public_signature_has_any_but_for_tensors():
+def test_public_signatures_do_not_use_any():
     found = [
         f"{name}: {node.name}"
         for name, path in sources().items()
@@ -53,11 +54,11 @@ def test_no_public_signature_has_any_but_for_tensors():
     assert found == []
 
 
-def test_records_and_reports_are_no_dictionaries_of_anything():
+def test_records_and_reports_do_not_use_dictionaries_of_any():
     found = [
         f"{name}: {node.name}"
         for name, path in sources().items()
-        if name.startswith(ROOMS_OF_RECORDS)
+        if name.startswith(ROOMS_WITH_RECORDS)
         for node, annotation in signatures(ast.parse(path.read_text(encoding="utf-8")), public=False)
         if is_any_dict(annotation)
     ]

@@ -1,3 +1,5 @@
+"""Tests .npz files that are written in pieces."""
+
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +8,7 @@ import pytest
 from gan.sampling.writers import Pieces, save_npz
 
 
-def test_pieces_make_the_file_that_numpy_writes(tmp_path: Path):
+def test_pieces_give_the_same_file_as_numpy(tmp_path: Path):
     images = np.random.default_rng(0).integers(0, 256, (10, 4, 3, 1), dtype=np.uint8)
     indices = np.arange(10) - 5
     pieces = {
@@ -29,6 +31,6 @@ def test_pieces_make_the_file_that_numpy_writes(tmp_path: Path):
         (np.zeros((4, 2), np.float32), "Bad piece of `a`"),
     ],
 )
-def test_pieces_that_are_not_the_promised_array_are_an_error(tmp_path, piece, message):
+def test_rejects_pieces_that_do_not_match_the_declared_array(tmp_path, piece, message):
     with pytest.raises(ValueError, match=message):
         save_npz(tmp_path / "a.npz", {"a": Pieces((4, 2), np.dtype(np.uint8), [piece])})
