@@ -475,6 +475,7 @@ def train(model):
     return stop
 
 
+# %%
 keras.utils.set_random_seed(0)
 candidates = {
     "letters": build_letter_model(),
