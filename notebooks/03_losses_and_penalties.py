@@ -301,7 +301,7 @@ plt.show()
 # Now repeat the comparison on MNIST. The networks are conditional and half as wide as the default of the package, to
 # save time. Each run sees the same images in the same order.
 #
-# A small pretrained classifier measures the quality in two ways. One is the Fréchet distance of its features between
+# A small pretrained classifier measures the quality in two ways. One is the Frechet distance of its features between
 # generated digits and validation digits (lower is better; see notebook 4). The other is the error rate: how often it
 # does not recognize the requested digit. The *floor* is the distance of real training digits.
 
