@@ -355,7 +355,7 @@ errors = [quality["error_rate"] for _, quality in runs.values()]
 axis.bar_label(bars, [f" {d:.0f}; {e:.0%} errors" for d, e in zip(distances, errors)], fontsize=9)
 axis.axvline(floor, color="black", linestyle="--", label=f"floor: {floor:.1f}")
 axis.set(title=f"{IMAGES:,} images, one run each", ylabel="loss, penalties", xscale="log")
-axis.set(xlabel="Fréchet distance (lower is better)", xlim=(None, 5 * max(distances)))
+axis.set(xlabel="Frechet distance (lower is better)", xlim=(None, 5 * max(distances)))
 axis.invert_yaxis()
 figure.legend(loc="outside upper right")
 plt.show()

@@ -233,8 +233,8 @@ def test_own_digits_from_the_command_line(forked_gan, digits, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     said = json.loads(done.stdout)
     assert done.stdout.count("\n") == 1
-    assert [(found["file"], found["label"]) for found in said["pictures"]] == [("3.jpg", 3), ("7.jpg", 7)]
-    assert all(found["mse"] < 0.1 and found["ssim"] > 0.6 for found in said["pictures"])
+    assert [(found["file"], found["label"]) for found in said["images"]] == [("3.jpg", 3), ("7.jpg", 7)]
+    assert all(found["mse"] < 0.1 and found["ssim"] > 0.6 for found in said["images"])
     assert (said["out"], said["steps"], said["restarts"], said["seed"]) == ("new/both.png", 150, 2, 0)
     assert size_of(tmp_path / "new" / "both.png") == (4 * 62, 4 * 60)
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["both.png"]
