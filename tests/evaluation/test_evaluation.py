@@ -154,8 +154,9 @@ def test_the_curve_begins_where_the_report_stands(untrained):
     assert first.error_rate == untrained.metrics["error_rate"].value
 
 
-def test_of_another_training_set_nobody_can_tell_the_copies(evaluated, untrained_evaluation):
-    report = evaluated(small_gan().generator_ema, num=200, trained_on="mnist").report
+def test_of_another_training_set_nobody_can_tell_the_copies(evaluated, digits):
+    shown = digits.validation.take(np.arange(200))
+    report = evaluated(None, samples=as_input(shown.images), labels=shown.labels, trained_on="mnist").report
     assert report.copied_share is None
     assert "trained on another dataset" in report.summary["copies"]
     assert report.copied_share_real.copied_share is not None
