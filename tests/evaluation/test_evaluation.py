@@ -202,10 +202,10 @@ def test_rejects_arguments_that_do_not_fit_together(small_classifier, digits):
         evaluate(small_gan().generator_ema, unlabeled, classifier, card, num=200)
     with pytest.raises(InputError, match="tolerance"):
         evaluate(small_gan().generator_ema, digits, classifier, card, num=200, tolerance=2.0)
-    broken = small_gan().generator_ema
-    broken.layers[-2].bias.assign([float("nan")])
+    nan_generator = small_gan().generator_ema
+    nan_generator.layers[-2].bias.assign([float("nan")])
     with pytest.raises(InputError, match="finite images"):
-        evaluate(broken, digits, classifier, card, num=200)
+        evaluate(nan_generator, digits, classifier, card, num=200)
 
 
 def test_the_exit_status_of_the_command_follows_the_verdict(forked_gan, tiny_run, small_classifier, tmp_path):

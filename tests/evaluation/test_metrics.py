@@ -285,9 +285,9 @@ def test_ssim_equals_scikit_image(real_digits):
     a, b = real_digits[0][:20], real_digits[0][20:40]
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 2.0}
     # without a border of half a window, scikit-image averages over the windows inside the image
-    for ours, x, y in zip(metrics.ssim(a, b), a[..., 0], b[..., 0]):
+    for value, x, y in zip(metrics.ssim(a, b), a[..., 0], b[..., 0]):
         _, full = structural_similarity(x, y, full=True, win_size=11, **options)
-        np.testing.assert_allclose(ours, full[5:-5, 5:-5].mean(), atol=1e-4)
+        np.testing.assert_allclose(value, full[5:-5, 5:-5].mean(), atol=1e-4)
 
 
 def test_paired_metrics_stream_and_are_perfect_for_identical_images(real_digits):

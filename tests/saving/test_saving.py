@@ -77,10 +77,8 @@ def test_rejects_a_file_that_is_not_a_generator(damaged, name):
 def test_a_file_with_a_changed_header_byte_loads_or_is_rejected(tiny_run, tmp_path):
     whole = (tiny_run["folder"] / "generator.keras").read_bytes()
     rng = np.random.default_rng(0)
-    positions = [
-        *range(40),
-        *(len(whole) - 1 - rng.permutation(400)[:150]),
-    ]  # the first header and the central directory
+    # positions in the first header and in the central directory
+    positions = [*range(40), *(len(whole) - 1 - rng.permutation(400)[:150])]
     rejected = 0
     for position in positions:
         damaged = bytearray(whole)

@@ -122,10 +122,10 @@ def write_generator(path, described):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A run folder with the description of a generator. The tests write its config.json."""
-    made = tmp_path_factory.mktemp("shapes") / "run"
-    made.mkdir()
-    write_generator(made / "generator.keras", {"config": {"layers": LAYERS}})
-    return made
+    folder = tmp_path_factory.mktemp("shapes") / "run"
+    folder.mkdir()
+    write_generator(folder / "generator.keras", {"config": {"layers": LAYERS}})
+    return folder
 
 
 # --- config.json of a run
@@ -239,13 +239,13 @@ CARD = json.loads((PRETRAINED / "mnist-probe" / "config.json").read_text())
 @MANY
 @given(content=changed({name: CARD[name] for name in ("data_sets", "dataset", "sha256", "config")}))
 def test_a_card_is_usable_or_rejected(tmp_path_factory, content):
-    made = Path(tmp_path_factory.getbasetemp()) / "card"
-    made.mkdir(exist_ok=True)
-    (made / "classifier.keras").write_bytes((PRETRAINED / "mnist-probe" / "classifier.keras").read_bytes())
-    (made / "config.json").write_text(json.dumps(content))
-    found, error = outcome(models.find_classifier, made)
+    folder = Path(tmp_path_factory.getbasetemp()) / "card"
+    folder.mkdir(exist_ok=True)
+    (folder / "classifier.keras").write_bytes((PRETRAINED / "mnist-probe" / "classifier.keras").read_bytes())
+    (folder / "config.json").write_text(json.dumps(content))
+    found, error = outcome(models.find_classifier, folder)
     if error:
-        assert str(made) in error
+        assert str(folder) in error
     else:
         _, card = found
         assert isinstance(suits(card, "mnist", (28, 28, 1)), bool)
@@ -278,12 +278,12 @@ def test_reports_are_compared_or_rejected(tmp_path_factory, content):
 @pytest.fixture(scope="module")
 def with_states(tmp_path_factory):
     """A run folder with two states."""
-    made = tmp_path_factory.mktemp("states") / "run"
-    (made / "state").mkdir(parents=True)
+    folder = tmp_path_factory.mktemp("states") / "run"
+    (folder / "state").mkdir(parents=True)
     for interval in (1, 2):
         log_state = {"RunLog": {"seconds": 1.5, "compile_seconds": 0.5}}
-        training_state.save(made, State(interval, 10 * interval, 160 * interval, callbacks=log_state))
-    return made
+        training_state.save(folder, State(interval, 10 * interval, 160 * interval, callbacks=log_state))
+    return folder
 
 
 CONTENT = {

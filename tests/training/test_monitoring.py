@@ -137,8 +137,8 @@ def test_a_run_keeps_the_best_averaged_generator_and_its_samples(tmp_path):
     assert len(json.loads((tmp_path / "run" / "config.json").read_text())["probe_sha256"]) == 64
     assert run.samples.name == f"{320 * best:09d}.png"
     expected = images.grid(images.to_uint8(generate(load_generator(run.folder), 100))[in_rows()], columns=10, scale=2)
-    with Image.open(run.samples) as drawn:
-        assert np.abs(np.asarray(drawn).astype(int) - expected[..., 0]).max() <= 1
+    with Image.open(run.samples) as saved:
+        assert np.abs(np.asarray(saved).astype(int) - expected[..., 0]).max() <= 1
 
 
 def in_rows():

@@ -192,8 +192,8 @@ def test_a_finished_run_does_not_change(fork_server, toy, tmp_path):
 )
 def test_rejects_options_that_cannot_change_on_resume(fork_server, interrupted_run, tmp_path, arguments, words):
     before = files_of(interrupted_run)
-    given = [argument.replace("RUN", str(interrupted_run)) for argument in arguments]
-    status, printed = fork_server.run(*given, said=tmp_path / "output")
+    command = [argument.replace("RUN", str(interrupted_run)) for argument in arguments]
+    status, printed = fork_server.run(*command, said=tmp_path / "output")
     assert status == 2, printed
     assert all(word in printed for word in words), printed
     assert files_of(interrupted_run) == before
@@ -243,9 +243,9 @@ def test_a_dry_run_prints_the_options_and_the_step_of_the_resumed_run(fork_serve
     arguments = ["train", "--resume", interrupted_run, "--dry-run", "--steps-per-execution", 9]
     status, printed = fork_server.run(*arguments, said=tmp_path / "output")
     assert status == 0
-    shown = json.loads(printed)
-    assert shown["resume"] == {"run": str(interrupted_run), "step": 20}
-    assert (shown["seed"], shown["optimization"]["steps_per_execution"]) == (5, 9)
+    options = json.loads(printed)
+    assert options["resume"] == {"run": str(interrupted_run), "step": 20}
+    assert (options["seed"], options["optimization"]["steps_per_execution"]) == (5, 9)
     assert files_of(interrupted_run) == before
 
 
