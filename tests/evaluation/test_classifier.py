@@ -86,7 +86,7 @@ def test_a_distortion_rotates_up_to_its_angle_and_never_flips():
     both = np.mean(angles, axis=0)  # the two axes are scaled differently
     assert 9 < np.abs(both).max() < 15
     assert both.min() < 0 < both.max()
-    assert np.abs(angles).max() < 30  # 180 for one of them after a flip
+    assert np.abs(angles).max() < 30  # a flip would rotate one of the dots by 180 degrees
 
 
 def test_keeps_the_best_epoch_and_the_first_of_equal_ones():

@@ -50,7 +50,7 @@ COVERING = [(*one, 1) for one in cheaper(AllPairs(AXES))] + [
     ("wasserstein", ("wgan_gp",), "mlp", None, (), "none", "simultaneous", 3),
     ("relativistic", ("r1",), "dcgan", "projection", (), "batch", "alternating", 2),
 ]
-"""Any two values of different axes occur together in one of these rows. The last number is that of critic steps."""
+"""Any two values of different axes occur together in one of these rows. The last number counts critic steps."""
 
 PRODUCT = list(itertools.product(LOSSES, PENALTIES, ARCHS, CONDITIONINGS, AUGMENTATIONS, ["none"], UPDATES[:1], [1]))
 

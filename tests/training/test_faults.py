@@ -51,7 +51,7 @@ def test_a_killed_run_loses_at_most_one_interval_and_resumes_to_the_same_result(
 ):
     random = np.random.default_rng(case)
     run = tmp_path / "run"
-    number = int(random.integers(4))  # of the state
+    number = int(random.integers(4))  # number of the state
     size = (toy / "state" / "000000320.npz").stat().st_size
     fault, status = {
         KINDS[0]: ({"in_state": number, "kill_at_line": random.integers(lines[number]) + 1}, -signal.SIGKILL),

@@ -360,7 +360,7 @@ def test_no_rate_falls_below_min_learning_rate():
     messages = []
     rates = rates_after(make_reduction(messages, patience=1, min_learning_rate=0.2), [1.0] * 4)
     assert rates[-1] == (0.2, 0.2)
-    assert len(messages) == 2  # the third time there was nothing left to lower
+    assert len(messages) == 2  # the third time, both rates were at the minimum
     assert rates_after(make_reduction(messages, patience=1, min_learning_rate=1.0), [1.0] * 4)[-1] == (0.5, 0.25)
     assert messages[2] == "The learning rate was never lowered: best val_error 1 at interval 4."
 

@@ -170,7 +170,7 @@ def test_finite_losses_ends_the_training_at_a_nan_or_infinite_loss():
     losses = callbacks.FiniteLosses()
     losses.set_model(SimpleNamespace(step=40))
     for check in (losses.on_train_batch_end, losses.on_epoch_end):
-        check(0, {"d_loss": 1.0, "g_loss": -2.0, "r1": float("nan")})  # r1 is not due in every step
+        check(0, {"d_loss": 1.0, "g_loss": -2.0, "r1": float("nan")})  # r1 is not computed in every step
         check(0, None)
         with pytest.raises(TrainingError, match="g_loss became NaN at or before step 40"):
             check(0, {"d_loss": 1.0, "g_loss": float("nan")})
