@@ -236,7 +236,7 @@ def test_the_exit_status_of_the_command_follows_the_verdict(forked_gan, tiny_run
     ("options", "words"),
     [
         (["--num", "5"], "whole number >= 200"),
-        (["--tolerance", "1.5"], "share from 0 to 1"),
+        (["--tolerance", "1.5"], "number from 0 to 1"),
         (["--dataset", "kmnist"], "for another dataset"),
         (["--classifier", "nonsense"], "No such classifier"),
         (["--classifier", "TAMPERED"], "does not match its card"),
