@@ -43,7 +43,7 @@ def start_two(fork_server, folder, *arguments, ports=None, **faults):
         fault = {**faults.get("both", {}), **faults.get(f"worker{index}", {})}
         output = worker_folder / "output"
         environment = worker_environment(index, ports)
-        started.append((fork_server.start(*arguments, said=output, environment=environment, **fault), output))
+        started.append((fork_server.start(*arguments, output=output, environment=environment, **fault), output))
     return started
 
 
@@ -54,7 +54,7 @@ def wait_both(fork_server, started):
 @pytest.fixture(scope="module")
 def one_process(fork_server, tmp_path_factory):
     folder = tmp_path_factory.mktemp("one")
-    status, printed = fork_server.run(folder / "moves.npz", 1, said=folder / "output", script=str(REPLICAS))
+    status, printed = fork_server.run(folder / "moves.npz", 1, output=folder / "output", script=str(REPLICAS))
     assert status == 0, printed
     return dict(np.load(folder / "moves.npz"))
 
@@ -68,7 +68,7 @@ def assert_same_moves(found, expected):
 
 
 def test_two_devices_move_the_weights_like_one_device(fork_server, one_process, tmp_path):
-    status, printed = fork_server.run(tmp_path / "moves.npz", 2, said=tmp_path / "output", script=str(REPLICAS))
+    status, printed = fork_server.run(tmp_path / "moves.npz", 2, output=tmp_path / "output", script=str(REPLICAS))
     assert status == 0, printed
     assert_same_moves(dict(np.load(tmp_path / "moves.npz")), one_process)
 
@@ -84,7 +84,7 @@ def test_a_run_on_two_devices_writes_a_complete_run_folder(fork_server, tmp_path
     run = tmp_path / "run"
     command = ["train", "mnist", "--dataset", "mnist5k", "--steps", 2, "--batch-size", 32]
     command += ["--eval-every", 32, "--devices", 2]
-    status, printed = fork_server.run(*command, "--output", run, said=tmp_path / "output")
+    status, printed = fork_server.run(*command, "--output", run, output=tmp_path / "output")
     assert status == 0, printed
     assert "device: 2 replicas; " in printed
     rows = rows_of(run / "log.csv")
@@ -193,7 +193,7 @@ def test_the_signal_of_another_process_stops_this_one_at_a_common_step():
 def test_users_train_and_evaluate_in_the_scope_of_a_strategy(fork_server, tmp_path):
     script = tmp_path / "user.py"
     script.write_text(USER)
-    status, printed = fork_server.run(said=tmp_path / "output", script=str(script))
+    status, printed = fork_server.run(output=tmp_path / "output", script=str(script))
     assert status == 0, printed
     assert "done" in printed
 
@@ -308,7 +308,7 @@ def test_workers_with_different_options_do_not_train(fork_server, tmp_path):
         environment = worker_environment(index, ports)
         arguments = ["train", *UNWATCHED, "--batch-size", 16 + 16 * index, "--output", "run"]
         output = worker_folder / "output"
-        started.append((fork_server.start(*arguments, said=output, environment=environment), output))
+        started.append((fork_server.start(*arguments, output=output, environment=environment), output))
     ended = wait_both(fork_server, started)
     assert [status for status, _ in ended] == [1, 2], ended
     assert "started with different options" in ended[1][1]

@@ -51,7 +51,7 @@ def resumed(request, fork_server, tmp_path_factory):
     old = OLD / request.param
     run = tmp_path_factory.mktemp("old") / "run"
     shutil.copytree(old, run)
-    status, printed = fork_server.run(run, said=run.with_name("output"), script=str(SCRIPT))
+    status, printed = fork_server.run(run, output=run.with_name("output"), script=str(SCRIPT))
     assert status == 0, printed
     return old, run, printed
 
@@ -119,7 +119,7 @@ def test_resuming_equals_an_uninterrupted_run_from_the_same_variables(fork_serve
     [state] = (OLD / name / "state").glob("*.npz")
     _, before = newest_state(OLD / name)
     arguments = (run, whole, state, before["interval"])
-    status, printed = fork_server.run(*arguments, said=tmp_path / "output", script=str(SCRIPT))
+    status, printed = fork_server.run(*arguments, output=tmp_path / "output", script=str(SCRIPT))
     assert status == 0, printed
     (one, manifest), (other, other_manifest) = newest_state(run), newest_state(whole)
     assert {name for name in one if not name.startswith("callbacks/")} == {
@@ -148,7 +148,7 @@ def test_restores_the_weights_that_a_callback_kept(fork_server, tmp_path, name, 
     content["callbacks"]["CollapseMonitor"]["stopped_by"] = "collapse" if callback == "CollapseMonitor" else None
     checksum = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     file.with_suffix(".json").write_text(json.dumps({"content": content, "sha256": checksum}))
-    status, printed = fork_server.run(run, said=tmp_path / "output", script=str(SCRIPT))
+    status, printed = fork_server.run(run, output=tmp_path / "output", script=str(SCRIPT))
     assert status == 0, printed
     weights = load_generator(run).get_weights()
     assert len(weights) == len(kept) > 5

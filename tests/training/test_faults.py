@@ -59,13 +59,13 @@ def test_a_killed_run_loses_at_most_one_interval_and_resumes_to_the_same_result(
         KINDS[2]: ({"in_state": number, "kill_at_byte": random.integers(1, size)}, -signal.SIGXFSZ),
     }[KINDS[case % 3]]
     fault = {name: value.item() if hasattr(value, "item") else value for name, value in fault.items()}
-    killed, printed = fork_server.run("train", *UNWATCHED, "--output", run, said=tmp_path / "output", **fault)
+    killed, printed = fork_server.run("train", *UNWATCHED, "--output", run, output=tmp_path / "output", **fault)
     assert killed == status, printed
     saved, damaged = training_state.latest(run)
     assert damaged == []
     done = len(rows_of(run / "log.csv")) if (run / "log.csv").exists() else 0
     assert done - (saved.interval if saved else 0) <= 1
-    resumed, printed = fork_server.run("train", "--resume", run, said=tmp_path / "output")
+    resumed, printed = fork_server.run("train", "--resume", run, output=tmp_path / "output")
     assert resumed == 0, printed
     assert (f"resuming from interval {saved.interval} of 4" if saved else "starting again") in printed
     assert_same_run(run, toy)
@@ -75,7 +75,7 @@ def test_a_killed_run_loses_at_most_one_interval_and_resumes_to_the_same_result(
 def test_a_full_disk_keeps_the_older_states_and_prints_how_to_resume(fork_server, tmp_path):
     run = tmp_path / "run"
     status, printed = fork_server.run(
-        "train", *UNWATCHED, "--output", run, said=tmp_path / "output", in_state=2, full_at_byte=9_000
+        "train", *UNWATCHED, "--output", run, output=tmp_path / "output", in_state=2, full_at_byte=9_000
     )
     assert status == 1
     assert "Traceback" not in printed
@@ -92,7 +92,7 @@ def test_a_nan_loss_stops_the_run_before_any_weight_changes(fork_server, tmp_pat
     """A graph call runs up to four steps, so each of these steps is inside a call."""
     run = tmp_path / "run"
     status, printed = fork_server.run(
-        "train", *UNWATCHED, "--output", run, said=tmp_path / "output", poison=loss, poison_step=step
+        "train", *UNWATCHED, "--output", run, output=tmp_path / "output", poison=loss, poison_step=step
     )
     assert status == 1
     assert printed.splitlines()[-1].startswith(f"gan: {loss} became NaN at step {step}.")
@@ -149,7 +149,7 @@ def test_a_callback_stops_the_run_if_xla_removes_the_check(digits):
 def test_commands_that_run_at_the_same_time(fork_server, tmp_path):
     """A run in progress can be described and sampled, but not resumed. A second run gets another number."""
     options = [*UNWATCHED[:2], "--steps", "100000", *UNWATCHED[4:]]
-    running = [fork_server.start("train", *options, said=tmp_path / f"output{n}") for n in range(2)]
+    running = [fork_server.start("train", *options, output=tmp_path / f"output{n}") for n in range(2)]
     runs = [tmp_path / "runs" / f"0000{n}-mnist5k" for n in (1, 2)]
     deadline = time.monotonic() + PATIENCE
     while not all(any((run / "state").glob("*.json")) for run in runs):  # the third state removes the first
@@ -157,12 +157,12 @@ def test_commands_that_run_at_the_same_time(fork_server, tmp_path):
         time.sleep(0.05)
     for number in range(3):
         arguments = ["sample", runs[0], "--num", 4, "--out", tmp_path / f"{number}.png"]
-        status, printed = fork_server.run(*arguments, said=tmp_path / "output")
+        status, printed = fork_server.run(*arguments, output=tmp_path / "output")
         assert status == 0, printed
-    info = json.loads(fork_server.run("info", runs[0], "--json", said=tmp_path / "output")[1])
+    info = json.loads(fork_server.run("info", runs[0], "--json", output=tmp_path / "output")[1])
     assert info["state"]["status"] == "running"
     assert re.fullmatch(r"step [\d,]+ of 100,000", info["state"]["last_state"])
-    status, printed = fork_server.run("train", "--resume", runs[0], said=tmp_path / "output")
+    status, printed = fork_server.run("train", "--resume", runs[0], output=tmp_path / "output")
     assert status == 2
     assert "Another process trains in this folder" in printed
     for process in running:

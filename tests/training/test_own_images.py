@@ -20,7 +20,7 @@ TINY = ["--steps", 4, "--batch-size", 8, "--latent-dim", 4, "--g-width", 2, "--d
 def test_trains_on_a_folder_of_images_and_samples(fork_server, tmp_path, size, classes, options):
     images, run = paint_shapes(tmp_path / "images", size, classes=classes), tmp_path / "run"
     status, printed = fork_server.run(
-        "train", "--dataset", images, "--output", run, *TINY, *options, said=tmp_path / "output"
+        "train", "--dataset", images, "--output", run, *TINY, *options, output=tmp_path / "output"
     )
     assert status == 0, printed
     record = json.loads((run / "config.json").read_text())
@@ -28,12 +28,12 @@ def test_trains_on_a_folder_of_images_and_samples(fork_server, tmp_path, size, c
     assert record["dataset"]["image_shape"] == [*expected, 3]
     assert record["dataset"]["num_classes"] == len(classes)
     status, printed = fork_server.run(
-        "sample", run, "--num", 5, "--out", tmp_path / "samples", "--json", said=tmp_path / "output"
+        "sample", run, "--num", 5, "--out", tmp_path / "samples", "--json", output=tmp_path / "output"
     )
     assert status == 0, printed
     samples = sorted((tmp_path / "samples").iterdir())
     assert [size_of(file) for file in samples] == [expected[::-1]] * 5
-    status, printed = fork_server.run("train", "--resume", run, said=tmp_path / "output")
+    status, printed = fork_server.run("train", "--resume", run, output=tmp_path / "output")
     assert (status, "is finished" in printed) == (0, True), printed
 
 
@@ -53,7 +53,7 @@ def test_trains_on_a_folder_of_images_and_samples(fork_server, tmp_path, size, c
 def test_rejects_unusable_images_with_one_line_and_writes_nothing(fork_server, tmp_path, make, options, message):
     run = tmp_path / "run"
     status, printed = fork_server.run(
-        "train", "--dataset", make(tmp_path / "images"), "--output", run, *TINY, *options, said=tmp_path / "output"
+        "train", "--dataset", make(tmp_path / "images"), "--output", run, *TINY, *options, output=tmp_path / "output"
     )
     lines = [line for line in printed.splitlines() if line.startswith("gan: ") and "warning" not in line]
     assert status == 2, printed

@@ -31,11 +31,11 @@ def step_of(run):
 @pytest.mark.slow
 def test_a_run_of_the_default_preset_killed_inside_an_interval_resumes_to_the_same_result(fork_server, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert fork_server.run(*PRESET, "--output", whole, said=tmp_path / "1")[0] == 0
-    assert fork_server.run(*PRESET, "--output", killed, said=tmp_path / "2", at_step=14)[0] == -signal.SIGKILL
+    assert fork_server.run(*PRESET, "--output", whole, output=tmp_path / "1")[0] == 0
+    assert fork_server.run(*PRESET, "--output", killed, output=tmp_path / "2", at_step=14)[0] == -signal.SIGKILL
     before, _ = training_state.latest(killed)
     assert before.step == 10
-    status, printed = fork_server.run("train", "--resume", killed, said=tmp_path / "3")
+    status, printed = fork_server.run("train", "--resume", killed, output=tmp_path / "3")
     assert status == 0
     assert "resuming from interval 1 of 3, step 10 of 30" in printed
     assert_same_run(killed, whole)
@@ -58,14 +58,14 @@ WITH_PATIENCE = [
 def test_early_stopping_ends_an_interrupted_run_at_the_same_step(fork_server, tmp_path):
     """Patience ends the run after five intervals. SIGKILL ends it in the third, and SIGTERM stops it in the last."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert fork_server.run(*WITH_PATIENCE, "--output", whole, said=tmp_path / "1")[0] == 0
+    assert fork_server.run(*WITH_PATIENCE, "--output", whole, output=tmp_path / "1")[0] == 0
     result = metadata.load(whole).result
     assert (result.stopped_by, result.steps) == ("patience", 50)
-    assert fork_server.run(*WITH_PATIENCE, "--output", killed, said=tmp_path / "2", at_step=24)[0] == -signal.SIGKILL
+    assert fork_server.run(*WITH_PATIENCE, "--output", killed, output=tmp_path / "2", at_step=24)[0] == -signal.SIGKILL
     resumed = ["train", "--resume", killed]
-    assert fork_server.run(*resumed, said=tmp_path / "3", at_step=50, send=signal.SIGTERM)[0] == 143
+    assert fork_server.run(*resumed, output=tmp_path / "3", at_step=50, send=signal.SIGTERM)[0] == 143
     assert training_state.latest(killed)[0].stopped
-    status, printed = fork_server.run(*resumed, said=tmp_path / "4")
+    status, printed = fork_server.run(*resumed, output=tmp_path / "4")
     assert status == 0, printed
     assert "later results are discarded" not in printed
     assert_same_run(killed, whole)
@@ -78,7 +78,7 @@ def test_early_stopping_ends_an_interrupted_run_at_the_same_step(fork_server, tm
 def test_a_run_stopped_by_a_signal_saves_prints_how_to_resume_and_resumes(fork_server, toy, tmp_path, number, status):
     run = tmp_path / "run"
     done, printed = fork_server.run(
-        "train", *UNWATCHED, "--output", run, said=tmp_path / "output", at_step=9, send=number
+        "train", *UNWATCHED, "--output", run, output=tmp_path / "output", at_step=9, send=number
     )
     assert done == status
     assert "Interrupted at step 10; the last complete state is from step 6" in printed
@@ -87,12 +87,12 @@ def test_a_run_stopped_by_a_signal_saves_prints_how_to_resume_and_resumes(fork_s
     assert [row["images"] for row in rows_of(run / "log.csv")] == ["96", "160"]
     assert (run / "samples" / "000000160.png").exists()
     assert (metadata.load(run).result.interrupted, step_of(run)) == (True, 6)
-    info = json.loads(fork_server.run("info", run, "--json", said=tmp_path / "output")[1])
+    info = json.loads(fork_server.run("info", run, "--json", output=tmp_path / "output")[1])
     expected = {"last_state": "step 6 of 20", "resume": f"gan train --resume {run}"}
     assert info["state"] == {"status": "interrupted", **expected}
-    assert fork_server.run("train", "--resume", run, said=tmp_path / "output")[0] == 0
+    assert fork_server.run("train", "--resume", run, output=tmp_path / "output")[0] == 0
     assert_same_run(run, toy)
-    assert json.loads(fork_server.run("info", run, "--json", said=tmp_path / "output")[1])["state"] == {
+    assert json.loads(fork_server.run("info", run, "--json", output=tmp_path / "output")[1])["state"] == {
         "status": "finished"
     }
 
@@ -101,13 +101,14 @@ def test_a_run_stopped_by_a_signal_saves_prints_how_to_resume_and_resumes(fork_s
 def test_a_run_killed_in_its_first_interval_starts_again_in_its_folder(fork_server, toy, tmp_path):
     run = tmp_path / "run"
     assert (
-        fork_server.run("train", *UNWATCHED, "--output", run, said=tmp_path / "output", at_step=4)[0] == -signal.SIGKILL
+        fork_server.run("train", *UNWATCHED, "--output", run, output=tmp_path / "output", at_step=4)[0]
+        == -signal.SIGKILL
     )
     assert training_state.latest(run) == (None, [])
-    info = fork_server.run("info", run, said=tmp_path / "output")[1]
+    info = fork_server.run("info", run, output=tmp_path / "output")[1]
     assert "none yet" in info
     assert "aborted" in info
-    status, printed = fork_server.run("train", "--resume", run, said=tmp_path / "output")
+    status, printed = fork_server.run("train", "--resume", run, output=tmp_path / "output")
     assert status == 0
     assert "starting again from step 0" in printed
     assert_same_run(run, toy)
@@ -136,7 +137,7 @@ def test_reports_a_damaged_state_and_resumes_from_the_previous(fork_server, toy,
         arrays.write_bytes(whole[:999] + bytes([whole[999] ^ 4]) + whole[1000:])
     record = metadata.load(interrupted_run)
     metadata.save(interrupted_run, replace(record, versions={**record.versions, "tensorflow": "2.19.0"}))
-    status, printed = fork_server.run("train", "--resume", interrupted_run, said=tmp_path / "output")
+    status, printed = fork_server.run("train", "--resume", interrupted_run, output=tmp_path / "output")
     assert status == 0, printed
     assert "warning: this run started with tensorflow 2.19.0 and resumes with" in printed
     assert "warning: the training state 000000320 is damaged" in printed
@@ -148,12 +149,12 @@ def test_overwrites_nothing_if_no_state_is_intact(fork_server, interrupted_run, 
     for file in (interrupted_run / "state").glob("*.npz"):
         file.write_bytes(file.read_bytes()[:-1])
     before = files_of(interrupted_run)
-    status, printed = fork_server.run("train", "--resume", interrupted_run, said=tmp_path / "output")
+    status, printed = fork_server.run("train", "--resume", interrupted_run, output=tmp_path / "output")
     assert status == 2
     assert "This run has no intact state" in printed
     assert f"gan train --init-from {interrupted_run}" in printed
     shutil.rmtree(interrupted_run / "state")
-    assert fork_server.run("train", "--resume", interrupted_run, said=tmp_path / "output")[0] == 2
+    assert fork_server.run("train", "--resume", interrupted_run, output=tmp_path / "output")[0] == 2
     assert {name: content for name, content in files_of(interrupted_run).items() if not name.startswith("state")} == {
         name: content for name, content in before.items() if not name.startswith("state")
     }
@@ -163,7 +164,7 @@ def test_a_run_killed_after_its_last_state_writes_its_remaining_files(fork_serve
     (interrupted_run / "generator.keras").unlink()
     (interrupted_run / "samples" / "samples.gif").unlink()
     (interrupted_run / "samples" / ".000000320.1.partial.png").write_bytes(b"half")
-    status, printed = fork_server.run("train", "--resume", interrupted_run, said=tmp_path / "output")
+    status, printed = fork_server.run("train", "--resume", interrupted_run, output=tmp_path / "output")
     assert status == 0, printed
     assert_same_run(interrupted_run, toy)
     result = metadata.load(interrupted_run).result
@@ -172,7 +173,7 @@ def test_a_run_killed_after_its_last_state_writes_its_remaining_files(fork_serve
 
 def test_a_finished_run_does_not_change(fork_server, toy, tmp_path):
     before = files_of(toy)
-    status, printed = fork_server.run("train", "--resume", toy, "--json", said=tmp_path / "output")
+    status, printed = fork_server.run("train", "--resume", toy, "--json", output=tmp_path / "output")
     assert status == 0
     assert "is finished: there is nothing to resume" in printed
     assert json.loads(printed.splitlines()[-1])["images"] == 320
@@ -193,7 +194,7 @@ def test_a_finished_run_does_not_change(fork_server, toy, tmp_path):
 def test_rejects_options_that_cannot_change_on_resume(fork_server, interrupted_run, tmp_path, arguments, words):
     before = files_of(interrupted_run)
     command = [argument.replace("RUN", str(interrupted_run)) for argument in arguments]
-    status, printed = fork_server.run(*command, said=tmp_path / "output")
+    status, printed = fork_server.run(*command, output=tmp_path / "output")
     assert status == 2, printed
     assert all(word in printed for word in words), printed
     assert files_of(interrupted_run) == before
@@ -216,7 +217,7 @@ def test_rejects_a_malformed_callback_state_before_writing_a_file(
         json.dumps({"content": content, "sha256": training_state._sha256(training_state._text(content))})
     )
     before = files_of(interrupted_run)
-    status, printed = fork_server.run("train", "--resume", interrupted_run, said=tmp_path / "output")
+    status, printed = fork_server.run("train", "--resume", interrupted_run, output=tmp_path / "output")
     assert status == 2, printed
     assert printed.splitlines()[-1].startswith(f"gan: Bad `{path}` in the state of step 20. Expected ")
     assert "Traceback" not in printed
@@ -229,7 +230,7 @@ def test_rejects_malformed_metadata_and_locks_nothing(fork_server, tmp_path, con
     run = tmp_path / "run"
     run.mkdir()
     files.write_json(run / "config.json", content)
-    status, printed = fork_server.run("train", "--resume", run, said=tmp_path / "output")
+    status, printed = fork_server.run("train", "--resume", run, output=tmp_path / "output")
     assert (status, printed.count("\n")) == (2, 1)
     assert str(run / "config.json") in printed
     assert [file.name for file in run.iterdir()] == ["config.json"]
@@ -241,7 +242,7 @@ def test_rejects_malformed_metadata_and_locks_nothing(fork_server, tmp_path, con
 def test_a_dry_run_prints_the_options_and_the_step_of_the_resumed_run(fork_server, interrupted_run, tmp_path):
     before = files_of(interrupted_run)
     arguments = ["train", "--resume", interrupted_run, "--dry-run", "--steps-per-execution", 9]
-    status, printed = fork_server.run(*arguments, said=tmp_path / "output")
+    status, printed = fork_server.run(*arguments, output=tmp_path / "output")
     assert status == 0
     options = json.loads(printed)
     assert options["resume"] == {"run": str(interrupted_run), "step": 20}
@@ -282,7 +283,7 @@ def test_resume_from_python_gives_the_same_run(fork_server, interrupted_run, toy
     script.write_text(
         "import sys, gan; run = gan.resume(sys.argv[1]); print(run.steps, run.interrupted, run.logs['images'])"
     )
-    status, printed = fork_server.run(interrupted_run, said=tmp_path / "output", script=str(script))
+    status, printed = fork_server.run(interrupted_run, output=tmp_path / "output", script=str(script))
     assert status == 0, printed
     assert printed.splitlines()[-1] == "20 False 320"
     assert "step 18 of 20" in printed
@@ -294,5 +295,5 @@ def test_resuming_a_stopped_training_runs_no_more_steps(fork_server, interrupted
     (interrupted_run / "state" / "000000320.json").unlink()
     before, _ = training_state.latest(interrupted_run)
     training_state.save(interrupted_run, replace(before, stopped=True))
-    assert fork_server.run("train", "--resume", interrupted_run, said=tmp_path / "output")[0] == 0
+    assert fork_server.run("train", "--resume", interrupted_run, output=tmp_path / "output")[0] == 0
     assert metadata.load(interrupted_run).result.steps == before.step < saved.step

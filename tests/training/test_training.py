@@ -18,7 +18,7 @@ from gan.utils import tensorflow as runtime
 
 
 def test_a_run_folder_is_complete(tiny_run):
-    folder, result = tiny_run["folder"], tiny_run["said"]
+    folder, result = tiny_run["folder"], tiny_run["result"]
     assert sorted(file.name for file in folder.iterdir()) == [
         "config.json",
         "discriminator.keras",
