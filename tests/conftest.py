@@ -57,7 +57,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
     folder = shared(tmp_path_factory, "tiny", make)
     out, err = ((folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
-    return {"folder": folder / "run", "said": json.loads(out), "stdout": out, "stderr": err}
+    return {"folder": folder / "run", "result": json.loads(out), "stdout": out, "stderr": err}
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +73,7 @@ def toy(fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """Folder of a finished, uninterrupted run of `UNWATCHED`."""
 
     def make(folder: Path) -> None:
-        status, printed = fork_server.run("train", *UNWATCHED, "--output", folder / "run", said=folder / "output")
+        status, printed = fork_server.run("train", *UNWATCHED, "--output", folder / "run", output=folder / "output")
         assert status == 0, printed
 
     return shared(tmp_path_factory, "toy", make) / "run"

@@ -281,16 +281,16 @@ def test_doctor(forked_gan, tmp_path):
 def test_an_interrupted_run_is_saved_and_reported(fork_server, tmp_path):
     command = ["train", "--dataset", "mnist5k", "--steps", 100_000, "--eval-every", 640, "--probe", "none"]
     sizes = ["--latent-dim", 8, "--g-width", 4, "--d-width", 4, "--output", "run"]
-    process = fork_server.start(*command, *sizes, said=tmp_path / "said")
+    process = fork_server.start(*command, *sizes, output=tmp_path / "output")
     deadline = time.monotonic() + PATIENCE
     while not (tmp_path / "run" / "generator.keras").exists():
         assert time.monotonic() < deadline, "no generator was saved"
         time.sleep(0.05)
     fork_server.signal(process, signal.SIGINT)
-    status, said = fork_server.wait(process), (tmp_path / "said").read_text(encoding="utf-8")
-    assert status == 130, said
-    assert "then interrupted" in said
-    assert "Traceback" not in said
+    status, printed = fork_server.wait(process), (tmp_path / "output").read_text(encoding="utf-8")
+    assert status == 130, printed
+    assert "then interrupted" in printed
+    assert "Traceback" not in printed
     record = json.loads((tmp_path / "run" / "config.json").read_text())
     seen = int(rows_of(tmp_path / "run" / "log.csv")[-1]["images"])
     assert record["result"] == {**record["result"], "interrupted": True, "images": seen}

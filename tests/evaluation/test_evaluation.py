@@ -1,3 +1,5 @@
+"""Tests of evaluations, report pages and the commands `gan evaluate` and `gan classify`."""
+
 import json
 import re
 from dataclasses import astuple, replace
@@ -18,14 +20,14 @@ from gan.models.networks import LABEL_EMBEDDING
 from gan.saving import files
 
 
-def repeats(pictures):
-    """A "generator" that gives the same picture for a label every time: uint8 [10, 28, 28, 1]."""
+def repeating_generator(digits):
+    """Returns a generator that gives the digit of each label: `digits` is uint8 [10, 28, 28, 1]."""
     latents, labels = keras.Input((4,), name="latents"), keras.Input((), dtype="int32", name="labels")
     table = keras.layers.Embedding(10, 784, name=LABEL_EMBEDDING)
-    shown = keras.layers.Reshape((28, 28, 1))(table(labels))
+    looked_up = keras.layers.Reshape((28, 28, 1))(table(labels))
     unused = keras.layers.Reshape((1, 1, 1))(keras.layers.Dense(1, kernel_initializer="zeros")(latents))
-    generator = keras.Model([latents, labels], keras.layers.Add()([shown, unused]))
-    table.set_weights([images.from_uint8(pictures.astype(np.float32)).reshape(10, 784)])
+    generator = keras.Model([latents, labels], keras.layers.Add()([looked_up, unused]))
+    table.set_weights([images.from_uint8(digits.astype(np.float32)).reshape(10, 784)])
     return generator
 
 
@@ -72,17 +74,17 @@ def test_a_report_is_plain_json_and_explains_itself(untrained, small_classifier)
     assert again["frechet_floor"]["spread"] > 0
 
 
-def test_what_is_written_is_read_as_it_was(untrained_evaluation, tmp_path):
+def test_a_loaded_report_equals_the_written_report(untrained_evaluation, tmp_path):
     write_report(tmp_path / "r", untrained_evaluation, checkpoint="untrained")
     assert load_report(str(tmp_path / "r")) == untrained_evaluation.report
 
 
-def test_one_real_digit_a_class_repeated_is_not_within_tolerance(evaluated, digits, small_classifier):
+def test_one_repeated_digit_per_class_is_not_within_tolerance(evaluated, digits, small_classifier):
     labels, probability = classify(load_classifier(small_classifier[0])[0], as_input(digits.train.images))
     surest = [
         max(np.flatnonzero((digits.train.labels == c) & (labels == c)), key=lambda i: probability[i]) for c in range(10)
     ]
-    report = evaluated(repeats(digits.train.images[surest]), tolerance=0.05).report
+    report = evaluated(repeating_generator(digits.train.images[surest]), tolerance=0.05).report
     assert report.metrics["error_rate"].value == 0.0
     assert report.metrics["coverage"].value < 0.5 * report.metrics["coverage"].real
     assert report.verdict == "undecided"
@@ -95,20 +97,22 @@ def test_one_real_digit_a_class_repeated_is_not_within_tolerance(evaluated, digi
     np.testing.assert_allclose(report.metrics["nearest_mse"].value, 0.0, atol=1e-6)
 
 
-def test_a_perfect_generator_is_about_one_floor_whatever_its_classes(evaluated, digits, small_classifier):
-    """The generator's classes have the shares of the data, so a perfect one is no further than real images are."""
+def test_a_perfect_generator_has_about_the_distance_of_real_images_for_any_class_shares(
+    evaluated, digits, small_classifier
+):
+    """The samples have the class shares of the data, so a perfect generator is as close as real images."""
     classifier, card = load_classifier(small_classifier[0])
     skewed = np.concatenate([np.flatnonzero(digits.train.labels == c)[: 40 * (c + 1)] for c in range(10)])
     data = replace(digits, train=digits.train.take(skewed))
     drawn = np.random.default_rng(3).integers(0, len(skewed), 400)
-    pictures, labels = as_input(data.train.images[drawn]), data.train.labels[drawn]
-    report = evaluate_samples(pictures, labels, data, classifier, card).report
+    samples, labels = as_input(data.train.images[drawn]), data.train.labels[drawn]
+    report = evaluate_samples(samples, labels, data, classifier, card).report
     assert report.frechet_in_floors == pytest.approx(1.0, abs=0.35)
     assert report.copied_share > 0.5
     assert "copy training images" in report.summary["copies"]
 
 
-def test_the_page_holds_everything_and_asks_for_nothing(untrained_evaluation):
+def test_the_page_contains_everything_and_loads_nothing(untrained_evaluation):
     report, html = untrained_evaluation.report, page(untrained_evaluation, checkpoint="<untrained> & co")
     assert "&lt;untrained&gt; &amp; co" in html
     assert html.count("data:image/png;base64,") == 3
@@ -123,21 +127,23 @@ def test_the_page_holds_everything_and_asks_for_nothing(untrained_evaluation):
         assert f"{100 * point.error_rate:.2f}" in html
 
 
-def test_each_picture_stands_beside_its_nearest_training_image(evaluated, digits):
-    """Pictures that are training images with a dot: the neighbour is the image itself."""
-    drawn = np.random.default_rng(0).permutation(4_000)[:300]
-    dotted = digits.train.images[drawn].copy()
+def test_each_sample_is_next_to_its_nearest_training_image(evaluated, digits):
+    """The samples are training images with a dot, so the nearest neighbor is the image itself."""
+    indices = np.random.default_rng(0).permutation(4_000)[:300]
+    dotted = digits.train.images[indices].copy()
     dotted[:, 0, 0] = 255
-    found = evaluated(None, samples=as_input(dotted), labels=digits.train.labels[drawn]).images["neighbours"][::2, ::2]
+    found = evaluated(None, samples=as_input(dotted), labels=digits.train.labels[indices]).images["neighbours"][
+        ::2, ::2
+    ]
     tiles = [[found[y : y + 28, x : x + 28] for x in range(2, 242, 30)] for y in range(2, 122, 30)]
     for row in tiles:
-        for picture, neighbour in zip(row[::2], row[1::2]):
-            assert (picture[0, 0], neighbour[0, 0]) == (255, 0)
-            np.testing.assert_array_equal(picture[1:], neighbour[1:])
+        for sample, neighbor in zip(row[::2], row[1::2]):
+            assert (sample[0, 0], neighbor[0, 0]) == (255, 0)
+            np.testing.assert_array_equal(sample[1:], neighbor[1:])
     np.testing.assert_array_equal(tiles[0][0], dotted[0])
 
 
-def test_an_unconditional_generator_is_evaluated_by_how_sure_the_classifier_is(evaluated):
+def test_an_unconditional_generator_is_evaluated_by_the_confidence_of_the_classifier(evaluated):
     found = evaluated(small_gan(classes=0).generator_ema, num=200)
     report, html = found.report, page(found, checkpoint="unconditional")
     assert (report.conditional, report.error_rate_by_class) == (False, ())
@@ -147,41 +153,41 @@ def test_an_unconditional_generator_is_evaluated_by_how_sure_the_classifier_is(e
     assert "class that the classifier finds" in html
 
 
-def test_the_curve_begins_where_the_report_stands(untrained):
-    """The same pictures, labels and rule, without a fault."""
+def test_the_perturbation_curve_starts_at_the_error_rate_of_the_report(untrained):
+    """The first point uses the same samples, labels and rule, without a fault."""
     first = untrained.perturbation[0]
     assert (first.fault, first.n) == ("none", 400)
     assert first.error_rate == untrained.metrics["error_rate"].value
 
 
-def test_of_another_training_set_nobody_can_tell_the_copies(evaluated, digits):
-    shown = digits.validation.take(np.arange(200))
-    report = evaluated(None, samples=as_input(shown.images), labels=shown.labels, trained_on="mnist").report
+def test_copies_are_not_assessed_for_another_training_set(evaluated, digits):
+    held_out = digits.validation.take(np.arange(200))
+    report = evaluated(None, samples=as_input(held_out.images), labels=held_out.labels, trained_on="mnist").report
     assert report.copied_share is None
     assert "trained on another dataset" in report.summary["copies"]
     assert report.copied_share_real.copied_share is not None
 
 
-def test_pictures_of_a_report_show_what_they_say(untrained_evaluation):
-    sizes = {name: picture.shape for name, picture in untrained_evaluation.images.items()}
+def test_image_grids_of_a_report_have_their_sizes(untrained_evaluation):
+    sizes = {name: grid.shape for name, grid in untrained_evaluation.images.items()}
     assert sizes["samples"] == (2 * 302, 2 * 302, 1)
     assert sizes["neighbours"] == (2 * (4 * 30 + 2), 2 * (8 * 30 + 2), 1)
     assert set(sizes) == {"samples", "neighbours", "reconstructions"}
 
 
 def test_real_against_real_is_the_same_in_every_report(evaluated, untrained, digits):
-    other = evaluated(repeats(digits.train.images[:10])).report
+    other = evaluated(repeating_generator(digits.train.images[:10])).report
     for name, row in untrained.metrics.items():
         assert other.metrics[name].real == pytest.approx(row.real, rel=1e-6), name
 
 
 @pytest.mark.parametrize(("num", "message"), [(5, "from 200 to 500"), (501, "from 200 to 500")])
-def test_too_few_or_too_many_pictures_are_refused(evaluated, num, message):
+def test_rejects_too_few_or_too_many_samples(evaluated, num, message):
     with pytest.raises(InputError, match=message):
         evaluated(small_gan().generator_ema, num=num)
 
 
-def test_what_does_not_belong_together_is_refused(small_classifier, digits):
+def test_rejects_arguments_that_do_not_fit_together(small_classifier, digits):
     classifier, card = load_classifier(small_classifier[0])
     from gan import build_generator
 
@@ -191,18 +197,18 @@ def test_what_does_not_belong_together_is_refused(small_classifier, digits):
         evaluate(build_generator((32, 32, 1), 4, 10, width=4), digits, classifier, card, num=200)
     with pytest.raises(InputError, match="differ in classes"):
         evaluate(build_generator((28, 28, 1), 4, 7, width=4), digits, classifier, card, num=200)
-    unlabelled = replace(digits, test=replace(digits.test, labels=None))
+    unlabeled = replace(digits, test=replace(digits.test, labels=None))
     with pytest.raises(InputError, match="dataset with labels"):
-        evaluate(small_gan().generator_ema, unlabelled, classifier, card, num=200)
+        evaluate(small_gan().generator_ema, unlabeled, classifier, card, num=200)
     with pytest.raises(InputError, match="tolerance"):
         evaluate(small_gan().generator_ema, digits, classifier, card, num=200, tolerance=2.0)
-    broken = small_gan().generator_ema
-    broken.layers[-2].bias.assign([float("nan")])
+    nan_generator = small_gan().generator_ema
+    nan_generator.layers[-2].bias.assign([float("nan")])
     with pytest.raises(InputError, match="finite images"):
-        evaluate(broken, digits, classifier, card, num=200)
+        evaluate(nan_generator, digits, classifier, card, num=200)
 
 
-def test_the_command_gates_on_the_verdict(forked_gan, tiny_run, small_classifier, tmp_path):
+def test_the_exit_status_of_the_command_follows_the_verdict(forked_gan, tiny_run, small_classifier, tmp_path):
     options = [
         "evaluate",
         tiny_run["folder"],
@@ -230,7 +236,7 @@ def test_the_command_gates_on_the_verdict(forked_gan, tiny_run, small_classifier
     ("options", "words"),
     [
         (["--num", "5"], "whole number >= 200"),
-        (["--tolerance", "1.5"], "share from 0 to 1"),
+        (["--tolerance", "1.5"], "number from 0 to 1"),
         (["--dataset", "kmnist"], "for another dataset"),
         (["--classifier", "nonsense"], "No such classifier"),
         (["--classifier", "TAMPERED"], "does not match its card"),
@@ -244,11 +250,11 @@ def test_bad_input_writes_no_report(forked_gan, tiny_run, small_classifier, tmp_
         folder.mkdir(parents=True)
     for name in ("classifier.keras", "config.json"):
         (tampered / name).write_bytes((small_classifier[0] / name).read_bytes() + b" ")
-    file = generator / "classifier.keras"  # a generator that calls itself a classifier
+    file = generator / "classifier.keras"  # a generator under the name of a classifier
     file.write_bytes((tiny_run["folder"] / "generator.keras").read_bytes())
     files.write_json(generator / "config.json", as_json(replace(small_classifier[1], sha256=files.sha256(file))))
-    places = {"TAMPERED": tampered, "GENERATOR": generator, "TAKEN": taken}
-    options = [str(places.get(option, option)) for option in options]
+    folders = {"TAMPERED": tampered, "GENERATOR": generator, "TAKEN": taken}
+    options = [str(folders.get(option, option)) for option in options]
     options = options if "--classifier" in options else ["--classifier", str(small_classifier[0]), *options]
     options = options if "--output" in options else ["--output", str(tmp_path / "r"), *options]
     done = forked_gan("evaluate", tiny_run["folder"], *options)
@@ -259,7 +265,7 @@ def test_bad_input_writes_no_report(forked_gan, tiny_run, small_classifier, tmp_
     assert [file.name for file in taken.iterdir()] == ["report.json"]
 
 
-def test_a_checkpoint_of_another_size_is_refused(forked_gan, small_classifier, tmp_path):
+def test_rejects_a_checkpoint_of_another_image_size(forked_gan, small_classifier, tmp_path):
     from gan import build_generator
 
     build_generator((32, 32, 1), 4, 10, width=4).save(tmp_path / "large.keras")
@@ -270,10 +276,10 @@ def test_a_checkpoint_of_another_size_is_refused(forked_gan, small_classifier, t
     assert not (tmp_path / "r").exists()
 
 
-def test_pictures_are_classified_from_the_command_line(forked_gan, small_classifier, digits, tmp_path):
+def test_classifies_images_from_the_command_line(forked_gan, small_classifier, digits, tmp_path):
     for label in (3, 7):
-        picture = digits.train.images[digits.train.labels == label][5]
-        images.save_png(tmp_path / f"{label}.png", 255 - picture)
+        digit = digits.train.images[digits.train.labels == label][5]
+        images.save_png(tmp_path / f"{label}.png", 255 - digit)
     files = [tmp_path / "3.png", tmp_path / "7.png"]
     done = forked_gan("classify", *files, "--classifier", small_classifier[0], "--json")
     assert done.returncode == 0, done.stderr

@@ -1,3 +1,5 @@
+"""Tests of the metrics: closed forms, properties and streaming."""
+
 import keras
 import numpy as np
 import pytest
@@ -16,12 +18,12 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture(autouse=True)
 def seeded():
-    """Each test draws the same numbers, whatever ran before it."""
+    """Each test draws the same numbers, independent of the tests before it."""
     RNG.bit_generator.state = np.random.default_rng(0).bit_generator.state
 
 
-def flatten(pictures):
-    return tf.reshape(pictures, (tf.shape(pictures)[0], -1))
+def flatten(images):
+    return tf.reshape(images, (tf.shape(images)[0], -1))
 
 
 def textbook_frechet(mean_a, a, mean_b, b):
@@ -32,7 +34,7 @@ def moments(features):
     return features.mean(axis=0), np.cov(features, rowvar=False)
 
 
-def test_weighted_means_stream_and_start_again():
+def test_weighted_means_stream_and_reset():
     means = step_means.WeightedMeans(["a", "b"])
     assert all(np.isnan(value) for value in means.result().values())
     means.update_state(np.array([1.0, 5.0], "float32"), np.array([1.0, 0.0], "float32"))
@@ -42,7 +44,7 @@ def test_weighted_means_stream_and_start_again():
     assert np.isnan(means.result()["a"])
 
 
-def test_frechet_distance_equals_the_textbook():
+def test_frechet_distance_equals_the_textbook_formula():
     a, b = RNG.normal(size=(500, 20)), RNG.normal(size=(400, 20)) @ RNG.normal(size=(20, 20)) + 1
     expected = textbook_frechet(*moments(a), *moments(b))
     np.testing.assert_allclose(metrics.frechet_distance(*moments(a), *moments(b)), expected, rtol=1e-9)
@@ -56,7 +58,7 @@ def test_frechet_distance_without_full_rank():
     np.testing.assert_allclose(metrics.frechet_distance(zero, x @ x.T, zero, y @ y.T), expected, rtol=1e-9)
 
 
-def test_frechet_distance_of_two_points_and_of_the_same():
+def test_frechet_distance_of_equal_and_of_shifted_distributions():
     cov = np.cov(RNG.normal(size=(100, 8)), rowvar=False)
     assert abs(metrics.frechet_distance(np.zeros(8), cov, np.zeros(8), cov)) < 1e-10
     np.testing.assert_allclose(metrics.frechet_distance(np.zeros(8), cov, np.full(8, 3.0), cov), 72.0)
@@ -73,22 +75,22 @@ def test_streaming_frechet_distance_does_not_depend_on_the_batch(batch):
     np.testing.assert_allclose(metric.result()["frechet_distance"], expected, rtol=1e-8)
 
 
-def test_the_standard_error_does_not_mind_classes_in_turn():
-    """Fakes whose kinds come in turn: no fold may hold one kind only."""
-    kinds = 5.0 * (np.arange(1_000) % 10)[:, None, None, None]
-    real = tf.constant(RNG.normal(size=(1_000, 2, 2, 1)) + kinds)
+def test_the_standard_error_does_not_depend_on_the_order_of_classes():
+    """The classes of the fakes alternate, and no fold may contain only one class."""
+    classes = 5.0 * (np.arange(1_000) % 10)[:, None, None, None]
+    real = tf.constant(RNG.normal(size=(1_000, 2, 2, 1)) + classes)
     errors, metric = np.zeros((8, 2)), metrics.FrechetDistance(flatten, 4)
     result = tf.function(metric.result, autograph=False)
     for row in errors:
         for side, order in enumerate((np.arange(1_000), RNG.permutation(1_000))):
             metric.reset_state()
-            metric.update_state(real, tf.constant((RNG.normal(size=(1_000, 2, 2, 1)) + kinds)[order]))
+            metric.update_state(real, tf.constant((RNG.normal(size=(1_000, 2, 2, 1)) + classes)[order]))
             row[side] = result()["frechet_distance_stderr"]
-    in_turn, shuffled = errors.mean(axis=0)
-    assert 0.3 < in_turn / shuffled < 3
+    alternating, shuffled = errors.mean(axis=0)
+    assert 0.3 < alternating / shuffled < 3
 
 
-def test_frechet_distance_of_features_that_are_not_finite_is_unknown():
+def test_frechet_distance_is_nan_for_features_that_are_not_finite():
     metric = metrics.FrechetDistance(flatten, 4)
     fake = RNG.normal(size=(50, 2, 2, 1))
     fake[3, 0, 0, 0] = np.nan
@@ -96,7 +98,7 @@ def test_frechet_distance_of_features_that_are_not_finite_is_unknown():
     assert all(np.isnan(value) for value in metric.result().values())
 
 
-def test_the_standard_error_of_the_frechet_distance_is_its_spread_over_fresh_fakes():
+def test_the_standard_error_of_the_frechet_distance_matches_its_spread_over_new_fakes():
     real = tf.constant(RNG.normal(size=(600, 2, 2, 1)))
     found, metric = [], metrics.FrechetDistance(flatten, 4)
     result = tf.function(metric.result, autograph=False)
@@ -123,7 +125,7 @@ def test_the_standard_error_of_the_frechet_distance_is_the_jackknife_of_its_fold
         np.testing.assert_allclose(result()["frechet_distance_stderr"], expected, rtol=1e-8)
 
 
-def test_frechet_distance_of_identical_sets_is_zero_and_of_one_image_unknown():
+def test_frechet_distance_is_zero_for_identical_sets_and_nan_for_one_image():
     metric, one = metrics.FrechetDistance(flatten, 6), tf.constant(RNG.normal(size=(1, 3, 2, 1)))
     metric.update_state(one, one)
     assert all(np.isnan(value) for value in metric.result().values())
@@ -133,8 +135,8 @@ def test_frechet_distance_of_identical_sets_is_zero_and_of_one_image_unknown():
     assert abs(metric.result()["frechet_distance"]) < 1e-9
 
 
-def test_error_rate_counts_and_has_its_interval():
-    metric = metrics.ErrorRate(lambda x: x)  # images that are their own logits
+def test_error_rate_has_a_confidence_interval():
+    metric = metrics.ErrorRate(lambda x: x)  # the images are the logits
     assert all(np.isnan(value) for value in metric.result().values())
     logits = tf.constant(np.eye(4, dtype="float32") * 9)
     metric.update_state(None, logits, tf.constant([0, 1, 2, 0]))
@@ -147,7 +149,7 @@ def test_error_rate_counts_and_has_its_interval():
     np.testing.assert_allclose(result["error_rate_stderr"], np.sqrt(0.2 * 0.8 / 5), rtol=1e-9)
 
 
-def test_the_error_rate_of_a_classifier_is_a_log_that_callbacks_can_watch(tmp_path):
+def test_the_error_rate_of_a_classifier_is_in_the_logs(tmp_path):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, use_bias=False)])
     model.set_weights([np.eye(2, dtype=np.float32)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -161,7 +163,7 @@ def test_the_error_rate_of_a_classifier_is_a_log_that_callbacks_can_watch(tmp_pa
     assert loaded.evaluate(x, y, verbose=0, return_dict=True)["error_rate"] == pytest.approx(0.2)
 
 
-def test_what_a_classifier_is_judged_by_is_checked():
+def test_classifier_error_rate_rejects_bad_labels_and_outputs():
     metric = metrics.ClassifierErrorRate()
     metric.update_state(tf.constant([[1], [0]]), tf.constant([[0.1, 0.9], [np.nan, 0.5]]))
     assert float(metric.result()["error_rate"]) == 0.5
@@ -181,22 +183,22 @@ def test_the_interval_of_an_error_rate_ends_at_0_and_1(wrong):
     assert (result["error_rate_lower"], result["error_rate_upper"]) == pytest.approx(wilson_interval(wrong, 3))
 
 
-def test_error_rate_without_labels_asks_for_a_probability():
+def test_error_rate_without_labels_uses_a_probability_threshold():
     metric = metrics.ErrorRate(lambda x: x, threshold=0.9)
     metric.update_state(None, tf.constant([[9.0, 0.0], [0.5, 0.0], [0.0, 9.0], [0.0, 0.1]]))
     assert float(metric.result()["error_rate"]) == 0.5
 
 
-def test_what_is_no_number_is_wrong_and_labels_belong_to_pictures():
-    broken = tf.constant([[np.nan, 9.0], [9.0, 0.0]])
-    assert metrics.wrong_outcomes(broken).numpy().tolist() == [True, False]
-    assert metrics.wrong_outcomes(broken, tf.constant([1, 0])).numpy().tolist() == [True, False]
+def test_nan_logits_are_errors_and_each_sample_needs_a_label():
+    logits = tf.constant([[np.nan, 9.0], [9.0, 0.0]])
+    assert metrics.wrong_outcomes(logits).numpy().tolist() == [True, False]
+    assert metrics.wrong_outcomes(logits, tf.constant([1, 0])).numpy().tolist() == [True, False]
     assert metrics.wrong_outcomes(tf.eye(3), tf.constant([[0], [1], [0]])).numpy().tolist() == [False, False, True]
     with pytest.raises(InputError, match="3 labels"):
         metrics.wrong_outcomes(tf.eye(3), tf.constant([1]))
 
 
-def test_class_histogram_and_its_kl():
+def test_class_histogram_and_its_kl_divergence():
     metric = metrics.ClassHistogram(lambda x: tf.one_hot(x, 3), 3)
     assert np.isnan(metric.result()["class_kl"])
     metric.update_state(tf.constant([0, 1, 2, 2]), tf.constant([0, 0, 2, 2]))
@@ -223,7 +225,7 @@ def test_kernel_distance_equals_a_direct_unbiased_mmd(n, m, blocks):
     np.testing.assert_allclose(metrics.kernel_distance(x, y, blocks=blocks)[0], direct_mmd(x, y), rtol=1e-9, atol=1e-12)
 
 
-def test_kernel_distance_has_no_bias_and_a_standard_error_that_fits():
+def test_kernel_distance_is_unbiased_and_its_standard_error_matches_the_spread():
     draws = [metrics.kernel_distance(*RNG.normal(size=(2, 200, 4))) for _ in range(60)]
     values, errors = np.array(draws).T
     assert abs(values.mean()) < 4 * values.std() / np.sqrt(60)
@@ -232,20 +234,20 @@ def test_kernel_distance_has_no_bias_and_a_standard_error_that_fits():
         metrics.kernel_distance(np.zeros((19, 2)), np.zeros((50, 2)))
 
 
-def test_kernel_distance_does_not_mind_the_order():
+def test_kernel_distance_does_not_depend_on_the_order():
     x, y = RNG.normal(size=(200, 4)), RNG.normal(size=(200, 4))
-    x += 3 * (np.arange(200) % 10)[:, None]  # ten kinds in turn, which ten parts taken in turn would tear apart
+    x += 3 * (np.arange(200) % 10)[:, None]  # alternating classes, which ten interleaved parts would separate
     y += 3 * (np.arange(200) % 10)[:, None]
-    in_turn, shuffled = metrics.kernel_distance(x, y), metrics.kernel_distance(x, y[RNG.permutation(200)])
-    np.testing.assert_allclose(in_turn[0], shuffled[0], rtol=1e-9)
-    assert 0.3 < in_turn[1] / shuffled[1] < 3
+    alternating, shuffled = metrics.kernel_distance(x, y), metrics.kernel_distance(x, y[RNG.permutation(200)])
+    np.testing.assert_allclose(alternating[0], shuffled[0], rtol=1e-9)
+    assert 0.3 < alternating[1] / shuffled[1] < 3
 
 
 def prdc_by_hand(real, fake, k):
-    """The definitions, one distance at a time."""
-    apart = lambda a, b: np.linalg.norm(a[:, None] - b[None], axis=-1)  # noqa: E731
-    radii = [np.sort(apart(side, side), axis=1)[:, k] for side in (real, fake)]
-    cross = apart(real, fake)
+    """Computes the metrics by their definitions."""
+    distances = lambda a, b: np.linalg.norm(a[:, None] - b[None], axis=-1)  # noqa: E731
+    radii = [np.sort(distances(side, side), axis=1)[:, k] for side in (real, fake)]
+    cross = distances(real, fake)
     return {
         "precision": (cross < radii[0][:, None]).any(axis=0).mean(),
         "recall": (cross < radii[1][None]).any(axis=1).mean(),
@@ -261,7 +263,7 @@ def test_precision_and_recall_equal_their_definitions(k):
     assert found == {name: pytest.approx(value, abs=1e-12) for name, value in expected.items()}
 
 
-def test_precision_and_recall_move_where_they_should():
+def test_precision_and_coverage_react_to_dropped_modes_and_noise():
     real = RNG.normal(size=(400, 2)) + np.repeat([[0, 0], [20, 0]], 200, axis=0)
     same = metrics.precision_recall(real, RNG.normal(size=(400, 2)) + np.repeat([[0, 0], [20, 0]], 200, axis=0))
     dropped = metrics.precision_recall(real, RNG.normal(size=(400, 2)))
@@ -274,25 +276,25 @@ def test_precision_and_recall_move_where_they_should():
 
 
 @pytest.fixture(scope="module")
-def pictures(digits):
+def real_digits(digits):
     from gan.data import images
 
     return images.from_uint8(digits.train.images.astype(np.float32)), digits.train.labels
 
 
-def test_ssim_equals_scikit_image(pictures):
+def test_ssim_equals_scikit_image(real_digits):
     from skimage.metrics import structural_similarity
 
-    a, b = pictures[0][:20], pictures[0][20:40]
+    a, b = real_digits[0][:20], real_digits[0][20:40]
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 2.0}
-    # scikit-image averages over the windows inside the picture when it is cut by half a window
-    for ours, x, y in zip(metrics.ssim(a, b), a[..., 0], b[..., 0]):
+    # without a border of half a window, scikit-image averages over the windows inside the image
+    for value, x, y in zip(metrics.ssim(a, b), a[..., 0], b[..., 0]):
         _, full = structural_similarity(x, y, full=True, win_size=11, **options)
-        np.testing.assert_allclose(ours, full[5:-5, 5:-5].mean(), atol=1e-4)
+        np.testing.assert_allclose(value, full[5:-5, 5:-5].mean(), atol=1e-4)
 
 
-def test_paired_metrics_stream_and_know_identical_images(pictures):
-    a, b = tf.constant(pictures[0][:30]), tf.constant(pictures[0][30:60])
+def test_paired_metrics_stream_and_are_perfect_for_identical_images(real_digits):
+    a, b = tf.constant(real_digits[0][:30]), tf.constant(real_digits[0][30:60])
     for metric, perfect in ((metrics.MeanSquaredError(), 0.0), (metrics.StructuralSimilarity(), 1.0)):
         assert np.isnan(metric.result())
         metric.update_state(a, a)
@@ -309,8 +311,8 @@ def test_paired_metrics_stream_and_know_identical_images(pictures):
         metrics.ssim(a[:, :8], b[:, :8])
 
 
-def test_pairwise_ssim_measures_sameness(pictures):
-    images, labels = pictures
+def test_pairwise_ssim_measures_similarity(real_digits):
+    images, labels = real_digits
     real = metrics.pairwise_ssim(images, labels, pairs=500)
     assert real == metrics.pairwise_ssim(images, labels, pairs=500)
     ten = np.stack([images[labels == label][0] for label in range(10)])
@@ -320,31 +322,31 @@ def test_pairwise_ssim_measures_sameness(pictures):
         metrics.pairwise_ssim(ten, np.arange(10))
 
 
-def expected_of(images, pairs):
+def mean_ssim(images, pairs):
     return np.mean([metrics.ssim(images[i : i + 1], images[j : j + 1]) for i, j in pairs])
 
 
-def test_streaming_pairwise_ssim_pairs_neighbours_of_one_class(pictures):
-    images, _ = pictures
+def test_streaming_pairwise_ssim_pairs_neighbors_of_the_same_class(real_digits):
+    images, _ = real_digits
     real, fake = tf.constant(images[:6]), tf.constant(images[6:12])
-    labels = tf.constant([1, 0, 1, 2, 1, 0])  # in order: pictures 1, 5 | 0, 2, 4 | 3
+    labels = tf.constant([1, 0, 1, 2, 1, 0])  # in the order of classes: images 1, 5 | 0, 2, 4 | 3
     metric = metrics.PairwiseSSIM()
     assert all(np.isnan(value) for value in metric.result().values())
     tf.function(metric.update_state)(real, fake, labels)
     for name, side in (("pairwise_ssim", fake), ("pairwise_ssim_real", real)):
-        np.testing.assert_allclose(metric.result()[name], expected_of(side, [(1, 5), (0, 2), (2, 4)]), rtol=1e-6)
-    metric.update_state(real[:1], fake[:1], labels[:1])  # no pair: nothing changes
+        np.testing.assert_allclose(metric.result()[name], mean_ssim(side, [(1, 5), (0, 2), (2, 4)]), rtol=1e-6)
+    metric.update_state(real[:1], fake[:1], labels[:1])  # without a pair, nothing changes
     metric.update_state(real[:2], fake[:2], labels[:2])
-    np.testing.assert_allclose(metric.result()["pairwise_ssim"], expected_of(fake, [(1, 5), (0, 2), (2, 4)]), rtol=1e-6)
+    np.testing.assert_allclose(metric.result()["pairwise_ssim"], mean_ssim(fake, [(1, 5), (0, 2), (2, 4)]), rtol=1e-6)
     metric.reset_state()
-    metric.update_state(real, tf.repeat(fake[:1], 6, axis=0))  # no labels: all neighbours
+    metric.update_state(real, tf.repeat(fake[:1], 6, axis=0))  # without labels, all neighbors are pairs
     np.testing.assert_allclose(metric.result()["pairwise_ssim"], 1.0, atol=1e-6)
-    neighbours = [(i, i + 1) for i in range(5)]
-    np.testing.assert_allclose(metric.result()["pairwise_ssim_real"], expected_of(real, neighbours), rtol=1e-6)
+    neighbors = [(i, i + 1) for i in range(5)]
+    np.testing.assert_allclose(metric.result()["pairwise_ssim_real"], mean_ssim(real, neighbors), rtol=1e-6)
 
 
-def test_streaming_pairwise_ssim_estimates_the_same_as_the_function(pictures):
-    images, labels = pictures
+def test_streaming_pairwise_ssim_estimates_the_same_as_the_function(real_digits):
+    images, labels = real_digits
     metric = metrics.PairwiseSSIM()
     for start in range(0, 2_000, 250):
         part = slice(start, start + 250)
@@ -353,8 +355,8 @@ def test_streaming_pairwise_ssim_estimates_the_same_as_the_function(pictures):
     np.testing.assert_allclose(metric.result()["pairwise_ssim_real"], whole, atol=0.02)
 
 
-def test_nearest_neighbours_finds_copies(pictures):
-    images, _ = pictures
+def test_nearest_neighbors_are_the_copied_images(real_digits):
+    images, _ = real_digits
     found = metrics.nearest_neighbours(images[100:110] + 0.01, images[:500])
     assert found.index.tolist() == list(range(100, 110))
     np.testing.assert_allclose(found.mse, 1e-4, rtol=0.05)
@@ -368,8 +370,8 @@ def blur(images):
 
 
 @pytest.mark.parametrize("change", [lambda x: x, blur], ids=["sharp", "blurred"])
-def test_copied_share_knows_copies_from_held_out_digits(pictures, change):
-    shuffled = pictures[0][np.random.default_rng(1).permutation(4_000)]
+def test_copied_share_distinguishes_copies_from_held_out_digits(real_digits, change):
+    shuffled = real_digits[0][np.random.default_rng(1).permutation(4_000)]
     fresh, held_out, train = shuffled[:600], shuffled[600:1_300], shuffled[1_300:]
     copies = metrics.copied_share(change(train[-600:]), train, held_out)
     assert copies["copied_share"] == pytest.approx(1, abs=0.25)
@@ -381,10 +383,10 @@ def test_copied_share_knows_copies_from_held_out_digits(pictures, change):
         metrics.copied_share(fresh, held_out[:3], held_out)
 
 
-def test_copied_share_of_held_out_digits_covers_0_as_often_as_it_says(pictures):
+def test_copied_share_of_held_out_digits_covers_0_at_its_confidence(real_digits):
     covered, values, errors = 0, [], []
     for seed in range(20):
-        shuffled = pictures[0][np.random.default_rng(seed).permutation(4_000)]
+        shuffled = real_digits[0][np.random.default_rng(seed).permutation(4_000)]
         found = metrics.copied_share(shuffled[:300], shuffled[1_000:], shuffled[300:1_000])
         covered += found["copied_share_lower"] < 0 < found["copied_share_upper"]
         values.append(found["copied_share"])
@@ -393,9 +395,9 @@ def test_copied_share_of_held_out_digits_covers_0_as_often_as_it_says(pictures):
     assert 0.6 < np.mean(errors) / np.std(values) < 1.6
 
 
-def test_little_variety_is_not_taken_for_copying(pictures):
-    """Held-out digits, each repeated with noise: what is nearest to one is nearest to its repetitions."""
-    shuffled = pictures[0][np.random.default_rng(2).permutation(4_000)]
+def test_low_variety_does_not_count_as_copying(real_digits):
+    """Each held-out digit is repeated with noise, so its repetitions have the same nearest training image."""
+    shuffled = real_digits[0][np.random.default_rng(2).permutation(4_000)]
     held_out, train, rng = shuffled[300:1_000], shuffled[1_000:], np.random.default_rng(0)
     noise = rng.normal(0, 0.02, (600, 28, 28, 1)).astype("float32")
     few = metrics.copied_share(np.repeat(shuffled[:10], 60, axis=0) + noise, train, held_out)
@@ -408,8 +410,8 @@ def test_little_variety_is_not_taken_for_copying(pictures):
     assert covered >= 8
 
 
-def test_images_that_are_none_or_not_finite_are_refused(pictures):
-    images = pictures[0][:20]
+def test_rejects_empty_and_not_finite_images(real_digits):
+    images = real_digits[0][:20]
     for bad in (images[:0], np.full_like(images, np.nan)):
         with pytest.raises(InputError, match="images"):
             metrics.nearest_neighbours(bad, images)

@@ -1,4 +1,4 @@
-"""The metrics beside the packages that others use for them, and on real digits that were spoilt in known ways."""
+"""Compares the metrics with reference packages, and tests them on real digits degraded in known ways."""
 
 import numpy as np
 import prdc
@@ -30,9 +30,9 @@ def check_frechet(a, b):
     np.testing.assert_allclose(found, textbook(a, b), rtol=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore:Matrix is singular")  # the root of a singular product, which we do not take
-def test_frechet_distance_of_features_that_span_less_than_the_space():
-    """Fewer images than features, and features that are zero or twice the same."""
+@pytest.mark.filterwarnings("ignore:Matrix is singular")  # only the reference takes the root of a singular product
+def test_frechet_distance_without_full_rank_equals_the_textbook_formula():
+    """There are fewer images than features, and some features are zero or duplicated."""
     check_frechet(RNG.normal(size=(40, 96)), RNG.normal(size=(30, 96)) + 0.5)
     dead = RNG.normal(size=(500, 20)) * (np.arange(20) % 3 > 0)
     twice = np.repeat(RNG.normal(size=(400, 10)), 2, axis=1) + 0.2
@@ -48,7 +48,7 @@ def test_frechet_distance_at_2048_dimensions(images):
 
 @pytest.mark.parametrize("k", [1, 3, 5])
 @pytest.mark.parametrize("sizes", [(700, 400), (120, 650)])
-def test_precision_recall_density_and_coverage_equal_the_package_of_their_authors(k, sizes):
+def test_precision_recall_density_and_coverage_equal_the_prdc_package(k, sizes):
     real, fake = RNG.normal(size=(sizes[0], 12)), RNG.normal(size=(sizes[1], 12)) * 0.8 + 0.3
     expected = prdc.compute_prdc(real, fake, nearest_k=k)
     assert metrics.precision_recall(real, fake, k=k) == {
@@ -68,7 +68,7 @@ def probe():
 
 @pytest.fixture(scope="module")
 def halves(digits):
-    """Two unlike halves of the embedded training digits: (pictures, labels) of each, in [-1, 1]."""
+    """Two disjoint parts of the embedded training digits: (images in [-1, 1], labels) of each."""
     order = np.random.default_rng(0).permutation(4_000)[:2_000]
     return [(as_input(digits.train.images[part]), digits.train.labels[part]) for part in np.split(order, 2)]
 
@@ -82,7 +82,7 @@ def all_numbers(probe, real, fake, labels):
     }
 
 
-def test_a_spoilt_copy_moves_the_metric_that_should_move(probe, halves):
+def test_each_degradation_changes_the_expected_metrics(probe, halves):
     (real, _), (other, labels) = halves
     plain = all_numbers(probe, real, other, labels)
     assert plain["error_rate"] < 0.03
@@ -102,15 +102,15 @@ def test_a_spoilt_copy_moves_the_metric_that_should_move(probe, halves):
     assert dropped["recall"] < 0.7
     assert dropped["classes_seen"] < 10
     assert dropped["class_kl"] == pytest.approx(np.log(2), abs=0.1)
-    for spoilt in (noisy, blurred, dropped):
-        assert spoilt["frechet_distance"] > 5 * plain["frechet_distance"]
-        assert spoilt["kernel_distance"] > 5 * abs(plain["kernel_distance"])
+    for degraded in (noisy, blurred, dropped):
+        assert degraded["frechet_distance"] > 5 * plain["frechet_distance"]
+        assert degraded["kernel_distance"] > 5 * abs(plain["kernel_distance"])
 
 
-def test_of_identical_sets_everything_is_perfect(probe, halves):
-    pictures, _ = halves[0]
-    seen = probe.arrays(pictures)["logits"].argmax(axis=1)
-    same = all_numbers(probe, pictures, pictures, seen)
+def test_identical_sets_have_perfect_metrics(probe, halves):
+    images, _ = halves[0]
+    predicted = probe.arrays(images)["logits"].argmax(axis=1)
+    same = all_numbers(probe, images, images, predicted)
     assert same["frechet_distance"] == pytest.approx(0, abs=1e-6)
     assert same["kernel_distance"] <= 0
     assert same["error_rate"] == 0
@@ -120,7 +120,7 @@ def test_of_identical_sets_everything_is_perfect(probe, halves):
 
 @pytest.mark.parametrize("batch", [1, 64, 133])
 def test_quality_does_not_depend_on_the_batch_and_counts_every_image(probe, halves, batch):
-    (real, _), (fake, labels) = ((pictures[:133], kinds[:133]) for pictures, kinds in halves)
+    (real, _), (fake, labels) = ((images[:133], classes[:133]) for images, classes in halves)
     expected = quality(probe, probe.arrays(real), probe.arrays(fake), labels)
     real, fake = probe.arrays(real), probe.arrays(fake)
     metric = metrics.Extracted(lambda outputs: outputs, quality_metric(probe).parts)
@@ -135,10 +135,10 @@ def test_quality_does_not_depend_on_the_batch_and_counts_every_image(probe, halv
     assert found == pytest.approx(expected, rel=1e-7)
 
 
-def test_features_that_are_not_finite_are_refused():
-    broken = RNG.normal(size=(50, 3))
-    broken[7, 1] = np.nan
+def test_rejects_features_that_are_not_finite():
+    not_finite = RNG.normal(size=(50, 3))
+    not_finite[7, 1] = np.nan
     with pytest.raises(InputError, match="finite"):
-        metrics.precision_recall(RNG.normal(size=(50, 3)), broken)
+        metrics.precision_recall(RNG.normal(size=(50, 3)), not_finite)
     with pytest.raises(InputError, match="finite"):
-        metrics.kernel_distance(RNG.normal(size=(50, 3)), broken)
+        metrics.kernel_distance(RNG.normal(size=(50, 3)), not_finite)

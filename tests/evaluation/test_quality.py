@@ -1,4 +1,4 @@
-"""Whether the digits are any good, as docs/results.md says: by a classifier that the test trains on real ones."""
+"""Tests the quality claims of docs/results.md with a classifier that the test trains on real digits."""
 
 import subprocess
 import sys
@@ -14,8 +14,8 @@ from gan.data import images
 pytestmark = pytest.mark.slow
 
 
-def floats(pictures):
-    return images.from_uint8(pictures.astype(np.float32))
+def floats(digits):
+    return images.from_uint8(digits.astype(np.float32))
 
 
 def train_classifier(dataset, epochs):
@@ -34,10 +34,10 @@ def train_classifier(dataset, epochs):
     return classifier, accuracy
 
 
-def mean_distance_within_classes(pictures, labels):
+def mean_distance_within_classes(digits, labels):
     means = []
     for label in range(10):
-        flat = pictures[labels == label][:100].reshape(-1, 784)
+        flat = digits[labels == label][:100].reshape(-1, 784)
         distances = np.linalg.norm(flat[:, None] - flat[None], axis=-1)
         means.append(distances.sum() / (len(flat) * (len(flat) - 1)))
     return np.mean(means)
@@ -46,11 +46,11 @@ def mean_distance_within_classes(pictures, labels):
 def check(dataset, run, *, agreement, accuracy, epochs):
     classifier, reached = train_classifier(dataset, epochs)
     assert reached >= accuracy
-    fake, asked = generate(load_generator(run), 1_000, seed=1), np.arange(1_000) % 10
-    seen = np.asarray(classifier(fake, training=False)).argmax(axis=1)
-    assert (seen == asked).mean() >= agreement
+    fake, labels = generate(load_generator(run), 1_000, seed=1), np.arange(1_000) % 10
+    predicted = np.asarray(classifier(fake, training=False)).argmax(axis=1)
+    assert (predicted == labels).mean() >= agreement
     real = mean_distance_within_classes(floats(dataset.train.images), dataset.train.labels)
-    assert mean_distance_within_classes(fake, asked) >= 0.8 * real
+    assert mean_distance_within_classes(fake, labels) >= 0.8 * real
 
 
 def test_the_quick_run_on_embedded_digits(digits, tmp_path):
@@ -65,7 +65,7 @@ def test_the_run_on_full_mnist(full_mnist, tmp_path):
     check(full_mnist, tmp_path / "run", agreement=0.98, accuracy=0.99, epochs=4)
 
 
-def test_an_evaluation_of_ten_thousand_pictures_stays_below_three_gibibytes(full_mnist, tmp_path):
+def test_an_evaluation_of_ten_thousand_samples_uses_less_than_three_gibibytes(full_mnist, tmp_path):
     code = (
         "import resource, sys; from gan.cli import main; status = main(sys.argv[1:]); "
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); sys.exit(status)"

@@ -78,7 +78,7 @@ def test_reports_of_earlier_revisions_load(tmp_path):
     assert reports.load_report(str(tmp_path)) == made_up()
 
 
-def broken(**changes):
+def malformed(**changes):
     return {name: value for name, value in (made_up().as_dict() | changes).items() if value is not ABSENT}
 
 
@@ -86,17 +86,17 @@ def broken(**changes):
     ("report", "place"),
     [
         ([], "content"),
-        (broken(metrics=ABSENT), "metrics"),
-        (broken(metrics={"recall": 0.9}), "metrics.recall"),
-        (broken(metrics={"recall": {"value": "much", "real": 1}}), "metrics.recall.value"),
-        (broken(copied_share_lower=ABSENT), "copied_share_lower"),
-        (broken(dataset=["mnist"]), "dataset"),
-        (broken(num="many"), "num"),
-        (broken(num=0), "num"),
-        (broken(meaning=[]), "meaning"),
-        (broken(verdict="good"), "verdict"),
-        (broken(frechet_floor={"mean": 1.0, "spread": 0.1}), "frechet_floor.draws"),
-        (broken(checkpoint="mnist"), "checkpoint"),
+        (malformed(metrics=ABSENT), "metrics"),
+        (malformed(metrics={"recall": 0.9}), "metrics.recall"),
+        (malformed(metrics={"recall": {"value": "much", "real": 1}}), "metrics.recall.value"),
+        (malformed(copied_share_lower=ABSENT), "copied_share_lower"),
+        (malformed(dataset=["mnist"]), "dataset"),
+        (malformed(num="many"), "num"),
+        (malformed(num=0), "num"),
+        (malformed(meaning=[]), "meaning"),
+        (malformed(verdict="good"), "verdict"),
+        (malformed(frechet_floor={"mean": 1.0, "spread": 0.1}), "frechet_floor.draws"),
+        (malformed(checkpoint="mnist"), "checkpoint"),
     ],
 )
 def test_rejects_invalid_reports(report, place, tmp_path):
@@ -135,13 +135,13 @@ def test_compare_prints_reports_side_by_side(gan_command, two):
         (["a", "nowhere"], "gan evaluate"),
         (["a", "empty"], "gan evaluate"),
         (["a", "other.json"], "other.json"),
-        (["a", "broken.json"], "Damaged"),
+        (["a", "damaged.json"], "Damaged"),
     ],
 )
 def test_compare_rejects_bad_input(gan_command, two, names, words):
     (two / "empty").mkdir()
     (two / "other.json").write_text("{}")
-    (two / "broken.json").write_text("{")
+    (two / "damaged.json").write_text("{")
     done = gan_command("compare", *(two / name for name in names))
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr

@@ -1,3 +1,5 @@
+"""Tests of faults in weights and inputs, and of perturbation curves."""
+
 import keras
 import numpy as np
 import pytest
@@ -19,14 +21,16 @@ from gan.evaluation.robustness import (
 )
 from gan.tolerance import ErrorRate
 
-# What a fault does to a kernel
+# Effects of faults on kernels
 
 
 def test_int8_of_known_numbers():
     model = sequential((3,), layers.Dense(2, use_bias=False))
     model.set_weights([np.array([[127.0, 0.0], [1.4, 0.0], [-63.6, 0.0]], np.float32)])
     rounded = perturbed(model, "int8").get_weights()[0]
-    np.testing.assert_array_equal(rounded, [[127, 0], [1, 0], [-64, 0]])  # scale 1; a channel of zeros stays
+    np.testing.assert_array_equal(
+        rounded, [[127, 0], [1, 0], [-64, 0]]
+    )  # the scale is 1; a channel of zeros does not change
 
 
 def test_float16_of_known_numbers():
@@ -48,24 +52,24 @@ def test_float16_of_known_numbers():
     ],
     ids=lambda value: getattr(value, "name", None),
 )
-def test_int8_has_at_most_255_values_a_channel_and_errs_by_half_a_step(shape, layer, channels):
+def test_int8_has_at_most_255_values_per_channel_and_an_error_of_half_a_step(shape, layer, channels):
     model = sequential(shape, layer)
     kernel = np.random.default_rng(0).normal(size=model.weights[0].shape)
     sizes = [1] * kernel.ndim
     sizes[channels[-1]] = -1
-    kernel *= 10.0 ** np.arange(kernel.shape[channels[-1]]).reshape(sizes)  # each channel needs a scale of its own
+    kernel *= 10.0 ** np.arange(kernel.shape[channels[-1]]).reshape(sizes)  # each channel needs its own scale
     model.set_weights([kernel, *model.get_weights()[1:]])
     rounded = perturbed(model, "int8").get_weights()[0]
-    together = [np.moveaxis(w, channels, range(-len(channels), 0)) for w in (model.get_weights()[0], rounded)]
-    of_channels = [w.reshape(-1, np.prod(w.shape[-len(channels) :])) for w in together]
-    assert of_channels[0].shape[0] > 255
-    for before, after in zip(of_channels[0].T, of_channels[1].T):
+    both = [np.moveaxis(w, channels, range(-len(channels), 0)) for w in (model.get_weights()[0], rounded)]
+    by_channel = [w.reshape(-1, np.prod(w.shape[-len(channels) :])) for w in both]
+    assert by_channel[0].shape[0] > 255
+    for before, after in zip(by_channel[0].T, by_channel[1].T):
         assert 100 < len(np.unique(after)) <= 255
         assert np.abs(before - after).max() <= np.abs(before).max() / 127 / 2 * (1 + 1e-4)
         assert np.abs(after).max() == pytest.approx(np.abs(before).max(), rel=1e-6)
 
 
-def test_weight_noise_has_the_stated_deviation_and_grows_along_a_line():
+def test_weight_noise_has_the_stated_deviation_and_grows_linearly():
     model = sequential((300,), layers.Dense(200), layers.Dense(150))
     noises = {s: [b - a for a, b in zip(values(model), values(perturbed(model, "weight_noise", severity=s)))]
               for s in (0.3, 0.6)}  # fmt: skip
@@ -75,7 +79,7 @@ def test_weight_noise_has_the_stated_deviation_and_grows_along_a_line():
         assert abs(noises[0.3][index].mean()) < 0.02 * kernel.std()
         np.testing.assert_allclose(noises[0.6][index], 2 * noises[0.3][index], atol=1e-6)
     first, second = noises[0.3][0].ravel()[:30_000], noises[0.3][2].ravel()
-    assert abs(np.corrcoef(first, second)[0, 1]) < 0.03  # two weights share no noise
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.03  # two weights have independent noise
 
 
 def test_weight_noise_is_a_function_of_the_seed():
@@ -86,7 +90,7 @@ def test_weight_noise_is_a_function_of_the_seed():
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))
-def test_biases_and_normalisation_keep_their_bits_and_kernels_do_not(fault):
+def test_faults_change_kernels_but_not_biases_or_normalization(fault):
     model = sequential(
         (6, 5), layers.BatchNormalization(), layers.LayerNormalization(axis=(1, 2)), layers.GRU(3), layers.Dense(2)
     )
@@ -98,7 +102,7 @@ def test_biases_and_normalisation_keep_their_bits_and_kernels_do_not(fault):
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))
-def test_severity_zero_leaves_all_bits_and_the_original_is_never_touched(fault):
+def test_severity_zero_changes_no_bit_and_no_fault_changes_the_original(fault):
     model = small_gan().generator
     model.set_weights([np.where(w == 0, -0.0, w) for w in model.get_weights()])
     before = [w.tobytes() for w in values(model)]
@@ -109,7 +113,7 @@ def test_severity_zero_leaves_all_bits_and_the_original_is_never_touched(fault):
     assert not {id(w) for w in copied.weights} & {id(w) for w in model.weights}
 
 
-# Which models can be copied
+# Models that can be copied
 
 
 class Block(keras.Model):  # not registered with Keras
@@ -125,7 +129,7 @@ class Block(keras.Model):  # not registered with Keras
         return {**super().get_config(), "units": self.units}
 
 
-class Secretive(keras.Model):
+class NotSerializable(keras.Model):
     def __init__(self):
         super().__init__()
         self.dense = layers.Dense(2)
@@ -134,7 +138,7 @@ class Secretive(keras.Model):
         return self.dense(x)
 
 
-def test_nested_shared_and_subclassed_models_are_copied_whole():
+def test_copies_nested_shared_and_subclassed_models_completely():
     inner = sequential((4,), layers.Dense(4, name="inside"))
     inputs = keras.Input((4,))
     shared = keras.Model(inputs, Block()(inner(inner(inputs))))
@@ -147,7 +151,7 @@ def test_nested_shared_and_subclassed_models_are_copied_whole():
         assert np.array_equal(before, after) == (before.name == "bias")
 
 
-def test_the_state_that_set_weights_forgets_is_copied():
+def test_copies_state_that_set_weights_does_not_copy():
     scale = layers.Normalization()
     scale.adapt(np.random.default_rng(0).normal(5, 3, size=(99, 3)))
     model, x = sequential((3,), scale, layers.Dense(2)), np.ones((1, 3), np.float32)
@@ -155,19 +159,19 @@ def test_the_state_that_set_weights_forgets_is_copied():
     words = layers.TextVectorization(output_sequence_length=2)
     words.adapt(["yes no", "perhaps"])
     model = sequential((), words, layers.Embedding(5, 2), dtype="string")
-    said = tf.constant(["no", "perhaps yes"])
-    np.testing.assert_array_equal(perturbed(model, "int8", severity=0)(said), model(said))
+    strings = tf.constant(["no", "perhaps yes"])
+    np.testing.assert_array_equal(perturbed(model, "int8", severity=0)(strings), model(strings))
 
 
-def test_half_precision_weights_keep_their_type():
+def test_half_precision_weights_keep_their_dtype():
     model = sequential((50,), layers.Dense(3, dtype="float16"))
     copied = perturbed(model, "weight_noise", severity=0.5)
     assert copied.weights[0].dtype == "float16"
     assert differs(values(copied), values(model))
 
 
-def test_a_model_that_keras_cannot_save_is_refused():
-    model = Secretive()
+def test_rejects_a_model_that_keras_cannot_save():
+    model = NotSerializable()
     model(np.zeros((1, 3), np.float32))
     with pytest.raises(InputError, match=r"The model cannot be copied\. Expected one that Keras can save"):
         perturbed(model, "int8")
@@ -178,25 +182,25 @@ def test_a_model_that_keras_cannot_save_is_refused():
 # Curves
 
 
-def test_a_curve_begins_without_a_fault_and_measures_one_copy_with_each():
-    model, seen = small_gan().generator, []
+def test_a_curve_starts_without_a_fault_and_measures_one_copy_per_severity():
+    model, measured = small_gan().generator, []
 
     def measure(faulty, latent_noise=0.0):
-        seen.append((values(faulty), latent_noise))
-        return ErrorRate(len(seen), 10)
+        measured.append((values(faulty), latent_noise))
+        return ErrorRate(len(measured), 10)
 
     before = values(model)
     severities = {"weight_noise": [0.5, 0.0], "latent_noise": [2.0]}
     faults = ["weight_noise", "latent_noise", "int8"]
     points = perturbation_curve(model, measure, faults=faults, severities=severities, seed=7)
-    named = [("none", 0.0), ("weight_noise", 0.5), ("weight_noise", 0.0), ("latent_noise", 2.0), ("int8", 1.0)]
-    assert [(point.fault, point.severity) for point in points] == named
+    expected = [("none", 0.0), ("weight_noise", 0.5), ("weight_noise", 0.0), ("latent_noise", 2.0), ("int8", 1.0)]
+    assert [(point.fault, point.severity) for point in points] == expected
     assert [point.rate.wrong for point in points] == [1, 2, 3, 4, 5]
-    assert [noise for _, noise in seen] == [0.0, 0.0, 0.0, 2.0, 0.0]
+    assert [noise for _, noise in measured] == [0.0, 0.0, 0.0, 2.0, 0.0]
     for index in (0, 2, 3):
-        assert_same(seen[index][0], before)
-    assert_same(seen[1][0], values(perturbed(model, "weight_noise", severity=0.5, seed=7)))
-    assert_same(seen[4][0], values(perturbed(model, "int8")))
+        assert_same(measured[index][0], before)
+    assert_same(measured[1][0], values(perturbed(model, "weight_noise", severity=0.5, seed=7)))
+    assert_same(measured[4][0], values(perturbed(model, "int8")))
     assert_same(values(model), before)
 
 
@@ -214,14 +218,16 @@ def test_the_curve_of_a_generator():
     assert points[-1].rate == generator_error_rate(generator, classifier, 20, seed=2, latent_noise=2.0)
 
 
-def test_the_curves_of_text_and_of_a_table():
+def test_the_curves_of_text_and_table_classifiers():
     tokens = np.repeat(np.arange(4), 3 * 25).reshape(-1, 3)
     points = classifier_curve(text(), (tokens, tokens[:, 0]))
     assert {p.fault for p in points} == set(FAULTS) | {"none"}
     rates = {(p.fault, p.severity): p.rate for p in points}
     assert rates["none", 0.0] == rates["int8", 1.0] == rates["float16", 1.0] == ErrorRate(0, 100)
-    far = classifier_curve(text(), (tokens, tokens[:, 0]), faults=["weight_noise"], severities={"weight_noise": [9.0]})
-    assert far[-1].rate.wrong > 0
+    severe = classifier_curve(
+        text(), (tokens, tokens[:, 0]), faults=["weight_noise"], severities={"weight_noise": [9.0]}
+    )
+    assert severe[-1].rate.wrong > 0
     x = np.array([[1.0, 0], [-1, 0], [2, 0]])
     points = classifier_curve(table(), (x, np.array([1, 0, 1])), from_logits=True)
     assert points[0].rate == ErrorRate(0, 3)
@@ -242,7 +248,7 @@ def test_the_curves_of_text_and_of_a_table():
         ({"seed": -1}, "`seed`"),
     ],
 )
-def test_bad_curves_are_refused_before_the_first_measurement(options, message):
+def test_rejects_bad_options_before_the_first_measurement(options, message):
     def measure(model, latent_noise=0.0):
         raise AssertionError("too late")
 
@@ -250,7 +256,7 @@ def test_bad_curves_are_refused_before_the_first_measurement(options, message):
         perturbation_curve(table(), measure, **options)
 
 
-def test_bad_faults():
+def test_rejects_bad_faults():
     for fault, message in (("rust", "Unknown `fault`"), ("input_noise", "an input fault")):
         with pytest.raises(InputError, match=message):
             perturbed(table(), fault)

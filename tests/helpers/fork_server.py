@@ -38,19 +38,19 @@ class ForkServer:
         return json.loads(self.process.stdout.readline())
 
     def start(
-        self, *arguments: object, said: Path, errors: Path | None = None, cwd: Path | None = None, **fault: Any
+        self, *arguments: object, output: Path, errors: Path | None = None, cwd: Path | None = None, **fault: Any
     ) -> int:
         """Starts `gan ARGUMENTS` and returns the process id.
 
         Args:
             arguments: arguments of `gan`.
-            said: file that receives the output.
-            errors: file that receives stderr. None: `said`.
-            cwd: working folder. None: the folder of `said`.
+            output: file that receives the output.
+            errors: file that receives stderr. None: `output`.
+            cwd: working folder. None: the folder of `output`.
             fault: arguments of `_prepare`, and two more. `environment`: additional variables. `script`: a Python file
                 that runs instead of `gan`.
         """
-        files = {"said": str(said), "errors": str(errors or said), "cwd": str(cwd or said.parent)}
+        files = {"output": str(output), "errors": str(errors or output), "cwd": str(cwd or output.parent)}
         return int(self._ask(arguments=[*map(str, arguments)], **files, fault=fault))
 
     def signal(self, process: int, number: int) -> None:
@@ -61,16 +61,16 @@ class ForkServer:
         """Waits for a process and returns its exit status, which is negative after a signal."""
         return os.waitstatus_to_exitcode(self._ask(wait=process))
 
-    def run(self, *arguments: object, said: Path, **fault: Any) -> tuple[int, str]:
+    def run(self, *arguments: object, output: Path, **fault: Any) -> tuple[int, str]:
         """Runs a command and returns its exit status and its output."""
-        status = self.wait(self.start(*arguments, said=said, **fault))
-        return status, said.read_text(encoding="utf-8")
+        status = self.wait(self.start(*arguments, output=output, **fault))
+        return status, output.read_text(encoding="utf-8")
 
     def complete(self, *arguments: object, cwd: Path | None = None, **fault: Any) -> subprocess.CompletedProcess[str]:
         """Runs `gan ARGUMENTS` and returns stdout and stderr separately, like `subprocess.run`."""
         with tempfile.TemporaryDirectory() as folder:
             out, err = Path(folder) / "stdout", Path(folder) / "stderr"
-            status = self.wait(self.start(*arguments, said=out, errors=err, cwd=cwd, **fault))
+            status = self.wait(self.start(*arguments, output=out, errors=err, cwd=cwd, **fault))
             texts = [file.read_text(encoding="utf-8") for file in (out, err)]
         return subprocess.CompletedProcess([*map(str, arguments)], status, *texts)
 
@@ -241,10 +241,10 @@ def _serve() -> None:
             continue
         child = os.fork()
         if child == 0:
-            said = os.open(request["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            apart = request["errors"] != request["said"]
-            os.dup2(said, 1)
-            os.dup2(os.open(request["errors"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC) if apart else said, 2)
+            output = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            separate = request["errors"] != request["output"]
+            os.dup2(output, 1)
+            os.dup2(os.open(request["errors"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC) if separate else output, 2)
             os.chdir(request["cwd"])
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             status = 70

@@ -1,9 +1,9 @@
-"""Writes what steps of a small GAN move, as one of several replicas or alone: python replica_training.py MOVES DEVICES.
+"""Writes the weight changes of a small GAN with one or several replicas: python replica_training.py MOVES DEVICES.
 
-SGD, two critic steps, batch normalization in G, a lazy penalty, mismatched labels: however many replicas share the
-reals and the latents of a batch, the moves are the same to rounding. Every step begins at the initial weights, so
-rounding does not build up. The networks compute in float64: in float32, a ReLU's input that is almost zero may have
-either sign, and then a gradient jumps.
+The run has SGD, two critic steps, batch normalization in G, a lazy penalty and mismatched labels. Any number of
+replicas gives the same changes up to rounding. Every step starts from the initial weights, so rounding does not
+accumulate. The networks compute in float64. In float32, an almost zero input of a ReLU may have either sign, and then
+a gradient jumps.
 """
 
 import sys
@@ -24,7 +24,7 @@ def main(moves: str, count: int) -> None:
     from gan.models.penalties import R1
 
     class Moves(keras.callbacks.Callback):
-        """Remembers how far each step moves each weight, and begins the next one where the first began."""
+        """Records the change of each weight in each step, and starts every step from the initial weights."""
 
         def __init__(self):
             super().__init__()
@@ -54,8 +54,8 @@ def main(moves: str, count: int) -> None:
         )
         optimizers = [keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1)]
         options = {"penalties": [R1(every=3)], "critic_steps": CRITIC_STEPS, "mismatched_labels": 0.3}
-        at_once = 1 if device_setup.replicas == 1 else 5  # several replicas take one step at a time all the same
-        gan.compile(*optimizers, metrics=[metric], steps_per_execution=at_once, **options)
+        steps_per_execution = 1 if device_setup.replicas == 1 else 5  # several replicas always use 1
+        gan.compile(*optimizers, metrics=[metric], steps_per_execution=steps_per_execution, **options)
     history = gan.fit(
         data.train.batches(GLOBAL_BATCH * CRITIC_STEPS, steps=STEPS),
         validation_data=data.validation.take(np.arange(40)).in_order(32),

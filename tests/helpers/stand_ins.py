@@ -1,4 +1,4 @@
-"""What stands for a model where callbacks are called by hand, as Keras tests its own."""
+"""Stand-ins for a model, to test callbacks without training."""
 
 from types import SimpleNamespace
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Weights:
-    """Stands for a network: one number, which a test sets."""
+    """A stand-in for a network: one number, which a test sets."""
 
     def __init__(self):
         self.number = 0.0
@@ -23,7 +23,7 @@ def stand_in():
 
 
 def run(callback, logs, *, model=None, first_epoch=0, end=True):
-    """Plays one training of hand-written logs; the average's weight is the number of the epoch. Returns the model."""
+    """Calls a callback with hand-written logs. The weight of the averaged generator is the epoch. Returns the model."""
     model = model or stand_in()
     callback.set_model(model)
     callback.on_train_begin()

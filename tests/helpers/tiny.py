@@ -15,14 +15,14 @@ def sequential(shape, *body, dtype=None):
 
 
 def table(units=1, activation=None):
-    """A classifier of [N, 2] whose output is the first column (times 1, 2, ... for several units)."""
+    """Returns a classifier of [N, 2] that outputs the first column, times 1, 2, ... for several units."""
     model = sequential((2,), layers.Dense(units, activation=activation))
     model.set_weights([np.array([np.arange(1, units + 1), np.zeros(units)], np.float32), np.zeros(units, np.float32)])
     return model
 
 
 def text():
-    """A classifier of token sequences [N, 3] of 4 words: the embedding of a word is its class, one-hot."""
+    """Returns a classifier of token sequences [N, 3] of 4 words. The embedding of a word is its class, one-hot."""
     model = sequential((3,), layers.Embedding(4, 4), layers.GlobalAveragePooling1D(), dtype="int32")
     model.set_weights([np.eye(4, dtype=np.float32)])
     return model
@@ -31,7 +31,7 @@ def text():
 def small_gan(
     classes: int = 10, *, shape: tuple[int, int, int] = (28, 28, 1), seed: int = 0, **compile_options: Any
 ) -> Any:
-    """A compiled GAN of a few thousand weights, the same for the same seed."""
+    """Returns a compiled GAN of a few thousand weights. The same seed gives the same weights."""
     import keras
 
     from gan import GAN, build_discriminator, build_generator
@@ -50,4 +50,4 @@ QUICK = TrainConfig(
     optimization=OptimizationConfig(steps=7, batch_size=16, steps_per_execution=2),
     stopping=StoppingConfig(probe="none"),
 )
-"""A run of 7 steps that measures nothing: graphs of metrics take as long to trace as the train step."""
+"""A run of 7 steps without a probe, because tracing its metrics takes as long as tracing the train step."""

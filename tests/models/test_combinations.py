@@ -1,4 +1,4 @@
-"""One harness for every combination of loss, penalties, networks, normalization, conditioning and augmentation."""
+"""Tests combinations of losses, penalties, networks, normalization, conditioning and augmentation in one harness."""
 
 import collections
 import itertools
@@ -21,9 +21,9 @@ ARCHS = sorted(networks.GENERATORS)
 CONDITIONINGS = [None, *sorted(networks.CONDITIONINGS)]
 AUGMENTATIONS = [(), tuple(augment.AUGMENTATIONS)]
 NORMS = sorted(networks.NORMS, key=lambda name: name != "none")
-UPDATES = ["in turns", "simultaneous"]
+UPDATES = ["alternating", "simultaneous"]
 AXES = [LOSSES, PENALTIES, ARCHS, CONDITIONINGS, AUGMENTATIONS, NORMS, UPDATES]
-"""Of each axis, the first value is the cheapest to trace."""
+"""The first value of each axis is the cheapest to trace."""
 
 
 def pairs(row):
@@ -31,7 +31,7 @@ def pairs(row):
 
 
 def cheaper(rows):
-    """The rows, with the first value of an axis wherever the other rows cover all pairs that this takes away."""
+    """Returns the rows with the first value of an axis wherever the other rows still cover all pairs of values."""
     rows = [tuple(row) for row in rows]
     covered = collections.Counter(itertools.chain.from_iterable(map(pairs, rows)))
     cost = [sum(axis.index(value) > 0 for axis, value in zip(AXES, row)) for row in rows]
@@ -48,9 +48,9 @@ def cheaper(rows):
 
 COVERING = [(*one, 1) for one in cheaper(AllPairs(AXES))] + [
     ("wasserstein", ("wgan_gp",), "mlp", None, (), "none", "simultaneous", 3),
-    ("relativistic", ("r1",), "dcgan", "projection", (), "batch", "in turns", 2),
+    ("relativistic", ("r1",), "dcgan", "projection", (), "batch", "alternating", 2),
 ]
-"""Any two choices of different axes occur together in one of these; the last number is that of critic steps."""
+"""Any two values of different axes occur together in one of these rows. The last number counts critic steps."""
 
 PRODUCT = list(itertools.product(LOSSES, PENALTIES, ARCHS, CONDITIONINGS, AUGMENTATIONS, ["none"], UPDATES[:1], [1]))
 
@@ -63,7 +63,7 @@ def weights(network):
     return [variable.numpy() for variable in network.trainable_variables]
 
 
-def everything(gan):
+def all_weights(gan):
     return [
         variable.numpy() for net in (gan.generator, gan.discriminator, gan.generator_ema) for variable in net.weights
     ]
@@ -79,10 +79,10 @@ def check(combination, folder):
     loss, chosen, arch, conditioning, changes, norm, updates, critic_steps = combination
     classes = 0 if conditioning is None else CLASSES
     keras.utils.set_random_seed(1)
-    told = {} if conditioning is None else {"conditioning": conditioning}
+    options = {} if conditioning is None else {"conditioning": conditioning}
     gan = GAN(
         build_generator(SHAPE, 4, classes, arch, 2),
-        build_discriminator(SHAPE, classes, arch, 2, norm=norm, **told),
+        build_discriminator(SHAPE, classes, arch, 2, norm=norm, **options),
         augment=augment.get(changes),
     )
     parts = [penalties.PENALTIES[name](every=1 + number) for number, name in enumerate(chosen)]
@@ -101,58 +101,58 @@ def check(combination, folder):
 
     before = [weights(gan.generator), weights(gan.discriminator)]
     logs = [step(data)]
-    assert_same(weights(gan.generator), before[0])  # G's rate is zero: nothing of D's step moved it
+    assert_same(weights(gan.generator), before[0])  # G's learning rate is 0, and D's update did not change G
     assert differs(weights(gan.discriminator), before[1])
 
     g_optimizer.learning_rate, d_optimizer.learning_rate = 0.01, 0.0
     before[1] = weights(gan.discriminator)
     logs.append(step(data))
     assert differs(weights(gan.generator), before[0])
-    assert_same(weights(gan.discriminator), before[1])  # and nothing of G's step moved D
+    assert_same(weights(gan.discriminator), before[1])  # G's update did not change D
 
     assert step.experimental_get_tracing_count() == 1
     for log in logs:
         assert set(chosen) <= set(log)
         assert all(np.isfinite(value) for value in log.values()), log
-    assert np.isfinite(np.concatenate([value.ravel() for value in everything(gan)])).all()
+    assert np.isfinite(np.concatenate([value.ravel() for value in all_weights(gan)])).all()
 
     gan.save(folder / "gan.keras")
-    assert_same(everything(keras.saving.load_model(folder / "gan.keras")), everything(gan))
+    assert_same(all_weights(keras.saving.load_model(folder / "gan.keras")), all_weights(gan))
 
 
 @pytest.mark.parametrize("classes", [0, CLASSES])
 @pytest.mark.parametrize("arch", ARCHS)
-def test_a_generator_is_saved_alone_with_the_layers_of_keras(arch, classes, tmp_path):
-    """Whatever it was trained with: neither losses, penalties nor D's parts are in its file."""
+def test_a_generator_is_saved_with_layers_of_keras_only(arch, classes, tmp_path):
+    """The file of a generator contains no loss, penalty or part of D."""
     generator = GAN(build_generator(SHAPE, 4, classes, arch, 2), build_discriminator(SHAPE, classes)).generator_ema
     rng = np.random.default_rng(0)
-    for variable in generator.weights:  # statistics too, as training moves them
+    for variable in generator.weights:  # also the batch statistics, which training changes
         variable.assign(rng.uniform(0.5, 1.5, variable.shape))
     generator.save(tmp_path / "generator.keras")
     assert all(type(layer).__module__.startswith("keras.") for layer in generator.layers)
     loaded = keras.saving.load_model(tmp_path / "generator.keras", compile=False, safe_mode=True)
     latents = rng.normal(size=(2, 4)).astype(np.float32)
-    given = [latents, np.array([0, 2])] if classes else latents
-    drawn = generator(given, training=False)
-    assert drawn.shape == (2, *SHAPE)
-    assert np.abs(drawn).max() <= 1
-    np.testing.assert_array_equal(loaded(given, training=False), drawn)
+    inputs = [latents, np.array([0, 2])] if classes else latents
+    samples = generator(inputs, training=False)
+    assert samples.shape == (2, *SHAPE)
+    assert np.abs(samples).max() <= 1
+    np.testing.assert_array_equal(loaded(inputs, training=False), samples)
 
 
-def test_the_covering_set_covers_and_grows_with_the_registries():
+def test_the_covering_rows_contain_every_pair_of_registered_parts():
     for (i, one), (j, other) in itertools.combinations(enumerate(AXES), 2):
         assert {(c[i], c[j]) for c in COVERING} == set(itertools.product(one, other))
 
 
 @pytest.mark.parametrize("combination", COVERING, ids=name_of)
-def test_any_two_parts_go_together(combination, tmp_path):
+def test_any_two_parts_train_together(combination, tmp_path):
     check(combination, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arch", ARCHS)
 @pytest.mark.parametrize("loss", LOSSES)
-def test_all_parts_go_together(loss, arch, tmp_path):
+def test_all_parts_train_together(loss, arch, tmp_path):
     for combination in PRODUCT:
         if (combination[0], combination[2]) == (loss, arch):
             check(combination, tmp_path)

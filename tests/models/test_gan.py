@@ -1,3 +1,5 @@
+"""Tests of the `GAN` model: updates, counters, logs, evaluation, saving and errors."""
+
 import keras
 import numpy as np
 import pytest
@@ -37,7 +39,7 @@ def all_values(gan):
     return values(gan.generator) + values(gan.discriminator) + values(gan.generator_ema)
 
 
-def test_a_discriminator_update_leaves_the_generator_and_its_average_bit_identical(batch):
+def test_a_discriminator_update_does_not_change_the_generator_or_its_average(batch):
     gan = small_gan()
     real, labels = batch
     fake = gan.generator([tf.ones((16, 8)), labels], training=False)
@@ -54,7 +56,7 @@ def test_a_discriminator_update_leaves_the_generator_and_its_average_bit_identic
     assert all(not np.array_equal(a, b) for a, b in zip(values(gan.discriminator), d) if a.ndim > 1)
 
 
-def test_a_generator_update_leaves_the_discriminator_and_the_average_bit_identical(batch):
+def test_a_generator_update_does_not_change_the_discriminator_or_the_average(batch):
     gan = small_gan()
     real, labels = batch
     d, ema, g, adam = (
@@ -72,7 +74,7 @@ def test_a_generator_update_leaves_the_discriminator_and_the_average_bit_identic
     assert differs(values(gan.generator), g)
 
 
-def test_a_generator_update_raises_the_logits_of_its_pictures(batch):
+def test_a_generator_update_raises_the_logits_of_its_samples(batch):
     gan = small_gan()
     real, labels = batch
     latents = tf.random.stateless_normal((16, 8), (0, 0))
@@ -90,16 +92,16 @@ def test_a_generator_update_raises_the_logits_of_its_pictures(batch):
 
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("loss", ["non_saturating", "relativistic"])
-def test_simultaneous_updates_are_the_gradients_of_both_at_the_networks_before_the_step(batch, loss):
+def test_simultaneous_updates_use_the_gradients_before_the_step(batch, loss):
     real, labels = batch
     rate = 0.1
 
-    def gan_of(**options):
+    def make_gan(**options):
         gan = small_gan(loss=loss, **options)
         gan.compile(keras.optimizers.SGD(rate), keras.optimizers.SGD(rate), loss=loss, penalties=["r1"], **options)
         return gan
 
-    untouched, together, in_turns = gan_of(), gan_of(simultaneous=True), gan_of()
+    untouched, together, alternating = make_gan(), make_gan(simultaneous=True), make_gan()
     latents = random.training_latents(0, 0, 0, (16, 8))
     with tf.GradientTape(persistent=True) as tape:
         fake = untouched.generator([latents, labels], training=True)
@@ -107,16 +109,16 @@ def test_simultaneous_updates_are_the_gradients_of_both_at_the_networks_before_t
         g_loss = tf.reduce_mean(untouched.adversarial_loss.generator(*logits))
     expected = tape.gradient(g_loss, [v.value for v in untouched.generator.trainable_variables])
     before = [v.numpy() for v in untouched.generator.trainable_variables]
-    for gan in (together, in_turns):
+    for gan in (together, alternating):
         gan.train_step(batch)
     for start, gradient, variable in zip(before, expected, together.generator.trainable_variables):
         np.testing.assert_allclose(variable.numpy() - start, -rate * tf.convert_to_tensor(gradient).numpy(), atol=1e-8)
-    for one, other in zip(values(together.discriminator), values(in_turns.discriminator)):
+    for one, other in zip(values(together.discriminator), values(alternating.discriminator)):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-8)
-    assert differs(values(together.generator), values(in_turns.generator))
+    assert differs(values(together.generator), values(alternating.generator))
 
 
-def test_a_discriminator_update_parts_reals_from_fakes(batch):
+def test_discriminator_updates_separate_reals_from_fakes(batch):
     gan = small_gan(penalties=())
     real, labels = batch
     fake = gan.generator([tf.random.stateless_normal((16, 8), (0, 0)), labels], training=False)
@@ -127,7 +129,7 @@ def test_a_discriminator_update_parts_reals_from_fakes(batch):
     assert logs["real_accuracy"][0] == logs["fake_accuracy"][0] == 1.0
 
 
-def test_points_in_the_plane_are_images_too():
+def test_trains_on_points_in_the_plane():
     layers = keras.layers
     generator = keras.Sequential([keras.Input((3,)), layers.Dense(4, "relu"), layers.Dense(2)])
     gan = GAN(generator, keras.Sequential([keras.Input((2,)), layers.Dense(4, "relu"), layers.Dense(1)]))
@@ -138,9 +140,9 @@ def test_points_in_the_plane_are_images_too():
     assert generate(gan.generator_ema, 5).shape == (5, 2)
 
 
-def test_the_average_follows_its_half_life_batch_statistics_included(split):
+def test_the_average_has_its_half_life_and_includes_batch_statistics(split):
     gan = small_gan()
-    gan.ema_half_life = 16.0  # a batch: each step moves it half the way
+    gan.ema_half_life = 16.0  # the half-life is one batch, so each step moves the average halfway
     before, batches = values(gan.generator_ema), split.batches(16, steps=1)
     gan.fit(batches, verbose=0, shuffle=False)
     for average, old, new in zip(values(gan.generator_ema), before, values(gan.generator)):
@@ -151,7 +153,7 @@ def test_the_average_follows_its_half_life_batch_statistics_included(split):
 
 
 @pytest.mark.usefixtures("float64")
-def test_steps_at_once_and_steps_one_by_one_end_alike(split):
+def test_steps_per_execution_does_not_change_the_result(split):
     ends = []
     for steps_per_execution in (1, 4, 5):
         gan = small_gan(steps_per_execution=steps_per_execution)
@@ -165,7 +167,7 @@ def test_steps_at_once_and_steps_one_by_one_end_alike(split):
             np.testing.assert_allclose(value, ends[0][1][name], rtol=1e-5, atol=1e-6)
 
 
-def test_the_log_holds_means_over_the_epoch_and_lazy_penalties_over_their_steps(split):
+def test_the_log_contains_means_over_the_epoch_and_lazy_penalties_over_their_steps(split):
     class Ones(penalties.Penalty):
         name = "ones"
 
@@ -184,8 +186,8 @@ def test_the_log_holds_means_over_the_epoch_and_lazy_penalties_over_their_steps(
     assert 0.2 < history["d_loss"][0] < 3.0
 
 
-def test_a_lazy_penalty_counts_every_times(split):
-    """One step of SGD: R1 every 16th step moves D as a 16 times stronger R1 in every step does."""
+def test_a_lazy_penalty_is_scaled_by_every(split):
+    """In one step of SGD, R1 with every=16 changes D like a 16 times stronger R1 with every=1."""
     moved = []
     for r1 in (penalties.R1(0.1, every=16), penalties.R1(1.6, every=1)):
         gan = small_gan()
@@ -196,7 +198,7 @@ def test_a_lazy_penalty_counts_every_times(split):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def test_critic_steps_update_the_discriminator_more_often_on_fresh_reals(split):
+def test_critic_steps_update_the_discriminator_more_often_on_new_reals(split):
     gan = small_gan(critic_steps=3)
     gan.fit(split.batches(24, steps=2), verbose=0, shuffle=False)
     assert int(gan.d_optimizer.iterations) == 6
@@ -204,10 +206,10 @@ def test_critic_steps_update_the_discriminator_more_often_on_fresh_reals(split):
     assert int(gan.images_seen) == 48
 
 
-def test_steps_are_counted_whatever_the_optimizers_count(split):
-    """All random numbers of a step follow the count: plain SGD moves alike, wherever its own count begins."""
+def test_the_step_counter_does_not_depend_on_the_optimizers(split):
+    """All random numbers of a step depend on `step` only, so the iteration count of SGD does not matter."""
     moved = []
-    for begins in (0, 100):
+    for start in (0, 100):
         gan = small_gan()
         gan.compile(
             keras.optimizers.SGD(0.1),
@@ -217,24 +219,24 @@ def test_steps_are_counted_whatever_the_optimizers_count(split):
             mismatched_labels=0.25,
         )
         for optimizer in (gan.g_optimizer, gan.d_optimizer):
-            optimizer.iterations.assign(begins)
+            optimizer.iterations.assign(start)
         gan.fit(split.batches(16, steps=3), verbose=0, shuffle=False)
-        assert (int(gan.step), int(gan.images_seen), int(gan.g_optimizer.iterations)) == (3, 48, begins + 3)
+        assert (int(gan.step), int(gan.images_seen), int(gan.g_optimizer.iterations)) == (3, 48, start + 3)
         moved.append(all_values(gan))
     assert_same(*moved)
 
 
-def test_another_count_gives_other_random_numbers(split):
+def test_another_step_gives_other_random_numbers(split):
     moved = []
-    for begins in (0, 1):
+    for start in (0, 1):
         gan = small_gan()
-        gan.step.assign(begins)
+        gan.step.assign(start)
         gan.fit(split.batches(8, steps=1), verbose=0, shuffle=False)
         moved.append(all_values(gan))
     assert differs(*moved)
 
 
-def test_a_relativistic_loss_sees_the_logits_of_reals_after_the_update(batch):
+def test_a_relativistic_loss_gets_the_logits_of_reals_after_the_update(batch):
     seen = []
 
     class Relativistic(losses.AdversarialLoss):
@@ -253,7 +255,7 @@ def test_a_relativistic_loss_sees_the_logits_of_reals_after_the_update(batch):
     np.testing.assert_allclose(seen[0], expected, atol=1e-6)
 
 
-def test_a_discriminator_with_batch_statistics_sees_reals_and_fakes_apart(batch):
+def test_a_discriminator_with_batch_statistics_gets_reals_and_fakes_separately(batch):
     seen = []
 
     class Spy(keras.layers.Layer):
@@ -273,11 +275,11 @@ def test_a_discriminator_with_batch_statistics_sees_reals_and_fakes_apart(batch)
 
 def test_call_is_the_combined_model(batch):
     gan, latents, labels = small_gan(), tf.ones((16, 8)), batch[1]
-    made = gan.generator([latents, labels], training=False)
-    np.testing.assert_allclose(gan(latents, labels), gan.discriminator([made, labels]), atol=1e-6)
+    samples = gan.generator([latents, labels], training=False)
+    np.testing.assert_allclose(gan(latents, labels), gan.discriminator([samples, labels]), atol=1e-6)
 
 
-def test_evaluate_feeds_the_average_to_metrics_and_always_the_same_latents(split):
+def test_evaluate_uses_the_averaged_generator_and_the_same_latents(split):
     class Seen(keras.metrics.Metric):
         def __init__(self):
             super().__init__(name="seen")
@@ -304,7 +306,7 @@ def test_evaluate_feeds_the_average_to_metrics_and_always_the_same_latents(split
     assert "val_g_loss" not in history
 
 
-def test_the_defaults_of_a_gan_are_those_of_the_preset_mnist():
+def test_the_defaults_of_a_gan_equal_the_preset_mnist():
     config = TrainConfig()
     images = np.random.default_rng(0).integers(0, 256, (100, *SHAPE)).astype(np.uint8)
     digits = Dataset.from_arrays(images, np.tile(np.arange(10), 10))
@@ -315,10 +317,10 @@ def test_the_defaults_of_a_gan_are_those_of_the_preset_mnist():
     for one, other in zip(gan.weights, preset.weights, strict=True):
         assert (one.name, one.shape, one.dtype) == (other.name, other.shape, other.dtype)
     assert (gan.ema_half_life, gan.seed, gan.augment) == (preset.ema_half_life, preset.seed, preset.augment)
-    compiled, wanted = gan.get_compile_config(), preset.get_compile_config()
-    own = ("g_optimizer", "d_optimizer", "steps_per_execution")  # whose schedule knows the length of the run
-    assert {name: part for name, part in compiled.items() if name not in own} == {
-        name: part for name, part in wanted.items() if name not in own
+    compiled, expected = gan.get_compile_config(), preset.get_compile_config()
+    different = ("g_optimizer", "d_optimizer", "steps_per_execution")  # the schedules depend on the length of the run
+    assert {name: part for name, part in compiled.items() if name not in different} == {
+        name: part for name, part in expected.items() if name not in different
     }
     assert gan.mismatched_labels == 0.08
     unconditional = GAN(build_generator((8, 8, 1), 4, width=4), build_discriminator((8, 8, 1), width=4))
@@ -328,7 +330,7 @@ def test_the_defaults_of_a_gan_are_those_of_the_preset_mnist():
 
 
 @pytest.mark.usefixtures("float64")
-def test_save_and_load_continue_alike(split, tmp_path):
+def test_a_loaded_gan_continues_like_the_saved_gan(split, tmp_path):
     gan = small_gan(steps_per_execution=2)
     gan.fit(split.batches(8, steps=4), verbose=0, shuffle=False)
     gan.save(tmp_path / "gan.keras")
@@ -338,13 +340,13 @@ def test_save_and_load_continue_alike(split, tmp_path):
     assert_same(values(loaded.d_optimizer), values(gan.d_optimizer))
     assert loaded.penalties[0].get_config() == gan.penalties[0].get_config()
     assert (loaded.seed, loaded.ema_half_life) == (gan.seed, gan.ema_half_life)
-    for one in (gan, loaded):
-        one.fit(split.batches(8, steps=4, first_step=4), verbose=0, shuffle=False)
+    for model in (gan, loaded):
+        model.fit(split.batches(8, steps=4, first_step=4), verbose=0, shuffle=False)
     for a, b in zip(all_values(gan), all_values(loaded)):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-7)
 
 
-def test_an_uncompiled_gan_survives_too(tmp_path):
+def test_an_uncompiled_gan_is_saved_and_loaded(tmp_path):
     gan = GAN(build_generator((8, 8, 1), 4, width=4), build_discriminator((8, 8, 1), width=4), ema_half_life=7.0)
     gan.save(tmp_path / "gan.keras")
     loaded = keras.saving.load_model(tmp_path / "gan.keras")
@@ -353,7 +355,7 @@ def test_an_uncompiled_gan_survives_too(tmp_path):
     assert_same(values(loaded), values(gan))
 
 
-def test_a_generator_with_a_random_layer_trains_too(batch):
+def test_trains_a_generator_with_a_random_layer(batch):
     z = keras.Input((4,), name="latents")
     x = keras.layers.Dropout(0.2)(keras.layers.Dense(64)(z))
     generator = keras.Model(z, keras.layers.Reshape((8, 8, 1))(keras.layers.Activation("tanh")(x)))
@@ -365,8 +367,8 @@ def test_a_generator_with_a_random_layer_trains_too(batch):
 
 
 @pytest.mark.parametrize("steps_per_execution", [1, 5])
-def test_a_loss_that_is_no_number_stops_before_the_weights_are_touched(split, steps_per_execution):
-    class BreaksAtThird(losses.AdversarialLoss):
+def test_a_nan_loss_stops_before_the_weights_change(split, steps_per_execution):
+    class NanInThirdStep(losses.AdversarialLoss):
         def discriminator(self, real_logits, fake_logits):
             third = tf.equal(gan.d_optimizer.iterations, 2)
             return tf.nn.softplus(fake_logits - real_logits) + tf.where(third, float("nan"), 0.0)
@@ -374,22 +376,22 @@ def test_a_loss_that_is_no_number_stops_before_the_weights_are_touched(split, st
         def generator(self, real_logits, fake_logits):
             return tf.nn.softplus(-fake_logits)
 
-    gan = small_gan(loss=BreaksAtThird(), penalties=(), steps_per_execution=steps_per_execution)
+    gan = small_gan(loss=NanInThirdStep(), penalties=(), steps_per_execution=steps_per_execution)
     with pytest.raises(tf.errors.InvalidArgumentError, match="d_loss : Tensor had NaN"):
         gan.fit(split.batches(8, steps=5), verbose=0, shuffle=False)
     assert all(np.isfinite(value).all() for value in all_values(gan))
     assert int(gan.step) == int(gan.g_optimizer.iterations) == 2
     assert int(gan.images_seen) == 16
-    whole = small_gan(loss=BreaksAtThird(), penalties=())
-    assert differs(all_values(gan), all_values(whole))
+    initial = small_gan(loss=NanInThirdStep(), penalties=())
+    assert differs(all_values(gan), all_values(initial))
 
 
-def test_evaluation_without_metrics_is_refused(split):
+def test_rejects_evaluation_without_metrics(split):
     with pytest.raises(InputError, match="Nothing to evaluate"):
         small_gan().evaluate(split.batches(16), verbose=0)
 
 
-def test_bad_input(batch):
+def test_rejects_bad_input(batch):
     g, d = build_generator(SHAPE, 4, width=4), build_discriminator(SHAPE, width=4)
     with pytest.raises(InputError, match=r"a discriminator of \(8, 8, 1\) images"):
         GAN(g, build_discriminator((12, 12, 1), width=4))
@@ -409,26 +411,26 @@ def test_bad_input(batch):
         small_gan(run_eagerly=True).train_step(batch[0])
 
 
-@pytest.mark.parametrize(("asked", "expected"), [("auto", False), (False, False), (True, True)])
+@pytest.mark.parametrize(("requested", "expected"), [("auto", False), (False, False), (True, True)])
 @pytest.mark.parametrize("gpus", [0, 1])
-def test_xla_is_off_unless_asked_for_on_a_gpu_too(monkeypatch, gpus, asked, expected):
+def test_xla_is_off_by_default_also_on_a_gpu(monkeypatch, gpus, requested, expected):
     listed = tf.config.list_physical_devices
     fakes = [tf.config.PhysicalDevice(f"/physical_device:GPU:{number}", "GPU") for number in range(gpus)]
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: fakes if kind == "GPU" else listed(kind))
-    gan = small_gan(jit_compile=asked)
+    gan = small_gan(jit_compile=requested)
     assert gan.jit_compile is expected
-    assert gan.get_compile_config()["jit_compile"] == asked
+    assert gan.get_compile_config()["jit_compile"] == requested
 
 
-def test_xla_that_was_asked_for_is_there_again_after_loading(tmp_path):
+def test_requested_xla_survives_saving_and_loading(tmp_path):
     small_gan(jit_compile=True).save(tmp_path / "gan.keras")
     loaded = keras.saving.load_model(tmp_path / "gan.keras")
     assert (loaded.jit_compile, loaded.get_compile_config()["jit_compile"]) == (True, True)
 
 
-@pytest.mark.slow  # runs of one seed are compared in test_training, too
-def test_two_runs_of_one_seed_end_bit_identical():
-    """With deterministic kernels, which can only be switched on for a whole process."""
+@pytest.mark.slow  # test_training also compares runs of one seed
+def test_two_runs_of_one_seed_are_bit_identical():
+    """Uses deterministic kernels, which can only be enabled for a whole process."""
     import subprocess
     import sys
 
@@ -451,7 +453,7 @@ assert any((a != b).any() for a, b in zip(ends[0], ends[2]))
 
 
 @pytest.mark.parametrize(("size", "received"), [(16, "16 images"), (None, "several sizes")])
-def test_critic_steps_that_do_not_divide_the_batch_are_refused(split, size, received):
+def test_rejects_critic_steps_that_do_not_divide_the_batch(split, size, received):
     gan = small_gan(critic_steps=3)
     batches = split.batches(16, steps=2)
     if size is None:
@@ -460,7 +462,7 @@ def test_critic_steps_that_do_not_divide_the_batch_are_refused(split, size, rece
         gan.fit(batches, verbose=0, shuffle=False)
 
 
-def test_a_layer_that_takes_no_key_is_no_augmentation():
+def test_rejects_a_layer_without_a_key_as_augmentation():
     with pytest.raises(InputError, match="augment"):
         GAN(
             build_generator((8, 8, 1), 2, width=2), build_discriminator((8, 8, 1), width=2), augment=keras.layers.ReLU()

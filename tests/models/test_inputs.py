@@ -1,4 +1,4 @@
-"""What a network takes is found by name and shape, whoever made it, and it is called with just that."""
+"""Tests that the inputs of a network are found by name and shape, and that the network is called with them."""
 
 import itertools
 
@@ -23,8 +23,8 @@ Z, X, Y = np.full((2, 4), 3.0, np.float32), np.full((2, 2, 2, 1), 5.0, np.float3
 VALUES = {"latents": Z, "images": X, "labels": Y}
 
 
-def stranger(kinds, names, nest=list):
-    """mean(latents) + 10 mean(images) + 100 label, from the inputs that there are: [B, 1]."""
+def custom_network(kinds, names, nest=list):
+    """Returns a network with output mean(latents) + 10 mean(images) + 100 label, [B, 1], of the given inputs."""
     shapes = {"latents": (4,), "images": (2, 2, 1), "labels": ()}
     weights = {"latents": 1.0, "images": 10.0, "labels": 100.0}
     inputs, terms = {}, []
@@ -36,13 +36,13 @@ def stranger(kinds, names, nest=list):
 
 
 def swapped(network, nest=list):
-    """The same network, which takes its labels first, or both in a dict."""
+    """Returns the same network with the labels first, or with both inputs in a dict."""
     first, labels = network.inputs
     inputs = [labels, first] if nest is list else {"labels": labels, "latents": first}
     return keras.Model(inputs, network.output, name=network.name)
 
 
-# Networks of ours
+# Networks of this package
 
 
 def test_a_conditional_generator():
@@ -92,33 +92,33 @@ def test_every_combination_of_networks(combination):
         np.testing.assert_array_equal(direct, arranged)
 
 
-# Networks of others
+# Networks of users
 
 
 @st.composite
-def strangers(draw):
-    """(kinds of the inputs in their order, their names, how they are nested)."""
+def custom_inputs(draw):
+    """(kinds of the inputs in their order, names of the inputs, type that nests them)."""
     kinds = draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=1, unique=True))
     names = draw(st.permutations([*VALUES, "z", "input_1", "y_true"]))[: len(kinds)]
     return kinds, names, draw(st.sampled_from([list, dict]))
 
 
 @settings(max_examples=40, deadline=None)
-@given(strangers())
-def test_shapes_tell_whatever_the_inputs_are_called(drawn):
+@given(custom_inputs())
+def test_finds_inputs_by_shape_for_any_names(drawn):
     kinds, names, nest = drawn
-    network = stranger(kinds, names, nest)
+    network = custom_network(kinds, names, nest)
     inputs = NetworkInputs.of(network)
     in_order = [kind for _, kind in sorted(zip(names, kinds))] if nest is dict else kinds
     assert list(inputs.specs) == in_order
-    assert all(given is VALUES[kind] for given, kind in zip(inputs.in_order(**VALUES), in_order, strict=True))
+    assert all(value is VALUES[kind] for value, kind in zip(inputs.in_order(**VALUES), in_order, strict=True))
     expected = np.zeros((2, 1))
     for kind, term in (("latents", 3.0), ("images", 50.0), ("labels", 100.0 * Y[:, None])):
         expected += term * (kind in kinds)
     np.testing.assert_array_equal(network(inputs.arrange(**VALUES), training=False), expected)
 
 
-def test_a_sequential_model_has_inputs_before_its_first_call_and_after():
+def test_a_sequential_model_has_inputs_before_and_after_its_first_call():
     generator = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
     before = NetworkInputs.of(generator)
     generator(np.zeros((1, 3), np.float32))
@@ -126,7 +126,7 @@ def test_a_sequential_model_has_inputs_before_its_first_call_and_after():
     assert (before.structure, before.latent_dim) == ("latents", 3)
 
 
-def test_points_are_images_where_the_caller_says_so():
+def test_points_are_images_if_the_caller_says_so():
     discriminator = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
     assert list(NetworkInputs.of(discriminator).specs) == ["latents"]
     assert NetworkInputs.of(discriminator, main="images").image_shape == (2,)
@@ -166,15 +166,15 @@ def test_training_does_not_depend_on_the_order_of_the_inputs():
     assert_same(*logs)
 
 
-# What is refused
+# Rejected networks and values
 
 
-def test_an_input_that_nothing_fits_is_refused():
+def test_rejects_an_unknown_input():
     latents, tokens = keras.Input((4,), name="latents"), keras.Input((7,), dtype="int32", name="tokens")
     network = keras.Model([latents, tokens], layers.Dense(1)(latents))
-    with pytest.raises(InputError) as refused:
+    with pytest.raises(InputError) as error:
         NetworkInputs.of(network)
-    assert str(refused.value) == (
+    assert str(error.value) == (
         "Unknown input of a network. Expected at most one each of latents [B, L], images [B, H, W, C], labels [B]. "
         "Received: latents [B, 4] float32, tokens [B, 7] int32."
     )
@@ -183,17 +183,17 @@ def test_an_input_that_nothing_fits_is_refused():
 
 
 class Subclassed(keras.Model):
-    """A model whose inputs nobody knows."""
+    """A model without known inputs."""
 
 
 @pytest.mark.parametrize("network", [Subclassed(), keras.Sequential([layers.Dense(2)])], ids=["subclassed", "unbuilt"])
-def test_a_model_without_inputs_is_refused(network):
+def test_rejects_a_model_without_inputs(network):
     with pytest.raises(InputError, match=rf"Expected a functional model.*Received: {type(network).__name__}\."):
         NetworkInputs.of(network)
 
 
-def test_missing_and_unknown_values_are_refused():
-    inputs = NetworkInputs.of(stranger(["latents", "labels"], ["z", "y"]))
+def test_rejects_missing_and_unknown_values():
+    inputs = NetworkInputs.of(custom_network(["latents", "labels"], ["z", "y"]))
     with pytest.raises(InputError, match=r"needs more inputs. Expected latents \[B, 4\], labels \[B\]. Received: lat"):
         inputs.arrange(latents=Z)
     with pytest.raises(InputError, match="Received: labels"):
@@ -206,7 +206,7 @@ def test_missing_and_unknown_values_are_refused():
         inputs.arrange(latents=Z, labels=Y, y=Y)
 
 
-def test_what_a_network_does_not_take_has_no_shape():
+def test_rejects_reading_the_shape_of_a_missing_input():
     generator, discriminator = build_generator((8, 8, 1), 4, width=2), build_discriminator((8, 8, 1), width=2)
     with pytest.raises(
         InputError, match=r"does not take images. Expected images \[B, H, W, C\]. Received: latents \[B, 4\]"

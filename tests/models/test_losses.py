@@ -1,3 +1,5 @@
+"""Tests of the adversarial losses."""
+
 import numpy as np
 import pytest
 
@@ -37,8 +39,8 @@ def test_losses_equal_their_closed_forms(name, discriminator, generator):
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)
-def test_losses_of_a_linear_critic_pull_the_fakes_to_the_reals_and_the_critic_apart(name):
-    """D(x) = w x on numbers: where fakes lie below reals, w grows, and at w > 0 fakes move up (differences)."""
+def test_losses_move_the_fakes_to_the_reals_and_separate_the_logits(name):
+    """For D(x) = w x with fakes below reals, finite differences show that w grows, and for w > 0 that fakes grow."""
     loss, real, fake, step = losses.get(name), np.array([[1.5]]), np.array([[0.5]]), 1e-3
 
     def d_loss(w):
@@ -52,20 +54,20 @@ def test_losses_of_a_linear_critic_pull_the_fakes_to_the_reals_and_the_critic_ap
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)
-def test_only_a_relativistic_generator_loss_looks_at_reals_and_only_it_depends_on_differences_alone(name):
+def test_only_relativistic_losses_use_reals_for_g_and_depend_only_on_differences(name):
     loss = losses.get(name)
-    looks = not np.allclose(loss.generator(REAL, FAKE), loss.generator(REAL + 1, FAKE))
-    assert looks == loss.relativistic
+    uses_reals = not np.allclose(loss.generator(REAL, FAKE), loss.generator(REAL + 1, FAKE))
+    assert uses_reals == loss.relativistic
     shifted = np.allclose(loss.discriminator(REAL, FAKE), loss.discriminator(REAL + 1, FAKE + 1), atol=1e-5)
     assert shifted == (loss.boundary is None)
 
 
-def test_cross_entropy_of_a_real_that_is_given_one_fifth():
+def test_cross_entropy_of_a_real_with_probability_one_fifth():
     logit = np.array([[np.log(0.2 / 0.8)]], np.float32)
     np.testing.assert_allclose(losses.binary_cross_entropy_real(logit), [[1.6094379]], rtol=1e-6)  # -ln 0.2
 
 
-def test_losses_keep_their_shape_and_stay_finite_at_large_logits():
+def test_losses_keep_the_shape_and_are_finite_for_large_logits():
     for loss in losses.LOSSES.values():
         for value in (loss().discriminator(LOGITS, -LOGITS), loss().generator(LOGITS, -LOGITS)):
             assert value.shape == LOGITS.shape
@@ -82,7 +84,7 @@ def test_generator_gradient_does_not_vanish_while_the_discriminator_wins():
     np.testing.assert_allclose(tape.gradient(loss, fake), [[-1.0]], atol=1e-5)
 
 
-def test_get_looks_up_and_refuses():
+def test_get_accepts_names_and_rejects_unknown_ones():
     own = losses.NonSaturating()
     assert losses.get(own) is own
     assert isinstance(losses.get("non_saturating"), losses.NonSaturating)

@@ -1,4 +1,4 @@
-"""Real images with a mismatched label, as fakes."""
+"""Tests of real images with mismatched labels, which D's loss uses as fakes."""
 
 import keras
 import numpy as np
@@ -22,41 +22,43 @@ def batch(rows=16, shape=SHAPE):
     return tf.constant(real), tf.constant(fake), tf.constant(rng.integers(0, CLASSES, rows), tf.int32)
 
 
-def gan_of(share, loss="non_saturating", **options):
+def make_gan(share, loss="non_saturating", **options):
     gan = small_gan(shape=SHAPE)
     options = {"penalties": (), "loss": loss, "mismatched_labels": share, **options}
     gan.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), **options)
     return gan
 
 
-def test_some_reals_are_shown_with_labels_of_which_none_is_their_own():
+def test_some_reals_get_labels_that_are_never_their_own():
     real, _, labels = batch(64)
-    critic = gan_of(0.1)._critic
-    seen = []
+    critic = make_gan(0.1)._critic
+    shifts = []
     for step in range(60):
-        images, wrong = critic._mismatched(real, labels, step)
+        images, mismatched = critic._mismatched(real, labels, step)
         np.testing.assert_array_equal(images, real[::MISMATCHED_EVERY])
-        assert ((wrong.numpy() >= 0) & (wrong.numpy() < CLASSES)).all()
-        seen.append((wrong - labels[::MISMATCHED_EVERY]).numpy() % CLASSES)
-    assert set(np.unique(seen)) == set(range(1, CLASSES))
+        assert ((mismatched.numpy() >= 0) & (mismatched.numpy() < CLASSES)).all()
+        shifts.append((mismatched - labels[::MISMATCHED_EVERY]).numpy() % CLASSES)
+    assert set(np.unique(shifts)) == set(range(1, CLASSES))
 
 
 def test_two_classes_have_one_mismatched_label_each():
     gan = GAN(build_generator(SHAPE, 4, 2, "mlp", 2), build_discriminator(SHAPE, 2, "mlp", 2))
     gan.compile("sgd", keras.optimizers.SGD(), mismatched_labels=0.5)
-    _, wrong = gan._critic._mismatched(tf.zeros((16, *SHAPE)), tf.constant([0] * 8 + [1] * 8), 3)
-    np.testing.assert_array_equal(wrong, [1, 0])
+    _, mismatched = gan._critic._mismatched(tf.zeros((16, *SHAPE)), tf.constant([0] * 8 + [1] * 8), 3)
+    np.testing.assert_array_equal(mismatched, [1, 0])
 
 
 @pytest.mark.parametrize("loss", ["non_saturating", "hinge", "relativistic"])
 def test_the_loss_is_the_weighted_mean_of_fakes_and_mismatched_labels(loss):
     share = 0.3
     real, fake, labels = batch()
-    gan = gan_of(share, loss)
+    gan = make_gan(share, loss)
     logits = gan._critic.logits(real, fake, labels, 0)
-    images, wrong = gan._critic._mismatched(real, labels, 0)
-    of = gan.discriminator
-    for part, expected in zip(logits, (of([real, labels]), of([fake, labels]), of([images, wrong]))):
+    images, mismatched = gan._critic._mismatched(real, labels, 0)
+    logits_of = gan.discriminator
+    for part, expected in zip(
+        logits, (logits_of([real, labels]), logits_of([fake, labels]), logits_of([images, mismatched]))
+    ):
         np.testing.assert_allclose(part, expected, rtol=1e-4, atol=1e-5)
     total, logs = gan._critic.loss(logits, real, fake, labels, 0)
     per_image = gan.adversarial_loss.discriminator
@@ -67,9 +69,9 @@ def test_the_loss_is_the_weighted_mean_of_fakes_and_mismatched_labels(loss):
     assert logs["d_loss"][0] is total
 
 
-def test_the_penalty_comes_on_top_and_is_not_in_d_loss():
+def test_the_penalty_is_added_to_the_loss_but_not_to_d_loss():
     real, fake, labels = batch()
-    plain, with_r1 = gan_of(0.3), gan_of(0.3, penalties=[penalties.R1(2.0, every=1)])
+    plain, with_r1 = make_gan(0.3), make_gan(0.3, penalties=[penalties.R1(2.0, every=1)])
     totals = []
     for gan in (plain, with_r1):
         total, logs = gan._critic.loss(gan._critic.logits(real, fake, labels, 0), real, fake, labels, 0)
@@ -81,8 +83,9 @@ def test_the_penalty_comes_on_top_and_is_not_in_d_loss():
 
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize(("simultaneous", "chosen"), [(False, ["r1"]), (True, [])])
-def test_a_step_is_the_same_in_xla(monkeypatch, simultaneous, chosen):
-    monkeypatch.setattr(random, "normal", lambda shape, key: random.uniform(shape, key, -2.0, 2.0))  # XLA's differ
+def test_a_step_is_the_same_with_xla(monkeypatch, simultaneous, chosen):
+    # the normal numbers of XLA differ
+    monkeypatch.setattr(random, "normal", lambda shape, key: random.uniform(shape, key, -2.0, 2.0))
     real, _, labels = batch()
     moves = []
     for jit_compile in (False, True):
@@ -99,17 +102,17 @@ def test_a_step_is_the_same_in_xla(monkeypatch, simultaneous, chosen):
         np.testing.assert_allclose(compiled, plain, rtol=0, atol=1e-5 * np.abs(plain).max())
 
 
-def test_each_step_of_the_critic_has_a_shift_of_its_own():
-    gan = gan_of(0.1, critic_steps=3)
-    seen = []
-    wrong = gan._critic._mismatched
-    gan._critic._mismatched = lambda real, labels, step: seen.append(int(step)) or wrong(real, labels, step)
+def test_each_critic_step_has_its_own_shift():
+    gan = make_gan(0.1, critic_steps=3)
+    steps = []
+    mismatched = gan._critic._mismatched
+    gan._critic._mismatched = lambda real, labels, step: steps.append(int(step)) or mismatched(real, labels, step)
     real, _, labels = batch(48)
     gan.train_step((real, labels))
-    assert seen == [0, 1, 2]
+    assert steps == [0, 1, 2]
 
 
-def test_apart_with_an_augmentation_each_pass_has_random_numbers_of_its_own():
+def test_separate_passes_with_an_augmentation_have_separate_random_numbers():
     gan = GAN(
         build_generator(SHAPE, 4, CLASSES, "mlp", 2),
         build_discriminator(SHAPE, CLASSES, "mlp", 2),
@@ -125,15 +128,15 @@ def test_apart_with_an_augmentation_each_pass_has_random_numbers_of_its_own():
     assert critic._MISMATCHED_LABEL not in keys
 
 
-def test_apart_and_together_they_are_the_same():
+def test_separate_and_joint_passes_give_the_same_logits():
     real, fake, labels = batch()
-    critic = gan_of(0.1)._critic
+    critic = make_gan(0.1)._critic
     for one, other in zip(critic.logits(real, fake, labels, 5), critic.logits(real, fake, labels, 5, together=False)):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
-def test_batch_statistics_are_those_of_a_whole_batch():
-    shape = (28, 28, 1)  # of 8 x 8 images, dcgan normalizes nothing
+def test_batch_statistics_use_a_whole_batch():
+    shape = (28, 28, 1)  # for 8 x 8 images, dcgan has no normalization
     real, fake, labels = batch(shape=shape)
     gan = GAN(
         build_generator(shape, 4, CLASSES, width=2), build_discriminator(shape, CLASSES, "dcgan", 2, norm="batch")
@@ -142,8 +145,8 @@ def test_batch_statistics_are_those_of_a_whole_batch():
     assert gan._critic.logits(real, fake, labels, 0).mismatched.shape == (16, 1)
 
 
-def test_a_discriminator_learns_which_label_is_right():
-    """Bright images are of class 1, dark ones of class 0, and fakes are like reals: only labels tell."""
+def test_a_discriminator_learns_the_correct_labels():
+    """Bright images have class 1, dark images class 0. Fakes equal reals, so only mismatched labels give a signal."""
     labels = tf.constant([0, 1] * 32)
     images = tf.ones((64, *SHAPE)) * tf.reshape(2.0 * tf.cast(labels, tf.float32) - 1.0, (-1, 1, 1, 1))
 
@@ -154,45 +157,46 @@ def test_a_discriminator_learns_which_label_is_right():
         update = tf.function(gan.update_discriminator)
         for _ in range(60):
             update(images, images, labels)
-        right, wrong = (tf.reduce_mean(gan.discriminator([images, given])) for given in (labels, 1 - labels))
-        return float(right - wrong)
+        correct, incorrect = (tf.reduce_mean(gan.discriminator([images, y])) for y in (labels, 1 - labels))
+        return float(correct - incorrect)
 
     assert abs(margin(0.0)) < 0.1
     assert margin(0.3) > 1.0
 
 
-def test_a_compiled_gan_keeps_its_share(tmp_path):
-    gan = gan_of(0.25)
+def test_a_saved_gan_keeps_its_share(tmp_path):
+    gan = make_gan(0.25)
     gan.save(tmp_path / "gan.keras")
     assert keras.saving.load_model(tmp_path / "gan.keras").mismatched_labels == 0.25
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
-def test_a_bad_share_is_refused(share):
+def test_rejects_a_bad_share(share):
     with pytest.raises(InputError, match="`mismatched_labels`"):
-        gan_of(share)
+        make_gan(share)
 
 
-def test_a_share_without_labels_is_refused():
+def test_rejects_a_share_without_labels():
     gan = GAN(build_generator(SHAPE, 4, 0, "mlp", 2), build_discriminator(SHAPE, 0, "mlp", 2))
     with pytest.raises(InputError, match="labels of two classes or more"):
         gan.compile("sgd", keras.optimizers.SGD(), mismatched_labels=0.1)
 
 
 @pytest.mark.parametrize(
-    ("conditioning", "asked", "expected"), [("projection", None, 0.08), ("none", None, 0.0), ("projection", 0.0, 0.0)]
+    ("conditioning", "requested", "expected"),
+    [("projection", None, 0.08), ("none", None, 0.0), ("projection", 0.0, 0.0)],
 )
-def test_a_run_with_labels_has_them_unless_told_otherwise(digits, conditioning, asked, expected):
+def test_a_conditional_run_uses_mismatched_labels_by_default(digits, conditioning, requested, expected):
     config = TrainConfig(
         model=ModelConfig(arch="mlp", conditioning=conditioning, g_width=2, d_width=2),
-        optimization=OptimizationConfig(mismatched_labels=asked),
+        optimization=OptimizationConfig(mismatched_labels=requested),
     )
     gan = build_gan(config, digits)
     compile_gan(gan, config, 10)
     assert gan.mismatched_labels == expected
 
 
-def test_papers_have_none():
+def test_presets_of_papers_have_no_mismatched_labels():
     shares = {name: config.optimization.mismatched_labels for name, config in PRESETS.items()}
     assert {name for name, share in shares.items() if share is None} == {
         "mnist",

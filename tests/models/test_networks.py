@@ -1,3 +1,5 @@
+"""Tests of the networks: layers, sizes, labels, normalization and errors."""
+
 from itertools import pairwise
 
 import keras
@@ -17,7 +19,7 @@ SHAPES = [(28, 28, 1), (33, 17, 3), (16, 41, 1)]
 
 
 def kinds(network):
-    """Names of the layers' classes, without inputs and the last activation, and the sizes of what they give."""
+    """Returns (class name, *output sizes) of each layer, except inputs and the last activation."""
     inner = [layer for layer in network.layers if not isinstance(layer, layers.InputLayer)][:-1]
     return [(type(layer).__name__, *layer.output.shape[1:]) for layer in inner]
 
@@ -34,14 +36,14 @@ def mixed_precision():
     keras.config.set_dtype_policy(before)
 
 
-def test_both_networks_know_the_same_architectures():
+def test_generators_and_discriminators_have_the_same_architectures():
     assert set(GENERATORS) == set(DISCRIMINATORS)
 
 
-# What pretrained generators and saved runs rely on
+# Properties that pretrained generators and saved runs need
 
 
-def test_the_default_networks_stay_what_they_are():
+def test_the_default_networks_have_these_layers():
     generator, discriminator = build_generator((28, 28, 1), 32, 10), build_discriminator((28, 28, 1), 10)
     assert (weights(generator), weights(discriminator)) == (234_689, 187_105)
     assert kinds(generator) == [
@@ -62,7 +64,7 @@ def test_the_default_networks_stay_what_they_are():
     ]
 
 
-def test_a_seed_gives_the_weights_that_it_always_gave():
+def test_a_seed_always_gives_the_same_weights():
     """Layers draw their seeds in the order from input to output."""
     keras.utils.set_random_seed(4)
     first = layers.Conv2D(2, 4)
@@ -71,10 +73,10 @@ def test_a_seed_gives_the_weights_that_it_always_gave():
     np.testing.assert_array_equal(build_discriminator((8, 8, 1), width=2).weights[0], first.kernel)
 
 
-def test_the_tutorials_networks():
+def test_tf_tutorial_has_the_networks_of_the_tutorial():
     generator = build_generator((28, 28, 1), 100, arch="tf_tutorial")
     discriminator = build_discriminator((28, 28, 1), arch="tf_tutorial")
-    assert (weights(generator), weights(discriminator)) == (2_330_944, 212_865)  # as model.summary() there says
+    assert (weights(generator), weights(discriminator)) == (2_330_944, 212_865)  # as in model.summary() of the tutorial
     assert kinds(generator) == [
         ("Dense", 12544),
         ("BatchNormalization", 12544),
@@ -104,7 +106,7 @@ def test_the_tutorials_networks():
             assert {**config, "name": ""} == {**default, "name": ""}
 
 
-def test_the_dense_generator_is_the_beginners():
+def test_mlp_has_the_usual_dense_generator():
     sizes = [layer.units for layer in build_generator((28, 28, 1), 100, arch="mlp").layers if hasattr(layer, "units")]
     assert sizes == [128, 256, 512, 1024, 784]
 
@@ -112,7 +114,7 @@ def test_the_dense_generator_is_the_beginners():
 # Sizes
 
 
-def test_number_of_stages_is_derived():
+def test_the_number_of_stages_follows_from_the_size():
     stages = {8: 1, 15: 1, 16: 2, 28: 2, 30: 2, 32: 3, 33: 3, 64: 4, 100: 4, 256: 6}
     assert {side: networks.upsamplings((side, side, 1)) for side in stages} == stages
     assert networks.upsamplings((96, 64, 3)) == 4
@@ -120,7 +122,7 @@ def test_number_of_stages_is_derived():
     assert [networks.downsamplings((side, side, 1)) for side in (8, 28, 32, 33, 64)] == [1, 3, 3, 4, 4]
 
 
-def test_stages_halve_rounding_up_until_no_side_of_four_is_left():
+def test_stages_halve_the_size_rounding_up_until_the_shorter_side_would_be_less_than_four():
     assert networks.stage_sizes((33, 17, 1)) == [(33, 17), (17, 9), (9, 5)]
     assert networks.stage_sizes((96, 64, 3)) == [(96, 64), (48, 32), (24, 16), (12, 8), (6, 4)]
     for side in range(SIDES[0], SIDES[1] + 1):
@@ -140,7 +142,7 @@ def test_crop_drops_the_last_row_and_column():
 @pytest.mark.parametrize(
     ("shape", "nearest"), [((5, 300, 1), "8x256"), ((28, 7, 3), "28x8"), ((257, 257, 1), "256x256")]
 )
-def test_other_sizes_are_refused_with_the_nearest_that_work(arch, shape, nearest):
+def test_rejects_other_sizes_and_names_the_nearest_supported_size(arch, shape, nearest):
     with pytest.raises(InputError, match=rf"{nearest} is the nearest.* Received: image_shape=\({shape[0]}, "):
         build_generator(shape, 4, arch=arch, width=2)
     with pytest.raises(InputError, match=f"{nearest} is the nearest"):
@@ -148,7 +150,7 @@ def test_other_sizes_are_refused_with_the_nearest_that_work(arch, shape, nearest
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (5, 300, 3)])
-def test_dense_networks_take_any_size(shape):
+def test_dense_networks_accept_any_size(shape):
     assert build_generator(shape, 4, arch="mlp", width=2).output_shape == (None, *shape)
     assert build_discriminator(shape, arch="mlp", width=2).input_shape == (None, *shape)
 
@@ -160,13 +162,13 @@ def test_sizes_up_to_256(arch, shape):
     assert build_discriminator(shape, arch=arch, width=1).output_shape == (None, 1)
 
 
-# What every combination must give
+# Properties of every combination
 
 
 @pytest.mark.parametrize("arch", ARCHS)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("classes", [0, 5])
-def test_generators_give_images_and_are_built_in(arch, shape, classes):
+def test_generators_return_images_and_use_only_keras_layers(arch, shape, classes):
     generator = build_generator(shape, 4, classes, arch, width=2)
     assert generator.output_shape == (None, *shape)
     assert [i.name for i in generator.inputs] == ["latents", "labels"][: 1 + bool(classes)]
@@ -184,39 +186,39 @@ def test_generators_give_images_and_are_built_in(arch, shape, classes):
         (SHAPES[2], {"num_classes": 5, "conditioning": "concat"}),
     ],
 )
-def test_discriminators_give_one_logit(arch, norm, shape, options):
+def test_discriminators_return_one_logit(arch, norm, shape, options):
     discriminator = build_discriminator(shape, arch=arch, width=2, norm=norm, **options)
     classes = options.get("num_classes", 0)
     assert discriminator.output_shape == (None, 1)
     assert [i.name for i in discriminator.inputs] == ["images", "labels"][: 1 + bool(classes)]
     assert networks.NetworkInputs.of(discriminator).num_classes == classes
     assert networks.has_batch_statistics(discriminator) == (norm == "batch")
-    ours = [layer for layer in discriminator.layers if not type(layer).__module__.startswith("keras.")]
-    assert bool(ours) == (norm == "spectral" or arch == "tf_tutorial")  # whose dropout is ours
+    own_layers = [layer for layer in discriminator.layers if not type(layer).__module__.startswith("keras.")]
+    assert bool(own_layers) == (norm == "spectral" or arch == "tf_tutorial")  # its dropout is a layer of this package
 
 
 @pytest.mark.parametrize("arch", ARCHS)
-def test_images_in_range_and_finite_logits(arch):
+def test_images_are_in_range_and_logits_are_finite(arch):
     shape = (9, 12, 3)
     latents, labels = np.random.default_rng(0).normal(size=(3, 4)).astype("float32") * 50, np.array([0, 1, 2], "int32")
-    made = np.asarray(build_generator(shape, 4, 5, arch, width=2)([latents, labels], training=False))
-    logits = np.asarray(build_discriminator(shape, 5, arch, width=2)([made, labels], training=True))
-    assert (made.shape, made.dtype) == ((3, *shape), "float32")
-    assert np.abs(made).max() <= 1
-    assert np.ptp(made) > 0.01
+    images = np.asarray(build_generator(shape, 4, 5, arch, width=2)([latents, labels], training=False))
+    logits = np.asarray(build_discriminator(shape, 5, arch, width=2)([images, labels], training=True))
+    assert (images.shape, images.dtype) == ((3, *shape), "float32")
+    assert np.abs(images).max() <= 1
+    assert np.ptp(images) > 0.01
     assert (logits.shape, logits.dtype) == ((3, 1), "float32")
     assert np.isfinite(logits).all()
 
 
 @pytest.mark.usefixtures("mixed_precision")
 @pytest.mark.parametrize("arch", ARCHS)
-def test_mixed_precision_computes_in_bfloat16_and_gives_float32(arch):
+def test_mixed_precision_computes_in_bfloat16_and_returns_float32(arch):
     generator = build_generator((8, 8, 1), 4, 3, arch, width=2)
-    made = np.asarray(generator([np.ones((2, 4), "float32"), np.array([0, 1])]))
-    assert made.dtype == "float32"
+    images = np.asarray(generator([np.ones((2, 4), "float32"), np.array([0, 1])]))
+    assert images.dtype == "float32"
     for conditioning, norm in zip(CONDITIONINGS, ("batch", "spectral")):
         discriminator = build_discriminator((8, 8, 1), 3, arch, 2, conditioning=conditioning, norm=norm)
-        assert discriminator([made, np.array([0, 1])], training=True).dtype == "float32"
+        assert discriminator([images, np.array([0, 1])], training=True).dtype == "float32"
         assert {layer.compute_dtype for layer in discriminator.layers if layer.weights} == {"bfloat16"}
         assert {str(weight.dtype) for weight in discriminator.weights} == {"float32"}
 
@@ -235,8 +237,8 @@ def test_the_label_changes_the_logit_of_the_same_image(arch, conditioning):
 
 def test_the_label_changes_the_generators_image():
     generator = build_generator((8, 8, 1), 4, 3, width=4)
-    made = np.asarray(generator([np.ones((2, 4), "float32"), np.array([0, 1])], training=False))
-    assert not np.allclose(made[0], made[1])
+    images = np.asarray(generator([np.ones((2, 4), "float32"), np.array([0, 1])], training=False))
+    assert not np.allclose(images[0], images[1])
 
 
 def test_projection_adds_the_inner_product_with_the_features():
@@ -250,14 +252,14 @@ def test_projection_adds_the_inner_product_with_the_features():
     np.testing.assert_allclose(logits, np.concatenate(expected), rtol=1e-5, atol=1e-6)
 
 
-def test_concat_is_one_more_channel():
+def test_concat_adds_one_channel():
     discriminator = build_discriminator((8, 10, 3), 4, "dcgan", 2, conditioning="concat")
     first = next(layer for layer in discriminator.layers if isinstance(layer, layers.Conv2D))
     assert first.input.shape == (None, 8, 10, 4)
     assert discriminator.get_layer(networks.LABEL_EMBEDDING).embeddings.shape == (4, 80)
 
 
-# Batch normalisation
+# Batch normalization
 
 
 def test_batch_statistics_are_found_in_nested_models():
@@ -267,7 +269,7 @@ def test_batch_statistics_are_found_in_nested_models():
 
 
 @pytest.mark.parametrize("arch", ["dcgan", "mlp", "tf_tutorial"])
-def test_batch_normalization_after_each_hidden_layer_but_the_first(arch):
+def test_batch_normalization_follows_each_hidden_layer_except_the_first(arch):
     names = [kind for kind, *_ in kinds(build_discriminator((28, 28, 1), arch=arch, width=2, norm="batch"))]
     order = [name for name in names if name in ("Conv2D", "Dense", "BatchNormalization")]
     hidden = order[0]
@@ -279,7 +281,7 @@ def test_batch_normalization_after_each_hidden_layer_but_the_first(arch):
 # Residual networks
 
 
-def test_residual_networks_need_no_normalisation_and_mirror_each_other():
+def test_residual_networks_have_no_batch_normalization_and_mirror_each_other():
     generator = build_generator((33, 32, 1), 4, arch="resnet", width=4)
     discriminator = build_discriminator((33, 32, 1), arch="resnet", width=4)
     assert not networks.has_batch_statistics(generator)
@@ -288,7 +290,7 @@ def test_residual_networks_need_no_normalisation_and_mirror_each_other():
 
 
 @pytest.mark.parametrize("blocks", [1, 4])
-def test_a_residual_block_starts_by_adding_its_share_of_the_mean_square(blocks):
+def test_an_untrained_residual_block_adds_its_share_of_the_mean_square(blocks):
     keras.utils.set_random_seed(0)
     inputs = keras.Input((16, 16, 64))
     block = keras.Model(inputs, residual_block(inputs, blocks, NORMS["none"]))
@@ -309,7 +311,7 @@ def test_a_residual_block_starts_by_adding_its_share_of_the_mean_square(blocks):
         ({"latent_dim": 0}, "latent_dim"),
     ],
 )
-def test_bad_input(options, message):
+def test_rejects_bad_options_of_generators(options, message):
     with pytest.raises(InputError, match=message):
         build_generator(**{"image_shape": (28, 28, 1), "latent_dim": 4, **options})
 
@@ -322,6 +324,6 @@ def test_bad_input(options, message):
         ({"norm": "layer"}, r"Unknown `norm`. Expected one of \['batch', 'none', 'spectral'\]"),
     ],
 )
-def test_bad_input_of_discriminators(options, message):
+def test_rejects_bad_options_of_discriminators(options, message):
     with pytest.raises(InputError, match=message):
         build_discriminator((28, 28, 1), **options)

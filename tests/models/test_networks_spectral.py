@@ -1,3 +1,5 @@
+"""Tests of spectral normalization."""
+
 import keras
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ LAYERS = {
 }
 
 
-def made(kind, **options):
+def make_layer(kind, **options):
     keras.utils.set_random_seed(3)
     build, shape = LAYERS[kind]
     layer, x = build(**options), np.random.default_rng(0).normal(size=shape)
@@ -24,8 +26,8 @@ def as_matrix(kernel):
     return np.asarray(kernel).reshape(-1, kernel.shape[-1])
 
 
-def settle(layer, x, calls=100):
-    """`calls` calls in training, in one graph."""
+def call_repeatedly(layer, x, calls=100):
+    """Calls the layer `calls` times in training, in one graph."""
     x = tf.constant(x)
 
     @tf.function
@@ -36,18 +38,18 @@ def settle(layer, x, calls=100):
     several()
 
 
-def test_power_iteration_by_hand():
+def test_power_iteration_of_known_numbers():
     matrix = np.array([[3.0, 0.0], [0.0, 4.0]])
-    moved = power_iteration(matrix, np.array([0.8, 0.6]))  # W u = (2.4, 2.4), W^T of that in proportion 3 : 4
+    moved = power_iteration(matrix, np.array([0.8, 0.6]))  # W u = (2.4, 2.4), and W^T W u is proportional to (3, 4)
     np.testing.assert_allclose(moved, [0.6, 0.8], rtol=1e-6)
     assert float(singular_value(matrix, np.array([0.0, 1.0]))) == pytest.approx(4.0)
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-def test_the_layer_is_keras_own_with_the_kernel_over_its_largest_singular_value(kind):
-    layer, x = made(kind)
+def test_the_layer_equals_the_keras_layer_with_the_kernel_over_its_singular_value(kind):
+    layer, x = make_layer(kind)
     before = layer.kernel.numpy()
-    settle(layer, x)
+    call_repeatedly(layer, x)
     np.testing.assert_array_equal(layer.kernel.numpy(), before)
     sigma = np.linalg.svd(as_matrix(before), compute_uv=False)[0]
     assert float(singular_value(as_matrix(before), layer.u.numpy())) == pytest.approx(sigma, rel=1e-4)
@@ -59,8 +61,8 @@ def test_the_layer_is_keras_own_with_the_kernel_over_its_largest_singular_value(
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-def test_training_moves_the_vector_by_one_step_and_inference_not(kind):
-    layer, x = made(kind)
+def test_only_training_moves_the_vector_by_one_step(kind):
+    layer, x = make_layer(kind)
     before, matrix = layer.u.numpy(), as_matrix(layer.kernel)
     assert np.linalg.norm(before) == pytest.approx(1.0, rel=1e-5)
     layer(x, training=False)
@@ -71,9 +73,9 @@ def test_training_moves_the_vector_by_one_step_and_inference_not(kind):
     assert [weight.name for weight in layer.trainable_weights] == ["kernel", "bias"]
 
 
-def test_the_gradient_is_that_of_the_kernel_over_its_singular_value():
-    layer, x = made("dense", dtype="float64")
-    settle(layer, x, 500)
+def test_the_gradient_includes_the_singular_value():
+    layer, x = make_layer("dense", dtype="float64")
+    call_repeatedly(layer, x, 500)
     kernel, cotangent = layer.kernel.numpy(), np.random.default_rng(1).normal(size=(2, 4))
 
     def scalar(w):
@@ -87,7 +89,7 @@ def test_the_gradient_is_that_of_the_kernel_over_its_singular_value():
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_gradient_penalties_go_through(jit_compile):
+def test_gradient_penalties_have_gradients(jit_compile):
     """For D(x) = (n.x)^2 with n = w/|w|: |grad D|^2 = 4 (n.x)^2, whose gradient in w is 8 (n.x) (x - n (n.x)) / |w|."""
     keras.utils.set_random_seed(0)
     layer, x = SpectralDense(1, use_bias=False), np.array([[1.0, 2.0, -1.0]], "float32")
@@ -109,9 +111,9 @@ def test_gradient_penalties_go_through(jit_compile):
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-def test_the_singular_value_is_found_in_float32_under_mixed_precision(kind):
-    single, x = made(kind)
-    mixed, _ = made(kind, dtype="mixed_bfloat16")
+def test_mixed_precision_computes_the_singular_value_in_float32(kind):
+    single, x = make_layer(kind)
+    mixed, _ = make_layer(kind, dtype="mixed_bfloat16")
     for layer in (single, mixed):
         for _ in range(3):
             layer(x, training=True)
@@ -121,20 +123,20 @@ def test_the_singular_value_is_found_in_float32_under_mixed_precision(kind):
 
 
 def test_a_dense_discriminator_is_lipschitz():
-    """Each layer lengthens no difference, so neither does the network, however large its kernels."""
+    """No layer increases the norm of a difference, so the network does not either, even with large kernels."""
     discriminator = build_discriminator((4, 4, 1), arch="mlp", width=8, norm="spectral")
     for layer in discriminator.layers:
         if isinstance(layer, SpectralDense):
             layer.kernel.assign(100.0 * layer.kernel)
     x, y = np.random.default_rng(0).uniform(-1, 1, size=(2, 64, 4, 4, 1)).astype("float32")
-    settle(discriminator, x)
+    call_repeatedly(discriminator, x)
     moved = np.abs(np.asarray(discriminator(x)) - np.asarray(discriminator(y)))[:, 0]
     assert (moved <= 1.001 * np.linalg.norm((x - y).reshape(64, -1), axis=1)).all()
     assert moved.max() > 0
 
 
 @pytest.mark.parametrize("arch", ["dcgan", "mlp", "resnet", "tf_tutorial"])
-def test_every_weight_of_the_discriminator_is_normalised(arch):
+def test_every_weight_of_the_discriminator_is_normalized(arch):
     discriminator = build_discriminator((16, 16, 1), 3, arch, 2, norm="spectral")
     holders = [layer for layer in discriminator.layers if layer.weights]
     assert all(isinstance(layer, (SpectralConv2D, SpectralDense)) for layer in holders)

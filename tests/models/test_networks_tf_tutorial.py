@@ -1,4 +1,4 @@
-"""Dropout: the share that goes, what is left of the others, and when."""
+"""Tests of the dropout layer: the dropped share, the scale of the rest, and inference."""
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ from gan.models.networks.tf_tutorial import Dropout
 
 @pytest.mark.parametrize("rate", [0.1, 0.3, 0.5])
 @pytest.mark.parametrize("shape", [(50_001,), (7, 9, 11, 101)])
-def test_the_share_that_is_dropped_and_the_mean_that_stays(rate, shape):
+def test_drops_the_share_and_keeps_the_mean(rate, shape):
     dropped = np.asarray(Dropout(rate, seed=0)(np.ones(shape, "float32"), training=True))
     assert dropped.shape == shape
     share = np.mean(dropped == 0.0)
@@ -18,20 +18,20 @@ def test_the_share_that_is_dropped_and_the_mean_that_stays(rate, shape):
     np.testing.assert_allclose(dropped[dropped != 0.0], 1 / (1 - rate), rtol=1e-4)
 
 
-def test_neighbours_are_dropped_independently():
-    """Two halves of one random number are neighbours."""
-    gone = np.asarray(Dropout(0.5, seed=1)(np.ones(100_000, "float32"), training=True)) == 0.0
+def test_neighbors_are_dropped_independently():
+    """The two halves of one random number decide about neighbors."""
+    dropped = np.asarray(Dropout(0.5, seed=1)(np.ones(100_000, "float32"), training=True)) == 0.0
     for step in (1, 2):
-        assert abs(np.mean(gone[:-step] & gone[step:]) - 0.25) < 0.01
+        assert abs(np.mean(dropped[:-step] & dropped[step:]) - 0.25) < 0.01
 
 
-def test_nothing_is_dropped_outside_of_training():
+def test_drops_nothing_outside_of_training():
     x = np.arange(6, dtype="float32")
     np.testing.assert_array_equal(Dropout(0.5)(x, training=False), x)
     np.testing.assert_array_equal(Dropout(0.0)(x, training=True), x)
 
 
-def test_each_call_drops_others_and_the_seed_says_which():
+def test_each_call_drops_other_values_and_the_seed_decides_which():
     x, one, same, other = np.ones(1_000, "float32"), Dropout(0.5, seed=3), Dropout(0.5, seed=3), Dropout(0.5, seed=4)
     first = np.asarray(one(x, training=True))
     np.testing.assert_array_equal(first, same(x, training=True))
@@ -39,7 +39,7 @@ def test_each_call_drops_others_and_the_seed_says_which():
     assert (first != np.asarray(other(x, training=True))).any()
 
 
-def test_the_gradient_goes_where_the_number_went():
+def test_only_kept_values_have_a_gradient():
     x, layer = tf.ones([1_000]), Dropout(0.3, seed=0)
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -51,7 +51,7 @@ def test_bfloat16_stays_bfloat16():
     assert Dropout(0.3, dtype="mixed_bfloat16")(np.ones((4, 5), "float32"), training=True).dtype == "bfloat16"
 
 
-def test_it_is_saved_and_loaded_as_itself(tmp_path):
+def test_a_saved_layer_loads_as_the_same_class(tmp_path):
     keras.Sequential([keras.Input((5,)), Dropout(0.25)]).save(tmp_path / "d.keras")
     layer = keras.saving.load_model(tmp_path / "d.keras").layers[0]
     assert type(layer) is Dropout

@@ -1,3 +1,5 @@
+"""Tests of the gradient penalties."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -24,7 +26,7 @@ def test_r1_of_a_quadratic_critic_differs_by_sample():  # D(x) = |x|^2 / 2, so t
     np.testing.assert_allclose(value, np.sum(np.square(REAL), axis=(1, 2, 3)), rtol=1e-6)
 
 
-def test_r1_can_be_differentiated_by_the_weights():  # d/dw gamma/2 |w|^2 = gamma w
+def test_r1_has_a_gradient_by_the_weights():  # d/dw gamma/2 |w|^2 = gamma w
     weight = tf.Variable(WEIGHT)
     with tf.GradientTape() as tape:
         value = tf.reduce_mean(R1(gamma=0.5)(lambda x: tf.reshape(x, (-1, 9)) @ weight, REAL, None))
@@ -44,16 +46,16 @@ def norm(images):
 
 
 @pytest.mark.parametrize("penalty", [WassersteinGP(weight=10.0), DRAGAN(weight=10.0)])
-def test_one_centred_penalties_of_a_linear_critic_are_those_of_its_slope(penalty):  # the gradient is w wherever it is
+def test_one_centered_penalties_of_a_linear_critic_depend_on_its_slope(penalty):  # the gradient is w everywhere
     expected = np.full(4, 10.0 * (np.linalg.norm(WEIGHT) - 1.0) ** 2)
     np.testing.assert_allclose(penalty(linear, REAL, FAKE, KEY), expected, rtol=1e-5)
 
 
-def test_r2_is_that_of_the_fakes():
+def test_r2_uses_the_fakes():
     np.testing.assert_allclose(R2(gamma=2.0)(quadratic, REAL, FAKE), norm(FAKE) ** 2, rtol=1e-6)
 
 
-def test_wgan_gp_looks_at_one_point_between_each_real_and_its_fake():
+def test_wgan_gp_uses_one_point_between_each_real_and_its_fake():
     points = WassersteinGP().points(REAL, FAKE, KEY)
     share = (points - REAL) / (FAKE - REAL)
     assert np.ptp(share, axis=(1, 2, 3)).max() < 1e-4
@@ -61,18 +63,18 @@ def test_wgan_gp_looks_at_one_point_between_each_real_and_its_fake():
     np.testing.assert_allclose(WassersteinGP()(quadratic, REAL, FAKE, KEY), 10 * (norm(points) - 1) ** 2, rtol=1e-4)
 
 
-def test_wgan_gp_covers_all_of_the_way_evenly():
+def test_wgan_gp_draws_points_evenly_between_real_and_fake():
     many = WassersteinGP().points(tf.zeros((4_000, 1, 1, 1)), tf.ones((4_000, 1, 1, 1)), KEY).numpy().ravel()
     np.testing.assert_allclose([many.mean(), many.std()], [0.5, 12**-0.5], atol=0.02)
 
 
 def test_dragan_stays_within_half_a_deviation_of_the_reals():
-    away = (DRAGAN().points(REAL, FAKE, KEY) - REAL) / np.std(REAL)
-    assert np.min(away) >= 0
-    assert 0.1 < np.max(away) <= 0.5
+    offset = (DRAGAN().points(REAL, FAKE, KEY) - REAL) / np.std(REAL)
+    assert np.min(offset) >= 0
+    assert 0.1 < np.max(offset) <= 0.5
 
 
-def test_a_flat_critic_has_a_finite_gradient_of_the_penalty():  # the root of 0 has none
+def test_a_flat_critic_has_a_finite_gradient_of_the_penalty():  # the root has no gradient at 0
     weight = tf.Variable(np.zeros_like(WEIGHT))
     with tf.GradientTape() as tape:
         value = tf.reduce_mean(WassersteinGP()(lambda x: tf.reshape(x, (-1, 9)) @ weight, REAL, FAKE, KEY))
@@ -95,7 +97,7 @@ def test_every_penalty_is_the_same_under_xla_with_a_gradient_by_the_weights(name
         np.testing.assert_allclose(received, expected, rtol=1e-3, atol=1e-6)
 
 
-def test_the_norm_is_over_all_axes_and_in_float32():
+def test_the_norm_uses_all_axes_and_float32():
     images = tf.ones((2, 2, 3, 3))
     found = squared_gradient_norm(lambda x: tf.cast(tf.reduce_sum(x, axis=(1, 2, 3)), tf.bfloat16)[:, None], images)
     assert found.dtype == tf.float32
@@ -103,7 +105,7 @@ def test_the_norm_is_over_all_axes_and_in_float32():
 
 
 @pytest.mark.parametrize("name", PENALTIES)
-def test_config_round_trip(name):
+def test_a_config_restores_the_penalty(name):
     penalty = PENALTIES[name](0.7, every=3)
     config = penalty.get_config()
     assert sorted(config.values()) == [0.7, 3]
@@ -111,7 +113,7 @@ def test_config_round_trip(name):
     assert penalty.name == name
 
 
-def test_bad_input():
+def test_get_accepts_names_and_rejects_bad_input():
     assert isinstance(penalties.get("r1"), R1)
     with pytest.raises(InputError, match="Unknown `penalty`"):
         penalties.get("r9")

@@ -151,7 +151,7 @@ def test_listed_files_match_the_files_that_a_command_calls(command, fork_server,
         "evaluate": ["mnist", "--num", 300, "--dataset", "mnist5k", "--output", "report"],
     }[command]
     script = str(Path(called_files.__file__))
-    status, printed = fork_server.run(command, *arguments, said=tmp_path / "output", script=script)
+    status, printed = fork_server.run(command, *arguments, output=tmp_path / "output", script=script)
     assert status in (0, 3, 4), printed
     files = json.loads(printed.splitlines()[-1])
     paragraph = re.search(rf"^`gan {command}`:\n(.*?)\n\n", CONTRIBUTING, re.DOTALL | re.MULTILINE)[1]

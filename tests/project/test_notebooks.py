@@ -129,8 +129,8 @@ def test_code_of_the_first_notebook_runs_with_quick_values(fork_server, tmp_path
     script = tmp_path / "code.py"
     script.write_text("\n\n\n".join(cell.source for cell in code(notebook.cells)), encoding="utf-8")
     environment = {**OFFLINE, "MPLBACKEND": "Agg", "TFDS_DATA_DIR": str(tmp_path / "data")}
-    status, said = fork_server.run(said=tmp_path / "said", script=str(script), environment=environment)
-    assert status == 0, said
+    status, printed = fork_server.run(output=tmp_path / "output", script=str(script), environment=environment)
+    assert status == 0, printed
 
 
 def test_a_notebook_is_executed_in_a_kernel_with_its_quick_values(tmp_path):

@@ -76,7 +76,7 @@ class Newcomer:
         environment = {**OFFLINE, **command.environment, "TFDS_DATA_DIR": str(self.folder / "none")}
         status, output = self.fork_server.run(
             *command.arguments(short),
-            said=self.folder / "output.txt",
+            output=self.folder / "output.txt",
             environment=environment,
             script=command.script,
         )
@@ -120,9 +120,9 @@ def test_slow_commands_have_their_options(fork_server, tmp_path):
         command = Command(line)
         arguments = command.arguments("")
         if arguments[0] == "train":
-            status, output = fork_server.run(*arguments, "--dry-run", said=tmp_path / "output", environment=OFFLINE)
+            status, output = fork_server.run(*arguments, "--dry-run", output=tmp_path / "output", environment=OFFLINE)
         else:
-            status, output = fork_server.run(arguments[0], "--help", said=tmp_path / "output", script=command.script)
+            status, output = fork_server.run(arguments[0], "--help", output=tmp_path / "output", script=command.script)
             assert {word for word in arguments if word.startswith("--")} <= set(re.findall(r"--[a-z-]+", output)), line
         assert status == 0, output
 

@@ -1,4 +1,4 @@
-"""Generators and discriminators are loaded from a run folder or a file, and what is neither is refused."""
+"""Tests that generators and discriminators load from run folders, files and names, and that other files do not."""
 
 import shutil
 import subprocess
@@ -17,30 +17,32 @@ layers = keras.layers
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype(np.float32)
 LABELS = np.array([0, 1, 1], np.int32)
 
-ALONE = """
+LOAD_DISCRIMINATOR = """
 import sys
 import numpy as np
 from gan import load_discriminator
 discriminator = load_discriminator(sys.argv[1])
-given = np.load(sys.argv[2])
-np.save(sys.argv[3], discriminator([given["images"], given["labels"]], training=False))
+inputs = np.load(sys.argv[2])
+np.save(sys.argv[3], discriminator([inputs["images"], inputs["labels"]], training=False))
 """
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A run folder with both networks; the discriminator holds layers of ours, normalized ones and dropout."""
+    """A run folder with both networks. The discriminator has layers of this package: spectral layers and dropout."""
     folder = tmp_path_factory.mktemp("run")
     keras.utils.set_random_seed(0)
     build_generator((8, 8, 1), 4, 2, width=2).save(folder / "generator.keras")
     discriminator = build_discriminator((8, 8, 1), 2, "tf_tutorial", 2, norm="spectral")
-    ours = {type(layer).__name__ for layer in discriminator.layers if not type(layer).__module__.startswith("keras.")}
-    assert ours > {"Dropout"}
+    own_layers = {
+        type(layer).__name__ for layer in discriminator.layers if not type(layer).__module__.startswith("keras.")
+    }
+    assert own_layers > {"Dropout"}
     discriminator.save(folder / "discriminator.keras")
     return folder
 
 
-def test_a_discriminator_loads_by_folder_file_and_what_was_found(folder):
+def test_a_discriminator_loads_from_a_folder_a_file_and_a_found_file(folder):
     found = models.find_discriminator(folder)
     assert found.path == folder / "discriminator.keras"
     logits = [
@@ -48,20 +50,20 @@ def test_a_discriminator_loads_by_folder_file_and_what_was_found(folder):
         for checkpoint in (folder, str(folder), folder / "discriminator.keras", found)
     ]
     assert logits[0].shape == (3, 1)
-    for one in logits[1:]:
-        np.testing.assert_array_equal(one, logits[0])
+    for other in logits[1:]:
+        np.testing.assert_array_equal(other, logits[0])
     assert models.find_generator(folder).path == folder / "generator.keras"
 
 
-def test_importing_the_loader_is_enough_for_layers_of_ours(folder, tmp_path):
+def test_importing_the_loader_registers_the_layers_of_this_package(folder, tmp_path):
     np.savez(tmp_path / "in.npz", images=IMAGES, labels=LABELS)
     paths = [folder, tmp_path / "in.npz", tmp_path / "out.npy"]
-    subprocess.run([sys.executable, "-c", ALONE, *map(str, paths)], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", LOAD_DISCRIMINATOR, *map(str, paths)], check=True, capture_output=True)
     expected = load_discriminator(folder)([IMAGES, LABELS], training=False)
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), expected)
 
 
-def test_a_pretrained_name_finds_both(folder, tmp_path, monkeypatch):
+def test_a_pretrained_name_finds_both_networks(folder, tmp_path, monkeypatch):
     shutil.copytree(folder, tmp_path / "checkpoints" / "digits")
     shutil.copytree(folder, tmp_path / "checkpoints" / "half")
     (tmp_path / "checkpoints" / "half" / "discriminator.keras").unlink()
@@ -73,24 +75,24 @@ def test_a_pretrained_name_finds_both(folder, tmp_path, monkeypatch):
         load_discriminator("half")
 
 
-def test_a_run_without_a_discriminator_is_refused(tmp_path, monkeypatch):
+def test_rejects_a_run_without_a_discriminator(tmp_path, monkeypatch):
     monkeypatch.setattr(models, "pretrained_folder", lambda: tmp_path / "checkpoints")
-    with pytest.raises(InputError) as refused:
+    with pytest.raises(InputError) as error:
         load_discriminator(tmp_path)
     expected = "a run folder with a discriminator.keras, a .keras file"
-    assert str(refused.value) == f"No such discriminator. Expected {expected}. Received: {tmp_path}."
+    assert str(error.value) == f"No such discriminator. Expected {expected}. Received: {tmp_path}."
 
 
-def saved(model, path):
+def save(model, path):
     model.save(path)
     return path
 
 
-def network(inputs, shapes):
-    """A network of inputs of these shapes that gives outputs of those."""
-    given = [keras.Input(shape) for shape in inputs]
-    flat = layers.Concatenate()([layers.Flatten()(x) for x in given])
-    return keras.Model(given, [layers.Reshape(shape)(layers.Dense(int(np.prod(shape)))(flat)) for shape in shapes])
+def network(inputs, outputs):
+    """Returns a network with inputs and outputs of the given shapes."""
+    tensors = [keras.Input(shape) for shape in inputs]
+    flat = layers.Concatenate()([layers.Flatten()(x) for x in tensors])
+    return keras.Model(tensors, [layers.Reshape(shape)(layers.Dense(int(np.prod(shape)))(flat)) for shape in outputs])
 
 
 @pytest.mark.parametrize(
@@ -105,12 +107,12 @@ def network(inputs, shapes):
     ],
     ids=str,
 )
-def test_no_generator(inputs, outputs, tmp_path):
-    path = saved(network(inputs, outputs), tmp_path / "other.keras")
-    with pytest.raises(InputError) as refused:
+def test_rejects_a_model_that_is_not_a_generator(inputs, outputs, tmp_path):
+    path = save(network(inputs, outputs), tmp_path / "other.keras")
+    with pytest.raises(InputError) as error:
         load_generator(path)
     expected = "latents [B, L] in, images [B, H, W, C] out"
-    assert str(refused.value) == f"This model is not a generator. Expected {expected}. Received: {path}."
+    assert str(error.value) == f"This model is not a generator. Expected {expected}. Received: {path}."
 
 
 @pytest.mark.parametrize(
@@ -126,16 +128,16 @@ def test_no_generator(inputs, outputs, tmp_path):
     ],
     ids=str,
 )
-def test_no_discriminator(inputs, outputs, tmp_path):
-    path = saved(network(inputs, outputs), tmp_path / "other.keras")
-    with pytest.raises(InputError) as refused:
+def test_rejects_a_model_that_is_not_a_discriminator(inputs, outputs, tmp_path):
+    path = save(network(inputs, outputs), tmp_path / "other.keras")
+    with pytest.raises(InputError) as error:
         load_discriminator(path)
     expected = "images [B, H, W, C] in, logits [B, 1] out"
-    assert str(refused.value) == f"This model is not a discriminator. Expected {expected}. Received: {path}."
+    assert str(error.value) == f"This model is not a discriminator. Expected {expected}. Received: {path}."
 
 
-def test_networks_of_others_load(tmp_path):
-    generator = load_generator(saved(network([(4,)], [(8, 8, 1)]), tmp_path / "g.keras"))
+def test_networks_built_by_users_load(tmp_path):
+    generator = load_generator(save(network([(4,)], [(8, 8, 1)]), tmp_path / "g.keras"))
     assert generate(generator, 3).shape == (3, 8, 8, 1)
-    discriminator = load_discriminator(saved(network([(8, 8, 1)], [(1,)]), tmp_path / "d.keras"))
+    discriminator = load_discriminator(save(network([(8, 8, 1)], [(1,)]), tmp_path / "d.keras"))
     assert discriminator([IMAGES]).shape == (3, 1)

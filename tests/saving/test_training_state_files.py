@@ -1,4 +1,4 @@
-"""Files of a state, without TensorFlow: what is found after every kind of damage."""
+"""Tests of the files of a training state: what is loaded after every kind of damage. They need no TensorFlow."""
 
 import io
 import json
@@ -18,7 +18,7 @@ from gan.saving import files, training_state
 from gan.saving.training_state import State
 
 
-def at(interval, **arrays):
+def state_at(interval, **arrays):
     arrays = arrays or {"generator/000/kernel": np.arange(6, dtype=np.float32).reshape(2, 3) + interval}
     callbacks = {"Stop": {"best": float("nan"), "limit": float("inf"), "wait": interval}}
     return State(interval, 10 * interval, 160 * interval, callbacks=callbacks, arrays=arrays)
@@ -33,11 +33,11 @@ def run(tmp_path):
     """A run folder with the states of intervals 1 and 2."""
     (tmp_path / "state").mkdir()
     for interval in (1, 2):
-        training_state.save(tmp_path, at(interval))
+        training_state.save(tmp_path, state_at(interval))
     return tmp_path
 
 
-def test_a_state_comes_back_as_it_was(tmp_path):
+def test_a_loaded_state_equals_the_saved_state(tmp_path):
     (tmp_path / "state").mkdir()
     arrays = {
         "a/0": np.array([1.5, -0.0, 1e-45], np.float32),
@@ -56,18 +56,18 @@ def test_a_state_comes_back_as_it_was(tmp_path):
         assert found.arrays[name].tobytes() == array.tobytes()
 
 
-def test_the_newest_two_states_stay(run):
-    training_state.save(run, at(3))
+def test_keeps_the_newest_two_states(run):
+    training_state.save(run, state_at(3))
     assert names(run) == ["000000320.json", "000000320.npz", "000000480.json", "000000480.npz"]
     assert training_state.latest(run)[0].interval == 3
     assert np.isnan(training_state.latest(run)[0].callbacks["Stop"]["best"])
 
 
-def test_no_state_is_none(tmp_path):
+def test_a_run_without_states_has_no_latest_state(tmp_path):
     assert training_state.latest(tmp_path) == (None, [])
 
 
-def test_arrays_without_their_manifest_are_no_state(run):
+def test_arrays_without_a_manifest_are_not_a_state(run):
     (run / "state" / "000000480.npz").write_bytes(b"half")
     found, damaged = training_state.latest(run)
     assert (found.interval, damaged) == (2, [])
@@ -75,14 +75,14 @@ def test_arrays_without_their_manifest_are_no_state(run):
     assert names(run) == ["000000160.json", "000000160.npz", "000000320.json", "000000320.npz"]
 
 
-def test_a_manifest_without_its_arrays_is_a_damaged_state(run):
+def test_a_manifest_without_arrays_is_a_damaged_state(run):
     (run / "state" / "000000320.npz").unlink()
     found, damaged = training_state.latest(run)
     assert found.interval == 1
     assert damaged == ["the training state 000000320 is damaged: its arrays are missing"]
 
 
-def test_every_flipped_or_missing_byte_is_noticed(run):
+def test_detects_every_flipped_or_missing_byte(run):
     random = np.random.default_rng(0)
     manifest, arrays = run / "state" / "000000320.json", run / "state" / "000000320.npz"
     for file in (manifest, arrays):
@@ -92,7 +92,7 @@ def test_every_flipped_or_missing_byte_is_noticed(run):
             flipped[place] ^= 1 << int(random.integers(8))
             file.write_bytes(flipped)
             found, damaged = training_state.latest(run)
-            # white space at the end of a manifest may become other white space, and that is no damage
+            # a flipped byte may turn white space at the end of a manifest into other white space
             same = file == manifest and _json(flipped) == _json(whole)
             assert found.interval == (2 if same else 1), (file, place)
             assert len(damaged) == (0 if same else 1)
@@ -110,7 +110,7 @@ def _json(content):
         return None
 
 
-def test_when_both_are_damaged_there_is_none_and_both_are_named(run):
+def test_names_both_states_if_both_are_damaged(run):
     for file in (run / "state").glob("*.npz"):
         file.write_bytes(file.read_bytes()[:-5])
     found, damaged = training_state.latest(run)
@@ -119,15 +119,15 @@ def test_when_both_are_damaged_there_is_none_and_both_are_named(run):
     assert titles == ["the training state 000000320", "the training state 000000160"]
 
 
-def test_older_states_stay_until_the_new_one_reads_back(run, monkeypatch):
+def test_older_states_stay_until_the_new_state_is_verified(run, monkeypatch):
     monkeypatch.setattr(files, "sha256", lambda path: "0" * 64)
     with pytest.raises(OSError, match="does not read back"):
-        training_state.save(run, at(3))
+        training_state.save(run, state_at(3))
     assert {"000000160.json", "000000160.npz", "000000320.json", "000000320.npz"} <= set(names(run))
     assert training_state.latest(run)[0].interval == 2
 
 
-def test_a_write_that_fails_leaves_the_older_states_and_nothing_else(run, monkeypatch):
+def test_a_failed_write_leaves_only_the_older_states(run, monkeypatch):
     before = names(run)
 
     def full(descriptor):
@@ -135,12 +135,12 @@ def test_a_write_that_fails_leaves_the_older_states_and_nothing_else(run, monkey
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        training_state.save(run, at(3))
+        training_state.save(run, state_at(3))
     assert names(run) == before
 
 
 def _forge(run, arrays_file):
-    """Puts other arrays into the newest state, with the checksums of a careful stranger."""
+    """Replaces the arrays of the newest state and updates the checksums."""
     manifest = run / "state" / "000000320.json"
     manifest.with_suffix(".npz").write_bytes(arrays_file)
     content = json.loads(manifest.read_text())["content"] | {"sha256": training_state._sha256(arrays_file)}
@@ -155,7 +155,7 @@ class Hostile:
 
 
 @pytest.mark.parametrize("pickled", ["object array", "bare pickle"])
-def test_a_pickle_is_never_opened(run, monkeypatch, pickled):
+def test_never_loads_a_pickle(run, monkeypatch, pickled):
     monkeypatch.chdir(run)
     buffer = io.BytesIO()
     if pickled == "object array":
@@ -169,7 +169,7 @@ def test_a_pickle_is_never_opened(run, monkeypatch, pickled):
     assert not (run / "code-was-run").exists()
 
 
-def test_arrays_that_unpack_to_far_more_than_their_size_are_refused(run):
+def test_rejects_arrays_that_unpack_to_far_more_than_their_size(run):
     buffer = io.BytesIO()
     np.savez_compressed(buffer, a=np.zeros(2**26, np.int8))
     _forge(run, buffer.getvalue())
@@ -177,7 +177,7 @@ def test_arrays_that_unpack_to_far_more_than_their_size_are_refused(run):
         training_state.latest(run)
 
 
-def test_a_header_that_promises_too_much_is_damage(run):
+def test_a_header_with_a_too_large_shape_is_damage(run):
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (10**15,)})
     buffer = io.BytesIO()
@@ -187,7 +187,7 @@ def test_a_header_that_promises_too_much_is_damage(run):
     assert training_state.latest(run)[0].interval == 1
 
 
-def test_another_format_is_refused_by_name(run):
+def test_rejects_another_format_and_names_it(run):
     manifest = run / "state" / "000000320.json"
     content = json.loads(manifest.read_text())["content"] | {"format": 99}
     manifest.write_text(
@@ -197,18 +197,18 @@ def test_another_format_is_refused_by_name(run):
         training_state.latest(run)
 
 
-def test_what_came_after_the_kept_state_is_discarded_and_so_is_what_was_half_written(run):
+def test_discards_later_states_and_partly_written_files(run):
     (run / "state" / ".000000480.17.partial.npz").write_bytes(b"half")
     (run / "state" / "lock").touch()
     training_state.discard_after(run, training_state.latest(run)[0])
     assert names(run) == ["000000160.json", "000000160.npz", "000000320.json", "000000320.npz", "lock"]
-    training_state.discard_after(run, at(1))
+    training_state.discard_after(run, state_at(1))
     assert names(run) == ["000000160.json", "000000160.npz", "lock"]
     training_state.discard_after(run, None)
     assert names(run) == ["lock"]
 
 
-def test_one_run_is_locked_by_one_process_and_death_unlocks_it(tmp_path):
+def test_one_process_locks_a_run_and_its_end_unlocks_it(tmp_path):
     assert not training_state.is_locked(tmp_path)
     code = """
 import sys, time, pathlib
@@ -231,15 +231,15 @@ with training_state.locked(pathlib.Path(sys.argv[1])):
     assert not training_state.is_locked(tmp_path)
 
 
-def test_a_folder_that_cannot_be_written_cannot_be_locked(tmp_path):
+def test_rejects_locking_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "state").write_text("a file where the folder should be")
     with pytest.raises(InputError, match="cannot be written"), training_state.locked(tmp_path):
         pass
 
 
-def test_the_lock_file_stays_and_asking_leaves_it_alone(tmp_path):
+def test_the_lock_file_stays_and_is_locked_does_not_change_it(tmp_path):
     assert not training_state.is_locked(tmp_path)
-    assert list(tmp_path.iterdir()) == []  # asking makes neither folder nor file
+    assert list(tmp_path.iterdir()) == []  # `is_locked` creates neither a folder nor a file
     with training_state.locked(tmp_path):
         pass
     file = tmp_path / "state" / "lock"
@@ -254,24 +254,24 @@ def test_the_lock_file_stays_and_asking_leaves_it_alone(tmp_path):
     assert file.read_text() == "somebody's note"
 
 
-def test_a_process_that_only_asks_whether_it_is_locked_does_not_keep_another_from_locking(tmp_path, monkeypatch):
+def test_a_process_that_only_checks_the_lock_does_not_block_a_run(tmp_path, monkeypatch):
     (tmp_path / "state").mkdir()
-    asking = (tmp_path / "state" / "lock").open("w")
-    assert lock_descriptor(asking.fileno(), blocking=False)
+    checking = (tmp_path / "state" / "lock").open("w")
+    assert lock_descriptor(checking.fileno(), blocking=False)
     waits = []
 
-    def done_asking(seconds):
+    def stop_checking(seconds):
         waits.append(seconds)
-        asking.close()
+        checking.close()
 
-    monkeypatch.setattr(training_state.time, "sleep", done_asking)
+    monkeypatch.setattr(training_state.time, "sleep", stop_checking)
     with training_state.locked(tmp_path):
         assert training_state.is_locked(tmp_path)
     assert len(waits) == 1
 
 
-def test_a_lock_file_that_may_only_be_read_tells_whether_it_is_locked(tmp_path, monkeypatch):
-    """A run of another user: its lock file opens for reading only, even where the tests run as root."""
+def test_a_read_only_lock_file_shows_whether_it_is_locked(tmp_path, monkeypatch):
+    """The lock file of another user's run opens only for reading. `Path.open` is patched, as tests may run as root."""
     opened = Path.open
 
     def read_only(path, mode="r", *options, **more):

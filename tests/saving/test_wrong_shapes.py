@@ -1,4 +1,4 @@
-"""JSON of any shape in the place of ours: a command works, or ends with status 2 and one line that names the file."""
+"""Tests of files with malformed JSON: a command works, or exits with status 2 and one line that names the file."""
 
 import contextlib
 import copy
@@ -30,22 +30,22 @@ OTHER = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
     max_leaves=4,
 )
-"""Any JSON."""
+"""Any JSON value."""
 
 
-def places(content, path=()):
-    """The path of every part of parsed JSON, the whole first."""
+def paths_in(content, path=()):
+    """Yields the path of every part of parsed JSON, starting with the whole."""
     yield path
     parts = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
     for name, part in parts:
-        yield from places(part, (*path, name))
+        yield from paths_in(part, (*path, name))
 
 
 @st.composite
 def changed(draw, content):
-    """Parsed JSON of which one part is another, is missing, or has a further key."""
+    """Parsed JSON with one part replaced or removed, or with an additional key."""
     content = copy.deepcopy(content)
-    path = draw(st.sampled_from(list(places(content))))
+    path = draw(st.sampled_from(list(paths_in(content))))
     if not path:
         return draw(OTHER)
     owner = content
@@ -62,29 +62,29 @@ def changed(draw, content):
 
 
 def command(*arguments):
-    """(status, stdout, stderr) of a command in this process: whatever it raises beside its own errors is raised."""
+    """Runs a command in this process and returns (status, stdout, stderr). Unexpected errors are raised."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = main([str(argument) for argument in arguments])
     return status, out.getvalue(), err.getvalue()
 
 
-def assert_works_or_is_refused(name, *arguments):
-    status, _, said = command(*arguments)
-    assert status in (0, 2), said
+def assert_works_or_rejects(name, *arguments):
+    status, _, errors = command(*arguments)
+    assert status in (0, 2), errors
     if status == 2:
-        assert said.startswith("gan: ")
-        assert_one_line(said)
-        assert name in said
+        assert errors.startswith("gan: ")
+        assert_one_line(errors)
+        assert name in errors
 
 
 def outcome(call, *arguments):
-    """What a call returns and "", or None and the one line of its refusal."""
+    """Returns the result of a call and "", or None and the one line of its `InputError`."""
     try:
         return call(*arguments), ""
-    except InputError as error:
-        assert_one_line(str(error))
-        return None, str(error)
+    except InputError as raised:
+        assert_one_line(str(raised))
+        return None, str(raised)
 
 
 def assert_one_line(text):
@@ -112,7 +112,7 @@ LAYERS = [
 
 
 def write_generator(path, described):
-    """A `.keras` file that says so of itself, and holds no network."""
+    """Writes a `.keras` file with this description and without weights."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", json.dumps(described))
         archive.writestr("metadata.json", "{}")
@@ -121,11 +121,11 @@ def write_generator(path, described):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A run folder with the description of a generator, whose config.json the tests write."""
-    made = tmp_path_factory.mktemp("shapes") / "run"
-    made.mkdir()
-    write_generator(made / "generator.keras", {"config": {"layers": LAYERS}})
-    return made
+    """A run folder with the description of a generator. The tests write its config.json."""
+    folder = tmp_path_factory.mktemp("shapes") / "run"
+    folder.mkdir()
+    write_generator(folder / "generator.keras", {"config": {"layers": LAYERS}})
+    return folder
 
 
 # --- config.json of a run
@@ -133,12 +133,12 @@ def folder(tmp_path_factory):
 
 @MANY
 @given(content=st.sampled_from([FINISHED, UNFINISHED, RESUMED]).flatmap(changed))
-def test_a_record_is_usable_or_refused(folder, content):
+def test_metadata_is_usable_or_rejected(folder, content):
     (folder / "config.json").write_text(json.dumps(content))
     for load in (metadata.load, models.load_config):
-        record, refused = outcome(load, folder)
-        if refused:
-            assert "config.json" in refused
+        record, error = outcome(load, folder)
+        if error:
+            assert "config.json" in error
             continue
         config = record.config
         assert metadata.run_metadata(json.loads(json.dumps(record.as_dict())), folder / "config.json") == record
@@ -154,11 +154,11 @@ def test_a_record_is_usable_or_refused(folder, content):
 
 @FEW
 @given(content=st.sampled_from([FINISHED, UNFINISHED]).flatmap(changed))
-def test_commands_work_on_a_record_or_refuse_it_and_leave_the_folder_alone(folder, content):
+def test_commands_use_or_reject_metadata_and_do_not_change_the_folder(folder, content):
     (folder / "config.json").write_text(json.dumps(content))
     before = files_of(folder)
     for arguments in (["info", folder], ["info", folder, "--json"], ["train", "--resume", folder, "--dry-run"]):
-        assert_works_or_is_refused("config.json", *arguments)
+        assert_works_or_rejects("config.json", *arguments)
     assert files_of(folder) == before
     assert list(folder.glob("state")) == []
 
@@ -180,7 +180,7 @@ def test_commands_work_on_a_record_or_refuse_it_and_leave_the_folder_alone(folde
     ],
     ids=lambda value: value.strip("`") if isinstance(value, str) else "",
 )
-def test_every_command_that_reads_a_record_names_what_is_wrong_in_it(folder, content, path):
+def test_every_command_that_reads_metadata_names_the_malformed_part(folder, content, path):
     (folder / "config.json").write_text(json.dumps(content))
     before = files_of(folder)
     for arguments in (
@@ -189,46 +189,46 @@ def test_every_command_that_reads_a_record_names_what_is_wrong_in_it(folder, con
         ["evaluate", folder],
         ["project", folder, "x.png"],
     ):
-        status, out, said = command(*arguments)
+        status, out, errors = command(*arguments)
         assert (status, out) == (2, "")
-        assert said.startswith(f"gan: Bad {path} in {folder / 'config.json'}. Expected ")
-        assert_one_line(said)
+        assert errors.startswith(f"gan: Bad {path} in {folder / 'config.json'}. Expected ")
+        assert_one_line(errors)
     assert files_of(folder) == before
 
 
-def test_records_from_before_still_load(folder):
-    """The preset could be the name of a run, and options that came later have their defaults."""
+def test_metadata_of_earlier_revisions_loads(folder):
+    """The preset may be the name of a run, and newer options have their defaults."""
     before = copy.deepcopy(UNFINISHED) | {"preset": "fashion_mnist"}
     del before["config"]["tensorboard"], before["config"]["optimization"]["simultaneous"], before["probe_sha256"]
     (folder / "config.json").write_text(json.dumps(before))
     record = metadata.load(folder)
     assert record.config.as_dict() == UNFINISHED["config"]
-    status, said, _ = command("train", "--resume", folder, "--dry-run", "--json")
-    assert (status, json.loads(said)["preset"]) == (0, "fashion_mnist")
+    status, printed, _ = command("train", "--resume", folder, "--dry-run", "--json")
+    assert (status, json.loads(printed)["preset"]) == (0, "fashion_mnist")
 
 
-# --- what a generator says of itself
+# --- the description of a generator
 
 
 @MANY
 @given(described=changed({"config": {"layers": LAYERS}}))
-def test_a_generator_is_described_or_refused(tmp_path_factory, described):
+def test_a_generator_is_described_or_rejected(tmp_path_factory, described):
     file = Path(tmp_path_factory.getbasetemp()) / "described.keras"
     write_generator(file, described)
-    facts, refused = outcome(models.describe, file)
-    if refused:
-        assert "not a generator" in refused
+    facts, error = outcome(models.describe, file)
+    if error:
+        assert "not a generator" in error
     else:
         assert facts.latent_dim is None or facts.latent_dim >= 1
         assert facts.num_classes >= 0
 
 
-def test_a_generator_that_says_nonsense_of_itself_cannot_be_sampled(tmp_path):
+def test_rejects_sampling_from_a_generator_with_a_malformed_description(tmp_path):
     layers = [LAYERS[0], {"config": {"name": "label_embedding", "input_dim": "ten"}}]
     write_generator(tmp_path / "generator.keras", {"config": {"layers": layers}})
-    status, _, said = command("sample", tmp_path, "--out", tmp_path / "a.png")
-    assert (status, said.count("\n")) == (2, 1)
-    assert "not a generator" in said
+    status, _, errors = command("sample", tmp_path, "--out", tmp_path / "a.png")
+    assert (status, errors.count("\n")) == (2, 1)
+    assert "not a generator" in errors
 
 
 # --- the card of a classifier
@@ -238,14 +238,14 @@ CARD = json.loads((PRETRAINED / "mnist-probe" / "config.json").read_text())
 
 @MANY
 @given(content=changed({name: CARD[name] for name in ("data_sets", "dataset", "sha256", "config")}))
-def test_a_card_is_usable_or_refused(tmp_path_factory, content):
-    made = Path(tmp_path_factory.getbasetemp()) / "card"
-    made.mkdir(exist_ok=True)
-    (made / "classifier.keras").write_bytes((PRETRAINED / "mnist-probe" / "classifier.keras").read_bytes())
-    (made / "config.json").write_text(json.dumps(content))
-    found, refused = outcome(models.find_classifier, made)
-    if refused:
-        assert str(made) in refused
+def test_a_card_is_usable_or_rejected(tmp_path_factory, content):
+    folder = Path(tmp_path_factory.getbasetemp()) / "card"
+    folder.mkdir(exist_ok=True)
+    (folder / "classifier.keras").write_bytes((PRETRAINED / "mnist-probe" / "classifier.keras").read_bytes())
+    (folder / "config.json").write_text(json.dumps(content))
+    found, error = outcome(models.find_classifier, folder)
+    if error:
+        assert str(folder) in error
     else:
         _, card = found
         assert isinstance(suits(card, "mnist", (28, 28, 1)), bool)
@@ -261,14 +261,14 @@ REPORT["not_known"] = {"recall": "there is no reason"}
 
 @MANY
 @given(content=changed(REPORT))
-def test_reports_are_compared_or_refused(tmp_path_factory, content):
+def test_reports_are_compared_or_rejected(tmp_path_factory, content):
     base = Path(tmp_path_factory.getbasetemp())
     whole, other = base / "whole.json", base / "other.json"
     whole.write_text(json.dumps(REPORT))
     other.write_text(json.dumps(content))
-    assert_works_or_is_refused("other.json", "compare", whole, other)
-    report, refused = outcome(reports.load_report, str(other))
-    for row in [] if refused else reports.rows(report):
+    assert_works_or_rejects("other.json", "compare", whole, other)
+    report, error = outcome(reports.load_report, str(other))
+    for row in [] if error else reports.rows(report):
         assert all(isinstance(text, str) for text in row.values())
 
 
@@ -278,12 +278,12 @@ def test_reports_are_compared_or_refused(tmp_path_factory, content):
 @pytest.fixture(scope="module")
 def with_states(tmp_path_factory):
     """A run folder with two states."""
-    made = tmp_path_factory.mktemp("states") / "run"
-    (made / "state").mkdir(parents=True)
+    folder = tmp_path_factory.mktemp("states") / "run"
+    (folder / "state").mkdir(parents=True)
     for interval in (1, 2):
-        told = {"RunLog": {"seconds": 1.5, "compile_seconds": 0.5}}
-        training_state.save(made, State(interval, 10 * interval, 160 * interval, callbacks=told))
-    return made
+        log_state = {"RunLog": {"seconds": 1.5, "compile_seconds": 0.5}}
+        training_state.save(folder, State(interval, 10 * interval, 160 * interval, callbacks=log_state))
+    return folder
 
 
 CONTENT = {
@@ -294,15 +294,17 @@ CONTENT = {
 
 @MANY
 @given(content=changed(CONTENT))
-def test_a_state_with_right_checksums_and_another_shape_is_damaged(with_states, content):
-    card = with_states / "state" / "000000320.json"
-    arrays = card.with_suffix(".npz").read_bytes()
+def test_a_malformed_state_with_correct_checksums_is_damaged(with_states, content):
+    manifest = with_states / "state" / "000000320.json"
+    arrays = manifest.with_suffix(".npz").read_bytes()
     if isinstance(content, dict) and content.get("sha256") == "":
         content["sha256"] = training_state._sha256(arrays)
-    card.write_text(json.dumps({"content": content, "sha256": training_state._sha256(training_state._text(content))}))
-    latest, refused = outcome(training_state.latest, with_states)
-    if refused:
-        assert "Unknown training state format" in refused
+    manifest.write_text(
+        json.dumps({"content": content, "sha256": training_state._sha256(training_state._text(content))})
+    )
+    latest, error = outcome(training_state.latest, with_states)
+    if error:
+        assert "Unknown training state format" in error
         return
     found, damaged = latest
     for line in damaged:
@@ -312,38 +314,38 @@ def test_a_state_with_right_checksums_and_another_shape_is_damaged(with_states, 
         assert (found.images, found.callbacks) == (320, content["callbacks"])
         assert isinstance(found.stopped, bool)
         assert all(number >= 1 for number in (found.interval, found.step))
-        assert all(isinstance(told, dict) for told in found.callbacks.values())
+        assert all(isinstance(state, dict) for state in found.callbacks.values())
 
 
-def made_callback(kind, folder):
+def make_callback(kind, folder):
     if kind is callbacks.RunLog:
         return kind(folder / "log.csv")
-    named = {} if kind is callbacks.CollapseMonitor else {"monitor": "val_error", "mode": "min"}
-    return kind(**named, log=[].append)
+    options = {} if kind is callbacks.CollapseMonitor else {"monitor": "val_error", "mode": "min"}
+    return kind(**options, log=[].append)
 
 
-KEEPING = [kind for name in callbacks.__all__ if hasattr(kind := getattr(callbacks, name), "get_state")]
+STATEFUL = [kind for name in callbacks.__all__ if hasattr(kind := getattr(callbacks, name), "get_state")]
 
 
-@pytest.mark.parametrize("kind", KEEPING, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", STATEFUL, ids=lambda kind: kind.__name__)
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
-def test_a_callback_goes_on_with_a_state_of_its_type_or_the_state_is_refused(tmp_path_factory, kind, data):
-    before = made_callback(kind, tmp_path_factory.getbasetemp())
+def test_a_callback_continues_with_a_state_of_its_type_or_rejects_the_state(tmp_path_factory, kind, data):
+    before = make_callback(kind, tmp_path_factory.getbasetemp())
     given_state = data.draw(changed(json.loads(json.dumps(before.get_state()))))
     convert(before.get_state(), kind.state_type, "its own state")
-    after = made_callback(kind, tmp_path_factory.getbasetemp())
-    _, refused = outcome(convert, given_state, kind.state_type, "a state", "callbacks")
-    refused = refused or outcome(after.set_state, given_state)[1]
-    if refused:
+    after = make_callback(kind, tmp_path_factory.getbasetemp())
+    _, error = outcome(convert, given_state, kind.state_type, "a state", "callbacks")
+    error = error or outcome(after.set_state, given_state)[1]
+    if error:
         return
     if kind is not callbacks.RunLog:
-        play(after, [0.5, 0.4, 0.6, 0.6], model=Anything())
+        play(after, [0.5, 0.4, 0.6, 0.6], model=StandIn())
     assert json.dumps(after.get_state())
 
 
-class Anything:
-    """Stands for a model with weights and learning rates."""
+class StandIn:
+    """A stand-in for a model with weights and learning rates."""
 
     def __init__(self):
         self.stop_training = False

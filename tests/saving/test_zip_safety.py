@@ -1,4 +1,4 @@
-"""Checkpoints from strangers: nothing of them runs, nothing is unpacked elsewhere, nothing fills the memory."""
+"""Tests that untrusted checkpoints run no code, unpack no file outside their folder and do not exhaust memory."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ from gan.saving import files, models, zip_safety
 
 @pytest.fixture(scope="module")
 def members(tmp_path_factory):
-    """The three members of a small generator's file."""
+    """The three members of the file of a small generator."""
     from gan import build_generator
 
     path = tmp_path_factory.mktemp("archive") / "generator.keras"
@@ -37,9 +37,9 @@ def pack(tmp_path):
     """Packs members, a mapping or pairs, into a `.keras` file."""
 
     def pack(contents, compression=zipfile.ZIP_STORED):
-        path = tmp_path / "stranger.keras"
+        path = tmp_path / "untrusted.keras"
         with warnings.catch_warnings(), zipfile.ZipFile(path, "w", compression) as archive:
-            warnings.simplefilter("ignore")  # a name twice
+            warnings.simplefilter("ignore")  # two members may have the same name
             for name, content in contents.items() if isinstance(contents, dict) else contents:
                 archive.writestr(name, content)
         return path
@@ -47,7 +47,7 @@ def pack(tmp_path):
     return pack
 
 
-def test_what_keras_writes_is_let_in_packed_or_not(pack, members):
+def test_accepts_compressed_and_uncompressed_files_of_keras(pack, members):
     for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         path = pack(members, compression)
         zip_safety.check_model(path)
@@ -55,20 +55,20 @@ def test_what_keras_writes_is_let_in_packed_or_not(pack, members):
 
 
 @pytest.mark.parametrize("name", ["../escaped", "/tmp/escaped", "..\\escaped", "assets/../../escaped", "more.json"])
-def test_a_member_that_would_go_elsewhere_or_does_not_belong_is_refused(pack, members, name):
+def test_rejects_members_outside_the_folder_and_unknown_members(pack, members, name):
     path = pack({**members, name: b"x"})
     for read in (models.describe, load_generator):
         with pytest.raises(InputError, match="holds more than a Keras model"):
             read(path)
 
 
-def test_a_member_that_stands_there_twice_is_refused(pack, members):
+def test_rejects_two_members_of_the_same_name(pack, members):
     with pytest.raises(InputError, match=r"holds more.*config\.json"):
         load_generator(pack([*members.items(), ("config.json", members["config.json"])]))
 
 
 @pytest.mark.parametrize("member", ["config.json", "model.weights.h5"])
-def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused_before_it_is_unpacked(
+def test_rejects_an_archive_that_unpacks_to_far_more_than_its_size_without_unpacking_it(
     pack, members, monkeypatch, member
 ):
     path = pack({**members, member: bytes(2**26)}, zipfile.ZIP_DEFLATED)
@@ -78,7 +78,7 @@ def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused_before_it_
         load_generator(path)
 
 
-def test_a_classifier_s_file_is_checked_too(pack, members, tmp_path):
+def test_checks_the_file_of_a_classifier(pack, members, tmp_path):
     folder = tmp_path / "classifier"
     folder.mkdir()
     shutil.move(pack({**members, "../escaped": b"x"}), folder / "classifier.keras")
@@ -91,19 +91,19 @@ def test_a_classifier_s_file_is_checked_too(pack, members, tmp_path):
 
 @pytest.fixture
 def checked(monkeypatch):
-    """The files that were checked, and those whose SHA-256 was computed, in this order, by their names."""
+    """Names of the files whose archive was checked or whose SHA-256 was computed, in this order."""
     names, check, sha256 = [], zip_safety.check_model, hashlib.sha256
 
-    def watched(path):
+    def record_check(path):
         names.append(path.name)
         return check(path)
 
-    def hashed(content=b""):
+    def record_hash(content=b""):
         names.append(f"SHA-256 of {len(content)} bytes")
         return sha256(content)
 
-    monkeypatch.setattr(zip_safety, "check_model", watched)
-    monkeypatch.setattr(files, "hashlib", SimpleNamespace(sha256=hashed))
+    monkeypatch.setattr(zip_safety, "check_model", record_check)
+    monkeypatch.setattr(files, "hashlib", SimpleNamespace(sha256=record_hash))
     return names
 
 
@@ -136,14 +136,14 @@ def test_a_command_checks_each_file_once(checked, digits, monkeypatch, tmp_path,
     assert report.checkpoint.sha256 == files.read_json(models.pretrained_folder() / "mnist/config.json")["sha256"]
 
 
-def test_a_file_that_has_changed_since_it_was_checked_is_checked_again(checked, pack, members):
+def test_checks_a_file_again_after_it_has_changed(checked, pack, members):
     from gan import build_generator
 
     file = models.find_generator(pack(members))
     assert load_generator(file).output_shape == (None, 28, 28, 1)
     before = models.describe(file).sha256
-    assert checked[0] == "stranger.keras"
-    assert "stranger.keras" not in checked[1:]
+    assert checked[0] == "untrusted.keras"
+    assert "untrusted.keras" not in checked[1:]
     build_generator((32, 32, 1), 4, 10, width=2).save(file.path)
     assert load_generator(file).output_shape == (None, 32, 32, 1)
     assert models.describe(file).sha256 == files.sha256(file.path) != before
@@ -156,7 +156,7 @@ def test_a_file_that_has_changed_since_it_was_checked_is_checked_again(checked, 
         load_generator(file)
 
 
-def test_a_classifier_that_has_changed_since_it_was_found_is_checked_again(small_classifier, tmp_path):
+def test_checks_a_classifier_again_after_it_has_changed(small_classifier, tmp_path):
     folder = shutil.copytree(small_classifier[0], tmp_path / "classifier")
     found = models.find_classifier(folder)
     load_classifier(found)
@@ -167,22 +167,22 @@ def test_a_classifier_that_has_changed_since_it_was_found_is_checked_again(small
 
 
 @pytest.mark.parametrize(
-    "where", [("os", "system"), ("subprocess", "Popen"), ("builtins", "eval"), ("antigravity", "x")]
+    "target", [("os", "system"), ("subprocess", "Popen"), ("builtins", "eval"), ("antigravity", "x")]
 )
 @pytest.mark.parametrize("layer", [None, -1])
-def test_a_class_from_elsewhere_is_not_loaded(pack, members, where, layer):
+def test_does_not_load_a_class_of_another_module(pack, members, target, layer):
     import sys
 
     config = json.loads(members["config.json"])
     part = config if layer is None else config["config"]["layers"][layer]
-    part["module"], part["class_name"], part["registered_name"] = *where, None
+    part["module"], part["class_name"], part["registered_name"] = *target, None
     with pytest.raises(InputError, match="does not load"):
         load_generator(pack({**members, "config.json": json.dumps(config)}))
     assert "antigravity" not in sys.modules
 
 
 @pytest.mark.slow  # TensorFlow waits ten seconds for memory
-def test_a_network_larger_than_any_memory_is_refused(pack, members):
+def test_rejects_a_network_larger_than_any_memory(pack, members):
     config = json.loads(members["config.json"])
     for layer in config["config"]["layers"]:
         if layer["class_name"] == "Embedding":
@@ -191,7 +191,7 @@ def test_a_network_larger_than_any_memory_is_refused(pack, members):
         load_generator(pack({**members, "config.json": json.dumps(config)}))
 
 
-def test_weights_that_point_to_another_file_are_not_followed(pack, members, tmp_path):
+def test_does_not_follow_weights_that_link_to_another_file(pack, members, tmp_path):
     import h5py
 
     weights, secret = tmp_path / "model.weights.h5", tmp_path / "secret.h5"
@@ -204,6 +204,6 @@ def test_weights_that_point_to_another_file_are_not_followed(pack, members, tmp_
         file[found[0]] = h5py.ExternalLink(str(secret), "stolen")
     path = pack({**members, "model.weights.h5": weights.read_bytes()})
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Keras, about old files
+        warnings.simplefilter("ignore")  # Keras warns about old files
         with pytest.raises(InputError, match="does not load"):
             load_generator(path)

@@ -1,3 +1,5 @@
+"""Tests of error rates, confidence intervals and verdicts."""
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -16,7 +18,7 @@ def test_wilson_interval_equals_scipys(n, share, confidence):
 
 
 @given(n=st.integers(1, 10**5), share=st.floats(0, 1))
-def test_the_interval_holds_the_rate_and_is_symmetric(n, share):
+def test_the_interval_contains_the_rate_and_is_symmetric(n, share):
     wrong = round(share * n)
     lower, upper = ErrorRate(wrong, n).interval
     assert 0 <= lower <= wrong / n <= upper <= 1
@@ -28,15 +30,15 @@ def test_simulated_coverage_is_the_exact_binomial_sum_and_about_95_percent():
     rng, n, exact, simulated, variance = np.random.default_rng(0), 1_000, [], [], []
     bounds = np.array([wilson_interval(wrong, n) for wrong in range(n + 1)])
     for p in np.linspace(0.01, 0.2, 20):
-        holds = (bounds[:, 0] <= p) & (p <= bounds[:, 1])
-        exact.append(stats.binom.pmf(np.arange(n + 1), n, p) @ holds)
-        simulated.append(holds[rng.binomial(n, p, 5_000)].mean())
+        contains = (bounds[:, 0] <= p) & (p <= bounds[:, 1])
+        exact.append(stats.binom.pmf(np.arange(n + 1), n, p) @ contains)
+        simulated.append(contains[rng.binomial(n, p, 5_000)].mean())
         variance.append(exact[-1] * (1 - exact[-1]) / 5_000)
     assert abs(np.mean(simulated) - np.mean(exact)) < 3 * np.sqrt(np.sum(variance)) / 20
     assert np.mean(exact) == pytest.approx(0.95, abs=0.01)
 
 
-def test_an_error_rate_counts_the_wrong_outcomes():
+def test_an_error_rate_counts_the_errors():
     assert ErrorRate.of(np.array([True, False, True, False, False])) == ErrorRate(2, 5)
     with pytest.raises(InputError, match="n=0"):
         ErrorRate.of(np.zeros(0, bool))
@@ -46,11 +48,11 @@ def test_verdicts():
     assert verdict(ErrorRate(100, 10_000), 0.02) == "within"  # 0.8 % .. 1.2 %
     assert verdict(ErrorRate(300, 10_000), 0.02) == "exceeded"
     assert verdict(ErrorRate(200, 10_000), 0.02) == "undecided"
-    assert verdict(ErrorRate(0, 10), 0.02) == "undecided"  # ten right answers prove little
+    assert verdict(ErrorRate(0, 10), 0.02) == "undecided"  # ten correct answers are too few
     assert EXIT_STATUS == {"within": 0, "exceeded": 3, "undecided": 4}
 
 
-def test_without_coverage_nothing_is_within():
+def test_too_little_coverage_is_never_within():
     rate = ErrorRate(0, 10_000)
     assert verdict(rate, 0.02, coverage=0.77, real_coverage=0.96) == "within"
     assert verdict(rate, 0.02, coverage=0.76, real_coverage=0.96) == "undecided"
@@ -59,7 +61,7 @@ def test_without_coverage_nothing_is_within():
 
 @given(wrong=st.integers(0, 50), tolerance=st.floats(0.001, 0.5))
 @example(wrong=1, tolerance=0.0010000000000000002)
-def test_that_many_samples_decide_and_fewer_do_not(wrong, tolerance):
+def test_samples_needed_decide_and_fewer_do_not(wrong, tolerance):
     rate = ErrorRate(wrong, 1_000)
     n = samples_needed(rate, tolerance)
     if n is None:
@@ -81,11 +83,11 @@ def test_samples_needed_at_the_tolerance_itself_is_none():
 
 
 @pytest.mark.parametrize(("wrong", "n"), [(-1, 5), (6, 5), (0, 0), (1.5, 5)])
-def test_bad_counts(wrong, n):
+def test_rejects_bad_counts(wrong, n):
     with pytest.raises(InputError, match="whole number"):
         ErrorRate(wrong, n)
 
 
-def test_bad_tolerance():
+def test_rejects_a_bad_tolerance():
     with pytest.raises(InputError, match="`tolerance`"):
         verdict(ErrorRate(0, 5), 1.1)

@@ -1,4 +1,4 @@
-"""Callbacks with hand-written logs and a stand-in for the model, as Keras tests its own."""
+"""Tests of the callbacks with hand-written logs and a stand-in for the model."""
 
 import inspect
 import io
@@ -19,16 +19,16 @@ from gan.training import callbacks
 from gan.training.loop import Schedule, fit_intervals
 
 
-def at_step(step):
+def model_at(step):
     optimizer = SimpleNamespace(learning_rate=0.5)
     return SimpleNamespace(step=step, images_seen=32 * step, g_optimizer=optimizer, stop_training=False)
 
 
-def test_run_log_appends_one_row_an_epoch(tmp_path):
+def test_run_log_appends_one_row_per_epoch(tmp_path):
     log = callbacks.RunLog(tmp_path / "log.csv")
     log.on_train_begin()
     for epoch, step in enumerate((10, 20)):
-        log.set_model(at_step(step))
+        log.set_model(model_at(step))
         log.on_train_batch_end(step)
         log.on_epoch_end(epoch, {"g_loss": 1.5 + epoch, "d_loss": np.float32(0.25)})
     rows = rows_of(tmp_path / "log.csv")
@@ -51,7 +51,7 @@ def test_run_log_appends_one_row_an_epoch(tmp_path):
         ("", 0),
     ],
 )
-def test_rows_that_are_not_of_numbers_are_not_read(tmp_path, text, last):
+def test_run_log_ignores_rows_that_are_not_numbers(tmp_path, text, last):
     log = tmp_path / "log.csv"
     log.write_text(text)
     assert callbacks.run_log.last_row(log).get("images", 0) == last
@@ -59,10 +59,10 @@ def test_rows_that_are_not_of_numbers_are_not_read(tmp_path, text, last):
     assert callbacks.run_log.images_at(log, 9) == 0
 
 
-def test_progress_prints_a_line_an_epoch_and_no_bar_without_a_terminal():
+def test_progress_prints_one_line_per_epoch_and_no_bar_without_a_terminal():
     out = io.StringIO()
     progress = callbacks.Progress(Console(file=out), total_images=64)
-    progress.set_model(at_step(1))
+    progress.set_model(model_at(1))
     progress.on_train_begin()
     progress.on_train_batch_end(0)
     progress.on_epoch_end(0, {"g_loss": 1.23456})
@@ -76,7 +76,7 @@ def test_progress_prints_a_line_an_epoch_and_no_bar_without_a_terminal():
 def test_progress_shows_a_bar_on_a_terminal():
     out = io.StringIO()
     progress = callbacks.Progress(Console(file=out, force_terminal=True, width=120), total_images=64)
-    progress.set_model(at_step(2))
+    progress.set_model(model_at(2))
     progress.on_train_begin()
     progress.on_train_batch_end(0)
     progress.on_train_end()
@@ -84,7 +84,7 @@ def test_progress_shows_a_bar_on_a_terminal():
     assert "left" in out.getvalue()
 
 
-def test_sample_grid_draws_the_same_pictures_with_classes_in_rows(tmp_path):
+def test_sample_grid_draws_the_same_samples_with_one_class_per_row(tmp_path):
     gan = small_gan()
     grid = callbacks.SampleGrid(tmp_path, seed=0)
     grid.set_model(gan)
@@ -94,7 +94,7 @@ def test_sample_grid_draws_the_same_pictures_with_classes_in_rows(tmp_path):
     grid.on_train_end()
     assert [file.name for file in grid.files] == ["000000000.png", "000000160.png"]
     first, second = (np.asarray(Image.open(file)) for file in grid.files)
-    np.testing.assert_array_equal(first, second)  # the network did not move
+    np.testing.assert_array_equal(first, second)  # the network did not change
     assert first.shape == (604, 604)
     from gan.data import images
 
@@ -110,10 +110,10 @@ def test_sample_grid_of_an_unconditional_generator_is_ten_by_ten(tmp_path):
     assert size_of(grid.files[0]) == (604, 604)
 
 
-def test_generator_checkpoint_holds_the_average(tmp_path):
+def test_generator_checkpoint_saves_the_averaged_generator(tmp_path):
     gan = small_gan()
     for variable in gan.generator.variables:
-        variable.assign(variable + 1.0)  # the average stays behind
+        variable.assign(variable + 1.0)  # the averaged generator does not change
     callback = callbacks.GeneratorCheckpoint(tmp_path / "generator.keras")
     callback.set_model(gan)
     callback.on_epoch_end(0)
@@ -123,12 +123,12 @@ def test_generator_checkpoint_holds_the_average(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_stops_between_steps_and_the_second_acts_at_once(number, request):
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts jobs behind it without
-    request.addfinalizer(lambda: signal.signal(signal.SIGINT, usual))
+def test_the_first_signal_stops_after_a_step_and_the_second_stops_at_once(number, request):
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore SIGINT
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, previous))
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     interrupt = callbacks.StopOnInterrupt()
-    model = at_step(0)
+    model = model_at(0)
     interrupt.set_model(model)
     interrupt.on_train_begin()
     interrupt.on_train_batch_end(0)
@@ -144,9 +144,9 @@ def test_the_first_signal_stops_between_steps_and_the_second_acts_at_once(number
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-def test_a_signal_between_two_intervals_is_heard_at_the_end_of_the_first():
+def test_a_signal_at_the_end_of_an_interval_stops_the_training():
     interrupt = callbacks.StopOnInterrupt()
-    model = at_step(0)
+    model = model_at(0)
     interrupt.set_model(model)
     interrupt.on_train_begin()
     os.kill(os.getpid(), signal.SIGTERM)
@@ -155,43 +155,43 @@ def test_a_signal_between_two_intervals_is_heard_at_the_end_of_the_first():
     assert model.stop_training
 
 
-SPEAKING = [
+REPORTING = [
     kind
     for kind in map(callbacks.__dict__.get, callbacks.__all__)
     if issubclass(kind, keras.callbacks.Callback) and "log" in inspect.signature(kind).parameters
 ]
-"""Every callback that has something to say of a training."""
+"""All callbacks that report through the argument `log`."""
 
 
 @pytest.mark.parametrize("crashes", [False, True])
-def test_after_a_crash_no_callback_says_how_the_training_ended_or_puts_weights_back(digits, crashes):
-    assert len(SPEAKING) >= 3
-    said: dict[str, list[str]] = {kind.__name__: [] for kind in SPEAKING}
-    given = {"monitor": "g_loss", "mode": "min"}
-    speaking = [
+def test_after_a_crash_no_callback_reports_an_end_or_restores_weights(digits, crashes):
+    assert len(REPORTING) >= 3
+    messages: dict[str, list[str]] = {kind.__name__: [] for kind in REPORTING}
+    options = {"monitor": "g_loss", "mode": "min"}
+    reporting = [
         kind(
-            **{name: value for name, value in given.items() if name in inspect.signature(kind).parameters},
-            log=said[kind.__name__].append,
+            **{name: value for name, value in options.items() if name in inspect.signature(kind).parameters},
+            log=messages[kind.__name__].append,
         )
-        for kind in SPEAKING
+        for kind in REPORTING
     ]
     averages = []
 
-    def look(epoch, logs):
+    def record(epoch, logs):
         averages.append(values(gan.generator_ema))
         logs["g_loss"] = [1.0, 2.0][epoch]  # the first interval is the best
-        logs.pop("real_score"), logs.pop("real_accuracy")  # the collapse monitor sees nothing
+        logs.pop("real_score"), logs.pop("real_accuracy")  # the collapse monitor has nothing to check
         if crashes and epoch == 1:
             raise ZeroDivisionError
 
     gan = small_gan()
     schedule = Schedule(total_steps=4, interval_steps=2, images_per_step=8)
-    heard = [keras.callbacks.LambdaCallback(on_epoch_end=look), *speaking]
+    all_callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=record), *reporting]
     if crashes:
         with pytest.raises(ZeroDivisionError):
-            fit_intervals(gan, digits, heard, schedule, seed=0)
+            fit_intervals(gan, digits, all_callbacks, schedule, seed=0)
     else:
-        fit_intervals(gan, digits, heard, schedule, seed=0)
-    assert {name: bool(lines) for name, lines in said.items()} == dict.fromkeys(said, not crashes)
+        fit_intervals(gan, digits, all_callbacks, schedule, seed=0)
+    assert {name: bool(lines) for name, lines in messages.items()} == dict.fromkeys(messages, not crashes)
     assert differs(averages[0], averages[1])
     assert_same(values(gan.generator_ema), averages[1 if crashes else 0])

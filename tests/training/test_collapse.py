@@ -1,4 +1,4 @@
-"""The collapse monitor: hand-written logs first, then runs made to collapse and runs that do not."""
+"""Tests of the collapse monitor with hand-written logs, with runs made to collapse, and with healthy runs."""
 
 import json
 import math
@@ -18,7 +18,7 @@ from gan.training.callbacks import CollapseMonitor, FailureSigns
 from gan.training.callbacks.collapse import COLLAPSE
 from gan.training.callbacks.collapse import DISCRIMINATOR_DOMINATES as DOMINATES
 
-WELL = {
+HEALTHY = {
     "val_classes_seen": 10.0,
     "val_coverage": 0.8,
     "val_pairwise_ssim": 0.25,
@@ -28,19 +28,21 @@ WELL = {
     "real_score": 0.5,
     "fake_score": -0.5,
 }
-COLLAPSED = {**WELL, "val_pairwise_ssim": 0.9}
-LOST = {**WELL, "real_accuracy": 0.99, "fake_accuracy": 1.0}
+COLLAPSED = {**HEALTHY, "val_pairwise_ssim": 0.9}
+DOMINATED = {**HEALTHY, "real_accuracy": 0.99, "fake_accuracy": 1.0}
 
 
-def monitoring(said=None, *, start_from_epoch=0, **options):
-    return CollapseMonitor(**options, start_from_epoch=start_from_epoch, log=(said if said is not None else []).append)
+def make_monitor(messages=None, *, start_from_epoch=0, **options):
+    return CollapseMonitor(
+        **options, start_from_epoch=start_from_epoch, log=(messages if messages is not None else []).append
+    )
 
 
 # --- the signs
 
 
 def test_a_healthy_interval_has_no_sign():
-    assert FailureSigns().signs(WELL) == {COLLAPSE: [], DOMINATES: []}
+    assert FailureSigns().signs(HEALTHY) == {COLLAPSE: [], DOMINATES: []}
 
 
 @pytest.mark.parametrize(
@@ -57,15 +59,15 @@ def test_a_healthy_interval_has_no_sign():
         (DOMINATES, {"real_score": 30.0}, "the mean logits of real and fake images differ by 30.5"),
     ],
 )
-def test_each_sign_in_words(failure, changed, sign):
-    signs = FailureSigns().signs({**WELL, **changed})
+def test_each_sign_has_one_sentence(failure, changed, sign):
+    signs = FailureSigns().signs({**HEALTHY, **changed})
     assert len(signs.pop(failure)) == 1
-    assert FailureSigns().signs({**WELL, **changed})[failure][0].startswith(sign)
+    assert FailureSigns().signs({**HEALTHY, **changed})[failure][0].startswith(sign)
     assert not any(signs.values())
 
 
 @pytest.mark.parametrize(
-    ("limit", "just_well", "just_not"),
+    ("limit", "healthy", "unhealthy"),
     [
         ({"min_classes_share": 0.5}, {"val_classes_seen": 5}, {"val_classes_seen": 4}),
         ({"min_coverage": 0.5}, {"val_coverage": 0.5}, {"val_coverage": 0.49}),
@@ -74,18 +76,18 @@ def test_each_sign_in_words(failure, changed, sign):
         ({"max_gap": 2.0}, {"real_score": 1.5}, {"real_score": 1.51}),
     ],
 )
-def test_limits_and_how_to_leave_one_out(limit, just_well, just_not):
-    assert not any(FailureSigns(**limit).signs({**WELL, **just_well}).values())
-    assert sum(map(len, FailureSigns(**limit).signs({**WELL, **just_not}).values())) == 1
+def test_each_limit_applies_and_none_disables_it(limit, healthy, unhealthy):
+    assert not any(FailureSigns(**limit).signs({**HEALTHY, **healthy}).values())
+    assert sum(map(len, FailureSigns(**limit).signs({**HEALTHY, **unhealthy}).values())) == 1
     without = FailureSigns(**dict.fromkeys(limit))
-    assert not any(without.signs({**WELL, **just_not}).values())
+    assert not any(without.signs({**HEALTHY, **unhealthy}).values())
 
 
-def test_one_sure_side_is_no_victory():
-    assert not FailureSigns().signs({**WELL, "fake_accuracy": 1.0})[DOMINATES]
+def test_d_dominates_only_if_both_accuracies_are_high():
+    assert not FailureSigns().signs({**HEALTHY, "fake_accuracy": 1.0})[DOMINATES]
 
 
-def test_what_is_missing_or_nan_is_not_used():
+def test_ignores_missing_and_nan_numbers():
     assert FailureSigns().signs({"loss": 3.0}) == {}
     assert FailureSigns().signs({"fake_accuracy": 1.0, "val_pairwise_ssim": 0.9, "real_score": math.inf}) == {}
     assert FailureSigns().signs({**COLLAPSED, "val_pairwise_ssim_real": math.nan})[COLLAPSE] == []
@@ -96,32 +98,32 @@ def test_what_is_missing_or_nan_is_not_used():
     "option",
     [{"num_classes": 0}, {"min_coverage": 2.0}, {"max_accuracy": math.nan}, {"max_gap": 0.0}, {"max_similarity": -0.1}],
 )
-def test_limits_are_checked(option):
+def test_rejects_bad_limits(option):
     with pytest.raises(InputError, match=f"Bad `{next(iter(option))}`"):
         FailureSigns(**option)
 
 
-def test_at_least_one_limit_is_left():
+def test_rejects_signs_without_a_limit():
     with pytest.raises(InputError, match="at least one"):
         FailureSigns(min_classes_share=None, min_coverage=None, max_similarity=None, max_accuracy=None, max_gap=None)
 
 
-# --- the callback, by hand
+# --- the callback, with hand-written logs
 
 
-def test_it_is_silent_while_all_is_well():
-    said = []
-    monitor = monitoring(said)
-    assert not run(monitor, [WELL] * 5).stop_training
-    assert said == []
+def test_prints_nothing_in_a_healthy_run():
+    messages = []
+    monitor = make_monitor(messages)
+    assert not run(monitor, [HEALTHY] * 5).stop_training
+    assert messages == []
     assert monitor.healthy_epoch == 4
 
 
-def test_it_warns_once_after_patience_and_says_when_it_is_over():
-    said = []
-    monitor = monitoring(said, patience=2)
-    model = run(monitor, [WELL, COLLAPSED, WELL, COLLAPSED, COLLAPSED, COLLAPSED, WELL])
-    assert said == [
+def test_warns_once_after_patience_and_reports_the_recovery():
+    messages = []
+    monitor = make_monitor(messages, patience=2)
+    model = run(monitor, [HEALTHY, COLLAPSED, HEALTHY, COLLAPSED, COLLAPSED, COLLAPSED, HEALTHY])
+    assert messages == [
         "Mode collapse at interval 5: the samples are alike (SSIM 0.90; data 0.20). "
         "A lower learning rate, a penalty on D or more latent dimensions may help.",
         "Mode collapse: no longer detected at interval 7.",
@@ -130,108 +132,110 @@ def test_it_warns_once_after_patience_and_says_when_it_is_over():
     assert monitor.failing == []
 
 
-def test_ailments_are_counted_apart():
-    said = []
-    monitor = monitoring(said, patience=2)
-    run(monitor, [COLLAPSED, LOST, COLLAPSED, LOST])
-    assert said == []
-    run(monitor, [COLLAPSED, {**COLLAPSED, **LOST, "val_pairwise_ssim": 0.9}, LOST])
-    assert [line.split(" at ")[0] for line in said] == [
+def test_failures_are_counted_separately():
+    messages = []
+    monitor = make_monitor(messages, patience=2)
+    run(monitor, [COLLAPSED, DOMINATED, COLLAPSED, DOMINATED])
+    assert messages == []
+    run(monitor, [COLLAPSED, {**COLLAPSED, **DOMINATED, "val_pairwise_ssim": 0.9}, DOMINATED])
+    assert [line.split(" at ")[0] for line in messages] == [
         COLLAPSE,
         f"{COLLAPSE}: no longer detected",
         DOMINATES,
     ]
 
 
-def test_the_first_epochs_are_not_judged():
-    monitor = monitoring(patience=2, start_from_epoch=2)
+def test_ignores_the_epochs_before_start_from_epoch():
+    monitor = make_monitor(patience=2, start_from_epoch=2)
     assert run(monitor, [COLLAPSED] * 3).stop_training is False
     assert monitor.failing == []
     run(monitor, [COLLAPSED] * 4)
     assert monitor.failing == [COLLAPSE]
 
 
-def test_stop_ends_the_training_and_leaves_the_weights():
-    said = []
-    model = run(monitoring(said, patience=1, action="stop"), [WELL, LOST, WELL])
+def test_stop_ends_the_training_and_keeps_the_weights():
+    messages = []
+    model = run(make_monitor(messages, patience=1, action="stop"), [HEALTHY, DOMINATED, HEALTHY])
     assert model.stop_training
     assert model.generator_ema.number == 1.0
-    assert said == [
+    assert messages == [
         "The discriminator dominates at interval 2: D recognizes 99.0% of the real and 100.0% of the fake images. "
         "A lower learning rate or a stronger penalty for D may help. Training stops."
     ]
 
 
-def test_restore_puts_the_last_healthy_average_back():
-    said = []
-    model = run(monitoring(said, patience=2, action="restore"), [WELL, WELL, COLLAPSED, COLLAPSED, WELL])
+def test_restore_loads_the_last_healthy_averaged_generator():
+    messages = []
+    model = run(make_monitor(messages, patience=2, action="restore"), [HEALTHY, HEALTHY, COLLAPSED, COLLAPSED, HEALTHY])
     assert model.stop_training
     assert model.generator_ema.number == 1.0
-    assert said[0].endswith("Training stops; healthy interval 2 is restored.")
+    assert messages[0].endswith("Training stops; healthy interval 2 is restored.")
 
 
-def test_restore_without_a_healthy_epoch_says_so():
-    said = []
-    model = run(monitoring(said, patience=1, action="restore"), [COLLAPSED])
+def test_restore_reports_that_no_epoch_was_healthy():
+    messages = []
+    model = run(make_monitor(messages, patience=1, action="restore"), [COLLAPSED])
     assert model.generator_ema.number == 0.0
-    assert said[0].endswith("Training stops; no interval was healthy.")
+    assert messages[0].endswith("Training stops; no interval was healthy.")
 
 
-def test_restore_leaves_a_training_alone_that_ends_well():
-    assert run(monitoring(patience=2, action="restore"), [WELL, COLLAPSED]).generator_ema.number == 1.0
+def test_restore_keeps_the_weights_if_the_training_ends_without_failure():
+    assert run(make_monitor(patience=2, action="restore"), [HEALTHY, COLLAPSED]).generator_ema.number == 1.0
 
 
-def test_an_epoch_without_an_evaluation_neither_heals_nor_counts():
-    said = []
-    train_logs = {name: value for name, value in WELL.items() if not name.startswith("val_")}
-    monitor = monitoring(said, patience=2)
+def test_ignores_epochs_without_an_evaluation():
+    messages = []
+    train_logs = {name: value for name, value in HEALTHY.items() if not name.startswith("val_")}
+    monitor = make_monitor(messages, patience=2)
     run(monitor, [COLLAPSED, train_logs, COLLAPSED])
-    assert len(said) == 1
+    assert len(messages) == 1
     assert monitor.healthy_epoch is None
 
 
-def test_an_epoch_that_tells_nothing_is_not_healthy():
-    said = []
-    monitor = monitoring(said)
-    run(monitor, [WELL, {}])
+def test_an_epoch_without_numbers_is_not_healthy():
+    messages = []
+    monitor = make_monitor(messages)
+    run(monitor, [HEALTHY, {}])
     assert monitor.healthy_epoch == 0
-    assert said == []
+    assert messages == []
 
 
-def test_a_monitor_that_saw_nothing_says_so():
-    said = []
-    run(monitoring(said), [{"loss": 1.0}, {}])
-    assert said == ["The collapse monitor had nothing to check: the logs contain none of the numbers that it reads."]
+def test_reports_that_it_had_nothing_to_check():
+    messages = []
+    run(make_monitor(messages), [{"loss": 1.0}, {}])
+    assert messages == [
+        "The collapse monitor had nothing to check: the logs contain none of the numbers that it reads."
+    ]
 
 
-def test_logs_are_read_and_never_written():
+def test_does_not_change_the_logs():
     logs = dict(COLLAPSED)
-    run(monitoring(), [logs, logs])
+    run(make_monitor(), [logs, logs])
     assert logs == COLLAPSED
 
 
 @pytest.mark.parametrize("option", [{"action": "panic"}, {"patience": 0}, {"start_from_epoch": -1}])
-def test_options_are_checked(option):
+def test_rejects_bad_options(option):
     with pytest.raises(InputError, match=f"Bad `{next(iter(option))}`"):
-        monitoring(**option)
+        make_monitor(**option)
 
 
-def test_a_state_of_something_else_is_refused():
+def test_rejects_the_state_of_another_callback():
     with pytest.raises(InputError, match="Bad `in_a_row` in the state of CollapseMonitor"):
-        monitoring().set_state({"monitor": "val_error"})
+        make_monitor().set_state({"monitor": "val_error"})
 
 
-EPOCHS = st.lists(st.sampled_from([WELL, COLLAPSED, LOST, {}, {"val_classes_seen": 1.0}]), max_size=12)
+EPOCHS = st.lists(st.sampled_from([HEALTHY, COLLAPSED, DOMINATED, {}, {"val_classes_seen": 1.0}]), max_size=12)
 
 
 @settings(deadline=None)
 @given(EPOCHS, st.integers(1, 3), st.integers(0, 3), st.sampled_from(["warn", "restore"]), st.integers(0, 12))
-def test_a_run_resumed_anywhere_judges_as_one_in_one_go(logs, patience, start, action, cut):
-    said_whole, said_parts = [], []
+def test_a_resumed_run_reports_the_same_as_an_uninterrupted_one(logs, patience, start, action, cut):
+    messages_whole, messages_parts = [], []
     options = {"patience": patience, "start_from_epoch": start, "action": action}
-    whole = monitoring(said_whole, **options)
+    whole = make_monitor(messages_whole, **options)
     expected = run(whole, logs)
-    first, second = monitoring(said_parts, **options), monitoring(said_parts, **options)
+    first, second = make_monitor(messages_parts, **options), make_monitor(messages_parts, **options)
     model = run(first, logs[:cut], end=False)
     if model.stop_training:
         first.on_train_end()
@@ -240,24 +244,24 @@ def test_a_run_resumed_anywhere_judges_as_one_in_one_go(logs, patience, start, a
         second.set_arrays(first.get_arrays())
         model = run(second, logs[cut:], model=model, first_epoch=cut)
         assert second.healthy_epoch == whole.healthy_epoch
-    assert said_parts == said_whole
+    assert messages_parts == messages_whole
     assert model.generator_ema.number == expected.generator_ema.number
 
 
 @settings(deadline=None)
 @given(EPOCHS, st.integers(1, 4))
-def test_it_never_speaks_before_patience_evaluations(logs, patience):
-    said = []
-    monitor = monitoring(said, patience=patience)
+def test_prints_nothing_before_patience_evaluations(logs, patience):
+    messages = []
+    monitor = make_monitor(messages, patience=patience)
     run(monitor, logs[: patience - 1], end=False)
-    assert said == []
+    assert messages == []
 
 
 # --- real runs
 
 
 def train(digits, *callbacks, g_learning_rate=2e-3, width=8, epochs=5, steps=100, seed=0):
-    """A small conditional GAN on the embedded digits, with what the monitor reads. Returns it."""
+    """Trains a small conditional GAN on the embedded digits, with the metrics that the monitor reads."""
     probe, _ = load_classifier("mnist-probe")
     keras.utils.set_random_seed(seed)
     generator = build_generator((28, 28, 1), 64, 10, width=width)
@@ -266,7 +270,7 @@ def train(digits, *callbacks, g_learning_rate=2e-3, width=8, epochs=5, steps=100
         keras.optimizers.Adam(g_learning_rate, beta_1=0.0, beta_2=0.99),
         keras.optimizers.Adam(2e-3, beta_1=0.0, beta_2=0.99),
         penalties=["r1"],
-        metrics=[PairwiseSSIM(), ClassHistogram(lambda pictures: probe(pictures, training=False), 10)],
+        metrics=[PairwiseSSIM(), ClassHistogram(lambda images: probe(images, training=False), 10)],
         steps_per_execution=10,
     )
     gan.fit(
@@ -280,23 +284,23 @@ def train(digits, *callbacks, g_learning_rate=2e-3, width=8, epochs=5, steps=100
     return gan
 
 
-def test_a_run_made_to_collapse_is_warned_of(digits):
-    """G's learning rate is 250 times too high: it draws one blot for all latents."""
-    said, averages = [], []
-    monitor = CollapseMonitor(action="restore", log=said.append)
+def test_warns_of_a_run_made_to_collapse(digits):
+    """G's learning rate is 250 times too high, so G draws the same blob for all latents."""
+    messages, averages = [], []
+    monitor = CollapseMonitor(action="restore", log=messages.append)
     keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: averages.append(len(averages)))
     gan = train(digits, monitor, keep, g_learning_rate=0.5, epochs=8, steps=20)
-    assert said[0].startswith("Mode collapse at interval 4: ")
-    assert "the samples are alike" in said[0]
+    assert messages[0].startswith("Mode collapse at interval 4: ")
+    assert "the samples are alike" in messages[0]
     assert len(averages) == 4  # the training ended there
     assert gan.stop_training
 
 
-def test_a_run_that_does_not_collapse_is_not(digits):
-    said = []
-    monitor = CollapseMonitor(log=said.append)
+def test_does_not_warn_of_a_healthy_run(digits):
+    messages = []
+    monitor = CollapseMonitor(log=messages.append)
     train(digits, monitor)
-    assert said == []
+    assert messages == []
     assert monitor.healthy_epoch == 4
 
 
@@ -304,14 +308,14 @@ def test_a_run_that_does_not_collapse_is_not(digits):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize(("g_learning_rate", "failing"), [(2e-3, False), (0.05, True)])
 def test_longer_runs_with_the_width_of_the_preset(digits, g_learning_rate, failing, seed):
-    said = []
-    train(digits, CollapseMonitor(log=said.append), g_learning_rate=g_learning_rate, width=24, steps=250, seed=seed)
-    assert bool(said) == failing, said
+    messages = []
+    train(digits, CollapseMonitor(log=messages.append), g_learning_rate=g_learning_rate, width=24, steps=250, seed=seed)
+    assert bool(messages) == failing, messages
 
 
 @pytest.mark.slow
-def test_a_collapse_after_a_healthy_beginning_gives_the_healthy_average_back(digits):
-    said, averages = [], []
+def test_a_collapse_restores_the_last_healthy_averaged_generator(digits):
+    messages, averages = [], []
 
     class Ruin(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -319,9 +323,9 @@ def test_a_collapse_after_a_healthy_beginning_gives_the_healthy_average_back(dig
             if epoch == 3:
                 self.model.g_optimizer.learning_rate = 0.5
 
-    monitor = CollapseMonitor(action="restore", log=said.append)
+    monitor = CollapseMonitor(action="restore", log=messages.append)
     gan = train(digits, Ruin(), monitor, epochs=8)
-    assert said[0].startswith("Mode collapse at interval 6")
+    assert messages[0].startswith("Mode collapse at interval 6")
     assert monitor.healthy_epoch == 3
     assert_same(values(gan.generator_ema), averages[3])
     assert len(averages) == 6

@@ -1,4 +1,4 @@
-"""What a run survives: kills at any moment, full disks, losses that are no number, and others at the same time."""
+"""Tests that runs survive kills, full disks, losses that are not finite, and other processes in the folder."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from gan.errors import TrainingError
 from gan.saving import files, training_state
 from gan.saving.training_state import State
 
-KINDS = ("a line of a state's writing", "a moment of training", "a byte of a state's file")
+KINDS = ("before a line of code that saves a state", "during training", "inside a state's file")
 QUICK = (0, 1, 11)
 """Cases of `make test`: one of each kind."""
 CASES = [pytest.param(n, marks=[] if n in QUICK else pytest.mark.slow) for n in range(20)]
@@ -28,7 +28,7 @@ CASES = [pytest.param(n, marks=[] if n in QUICK else pytest.mark.slow) for n in 
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory):
-    """How many lines of Python run while each of the four states is written; the later ones remove an older one."""
+    """Number of Python lines that run while each of the four states is saved. Later saves also remove an old state."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "state").mkdir()
     counts = []
@@ -46,10 +46,12 @@ def lines(tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_run_killed_anywhere_loses_at_most_an_interval_and_ends_as_in_one_go(fork_server, toy, lines, tmp_path, case):
+def test_a_killed_run_loses_at_most_one_interval_and_resumes_to_the_same_result(
+    fork_server, toy, lines, tmp_path, case
+):
     random = np.random.default_rng(case)
     run = tmp_path / "run"
-    number = int(random.integers(4))  # of the state
+    number = int(random.integers(4))  # number of the state
     size = (toy / "state" / "000000320.npz").stat().st_size
     fault, status = {
         KINDS[0]: ({"in_state": number, "kill_at_line": random.integers(lines[number]) + 1}, -signal.SIGKILL),
@@ -57,54 +59,54 @@ def test_a_run_killed_anywhere_loses_at_most_an_interval_and_ends_as_in_one_go(f
         KINDS[2]: ({"in_state": number, "kill_at_byte": random.integers(1, size)}, -signal.SIGXFSZ),
     }[KINDS[case % 3]]
     fault = {name: value.item() if hasattr(value, "item") else value for name, value in fault.items()}
-    killed, said = fork_server.run("train", *UNWATCHED, "--output", run, said=tmp_path / "said", **fault)
-    assert killed == status, said
+    killed, printed = fork_server.run("train", *UNWATCHED, "--output", run, output=tmp_path / "output", **fault)
+    assert killed == status, printed
     saved, damaged = training_state.latest(run)
     assert damaged == []
     done = len(rows_of(run / "log.csv")) if (run / "log.csv").exists() else 0
     assert done - (saved.interval if saved else 0) <= 1
-    resumed, said = fork_server.run("train", "--resume", run, said=tmp_path / "said")
-    assert resumed == 0, said
-    assert (f"resuming from interval {saved.interval} of 4" if saved else "starting again") in said
+    resumed, printed = fork_server.run("train", "--resume", run, output=tmp_path / "output")
+    assert resumed == 0, printed
+    assert (f"resuming from interval {saved.interval} of 4" if saved else "starting again") in printed
     assert_same_run(run, toy)
     assert not list(run.rglob("*.partial*"))
 
 
-def test_a_full_disk_keeps_the_older_states_and_says_which_and_how_to_go_on(fork_server, tmp_path):
+def test_a_full_disk_keeps_the_older_states_and_prints_how_to_resume(fork_server, tmp_path):
     run = tmp_path / "run"
-    status, said = fork_server.run(
-        "train", *UNWATCHED, "--output", run, said=tmp_path / "said", in_state=2, full_at_byte=9_000
+    status, printed = fork_server.run(
+        "train", *UNWATCHED, "--output", run, output=tmp_path / "output", in_state=2, full_at_byte=9_000
     )
     assert status == 1
-    assert "Traceback" not in said
-    assert said.splitlines()[-1].startswith("gan: [Errno 27] File too large")
-    assert "the last complete state is from step 12" in said
-    assert f"gan train --resume {run}" in said
+    assert "Traceback" not in printed
+    assert printed.splitlines()[-1].startswith("gan: [Errno 27] File too large")
+    assert "the last complete state is from step 12" in printed
+    assert f"gan train --resume {run}" in printed
     names = ["000000096.json", "000000096.npz", "000000192.json", "000000192.npz", "lock"]
     assert sorted(file.name for file in (run / "state").iterdir()) == names
     assert load_generator(run)
 
 
 @pytest.mark.parametrize(("loss", "step"), [("g_loss", 15), pytest.param("d_loss", 11, marks=pytest.mark.slow)])
-def test_a_loss_that_is_no_number_stops_the_run_before_anything_moves(fork_server, tmp_path, loss, step):
-    """Steps run four at a time, so each of these is in the middle of an execution."""
+def test_a_nan_loss_stops_the_run_before_any_weight_changes(fork_server, tmp_path, loss, step):
+    """A graph call runs up to four steps, so each of these steps is inside a call."""
     run = tmp_path / "run"
-    status, said = fork_server.run(
-        "train", *UNWATCHED, "--output", run, said=tmp_path / "said", poison=loss, poison_step=step
+    status, printed = fork_server.run(
+        "train", *UNWATCHED, "--output", run, output=tmp_path / "output", poison=loss, poison_step=step
     )
     assert status == 1
-    assert said.splitlines()[-1].startswith(f"gan: {loss} became NaN at step {step}.")
+    assert printed.splitlines()[-1].startswith(f"gan: {loss} became NaN at step {step}.")
     last = (step - 1) // 6 * 6
-    assert f"the last complete state is from step {last};" in said
+    assert f"the last complete state is from step {last};" in printed
     saved, damaged = training_state.latest(run)
     assert (saved.step, damaged, len(rows_of(run / "log.csv"))) == (last, [], saved.interval)
-    average = [array for name, array in saved.arrays.items() if name.startswith("generator_ema/")]
-    for array, weight in zip(average, load_generator(run).weights, strict=True):
+    averaged = [array for name, array in saved.arrays.items() if name.startswith("generator_ema/")]
+    for array, weight in zip(averaged, load_generator(run).weights, strict=True):
         np.testing.assert_array_equal(array, weight.numpy())
 
 
 @pytest.mark.parametrize(("part", "loss"), [("discriminator", "d_loss"), ("generator", "g_loss")])
-def test_the_weights_of_the_network_are_not_touched_by_such_a_loss(monkeypatch, part, loss):
+def test_a_nan_loss_does_not_change_the_weights(monkeypatch, part, loss):
     import tensorflow as tf
 
     noise = Split(np.random.default_rng(0).integers(0, 256, (96, 8, 8, 1), np.uint8), np.arange(96) % 10)
@@ -122,7 +124,7 @@ def test_the_weights_of_the_network_are_not_touched_by_such_a_loss(monkeypatch, 
         assert all(np.isfinite(weight.numpy()).all() for weight in network.weights)
 
 
-def test_where_xla_leaves_the_check_out_a_callback_stops_the_run(digits):
+def test_a_callback_stops_the_run_if_xla_removes_the_check(digits):
     import tensorflow as tf
 
     from gan import GAN, build_discriminator, build_generator
@@ -143,26 +145,26 @@ def test_where_xla_leaves_the_check_out_a_callback_stops_the_run(digits):
         gan.fit(digits.train.batches(16, steps=6), shuffle=False, verbose=0, callbacks=[callbacks.FiniteLosses()])
 
 
-@pytest.mark.slow  # that one process trains in a folder is in test_training_state_files, too
-def test_others_at_the_same_time(fork_server, tmp_path):
-    """While a run trains it can be looked at and sampled from, not be resumed; and another gets another number."""
+@pytest.mark.slow  # test_training_state_files also tests that only one process trains in a folder
+def test_commands_that_run_at_the_same_time(fork_server, tmp_path):
+    """A run in progress can be described and sampled, but not resumed. A second run gets another number."""
     options = [*UNWATCHED[:2], "--steps", "100000", *UNWATCHED[4:]]
-    running = [fork_server.start("train", *options, said=tmp_path / f"said{n}") for n in range(2)]
+    running = [fork_server.start("train", *options, output=tmp_path / f"output{n}") for n in range(2)]
     runs = [tmp_path / "runs" / f"0000{n}-mnist5k" for n in (1, 2)]
     deadline = time.monotonic() + PATIENCE
-    while not all(any((run / "state").glob("*.json")) for run in runs):  # an older one goes when the third is there
+    while not all(any((run / "state").glob("*.json")) for run in runs):  # the third state removes the first
         assert time.monotonic() < deadline, "no state was ever saved"
         time.sleep(0.05)
-    for picture in range(3):
-        arguments = ["sample", runs[0], "--num", 4, "--out", tmp_path / f"{picture}.png"]
-        status, said = fork_server.run(*arguments, said=tmp_path / "said")
-        assert status == 0, said
-    info = json.loads(fork_server.run("info", runs[0], "--json", said=tmp_path / "said")[1])
+    for number in range(3):
+        arguments = ["sample", runs[0], "--num", 4, "--out", tmp_path / f"{number}.png"]
+        status, printed = fork_server.run(*arguments, output=tmp_path / "output")
+        assert status == 0, printed
+    info = json.loads(fork_server.run("info", runs[0], "--json", output=tmp_path / "output")[1])
     assert info["state"]["status"] == "running"
     assert re.fullmatch(r"step [\d,]+ of 100,000", info["state"]["last_state"])
-    status, said = fork_server.run("train", "--resume", runs[0], said=tmp_path / "said")
+    status, printed = fork_server.run("train", "--resume", runs[0], output=tmp_path / "output")
     assert status == 2
-    assert "Another process trains in this folder" in said
+    assert "Another process trains in this folder" in printed
     for process in running:
         fork_server.signal(process, signal.SIGTERM)
     assert [fork_server.wait(process) for process in running] == [143, 143]
@@ -173,7 +175,7 @@ def test_others_at_the_same_time(fork_server, tmp_path):
 
 @pytest.mark.slow
 def test_memory_does_not_grow(tmp_path, monkeypatch):
-    """Resident memory after 200 intervals of two steps is within 5 % of that after 20."""
+    """Resident memory after 200 intervals of two steps is at most 5 % above the memory after 20 intervals."""
     from gan import train
     from gan.config import DataConfig, ModelConfig, OptimizationConfig, TrainConfig
     from gan.training import callbacks

@@ -1,4 +1,4 @@
-"""From a folder of pictures to samples, through the command line."""
+"""Tests of the command line from a folder of images to samples."""
 
 import json
 
@@ -17,24 +17,24 @@ TINY = ["--steps", 4, "--batch-size", 8, "--latent-dim", 4, "--g-width", 2, "--d
         ((50, 40), ("a", "b"), ["--image-size", "17x14", "--arch", "resnet", "--conditioning", "concat"]),
     ],
 )
-def test_a_folder_of_pictures_trains_and_sample(fork_server, tmp_path, size, classes, options):
-    pictures, run = paint_shapes(tmp_path / "pictures", size, classes=classes), tmp_path / "run"
-    status, said = fork_server.run(
-        "train", "--dataset", pictures, "--output", run, *TINY, *options, said=tmp_path / "said"
+def test_trains_on_a_folder_of_images_and_samples(fork_server, tmp_path, size, classes, options):
+    images, run = paint_shapes(tmp_path / "images", size, classes=classes), tmp_path / "run"
+    status, printed = fork_server.run(
+        "train", "--dataset", images, "--output", run, *TINY, *options, output=tmp_path / "output"
     )
-    assert status == 0, said
+    assert status == 0, printed
     record = json.loads((run / "config.json").read_text())
     expected = (17, 14) if "--image-size" in options else size
     assert record["dataset"]["image_shape"] == [*expected, 3]
     assert record["dataset"]["num_classes"] == len(classes)
-    status, said = fork_server.run(
-        "sample", run, "--num", 5, "--out", tmp_path / "drawn", "--json", said=tmp_path / "said"
+    status, printed = fork_server.run(
+        "sample", run, "--num", 5, "--out", tmp_path / "samples", "--json", output=tmp_path / "output"
     )
-    assert status == 0, said
-    drawn = sorted((tmp_path / "drawn").iterdir())
-    assert [size_of(file) for file in drawn] == [expected[::-1]] * 5
-    status, said = fork_server.run("train", "--resume", run, said=tmp_path / "said")
-    assert (status, "is finished" in said) == (0, True), said
+    assert status == 0, printed
+    samples = sorted((tmp_path / "samples").iterdir())
+    assert [size_of(file) for file in samples] == [expected[::-1]] * 5
+    status, printed = fork_server.run("train", "--resume", run, output=tmp_path / "output")
+    assert (status, "is finished" in printed) == (0, True), printed
 
 
 @pytest.mark.parametrize(
@@ -50,16 +50,14 @@ def test_a_folder_of_pictures_trains_and_sample(fork_server, tmp_path, size, cla
     ],
     ids=["no labels", "size", "channels", "one class", "empty", "mixed", "batch"],
 )  # fmt: skip
-def test_what_cannot_be_learnt_from_is_refused_in_a_line_and_leaves_nothing(
-    fork_server, tmp_path, make, options, message
-):
+def test_rejects_unusable_images_with_one_line_and_writes_nothing(fork_server, tmp_path, make, options, message):
     run = tmp_path / "run"
-    status, said = fork_server.run(
-        "train", "--dataset", make(tmp_path / "pictures"), "--output", run, *TINY, *options, said=tmp_path / "said"
+    status, printed = fork_server.run(
+        "train", "--dataset", make(tmp_path / "images"), "--output", run, *TINY, *options, output=tmp_path / "output"
     )
-    lines = [line for line in said.splitlines() if line.startswith("gan: ") and "warning" not in line]
-    assert status == 2, said
-    assert len(lines) == 1, said
+    lines = [line for line in printed.splitlines() if line.startswith("gan: ") and "warning" not in line]
+    assert status == 2, printed
+    assert len(lines) == 1, printed
     assert message in lines[0]
-    assert "Traceback" not in said
+    assert "Traceback" not in printed
     assert not run.exists()

@@ -1,4 +1,4 @@
-"""`train` and `resume` with objects in place of what the options describe: networks, a probe, a grid."""
+"""Tests of `train` and `resume` with given objects instead of options: networks, a probe, a grid."""
 
 from types import SimpleNamespace
 
@@ -24,7 +24,7 @@ from gan.errors import InputError
 from gan.training.setup import prepare_training
 
 CONFIG = TrainConfig(
-    model=ModelConfig(conditioning="none", latent_dim=99),  # not that of the networks that are given
+    model=ModelConfig(conditioning="none", latent_dim=99),  # the given networks have another latent size
     optimization=OptimizationConfig(steps=4, batch_size=4, steps_per_execution=1),
     stopping=StoppingConfig(monitor="val_mean_difference"),
     eval_every=8,
@@ -33,7 +33,7 @@ CONFIG = TrainConfig(
 
 
 class MeanDifference(keras.metrics.Metric):
-    """How much brighter the fakes of the last batch are than the reals."""
+    """Mean pixel of the samples minus the mean pixel of the real images, in the last batch."""
 
     def __init__(self):
         super().__init__(name="mean_difference")
@@ -51,8 +51,8 @@ def noise():
     return Dataset.from_arrays(np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8), name="noise")
 
 
-def own(noise):
-    """Fresh objects, alike each time."""
+def objects(noise):
+    """Returns new objects that are equal in each call."""
     keras.utils.set_random_seed(1)
     networks = build_generator((8, 8, 1), 3, arch="mlp", width=2), build_discriminator((8, 8, 1), arch="mlp", width=2)
     return {
@@ -63,8 +63,8 @@ def own(noise):
     }
 
 
-def test_given_objects_are_what_is_trained_measured_and_drawn(noise, tmp_path):
-    given = own(noise)
+def test_trains_measures_and_draws_the_given_objects(noise, tmp_path):
+    given = objects(noise)
     result = train(CONFIG, output=tmp_path / "run", **given)
     assert (int(given["gan"].step), int(given["gan"].images_seen)) == (4, 16) == (result.steps, result.images)
     rows = rows_of(tmp_path / "run" / "log.csv")
@@ -77,32 +77,32 @@ def test_given_objects_are_what_is_trained_measured_and_drawn(noise, tmp_path):
         np.testing.assert_array_equal(saved, trained)
 
 
-def test_a_run_of_given_objects_is_resumed_with_them(noise, tmp_path):
+def test_a_run_of_given_objects_resumes_only_with_the_same_objects(noise, tmp_path):
     class Crash(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 1:
                 raise ZeroDivisionError
 
-    whole = train(CONFIG, output=tmp_path / "whole", **own(noise))
+    whole = train(CONFIG, output=tmp_path / "whole", **objects(noise))
     with pytest.raises(ZeroDivisionError):
-        train(CONFIG, output=tmp_path / "run", listeners=[Crash()], **own(noise))
+        train(CONFIG, output=tmp_path / "run", listeners=[Crash()], **objects(noise))
     for missing in ("gan", "probe", "grid"):
         with pytest.raises(InputError, match="needs the same objects as at its start"):
-            resume(tmp_path / "run", **{**own(noise), missing: None})
+            resume(tmp_path / "run", **{**objects(noise), missing: None})
     larger = GAN(
         build_generator((8, 8, 1), 3, arch="mlp", width=4), build_discriminator((8, 8, 1), arch="mlp", width=2)
     )
     with pytest.raises(InputError, match="does not fit these networks"):
-        resume(tmp_path / "run", **{**own(noise), "gan": larger})
-    resumed = resume(tmp_path / "run", **own(noise))
+        resume(tmp_path / "run", **{**objects(noise), "gan": larger})
+    resumed = resume(tmp_path / "run", **objects(noise))
     assert (resumed.steps, resumed.images) == (whole.steps, whole.images)
     one, other = (load_generator(tmp_path / name) for name in ("whole", "run"))
     for a, b in zip(one.weights, other.weights, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
-def test_a_given_gan_that_was_trained_before_starts_again_from_step_0(noise, tmp_path):
-    given = own(noise)
+def test_a_given_trained_gan_starts_again_from_step_0(noise, tmp_path):
+    given = objects(noise)
     train(CONFIG, output=tmp_path / "first", **given)
     again = train(CONFIG, output=tmp_path / "again", **(given | {"grid": callbacks.SampleGrid()}))
     assert (again.steps, again.images) == (4, 16)
@@ -115,7 +115,7 @@ def test_a_probe_has_metrics_and_batches_or_neither(noise):
             Probe(metrics, batches)
 
 
-def test_given_networks_are_refused_on_several_devices(noise):
+def test_rejects_given_networks_on_several_devices(noise):
     devices = SimpleNamespace(replicas=2)
     with pytest.raises(InputError, match="A given GAN trains on one device"):
-        prepare_training(CONFIG, noise, devices, print, gan=own(noise)["gan"])
+        prepare_training(CONFIG, noise, devices, print, gan=objects(noise)["gan"])

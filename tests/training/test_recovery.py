@@ -1,4 +1,4 @@
-"""Errors that end a training, as the chief and as a worker that is not: the same ones become the same messages."""
+"""Tests that errors in training become the same messages on the chief and on another worker."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ NOT_A_NUMBER = tf.errors.InvalidArgumentError(None, None, "d_loss : Tensor had N
 
 @pytest.fixture(params=["chief", "worker"])
 def begin(request, monkeypatch, tmp_path):
-    """Trains as the chief of two workers, or as the other one; the other process is left out."""
+    """Trains as the chief or as the other of two workers, without a second process."""
     cluster = Cluster(("a:1", "b:2"), ("chief", "worker").index(request.param))
     monkeypatch.setattr(training, "_start", lambda *_: DeviceSetup(tf.distribute.get_strategy(), cluster, "CPU"))
     monkeypatch.setattr(training.cluster, "is_chief", lambda: cluster.is_chief)
@@ -47,23 +47,23 @@ def failing(error):
         (NOT_A_NUMBER, r"^d_loss became NaN at step 1\. A lower learning rate may help\.$"),
     ],
 )
-def test_an_error_of_fit_is_a_message(begin, monkeypatch, error, message):
-    for program in (training, worker):
-        monkeypatch.setattr(program, "fit_intervals", failing(error))
+def test_an_error_in_fit_becomes_a_message(begin, monkeypatch, error, message):
+    for module in (training, worker):
+        monkeypatch.setattr(module, "fit_intervals", failing(error))
     with pytest.raises(TrainingError, match=message) as caught:
         begin()
     assert caught.value.__cause__ is error
 
 
-def test_another_error_of_fit_stays_what_it_is(begin, monkeypatch):
+def test_other_errors_in_fit_are_not_changed(begin, monkeypatch):
     error = tf.errors.InvalidArgumentError(None, None, "Incompatible shapes: [2] and [3]")
-    for program in (training, worker):
-        monkeypatch.setattr(program, "fit_intervals", failing(error))
+    for module in (training, worker):
+        monkeypatch.setattr(module, "fit_intervals", failing(error))
     with pytest.raises(tf.errors.InvalidArgumentError, match="Incompatible shapes"):
         begin()
 
 
-def test_memory_that_does_not_suffice_before_the_first_step_is_a_message(begin, monkeypatch):
+def test_too_little_memory_before_the_first_step_becomes_a_message(begin, monkeypatch):
     monkeypatch.setattr(setup, "build_gan", failing(EXHAUSTED))
     with pytest.raises(TrainingError, match="Out of memory"):
         begin()

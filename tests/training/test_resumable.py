@@ -1,4 +1,4 @@
-"""Callbacks with a state: when a training resets them, and what they refuse."""
+"""Tests of callbacks with a state: when a training resets them, and which states they reject."""
 
 import time
 from typing import TypedDict
@@ -42,14 +42,14 @@ def train(callback, epochs):
     callback.on_train_end()
 
 
-def test_the_beginning_of_a_training_resets_a_callback():
+def test_a_new_training_resets_a_callback():
     callback = EpochCounter()
     train(callback, 3)
     train(callback, 2)
     assert callback.get_state() == {"epochs": 2}
 
 
-def test_a_state_that_was_set_survives_one_beginning():
+def test_a_restored_state_survives_the_start_of_one_training():
     callback = EpochCounter()
     callback.set_state({"epochs": 5})
     train(callback, 2)
@@ -59,27 +59,27 @@ def test_a_state_that_was_set_survives_one_beginning():
 
 
 @pytest.mark.parametrize("state", [{}, {"epochs": "5"}, {"epochs": None}])
-def test_a_state_of_another_type_is_refused_and_changes_nothing(state):
+def test_rejects_a_state_of_another_type_and_changes_nothing(state):
     callback = EpochCounter()
     train(callback, 3)
     with pytest.raises(InputError, match="Bad `epochs` in the state of EpochCounter"):
         callback.set_state(state)
     assert callback.epochs == 3
-    train(callback, 1)  # nothing was set: this training begins anew
+    train(callback, 1)  # no state was set, so this training starts at 0
     assert callback.epochs == 1
 
 
-def test_a_callback_without_arrays_has_none():
+def test_a_callback_without_arrays_returns_an_empty_list():
     assert EpochCounter().get_arrays() == []
 
 
-def test_which_callbacks_have_a_state():
+def test_these_callbacks_have_a_state():
     resumable = [name for name in callbacks.__all__ if issubclass(getattr(callbacks, name), HasState)]
     assert resumable == ["CollapseMonitor", "ReduceLROnTolerance", "RunLog", "ToleranceEarlyStopping"]
     assert all(issubclass(getattr(callbacks, name), ResumableCallback) for name in resumable)
 
 
-def test_a_callback_of_any_class_has_a_state_by_its_methods():
+def test_the_methods_of_a_callback_decide_whether_it_has_a_state():
     class Plain(keras.callbacks.Callback):
         def get_state(self):
             return {}
@@ -92,8 +92,8 @@ def test_a_callback_of_any_class_has_a_state_by_its_methods():
     assert not isinstance(keras.callbacks.Callback(), HasState)
 
 
-@pytest.mark.parametrize("early", [True, False], ids=["before the beginning", "after it"])
-def test_the_log_counts_on_from_the_seconds_of_a_state(tmp_path, monkeypatch, early):
+@pytest.mark.parametrize("early", [True, False], ids=["before on_train_begin", "after on_train_begin"])
+def test_the_log_continues_from_the_seconds_of_a_state(tmp_path, monkeypatch, early):
     monkeypatch.setattr(time, "monotonic", lambda: 100.0)
     log = callbacks.RunLog(tmp_path / "log.csv")
     state = {"seconds": 40.0, "compile_seconds": 3.0}

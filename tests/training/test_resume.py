@@ -1,4 +1,4 @@
-"""A run that is resumed ends as it would have in one go: the real command, in forks of one process."""
+"""Tests that a resumed run ends like an uninterrupted run. They run the real command in forks of one process."""
 
 import json
 import shutil
@@ -29,15 +29,15 @@ def step_of(run):
 
 
 @pytest.mark.slow
-def test_a_run_of_the_default_preset_killed_in_the_middle_of_an_interval_ends_as_in_one_go(fork_server, tmp_path):
+def test_a_run_of_the_default_preset_killed_inside_an_interval_resumes_to_the_same_result(fork_server, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert fork_server.run(*PRESET, "--output", whole, said=tmp_path / "1")[0] == 0
-    assert fork_server.run(*PRESET, "--output", killed, said=tmp_path / "2", at_step=14)[0] == -signal.SIGKILL
+    assert fork_server.run(*PRESET, "--output", whole, output=tmp_path / "1")[0] == 0
+    assert fork_server.run(*PRESET, "--output", killed, output=tmp_path / "2", at_step=14)[0] == -signal.SIGKILL
     before, _ = training_state.latest(killed)
     assert before.step == 10
-    status, said = fork_server.run("train", "--resume", killed, said=tmp_path / "3")
+    status, printed = fork_server.run("train", "--resume", killed, output=tmp_path / "3")
     assert status == 0
-    assert "resuming from interval 1 of 3, step 10 of 30" in said
+    assert "resuming from interval 1 of 3, step 10 of 30" in printed
     assert_same_run(killed, whole)
     record = metadata.load(killed)
     assert [line.step for line in record.resumed] == [10]
@@ -47,7 +47,7 @@ def test_a_run_of_the_default_preset_killed_in_the_middle_of_an_interval_ends_as
     assert record.sha256 == files.sha256(killed / "generator.keras")
 
 
-RULED = [
+WITH_PATIENCE = [
     "train", "mnist", "--dataset", "mnist5k", "--steps", "90", "--batch-size", "32", "--eval-every", "320",
     "--steps-per-execution", "7", "--deterministic", "--eval-num", "200", "--monitor", "real_score",
     "--monitor-mode", "max", "--min-delta", "99", "--patience", "4",
@@ -55,19 +55,19 @@ RULED = [
 
 
 @pytest.mark.slow
-def test_a_run_that_a_rule_ends_is_ended_alike_whatever_stops_it_before(fork_server, tmp_path):
-    """Stopped by patience after five intervals; killed in the third, and once more by a signal in the very last."""
+def test_early_stopping_ends_an_interrupted_run_at_the_same_step(fork_server, tmp_path):
+    """Patience ends the run after five intervals. SIGKILL ends it in the third, and SIGTERM stops it in the last."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert fork_server.run(*RULED, "--output", whole, said=tmp_path / "1")[0] == 0
+    assert fork_server.run(*WITH_PATIENCE, "--output", whole, output=tmp_path / "1")[0] == 0
     result = metadata.load(whole).result
     assert (result.stopped_by, result.steps) == ("patience", 50)
-    assert fork_server.run(*RULED, "--output", killed, said=tmp_path / "2", at_step=24)[0] == -signal.SIGKILL
+    assert fork_server.run(*WITH_PATIENCE, "--output", killed, output=tmp_path / "2", at_step=24)[0] == -signal.SIGKILL
     resumed = ["train", "--resume", killed]
-    assert fork_server.run(*resumed, said=tmp_path / "3", at_step=50, send=signal.SIGTERM)[0] == 143
+    assert fork_server.run(*resumed, output=tmp_path / "3", at_step=50, send=signal.SIGTERM)[0] == 143
     assert training_state.latest(killed)[0].stopped
-    status, said = fork_server.run(*resumed, said=tmp_path / "4")
-    assert status == 0, said
-    assert "later results are discarded" not in said
+    status, printed = fork_server.run(*resumed, output=tmp_path / "4")
+    assert status == 0, printed
+    assert "later results are discarded" not in printed
     assert_same_run(killed, whole)
     assert metadata.load(killed).result.interval == result.interval
 
@@ -75,46 +75,49 @@ def test_a_run_that_a_rule_ends_is_ended_alike_whatever_stops_it_before(fork_ser
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
 )
-def test_a_run_stopped_by_a_signal_saves_says_so_and_goes_on(fork_server, toy, tmp_path, number, status):
+def test_a_run_stopped_by_a_signal_saves_prints_how_to_resume_and_resumes(fork_server, toy, tmp_path, number, status):
     run = tmp_path / "run"
-    done, said = fork_server.run("train", *UNWATCHED, "--output", run, said=tmp_path / "said", at_step=9, send=number)
+    done, printed = fork_server.run(
+        "train", *UNWATCHED, "--output", run, output=tmp_path / "output", at_step=9, send=number
+    )
     assert done == status
-    assert "Interrupted at step 10; the last complete state is from step 6" in said
-    assert f"gan train --resume {run}" in said
-    assert "Traceback" not in said
+    assert "Interrupted at step 10; the last complete state is from step 6" in printed
+    assert f"gan train --resume {run}" in printed
+    assert "Traceback" not in printed
     assert [row["images"] for row in rows_of(run / "log.csv")] == ["96", "160"]
     assert (run / "samples" / "000000160.png").exists()
     assert (metadata.load(run).result.interrupted, step_of(run)) == (True, 6)
-    info = json.loads(fork_server.run("info", run, "--json", said=tmp_path / "said")[1])
-    way_on = {"last_state": "step 6 of 20", "resume": f"gan train --resume {run}"}
-    assert info["state"] == {"status": "interrupted", **way_on}
-    assert fork_server.run("train", "--resume", run, said=tmp_path / "said")[0] == 0
+    info = json.loads(fork_server.run("info", run, "--json", output=tmp_path / "output")[1])
+    expected = {"last_state": "step 6 of 20", "resume": f"gan train --resume {run}"}
+    assert info["state"] == {"status": "interrupted", **expected}
+    assert fork_server.run("train", "--resume", run, output=tmp_path / "output")[0] == 0
     assert_same_run(run, toy)
-    assert json.loads(fork_server.run("info", run, "--json", said=tmp_path / "said")[1])["state"] == {
+    assert json.loads(fork_server.run("info", run, "--json", output=tmp_path / "output")[1])["state"] == {
         "status": "finished"
     }
 
 
-@pytest.mark.slow  # the same happens to some of the kills in test_faults.py
-def test_a_run_killed_in_its_first_interval_begins_anew_in_its_folder(fork_server, toy, tmp_path):
+@pytest.mark.slow  # test_faults.py also kills runs in their first interval
+def test_a_run_killed_in_its_first_interval_starts_again_in_its_folder(fork_server, toy, tmp_path):
     run = tmp_path / "run"
     assert (
-        fork_server.run("train", *UNWATCHED, "--output", run, said=tmp_path / "said", at_step=4)[0] == -signal.SIGKILL
+        fork_server.run("train", *UNWATCHED, "--output", run, output=tmp_path / "output", at_step=4)[0]
+        == -signal.SIGKILL
     )
     assert training_state.latest(run) == (None, [])
-    info = fork_server.run("info", run, said=tmp_path / "said")[1]
+    info = fork_server.run("info", run, output=tmp_path / "output")[1]
     assert "none yet" in info
     assert "aborted" in info
-    status, said = fork_server.run("train", "--resume", run, said=tmp_path / "said")
+    status, printed = fork_server.run("train", "--resume", run, output=tmp_path / "output")
     assert status == 0
-    assert "starting again from step 0" in said
+    assert "starting again from step 0" in printed
     assert_same_run(run, toy)
 
 
 @pytest.fixture
-def broken_run(fork_server, toy, tmp_path):
-    """A copy of the finished toy run, as if it had been killed after its last state was written."""
-    run = tmp_path / "broken-off"
+def interrupted_run(fork_server, toy, tmp_path):
+    """A copy of the finished toy run that looks as if it was killed after its last state was saved."""
+    run = tmp_path / "interrupted"
     shutil.copytree(toy, run)
     metadata.save(run, replace(metadata.load(run), result=None, sha256=None))
     return run
@@ -125,55 +128,55 @@ def files_of(run):
 
 
 @pytest.mark.parametrize("damage", ["flipped", pytest.param("empty manifest", marks=pytest.mark.slow)])
-def test_a_damaged_state_is_said_and_the_one_before_it_is_gone_on_with(fork_server, toy, broken_run, tmp_path, damage):
-    arrays = broken_run / "state" / "000000320.npz"
+def test_reports_a_damaged_state_and_resumes_from_the_previous(fork_server, toy, interrupted_run, tmp_path, damage):
+    arrays = interrupted_run / "state" / "000000320.npz"
     if damage == "empty manifest":
         arrays.with_suffix(".json").write_bytes(b"")
     else:
         whole = arrays.read_bytes()
         arrays.write_bytes(whole[:999] + bytes([whole[999] ^ 4]) + whole[1000:])
-    record = metadata.load(broken_run)
-    metadata.save(broken_run, replace(record, versions={**record.versions, "tensorflow": "2.19.0"}))
-    status, said = fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")
-    assert status == 0, said
-    assert "warning: this run started with tensorflow 2.19.0 and resumes with" in said
-    assert "warning: the training state 000000320 is damaged" in said
-    assert "resuming from interval 3 of 4, step 18 of 20" in said
-    assert_same_run(broken_run, toy)
+    record = metadata.load(interrupted_run)
+    metadata.save(interrupted_run, replace(record, versions={**record.versions, "tensorflow": "2.19.0"}))
+    status, printed = fork_server.run("train", "--resume", interrupted_run, output=tmp_path / "output")
+    assert status == 0, printed
+    assert "warning: this run started with tensorflow 2.19.0 and resumes with" in printed
+    assert "warning: the training state 000000320 is damaged" in printed
+    assert "resuming from interval 3 of 4, step 18 of 20" in printed
+    assert_same_run(interrupted_run, toy)
 
 
-def test_when_no_state_is_whole_nothing_is_written_over(fork_server, broken_run, tmp_path):
-    for file in (broken_run / "state").glob("*.npz"):
+def test_overwrites_nothing_if_no_state_is_intact(fork_server, interrupted_run, tmp_path):
+    for file in (interrupted_run / "state").glob("*.npz"):
         file.write_bytes(file.read_bytes()[:-1])
-    before = files_of(broken_run)
-    status, said = fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")
+    before = files_of(interrupted_run)
+    status, printed = fork_server.run("train", "--resume", interrupted_run, output=tmp_path / "output")
     assert status == 2
-    assert "This run has no intact state" in said
-    assert f"gan train --init-from {broken_run}" in said
-    shutil.rmtree(broken_run / "state")
-    assert fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")[0] == 2
-    assert {name: content for name, content in files_of(broken_run).items() if not name.startswith("state")} == {
+    assert "This run has no intact state" in printed
+    assert f"gan train --init-from {interrupted_run}" in printed
+    shutil.rmtree(interrupted_run / "state")
+    assert fork_server.run("train", "--resume", interrupted_run, output=tmp_path / "output")[0] == 2
+    assert {name: content for name, content in files_of(interrupted_run).items() if not name.startswith("state")} == {
         name: content for name, content in before.items() if not name.startswith("state")
     }
 
 
-def test_a_run_killed_after_its_last_state_only_needs_its_record(fork_server, toy, broken_run, tmp_path):
-    (broken_run / "generator.keras").unlink()
-    (broken_run / "samples" / "samples.gif").unlink()
-    (broken_run / "samples" / ".000000320.1.partial.png").write_bytes(b"half")
-    status, said = fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")
-    assert status == 0, said
-    assert_same_run(broken_run, toy)
-    result = metadata.load(broken_run).result
+def test_a_run_killed_after_its_last_state_writes_its_remaining_files(fork_server, toy, interrupted_run, tmp_path):
+    (interrupted_run / "generator.keras").unlink()
+    (interrupted_run / "samples" / "samples.gif").unlink()
+    (interrupted_run / "samples" / ".000000320.1.partial.png").write_bytes(b"half")
+    status, printed = fork_server.run("train", "--resume", interrupted_run, output=tmp_path / "output")
+    assert status == 0, printed
+    assert_same_run(interrupted_run, toy)
+    result = metadata.load(interrupted_run).result
     assert (result.images, result.steps, result.interrupted) == (320, 20, False)
 
 
-def test_a_finished_run_is_left_as_it_is(fork_server, toy, tmp_path):
+def test_a_finished_run_does_not_change(fork_server, toy, tmp_path):
     before = files_of(toy)
-    status, said = fork_server.run("train", "--resume", toy, "--json", said=tmp_path / "said")
+    status, printed = fork_server.run("train", "--resume", toy, "--json", output=tmp_path / "output")
     assert status == 0
-    assert "is finished: there is nothing to resume" in said
-    assert json.loads(said.splitlines()[-1])["images"] == 320
+    assert "is finished: there is nothing to resume" in printed
+    assert json.loads(printed.splitlines()[-1])["images"] == 320
     assert files_of(toy) == before
 
 
@@ -188,66 +191,66 @@ def test_a_finished_run_is_left_as_it_is(fork_server, toy, tmp_path):
         (["train", "--resume", "."], ["No such run"]),
     ],
 )
-def test_what_a_resumed_run_refuses(fork_server, broken_run, tmp_path, arguments, words):
-    before = files_of(broken_run)
-    given = [argument.replace("RUN", str(broken_run)) for argument in arguments]
-    status, said = fork_server.run(*given, said=tmp_path / "said")
-    assert status == 2, said
-    assert all(word in said for word in words), said
-    assert files_of(broken_run) == before
+def test_rejects_options_that_cannot_change_on_resume(fork_server, interrupted_run, tmp_path, arguments, words):
+    before = files_of(interrupted_run)
+    command = [argument.replace("RUN", str(interrupted_run)) for argument in arguments]
+    status, printed = fork_server.run(*command, output=tmp_path / "output")
+    assert status == 2, printed
+    assert all(word in printed for word in words), printed
+    assert files_of(interrupted_run) == before
 
 
 @pytest.mark.parametrize(
-    ("callback", "told", "path"),
+    ("callback", "state", "path"),
     [
         ("RunLog", {"seconds": "long", "compile_seconds": 0.5}, "callbacks.RunLog.seconds"),
         ("CollapseMonitor", {}, "callbacks.CollapseMonitor.in_a_row"),
     ],
 )
-def test_a_callback_refuses_a_state_of_another_shape_before_anything_is_written(
-    fork_server, broken_run, tmp_path, callback, told, path
+def test_rejects_a_malformed_callback_state_before_writing_a_file(
+    fork_server, interrupted_run, tmp_path, callback, state, path
 ):
-    manifest = broken_run / "state" / "000000320.json"
+    manifest = interrupted_run / "state" / "000000320.json"
     content = json.loads(manifest.read_text())["content"]
-    content["callbacks"][callback] = told
+    content["callbacks"][callback] = state
     manifest.write_text(
         json.dumps({"content": content, "sha256": training_state._sha256(training_state._text(content))})
     )
-    before = files_of(broken_run)
-    status, said = fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")
-    assert status == 2, said
-    assert said.splitlines()[-1].startswith(f"gan: Bad `{path}` in the state of step 20. Expected ")
-    assert "Traceback" not in said
-    assert files_of(broken_run) == before
-    assert not training_state.is_locked(broken_run)
+    before = files_of(interrupted_run)
+    status, printed = fork_server.run("train", "--resume", interrupted_run, output=tmp_path / "output")
+    assert status == 2, printed
+    assert printed.splitlines()[-1].startswith(f"gan: Bad `{path}` in the state of step 20. Expected ")
+    assert "Traceback" not in printed
+    assert files_of(interrupted_run) == before
+    assert not training_state.is_locked(interrupted_run)
 
 
 @pytest.mark.parametrize("content", [{"config": {}, "dataset": {}}, [], {"config": 3}])
-def test_a_record_of_another_shape_is_refused_and_nothing_is_locked(fork_server, tmp_path, content):
+def test_rejects_malformed_metadata_and_locks_nothing(fork_server, tmp_path, content):
     run = tmp_path / "run"
     run.mkdir()
     files.write_json(run / "config.json", content)
-    status, said = fork_server.run("train", "--resume", run, said=tmp_path / "said")
-    assert (status, said.count("\n")) == (2, 1)
-    assert str(run / "config.json") in said
+    status, printed = fork_server.run("train", "--resume", run, output=tmp_path / "output")
+    assert (status, printed.count("\n")) == (2, 1)
+    assert str(run / "config.json") in printed
     assert [file.name for file in run.iterdir()] == ["config.json"]
     with pytest.raises(InputError, match=r"config\.json"):
         resume(run)
     assert [file.name for file in run.iterdir()] == ["config.json"]
 
 
-def test_a_dry_run_says_what_would_go_on_and_from_where(fork_server, broken_run, tmp_path):
-    before = files_of(broken_run)
-    arguments = ["train", "--resume", broken_run, "--dry-run", "--steps-per-execution", 9]
-    status, said = fork_server.run(*arguments, said=tmp_path / "said")
+def test_a_dry_run_prints_the_options_and_the_step_of_the_resumed_run(fork_server, interrupted_run, tmp_path):
+    before = files_of(interrupted_run)
+    arguments = ["train", "--resume", interrupted_run, "--dry-run", "--steps-per-execution", 9]
+    status, printed = fork_server.run(*arguments, output=tmp_path / "output")
     assert status == 0
-    shown = json.loads(said)
-    assert shown["resume"] == {"run": str(broken_run), "step": 20}
-    assert (shown["seed"], shown["optimization"]["steps_per_execution"]) == (5, 9)
-    assert files_of(broken_run) == before
+    options = json.loads(printed)
+    assert options["resume"] == {"run": str(interrupted_run), "step": 20}
+    assert (options["seed"], options["optimization"]["steps_per_execution"]) == (5, 9)
+    assert files_of(interrupted_run) == before
 
 
-def test_every_option_but_the_changeable_ones_is_refused_when_it_differs():
+def test_rejects_every_changed_option_outside_the_changeable_ones():
     config = PRESETS["mnist"]
     data = RunDataset(name="mnist5k", image_shape=(28, 28, 1), train=4_000)
     record = RunMetadata(config=config, dataset=data, total_steps=1)
@@ -260,7 +263,7 @@ def test_every_option_but_the_changeable_ones_is_refused_when_it_differs():
             metadata.check_options(record, changed)
 
 
-def test_other_training_images_or_labels_are_refused():
+def test_rejects_other_training_images_or_labels():
     images, labels = np.arange(64, dtype=np.uint8).reshape(4, 4, 4, 1), np.arange(4, dtype=np.int32)
     part = Split(images, labels)
     dataset = Dataset("plain", 4, part, part, part)
@@ -273,24 +276,24 @@ def test_other_training_images_or_labels_are_refused():
             metadata.check_dataset(record, Dataset("plain", 4, other, part, part).describe())
 
 
-def test_resume_from_python_is_the_same(fork_server, broken_run, toy, tmp_path):
-    """In a process of its own: deterministic kernels, which the run has, would stay on in this one."""
-    (broken_run / "state" / "000000320.json").unlink()
+def test_resume_from_python_gives_the_same_run(fork_server, interrupted_run, toy, tmp_path):
+    """Runs in a separate process, because the deterministic kernels of the run cannot be switched off again."""
+    (interrupted_run / "state" / "000000320.json").unlink()
     script = tmp_path / "user.py"
     script.write_text(
         "import sys, gan; run = gan.resume(sys.argv[1]); print(run.steps, run.interrupted, run.logs['images'])"
     )
-    status, said = fork_server.run(broken_run, said=tmp_path / "said", script=str(script))
-    assert status == 0, said
-    assert said.splitlines()[-1] == "20 False 320"
-    assert "step 18 of 20" in said
-    assert_same_run(broken_run, toy)
+    status, printed = fork_server.run(interrupted_run, output=tmp_path / "output", script=str(script))
+    assert status == 0, printed
+    assert printed.splitlines()[-1] == "20 False 320"
+    assert "step 18 of 20" in printed
+    assert_same_run(interrupted_run, toy)
 
 
-def test_a_stopped_training_does_not_go_on(fork_server, broken_run, tmp_path):
-    saved, _ = training_state.latest(broken_run)
-    (broken_run / "state" / "000000320.json").unlink()
-    before, _ = training_state.latest(broken_run)
-    training_state.save(broken_run, replace(before, stopped=True))
-    assert fork_server.run("train", "--resume", broken_run, said=tmp_path / "said")[0] == 0
-    assert metadata.load(broken_run).result.steps == before.step < saved.step
+def test_resuming_a_stopped_training_runs_no_more_steps(fork_server, interrupted_run, tmp_path):
+    saved, _ = training_state.latest(interrupted_run)
+    (interrupted_run / "state" / "000000320.json").unlink()
+    before, _ = training_state.latest(interrupted_run)
+    training_state.save(interrupted_run, replace(before, stopped=True))
+    assert fork_server.run("train", "--resume", interrupted_run, output=tmp_path / "output")[0] == 0
+    assert metadata.load(interrupted_run).result.steps == before.step < saved.step

@@ -1,4 +1,4 @@
-"""What the workers of a run agree on, without another process: what they tell each other goes through this one."""
+"""Tests of the options that the workers of a run agree on. One process plays all workers."""
 
 import json
 from dataclasses import replace
@@ -15,39 +15,39 @@ from gan.saving import metadata
 from gan.utils import tensorflow as runtime
 
 FAST, SLOW = "mixed_bfloat16", "float32"
-"""What `auto` means on a machine with instructions for bfloat16, and on one without."""
+"""Precision that `auto` selects on a machine with bfloat16 instructions, and on a machine without them."""
 
 
 class Workers:
-    """Stands for a chief and a worker: each in turn calls `broadcast_config`, and hears what both would have said."""
+    """A stand-in for a chief and a worker that call `broadcast_config` in turn and receive each other's messages."""
 
     def __init__(self, monkeypatch, chief, worker):
         self.machines = {"chief": chief, "worker": worker}
-        self.said, self.calls = None, {"chief": [], "worker": []}
+        self.message, self.calls = None, {"chief": [], "worker": []}
         monkeypatch.setattr(runtime, "resolve_precision", lambda policy: self.here if policy == "auto" else policy)
 
-    def options(self, who, own):
-        self.who, self.here = who, self.machines[who]
-        return agreement.broadcast_config(self, own)
+    def agree(self, role, options):
+        self.role, self.here = role, self.machines[role]
+        return agreement.broadcast_config(self, options)
 
     @property
     def is_chief(self):
-        return self.who == "chief"
+        return self.role == "chief"
 
     def any_worker(self, flag):
-        self.calls[self.who].append("any_worker")
+        self.calls[self.role].append("any_worker")
         assert flag == (self.here == SLOW)
         return SLOW in self.machines.values()
 
     def broadcast(self, content):
-        self.calls[self.who].append("broadcast")
-        if self.who == "chief":
-            self.said = json.dumps(content)
-        return json.loads(self.said)
+        self.calls[self.role].append("broadcast")
+        if self.role == "chief":
+            self.message = json.dumps(content)
+        return json.loads(self.message)
 
 
 @pytest.mark.parametrize(
-    ("chief", "worker", "asked", "used"),
+    ("chief", "worker", "requested", "used"),
     [
         (FAST, FAST, ("auto", "auto"), FAST),
         (FAST, SLOW, ("auto", "auto"), SLOW),
@@ -60,39 +60,39 @@ class Workers:
         (FAST, SLOW, (FAST, None), FAST),
     ],
 )
-def test_workers_on_different_machines_use_one_precision(monkeypatch, chief, worker, asked, used):
+def test_workers_on_different_machines_use_one_precision(monkeypatch, chief, worker, requested, used):
     workers = Workers(monkeypatch, chief, worker)
-    own = [None if precision is None else TrainConfig(seed=7, precision=precision) for precision in asked]
+    options = [None if precision is None else TrainConfig(seed=7, precision=precision) for precision in requested]
     expected = TrainConfig(seed=7, precision=used)
-    assert workers.options("chief", own[0]) == expected
-    assert workers.options("worker", own[1]) == expected
-    assert workers.calls["worker"] == workers.calls["chief"]  # else one would wait for the other for ever
+    assert workers.agree("chief", options[0]) == expected
+    assert workers.agree("worker", options[1]) == expected
+    assert workers.calls["worker"] == workers.calls["chief"]  # otherwise one worker would wait for the other forever
 
 
 @pytest.mark.parametrize(
-    ("machines", "asked", "expected", "received"),
+    ("machines", "requested", "expected", "received"),
     [
         ((FAST, FAST), (SLOW, FAST), "precision='float32'", "precision='mixed_bfloat16'"),
         ((FAST, FAST), ("auto", SLOW), "precision='mixed_bfloat16'", "precision='float32'"),
         ((FAST, SLOW), ("auto", FAST), "precision='float32'", "precision='mixed_bfloat16'"),
     ],
 )
-def test_a_worker_that_asks_for_another_precision_is_refused(monkeypatch, machines, asked, expected, received):
+def test_rejects_a_worker_that_requests_another_precision(monkeypatch, machines, requested, expected, received):
     workers = Workers(monkeypatch, *machines)
-    chief, own = (TrainConfig(precision=precision) for precision in asked)
-    workers.options("chief", chief)
+    chief, options = (TrainConfig(precision=precision) for precision in requested)
+    workers.agree("chief", chief)
     with pytest.raises(InputError, match=rf"different options. Expected {expected}. Received: {received}\.$"):
-        workers.options("worker", own)
+        workers.agree("worker", options)
 
 
-def test_a_worker_with_another_option_is_refused_and_only_that_is_named(monkeypatch):
+def test_rejects_a_worker_with_another_option_and_names_only_that_option(monkeypatch):
     workers = Workers(monkeypatch, FAST, SLOW)
-    workers.options("chief", TrainConfig())
+    workers.agree("chief", TrainConfig())
     with pytest.raises(InputError, match=r"different options. Expected seed=0. Received: seed=1\.$"):
-        workers.options("worker", TrainConfig(seed=1))
+        workers.agree("worker", TrainConfig(seed=1))
 
 
-def test_a_run_records_what_auto_meant_and_takes_auto_for_it_later(monkeypatch, tmp_path):
+def test_a_run_records_the_precision_of_auto_and_accepts_auto_on_resume(monkeypatch, tmp_path):
     monkeypatch.setattr(runtime, "resolve_precision", lambda policy: FAST if policy == "auto" else policy)
     noise = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), np.uint8)
     config = TrainConfig(

@@ -1,4 +1,4 @@
-"""The TensorBoard log, read back record by record with TensorFlow, and by TensorBoard itself where it is installed."""
+"""Tests of the TensorBoard log. TensorFlow reads its records, and TensorBoard itself reads it if installed."""
 
 import importlib.util
 import json
@@ -15,7 +15,7 @@ from gan.training.callbacks import SampleGrid, TensorBoard
 
 
 def records(folder):
-    """(step, value) of each summary of the folder's files, in the order of writing."""
+    """Yields (step, value) of each summary in the files of the folder, in the order of writing."""
     for file in sorted(folder.glob("events.out.tfevents.*")):
         for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
             event = tf.compat.v1.Event.FromString(record)
@@ -24,7 +24,7 @@ def records(folder):
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory, digits):
-    """(folder, epochs' logs, grid) of a run of two intervals."""
+    """(folder, history, grid) of a run of two intervals."""
     folder = tmp_path_factory.mktemp("log")
     gan = small_gan()
     grid = SampleGrid(folder / "samples", seed=0)
@@ -36,8 +36,8 @@ def log(tmp_path_factory, digits):
     return folder / "tensorboard", history, grid
 
 
-def of_plugin(folder, name):
-    """(step, tag, tensor) of each summary for a plugin of TensorBoard."""
+def plugin_summaries(folder, name):
+    """Returns (step, tag, tensor) of each summary for a plugin of TensorBoard."""
     return [
         (step, value.tag, tf.make_ndarray(value.tensor))
         for step, value in records(folder)
@@ -48,39 +48,39 @@ def of_plugin(folder, name):
 def test_every_summary_belongs_to_a_plugin(log):
     folder, history, _ = log
     numbers = 2 * (len(history) + 1)
-    assert [len(of_plugin(folder, name)) for name in ("scalars", "images", "text")] == [numbers, 2, 1]
+    assert [len(plugin_summaries(folder, name)) for name in ("scalars", "images", "text")] == [numbers, 2, 1]
     assert len(list(records(folder))) == numbers + 3
 
 
-def test_numbers_stand_at_the_images_seen(log):
+def test_scalars_use_the_number_of_images_as_step(log):
     folder, history, _ = log
-    found = of_plugin(folder, "scalars")
+    found = plugin_summaries(folder, "scalars")
     assert {tag for _, tag, _ in found} == {*history, "learning_rate"}
     assert {(tensor.dtype, tensor.shape) for *_, tensor in found} == {(np.dtype(np.float32), ())}
     for name, logged in history.items():
-        mine = [(step, value) for step, tag, value in found if tag == name]
-        assert [step for step, _ in mine] == [32, 64]
-        np.testing.assert_allclose([value for _, value in mine], logged, rtol=1e-6)
+        summaries = [(step, value) for step, tag, value in found if tag == name]
+        assert [step for step, _ in summaries] == [32, 64]
+        np.testing.assert_allclose([value for _, value in summaries], logged, rtol=1e-6)
     assert [v for _, tag, v in found if tag == "learning_rate"] == pytest.approx([2e-3, 2e-3])
 
 
-def test_pictures_are_those_of_the_sample_grid(log):
+def test_images_are_the_files_of_the_sample_grid(log):
     folder, _, grid = log
-    found = of_plugin(folder, "images")
+    found = plugin_summaries(folder, "images")
     assert [(step, tag) for step, tag, _ in found] == [(32, "samples"), (64, "samples")]
     for (*_, image), file in zip(found, grid.files):
         assert image.tolist() == [b"604", b"604", file.read_bytes()]
 
 
-def test_options_are_text_that_reads_back(log):
+def test_options_are_text_that_parses_as_json(log):
     folder, _, _ = log
-    ((step, tag, text),) = of_plugin(folder, "text")
+    ((step, tag, text),) = plugin_summaries(folder, "text")
     assert (step, tag) == (0, "config")
     assert json.loads(text[0]) == {"seed": 3}
     assert all(line.startswith(b"    ") for line in text[0].splitlines())  # code, in Markdown
 
 
-def test_a_log_that_cannot_be_written_any_more_is_one_warning(tmp_path, monkeypatch):
+def test_a_log_that_can_no_longer_be_written_gives_one_warning(tmp_path, monkeypatch):
     board = TensorBoard(tmp_path / "log")
     board.set_model(small_gan())
     board.on_train_begin()
@@ -95,10 +95,10 @@ def test_a_log_that_cannot_be_written_any_more_is_one_warning(tmp_path, monkeypa
             board.on_epoch_end(1, {"g_loss": 2.0})
     board.on_epoch_end(2, {"g_loss": 3.0})
     board.on_train_end()
-    assert [v for _, tag, v in of_plugin(tmp_path / "log", "scalars") if tag == "g_loss"] == [1.0]
+    assert [v for _, tag, v in plugin_summaries(tmp_path / "log", "scalars") if tag == "g_loss"] == [1.0]
 
 
-def test_pictures_that_are_not_drawn_yet_are_an_error(tmp_path):
+def test_rejects_a_grid_that_draws_after_the_log(tmp_path):
     grid = SampleGrid(tmp_path, seed=0)
     board = TensorBoard(tmp_path / "log", grid=grid)
     board.set_model(small_gan())

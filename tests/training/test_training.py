@@ -18,7 +18,7 @@ from gan.utils import tensorflow as runtime
 
 
 def test_a_run_folder_is_complete(tiny_run):
-    folder, said = tiny_run["folder"], tiny_run["said"]
+    folder, result = tiny_run["folder"], tiny_run["result"]
     assert sorted(file.name for file in folder.iterdir()) == [
         "config.json",
         "discriminator.keras",
@@ -29,20 +29,20 @@ def test_a_run_folder_is_complete(tiny_run):
     ]
     rows = rows_of(folder / "log.csv")
     assert [row["images"] for row in rows] == ["160", "320", "384"]  # 12 steps of 32 in intervals of 5
-    pictures = sorted(file.name for file in (folder / "samples").iterdir())
-    assert pictures == ["000000160.png", "000000320.png", "000000384.png", "samples.gif"]
+    grids = sorted(file.name for file in (folder / "samples").iterdir())
+    assert grids == ["000000160.png", "000000320.png", "000000384.png", "samples.gif"]
     assert size_of(folder / "samples" / "000000384.png") == (604, 604)
     not_finite = {name for row in rows for name, value in row.items() if not np.isfinite(float(value))}
-    assert not_finite == {"r1"}  # every 16th step is the first only
+    assert not_finite == {"r1"}  # R1 is computed every 16 steps: only in the first of the 12
     assert np.isfinite(float(rows[0]["r1"]))
-    assert (said["images"], said["steps"], said["dataset"], said["interrupted"]) == (384, 12, "mnist5k", False)
+    assert (result["images"], result["steps"], result["dataset"], result["interrupted"]) == (384, 12, "mnist5k", False)
 
 
-def test_a_run_records_itself(tiny_run):
+def test_a_run_records_its_options_and_result(tiny_run):
     record = json.loads((tiny_run["folder"] / "config.json").read_text())
     config = config_from_dict(record["config"])
     assert (config.seed, config.optimization.steps, config.data.dataset) == (3, 12, "mnist5k")
-    assert record["preset"] == "mnist"  # the recipe of `gan train`, whatever the data set
+    assert record["preset"] == "mnist"  # the preset of `gan train`, for any dataset
     assert record["dataset"]["name"] == "mnist5k"
     assert record["dataset"]["train"] == 4_000
     assert record["versions"]["keras"]
@@ -50,19 +50,19 @@ def test_a_run_records_itself(tiny_run):
     assert record["sha256"] == files.sha256(tiny_run["folder"] / "generator.keras")
 
 
-def test_the_learning_rate_falls_as_a_cosine(tmp_path):
+def test_the_learning_rate_follows_a_cosine(tmp_path):
     config = replace(QUICK, optimization=replace(QUICK.optimization, steps=8, learning_rate=0.01), eval_every=64)
     train(config, output=tmp_path)
     rows = rows_of(tmp_path / "log.csv")
     np.testing.assert_allclose([float(row["learning_rate"]) for row in rows], [0.0051, 0.0002], rtol=1e-3)
 
 
-def test_one_seed_gives_one_run_and_intervals_do_not_change_it(tmp_path, monkeypatch):
+def test_the_length_of_intervals_does_not_change_the_result(tmp_path, monkeypatch):
     monkeypatch.setattr(runtime, "resolve_precision", lambda policy: "float64")  # see the fixture float64
     ends = []
     for name, eval_every, stopping in (
         ("a", 10**6, QUICK.stopping),
-        ("b", 16 * 3, StoppingConfig(eval_num=100)),  # with the probe: its images and latents change nothing either
+        ("b", 16 * 3, StoppingConfig(eval_num=100)),  # also with a probe, whose images and latents must not matter
     ):
         run = train(replace(QUICK, eval_every=eval_every, stopping=stopping), output=tmp_path / name)
         ends.append(values(load_generator(run.generator)))
@@ -72,7 +72,7 @@ def test_one_seed_gives_one_run_and_intervals_do_not_change_it(tmp_path, monkeyp
             np.testing.assert_allclose(a, b, rtol=0, atol=1e-7)
 
 
-def test_a_run_can_start_from_the_generator_of_another(tmp_path, digits):
+def test_a_run_can_start_from_the_generator_of_another_run(tmp_path, digits):
     first = train(QUICK, output=tmp_path / "first")
     gan = build_gan(replace(QUICK, init_from=str(first.folder), seed=9), digits)
     assert_same(values(gan.generator), values(load_generator(first.folder)))
@@ -98,7 +98,7 @@ def test_a_run_can_start_from_the_generator_of_another(tmp_path, digits):
         ({"init_from": "no-such-run"}, "No such checkpoint"),
     ],
 )
-def test_what_does_not_fit_the_data_leaves_nothing_behind(tmp_path, changed, message):
+def test_rejects_options_that_do_not_fit_the_data_and_writes_nothing(tmp_path, changed, message):
     with pytest.raises(InputError, match=message):
         train(replace(QUICK, **changed), output=tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
@@ -112,40 +112,40 @@ def test_a_conditional_gan_needs_labels():
     assert len(build_gan(config, Dataset("plain", 0, part, part, part)).generator.inputs) == 1
 
 
-def test_only_training_images_are_trained_on(tmp_path, monkeypatch):
+def test_trains_only_on_the_training_split(tmp_path, monkeypatch):
     used = []
     batches = Split.batches
 
-    def watched(self, *arguments, **options):
+    def recorded(self, *arguments, **options):
         used.append(len(self))
         return batches(self, *arguments, **options)
 
-    monkeypatch.setattr(Split, "batches", watched)
+    monkeypatch.setattr(Split, "batches", recorded)
     train(QUICK, output=tmp_path)
     assert used
     assert set(used) == {4_000}
 
 
 @pytest.mark.parametrize(
-    ("part", "interval", "left"),
+    ("callback", "interval", "saved"),
     [("SampleGrid", 0, True), ("SampleGrid", 1, True), ("GeneratorCheckpoint", 0, False)],
 )
-def test_a_run_broken_off_says_what_is_left(tmp_path, monkeypatch, capsys, part, interval, left):
+def test_an_interrupted_run_prints_what_was_saved(tmp_path, monkeypatch, capsys, callback, interval, saved):
     def interrupted(self, epoch, logs=None):
         if epoch == interval:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(getattr(callbacks, part), "on_epoch_end", interrupted)
+    monkeypatch.setattr(getattr(callbacks, callback), "on_epoch_end", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(QUICK, output=tmp_path / "run")
-    said = capsys.readouterr().err
-    assert ("the generator of the last interval" if left else "nothing was saved yet") in said
-    assert (tmp_path / "run").exists() == left
-    if left:
+    printed = capsys.readouterr().err
+    assert ("the generator of the last interval" if saved else "nothing was saved yet") in printed
+    assert (tmp_path / "run").exists() == saved
+    if saved:
         assert load_generator(tmp_path / "run")
 
 
-def test_an_average_that_is_no_number_is_never_saved(tmp_path):
+def test_an_averaged_generator_with_nan_weights_is_never_saved(tmp_path):
     from gan.errors import TrainingError
 
     gan = small_gan()
@@ -157,7 +157,7 @@ def test_an_average_that_is_no_number_is_never_saved(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_arrays_train_and_resume_as_named_data_does(tmp_path):
+def test_arrays_train_and_resume_like_a_named_dataset(tmp_path):
     rng = np.random.default_rng(0)
     arrays = Dataset.from_arrays(rng.integers(0, 256, (40, 8, 8, 3), np.uint8), np.arange(40) % 2, name="noise")
     config = TrainConfig(
@@ -166,7 +166,7 @@ def test_arrays_train_and_resume_as_named_data_does(tmp_path):
     )
     run = train(config, dataset=arrays, output=tmp_path / "run")
     record = json.loads((run.folder / "config.json").read_text())
-    assert record["preset"] is None  # options from Python come from no preset
+    assert record["preset"] is None  # options from Python have no preset
     assert (run.dataset, record["dataset"]["image_shape"], record["dataset"]["train"]) == (
         "noise",
         [8, 8, 3],
