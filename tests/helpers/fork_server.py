@@ -47,7 +47,8 @@ class ForkServer:
             output: file that receives the output.
             errors: file that receives stderr. None: `output`.
             cwd: working folder. None: the folder of `output`.
-            fault: arguments of `_prepare`, and two more. `environment`: additional variables. `script`: a Python file
+            fault: arguments of `_prepare`, and two more. `environment`: additional variables;
+                those that TensorFlow reads at its import have no effect. `script`: a Python file
                 that runs instead of `gan`.
         """
         files = {"output": str(output), "errors": str(errors or output), "cwd": str(cwd or output.parent)}
