@@ -6,6 +6,7 @@ offline. `stage` writes its sources and needs no Sphinx. `build` makes HTML of t
 
 import ast
 import os
+import posixpath
 import re
 import shutil
 import subprocess
@@ -286,14 +287,14 @@ class _Sources:
         path, _, anchor = target.partition("#")
         if not path or ":" in path:
             return f"{image}[{text}]({target})"
-        name = os.path.normpath(Path(page).parent / path)
+        name = posixpath.normpath((Path(page).parent / path).as_posix())
         if image or not self._add(name):
             copied = (self.pages if image else self.files) / "files" / name
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, copied)
-            relative = os.path.relpath(f"files/{name}", Path(_page(page)).parent)
+            relative = posixpath.relpath(f"files/{name}", Path(_page(page)).parent)
             return f"![{text}]({relative})" if image else f'<a href="{relative}">{text}</a>'
-        return f"[{text}]({os.path.relpath(_page(name), Path(_page(page)).parent)}{'#' * bool(anchor)}{anchor})"
+        return f"[{text}]({posixpath.relpath(_page(name), Path(_page(page)).parent)}{'#' * bool(anchor)}{anchor})"
 
     def _add(self, name: str) -> bool:
         """Adds the page of a file or folder, if it is missing. Returns False if this kind of file has no page."""

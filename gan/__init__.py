@@ -1,7 +1,7 @@
 """Generative adversarial networks in Keras 3 on TensorFlow.
 
-Importing this package is fast: a name imports its module on first use. Import it before TensorFlow or Keras, and
-TensorFlow starts without messages.
+Importing this package is fast: a name imports its module on first use. If the first such name comes before TensorFlow
+and Keras, TensorFlow starts without messages.
 """
 
 from importlib import import_module

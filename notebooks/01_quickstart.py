@@ -19,10 +19,10 @@ from IPython import get_ipython
 if find_spec("gan") is None:  # for example in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
-# %% tags=["parameters"] quick={"INTERVALS": 2, "STEPS": 4, "JUDGED": 200, "PRESET_IMAGES": 128}
+# %% tags=["parameters"] quick={"INTERVALS": 2, "STEPS": 4, "EVALUATED": 200, "PRESET_IMAGES": 128}
 INTERVALS = 6  # number of calls of `fit`, each followed by an evaluation
 STEPS = 250  # training steps per call
-JUDGED = 1_000  # samples per measurement of the error rate
+EVALUATED = 1_000  # samples per measurement of the error rate
 PRESET_IMAGES = 6_400  # training images of the last run, which uses a preset
 
 # %% [markdown]
@@ -41,14 +41,14 @@ import gan
 from gan import images, metrics, tolerance
 
 
-def show(pictures, title, *, columns=10, across="", down=""):
+def show(batch, title, *, columns=10, xlabel="", ylabel=""):
     """Shows images [N, H, W, 1] with values in [-1, 1] as a grid."""
-    grid = images.grid(images.to_uint8(pictures), columns)
-    plt.figure(figsize=(0.75 * columns, 0.75 * len(pictures) / columns + 0.6))
+    grid = images.grid(images.to_uint8(batch), columns)
+    plt.figure(figsize=(0.75 * columns, 0.75 * len(batch) / columns + 0.6))
     plt.imshow(grid[..., 0], cmap="gray", vmin=0, vmax=255)
     plt.title(title)
-    plt.xlabel(across)
-    plt.ylabel(down)
+    plt.xlabel(xlabel)
+    plt.ylabel(ylabel)
     plt.xticks([])
     plt.yticks([])
     plt.show()
@@ -65,9 +65,9 @@ def show(pictures, title, *, columns=10, across="", down=""):
 
 # %%
 generator = gan.load_generator("mnist")
-pictures = gan.generate(generator, 100, seed=0)
-print(pictures.shape, pictures.dtype, f"from {pictures.min():.2f} to {pictures.max():.2f}")
-show(pictures, "100 digits that nobody wrote", across="class 0 to 9", down="ten of each")
+samples = gan.generate(generator, 100, seed=0)
+print(samples.shape, samples.dtype, f"from {samples.min():.2f} to {samples.max():.2f}")
+show(samples, "100 generated digits", xlabel="class 0 to 9", ylabel="ten of each")
 
 # %% [markdown]
 # ## Generate only sevens
@@ -78,7 +78,7 @@ show(pictures, "100 digits that nobody wrote", across="class 0 to 9", down="ten 
 # %%
 show(gan.generate(generator, 20, seed=0, labels=7), "Twenty sevens")
 date = [2, 0, 1, 4, 0, 6, 1, 0]  # date of the first paper on GANs: 10 June 2014
-show(gan.generate(generator, 8, seed=12, labels=date), "Digits in the order you like", columns=8)
+show(gan.generate(generator, 8, seed=12, labels=date), "Digits in the requested order", columns=8)
 
 # %% [markdown]
 # A sample is identified by a *seed* and an *index*. Sample 7 of seed 0 is the same image whenever you generate it,
@@ -86,7 +86,7 @@ show(gan.generate(generator, 8, seed=12, labels=date), "Digits in the order you 
 
 # %%
 alone = gan.generate(generator, 1, seed=0, start=7)
-print(f"largest difference to picture 7 of the first grid: {np.abs(alone[0] - pictures[7]).max():.1e}")
+print(f"largest difference from sample 7 of the first grid: {np.abs(alone[0] - samples[7]).max():.1e}")
 
 # %% [markdown]
 # ## Interpolate in latent space
@@ -99,19 +99,19 @@ print(f"largest difference to picture 7 of the first grid: {np.abs(alone[0] - pi
 # width, weight.
 
 # %%
-length = gan.networks.NetworkInputs.of(generator).latent_dim
-latents = gan.latents(0, range(100), length)
-print(f"{length} latents a picture; mean {latents.mean():.3f}, standard deviation {latents.std():.3f}")
-walks = [gan.interpolate(generator, i, i + 1, 10, seed=1, labels=7) for i in range(4)]
-show(np.concatenate(walks), "Four walks between sevens", across="step 1 to 10", down="walks")
+latent_dim = gan.networks.NetworkInputs.of(generator).latent_dim
+latents = gan.latents(0, range(100), latent_dim)
+print(f"{latent_dim} latents per sample; mean {latents.mean():.3f}, standard deviation {latents.std():.3f}")
+paths = [gan.interpolate(generator, i, i + 1, 10, seed=1, labels=7) for i in range(4)]
+show(np.concatenate(paths), "Four interpolations between sevens", xlabel="step 1 to 10", ylabel="pairs")
 
 # %% [markdown]
 # Without `labels=`, the class also changes. Halfway between a 4 and a 9, the image resembles both.
 
 # %%
 pairs = [(4, 9), (3, 8), (1, 7), (0, 6)]  # sample i has class i
-walks = [gan.interpolate(generator, first, second, 10, seed=0) for first, second in pairs]
-show(np.concatenate(walks), "From 4 to 9, 3 to 8, 1 to 7 and 0 to 6", across="step 1 to 10", down="walks")
+paths = [gan.interpolate(generator, first, second, 10, seed=0) for first, second in pairs]
+show(np.concatenate(paths), "From 4 to 9, 3 to 8, 1 to 7, 0 to 6", xlabel="step 1 to 10", ylabel="pairs")
 
 # %% [markdown]
 # Are the intermediate steps also digits, or only the two ends? A classifier that was trained on real digits can tell.
@@ -119,12 +119,13 @@ show(np.concatenate(walks), "From 4 to 9, 3 to 8, 1 to 7 and 0 to 6", across="st
 # ends, the generator has not only learned single images. It has also learned what lies between them.
 
 # %%
-classifier, card = gan.load_classifier("mnist-classifier")
-walks = np.concatenate([gan.interpolate(generator, i, i + 1, 10, seed=1, labels=7) for i in range(40)])
-read, sure = gan.classifier.classify(classifier, walks)
-ends = np.arange(len(walks)) % 10 % 9 == 0
-for name, chosen in (("ends", ends), ("steps between", ~ends)):
-    print(f"{name}: {np.mean(read[chosen] == 7):.1%} read as 7, mean probability {sure[chosen].mean():.3f}")
+classifier, _ = gan.load_classifier("mnist-classifier")
+steps = np.concatenate([gan.interpolate(generator, i, i + 1, 10, seed=1, labels=7) for i in range(40)])
+predicted, confidence = gan.classifier.classify(classifier, steps)
+is_end = np.arange(len(steps)) % 10 % 9 == 0
+for name, chosen in (("ends", is_end), ("intermediate steps", ~is_end)):
+    sevens = np.mean(predicted[chosen] == 7)
+    print(f"{name}: {sevens:.1%} classified as 7, mean probability {confidence[chosen].mean():.3f}")
 
 # %% [markdown]
 # ## Train your own generator
@@ -143,12 +144,12 @@ import warnings
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # hides the warning if 5,000 digits replace MNIST
     digits = gan.load_dataset("mnist")
-parts = {"train": digits.train, "validation": digits.validation, "test": digits.test}
-print(f"{digits.name}:", ", ".join(f"{len(part):,} {name}" for name, part in parts.items()))
+splits = {"train": digits.train, "validation": digits.validation, "test": digits.test}
+print(f"{digits.name}:", ", ".join(f"{len(split):,} {name}" for name, split in splits.items()))
 examples = np.concatenate([np.flatnonzero(digits.train.labels == digit)[:2] for digit in range(10)])
 examples = examples.reshape(10, 2).T.ravel()  # two rows, each with the classes 0 to 9
 real = images.from_uint8(digits.train.images[examples].astype("float32"))
-show(real, "What it is to learn: real digits", across="class 0 to 9")
+show(real, "Real training digits", xlabel="class 0 to 9")
 
 # %% [markdown]
 # Next, build the two networks and call `compile`, as with any Keras model. The difference is that there are two
@@ -164,21 +165,21 @@ show(real, "What it is to learn: real digits", across="class 0 to 9")
 
 # %%
 keras.utils.set_random_seed(0)
-mine = gan.GAN(
+model = gan.GAN(
     gan.build_generator(digits.image_shape, 32, digits.num_classes),
     gan.build_discriminator(digits.image_shape, digits.num_classes),
 )
 
 
-def adam(rate):
+def build_optimizer(rate):
     """Returns Adam with a learning rate that decays to 2 % by the end of training."""
     decay = keras.optimizers.schedules.CosineDecay(rate, INTERVALS * STEPS, alpha=0.02)
     return keras.optimizers.Adam(decay, beta_1=0.0, beta_2=0.99)
 
 
 probe, _ = gan.load_classifier("mnist-probe")
-mine.compile(adam(4e-3), adam(2e-3), metrics=[metrics.ErrorRate(probe)])
-print(f"G has {mine.generator.count_params():,} weights, D {mine.discriminator.count_params():,}")
+model.compile(build_optimizer(4e-3), build_optimizer(2e-3), metrics=[metrics.ErrorRate(probe)])
+print(f"G has {model.generator.count_params():,} weights, D {model.discriminator.count_params():,}")
 
 # %% [markdown]
 # Now call `fit` several times, for some hundred steps each. After each call, generate the same twenty samples. One
@@ -188,24 +189,25 @@ print(f"G has {mine.generator.count_params():,} weights, D {mine.discriminator.c
 # %%
 import time
 
-looks, logs = [gan.generate(mine.generator_ema, 20, seed=0)], []
-judges = digits.validation.at_most(JUDGED)  # their labels are the requested classes
+snapshots, logs = [gan.generate(model.generator_ema, 20, seed=0)], []
+held_out = digits.validation.at_most(EVALUATED)  # its labels are the requested classes
 for interval in range(INTERVALS):
-    began = time.monotonic()
+    started = time.monotonic()
     batches = digits.train.batches(64, steps=STEPS, first_step=interval * STEPS)
-    history = mine.fit(batches, validation_data=judges.in_order(200), shuffle=False, verbose=0).history
+    history = model.fit(batches, validation_data=held_out.in_order(200), shuffle=False, verbose=0).history
     logs.append({name: values[-1] for name, values in history.items()})
-    looks.append(gan.generate(mine.generator_ema, 20, seed=0))
+    snapshots.append(gan.generate(model.generator_ema, 20, seed=0))
     seen, wrong = 64 * STEPS * (interval + 1), logs[-1]["val_error_rate"]
-    print(f"{seen:7,} digits seen, {wrong:5.1%} of {len(judges):,} wrong, {time.monotonic() - began:.0f} s")
+    seconds = time.monotonic() - started
+    print(f"{seen:7,} digits seen, {wrong:5.1%} of {len(held_out):,} samples wrong, {seconds:.0f} s")
 
 # %% [markdown]
 # Gray noise becomes strokes, and strokes become digits. All rows use the same latents, so you can follow each sample
 # as it improves.
 
 # %%
-rows = np.concatenate([look[:10] for look in looks])
-show(rows, "The same ten pictures while G learns", across="class 0 to 9", down="looks, the first on top")
+rows = np.concatenate([samples[:10] for samples in snapshots])
+show(rows, "The same ten latents during training (start at the top)", xlabel="class 0 to 9", ylabel="time")
 
 # %% [markdown]
 # ## Read the numbers
@@ -219,12 +221,12 @@ seen = 0.064 * STEPS * np.arange(1, INTERVALS + 1)
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4))
 for name, label in (("d_loss", "D"), ("g_loss", "G")):
     left.plot(seen, [log[name] for log in logs], marker="o", label=label)
-left.set(title="Losses: a tug of war", xlabel="thousand digits seen", ylabel="loss (mean of the interval)")
+left.set(title="Losses of D and G", xlabel="thousand digits seen", ylabel="loss (mean of the interval)")
 left.legend()
-ends = ("_lower", "", "_upper")
-lower, wrong, upper = (np.array([100 * log[f"val_error_rate{end}"] for log in logs]) for end in ends)
+suffixes = ("_lower", "", "_upper")
+lower, wrong, upper = (np.array([100 * log[f"val_error_rate{end}"] for log in logs]) for end in suffixes)
 right.errorbar(seen, wrong, np.maximum(0, [wrong - lower, upper - wrong]), marker="o")
-right.set(title="Error rate, with its 95 % interval", xlabel="thousand digits seen", ylabel="wrong (%)")
+right.set(title="Error rate with 95 % interval", xlabel="thousand digits seen", ylabel="error rate (%)")
 right.set_yscale("log")
 right.set_yticks(ticks := [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100], ticks)
 right.minorticks_off()
@@ -236,12 +238,13 @@ plt.show()
 # both, on samples from a new seed. The confidence interval next to each rate shows how precise it is.
 
 # %%
-asked = np.arange(JUDGED) % 10
-for name, one in (("yours", mine.generator_ema), ("pretrained", generator)):
-    read, _ = gan.classifier.classify(classifier, gan.generate(one, JUDGED, seed=12345, labels=asked))
-    found = tolerance.ErrorRate(int(np.sum(read != asked)), JUDGED)
-    lower, upper = found.interval
-    print(f"{name:>8}: {found.value:.1%} of {found.n:,} wrong (95 % interval {lower:.1%} to {upper:.1%})")
+requested = np.arange(EVALUATED) % 10
+for name, network in (("yours", model.generator_ema), ("pretrained", generator)):
+    samples = gan.generate(network, EVALUATED, seed=12345, labels=requested)
+    predicted, _ = gan.classifier.classify(classifier, samples)
+    rate = tolerance.ErrorRate(int(np.sum(predicted != requested)), EVALUATED)
+    lower, upper = rate.interval
+    print(f"{name:>10}: {rate.value:.1%} of {rate.n:,} wrong (95 % interval {lower:.1%} to {upper:.1%})")
 
 # %% [markdown]
 # ## Save the generator
@@ -251,11 +254,11 @@ for name, one in (("yours", mine.generator_ema), ("pretrained", generator)):
 # package.
 
 # %%
-mine.generator_ema.save("my-generator.keras")
-again = keras.models.load_model("my-generator.keras")
-same = np.abs(gan.generate(again, 20, seed=0) - looks[-1]).max()
-print(f"largest difference after loading: {same}")
-show(gan.generate(again, 20, seed=99), "Yours, from the file")
+model.generator_ema.save("my-generator.keras")
+loaded = keras.models.load_model("my-generator.keras")
+difference = np.abs(gan.generate(loaded, 20, seed=0) - snapshots[-1]).max()
+print(f"largest difference after loading: {difference}")
+show(gan.generate(loaded, 20, seed=99), "Samples of your generator, loaded from the file")
 
 # %% [markdown]
 # ## Train with one call
@@ -273,7 +276,7 @@ preset = gan.config.PRESETS["mnist"]
 optimization = replace(preset.optimization, images=PRESET_IMAGES)
 short = replace(preset, optimization=optimization, eval_every=PRESET_IMAGES // 2)
 run = gan.train(short, dataset=digits, output="runs/first", console=Console(quiet=True))
-print(f"{run.images:,} digits seen, {run.logs['val_error_rate']:.1%} of the digits wrong")
+print(f"{run.images:,} digits seen, {run.logs['val_error_rate']:.1%} of the samples wrong")
 for path in sorted(run.folder.rglob("*")):
     if path.is_file() and "state" not in path.parts:
         print(path.as_posix(), f"{path.stat().st_size:,} bytes")

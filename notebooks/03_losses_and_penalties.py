@@ -301,7 +301,7 @@ plt.show()
 # Now repeat the comparison on MNIST. The networks are conditional and half as wide as the default of the package, to
 # save time. Each run sees the same images in the same order.
 #
-# A small pretrained classifier measures the quality in two ways. One is the Fréchet distance of its features between
+# A small pretrained classifier measures the quality in two ways. One is the Frechet distance of its features between
 # generated digits and validation digits (lower is better; see notebook 4). The other is the error rate: how often it
 # does not recognize the requested digit. The *floor* is the distance of real training digits.
 
@@ -355,7 +355,7 @@ errors = [quality["error_rate"] for _, quality in runs.values()]
 axis.bar_label(bars, [f" {d:.0f}; {e:.0%} errors" for d, e in zip(distances, errors)], fontsize=9)
 axis.axvline(floor, color="black", linestyle="--", label=f"floor: {floor:.1f}")
 axis.set(title=f"{IMAGES:,} images, one run each", ylabel="loss, penalties", xscale="log")
-axis.set(xlabel="Fréchet distance (lower is better)", xlim=(None, 5 * max(distances)))
+axis.set(xlabel="Frechet distance (lower is better)", xlim=(None, 5 * max(distances)))
 axis.invert_yaxis()
 figure.legend(loc="outside upper right")
 plt.show()

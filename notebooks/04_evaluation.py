@@ -10,7 +10,7 @@
 #
 # **Takes:** about 3 minutes on two cores.
 #
-# **Afterwards you know** why the mean squared error is not a quality score. You know what the Fréchet distance is,
+# **Afterwards you know** why the mean squared error is not a quality score. You know what the Frechet distance is,
 # and why it must be next to its floor. You can interpret precision, recall, density and coverage. You also know how
 # to detect a generator that copies, and what SSIM is useful for.
 
@@ -47,8 +47,8 @@ rng = np.random.default_rng(0)
 with warnings.catch_warnings(action="ignore"):  # hides the warning if 5,000 digits replace MNIST
     digits = load_dataset("mnist")
 generator = load_generator("mnist")
-extract = gan.classifier.Extractor(load_classifier("mnist-classifier")[0])
-print(digits.name, {part: len(getattr(digits, part)) for part in ("train", "validation", "test")})
+extractor = gan.classifier.Extractor(load_classifier("mnist-classifier")[0])
+print(digits.name, {split: len(getattr(digits, split)) for split in ("train", "validation", "test")})
 
 # %% [markdown]
 # ## 1. Why the mean squared error is not a quality score
@@ -62,7 +62,7 @@ print(digits.name, {part: len(getattr(digits, part)) for part in ("train", "vali
 test, labels = gan.classifier.as_input(digits.test.images), digits.test.labels
 seven, other = test[labels == 7][:2]
 mean_digit = gan.classifier.as_input(digits.train.images.mean(axis=0))
-shown = {
+variants = {
     "a real 7": seven,
     "moved by 3 pixels": np.roll(seven, 3, axis=1),
     "blurred": gaussian_filter(seven, (2, 2, 0)),
@@ -70,14 +70,14 @@ shown = {
     "another real 7": other,
     "a generated 7": generate(generator, 1, labels=7)[0],
 }
-figure, axes = plt.subplots(1, len(shown), figsize=(13, 3), layout="constrained")
-for axis, (name, picture) in zip(axes, shown.items()):
-    mse = np.mean((picture - seven) ** 2)
-    ssim = metrics.ssim_of_pairs(picture[None], seven[None])[0]
-    axis.imshow(picture, cmap="gray", vmin=-1, vmax=1)
+figure, axes = plt.subplots(1, len(variants), figsize=(13, 3), layout="constrained")
+for axis, (name, image) in zip(axes, variants.items()):
+    mse = np.mean((image - seven) ** 2)
+    ssim = metrics.ssim_of_pairs(image[None], seven[None])[0]
+    axis.imshow(image, cmap="gray", vmin=-1, vmax=1)
     axis.set_title(f"{name}\nMSE {mse:.2f}, SSIM {ssim:.2f}", fontsize=10)
     axis.axis("off")
-figure.suptitle("Distance of each picture from the first one: lower MSE and higher SSIM are nearer")
+figure.suptitle("Each image compared with the first one: lower MSE and higher SSIM mean more similar")
 plt.show()
 
 # %% [markdown]
@@ -86,41 +86,42 @@ plt.show()
 #
 # This is not an accident of one image. The image with the smallest mean squared error to a random digit *is* the mean
 # of all digits. If you evaluate a generator by MSE, you therefore ask it to generate a blur. The next cell evaluates
-# four "generators" by their MSE to randomly paired real digits, and by the Fréchet distance of the next section.
+# four "generators" by their MSE to randomly paired real digits, and by the Frechet distance of the next section.
 
 # %%
 size = min(NUM, len(digits.test), len(digits.validation))
-chosen, more = (rng.permutation(len(part))[:size] for part in (digits.test, digits.validation))
+chosen, chosen_others = (rng.permutation(len(split))[:size] for split in (digits.test, digits.validation))
 real, real_labels = test[chosen], labels[chosen]
-others, other_labels = gan.classifier.as_input(digits.validation.images[more]), digits.validation.labels[more]
-reference = extract.arrays(real)
+others = gan.classifier.as_input(digits.validation.images[chosen_others])
+other_labels = digits.validation.labels[chosen_others]
+reference = extractor.arrays(real)
 generated = generate(generator, size, seed=1, labels=real_labels)
-sides = {
-    "the mean digit, always": np.broadcast_to(mean_digit, real.shape),
+image_sets = {
+    "mean of all digits": np.broadcast_to(mean_digit, real.shape),
     "random pixels": rng.uniform(-1, 1, real.shape).astype(np.float32),
-    "the pretrained generator": generated,
+    "pretrained generator": generated,
     "other real digits": others,
 }
 partner = rng.permutation(size)
-print(f"{'':24s}  MSE to a random digit   SSIM to it   Fréchet distance")
-for name, pictures in sides.items():
-    mse = np.mean((pictures - real[partner]) ** 2)
-    ssim = metrics.ssim_of_pairs(pictures, real[partner]).mean()
-    distance = gan.evaluation.quality(extract, reference, extract.arrays(pictures))["frechet_distance"]
-    print(f"{name:24s}  {mse:21.3f}  {ssim:11.3f}  {distance:17.1f}")
+print(f"{'':20s}  MSE to a random digit   SSIM to a random digit   Frechet distance")
+for name, batch in image_sets.items():
+    mse = np.mean((batch - real[partner]) ** 2)
+    ssim = metrics.ssim_of_pairs(batch, real[partner]).mean()
+    distance = gan.evaluation.quality(extractor, reference, extractor.arrays(batch))["frechet_distance"]
+    print(f"{name:20s}  {mse:21.3f}  {ssim:23.3f}  {distance:17.1f}")
 
 # %% [markdown]
-# MSE prefers the same blur, repeated, to real handwriting. The Fréchet distance ranks them correctly.
+# MSE prefers the same blur, repeated, to real handwriting. The Frechet distance ranks them correctly.
 #
 # MSE and SSIM are meaningful if two images *belong together*: a digit and its reconstruction, or an image and its
 # nearest neighbor. In this package, the name of each such number says what was paired: `nearest_mse`,
 # `reconstruction_ssim`, `pairwise_ssim`.
 
 # %% [markdown]
-# ## 2. The Fréchet distance depends on the number of images
+# ## 2. The Frechet distance depends on the number of images
 #
 # Instead of single images, compare the two *distributions*. A digit classifier turns each image into 128 numbers, its
-# features. The real images form one cloud of points, and the generated images form another. The Fréchet distance fits
+# features. The real images form one cloud of points, and the generated images form another. The Frechet distance fits
 # a normal distribution to each cloud, and measures the distance between the two. It is zero if means and covariances
 # are equal. (With the features of the Inception network, it is called FID. Ours uses the features of the pretrained
 # digit classifier. It is a different number, so it has a different name.)
@@ -131,50 +132,50 @@ for name, pictures in sides.items():
 
 # %%
 pool = min(2 * SIZES[-1], len(digits.train))
-drawn = rng.permutation(len(digits.train))[:pool]
-crowds = {
-    "the pretrained generator": generate(generator, pool, seed=2, labels=digits.train.labels[drawn]),
-    "real training digits: the floor": gan.classifier.as_input(digits.train.images[drawn]),
+indices = rng.permutation(len(digits.train))[:pool]
+image_sets = {
+    "pretrained generator": generate(generator, pool, seed=2, labels=digits.train.labels[indices]),
+    "real training digits (floor)": gan.classifier.as_input(digits.train.images[indices]),
 }
-outputs = {name: extract.arrays(pictures) for name, pictures in crowds.items()}
-everything = extract.arrays(test)
+outputs = {name: extractor.arrays(batch) for name, batch in image_sets.items()}
+all_test = extractor.arrays(test)
 
 
-def draws(side, count):
-    """Yields the Fréchet and kernel distance to all test digits for several random draws of images."""
+def measure_distances(name, count):
+    """Yields the Frechet and kernel distance to all test digits for several random draws of images."""
     for _ in range(DRAWS):
-        rows_drawn = rng.permutation(pool)[:count]
-        part = {key: values[rows_drawn] for key, values in outputs[side].items()}
-        frechet = gan.evaluation.quality(extract, everything, part)["frechet_distance"]
-        yield frechet, metrics.kernel_distance(everything["features"], part["features"])[0]
+        indices = rng.permutation(pool)[:count]
+        drawn = {key: values[indices] for key, values in outputs[name].items()}
+        frechet = gan.evaluation.quality(extractor, all_test, drawn)["frechet_distance"]
+        yield frechet, metrics.kernel_distance(all_test["features"], drawn["features"])[0]
 
 
 sizes = [count for count in SIZES if count <= pool]
-found = {side: np.array([list(draws(side, count)) for count in sizes]) for side in crowds}
+distances = {name: np.array([list(measure_distances(name, n)) for n in sizes]) for name in image_sets}
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
-for axis, column, name in zip(axes, (0, 1), ("Fréchet distance", "kernel distance (unbiased)")):
-    for side, marker in zip(found, "os"):
-        values = found[side][..., column]
-        axis.errorbar(sizes, values.mean(axis=1), values.std(axis=1), marker=marker, capsize=4, label=side)
-    axis.set(title=f"{name} to {len(test):,} test digits", xlabel="number of pictures N", ylabel=name)
+for axis, column, metric in zip(axes, (0, 1), ("Frechet distance", "kernel distance (unbiased)")):
+    for name, marker in zip(distances, "os"):
+        values = distances[name][..., column]
+        axis.errorbar(sizes, values.mean(axis=1), values.std(axis=1), marker=marker, capsize=4, label=name)
+    axis.set(title=f"{metric} to {len(test):,} test digits", xlabel="number of images N", ylabel=metric)
     axis.set_xscale("log")
     axis.set_xticks(sizes, [f"{count:,}" for count in sizes])
     axis.minorticks_off()
     axis.legend()
 axes[0].set_yscale("log")
 axes[1].axhline(0, color="black", linewidth=0.8)
-for count, fake, floor in zip(sizes, *(found[side][..., 0] for side in crowds)):
-    ratio = fake.mean() / floor.mean()
-    print(f"N = {count:5,}: generator {fake.mean():6.2f}, floor {floor.mean():6.2f} = {ratio:.1f} floors")
+for count, distance, floor in zip(sizes, *(values[..., 0] for values in distances.values())):
+    ratio = distance.mean() / floor.mean()
+    print(f"N = {count:5,}: generator {distance.mean():6.2f}, floor {floor.mean():6.2f}, ratio {ratio:.1f}")
 plt.show()
 
 # %% [markdown]
 # The same generator has a distance several times larger when it is measured with fewer images. Therefore:
 #
-# * A Fréchet distance means nothing without its N and its extractor.
-# * Report it next to its floor *at the same N*. `gan evaluate` prints both, and their ratio in floors.
+# * A Frechet distance means nothing without its N and its extractor.
+# * Report it next to its floor *at the same N*. `gan evaluate` prints both, and their ratio.
 # * Even this ratio depends on N and, with few images, on chance. Use as many images as you can afford.
 #
 # The kernel distance keeps its value. With few images, it becomes uncertain (the bars), but not larger.
@@ -197,42 +198,42 @@ plt.show()
 
 # %%
 low = np.flatnonzero(other_labels < 5)
-spoilt = {
+degraded = {
     "real digits": others,
-    "only the classes 0 to 4": others[rng.choice(low, size)],
-    "ten digits, again and again": others[[np.flatnonzero(other_labels == i % 10)[0] for i in range(size)]],
+    "only classes 0 to 4": others[rng.choice(low, size)],
+    "ten digits, repeated": others[[np.flatnonzero(other_labels == i % 10)[0] for i in range(size)]],
     "blurred (sigma 1.5)": gaussian_filter(others, (0, 1.5, 1.5, 0)),
     "noisy (sigma 0.6)": np.clip(others + rng.normal(0, 0.6, others.shape), -1, 1).astype(np.float32),
-    "the pretrained generator": generated,
-    "the same, truncation 0.5": generate(generator, size, seed=1, labels=real_labels, truncation=0.5),
+    "pretrained generator": generated,
+    "pretrained, truncation 0.5": generate(generator, size, seed=1, labels=real_labels, truncation=0.5),
 }
 radii = metrics.squared_radii(reference["features"])
-numbers = {}
-for name, pictures in spoilt.items():
-    features = extract.arrays(pictures)["features"]
-    numbers[name] = metrics.precision_recall(reference["features"], features, real_radii=radii)
+scores = {}
+for name, batch in degraded.items():
+    features = extractor.arrays(batch)["features"]
+    scores[name] = metrics.precision_recall(reference["features"], features, real_radii=radii)
 
 # %%
 figure, axes = plt.subplots(1, 4, figsize=(13, 4), sharey=True, layout="constrained")
-places = np.arange(len(numbers))[::-1]
-for axis, what in zip(axes, ("precision", "recall", "density", "coverage")):
-    values = [row[what] for row in numbers.values()]
-    axis.barh(places, values, color=["tab:gray", *["tab:blue"] * 4, *["tab:orange"] * 2])
-    for place, value in zip(places, values):
-        axis.text(value, place, f" {value:.2f}", va="center", fontsize=9)
-    axis.set(title=what, xlabel="share" if what != "density" else "reals around one, over 5", xlim=(0, None))
+positions = np.arange(len(scores))[::-1]
+for axis, metric in zip(axes, ("precision", "recall", "density", "coverage")):
+    values = [row[metric] for row in scores.values()]
+    axis.barh(positions, values, color=["tab:gray", *["tab:blue"] * 4, *["tab:orange"] * 2])
+    for position, value in zip(positions, values):
+        axis.text(value, position, f" {value:.2f}", va="center", fontsize=9)
+    axis.set(title=metric, xlabel="share" if metric != "density" else "balls per image / 5", xlim=(0, None))
     axis.set_xlim(0, 1.25 * max(values))
-axes[0].set_yticks(places, numbers)
-axes[0].set_ylabel("what is judged")
-figure.suptitle(f"{size:,} pictures of each kind against {size:,} test digits")
+axes[0].set_yticks(positions, scores)
+axes[0].set_ylabel("image set")
+figure.suptitle(f"{size:,} images per set, compared with {size:,} test digits")
 plt.show()
 
 # %% [markdown]
 # Read the plot row by row.
 #
-# * *Only the classes 0 to 4*: each image is good, so precision hardly changes. Half of the real images have nothing
+# * *Only classes 0 to 4*: each image is good, so precision hardly changes. Half of the real images have nothing
 #   near them, so recall and coverage fall.
-# * *Ten digits, again and again*: the images are good, so precision does not show a problem here either. Coverage is
+# * *Ten digits, repeated*: the images are good, so precision does not show a problem here either. Coverage is
 #   nearly zero.
 # * *Blurred* and *noisy*: the images are bad, so precision and density fall.
 # * *Truncation 0.5*: latents nearer to zero give typical digits with less variety. Look at recall and coverage.
@@ -240,18 +241,18 @@ plt.show()
 # You therefore need two numbers: one for quality and one for coverage. The next cell shows the images:
 
 # %%
-examples = np.concatenate([pictures[:12] for pictures in spoilt.values()])
+examples = np.concatenate([batch[:12] for batch in degraded.values()])
 figure, axis = plt.subplots(figsize=(10, 6), layout="constrained")
 axis.imshow(images.grid(images.to_uint8(examples), columns=12), cmap="gray")
-axis.set_yticks([15 + 30 * i for i in range(len(spoilt))], spoilt)
-axis.set(title="Twelve of each kind", xticks=[], ylabel="what is judged")
+axis.set_yticks([15 + 30 * i for i in range(len(degraded))], degraded)
+axis.set(title="Twelve images of each set", xticks=[], ylabel="image set")
 axis.grid(visible=False)
 plt.show()
 
 # %% [markdown]
 # ## 4. Nearest neighbors, and a generator that copies
 #
-# The best Fréchet distance belongs to a "generator" that returns random training images. None of the numbers so far
+# The best Frechet distance belongs to a "generator" that returns random training images. None of the numbers so far
 # detects it. So find the training image that is nearest to each generated image. Suppose that somebody trained on a
 # few thousand digits, and we receive one of these sets:
 #
@@ -266,23 +267,23 @@ plt.show()
 train, unseen = (gan.classifier.as_input(part.images) for part in (digits.train, digits.validation))
 unseen = unseen[rng.permutation(len(unseen))]
 held_out, new = np.array_split(unseen, 2)
-few, new = train[rng.permutation(len(train))[: len(held_out)]], new[:COPIES]
-copies = few[rng.permutation(len(few))[: len(new)]] + rng.normal(0, 0.1, new.shape)
+small_train, new = train[rng.permutation(len(train))[: len(held_out)]], new[:COPIES]
+copies = small_train[rng.permutation(len(small_train))[: len(new)]] + rng.normal(0, 0.1, new.shape)
 copies = np.clip(copies, -1, 1).astype(np.float32)
-every_second = np.arange(len(new))[:, None, None, None] % 2 == 0
-suspects = {
-    "the copier": (copies, few, held_out),
-    "the half copier": (np.where(every_second, copies, new), few, held_out),
-    "blurred new digits": (gaussian_filter(new, (0, 1, 1, 0)), few, held_out),
-    "new digits": (new, few, held_out),
-    "the pretrained generator": (generate(generator, len(new), seed=3), train, unseen),
+is_copy = np.arange(len(new))[:, None, None, None] % 2 == 0
+image_sets = {
+    "copier": (copies, small_train, held_out),
+    "half copier": (np.where(is_copy, copies, new), small_train, held_out),
+    "blurred new digits": (gaussian_filter(new, (0, 1, 1, 0)), small_train, held_out),
+    "new digits": (new, small_train, held_out),
+    "pretrained generator": (generate(generator, len(new), seed=3), train, unseen),
 }
-print(f"{'':22s}  MSE of the nearest training image   copied_share (95 % interval)")
+print(f"{'':20s}  MSE to the nearest training image   copied_share (95 % interval)")
 nearest = {}
-for name, (pictures, known, unknown) in suspects.items():
-    nearest[name] = metrics.nearest_neighbours(pictures, known)
-    share, lower, upper = metrics.copied_share(pictures, known, unknown).values()
-    print(f"{name:22s}  {nearest[name].mse.mean():33.3f}   {share:5.2f} ({lower:.2f} to {upper:.2f})")
+for name, (batch, seen, not_seen) in image_sets.items():
+    nearest[name] = metrics.nearest_neighbours(batch, seen)
+    share, lower, upper = metrics.copied_share(batch, seen, not_seen).values()
+    print(f"{name:20s}  {nearest[name].mse.mean():33.3f}   {share:5.2f} ({lower:.2f} to {upper:.2f})")
 
 # %% [markdown]
 # The distance to the nearest training image alone is misleading. Blurred digits are nearer to their neighbors than
@@ -295,14 +296,14 @@ for name, (pictures, known, unknown) in suspects.items():
 # interval does not prove the contrary either.
 
 # %%
-figure, axes = plt.subplots(1, len(suspects), figsize=(13, 6.2), layout="constrained")
-for axis, (name, (pictures, known, _)) in zip(axes, suspects.items()):
-    pairs = np.stack([pictures[:8], known[nearest[name].index[:8]]], axis=1).reshape(-1, *train.shape[1:])
+figure, axes = plt.subplots(1, len(image_sets), figsize=(13, 6.2), layout="constrained")
+for axis, (name, (batch, seen, _)) in zip(axes, image_sets.items()):
+    pairs = np.stack([batch[:8], seen[nearest[name].index[:8]]], axis=1).reshape(-1, *train.shape[1:])
     axis.imshow(images.grid(images.to_uint8(pairs), columns=2), cmap="gray")
     axis.set_title(name, fontsize=11)
-    axis.set(xticks=[16, 46], xticklabels=["picture", "nearest"], yticks=[])
+    axis.set(xticks=[16, 46], xticklabels=["image", "nearest"], yticks=[])
     axis.grid(visible=False)
-figure.suptitle("Each picture, and the training image that is nearest to it")
+figure.suptitle("Each image (left) and the nearest training image (right)")
 plt.show()
 
 # %% [markdown]
@@ -313,21 +314,21 @@ plt.show()
 # random pairs of one class. It is neither good nor bad by itself: compare it with the value for real digits.
 
 # %%
-asked = np.arange(size) % 10
-one_each = generate(generator, 10, seed=4)[asked]
+classes = np.arange(size) % 10
+one_each = generate(generator, 10, seed=4)[classes]
 one_each += 0.1 * rng.normal(size=one_each.shape).astype(np.float32)
-crowds = {
+image_sets = {
     "real digits": (real, real_labels),
-    "the pretrained generator": (generated, real_labels),
-    "truncation 0.5": (spoilt["the same, truncation 0.5"], real_labels),
-    "one picture a class, with noise": (one_each, asked),
+    "pretrained generator": (generated, real_labels),
+    "pretrained, truncation 0.5": (degraded["pretrained, truncation 0.5"], real_labels),
+    "one image per class, with noise": (one_each, classes),
 }
-alike = {name: metrics.pairwise_ssim(*side) for name, side in crowds.items()}
+ssim = {name: metrics.pairwise_ssim(*images_and_labels) for name, images_and_labels in image_sets.items()}
 figure, axis = plt.subplots(figsize=(8, 3), layout="constrained")
-bars = axis.barh(list(alike)[::-1], list(alike.values())[::-1], color=["tab:orange"] * 3 + ["tab:gray"])
+bars = axis.barh(list(ssim)[::-1], list(ssim.values())[::-1], color=["tab:orange"] * 3 + ["tab:gray"])
 axis.bar_label(bars, fmt=" %.3f")
-axis.set(title="How alike are two pictures of one class?", xlabel="mean SSIM of pairs (higher: less variety)")
-axis.set(xlim=(0, 1), ylabel="what is judged")
+axis.set(title="Similarity of images of the same class", xlabel="mean SSIM of pairs (higher: less variety)")
+axis.set(xlim=(0, 1), ylabel="image set")
 plt.show()
 
 # %% [markdown]
@@ -349,14 +350,14 @@ print(f"{report.num:,} samples, {report.reference}, sha256 {report.classifier_sh
 print(f"{'':22s}  {'samples':26s}  {'real digits':26s}")
 for row in gan.evaluation.rows(report):
     print(f"{row['name']:22s}  {row['value']:26s}  {row['real']:26s}")
-print(f"\n{report.frechet_in_floors:.1f} floors from the data;", end=" ")
-print(f"verdict on a tolerance of {report.tolerance}: {report.verdict}")
+print(f"\nFrechet distance: {report.frechet_in_floors:.1f} times its floor")
+print(f"verdict for the tolerance {report.tolerance}: {report.verdict}")
 
 # %% [markdown]
 # ## Summary
 #
 # * MSE and SSIM compare two images that belong together. They say nothing about the quality of a generator.
-# * A Fréchet distance without its N, its extractor and its floor is not a result.
+# * A Frechet distance without its N, its extractor and its floor is not a result.
 # * Precision falls when images are bad. Recall and coverage fall when some are missing. Look at both.
 # * A copier has perfect quality. Only held-out data can expose it.
 # * Notebook 5 continues with two questions: how often may a model be wrong, and how certain is that?

@@ -19,11 +19,11 @@ from IPython import get_ipython
 if find_spec("gan") is None:  # for example in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference babel")
 
-# %% tags=["parameters"] quick={"PICTURES": 400, "LOOKS": 1, "CURVE": 40, "RELEASE": 200, "GATES": [0.05], "EPOCHS": 1}
-PICTURES = 4_000  # samples for measuring the error rate
+# %% tags=["parameters"] quick={"NUM": 400, "EVALUATIONS": 1, "CURVE": 40, "RELEASE": 200, "GATES": [0.05], "EPOCHS": 1}
+NUM = 4_000  # samples for measuring the error rate
 TRIALS = 20_000  # repetitions of the simulation
 STEPS = 200  # training steps of the GAN between two evaluations
-LOOKS = 12  # maximum number of evaluations
+EVALUATIONS = 12  # maximum number of evaluations
 CURVE = 500  # samples per point of the perturbation curve
 RELEASE = 500  # samples in the evaluation before a release
 GATES = [0.05, 0.01, 0.0001]  # tolerances for the release
@@ -61,32 +61,32 @@ plt.rcParams.update(gan.evaluation.STYLE)
 # ## An error rate is a count
 #
 # The pretrained generator generates the digit that you request. How often does it generate another digit, or
-# something unreadable? A classifier reads the samples; it is nearly always right about real digits. An outcome is
-# *wrong* if the classifier does not read the requested digit. The error rate is the number of wrong outcomes divided
-# by the number of outcomes.
+# something unreadable? A classifier predicts the class of each sample; on real digits, it is nearly always right. An
+# outcome is *wrong* if the predicted class is not the requested digit. The error rate is the number of wrong outcomes
+# divided by the number of outcomes.
 
 # %%
 generator = load_generator("mnist")
 classifier, _ = load_classifier("mnist-classifier")
-pictures = generate(generator, PICTURES, seed=0)
-asked = np.arange(PICTURES) % 10  # the classes that `generate` uses by default
-logits = gan.classifier.Extractor(classifier).arrays(pictures)["logits"]
-wrong = np.asarray(metrics.wrong_outcomes(logits, asked))
-rate = gan.tolerance.ErrorRate(int(wrong.sum()), PICTURES)
-print(f"{rate.wrong} of {rate.n} are wrong: {rate.value:.2%}")
+samples = generate(generator, NUM, seed=0)
+requested = np.arange(NUM) % 10  # the classes that `generate` uses by default
+logits = gan.classifier.Extractor(classifier).arrays(samples)["logits"]
+wrong = np.asarray(metrics.wrong_outcomes(logits, requested))
+rate = gan.tolerance.ErrorRate(int(wrong.sum()), NUM)
+print(f"{rate.wrong} of {rate.n} samples are wrong: {rate.value:.2%}")
 
 # %% [markdown]
 # The next cell shows some wrong samples. Some are bad, and for some the answer of the classifier is debatable. The
 # error rate also includes the errors of the classifier on real digits (about one in two hundred).
 
 # %%
-some = np.flatnonzero(wrong)[:12]
-_, axes = plt.subplots(figsize=(11, 1.6))
-axes.imshow(gan.images.grid(gan.images.to_uint8(pictures[some]), columns=12)[..., 0], cmap="gray")
-read = [f"{a}→{b}" for a, b in zip(asked[some], logits[some].argmax(axis=1))]
-axes.set_xticks([15 + 30 * i for i in range(len(some))], read)
-axes.set(title="Pictures that are read as another digit", xlabel="asked → read", yticks=[])
-axes.grid(False)
+shown = np.flatnonzero(wrong)[:12]
+_, axis = plt.subplots(figsize=(11, 1.6))
+axis.imshow(gan.images.grid(gan.images.to_uint8(samples[shown]), columns=12)[..., 0], cmap="gray")
+classes = [f"{a}→{b}" for a, b in zip(requested[shown], logits[shown].argmax(axis=1))]
+axis.set_xticks([15 + 30 * i for i in range(len(shown))], classes)
+axis.set(title="Samples that are classified as another digit", xlabel="requested → predicted", yticks=[])
+axis.grid(False)
 plt.show()
 
 # %% [markdown]
@@ -111,20 +111,20 @@ for count, n in ((0, 10), (0, 100), (0, 1_000), (1, 100)):
 # More samples make the interval narrower, but slowly: half the width needs four times as many samples.
 
 # %%
-n = np.unique(np.geomspace(20, PICTURES, 60).astype(int))
+n = np.unique(np.geomspace(20, NUM, 60).astype(int))
 so_far = wrong.cumsum()[n - 1] / n
 low, high = gan.tolerance.wilson_bounds(so_far, n, np.sqrt)
 plt.figure(figsize=(8, 3.2))
 plt.fill_between(n, 100 * np.maximum(low, 0), 100 * high, alpha=0.25, label="Wilson 95 % interval")
 plt.plot(n, 100 * so_far, label="error rate so far")
-plt.axhline(2, color="black", linestyle=":", label="a tolerance of 2 %")
+plt.axhline(2, color="black", linestyle=":", label="tolerance of 2 %")
 plt.xscale("log")
 plt.xticks([20, 100, 500, 2_000], [20, 100, 500, "2,000"])
 plt.minorticks_off()
 plt.ylim(0, 12)
-plt.xlabel("pictures that were read")
-plt.ylabel("wrong (%)")
-plt.title("The same generator, known better and better")
+plt.xlabel("samples evaluated")
+plt.ylabel("error rate (%)")
+plt.title("The interval shrinks with the number of samples")
 plt.legend()
 plt.show()
 
@@ -143,23 +143,24 @@ plt.show()
 print(f"error rate {rate.value:.2%}, interval {rate.interval[0]:.2%} to {rate.interval[1]:.2%}")
 for tolerance in (0.05, 0.02, 0.01, 0.005, 0.001):
     needed = gan.tolerance.samples_needed(rate, tolerance)
-    answer = gan.tolerance.verdict(rate, tolerance)
-    print(f"tolerance {tolerance:.1%}: {answer:9s}  decided by {needed or 'no number in reach of'} outcomes")
+    verdict = gan.tolerance.verdict(rate, tolerance)
+    outcomes = f"{needed:,}" if needed else "more than a billion"
+    print(f"tolerance {tolerance:.1%}: {verdict:9s}  outcomes needed to decide: {outcomes}")
 
 # %% [markdown]
 # A tolerance close to the true rate costs many samples. A tolerance equal to the true rate can never be decided. So
 # leave a margin between what you can reach and what you promise.
 
 # %%
-truth = np.linspace(0.1, 5, 197)
-rates = [gan.tolerance.ErrorRate(round(1e6 * percent / 100), 10**6) for percent in truth]
+true_rate = np.linspace(0.1, 5, 197)  # in percent
+rates = [gan.tolerance.ErrorRate(round(1e6 * percent / 100), 10**6) for percent in true_rate]
 needed = [gan.tolerance.samples_needed(rate, 0.02) or np.nan for rate in rates]
 plt.figure(figsize=(8, 3))
-plt.semilogy(truth, needed)
-plt.axvline(2, color="black", linestyle=":", label="the tolerance, 2 %")
+plt.semilogy(true_rate, needed)
+plt.axvline(2, color="black", linestyle=":", label="tolerance of 2 %")
 plt.xlabel("true error rate (%)")
-plt.ylabel("outcomes that decide")
-plt.title("What it costs to decide about a tolerance of 2 %")
+plt.ylabel("outcomes needed")
+plt.title("Outcomes needed to decide about a tolerance of 2 %")
 plt.legend()
 plt.show()
 
@@ -172,24 +173,24 @@ plt.show()
 
 # %%
 TRUE = TOLERANCE = 0.02
-looks = 20
-chance = np.random.default_rng(0)
-observed = chance.binomial(1_000, TRUE, size=(TRIALS, looks)) / 1_000
+checks = 20
+rng = np.random.default_rng(0)
+observed = rng.binomial(1_000, TRUE, size=(TRIALS, checks)) / 1_000
 _, upper = gan.tolerance.wilson_bounds(observed, 1_000, np.sqrt)
 stopped = np.logical_or.accumulate(upper <= TOLERANCE, axis=1)  # within at this check or an earlier one
-_, fresh = gan.tolerance.wilson_bounds(chance.binomial(1_000, TRUE, size=TRIALS) / 1_000, 1_000, np.sqrt)
+_, fresh = gan.tolerance.wilson_bounds(rng.binomial(1_000, TRUE, size=TRIALS) / 1_000, 1_000, np.sqrt)
 confirmed = stopped & (fresh <= TOLERANCE)[:, None]
 plt.figure(figsize=(8, 3.2))
-plt.plot(range(1, looks + 1), 100 * stopped.mean(axis=0), "o-", label="stop at the first look that is within")
-plt.plot(range(1, looks + 1), 100 * confirmed.mean(axis=0), "s-", label="and confirm once, on fresh outcomes")
-plt.xticks(range(2, looks + 1, 2))
-plt.xlabel("looks")
-plt.ylabel("called within (%)")
-plt.title("A model that is just at the tolerance, and how often it passes")
+plt.plot(range(1, checks + 1), 100 * stopped.mean(axis=0), "o-", label="stop at the first verdict 'within'")
+plt.plot(range(1, checks + 1), 100 * confirmed.mean(axis=0), "s-", label="and confirm once, on new outcomes")
+plt.xticks(range(2, checks + 1, 2))
+plt.xlabel("number of checks")
+plt.ylabel("verdict 'within' (%)")
+plt.title("How often a model exactly at the tolerance passes")
 plt.legend()
 plt.show()
 for k in (1, 5, 20):
-    print(f"looks: {k:2d}, {stopped[:, k - 1].mean():.1%} pass; confirmed: {confirmed[:, k - 1].mean():.1%}")
+    print(f"checks: {k:2d}, {stopped[:, k - 1].mean():.1%} pass, {confirmed[:, k - 1].mean():.1%} confirmed")
 
 # %% [markdown]
 # A check during training therefore only *nominates* a model. The verdict is given once, on outcomes that were never
@@ -202,7 +203,7 @@ for k in (1, 5, 20):
 # target. It also stops when nothing has improved for some intervals (`patience`), and reports which of the two
 # happened.
 #
-# During training, a small classifier reads the samples (`mnist-probe`). Another classifier gives the verdict, on
+# During training, a small classifier (`mnist-probe`) evaluates the samples. Another classifier gives the verdict, on
 # samples from a seed that training never uses. The same network should not both select and evaluate.
 
 # %%
@@ -211,37 +212,37 @@ with warnings.catch_warnings():
     digits = load_dataset("mnist")
 probe, _ = load_classifier("mnist-probe")
 model = GAN(build_generator(digits.image_shape, 64, 10), build_discriminator(digits.image_shape, 10), seed=0)
-adam = [keras.optimizers.Adam(2e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
-judge = metrics.ErrorRate(lambda fakes: probe(fakes, training=False))
-model.compile(*adam, metrics=[judge], steps_per_execution=10)
-stop = gan.callbacks.ToleranceEarlyStopping("val_error_rate_upper", "min", target=0.05, patience=5)
+optimizers = [keras.optimizers.Adam(2e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
+error_rate = metrics.ErrorRate(lambda samples: probe(samples, training=False))
+model.compile(*optimizers, metrics=[error_rate], steps_per_execution=10)
+early_stopping = gan.callbacks.ToleranceEarlyStopping("val_error_rate_upper", "min", target=0.05, patience=5)
 history = model.fit(
-    digits.train.batches(32, steps=STEPS * LOOKS),
-    epochs=LOOKS,
+    digits.train.batches(32, steps=STEPS * EVALUATIONS),
+    epochs=EVALUATIONS,
     steps_per_epoch=STEPS,
     validation_data=digits.validation.at_most(1_000).in_order(250),
-    callbacks=[stop],
+    callbacks=[early_stopping],
     shuffle=False,
     verbose=0,
 ).history
-print(digits.name, "; nominated:", stop.stopped_by == "target")
+print(f"{digits.name}; nominated: {early_stopping.stopped_by == 'target'}")
 
 # %%
 averaged = model.generator_ema
 seed = gan.evaluation.EVALUATION_SEED
-judged = perturbation.generator_error_rate(averaged, classifier, PICTURES // 2, seed=seed)
-print(f"verdict on {judged.n} fresh pictures: {judged.value:.2%}, {gan.tolerance.verdict(judged, 0.05)}")
+final = perturbation.generator_error_rate(averaged, classifier, NUM // 2, seed=seed)
+print(f"verdict on {final.n} new samples: {final.value:.2%} wrong, {gan.tolerance.verdict(final, 0.05)}")
 seen = 32 * STEPS * np.arange(1, len(history["val_error_rate"]) + 1)
 plt.figure(figsize=(8, 3.2))
-plt.plot(seen, [100 * r for r in history["val_error_rate"]], "o-", label="error rate at each look")
-plt.plot(seen, [100 * r for r in history["val_error_rate_upper"]], "--", label="upper end: what is watched")
+plt.plot(seen, [100 * r for r in history["val_error_rate"]], "o-", label="error rate at each evaluation")
+plt.plot(seen, [100 * r for r in history["val_error_rate_upper"]], "--", label="upper bound (monitored)")
 plt.axhline(5, color="black", linestyle=":", label="target")
-ends = np.abs(np.array([judged.interval]).T - judged.value)
-plt.errorbar(seen[-1] * 1.03, 100 * judged.value, 100 * ends, fmt="rs", capsize=4, label="verdict")
+errors = np.abs(np.array([final.interval]).T - final.value)
+plt.errorbar(seen[-1] * 1.03, 100 * final.value, 100 * errors, fmt="rs", capsize=4, label="verdict")
 plt.yscale("log")
 plt.xlabel("images seen")
-plt.ylabel("wrong (%)")
-plt.title("A training that ends when it is good enough")
+plt.ylabel("error rate (%)")
+plt.title("Training stops when the upper bound reaches the target")
 plt.legend()
 plt.show()
 
@@ -259,24 +260,25 @@ plt.show()
 FAULTS = {"weight_noise": [0.1, 0.2, 0.3, 0.5], "latent_noise": [0.5, 1, 2], "float16": [1], "int8": [1]}
 
 
-def show_curve(points, titles, figure=(11, 3.2)):
+def show_curve(points, xlabels, figure=(11, 3.2)):
     """Plots one panel per fault: the error rate with its confidence interval, starting without the fault."""
-    faults = [fault for fault in dict.fromkeys(p.fault for p in points) if fault in titles]
+    faults = [fault for fault in dict.fromkeys(p.fault for p in points) if fault in xlabels]
     _, axes = plt.subplots(1, len(faults), figsize=figure, sharey=True)
     for axis, fault in zip(np.atleast_1d(axes), faults):
-        mine = [points[0], *(p for p in points if p.fault == fault)]
-        value = 100 * np.array([p.rate.value for p in mine])
-        low, high = 100 * np.array([p.rate.interval for p in mine]).T
-        axis.errorbar([p.severity for p in mine], value, [value - low, high - value], fmt="o-", capsize=4)
+        curve = [points[0], *(p for p in points if p.fault == fault)]
+        value = 100 * np.array([p.rate.value for p in curve])
+        low, high = 100 * np.array([p.rate.interval for p in curve]).T
+        axis.errorbar([p.severity for p in curve], value, [value - low, high - value], fmt="o-", capsize=4)
         axis.set_title(fault)
-        axis.set_xlabel(titles[fault])
-    np.atleast_1d(axes)[0].set_ylabel("wrong (%)")
+        axis.set_xlabel(xlabels[fault])
+    np.atleast_1d(axes)[0].set_ylabel("error rate (%)")
     plt.show()
 
 
 points = perturbation.generator_curve(generator, classifier, CURVE, faults=list(FAULTS), severities=FAULTS)
-of_weights, of_latents = "noise / spread of the weights", "noise added to latents of spread 1"
-show_curve(points, {"weight_noise": of_weights, "latent_noise": of_latents})
+weight_label = "noise / standard deviation of the weights"
+latent_label = "noise / standard deviation of the latents"
+show_curve(points, {"weight_noise": weight_label, "latent_noise": latent_label})
 for point in points:
     if point.fault in ("none", "float16", "int8"):
         print(f"{point.fault:8s} {point.rate.value:.2%}")
@@ -284,7 +286,7 @@ for point in points:
 # %% [markdown]
 # Rounding the weights to sixteen or eight bits hardly changes the result here. This generator can therefore be
 # deployed with small weights within the same tolerance. Noise is harmful: on weights from about half of their own
-# spread, and on latents from about their full spread.
+# standard deviation, and on latents from about their full standard deviation.
 
 # %% [markdown]
 # ## Make a release depend on the verdict
@@ -293,7 +295,7 @@ for point in points:
 # release script does not need more:
 #
 # ```sh
-# gan evaluate runs/new --tolerance 0.02 && cp -r runs/new released/     # copied only when it is within
+# gan evaluate runs/new --tolerance 0.02 && cp -r runs/new released/     # copied only if the verdict is within
 # ```
 #
 # The next cell runs it on the 5,000 digits that are always available. For a generator, the verdict has one more
@@ -311,8 +313,8 @@ for tolerance in GATES:
     done = subprocess.run(command, capture_output=True, text=True)
     report = json.loads(done.stdout)
     lower, upper = (report["metrics"][f"error_rate_{end}"]["value"] for end in ("lower", "upper"))
-    numbers = f"interval {lower:.2%} to {upper:.2%}"
-    print(f"tolerance {tolerance:.2%}: {numbers}, {report['verdict']}, exit status {done.returncode}")
+    interval = f"interval {lower:.2%} to {upper:.2%}"
+    print(f"tolerance {tolerance:.2%}: {interval}, {report['verdict']}, exit status {done.returncode}")
 
 # %% [markdown]
 # In Python, `EXIT_STATUS` is the same table. It works for any model whose errors can be counted. The second half uses
@@ -346,14 +348,14 @@ LANGUAGES = ["cs", "de", "en", "es", "fi", "fr", "hu", "it", "nl", "pl", "sv", "
 TOLERANCE = 0.20
 
 
-def normal(name):
+def normalize(name):
     """Returns a name in lowercase, without text in brackets, digits and punctuation."""
     name = re.sub(r"\([^)]*\)|\[[^\]]*\]", " ", unicodedata.normalize("NFC", name).lower())
     name = name.replace("\u0307", "")  # combining dot that `lower` leaves of the Turkish letter İ
     return " ".join("".join(letter if letter.isalpha() else " " for letter in name).split())
 
 
-def entry(kind, code):
+def entry_of(kind, code):
     """Returns the entry: a country and its currencies (US: USD, USN), or a language and its dialects."""
     return "language " + re.split("[_-]", code)[0] if kind == "languages" else "country " + code[:2]
 
@@ -366,9 +368,9 @@ languages_of, entries_of = collections.defaultdict(set), collections.defaultdict
 for language in LANGUAGES:
     for kind in ("territories", "languages", "currencies"):
         for code, name in getattr(babel.Locale(language), kind).items():
-            if len(normal(name)) >= 3:
-                languages_of[normal(name)].add(language)
-                entries_of[normal(name)].add(entry(kind, code))
+            if len(normalize(name)) >= 3:
+                languages_of[normalize(name)].add(language)
+                entries_of[normalize(name)].add(entry_of(kind, code))
 for word in ("germania", "niemcy", "allemagne", "angola"):
     print(f"{word:10s} {', '.join(sorted(languages_of[word]))}")
 
@@ -381,10 +383,10 @@ for word in ("germania", "niemcy", "allemagne", "angola"):
 
 # %%
 pairs = sum(map(len, languages_of.values()))
-shared = {word for word, found in languages_of.items() if len(found) > 1}
+shared = {word for word, languages in languages_of.items() if len(languages) > 1}
 print(f"{len(languages_of):,} different names, {len(shared):,} of them in several languages: {pairs:,} pairs")
-print(f"unavoidable error rate, were all pairs kept: {1 - len(languages_of) / pairs:.1%}")
-print("such as:", ", ".join(sorted(shared)[::120]))
+print(f"unavoidable error rate if all pairs are kept: {1 - len(languages_of) / pairs:.1%}")
+print("examples of shared names:", ", ".join(sorted(shared)[::120]))
 
 # %% [markdown]
 # Training cannot remove these errors, so they would only hide what the model can do. We exclude the shared names from
@@ -401,7 +403,7 @@ print("such as:", ", ".join(sorted(shared)[::120]))
 
 
 # %%
-def side(entry):
+def split_of(entry):
     """Returns the split of an entry (60 %, 20 %, 20 %), computed from a hash so that it never changes."""
     number = int(hashlib.sha256(f"tolerance {entry}".encode()).hexdigest(), 16) % 100
     return "train" if number < 60 else "validation" if number < 80 else "test"
@@ -409,13 +411,13 @@ def side(entry):
 
 examples = {"train": [], "validation": [], "test": []}
 for word in sorted(set(languages_of) - shared):
-    sides = {side(entry) for entry in entries_of[word]}
-    if len(sides) == 1:
-        examples[sides.pop()].append((word, LANGUAGES.index(min(languages_of[word]))))
-words = {name: np.array([word for word, _ in found]) for name, found in examples.items()}
-labels = {name: np.array([label for _, label in found]) for name, found in examples.items()}
-data = {name: tf.data.Dataset.from_tensor_slices((words[name], labels[name])) for name in examples}
-print({name: len(found) for name, found in examples.items()})
+    splits = {split_of(entry) for entry in entries_of[word]}
+    if len(splits) == 1:
+        examples[splits.pop()].append((word, LANGUAGES.index(min(languages_of[word]))))
+words = {split: np.array([word for word, _ in pairs]) for split, pairs in examples.items()}
+labels = {split: np.array([label for _, label in pairs]) for split, pairs in examples.items()}
+data = {split: tf.data.Dataset.from_tensor_slices((words[split], labels[split])) for split in examples}
+print({split: len(pairs) for split, pairs in examples.items()})
 for word, label in examples["train"][:: len(examples["train"]) // 5]:
     print(f"  {LANGUAGES[label]}  {word}")
 
@@ -434,7 +436,7 @@ letters = layers.TextVectorization(standardize=None, split="character", output_s
 letters.adapt(words["train"])
 
 
-def which_letters():
+def build_letter_model():
     """Builds a model that averages the embeddings of the letters."""
     x = name = keras.Input((), dtype="string")
     x = layers.Embedding(letters.vocabulary_size(), 32, mask_zero=True)(letters(x))
@@ -442,12 +444,12 @@ def which_letters():
     return keras.Model(name, layers.Dense(len(LANGUAGES))(x))
 
 
-def pieces(filters, dropout):
+def build_piece_model(filters, dropout):
     """Builds a model that detects `filters` pieces of each length, anywhere in the name."""
     x = name = keras.Input((), dtype="string")
     x = layers.Embedding(letters.vocabulary_size(), 32)(letters(x))
-    found = [layers.Conv1D(filters, length, padding="same", activation="relu")(x) for length in (2, 3, 4, 5)]
-    x = layers.Concatenate()([layers.GlobalMaxPooling1D()(piece) for piece in found])
+    pieces = [layers.Conv1D(filters, length, padding="same", activation="relu")(x) for length in (2, 3, 4, 5)]
+    x = layers.Concatenate()([layers.GlobalMaxPooling1D()(piece) for piece in pieces])
     return keras.Model(name, layers.Dense(len(LANGUAGES))(layers.Dropout(dropout)(x)))
 
 
@@ -459,30 +461,35 @@ def pieces(filters, dropout):
 
 
 # %%
-def trained(model):
+def train(model):
     """Trains a model until it is nominated or stops improving. Returns the early-stopping callback."""
     batches = data["train"].shuffle(len(words["train"]), seed=0).batch(64)
     decay = keras.optimizers.schedules.CosineDecay(3e-3, EPOCHS * len(batches))  # small steps at the end
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    watched = [metrics.ClassifierErrorRate()]
-    model.compile(keras.optimizers.Adam(decay), loss, metrics=watched, jit_compile=False)
+    error_rate = metrics.ClassifierErrorRate()
+    model.compile(keras.optimizers.Adam(decay), loss, metrics=[error_rate], jit_compile=False)
     target = TOLERANCE - 0.02
-    rule = gan.callbacks.ToleranceEarlyStopping("val_error_rate_upper", "min", target=target, patience=6)
+    stop = gan.callbacks.ToleranceEarlyStopping("val_error_rate_upper", "min", target=target, patience=6)
     held_out = data["validation"].batch(500)
-    model.fit(batches, validation_data=held_out, epochs=EPOCHS, callbacks=[rule], shuffle=False, verbose=0)
-    return rule
+    model.fit(batches, validation_data=held_out, epochs=EPOCHS, callbacks=[stop], shuffle=False, verbose=0)
+    return stop
 
 
+# %%
 keras.utils.set_random_seed(0)
-candidates = {"which letters": which_letters(), "32 pieces": pieces(32, 0.2), "192 pieces": pieces(192, 0.5)}
+candidates = {
+    "letters": build_letter_model(),
+    "32 pieces": build_piece_model(32, 0.2),
+    "192 pieces": build_piece_model(192, 0.5),
+}
 for name, model in candidates.items():
     print(f"{name}, {model.count_params():,} weights")
-    rule = trained(model)
+    early_stopping = train(model)
     rate = perturbation.error_rate(model, (words["validation"], labels["validation"]))
     low, high = rate.interval
     print(f"    validation: {rate.value:.1%} wrong ({low:.1%} to {high:.1%})")
     nominated = name
-    if rule.stopped_by == "target":
+    if early_stopping.stopped_by == "target":
         break
 
 # %% [markdown]
@@ -495,10 +502,10 @@ for name, model in candidates.items():
 model = candidates[nominated]
 test = (words["test"], labels["test"])
 rate = perturbation.error_rate(model, test)
-answer = gan.tolerance.verdict(rate, TOLERANCE)
+verdict = gan.tolerance.verdict(rate, TOLERANCE)
 print(f"{nominated}: {rate.wrong} of {rate.n} test names wrong: {rate.value:.1%}")
-print(f"interval {rate.interval[0]:.1%} to {rate.interval[1]:.1%}, tolerance {TOLERANCE:.0%}: {answer}")
-print(f"a release script would end with exit status {gan.tolerance.EXIT_STATUS[answer]}")
+print(f"interval {rate.interval[0]:.1%} to {rate.interval[1]:.1%}, tolerance {TOLERANCE:.0%}: {verdict}")
+print(f"a release script would end with exit status {gan.tolerance.EXIT_STATUS[verdict]}")
 
 # %% [markdown]
 # The model could also decline to answer when it is uncertain. Its answers would be better, but the promise would be
@@ -516,17 +523,17 @@ table = np.zeros((len(LANGUAGES), len(LANGUAGES)), int)
 np.add.at(table, (labels["test"], answers), 1)
 _, axis = plt.subplots(figsize=(7.5, 6.5))
 share = 100 * table / table.sum(axis=1, keepdims=True)
-shown = axis.imshow(share, cmap="Blues", vmin=0, vmax=100)
+image = axis.imshow(share, cmap="Blues", vmin=0, vmax=100)
 for (row, column), count in np.ndenumerate(table):
-    colour = "white" if share[row, column] > 50 else "black"
-    axis.text(column, row, count or "", ha="center", va="center", color=colour)
+    color = "white" if share[row, column] > 50 else "black"
+    axis.text(column, row, count or "", ha="center", va="center", color=color)
 axis.set_xticks(range(len(LANGUAGES)), LANGUAGES)
 axis.set_yticks(range(len(LANGUAGES)), LANGUAGES)
-axis.set_xlabel("answer")
+axis.set_xlabel("predicted language")
 axis.set_ylabel("true language")
-axis.set_title("Test names by true language and answer")
+axis.set_title("Test names by true and predicted language")
 axis.grid(False)
-plt.colorbar(shown, label="share of the row (%)")
+plt.colorbar(image, label="share of the row (%)")
 plt.show()
 
 # %%
@@ -535,18 +542,18 @@ value = 100 * np.array([r.value for r in rates])
 low, high = 100 * np.array([r.interval for r in rates]).T
 order = value.argsort()
 plt.figure(figsize=(8, 3.4))
-ends = [(value - low)[order], (high - value)[order]]
-plt.errorbar(range(len(LANGUAGES)), value[order], ends, fmt="o", capsize=4)
-plt.axhline(100 * TOLERANCE, color="black", linestyle=":", label="the tolerance for all together")
+errors = [(value - low)[order], (high - value)[order]]
+plt.errorbar(range(len(LANGUAGES)), value[order], errors, fmt="o", capsize=4)
+plt.axhline(100 * TOLERANCE, color="black", linestyle=":", label="tolerance for all names together")
 plt.xticks(range(len(LANGUAGES)), [f"{LANGUAGES[i]}\n{rates[i].n}" for i in order])
-plt.xlabel("true language, and how many test names")
-plt.ylabel("wrong (%)")
+plt.xlabel("true language and number of test names")
+plt.ylabel("error rate (%)")
 plt.title("Error rate of each language, with its 95 % interval")
 plt.legend()
 plt.show()
 wrong = np.flatnonzero(answers != labels["test"])
 for i in wrong[:: max(1, len(wrong) // 8)]:
-    print(f"{words['test'][i]:28s} is {LANGUAGES[labels['test'][i]]}, read as {LANGUAGES[answers[i]]}")
+    print(f"{words['test'][i]:28s} is {LANGUAGES[labels['test'][i]]}, classified as {LANGUAGES[answers[i]]}")
 
 # %% [markdown]
 # ## Typos
@@ -557,12 +564,12 @@ for i in wrong[:: max(1, len(wrong) // 8)]:
 # %%
 TYPOS = {"typos": [0.02, 0.05, 0.1, 0.2], "weight_noise": [0.25, 0.5, 1], "int8": [1]}
 curve = perturbation.classifier_curve(model, test, faults=list(TYPOS), severities=TYPOS)
-show_curve(curve, {"typos": "share of mistyped letters", "weight_noise": of_weights})
+show_curve(curve, {"typos": "share of mistyped letters", "weight_noise": weight_label})
 for point in (curve[0], curve[-1]):
-    print(f"fault {point.fault}: {point.rate.value:.1%}")
+    print(f"fault {point.fault}: error rate {point.rate.value:.1%}")
 for share in TYPOS["typos"]:
-    draws = [perturbation.error_rate(model, test, typos=share, seed=seed).value for seed in range(3)]
-    print(f"{share:4.0%} of the letters mistyped: {', '.join(f'{drawn:.1%}' for drawn in draws)}")
+    rates = [perturbation.error_rate(model, test, typos=share, seed=seed).value for seed in range(3)]
+    print(f"{share:4.0%} of the letters mistyped: {', '.join(f'{rate:.1%}' for rate in rates)}")
 
 # %% [markdown]
 # Each line shows three numbers from three random draws of typos. They show the variation between typos, while the
@@ -576,12 +583,12 @@ for share in TYPOS["typos"]:
 # verdict.
 
 # %%
-open_to_many = sorted(word for word in shared if {side(entry) for entry in entries_of[word]} == {"test"})
-answers = np.asarray(model(tf.constant(open_to_many), training=False)).argmax(axis=1)
-wrong = sum(LANGUAGES[a] not in languages_of[word] for word, a in zip(open_to_many, answers))
-rate = gan.tolerance.ErrorRate(wrong, len(open_to_many))
+test_shared = sorted(word for word in shared if {split_of(entry) for entry in entries_of[word]} == {"test"})
+answers = np.asarray(model(tf.constant(test_shared), training=False)).argmax(axis=1)
+wrong = sum(LANGUAGES[a] not in languages_of[word] for word, a in zip(test_shared, answers))
+rate = gan.tolerance.ErrorRate(wrong, len(test_shared))
 low, high = rate.interval
-print(f"{rate.n} shared names, {rate.value:.1%} answered with a language that does not have them")
+print(f"{rate.n} shared names, error rate {rate.value:.1%}")
 print(f"interval {low:.1%} to {high:.1%}")
 
 # %% [markdown]

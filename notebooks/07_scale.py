@@ -23,12 +23,12 @@ from IPython import get_ipython
 if find_spec("gan") is None:  # for example in Colab
     get_ipython().run_line_magic("pip", "install --quiet gan-reference")
 
-# %% tags=["parameters"] quick={"STEPS": 2, "OPTIMIZERS": ["Adam"], "IMAGES": 512, "BATCHES": [64], "JUDGED": 200}
+# %% tags=["parameters"] quick={"STEPS": 2, "OPTIMIZERS": ["Adam"], "IMAGES": 512, "BATCHES": [64], "EVALUATED": 200}
 STEPS = 20  # training steps of the runs whose weights are compared
 OPTIMIZERS = ["SGD", "Adam"]  # optimizers of these runs
 IMAGES = 24_576  # training images of the runs whose quality is compared
 BATCHES = [16, 64, 256]  # batch sizes that are compared
-JUDGED = 2_000  # validation digits for measuring the quality
+EVALUATED = 2_000  # validation digits for measuring the quality
 
 # %%
 from gan import start_tensorflow
@@ -94,7 +94,7 @@ import keras
 import numpy as np
 from gan import GAN, build_discriminator, build_generator, load_dataset
 
-digits, found = load_dataset("mnist5k"), {}
+digits, results = load_dataset("mnist5k"), {}
 for name in optimizers:
     keras.utils.set_random_seed(0)
     optimizer = getattr(keras.optimizers, name)
@@ -105,9 +105,9 @@ for name in optimizers:
     gan.fit(digits.train.batches(32, steps=1), shuffle=False, verbose=0)
     started = time.perf_counter()
     gan.fit(digits.train.batches(32, steps=int(steps), first_step=1), shuffle=False, verbose=0)
-    found[name] = np.concatenate([w.numpy().ravel() for w in gan.generator.weights])
-    found[f"seconds_{name}"] = time.perf_counter() - started
-np.savez(file, **found)
+    results[name] = np.concatenate([w.numpy().ravel() for w in gan.generator.weights])
+    results[f"seconds_{name}"] = time.perf_counter() - started
+np.savez(file, **results)
 """
 
 # %% [markdown]
@@ -137,8 +137,8 @@ def start(name, devices=1, **variables):
 def finish(*processes):
     """Waits for processes, and checks that all of them succeeded."""
     for process in processes:
-        _, said = process.communicate()
-        assert process.returncode == 0, said.decode()
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors.decode()
 
 
 # %% [markdown]
@@ -160,18 +160,19 @@ finish(*(start(f"worker {i}", TF_CONFIG=json.dumps(config[i])) for i in range(2)
 # shows how long the steps took.
 
 # %%
-ends = {path.stem: np.load(path) for path in sorted(folder.glob("*.npz"))}
-one = ends["one device"]
+results = {path.stem: np.load(path) for path in sorted(folder.glob("*.npz"))}
+one_device = results["one device"]
 for optimizer in OPTIMIZERS:
-    size = np.abs(one[optimizer]).mean()
-    print(f"{optimizer}, {STEPS} steps; weights of {size:.2f} on average; differences: mean, largest")
-    for name, end in ends.items():
-        apart = np.abs(end[optimizer] - one[optimizer])
-        seconds = float(end[f"seconds_{optimizer}"])
-        print(f"    {name:12s} {seconds:5.1f} s {apart.mean():12.1e} {apart.max():9.1e}")
+    size = np.abs(one_device[optimizer]).mean()
+    print(f"{optimizer}, {STEPS} steps, mean absolute weight {size:.2f}")
+    print(f"    {'':12s} {'time':>7s} {'mean difference':>16s} {'largest':>9s}")
+    for name, result in results.items():
+        difference = np.abs(result[optimizer] - one_device[optimizer])
+        seconds = float(result[f"seconds_{optimizer}"])
+        print(f"    {name:12s} {seconds:5.1f} s {difference.mean():16.1e} {difference.max():9.1e}")
 print(
-    "worker 0 and worker 1 agree to the last bit:",
-    all(np.array_equal(ends["worker 0"][name], ends["worker 1"][name]) for name in OPTIMIZERS),
+    "weights of worker 0 and worker 1 are bit-identical:",
+    all(np.array_equal(results["worker 0"][name], results["worker 1"][name]) for name in OPTIMIZERS),
 )
 
 # %% [markdown]
@@ -207,7 +208,7 @@ print(
 
 # %%
 probe = gan.classifier.Extractor(load_classifier("mnist-probe")[0])
-chosen = np.random.default_rng(0).permutation(len(digits.validation))[:JUDGED]
+chosen = np.random.default_rng(0).permutation(len(digits.validation))[:EVALUATED]
 held_out = digits.validation.take(chosen).in_order(100)
 
 
@@ -218,8 +219,8 @@ def train(precision="float32", batch=64, rate=4e-3):
     model = GAN(build_generator(digits.image_shape, 32, 10), build_discriminator(digits.image_shape, 10))
     keras.config.set_dtype_policy("float32")  # existing layers keep their precision
     optimizers = [keras.optimizers.Adam(lr, beta_1=0.0, beta_2=0.99) for lr in (rate, rate / 2)]
-    measured = [gan.evaluation.quality_metric(probe)]
-    model.compile(*optimizers, metrics=measured, steps_per_execution=4)
+    quality = gan.evaluation.quality_metric(probe)
+    model.compile(*optimizers, metrics=[quality], steps_per_execution=4)
     model.fit(digits.train.batches(batch, steps=4), shuffle=False, verbose=0)
     started = time.perf_counter()
     steps = IMAGES // batch - 4
@@ -231,17 +232,17 @@ def train(precision="float32", batch=64, rate=4e-3):
 precisions = {name: train(precision=name) for name in ("float32", "mixed_bfloat16")}
 
 # %%
-for name, (network, speed, judged) in precisions.items():
-    layer, saved = (net.layers[-3] for net in (network.generator, network.generator_ema))
+for name, (model, speed, quality) in precisions.items():
+    layer, saved = (network.layers[-3] for network in (model.generator, model.generator_ema))
     print(f"{name}: computes in {layer.compute_dtype}, weights in {layer.variable_dtype},", end=" ")
-    print(f"the saved average computes in {saved.compute_dtype};")
+    print(f"saved generator computes in {saved.compute_dtype},")
     print(f"    {speed:,.0f} images/s,", end=" ")
-    print(f"Frechet distance {judged['frechet_distance']:.1f}, errors {judged['error_rate']:.1%}")
+    print(f"Frechet distance {quality['frechet_distance']:.1f}, error rate {quality['error_rate']:.1%}")
 figure, axes = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
-for axis, (name, (network, _, _)) in zip(axes, precisions.items()):
-    drawn = generate(network.generator_ema, 40, seed=0)
-    axis.imshow(images.grid(images.to_uint8(drawn), columns=10), cmap="gray")
-    axis.set(title=f"trained in {name}: the same 40 latents", xticks=[], yticks=[])
+for axis, (name, (model, _, _)) in zip(axes, precisions.items()):
+    samples = generate(model.generator_ema, 40, seed=0)
+    axis.imshow(images.grid(images.to_uint8(samples), columns=10), cmap="gray")
+    axis.set(title=f"Trained in {name}: the same 40 latents", xticks=[], yticks=[])
     axis.grid(visible=False)
 plt.show()
 
@@ -261,14 +262,14 @@ plt.show()
 
 # %%
 runs = {f"{batch}": precisions["float32"] if batch == 64 else train(batch=batch) for batch in BATCHES}
-runs[f"{BATCHES[-1]}, twice the rate"] = train(batch=BATCHES[-1], rate=8e-3)
+runs[f"{BATCHES[-1]}\ntwice the learning rate"] = train(batch=BATCHES[-1], rate=8e-3)
 figure, axes = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
 speed = [speed for _, speed, _ in runs.values()]
-distance = [judged["frechet_distance"] for _, _, judged in runs.values()]
+distance = [quality["frechet_distance"] for _, _, quality in runs.values()]
 for axis, values, name in zip(axes, (speed, distance), ("images/s", "Frechet distance (lower is better)")):
     bars = axis.bar(list(runs), values, color=["tab:blue"] * len(BATCHES) + ["tab:orange"])
     axis.bar_label(bars, fmt="%.0f")
-    axis.set(title=f"{IMAGES:,} images seen", xlabel="images in a batch", ylabel=name)
+    axis.set(title=f"{IMAGES:,} training images", xlabel="batch size", ylabel=name)
 plt.show()
 
 # %% [markdown]

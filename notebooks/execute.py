@@ -38,7 +38,7 @@ KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": 
 MACHINE = (
     re.compile(r"(?<![\w.:/-])/(?:home|root|work|tmp|usr|opt|var|mnt|srv|content|Users|private)/\S*|[A-Z]:\\\S*"),
     re.compile(r"\S*(?:site-packages|dist-packages|ipykernel_\d+)\S*"),
-    re.compile(r"<[^<>\n]* at 0x[0-9a-f]+>"),
+    re.compile(r"<[^\n]* at 0x[0-9a-f]+>"),
     re.compile(r"^(?:[IWEF]\d{4} |\d{4}-\d\d-\d\d .*: [IWEF] |WARNING: All log messages).*", re.MULTILINE),
 )
 """Patterns that no output may contain: local folders, memory addresses, log lines of TensorFlow."""

@@ -34,14 +34,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[
     """Returns a folder that `make` fills once for all workers of pytest-xdist. Tests must only read it."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
-    with FileLock(folder.with_suffix(".lock")):
-        if not folder.exists():
+    done = folder.with_suffix(".done")
+    with FileLock(folder.with_suffix(".lock"), timeout=600):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed or was killed
             folder.mkdir()
-            try:
-                make(folder)
-            except BaseException:
-                shutil.rmtree(folder)
-                raise
+            make(folder)
+            done.touch()
     return folder
 
 

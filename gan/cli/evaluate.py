@@ -24,7 +24,7 @@ class Evaluate:
     """Evaluate a generator: quality, error rate, robustness and a verdict.
 
     The error rate is the share of samples that the classifier reads as another class than requested. Every number is
-    shown beside the same number for real images. Writes report.json and report.html. The exit status is the verdict:
+    shown next to the same number for real images. Writes report.json and report.html. The exit status is the verdict:
     0 if the error rate is within the tolerance, 3 if it exceeds it, 4 if its confidence interval includes it or if
     coverage is too low.
 
@@ -46,7 +46,7 @@ class Evaluate:
     output: Path | None = None
     """Folder for the report. None: the run folder; no report for other checkpoints."""
     seed: int | None = None
-    """Seed of the samples. None: a fixed seed that only evaluations use."""
+    """Seed of the samples; another seed gives fresh samples. None: a fixed seed that only evaluations use."""
     json: bool = False
     """Print the report as one JSON object on stdout."""
 

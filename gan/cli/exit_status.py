@@ -15,7 +15,7 @@ WITHIN = EXIT_STATUS["within"]
 EXCEEDED = EXIT_STATUS["exceeded"]
 """The error rate exceeds the tolerance."""
 UNDECIDED = EXIT_STATUS["undecided"]
-"""Too few samples to decide whether the error rate is within the tolerance."""
+"""Neither within nor exceeded: the interval includes the tolerance, or coverage is too low."""
 
 
 def after_signal(number: int) -> int:

@@ -1,7 +1,7 @@
 """Help texts of the commands, from the docstrings of the commands and of their options.
 
 The first paragraph of an option's docstring is its help; the short help shows the first sentence only. The sentence
-"None: X." says what the default None stands for. Further paragraphs are left to the API reference.
+"None: X." says what the default None stands for. Further paragraphs appear only in the API reference.
 """
 
 import ast
@@ -211,7 +211,7 @@ def _paragraphs(doc: str) -> list[str]:
 
 def _description(cls: type) -> list[str]:
     """Returns the lines of a class docstring, filled; lines with indented ones below stay as they are."""
-    width, lines = _columns(), list[str]()
+    width, lines = max(_columns(), 40), list[str]()
     for part in _paragraphs(cls.__doc__ or ""):
         lines += ["", *(part.splitlines() if "\n" in part else textwrap.wrap(part, width))]
     return lines[1:]

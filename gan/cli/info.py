@@ -36,7 +36,7 @@ class Info:
         if self.json:
             facts["run"] = record.as_dict() if record else {}
         else:
-            facts["run"] = _summary(record) if record else "no config.json beside the generator"
+            facts["run"] = _summary(record) if record else "no config.json in the folder of the generator"
         if record:
             facts["state"] = _state(folder, record)
         print_result(facts, as_json=self.json)

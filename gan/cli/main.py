@@ -4,7 +4,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NoReturn, Protocol
+from typing import Annotated, Any, NoReturn, Protocol, Union
 
 import tyro
 
@@ -100,13 +100,22 @@ def parse(arguments: Sequence[str]) -> Command:
     if name == "benchmark":  # its options are passed on unchanged
         return Benchmark(tuple(options))
     commands = {name: command for group in COMMANDS.values() for name, command in group.items()}
+    if name.startswith("--tyro-"):  # such as --tyro-print-completion bash
+        every: Any = Union[tuple(Annotated[command, tyro.conf.subcommand(name)] for name, command in commands.items())]  # noqa: UP007
+        return tyro.cli(every, prog="gan", args=arguments)
     if name not in commands:
         expected = f"one of {list(commands)} (gan --help describes them)"
         raise InputError("Unknown command", expected=expected, received=name or "no command")
     command: Any = commands[name]
     options = [_with_new_name(option) for option in options]
-    default = _default(command, options)
-    if HELP_OPTIONS.intersection(options):
+    wants_help = bool(HELP_OPTIONS.intersection(options))
+    try:
+        default = _default(command, options)
+    except InputError:  # of an unknown preset or run: help comes first
+        if not wants_help:
+            raise
+        default = _default(command, [])
+    if wants_help:
         show_all = "--help-all" in options
         _show_help(format_help(f"gan {name}", default or command, show_all=show_all, has_presets=command in PRESETS_OF))
     return tyro.cli(

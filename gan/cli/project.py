@@ -105,7 +105,7 @@ class Project:
         if self.json:
             named = [{"file": str(file), **line} for file, line in zip(self.images, lines)]
             options = {"steps": self.steps, "restarts": self.restarts, "seed": self.seed}
-            print_result({"pictures": named, "out": str(self.out), **options}, as_json=True)
+            print_result({"images": named, "out": str(self.out), **options}, as_json=True)
             return
         for file, line in zip(self.images, lines):
             print_result({str(file): line}, as_json=False)

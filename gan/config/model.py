@@ -30,9 +30,9 @@ class ModelConfig(Options):
     latent_dim: int = 32
     """Dimension of the latent vector."""
     g_width: int | None = None
-    """Base width of the generator: filters or units of its narrowest layer. None: set by `arch`."""
+    """Base width of the generator: filters or units of its narrowest stage. None: set by `arch`."""
     d_width: int | None = None
-    """Base width of the discriminator: filters or units of its narrowest layer. None: set by `arch`."""
+    """Base width of the discriminator: filters or units of its narrowest stage. None: set by `arch`."""
     ema_half_life: float = 5_000.0
     """Half-life of the generator's moving average (EMA), in real images that D sees. 1 turns averaging off.
 

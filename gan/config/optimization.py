@@ -27,9 +27,9 @@ class OptimizationConfig(Options):
     images: int = 130_000
     """Length of the run in real images that D sees. Repeats count; `epochs` or `steps` overrides it."""
     epochs: float | None = None
-    """Length of the run in passes over the data. None: `images` applies."""
+    """Length of the run in passes over the data. None: set by `images`."""
     steps: int | None = None
-    """Length of the run in generator updates. None: `images` applies."""
+    """Length of the run in generator updates. None: set by `images`."""
     batch_size: int = 64
     """Images per batch. Each discriminator update sees one real and one generated batch."""
     learning_rate: float = 3e-3
@@ -39,7 +39,7 @@ class OptimizationConfig(Options):
     learning_rate_end: float | None = None
     """Final learning rate of both networks as a share of the initial one; cosine decay. 1: constant. None: 0.02.
 
-    With `when_stale="reduce"`, the default is 1.
+    With `when_stale="reduce"`, the default is 1: the learning rates are constant between two reductions.
     """
     beta_1: float = 0.0
     """Adam decay rate of the first moment (mean of gradients), in both networks."""

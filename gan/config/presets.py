@@ -128,7 +128,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
         "mnist-sprint": TrainConfig(
             model=ModelConfig(latent_dim=16, ema_half_life=1_500.0),
             optimization=OptimizationConfig(images=27_000, batch_size=32, learning_rate=4e-3),
-            source="The preset mnist in 15 seconds: fewer images, smaller batches.",
+            source="The preset mnist in 14 seconds: fewer images, smaller batches.",
         ),
         "mnist-best": TrainConfig(
             model=ModelConfig(latent_dim=64, ema_half_life=25_000.0),

@@ -20,7 +20,7 @@ class StoppingConfig(Options):
     eval_num: int = 2_000
     """Samples measured after each interval, and validation images to compare with. Short intervals use fewer."""
     tolerance: float | None = None
-    """Accepted error rate: stop when the probe finds less. Its upper bound counts. None: never.
+    """Stop when the upper bound of the error rate is at most this. Fresh samples then confirm it. None: never.
 
     This is the tolerance, the error rate that is accepted, from 0 to 1. A sample is an error if the classifier does
     not read its label; without labels, if the classifier is less than 90 % sure. The run stops when the upper bound
@@ -30,7 +30,7 @@ class StoppingConfig(Options):
     classifier: str = "mnist-classifier"
     """With `tolerance`: classifier that confirms the final generator and sets the exit status."""
     monitor: str | None = None
-    """Column of log.csv to watch, such as val_frechet_distance; stop when it stops improving. None: no such rule."""
+    """Column of log.csv to watch, such as val_frechet_distance; stop when it stops improving. None: no monitor."""
     monitor_mode: Literal["min", "max"] = "min"
     """With `monitor`: whether lower (min) or higher (max) values are better."""
     patience: int = 5

@@ -7,10 +7,11 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from gan.errors import InputError
 
@@ -35,52 +36,94 @@ def check_backend() -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
+class _StderrFilter:
+    """Redirects file descriptor 2 to a temporary file while at least one thread is inside.
+
+    The first thread redirects and the last one restores, so threads that import at the same time do not lose the
+    descriptor. If the process aborts inside, the held output is lost; TF_CPP_MIN_LOG_LEVEL=0 shows it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside, self._failed = 0, False
+        self._saved: int | None = None
+        self._held: BinaryIO | None = None
+
+    def enter(self) -> None:
+        """Redirects, unless another thread has done so, or no redirection is possible."""
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1 and sys.__stderr__ is not None and os.name != "nt":  # a Windows console is no file
+                self._redirect()
+
+    def leave(self, *, failed: bool) -> None:
+        """Restores the descriptor when the last thread leaves. failed: show log lines of TensorFlow, too."""
+        with self._lock:
+            self._inside -= 1
+            self._failed = self._failed or failed
+            if self._inside == 0 and self._held is not None:
+                self._restore()
+
+    def _redirect(self) -> None:
+        with suppress(AttributeError, OSError, ValueError):  # replaced by an object without a file, or closed
+            sys.stderr.flush()
+        with suppress(OSError):  # without a standard error or a temporary folder, nothing is hidden
+            held = tempfile.TemporaryFile()  # noqa: SIM115
+            try:
+                self._saved = os.dup(2)
+            except OSError:
+                held.close()
+                raise
+            os.dup2(held.fileno(), 2)
+            self._held, self._failed = held, False
+
+    def _restore(self) -> None:
+        assert self._held is not None
+        assert self._saved is not None
+        os.dup2(self._saved, 2)
+        os.close(self._saved)
+        self._held.seek(0)
+        with suppress(OSError), self._held, open(2, "wb", closefd=False) as stderr:
+            stderr.writelines(line for line in self._held if self._failed or not START_UP_LINE.match(line))
+        self._held = self._saved = None
+
+
+_STDERR = _StderrFilter()
+
+
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
     """Drops TensorFlow's log lines from file descriptor 2. Other output follows at the end; after an error, all of it.
 
-    Does nothing if the caller chose a more verbose log level, or if the process has no standard error.
+    Does nothing if the caller chose another log level.
     """
-    saved = _copy_of_stderr() if os.environ.get(LOG_LEVEL, QUIET) == QUIET else None
-    if saved is None:
+    if os.environ.get(LOG_LEVEL, QUIET) != QUIET:
         yield
         return
-    failed = False
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except Exception:
-            failed = True
-            raise
-        finally:
-            os.dup2(saved, 2)
-            held.seek(0)
-            for line in held:
-                if failed or not START_UP_LINE.match(line):
-                    os.write(saved, line)
-            os.close(saved)
-
-
-def _copy_of_stderr() -> int | None:
-    """Returns a copy of file descriptor 2, whose buffer is flushed; None if it is closed."""
-    if sys.stderr is not None:
-        sys.stderr.flush()
+    _STDERR.enter()
+    failed = True
     try:
-        return os.dup(2)
-    except OSError:
-        return None
+        yield
+        failed = False
+    finally:
+        _STDERR.leave(failed=failed)
 
 
 @contextmanager
 def quiet_import() -> Iterator[None]:
-    """Imports inside print no start-up messages of TensorFlow. Does nothing if TensorFlow is imported already."""
+    """Imports inside print no start-up messages of TensorFlow. Does nothing if TensorFlow is imported already.
+
+    In an interactive session, TensorFlow sets the level of its Python logger; afterwards, the level is as before.
+    """
     if "tensorflow" in sys.modules:
         yield
         return
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
     os.environ.setdefault(LOG_LEVEL, QUIET)
     with _silent_stderr():
         yield
+    logger.setLevel(level)
 
 
 OPTIONAL = ("IPython", "matplotlib", "pandas", "scipy", "sklearn")

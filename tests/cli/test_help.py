@@ -122,9 +122,10 @@ def test_help_of_a_resumed_run_shows_its_options(capsys, monkeypatch, tmp_path):
     assert "(default: 1234)" in shown(capsys, monkeypatch, "train", "--resume", str(tmp_path), "--help")
 
 
-def test_help_with_an_unknown_preset_is_an_error(capsys):
-    assert main(["train", "nonsense", "--help"]) == 2
-    assert "Unknown preset" in capsys.readouterr().err
+@pytest.mark.parametrize("options", [["nonsense"], ["--resume", "missing"]])
+def test_help_comes_before_errors_of_the_preset_and_the_run(capsys, monkeypatch, options):
+    assert "--dataset NAME" in shown(capsys, monkeypatch, "train", *options, "--help")
+    assert main(["train", *options]) == 2
 
 
 def test_no_command_is_an_error_that_lists_them(capsys):

@@ -80,11 +80,12 @@ def test_the_standard_error_does_not_depend_on_the_order_of_classes():
     classes = 5.0 * (np.arange(1_000) % 10)[:, None, None, None]
     real = tf.constant(RNG.normal(size=(1_000, 2, 2, 1)) + classes)
     errors, metric = np.zeros((8, 2)), metrics.FrechetDistance(flatten, 4)
+    result = tf.function(metric.result, autograph=False)
     for row in errors:
         for side, order in enumerate((np.arange(1_000), RNG.permutation(1_000))):
             metric.reset_state()
             metric.update_state(real, tf.constant((RNG.normal(size=(1_000, 2, 2, 1)) + classes)[order]))
-            row[side] = metric.result()["frechet_distance_stderr"]
+            row[side] = result()["frechet_distance_stderr"]
     alternating, shuffled = errors.mean(axis=0)
     assert 0.3 < alternating / shuffled < 3
 
@@ -100,10 +101,12 @@ def test_frechet_distance_is_nan_for_features_that_are_not_finite():
 def test_the_standard_error_of_the_frechet_distance_matches_its_spread_over_new_fakes():
     real = tf.constant(RNG.normal(size=(600, 2, 2, 1)))
     found, metric = [], metrics.FrechetDistance(flatten, 4)
+    result = tf.function(metric.result, autograph=False)
     for _ in range(40):
         metric.reset_state()
         metric.update_state(real, tf.constant(RNG.normal(size=(300, 2, 2, 1)) + 0.5))
-        found.append([float(value) for value in metric.result().values()])
+        numbers = result()
+        found.append([float(numbers[name]) for name in ("frechet_distance", "frechet_distance_stderr")])
     values, errors = np.array(found).T
     assert 0.6 < np.sqrt(np.mean(errors**2)) / values.std() < 1.6
 
@@ -382,13 +385,13 @@ def test_copied_share_distinguishes_copies_from_held_out_digits(real_digits, cha
 
 def test_copied_share_of_held_out_digits_covers_0_at_its_confidence(real_digits):
     covered, values, errors = 0, [], []
-    for seed in range(30):
+    for seed in range(20):
         shuffled = real_digits[0][np.random.default_rng(seed).permutation(4_000)]
         found = metrics.copied_share(shuffled[:300], shuffled[1_000:], shuffled[300:1_000])
         covered += found["copied_share_lower"] < 0 < found["copied_share_upper"]
         values.append(found["copied_share"])
         errors.append((found["copied_share_upper"] - found["copied_share_lower"]) / 2 / 1.96)
-    assert covered >= 25
+    assert covered >= 17
     assert 0.6 < np.mean(errors) / np.std(values) < 1.6
 
 

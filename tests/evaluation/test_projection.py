@@ -235,8 +235,8 @@ def test_projects_photos_of_digits_from_the_command_line(forked_gan, digits, tmp
     assert (done.returncode, done.stderr) == (0, "")
     result = json.loads(done.stdout)
     assert done.stdout.count("\n") == 1
-    assert [(found["file"], found["label"]) for found in result["pictures"]] == [("3.jpg", 3), ("7.jpg", 7)]
-    assert all(found["mse"] < 0.1 and found["ssim"] > 0.6 for found in result["pictures"])
+    assert [(found["file"], found["label"]) for found in result["images"]] == [("3.jpg", 3), ("7.jpg", 7)]
+    assert all(found["mse"] < 0.1 and found["ssim"] > 0.6 for found in result["images"])
     assert (result["out"], result["steps"], result["restarts"], result["seed"]) == ("new/both.png", 150, 2, 0)
     assert size_of(tmp_path / "new" / "both.png") == (4 * 62, 4 * 60)
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["both.png"]

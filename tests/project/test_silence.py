@@ -24,6 +24,8 @@ OWN_LEVELS = """
 import logging, os, sys
 import absl.logging
 
+sys.ps1 = ">>> "  # an interactive session, in which TensorFlow sets the level of its logger
+
 absl.logging.set_verbosity("info")
 logging.getLogger("tensorflow").setLevel(logging.INFO)
 logging.getLogger().setLevel(logging.CRITICAL)

@@ -1,4 +1,5 @@
 import importlib
+import io
 import os
 import platform
 import shutil
@@ -96,6 +97,37 @@ def test_log_lines_of_tensorflow_are_dropped_and_other_output_is_kept(capfd, mon
         os.write(2, b"another thread\n" + LOG_LINES + b"I0 is not a log line\n")
         assert capfd.readouterr().err == ""
     assert capfd.readouterr().err == "another thread\nI0 is not a log line\n"
+
+
+def test_threads_that_overlap_restore_standard_error(capfd, monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    first, second = runtime._silent_stderr(), runtime._silent_stderr()
+    first.__enter__()
+    second.__enter__()
+    os.write(2, b"kept\n" + LOG_LINES)
+    first.__exit__(None, None, None)
+    assert capfd.readouterr().err == ""
+    second.__exit__(None, None, None)
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "kept\nafter\n"
+
+
+def test_output_is_shown_if_there_is_no_temporary_folder(capfd, monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    monkeypatch.setattr(runtime.tempfile, "TemporaryFile", lambda: os.close(-1))  # raises OSError
+    with runtime._silent_stderr():
+        os.write(2, LOG_LINES)
+    assert capfd.readouterr().err == LOG_LINES.decode()
+
+
+def test_a_closed_python_stream_does_not_matter(capfd, monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    stream = io.StringIO()
+    stream.close()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with runtime._silent_stderr():
+        os.write(2, LOG_LINES)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_process_without_standard_error_runs(monkeypatch):
