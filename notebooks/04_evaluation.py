@@ -292,7 +292,7 @@ for name, (batch, seen, not_seen) in image_sets.items():
 # often, blurred or not.
 #
 # The result is the share of images that are copies, with a confidence interval. It is near 1 for the copier, near one
-# half for the half copier, and near 0 without copies. An interval that contains 0 is no evidence of copying. A wide
+# half for the half copier, and near 0 without copies. An interval that contains 0 is not evidence of copying. A wide
 # interval does not prove the contrary either.
 
 # %%

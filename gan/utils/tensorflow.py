@@ -53,7 +53,7 @@ class _StderrFilter:
         """Redirects, unless another thread has done so, or no redirection is possible."""
         with self._lock:
             self._inside += 1
-            if self._inside == 1 and sys.__stderr__ is not None and os.name != "nt":  # a Windows console is no file
+            if self._inside == 1 and sys.__stderr__ is not None and os.name != "nt":  # a Windows console is not a file
                 self._redirect()
 
     def leave(self, *, failed: bool) -> None:
