@@ -30,7 +30,8 @@ class Train:
     """Train a GAN and write a run folder.
 
     PRESET sets the defaults of all options (`gan presets` lists them); without it, they are those of the preset mnist.
-    The run folder holds the averaged generator, its configuration, a log and samples. With --tolerance, the exit status is the verdict, as in `gan evaluate`: 0 within, 3 exceeded, 4 undecided.
+    The run folder holds the averaged generator, its configuration, a log and samples. With --tolerance, the exit status
+    is the verdict, as in `gan evaluate`: 0 within, 3 exceeded, 4 undecided.
 
     examples:
       gan train mnist-sprint
