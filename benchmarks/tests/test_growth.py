@@ -107,7 +107,7 @@ def test_a_point_measures_a_step():
     assert found["first_seconds"] > found["seconds_per_step"] > 0
     assert found["flops_per_step"] > 2 * 32 * 32**2 * 16  # D sees all pixels with its first layer
     if sys.platform == "linux":
-        assert 0 <= found["megabytes"] < 10_000
+        assert -1 < found["megabytes"] < 10_000  # in this process, memory may be free already
 
 
 @pytest.mark.slow

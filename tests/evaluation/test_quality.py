@@ -62,14 +62,14 @@ def test_the_quick_run_on_embedded_digits(digits, tmp_path):
 def test_the_run_on_full_mnist(full_mnist, tmp_path):
     done = run_gan("train", "--dataset-fallback", "none", "--output", tmp_path / "run")
     assert done.returncode == 0, done.stderr
-    check(full_mnist, tmp_path / "run", agreement=0.98, accuracy=0.99, epochs=4)
+    check(full_mnist, tmp_path / "run", agreement=0.98, accuracy=0.99, epochs=6)
 
 
 def test_an_evaluation_of_ten_thousand_samples_uses_less_than_three_gibibytes(full_mnist, tmp_path):
     code = (
-        "import resource, sys; from gan.cli import main; status = main(sys.argv[1:]); "
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); sys.exit(status)"
-    )
+        "import re, sys; from gan.cli import main; status = main(sys.argv[1:]); "
+        "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1], file=sys.stderr); sys.exit(status)"
+    )  # not `ru_maxrss`, which starts with the memory of the process that started this one
     command = [sys.executable, "-c", code, "evaluate", "mnist", "--output", str(tmp_path / "r")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr

@@ -81,6 +81,9 @@ ACCEPTED = {
 }
 """Commands whose exit status is a verdict -> the possible verdicts with few steps and samples."""
 
+REFUSED = {"gan compare mnist runs/00001-mnist"}
+"""Commands that exit with status 2 here: without MNIST the run has another dataset than the pretrained generator."""
+
 ELSEWHERE = {"make test", "make docs", "pip install .", "python -m benchmarks stacked-mnist"}
 """Commands that other tests cover: test_docs.py, test_packaging.py, benchmarks/tests/test_stacked_mnist.py."""
 

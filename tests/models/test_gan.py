@@ -442,7 +442,7 @@ from gan import load_dataset, start_tensorflow
 start_tensorflow(deterministic=True)
 digits, ends = load_dataset("mnist5k"), []
 for seed in (0, 0, 1):
-    gan = small_gan(seed=seed, steps_per_execution=4)
+    gan = tiny.small_gan(seed=seed, steps_per_execution=4)
     gan.fit(digits.train.batches(32, steps=20, seed=seed), verbose=0, shuffle=False)
     ends.append(values(gan) + values(gan.g_optimizer) + values(gan.d_optimizer))
 assert_same(ends[0], ends[1])

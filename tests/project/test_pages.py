@@ -7,11 +7,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.commands import OFFLINE, ROOT
-from helpers.documented_commands import ACCEPTED, DOCS, ELSEWHERE, QUICK, README, SLOW, Command, blocks, commands
+from helpers.documented_commands import (
+    ACCEPTED,
+    DOCS,
+    ELSEWHERE,
+    QUICK,
+    README,
+    REFUSED,
+    SLOW,
+    Command,
+    blocks,
+    commands,
+)
 from helpers.painting import paint_shapes
 from PIL import Image
 
 import gan
+from gan.cli.exit_status import BAD_INPUT
 from gan.config import PRESETS, TrainConfig
 from gan.data.sources import tfds
 from gan.tolerance import EXIT_STATUS
@@ -111,7 +123,8 @@ def test_slow_commands_run(newcomer):
     for command in commands():
         if command.line in SLOW:
             verdicts = ACCEPTED.get(command.line, {"within"})
-            newcomer.types(command, SLOW[command.line], {EXIT_STATUS[verdict] for verdict in verdicts})
+            expected = {BAD_INPUT} if command.line in REFUSED else {EXIT_STATUS[verdict] for verdict in verdicts}
+            newcomer.types(command, SLOW[command.line], expected)
     assert len(list((newcomer.folder / "samples").iterdir())) == 4
 
 

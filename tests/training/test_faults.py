@@ -55,7 +55,7 @@ def test_a_killed_run_loses_at_most_one_interval_and_resumes_to_the_same_result(
     size = (toy / "state" / "000000320.npz").stat().st_size
     fault, status = {
         KINDS[0]: ({"in_state": number, "kill_at_line": random.integers(lines[number]) + 1}, -signal.SIGKILL),
-        KINDS[1]: ({"at_step": random.integers(1, 15), "delay": random.uniform(0.0, 0.3)}, -signal.SIGKILL),
+        KINDS[1]: ({"at_step": random.integers(1, 12), "delay": random.uniform(0.0, 0.1)}, -signal.SIGKILL),
         KINDS[2]: ({"in_state": number, "kill_at_byte": random.integers(1, size)}, -signal.SIGXFSZ),
     }[KINDS[case % 3]]
     fault = {name: value.item() if hasattr(value, "item") else value for name, value in fault.items()}
