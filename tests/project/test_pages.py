@@ -32,6 +32,7 @@ TRAINING, *OTHERS = blocks("python")
 SLOW_PYTHON = [block for block in OTHERS if "evaluate(" in block]
 
 
+@pytest.mark.filterwarnings("ignore:MNIST IS NOT AVAILABLE")
 def test_the_python_block_trains_as_the_command_does(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds, "answers", lambda url: False)  # without a prepared MNIST, nothing is downloaded
     monkeypatch.chdir(tmp_path)
