@@ -12,10 +12,12 @@ from gan.errors import InputError, check, check_different, check_positive, check
 from gan.models import ema, losses, networks, random
 from gan.models.augment import Augmentation
 from gan.models.critic import Critic, Logs
+from gan.models.first_batch import BatchCheck
 from gan.models.means import WeightedMeans
 from gan.models.networks.inputs import NetworkInputs
 from gan.models.penalties import Penalty
 from gan.models.penalties import get as get_penalty
+from gan.models.watch import DataWatch
 from gan.saving.metadata import with_new_names
 from gan.utils.types import Tensor
 
@@ -83,9 +85,10 @@ class GAN(keras.Model):
         self.images_seen = self._add_counter("images_seen")
         self._step_of_optimizer = False
         self._generator_inputs = NetworkInputs.of(generator)
-        self._conditional = self._generator_inputs.num_classes > 0
         self._latent_dim = self._generator_inputs.latent_dim
         self._critic = Critic(discriminator, augment, seed)
+        self._batch_check = BatchCheck(generator.output_shape[1:], self._generator_inputs.num_classes)
+        self._watch = DataWatch(self._batch_check)
         self._reports_evaluation = False
         self.built = True
 
@@ -194,7 +197,7 @@ class GAN(keras.Model):
 
         Returns the logs of the step: `STEP_LOGS` and one entry per penalty.
         """
-        real, labels = self._unpack(data)
+        real, labels = self._batch_check.unpack(data)
         context = tf.distribute.get_replica_context()
         if self.critic_steps > 1 and context.num_replicas_in_sync == 1:  # with several replicas, `fit` has checked this
             replicas.check_shares(1, real.shape[0], self.critic_steps)
@@ -286,24 +289,28 @@ class GAN(keras.Model):
     def _apply(self, generator: keras.Model, latents: Tensor, labels: Tensor, *, training: bool | None) -> Tensor:
         return generator(self._generator_inputs.arrange(latents=latents, labels=labels), training=training)
 
-    def _unpack(self, data: Tensor) -> tuple[Tensor, Tensor]:
-        real, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        if self._conditional and labels is None:
-            raise InputError(
-                "Labels are missing", expected="(images, labels): this GAN is conditional", received="images only"
-            )
-        return real, labels if self._conditional else None
-
     def fit(self, x: Tensor = None, *args: object, **options: object) -> Tensor:
         """Trains the GAN, as `keras.Model.fit` does.
 
         With several replicas of a `tf.distribute` strategy, each batch of a `tf.data.Dataset` is split evenly among
         them. Raises `InputError` if that is impossible.
         """
-        if isinstance(x, tf.data.Dataset) and self.distribute_strategy.num_replicas_in_sync > 1:
-            x, steps = replicas.distributed(self.distribute_strategy, x, self.critic_steps)
-            options = {"steps_per_epoch": steps, **options}
-        return super().fit(x, *args, **options)
+        with self._watch(keras.Model.fit, x, *args, **options) as checked:
+            x = checked["x"]
+            if isinstance(x, tf.data.Dataset) and self.distribute_strategy.num_replicas_in_sync > 1:
+                x, steps = replicas.distributed(self.distribute_strategy, x, self.critic_steps)
+                checked = {"steps_per_epoch": steps, **checked, "x": x}
+            return super().fit(**checked)
+
+    def train_on_batch(self, *args: Tensor, **options: Tensor) -> Tensor:
+        """Runs one train step, as `keras.Model.train_on_batch` does. The first batch is checked."""
+        with self._watch(keras.Model.train_on_batch, *args, **options) as checked:
+            return super().train_on_batch(**checked)
+
+    def test_on_batch(self, *args: Tensor, **options: Tensor) -> Tensor:
+        """Updates the metrics with one batch, as `keras.Model.test_on_batch` does. The first batch is checked."""
+        with self._watch(keras.Model.test_on_batch, *args, **options) as checked:
+            return super().test_on_batch(**checked)
 
     # Private in Keras, which has no public way to mark a model as built. Under a `tf.distribute` strategy, `fit` and
     # `evaluate` would first average a batch over the workers, which fails for a batch with labels.
@@ -315,7 +322,7 @@ class GAN(keras.Model):
 
         The latents are a function of the seed and `number`, the index of the batch from 0.
         """
-        real, labels = self._unpack(data)
+        real, labels = self._batch_check.unpack(data)
         shape = (tf.shape(real)[0], self._latent_dim)
         latents = random.evaluation_latents(self.seed, number, shape)
         fake = self._apply(self.generator_ema, latents, labels, training=False)
@@ -337,9 +344,10 @@ class GAN(keras.Model):
             raise InputError("Nothing to evaluate", expected="compile(metrics=[...])", received="no metrics")
         self._reports_evaluation = True
         try:
-            if self.distribute_strategy.num_replicas_in_sync > 1:
-                return evaluation.evaluate(self, self._local_measure, *args, **options)  # type: ignore[arg-type]
-            return super().evaluate(*args, **options)
+            with self._watch(keras.Model.evaluate, *args, **options) as checked:
+                if self.distribute_strategy.num_replicas_in_sync > 1:
+                    return evaluation.evaluate(self, self._local_measure, **checked)
+                return super().evaluate(**checked)
         finally:
             self._reports_evaluation = False
 
