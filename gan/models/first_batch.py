@@ -29,9 +29,7 @@ class BatchCheck:
     def __init__(self, image_shape: tuple[int, ...], num_classes: int) -> None:
         self.image_shape, self.num_classes = image_shape, num_classes
         self._of_images = len(image_shape) == 3
-        self._expected = (
-            f"images {_axes(('B', *image_shape))}" if self._of_images else f"samples {_axes(('B', *image_shape))}"
-        )
+        self._expected = f"{'images' if self._of_images else 'samples'} {_axes(('B', *image_shape))}"
         self._warned = False
 
     def form(self, batch: Tensor, library: str = "tf") -> tuple[Tensor, Tensor]:
@@ -128,9 +126,9 @@ class BatchCheck:
         if not (kind.is_integer or kind.is_floating or kind.is_bool):
             text = kind == tf.string
             raise self._wrong_labels("`np.unique(y, return_inverse=True)[1]`" if text else "", describe(labels))
-        sizes = [part[0] for part in (_shape(images), shape) if part]
-        if len(sizes) == 2 and not _fits(sizes[:1], sizes[1:]):
-            received = f"{sizes[0]} images, {sizes[1]} labels"
+        count, label_count = (_shape(images) or (None,))[:1], (shape or (None,))[:1]
+        if not _fits(count, label_count):
+            received = f"{count[0]} images, {label_count[0]} labels"
             raise InputError("Images and labels do not match", expected="one label per image", received=received)
 
     def label_values(self, labels: np.ndarray) -> None:
@@ -179,11 +177,9 @@ def _line_for_form(batch: Tensor) -> str:
         names = [name for name in ("image", "images", "x") if name in images] or ["image"]
         labels = [name for name in ("label", "labels", "y") if name in images] or ["label"]
         return f": `data.map(lambda batch: (batch[{names[0]!r}], batch[{labels[0]!r}]))`"
-    if isinstance(images, (list, tuple)) and len(images) == 2 and all(map(_is_array, images)):
-        if len(_shape(images[1]) or ()) == 1:
-            return ": `fit(x, y)`"
     if isinstance(images, (list, tuple)):
-        return ": `np.asarray(x, 'float32')`"
+        pair = len(images) == 2 and all(map(_is_array, images)) and len(_shape(images[1]) or ()) == 1
+        return ": `fit(x, y)`" if pair else ": `np.asarray(x, 'float32')`"
     if isinstance(batch, tuple) and isinstance(batch[1], (list, tuple)):
         return ": `np.asarray(y)`"
     return ""
@@ -191,7 +187,7 @@ def _line_for_form(batch: Tensor) -> str:
 
 def _line_for_shape(shape: tuple[int | None, ...], wanted: tuple[int, ...], library: str) -> str:
     """Returns the line that converts images `x` of a shape to [B, *wanted], or ""."""
-    rank, size = len(wanted), math.prod(wanted)
+    rank, size = len(wanted), math.prod(axis or 0 for axis in shape[1:])
     if shape == wanted:
         return "`x[None]`, or a data set with `.batch(B)`"
     if rank == 3 and wanted[-1] == 1 and _fits(shape, (None, *wanted[:-1])):
@@ -202,7 +198,7 @@ def _line_for_shape(shape: tuple[int | None, ...], wanted: tuple[int, ...], libr
                 return f"`{library}.transpose(x, {(0, *(1 + axis for axis in order))})`"
         if shape[:rank] == wanted:
             return f"`{library}.transpose(x, {(rank, *range(rank))})`"
-    if len(shape) > 1 and None not in shape[1:] and math.prod(shape[1:]) == size:
+    if len(shape) > 1 and size == math.prod(wanted):
         return f"`{library}.reshape(x, {(-1, *wanted)})`"
     if rank == 3 and len(shape) == 4:
         lines = []
@@ -223,11 +219,7 @@ def _line_for_type(images: Tensor, library: str) -> str:
     largest = np.max(images) if isinstance(images, np.ndarray) and images.size else 255
     if kind.is_bool or largest <= 1:
         return f": `{x} * 2.0 - 1.0`"
-    return (
-        f": `gan.images.from_uint8({x})`"
-        if (largest <= 255 and kind.size == 1) or largest <= 255
-        else f": `{x} / 32767.5 - 1.0`"
-    )
+    return f": `gan.images.from_uint8({x})`" if largest <= 255 else f": `{x} / 32767.5 - 1.0`"
 
 
 def _line_for_range(low: float, high: float) -> str:
@@ -237,12 +229,11 @@ def _line_for_range(low: float, high: float) -> str:
     return "`gan.images.from_uint8(x)`" if high <= 255.5 else "`x / 32767.5 - 1.0` for 16 bits"
 
 
+_NOT_DENSE = (tf.RaggedTensor, tf.RaggedTensorSpec, tf.SparseTensor, tf.SparseTensorSpec)
+
+
 def _is_array(value: Tensor) -> bool:
-    return (
-        hasattr(value, "shape")
-        and hasattr(value, "dtype")
-        and not isinstance(value, (tf.RaggedTensor, tf.RaggedTensorSpec, tf.SparseTensor, tf.SparseTensorSpec))
-    )
+    return hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, _NOT_DENSE)
 
 
 def _dtype(array: Tensor) -> tf.DType:

@@ -51,7 +51,7 @@ class DataWatch:
             named["x"] = self._watch(named.get("x"), named.get("y"), size, _Look(self.check, failures))
             validation = named.get("validation_data")
             if validation is not None:
-                x, y, *rest = (*validation, None) if isinstance(validation, tuple) else (validation, None)
+                x, y = (*validation, None)[:2] if isinstance(validation, tuple) else (validation, None)
                 size = named.get("validation_batch_size") or size
                 x = self._watch(x, y, size, _Look(self.check, failures))
                 named["validation_data"] = (x, *validation[1:]) if isinstance(validation, tuple) else x
