@@ -6,6 +6,7 @@ scales its gradients by 1/replicas. The update is then the same as in one proces
 
 import io
 import json
+import warnings
 from typing import TypeVar
 
 import keras
@@ -99,8 +100,15 @@ def apply_gradients(
     gradients = tape.gradient(loss, variables, output_gradients=share)
     if context.num_replicas_in_sync > 1:
         loss = context.all_reduce(tf.distribute.ReduceOp.MEAN, loss)
+    reached = [(gradient, variable) for gradient, variable in zip(gradients, variables) if gradient is not None]
+    if len(reached) < len(variables):
+        unreached = ", ".join(v.path for gradient, v in zip(gradients, variables) if gradient is None)
+        if not reached:
+            expected = "a loss that depends on the weights of each network"
+            raise InputError(f"No weight of {network.name} changes `{name}`", expected=expected, received=unreached)
+        warnings.warn(f"These weights do not change `{name}` and are not trained: {unreached}", stacklevel=2)
     with tf.control_dependencies([tf.debugging.check_numerics(loss, name)]):
-        optimizer.apply([tf.identity(gradient) for gradient in gradients], variables)
+        optimizer.apply([tf.identity(gradient) for gradient, _ in reached], [variable for _, variable in reached])
 
 
 def distributed(

@@ -67,7 +67,7 @@ class _Copier:
         made = object.__new__(type(original))
         self._copies[id(original)] = made
         for name, value in vars(original).items():
-            # Private in Keras: the calls of a layer in the model of the original, `_inbound_nodes` and `_outbound_nodes`.
+            # `_inbound_nodes` and `_outbound_nodes` are private in Keras: calls in the model of the original.
             if name in ("_inbound_nodes", "_outbound_nodes"):
                 vars(made)[name] = []
             elif not (isinstance(original, keras.Layer) and name in ("build", "quantize")):  # these act on the original
@@ -131,6 +131,8 @@ def _not_copied(layer: keras.Layer, error: Exception) -> InputError:
         expected="layers that can be copied through `get_config`, or by their attributes",
         received=f"layer {layer.name!r} ({type(layer).__name__}): {reason}",
     )
+
+
 def update(average: keras.Model, generator: keras.Model, images: Tensor, half_life: float) -> None:
     """Moves the weights of the averaged generator towards those of the generator, batch statistics included.
 

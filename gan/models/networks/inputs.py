@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 import keras
 import tensorflow as tf
-from keras import layers
 
 from gan.errors import InputError
-from gan.models.networks.conditioning import LABEL_EMBEDDING
+from gan.models.networks import graph
 from gan.utils.types import Tensor
 
 
@@ -23,7 +22,8 @@ class Kind(NamedTuple):
 
     def fits(self, tensor: Tensor) -> bool:
         """Returns whether a tensor has this number of axes and a matching number type."""
-        return len(tensor.shape) == len(self.axes) and (not self.floating or keras.backend.is_float_dtype(tensor.dtype))
+        numeric = tensor.dtype != "string" and (not self.floating or keras.backend.is_float_dtype(tensor.dtype))
+        return numeric and len(tensor.shape) == len(self.axes)
 
 
 KINDS: dict[str, Kind] = {"latents": Kind("BL", floating=True), "images": Kind("BHWC"), "labels": Kind("B")}
@@ -52,20 +52,24 @@ class NetworkInputs:
     def of(cls, network: keras.Model, main: str | None = None) -> "NetworkInputs":
         """Reads the inputs of a network. For arguments and errors see `named_inputs`."""
         tensors = named_inputs(network, main)
-        specs = {name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for name, tensor in tensors.items()}
+        axes = {name: (None, *tensor.shape[1:]) for name, tensor in tensors.items()}
+        if "labels" in axes:
+            axes["labels"] = (None,)  # Keras adds the last axis of an input [B, 1]
+        specs = {name: tf.TensorSpec(axes[name], tensor.dtype) for name, tensor in tensors.items()}
         nested = getattr(network, "input", None)  # None: a sequential model, with one input, before its first call
         structure = next(iter(specs)) if nested is None else keras.tree.pack_sequence_as(nested, list(specs))
-        return cls(specs, structure, _num_classes(network) if "labels" in specs else 0)
+        classes = graph.classes_of_labels(network, tensors["labels"]) if "labels" in specs else 0
+        return cls(specs, structure, classes)
 
     @property
     def latent_dim(self) -> int:
         """Length of a latent vector. Raises `InputError` if the network has no latents as input."""
-        return int(self._shape("latents")[0])
+        return int(self.shape("latents")[0])
 
     @property
     def image_shape(self) -> tuple[int, ...]:
         """(height, width, channels) of the input images. Raises `InputError` if the network has no images as input."""
-        return self._shape("images")
+        return self.shape("images")
 
     def arrange(self, **values: Tensor) -> Tensor:
         """Returns the argument for a call of the network: one value, a list or a dict of the named values.
@@ -87,13 +91,14 @@ class NetworkInputs:
 
     def __str__(self) -> str:
         """Returns the inputs with their shapes, such as "latents [B, 64], labels [B]"."""
-        return ", ".join(f"{name} {_format_shape(spec.shape)}" for name, spec in self.specs.items())
+        return ", ".join(f"{name} {format_shape(spec.shape)}" for name, spec in self.specs.items())
 
-    def _shape(self, name: str) -> tuple[int, ...]:
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Returns the shape of one value of an input. Raises `InputError` if the network does not have this input."""
         if name not in self.specs:
             raise InputError(
                 f"This network does not take {name}",
-                expected=f"{name} {_format_shape(KINDS[name].axes)}",
+                expected=f"{name} {format_shape(KINDS[name].axes)}",
                 received=str(self),
             )
         return tuple(self.specs[name].shape[1:])
@@ -102,8 +107,8 @@ class NetworkInputs:
 def named_inputs(network: keras.Model, main: str | None = None) -> dict[str, Tensor]:
     """Returns the symbolic inputs of a network by name, in the network's own order.
 
-    An input keeps its own name if that is in `KINDS` and fits its shape. Any other input gets the first free name that
-    fits.
+    An input keeps its own name if that is in `KINDS` and fits its shape. An input [B, 1] of integers, or of which an
+    embedding is made, is `labels`. Any other input gets the first free name that fits.
 
     Args:
         network: a functional model, or a sequential model with an input.
@@ -115,13 +120,19 @@ def named_inputs(network: keras.Model, main: str | None = None) -> dict[str, Ten
     """
     tensors = getattr(network, "inputs", None) or []
     if not tensors:
-        expected = "a functional model, or a sequential model with an input"
+        line = "inputs = keras.Input(shape); keras.Model(inputs, network(inputs))"
+        if isinstance(network, keras.Sequential):
+            line = "keras.Sequential([keras.Input(shape), ...])"
+        expected = f"a functional model, or a sequential model with an input: `{line}`"
         raise InputError("This network has no known inputs", expected=expected, received=type(network).__name__)
     names = {
         place: tensor.name
         for place, tensor in enumerate(tensors)
         if tensor.name == main or (tensor.name in KINDS and KINDS[tensor.name].fits(tensor))
     }
+    for place, tensor in enumerate(tensors):
+        if place not in names and "labels" not in names.values() and _holds_labels(network, tensor):
+            names[place] = "labels"
     if main is not None and main not in names.values():
         names[next((place for place, tensor in enumerate(tensors) if len(tensor.shape) > 1), 0)] = main
     for place, tensor in enumerate(tensors):
@@ -131,19 +142,20 @@ def named_inputs(network: keras.Model, main: str | None = None) -> dict[str, Ten
                 raise InputError(
                     "Unknown input of a network",
                     expected="at most one each of "
-                    + ", ".join(f"{n} {_format_shape(k.axes)}" for n, k in KINDS.items()),
-                    received=", ".join(f"{t.name} {_format_shape(t.shape)} {t.dtype}" for t in tensors),
+                    + ", ".join(f"{n} {format_shape(k.axes)}" for n, k in KINDS.items()),
+                    received=", ".join(f"{t.name} {format_shape(t.shape)} {t.dtype}" for t in tensors),
                 )
             names[place] = free[0]
     return {names[place]: tensor for place, tensor in enumerate(tensors)}
 
 
-def _num_classes(network: keras.Model) -> int:
-    for layer in network.layers:
-        if layer.name == LABEL_EMBEDDING:
-            return layer.units if isinstance(layer, layers.Dense) else layer.input_dim
-    return 0
+def _holds_labels(network: keras.Model, tensor: Tensor) -> bool:
+    """Returns whether a symbolic input [B] or [B, 1] holds labels."""
+    if tuple(tensor.shape[1:]) not in ((), (1,)) or tensor.dtype == "string":
+        return False
+    return not keras.backend.is_float_dtype(tensor.dtype) or any(graph.encodings(network, tensor))
 
 
-def _format_shape(axes: Tensor) -> str:
+def format_shape(axes: Tensor) -> str:
+    """Returns a shape with the batch as B, such as "[B, 64]"."""
     return f"[{', '.join('B' if axis is None and not place else str(axis) for place, axis in enumerate(axes))}]"
