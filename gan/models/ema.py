@@ -36,7 +36,7 @@ class _Copier:
 
     def __init__(self, *, use_configs: bool = True) -> None:
         self._use_configs = use_configs
-        self._copies: dict[int, object] = {}
+        self._copies: dict[int, Tensor] = {}
 
     def model(self, model: keras.Model) -> keras.Model:
         """Returns a copy of a functional or sequential model."""
@@ -62,7 +62,7 @@ class _Copier:
         except Exception as error:
             raise _not_copied(layer, error) from error
 
-    def _of_attributes(self, original: object) -> object:
+    def _of_attributes(self, original: Tensor) -> Tensor:
         """Returns an object with copies of the attributes. Layers get the precision of their variables."""
         made = object.__new__(type(original))
         self._copies[id(original)] = made
@@ -78,12 +78,12 @@ class _Copier:
                 made.synchronized = False
         return made
 
-    def _value(self, value: object) -> object:
+    def _value(self, value: Tensor) -> Tensor:
         if id(value) not in self._copies:
             self._copies[id(value)] = self._new_value(value)
         return self._copies[id(value)]
 
-    def _new_value(self, value: object) -> object:
+    def _new_value(self, value: Tensor) -> Tensor:
         """Returns a copy of a value that has variables or may contain some, and any other value itself."""
         if isinstance(value, keras.Variable):
             return keras.Variable(np.array(value), dtype=value.dtype, trainable=value.trainable, name=value.name)
@@ -99,7 +99,8 @@ class _Copier:
         shared = (types.FunctionType, types.ModuleType, type, tf.Tensor, tf.Variable, keras.KerasTensor)
         return value if isinstance(value, shared) or not hasattr(value, "__dict__") else self._of_attributes(value)
 
-    def _container(self, value: list | set | dict) -> object:
+    def _container(self, value: Tensor) -> Tensor:
+        """Returns a list, set or dict of the same type, such as those that Keras tracks, with copies of its content."""
         made = value.__new__(type(value))
         self._copies[id(value)] = made
         if isinstance(value, dict):

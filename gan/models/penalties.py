@@ -19,7 +19,7 @@ def squared_gradient_norm(critic: Critic, images: Tensor) -> Tensor:
     with tf.GradientTape() as tape:
         tape.watch(images)
         logits = critic(images)
-    gradients = ops.cast(tape.gradient(logits, images), "float32")
+    gradients = ops.cast(tape.gradient(logits, images, unconnected_gradients="zero"), "float32")
     return ops.sum(ops.square(gradients), axis=tuple(range(1, len(gradients.shape))))
 
 

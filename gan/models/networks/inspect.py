@@ -22,7 +22,7 @@ def check_pair(generator: keras.Model, discriminator: keras.Model) -> None:
     """Raises `InputError` unless a generator and a discriminator can train together.
 
     Both must be functional models, or sequential models with an input, of any batch size. The generator maps latents
-    [B, L](, labels [B]) to samples, and the discriminator maps samples(, labels [B]) to logits [B, 1]. Both must know the
+    [B, L](, labels [B]) to samples. The discriminator maps samples(, labels [B]) to logits [B, 1]. Both must have the
     same number of classes, and they must not share variables.
 
     Warns if the last activation of D limits its logits, or that of G excludes negative pixels.
@@ -69,10 +69,10 @@ def check_pair(generator: keras.Model, discriminator: keras.Model) -> None:
 
 
 def _check_generator(generator: keras.Model, inputs: NetworkInputs, outputs: list[tuple[int | None, ...]]) -> None:
-    _ = inputs.shape("latents")  # raises without latents
+    latents = inputs.shape("latents")  # raises without latents
     title = "This network is not a generator"
     _check_inputs(title, generator, inputs, {"latents", "labels"})
-    if inputs.shape("latents") == (None,):
+    if None in latents:
         raise InputError(title, expected="latents [B, L] of a known length L", received=str(inputs))
     if len(outputs) != 1 or None in outputs[0][1:] or len(outputs[0]) < 2:
         expected = "one output, samples such as images [B, H, W, C] of known size"
