@@ -6,6 +6,7 @@ scales its gradients by 1/replicas. The update is then the same as in one proces
 
 import io
 import json
+from collections.abc import Sequence
 from typing import TypeVar
 
 import keras
@@ -87,20 +88,27 @@ def _sum_of_chief(strategy: tf.distribute.Strategy, values: np.ndarray) -> np.nd
 
 
 def apply_gradients(
-    optimizer: keras.optimizers.Optimizer, tape: tf.GradientTape, loss: Tensor, network: keras.Model, name: str
+    optimizer: keras.optimizers.Optimizer,
+    tape: tf.GradientTape,
+    loss: Tensor,
+    variables: Sequence[keras.Variable],
+    name: str,
 ) -> None:
-    """Updates the trainable variables of `network`. Must be called in a replica context, with the replica's own loss.
+    """Updates `variables`. Must be called in a replica context, with the replica's own loss.
+
+    An optimizer with a loss scale, such as `keras.optimizers.LossScaleOptimizer`, gets the gradients of the scaled
+    loss. Gradients that overflow are its business: it skips the update and lowers the scale.
 
     When the loss of any replica is NaN or infinite, all replicas raise an error and no variable changes. XLA omits this
     check; the error then appears when the averaged generator is saved.
     """
-    context, variables = tf.distribute.get_replica_context(), network.trainable_variables
-    share = tf.constant(1.0 / context.num_replicas_in_sync, loss.dtype)
-    gradients = tape.gradient(loss, variables, output_gradients=share)
+    context = tf.distribute.get_replica_context()
+    scale = optimizer.scale_loss(tf.constant(1.0 / context.num_replicas_in_sync, loss.dtype))
+    gradients = tape.gradient(loss, variables, output_gradients=tf.cast(scale, loss.dtype))
     if context.num_replicas_in_sync > 1:
         loss = context.all_reduce(tf.distribute.ReduceOp.MEAN, loss)
     with tf.control_dependencies([tf.debugging.check_numerics(loss, name)]):
-        optimizer.apply([tf.identity(gradient) for gradient in gradients], variables)
+        optimizer.apply([None if one is None else tf.identity(one) for one in gradients], variables)
 
 
 def distributed(
