@@ -107,8 +107,20 @@ def apply_gradients(
     gradients = tape.gradient(loss, variables, output_gradients=tf.cast(scale, loss.dtype))
     if context.num_replicas_in_sync > 1:
         loss = context.all_reduce(tf.distribute.ReduceOp.MEAN, loss)
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            gradients = _finite_everywhere(context, gradients)
     with tf.control_dependencies([tf.debugging.check_numerics(loss, name)]):
         optimizer.apply([None if one is None else tf.identity(one) for one in gradients], variables)
+
+
+def _finite_everywhere(context: tf.distribute.ReplicaContext, gradients: Sequence[Tensor]) -> list[Tensor]:
+    """Returns the gradients, all NaN if one is NaN or infinite on any replica.
+
+    Keras looks at the gradients of one replica only when it decides whether to skip an update.
+    """
+    total = tf.add_n([tf.reduce_sum(tf.cast(one, tf.float32) * 0.0) for one in gradients if one is not None])
+    zero = context.all_reduce(tf.distribute.ReduceOp.SUM, total)  # NaN if any gradient is NaN or infinite
+    return [None if one is None else one + tf.cast(zero, one.dtype) for one in gradients]
 
 
 def distributed(

@@ -24,6 +24,10 @@ class EvaluatedModel(keras.Model):
         """Returns (images, labels or None) of a batch."""
         raise NotImplementedError
 
+    def _check_labels(self, labels: Tensor, given: str) -> None:
+        """Raises `InputError` if a conditional GAN gets no labels."""
+        raise NotImplementedError
+
     def _apply(self, generator: keras.Model, latents: Tensor, labels: Tensor, *, training: bool | None) -> Tensor:
         """Returns the images that a generator makes of latents [B, L] and labels."""
         raise NotImplementedError
@@ -59,8 +63,7 @@ class EvaluatedModel(keras.Model):
         """
         if not self.evaluation_metrics:
             raise InputError("Nothing to evaluate", expected="compile(metrics=[...])", received="no metrics")
-        given = keras_checks.bound("GAN.evaluate", super().evaluate, *args, **options)
-        keras_checks.refuse_weights(sample_weight=given.get("sample_weight"))
+        keras_checks.check_evaluate(keras_checks.bound("GAN.evaluate", super().evaluate, *args, **options))
         self._reports_evaluation = True
         try:
             if self.distribute_strategy.num_replicas_in_sync > 1:
@@ -83,6 +86,11 @@ class EvaluatedModel(keras.Model):
             result = metric.result()
             results.update(result if isinstance(result, dict) else {metric.name: result})
         return results
+
+    def __call__(self, latents: Tensor, labels: Tensor = None, **options: object) -> Tensor:
+        """Returns D(G(z)), see `GAN.call`. Raises `InputError` if labels are missing."""
+        self._check_labels(labels, "latents")
+        return super().__call__(latents, labels, **options)
 
     def predict_step(self, data: Tensor) -> Tensor:
         """Returns D(G(z)) for a batch of latents, or of (latents, labels): logits [B, 1]."""

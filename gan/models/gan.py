@@ -170,8 +170,9 @@ class GAN(EvaluatedModel):
         check_different("penalties", [penalty.name for penalty in parts])
         check_whole("critic_steps", critic_steps, 1)
         check_whole("steps_per_execution", steps_per_execution, 1)
-        replicas_in_sync, pair = self.distribute_strategy.num_replicas_in_sync, (self.generator, self.discriminator)
-        optimizers = optimizer_pair.resolve((g_optimizer, d_optimizer), pair, auto_scale_loss, replicas_in_sync)
+        strategy, pair = self.distribute_strategy, (self.generator, self.discriminator)
+        replicas_in_sync = strategy.num_replicas_in_sync
+        optimizers = optimizer_pair.resolve((g_optimizer, d_optimizer), pair, auto_scale_loss, strategy)
         self._critic.compile(adversarial_loss, parts, mismatched_labels, replicas_in_sync)
 
         self._keras_options = {
@@ -323,11 +324,14 @@ class GAN(EvaluatedModel):
     def _unpack(self, data: Tensor) -> tuple[Tensor, Tensor]:
         real, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         keras_checks.refuse_weights(sample_weight=weights)
+        self._check_labels(labels, "images")
+        return real, labels if self._conditional else None
+
+    def _check_labels(self, labels: Tensor, given: str) -> None:
         if self._conditional and labels is None:
             raise InputError(
-                "Labels are missing", expected="(images, labels): this GAN is conditional", received="images only"
+                "Labels are missing", expected=f"({given}, labels): this GAN is conditional", received=f"{given} only"
             )
-        return real, labels if self._conditional else None
 
     def fit(self, *args: object, **options: object) -> Tensor:
         """Trains the GAN, as `keras.Model.fit` does. `docs/keras-options.md` lists all options.

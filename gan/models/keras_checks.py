@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -77,11 +78,7 @@ def refuse_weights(**weights: object) -> None:
 
 def check_fit(gan: keras.Model, arguments: Mapping[str, Any], *, conditional: bool, replicas: int) -> None:
     """Raises `InputError` for arguments of `fit` that would have no effect, or fail after the first step."""
-    x = arguments.get("x")
-    if x is None:
-        raise InputError("No data to fit", expected="fit(images) or fit(images, labels)", received="x=None")
-    refuse_weights(**{name: arguments.get(name) for name in ("class_weight", "sample_weight")})
-    _check_data("x", x, arguments.get("y"), arguments.get("batch_size"))
+    _check_data(arguments)
     for name, least in {"batch_size": 1, "epochs": 0, "initial_epoch": 0, "steps_per_epoch": 1}.items():
         if arguments.get(name) is not None:
             check_whole(name, arguments[name], least)
@@ -89,18 +86,31 @@ def check_fit(gan: keras.Model, arguments: Mapping[str, Any], *, conditional: bo
     _check_validation(gan, arguments, conditional, replicas)
 
 
-def _check_data(name: str, x: Tensor, y: Tensor, batch_size: int | None) -> None:
+def check_evaluate(arguments: Mapping[str, Any]) -> None:
+    """Raises `InputError` for arguments of `evaluate` that it does not know, or that would have no effect."""
+    # Private in Keras: `fit` passes this option to every `evaluate`. `check_fit` has checked that data.
+    unknown = [name for name in arguments.get("kwargs", {}) if name != "_use_cached_eval_dataset"]
+    if unknown:
+        known = ", ".join(keras_options.EVALUATE)
+        raise InputError("Bad arguments of GAN.evaluate", expected=f"some of {known}", received=unknown[0])
+    if not arguments.get("kwargs"):
+        _check_data(arguments)
+
+
+def _check_data(arguments: Mapping[str, Any]) -> None:
+    x, y, batch_size = (arguments.get(name) for name in ("x", "y", "batch_size"))
+    if x is None:
+        raise InputError("No images", expected="x=images, or batches of images", received="x=None")
+    refuse_weights(**{name: arguments.get(name) for name in ("class_weight", "sample_weight")})
     if not comes_in_batches(x):
         return
     kind = type(x).__name__
     if y is not None:
-        raise InputError(
-            f"`y` cannot be given with `{name}` of this kind", expected="batches (images, labels)", received=kind
-        )
+        raise InputError("`y` has no effect on data in batches", expected="batches (images, labels)", received=kind)
     if batch_size is not None:
         raise InputError(
-            "`batch_size` has no effect on data that come in batches",
-            expected="batches of the wanted size, such as tf.data.Dataset.batch(64), and no batch_size",
+            "`batch_size` has no effect on data in batches",
+            expected="batches of that size, such as those of tf.data.Dataset.batch, and no batch_size",
             received=f"batch_size={batch_size}, {kind}",
         )
     _refuse_weights_of_batches(x)
@@ -137,12 +147,16 @@ def _check_validation(gan: keras.Model, arguments: Mapping[str, Any], conditiona
                 expected="x and y as arrays or tensors, or validation_data=...",
                 received=type(arguments["x"]).__name__,
             )
+        count = len(keras.tree.flatten(arguments["x"])[0])
+        if not 0 < math.floor(count * (1.0 - share)) < count:
+            expected = "images for training and at least one for validation"
+            raise InputError("Bad `validation_split`", expected=expected, received=f"{share} of {count} images")
     if replicas > 1 and not isinstance(data, tf.data.Dataset):
         received = "validation_split" if data is None else type(data).__name__
         raise InputError("Bad validation data on several replicas", expected="a tf.data.Dataset", received=received)
     if data is None:
         return
-    parts = data if isinstance(data, tuple) else (data,)
+    parts = tuple(data) if isinstance(data, tuple | list) else (data,)
     if isinstance(data, tf.data.Dataset):
         _refuse_weights_of_batches(data)
         parts = data.element_spec if isinstance(data.element_spec, tuple) else (data.element_spec,)
@@ -170,8 +184,17 @@ def check_callbacks(gan: keras.Model, callbacks: object) -> None:
                 raise InputError(f"A GAN cannot use {name}", expected=decision.note, received=type(callback).__name__)
         _check_mode(callback)
         _check_optimizers(gan.optimizer, callback)
-        if isinstance(callback, kinds.RemoteMonitor) and importlib.util.find_spec("requests") is None:
-            raise InputError("RemoteMonitor needs a package", expected="pip install requests", received="no requests")
+        _check_packages(callback)
+
+
+def _check_packages(callback: keras.callbacks.Callback) -> None:
+    for kind, package in {
+        keras.callbacks.RemoteMonitor: "requests",
+        keras.callbacks.TensorBoard: "tensorboard",
+    }.items():
+        if isinstance(callback, kind) and importlib.util.find_spec(package) is None:
+            name = type(callback).__name__
+            raise InputError(f"{name} needs a package", expected=f"pip install {package}", received="not installed")
 
 
 def _check_mode(callback: keras.callbacks.Callback) -> None:

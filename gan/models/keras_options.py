@@ -96,10 +96,10 @@ OPTIMIZER: Mapping[str, Decision] = {
     "global_clipnorm": honored("as in Keras; refused on several replicas"),
     "use_ema": honored(
         "as in Keras: weights become their averages at the end of `fit`; `generator_ema` is another average, of each "
-        "step's weights; refused on several replicas"
+        "step's weights"
     ),
     "ema_momentum": honored("as in Keras"),
-    "ema_overwrite_frequency": honored("as in Keras"),
+    "ema_overwrite_frequency": honored("as in Keras; refused on several replicas"),
     "loss_scale_factor": honored("as in Keras"),
     "gradient_accumulation_steps": honored(
         "as in Keras; latents and all other random numbers differ in each step; refused on several replicas"
@@ -128,7 +128,9 @@ CALLBACKS: Mapping[str, Decision] = {
     ),
     "RemoteMonitor": honored("as in Keras; needs the package requests"),
     "SwapEMAWeights": honored("for each optimizer with use_ema=True, of which there must be one"),
-    "TensorBoard": honored("as in Keras, with both learning rates"),
+    "TensorBoard": honored(
+        "with both learning rates; needs the package tensorboard, unlike `gan.callbacks.TensorBoard`"
+    ),
     "TerminateOnNaN": honored("a loss that is not finite raises an error before any weight changes, also without it"),
 }
 """Classes of `keras.callbacks`."""

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 import keras
+import tensorflow as tf
 
+from gan.distributed.replicas import has_several_workers
 from gan.errors import InputError
 from gan.models.layer_losses import layers_of
 from gan.utils.types import Tensor
@@ -36,7 +38,10 @@ def inner_optimizers(optimizer: keras.optimizers.Optimizer) -> list[keras.optimi
 
 
 def resolve(
-    optimizers: tuple[object, object], networks: tuple[keras.Model, keras.Model], auto_scale_loss: bool, replicas: int
+    optimizers: tuple[object, object],
+    networks: tuple[keras.Model, keras.Model],
+    auto_scale_loss: bool,
+    strategy: tf.distribute.Strategy,
 ) -> tuple[keras.optimizers.Optimizer, keras.optimizers.Optimizer]:
     """Returns the optimizers of a generator and a discriminator, in this order, not yet built.
 
@@ -58,7 +63,7 @@ def resolve(
     if auto_scale_loss:
         g, d = _loss_scaled(g, networks), _loss_scaled(d, networks[1:])
     for name, optimizer in zip(names, (g, d)):
-        _check_replicas(name, optimizer, replicas)
+        _check_replicas(name, optimizer, strategy)
     return g, d
 
 
@@ -81,11 +86,13 @@ def _check_trainable(network: keras.Model, role: str) -> None:
 
 def _check_unused(name: str, optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> None:
     """Raises `InputError` for an optimizer that already updates other variables than these."""
-    for part in {id(part): part for part in (optimizer, *inner_optimizers(optimizer))}.values():
+    inner = inner_optimizers(optimizer)
+    for part in (optimizer, *inner):
         # Private in Keras: the variables that an optimizer was built for.
         known = {id(variable) for variable in part._trainable_variables}
         ours = {id(variable) for variable in variables}
-        if part.built and (not known <= ours or (part is optimizer and known != ours)):
+        several = part is not optimizer and len(inner) > 1  # each one updates some of the variables
+        if part.built and not (known <= ours if several else known == ours):
             raise InputError(
                 f"`{name}` was used before",
                 expected="a new optimizer: the state of an optimizer belongs to the variables that it was built for",
@@ -93,25 +100,30 @@ def _check_unused(name: str, optimizer: keras.optimizers.Optimizer, variables: S
             )
 
 
-def _check_replicas(name: str, optimizer: keras.optimizers.Optimizer, replicas: int) -> None:
-    """Raises `InputError` for options that Keras applies to each replica's part of a gradient instead of the sum."""
-    if replicas == 1:
-        return
-    options = ("clipnorm", "clipvalue", "global_clipnorm", "use_ema", "gradient_accumulation_steps")
-    for part in inner_optimizers(optimizer):
-        given = [option for option in options if getattr(part, option)]
-        if given:
-            received = ", ".join(f"{option}={getattr(part, option)}" for option in given)
-            raise InputError(
-                f"`{name}` has options that several replicas cannot use",
-                expected=f"one device, or an optimizer without {', '.join(given)}",
-                received=f"{received} on {replicas} replicas",
-            )
-    if isinstance(optimizer, LossScaleOptimizer):
+def _check_replicas(name: str, optimizer: keras.optimizers.Optimizer, strategy: tf.distribute.Strategy) -> None:
+    """Raises `InputError` for options that Keras applies to one replica's part of a gradient, or that fail there."""
+    replicas = strategy.num_replicas_in_sync
+    options = ("clipnorm", "clipvalue", "global_clipnorm", "ema_overwrite_frequency", "gradient_accumulation_steps")
+    parts = inner_optimizers(optimizer)
+    given = [f"{option}={getattr(part, option)}" for part in parts for option in options if getattr(part, option)]
+    if has_several_workers(strategy) and isinstance(optimizer, LossScaleOptimizer):
+        given.append("a dynamic loss scale, which layers in float16 need")
+    if replicas > 1 and given:
         raise InputError(
-            "Several replicas cannot use a dynamic loss scale",
-            expected="one device, mixed_bfloat16 instead of mixed_float16, or auto_scale_loss=False",
-            received=f"{name}: LossScaleOptimizer on {replicas} replicas",
+            f"`{name}` has options that several replicas cannot use",
+            expected=f"one device, or an optimizer without {', '.join(given)}",
+            received=f"{replicas} replicas",
+        )
+
+
+class TwoOptimizersError(InputError, AttributeError):
+    """`GAN.optimizer` has no attribute of a single optimizer. `hasattr` is then False, as Keras' callbacks expect."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            "A GAN has two optimizers",
+            expected=f"gan.g_optimizer.{name} and gan.d_optimizer.{name}",
+            received=f"gan.optimizer.{name}",
         )
 
 
@@ -174,14 +186,7 @@ class OptimizerPair:
                 )
 
     def __getattr__(self, name: str) -> Tensor:
-        raise AttributeError(_two_optimizers(name))
+        raise TwoOptimizersError(name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(_two_optimizers(name))
-
-
-def _two_optimizers(name: str) -> str:
-    return (
-        f"A GAN has two optimizers, so `gan.optimizer.{name}` does not exist. "
-        f"Expected gan.g_optimizer.{name} and gan.d_optimizer.{name}."
-    )
+        raise TwoOptimizersError(name)
