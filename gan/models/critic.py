@@ -18,7 +18,7 @@ from gan.utils.types import Tensor
 Logs = dict[str, tuple[Tensor, Tensor]]
 """{log name: (value, weight of the value in the mean over steps)}."""
 
-G_LAYER_LOSS, D_LAYER_LOSS = "g_layer_loss", "d_layer_loss"
+LAYER_LOSSES = ("g_layer_loss", "d_layer_loss")
 """Logs of the losses that layers add (`gan.models.layer_losses`). `g_loss` and `d_loss` do not include them."""
 
 _MISMATCHED, _MISMATCHED_LABEL, _REAL, _FAKE, _GENERATOR, _GENERATOR_REAL, _PENALTIES = range(-2, 5)
@@ -118,12 +118,12 @@ class Critic:
             for images, labels, use in batches:
                 parts.append(self._logits(images, labels, step, use))
                 added.append(layer_loss(self.discriminator))
-            return Logits(*parts)._replace(layer_loss=_mean_over_images(added, parts))
+            return _as_logits(parts, _mean_over_images(added, parts))
         images, labels_of_parts, _ = zip(*batches)
         all_labels = None if labels is None else ops.concatenate(labels_of_parts)
         sizes = [tf.shape(part)[0] for part in images]
         logits = self._logits(ops.concatenate(images), all_labels, step, _REAL)
-        return Logits(*tf.split(logits, sizes))._replace(layer_loss=layer_loss(self.discriminator))
+        return _as_logits(tf.split(logits, sizes), layer_loss(self.discriminator))
 
     def _mismatched(self, real: Tensor, labels: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
         """Returns some of the reals [M, H, W, C] with wrong labels [M]. All other classes are equally likely.
@@ -142,7 +142,7 @@ class Critic:
 
         With a share m of mismatched labels, the adversarial part is (1 - m) * loss(real, fake) + m * loss(real,
         mismatched). Logs: `d_loss` (without penalties and losses of layers), the four entries of `scores`, each penalty
-        by name, and `D_LAYER_LOSS`.
+        by name, and `d_layer_loss`.
         """
         loss = ops.mean(self._loss.discriminator(logits.real, logits.fake))
         if logits.mismatched is not None:
@@ -156,7 +156,7 @@ class Critic:
             logs[penalty.name] = (value, due)
         if logits.layer_loss is not None:
             total += logits.layer_loss
-        return total, {**logs, D_LAYER_LOSS: as_log(logits.layer_loss)}
+        return total, {**logs, LAYER_LOSSES[1]: as_log(logits.layer_loss)}
 
     def of_fake(self, fake: Tensor, labels: Tensor, step: Tensor) -> Tensor:
         """Returns the logits of the fakes for G's update."""
@@ -190,6 +190,12 @@ class Critic:
     def _key(self, step: Tensor, use: int) -> Tensor:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return random.training_key(self.seed, step, replica, use)
+
+
+def _as_logits(parts: Sequence[Tensor], layer_loss: Tensor) -> Logits:
+    """Returns the logits of reals, fakes and, if there are any, mismatched labels."""
+    real, fake, *mismatched = parts
+    return Logits(real, fake, mismatched[0] if mismatched else None, layer_loss)
 
 
 def as_log(layer_loss: Tensor) -> tuple[Tensor, Tensor]:

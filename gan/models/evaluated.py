@@ -38,6 +38,11 @@ class EvaluatedModel(keras.Model):
         self._evaluated_batches = keras.metrics.Sum(name="evaluated_batches", dtype="int64")
         self._local_measure = tf.function(self.measure, reduce_retracing=True)
 
+    # Private in Keras, which has no public way to mark a model as built. Under a `tf.distribute` strategy, `fit` and
+    # `evaluate` would first average a batch over the workers, which fails for a batch with labels.
+    def _maybe_symbolic_build(self, iterator: Tensor = None, data_batch: Tensor = None) -> None:
+        """Does nothing, since the GAN is always built."""
+
     def measure(self, data: Tensor, number: Tensor) -> None:
         """Updates the metrics of `compile` with (real images, samples of the averaged generator, labels) of one batch.
 
@@ -48,7 +53,7 @@ class EvaluatedModel(keras.Model):
         latents = random.evaluation_latents(self.seed, number, shape)
         fake = self._apply(self.generator_ema, latents, labels, training=False)
         for metric in self.evaluation_metrics:
-            metric.update_state(real, fake, labels)
+            metric.update_state(real, fake, *([] if keras_checks.takes_weights(metric) else [labels]))
 
     def test_step(self, data: Tensor) -> dict[str, Tensor]:
         """Calls `measure` for the next batch."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -11,7 +12,7 @@ from gan.distributed import replicas
 from gan.errors import InputError, check, check_different, check_positive, check_seed, check_whole
 from gan.models import ema, keras_checks, losses, networks, optimizer_pair, random
 from gan.models.augment import Augmentation
-from gan.models.critic import D_LAYER_LOSS, G_LAYER_LOSS, Critic, Logs, as_log, last_values
+from gan.models.critic import LAYER_LOSSES, Critic, Logs, as_log, last_values
 from gan.models.evaluated import EvaluatedModel
 from gan.models.layer_losses import has_layer_losses, layer_loss
 from gan.models.means import WeightedMeans
@@ -25,6 +26,9 @@ from gan.utils.types import Tensor
 STEP_LOGS = ("g_loss", "d_loss", "real_score", "fake_score", "real_accuracy", "fake_accuracy")
 """Logs of every train step. Scores are mean logits. Accuracies are the share of logits on the correct side of the
 loss's `boundary`; a loss without a boundary uses the midpoint of both scores."""
+
+_MEANS = "step_means"
+"""Name of the running means of the logs in a saved file."""
 
 
 @keras.saving.register_keras_serializable(package="gan")
@@ -109,11 +113,19 @@ class GAN(EvaluatedModel):
             self._step_of_optimizer = False
         return self._step
 
+    def save_own_variables(self, store: dict[str, Tensor]) -> None:
+        """Saves the counters, and the running means of the logs, since lazy penalties keep the last one."""
+        super().save_own_variables(store)
+        if self.compiled:
+            store[_MEANS] = np.stack([np.asarray(variable) for variable in self.step_means.variables])
+
     def load_own_variables(self, store: Mapping[str, Tensor]) -> None:
         """Loads the counters. For a file without them see `step`: Keras loads the optimizers only later."""
         self._step_of_optimizer = not store.keys()
         if not self._step_of_optimizer:
-            super().load_own_variables(store)
+            super().load_own_variables({name: store[name] for name in store.keys() if name != _MEANS})  # noqa: SIM118
+        if _MEANS in store.keys() and self.compiled:  # noqa: SIM118 - an HDF5 store is no mapping
+            self.step_means.restore(np.asarray(store[_MEANS]))
 
     def compile(
         self,
@@ -123,7 +135,7 @@ class GAN(EvaluatedModel):
         penalties: Iterable[str | Penalty] = ("r1",),
         critic_steps: int = 1,
         simultaneous: bool = False,
-        metrics: Iterable[keras.metrics.Metric] | None = (),
+        metrics: Iterable[keras.metrics.Metric] = (),
         *,
         mismatched_labels: float | None = None,
         jit_compile: bool | str = "auto",
@@ -153,15 +165,12 @@ class GAN(EvaluatedModel):
             jit_compile: whether XLA compiles the train step. "auto" means no. On an H100, compilation of the first
                 step took more than 170 s; without XLA the same run trains at 113 steps/s. On a CPU, XLA makes
                 convolutions many times slower.
-            run_eagerly, steps_per_execution: as for `keras.Model.compile`. Several replicas always use
-                `steps_per_execution=1`.
-            auto_scale_loss: whether an optimizer gets a dynamic loss scale if its gradients pass through layers that
-                compute in float16.
-            other_options: no other options exist.
+            run_eagerly, steps_per_execution: as for `keras.Model.compile`. Several replicas use 1 step per execution.
+            auto_scale_loss: whether layers that compute in float16 give their optimizers a dynamic loss scale.
 
         Raises `InputError` for any other option, an unknown loss or penalty, the same penalty or optimizer given twice,
         an optimizer that was used before, or `critic_steps` < 1. Raises it also for a network without trainable
-        variables, or if `mismatched_labels` is out of range, or not 0 with fewer than two classes.
+        variables, or a bad `mismatched_labels`.
         """
         keras_checks.refuse_compile_options(other_options, GAN.compile)
         adversarial_loss, evaluation_metrics = losses.get(loss), keras_checks.check_metrics(metrics)
@@ -189,11 +198,10 @@ class GAN(EvaluatedModel):
         )
         self.g_optimizer, self.d_optimizer = optimizers
         self.optimizer = OptimizerPair(self, *(network.trainable_variables for network in pair))
-        added = zip((G_LAYER_LOSS, D_LAYER_LOSS), pair, (self._generator_inputs, self._critic.network_inputs))
-        layer_logs = [name for name, network, inputs in added if has_layer_losses(network, inputs)]
+        inputs = (self._generator_inputs, self._critic.network_inputs)
+        layer_logs = [name for name, *network in zip(LAYER_LOSSES, pair, inputs) if has_layer_losses(*network)]
         self._lazy = [penalty.name for penalty in parts if penalty.every > 1]
-        log_names = (*STEP_LOGS, *(penalty.name for penalty in parts), *layer_logs)
-        self.step_means = WeightedMeans(log_names, kept=self._lazy)
+        self.step_means = WeightedMeans((*STEP_LOGS, *(one.name for one in parts), *layer_logs), kept=self._lazy)
         self.adversarial_loss, self.penalties = adversarial_loss, parts
         self.critic_steps, self.simultaneous = critic_steps, simultaneous
         self.mismatched_labels = self._critic.mismatched_labels
@@ -241,7 +249,7 @@ class GAN(EvaluatedModel):
         with tf.control_dependencies([tf.identity(self.g_optimizer.iterations)]):  # count only a step that succeeded
             self.images_seen.assign_add(tf.cast(images, tf.int64))
             self.step.assign_add(1)
-        logs, names = {"g_loss": (g_loss, 1.0), G_LAYER_LOSS: as_log(added), **all_logs}, self.step_means.names
+        logs, names = {"g_loss": (g_loss, 1.0), LAYER_LOSSES[0]: as_log(added), **all_logs}, self.step_means.names
         self.step_means.update_state(*(tf.stack(part) for part in zip(*(logs[name] for name in names))))
         # Keras averages logs over replicas. With several processes it averages over the first axis, which must exist.
         rank = [1] if replicas.has_several_workers(self.distribute_strategy) else []
@@ -354,11 +362,6 @@ class GAN(EvaluatedModel):
         keras_checks.check_compiled(self)
         self.optimizer.check_trainable()
         super().make_train_function(force)
-
-    # Private in Keras, which has no public way to mark a model as built. Under a `tf.distribute` strategy, `fit` and
-    # `evaluate` would first average a batch over the workers, which fails for a batch with labels.
-    def _maybe_symbolic_build(self, iterator: Tensor = None, data_batch: Tensor = None) -> None:
-        """Does nothing, since the GAN is always built."""
 
     def get_config(self) -> dict[str, object]:
         return {

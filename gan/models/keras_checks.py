@@ -52,21 +52,30 @@ def bound(method: str, function: Callable[..., object], *args: object, **options
 
 
 def check_metrics(metrics: Iterable[keras.metrics.Metric] | None) -> list[keras.metrics.Metric]:
-    """Returns the metrics as a list. Raises `InputError` for anything but metrics of (real, fake, labels)."""
+    """Returns the metrics as a list. Raises `InputError` for anything but metrics of (real, fake, labels).
+
+    Metrics of Keras, of (y_true, y_pred, sample_weight), get (real, fake).
+    """
     listed = isinstance(metrics, Iterable) and not isinstance(metrics, str | Mapping)
     check(metrics is None or listed, "metrics", f"a list of {METRICS}", metrics)
     found = list(metrics or ())
     for metric in found:
-        fits = isinstance(metric, keras.metrics.Metric)
-        if fits:
-            signature = inspect.signature(metric.update_state)
-            try:
-                fits = "sample_weight" not in signature.bind(None, None, None).arguments
-            except TypeError:
-                fits = False
-        check(fits, "metrics", METRICS, metric)
+        check(isinstance(metric, keras.metrics.Metric) and _takes_images(metric), "metrics", METRICS, metric)
     check_different("metrics", [metric.name for metric in found])
     return found
+
+
+def takes_weights(metric: keras.metrics.Metric) -> bool:
+    """Returns whether a metric takes weights, as those of Keras do. It then takes no labels."""
+    return "sample_weight" in inspect.signature(metric.update_state).parameters
+
+
+def _takes_images(metric: keras.metrics.Metric) -> bool:
+    given = (None, None) if takes_weights(metric) else (None, None, None)
+    try:
+        return "sample_weight" not in inspect.signature(metric.update_state).bind(*given).arguments
+    except TypeError:
+        return False
 
 
 def refuse_weights(**weights: object) -> None:

@@ -37,7 +37,7 @@ COMPILE: Mapping[str, Decision] = {
     "optimizer": refused("g_optimizer=... and d_optimizer=..., one optimizer for each network"),
     "loss": honored("a name in `gan.losses.LOSSES` or an `AdversarialLoss`; losses of Keras are refused"),
     "loss_weights": refused("one adversarial loss; penalties have weights of their own, such as R1(gamma=...)"),
-    "metrics": honored(METRICS + "; names, functions and metrics of (y_true, y_pred) are refused"),
+    "metrics": honored(METRICS + "; metrics of Keras get (real, fake); names and functions are refused"),
     "weighted_metrics": refused("metrics=[...]; images have no weights"),
     "run_eagerly": honored("the same results as in a graph, slower"),
     "steps_per_execution": honored("the same results for any number; several replicas always use 1"),

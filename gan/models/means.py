@@ -47,6 +47,12 @@ class WeightedMeans(keras.metrics.Metric):
         self.total.assign(means * trace)
         self.weight.assign(trace)
 
+    def restore(self, values: np.ndarray) -> None:
+        """Sets `total` and `weight` to values [2, len(names)]. Does nothing for means of other names."""
+        if values.shape == (2, len(self.names)):
+            self.total.assign(values[0])
+            self.weight.assign(values[1])
+
     def result(self) -> dict[str, Tensor]:
         means = self._means(np.where(self._kept, 0.0, np.nan))
         return {name: means[index] for index, name in enumerate(self.names)}
