@@ -7,6 +7,7 @@ scales its gradients by 1/replicas. The update is then the same as in one proces
 import io
 import json
 import warnings
+from collections.abc import Sequence
 from typing import TypeVar
 
 import keras
@@ -88,27 +89,47 @@ def _sum_of_chief(strategy: tf.distribute.Strategy, values: np.ndarray) -> np.nd
 
 
 def apply_gradients(
-    optimizer: keras.optimizers.Optimizer, tape: tf.GradientTape, loss: Tensor, network: keras.Model, name: str
+    optimizer: keras.optimizers.Optimizer,
+    tape: tf.GradientTape,
+    loss: Tensor,
+    variables: Sequence[keras.Variable],
+    name: str,
 ) -> None:
-    """Updates the trainable variables of `network`. Must be called in a replica context, with the replica's own loss.
+    """Updates `variables`. Must be called in a replica context, with the replica's own loss.
+
+    An optimizer with a loss scale, such as `keras.optimizers.LossScaleOptimizer`, gets the gradients of the scaled
+    loss. Gradients that overflow are its business: it skips the update and lowers the scale.
 
     When the loss of any replica is NaN or infinite, all replicas raise an error and no variable changes. XLA omits this
     check; the error then appears when the averaged generator is saved.
     """
-    context, variables = tf.distribute.get_replica_context(), network.trainable_variables
-    share = tf.constant(1.0 / context.num_replicas_in_sync, loss.dtype)
-    gradients = tape.gradient(loss, variables, output_gradients=share)
+    context = tf.distribute.get_replica_context()
+    scale = optimizer.scale_loss(tf.constant(1.0 / context.num_replicas_in_sync, loss.dtype))
+    gradients = tape.gradient(loss, variables, output_gradients=tf.cast(scale, loss.dtype))
     if context.num_replicas_in_sync > 1:
         loss = context.all_reduce(tf.distribute.ReduceOp.MEAN, loss)
-    reached = [(gradient, variable) for gradient, variable in zip(gradients, variables) if gradient is not None]
-    if len(reached) < len(variables):
-        unreached = ", ".join(v.path for gradient, v in zip(gradients, variables) if gradient is None)
-        if not reached:
-            expected = "a loss that depends on the weights of each network"
-            raise InputError(f"No weight of {network.name} changes `{name}`", expected=expected, received=unreached)
-        warnings.warn(f"These weights do not change `{name}` and are not trained: {unreached}", stacklevel=2)
+    unreached = [variable.path for gradient, variable in zip(gradients, variables) if gradient is None]
+    if len(unreached) == len(variables):
+        expected = "a loss that depends on the weights of each network"
+        raise InputError(f"No weight changes `{name}`", expected=expected, received=", ".join(unreached))
+    if unreached:
+        warnings.warn(f"These weights do not change `{name}` and are not trained: {', '.join(unreached)}", stacklevel=2)
+        variables = [variable for gradient, variable in zip(gradients, variables) if gradient is not None]
+        gradients = [gradient for gradient in gradients if gradient is not None]
+    if context.num_replicas_in_sync > 1 and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        gradients = _finite_everywhere(context, gradients)
     with tf.control_dependencies([tf.debugging.check_numerics(loss, name)]):
-        optimizer.apply([tf.identity(gradient) for gradient, _ in reached], [variable for _, variable in reached])
+        optimizer.apply([tf.identity(gradient) for gradient in gradients], variables)
+
+
+def _finite_everywhere(context: tf.distribute.ReplicaContext, gradients: Sequence[Tensor]) -> list[Tensor]:
+    """Returns the gradients, all NaN if one is NaN or infinite on any replica.
+
+    Keras looks at the gradients of one replica only when it decides whether to skip an update.
+    """
+    total = tf.add_n([tf.reduce_sum(tf.cast(gradient, tf.float32) * 0.0) for gradient in gradients])
+    zero = context.all_reduce(tf.distribute.ReduceOp.SUM, total)  # NaN if any gradient is NaN or infinite
+    return [gradient + tf.cast(zero, gradient.dtype) for gradient in gradients]
 
 
 def distributed(

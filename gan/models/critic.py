@@ -9,6 +9,7 @@ from keras import ops
 
 from gan.errors import InputError, check_share_below_one
 from gan.models import networks, random
+from gan.models.layer_losses import layer_loss
 from gan.models.losses import AdversarialLoss
 from gan.models.networks.inputs import NetworkInputs
 from gan.models.penalties import Penalty
@@ -16,6 +17,9 @@ from gan.utils.types import Tensor
 
 Logs = dict[str, tuple[Tensor, Tensor]]
 """{log name: (value, weight of the value in the mean over steps)}."""
+
+LAYER_LOSSES = ("g_layer_loss", "d_layer_loss")
+"""Logs of the losses that layers add (`gan.models.layer_losses`). `g_loss` and `d_loss` do not include them."""
 
 _MISMATCHED, _MISMATCHED_LABEL, _REAL, _FAKE, _GENERATOR, _GENERATOR_REAL, _PENALTIES = range(-2, 5)
 """Uses of random numbers. Each use within a D update has its own random key.
@@ -34,12 +38,14 @@ MISMATCHED_LABELS = 0.08
 class Logits(NamedTuple):
     """Logits of D for reals [B, 1], for fakes [B, 1], and for some reals with mismatched labels [M, 1].
 
-    `mismatched` is None if the training uses no mismatched labels.
+    `mismatched` is None if the training uses no mismatched labels. `layer_loss` is the sum of the losses that D's
+    layers added, a scalar; None if they added none.
     """
 
     real: Tensor
     fake: Tensor
     mismatched: Tensor = None
+    layer_loss: Tensor = None
 
 
 class Critic:
@@ -100,16 +106,24 @@ class Critic:
         Args:
             together: whether one pass of D may compute all logits. A D with batch statistics always gets one pass per
                 part. False: one pass per part, so that a gradient with respect to the fakes does not include the reals.
+
+        The losses of D's layers are the mean over all images of these passes. They do not depend on the number of
+        passes.
         """
         batches = [(real, labels, _REAL), (fake, labels, _FAKE)]
         if self.mismatched_labels:
             batches.append((*self._mismatched(real, labels, step), _MISMATCHED))
         if not (together and self._joint_pass):
-            return Logits(*(self._logits(images, labels, step, use) for images, labels, use in batches))
+            parts, added = [], []
+            for images, labels, use in batches:
+                parts.append(self._logits(images, labels, step, use))
+                added.append(layer_loss(self.discriminator))
+            return _as_logits(parts, _mean_over_images(added, parts))
         images, labels_of_parts, _ = zip(*batches)
         all_labels = None if labels is None else ops.concatenate(labels_of_parts)
         sizes = [tf.shape(part)[0] for part in images]
-        return Logits(*tf.split(self._logits(ops.concatenate(images), all_labels, step, _REAL), sizes))
+        logits = self._logits(ops.concatenate(images), all_labels, step, _REAL)
+        return _as_logits(tf.split(logits, sizes), layer_loss(self.discriminator))
 
     def _mismatched(self, real: Tensor, labels: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
         """Returns some of the reals [M, H, W, C] with wrong labels [M]. All other classes are equally likely.
@@ -127,7 +141,8 @@ class Critic:
         """Returns the scalar that D minimizes, penalties included, and its logs.
 
         With a share m of mismatched labels, the adversarial part is (1 - m) * loss(real, fake) + m * loss(real,
-        mismatched). Logs: `d_loss` (without penalties), the four entries of `scores`, and each penalty by name.
+        mismatched). Logs: `d_loss` (without penalties and losses of layers), the four entries of `scores`, each penalty
+        by name, and `d_layer_loss`.
         """
         loss = ops.mean(self._loss.discriminator(logits.real, logits.fake))
         if logits.mismatched is not None:
@@ -139,7 +154,9 @@ class Critic:
             value, due = self._penalty(penalty, number, real, fake, labels, step)
             total += penalty.every * value
             logs[penalty.name] = (value, due)
-        return total, logs
+        if logits.layer_loss is not None:
+            total += logits.layer_loss
+        return total, {**logs, LAYER_LOSSES[1]: as_log(logits.layer_loss)}
 
     def of_fake(self, fake: Tensor, labels: Tensor, step: Tensor) -> Tensor:
         """Returns the logits of the fakes for G's update."""
@@ -173,6 +190,34 @@ class Critic:
     def _key(self, step: Tensor, use: int) -> Tensor:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return random.training_key(self.seed, step, replica, use)
+
+
+def _as_logits(parts: Sequence[Tensor], layer_loss: Tensor) -> Logits:
+    """Returns the logits of reals, fakes and, if there are any, mismatched labels."""
+    real, fake, *mismatched = parts
+    return Logits(real, fake, mismatched[0] if mismatched else None, layer_loss)
+
+
+def as_log(layer_loss: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the log of the losses of layers; None means 0."""
+    return (0.0 if layer_loss is None else layer_loss), 1.0
+
+
+def last_values(before: Logs, after: Logs, names: Sequence[str]) -> Logs:
+    """Returns the logs `after` a D update. A number in `names` that it did not compute keeps its value `before`."""
+    kept = {}
+    for name in names:
+        value, weight = after[name]
+        kept[name] = (tf.where(weight > 0.0, value, before[name][0]), tf.maximum(weight, before[name][1]))
+    return {**after, **kept}
+
+
+def _mean_over_images(losses: Sequence[Tensor], parts: Sequence[Tensor]) -> Tensor:
+    """Returns the mean of losses of several passes, weighted by the number of images. None if no pass has a loss."""
+    if all(loss is None for loss in losses):
+        return None
+    sizes = [tf.cast(tf.shape(part)[0], tf.float32) for part in parts]
+    return tf.add_n([loss * size for loss, size in zip(losses, sizes) if loss is not None]) / tf.add_n(sizes)
 
 
 def scores(real_logits: Tensor, fake_logits: Tensor, boundary: float | None) -> Logs:

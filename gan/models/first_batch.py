@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan.errors import InputError
+from gan.models.keras_checks import refuse_weights
 from gan.utils.types import Tensor
 
 LIMIT = 1.001
@@ -18,7 +19,7 @@ LIMIT = 1.001
 class BatchCheck:
     """Checks batches of real images for a GAN.
 
-    A batch is `images`, `(images, labels)` or `(images, labels, weights)`. Labels are [B] or [B, 1]. The networks of an
+    A batch is `images` or `(images, labels)`. Labels are [B] or [B, 1]. The networks of an
     unconditional GAN ignore labels, and so do these checks.
 
     Args:
@@ -41,7 +42,10 @@ class BatchCheck:
 
         Raises `InputError` for a batch that the networks cannot use.
         """
-        images, labels = (*batch, None)[:2] if isinstance(batch, tuple) and batch else (batch, None)
+        images, labels, weights = (
+            (*batch, None, None)[:3] if isinstance(batch, tuple) and batch else (batch, None, None)
+        )
+        refuse_weights(sample_weight=weights)
         labels = labels if self.num_classes else None
         if not _is_array(images) or not (labels is None or _is_array(labels)):
             expected = f"{self._expected}, or a tuple (images, labels){_line_for_form(batch)}"

@@ -3,18 +3,22 @@
 from collections.abc import Iterable, Mapping
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
 import gan.models.optimizers  # noqa: F401 - registers the optimizer class that a saved GAN may name
-from gan.distributed import evaluation, replicas
-from gan.errors import InputError, check, check_different, check_positive, check_seed, check_whole
-from gan.models import ema, losses, networks, random
+from gan.distributed import replicas
+from gan.errors import check, check_different, check_positive, check_seed, check_whole
+from gan.models import ema, keras_checks, losses, networks, optimizer_pair, random
 from gan.models.augment import Augmentation
-from gan.models.critic import Critic, Logs
+from gan.models.critic import LAYER_LOSSES, Critic, Logs, as_log, last_values
+from gan.models.evaluated import EvaluatedModel
 from gan.models.first_batch import BatchCheck
+from gan.models.layer_losses import has_layer_losses, layer_loss
 from gan.models.means import WeightedMeans
 from gan.models.networks.inputs import NetworkInputs
+from gan.models.optimizer_pair import OptimizerPair
 from gan.models.penalties import Penalty
 from gan.models.penalties import get as get_penalty
 from gan.models.watch import DataWatch
@@ -25,9 +29,12 @@ STEP_LOGS = ("g_loss", "d_loss", "real_score", "fake_score", "real_accuracy", "f
 """Logs of every train step. Scores are mean logits. Accuracies are the share of logits on the correct side of the
 loss's `boundary`; a loss without a boundary uses the midpoint of both scores."""
 
+_MEANS = "step_means"
+"""Name of the running means of the logs in a saved file."""
+
 
 @keras.saving.register_keras_serializable(package="gan")
-class GAN(keras.Model):
+class GAN(EvaluatedModel):
     """A generative adversarial network that trains with `compile` and `fit`.
 
     The defaults are those of the preset `mnist`. Each train step updates the discriminator D, then the generator G
@@ -89,7 +96,6 @@ class GAN(keras.Model):
         self._critic = Critic(discriminator, augment, seed)
         self._batch_check = BatchCheck(generator.output_shape[1:], self._generator_inputs.num_classes)
         self._watch = DataWatch(self._batch_check)
-        self._reports_evaluation = False
         self.built = True
 
     def _add_counter(self, name: str) -> keras.Variable:
@@ -110,16 +116,24 @@ class GAN(keras.Model):
             self._step_of_optimizer = False
         return self._step
 
+    def save_own_variables(self, store: dict[str, Tensor]) -> None:
+        """Saves the counters, and the running means of the logs, since lazy penalties keep the last one."""
+        super().save_own_variables(store)
+        if self.compiled:
+            store[_MEANS] = np.stack([np.asarray(variable) for variable in self.step_means.variables])
+
     def load_own_variables(self, store: Mapping[str, Tensor]) -> None:
         """Loads the counters. For a file without them see `step`: Keras loads the optimizers only later."""
         self._step_of_optimizer = not store.keys()
         if not self._step_of_optimizer:
-            super().load_own_variables(store)
+            super().load_own_variables({name: store[name] for name in store.keys() if name != _MEANS})  # noqa: SIM118
+        if _MEANS in store.keys() and self.compiled:  # noqa: SIM118 - an HDF5 store is no mapping
+            self.step_means.restore(np.asarray(store[_MEANS]))
 
     def compile(
         self,
-        g_optimizer: keras.optimizers.Optimizer | str,
-        d_optimizer: keras.optimizers.Optimizer | str,
+        g_optimizer: keras.optimizers.Optimizer | str | None = None,
+        d_optimizer: keras.optimizers.Optimizer | str | None = None,
         loss: str | losses.AdversarialLoss = "non_saturating",
         penalties: Iterable[str | Penalty] = ("r1",),
         critic_steps: int = 1,
@@ -128,12 +142,17 @@ class GAN(keras.Model):
         *,
         mismatched_labels: float | None = None,
         jit_compile: bool | str = "auto",
-        **keras_options: object,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        auto_scale_loss: bool = True,
+        **other_options: object,
     ) -> None:
         """Configures training.
 
+        Trains the variables that are trainable now. `docs/keras-options.md` lists all options of Keras.
+
         Args:
-            g_optimizer, d_optimizer: two different Keras optimizers, or their names.
+            g_optimizer, d_optimizer: two different new Keras optimizers, their names or their configurations.
             loss: a name in `losses.LOSSES`, or an `AdversarialLoss`.
             penalties: names in `penalties.PENALTIES`, or `Penalty` objects, for D. (): no penalties.
             critic_steps: D updates per G update; >= 1. A batch of `fit` must hold `critic_steps` times as many images
@@ -149,38 +168,47 @@ class GAN(keras.Model):
             jit_compile: whether XLA compiles the train step. "auto" means no. On an H100, compilation of the first
                 step took more than 170 s; without XLA the same run trains at 113 steps/s. On a CPU, XLA makes
                 convolutions many times slower.
-            keras_options: other options of `keras.Model.compile`, such as `run_eagerly` and `steps_per_execution`.
-                Several replicas always use `steps_per_execution=1`.
+            run_eagerly, steps_per_execution: as for `keras.Model.compile`. Several replicas use 1 step per execution.
+            auto_scale_loss: whether layers that compute in float16 give their optimizers a dynamic loss scale.
 
-        Raises `InputError` for an unknown loss or penalty, the same penalty or optimizer given twice, or
-        `critic_steps` < 1. Raises it also if `mismatched_labels` is out of range, or not 0 with fewer than two classes.
+        Raises `InputError` for any other option, an unknown loss or penalty, the same penalty or optimizer given twice,
+        an optimizer that was used before, or `critic_steps` < 1. Raises it also for a network without trainable
+        variables, or a bad `mismatched_labels`.
         """
-        g_optimizer, d_optimizer = keras.optimizers.get(g_optimizer), keras.optimizers.get(d_optimizer)
-        adversarial_loss = losses.get(loss)
-        parts = [get_penalty(penalty) for penalty in penalties]
-        step_means = WeightedMeans((*STEP_LOGS, *(penalty.name for penalty in parts)))
-        if g_optimizer is d_optimizer:
-            raise InputError(
-                "Each network needs its own optimizer", expected="two optimizers", received="the same object twice"
-            )
-        check_whole("critic_steps", critic_steps, 1)
+        keras_checks.refuse_compile_options(other_options, GAN.compile)
+        adversarial_loss, evaluation_metrics = losses.get(loss), keras_checks.check_metrics(metrics)
+        check(not isinstance(penalties, str | Penalty), "penalties", "a list, such as ['r1']", penalties)
+        parts = [get_penalty(penalty) for penalty in penalties or ()]
         check_different("penalties", [penalty.name for penalty in parts])
-        replicas_in_sync = self.distribute_strategy.num_replicas_in_sync
+        check_whole("critic_steps", critic_steps, 1)
+        check_whole("steps_per_execution", steps_per_execution, 1)
+        strategy, pair = self.distribute_strategy, (self.generator, self.discriminator)
+        replicas_in_sync = strategy.num_replicas_in_sync
+        optimizers = optimizer_pair.resolve((g_optimizer, d_optimizer), pair, auto_scale_loss, strategy)
         self._critic.compile(adversarial_loss, parts, mismatched_labels, replicas_in_sync)
 
-        self._keras_options = {"jit_compile": jit_compile, **keras_options}
-        several = {"steps_per_execution": 1} if replicas_in_sync > 1 else {}
-        xla = False if jit_compile == "auto" else jit_compile
-        super().compile(optimizer=None, jit_compile=xla, **{**keras_options, **several})
-        self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
-        self.g_optimizer.build(self.generator.trainable_variables)
-        self.d_optimizer.build(self.discriminator.trainable_variables)
-        self.adversarial_loss, self.penalties, self.step_means = adversarial_loss, parts, step_means
+        self._keras_options = {
+            "jit_compile": jit_compile,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "auto_scale_loss": auto_scale_loss,
+        }
+        super().compile(
+            optimizer=None,
+            jit_compile=False if jit_compile == "auto" else jit_compile,
+            run_eagerly=run_eagerly,
+            steps_per_execution=1 if replicas_in_sync > 1 else steps_per_execution,
+        )
+        self.g_optimizer, self.d_optimizer = optimizers
+        self.optimizer = OptimizerPair(self, *(network.trainable_variables for network in pair))
+        inputs = (self._generator_inputs, self._critic.network_inputs)
+        layer_logs = [name for name, *network in zip(LAYER_LOSSES, pair, inputs) if has_layer_losses(*network)]
+        self._lazy = [penalty.name for penalty in parts if penalty.every > 1]
+        self.step_means = WeightedMeans((*STEP_LOGS, *(one.name for one in parts), *layer_logs), kept=self._lazy)
+        self.adversarial_loss, self.penalties = adversarial_loss, parts
         self.critic_steps, self.simultaneous = critic_steps, simultaneous
         self.mismatched_labels = self._critic.mismatched_labels
-        self.evaluation_metrics = list(metrics)
-        self._evaluated_batches = keras.metrics.Sum(name="evaluated_batches", dtype="int64")
-        self._local_measure = tf.function(self.measure, reduce_retracing=True)
+        self.set_evaluation_metrics(evaluation_metrics)
 
     def call(self, latents: Tensor, labels: Tensor = None, training: bool | None = None) -> Tensor:
         """Returns D(G(z)): latents [B, L](, labels int32 [B]) -> logits [B, 1]."""
@@ -195,7 +223,8 @@ class GAN(keras.Model):
         Args:
             data: real images [critic_steps * B, H, W, C] in [-1, 1], or (images, labels int32 [critic_steps * B]).
 
-        Returns the logs of the step: `STEP_LOGS` and one entry per penalty.
+        Returns the logs of the step: `STEP_LOGS`, one entry per penalty (0 in steps without it), and `g_layer_loss` or
+        `d_layer_loss` if layers of that network have losses.
         """
         real, labels = self._batch_check.unpack(data)
         context = tf.distribute.get_replica_context()
@@ -204,23 +233,26 @@ class GAN(keras.Model):
         place = {"replica": context.replica_id_in_sync_group, "replicas": context.num_replicas_in_sync}
         reals = tf.split(real, self.critic_steps)
         labels_of = [None] * self.critic_steps if labels is None else tf.split(labels, self.critic_steps)
+        all_logs: Logs = {}
         for critic_step, (real, labels) in enumerate(zip(reals, labels_of)):
             shape = (tf.shape(real)[0], self._latent_dim)
             latents = random.training_latents(self.seed, self.step, critic_step, shape, **place)
             with tf.GradientTape() as g_tape:
                 fake = self._apply(self.generator, latents, labels, training=True)
-            if not self.simultaneous or critic_step < self.critic_steps - 1:
+                added = layer_loss(self.generator)
+            if self.simultaneous and critic_step == self.critic_steps - 1:
+                d_logs, g_loss = self.update_both(g_tape, real, fake, labels, added)
+            else:
                 d_logs, real_logits = self.update_discriminator(real, tf.stop_gradient(fake), labels, critic_step)
-        if self.simultaneous:
-            d_logs, g_loss = self.update_both(g_tape, real, fake, labels)
-        else:
-            g_loss = self.update_generator(g_tape, real, fake, labels, real_logits)
+            all_logs = last_values(all_logs, d_logs, self._lazy) if critic_step else d_logs
+        if not self.simultaneous:
+            g_loss = self.update_generator(g_tape, real, fake, labels, real_logits, added)
         images = tf.shape(real)[0] * self.critic_steps * context.num_replicas_in_sync
         ema.update(self.generator_ema, self.generator, images, self.ema_half_life)
         with tf.control_dependencies([tf.identity(self.g_optimizer.iterations)]):  # count only a step that succeeded
             self.images_seen.assign_add(tf.cast(images, tf.int64))
             self.step.assign_add(1)
-        logs, names = {"g_loss": (g_loss, 1.0), **d_logs}, self.step_means.names
+        logs, names = {"g_loss": (g_loss, 1.0), LAYER_LOSSES[0]: as_log(added), **all_logs}, self.step_means.names
         self.step_means.update_state(*(tf.stack(part) for part in zip(*(logs[name] for name in names))))
         # Keras averages logs over replicas. With several processes it averages over the first axis, which must exist.
         rank = [1] if replicas.has_several_workers(self.distribute_strategy) else []
@@ -244,13 +276,19 @@ class GAN(keras.Model):
         with tf.GradientTape() as tape:
             logits = self._critic.logits(real, fake, labels, step)
             total, logs = self._critic.loss(logits, real, fake, labels, step)
-        replicas.apply_gradients(self.d_optimizer, tape, total, self.discriminator, "d_loss")
+        replicas.apply_gradients(self.d_optimizer, tape, total, self.optimizer.d_variables, "d_loss")
         return logs, logits.real
 
     def update_generator(
-        self, tape: tf.GradientTape, real: Tensor, fake: Tensor, labels: Tensor, real_logits: Tensor
+        self,
+        tape: tf.GradientTape,
+        real: Tensor,
+        fake: Tensor,
+        labels: Tensor,
+        real_logits: Tensor,
+        layer_loss: Tensor = None,
     ) -> Tensor:
-        """Updates G once and returns its loss, a scalar.
+        """Updates G once and returns its adversarial loss, a scalar.
 
         Trains only G. The forward pass of D still updates the batch statistics and spectral norms of D.
 
@@ -259,16 +297,20 @@ class GAN(keras.Model):
             real, fake: images [B, H, W, C] in [-1, 1].
             labels: int32 [B], or None.
             real_logits: logits of the reals, [B, 1]. A relativistic loss computes them again with the updated D.
+            layer_loss: losses that G's layers added when G made `fake`, a scalar that G minimizes as well; None: none.
         """
         with tape:  # resumes recording after G's forward pass
             fake_logits = self._critic.of_fake(fake, labels, self.step)
             if self.adversarial_loss.relativistic:
                 real_logits = self._critic.of_real(real, labels, self.step)
             loss = ops.mean(self.adversarial_loss.generator(real_logits, fake_logits))
-        replicas.apply_gradients(self.g_optimizer, tape, loss, self.generator, "g_loss")
+            total = loss if layer_loss is None else loss + layer_loss
+        replicas.apply_gradients(self.g_optimizer, tape, total, self.optimizer.g_variables, "g_loss")
         return loss
 
-    def update_both(self, tape: tf.GradientTape, real: Tensor, fake: Tensor, labels: Tensor) -> tuple[Logs, Tensor]:
+    def update_both(
+        self, tape: tf.GradientTape, real: Tensor, fake: Tensor, labels: Tensor, layer_loss: Tensor = None
+    ) -> tuple[Logs, Tensor]:
         """Updates D and G once, both with the gradients of the current D. Returns the logs of D and the loss of G.
 
         For the arguments see `update_generator`.
@@ -278,8 +320,9 @@ class GAN(keras.Model):
             logits = self._critic.logits(real, fake, labels, step, together=False)
             g_loss = ops.mean(self.adversarial_loss.generator(logits.real, logits.fake))
             total, logs = self._critic.loss(logits, real, tf.stop_gradient(fake), labels, step)
-        replicas.apply_gradients(self.d_optimizer, d_tape, total, self.discriminator, "d_loss")
-        replicas.apply_gradients(self.g_optimizer, tape, g_loss, self.generator, "g_loss")
+            g_total = g_loss if layer_loss is None else g_loss + layer_loss
+        replicas.apply_gradients(self.d_optimizer, d_tape, total, self.optimizer.d_variables, "d_loss")
+        replicas.apply_gradients(self.g_optimizer, tape, g_total, self.optimizer.g_variables, "g_loss")
         return logs, g_loss
 
     def _d_step(self, critic_step: int) -> Tensor:
@@ -289,17 +332,21 @@ class GAN(keras.Model):
     def _apply(self, generator: keras.Model, latents: Tensor, labels: Tensor, *, training: bool | None) -> Tensor:
         return generator(self._generator_inputs.arrange(latents=latents, labels=labels), training=training)
 
-    def fit(self, x: Tensor = None, *args: object, **options: object) -> Tensor:
-        """Trains the GAN, as `keras.Model.fit` does.
+    def fit(self, *args: object, **options: object) -> Tensor:
+        """Trains the GAN, as `keras.Model.fit` does. `docs/keras-options.md` lists all options.
 
         With several replicas of a `tf.distribute` strategy, each batch of a `tf.data.Dataset` is split evenly among
-        them. Raises `InputError` if that is impossible.
+        them. Raises `InputError` if that is impossible, and for options that would have no effect.
         """
-        with self._watch(keras.Model.fit, x, *args, **options) as checked:
-            x = checked["x"]
-            if isinstance(x, tf.data.Dataset) and self.distribute_strategy.num_replicas_in_sync > 1:
-                x, steps = replicas.distributed(self.distribute_strategy, x, self.critic_steps)
-                checked = {"steps_per_epoch": steps, **checked, "x": x}
+        keras_checks.check_compiled(self)
+        options = keras_checks.bound("GAN.fit", super().fit, *args, **options)
+        count = self.distribute_strategy.num_replicas_in_sync
+        keras_checks.check_fit(self, options, conditional=self._batch_check.num_classes > 0, replicas=count)
+        options["callbacks"] = keras_checks.with_final_values(options.get("callbacks"), self.optimizer)
+        with self._watch(keras.Model.fit, **options) as checked:
+            if isinstance(checked["x"], tf.data.Dataset) and count > 1:
+                checked["x"], steps = replicas.distributed(self.distribute_strategy, checked["x"], self.critic_steps)
+                checked.setdefault("steps_per_epoch", steps)
             return super().fit(**checked)
 
     def train_on_batch(self, *args: Tensor, **options: Tensor) -> Tensor:
@@ -307,57 +354,11 @@ class GAN(keras.Model):
         with self._watch(keras.Model.train_on_batch, *args, **options) as checked:
             return super().train_on_batch(**checked)
 
-    def test_on_batch(self, *args: Tensor, **options: Tensor) -> Tensor:
-        """Updates the metrics with one batch, as `keras.Model.test_on_batch` does. The first batch is checked."""
-        with self._watch(keras.Model.test_on_batch, *args, **options) as checked:
-            return super().test_on_batch(**checked)
-
-    # Private in Keras, which has no public way to mark a model as built. Under a `tf.distribute` strategy, `fit` and
-    # `evaluate` would first average a batch over the workers, which fails for a batch with labels.
-    def _maybe_symbolic_build(self, iterator: Tensor = None, data_batch: Tensor = None) -> None:
-        """Does nothing, since the GAN is always built."""
-
-    def measure(self, data: Tensor, number: Tensor) -> None:
-        """Updates the metrics of `compile` with (real images, samples of the averaged generator, labels) of one batch.
-
-        The latents are a function of the seed and `number`, the index of the batch from 0.
-        """
-        real, labels = self._batch_check.unpack(data)
-        shape = (tf.shape(real)[0], self._latent_dim)
-        latents = random.evaluation_latents(self.seed, number, shape)
-        fake = self._apply(self.generator_ema, latents, labels, training=False)
-        for metric in self.evaluation_metrics:
-            metric.update_state(real, fake, labels)
-
-    def test_step(self, data: Tensor) -> dict[str, Tensor]:
-        """Calls `measure` for the next batch."""
-        self.measure(data, self._evaluated_batches.result())
-        self._evaluated_batches.update_state(1)
-        return dict.fromkeys(self.get_metrics_result(), 0.0)  # Keras asks get_metrics_result() once, at the end
-
-    def evaluate(self, *args: object, **options: object) -> Tensor:
-        """Computes the metrics of `compile` on samples of the averaged generator, as `keras.Model.evaluate` does.
-
-        Raises `InputError` if `compile` was called without metrics.
-        """
-        if not getattr(self, "evaluation_metrics", None):
-            raise InputError("Nothing to evaluate", expected="compile(metrics=[...])", received="no metrics")
-        self._reports_evaluation = True
-        try:
-            with self._watch(keras.Model.evaluate, *args, **options) as checked:
-                if self.distribute_strategy.num_replicas_in_sync > 1:
-                    return evaluation.evaluate(self, self._local_measure, **checked)
-                return super().evaluate(**checked)
-        finally:
-            self._reports_evaluation = False
-
-    def get_metrics_result(self) -> dict[str, Tensor]:
-        """Returns the running means of the train logs or, inside `evaluate`, the metrics of `compile`."""
-        results: dict[str, Tensor] = {}
-        for metric in self.evaluation_metrics if self._reports_evaluation else [self.step_means]:
-            result = metric.result()
-            results.update(result if isinstance(result, dict) else {metric.name: result})
-        return results
+    def make_train_function(self, force: bool = False) -> None:
+        """Makes the train function of `keras.Model`. Raises `InputError` if `trainable` was changed after `compile`."""
+        keras_checks.check_compiled(self)
+        self.optimizer.check_trainable()
+        super().make_train_function(force)
 
     def get_config(self) -> dict[str, object]:
         return {

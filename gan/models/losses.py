@@ -165,8 +165,11 @@ def get(loss: str | AdversarialLoss) -> AdversarialLoss:
     """
     if isinstance(loss, AdversarialLoss):
         return loss
-    if loss in LOSSES:
+    if isinstance(loss, str) and loss in LOSSES:
         return LOSSES[loss]()
     raise InputError(
-        "Unknown `loss`", expected=f"one of {sorted(LOSSES)} or an AdversarialLoss", received=f"loss={loss!r}"
+        "Unknown `loss`",
+        expected=f"one of {sorted(LOSSES)} or an AdversarialLoss (the binary cross-entropy of D and G is "
+        "'non_saturating', their mean squared error 'least_squares')",
+        received=f"loss={loss!r}",
     )

@@ -1,11 +1,15 @@
 """Running means of the logs of a train step."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import keras
+import numpy as np
 from keras import ops
 
 from gan.utils.types import Tensor
+
+_TRACE = 1e-200
+"""Weight of a kept mean. In float64, it changes no sum to which a value with weight 1 is added."""
 
 
 class WeightedMeans(keras.metrics.Metric):
@@ -14,12 +18,18 @@ class WeightedMeans(keras.metrics.Metric):
     One metric for all names needs two variable updates per step, instead of two for each name.
 
     * `update_state(values, weights)` takes two arrays of shape [len(names)].
-    * `result()` returns {name: sum(weight * value) / sum(weight)}, and NaN for a name whose weights sum to 0.
+    * `result()` returns {name: sum(weight * value) / sum(weight)}. If the weights of a name sum to 0, it is NaN.
+
+    Args:
+        names: names of the numbers.
+        kept: those names whose last mean remains after `reset_state`, until their next value. Before the first value
+            of such a name, its mean is 0.
     """
 
-    def __init__(self, names: Sequence[str], name: str = "means") -> None:
+    def __init__(self, names: Sequence[str], name: str = "means", *, kept: Collection[str] = ()) -> None:
         super().__init__(name=name, dtype="float64")
         self.names = tuple(names)
+        self._kept = np.array([name in kept for name in names], bool)
         self.total = self.add_variable((len(self.names),), initializer="zeros", dtype="float64", name="total")
         self.weight = self.add_variable((len(self.names),), initializer="zeros", dtype="float64", name="weight")
 
@@ -28,6 +38,24 @@ class WeightedMeans(keras.metrics.Metric):
         self.total.assign_add(values * weights)
         self.weight.assign_add(weights)
 
+    def reset_state(self) -> None:
+        """Starts new means."""
+        if not self._kept.any():
+            super().reset_state()
+            return
+        means, trace = self._means(0.0), ops.cast(self._kept, "float64") * ops.cast(self.weight > 0, "float64") * _TRACE
+        self.total.assign(means * trace)
+        self.weight.assign(trace)
+
+    def restore(self, values: np.ndarray) -> None:
+        """Sets `total` and `weight` to values [2, len(names)]. Does nothing for means of other names."""
+        if values.shape == (2, len(self.names)):
+            self.total.assign(values[0])
+            self.weight.assign(values[1])
+
     def result(self) -> dict[str, Tensor]:
-        means = ops.where(self.weight > 0, self.total / ops.maximum(self.weight, 1e-300), float("nan"))
+        means = self._means(np.where(self._kept, 0.0, np.nan))
         return {name: means[index] for index, name in enumerate(self.names)}
+
+    def _means(self, otherwise: Tensor) -> Tensor:
+        return ops.where(self.weight > 0, self.total / ops.maximum(self.weight, 1e-300), otherwise)

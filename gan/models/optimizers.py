@@ -26,7 +26,7 @@ class Adam(keras.optimizers.Adam):
         # Private in Keras: the index of a variable's two moments. The kernel needs the moment variables themselves, and
         # Keras does not document their order in the public `variables`.
         index = self._get_variable_index(variable)
-        step = tf.cast(self.iterations.value + 1, tf.float32)
+        step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, tf.float32)  # not a variable when it accumulates
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gan.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from gan.models.random import training_latents
     from gan.sampling.labels import labels_for
     from gan.sampling.samples import (
         batch_for,
@@ -31,6 +32,7 @@ _HOMES = {
     "projection_latents": "gan.sampling.samples",
     "spherical": "gan.sampling.samples",
     "stream": "gan.sampling.samples",
+    "training_latents": "gan.models.random",
     "truncate": "gan.sampling.samples",
 }
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "projection_latents",
     "spherical",
     "stream",
+    "training_latents",
     "truncate",
 ]
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

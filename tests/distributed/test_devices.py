@@ -14,7 +14,7 @@ from helpers.comparison import assert_same, assert_same_run, rows_of, values
 from helpers.ports import free_ports
 from helpers.tiny import QUICK, small_gan
 
-from gan import build_generator, load_generator, train
+from gan import GAN, build_generator, load_generator, train
 from gan.distributed import devices, replicas
 from gan.errors import InputError
 from gan.models.ema import averaged_copy
@@ -96,20 +96,25 @@ def test_a_run_on_two_devices_writes_a_complete_run_folder(fork_server, tmp_path
 
 
 def test_mixed_precision_trains_and_saves_a_float32_generator(tmp_path, monkeypatch):
-    seen = []
+    seen, computes = [], set()
     options = replace(QUICK.optimization, steps=2)
     config = replace(QUICK, precision="mixed_bfloat16", optimization=options)
-    fit = replicas.apply_gradients
+    fit, compile_gan = replicas.apply_gradients, GAN.compile
 
-    def recorded(optimizer, tape, loss, network, name):
-        seen.append((network.layers[-3].compute_dtype, loss.dtype, {v.dtype for v in network.variables}))
-        fit(optimizer, tape, loss, network, name)
+    def recorded(optimizer, tape, loss, variables, name):
+        seen.append((loss.dtype, {v.dtype for v in variables}))
+        fit(optimizer, tape, loss, variables, name)
+
+    def compiled(gan, *optimizers, **given):
+        computes.update(network.layers[-3].compute_dtype for network in (gan.generator, gan.discriminator))
+        compile_gan(gan, *optimizers, **given)
 
     monkeypatch.setattr(replicas, "apply_gradients", recorded)
+    monkeypatch.setattr(GAN, "compile", compiled)
     run = train(config, output=tmp_path)
-    assert {compute for compute, _, _ in seen} == {"bfloat16"}
-    assert {loss for _, loss, _ in seen} == {tf.float32}
-    assert all(kinds == {"float32"} for _, _, kinds in seen)
+    assert computes == {"bfloat16"}
+    assert {loss for loss, _ in seen} == {tf.float32}
+    assert all(kinds == {"float32"} for _, kinds in seen)
     assert all(
         np.isfinite(float(row["g_loss"])) and np.isfinite(float(row["d_loss"])) for row in rows_of(tmp_path / "log.csv")
     )

@@ -93,6 +93,24 @@ def test_adam_stores_its_moments_by_variable_index():
     assert isinstance(optimizer._velocities[index].value, tf.Variable)
 
 
+@covers("_flatten_layers")
+def test_flatten_layers_yields_the_layers_inside_wrappers():
+    inner = keras.layers.Dense(1)
+    model = keras.Sequential([keras.Input((3, 2)), keras.layers.TimeDistributed(inner)])
+    assert inner in list(model._flatten_layers())
+    assert model in list(model._flatten_layers())
+
+
+@covers("_trainable_variables")
+def test_an_optimizer_knows_the_variables_it_was_built_for():
+    variables = [keras.Variable(np.zeros(3), dtype="float32")]
+    inner = keras.optimizers.SGD()
+    optimizer = keras.optimizers.LossScaleOptimizer(inner)
+    assert optimizer._trainable_variables == []
+    optimizer.build(variables)
+    assert [id(one) for part in (optimizer, inner) for one in part._trainable_variables] == [id(variables[0])] * 2
+
+
 def is_private(name: str) -> bool:
     return name.startswith("_") and not name.endswith("__")
 

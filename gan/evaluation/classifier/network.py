@@ -4,11 +4,13 @@ import keras
 from keras import layers
 
 from gan.errors import check_whole
+from gan.models.networks.data_format import channels_last
 
 FEATURES = "features"
 """Name of the layer before the logits. Feature-based metrics, such as the Frechet distance, use its outputs."""
 
 
+@channels_last()
 def build_classifier(
     image_shape: tuple[int, int, int], num_classes: int, *, width: int = 32, blocks: int = 2, features: int = 128
 ) -> keras.Model:

@@ -49,7 +49,9 @@ class Distortion:
         shift_y = middle_y - c * middle_x - d * middle_y + drawn[4] * self.shift
         nothing = tf.zeros(count)
         transforms = tf.stack([a, b, shift_x, c, d, shift_y, nothing, nothing], axis=1)
-        return keras.ops.image.affine_transform(images, transforms, fill_mode="constant", fill_value=-1.0)
+        return keras.ops.image.affine_transform(
+            images, transforms, fill_mode="constant", fill_value=-1.0, data_format="channels_last"
+        )
 
 
 def train_classifier(

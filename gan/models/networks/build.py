@@ -9,6 +9,7 @@ from keras import layers
 from gan.errors import InputError, check, check_whole
 from gan.models.networks import dcgan, mlp, resnet, tf_tutorial
 from gan.models.networks.conditioning import CONDITIONINGS, unconditional, with_labels
+from gan.models.networks.data_format import channels_last
 from gan.models.networks.norms import NORMS, Norm
 from gan.models.networks.sizes import ImageShape
 from gan.utils.types import Tensor
@@ -49,6 +50,7 @@ DISCRIMINATORS: dict[str, Discriminator] = {
 """Architectures by name. To add one, add a file to this folder and entries to these dicts."""
 
 
+@channels_last()
 def build_generator(
     image_shape: ImageShape, latent_dim: int, num_classes: int = 0, arch: str = "dcgan", width: int | None = None
 ) -> keras.Model:
@@ -86,6 +88,7 @@ def build_generator(
     return keras.Model([latents, labels] if num_classes else latents, images, name="generator")
 
 
+@channels_last()
 def build_discriminator(
     image_shape: ImageShape,
     num_classes: int = 0,

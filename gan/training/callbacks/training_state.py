@@ -20,6 +20,9 @@ _PARTS = ("generator", "discriminator", "generator_ema", "g_optimizer", "d_optim
 """Attributes of a GAN whose variables are saved, in addition to its counters. The latents and the order of the data
 need no state, because they are functions of (seed, step)."""
 
+_MEANS = "step_means"
+"""Name of the array with the running means of the logs, of which lazy penalties keep the last."""
+
 
 class TrainingState(keras.callbacks.Callback):
     """Writes a `State` at the end of every complete epoch. It must come after the callbacks whose state it saves.
@@ -82,6 +85,7 @@ class TrainingState(keras.callbacks.Callback):
         bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
         if bad:
             raise TrainingError(f"{_readable_name(bad[0])} is NaN or infinite at step {step}; this state is not saved.")
+        arrays[_MEANS] = np.stack([np.asarray(variable) for variable in self.model.step_means.variables])
         for name, callback in self._savable.items():
             if isinstance(callback, HasArrays):
                 arrays |= {f"callbacks/{name}/{i:06d}": array for i, array in enumerate(callback.get_arrays())}
@@ -108,7 +112,7 @@ class TrainingState(keras.callbacks.Callback):
         if saved is None:
             return 0
         variables = variables_of(gan)
-        given = {name: array for name, array in saved.arrays.items() if not name.startswith("callbacks/")}
+        given = {name: array for name, array in saved.arrays.items() if not name.startswith(("callbacks/", _MEANS))}
         ours = [f"{name} {tuple(v.shape)} {v.dtype}" for name, v in variables.items()]
         theirs = [f"{name} {array.shape} {array.dtype}" for name, array in given.items()]
         if ours != theirs:
@@ -130,6 +134,8 @@ class TrainingState(keras.callbacks.Callback):
             states[name] = convert(states[name], kind, f"the state of step {saved.step}", f"callbacks.{name}")
         for name, variable in variables.items():
             variable.assign(given[name])
+        if _MEANS in saved.arrays:  # not in states of earlier revisions
+            gan.step_means.restore(saved.arrays[_MEANS])
         self.last = replace(saved, callbacks=states)
         return self.total_steps if saved.stopped else saved.step
 
