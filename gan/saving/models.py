@@ -14,6 +14,7 @@ from gan.saving.files import read_json, sha256
 from gan.saving.metadata import ClassifierCard, RunMetadata
 from gan.saving.run_folder import CLASSIFIER, CONFIG, DISCRIMINATOR, GENERATOR
 from gan.saving.zip_safety import ModelFile
+from gan.utils.global_state import restored
 
 if TYPE_CHECKING:
     import keras
@@ -130,6 +131,7 @@ def find_classifier(checkpoint: str | Path | FoundClassifier) -> FoundClassifier
     return FoundClassifier(zip_safety.check_model(path), card)
 
 
+@restored()
 def load_model(
     file: ModelFile, *, expected: str, check: "Callable[[keras.Model, Path], None] | None" = None
 ) -> "keras.Model":

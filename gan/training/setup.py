@@ -1,10 +1,12 @@
 """Prepares a training run from its options: data, networks, schedule and probe."""
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from gan.config import DataConfig, TrainConfig
-from gan.data.dataset import Dataset
+from gan.data.dataset import Arrays, Dataset
 from gan.data.load import load_dataset
 from gan.distributed import replicas
 from gan.distributed.devices import DeviceSetup
@@ -37,6 +39,26 @@ def load_data(options: DataConfig) -> Dataset:
     return load_dataset(options.dataset, fallback=options.dataset_fallback, **options.loading)
 
 
+def named_dataset(
+    config: TrainConfig, dataset: Dataset | str | Path | Arrays | None
+) -> tuple[TrainConfig, Dataset | None]:
+    """Returns the options with the name of the dataset, if it is given by its name, and otherwise the dataset itself.
+
+    Raises `InputError` for anything else than a dataset, a name, a folder, or arrays (images, labels).
+    """
+    if isinstance(dataset, (str, os.PathLike)):
+        return replace(config, data=replace(config.data, dataset=os.fspath(dataset))), None
+    if isinstance(dataset, tuple) and len(dataset) == 2:
+        return config, Dataset.from_arrays(*dataset)
+    if dataset is None or isinstance(dataset, Dataset):
+        return config, dataset
+    raise InputError(
+        "Bad `dataset`",
+        expected="a Dataset, the name or folder of a dataset, or arrays (images, labels)",
+        received=type(dataset).__name__,
+    )
+
+
 def prepare_training(
     config: TrainConfig,
     dataset: Dataset,
@@ -64,8 +86,8 @@ def prepare_training(
             expected="devices=1, or networks built from `config.model`",
             received=f"{devices.replicas} replicas",
         )
-    schedule = make_schedule(config, dataset)
     saved = agree_on_start(devices, dataset, saved)
+    schedule = make_schedule(config, dataset, saved)
     replicas.check_shares(devices.replicas, schedule.images_per_step, config.optimization.critic_steps)
     if config.stopping.tolerance is not None:
         card = models.find_classifier(config.stopping.classifier).card

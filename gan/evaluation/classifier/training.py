@@ -18,6 +18,7 @@ from gan.evaluation.classifier.network import build_classifier
 from gan.saving import files, run_folder
 from gan.saving.metadata import ClassifierCard, ClassifierDataset
 from gan.utils import tensorflow as runtime
+from gan.utils.global_state import restored
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Distortion:
         return keras.ops.image.affine_transform(images, transforms, fill_mode="constant", fill_value=-1.0)
 
 
+@restored()
 def train_classifier(
     train: Split,
     validation: Split,
@@ -126,6 +128,7 @@ class _BestWeights(keras.callbacks.Callback):
             self.best, self.weights = value, self.model.get_weights()
 
 
+@restored()
 def make_classifier(
     config: ClassifierConfig, output: str | Path | None, *, name: str, verbose: int = 0
 ) -> ClassifierCard:

@@ -34,7 +34,8 @@ class TrainingState(keras.callbacks.Callback):
         run: the run folder; states are written to its `state/`. None: nothing is written, only restored. This is for
             workers other than the chief, which restore only the states of their own callbacks.
         callbacks: callbacks of the training.
-        interval_steps, total_steps: an interval is complete at a multiple of `interval_steps`, and at `total_steps`.
+        interval_steps, total_steps: an interval is complete after `interval_steps`, counted from the restored state,
+            and at `total_steps`.
 
     Raises `TrainingError` when a variable is NaN or infinite. The state is then not written.
     """
@@ -52,6 +53,7 @@ class TrainingState(keras.callbacks.Callback):
         self.interval_steps = interval_steps
         self.total_steps = total_steps
         self.last: State | None = None
+        self._start = (0, 0)  # interval and step of the restored state
         seen: Counter[str] = Counter()
         self._savable: dict[str, HasState] = {}
         self._callbacks = list(callbacks)
@@ -76,7 +78,8 @@ class TrainingState(keras.callbacks.Callback):
         if self.run is None:
             return
         step = int(scalar(self.model.step))
-        if step != min((epoch + 1) * self.interval_steps, self.total_steps):
+        interval, first_step = self._start
+        if step != min(first_step + (epoch + 1 - interval) * self.interval_steps, self.total_steps):
             return  # interrupted in the middle of an interval
         arrays = {name: np.asarray(variable) for name, variable in variables_of(self.model).items()}
         bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
@@ -131,6 +134,7 @@ class TrainingState(keras.callbacks.Callback):
         for name, variable in variables.items():
             variable.assign(given[name])
         self.last = replace(saved, callbacks=states)
+        self._start = (saved.interval, saved.step)
         return self.total_steps if saved.stopped else saved.step
 
 
