@@ -43,7 +43,11 @@ class Train:
     config: TrainConfig = field(default_factory=TrainConfig)
     preset: Annotated[str, Suppress] = DEFAULT_PRESET
     resume: Path | None = None
-    """Run to resume after its last complete interval. The run keeps its options. None: new run."""
+    """Run to resume after its last complete interval. The run keeps its options. None: new run.
+
+    `--images`, `--epochs` or `--steps` changes its length, also if it is finished. `--dataset` is the new place of the
+    same images.
+    """
     output: Path | None = None
     """Run folder to create. None: the next number in runs/."""
     dry_run: bool = False

@@ -104,15 +104,12 @@ def resume_message(folder: Path, saved: State | None, schedule: Schedule) -> str
     """Returns the message that says where a resumed run continues."""
     if saved is None:
         return f"{folder}: no interval is complete; starting again from step 0"
-    return (
+    message = (
         f"{folder}: resuming from interval {saved.interval} of {schedule.intervals}, "
         f"step {saved.step:,} of {schedule.total_steps:,}"
-        + (
-            ""
-            if saved.stopped or saved.step == schedule.total_steps
-            else "; later results are discarded and computed again"
-        )
     )
+    logged = callbacks.run_log.last_row(folder / run_folder.LOG).get("interval", 0)
+    return message + ("; later results are discarded and computed again" if logged > saved.interval else "")
 
 
 def finished_message(folder: Path, record: RunMetadata) -> str:
