@@ -1,5 +1,6 @@
 """Metadata of runs and classifiers, saved in config.json. Does not import TensorFlow."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -256,9 +257,9 @@ def resumed_metadata(
     )
 
 
-def load(run: str | Path) -> RunMetadata:
+def load(run: str | os.PathLike[str]) -> RunMetadata:
     """Loads the metadata of a run folder. Raises `InputError` if the file is missing or damaged."""
-    path = Path(run) / run_folder.CONFIG
+    path = files.as_path(run, "run") / run_folder.CONFIG
     if not path.is_file():
         raise InputError(
             "No such run", expected=f"a run folder of `gan train` with a {run_folder.CONFIG}", received=str(run)

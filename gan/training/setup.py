@@ -3,11 +3,10 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from gan.config import DataConfig, TrainConfig
-from gan.data.dataset import Arrays, Dataset
-from gan.data.load import load_dataset
+from gan.config import PRESETS, DataConfig, TrainConfig
+from gan.data.dataset import Dataset
+from gan.data.load import DatasetLike, as_dataset, load_dataset
 from gan.distributed import replicas
 from gan.distributed.devices import DeviceSetup
 from gan.errors import InputError
@@ -39,24 +38,27 @@ def load_data(options: DataConfig) -> Dataset:
     return load_dataset(options.dataset, fallback=options.dataset_fallback, **options.loading)
 
 
-def named_dataset(
-    config: TrainConfig, dataset: Dataset | str | Path | Arrays | None
-) -> tuple[TrainConfig, Dataset | None]:
+def preset_config(config: TrainConfig | str | None, preset: str | None) -> tuple[TrainConfig, str | None]:
+    """Returns the options and the name of the preset that they are based on. A name stands for a preset.
+
+    Raises `InputError` for an unknown name.
+    """
+    if not isinstance(config, str):
+        return config or TrainConfig(), preset
+    if config not in PRESETS:
+        expected = f"a TrainConfig, or the name of a preset: one of {list(PRESETS)} (dataset= names a dataset)"
+        raise InputError("Unknown preset", expected=expected, received=f"config={config!r}")
+    return PRESETS[config], preset or config
+
+
+def named_dataset(config: TrainConfig, dataset: DatasetLike | None) -> tuple[TrainConfig, Dataset | None]:
     """Returns the options with the name of the dataset, if it is given by its name, and otherwise the dataset itself.
 
     Raises `InputError` for anything else than a dataset, a name, a folder, or arrays (images, labels).
     """
     if isinstance(dataset, (str, os.PathLike)):
         return replace(config, data=replace(config.data, dataset=os.fspath(dataset))), None
-    if isinstance(dataset, tuple) and len(dataset) == 2:
-        return config, Dataset.from_arrays(*dataset)
-    if dataset is None or isinstance(dataset, Dataset):
-        return config, dataset
-    raise InputError(
-        "Bad `dataset`",
-        expected="a Dataset, the name or folder of a dataset, or arrays (images, labels)",
-        received=type(dataset).__name__,
-    )
+    return config, None if dataset is None else as_dataset(dataset)
 
 
 def prepare_training(

@@ -3,6 +3,7 @@
 All workers call the same functions. The chief decides and writes. It broadcasts what the other workers need.
 """
 
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -13,11 +14,12 @@ import keras
 from rich.console import Console
 
 from gan.config import TrainConfig
-from gan.data.dataset import Arrays, Dataset
+from gan.data.load import DatasetLike
 from gan.distributed import cluster
 from gan.distributed.agreement import broadcast_config
 from gan.distributed.devices import DeviceSetup, start, worker_errors
 from gan.distributed.replicas import scalar
+from gan.errors import check
 from gan.models.gan import GAN
 from gan.saving import files, metadata, run_folder, training_state
 from gan.saving.extension import extended_config, has_new_length
@@ -40,20 +42,22 @@ from gan.training.recovery import (
     resume_message,
 )
 from gan.training.result import TrainingResult, read_result
-from gan.training.setup import TrainingSetup, load_data, named_dataset, prepare_training
+from gan.training.setup import TrainingSetup, load_data, named_dataset, prepare_training, preset_config
 from gan.training.worker import run_worker
+from gan.utils.arguments import checked
 from gan.utils.global_state import restored
 
 
 @restored()
+@checked
 def train(
-    config: TrainConfig | None = None,
+    config: TrainConfig | str | None = None,
     *,
-    dataset: Dataset | str | Path | Arrays | None = None,
+    dataset: DatasetLike | None = None,
     gan: GAN | None = None,
     probe: Probe | None = None,
     grid: callbacks.SampleGrid | None = None,
-    output: str | Path | None = None,
+    output: str | os.PathLike[str] | None = None,
     name: str | None = None,
     preset: str | None = None,
     console: Console | None = None,
@@ -64,7 +68,7 @@ def train(
     The folder holds generator.keras, discriminator.keras, config.json, log.csv, samples/ and state/.
 
     Args:
-        config: options. None: the preset `mnist`.
+        config: options, or the name of a preset. None: the preset `mnist`.
         dataset: images to use instead of the dataset of `config.data`: a dataset such as `Dataset.from_arrays(...)`,
             the name or folder of a dataset, or arrays (images, labels).
         gan: networks to use instead of the networks of `config.model`, on one device only. They are compiled with
@@ -73,7 +77,8 @@ def train(
         grid: callback that draws samples after each interval. None: a grid of samples.
         output: the run folder. None: a new numbered folder in `runs/`.
         name: last part of the name of a numbered folder. None: the name of the dataset.
-        preset: name of the preset that `config` is based on, for config.json. None: no preset.
+        preset: name of the preset that `config` is based on, for config.json. None: no preset, or the one named by
+            `config`.
         console: console for progress and messages. None: stderr.
         listeners: callbacks that are called after an interval is saved. Their own state is not saved.
 
@@ -85,7 +90,9 @@ def train(
     cannot be used. Raises `TrainingError` when a loss becomes NaN or infinite, memory runs out, or another worker ends.
     After an exception, a folder without a generator is removed. All other folders can be resumed with `resume`.
     """
-    config, dataset = named_dataset(config or TrainConfig(), dataset)
+    config, preset = preset_config(config, preset)
+    config, dataset = named_dataset(config, dataset)
+    check(name is None or Path(name).name == name, "name", "the last part of a folder name", name)
     console = console or Console(stderr=True)
     log = console_log(console)
     if cluster.is_chief():
@@ -115,12 +122,13 @@ def train(
 
 
 @restored()
+@checked
 def resume(
-    run: str | Path,
+    run: str | os.PathLike[str],
     *,
     images: int | None = None,
     config: TrainConfig | None = None,
-    dataset: Dataset | str | Path | Arrays | None = None,
+    dataset: DatasetLike | None = None,
     gan: GAN | None = None,
     probe: Probe | None = None,
     grid: callbacks.SampleGrid | None = None,
@@ -154,7 +162,7 @@ def resume(
     for a new length that is shorter than the run is, or of a run that was stopped early. Raises `TrainingError` as
     `train` does.
     """
-    folder, console = Path(run), console or Console(stderr=True)
+    folder, console = files.as_path(run, "run"), console or Console(stderr=True)
     log = console_log(console)
     if not cluster.is_chief():
         config, dataset = named_dataset(config or TrainConfig(), dataset)

@@ -18,6 +18,7 @@ from gan.evaluation.classifier.network import build_classifier
 from gan.saving import files, run_folder
 from gan.saving.metadata import ClassifierCard, ClassifierDataset
 from gan.utils import tensorflow as runtime
+from gan.utils.arguments import checked
 from gan.utils.global_state import restored
 
 
@@ -54,6 +55,7 @@ class Distortion:
 
 
 @restored()
+@checked
 def train_classifier(
     train: Split,
     validation: Split,
@@ -129,6 +131,7 @@ class _BestWeights(keras.callbacks.Callback):
 
 
 @restored()
+@checked
 def make_classifier(
     config: ClassifierConfig, output: str | Path | None, *, name: str, verbose: int = 0
 ) -> ClassifierCard:

@@ -7,13 +7,16 @@ import numpy as np
 
 from gan.evaluation import metrics
 from gan.evaluation.classifier.extractor import Extractor
+from gan.utils.arguments import checked
 
 
+@checked
 def quality_metric(extractor: Extractor) -> metrics.Extracted:
     """Returns the streaming form of `quality`: a metric of (real, fake, labels) for `GAN.compile(metrics=[...])`."""
     return metrics.Extracted(extractor, _parts(extractor))
 
 
+@checked
 def quality(
     extractor: Extractor,
     real: Mapping[str, np.ndarray],

@@ -9,6 +9,7 @@ from keras import layers
 
 from gan.errors import InputError
 from gan.evaluation.robustness.faults import FAULTS, check_fault
+from gan.utils.arguments import checked
 
 NOT_KERNELS = frozenset(
     ("bias", "gamma", "beta", "scale", "moving_mean", "moving_variance", "mean", "variance", "vector_u")
@@ -61,6 +62,7 @@ class Perturbable:
         return self.model
 
 
+@checked
 def perturbed(model: keras.Model, fault: str, *, severity: float = 1.0, seed: int = 0) -> keras.Model:
     """Returns a copy of a model with a fault in its kernels. `Perturbable` describes kernels and the copy.
 

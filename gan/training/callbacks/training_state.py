@@ -15,6 +15,7 @@ from gan.saving import training_state
 from gan.saving.training_state import State
 from gan.training.callbacks.interrupt import StopOnInterrupt
 from gan.training.callbacks.resumable import HasArrays, HasState
+from gan.utils.arguments import checked
 
 _PARTS = ("generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer", "augment")
 """Attributes of a GAN whose variables are saved, in addition to its counters. The latents and the order of the data
@@ -40,6 +41,7 @@ class TrainingState(keras.callbacks.Callback):
     Raises `TrainingError` when a variable is NaN or infinite. The state is then not written.
     """
 
+    @checked
     def __init__(
         self,
         run: Path | None,
