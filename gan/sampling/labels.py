@@ -5,7 +5,7 @@ from typing import Annotated
 
 import numpy as np
 
-from gan.errors import check
+from gan.errors import check, check_whole
 from gan.utils.arguments import checked
 
 Labels = Annotated[
@@ -25,6 +25,8 @@ def labels_for(indices: np.ndarray, num_classes: int, labels: Labels) -> np.ndar
     Raises `InputError` for classes out of range, for a wrong number of labels, and for labels given to an unconditional
     generator.
     """
+    check(indices.ndim == 1, "indices", "shape [N]", f"shape {[*indices.shape]}")
+    check_whole("num_classes", num_classes, 0)
     if not num_classes:
         check(labels is None, "labels", "no labels: this generator is unconditional", labels)
         return None

@@ -16,6 +16,7 @@ from gan.models.random import NOISE, PROJECTION, SAMPLING
 from gan.sampling.generators import GeneratorLike, as_generator
 from gan.sampling.labels import Labels, is_sequence, labels_for
 from gan.utils.arguments import checked
+from gan.utils.global_state import restored
 from gan.utils.parallel import in_parallel
 from gan.utils.types import Tensor
 
@@ -92,6 +93,7 @@ def projection_latents(seed: int, restart: int, indices: Tensor, latent_dim: int
         indices: indices of the images that are projected.
         latent_dim: length of a latent vector.
     """
+    check_whole("restart", restart, 0)
     return _in_blocks(indices, latent_dim, PROJECTION, seed, restart)
 
 
@@ -233,6 +235,7 @@ def generate(
     return np.concatenate(list(batches))
 
 
+@restored()
 @checked
 def interpolate(
     generator: GeneratorLike,
@@ -273,13 +276,19 @@ def interpolate(
         return np.asarray(network(signature.arrange(latents=z), training=False))
     embedding = network.get_layer(networks.LABEL_EMBEDDING)
     embedded = np.asarray(embedding(classes))
-    tail = keras.Model([named_inputs(network)["latents"], embedding.output], network.output)
+    copy = keras.models.clone_model(network)  # a model of inner tensors changes the graph of its layers
+    copy.set_weights(network.get_weights())
+    inner = copy.get_layer(networks.LABEL_EMBEDDING).output
+    tail = keras.Model([named_inputs(copy)["latents"], inner], copy.output)
     return np.asarray(tail([z, (1 - share) * embedded[0] + share * embedded[1]], training=False))
 
 
 @checked
 def spherical(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Interpolates spherically from vector `first` to vector `second` at positions `share` [N, 1] in [0, 1]: [N, L]."""
+    fits = first.ndim == 1 and first.shape == second.shape and first.size > 0
+    check(fits, "vectors", "two of the same shape [L]", [first.shape, second.shape])
+    check(share.ndim == 2 and share.shape[1] == 1, "share", "shape [N, 1]", share.shape)
     cosine = np.dot(first, second) / (np.linalg.norm(first) * np.linalg.norm(second))
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))
     if np.sin(angle) < 1e-6:  # parallel vectors: linear interpolation avoids a division by zero

@@ -83,7 +83,9 @@ def _convert(value: Any, kind: Any) -> Any:
     if origin in (Sequence, list, tuple, Iterable, Collection):
         return _items(value, origin, parts)
     if origin is Mapping or kind is Mapping:
-        return _require(value, isinstance(value, Mapping))
+        for item in _require(value, isinstance(value, Mapping)).values():
+            _convert(item, parts[1] if parts else Any)
+        return value
     if origin is Callable:
         return _require(value, callable(value))
     if isinstance(origin, type):
@@ -106,8 +108,8 @@ def _items(value: Any, origin: Any, parts: tuple[Any, ...]) -> Any:
     _require(value, isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping, type)))
     if origin in (Iterable, Collection):
         return value  # looked at only by the function, because it may be read once
-    if isinstance(value, np.ndarray) and origin is Sequence:
-        return _require(value, value.ndim > 0 and value.dtype.kind in "fiub")  # its items are not looked at one by one
+    if isinstance(value, np.ndarray) and origin is Sequence and parts[0] in _KINDS_OF_ARRAYS:
+        return _require(value, value.ndim == 1 and value.dtype.kind in _KINDS_OF_ARRAYS[parts[0]])  # faster than each
     _require(value, hasattr(value, "__len__") and not isinstance(value, Set))
     try:
         items = [*value]
@@ -164,6 +166,9 @@ def _path(value: Any) -> Any:
 def _as_path(value: Any) -> Path:
     return Path(value) if isinstance(value, str) else Path(_path(value))
 
+
+_KINDS_OF_ARRAYS = {int: "iu", float: "fiu", bool: "b"}
+"""Python's kind of number -> kinds of dtypes of NumPy that hold such numbers."""
 
 _CONVERTERS: dict[Any, Callable[[Any], Any]] = {
     int: _whole,

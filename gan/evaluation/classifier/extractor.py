@@ -14,7 +14,7 @@ from gan.evaluation.images import as_images
 from gan.saving import models
 from gan.saving.metadata import ClassifierCard
 from gan.saving.models import FoundClassifier
-from gan.utils.arguments import checked
+from gan.utils.arguments import check_axes, checked
 from gan.utils.types import Tensor
 
 
@@ -85,6 +85,7 @@ def classify(classifier: ClassifierLike, images: Tensor) -> tuple[np.ndarray, np
 @checked
 def top_probability(logits: np.ndarray) -> np.ndarray:
     """Computes the largest softmax probability of each row: [N, classes] -> [N]."""
+    check_axes("logits", logits, "NC")
     return 1.0 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from gan.errors import check
+from gan.errors import check, check_whole
 from gan.utils.arguments import Numbers, checked
 from gan.utils.types import Tensor
 
@@ -36,6 +36,8 @@ def frechet_distance(
     for mean, covariance in ((mean_a, covariance_a), (mean_b, covariance_b)):
         shapes = [[*mean.shape], [*covariance.shape]]
         check(shapes == [[size], [size, size]] and size > 0, "moments", "means [F] and covariances [F, F]", shapes)
+    fits = root_b is None or [*root_b.shape] == [size, size]
+    check(fits, "root_b", "shape [F, F]", None if root_b is None else [*root_b.shape])
     root_b = covariance_root(covariance_b) if root_b is None else root_b
     shared = ops.sum(ops.svd(ops.matmul(ops.transpose(covariance_root(covariance_a)), root_b), compute_uv=False))
     spread = ops.trace(ops.cast(covariance_a, "float64")) + ops.trace(ops.cast(covariance_b, "float64"))
@@ -111,6 +113,7 @@ class FrechetDistance(keras.metrics.Metric):
 
     @checked
     def __init__(self, extractor: Callable[[Tensor], Tensor], features: int, *, name: str = "frechet_distance") -> None:
+        check_whole("features", features, 1)
         super().__init__(name=name, dtype="float64")
         self.extractor = extractor
         self.real = Moments(self, features, "real")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
-from gan.errors import check
+from gan.errors import check, check_whole
 from gan.utils.arguments import Numbers, checked
 from gan.utils.types import Tensor
 
@@ -42,6 +42,7 @@ class ClassHistogram(keras.metrics.Metric):
     def __init__(
         self, classify: Callable[[Tensor], Tensor], num_classes: int, *, name: str = "class_histogram"
     ) -> None:
+        check_whole("num_classes", num_classes, 1)
         super().__init__(name=name, dtype="float64")
         self.classify = classify
         self.num_classes = num_classes

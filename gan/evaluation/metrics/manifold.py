@@ -38,6 +38,7 @@ def precision_recall(
     check(real.shape[1:] == fake.shape[1:], "features", f"the shape of real features, {real.shape[1:]}", fake.shape[1:])
     real, fake = real.astype(np.float64), fake.astype(np.float64)
     real_radii = squared_radii(real, k) if real_radii is None else real_radii
+    check(real_radii.shape == real.shape[:1], "real_radii", f"shape ({len(real)},)", real_radii.shape)
     fake_radii = squared_radii(fake, k)
     in_real = np.zeros(len(fake), np.int64)
     in_fake, covered = np.zeros(len(real), bool), np.zeros(len(real), bool)

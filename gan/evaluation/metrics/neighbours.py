@@ -6,7 +6,7 @@ import numpy as np
 
 from gan.errors import check, check_seed
 from gan.evaluation.metrics.paired import ssim_of_pairs
-from gan.utils.arguments import check_axes, checked
+from gan.utils.arguments import checked
 
 LEAST_GROUPS = 30
 """Minimum effective number of different samples for an estimate of the copied share."""
@@ -83,8 +83,8 @@ def copied_share(fake: np.ndarray, train: np.ndarray, held_out: np.ndarray, *, s
 
 def _check_images(*sets: np.ndarray) -> None:
     for images in sets:
-        check(len(images) > 0, "images", "one or more in each set", f"{len(images)} images")
-        check_axes("images", images, "NHWC")
+        check(images.ndim == 4, "images", "shape [N, H, W, C]", f"shape {[*images.shape]}")
+        check(images.size > 0, "images", "one or more in each set", f"{len(images)} images")
         check(images.shape[1:] == sets[0].shape[1:], "images", f"the same shape {sets[0].shape[1:]}", images.shape[1:])
         check(bool(np.isfinite(images).all()), "images", "finite values", "NaN or infinity")
 

@@ -148,7 +148,15 @@ def forward(model: keras.Model) -> Callable[[Inputs], np.ndarray]:
     compute = (lambda x: model(x, training=False)) if model.run_eagerly else call
 
     def run(x: Inputs) -> np.ndarray:
-        outputs = compute(keras.tree.map_structure(_as_tensor, x))
+        inputs = keras.tree.map_structure(_as_tensor, x)
+        try:
+            outputs = compute(inputs)
+        except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+            shapes = [list(leaf.shape) for leaf in keras.tree.flatten(inputs)]
+            expected = str([list(tensor.shape) for tensor in getattr(model, "inputs", None) or []])
+            raise InputError(
+                f"{model.name} does not take these inputs", expected=f"inputs of shape {expected}", received=f"{shapes}"
+            ) from error
         if keras.tree.is_nested(outputs):
             raise InputError("The model has several outputs", expected="one", received=type(outputs).__name__)
         return np.asarray(keras.ops.cast(outputs, "float32"))
