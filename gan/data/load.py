@@ -78,7 +78,8 @@ def as_dataset(data: DatasetLike) -> Dataset:
     """Returns the dataset that `data` is or holds.
 
     Args:
-        data: a `Dataset`, arrays (images, labels), or what `load_dataset` loads.
+        data: a `Dataset`, arrays (images, labels), what `keras.datasets` load as ((images, labels), (test images, test
+            labels)), or what `load_dataset` loads.
 
     Raises the errors of `Dataset.from_arrays` and `load_dataset`.
     """
@@ -86,6 +87,8 @@ def as_dataset(data: DatasetLike) -> Dataset:
         return data
     if isinstance(data, (str, os.PathLike)):
         return load_dataset(os.fspath(data))
+    if isinstance(data, tuple) and len(data) == 2 and all(isinstance(part, tuple) and len(part) == 2 for part in data):
+        return Dataset.from_arrays(*data[0], test=data[1])
     if isinstance(data, (tuple, list)) and len(data) == 2:
         return Dataset.from_arrays(data[0], data[1])
     expected = "a Dataset, the name or folder of a dataset, or arrays (images, labels)"

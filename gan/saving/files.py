@@ -22,7 +22,7 @@ def as_path(given: str | os.PathLike[str], name: str) -> Path:
     """
     try:
         text = os.fspath(given)
-        if not isinstance(text, str) or not text:
+        if not isinstance(text, str) or not text or "\0" in text:
             raise TypeError
         path = Path(text)
         with suppress(RuntimeError):
@@ -30,7 +30,7 @@ def as_path(given: str | os.PathLike[str], name: str) -> Path:
         path.exists()
     except TypeError:
         raise InputError(f"Bad `{name}`", expected="a path", received=f"{name}={given!r}") from None
-    except (OSError, ValueError) as error:  # too long, in a folder without permission, or with a zero byte
+    except OSError as error:  # too long, or in a folder without permission
         raise InputError(f"Bad `{name}`", expected="a path that exists or can exist", received=str(error)) from error
     return path
 

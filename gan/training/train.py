@@ -42,7 +42,7 @@ from gan.training.recovery import (
     resume_message,
 )
 from gan.training.result import TrainingResult, read_result
-from gan.training.setup import TrainingSetup, load_data, named_dataset, prepare_training, preset_config
+from gan.training.setup import ConfigLike, TrainingSetup, load_data, named_dataset, prepare_training, preset_config
 from gan.training.worker import run_worker
 from gan.utils.arguments import checked
 from gan.utils.global_state import restored
@@ -51,7 +51,7 @@ from gan.utils.global_state import restored
 @restored()
 @checked
 def train(
-    config: TrainConfig | str | None = None,
+    config: ConfigLike = None,
     *,
     dataset: DatasetLike | None = None,
     gan: GAN | None = None,
