@@ -88,6 +88,8 @@ def _streams() -> Callable[[], None]:
 
 def _keras() -> Callable[[], None]:
     """Keras' settings and its global `SeedGenerator`, which `keras.utils.set_random_seed` replaces."""
+    if "keras" not in sys.modules:
+        return lambda: None
     import keras
 
     settings = keras.config
@@ -112,6 +114,8 @@ def _keras() -> Callable[[], None]:
 
 def _tensorflow() -> Callable[[], None]:
     """The global seed, and the generator that draws the seeds of operations from it."""
+    if "tensorflow" not in sys.modules:
+        return lambda: None
     import tensorflow as tf
 
     context = inspect.getmodule(tf.executing_eagerly).context()  # type: ignore[union-attr]

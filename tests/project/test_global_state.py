@@ -117,6 +117,7 @@ def entries(tmp_path_factory):
         "load_discriminator": lambda: gan.load_discriminator(run),
         "load_classifier": lambda: gan.load_classifier("mnist-probe"),
         "load_dataset": lambda: gan.load_dataset("mnist5k"),
+        "load_dataset, unknown": raises(InputError, gan.load_dataset, "no-such-dataset"),
         "generate": lambda: gan.generate(generator, 2),
         "generate by name": lambda: gan.generate("mnist", 1),
         "stream": lambda: list(sampling.stream(generator, 2)),
@@ -129,7 +130,8 @@ def entries(tmp_path_factory):
 
 NAMES = [
     "train", "train, interrupted", "train, refused", "resume", "resume, finished", "resume, longer",
-    "train_classifier", "load_generator", "load_discriminator", "load_classifier", "load_dataset", "generate",
+    "train_classifier", "load_generator", "load_discriminator", "load_classifier", "load_dataset", "load_dataset, unknown",
+    "generate",
     "generate by name", "stream", "interpolate", "project", "generator_curve", "classify",
 ]  # fmt: skip
 
