@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from gan.distributed import cluster
 from gan.errors import InputError
 from gan.evaluation.report import EvaluationReport
 from gan.saving import metadata, models, run_folder, training_state
+from gan.saving.extension import LENGTHS, extended_config
 from gan.saving.metadata import check_card
 from gan.tolerance import EXIT_STATUS
 from gan.utils import tensorflow as runtime
@@ -42,7 +43,11 @@ class Train:
     config: TrainConfig = field(default_factory=TrainConfig)
     preset: Annotated[str, Suppress] = DEFAULT_PRESET
     resume: Path | None = None
-    """Run to resume after its last complete interval. The run keeps its options. None: new run."""
+    """Run to resume after its last complete interval. The run keeps its options. None: new run.
+
+    `--images`, `--epochs` or `--steps` changes its length, also if it is finished. `--dataset` is the new place of the
+    same images.
+    """
     output: Path | None = None
     """Run folder to create. None: the next number in runs/."""
     dry_run: bool = False
@@ -52,9 +57,9 @@ class Train:
 
     def run(self) -> int:
         """Trains, prints the results and the next commands; returns the exit status."""
-        resumed = self._check()
+        resumed, config = self._check()
         if self.dry_run:
-            options = {"preset": self.preset, **resumed, **self.config.as_dict()}
+            options = {"preset": self.preset, **resumed, **config.as_dict()}
             print(json.dumps(options, indent=None if self.json else 2))
             return DONE
         runtime.load_tensorflow(lean=True)
@@ -106,28 +111,30 @@ class Train:
         report, _ = command.report()
         return report
 
-    def _check(self) -> dict[str, Any]:
-        """Checks the input before TensorFlow is imported. Returns what a dry run prints about a resumed run.
+    def _check(self) -> tuple[dict[str, Any], TrainConfig]:
+        """Checks the input before TensorFlow is imported. Returns what a dry run prints: a resumed run, and options.
 
         Raises `InputError` for options that cannot be used.
         """
         worker = cluster.from_environment()
         if worker is not None and not worker.is_chief:
-            return {"worker": worker.index}  # only the chief has the run folder
+            return {"worker": worker.index}, self.config  # only the chief has the run folder
         if self.resume is None:
             run_folder.check_output(self.output)
             if self.config.init_from is not None:
                 models.find_generator(self.config.init_from)
             self._check_classifier(self.config.data.dataset)
-            return {}
+            return {}, self.config
         if self.output is not None:
             expected = "--resume RUN alone: a resumed run keeps its folder"
             raise InputError("Both `--resume` and `--output`", expected=expected, received=f"--output {self.output}")
         record = metadata.load(self.resume)
-        metadata.check_options(record, self.config)
+        config = self.config.with_auto(record.config.precision)
+        metadata.check_options(record, config)
         self._check_classifier(record.dataset.name)
         saved, _ = training_state.latest(self.resume)
-        return {"resume": {"run": str(self.resume), "step": saved.step if saved else 0}}
+        config = extended_config(self.resume, record, config, saved)
+        return {"resume": {"run": str(self.resume), "step": saved.step if saved else 0}}, config
 
     def _check_classifier(self, dataset: str) -> None:
         if self._to_confirm:
@@ -173,5 +180,13 @@ def resumed(options: Sequence[str]) -> Train | None:
             if worker is not None and not worker.is_chief:
                 return Train(preset="", resume=run)  # the chief sends the options
             record = metadata.load(run)
-            return Train(config=record.config, preset=record.preset or "", resume=run)
+            return Train(config=_without_length(record.config, options), preset=record.preset or "", resume=run)
     return None
+
+
+def _without_length(config: TrainConfig, options: Sequence[str]) -> TrainConfig:
+    """Returns the configuration without `epochs` and `steps` if the options give a length: one length replaces all."""
+    given = {option.partition("=")[0].removeprefix("--") for option in options if option.startswith("--")}
+    if given.isdisjoint(LENGTHS):
+        return config
+    return replace(config, optimization=replace(config.optimization, epochs=None, steps=None))

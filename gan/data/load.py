@@ -5,16 +5,17 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from gan.data.dataset import Dataset
+from gan.data.dataset import Arrays, Dataset
 from gan.data.request import Request
 from gan.data.sources.folder import load_folder
 from gan.data.sources.mnist5k import EMBEDDED, load_embedded
 from gan.data.sources.npz import SUFFIX, load_archive
 from gan.data.sources.stacked_mnist import STACKED, load_stacked
 from gan.data.sources.tfds import UnreachableError, is_catalogued, load_catalogued
-from gan.errors import check
+from gan.errors import InputError, check
+from gan.utils.types import Tensor
 
 MNIST = "mnist"
 
@@ -67,6 +68,31 @@ def load_dataset(
     # sources that only look at the spelling come first, since the others import tensorflow-datasets
     source = next(source for source in SOURCES if source.recognizes(name))
     return source.load(request)
+
+
+DatasetLike: TypeAlias = Dataset | str | os.PathLike[str] | Arrays | Tensor
+"""What `as_dataset` converts to a dataset."""
+
+
+def as_dataset(data: DatasetLike) -> Dataset:
+    """Returns the dataset that `data` is or holds.
+
+    Args:
+        data: a `Dataset`, arrays (images, labels), what `keras.datasets` load as ((images, labels), (test images, test
+            labels)), or what `load_dataset` loads.
+
+    Raises the errors of `Dataset.from_arrays` and `load_dataset`.
+    """
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, (str, os.PathLike)):
+        return load_dataset(os.fspath(data))
+    if isinstance(data, tuple) and len(data) == 2 and all(isinstance(part, tuple) and len(part) == 2 for part in data):
+        return Dataset.from_arrays(*data[0], test=data[1])
+    if isinstance(data, (tuple, list)) and len(data) == 2:
+        return Dataset.from_arrays(data[0], data[1])
+    expected = "a Dataset, the name or folder of a dataset, or arrays (images, labels)"
+    raise InputError("Bad `dataset`", expected=expected, received=type(data).__name__)
 
 
 def _mnist(request: Request) -> Dataset:

@@ -15,8 +15,9 @@ import tensorflow as tf
 from gan.distributed import cluster as clusters
 from gan.distributed import replicas
 from gan.distributed.cluster import Cluster
-from gan.errors import InputError, TrainingError
+from gan.errors import InputError, TrainingError, check_whole
 from gan.utils import tensorflow as runtime
+from gan.utils.arguments import checked
 
 T = TypeVar("T")
 
@@ -79,6 +80,7 @@ class DeviceSetup:
         return int(self.strategy.num_replicas_in_sync)
 
 
+@checked
 def start(
     devices: int = 1,
     *,
@@ -99,6 +101,7 @@ def start(
     Raises `InputError` for a malformed TF_CONFIG, for workers that do not answer, and for more devices than the machine
     has. The number of devices also cannot grow after TensorFlow was used in this process.
     """
+    check_whole("devices", devices, 1)
     cluster = clusters.from_environment()
     if cluster is not None:
         clusters.wait_for_peers(cluster, log)

@@ -10,9 +10,10 @@ import numpy as np
 from gan import sampling
 from gan.data import images
 from gan.data.dataset import Dataset
+from gan.data.load import DatasetLike, as_dataset
 from gan.errors import InputError, check, check_seed, check_share, check_whole
 from gan.evaluation import metrics, projection, robustness
-from gan.evaluation.classifier.extractor import Extractor, as_input
+from gan.evaluation.classifier.extractor import ClassifierLike, Extractor, as_classifier, as_input
 from gan.evaluation.metrics import Neighbours
 from gan.evaluation.reference import (
     FLOOR_DRAWS,
@@ -35,9 +36,12 @@ from gan.evaluation.report import (
 )
 from gan.evaluation.report_text import MEANING, summary
 from gan.models.networks.inputs import NetworkInputs
+from gan.sampling.generators import GeneratorLike, as_generator
+from gan.sampling.labels import labels_for
 from gan.saving.files import null_for_nan
 from gan.saving.metadata import ClassifierCard, check_card
 from gan.tolerance import ErrorRate, samples_needed, verdict
+from gan.utils.arguments import checked
 
 EVALUATION_SEED = 1_000_003
 """Seed of the evaluated samples. No training run and no default of `gan sample` uses it."""
@@ -73,11 +77,12 @@ class Evaluation:
     images: dict[str, np.ndarray]
 
 
+@checked
 def evaluate(
-    generator: keras.Model,
-    dataset: Dataset,
-    classifier: keras.Model,
-    card: ClassifierCard,
+    generator: GeneratorLike,
+    dataset: DatasetLike,
+    classifier: ClassifierLike,
+    card: ClassifierCard | None = None,
     *,
     num: int = 10_000,
     tolerance: float = 0.02,
@@ -92,9 +97,11 @@ def evaluate(
     `perturbation`: the error rate against the severity of faults, with 1,000 samples per point.
 
     Args:
-        generator: conditional or unconditional; its samples have the shape of the dataset's images.
-        dataset: a dataset named by the classifier's card.
-        classifier, card: from `load_classifier`. Provides the features, and decides which samples are wrong.
+        generator: conditional or unconditional; its samples have the shape of the dataset's images. Also a GAN, or what
+            `load_generator` loads.
+        dataset: a dataset named by the classifier's card, or its name.
+        classifier, card: from `load_classifier`, or what it loads, without a card. Provides the features, and decides
+            which samples are wrong.
         num: number of samples, from 200 to the size of the smaller of the validation and test splits.
         tolerance: the highest acceptable error rate, a share.
         seed: seed of the samples, the labels and the draws. Another seed draws new samples.
@@ -104,6 +111,9 @@ def evaluate(
     Raises `InputError` if generator, dataset and classifier do not match.
     """
     check_seed(seed)
+    check_share("tolerance", tolerance)
+    generator, dataset = as_generator(generator), as_dataset(dataset)
+    classifier, card = as_classifier(classifier, card)
     check_card(dataset.name, card, dataset.image_shape)
     _check_generator(generator, dataset)
     _check_num(num, dataset)
@@ -146,12 +156,13 @@ def evaluate(
     return Evaluation(_complete(report, dataset), {**evaluated.images, "reconstructions": reconstructions})
 
 
+@checked
 def evaluate_samples(
     samples: np.ndarray,
     labels: np.ndarray | None,
-    dataset: Dataset,
-    classifier: keras.Model,
-    card: ClassifierCard,
+    dataset: DatasetLike,
+    classifier: ClassifierLike,
+    card: ClassifierCard | None = None,
     *,
     tolerance: float = 0.02,
     seed: int = EVALUATION_SEED,
@@ -168,11 +179,15 @@ def evaluate_samples(
 
     Raises `InputError` if samples, dataset and classifier do not match, or samples are not finite.
     """
+    dataset = as_dataset(dataset)
+    classifier, card = as_classifier(classifier, card)
     check_card(dataset.name, card, dataset.image_shape)
     check_share("tolerance", tolerance)
+    check_seed(seed)
+    _check_shape(samples.shape[1:], dataset)
     num = len(samples)
     _check_num(num, dataset)
-    _check_shape(samples.shape[1:], dataset)
+    labels = None if labels is None else labels_for(np.arange(num), dataset.num_classes, labels)
     check(bool(np.isfinite(samples).all()), "samples", "finite images", "NaN or infinity")
     check(float(np.abs(samples).max()) <= 1.001, "samples", "values in [-1, 1]", float(np.abs(samples).max()))
     dataset = limit_images(dataset)

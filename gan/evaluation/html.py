@@ -2,7 +2,7 @@
 
 import base64
 import io
-from pathlib import Path
+import os
 
 import jinja2
 import numpy as np
@@ -13,6 +13,7 @@ from gan.evaluation import report as reports
 from gan.evaluation.evaluation import Evaluation
 from gan.evaluation.report_text import NAMES, PERTURBATIONS, headline
 from gan.saving import files, run_folder
+from gan.utils.arguments import checked
 
 TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("gan.evaluation", "."),
@@ -24,14 +25,18 @@ TEMPLATES = jinja2.Environment(
 TEMPLATES.filters["unbroken"] = lambda text: text.replace(" %", "\u00a0%")
 
 
-def write_report(folder: Path, evaluation: Evaluation, *, checkpoint: str) -> None:
+@checked
+def write_report(folder: str | os.PathLike[str], evaluation: Evaluation, *, checkpoint: str) -> None:
     """Writes report.html and report.json into `folder`, each file atomically. Creates the folder if it is missing."""
     html = page(evaluation, checkpoint=checkpoint)
+    folder = files.as_path(folder, "folder")
+    files.check_writable(folder / run_folder.REPORT)
     folder.mkdir(parents=True, exist_ok=True)
     files.write_json(folder / run_folder.REPORT, evaluation.report.as_dict())
     files.write(folder / run_folder.PAGE, lambda beside: beside.write_text(html, encoding="utf-8"))
 
 
+@checked
 def page(evaluation: Evaluation, *, checkpoint: str) -> str:
     """Returns the report of an evaluation as HTML.
 

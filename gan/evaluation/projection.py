@@ -1,6 +1,6 @@
 """Projection: gradient descent for the latents whose samples are nearest to given images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -11,9 +11,12 @@ from scipy.stats import chi2
 from gan import sampling
 from gan.data import images as pixels
 from gan.errors import check, check_positive, check_seed, check_whole
+from gan.evaluation.images import as_images
 from gan.evaluation.metrics import ssim_of_pairs
 from gan.models.networks.inputs import NetworkInputs
-from gan.sampling.labels import labels_for
+from gan.sampling.generators import GeneratorLike, as_generator
+from gan.sampling.labels import Labels, labels_for
+from gan.utils.arguments import checked
 from gan.utils.types import Tensor
 
 TYPICAL = 0.999
@@ -44,11 +47,12 @@ class Projection:
     restarts: int
 
 
+@checked
 def project(
-    generator: keras.Model,
-    images: np.ndarray,
+    generator: GeneratorLike,
+    images: Tensor,
     *,
-    labels: int | Sequence[int] | np.ndarray | None = None,
+    labels: Labels = None,
     steps: int = 400,
     restarts: int = 2,
     learning_rate: float = 0.2,
@@ -74,7 +78,8 @@ def project(
     images or the batch size, apart from rounding, which many steps amplify.
 
     Args:
-        generator: from `build_generator` or `load_generator`, trained on standard normal latents.
+        generator: from `build_generator` or `load_generator`, trained on standard normal latents. Also a GAN, or what
+            `load_generator` loads.
         images: [N, H, W, C] in [-1, 1], N >= 1, with the shape of the generator's samples.
         labels: class of all images (a number), or of each image (N numbers). None: a conditional generator tries each
             class for each image and keeps the best, which multiplies the cost by the number of classes.
@@ -93,8 +98,11 @@ def project(
     check_positive("learning_rate", learning_rate)
     check_seed(seed)
     check_whole("start", start, 0, 2**53)
-    wanted = _checked(images, generator.output_shape[1:])
-    takes = NetworkInputs.of(generator)
+    network = as_generator(generator)
+    image_shape = network.output_shape[1:]
+    check(len(image_shape) == 3, "generator", "one whose samples are images [B, H, W, C]", network.output_shape)
+    wanted = as_images(images, image_shape)
+    takes = NetworkInputs.of(network)
     num, classes, latent_dim = len(wanted), takes.num_classes, takes.latent_dim
     indices = np.arange(start, start + num)
     candidates = None  # [N, classes to try]
@@ -106,7 +114,7 @@ def project(
     tried = 1 if candidates is None else candidates.shape[1]
     starts = np.stack([sampling.projection_latents(seed, r, indices, latent_dim) for r in range(restarts)], axis=1)
 
-    descend = _descent(generator, steps, learning_rate)
+    descend = _descent(network, steps, learning_rate)
     rows = num * tried * restarts
     size = min(batch_size, rows)
     error, found = np.full(num, np.inf), np.zeros((num, latent_dim), np.float32)
@@ -125,19 +133,6 @@ def project(
     check(bool(np.isfinite(error).all()), "generator", "finite images", "NaN or infinity")
     squares = np.square(drawn.astype(np.float64) - wanted)
     return Projection(found, chosen, drawn, squares.mean(axis=(1, 2, 3)), ssim_of_pairs(drawn, wanted), steps, restarts)
-
-
-def _checked(images: Tensor, image_shape: tuple[int, ...]) -> np.ndarray:
-    """Returns the images as float32. Raises `InputError` if they have a wrong shape or wrong values."""
-    given = np.asarray(images)
-    check(given.dtype.kind in "fiu", "images", "numbers", given.dtype)
-    fits = given.shape[1:] == image_shape and len(given) >= 1
-    check(fits, "images", f"shape [N, {', '.join(map(str, image_shape))}] with N >= 1", given.shape)
-    wanted = given.astype(np.float32)
-    check(bool(np.isfinite(wanted).all()), "images", "finite numbers", "NaN or infinity")
-    low, high = float(wanted.min()), float(wanted.max())
-    check(low >= -1 and high <= 1, "images", "values in [-1, 1]", f"values from {low:.4g} to {high:.4g}")
-    return wanted
 
 
 Descent = Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
@@ -179,6 +174,7 @@ def _descent(generator: keras.Model, steps: int, learning_rate: float) -> Descen
     return descend
 
 
+@checked
 def comparison(originals: np.ndarray, projection: Projection, *, columns: int = 10, scale: int = 1) -> np.ndarray:
     """Returns a grid of images, each above its reconstruction: uint8 [height, width, C], see `images.grid`.
 
@@ -191,6 +187,7 @@ def comparison(originals: np.ndarray, projection: Projection, *, columns: int = 
     Raises `InputError` if the numbers of originals and reconstructions differ, or for less than one column.
     """
     check_whole("columns", columns, 1)
+    check_whole("scale", scale, 1, 100)
     check(originals.shape == projection.images.shape, "originals", f"shape {projection.images.shape}", originals.shape)
     pairs = np.concatenate([pixels.to_uint8(originals), pixels.to_uint8(projection.images)], axis=1)
     return pixels.grid(pairs, min(columns, len(pairs)), scale=scale)

@@ -1,14 +1,15 @@
 """Reports of `gan evaluate`: content, loading, comparison and number format."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass, field, fields
-from pathlib import Path
 from typing import Literal
 
 from gan.errors import InputError, Positive, Whole, convert
 from gan.saving import files, models, run_folder
 from gan.saving.metadata import with_new_names
 from gan.tolerance import Verdict
+from gan.utils.arguments import checked
 
 MUST_AGREE = ("dataset", "num", "classifier_sha256", "reference", "conditional")
 """Fields that must be equal in reports to compare. The Frechet distance depends on all, the error rate on the last."""
@@ -143,13 +144,14 @@ class EvaluationReport:
         return {name: part for name, part in asdict(self).items() if part is not None or name not in optional}
 
 
-def load_report(checkpoint: str) -> EvaluationReport:
+@checked
+def load_report(checkpoint: str | os.PathLike[str]) -> EvaluationReport:
     """Loads the report of a run folder, a pretrained name or a report.json, also if an earlier revision wrote it.
 
     Raises `InputError` for a missing or damaged report, or one with wrong content.
     """
-    path = Path(checkpoint)
-    pretrained = models.pretrained_folder() / checkpoint / run_folder.REPORT
+    path = files.as_path(checkpoint, "checkpoint")
+    pretrained = models.pretrained_folder() / str(checkpoint) / run_folder.REPORT
     if path.is_dir():
         path = path / run_folder.REPORT
     elif not path.exists() and pretrained.is_file():
@@ -160,6 +162,7 @@ def load_report(checkpoint: str) -> EvaluationReport:
     return convert(with_new_names(files.read_json(path)), EvaluationReport, path)
 
 
+@checked
 def check_comparable(reports: Mapping[str, EvaluationReport]) -> None:
     """Raises `InputError` if the reports, by name, differ in a field of `MUST_AGREE`."""
     for key in MUST_AGREE:
@@ -184,6 +187,7 @@ def numbers(report: EvaluationReport) -> dict[str, float | str | None]:
     }
 
 
+@checked
 def rows(report: EvaluationReport) -> list[dict[str, str]]:
     """Returns the rows of a table: {name, value, real, meaning} of each number with a meaning, as text."""
     return [

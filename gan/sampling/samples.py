@@ -2,18 +2,21 @@
 
 import math
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from gan.errors import check_not_negative, check_sampling, check_whole
+from gan.errors import check, check_not_negative, check_positive, check_sampling, check_seed, check_whole
 from gan.models import networks, random
 from gan.models.networks.inputs import NetworkInputs, named_inputs
 from gan.models.random import NOISE, PROJECTION, SAMPLING
-from gan.sampling.labels import labels_for
+from gan.sampling.generators import GeneratorLike, as_generator
+from gan.sampling.labels import Labels, is_sequence, labels_for
+from gan.utils.arguments import checked
+from gan.utils.global_state import restored
 from gan.utils.parallel import in_parallel
 from gan.utils.types import Tensor
 
@@ -39,6 +42,7 @@ def _compiled_normal(shape: tuple[int, ...], key: tf.Tensor, counters: tf.Tensor
     return random.normal(shape, key)
 
 
+@checked
 def latents(seed: int, indices: Tensor, latent_dim: int) -> np.ndarray:
     """Returns standard normal latent vectors for a seed: float32 [len(indices), latent_dim].
 
@@ -47,13 +51,28 @@ def latents(seed: int, indices: Tensor, latent_dim: int) -> np.ndarray:
     Args:
         seed: whole number, 0 <= seed < 2**32.
         indices: indices of the samples: whole numbers >= 0, in any order.
-        latent_dim: length of a latent vector.
+        latent_dim: length of a latent vector, >= 1.
+
+    Raises `InputError` for numbers out of range, or no index.
     """
     return _in_blocks(indices, latent_dim, SAMPLING, seed)
 
 
+def checked_indices(indices: Tensor) -> np.ndarray:
+    """Returns indices as int64 [N]. Raises `InputError` unless they are whole numbers >= 0, at least one."""
+    try:
+        array = np.asarray(indices)
+    except ValueError:  # rows of different lengths
+        array = np.array(None)
+    is_whole = array.ndim == 1 and array.dtype.kind in "iu" and array.size > 0 and array.min() >= 0
+    check(bool(is_whole), "indices", "whole numbers >= 0, [N] with N >= 1", indices)
+    return array.astype(np.int64)
+
+
 def _in_blocks(indices: Tensor, latent_dim: int, stream: int, seed: int, *counters: int) -> np.ndarray:
-    indices = np.asarray(indices, dtype=np.int64)
+    check_seed(seed)
+    check_whole("latent_dim", latent_dim, 1)
+    indices = checked_indices(indices)
     blocks, position = np.unique(indices // BLOCK, return_inverse=True)
     values = [_block(latent_dim, stream, int(seed), *map(int, (*counters, block))) for block in blocks]
     return np.concatenate(values)[position * BLOCK + indices % BLOCK]
@@ -64,6 +83,7 @@ def _block(latent_dim: int, stream: int, seed: int, *counters: int) -> np.ndarra
     return _compiled_normal((BLOCK, latent_dim), random.key(seed, stream), tf.constant(counters, tf.int64)).numpy()
 
 
+@checked
 def projection_latents(seed: int, restart: int, indices: Tensor, latent_dim: int) -> np.ndarray:
     """Returns the initial latents of a projection: float32 [len(indices), latent_dim].
 
@@ -73,9 +93,11 @@ def projection_latents(seed: int, restart: int, indices: Tensor, latent_dim: int
         indices: indices of the images that are projected.
         latent_dim: length of a latent vector.
     """
+    check_whole("restart", restart, 0)
     return _in_blocks(indices, latent_dim, PROJECTION, seed, restart)
 
 
+@checked
 def truncate(latents: np.ndarray, threshold: float) -> np.ndarray:
     """Maps standard normal latents to the truncated normal on [-threshold, threshold]: float32, same shape.
 
@@ -83,13 +105,15 @@ def truncate(latents: np.ndarray, threshold: float) -> np.ndarray:
     outside the interval again. This function maps each value to the same quantile of the truncated distribution, so
     that a sample keeps its identity.
     """
+    check_positive("threshold", threshold)
     quantiles = tf.math.erf(tf.cast(latents, tf.float64) / np.sqrt(2.0))  # 2 Phi(z) - 1
     return (np.sqrt(2.0) * tf.math.erfinv(quantiles * tf.math.erf(threshold / np.sqrt(2.0)))).numpy().astype(np.float32)
 
 
-def batch_for(generator: keras.Model) -> int:
+@checked
+def batch_for(generator: GeneratorLike) -> int:
     """Returns the default batch size for sampling from a generator, see `BATCH_PIXELS`."""
-    pixels = math.prod(generator.output_shape[1:3])
+    pixels = math.prod(as_generator(generator).output_shape[1:3])
     most = max(1, min(LARGEST_BATCH, BATCH_PIXELS // pixels))
     return 1 << most.bit_length() - 1
 
@@ -97,7 +121,8 @@ def batch_for(generator: keras.Model) -> int:
 _compiled: weakref.WeakKeyDictionary[keras.Model, Callable[..., tf.Tensor]] = weakref.WeakKeyDictionary()
 
 
-def compiled(generator: keras.Model) -> Callable[..., tf.Tensor]:
+@checked
+def compiled(generator: GeneratorLike) -> Callable[..., tf.Tensor]:
     """Returns the generator as one graph: (latents [B, L](, labels [B])) -> [B, H, W, C], for any batch size.
 
     The graph takes its arguments in the order of the generator's inputs, see `NetworkInputs.in_order`. It uses the
@@ -106,25 +131,27 @@ def compiled(generator: keras.Model) -> Callable[..., tf.Tensor]:
     The graph is traced once per generator. It is several times faster than an eager call, which runs layer by layer,
     and tracing takes as long as the first eager call.
     """
-    if generator not in _compiled:
-        reference = weakref.ref(generator)  # the cached graph must not keep the key of its cache entry alive
-        signature = NetworkInputs.of(generator)
+    network = as_generator(generator)
+    if network not in _compiled:
+        reference = weakref.ref(network)  # the cached graph must not keep the key of its cache entry alive
+        signature = NetworkInputs.of(network)
 
         def call(*inputs: tf.Tensor) -> tf.Tensor:
             arranged = signature.arrange(**dict(zip(signature.specs, inputs)))
             return reference()(arranged, training=False)  # type: ignore[misc]
 
-        _compiled[generator] = tf.function(call, input_signature=list(signature.specs.values()), autograph=False)
-    return _compiled[generator]
+        _compiled[network] = tf.function(call, input_signature=list(signature.specs.values()), autograph=False)
+    return _compiled[network]
 
 
+@checked
 def stream(
-    generator: keras.Model,
+    generator: GeneratorLike,
     num: int,
     *,
     seed: int = 0,
     start: int = 0,
-    labels: int | Sequence[int] | np.ndarray | None = None,
+    labels: Labels = None,
     truncation: float | None = None,
     latent_noise: float = 0.0,
     batch_size: int | None = None,
@@ -140,9 +167,10 @@ def stream(
     check_not_negative("latent_noise", latent_noise)
     if batch_size is not None:
         check_whole("batch_size", batch_size, 1)
-    signature, size = NetworkInputs.of(generator), batch_size or batch_for(generator)
+    network = as_generator(generator)
+    signature, size = NetworkInputs.of(network), batch_size or batch_for(network)
     num_classes, latent_dim = signature.num_classes, signature.latent_dim
-    one_each = labels is not None and np.ndim(labels) > 0
+    one_each = is_sequence(labels)
     given = labels_for(np.arange(num if one_each else 1), num_classes, labels)
 
     def inputs(first: int) -> list[np.ndarray]:
@@ -158,16 +186,17 @@ def stream(
         graph = compiled(model)
         yield from in_parallel(lambda first: graph(*inputs(first)).numpy(), range(0, num, size), AT_ONCE)
 
-    return batches(generator)
+    return batches(network)
 
 
+@checked
 def generate(
-    generator: keras.Model,
+    generator: GeneratorLike,
     num: int = 64,
     *,
     seed: int = 0,
     start: int = 0,
-    labels: int | Sequence[int] | np.ndarray | None = None,
+    labels: Labels = None,
     truncation: float | None = None,
     latent_noise: float = 0.0,
     batch_size: int | None = None,
@@ -179,7 +208,7 @@ def generate(
     samples than fit in memory.
 
     Args:
-        generator: generator from `build_generator` or `load_generator`.
+        generator: generator from `build_generator` or `load_generator`, a GAN, or what `load_generator` loads.
         num: number of samples, >= 1.
         seed: 0 <= seed < 2**32.
         start: index of the first sample, >= 0.
@@ -206,8 +235,10 @@ def generate(
     return np.concatenate(list(batches))
 
 
+@restored()
+@checked
 def interpolate(
-    generator: keras.Model,
+    generator: GeneratorLike,
     first: int,
     second: int,
     steps: int,
@@ -222,7 +253,7 @@ def interpolate(
     (arXiv:1609.04468). Both ends are included.
 
     Args:
-        generator: generator from `build_generator` or `load_generator`.
+        generator: generator from `build_generator` or `load_generator`, a GAN, or what `load_generator` loads.
         first, second: indices of the two samples, >= 0.
         steps: number of samples, >= 2.
         seed: 0 <= seed < 2**32.
@@ -234,22 +265,30 @@ def interpolate(
     """
     check_sampling(num=steps, seed=seed, start=min(first, second), truncation=truncation)
     check_whole("steps", steps, 2)
-    signature = NetworkInputs.of(generator)
+    network = as_generator(generator)
+    signature = NetworkInputs.of(network)
     classes = labels_for(np.array([first, second]), signature.num_classes, labels)
     ends = latents(seed, [first, second], signature.latent_dim)
     ends = ends if truncation is None else truncate(ends, truncation)
     share = np.linspace(0.0, 1.0, steps, dtype=np.float32)[:, None]
     z = spherical(ends[0], ends[1], share)
     if classes is None:
-        return np.asarray(generator(signature.arrange(latents=z), training=False))
-    embedding = generator.get_layer(networks.LABEL_EMBEDDING)
+        return np.asarray(network(signature.arrange(latents=z), training=False))
+    embedding = network.get_layer(networks.LABEL_EMBEDDING)
     embedded = np.asarray(embedding(classes))
-    tail = keras.Model([named_inputs(generator)["latents"], embedding.output], generator.output)
+    copy = keras.models.clone_model(network)  # a model of inner tensors changes the graph of its layers
+    copy.set_weights(network.get_weights())
+    inner = copy.get_layer(networks.LABEL_EMBEDDING).output
+    tail = keras.Model([named_inputs(copy)["latents"], inner], copy.output)
     return np.asarray(tail([z, (1 - share) * embedded[0] + share * embedded[1]], training=False))
 
 
+@checked
 def spherical(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Interpolates spherically from vector `first` to vector `second` at positions `share` [N, 1] in [0, 1]: [N, L]."""
+    fits = first.ndim == 1 and first.shape == second.shape and first.size > 0
+    check(fits, "vectors", "two of the same shape [L]", [first.shape, second.shape])
+    check(share.ndim == 2 and share.shape[1] == 1, "share", "shape [N, 1]", share.shape)
     cosine = np.dot(first, second) / (np.linalg.norm(first) * np.linalg.norm(second))
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))
     if np.sin(angle) < 1e-6:  # parallel vectors: linear interpolation avoids a division by zero

@@ -5,7 +5,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -13,6 +13,26 @@ from typing import Any, TypeVar, cast
 from gan.errors import InputError, Json, check_levels
 
 T = TypeVar("T")
+
+
+def as_path(given: str | os.PathLike[str], name: str) -> Path:
+    """Returns a path. A leading `~` is the home folder, unless that is not known.
+
+    Raises `InputError`, about the argument `name`, for anything else than a path that the file system can look up.
+    """
+    try:
+        text = os.fspath(given)
+        if not isinstance(text, str) or not text or "\0" in text:
+            raise TypeError
+        path = Path(text)
+        with suppress(RuntimeError):
+            path = path.expanduser()
+        path.exists()
+    except TypeError:
+        raise InputError(f"Bad `{name}`", expected="a path", received=f"{name}={given!r}") from None
+    except OSError as error:  # too long, or in a folder without permission
+        raise InputError(f"Bad `{name}`", expected="a path that exists or can exist", received=str(error)) from error
+    return path
 
 
 def read_json(path: Path) -> Json:

@@ -1,5 +1,6 @@
 """Metadata of runs and classifiers, saved in config.json. Does not import TensorFlow."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -69,6 +70,10 @@ class Resumption:
     device: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     git_revision: str | None = None
+    total_steps: Positive | None = None
+    """New number of train steps of the whole run. None: as before."""
+    dataset: str | None = None
+    """New name of the dataset, which has the same training images. None: as before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,8 +188,16 @@ def looks_like_run_metadata(content: Json) -> bool:
     return isinstance(content, Mapping) and {"config", "dataset"} <= content.keys()
 
 
-CHANGEABLE = ("optimization.steps_per_execution", "tensorboard", "source")
-"""Options that may change on resume. They change only the speed or the output of a run."""
+CHANGEABLE = (
+    "optimization.steps_per_execution",  # this one and the next two change only the speed or the output of a run
+    "tensorboard",
+    "source",
+    "data.dataset",  # another place of the same images, see `check_dataset`
+    "optimization.images",  # this one and the next two change the length, see `extension.extended_config`
+    "optimization.epochs",
+    "optimization.steps",
+)
+"""Options that may change on resume."""
 
 _AFFECT_RESULTS = ("gan-reference", "tensorflow", "keras")
 """Packages whose version may change results in the last bit."""
@@ -217,15 +230,36 @@ def new_metadata(
     )
 
 
-def resumed_metadata(record: RunMetadata, config: TrainConfig, device: str, step: int) -> RunMetadata:
-    """Returns the metadata of a run that is resumed after `step`: no result, and one more entry in `resumed`."""
-    now = Resumption(step, device, runtime.versions(), runtime.git_revision())
-    return replace(record, config=config, resumed=(*record.resumed, now), result=None, sha256=None)
+def resumed_metadata(
+    record: RunMetadata,
+    config: TrainConfig,
+    device: str,
+    step: int,
+    *,
+    total_steps: int | None = None,
+    dataset: str | None = None,
+) -> RunMetadata:
+    """Returns the metadata of a run that is resumed after `step`: no result, and one more entry in `resumed`.
+
+    `total_steps` and `dataset` are the new length and the new name of the dataset. None: as before.
+    """
+    total_steps = None if total_steps == record.total_steps else total_steps
+    dataset = None if dataset == record.dataset.name else dataset
+    now = Resumption(step, device, runtime.versions(), runtime.git_revision(), total_steps, dataset)
+    return replace(
+        record,
+        config=config,
+        dataset=replace(record.dataset, name=dataset or record.dataset.name),
+        total_steps=total_steps or record.total_steps,
+        resumed=(*record.resumed, now),
+        result=None,
+        sha256=None,
+    )
 
 
-def load(run: str | Path) -> RunMetadata:
+def load(run: str | os.PathLike[str]) -> RunMetadata:
     """Loads the metadata of a run folder. Raises `InputError` if the file is missing or damaged."""
-    path = Path(run) / run_folder.CONFIG
+    path = files.as_path(run, "run") / run_folder.CONFIG
     if not path.is_file():
         raise InputError(
             "No such run", expected=f"a run folder of `gan train` with a {run_folder.CONFIG}", received=str(run)

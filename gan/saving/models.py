@@ -1,6 +1,7 @@
 """Finds and loads saved generators, discriminators and classifiers. Imports Keras only to load a model."""
 
 import json
+import os
 import re
 import zipfile
 from collections.abc import Callable
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gan.errors import InputError, Positive, Whole, convert
 from gan.saving import metadata, zip_safety
-from gan.saving.files import read_json, sha256
+from gan.saving.files import as_path, read_json, sha256
 from gan.saving.metadata import ClassifierCard, RunMetadata
 from gan.saving.run_folder import CLASSIFIER, CONFIG, DISCRIMINATOR, GENERATOR
 from gan.saving.zip_safety import ModelFile
+from gan.utils.global_state import restored
 
 if TYPE_CHECKING:
     import keras
@@ -59,7 +61,7 @@ class GeneratorSummary:
     """Number of classes; 0 for an unconditional generator."""
 
 
-def find_generator(checkpoint: str | Path | ModelFile) -> ModelFile:
+def find_generator(checkpoint: str | os.PathLike[str] | ModelFile) -> ModelFile:
     """Finds the generator of a run folder, `.keras` file or pretrained name, and checks that its archive is complete.
 
     Raises `InputError` if it does not exist or is damaged. A `ModelFile` is checked again only if the file has changed.
@@ -67,7 +69,7 @@ def find_generator(checkpoint: str | Path | ModelFile) -> ModelFile:
     return _find(checkpoint, GENERATOR, "No such checkpoint")
 
 
-def find_discriminator(checkpoint: str | Path | ModelFile) -> ModelFile:
+def find_discriminator(checkpoint: str | os.PathLike[str] | ModelFile) -> ModelFile:
     """Finds the discriminator of a run folder, `.keras` file or pretrained name, as `find_generator` does.
 
     Raises `InputError` if it does not exist or is damaged. Run folders of earlier revisions have no discriminator.
@@ -75,17 +77,17 @@ def find_discriminator(checkpoint: str | Path | ModelFile) -> ModelFile:
     return _find(checkpoint, DISCRIMINATOR, "No such discriminator")
 
 
-def _find(checkpoint: str | Path | ModelFile, file: str, problem: str) -> ModelFile:
+def _find(checkpoint: str | os.PathLike[str] | ModelFile, file: str, problem: str) -> ModelFile:
     if isinstance(checkpoint, ModelFile):
         if checkpoint.is_unchanged:
             return checkpoint
         checkpoint = checkpoint.path
-    path = Path(checkpoint)
+    path = as_path(checkpoint, "checkpoint")
     if path.is_dir():
         path = path / file
     names = _pretrained_names(file)
     if not path.exists() and str(checkpoint) in names:
-        path = pretrained_folder() / checkpoint / file
+        path = pretrained_folder() / str(checkpoint) / file
     if not path.is_file():
         pretrained = f", or a pretrained name of {names}" if names else ""
         expected = f"a run folder with a {file}, a .keras file{pretrained}"
@@ -99,7 +101,7 @@ def not_a_generator(path: Path) -> InputError:
     return InputError("This model is not a generator", expected=expected, received=str(path))
 
 
-def find_classifier(checkpoint: str | Path | FoundClassifier) -> FoundClassifier:
+def find_classifier(checkpoint: str | os.PathLike[str] | FoundClassifier) -> FoundClassifier:
     """Finds a classifier by its folder or pretrained name, and checks its file against the SHA-256 in its card.
 
     Raises `InputError` if the classifier does not exist, the card is invalid, or the file is damaged or does not match
@@ -109,7 +111,7 @@ def find_classifier(checkpoint: str | Path | FoundClassifier) -> FoundClassifier
         if checkpoint.file.is_unchanged:
             return checkpoint
         checkpoint = checkpoint.file.path.parent
-    folder = Path(checkpoint)
+    folder = as_path(checkpoint, "classifier")
     if not folder.is_dir():
         folder = pretrained_folder() / folder
     path, card_path = folder / CLASSIFIER, folder / CONFIG
@@ -130,6 +132,7 @@ def find_classifier(checkpoint: str | Path | FoundClassifier) -> FoundClassifier
     return FoundClassifier(zip_safety.check_model(path), card)
 
 
+@restored()
 def load_model(
     file: ModelFile, *, expected: str, check: "Callable[[keras.Model, Path], None] | None" = None
 ) -> "keras.Model":

@@ -1,10 +1,11 @@
 """File names in a run folder, and folders for new runs. Does not import TensorFlow."""
 
+import os
 import re
 from pathlib import Path
 
 from gan.errors import InputError
-from gan.saving.files import check_writable
+from gan.saving.files import as_path, check_writable
 
 GENERATOR, DISCRIMINATOR = "generator.keras", "discriminator.keras"
 CLASSIFIER, CONFIG = "classifier.keras", "config.json"
@@ -14,7 +15,7 @@ RUNS = Path("runs")
 """Default parent of run folders, relative to the working directory."""
 
 
-def new_run(output: str | Path | None, name: str) -> Path:
+def new_run(output: str | os.PathLike[str] | None, name: str) -> Path:
     """Creates the folder of a new run: `output`, or the next numbered folder in `runs/`, such as runs/00001-mnist.
 
     Two runs never get the same numbered folder, even if they start at the same time. Raises `InputError` if `output`
@@ -22,7 +23,7 @@ def new_run(output: str | Path | None, name: str) -> Path:
     """
     if output is not None:
         check_output(output)
-        run = Path(output)
+        run = as_path(output, "output")
         _make(run, exist_ok=True)
         return run
     _make(RUNS, exist_ok=True)
@@ -41,7 +42,7 @@ def new_run(output: str | Path | None, name: str) -> Path:
         number += 1
 
 
-def check_output(output: str | Path | None) -> None:
+def check_output(output: str | os.PathLike[str] | None) -> None:
     """Raises `InputError` unless `output` can become the folder of a new run. Does not write anything.
 
     None stands for a numbered folder in `runs/`.
@@ -49,7 +50,7 @@ def check_output(output: str | Path | None) -> None:
     if output is None:
         check_writable(RUNS / "run" / CONFIG)
         return
-    path = Path(output)
+    path = as_path(output, "output")
     if path.is_dir() and any(path.iterdir()):
         raise InputError("The output folder is not empty", expected="a new or empty folder", received=str(output))
     check_writable(path / CONFIG)

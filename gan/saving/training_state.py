@@ -13,7 +13,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -132,9 +132,12 @@ def locked(run: Path) -> Iterator[None]:
 
     The lock is the operating system's lock on the file RUN/state/lock. The file itself remains and has no meaning.
 
+    After an exception, a new folder state/ that holds no state is removed.
+
     Raises `InputError` if another process holds the lock, or if the folder cannot be written.
     """
     folder = run / FOLDER
+    is_new = not folder.exists()
     try:
         folder.mkdir(exist_ok=True)
         file = (folder / LOCK).open("a")
@@ -142,7 +145,7 @@ def locked(run: Path) -> Iterator[None]:
         raise InputError(
             "The run folder cannot be written", expected="a writable folder", received=f"{folder}: {error}"
         ) from error
-    with file:
+    with file, _removed_after_an_error(folder) if is_new else nullcontext():
         deadline = time.monotonic() + 1.0  # `is_locked` in another process takes the lock for a moment
         while not lock_descriptor(file.fileno(), blocking=False):
             if time.monotonic() > deadline:
@@ -151,6 +154,19 @@ def locked(run: Path) -> Iterator[None]:
                 )
             time.sleep(0.05)
         yield
+
+
+@contextmanager
+def _removed_after_an_error(folder: Path) -> Iterator[None]:
+    """Removes a folder after an exception if it holds nothing but the lock."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            if [file.name for file in folder.iterdir()] == [LOCK]:
+                (folder / LOCK).unlink()
+                folder.rmdir()
+        raise
 
 
 def is_locked(run: Path) -> bool:

@@ -11,23 +11,32 @@ from gan.config import TrainConfig
 from gan.data.dataset import Dataset
 from gan.errors import InputError
 from gan.models.gan import GAN
+from gan.saving.training_state import State
 
 
 @dataclass(frozen=True)
 class Schedule:
     """Length of a run and of its intervals, in train steps.
 
-    `images_per_step` is the number of real images that D sees in a train step.
+    `images_per_step` is the number of real images that D sees in a train step. `first_step` and `first_interval` are
+    the numbers of steps and intervals that were complete at the start. They count if the last complete interval was
+    shorter, because the run had another length.
     """
 
     total_steps: int
     interval_steps: int
     images_per_step: int
+    first_step: int = 0
+    first_interval: int = 0
 
     @property
     def intervals(self) -> int:
         """Number of intervals. The last interval may be shorter."""
-        return -(-self.total_steps // self.interval_steps)
+        return self.first_interval - (self.first_step - self.total_steps) // self.interval_steps
+
+    def complete_intervals(self, step: int) -> int:
+        """Returns the number of intervals that are complete after `step`, a step at which an interval may begin."""
+        return self.first_interval + (step - self.first_step) // self.interval_steps
 
     @property
     def images_per_interval(self) -> int:
@@ -40,8 +49,11 @@ class Schedule:
         return self.total_steps * self.images_per_step
 
 
-def make_schedule(config: TrainConfig, dataset: Dataset) -> Schedule:
-    """Returns the schedule of a run. Raises `InputError` when a batch is larger than the training split."""
+def make_schedule(config: TrainConfig, dataset: Dataset, saved: State | None = None) -> Schedule:
+    """Returns the schedule of a run, from the state `saved` if it is resumed.
+
+    Raises `InputError` when a batch is larger than the training split.
+    """
     options = config.optimization
     total_steps = options.total_steps(len(dataset.train))
     batch_size = options.batch_size * options.critic_steps
@@ -51,7 +63,8 @@ def make_schedule(config: TrainConfig, dataset: Dataset) -> Schedule:
             expected=f"batch_size * critic_steps <= {len(dataset.train)} training images",
             received=f"batch_size={options.batch_size}, critic_steps={options.critic_steps}",
         )
-    return Schedule(total_steps, config.interval_steps(total_steps), batch_size)
+    start = (saved.step, saved.interval) if saved else (0, 0)
+    return Schedule(total_steps, config.interval_steps(total_steps), batch_size, *start)
 
 
 def fit_intervals(
@@ -77,7 +90,7 @@ def fit_intervals(
     callback_list = _SingleTraining(list(callbacks), add_history=True, model=gan)
     with callback_list.training():
         for step in range(first_step, schedule.total_steps, schedule.interval_steps):
-            interval = step // schedule.interval_steps
+            interval = schedule.complete_intervals(step)
             steps = min(schedule.interval_steps, schedule.total_steps - step)
             batches = dataset.train.batches(schedule.images_per_step, steps=steps, seed=seed, first_step=step)
             gan.fit(

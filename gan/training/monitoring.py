@@ -45,6 +45,11 @@ class Probe:
     left_out: str | None = None
 
     def __post_init__(self) -> None:
+        given = self.metrics if isinstance(self.metrics, (tuple, list)) else (None,)
+        fits = all(isinstance(metric, keras.metrics.Metric) for metric in given)
+        check(fits, "metrics", "a tuple of keras.metrics.Metric", self.metrics)
+        known = self.batches is None or isinstance(self.batches, tf.data.Dataset)
+        check(known, "batches", "a tf.data.Dataset, such as `dataset.validation.in_order(500)`", self.batches)
         both = bool(self.metrics) == (self.batches is not None)
         received = f"{len(self.metrics)} metrics, {'no ' if self.batches is None else ''}batches"
         check(both, "probe", "metrics and batches, or neither", received)

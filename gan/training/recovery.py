@@ -1,5 +1,6 @@
 """Handles failed and resumed runs: messages, clean-up, and whether a run can be resumed."""
 
+import math
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,13 +11,16 @@ from pathlib import Path
 import tensorflow as tf
 from rich.console import Console
 
+from gan.data.dataset import Dataset
 from gan.distributed.replicas import scalar
 from gan.errors import InputError, TrainingError
 from gan.models.gan import GAN
 from gan.saving import files, run_folder, training_state
+from gan.saving.metadata import RunMetadata
 from gan.saving.training_state import State
 from gan.training import callbacks
 from gan.training.loop import Schedule
+from gan.training.setup import TrainingSetup
 
 
 def console_log(console: Console) -> Callable[[str], None]:
@@ -100,15 +104,59 @@ def resume_message(folder: Path, saved: State | None, schedule: Schedule) -> str
     """Returns the message that says where a resumed run continues."""
     if saved is None:
         return f"{folder}: no interval is complete; starting again from step 0"
-    return (
+    message = (
         f"{folder}: resuming from interval {saved.interval} of {schedule.intervals}, "
         f"step {saved.step:,} of {schedule.total_steps:,}"
-        + (
-            ""
-            if saved.stopped or saved.step == schedule.total_steps
-            else "; later results are discarded and computed again"
-        )
     )
+    logged = callbacks.run_log.last_row(folder / run_folder.LOG).get("interval", 0)
+    return message + ("; later results are discarded and computed again" if logged > saved.interval else "")
+
+
+def finished_message(folder: Path, record: RunMetadata) -> str:
+    """Returns the message that says how a finished run can continue."""
+    command = f"gan train --resume {folder} --images N"
+    way = f"{command} makes it longer"
+    if record.result is not None and record.result.stopped_by:
+        way = f"it was stopped by {record.result.stopped_by}; gan train --init-from {folder} starts from its generator"
+    return f"{folder} is finished: there is nothing to resume ({way})"
+
+
+def moved_message(record: RunMetadata, dataset: Dataset) -> str:
+    """Returns the message that the dataset of a resumed run has another name or place."""
+    digest = dataset.fingerprint[:12]
+    return f"{dataset.name} holds the training images of {record.dataset.name} (SHA-256 {digest}): going on from there"
+
+
+@contextmanager
+def new_place_hint(folder: Path) -> Iterator[None]:
+    """Adds to the error about a dataset that is not available how a run resumes with its new place."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(
+            error.problem,
+            expected=f"{error.expected}, or its new place: gan train --resume {folder} --dataset NEW",
+            received=error.received,
+        ) from error
+
+
+def length_message(record: RunMetadata, setup: TrainingSetup) -> str:
+    """Returns the message that a resumed run has another length, and what its learning rate will be."""
+    schedule, end = setup.schedule, setup.config.learning_rate_end
+    now = f"The run has {schedule.total_steps:,} steps ({schedule.total_images:,} images) instead of"
+    if end == 1.0:
+        return f"{now} {record.total_steps:,}; its learning rate stays constant"
+    rate, step = setup.config.optimization.learning_rate, schedule.first_step
+    before, after = (_cosine(step / total, end) * rate for total in (record.total_steps, schedule.total_steps))
+    return (
+        f"{now} {record.total_steps:,}; its learning rate follows the cosine of the new length: from step {step:,} on "
+        f"{after:.3g} instead of {before:.3g}, at the end {end * rate:.3g}"
+    )
+
+
+def _cosine(share: float, end: float) -> float:
+    """Returns the learning rate after a share of a run, as a share of the first one, see `compile_gan`."""
+    return end + (1 - end) * (1 + math.cos(math.pi * min(share, 1.0))) / 2
 
 
 def resume_hint(folder: Path, last: State | None) -> str:

@@ -41,6 +41,10 @@ class TrainingResult:
     interval: int | None = None
     is_chief: bool = True
 
+    def __fspath__(self) -> str:
+        """Returns the run folder, so that the result can be given in place of its path."""
+        return str(self.folder)
+
     def as_dict(self) -> dict[str, object]:
         """Returns all fields in JSON types."""
         return {**asdict(self), **{name: str(getattr(self, name)) for name in _PATHS}}

@@ -1,22 +1,27 @@
 """Prepares a training run from its options: data, networks, schedule and probe."""
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Annotated
 
-from gan.config import DataConfig, TrainConfig
+from gan.config import PRESETS, DataConfig, TrainConfig
 from gan.data.dataset import Dataset
-from gan.data.load import load_dataset
+from gan.data.load import DatasetLike, as_dataset, load_dataset
 from gan.distributed import replicas
 from gan.distributed.devices import DeviceSetup
 from gan.errors import InputError
 from gan.models.build import build_gan, compile_gan
 from gan.models.gan import GAN
+from gan.models.networks.inputs import NetworkInputs
 from gan.saving import metadata, models
 from gan.saving.training_state import State
 from gan.training.loop import Schedule, make_schedule
 from gan.training.monitoring import Probe, check_monitor, make_probe
 from gan.training.sync import agree_on_start, broadcast_weights
 from gan.utils import tensorflow as runtime
+
+ConfigLike = Annotated[TrainConfig | str | None, "a TrainConfig, or the name of a preset"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,40 @@ class TrainingSetup:
 def load_data(options: DataConfig) -> Dataset:
     """Loads the dataset that the options name."""
     return load_dataset(options.dataset, fallback=options.dataset_fallback, **options.loading)
+
+
+def preset_config(config: ConfigLike, preset: str | None) -> tuple[TrainConfig, str | None]:
+    """Returns the options and the name of the preset that they are based on. A name stands for a preset.
+
+    Raises `InputError` for an unknown name.
+    """
+    if not isinstance(config, str):
+        return config or TrainConfig(), preset
+    if config not in PRESETS:
+        expected = f"a TrainConfig, or the name of a preset: one of {list(PRESETS)} (dataset= names a dataset)"
+        raise InputError("Unknown preset", expected=expected, received=f"config={config!r}")
+    return PRESETS[config], preset or config
+
+
+def named_dataset(config: TrainConfig, dataset: DatasetLike | None) -> tuple[TrainConfig, Dataset | None]:
+    """Returns the options with the name of the dataset, if it is given by its name, and otherwise the dataset itself.
+
+    Raises `InputError` for anything else than a dataset, a name, a folder, or arrays (images, labels).
+    """
+    if isinstance(dataset, (str, os.PathLike)):
+        return replace(config, data=replace(config.data, dataset=os.fspath(dataset))), None
+    return config, None if dataset is None else as_dataset(dataset)
+
+
+def _check_fit(gan: GAN, dataset: Dataset) -> None:
+    """Raises `InputError` unless a given GAN has the image shape and the classes of a dataset."""
+    shape, classes = tuple(gan.generator.output_shape[1:]), NetworkInputs.of(gan.generator).num_classes
+    if shape != dataset.image_shape or classes not in (0, dataset.num_classes):
+        raise InputError(
+            "The given GAN does not fit the dataset",
+            expected=f"images of shape {dataset.image_shape}, and {dataset.num_classes} classes or none",
+            received=f"images of shape {shape}, and {classes} classes",
+        )
 
 
 def prepare_training(
@@ -64,8 +103,10 @@ def prepare_training(
             expected="devices=1, or networks built from `config.model`",
             received=f"{devices.replicas} replicas",
         )
-    schedule = make_schedule(config, dataset)
     saved = agree_on_start(devices, dataset, saved)
+    schedule = make_schedule(config, dataset, saved)
+    if gan is not None:
+        _check_fit(gan, dataset)
     replicas.check_shares(devices.replicas, schedule.images_per_step, config.optimization.critic_steps)
     if config.stopping.tolerance is not None:
         card = models.find_classifier(config.stopping.classifier).card

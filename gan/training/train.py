@@ -3,8 +3,10 @@
 All workers call the same functions. The chief decides and writes. It broadcasts what the other workers need.
 """
 
+import os
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +14,15 @@ import keras
 from rich.console import Console
 
 from gan.config import TrainConfig
-from gan.data.dataset import Dataset
+from gan.data.load import DatasetLike
 from gan.distributed import cluster
 from gan.distributed.agreement import broadcast_config
 from gan.distributed.devices import DeviceSetup, start, worker_errors
 from gan.distributed.replicas import scalar
+from gan.errors import check
 from gan.models.gan import GAN
 from gan.saving import files, metadata, run_folder, training_state
+from gan.saving.extension import extended_config, has_new_length
 from gan.saving.metadata import RunMetadata, RunResult
 from gan.training import callbacks
 from gan.training.loop import fit_intervals
@@ -26,26 +30,34 @@ from gan.training.monitoring import Probe, stop_reason, stopping_callbacks
 from gan.training.recovery import (
     check_resumable,
     console_log,
+    finished_message,
+    length_message,
     loss_errors,
     memory_errors,
+    moved_message,
+    new_place_hint,
     remove_later_results,
     report_failure,
     resume_hint,
     resume_message,
 )
 from gan.training.result import TrainingResult, read_result
-from gan.training.setup import TrainingSetup, load_data, prepare_training
+from gan.training.setup import ConfigLike, TrainingSetup, load_data, named_dataset, prepare_training, preset_config
 from gan.training.worker import run_worker
+from gan.utils.arguments import checked
+from gan.utils.global_state import restored
 
 
+@restored()
+@checked
 def train(
-    config: TrainConfig | None = None,
+    config: ConfigLike = None,
     *,
-    dataset: Dataset | None = None,
+    dataset: DatasetLike | None = None,
     gan: GAN | None = None,
     probe: Probe | None = None,
     grid: callbacks.SampleGrid | None = None,
-    output: str | Path | None = None,
+    output: str | os.PathLike[str] | None = None,
     name: str | None = None,
     preset: str | None = None,
     console: Console | None = None,
@@ -56,15 +68,17 @@ def train(
     The folder holds generator.keras, discriminator.keras, config.json, log.csv, samples/ and state/.
 
     Args:
-        config: options. None: the preset `mnist`.
-        dataset: images to use instead of the dataset of `config.data`, such as `Dataset.from_arrays(...)`.
+        config: options, or the name of a preset. None: the preset `mnist`.
+        dataset: images to use instead of the dataset of `config.data`: a dataset such as `Dataset.from_arrays(...)`,
+            the name or folder of a dataset, or arrays (images, labels).
         gan: networks to use instead of the networks of `config.model`, on one device only. They are compiled with
             `config.optimization`, and their counters start at 0.
         probe: metrics and validation batches to use instead of the probe of `config.stopping`.
         grid: callback that draws samples after each interval. None: a grid of samples.
         output: the run folder. None: a new numbered folder in `runs/`.
         name: last part of the name of a numbered folder. None: the name of the dataset.
-        preset: name of the preset that `config` is based on, for config.json. None: no preset.
+        preset: name of the preset that `config` is based on, for config.json. None: no preset, or the one named by
+            `config`.
         console: console for progress and messages. None: stderr.
         listeners: callbacks that are called after an interval is saved. Their own state is not saved.
 
@@ -76,7 +90,10 @@ def train(
     cannot be used. Raises `TrainingError` when a loss becomes NaN or infinite, memory runs out, or another worker ends.
     After an exception, a folder without a generator is removed. All other folders can be resumed with `resume`.
     """
-    config, console = config or TrainConfig(), console or Console(stderr=True)
+    config, preset = preset_config(config, preset)
+    config, dataset = named_dataset(config, dataset)
+    check(name is None or Path(name).name == name, "name", "the last part of a folder name", name)
+    console = console or Console(stderr=True)
     log = console_log(console)
     if cluster.is_chief():
         run_folder.check_output(output)
@@ -104,40 +121,51 @@ def train(
             return _run(setup, folder, record, console, grid=grid, listeners=listeners, fresh=True)
 
 
+@restored()
+@checked
 def resume(
-    run: str | Path,
+    run: str | os.PathLike[str],
     *,
+    images: int | None = None,
     config: TrainConfig | None = None,
-    dataset: Dataset | None = None,
+    dataset: DatasetLike | None = None,
     gan: GAN | None = None,
     probe: Probe | None = None,
     grid: callbacks.SampleGrid | None = None,
     console: Console | None = None,
     listeners: Sequence[keras.callbacks.Callback] = (),
 ) -> TrainingResult:
-    """Resumes an interrupted run from its last complete interval, in the same folder.
+    """Resumes an interrupted run from its last complete interval, in the same folder, or makes a run longer.
 
     The result is the same as without the interruption: bit-identical with `deterministic` on a CPU, otherwise equal up
     to rounding. Results newer than that interval are first removed from log.csv and samples/. A run that was
-    interrupted in its first interval starts again. A finished run is not changed. With several workers, only the chief
-    needs the folder.
+    interrupted in its first interval starts again. A finished run is not changed, unless it gets a new length. With
+    several workers, only the chief needs the folder.
+
+    A run with a new length keeps its state and its intervals. From the next step on, its learning rate follows the
+    schedule of the new length. A constant learning rate stays constant, so the result is that of a run which had this
+    length from the start.
 
     Args:
         run: a run folder.
+        images: new length of the run, in real images that D sees from its start. None: as in `config`.
         config: the recorded options; only the options in `metadata.CHANGEABLE` may differ. None: the recorded options.
             (A worker other than the chief reads `devices` and `deterministic` from it.)
-        dataset, gan, probe, grid: must be given again if they were given to `train`.
+        dataset: images of the run, if they were given to `train`, or if they moved: a dataset, its name, its folder,
+            or (images, labels). They must be the same training images as at the start. None: the recorded dataset.
+        gan, probe, grid: must be given again if they were given to `train`.
         console: console for progress and messages. None: stderr.
         listeners: as for `train`.
 
     Raises `InputError`, and changes nothing, when `run` is not a run folder, another process trains in it, or all its
-    states are damaged. The same holds when the configuration, dataset or networks differ from the start of the run.
-    Raises `TrainingError` as `train` does.
+    states are damaged. The same holds when the configuration, dataset or networks differ from the start of the run, and
+    for a new length that is shorter than the run is, or of a run that was stopped early. Raises `TrainingError` as
+    `train` does.
     """
-    folder, console = Path(run), console or Console(stderr=True)
+    folder, console = files.as_path(run, "run"), console or Console(stderr=True)
     log = console_log(console)
     if not cluster.is_chief():
-        config = config or TrainConfig()
+        config, dataset = named_dataset(config or TrainConfig(), dataset)
         devices = _start(config, log)
         with worker_errors(devices), memory_errors():
             config = broadcast_config(devices, None)
@@ -148,29 +176,47 @@ def resume(
     # The recorded options. Other options raise an error.
     record = metadata.load(folder)
     config = (config or record.config).with_auto(record.config.precision)
+    if images is not None:
+        config = replace(config, optimization=replace(config.optimization, images=images, epochs=None, steps=None))
+    config, dataset = named_dataset(config, dataset)
     metadata.check_options(record, config)
     metadata.check_given(record, _given(gan=gan, probe=probe, grid=grid))
-    if record.is_finished:
-        log(f"{folder} is finished: there is nothing to resume")
+    if record.is_finished and not has_new_length(record, config):
+        log(finished_message(folder, record))
         return read_result(folder, record)
 
     # The newest intact state, locked against other processes.
     with training_state.locked(folder):
         saved, damaged = training_state.latest(folder)
         check_resumable(folder, saved, damaged)
+        config = extended_config(folder, record, config, saved)
         devices = _start(config, log)
         for line in (*metadata.changed_versions(record), *damaged):
-            warnings.warn(line, stacklevel=2)
+            warnings.warn(line, stacklevel=3)
         with worker_errors(devices), memory_errors():
-            # Set-up as in `train`, with the dataset that the run actually used.
-            data = replace(config.data, dataset=record.dataset.name, dataset_fallback="none")
+            # Set-up as in `train`, with the dataset that the run actually used, or its new place.
+            has_moved = config.data.dataset != record.config.data.dataset
+            data = replace(config.data, dataset_fallback="none")
+            data = data if has_moved else replace(data, dataset=record.dataset.name)
             asked = replace(config, data=data, init_from=None if saved else config.init_from)
             asked = broadcast_config(devices, asked)
-            dataset = dataset or load_data(asked.data)
+            with nullcontext() if has_moved else new_place_hint(folder):
+                dataset = dataset or load_data(asked.data)
             metadata.check_dataset(record, dataset.describe())
+            if has_moved:
+                log(moved_message(record, dataset))
             setup = prepare_training(asked, dataset, devices, log, saved=saved, gan=gan, probe=probe)
             metadata.check_probe(record, setup.probe.sha256)
-            record = metadata.resumed_metadata(record, config, devices.description, saved.step if saved else 0)
+            if has_new_length(record, config):
+                log(length_message(record, setup))
+            record = metadata.resumed_metadata(
+                record,
+                config,
+                devices.description,
+                saved.step if saved else 0,
+                total_steps=setup.schedule.total_steps,
+                dataset=dataset.name if has_moved else None,
+            )
             return _run(setup, folder, record, console, grid=grid, listeners=listeners, fresh=False)
 
 

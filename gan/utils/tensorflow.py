@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from gan.errors import InputError
+from gan.errors import InputError, check_seed
+from gan.utils.arguments import checked
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 QUIET = "3"
@@ -167,6 +168,7 @@ def load_tensorflow(*, lean: bool = False) -> None:
         logger.setLevel(logging.ERROR)  # it would warn about functions that are compiled several times
 
 
+@checked
 def start(*, seed: int | None = None, deterministic: bool = False) -> str:
     """Loads TensorFlow and Keras without their start-up messages and sets them up. GPU memory grows as needed.
 
@@ -183,6 +185,7 @@ def start(*, seed: int | None = None, deterministic: bool = False) -> str:
     return describe()
 
 
+@checked
 def prepare(*, seed: int | None = None, deterministic: bool = False) -> None:
     """Sets TensorFlow up without using a device yet: GPU memory grows as needed, initial weights are seeded.
 
@@ -191,6 +194,8 @@ def prepare(*, seed: int | None = None, deterministic: bool = False) -> None:
         deterministic: Uses only deterministic kernels; an operation without one raises an error. Applies to the whole
             process from now on.
     """
+    if seed is not None:
+        check_seed(seed)
     load_tensorflow()
     import keras
     import tensorflow as tf

@@ -19,6 +19,7 @@ TINY = (
 QUICK = {
     "make train": TINY,
     "gan train --resume runs/00001-mnist": "",
+    "gan train --resume runs/00001-mnist --images 260000": "--images 48",
     "gan sample runs/00001-mnist --out digits.png": "",
     "gan sample runs/00001-mnist --num 64 --seed 0 --out digits.png": "",
     "gan sample mnist --label 7": "",

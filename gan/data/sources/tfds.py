@@ -16,6 +16,7 @@ from gan.data.dataset import Dataset
 from gan.data.request import Request
 from gan.data.split import Split, three_ways
 from gan.errors import InputError
+from gan.utils.global_state import restored
 
 PROBE_SECONDS = 3.0
 """Seconds to wait for the host of a dataset. The library itself tries for minutes."""
@@ -30,6 +31,7 @@ def is_catalogued(name: str) -> bool:
     return _builder_name(name) in _known()
 
 
+@restored()
 def load_catalogued(request: Request) -> Dataset:
     """Loads the image dataset `request.name` of tensorflow-datasets, batch by batch.
 
@@ -64,6 +66,7 @@ def _builder_name(name: str) -> str:
     return name.split("/")[0].split(":")[0]
 
 
+@restored()  # the import sets up the root logger
 def _known() -> list[str]:
     import tensorflow_datasets as tfds
 

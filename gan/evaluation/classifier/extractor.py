@@ -1,6 +1,7 @@
 """Loading a classifier, and computing its features, logits and predictions."""
 
-from pathlib import Path
+import os
+from typing import Annotated
 
 import keras
 import numpy as np
@@ -9,15 +10,35 @@ import tensorflow as tf
 from gan.data import images as pixels
 from gan.errors import InputError
 from gan.evaluation.classifier.network import FEATURES
+from gan.evaluation.images import as_images
 from gan.saving import models
 from gan.saving.metadata import ClassifierCard
 from gan.saving.models import FoundClassifier
+from gan.utils.arguments import check_axes, checked
 from gan.utils.types import Tensor
 
 
 def as_input(images: np.ndarray) -> np.ndarray:
     """Converts images uint8 [N, H, W, C] to the input of a classifier: float32 in [-1, 1]."""
     return pixels.from_uint8(images.astype(np.float32))
+
+
+ClassifierLike = Annotated[
+    keras.Model | str | os.PathLike[str] | FoundClassifier, "a classifier, its folder, or a pretrained name"
+]
+"""A classifier, or what `load_classifier` loads."""
+
+
+def _check_classifier(model: keras.Model) -> None:
+    """Raises `InputError` unless a model has one input of images, one output of logits, and a layer of features."""
+    known = [layer.name for layer in getattr(model, "layers", [])]
+    shapes = [len(tensor.shape) for tensor in (*(model.inputs or ()), *(model.outputs or ()))]
+    if FEATURES not in known or shapes != [4, 2]:
+        raise InputError(
+            "The model is not a classifier",
+            expected=f"input images [B, H, W, C], output logits, and a layer named {FEATURES}",
+            received=model.name,
+        )
 
 
 class Extractor:
@@ -27,7 +48,9 @@ class Extractor:
     the number of classes.
     """
 
+    @checked
     def __init__(self, classifier: keras.Model) -> None:
+        _check_classifier(classifier)
         self._both = keras.Model(
             classifier.input, {"features": classifier.get_layer(FEATURES).output, "logits": classifier.output}
         )
@@ -48,18 +71,40 @@ class Extractor:
         return {name: np.concatenate([part[name] for part in parts]) for name in ("features", "logits")}
 
 
-def classify(classifier: keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Classifies images [N, H, W, C] in [-1, 1]: (labels int64 [N], their probabilities float32 [N])."""
-    logits = Extractor(classifier).arrays(images)["logits"]
+@checked
+def classify(classifier: ClassifierLike, images: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Classifies images [N, H, W, C] in [-1, 1]: (labels int64 [N], their probabilities float32 [N]).
+
+    Raises `InputError` for images of another shape or range, and a model that is not a classifier.
+    """
+    network = load_classifier(classifier)[0] if not isinstance(classifier, keras.Model) else classifier
+    logits = Extractor(network).arrays(as_images(images, network.input_shape[1:]))["logits"]
     return logits.argmax(axis=1), top_probability(logits)
 
 
+@checked
 def top_probability(logits: np.ndarray) -> np.ndarray:
     """Computes the largest softmax probability of each row: [N, classes] -> [N]."""
+    check_axes("logits", logits, "NC")
     return 1.0 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
 
 
-def load_classifier(checkpoint: str | Path | FoundClassifier) -> tuple[keras.Model, ClassifierCard]:
+def as_classifier(classifier: ClassifierLike, card: ClassifierCard | None = None) -> tuple[keras.Model, ClassifierCard]:
+    """Returns (classifier, its card): the given ones, or what `load_classifier` loads.
+
+    Raises `InputError` for a model without a card, and as `load_classifier` does.
+    """
+    if not isinstance(classifier, keras.Model):
+        loaded, its_card = load_classifier(classifier)
+        return loaded, card or its_card
+    if card is None:
+        expected = "a card too, or its folder or name: classifier, card = load_classifier(...)"
+        raise InputError("The classifier has no card", expected=expected, received=f"the model {classifier.name}")
+    return classifier, card
+
+
+@checked
+def load_classifier(checkpoint: str | os.PathLike[str] | FoundClassifier) -> tuple[keras.Model, ClassifierCard]:
     """Loads (classifier, its card) and checks the SHA-256 of the file against the card.
 
     Args:

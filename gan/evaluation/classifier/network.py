@@ -5,11 +5,13 @@ from keras import layers
 
 from gan.errors import check_whole
 from gan.models.networks.data_format import channels_last
+from gan.utils.arguments import checked
 
 FEATURES = "features"
 """Name of the layer before the logits. Feature-based metrics, such as the Frechet distance, use its outputs."""
 
 
+@checked
 @channels_last()
 def build_classifier(
     image_shape: tuple[int, int, int], num_classes: int, *, width: int = 32, blocks: int = 2, features: int = 128
@@ -22,6 +24,10 @@ def build_classifier(
     """
     check_whole("width", width, 1)
     check_whole("blocks", blocks, 1)
+    check_whole("features", features, 1)
+    check_whole("num_classes", num_classes, 1)
+    for side in image_shape:
+        check_whole("image_shape", side, 1)
     inputs = x = keras.Input(image_shape, name="images")
     for stage in range(3):
         for _ in range(blocks):

@@ -18,6 +18,8 @@ from gan.evaluation.classifier.network import build_classifier
 from gan.saving import files, run_folder
 from gan.saving.metadata import ClassifierCard, ClassifierDataset
 from gan.utils import tensorflow as runtime
+from gan.utils.arguments import checked
+from gan.utils.global_state import restored
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Distortion:
         )
 
 
+@restored()
+@checked
 def train_classifier(
     train: Split,
     validation: Split,
@@ -128,6 +132,8 @@ class _BestWeights(keras.callbacks.Callback):
             self.best, self.weights = value, self.model.get_weights()
 
 
+@restored()
+@checked
 def make_classifier(
     config: ClassifierConfig, output: str | Path | None, *, name: str, verbose: int = 0
 ) -> ClassifierCard:

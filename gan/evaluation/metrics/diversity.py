@@ -4,8 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from gan.errors import check, check_whole
+from gan.errors import check, check_seed, check_whole
 from gan.evaluation.metrics.paired import mean_or_nan, ssim_of_pairs, ssim_or_nan
+from gan.utils.arguments import check_axes, checked
 from gan.utils.types import Tensor
 
 
@@ -25,6 +26,7 @@ class PairwiseSSIM(keras.metrics.Metric):
         name: name of the metric, and first key of `result()`.
     """
 
+    @checked
     def __init__(self, *, stride: int = 1, name: str = "pairwise_ssim") -> None:
         super().__init__(name=name, dtype="float64")
         check_whole("stride", stride, 1)
@@ -52,13 +54,17 @@ class PairwiseSSIM(keras.metrics.Metric):
         return {self.name: means[0], f"{self.name}_real": means[1]}
 
 
+@checked
 def pairwise_ssim(images: np.ndarray, labels: np.ndarray | None = None, *, pairs: int = 2_000, seed: int = 0) -> float:
     """Returns the mean SSIM of random pairs of different images [N, H, W, C]; with labels, pairs of the same class.
 
     A measure of diversity: compare samples with real images. Higher means more similar images. `seed` draws the pairs.
     Returns NaN for images with a side below 11. Raises `InputError` if no class has two images.
     """
-    classes = np.zeros(len(images), np.int64) if labels is None else np.asarray(labels)
+    check_axes("images", images, "NHWC")
+    check_seed(seed)
+    classes = np.zeros(len(images), np.int64) if labels is None else labels
+    check(classes.shape == images.shape[:1], "labels", f"{len(images)} labels", f"shape {classes.shape}")
     members = [np.flatnonzero(classes == label) for label in np.unique(classes)]
     members = [indices for indices in members if len(indices) > 1]
     check_whole("pairs", pairs, 1)

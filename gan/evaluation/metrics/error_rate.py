@@ -7,18 +7,21 @@ from keras import ops
 
 from gan.errors import check
 from gan.tolerance import CONFIDENCE, wilson_bounds
+from gan.utils.arguments import Numbers, checked
 from gan.utils.types import Tensor
 
 SURE = 0.9
 """Top probability below which a sample without a label counts as wrong."""
 
 
-def wrong_outcomes(logits: Tensor, labels: Tensor | None = None, *, threshold: float = SURE) -> Tensor:
+@checked
+def wrong_outcomes(logits: Numbers, labels: Numbers | None = None, *, threshold: float = SURE) -> Tensor:
     """Returns which outcomes are wrong: logits [B, classes], labels int [B] or [B, 1] (optional) -> bool [B].
 
     With labels, an outcome is wrong if its top class differs from the label. Without labels, it is wrong if its top
     probability is below `threshold`. NaN is wrong. Raises `InputError` if the numbers of labels and logits differ.
     """
+    check(len(logits.shape) == 2, "logits", "shape [B, classes]", f"shape {[*logits.shape]}")
     broken = ops.any(ops.isnan(logits), axis=-1)
     if labels is None:
         return ops.logical_or(broken, ops.max(ops.softmax(logits), axis=-1) < threshold)
@@ -35,6 +38,7 @@ class _WrongOutcomes(keras.metrics.Metric):
     Wilson 95 % confidence interval, and sqrt(p (1 - p) / n). NaN before the first outcome.
     """
 
+    @checked
     def __init__(self, *, name: str, dtype: str = "float64") -> None:
         super().__init__(name=name, dtype=dtype)
         self.wrong = self.add_variable((), initializer="zeros", dtype="float64", name="wrong")
@@ -72,6 +76,7 @@ class ErrorRate(_WrongOutcomes):
         name: name of the metric, and prefix of the keys.
     """
 
+    @checked
     def __init__(
         self, classify: Callable[[Tensor], Tensor], *, threshold: float = SURE, name: str = "error_rate"
     ) -> None:
@@ -98,6 +103,7 @@ class ClassifierErrorRate(_WrongOutcomes):
     a number of outcomes.
     """
 
+    @checked
     def __init__(self, *, name: str = "error_rate", dtype: str = "float64") -> None:
         super().__init__(name=name, dtype=dtype)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 import keras
 import tensorflow as tf
 
+from gan.utils.arguments import checked
 from gan.utils.types import Tensor
 
 
@@ -17,6 +18,7 @@ class Extracted(keras.metrics.Metric):
         name: name of the metric.
     """
 
+    @checked
     def __init__(
         self,
         extract: Callable[[Tensor], Mapping[str, Tensor]],

@@ -7,11 +7,19 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from gan.errors import check, check_whole
+from gan.utils.arguments import Numbers, checked
 from gan.utils.types import Tensor
 
 
+@checked
 def frechet_distance(
-    mean_a: Tensor, covariance_a: Tensor, mean_b: Tensor, covariance_b: Tensor, *, root_b: Tensor | None = None
+    mean_a: Numbers,
+    covariance_a: Numbers,
+    mean_b: Numbers,
+    covariance_b: Numbers,
+    *,
+    root_b: Numbers | None = None,
 ) -> Tensor:
     """Computes |mean_a - mean_b|^2 + Tr(A + B - 2 (A B)^1/2) of two normal distributions, in float64.
 
@@ -24,6 +32,12 @@ def frechet_distance(
         mean_b, covariance_b: the second distribution.
         root_b: `covariance_root(covariance_b)`, to compare several distributions with the same one. None: computed.
     """
+    size = mean_a.shape[0] if len(mean_a.shape) == 1 else 0
+    for mean, covariance in ((mean_a, covariance_a), (mean_b, covariance_b)):
+        shapes = [[*mean.shape], [*covariance.shape]]
+        check(shapes == [[size], [size, size]] and size > 0, "moments", "means [F] and covariances [F, F]", shapes)
+    fits = root_b is None or [*root_b.shape] == [size, size]
+    check(fits, "root_b", "shape [F, F]", None if root_b is None else [*root_b.shape])
     root_b = covariance_root(covariance_b) if root_b is None else root_b
     shared = ops.sum(ops.svd(ops.matmul(ops.transpose(covariance_root(covariance_a)), root_b), compute_uv=False))
     spread = ops.trace(ops.cast(covariance_a, "float64")) + ops.trace(ops.cast(covariance_b, "float64"))
@@ -97,7 +111,9 @@ class FrechetDistance(keras.metrics.Metric):
 
     FOLDS = 10
 
+    @checked
     def __init__(self, extractor: Callable[[Tensor], Tensor], features: int, *, name: str = "frechet_distance") -> None:
+        check_whole("features", features, 1)
         super().__init__(name=name, dtype="float64")
         self.extractor = extractor
         self.real = Moments(self, features, "real")

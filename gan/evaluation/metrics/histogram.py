@@ -5,15 +5,20 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
+from gan.errors import check, check_whole
+from gan.utils.arguments import Numbers, checked
 from gan.utils.types import Tensor
 
 
-def class_kl(fake: Tensor, real: Tensor) -> Tensor:
+@checked
+def class_kl(fake: Numbers, real: Numbers) -> Tensor:
     """Computes KL(fake || real) in nats of two histograms of counts [classes]: sum p log(p/q).
 
     The result is 0 for equal shares, and NaN if a histogram is empty. A class without real images counts as half an
     image.
     """
+    shapes = [[*fake.shape], [*real.shape]]
+    check(len(shapes[0]) == 1 and shapes[0] == shapes[1], "histograms", "two of shape [classes]", shapes)
     fake, real = ops.cast(fake, "float64"), ops.cast(real, "float64")
     p = fake / ops.maximum(ops.sum(fake), 1.0)
     q = ops.maximum(real, 0.5) / ops.maximum(ops.sum(real), 1.0)
@@ -33,9 +38,11 @@ class ClassHistogram(keras.metrics.Metric):
         name: name of the metric.
     """
 
+    @checked
     def __init__(
         self, classify: Callable[[Tensor], Tensor], num_classes: int, *, name: str = "class_histogram"
     ) -> None:
+        check_whole("num_classes", num_classes, 1)
         super().__init__(name=name, dtype="float64")
         self.classify = classify
         self.num_classes = num_classes

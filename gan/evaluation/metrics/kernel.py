@@ -2,9 +2,11 @@
 
 import numpy as np
 
-from gan.errors import check
+from gan.errors import check, check_seed
+from gan.utils.arguments import check_axes, checked
 
 
+@checked
 def kernel_distance(real: np.ndarray, fake: np.ndarray, *, blocks: int = 10, seed: int = 0) -> tuple[float, float]:
     """Computes (unbiased squared MMD, its standard error) of features [N, F] and [M, F].
 
@@ -15,6 +17,9 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray, *, blocks: int = 10, see
 
     Raises `InputError` below two images per block, or for features that are not finite.
     """
+    check_axes("real", real, "NF")
+    check_axes("fake", fake, "NF")
+    check_seed(seed)
     check(blocks >= 2, "blocks", "at least 2", blocks)
     fewest = min(len(real), len(fake))
     check(fewest >= 2 * blocks, "features", f"at least {2 * blocks} real and {2 * blocks} fake", fewest)

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from gan.errors import check, check_whole
+from gan.utils.arguments import check_axes, checked
 
 NEIGHBOURS = 5
 """Default of `k`."""
 
 
+@checked
 def precision_recall(
     real: np.ndarray, fake: np.ndarray, *, k: int = NEIGHBOURS, real_radii: np.ndarray | None = None
 ) -> dict[str, float]:
@@ -31,9 +33,12 @@ def precision_recall(
 
     Raises `InputError` if a set has at most k images, or features are not finite.
     """
+    check_axes("real", real, "NF")
+    check_axes("fake", fake, "NF")
     check(real.shape[1:] == fake.shape[1:], "features", f"the shape of real features, {real.shape[1:]}", fake.shape[1:])
     real, fake = real.astype(np.float64), fake.astype(np.float64)
     real_radii = squared_radii(real, k) if real_radii is None else real_radii
+    check(real_radii.shape == real.shape[:1], "real_radii", f"shape ({len(real)},)", real_radii.shape)
     fake_radii = squared_radii(fake, k)
     in_real = np.zeros(len(fake), np.int64)
     in_fake, covered = np.zeros(len(real), bool), np.zeros(len(real), bool)
@@ -50,9 +55,11 @@ def precision_recall(
     }
 
 
+@checked
 def squared_radii(features: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
     """Returns the squared distance of each feature vector [N, F] to its k-th nearest other one: float64 [N]."""
     check_whole("k", k, 1)
+    check_axes("features", features, "NF")
     check(len(features) > k, "features", f"more than k={k} images", len(features))
     features = features.astype(np.float64)
     check(bool(np.isfinite(features).all()), "features", "finite numbers", "NaN or infinity")

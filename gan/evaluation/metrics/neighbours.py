@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan.errors import check
+from gan.errors import check, check_seed
 from gan.evaluation.metrics.paired import ssim_of_pairs
+from gan.utils.arguments import checked
 
 LEAST_GROUPS = 30
 """Minimum effective number of different samples for an estimate of the copied share."""
@@ -23,6 +24,7 @@ class Neighbours:
     ssim: np.ndarray
 
 
+@checked
 def nearest_neighbours(fake: np.ndarray, real: np.ndarray) -> Neighbours:
     """Finds the nearest real image [M, H, W, C] of each sample [N, H, W, C], by mean squared error (MSE).
 
@@ -34,6 +36,7 @@ def nearest_neighbours(fake: np.ndarray, real: np.ndarray) -> Neighbours:
     return Neighbours(index, mse, ssim_of_pairs(fake, real[index]))
 
 
+@checked
 def copied_share(fake: np.ndarray, train: np.ndarray, held_out: np.ndarray, *, seed: int = 0) -> dict[str, float]:
     """Estimates the share of samples that copy training images.
 
@@ -53,7 +56,8 @@ def copied_share(fake: np.ndarray, train: np.ndarray, held_out: np.ndarray, *, s
     to the held-out set. Raises `InputError` for fewer training images than held-out images, an empty set, or values
     that are not finite.
     """
-    _check_images(fake, held_out)
+    _check_images(fake, held_out, train)
+    check_seed(seed)
     folds = len(train) // len(held_out)
     check(folds >= 1, "train", f"at least the {len(held_out)} held-out images", len(train))
     index, away = _nearest(fake, held_out)
@@ -79,7 +83,9 @@ def copied_share(fake: np.ndarray, train: np.ndarray, held_out: np.ndarray, *, s
 
 def _check_images(*sets: np.ndarray) -> None:
     for images in sets:
-        check(len(images) > 0, "images", "one or more in each set", f"{len(images)} images")
+        check(images.ndim == 4, "images", "shape [N, H, W, C]", f"shape {[*images.shape]}")
+        check(images.size > 0, "images", "one or more in each set", f"{len(images)} images")
+        check(images.shape[1:] == sets[0].shape[1:], "images", f"the same shape {sets[0].shape[1:]}", images.shape[1:])
         check(bool(np.isfinite(images).all()), "images", "finite values", "NaN or infinity")
 
 

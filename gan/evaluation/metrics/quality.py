@@ -5,15 +5,19 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
+from gan.errors import check
 from gan.evaluation import metrics
 from gan.evaluation.classifier.extractor import Extractor
+from gan.utils.arguments import checked
 
 
+@checked
 def quality_metric(extractor: Extractor) -> metrics.Extracted:
     """Returns the streaming form of `quality`: a metric of (real, fake, labels) for `GAN.compile(metrics=[...])`."""
     return metrics.Extracted(extractor, _parts(extractor))
 
 
+@checked
 def quality(
     extractor: Extractor,
     real: Mapping[str, np.ndarray],
@@ -30,6 +34,8 @@ def quality(
         fake: `extractor.arrays` of samples.
         labels: int [N], requested labels of the samples. None: unconditional samples.
     """
+    for name, arrays in (("real", real), ("fake", fake)):
+        check({"features", "logits"} <= arrays.keys(), name, "features and logits: `extractor.arrays`", list(arrays))
     metric = metrics.Extracted(lambda outputs: outputs, _parts(extractor))
     metric.update_state(dict(real), dict(fake), labels)
     return {name: float(value) for name, value in metric.result().items()}

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 
 import keras
-import numpy as np
 
 from gan.errors import InputError, check_not_negative, check_seed, check_share
 from gan.evaluation.robustness.batches import has_float_inputs, has_text_inputs
 from gan.evaluation.robustness.faults import FAULTS, INPUT_FAULTS, SHARES, check_fault
 from gan.evaluation.robustness.measures import error_rate, forward, samples_error_rate
 from gan.evaluation.robustness.perturbed import Perturbable
+from gan.sampling.generators import GeneratorLike, as_generator
+from gan.sampling.labels import Labels
 from gan.tolerance import ErrorRate
+from gan.utils.arguments import checked
 
 WEIGHT_FAULTS = tuple(FAULTS)
 UNPERTURBED = "none"
@@ -38,6 +40,7 @@ class Point:
     rate: ErrorRate
 
 
+@checked
 def perturbation_curve(
     model: keras.Model,
     measure: Callable[..., ErrorRate],
@@ -73,6 +76,7 @@ def perturbation_curve(
     return points
 
 
+@checked
 def classifier_curve(
     classifier: keras.Model,
     data: object,
@@ -94,14 +98,15 @@ def classifier_curve(
     return perturbation_curve(classifier, measure, faults=faults, severities=severities, seed=seed)
 
 
+@checked
 def generator_curve(
-    generator: keras.Model,
+    generator: GeneratorLike,
     classifier: keras.Model,
     num: int = 1_000,
     *,
     faults: Sequence[str] = (*WEIGHT_FAULTS, "latent_noise"),
     severities: Mapping[str, Sequence[float]] | None = None,
-    labels: int | Sequence[int] | np.ndarray | None = None,
+    labels: Labels = None,
     seed: int = 0,
     batch_size: int = 250,
 ) -> list[Point]:
@@ -111,7 +116,7 @@ def generator_curve(
     """
     classify = forward(classifier)  # compiled once for all points
     measure = partial(samples_error_rate, classify=classify, num=num, labels=labels, seed=seed, batch_size=batch_size)
-    return perturbation_curve(generator, measure, faults=faults, severities=severities, seed=seed)
+    return perturbation_curve(as_generator(generator), measure, faults=faults, severities=severities, seed=seed)
 
 
 def _plan(

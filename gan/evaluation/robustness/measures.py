@@ -1,6 +1,6 @@
 """Error rates of classifiers and generators: the measures of perturbation curves."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -12,11 +12,14 @@ from gan.evaluation.metrics import wrong_outcomes
 from gan.evaluation.robustness.batches import InputNoise, Inputs, batches
 from gan.evaluation.robustness.typos import Typos
 from gan.models.networks.inputs import NetworkInputs
-from gan.sampling.labels import labels_for
+from gan.sampling.generators import GeneratorLike, as_generator
+from gan.sampling.labels import Labels, labels_for
 from gan.tolerance import ErrorRate
+from gan.utils.arguments import checked
 from gan.utils.types import Tensor
 
 
+@checked
 def error_rate(
     classifier: keras.Model,
     data: object,
@@ -69,13 +72,14 @@ def error_rate(
     return ErrorRate.of(np.concatenate(outcomes))
 
 
+@checked
 def generator_error_rate(
-    generator: keras.Model,
+    generator: GeneratorLike,
     classifier: keras.Model,
     num: int = 1_000,
     *,
     seed: int = 0,
-    labels: int | Sequence[int] | np.ndarray | None = None,
+    labels: Labels = None,
     latent_noise: float = 0.0,
     batch_size: int = 250,
 ) -> ErrorRate:
@@ -85,7 +89,7 @@ def generator_error_rate(
     unconditional generator is wrong if its top probability is below `gan.metrics.SURE`. NaN is wrong.
 
     Args:
-        generator: from `build_generator` or `load_generator`.
+        generator: from `build_generator` or `load_generator`, a GAN, or what `load_generator` loads.
         classifier: images -> logits [B, classes], with the classes of the generator, for example `load_classifier`.
         num: number of samples, >= 1.
         seed: seed of the samples and of the noise.
@@ -96,7 +100,13 @@ def generator_error_rate(
     Raises `InputError` for numbers out of range, or a classifier with other classes.
     """
     return samples_error_rate(
-        generator, forward(classifier), num, seed=seed, labels=labels, latent_noise=latent_noise, batch_size=batch_size
+        as_generator(generator),
+        forward(classifier),
+        num,
+        seed=seed,
+        labels=labels,
+        latent_noise=latent_noise,
+        batch_size=batch_size,
     )
 
 
@@ -106,7 +116,7 @@ def samples_error_rate(
     num: int,
     *,
     seed: int,
-    labels: int | Sequence[int] | np.ndarray | None,
+    labels: Labels,
     batch_size: int,
     latent_noise: float = 0.0,
 ) -> ErrorRate:
@@ -138,7 +148,15 @@ def forward(model: keras.Model) -> Callable[[Inputs], np.ndarray]:
     compute = (lambda x: model(x, training=False)) if model.run_eagerly else call
 
     def run(x: Inputs) -> np.ndarray:
-        outputs = compute(keras.tree.map_structure(_as_tensor, x))
+        inputs = keras.tree.map_structure(_as_tensor, x)
+        try:
+            outputs = compute(inputs)
+        except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+            shapes = [list(leaf.shape) for leaf in keras.tree.flatten(inputs)]
+            expected = str([list(tensor.shape) for tensor in getattr(model, "inputs", None) or []])
+            raise InputError(
+                f"{model.name} does not take these inputs", expected=f"inputs of shape {expected}", received=f"{shapes}"
+            ) from error
         if keras.tree.is_nested(outputs):
             raise InputError("The model has several outputs", expected="one", received=type(outputs).__name__)
         return np.asarray(keras.ops.cast(outputs, "float32"))

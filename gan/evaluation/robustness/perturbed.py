@@ -9,6 +9,8 @@ from keras import layers
 
 from gan.errors import InputError
 from gan.evaluation.robustness.faults import FAULTS, check_fault
+from gan.utils.arguments import checked
+from gan.utils.global_state import restored
 
 NOT_KERNELS = frozenset(
     ("bias", "gamma", "beta", "scale", "moving_mean", "moving_variance", "mean", "variance", "vector_u")
@@ -61,6 +63,7 @@ class Perturbable:
         return self.model
 
 
+@checked
 def perturbed(model: keras.Model, fault: str, *, severity: float = 1.0, seed: int = 0) -> keras.Model:
     """Returns a copy of a model with a fault in its kernels. `Perturbable` describes kernels and the copy.
 
@@ -78,6 +81,7 @@ def perturbed(model: keras.Model, fault: str, *, severity: float = 1.0, seed: in
     return Perturbable(model).apply(fault, severity=severity, seed=seed)
 
 
+@restored()
 def _copy(model: keras.Model) -> keras.Model:
     if not isinstance(model, keras.Model) or not model.built:
         raise InputError("Nothing to perturb", expected="a built Keras model", received=repr(model))

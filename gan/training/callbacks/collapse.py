@@ -11,6 +11,7 @@ from msgspec import Meta
 from gan.errors import Whole, check, check_positive, check_share, check_whole
 from gan.models.ema import averaged
 from gan.training.callbacks.improvement import Rule
+from gan.utils.arguments import checked
 
 Failure = Literal["Mode collapse", "The discriminator dominates"]
 COLLAPSE: Failure = "Mode collapse"
@@ -167,6 +168,7 @@ class CollapseMonitor(Rule[CollapseState]):
 
     state_type = CollapseState
 
+    @checked
     def __init__(
         self,
         *,

@@ -7,6 +7,7 @@ import numpy as np
 
 from gan.models.ema import averaged
 from gan.training.callbacks.improvement import Judgement, Mode, Monitor, MonitorState, Rule
+from gan.utils.arguments import checked
 
 
 class EarlyStoppingState(MonitorState):
@@ -50,6 +51,7 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
 
     state_type = EarlyStoppingState
 
+    @checked
     def __init__(
         self,
         monitor: str,

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from gan.errors import InputError, Whole, check, check_not_negative, check_whole
 from gan.training.callbacks.resumable import ResumableCallback, State
+from gan.utils.arguments import checked
 
 Mode = Literal["min", "max"]
 _NUMBER = r"^-?(inf|nan|\d+(\.\d+)?(e[+-]?\d+)?)$"
@@ -47,6 +48,7 @@ class Judgement:
     yet), `waited` (number of values since the last improvement). Raises `InputError` for an invalid option.
     """
 
+    @checked
     def __init__(
         self,
         mode: Mode,
@@ -134,6 +136,7 @@ class Monitor:
     without the name are not judged either. Epochs before `start_from_epoch` are only checked for a misspelled name.
     """
 
+    @checked
     def __init__(
         self, name: str, judgement: Judgement, *, start_from_epoch: int = 0, log: Callable[[str], object] = print
     ) -> None:
@@ -211,6 +214,7 @@ class Rule(ResumableCallback[State]):
         log: function that is called with each message.
     """
 
+    @checked
     def __init__(self, log: Callable[[str], object]) -> None:
         super().__init__()
         self.log = log

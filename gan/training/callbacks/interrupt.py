@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from gan.utils.arguments import checked
+
 
 class StopOnInterrupt(keras.callbacks.Callback):
     """Sets `model.stop_training` on the first SIGINT or SIGTERM during training. A second signal acts immediately.
@@ -21,6 +23,7 @@ class StopOnInterrupt(keras.callbacks.Callback):
         look_every: number of steps between two calls of `any_worker`. It is also called at the end of an epoch.
     """
 
+    @checked
     def __init__(self, any_worker: Callable[[bool], bool] | None = None, *, look_every: int = 1) -> None:
         super().__init__()
         self.any_worker = any_worker or bool

@@ -9,6 +9,7 @@ import numpy as np
 from gan.distributed.replicas import scalar
 from gan.errors import TrainingError
 from gan.saving import files
+from gan.utils.arguments import checked
 
 
 class _NetworkCheckpoint(keras.callbacks.Callback):
@@ -19,6 +20,7 @@ class _NetworkCheckpoint(keras.callbacks.Callback):
 
     title: str
 
+    @checked
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path

@@ -6,6 +6,7 @@ import keras
 from rich.console import Console
 
 from gan.distributed.replicas import scalar
+from gan.utils.arguments import checked
 from gan.utils.display import progress_bar
 
 SHOWN = {
@@ -25,6 +26,7 @@ class Progress(keras.callbacks.Callback):
     If the console is not a terminal, only the lines are printed, without a bar.
     """
 
+    @checked
     def __init__(self, console: Console, *, total_images: int, first_image: int = 0) -> None:
         super().__init__()
         self.total_images = total_images

@@ -7,6 +7,7 @@ import keras
 from gan.distributed.replicas import scalar
 from gan.errors import InputError, Whole, check, check_positive, check_whole
 from gan.training.callbacks.improvement import Judgement, Mode, Monitor, MonitorState, Rule
+from gan.utils.arguments import checked
 
 
 class ReduceLRState(MonitorState):
@@ -38,6 +39,7 @@ class ReduceLROnTolerance(Rule[ReduceLRState]):
 
     state_type = ReduceLRState
 
+    @checked
     def __init__(
         self,
         monitor: str,

@@ -10,6 +10,7 @@ from typing import TypedDict
 from gan.distributed.replicas import scalar
 from gan.saving import files
 from gan.training.callbacks.resumable import ResumableCallback
+from gan.utils.arguments import checked
 
 
 class LogState(TypedDict):
@@ -29,6 +30,7 @@ class RunLog(ResumableCallback[LogState]):
 
     state_type = LogState
 
+    @checked
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path

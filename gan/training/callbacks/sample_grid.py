@@ -11,6 +11,7 @@ from gan.data import images
 from gan.distributed.replicas import scalar
 from gan.models.networks.inputs import NetworkInputs
 from gan.saving import files
+from gan.utils.arguments import checked
 
 Draw = Callable[[keras.Model, int], np.ndarray]
 """(generator, seed) -> image of the samples, uint8 [height, width, C]."""
@@ -39,6 +40,7 @@ class SampleGrid(keras.callbacks.Callback):
         draw: function that returns the image to save. None: `draw_samples`.
     """
 
+    @checked
     def __init__(self, folder: Path | None = None, *, seed: int = 0, draw: Draw | None = None) -> None:
         super().__init__()
         self.folder = folder or Path()

@@ -13,6 +13,7 @@ from PIL import Image
 from gan.distributed.replicas import scalar
 from gan.errors import InputError
 from gan.training.callbacks.sample_grid import SampleGrid
+from gan.utils.arguments import checked
 
 
 class TensorBoard(keras.callbacks.Callback):
@@ -31,6 +32,7 @@ class TensorBoard(keras.callbacks.Callback):
         config: options of the run, shown as text. None: no options.
     """
 
+    @checked
     def __init__(
         self,
         folder: Path,

@@ -15,6 +15,7 @@ from gan.saving import training_state
 from gan.saving.training_state import State
 from gan.training.callbacks.interrupt import StopOnInterrupt
 from gan.training.callbacks.resumable import HasArrays, HasState
+from gan.utils.arguments import checked
 
 _PARTS = ("generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer", "augment")
 """Attributes of a GAN whose variables are saved, in addition to its counters. The latents and the order of the data
@@ -37,11 +38,13 @@ class TrainingState(keras.callbacks.Callback):
         run: the run folder; states are written to its `state/`. None: nothing is written, only restored. This is for
             workers other than the chief, which restore only the states of their own callbacks.
         callbacks: callbacks of the training.
-        interval_steps, total_steps: an interval is complete at a multiple of `interval_steps`, and at `total_steps`.
+        interval_steps, total_steps: an interval is complete after `interval_steps`, counted from the restored state,
+            and at `total_steps`.
 
     Raises `TrainingError` when a variable is NaN or infinite. The state is then not written.
     """
 
+    @checked
     def __init__(
         self,
         run: Path | None,
@@ -55,6 +58,7 @@ class TrainingState(keras.callbacks.Callback):
         self.interval_steps = interval_steps
         self.total_steps = total_steps
         self.last: State | None = None
+        self._start = (0, 0)  # interval and step of the restored state
         seen: Counter[str] = Counter()
         self._savable: dict[str, HasState] = {}
         self._callbacks = list(callbacks)
@@ -79,7 +83,8 @@ class TrainingState(keras.callbacks.Callback):
         if self.run is None:
             return
         step = int(scalar(self.model.step))
-        if step != min((epoch + 1) * self.interval_steps, self.total_steps):
+        interval, first_step = self._start
+        if step != min(first_step + (epoch + 1 - interval) * self.interval_steps, self.total_steps):
             return  # interrupted in the middle of an interval
         arrays = {name: np.asarray(variable) for name, variable in variables_of(self.model).items()}
         bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
@@ -137,6 +142,7 @@ class TrainingState(keras.callbacks.Callback):
         if _MEANS in saved.arrays:  # not in states of earlier revisions
             gan.step_means.restore(saved.arrays[_MEANS])
         self.last = replace(saved, callbacks=states)
+        self._start = (saved.interval, saved.step)
         return self.total_steps if saved.stopped else saved.step
 
 
