@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gan.config import DataConfig, TrainConfig
 from gan.data.dataset import Dataset
-from gan.data.load import load_dataset
+from gan.data.load import as_dataset, load_dataset
 from gan.distributed import replicas
 from gan.distributed.devices import DeviceSetup
 from gan.errors import InputError
@@ -32,8 +32,10 @@ class TrainingSetup:
     saved: State | None = None
 
 
-def load_data(options: DataConfig) -> Dataset:
-    """Loads the dataset that the options name."""
+def load_data(options: DataConfig, given: object = None) -> Dataset:
+    """Returns the dataset that was given, of any kind that `as_dataset` accepts. None: loads the one in the options."""
+    if given is not None:
+        return as_dataset(given)
     return load_dataset(options.dataset, fallback=options.dataset_fallback, **options.loading)
 
 
