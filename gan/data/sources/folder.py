@@ -152,8 +152,8 @@ def _parts(listing: Listing, name: str) -> tuple[dict[str, Part], list[Path]]:
     for sub in listing.below:
         folders.setdefault(_SPLIT_OF.get(sub.lower(), ""), []).append(sub)
     if listing.top or len(listing.below) < 2 or "" in folders:
-        report_empty(listing, name)
         part, used = _part(listing, name)
+        report_empty(listing, name)
         return {"train": part}, used
     if "train" not in folders or any(len(subs) > 1 for subs in folders.values()):
         raise InputError(
@@ -164,13 +164,13 @@ def _parts(listing: Listing, name: str) -> tuple[dict[str, Part], list[Path]]:
     parts, used_files = {}, []
     for split in (split for split in SPLIT_NAMES if split in folders):
         inside = list_folder(listing.folder / folders[split][0])
-        parts[split], used = _part(inside, str(Path(name) / folders[split][0]))
+        parts[split], used = _part(inside, str(Path(name) / folders[split][0]), 2 if split == "train" else 1)
         used_files += used
     return parts, used_files
 
 
-def _part(listing: Listing, name: str) -> tuple[Part, list[Path]]:
-    """Returns the images of one split with their classes, and the label file if it is used."""
+def _part(listing: Listing, name: str, fewest: int = 2) -> tuple[Part, list[Path]]:
+    """Returns the images of one split with their classes, `fewest` or more, and the label file if it is used."""
     top, below = listing.top, listing.below
     if not top and not below:
         there = describe_others(listing)
@@ -191,7 +191,7 @@ def _part(listing: Listing, name: str) -> tuple[Part, list[Path]]:
                 return Part(listing.files, [names[number] for number in numbers]), [label_file]
             except UnusableError as error:
                 warnings.warn(f"The labels are not used: {error.received}", stacklevel=5)
-    if len(below) == 1:
+    if below and len(below) < fewest:
         sub = next(iter(below))
         raise InputError(
             "Only one class",

@@ -50,7 +50,7 @@ def _read(file: Path) -> np.ndarray:
     try:
         return np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        objects = "Object arrays" in str(error) or "allow_pickle" in str(error)
+        objects = "objects" in str(error) or "allow_pickle" in str(error)
         raise InputError(
             f"This {NPY} file cannot be read",
             expected="a file written by numpy.save, of numbers",
