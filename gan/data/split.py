@@ -95,12 +95,14 @@ class Split:
         check_whole("first_step", first_step, 0, 2**53)
         if steps is not None:
             check_whole("steps", steps, 1)
-        if not isinstance(batch_size, Integral) or not 1 <= batch_size <= len(self):
+        is_whole = isinstance(batch_size, Integral) and not isinstance(batch_size, bool)
+        if not is_whole or not 1 <= batch_size <= len(self):
             raise InputError(
                 "Bad `batch_size`",
                 expected=f"a whole number from 1 to the {len(self)} images of this split",
                 received=f"batch_size={batch_size}",
             )
+        batch_size, seed = int(batch_size), int(seed)
         per_pass = len(self) // batch_size
         steps = per_pass if steps is None else int(steps)
         first_pass, skipped = divmod(int(first_step), per_pass)
