@@ -14,6 +14,7 @@ from gan.errors import InputError
 from gan.models.build import build_gan, compile_gan
 from gan.models.gan import GAN
 from gan.models.networks.inputs import NetworkInputs
+from gan.sampling.labels import describe_classes
 from gan.saving import metadata, models
 from gan.saving.training_state import State
 from gan.training.loop import Schedule, make_schedule
@@ -128,6 +129,8 @@ def prepare_training(
             f"{dataset.title}: {len(dataset.train):,} training images; {schedule.total_steps:,} steps of "
             f"{schedule.images_per_step} images, {schedule.total_images:,} images in total; {config.precision}"
         )
+        if dataset.class_names:
+            log(f"classes: {describe_classes(dataset.class_names)}")
         if probe.left_out is not None:
             log(f"val_pairwise_ssim is not measured: {probe.left_out}")
     return TrainingSetup(config, dataset, devices, gan, schedule, probe, saved)

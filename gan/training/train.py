@@ -70,7 +70,7 @@ def train(
     Args:
         config: options, or the name of a preset. None: the preset `mnist`.
         dataset: images to use instead of the dataset of `config.data`: a dataset such as `Dataset.from_arrays(...)`,
-            the name or folder of a dataset, or arrays (images, labels).
+            the name or folder of a dataset, arrays (images, labels), or a `tf.data.Dataset`.
         gan: networks to use instead of the networks of `config.model`, on one device only. They are compiled with
             `config.optimization`, and their counters start at 0.
         probe: metrics and validation batches to use instead of the probe of `config.stopping`.
