@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional, arg
 
-from gan.cli.output import print_result
+from gan.cli.output import print_result, print_table
 from gan.config import DataConfig
 from gan.errors import check_seed, check_share, check_whole
 from gan.evaluation import report as reports
@@ -118,16 +118,15 @@ class Evaluate:
 
 
 def _print(report: EvaluationReport, folder: Path | None) -> None:
-    console = Console()
     table = Table(title=f"{report.num:,} samples against the test images of {report.dataset}", title_justify="left")
     table.add_column("")
     table.add_column("samples", justify="right")
     table.add_column("real images", justify="right")
-    explained = console.width >= 120
+    explained = Console().width >= 120
     if explained:
         table.add_column("How to read it")
     for row in reports.rows(report):
         table.add_row(row["name"], row["value"], row["real"], *([row["meaning"]] if explained else []))
-    console.print(table)
+    print_table(table, wraps=explained)
     where = "not written (--output FOLDER)" if folder is None else str(folder / run_folder.PAGE)
     print_result({**report.summary, "verdict": report.verdict, "report": where}, as_json=False)

@@ -2,21 +2,29 @@
 
 import json
 import re
+import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from gan.errors import InputError, Positive, Whole, convert
+from gan.config import PRESETS
+from gan.errors import InputError, Positive, Whole, convert, did_you_mean, near_names
 from gan.saving import metadata, zip_safety
 from gan.saving.files import read_json, sha256
 from gan.saving.metadata import ClassifierCard, RunMetadata
 from gan.saving.run_folder import CLASSIFIER, CONFIG, DISCRIMINATOR, GENERATOR
 from gan.saving.zip_safety import ModelFile
+from gan.utils.commands import shell_command
 
 if TYPE_CHECKING:
     import keras
+
+SUFFIX = ".keras"
+"""Suffix of the file of a model. A file may have any suffix."""
 
 
 def pretrained_folder() -> Path:
@@ -84,13 +92,27 @@ def _find(checkpoint: str | Path | ModelFile, file: str, problem: str) -> ModelF
     if path.is_dir():
         path = path / file
     names = _pretrained_names(file)
-    if not path.exists() and str(checkpoint) in names:
-        path = pretrained_folder() / checkpoint / file
+    if not path.exists() and str(path) in names:  # as a path, without a final slash
+        path = pretrained_folder() / path / file
     if not path.is_file():
         pretrained = f", or a pretrained name of {names}" if names else ""
-        expected = f"a run folder with a {file}, a .keras file{pretrained}"
+        expected = f"a run folder with a {file}, a .keras file{pretrained}{_hint(checkpoint, names)}"
         raise InputError(problem, expected=expected, received=str(checkpoint))
     return zip_safety.check_model(path)
+
+
+def _hint(checkpoint: str | Path, names: Sequence[str]) -> str:
+    """Returns what a user may mean by a checkpoint that does not exist: "" or a hint in parentheses."""
+    path = Path(checkpoint)
+    if (path / CONFIG).is_file() and not (path / CLASSIFIER).is_file():
+        return f" ({shell_command('gan', 'train', '--resume', path)} completes this run)"
+    named = path.with_name(f"{path.name}.keras") if path.name else path
+    if named.is_file():
+        return f" (did you mean {named}?)"
+    preset = near_names(str(checkpoint), PRESETS, most=1, least=1.0)
+    if preset and preset[0] not in names:
+        return f" (train this preset first: {shell_command('gan', 'train', preset[0])})"
+    return did_you_mean(str(checkpoint), names) or " (gan train writes one)"
 
 
 def not_a_generator(path: Path) -> InputError:
@@ -114,9 +136,11 @@ def find_classifier(checkpoint: str | Path | FoundClassifier) -> FoundClassifier
         folder = pretrained_folder() / folder
     path, card_path = folder / CLASSIFIER, folder / CONFIG
     if not (path.is_file() and card_path.is_file()):
+        names = _pretrained_names(CLASSIFIER)
         raise InputError(
             "No such classifier",
-            expected=f"a folder with {CLASSIFIER} and {CONFIG}, or a pretrained name",
+            expected=f"a folder with {CLASSIFIER} and {CONFIG}, or a pretrained name of {names}"
+            + did_you_mean(str(checkpoint), names),
             received=str(checkpoint),
         )
     card = metadata.classifier_card(read_json(card_path), card_path)
@@ -146,7 +170,8 @@ def load_model(
     import tensorflow as tf
 
     try:
-        model = keras.saving.load_model(file.path, compile=False, safe_mode=True)
+        with _named_as_model(file.path) as path:
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (
         ValueError,
         TypeError,
@@ -162,6 +187,16 @@ def load_model(
     if check is not None:
         check(model, file.path)
     return model
+
+
+@contextmanager
+def _named_as_model(path: Path) -> Iterator[Path]:
+    """Yields a path to the same content whose suffix is .keras, which Keras demands: `path`, or that of a copy."""
+    if path.suffix == SUFFIX:
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        yield Path(shutil.copyfile(path, Path(folder) / f"model{SUFFIX}"))
 
 
 def describe(checkpoint: str | Path | ModelFile) -> GeneratorSummary:
