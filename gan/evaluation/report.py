@@ -9,9 +9,16 @@ from gan.errors import InputError, Positive, Whole, convert
 from gan.saving import files, models, run_folder
 from gan.saving.metadata import with_new_names
 from gan.tolerance import Verdict
+from gan.utils.commands import shell_command
 
 MUST_AGREE = ("dataset", "num", "classifier_sha256", "reference", "conditional")
 """Fields that must be equal in reports to compare. The Frechet distance depends on all, the error rate on the last."""
+
+FEWEST = 2
+"""Minimum number of samples for a report: a covariance needs two."""
+
+FEW = 200
+"""Number of samples below which a report proves little."""
 
 Column = Literal["value", "real"]
 """`value`: the number of the samples. `real`: the same number for real images."""
@@ -114,7 +121,7 @@ class EvaluationReport:
     metrics: dict[str, MetricRow]
     not_known: dict[str, str] = field(default_factory=dict)
     frechet_floor: FrechetFloor
-    frechet_in_floors: float
+    frechet_in_floors: float | None
     copied_share: float | None
     copied_share_lower: float | None
     copied_share_upper: float | None
@@ -155,7 +162,8 @@ def load_report(checkpoint: str) -> EvaluationReport:
     elif not path.exists() and pretrained.is_file():
         path = pretrained
     if not path.is_file():
-        expected = f"a report.json, written by: gan evaluate {checkpoint} --output FOLDER"
+        command = shell_command("gan", "evaluate", Path(checkpoint))
+        expected = f"a report.json, written by: {command}" + " --output FOLDER" * (not Path(checkpoint).is_dir())
         raise InputError("Report not found", expected=expected, received=f"no file {path}")
     return convert(with_new_names(files.read_json(path)), EvaluationReport, path)
 

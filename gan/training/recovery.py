@@ -14,6 +14,7 @@ from gan.distributed.replicas import scalar
 from gan.errors import InputError, TrainingError
 from gan.models.gan import GAN
 from gan.saving import files, run_folder, training_state
+from gan.saving.commands import restart_command, resume_command
 from gan.saving.training_state import State
 from gan.training import callbacks
 from gan.training.loop import Schedule
@@ -58,7 +59,8 @@ def loss_errors(gan: GAN, run: Path | None = None) -> Iterator[None]:
         if found is None:
             raise
         step = int(scalar(gan.step)) + 1
-        advice = f" (gan train --init-from {run} --learning-rate ...)" if run is not None and run.exists() else ""
+        command = restart_command(run, slower=True) if run is not None and run.exists() else None
+        advice = "" if command is None else f" ({command})"
         raise TrainingError(
             f"{found[1]} became {found[2]} at step {step}. A lower learning rate may help{advice}."
         ) from error
@@ -89,9 +91,11 @@ def check_resumable(folder: Path, saved: State | None, damaged: list[str]) -> No
     """Raises `InputError` when there is no intact state and starting again would lose more than one interval."""
     done = callbacks.run_log.last_row(folder / run_folder.LOG).get("interval", 0)
     if saved is None and (damaged or done > 1):
+        command = restart_command(folder)
         raise InputError(
             "This run has no intact state, and starting again would overwrite its generator",
-            expected=f"an intact one in {folder / training_state.FOLDER}, or a new run: gan train --init-from {folder}",
+            expected=f"an intact one in {folder / training_state.FOLDER}, or a new run"
+            + (f": {command}" if command else " that starts from it (`init_from`)"),
             received="; ".join(damaged) or "no state",
         )
 
@@ -113,7 +117,7 @@ def resume_message(folder: Path, saved: State | None, schedule: Schedule) -> str
 
 def resume_hint(folder: Path, last: State | None) -> str:
     """Returns the message that says how to resume an interrupted run."""
-    command = f"gan train --resume {folder}"
+    command = resume_command(folder)
     if last is None:
         return f"no interval is complete yet; {command} starts again from step 0"
     return f"the last complete state is from step {last.step:,}; {command} resumes from it"

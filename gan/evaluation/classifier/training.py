@@ -140,7 +140,7 @@ def make_classifier(
 
     run_folder.check_output(output)
     device = runtime.start(seed=config.seed)
-    dataset = load_dataset(config.dataset, fallback="none")
+    dataset = load_dataset(config.dataset, fallback=config.data.dataset_fallback, **config.data.loading)
     if not dataset.num_classes:
         raise InputError("A classifier needs labels", expected="a dataset with labels", received=config.dataset)
     train = _without_embedded(dataset.train) if dataset.name == "mnist" else dataset.train
