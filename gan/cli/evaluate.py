@@ -147,10 +147,12 @@ def next_evaluation(run: Path) -> dict[str, str]:
     evaluate: list[str | Path] = ["gan", "evaluate", run]
     if min(data.train, data.validation, data.test) < reports.FEWEST:
         return {}
-    for classifier, words in ((Evaluate.classifier, evaluate), (own, [*evaluate, "--classifier", own])):
+    default = Path(Evaluate.classifier)
+    for classifier in (default, own, Path(record.config.stopping.probe)):
         with suppress(InputError):  # no such classifier
             if suits(models.find_classifier(classifier).card, data.name, data.image_shape):
-                return {"evaluate": shell_command(*words)}
+                evaluate += [] if classifier == default else ["--classifier", classifier]
+                return {"evaluate": shell_command(*evaluate)}
     train = None if own.exists() else classifier_command(record, own)
     return {} if train is None else {"to evaluate": f"{train} && {shell_command(*evaluate, '--classifier', own)}"}
 

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, Protocol, Union
 
 import tyro
@@ -92,9 +93,16 @@ def _run(command: Callable[[], int], prog: str) -> int:
     except InputError as error:
         return _report(prog, error, BAD_INPUT)
     except (TrainingError, OSError) as error:
-        return _report(prog, error, FAILED)
+        return _report(prog, error if _has_working_folder() else f"{error} (the working folder was removed)", FAILED)
     except KeyboardInterrupt:
         return _report(prog, "interrupted", INTERRUPTED)
+
+
+def _has_working_folder() -> bool:
+    try:
+        return bool(Path.cwd())
+    except OSError:
+        return False
 
 
 def _report(prog: str, message: object, status: int) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from gan.data.dataset import Dataset
 from gan.data.split import Split
-from gan.errors import InputError, check_whole
+from gan.errors import InputError
 from gan.evaluation import metrics
 from gan.evaluation.classifier.extractor import Extractor
 from gan.evaluation.metrics import Neighbours, frechet_distance, wrong_outcomes
@@ -152,7 +152,10 @@ def most_samples(dataset: Dataset) -> int:
 
 def check_num(num: int, dataset: Dataset) -> None:
     """Raises `InputError` unless `num` samples can be compared with the images of a dataset."""
-    check_whole("num", num, FEWEST, most_samples(dataset))
+    most = most_samples(dataset)
+    if not FEWEST <= num <= most:
+        limits = f"a whole number from {FEWEST} to {most}, the size of the smallest split of {dataset.name}"
+        raise InputError("Bad `num`", expected=limits, received=f"num={num}")
 
 
 def choose_subsets(dataset: Dataset, num: int, seed: int) -> EvaluationSubsets:

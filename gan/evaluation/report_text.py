@@ -175,8 +175,8 @@ def _copies(report: EvaluationReport) -> str:
     share, lower, upper = report.copied_share, report.copied_share_lower, report.copied_share_upper
     if share is None or lower is None or upper is None:
         return (
-            "Copies cannot be assessed: the samples are too similar to each other, or the generator was trained on "
-            "another dataset."
+            "Copies cannot be assessed: the samples are too few or too similar to each other, or the generator was "
+            "trained on another dataset."
         )
     finding = "Samples copy training images" if lower > 0 else "No copies were detected"
     rounded, low, high = (f"{round(number, 2) + 0.0:.2f}" for number in (share, lower, upper))  # + 0.0: never "-0.00"

@@ -181,7 +181,7 @@ def test_real_against_real_is_the_same_in_every_report(evaluated, untrained, dig
         assert other.metrics[name].real == pytest.approx(row.real, rel=1e-6), name
 
 
-@pytest.mark.parametrize(("num", "message"), [(5, "from 200 to 500"), (501, "from 200 to 500")])
+@pytest.mark.parametrize(("num", "message"), [(1, "from 2 to 500"), (501, "from 2 to 500")])
 def test_rejects_too_few_or_too_many_samples(evaluated, num, message):
     with pytest.raises(InputError, match=message):
         evaluated(small_gan().generator_ema, num=num)

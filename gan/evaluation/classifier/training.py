@@ -1,5 +1,6 @@
 """Training of the reference classifier, and its folder with a card."""
 
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,7 @@ def train_classifier(
             epochs=epoch + 1,
             callbacks=[best],
             shuffle=False,
-            verbose=verbose,
+            verbose=verbose if sys.stdout is not None else 0,  # Keras would fail on pythonw, which has no stdout
         )
     plain = keras.models.clone_model(classifier)  # drops the optimizer, whose state is three times the weights
     plain.set_weights(best.weights)
