@@ -88,31 +88,31 @@ def _find(checkpoint: str | Path | ModelFile, file: str, problem: str) -> ModelF
         if checkpoint.is_unchanged:
             return checkpoint
         checkpoint = checkpoint.path
-    path = Path(checkpoint)
+    name = path = Path(checkpoint)  # without a final slash
     if path.is_dir():
         path = path / file
     names = _pretrained_names(file)
-    if not path.exists() and str(path) in names:  # as a path, without a final slash
-        path = pretrained_folder() / path / file
+    if not path.exists() and str(name) in names:
+        path = pretrained_folder() / name / file
     if not path.is_file():
         pretrained = f", or a pretrained name of {names}" if names else ""
-        expected = f"a run folder with a {file}, a .keras file{pretrained}{_hint(checkpoint, names)}"
+        hint = _hint(name, names) if file == GENERATOR else ""
+        expected = f"a run folder with a {file}, a .keras file{pretrained}{hint}"
         raise InputError(problem, expected=expected, received=str(checkpoint))
     return zip_safety.check_model(path)
 
 
-def _hint(checkpoint: str | Path, names: Sequence[str]) -> str:
-    """Returns what a user may mean by a checkpoint that does not exist: "" or a hint in parentheses."""
-    path = Path(checkpoint)
+def _hint(path: Path, names: Sequence[str]) -> str:
+    """Returns what a user may mean by a generator that does not exist, in parentheses, after a space."""
     if (path / CONFIG).is_file() and not (path / CLASSIFIER).is_file():
         return f" ({shell_command('gan', 'train', '--resume', path)} completes this run)"
     named = path.with_name(f"{path.name}.keras") if path.name else path
     if named.is_file():
         return f" (did you mean {named}?)"
-    preset = near_names(str(checkpoint), PRESETS, most=1, least=1.0)
+    preset = near_names(str(path), PRESETS, most=1, least=1.0)
     if preset and preset[0] not in names:
         return f" (train this preset first: {shell_command('gan', 'train', preset[0])})"
-    return did_you_mean(str(checkpoint), names) or " (gan train writes one)"
+    return did_you_mean(str(path), names) or " (gan train writes one)"
 
 
 def not_a_generator(path: Path) -> InputError:

@@ -235,7 +235,7 @@ def test_the_exit_status_of_the_command_follows_the_verdict(forked_gan, tiny_run
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--num", "5"], "whole number >= 200"),
+        (["--num", "1"], "whole number >= 2"),
         (["--tolerance", "1.5"], "number from 0 to 1"),
         (["--dataset", "kmnist"], "for another dataset"),
         (["--classifier", "nonsense"], "No such classifier"),
