@@ -102,8 +102,9 @@ def run_python(*arguments: str) -> Ended:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
+        encoding="utf-8",
+        errors="replace",
+        env={**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
     ) as process:
         while True:
             try:

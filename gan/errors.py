@@ -1,5 +1,6 @@
 """Errors for users, and the checks of options and JSON that raise them. Does not import TensorFlow."""
 
+import difflib
 import json
 import math
 import operator
@@ -310,3 +311,27 @@ def check_sampling(*, num: SupportsIndex, seed: SupportsIndex, start: SupportsIn
     check_whole("start", start, 0, 2**53)
     if truncation is not None:
         check_positive("truncation", truncation)
+
+
+def near_names(name: str, names: Iterable[str], *, most: int = 3, least: float = 0.6) -> list[str]:
+    """Returns up to `most` of `names` that resemble `name`, best first. Case, hyphens, spaces and slashes are ignored.
+
+    least: smallest similarity, from 0 to 1. 1: the names are equal but for what is ignored.
+
+    >>> near_names("Fashion-MNIST", ["mnist", "fashion_mnist"], most=1)
+    ['fashion_mnist']
+    """
+    plain: dict[str, str] = {}
+    for known in names:
+        plain.setdefault(_plain(known), known)
+    return [plain[match] for match in difflib.get_close_matches(_plain(name), plain, n=most, cutoff=least)]
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Returns a question in parentheses, after a space, about the name that resembles `name` most; "" without one."""
+    near = near_names(name, names, most=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_ ./\\]+", "", name.casefold().removesuffix(".keras"))

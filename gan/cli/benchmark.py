@@ -1,10 +1,10 @@
 """gan benchmark: prints the new command of a benchmark."""
 
-import shlex
 import sys
 from dataclasses import dataclass
 
 from gan.cli.exit_status import BAD_INPUT
+from gan.utils.commands import shell_command
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,6 @@ class Benchmark:
 
     def run(self) -> int:
         """Prints the new command on stderr; returns `BAD_INPUT`."""
-        command = shlex.join(["python", "-m", "benchmarks", *self.words])
+        command = shell_command("python", "-m", "benchmarks", *self.words)
         print(f"gan benchmark was moved: run {command} from a checkout", file=sys.stderr)
         return BAD_INPUT

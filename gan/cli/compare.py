@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional, arg
 
 from gan.cli.exit_status import DONE
-from gan.cli.output import print_result
+from gan.cli.output import print_result, print_table
 from gan.errors import check
 from gan.evaluation import report as reports
 
@@ -42,5 +41,5 @@ class Compare:
         for name in dict.fromkeys(name for report in found.values() for name in reports.numbers(report)):
             cells = [reports.written(name, report) for report in found.values()]
             table.add_row(name, *cells, reports.written(name, first, column="real"))
-        Console().print(table)
+        print_table(table)
         return DONE

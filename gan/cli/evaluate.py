@@ -1,5 +1,6 @@
 """gan evaluate."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -8,15 +9,17 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional, arg
 
-from gan.cli.output import print_result
-from gan.config import DataConfig
-from gan.errors import check_seed, check_share, check_whole
+from gan.cli.output import print_result, print_table
+from gan.config import ClassifierConfig, DataConfig
+from gan.config.arguments import as_arguments
+from gan.errors import InputError, check_seed, check_share, check_whole
 from gan.evaluation import report as reports
 from gan.evaluation.report import Checkpoint, EvaluationReport
-from gan.saving import files, models, run_folder
-from gan.saving.metadata import check_card, check_classes
+from gan.saving import files, metadata, models, run_folder
+from gan.saving.metadata import ClassifierCard, RunMetadata, check_card, check_classes, suits
 from gan.tolerance import EXIT_STATUS
 from gan.utils import tensorflow as runtime
+from gan.utils.commands import shell_command
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,10 @@ class Evaluate:
     classifier: str = "mnist-classifier"
     """Classifier for features and error rates: pretrained name or folder of `gan train-classifier`."""
     num: int | None = None
-    """Number of samples and of test images, at least 200. None: 10000, or fewer if the dataset is smaller."""
+    """Number of samples and of test images, 200 or more to prove much. None: 10000, or the size of the smallest split.
+
+    The minimum is 2. Numbers that few images do not define are not known.
+    """
     tolerance: float = 0.02
     """Accepted error rate, from 0 to 1."""
     output: Path | None = None
@@ -62,7 +68,7 @@ class Evaluate:
     def report(self) -> tuple[EvaluationReport, Path | None]:
         """Evaluates and writes the report. Returns the report and its folder, or None if it was not written."""
         if self.num is not None:
-            check_whole("num", self.num, 200)
+            check_whole("num", self.num, reports.FEWEST)
         check_share("tolerance", self.tolerance)
         if self.seed is not None:
             check_seed(self.seed)
@@ -72,7 +78,7 @@ class Evaluate:
         record = models.load_config(file)
         trained_on = record.dataset.name if record else None
         name = self.dataset or trained_on or extractor.card.data_sets[0]
-        check_card(name, extractor.card)
+        self._check_classifier(name, record, extractor.card)
         folder = self.output or self._run_folder()
         if folder is not None:
             files.check_writable(folder / run_folder.REPORT)
@@ -83,6 +89,7 @@ class Evaluate:
         from gan.evaluation.classifier.extractor import load_classifier
         from gan.evaluation.evaluation import EVALUATION_SEED, Evaluation, evaluate
         from gan.evaluation.html import write_report
+        from gan.evaluation.reference import most_samples
         from gan.models.networks.load import load_generator
 
         generator, described = load_generator(file), models.describe(file)
@@ -92,7 +99,7 @@ class Evaluate:
         if record:
             check_classes(record, dataset.class_names)
         seed = EVALUATION_SEED if self.seed is None else self.seed
-        num = self.num or min(10_000, len(dataset.test), len(dataset.validation))
+        num = self.num or min(10_000, most_samples(dataset))
         found = evaluate(
             generator,
             dataset,
@@ -111,25 +118,73 @@ class Evaluate:
             write_report(folder, Evaluation(report, found.images), checkpoint=self.checkpoint)
         return report, folder
 
+    def _check_classifier(self, dataset: str, record: RunMetadata | None, card: ClassifierCard) -> None:
+        """Raises `InputError` for a classifier of another dataset. The error says how to get one for this dataset."""
+        try:
+            check_card(dataset, card)
+        except InputError as error:
+            if record is None or dataset != record.dataset.name or self._run_folder() is None:
+                raise
+            train = classifier_command(record, classifier_folder(Path(self.checkpoint)))
+            way = f": {train}" if train else ", but this dataset has no classes to train one for"
+            expected = f"one of {list(card.data_sets)}, or another classifier{way}"
+            raise InputError(error.problem, expected=expected, received=error.received) from error
+
     def _run_folder(self) -> Path | None:
         """Returns the checkpoint if it is a run folder, but not a pretrained one."""
         folder = Path(self.checkpoint)
+        if not (folder / run_folder.GENERATOR).is_file():
+            return None
         pretrained = folder.resolve().parent == models.pretrained_folder().resolve()
-        is_run = (folder / run_folder.GENERATOR).is_file()
-        return folder if is_run and not (pretrained and folder.name in models.list_checkpoints()) else None
+        return None if pretrained and folder.name in models.list_checkpoints() else folder
+
+
+def next_evaluation(run: Path) -> dict[str, str]:
+    """Returns the command that evaluates a run; before it the training of a classifier if none suits the run's data.
+
+    Empty if the data has too few images, or no classes to train a classifier for.
+    """
+    record = metadata.load(run)
+    data, own = record.dataset, classifier_folder(run)
+    evaluate: list[str | Path] = ["gan", "evaluate", run]
+    if min(data.train, data.validation, data.test) < reports.FEWEST:
+        return {}
+    default = Path(Evaluate.classifier)
+    for classifier in (default, own, Path(record.config.stopping.probe)):
+        with suppress(InputError):  # no such classifier
+            if suits(models.find_classifier(classifier).card, data.name, data.image_shape):
+                evaluate += [] if classifier == default else ["--classifier", classifier]
+                return {"evaluate": shell_command(*evaluate)}
+    train = None if own.exists() else classifier_command(record, own)
+    return {} if train is None else {"to evaluate": f"{train} && {shell_command(*evaluate, '--classifier', own)}"}
+
+
+def classifier_folder(run: Path) -> Path:
+    """Returns the folder that the printed commands use for a classifier of the data of a run."""
+    return run.with_name(f"{run.name}-classifier")
+
+
+def classifier_command(record: RunMetadata, folder: Path) -> str | None:
+    """Returns the command that trains a classifier for the data of a run. None: the data has no classes."""
+    data = record.dataset
+    if data.num_classes < 2:
+        return None
+    config = ClassifierConfig(data.name, record.config.data.image_size, record.config.data.channels)
+    config = replace(config, batch_size=min(config.batch_size, data.train))
+    words = as_arguments(config, ClassifierConfig())
+    return shell_command("gan", "train-classifier", *words, "--output", folder)
 
 
 def _print(report: EvaluationReport, folder: Path | None) -> None:
-    console = Console()
     table = Table(title=f"{report.num:,} samples against the test images of {report.dataset}", title_justify="left")
     table.add_column("")
     table.add_column("samples", justify="right")
     table.add_column("real images", justify="right")
-    explained = console.width >= 120
+    explained = Console().width >= 120
     if explained:
         table.add_column("How to read it")
     for row in reports.rows(report):
         table.add_row(row["name"], row["value"], row["real"], *([row["meaning"]] if explained else []))
-    console.print(table)
+    print_table(table, wraps=explained)
     where = "not written (--output FOLDER)" if folder is None else str(folder / run_folder.PAGE)
     print_result({**report.summary, "verdict": report.verdict, "report": where}, as_json=False)

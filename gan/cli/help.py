@@ -76,6 +76,8 @@ class Option:
     """Description, without the default."""
     note: str
     """Choices and default; may be empty."""
+    choices: tuple[str, ...] = ()
+    """Names that its value must be one of; empty: other values."""
 
     def text(self, *, short: bool = False) -> str:
         """Returns the description with choices and default. short: only its first sentence."""
@@ -112,7 +114,7 @@ def format_overview(description: str, commands: Mapping[str, Mapping[str, type]]
     lines = ["usage: gan COMMAND [--option value ...]", "", description]
     width = max(len(name) for group in commands.values() for name in group)
     for title, group in commands.items():
-        rows = [(name, _paragraphs(command.__doc__ or "")[0]) for name, command in group.items()]
+        rows = [(name, _paragraphs(_docstring(command))[0]) for name, command in group.items()]
         lines += ["", f"{title}:", *_table(rows, width)]
     return "\n".join([*lines, "", "Options of a command: gan COMMAND --help"])
 
@@ -165,7 +167,9 @@ def _option(name: str, group: str, hint: Any, default: Any, doc: str, names: Col
     if not set(chosen) & set(choices):
         notes.append(f"(default: {of_none.removesuffix('.') if default is None else _written(default)})")
     value = VALUE_OF_FIELD.get(name) or next(value for kind, value in VALUE_OF_TYPE.items() if kind in types)
-    return Option(name, group, f"{flag} {value}{' ...' * isinstance(default, tuple)}", sentences, " ".join(notes))
+    usage = f"{flag} {value}{' ...' * isinstance(default, tuple)}"
+    named = tuple(choice for choice in choices if isinstance(choice, str))
+    return Option(name, group, usage, sentences, " ".join(notes), named)
 
 
 def _types(hint: Any) -> Iterator[Any]:
@@ -194,11 +198,19 @@ def _class_of(command: Any) -> type:
     return command if isinstance(command, type) else type(command)
 
 
+def _docstring(cls: type) -> str:
+    """Returns the docstring of a class from its source, which has it under `python -OO` too."""
+    return ast.get_docstring(_tree(cls)) or ""
+
+
+def _tree(cls: type) -> ast.ClassDef:
+    return cast(ast.ClassDef, ast.parse(inspect.getsource(cls)).body[0])
+
+
 def _docstrings(cls: type) -> dict[str, str]:
     """Returns the docstring below each field of a dataclass."""
-    (tree,) = ast.parse(inspect.getsource(cls)).body
     docs = {}
-    for statements in pairwise(cast(ast.ClassDef, tree).body):
+    for statements in pairwise(_tree(cls).body):
         match statements:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(doc))):
                 docs[name] = doc
@@ -214,7 +226,7 @@ def _paragraphs(doc: str) -> list[str]:
 def _description(cls: type) -> list[str]:
     """Returns the lines of a class docstring, filled; lines with indented ones below stay as they are."""
     width, lines = max(_columns(), 40), list[str]()
-    for part in _paragraphs(cls.__doc__ or ""):
+    for part in _paragraphs(_docstring(cls)):
         lines += ["", *(part.splitlines() if "\n" in part else textwrap.wrap(part, width))]
     return lines[1:]
 

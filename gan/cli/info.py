@@ -11,6 +11,7 @@ from gan.cli.output import print_result
 from gan.errors import Json, as_json
 from gan.sampling.labels import describe_classes
 from gan.saving import metadata, models, run_folder, training_state
+from gan.saving.commands import resume_command
 from gan.saving.metadata import RunMetadata
 
 
@@ -65,5 +66,5 @@ def _state(folder: Path, record: RunMetadata) -> dict[str, Json]:
         "status": status,
         "last_state": f"step {saved.step:,} of {record.total_steps:,}" if saved else "none",
         **({"damaged": damaged} if damaged else {}),
-        **({} if status == "running" else {"resume": f"gan train --resume {folder}"}),
+        **({} if status == "running" else {"resume": resume_command(folder)}),
     }

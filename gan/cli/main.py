@@ -2,12 +2,15 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, Protocol, Union
 
 import tyro
 
+from gan.cli.arguments import REGISTRY, unknown_command, unknown_preset, with_usual_words
 from gan.cli.benchmark import Benchmark
 from gan.cli.classify import Classify
 from gan.cli.compare import Compare
@@ -24,6 +27,7 @@ from gan.cli.train import DEFAULT_PRESET, Train, resumed
 from gan.cli.train_classifier import DEFAULT_CLASSIFIER, TrainClassifier
 from gan.config import CLASSIFIERS, PRESETS
 from gan.errors import InputError, TrainingError
+from gan.utils import tensorflow as runtime
 
 
 class Command(Protocol):
@@ -45,10 +49,9 @@ PRESETS_OF: dict[type[Command], tuple[str, Mapping[str, object]]] = {
     TrainClassifier: (DEFAULT_CLASSIFIER, CLASSIFIERS),
 }
 """Command -> (default preset, configurations by name)."""
-RENAMED_OPTIONS = {"--wrong-labels": "--mismatched-labels", "--extractor": "--classifier"}
-"""Old name -> new name. The next release removes the old names."""
 DESCRIPTION = "Generative adversarial networks in Keras 3: train, sample, evaluate."
 HELP_OPTIONS = {"-h", "--help", "--help-all"}
+VERSION_OPTIONS = {"--version", "-V", "version"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,9 +65,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(command: Callable[[], int], *, prog: str = "gan") -> int:
     """Calls `command` and returns its exit status. An error becomes a status, and one line on stderr after `prog`."""
-    warnings.showwarning = partial(_show_warning, prog)
-    with output_without_reader():
+    with output_without_reader(), _shown_warnings(prog):
         return _run(command, prog)
+
+
+@contextmanager
+def _shown_warnings(prog: str) -> Iterator[None]:
+    """Shows warnings as one line on stderr after `prog`. They are no errors, even if PYTHONWARNINGS says so."""
+    with warnings.catch_warnings():
+        if any("error".startswith(option.partition(":")[0]) for option in sys.warnoptions):
+            warnings.resetwarnings()
+            for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+                warnings.simplefilter("ignore", category)  # as without PYTHONWARNINGS
+        warnings.showwarning = partial(_show_warning, prog)
+        yield
 
 
 def _run(command: Callable[[], int], prog: str) -> int:
@@ -79,9 +93,16 @@ def _run(command: Callable[[], int], prog: str) -> int:
     except InputError as error:
         return _report(prog, error, BAD_INPUT)
     except (TrainingError, OSError) as error:
-        return _report(prog, error, FAILED)
+        return _report(prog, error if _has_working_folder() else f"{error} (the working folder was removed)", FAILED)
     except KeyboardInterrupt:
         return _report(prog, "interrupted", INTERRUPTED)
+
+
+def _has_working_folder() -> bool:
+    try:
+        return bool(Path.cwd())
+    except OSError:
+        return False
 
 
 def _report(prog: str, message: object, status: int) -> int:
@@ -95,8 +116,12 @@ def parse(arguments: Sequence[str]) -> Command:
     Prints the help and exits if the arguments ask for it. Wrong options exit with status 2 and a message on stderr.
     """
     name, *options = arguments or ("",)
+    if name == "help":  # gan help train, as with git
+        name, *options = [*options[:1], "--help"]
     if name in HELP_OPTIONS:
-        _show_help(format_overview(DESCRIPTION, COMMANDS))
+        _print_and_exit(format_overview(DESCRIPTION, COMMANDS))
+    if name in VERSION_OPTIONS:
+        _print_and_exit(f"gan-reference {runtime.installed_version('gan-reference')}")
     if name == "benchmark":  # its options are passed on unchanged
         return Benchmark(tuple(options))
     commands = {name: command for group in COMMANDS.values() for name, command in group.items()}
@@ -104,30 +129,32 @@ def parse(arguments: Sequence[str]) -> Command:
         every: Any = Union[tuple(Annotated[command, tyro.conf.subcommand(name)] for name, command in commands.items())]  # noqa: UP007
         return tyro.cli(every, prog="gan", args=arguments)
     if name not in commands:
-        expected = f"one of {list(commands)} (gan --help describes them)"
-        raise InputError("Unknown command", expected=expected, received=name or "no command")
+        raise unknown_command(name, options, commands)
     command: Any = commands[name]
-    options = [_with_new_name(option) for option in options]
+    options = with_usual_words(options, command)
     wants_help = bool(HELP_OPTIONS.intersection(options))
     try:
-        default = _default(command, options)
+        default = _default(name, command, options)
     except InputError:  # of an unknown preset or run: help comes first
         if not wants_help:
             raise
-        default = _default(command, [])
+        default = _default(name, command, [])
     if wants_help:
         show_all = "--help-all" in options
-        _show_help(format_help(f"gan {name}", default or command, show_all=show_all, has_presets=command in PRESETS_OF))
+        _print_and_exit(
+            format_help(f"gan {name}", default or command, show_all=show_all, has_presets=command in PRESETS_OF)
+        )
     return tyro.cli(
         command,
         prog=f"gan {name}",
         default=default,
         args=options,
+        registry=REGISTRY,
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.CascadeSubcommandArgs),
     )
 
 
-def _default(command: Any, options: list[str]) -> Command | None:
+def _default(name: str, command: Any, options: list[str]) -> Command | None:
     """Returns the command with the default options of its preset; takes the preset from the options.
 
     None: the command has no presets.
@@ -139,7 +166,7 @@ def _default(command: Any, options: list[str]) -> Command | None:
     if is_named:
         preset = options.pop(0)
     if preset not in presets:
-        raise InputError("Unknown preset", expected=f"one of {list(presets)}", received=preset)
+        raise unknown_preset(preset, name, presets)
     default = resumed(options) if command is Train else None
     if default is None:
         return command(config=presets[preset], preset=preset)
@@ -149,20 +176,10 @@ def _default(command: Any, options: list[str]) -> Command | None:
     return default
 
 
-def _show_help(text: str) -> NoReturn:
-    """Prints a help text and exits with status 0."""
+def _print_and_exit(text: str) -> NoReturn:
+    """Prints a text and exits with status 0."""
     print(text)
     raise SystemExit(DONE)
-
-
-def _with_new_name(argument: str) -> str:
-    """Returns the argument, with the new name of a renamed option, after a warning on stderr."""
-    name, joined, value = argument.partition("=")
-    new = RENAMED_OPTIONS.get(name.replace("_", "-"))
-    if new is None:
-        return argument
-    warnings.warn(f"{name} is now {new}; the next release removes the old name", stacklevel=2)
-    return f"{new}{joined}{value}"
 
 
 def _show_warning(prog: str, message: Warning | str, *where: object, **more: object) -> None:

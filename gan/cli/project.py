@@ -62,7 +62,7 @@ class Project:
         check_seed(self.seed)
         if not self.images:
             raise InputError("No image", expected="at least one image file", received="none")
-        if self.out.suffix != ".png" or self.out.is_dir():
+        if self.out.suffix.lower() != ".png" or self.out.is_dir():
             raise InputError("Bad `--out`", expected="a .png file", received=repr(str(self.out)))
         files.check_writable(self.out)
         file = models.find_generator(self.checkpoint)

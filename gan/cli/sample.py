@@ -24,6 +24,7 @@ from gan.sampling.labels import labels_for, read_label
 from gan.saving import files, models
 from gan.saving.zip_safety import ModelFile
 from gan.utils import tensorflow as runtime
+from gan.utils.commands import shell_command
 
 MOST_IN_GRID = 10_000
 """Largest number of samples in a grid, which is held in memory."""
@@ -113,7 +114,7 @@ class Sample:
                 bar.stop()
                 if kept > self._span.start and self.interpolate is None:
                     written = f"samples {self._span.start} to {kept - 1} are in {out}"
-                    rest = f"to resume: --start {kept} --num {self._span.stop - kept}"
+                    rest = f"to resume: {self._rest(kept)}"
                     print(f"gan: {written}; {rest}", file=sys.stderr)
                 raise
         seconds = round(time.monotonic() - began, 3)
@@ -121,6 +122,14 @@ class Sample:
             {"samples": len(self._span), "out": str(out), "seed": self.seed, "seconds": seconds}, as_json=self.json
         )
         return DONE
+
+    def _rest(self, kept: int) -> str:
+        """Returns the command that continues at the sample `kept`."""
+        words: list[str | Path] = [Path(self.checkpoint), "--start", str(kept), "--num", str(self._span.stop - kept)]
+        words += ["--seed", str(self.seed)]
+        for option, value in (("--label", self.label), ("--truncation", self.truncation), ("--shard", self.shard)):
+            words += [] if value is None else [option, str(value)]
+        return shell_command("gan", "sample", *words, "--out", self.out)
 
     @property
     def _span(self) -> range:
@@ -190,7 +199,7 @@ class Sample:
         """Returns the output path, and the function that writes to it."""
         path = Path(self.out)
         as_folder = self.out.endswith("/") or path.is_dir() or not path.suffix
-        if not self.out or (not as_folder and path.suffix not in FILES):
+        if not self.out or (not as_folder and path.suffix.lower() not in FILES):
             raise InputError("Bad `--out`", expected="a .png file, an .npz file or a folder", received=repr(self.out))
         if as_folder and path.exists() and not path.is_dir():
             raise InputError("Bad `--out`", expected="a folder", received=f"{path}, which is a file")
@@ -201,7 +210,7 @@ class Sample:
         files.check_writable(path / "sample.png" if as_folder else path)
         if as_folder:
             return path, writers.write_pngs if self.shard is None else writers.write_shards
-        write = FILES[path.suffix]
+        write = FILES[path.suffix.lower()]
         if write is writers.write_grid and len(self._span) > MOST_IN_GRID:
             raise InputError(
                 "Too many samples for one grid",

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from tyro.conf import Suppress
 
-from gan.cli.evaluate import Evaluate
+from gan.cli.evaluate import Evaluate, next_evaluation
 from gan.cli.exit_status import DONE, FAILED, after_signal
 from gan.cli.output import print_result
 from gan.config import PRESETS, TrainConfig
@@ -18,10 +18,12 @@ from gan.distributed import cluster
 from gan.errors import InputError
 from gan.evaluation.report import EvaluationReport
 from gan.saving import metadata, models, run_folder, training_state
+from gan.saving.commands import resume_command
 from gan.saving.extension import LENGTHS, extended_config
 from gan.saving.metadata import check_card
 from gan.tolerance import EXIT_STATUS
 from gan.utils import tensorflow as runtime
+from gan.utils.commands import shell_command
 
 DEFAULT_PRESET = "mnist"
 
@@ -84,8 +86,8 @@ class Train:
                     "animation": run.samples.with_name("samples.gif"),
                     "trained": f"{run.images:,} images of {run.dataset} in {run.seconds:.0f} s"
                     + (", then interrupted" if run.interrupted else ""),
-                    **({"resume": f"gan train --resume {run.folder}"} if run.interrupted else {}),
-                    "sample": f"gan sample {run.folder} --num 64 --out digits.png",
+                    **({"resume": resume_command(run.folder)} if run.interrupted else {}),
+                    "sample": shell_command("gan", "sample", run.folder, "--num", "64", "--out", "digits.png"),
                     **_ending(run.stopped_by, run.interval),
                     **_verdict(run.folder, confirmed),
                 },
@@ -105,7 +107,8 @@ class Train:
         """Evaluates the finished run on fresh samples, with a classifier that did not select it."""
         options = self.config.stopping
         assert options.tolerance is not None
-        later = f"gan evaluate {run} --tolerance {options.tolerance} --classifier {options.classifier}"
+        words: list[str | Path] = ["--tolerance", str(options.tolerance), "--classifier", Path(options.classifier)]
+        later = shell_command("gan", "evaluate", run, *words)
         print(f"Confirming on fresh samples, about a minute (later: {later})", file=sys.stderr)
         command = Evaluate(str(run), dataset=dataset, classifier=options.classifier, tolerance=options.tolerance)
         report, _ = command.report()
@@ -166,7 +169,7 @@ def _numbers(confirmed: EvaluationReport | None) -> dict[str, object]:
 
 def _verdict(run: Path, confirmed: EvaluationReport | None) -> dict[str, str]:
     if confirmed is None:
-        return {"evaluate": f"gan evaluate {run}"}
+        return next_evaluation(run)
     return {"verdict": confirmed.verdict, **confirmed.summary, "report": str(run / run_folder.PAGE)}
 
 

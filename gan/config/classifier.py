@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
+from gan.config.data import DataConfig
 from gan.config.fields import convert_fields
 from gan.errors import check_positive, check_seed, check_whole
 
@@ -13,7 +15,11 @@ class ClassifierConfig:
     """Training options of a classifier. The defaults are the preset `mnist-classifier`, which is used in reports."""
 
     dataset: str = "mnist"
-    """Labeled dataset: mnist5k, or the name of an image dataset in TensorFlow Datasets."""
+    """Labeled dataset: mnist5k, an image dataset of TensorFlow Datasets, a folder of classes or an .npz file."""
+    image_size: str | None = None
+    """Image size, such as 64 or 96x64 (height x width). Images are scaled, then center-cropped. None: original size."""
+    channels: Literal[1, 3] | None = None
+    """Image channels: 1 is gray, 3 is RGB. None: as in the dataset."""
     width: int = 32
     """Filters of the first of three convolutional stages. Each next stage has twice as many."""
     blocks: int = 2
@@ -27,8 +33,16 @@ class ClassifierConfig:
     seed: int = 0
     """Seed of all random numbers: initial weights, data order, distortions."""
 
+    @property
+    def data(self) -> DataConfig:
+        """Options of the data."""
+        return DataConfig(
+            dataset=self.dataset, dataset_fallback="none", image_size=self.image_size, channels=self.channels
+        )
+
     def __post_init__(self) -> None:
         convert_fields(self)
+        _ = self.data  # checks the options of the data
         for name in ("width", "blocks", "epochs", "batch_size"):
             check_whole(name, getattr(self, name), 1)
         check_positive("learning_rate", self.learning_rate)

@@ -27,7 +27,7 @@ def memory_limit() -> int:
     except (AttributeError, OSError, ValueError):  # not available on every system
         physical = _UNKNOWN_MEMORY
     with contextlib.suppress(OSError, ValueError):  # no such file, or the text "max"
-        physical = min(physical, int(_CGROUP.read_text()))
+        physical = min(physical, int(_CGROUP.read_text(encoding="ascii")))
     return physical // 4
 
 

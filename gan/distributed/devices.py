@@ -182,7 +182,7 @@ def _exit_after(seconds: float) -> Iterator[None]:
 
     TensorFlow waits for an hour for a worker that has ended after it was found, and runs no Python code meanwhile.
     """
-    with Path(os.devnull).open("w") as null:
+    with Path(os.devnull).open("w", encoding="utf-8") as null:
         faulthandler.dump_traceback_later(seconds, exit=True, file=null)
         try:
             yield

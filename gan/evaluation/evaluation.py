@@ -1,8 +1,9 @@
 """Evaluation of a generator: each number, and the same number for real images."""
 
 import time
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import keras
 import numpy as np
@@ -11,7 +12,7 @@ from gan import sampling
 from gan.data import images
 from gan.data.dataset import Dataset
 from gan.data.load import DatasetLike, as_dataset
-from gan.errors import InputError, check, check_seed, check_share, check_whole
+from gan.errors import InputError, check, check_seed, check_share
 from gan.evaluation import metrics, projection, robustness
 from gan.evaluation.classifier.extractor import ClassifierLike, Extractor, as_classifier, as_input
 from gan.evaluation.metrics import Neighbours
@@ -21,11 +22,15 @@ from gan.evaluation.reference import (
     NEAREST,
     EvaluatedImages,
     Reference,
+    check_num,
     choose_labels,
     choose_subsets,
     limit_images,
+    most_samples,
+    why_few,
 )
 from gan.evaluation.report import (
+    FEW,
     ClassCounts,
     ClassErrorRate,
     CopiedShare,
@@ -45,9 +50,6 @@ from gan.utils.arguments import checked
 
 EVALUATION_SEED = 1_000_003
 """Seed of the evaluated samples. No training run and no default of `gan sample` uses it."""
-
-LEAST = 200
-"""Minimum number of samples for a report."""
 
 RECONSTRUCTED = 64
 """Number of test images to reconstruct."""
@@ -102,7 +104,8 @@ def evaluate(
         dataset: a dataset named by the classifier's card, or its name.
         classifier, card: from `load_classifier`, or what it loads, without a card. Provides the features, and decides
             which samples are wrong.
-        num: number of samples, from 200 to the size of the smaller of the validation and test splits.
+        num: number of samples, from 2 to the size of the smallest split. Below 200, a warning says that the report
+            proves little, and some numbers may not be known.
         tolerance: the highest acceptable error rate, a share.
         seed: seed of the samples, the labels and the draws. Another seed draws new samples.
         trained_on: name of the dataset that the generator was trained on. None: `dataset`. If it is another dataset,
@@ -116,7 +119,7 @@ def evaluate(
     classifier, card = as_classifier(classifier, card)
     check_card(dataset.name, card, dataset.image_shape)
     _check_generator(generator, dataset)
-    _check_num(num, dataset)
+    check_num(num, dataset)
     dataset = limit_images(dataset)
     started = time.monotonic()
     requested = choose_labels(dataset, num, seed) if NetworkInputs.of(generator).num_classes else None
@@ -186,10 +189,13 @@ def evaluate_samples(
     check_seed(seed)
     _check_shape(samples.shape[1:], dataset)
     num = len(samples)
-    _check_num(num, dataset)
+    check_num(num, dataset)
     labels = None if labels is None else labels_for(np.arange(num), dataset.num_classes, labels)
     check(bool(np.isfinite(samples).all()), "samples", "finite images", "NaN or infinity")
     check(float(np.abs(samples).max()) <= 1.001, "samples", "values in [-1, 1]", float(np.abs(samples).max()))
+    if num < FEW:
+        message = f"{num} samples prove little: their confidence intervals are wide; {FEW} or more are advisable"
+        warnings.warn(message, stacklevel=2)
     dataset = limit_images(dataset)
     chosen = choose_subsets(dataset, num, seed)
     test, validation = chosen.test, chosen.validation
@@ -209,9 +215,9 @@ def evaluate_samples(
     value_of_real.update(frechet_distance=floor.mean, frechet_distance_stderr=floor.spread)
     # validation images come from the same source as the training images; the test digits have other writers
     unseen = as_input(dataset.validation.images)
-    copied = metrics.copied_share(samples[:NEAREST], reference.train, unseen)
-    copied_real = metrics.copied_share(as_input(test.images[:NEAREST]), reference.train, unseen)
-    share = CopiedShare(**copied) if trained_on in (None, dataset.name) else CopiedShare(None, None, None)
+    copied = _copied_share(samples[:NEAREST], reference.train, unseen)
+    copied_real = _copied_share(as_input(test.images[:NEAREST]), reference.train, unseen)
+    share = copied if trained_on in (None, dataset.name) else _NO_SHARE
     seconds["metrics"] = time.monotonic() - started
 
     rate = ErrorRate.of(fake.wrong)
@@ -233,11 +239,11 @@ def evaluate_samples(
         meaning=MEANING,
         metrics=_rows(value, value_of_real),
         frechet_floor=floor,
-        frechet_in_floors=value["frechet_distance"] / floor.mean,
+        frechet_in_floors=value["frechet_distance"] / floor.mean if floor.mean > 0 else None,
         copied_share=share.copied_share,
         copied_share_lower=share.copied_share_lower,
         copied_share_upper=share.copied_share_upper,
-        copied_share_real=CopiedShare(**copied_real),
+        copied_share_real=copied_real,
         nearest_num=min(num, NEAREST),
         class_histogram=ClassCounts(
             _counts(fake.seen, extractor.classes),
@@ -248,7 +254,7 @@ def evaluate_samples(
         verdict=decision,
         undecided_because_of=tuple(reasons),
         samples_needed=samples_needed(rate, tolerance) if reasons == ["error_rate"] else None,
-        samples_at_hand=min(len(dataset.test), len(dataset.validation)),
+        samples_at_hand=most_samples(dataset),
         seconds=_rounded(seconds),
     )
     grids = {
@@ -258,11 +264,22 @@ def evaluate_samples(
     return Evaluation(_complete(report, dataset), grids)
 
 
+_NO_SHARE = CopiedShare(None, None, None)
+
+
+def _copied_share(images: np.ndarray, train: np.ndarray, unseen: np.ndarray) -> CopiedShare:
+    """Returns the share of copies; not known if there are fewer training images than held-out ones."""
+    return CopiedShare(**metrics.copied_share(images, train, unseen)) if len(train) >= len(unseen) else _NO_SHARE
+
+
 def _complete(report: EvaluationReport, dataset: Dataset) -> EvaluationReport:
     """Replaces NaN by None, and adds the reasons for numbers that are not known and the summary."""
     reason = metrics.why_no_ssim(dataset.image_shape)
     not_known = {name: reason for name in report.metrics if reason is not None and name.endswith("_ssim")}
-    report = replace(null_for_nan(report), not_known=not_known)
+    report = null_for_nan(report)
+    if None in astuple(report.metrics["pairwise_ssim"]):
+        not_known.setdefault("pairwise_ssim", "no class has two images")
+    report = replace(report, not_known={**why_few(report.num), **not_known})
     return replace(report, summary=summary(report))
 
 
@@ -298,10 +315,6 @@ def _check_shape(shape: tuple[int, ...], dataset: Dataset) -> None:
         )
 
 
-def _check_num(num: int, dataset: Dataset) -> None:
-    check_whole("num", num, LEAST, min(len(dataset.test), len(dataset.validation)))
-
-
 def _by_class(evaluated: EvaluatedImages, classes: int) -> tuple[ClassErrorRate, ...]:
     """Returns the error rate of each requested class."""
     if evaluated.labels is None:
@@ -321,12 +334,12 @@ def _by_rows(evaluated: EvaluatedImages, classes: int) -> np.ndarray:
 
 
 def _with_neighbors(evaluated: EvaluatedImages, near: Neighbours, train: np.ndarray) -> np.ndarray:
-    """Returns a grid of sixteen images, each with its nearest training image to its right.
+    """Returns a grid of at most sixteen images, each with its nearest training image to its right.
 
     The first images come first. For at most ten top classes, the image nearest to a training image follows.
     """
     seen = evaluated.seen[: len(near.mse)]
     nearest = [min(np.flatnonzero(seen == label), key=lambda i: near.mse[i]) for label in np.unique(seen)[:10]]
-    chosen = np.concatenate([np.arange(16 - len(nearest)), nearest])
+    chosen = np.concatenate([np.arange(min(16 - len(nearest), len(seen))), nearest])
     pairs = np.stack([images.to_uint8(evaluated.images[chosen]), train[near.index[chosen]]], axis=1)
     return images.grid(pairs.reshape(-1, *train.shape[1:]), columns=8, scale=2)

@@ -8,17 +8,25 @@ import numpy as np
 
 from gan.data.dataset import Dataset
 from gan.data.split import Split
+from gan.errors import InputError
 from gan.evaluation import metrics
 from gan.evaluation.classifier.extractor import Extractor
 from gan.evaluation.metrics import Neighbours, frechet_distance, wrong_outcomes
+from gan.evaluation.metrics.kernel import KERNEL_BLOCKS
 from gan.evaluation.metrics.quality import quality
-from gan.evaluation.report import FrechetFloor
+from gan.evaluation.report import FEWEST, FrechetFloor
 
 FLOOR_DRAWS = 10
 """Draws of training images for the floor of the Frechet distance."""
 
 NEAREST = 2_000
 """Maximum number of samples, and of real images, that are compared with every training image."""
+
+NEEDED = {
+    **dict.fromkeys(("kernel_distance", "kernel_distance_stderr"), 2 * KERNEL_BLOCKS),
+    **dict.fromkeys(("precision", "recall", "density", "coverage"), metrics.NEIGHBOURS + 1),
+}
+"""Name of a number -> minimum number of samples, and of test images, for which it is defined."""
 
 Outputs = Mapping[str, np.ndarray]
 
@@ -60,16 +68,23 @@ class Reference:
         return metrics.squared_radii(self.outputs["features"])
 
     def numbers(self, evaluated: EvaluatedImages) -> tuple[dict[str, float], Neighbours]:
-        """Returns {name: value} of the images, and the nearest training image of each of the first `NEAREST`."""
+        """Returns {name: value} of the images, and the nearest training image of each of the first `NEAREST`.
+
+        A value is NaN if it is not defined for so few images.
+        """
         near = metrics.nearest_neighbours(evaluated.images[:NEAREST], self.train)
         real, fake = self.outputs["features"], evaluated.outputs["features"]
-        kernel, kernel_error = metrics.kernel_distance(real, fake)
+        few = why_few(len(fake))
+        kernel, kernel_error = (np.nan, np.nan) if "kernel_distance" in few else metrics.kernel_distance(real, fake)
+        manifold = {} if "coverage" in few else metrics.precision_recall(real, fake, real_radii=self._radii)
+        labels = evaluated.labels_or_seen
+        paired = len(np.unique(labels)) < len(labels)
         found = {
             **quality(self.extractor, self.outputs, evaluated.outputs, evaluated.labels),
             "kernel_distance": kernel,
             "kernel_distance_stderr": kernel_error,
-            **metrics.precision_recall(real, fake, real_radii=self._radii),
-            "pairwise_ssim": metrics.pairwise_ssim(evaluated.images, evaluated.labels_or_seen),
+            **{name: manifold.get(name, np.nan) for name in ("precision", "recall", "density", "coverage")},
+            "pairwise_ssim": metrics.pairwise_ssim(evaluated.images, labels) if paired else np.nan,
             "nearest_mse": float(near.mse.mean()),
             "nearest_ssim": float(near.ssim.mean()),
         }
@@ -112,6 +127,35 @@ class EvaluationSubsets:
 def limit_images(dataset: Dataset) -> Dataset:
     """Returns the dataset with at most `MOST` training images and `MOST` validation images."""
     return replace(dataset, train=dataset.train.at_most(MOST), validation=dataset.validation.at_most(MOST))
+
+
+def why_few(num: int) -> dict[str, str]:
+    """Returns {name: reason} of the numbers that are not defined for `num` samples and as many test images."""
+    return {name: f"it needs {needed} images; these are {num}" for name, needed in NEEDED.items() if num < needed}
+
+
+def most_samples(dataset: Dataset) -> int:
+    """Returns the largest number of samples that can be compared with as many images of each split.
+
+    Raises `InputError` if a split has fewer than `FEWEST` images.
+    """
+    parts = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    sizes = {name: len(part) for name, part in parts.items()}
+    if min(sizes.values()) < FEWEST:
+        raise InputError(
+            "Too few images to evaluate with",
+            expected=f"at least {FEWEST} training, {FEWEST} validation and {FEWEST} test images",
+            received=", ".join(f"{size} {name} images" for name, size in sizes.items()),
+        )
+    return min(sizes.values())
+
+
+def check_num(num: int, dataset: Dataset) -> None:
+    """Raises `InputError` unless `num` samples can be compared with the images of a dataset."""
+    most = most_samples(dataset)
+    if not FEWEST <= num <= most:
+        limits = f"a whole number from {FEWEST} to {most}, the size of the smallest split of {dataset.name}"
+        raise InputError("Bad `num`", expected=limits, received=f"num={num}")
 
 
 def choose_subsets(dataset: Dataset, num: int, seed: int) -> EvaluationSubsets:

@@ -10,9 +10,16 @@ from gan.saving import files, models, run_folder
 from gan.saving.metadata import with_new_names
 from gan.tolerance import Verdict
 from gan.utils.arguments import checked
+from gan.utils.commands import shell_command
 
 MUST_AGREE = ("dataset", "num", "classifier_sha256", "reference", "conditional")
 """Fields that must be equal in reports to compare. The Frechet distance depends on all, the error rate on the last."""
+
+FEWEST = 2
+"""Minimum number of samples for a report: a covariance needs two."""
+
+FEW = 200
+"""Number of samples below which a report proves little."""
 
 Column = Literal["value", "real"]
 """`value`: the number of the samples. `real`: the same number for real images."""
@@ -115,7 +122,7 @@ class EvaluationReport:
     metrics: dict[str, MetricRow]
     not_known: dict[str, str] = field(default_factory=dict)
     frechet_floor: FrechetFloor
-    frechet_in_floors: float
+    frechet_in_floors: float | None
     copied_share: float | None
     copied_share_lower: float | None
     copied_share_upper: float | None
@@ -150,14 +157,15 @@ def load_report(checkpoint: str | os.PathLike[str]) -> EvaluationReport:
 
     Raises `InputError` for a missing or damaged report, or one with wrong content.
     """
-    path = files.as_path(checkpoint, "checkpoint")
+    path = given = files.as_path(checkpoint, "checkpoint")
     pretrained = models.pretrained_folder() / str(checkpoint) / run_folder.REPORT
     if path.is_dir():
         path = path / run_folder.REPORT
     elif not path.exists() and pretrained.is_file():
         path = pretrained
     if not path.is_file():
-        expected = f"a report.json, written by: gan evaluate {checkpoint} --output FOLDER"
+        command = shell_command("gan", "evaluate", given)
+        expected = f"a report.json, written by: {command}" + " --output FOLDER" * (not given.is_dir())
         raise InputError("Report not found", expected=expected, received=f"no file {path}")
     return convert(with_new_names(files.read_json(path)), EvaluationReport, path)
 

@@ -68,6 +68,8 @@ def headline(report: EvaluationReport) -> str:
     if report.verdict == "within":
         copies = report.copied_share_lower is not None and report.copied_share_lower > 0
         return "Within tolerance, but check for copies" if copies else "Within tolerance: you may ship it"
+    if "coverage" in report.not_known:
+        return "Undecided: too few images to measure variety"
     if "coverage" in report.undecided_because_of:
         return "Undecided: not enough variety to ship it"
     if report.samples_needed is None:
@@ -85,14 +87,19 @@ def summary(report: EvaluationReport) -> dict[str, str]:
     """
     value = {name: row.value for name, row in report.metrics.items() if row.value is not None}
     real = {name: row.real for name, row in report.metrics.items() if row.real is not None}
+
+    def shares(name: str) -> str:
+        if name in report.not_known:
+            return f"not known ({report.not_known[name]})"
+        return f"{percent(value[name], 1)} (real images: {percent(real[name], 1)})"
+
     floor, unknown = report.frechet_floor, report.not_known.get("pairwise_ssim")
     sentences = {
         "tolerance": _tolerance(report, value),
         "fidelity": f"The Frechet distance is {value['frechet_distance']:.3g}, {_times(report.frechet_in_floors)} "
-        f"times the distance of real images ({floor.mean:.3g} ± {floor.spread:.2g}); precision is "
-        f"{percent(value['precision'], 1)} (real images: {percent(real['precision'], 1)}).",
-        "variety": f"Coverage is {percent(value['coverage'], 1)} (real images: {percent(real['coverage'], 1)}), recall "
-        f"is {percent(value['recall'], 1)} (real images: {percent(real['recall'], 1)}), {_copies_in_short(report)}.",
+        f"the distance of real images ({floor.mean:.3g} ± {floor.spread:.2g}); precision is "
+        f"{shares('precision')}.",
+        "variety": f"Coverage is {shares('coverage')}, recall is {shares('recall')}, {_copies_in_short(report)}.",
         "similarity": _similarity(value["pairwise_ssim"], real["pairwise_ssim"])
         if unknown is None
         else f"Similarity within a class is not known: {unknown}.",
@@ -110,8 +117,10 @@ def summary(report: EvaluationReport) -> dict[str, str]:
     return sentences
 
 
-def _times(ratio: float) -> str:
-    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2g}"
+def _times(ratio: float | None) -> str:
+    if ratio is None:
+        return "compared with"
+    return f"{ratio:.0f} times" if ratio >= 10 else f"{ratio:.2g} times"
 
 
 def _tolerance(report: EvaluationReport, value: dict[str, float]) -> str:
@@ -125,6 +134,8 @@ def _tolerance(report: EvaluationReport, value: dict[str, float]) -> str:
         f"The error rate {decision} the tolerance of {percent(report.tolerance)}: {percent(value['error_rate'])} of "
         f"{report.num:,} samples are {wrong} (95 % confidence interval: {percent(lower)} to {percent(upper)})."
     )
+    if "coverage" in report.not_known:
+        return f"{sentence} Coverage is not known: {report.not_known['coverage']}."
     if "coverage" in report.undecided_because_of:
         return f"{sentence} Coverage is too low to accept the generator; more samples will not help."
     if "error_rate" in report.undecided_because_of:
@@ -164,8 +175,8 @@ def _copies(report: EvaluationReport) -> str:
     share, lower, upper = report.copied_share, report.copied_share_lower, report.copied_share_upper
     if share is None or lower is None or upper is None:
         return (
-            "Copies cannot be assessed: the samples are too similar to each other, or the generator was trained on "
-            "another dataset."
+            "Copies cannot be assessed: the samples are too few or too similar to each other, or the generator was "
+            "trained on another dataset."
         )
     finding = "Samples copy training images" if lower > 0 else "No copies were detected"
     rounded, low, high = (f"{round(number, 2) + 0.0:.2f}" for number in (share, lower, upper))  # + 0.0: never "-0.00"

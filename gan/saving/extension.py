@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gan.config import OptimizationConfig, TrainConfig
 from gan.errors import InputError
+from gan.saving.commands import restart_command
 from gan.saving.metadata import RunMetadata
 from gan.saving.training_state import State
 
@@ -54,9 +55,11 @@ def extended_config(folder: Path, record: RunMetadata, asked: TrainConfig, saved
         )
     stopped_by = record.result.stopped_by if record.result else None
     if stopped_by or (saved and saved.stopped):
+        command = restart_command(folder)
+        new_run = f": {command}" if command else " that starts from its generator"
         raise InputError(
             "The run was stopped early, so it has no other length",
-            expected=f"a run that was not stopped, or a new run: gan train --init-from {folder}",
+            expected=f"a run that was not stopped, or a new run{new_run}",
             received=f"a run stopped at step {done:,}" + (f" by {stopped_by}" if stopped_by else ""),
         )
     return replace(asked, eval_every=record.config.interval_steps(record.total_steps) * per_step)

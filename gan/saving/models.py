@@ -3,22 +3,30 @@
 import json
 import os
 import re
+import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from gan.errors import InputError, Positive, Whole, convert
+from gan.config import PRESETS
+from gan.errors import InputError, Positive, Whole, convert, did_you_mean, near_names
 from gan.saving import metadata, zip_safety
 from gan.saving.files import as_path, read_json, sha256
 from gan.saving.metadata import ClassifierCard, RunMetadata
 from gan.saving.run_folder import CLASSIFIER, CONFIG, DISCRIMINATOR, GENERATOR
 from gan.saving.zip_safety import ModelFile
+from gan.utils.commands import shell_command
 from gan.utils.global_state import restored
 
 if TYPE_CHECKING:
     import keras
+
+SUFFIX = ".keras"
+"""Suffix of the file of a model. A file may have any suffix."""
 
 
 def pretrained_folder() -> Path:
@@ -82,17 +90,31 @@ def _find(checkpoint: str | os.PathLike[str] | ModelFile, file: str, problem: st
         if checkpoint.is_unchanged:
             return checkpoint
         checkpoint = checkpoint.path
-    path = as_path(checkpoint, "checkpoint")
+    name = path = as_path(checkpoint, "checkpoint")  # without a final slash
     if path.is_dir():
         path = path / file
     names = _pretrained_names(file)
-    if not path.exists() and str(checkpoint) in names:
-        path = pretrained_folder() / str(checkpoint) / file
+    if not path.exists() and str(name) in names:
+        path = pretrained_folder() / name / file
     if not path.is_file():
         pretrained = f", or a pretrained name of {names}" if names else ""
-        expected = f"a run folder with a {file}, a .keras file{pretrained}"
+        hint = _hint(name, names) if file == GENERATOR else ""
+        expected = f"a run folder with a {file}, a .keras file{pretrained}{hint}"
         raise InputError(problem, expected=expected, received=str(checkpoint))
     return zip_safety.check_model(path)
+
+
+def _hint(path: Path, names: Sequence[str]) -> str:
+    """Returns what a user may mean by a generator that does not exist, in parentheses, after a space."""
+    if (path / CONFIG).is_file() and not (path / CLASSIFIER).is_file():
+        return f" ({shell_command('gan', 'train', '--resume', path)} completes this run)"
+    named = path.with_name(f"{path.name}.keras") if path.name else path
+    if named.is_file():
+        return f" (did you mean {named}?)"
+    preset = near_names(str(path), PRESETS, most=1, least=1.0)
+    if preset and preset[0] not in names:
+        return f" (train this preset first: {shell_command('gan', 'train', preset[0])})"
+    return did_you_mean(str(path), names) or " (gan train writes one)"
 
 
 def not_a_generator(path: Path) -> InputError:
@@ -116,9 +138,11 @@ def find_classifier(checkpoint: str | os.PathLike[str] | FoundClassifier) -> Fou
         folder = pretrained_folder() / folder
     path, card_path = folder / CLASSIFIER, folder / CONFIG
     if not (path.is_file() and card_path.is_file()):
+        names = _pretrained_names(CLASSIFIER)
         raise InputError(
             "No such classifier",
-            expected=f"a folder with {CLASSIFIER} and {CONFIG}, or a pretrained name",
+            expected=f"a folder with {CLASSIFIER} and {CONFIG}, or a pretrained name of {names}"
+            + did_you_mean(str(checkpoint), names),
             received=str(checkpoint),
         )
     card = metadata.classifier_card(read_json(card_path), card_path)
@@ -149,7 +173,8 @@ def load_model(
     import tensorflow as tf
 
     try:
-        model = keras.saving.load_model(file.path, compile=False, safe_mode=True)
+        with _named_as_model(file.path) as path:
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (
         ValueError,
         TypeError,
@@ -165,6 +190,16 @@ def load_model(
     if check is not None:
         check(model, file.path)
     return model
+
+
+@contextmanager
+def _named_as_model(path: Path) -> Iterator[Path]:
+    """Yields a path to the same content whose suffix is .keras, which Keras demands: `path`, or that of a copy."""
+    if path.suffix == SUFFIX:
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        yield Path(shutil.copyfile(path, Path(folder) / f"model{SUFFIX}"))
 
 
 def describe(checkpoint: str | Path | ModelFile) -> GeneratorSummary:

@@ -140,7 +140,7 @@ def locked(run: Path) -> Iterator[None]:
     is_new = not folder.exists()
     try:
         folder.mkdir(exist_ok=True)
-        file = (folder / LOCK).open("a")
+        file = (folder / LOCK).open("a", encoding="ascii")
     except OSError as error:
         raise InputError(
             "The run folder cannot be written", expected="a writable folder", received=f"{folder}: {error}"
@@ -172,7 +172,7 @@ def _removed_after_an_error(folder: Path) -> Iterator[None]:
 def is_locked(run: Path) -> bool:
     """Returns whether a process is training in a run folder. Needs only read access, and changes nothing."""
     try:
-        with (run / FOLDER / LOCK).open("r") as file:
+        with (run / FOLDER / LOCK).open("r", encoding="ascii") as file:
             return not lock_descriptor(file.fileno(), blocking=False)
     except OSError:
         return False

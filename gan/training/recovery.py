@@ -16,6 +16,7 @@ from gan.distributed.replicas import scalar
 from gan.errors import InputError, TrainingError
 from gan.models.gan import GAN
 from gan.saving import files, run_folder, training_state
+from gan.saving.commands import restart_command, resume_command
 from gan.saving.metadata import RunMetadata
 from gan.saving.training_state import State
 from gan.training import callbacks
@@ -62,7 +63,8 @@ def loss_errors(gan: GAN, run: Path | None = None) -> Iterator[None]:
         if found is None:
             raise
         step = int(scalar(gan.step)) + 1
-        advice = f" (gan train --init-from {run} --learning-rate ...)" if run is not None and run.exists() else ""
+        command = restart_command(run, slower=True) if run is not None and run.exists() else None
+        advice = "" if command is None else f" ({command})"
         raise TrainingError(
             f"{found[1]} became {found[2]} at step {step}. A lower learning rate may help{advice}."
         ) from error
@@ -93,9 +95,11 @@ def check_resumable(folder: Path, saved: State | None, damaged: list[str]) -> No
     """Raises `InputError` when there is no intact state and starting again would lose more than one interval."""
     done = callbacks.run_log.last_row(folder / run_folder.LOG).get("interval", 0)
     if saved is None and (damaged or done > 1):
+        command = restart_command(folder)
         raise InputError(
             "This run has no intact state, and starting again would overwrite its generator",
-            expected=f"an intact one in {folder / training_state.FOLDER}, or a new run: gan train --init-from {folder}",
+            expected=f"an intact one in {folder / training_state.FOLDER}, or a new run"
+            + (f": {command}" if command else " that starts from it (`init_from`)"),
             received="; ".join(damaged) or "no state",
         )
 
@@ -114,10 +118,12 @@ def resume_message(folder: Path, saved: State | None, schedule: Schedule) -> str
 
 def finished_message(folder: Path, record: RunMetadata) -> str:
     """Returns the message that says how a finished run can continue."""
-    command = f"gan train --resume {folder} --images N"
-    way = f"{command} makes it longer"
+    way = f"{resume_command(folder, '--images', 'N')} makes it longer"
     if record.result is not None and record.result.stopped_by:
-        way = f"it was stopped by {record.result.stopped_by}; gan train --init-from {folder} starts from its generator"
+        command = restart_command(folder)
+        way = f"it was stopped by {record.result.stopped_by}" + (
+            f"; {command} starts from its generator" if command else ""
+        )
     return f"{folder} is finished: there is nothing to resume ({way})"
 
 
@@ -135,7 +141,7 @@ def new_place_hint(folder: Path) -> Iterator[None]:
     except InputError as error:
         raise InputError(
             error.problem,
-            expected=f"{error.expected}, or its new place: gan train --resume {folder} --dataset NEW",
+            expected=f"{error.expected}, or its new place: {resume_command(folder, '--dataset', 'NEW')}",
             received=error.received,
         ) from error
 
@@ -161,7 +167,7 @@ def _cosine(share: float, end: float) -> float:
 
 def resume_hint(folder: Path, last: State | None) -> str:
     """Returns the message that says how to resume an interrupted run."""
-    command = f"gan train --resume {folder}"
+    command = resume_command(folder)
     if last is None:
         return f"no interval is complete yet; {command} starts again from step 0"
     return f"the last complete state is from step {last.step:,}; {command} resumes from it"

@@ -306,7 +306,8 @@ def git_revision() -> str | None:
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(tree), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        done = subprocess.run(command, capture_output=True, timeout=10, check=True)
+        return os.fsdecode(done.stdout).strip()
 
     try:
         if Path(git("rev-parse", "--show-toplevel")).resolve() != tree.resolve():

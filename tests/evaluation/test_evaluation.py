@@ -181,7 +181,7 @@ def test_real_against_real_is_the_same_in_every_report(evaluated, untrained, dig
         assert other.metrics[name].real == pytest.approx(row.real, rel=1e-6), name
 
 
-@pytest.mark.parametrize(("num", "message"), [(5, "from 200 to 500"), (501, "from 200 to 500")])
+@pytest.mark.parametrize(("num", "message"), [(1, "from 2 to 500"), (501, "from 2 to 500")])
 def test_rejects_too_few_or_too_many_samples(evaluated, num, message):
     with pytest.raises(InputError, match=message):
         evaluated(small_gan().generator_ema, num=num)
@@ -235,7 +235,7 @@ def test_the_exit_status_of_the_command_follows_the_verdict(forked_gan, tiny_run
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--num", "5"], "whole number >= 200"),
+        (["--num", "1"], "whole number >= 2"),
         (["--tolerance", "1.5"], "number from 0 to 1"),
         (["--dataset", "kmnist"], "for another dataset"),
         (["--classifier", "nonsense"], "No such classifier"),

@@ -1,5 +1,6 @@
 """Training of the reference classifier, and its folder with a card."""
 
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +113,7 @@ def train_classifier(
             epochs=epoch + 1,
             callbacks=[best],
             shuffle=False,
-            verbose=verbose,
+            verbose=verbose if sys.stdout is not None else 0,  # Keras would fail on pythonw, which has no stdout
         )
     plain = keras.models.clone_model(classifier)  # drops the optimizer, whose state is three times the weights
     plain.set_weights(best.weights)
@@ -150,7 +151,7 @@ def make_classifier(
 
     run_folder.check_output(output)
     device = runtime.start(seed=config.seed)
-    dataset = load_dataset(config.dataset, fallback="none")
+    dataset = load_dataset(config.dataset, fallback=config.data.dataset_fallback, **config.data.loading)
     if not dataset.num_classes:
         raise InputError("A classifier needs labels", expected="a dataset with labels", received=config.dataset)
     train = _without_embedded(dataset.train) if dataset.name == "mnist" else dataset.train

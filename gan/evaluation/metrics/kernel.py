@@ -5,9 +5,14 @@ import numpy as np
 from gan.errors import check, check_seed
 from gan.utils.arguments import check_axes, checked
 
+KERNEL_BLOCKS = 10
+"""Default of `blocks`."""
+
 
 @checked
-def kernel_distance(real: np.ndarray, fake: np.ndarray, *, blocks: int = 10, seed: int = 0) -> tuple[float, float]:
+def kernel_distance(
+    real: np.ndarray, fake: np.ndarray, *, blocks: int = KERNEL_BLOCKS, seed: int = 0
+) -> tuple[float, float]:
     """Computes (unbiased squared MMD, its standard error) of features [N, F] and [M, F].
 
     The kernel is (x.y / F + 1)^3 (arXiv:1801.01401, section 3). On Inception features, this distance is called KID.
