@@ -155,7 +155,7 @@ KINDS = ("plain", *EFFECTS, *PENS, "mixed")
 
 def draw_scene(kind: str, rng: np.random.Generator) -> Scene:
     """Draws a scene of one kind. The paper, the ink, and the place of the mark are drawn for every kind."""
-    height, width = (int(rng.integers(150, 420)) for _ in range(2))
+    height, width = (int(rng.integers(140, 340)) for _ in range(2))
     paper = rng.uniform(0.6, 1.0)
     scene = Scene(
         height=height,

@@ -15,6 +15,8 @@ BOX = 20
 rounding."""
 WHOLE_SIDE, PART_SIDE = 384, 160
 """Longest side of the image in which a digit is searched, and of the part of the image from which it is read."""
+MOST_SIDE = 1_000
+"""Images of at least twice this side are reduced first, by a whole factor."""
 THINNEST = 1.6
 """Least width of a stroke in the result, in pixels of 28. Thinner strokes are widened, as MNIST has none."""
 
@@ -25,7 +27,7 @@ class FoundDigit:
 
     pixels: np.ndarray
     """The digit as in MNIST: float32 [side, side, 1] in [-1, 1], light on dark."""
-    box: tuple[int, int, int, int]
+    box: tuple[int, ...]
     """Its box in the image: left, top, right, bottom, in pixels. Right and bottom are exclusive."""
     problem: str | None
     """Reason why the image may not show exactly one digit, such as "several marks". None: none was seen."""
@@ -45,17 +47,25 @@ def read_digit(path: str | Path, *, invert: bool | None = None, side: int = 28) 
 
     Raises `InputError` for a file that is not an image, is too large, or is blank.
     """
-    return find_digit(path, invert=invert, side=side).pixels
+    return find_digit(images.open_image(Path(path)), name=str(path), invert=invert, side=side).pixels
 
 
-def find_digit(path: str | Path, *, invert: bool | None = None, side: int = 28) -> FoundDigit:
-    """Reads an image as `read_digit` does, and returns also where the digit is. Raises the same errors."""
-    brightness = _brightness(Path(path))
+def find_digit(
+    picture: Image.Image, *, name: str = "the image", invert: bool | None = None, side: int = 28
+) -> FoundDigit:
+    """Reads an image as `read_digit` does, and returns also where the digit is.
+
+    `picture` has 8 bits per channel; `name` stands for it in errors. Raises `InputError` for a blank image.
+    """
+    picture = picture.convert("RGBA")
+    factor = max(1, max(picture.size) // MOST_SIDE)
+    brightness = _brightness(picture.reduce(factor) if factor > 1 else picture)
     whole, scale = _reduced(brightness, WHOLE_SIDE)
     kinds = (True, False) if invert is None else (invert,)
     found = [marks for kind in kinds if (marks := _find_marks(whole, kind, 0.35)) is not None]
     if not found:
-        raise InputError("No digit in this image", expected="an image of a digit", received=f"{path}, which is blank")
+        reason = f"{name}, which is blank" if np.ptp(brightness) < 0.05 else f"{name}: only specks or noise"
+        raise InputError("No digit in this image", expected="an image of a digit", received=reason)
     chosen = found[0] if len(found) == 1 else _figure(whole, *found)
     top, bottom, left, right = (round(edge * scale) for edge in chosen.box)
     margin = max(4, round(0.4 * max(bottom - top, right - left)))
@@ -64,15 +74,13 @@ def find_digit(path: str | Path, *, invert: bool | None = None, side: int = 28) 
     part, scale = _reduced(brightness[top:bottom, left:right], PART_SIDE)
     closer = _find_marks(part, chosen.is_dark, 0.5)
     if closer is None:
-        raise InputError("No digit in this image", expected="an image of a digit", received=f"{path}: only specks")
+        raise InputError(
+            "No digit in this image", expected="an image of a digit", received=f"{name}: only specks or noise"
+        )
     rows, columns = slice(*closer.box[:2]), slice(*closer.box[2:])
     cut = closer.ink[rows, columns]
-    box = (
-        left + round(closer.box[2] * scale),
-        top + round(closer.box[0] * scale),
-        left + round(closer.box[3] * scale),
-        top + round(closer.box[1] * scale),
-    )
+    corners = ((left, 2), (top, 0), (left, 3), (top, 1))
+    box = tuple(factor * (start + round(closer.box[edge] * scale)) for start, edge in corners)
     return FoundDigit(images.from_uint8(_as_mnist(cut, side))[..., None], box, chosen.problem)
 
 
@@ -108,7 +116,9 @@ def _find_marks(brightness: np.ndarray, is_dark: bool, width: float) -> _Marks |
     spots, count = ink.label_marks(joined)
     spots = spots * mask
     numbers = np.arange(1, count + 1)
-    weights = ndimage.sum_labels(np.minimum(found, level), spots, numbers)
+    outline = (spots > 0) & ~ndimage.binary_erosion(mask, border_value=1)
+    edges = ndimage.gaussian_gradient_magnitude(brightness, max(1.0, blur))
+    weights = ndimage.sum_labels(np.where(outline, edges, 0.0), spots, numbers)
     boxes = ndimage.find_objects(spots, count)
     height, breadth = mask.shape
     touches = np.array(
@@ -138,7 +148,7 @@ def _find_marks(brightness: np.ndarray, is_dark: bool, width: float) -> _Marks |
     near = ndimage.binary_dilation(alone, iterations=2)
     soft = np.where(near & ((spots == 0) | alone), soft, 0.0).astype(np.float32)
     return _Marks(
-        is_dark, soft, box, float(weights[kept].sum()), "several separate marks" if others else None
+        is_dark, soft, box, float(ranked[kept].sum()), "several separate marks" if others else None
     )
 
 
@@ -149,8 +159,7 @@ def _figure(brightness: np.ndarray, one: _Marks, other: _Marks) -> _Marks:
     if float(np.quantile(border, 0.9) - np.quantile(border, 0.1)) < 0.15 * (high - low):
         is_dark = float(np.median(border)) > (low + high) / 2
         return one if one.is_dark == is_dark else other
-    sizes = [np.sqrt((m.box[1] - m.box[0]) * (m.box[3] - m.box[2])) * np.sqrt(m.weight) for m in (one, other)]
-    return one if sizes[0] >= sizes[1] else other
+    return one if one.weight >= other.weight else other
 
 
 def _edges(box: tuple[slice, slice]) -> tuple[int, int, int, int]:
@@ -175,9 +184,8 @@ def _reduced(brightness: np.ndarray, longest: int) -> tuple[np.ndarray, float]:
     return np.asarray(Image.fromarray(brightness).resize(size, Image.Resampling.BOX)), scale
 
 
-def _brightness(path: Path) -> np.ndarray:
-    """Reads the brightness of each pixel: float32 [H, W] in [0, 1]. Large images are reduced first."""
-    picture = images.open_image(path)
+def _brightness(picture: Image.Image) -> np.ndarray:
+    """Returns the brightness of each pixel of an RGBA image: float32 [H, W] in [0, 1]."""
     pixels = np.asarray(picture, dtype=np.float32) / 255
     brightness, opacity = pixels[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32), pixels[..., 3]
     if opacity.mean() < 0.5:  # only the digit is opaque: the background is the opposite of its brightness
