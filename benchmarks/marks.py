@@ -48,7 +48,18 @@ PHOTOGRAPHS: Mapping[Group, Sequence[tuple[str, str]]] = MappingProxyType(
     {
         "train": tuple(
             ("skimage", f"data/{name}.png")
-            for name in ("brick", "camera", "cell", "coffee", "coins", "grass", "horse", "moon", "motorcycle_left", "page")
+            for name in (
+                "brick",
+                "camera",
+                "cell",
+                "coffee",
+                "coins",
+                "grass",
+                "horse",
+                "moon",
+                "motorcycle_left",
+                "page",
+            )
         ),
         "bound": tuple(("skimage", f"data/{name}.png") for name in ("clock_motion", "ihc", "text")),
         "test": (
@@ -69,44 +80,44 @@ LETTERS = "".join(
 )
 SYMBOLS = "?@#%+=*~<>^ΓΔΛΞΠΣΨΩαλμπψω"
 
-STROKES: Mapping[int, Sequence[Sequence[Sequence[tuple[float, float]]]]] = MappingProxyType(
+STROKES: Mapping[int, Sequence[str]] = MappingProxyType(
     {
-        0: [[[(0.5, 0), (0.15, 0.2), (0.08, 0.55), (0.25, 0.92), (0.5, 1), (0.78, 0.88), (0.92, 0.5), (0.8, 0.15), (0.5, 0)]]],
-        1: [[[(0.5, 0), (0.5, 1)]], [[(0.3, 0.22), (0.55, 0), (0.55, 1)]], [[(0.3, 0.2), (0.5, 0), (0.5, 1)], [(0.25, 1), (0.75, 1)]]],
-        2: [
-            [[(0.1, 0.25), (0.3, 0.03), (0.6, 0), (0.85, 0.2), (0.75, 0.45), (0.08, 1), (0.95, 1)]],
-            [[(0.1, 0.2), (0.5, 0), (0.85, 0.22), (0.6, 0.6), (0.15, 0.95), (0.3, 0.85), (0.6, 0.98), (0.95, 0.92)]],
-        ],
-        3: [
-            [[(0.12, 0.1), (0.5, 0), (0.85, 0.2), (0.7, 0.42), (0.4, 0.48), (0.75, 0.55), (0.9, 0.78), (0.55, 1), (0.1, 0.9)]],
-            [[(0.1, 0), (0.85, 0), (0.45, 0.4), (0.85, 0.55), (0.85, 0.85), (0.5, 1), (0.1, 0.9)]],
-        ],
-        4: [
-            [[(0.7, 1), (0.7, 0), (0.05, 0.68), (0.95, 0.68)]],
-            [[(0.25, 0), (0.12, 0.55), (0.85, 0.52)], [(0.72, 0.1), (0.65, 1)]],
-            [[(0.35, 0), (0.05, 0.6), (0.95, 0.6)], [(0.65, 0.3), (0.65, 1)]],
-        ],
-        5: [
-            [[(0.85, 0), (0.2, 0), (0.15, 0.42), (0.6, 0.38), (0.9, 0.65), (0.7, 0.95), (0.3, 1), (0.05, 0.9)]],
-            [[(0.25, 0.03), (0.18, 0.42), (0.6, 0.4), (0.88, 0.68), (0.65, 0.97), (0.1, 0.95)], [(0.25, 0.02), (0.85, 0.0)]],
-        ],
-        6: [
-            [[(0.7, 0), (0.35, 0.2), (0.12, 0.6), (0.25, 0.95), (0.6, 1), (0.85, 0.8), (0.7, 0.55), (0.35, 0.55), (0.14, 0.72)]],
-        ],
-        7: [
-            [[(0.05, 0), (0.92, 0), (0.4, 1)]],
-            [[(0.05, 0.03), (0.9, 0), (0.55, 0.5), (0.4, 1)], [(0.25, 0.5), (0.8, 0.48)]],
-        ],
-        8: [
-            [[(0.75, 0.12), (0.45, 0), (0.2, 0.2), (0.5, 0.45), (0.85, 0.75), (0.55, 1), (0.15, 0.82), (0.45, 0.5), (0.8, 0.25), (0.75, 0.12)]],
-        ],
-        9: [
-            [[(0.82, 0.2), (0.5, 0), (0.18, 0.2), (0.3, 0.5), (0.65, 0.48), (0.82, 0.2), (0.8, 0.6), (0.6, 1)]],
-            [[(0.8, 0.15), (0.45, 0), (0.15, 0.22), (0.35, 0.5), (0.8, 0.35), (0.78, 0.1), (0.75, 1)]],
-        ],
+        0: ("50,0 15,20 8,55 25,92 50,100 78,88 92,50 80,15 50,0",),
+        1: (
+            "50,0 50,100",
+            "30,22 55,0 55,100",
+            "30,20 50,0 50,100 / 25,100 75,100",
+        ),
+        2: (
+            "10,25 30,3 60,0 85,20 75,45 8,100 95,100",
+            "10,20 50,0 85,22 60,60 15,95 30,85 60,98 95,92",
+        ),
+        3: (
+            "12,10 50,0 85,20 70,42 40,48 75,55 90,78 55,100 10,90",
+            "10,0 85,0 45,40 85,55 85,85 50,100 10,90",
+        ),
+        4: (
+            "70,100 70,0 5,68 95,68",
+            "25,0 12,55 85,52 / 72,10 65,100",
+            "35,0 5,60 95,60 / 65,30 65,100",
+        ),
+        5: (
+            "85,0 20,0 15,42 60,38 90,65 70,95 30,100 5,90",
+            "25,3 18,42 60,40 88,68 65,97 10,95 / 25,2 85,0",
+        ),
+        6: ("70,0 35,20 12,60 25,95 60,100 85,80 70,55 35,55 14,72",),
+        7: (
+            "5,0 92,0 40,100",
+            "5,3 90,0 55,50 40,100 / 25,50 80,48",
+        ),
+        8: ("75,12 45,0 20,20 50,45 85,75 55,100 15,82 45,50 80,25 75,12",),
+        9: (
+            "82,20 50,0 18,20 30,50 65,48 82,20 80,60 60,100",
+            "80,15 45,0 15,22 35,50 80,35 78,10 75,100",
+        ),
     }
-)  # fmt: skip
-"""Digit -> ways to write it -> strokes -> points (x, y) in a box of side 1."""
+)
+"""Digit -> ways to write it: points x,y in percent of a box, and strokes separated by /."""
 
 
 def find_files(group: Group, kind: Mapping[Group, Sequence[tuple[str, str]]]) -> list[Path]:
@@ -201,7 +212,9 @@ def draw_digit(label: int, group: Group, rng: np.random.Generator) -> np.ndarray
     if kind == 1:
         return draw_hand(draw_text(str(label), _choose(find_files(group, FONTS), rng)), rng)
     ways = STROKES[label]
-    strokes = [np.array(stroke) + rng.normal(0, 0.03, (len(stroke), 2)) for stroke in ways[rng.integers(len(ways))]]
+    way = ways[int(rng.integers(len(ways)))].split("/")
+    strokes = [np.array([point.split(",") for point in stroke.split()], np.float64) / 100 for stroke in way]
+    strokes = [stroke + rng.normal(0, 0.03, stroke.shape) for stroke in strokes]
     aspect = np.array([rng.uniform(0.45, 0.95), 1.0])
     width = rng.choice([rng.uniform(2, 8), rng.uniform(8, 22)])
     mark = draw_strokes([stroke * aspect for stroke in strokes], width, round_corners=rng.uniform() < 0.6)
@@ -257,7 +270,10 @@ def _word(materials: Materials, rng: np.random.Generator) -> np.ndarray:
 
 def _several_digits(materials: Materials, rng: np.random.Generator) -> np.ndarray:
     parts = [enlarge(materials.digits[rng.integers(len(materials.digits))]) for _ in range(rng.integers(2, 4))]
-    cut = [part[:, np.flatnonzero(part.max(axis=0) > 0.1)[0] : np.flatnonzero(part.max(axis=0) > 0.1)[-1] + 1] for part in parts]
+    cut = [
+        part[:, np.flatnonzero(part.max(axis=0) > 0.1)[0] : np.flatnonzero(part.max(axis=0) > 0.1)[-1] + 1]
+        for part in parts
+    ]
     gap = np.zeros((len(parts[0]), int(rng.integers(0, 40))), np.float32)
     joined = [piece for part in cut for piece in (gap, part)][1:]
     return np.concatenate(joined, axis=1)

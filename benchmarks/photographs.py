@@ -87,7 +87,9 @@ def photograph(mark: np.ndarray | None, scene: Scene, rng: np.random.Generator) 
     if scene.blur:
         picture = ndimage.gaussian_filter(picture, (scene.blur, scene.blur, 0))
     if scene.noise:
-        picture = picture + rng.normal(0, scene.noise, (height, width, 1)) + rng.normal(0, scene.noise / 3, picture.shape)
+        picture = (
+            picture + rng.normal(0, scene.noise, (height, width, 1)) + rng.normal(0, scene.noise / 3, picture.shape)
+        )
     pixels = np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
     return _compressed(pixels, scene.quality) if scene.quality else pixels
 
@@ -100,7 +102,7 @@ def _fit(mark: np.ndarray, longest: int, degrees: float) -> np.ndarray:
     box = image.point(lambda value: 255 * (value > 40)).getbbox() or (0, 0, 1, 1)
     image = image.crop(box)
     scale = max(longest, 4) / max(image.size)
-    size = tuple(max(1, round(side * scale)) for side in image.size)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     kind = Image.Resampling.BICUBIC if scale > 1 else Image.Resampling.BOX
     return np.asarray(image.resize(size, kind), np.float32) / 255
 

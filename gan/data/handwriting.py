@@ -1,5 +1,6 @@
 """Finds a handwritten digit in an image, and converts it to the format of MNIST."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +85,17 @@ def find_digit(
     return FoundDigit(images.from_uint8(_as_mnist(cut, side))[..., None], box, chosen.problem)
 
 
+def find_digits(files: Sequence[str | Path], *, invert: bool | None = None) -> list[FoundDigit | InputError]:
+    """Finds the digit in each file, or the error that says why there is none. Needs no classifier."""
+    results: list[FoundDigit | InputError] = []
+    for file in files:
+        try:
+            results.append(find_digit(images.open_image(Path(file)), name=str(file), invert=invert))
+        except InputError as error:
+            results.append(error)
+    return results
+
+
 @dataclass(frozen=True)
 class _Marks:
     """The largest mark of an image, with its neighbors."""
@@ -104,7 +116,7 @@ def _find_marks(brightness: np.ndarray, is_dark: bool, width: float) -> _Marks |
     smooth = ndimage.gaussian_filter(brightness, blur) if blur else brightness
     found = ink.remove_background(smooth, round(width * min(brightness.shape)), is_dark=is_dark)
     found = ink.remove_lines(found)
-    floor = max(0.03, 5 * noise / max(1.0, 3.5 * blur))
+    floor = max(0.03, 7 * noise / max(1.0, 3.5 * blur))
     candidates = found[found > floor]
     if candidates.size < 3:
         return None
@@ -147,9 +159,7 @@ def _find_marks(brightness: np.ndarray, is_dark: bool, width: float) -> _Marks |
     soft = np.clip((found - low) / max(level - low, 1e-6), 0.0, 1.0)
     near = ndimage.binary_dilation(alone, iterations=2)
     soft = np.where(near & ((spots == 0) | alone), soft, 0.0).astype(np.float32)
-    return _Marks(
-        is_dark, soft, box, float(ranked[kept].sum()), "several separate marks" if others else None
-    )
+    return _Marks(is_dark, soft, box, float(ranked[kept].sum()), "several separate marks" if others else None)
 
 
 def _figure(brightness: np.ndarray, one: _Marks, other: _Marks) -> _Marks:
@@ -197,7 +207,8 @@ def _brightness(picture: Image.Image) -> np.ndarray:
 
 def _as_mnist(cut: np.ndarray, side: int) -> np.ndarray:
     """Scales ink [H, W] in [0, 1] to the box of MNIST, and centers it: float32 [side, side] in 0..255."""
-    longest, box = max(cut.shape), BOX * side / 28
+    longest: int = max(cut.shape)
+    box = BOX * side / 28
     size = tuple(max(1, round(length * box / longest)) for length in cut.shape[::-1])
     thin = THINNEST * longest / BOX / max(_stroke_width(cut), 1e-6)
     if thin > 1:

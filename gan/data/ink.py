@@ -103,7 +103,12 @@ def _run_lengths(flags: np.ndarray) -> np.ndarray:
 
 
 def otsu_threshold(values: np.ndarray, bins: int = 256) -> float:
-    """Computes the threshold that maximizes the variance between the two classes it makes. Otsu, 1979."""
+    """Computes the threshold that maximizes the variance between the two classes it makes. Otsu, 1979.
+
+    Returns the least value if all values are about equal.
+    """
+    if np.ptp(values) < 1e-4:
+        return float(values.min())
     counts, edges = np.histogram(values, bins)
     middles = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)
