@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 MOST_NAMED = 5
 """Refused files that the error names."""
-NOT_READ = "This image was not read as a digit"
 UNBOUNDED = "not known for this classifier: every image gets a label (--bound sets one)"
 
 
@@ -68,10 +67,10 @@ class Classify:
         from gan.data.handwriting import find_digits
 
         found = find_digits(self.images, invert=True if self.invert else None)
-        if all(isinstance(digit, InputError) for digit in found):  # nothing to load a classifier for
-            raise _refusal(
-                {str(file): {"label": None, "reason": str(error)} for file, error in zip(self.images, found)}
-            )
+        unread = {str(file): _unread(each) for file, each in zip(self.images, found) if isinstance(each, InputError)}
+        if all(isinstance(each, InputError) for each in found):  # there is nothing to load a classifier for
+            self._print(unread, has_bound=True)
+            raise _refusal(unread)
         runtime.load_tensorflow(lean=True)
         runtime.start()
         from gan.evaluation.classifier.answers import answer_found
@@ -100,7 +99,7 @@ class Classify:
         }
         if not has_bound:
             lines["bound"] = UNBOUNDED
-        if self.show is not None:
+        if self.show is not None and self.show.exists():
             lines["show"] = str(self.show)
         print_result(lines, as_json=False)
 
@@ -111,12 +110,18 @@ def _result(answer: "Answer") -> dict[str, Any]:
     return result if answer.reason is None else {**result, "reason": answer.reason}
 
 
+def _unread(error: InputError) -> dict[str, Any]:
+    from gan.data.handwriting import reason_of
+
+    return {"label": None, "probability": None, "reason": reason_of(error)}
+
+
 def _refusal(results: Mapping[str, dict[str, Any]]) -> InputError:
-    """Returns the error that names the first refused files."""
+    """Returns the error that names the first refused files, and says why they were refused."""
     refused = [f"{name}: {result['reason']}" for name, result in results.items() if result["label"] is None]
-    more = f", and {len(refused) - MOST_NAMED} more" if len(refused) > MOST_NAMED else ""
+    more = f"; and {len(refused) - MOST_NAMED} more" if len(refused) > MOST_NAMED else ""
     return InputError(
-        f"{len(refused)} of {len(results)} images were not read as a digit" if len(results) > 1 else NOT_READ,
-        expected="images of one digit each",
+        f"Not read as a digit: {len(refused)} of {len(results)} image{'s' * (len(results) > 1)}",
+        expected="one digit in each image",
         received="; ".join(refused[:MOST_NAMED]) + more,
     )

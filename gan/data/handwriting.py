@@ -16,6 +16,8 @@ BOX = 20
 rounding."""
 WHOLE_SIDE, PART_SIDE = 384, 160
 """Longest side of the image in which a digit is searched, and of the part of the image from which it is read."""
+NOTHING = "No digit in this image: "
+"""Start of the error for an image without a mark; the reason follows."""
 MOST_SIDE = 1_000
 """Images of at least twice this side are reduced first, by a whole factor."""
 THINNEST = 1.6
@@ -65,8 +67,7 @@ def find_digit(
     kinds = (True, False) if invert is None else (invert,)
     found = [marks for kind in kinds if (marks := _find_marks(whole, kind, 0.35)) is not None]
     if not found:
-        reason = f"{name}, which is blank" if np.ptp(brightness) < 0.05 else f"{name}: only specks or noise"
-        raise InputError("No digit in this image", expected="an image of a digit", received=reason)
+        raise _nothing("it is blank" if np.ptp(brightness) < 0.05 else "only specks or noise", name)
     chosen = found[0] if len(found) == 1 else _figure(whole, *found)
     top, bottom, left, right = (round(edge * scale) for edge in chosen.box)
     margin = max(4, round(0.4 * max(bottom - top, right - left)))
@@ -75,14 +76,21 @@ def find_digit(
     part, scale = _reduced(brightness[top:bottom, left:right], PART_SIDE)
     closer = _find_marks(part, chosen.is_dark, 0.5)
     if closer is None:
-        raise InputError(
-            "No digit in this image", expected="an image of a digit", received=f"{name}: only specks or noise"
-        )
+        raise _nothing("only specks or noise", name)
     rows, columns = slice(*closer.box[:2]), slice(*closer.box[2:])
     cut = closer.ink[rows, columns]
     corners = ((left, 2), (top, 0), (left, 3), (top, 1))
     box = tuple(factor * (start + round(closer.box[edge] * scale)) for start, edge in corners)
     return FoundDigit(images.from_uint8(_as_mnist(cut, side))[..., None], box, chosen.problem)
+
+
+def reason_of(error: InputError) -> str:
+    """Returns the reason why `find_digits` found no digit, in a few words."""
+    return error.problem.removeprefix(NOTHING)
+
+
+def _nothing(reason: str, name: str) -> InputError:
+    return InputError(f"{NOTHING}{reason}", expected="an image of a digit", received=name)
 
 
 def find_digits(files: Sequence[str | Path], *, invert: bool | None = None) -> list[FoundDigit | InputError]:
@@ -207,14 +215,12 @@ def _brightness(picture: Image.Image) -> np.ndarray:
 
 def _as_mnist(cut: np.ndarray, side: int) -> np.ndarray:
     """Scales ink [H, W] in [0, 1] to the box of MNIST, and centers it: float32 [side, side] in 0..255."""
-    longest: int = max(cut.shape)
-    box = BOX * side / 28
-    size = tuple(max(1, round(length * box / longest)) for length in cut.shape[::-1])
-    thin = THINNEST * longest / BOX / max(_stroke_width(cut), 1e-6)
-    if thin > 1:
-        grown = round((thin - 1) * _stroke_width(cut) / 2)
-        if grown:
-            cut = ndimage.grey_dilation(np.pad(cut, grown), footprint=_disk(grown))
+    height, width = cut.shape
+    scale = BOX * side / 28 / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    grown = round((THINNEST * side / 28 / scale - _stroke_width(cut)) / 2)
+    if grown > 0:
+        cut = ndimage.grey_dilation(np.pad(cut, grown), footprint=_disk(grown))
     small = np.asarray(Image.fromarray((cut * 255).astype(np.uint8)).resize(size, Image.Resampling.BOX), np.float32)
     # thin strokes fade when they are scaled down, but MNIST's strokes are bright
     return _centered(small * (255.0 / small.max()), side)
@@ -228,7 +234,7 @@ def _disk(radius: int) -> np.ndarray:
 def _stroke_width(cut: np.ndarray) -> float:
     """Estimates the mean width of strokes: ink area over half the length of its outline."""
     mask = np.pad(cut > 0.4, 1)
-    outline = np.count_nonzero(mask & ~ndimage.binary_erosion(mask))
+    outline = int(np.count_nonzero(mask & ~ndimage.binary_erosion(mask)))
     return 2 * float(np.count_nonzero(mask)) / max(outline, 1)
 
 

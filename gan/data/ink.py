@@ -32,11 +32,14 @@ def remove_background(brightness: np.ndarray, width: int, *, is_dark: bool) -> n
     the background, because a shadow dims ink and paper by the same factor.
     """
     width = max(3, width)
+    reach = width // 2 + 1
+    padded = np.pad(brightness, reach, mode="edge")  # both halves of a closing must see what lies beyond the border
+    inner = (slice(reach, -reach), slice(reach, -reach))
     if is_dark:
-        background = ndimage.grey_closing(brightness, size=(width, width), mode="nearest")
+        background = ndimage.grey_closing(padded, size=(width, width), mode="nearest")[inner]
         ink = (background - brightness) / np.maximum(background, 0.1)
     else:
-        ink = brightness - ndimage.grey_opening(brightness, size=(width, width), mode="nearest")
+        ink = brightness - ndimage.grey_opening(padded, size=(width, width), mode="nearest")[inner]
     return np.maximum(ink - np.median(ink), 0.0)  # noise raises a closing above the true background
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from gan.data.handwriting import FoundDigit, find_digits
+from gan.data.handwriting import FoundDigit, find_digits, reason_of
 from gan.errors import InputError
 from gan.evaluation.classifier.calibration import probabilities
 from gan.evaluation.classifier.extractor import Extractor
@@ -105,7 +105,7 @@ def answer_found(
     readings = []
     for file, digit in zip(files, found):
         if isinstance(digit, InputError):
-            readings.append(Reading(Path(file), None, Answer(None, None, reason=str(digit))))
+            readings.append(Reading(Path(file), None, Answer(None, None, reason=reason_of(digit))))
             continue
         given = next(answers)
         if rejects and digit.problem is not None and given.label is not None:

@@ -107,7 +107,8 @@ def train_classifier(
             shuffle=False,
             verbose=verbose,
         )
-    plain = keras.models.clone_model(classifier)  # drops the optimizer, whose state is three times the weights
+    # without the optimizer, whose state is three times the weights and which a clone would keep
+    plain = keras.Model.from_config(classifier.get_config())
     plain.set_weights(best.weights)
     return plain
 
