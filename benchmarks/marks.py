@@ -73,7 +73,7 @@ PHOTOGRAPHS: Mapping[Group, Sequence[tuple[str, str]]] = MappingProxyType(
 )
 """Group -> packages with photographs, and their files."""
 
-DIGIT_SHAPES = "OoIl|SsZzBbgq"
+DIGIT_SHAPES = "OoIil|SsZzBbgq"
 """Letters whose shape is that of a digit: 0, 1, 5, 2, 8, 6 or 9. No reader can tell them apart, so none is drawn."""
 LETTERS = "".join(
     letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if letter not in DIGIT_SHAPES

@@ -68,6 +68,11 @@ class Read:
     blank: Mapping[str, int]
     """Kind of pictures -> number of pictures in which nothing was found."""
 
+    def without_problems(self) -> "Read":
+        """Returns the pictures without a problem. Others are refused before a classifier sees them."""
+        kept = ~self.problems
+        return Read(self.digits[kept], self.labels[kept], self.kinds[kept], self.problems[kept], self.blank)
+
 
 def picture(kind: str, index: int, materials: Materials, labels: np.ndarray) -> tuple[np.ndarray, int]:
     """Draws picture `index` of a kind: (uint8 [H, W, 3], its label).
@@ -190,15 +195,17 @@ def write_reader(output: Path, train: Read, bounding: Read, config: ClassifierCo
     from gan.evaluation.classifier import Extractor, as_input, choose_bound, fit_temperature, probabilities, trained
 
     started, revision = time.monotonic(), runtime.git_revision()
-    splits = [Split(read.digits[..., None], read.labels.astype(np.int64)) for read in (train, bounding)]
+    train, usable = train.without_problems(), bounding.without_problems()
+    splits = [Split(read.digits[..., None], read.labels.astype(np.int64)) for read in (train, usable)]
     model = trained(config, *splits, num_classes=NO_DIGIT + 1, verbose=2)
     seconds = time.monotonic() - started
-    logits = Extractor(model).arrays(as_input(bounding.digits[..., None]))["logits"]
-    calibration = Calibration(temperature=fit_temperature(logits, bounding.labels), rejects=True)
+    logits = Extractor(model).arrays(as_input(usable.digits[..., None]))["logits"]
+    calibration = Calibration(temperature=fit_temperature(logits, usable.labels), rejects=True)
     classes = probabilities(logits, calibration)[:, :NO_DIGIT]
-    is_digit = bounding.labels != NO_DIGIT
-    bound = choose_bound(classes[~is_digit].max(axis=1), MOST_ANSWERED)
-    right = classes[is_digit].argmax(axis=1) == bounding.labels[is_digit]
+    is_digit = usable.labels != NO_DIGIT
+    refused = np.zeros(np.count_nonzero(bounding.problems & (bounding.labels == NO_DIGIT)))  # whatever the bound is
+    bound = choose_bound(np.concatenate([classes[~is_digit].max(axis=1), refused]), MOST_ANSWERED)
+    right = classes[is_digit].argmax(axis=1) == usable.labels[is_digit]
     folder = run_folder.new_run(output, "mnist-reader")
     files.write(folder / run_folder.CLASSIFIER, model.save)
     card = ClassifierCard(
@@ -210,7 +217,7 @@ def write_reader(output: Path, train: Read, bounding: Read, config: ClassifierCo
             image_shape=(28, 28, 1),
             num_classes=NO_DIGIT,
             train=len(train.labels),
-            validation=len(bounding.labels),
+            validation=len(usable.labels),
         ),
         weights=model.count_params(),
         accuracy={"validation": float(np.mean(right))},

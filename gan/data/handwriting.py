@@ -65,16 +65,17 @@ def find_digit(
     brightness = _brightness(picture.reduce(factor) if factor > 1 else picture)
     whole, scale = _reduced(brightness, WHOLE_SIDE)
     kinds = (True, False) if invert is None else (invert,)
-    found = [marks for kind in kinds if (marks := _find_marks(whole, kind, 0.35)) is not None]
+    found = [marks for kind in kinds if (marks := _find_marks(whole, kind, 0.35 * min(whole.shape))) is not None]
     if not found:
         raise _nothing("it is blank" if np.ptp(brightness) < 0.05 else "only specks or noise", name)
     chosen = found[0] if len(found) == 1 else _figure(whole, *found)
     top, bottom, left, right = (round(edge * scale) for edge in chosen.box)
+    widest = 0.65 * max(bottom - top, right - left)
     margin = max(4, round(0.4 * max(bottom - top, right - left)))
     top, left = max(0, top - margin), max(0, left - margin)
     bottom, right = bottom + margin, right + margin
     part, scale = _reduced(brightness[top:bottom, left:right], PART_SIDE)
-    closer = _find_marks(part, chosen.is_dark, 0.5)
+    closer = _find_marks(part, chosen.is_dark, widest / scale)
     if closer is None:
         raise _nothing("only specks or noise", name)
     rows, columns = slice(*closer.box[:2]), slice(*closer.box[2:])
@@ -118,11 +119,11 @@ class _Marks:
 
 
 def _find_marks(brightness: np.ndarray, is_dark: bool, width: float) -> _Marks | None:
-    """Finds the largest mark, bridging strokes up to `width` times the shorter side. None: there is none."""
+    """Finds the largest mark, with strokes of at most `width` pixels. None: there is none."""
     noise = ink.estimate_noise(brightness)
     blur = min(2.0, 40 * noise) if noise > 0.004 else 0.0
     smooth = ndimage.gaussian_filter(brightness, blur) if blur else brightness
-    found = ink.remove_background(smooth, round(width * min(brightness.shape)), is_dark=is_dark)
+    found = ink.remove_background(smooth, round(width), is_dark=is_dark)
     found = ink.remove_lines(found)
     floor = max(0.03, 7 * noise / max(1.0, 3.5 * blur))
     candidates = found[found > floor]
