@@ -29,9 +29,9 @@ class ReadDigits(Benchmark):
     """A classifier with a bound: its folder or pretrained name."""
     dataset: str = "mnist"
     """Dataset whose test digits are photographed: mnist, or mnist5k."""
-    digits: int = 100
+    digits: int = 60
     """Photographs of digits of each kind."""
-    others: int = 200
+    others: int = 150
     """Pictures without a digit of each kind."""
     out: Path = Path("benchmarks/results/read-digits")
     """Folder for results.json, table.md and plot.png."""

@@ -114,7 +114,9 @@ class _Marks:
     """Ink of these marks alone: float32 [H, W] in [0, 1]."""
     box: tuple[int, int, int, int]
     """Top, bottom, left, right."""
-    weight: float
+    outline: float
+    """Sum of the gradient of the brightness along the outline."""
+    area: int
     problem: str | None
 
 
@@ -168,17 +170,28 @@ def _find_marks(brightness: np.ndarray, is_dark: bool, width: float) -> _Marks |
     soft = np.clip((found - low) / max(level - low, 1e-6), 0.0, 1.0)
     near = ndimage.binary_dilation(alone, iterations=2)
     soft = np.where(near & ((spots == 0) | alone), soft, 0.0).astype(np.float32)
-    return _Marks(is_dark, soft, box, float(ranked[kept].sum()), "several separate marks" if others else None)
+    return _Marks(
+        is_dark,
+        soft,
+        box,
+        outline=float(ranked[kept].sum()),
+        area=int(np.count_nonzero(alone)),
+        problem="several separate marks" if others else None,
+    )
 
 
 def _figure(brightness: np.ndarray, one: _Marks, other: _Marks) -> _Marks:
-    """Chooses between dark and light marks: the figure encloses the ground that lies within it."""
+    """Chooses between dark and light marks: strokes have a long outline for their area; ground within them does not.
+
+    Marks whose background has the brightness of the border are preferred, the more the evener the border is.
+    """
     border = np.concatenate([brightness[0], brightness[-1], brightness[:, 0], brightness[:, -1]])
     low, high = float(brightness.min()), float(brightness.max())
-    if float(np.quantile(border, 0.9) - np.quantile(border, 0.1)) < 0.15 * (high - low):
-        is_dark = float(np.median(border)) > (low + high) / 2
-        return one if one.is_dark == is_dark else other
-    return one if one.weight >= other.weight else other
+    unevenness = float(np.quantile(border, 0.9) - np.quantile(border, 0.1)) / max(high - low, 1e-6)
+    favor = 10.0 if unevenness < 0.02 else 2.0 if unevenness < 0.15 else 1.0
+    is_dark = float(np.median(border)) > (low + high) / 2
+    scores = [m.outline**2 / m.area * (favor if m.is_dark == is_dark else 1.0) for m in (one, other)]
+    return one if scores[0] >= scores[1] else other
 
 
 def _edges(box: tuple[slice, slice]) -> tuple[int, int, int, int]:
