@@ -28,6 +28,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "sampling": ("benchmarks.sampling", "Sampling"),
         "start": ("benchmarks.start", "Start"),
         "train-on-synthetic": ("benchmarks.train_on_synthetic", "TrainOnSynthetic"),
+        "read-digits": ("benchmarks.read_digits", "ReadDigits"),
     }
 )
 """Module and class of each benchmark, by its name on the command line. A module is imported when needed."""

@@ -144,6 +144,18 @@ class ClassifierDataset:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """How the logits of a classifier become probabilities, and which probabilities are enough for an answer."""
+
+    temperature: Annotated[float, Meta(gt=0)] = 1.0
+    """Logits are divided by it before the softmax."""
+    bound: Annotated[float, Meta(ge=0, le=1)] | None = None
+    """An image whose best class has a lower probability is refused. None: no bound is known."""
+    rejects: bool = False
+    """Whether the last logit stands for an image of none of the classes."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClassifierCard:
     """Content of config.json of a classifier."""
 
@@ -160,6 +172,8 @@ class ClassifierCard:
     """Accuracy, in [0, 1], by split."""
     by_class: dict[str, dict[str, float] | float] = field(default_factory=dict)
     """scikit-learn's classification report on the test split."""
+    calibration: Calibration | None = None
+    """None: not recorded. The probabilities are then the softmax of the logits."""
     seconds: NotNegative = 0.0
     """Training time."""
     device: str = ""

@@ -48,7 +48,14 @@ def test_wheel_contains_only_the_package_and_pretrained_checkpoints(wheel):
     assert "gan/cli/main.py" in names
     assert "gan/py.typed" in names
     pretrained = {name.split("/")[2] for name in names if name.startswith("gan/pretrained/")}
-    assert pretrained == {"mnist", "mnist-mlp", "mnist-unconditional", "mnist-classifier", "mnist-probe"}
+    assert pretrained == {
+        "mnist",
+        "mnist-mlp",
+        "mnist-unconditional",
+        "mnist-classifier",
+        "mnist-probe",
+        "mnist-reader",
+    }
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
 
 

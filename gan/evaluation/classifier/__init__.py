@@ -1,5 +1,7 @@
 """The reference classifier: network, training, and feature extraction for metrics."""
 
+from gan.evaluation.classifier.answers import Answer, Reading, answer, read_digits
+from gan.evaluation.classifier.calibration import choose_bound, fit_temperature, probabilities
 from gan.evaluation.classifier.extractor import (
     Extractor,
     as_input,
@@ -12,13 +14,20 @@ from gan.evaluation.classifier.training import Distortion, make_classifier, trai
 
 __all__ = [
     "FEATURES",
+    "Answer",
     "Distortion",
     "Extractor",
+    "Reading",
+    "answer",
     "as_input",
     "build_classifier",
+    "choose_bound",
     "classify",
+    "fit_temperature",
     "load_classifier",
     "make_classifier",
+    "probabilities",
+    "read_digits",
     "top_probability",
     "train_classifier",
     "trained",

@@ -14,10 +14,11 @@ from gan.data.load import load_dataset
 from gan.data.sources.mnist5k import EMBEDDED
 from gan.data.split import Split
 from gan.errors import InputError, as_json, check_positive, check_seed, check_whole
-from gan.evaluation.classifier.extractor import as_input, classify
+from gan.evaluation.classifier.calibration import fit_temperature
+from gan.evaluation.classifier.extractor import Extractor, as_input
 from gan.evaluation.classifier.network import build_classifier
 from gan.saving import files, run_folder
-from gan.saving.metadata import ClassifierCard, ClassifierDataset
+from gan.saving.metadata import Calibration, ClassifierCard, ClassifierDataset
 from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked
 from gan.utils.global_state import restored
@@ -115,7 +116,8 @@ def train_classifier(
             shuffle=False,
             verbose=verbose if sys.stdout is not None else 0,  # Keras would fail on pythonw, which has no stdout
         )
-    plain = keras.models.clone_model(classifier)  # drops the optimizer, whose state is three times the weights
+    # without the optimizer, whose state is three times the weights and which a clone would keep
+    plain = keras.Model.from_config(classifier.get_config())
     plain.set_weights(best.weights)
     return plain
 
@@ -142,6 +144,8 @@ def make_classifier(
 ) -> ClassifierCard:
     """Trains a classifier, measures it once on the test split, and writes classifier.keras and its card, config.json.
 
+    The temperature of its probabilities is fitted on the validation split.
+
     The embedded digits are removed from the training images of `mnist`, so that the classifier can also evaluate
     `mnist5k`. Returns the card: the supported datasets, accuracies, a report per class (precision, recall, f1,
     support), and the SHA-256 that loading checks. Raises `InputError` if the dataset has no labels or is not available,
@@ -154,14 +158,17 @@ def make_classifier(
     dataset = load_dataset(config.dataset, fallback=config.data.dataset_fallback, **config.data.loading)
     if not dataset.num_classes:
         raise InputError("A classifier needs labels", expected="a dataset with labels", received=config.dataset)
-    train = _without_embedded(dataset.train) if dataset.name == "mnist" else dataset.train
+    train = without_embedded(dataset.train) if dataset.name == "mnist" else dataset.train
     started, revision = time.monotonic(), runtime.git_revision()
     classifier = trained(config, train, dataset.validation, num_classes=dataset.num_classes, verbose=verbose)
     seconds = time.monotonic() - started
-    seen = {
-        split: classify(classifier, as_input(part.images))[0]
+    extractor = Extractor(classifier)
+    logits = {
+        split: extractor.arrays(as_input(part.images))["logits"]
         for split, part in (("validation", dataset.validation), ("test", dataset.test))
     }
+    seen = {split: found.argmax(axis=1) for split, found in logits.items()}
+    temperature = fit_temperature(logits["validation"], np.asarray(dataset.validation.labels))
     folder = run_folder.new_run(output, name)
     files.write(folder / run_folder.CLASSIFIER, classifier.save)
     card = ClassifierCard(
@@ -183,6 +190,7 @@ def make_classifier(
             "test": float(np.mean(seen["test"] == dataset.test.labels)),
         },
         by_class=classification_report(dataset.test.labels, seen["test"], output_dict=True, zero_division=0.0),
+        calibration=Calibration(temperature=temperature),
         seconds=round(seconds, 1),
         device=device,
         versions=runtime.versions(),
@@ -211,7 +219,8 @@ def trained(
     )
 
 
-def _without_embedded(split: Split) -> Split:
+def without_embedded(split: Split) -> Split:
+    """Removes the digits of `mnist5k` from a split of `mnist`."""
     embedded = load_dataset(EMBEDDED)
     known = {image.tobytes() for part in (embedded.train, embedded.validation, embedded.test) for image in part.images}
     return split.take(np.flatnonzero([image.tobytes() not in known for image in split.images]))
