@@ -168,8 +168,8 @@ class GAN(EvaluatedModel):
             run_eagerly, steps_per_execution: as for `keras.Model.compile`. Several replicas use 1 step per execution.
             auto_scale_loss: whether optimizers get a dynamic loss scale for layers that compute in float16.
 
-        Raises `InputError` for other options, a bad option, the same penalty or optimizer given twice, an optimizer that
-        was used before, and a network without trainable variables.
+        Raises `InputError` for an unknown or bad option, a penalty or optimizer given twice, an optimizer that was used
+        before, and a network without trainable variables.
         """
         keras_checks.refuse_compile_options(other_options, GAN.compile)
         adversarial_loss, evaluation_metrics = losses.get(loss), keras_checks.check_metrics(metrics)
