@@ -169,11 +169,10 @@ class GAN(EvaluatedModel):
                 step took more than 170 s; without XLA the same run trains at 113 steps/s. On a CPU, XLA makes
                 convolutions many times slower.
             run_eagerly, steps_per_execution: as for `keras.Model.compile`. Several replicas use 1 step per execution.
-            auto_scale_loss: whether layers that compute in float16 give their optimizers a dynamic loss scale.
+            auto_scale_loss: whether optimizers get a dynamic loss scale for layers that compute in float16.
 
-        Raises `InputError` for any other option, an unknown loss or penalty, the same penalty or optimizer given twice,
-        an optimizer that was used before, or `critic_steps` < 1. Raises it also for a network without trainable
-        variables, or a bad `mismatched_labels`.
+        Raises `InputError` for an unknown or bad option, a penalty or optimizer given twice, an optimizer that was used
+        before, and a network without trainable variables.
         """
         keras_checks.refuse_compile_options(other_options, GAN.compile)
         adversarial_loss, evaluation_metrics = losses.get(loss), keras_checks.check_metrics(metrics)
