@@ -75,6 +75,11 @@ class Resumption:
     dataset: str | None = None
     """New name of the dataset, which has the same training images. None: as before."""
 
+    def as_dict(self) -> dict[str, Json]:
+        """Returns the resumption in JSON types, without what is as before."""
+        unchanged = [name for name in ("total_steps", "dataset") if getattr(self, name) is None]
+        return {name: value for name, value in as_json(self).items() if name not in unchanged}
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
@@ -124,7 +129,10 @@ class RunMetadata:
     def as_dict(self) -> dict[str, Json]:
         """Returns the metadata in JSON types, as in config.json, without the optional fields that are empty."""
         absent = [name for name in ("given", "resumed", "result", "sha256") if not getattr(self, name)]
-        return {name: value for name, value in as_json(self).items() if name not in absent}
+        content = {name: value for name, value in as_json(self).items() if name not in absent}
+        if self.resumed:
+            content["resumed"] = [entry.as_dict() for entry in self.resumed]
+        return content
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -130,8 +130,8 @@ def entries(tmp_path_factory):
 
 NAMES = [
     "train", "train, interrupted", "train, refused", "resume", "resume, finished", "resume, longer",
-    "train_classifier", "load_generator", "load_discriminator", "load_classifier", "load_dataset",
-    "load_dataset, unknown", "generate",
+    "train_classifier", "load_generator", "load_discriminator", "load_classifier",
+    "load_dataset", "load_dataset, unknown", "generate",
     "generate by name", "stream", "interpolate", "project", "generator_curve", "classify",
 ]  # fmt: skip
 
