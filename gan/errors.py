@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, SupportsIndex, TypeVar
 
@@ -140,7 +141,7 @@ def _readable_error(error: ValidationError, content: Json, kind: Any, file: str 
         place, _, expected = _follow(f".{missing[1]}", {missing[1]: None}, expected, place, lambda: False)
     where = f"`{place}`" if place else "content"
     return InputError(
-        f"Bad {where} in {file}", expected=_type_name(expected), received="nothing" if missing else _shorten(part)
+        f"Bad {where} in {file}", expected=type_name(expected), received="nothing" if missing else _shorten(part)
     )
 
 
@@ -206,12 +207,12 @@ _WORDS: Mapping[type[inspect.Type], str] = {
 }
 
 
-def _type_name(kind: inspect.Type) -> str:
+def type_name(kind: inspect.Type) -> str:
     """Returns a readable description of the values that a type accepts."""
     if isinstance(kind, inspect.Metadata):
-        return (kind.extra_json_schema or {}).get("description") or _type_name(kind.type)
+        return (kind.extra_json_schema or {}).get("description") or type_name(kind.type)
     if isinstance(kind, inspect.UnionType):
-        return " or ".join(map(_type_name, kind.types))
+        return " or ".join(map(type_name, kind.types))
     if isinstance(kind, inspect.LiteralType):
         return f"one of {list(kind.values)}"
     if isinstance(kind, inspect.TupleType):
@@ -263,7 +264,7 @@ LARGEST = 2**31 - 1
 def check_whole(name: str, value: SupportsIndex, least: int, most: int = LARGEST) -> None:
     """Raises `InputError` unless `value` is a whole number (Python or NumPy) from `least` to `most`."""
     try:
-        number = operator.index(value)
+        number = least - 1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         number = least - 1
     limits = f">= {least}" if most == LARGEST and number < least else f"from {least} to {most}"
@@ -275,24 +276,29 @@ def check_seed(value: SupportsIndex) -> None:
     check_whole("seed", value, 0, 2**32 - 1)
 
 
+def is_number(value: object) -> bool:
+    """Returns whether `value` is a real number, of Python or NumPy. Booleans are not numbers."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def check_positive(name: str, value: float) -> None:
     """Raises `InputError` unless `value` is finite and greater than zero."""
-    check(0 < value < math.inf, name, "a finite number > 0", value)
+    check(is_number(value) and 0 < value < math.inf, name, "a finite number > 0", value)
 
 
 def check_not_negative(name: str, value: float) -> None:
     """Raises `InputError` unless `value` is finite and at least zero."""
-    check(0 <= value < math.inf, name, "a finite number >= 0", value)
+    check(is_number(value) and 0 <= value < math.inf, name, "a finite number >= 0", value)
 
 
 def check_share(name: str, value: float) -> None:
     """Raises `InputError` unless 0 <= `value` <= 1."""
-    check(0 <= value <= 1, name, "a number from 0 to 1", value)
+    check(is_number(value) and 0 <= value <= 1, name, "a number from 0 to 1", value)
 
 
 def check_share_below_one(name: str, value: float) -> None:
     """Raises `InputError` unless 0 <= `value` < 1."""
-    check(0 <= value < 1, name, "a number >= 0 and < 1", value)
+    check(is_number(value) and 0 <= value < 1, name, "a number >= 0 and < 1", value)
 
 
 def check_sampling(*, num: SupportsIndex, seed: SupportsIndex, start: SupportsIndex, truncation: float | None) -> None:

@@ -14,7 +14,7 @@ from gan.errors import check_seed, check_share, check_whole
 from gan.evaluation import report as reports
 from gan.evaluation.report import Checkpoint, EvaluationReport
 from gan.saving import files, models, run_folder
-from gan.saving.metadata import check_card
+from gan.saving.metadata import check_card, check_classes
 from gan.tolerance import EXIT_STATUS
 from gan.utils import tensorflow as runtime
 
@@ -89,6 +89,8 @@ class Evaluate:
         classifier, card = load_classifier(extractor)
         options = record.config.data if record and name == trained_on else DataConfig()
         dataset = load_dataset(name, fallback="none", **options.loading)
+        if record:
+            check_classes(record, dataset.class_names)
         seed = EVALUATION_SEED if self.seed is None else self.seed
         num = self.num or min(10_000, len(dataset.test), len(dataset.validation))
         found = evaluate(

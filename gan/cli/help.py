@@ -43,6 +43,8 @@ BASIC = (
 """Options of a training run that the short help shows."""
 VALUE_OF_FIELD = {
     "image_size": "SIZE",
+    "background": "COLOR",
+    "pixel_range": "LOW HIGH",
     "init_from": "CHECKPOINT",
     "interpolate": "FIRST LAST",
     "label": "CLASS",

@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
 from gan.errors import Json, as_json
+from gan.sampling.labels import describe_classes
 from gan.saving import metadata, models, run_folder, training_state
 from gan.saving.metadata import RunMetadata
 
@@ -49,6 +50,7 @@ def _summary(record: RunMetadata) -> dict[str, Json]:
         "dataset": record.dataset.name,
         "arch": record.config.model.arch,
         "image_shape": " x ".join(map(str, record.dataset.image_shape)),
+        **({"classes": describe_classes(record.dataset.class_names)} if record.dataset.class_names else {}),
         **({"images": result.images, "seconds": result.seconds} if result else {}),
     }
 

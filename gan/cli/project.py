@@ -1,5 +1,6 @@
 """gan project."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
 from gan.data import images
 from gan.errors import InputError, check_seed, check_whole
-from gan.sampling.labels import labels_for
+from gan.sampling.labels import read_label
 from gan.saving import files, models
 from gan.utils import tensorflow as runtime
 
@@ -37,8 +38,8 @@ class Project:
 
     A digit can have any size and color, on an even background. Other generators reconstruct whole images.
     """
-    label: int | None = None
-    """Class of all images. None: all classes are tried, and the best one is kept."""
+    label: str | None = None
+    """Class of all images: its number or name. None: all classes are tried, and the best one is kept."""
     steps: int = 400
     """Gradient descent steps per restart."""
     restarts: int = 2
@@ -66,9 +67,8 @@ class Project:
         files.check_writable(self.out)
         file = models.find_generator(self.checkpoint)
         classes = models.describe(file).num_classes
-        if self.label is not None:
-            labels_for(np.arange(len(self.images)), classes, self.label)
         record = models.load_config(file)
+        label = None if self.label is None else self._number(classes, record.dataset.class_names if record else ())
         originals = self._read(record.dataset.image_shape) if record else None
         runtime.load_tensorflow(lean=True)
         runtime.start()
@@ -79,9 +79,7 @@ class Project:
         generator = load_generator(file)
         if originals is None:  # no metadata beside the file: the image shape is that of the network
             originals = self._read(generator.output_shape[1:])
-        found = project(
-            generator, originals, labels=self.label, steps=self.steps, restarts=self.restarts, seed=self.seed
-        )
+        found = project(generator, originals, labels=label, steps=self.steps, restarts=self.restarts, seed=self.seed)
         scale = 4 if originals.shape[2] <= 32 else 1
         image = comparison(originals, found, columns=COLUMNS, scale=scale)
         self.out.parent.mkdir(parents=True, exist_ok=True)
@@ -91,6 +89,12 @@ class Project:
             lines = [{"label": int(label), **line} for label, line in zip(found.labels, lines)]
         self._print(lines, why_no_ssim(originals.shape[1:]))
         return DONE
+
+    def _number(self, classes: int, names: Sequence[str]) -> int:
+        asked = read_label(str(self.label), classes, names)
+        if len(asked) > 1:
+            raise InputError("Bad `--label`", expected="one class", received=str(self.label))
+        return asked.start
 
     def _read(self, image_shape: tuple[int, int, int]) -> np.ndarray:
         if image_shape == DIGITS and not self.raw:

@@ -1,7 +1,6 @@
 """gan sample."""
 
 import math
-import re
 import shutil
 import signal
 import sys
@@ -21,8 +20,9 @@ from gan.cli.output import print_result
 from gan.data import images
 from gan.errors import InputError, check_sampling, check_whole
 from gan.sampling import writers
-from gan.sampling.labels import labels_for
+from gan.sampling.labels import labels_for, read_label
 from gan.saving import files, models
+from gan.saving.zip_safety import ModelFile
 from gan.utils import tensorflow as runtime
 
 MOST_IN_GRID = 10_000
@@ -56,7 +56,10 @@ class Sample:
     start: int = 0
     """Index of the first sample, from 0. It continues the samples of an earlier command."""
     label: str | None = None
-    """Class of the samples (7), or classes to cycle through (0-4, with 4). None: all classes in turn."""
+    """Class of the samples (7, or its name), or classes to cycle through (0-4, with 4). None: all classes in turn.
+
+    A name comes before a number: with folders 1, 2 and 3, the label 1 is the folder 1. `gan info` lists the names.
+    """
     truncation: float | None = None
     """Map latents to a normal distribution truncated at X: lower is more typical, less varied. None: no truncation."""
     interpolate: tuple[int, int] | None = None
@@ -88,7 +91,7 @@ class Sample:
         out, write = self._destination()
         file = models.find_generator(self.checkpoint)
         classes = models.describe(file).num_classes
-        self._labels(np.array([self.start]), classes)
+        asked = self._asked(file, classes)
         runtime.load_tensorflow(lean=True)
         runtime.start()
         began = time.monotonic()
@@ -101,10 +104,10 @@ class Sample:
         with (
             _ended_by_sigterm(),
             progress_bar(Console(stderr=True)) as bar,
-            closing(self._batches(generator, classes, bar)) as batches,
+            closing(self._batches(generator, classes, asked, bar)) as batches,
         ):
             try:
-                for kept in write(out, self._sample_batches(generator, classes, batches)):  # noqa: B007 - read after an interruption
+                for kept in write(out, self._sample_batches(generator, classes, asked, batches)):  # noqa: B007 - read after an interruption
                     pass
             except (KeyboardInterrupt, SystemExit, OSError):
                 bar.stop()
@@ -127,7 +130,9 @@ class Sample:
     def _files(self) -> Iterator[range]:
         return writers.cut(self._span, self.shard or writers.CHUNK)
 
-    def _sample_batches(self, generator: Any, classes: int, batches: Iterator[np.ndarray]) -> writers.SampleBatches:
+    def _sample_batches(
+        self, generator: Any, classes: int, asked: range | None, batches: Iterator[np.ndarray]
+    ) -> writers.SampleBatches:
         walk, num = self.interpolate is not None, len(self._span)
         in_classes = math.ceil(math.sqrt(num)) if not 1 < classes <= 20 or num < classes else classes
         return writers.SampleBatches(
@@ -135,53 +140,51 @@ class Sample:
             shape=generator.output_shape[1:],
             batches=batches,
             files=self._files,
-            labels=lambda part: None if walk else self._labels(np.asarray(part), classes),
+            labels=lambda part: None if walk else _labels(np.asarray(part), classes, asked),
             indices=lambda part: np.full(len(part), -1) if walk else np.asarray(part),
             columns=num if walk else in_classes,
         )
 
-    def _batches(self, generator: Any, classes: int, bar: Any) -> Generator[np.ndarray, None, None]:
+    def _batches(
+        self, generator: Any, classes: int, asked: range | None, bar: Any
+    ) -> Generator[np.ndarray, None, None]:
         """Returns batches of samples as bytes, and generates the next batches meanwhile."""
         from gan.utils.parallel import ahead
 
         task = bar.add_task("sampling", total=len(self._span), speed="-")
         began, done = time.monotonic(), 0
-        with closing(ahead(self._generate(generator, classes), AHEAD)) as batches:
+        with closing(ahead(self._generate(generator, classes, asked), AHEAD)) as batches:
             for batch in batches:
                 done += len(batch)
                 bar.update(task, completed=done, speed=f"{done / max(time.monotonic() - began, 1e-9):,.0f}")
                 yield images.to_uint8(batch)
 
-    def _generate(self, generator: Any, classes: int) -> Iterator[np.ndarray]:
+    def _generate(self, generator: Any, classes: int, asked: range | None) -> Iterator[np.ndarray]:
         """Returns batches of samples in [-1, 1]. No batch crosses the end of a file."""
         from gan import sampling
 
         if self.interpolate is None:
             for part in self._files():
-                labels = self._labels(np.asarray(part), classes)
+                labels = _labels(np.asarray(part), classes, asked)
                 yield from sampling.stream(
                     generator, len(part), seed=self.seed, start=part.start, labels=labels, truncation=self.truncation
                 )
         else:
-            label = None if self.label is None else int(self.label)
+            label = None if asked is None else asked.start
             walk = sampling.interpolate(
                 generator, *self.interpolate, self.steps, seed=self.seed, labels=label, truncation=self.truncation
             )
             yield from (walk[part.start : part.stop] for part in self._files())
 
-    def _labels(self, indices: np.ndarray, classes: int) -> np.ndarray | None:
+    def _asked(self, file: ModelFile, classes: int) -> range | None:
+        """Returns the classes that `label` asks for. None: all classes."""
         if self.label is None:
-            return labels_for(indices, classes, None)
-        match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", self.label)
-        if not match:
-            raise InputError("Bad `--label`", expected="a class such as 7 or a range such as 0-9", received=self.label)
-        if match[2] and self.interpolate is not None:
+            return None
+        record = models.load_config(file)
+        asked = read_label(self.label, classes, record.dataset.class_names if record else ())
+        if len(asked) > 1 and self.interpolate is not None:
             raise InputError("Bad `--label`", expected="one class for the whole walk", received=self.label)
-        low, high = int(match[1]), int(match[2] or match[1])
-        if not low <= high < classes:
-            expected = f"classes from 0 to {classes - 1}" if classes else "no label: this generator is unconditional"
-            raise InputError("Bad `--label`", expected=expected, received=self.label)
-        return labels_for(indices, classes, low + indices % (high - low + 1))
+        return asked
 
     def _destination(self) -> tuple[Path, writers.Writer]:
         """Returns the output path, and the function that writes to it."""
@@ -209,6 +212,10 @@ class Sample:
 
 
 FILES: dict[str, writers.Writer] = {".png": writers.write_grid, ".npz": writers.write_npz}
+
+
+def _labels(indices: np.ndarray, classes: int, asked: range | None) -> np.ndarray | None:
+    return labels_for(indices, classes, None if asked is None else asked.start + indices % len(asked))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from gan.config.fields import convert_fields
 from gan.errors import check_positive, check_seed, check_whole
 
 
@@ -27,6 +28,7 @@ class ClassifierConfig:
     """Seed of all random numbers: initial weights, data order, distortions."""
 
     def __post_init__(self) -> None:
+        convert_fields(self)
         for name in ("width", "blocks", "epochs", "batch_size"):
             check_whole(name, getattr(self, name), 1)
         check_positive("learning_rate", self.learning_rate)

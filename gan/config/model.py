@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from gan.errors import Options, check, check_different, check_positive, check_whole
+from gan.config.fields import convert_fields
+from gan.errors import Options, check_different, check_positive, check_whole
 
 Arch = Literal["dcgan", "mlp", "resnet", "tf_tutorial"]
 Conditioning = Literal["projection", "concat", "none"]
@@ -40,10 +41,10 @@ class ModelConfig(Options):
     """
 
     def __post_init__(self) -> None:
+        convert_fields(self)
         check_whole("latent_dim", self.latent_dim, 1)
         for name in ("g_width", "d_width"):
             if getattr(self, name) is not None:
                 check_whole(name, getattr(self, name), 1)
         check_positive("ema_half_life", self.ema_half_life)
-        check(isinstance(self.augment, tuple), "augment", "a tuple of names", self.augment)
         check_different("augment", self.augment)

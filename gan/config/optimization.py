@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from gan.config.fields import convert_fields
 from gan.errors import (
     LARGEST,
     InputError,
@@ -70,6 +71,7 @@ class OptimizationConfig(Options):
     """Generator updates per graph call. Higher is faster; Ctrl-C and the progress bar react once per call."""
 
     def __post_init__(self) -> None:
+        convert_fields(self)
         for name in ("images", "batch_size", "critic_steps", "steps_per_execution"):
             check_whole(name, getattr(self, name), 1)
         check_positive("learning_rate", self.learning_rate)
@@ -88,7 +90,6 @@ class OptimizationConfig(Options):
             check_not_negative("gamma", self.gamma)
         if self.penalty_every is not None:
             check_whole("penalty_every", self.penalty_every, 1)
-        check(isinstance(self.penalties, tuple), "penalties", "a tuple of names", self.penalties)
         check_different("penalties", self.penalties)
         if None not in (self.epochs, self.steps):
             raise InputError(

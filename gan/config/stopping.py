@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from gan.config.fields import convert_fields
 from gan.errors import InputError, Options, check, check_not_negative, check_share, check_whole
 
 HIGHER_IS_BETTER = ("val_classes_seen", "real_accuracy", "fake_accuracy")
@@ -53,6 +54,7 @@ class StoppingConfig(Options):
     """
 
     def __post_init__(self) -> None:
+        convert_fields(self)
         check(bool(self.probe.strip()), "probe", "auto, none, or a classifier", self.probe)
         check_whole("eval_num", self.eval_num, 50)
         check_whole("patience", self.patience, 1)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from tyro.conf import Suppress
 
 from gan.config.data import DataConfig
+from gan.config.fields import convert_fields
 from gan.config.model import ModelConfig
 from gan.config.optimization import OptimizationConfig
 from gan.config.stopping import StoppingConfig
@@ -45,6 +46,7 @@ class TrainConfig(Options):
     """What the preset reproduces, and its paper."""
 
     def __post_init__(self) -> None:
+        convert_fields(self)
         check_seed(self.seed)
         check_whole("devices", self.devices, 1)
         if self.eval_every is not None:

@@ -1,6 +1,7 @@
 """An image dataset in three splits, loaded or created from arrays or a `tf.data.Dataset`."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from gan.data import storage
+from gan.data import diagnosis, storage
 from gan.data.split import Split, three_ways
-from gan.data.validation import check_labels, check_pixels, count_classes
-from gan.errors import InputError
+from gan.data.validation import as_array, as_pair, check_labels, check_pixels, count_classes
+from gan.errors import InputError, check, check_whole
 from gan.saving.metadata import RunDataset
 from gan.utils.types import Tensor
 
@@ -45,6 +46,11 @@ class Dataset:
         """Shape of an image: (height, width, channels)."""
         height, width, channels = self.train.images.shape[1:]
         return height, width, channels
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits by name: train, validation, test."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
 
     @property
     def title(self) -> str:
@@ -90,30 +96,37 @@ class Dataset:
         >>> Dataset.from_arrays(x_train, y_train, test=(x_test, y_test))
 
         Args:
-            images: uint8 [N, H, W], [N, H, W, 1] or [N, H, W, 3].
+            images: uint8 [N, H, W], [N, H, W, 1] or [N, H, W, 3]: an array, or anything that NumPy converts to one.
             labels: whole numbers from 0 to K - 1, [N] or [N, 1]. None: no labels.
             name: name of the dataset in records and reports.
             validation, test: (images, labels or None) of the same kind. None: a sixth of the images is held out. The
                 choice depends on their content alone.
 
         Raises `InputError` for other types, shapes or ranges, for labels that do not match the images or are not
-        0, ..., K - 1, for a single class, and for fewer than 10 images when a split is held out.
+        0, ..., K - 1, for a single class, and for fewer than 3 images when a split is held out. Warns about a narrow
+        range of values and about classes that are too small to hold out.
         """
+        check(isinstance(name, (str, os.PathLike)), "name", "a name", name)
+        name = os.fspath(name)
         given = {"train": (images, labels), "validation": validation, "test": test}
         parts: dict[str, Split] = {}
         for split, arrays in given.items():
             if arrays is not None:
                 prefix = "" if split == "train" else f"{split} "
-                pixels = check_pixels(_array(arrays[0]), f"{prefix}images")
-                known = None if arrays[1] is None else check_labels(arrays[1], len(pixels), f"{prefix}labels")
+                given_images, given_labels = as_pair(arrays, split)
+                pixels = check_pixels(as_array(given_images, f"{prefix}images"), f"{prefix}images")
+                known = None if given_labels is None else check_labels(given_labels, len(pixels), f"{prefix}labels")
                 parts[split] = Split(pixels, known)
         return cls.of(name, parts)
 
     @classmethod
-    def of(cls, name: str, parts: dict[str, Split], class_names: tuple[str, ...] = ()) -> "Dataset":
+    def of(
+        cls, name: str, parts: dict[str, Split], class_names: tuple[str, ...] = (), *, peak: int | None = None
+    ) -> "Dataset":
         """Creates a dataset from a training split and optional others, and counts its classes.
 
-        Raises the errors of `from_arrays`.
+        `peak` is the largest value of the files with more than 8 bits; None: there are none. Raises the errors of
+        `from_arrays`.
         """
         empty = [split for split, part in parts.items() if not len(part)]
         if empty:
@@ -124,7 +137,10 @@ class Dataset:
             received = ", ".join(f"{split}: {'none' if p.labels is None else 'some'}" for split, p in parts.items())
             raise InputError("Labels are missing", expected="labels in each split or in no split", received=received)
         num_classes = count_classes(*labeled) if labeled else 0
-        return cls(name, num_classes, *three_ways(parts), class_names)
+        dataset = cls(name, num_classes, *three_ways(parts), class_names)
+        diagnosis.report_range([part.images for part in parts.values()], peak)
+        diagnosis.report_small_classes(dataset.splits, num_classes, class_names)
+        return dataset
 
     @classmethod
     def from_tf(cls, data: tf.data.Dataset, *, name: str = "tf.data", memory_limit: int | None = None) -> "Dataset":
@@ -142,6 +158,11 @@ class Dataset:
 
         Raises the errors of `from_arrays`, and `InputError` for an endless dataset or one that fails.
         """
+        if not isinstance(data, tf.data.Dataset):
+            expected = "a tf.data.Dataset (Dataset.from_arrays(images, labels) takes arrays)"
+            raise InputError("Bad `data`", expected=expected, received=type(data).__name__)
+        if memory_limit is not None:
+            check_whole("memory_limit", memory_limit, 0, 2**63 - 1)
         spec = data.element_spec
         pair = spec if isinstance(spec, tuple) and len(spec) == 2 else (spec, None)
         image = pair[0]
@@ -176,7 +197,3 @@ class Dataset:
             expected = "data that can be read"
             raise InputError("The tf.data.Dataset raised an error", expected=expected, received=message) from error
         return cls.from_arrays(images, np.concatenate(labels) if labels else None, name=name)
-
-
-def _array(images: Tensor) -> np.ndarray:
-    return images if isinstance(images, np.ndarray) else np.asarray(images)

@@ -1,19 +1,26 @@
 """Images: conversion between [-1, 1] and 0..255, and reading and writing of image files."""
 
+import os
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from gan.errors import InputError
+from gan.errors import InputError, check_whole
 from gan.utils.types import Tensor
 
 MOST_FRAMES = 100
 """Maximum number of frames in an animated GIF."""
 MOST_PIXELS = 50_000_000
 """Maximum number of pixels in an image that is read."""
+HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+"""Suffixes of image files that the package pillow-heif reads."""
+BACKGROUND = "black"
+"""Color of the transparent parts of an image, unless another color is asked for."""
 
 
 def from_uint8(pixels: Tensor) -> Tensor:
@@ -80,56 +87,198 @@ def save_gif(path: Path, frames: Sequence[Path], *, milliseconds: int = 200) -> 
     next(opened).save(path, format="GIF", save_all=True, append_images=opened, duration=durations, loop=0)
 
 
-def open_image(path: Path) -> Image.Image:
+def open_image(path: str | Path) -> Image.Image:
     """Reads an image file of any format as RGBA, 8 bits per channel, rotated by its EXIF orientation.
 
-    Raises `InputError` for a file that is not an image, is damaged, has more than `MOST_PIXELS` pixels, or has pixels
-    of an unknown range.
+    Raises the errors of `decode_file`.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `MOST_PIXELS` is stricter
         return decode_image(path)
 
 
-def decode_image(path: Path) -> Image.Image:
+def decode_image(path: str | Path) -> Image.Image:
     """Does the same as `open_image` without hiding Pillow's warnings: threads share their warning filters."""
-    if not path.is_file():
-        raise InputError("No such image file", expected="an image file", received=str(path))
+    return decode_file(path).image
+
+
+class ImageFile(NamedTuple):
+    """A decoded image file.
+
+    Attributes:
+        image: RGBA, 8 bits per channel, rotated by its EXIF orientation.
+        peak: largest value of a file with more than 8 bits per pixel of one channel, before its conversion. None: 8
+            bits, or the range was given.
+        frames: number of frames or pages in the file, of which `image` is the first.
+    """
+
+    image: Image.Image
+    peak: int | None
+    frames: int
+
+
+def decode_file(path: str | Path, pixel_range: tuple[float, float] | None = None) -> ImageFile:
+    """Reads an image file of any format, and what is lost when it becomes a single image of 8 bits.
+
+    Args:
+        path: the file. HEIC needs the package pillow-heif.
+        pixel_range: values of the file that become 0 and 255. None: 8 or 16 bits.
+
+    Raises `InputError`, with the reason, for a file that cannot be read: it is missing, empty, protected, no image,
+    damaged, has more than `MOST_PIXELS` pixels, or has pixels of an unknown range.
+    """
+    file = _existing(path)
     try:
-        with Image.open(path) as opened:
+        with _opened(file) as opened:
             if opened.width * opened.height > MOST_PIXELS:
-                raise InputError(
-                    "This image is too large",
-                    expected=f"at most {MOST_PIXELS:,} pixels",
-                    received=f"{path}: {opened.width} x {opened.height}",
-                )
-            return _in_8_bits(ImageOps.exif_transpose(opened), path).convert("RGBA")
+                raise _too_large(f"{file}: {opened.width} x {opened.height}")
+            upright = ImageOps.exif_transpose(opened)
+            peak = None if pixel_range or not _is_deep(upright) else int(np.asarray(upright).max())
+            image = _in_8_bits(upright, file, pixel_range).convert("RGBA")
+            return ImageFile(image, peak, _count_frames(opened))
     except InputError:
         raise
     except Image.DecompressionBombError as error:
+        raise _too_large(str(file)) from error
+    except PermissionError as error:
         raise InputError(
-            "This image is too large", expected=f"at most {MOST_PIXELS:,} pixels", received=str(path)
+            "This file cannot be read", expected="a readable image file", received=f"{file}: {error.strerror}"
         ) from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, RuntimeError) as error:  # depends on the format
-        raise InputError(
-            "This file is not an image, or is damaged", expected="an image file", received=f"{path}"
-        ) from error
+    except UnidentifiedImageError as error:
+        raise _unidentified(file) from error
+    except (OSError, SyntaxError, ValueError, RuntimeError, EOFError) as error:  # depends on the format
+        raise InputError("This image is damaged", expected="a complete image file", received=str(file)) from error
 
 
-def _in_8_bits(opened: Image.Image, path: Path) -> Image.Image:
-    """Scales 16 bits to 8. `Image.convert` would clip instead."""
-    if opened.mode not in ("I", "F") and not opened.mode.startswith("I;16"):
+def _existing(path: str | Path) -> Path:
+    """Returns the path of a file with content; raises `InputError` otherwise."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError("No such image file", expected="the path of an image file", received=type(path).__name__)
+    file = Path(path)
+    try:
+        if file.is_symlink() and not file.exists():
+            received = f"{file}, a link to {file.readlink()}"
+            raise InputError("This link leads nowhere", expected="an image file", received=received)
+        if file.is_dir():
+            raise InputError("This is a folder", expected="an image file", received=str(file))
+        if not file.is_file():
+            raise InputError("No such image file", expected="an image file", received=str(file))
+        if not file.stat().st_size:
+            raise InputError("This file is empty", expected="an image file", received=str(file))
+    except (OSError, ValueError) as error:  # a protected folder, a name that is too long, a null character
+        if isinstance(error, InputError):
+            raise
+        raise InputError("This file cannot be read", expected="an image file", received=f"{file}: {error}") from error
+    return file
+
+
+def _opened(file: Path) -> Image.Image:
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError:
+        if _brand(file) not in _HEIF_BRANDS or not register_heif():
+            raise
+        return Image.open(file)
+
+
+def _too_large(received: str) -> InputError:
+    return InputError("This image is too large", expected=f"at most {MOST_PIXELS:,} pixels", received=received)
+
+
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+
+def _brand(file: Path) -> bytes:
+    """Returns the brand in the header of a file of the HEIF family; b"" for other files."""
+    with file.open("rb") as content:
+        header = content.read(12)
+    return header[8:] if header[4:8] == b"ftyp" else b""
+
+
+def _unidentified(file: Path) -> InputError:
+    """Returns the error about a file whose format Pillow does not recognize."""
+    if _brand(file) in _HEIF_BRANDS and not register_heif():
+        expected = "the package pillow-heif (pip install pillow-heif)"
+        return InputError("Reading HEIC needs another package", expected=expected, received=str(file))
+    with file.open("rb") as content:
+        header = content.read(16)
+    accepts = [accept for _, accept in Image.OPEN.values() if accept]
+    if any(accept(header) is True for accept in accepts):
+        return InputError("This image is damaged", expected="a complete image file", received=str(file))
+    return InputError("This file is not an image", expected="an image file", received=str(file))
+
+
+@cache
+def register_heif() -> bool:
+    """Makes Pillow read HEIC and HEIF, if the package pillow-heif is installed. Returns whether it is."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
+
+
+def _count_frames(opened: Image.Image) -> int:
+    """Returns the number of frames. The second image in a photo of a phone (MPO) is not a frame."""
+    if opened.format in ("MPO", "HEIF"):
+        return 1
+    try:
+        return int(getattr(opened, "n_frames", 1))
+    except (OSError, SyntaxError, ValueError, RuntimeError, EOFError):  # a damaged frame that is not used
+        return 1
+
+
+def _is_deep(opened: Image.Image) -> bool:
+    """Returns whether an image has more than 8 bits per pixel of its only channel."""
+    return opened.mode in ("I", "F") or opened.mode.startswith("I;16")
+
+
+def _in_8_bits(opened: Image.Image, path: Path, pixel_range: tuple[float, float] | None) -> Image.Image:
+    """Scales more than 8 bits, or the values of `pixel_range`, to 8 bits. `Image.convert` would clip instead."""
+    if pixel_range and not _is_deep(opened):
+        pixels = np.array(opened.convert("RGBA"))
+        pixels[..., :3] = scale(pixels[..., :3], pixel_range)
+        return Image.fromarray(pixels)
+    if not _is_deep(opened):
         return opened
     pixels = np.asarray(opened)
+    if pixel_range:
+        return Image.fromarray(scale(pixels, pixel_range))
     if opened.mode == "F" or pixels.min() < 0 or pixels.max() > 65_535:
         received = f"{path}: {pixels.dtype} from {pixels.min():.6g} to {pixels.max():.6g}"
-        raise InputError("The pixels of this image have an unknown range", expected="8 or 16 bits", received=received)
+        expected = "8 or 16 bits, or --pixel-range LOW HIGH (pixel_range=)"
+        raise InputError("The pixels of this image have an unknown range", expected=expected, received=received)
     return Image.fromarray((pixels >> 8).astype(np.uint8))
+
+
+def scale(pixels: np.ndarray, pixel_range: tuple[float, float]) -> np.ndarray:
+    """Maps the numbers from low to high linearly to 0..255, rounded: [...] of any real type -> uint8 [...].
+
+    Values outside the range are clipped, and NaN becomes 0.
+    """
+    low, high = pixel_range
+    share = np.nan_to_num((np.asarray(pixels, np.float64) - low) / (high - low), nan=0.0)
+    return np.rint(np.clip(share, 0.0, 1.0) * 255).astype(np.uint8)
+
+
+def on_color(picture: Image.Image, color: str = BACKGROUND) -> Image.Image:
+    """Converts RGBA to RGB of the same size. Transparent parts become `color`, a name or #rrggbb."""
+    return Image.alpha_composite(Image.new("RGBA", picture.size, color), picture).convert("RGB")
 
 
 def on_black(picture: Image.Image) -> Image.Image:
     """Converts RGBA to RGB of the same size. Transparent parts become black."""
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture).convert("RGB")
+    return on_color(picture)
+
+
+def to_gray(pixels: np.ndarray) -> np.ndarray:
+    """Converts RGB to luma, as `Image.convert("L")` of Pillow: uint8 [..., 3] -> uint8 [..., 1]. ITU-R BT.601.
+
+    L = 0.299 R + 0.587 G + 0.114 B, rounded. Gray pixels keep their value.
+    """
+    luma = pixels.astype(np.uint32) @ np.array([19_595, 38_470, 7_471], np.uint32) + 0x8000
+    return (luma >> 16).astype(np.uint8)[..., None]
 
 
 def cover(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -152,7 +301,7 @@ GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
 def has_color_mode(path: Path) -> bool:
     """Returns whether the header of an image file declares color, without decoding. False for an unreadable file."""
     try:
-        with Image.open(path) as opened:
+        with _opened(path) as opened:
             if opened.mode != "P":
                 return opened.mode not in GRAY_MODES and not opened.mode.startswith("I;16")
             palette = np.array(opened.getpalette() or [0, 0, 0]).reshape(-1, 3)
@@ -169,11 +318,16 @@ def read_image(path: str | Path, image_shape: tuple[int, int, int]) -> np.ndarra
 
     Raises the errors of `open_image`, and `InputError` for another number of channels.
     """
-    height, width, channels = image_shape
+    sides = tuple(image_shape) if isinstance(image_shape, Sequence) else ()
+    if len(sides) != 3:
+        raise InputError("Bad `image_shape`", expected="(height, width, channels)", received=repr(image_shape))
+    for side in sides[:2]:
+        check_whole("image_shape", side, 1)
+    height, width, channels = sides
     if channels not in (1, 3):
         received = f"image_shape={image_shape}"
         raise InputError("Bad number of channels", expected="1 or 3 channels", received=received)
-    opened = open_image(Path(path))
+    opened = open_image(path)
     flat = on_black(opened).convert("L" if channels == 1 else "RGB")
     if flat.size != (width, height):
         flat = flat.resize((width, height), Image.Resampling.BICUBIC)

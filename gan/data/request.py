@@ -1,14 +1,15 @@
 """A request for a dataset: its name and options, and the conversion of images to the requested shape."""
 
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import ImageColor
 
+from gan.config.data import check_background, check_pixel_range
 from gan.data import images, storage
-from gan.errors import InputError, check, check_share, check_whole
-
-LARGEST_SIDE = 4_096
+from gan.errors import check, check_share
 
 
 @dataclass(frozen=True)
@@ -19,42 +20,65 @@ class Request:
     fallback: str = "none"
     image_size: tuple[int, int] | None = None
     channels: int | None = None
+    background: str | None = None
+    pixel_range: tuple[float, float] | None = None
     corrupt_share: float = 0.01
     memory_limit: int | None = None
 
     def __post_init__(self) -> None:
-        if self.image_size is not None:
-            check(len(self.image_size) == 2, "image_size", "(height, width)", self.image_size)
-            for side in self.image_size:
-                check_whole("image_size", side, 1, LARGEST_SIDE)
-        check(self.channels in (None, 1, 3), "channels", "1 or 3", self.channels)
+        known = self.channels is None or (not isinstance(self.channels, bool) and self.channels in (1, 3))
+        check(known, "channels", "1 or 3", self.channels)
+        check_background(self.background)
+        check_pixel_range(self.pixel_range)
         check_share("corrupt_share", self.corrupt_share)
 
-    def store(self, chunks: Iterable[np.ndarray]) -> np.ndarray:
+    def store(self, chunks: Iterable[np.ndarray], *, in_range: bool = False) -> np.ndarray:
         """Converts and stores chunks of images, uint8 [n, h, w, 1, 3 or 4]: uint8 [N, H, W, C] in the requested shape.
 
-        The size may differ between chunks when `image_size` is given. Transparent parts become black. Raises
-        `InputError` when `channels=1` would lose color, and when there is no space to store the images.
+        The size may differ between chunks when `image_size` is given. Transparent parts get the color `background`, and
+        a warning counts their images when there is none. With `channels=1`, color becomes luma (`images.to_gray`).
+        With `pixel_range`, the chunks may have any real type, unless they are `in_range` already.
+        Raises `InputError` when there is no space to store the images.
         """
-        return storage.store(self._convert(chunks), self.memory_limit)
+        return storage.store(self._convert(chunks if in_range else self._scaled(chunks)), self.memory_limit)
+
+    def _scaled(self, chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        for chunk in chunks:
+            if self.pixel_range is not None:
+                colors = images.scale(chunk[..., :3], self.pixel_range)
+                chunk = np.concatenate([colors, chunk[..., 3:].astype(np.uint8)], axis=3)
+            yield chunk
+
+    def report_transparent(self, transparent: int, total: int) -> None:
+        """Warns that transparent parts became black, unless there are none or a background was asked for."""
+        if transparent and self.background is None:
+            warnings.warn(
+                f"{transparent:,} of {total:,} images have transparent parts, which became {images.BACKGROUND} "
+                "(--background white, or background=, sets another color)",
+                stacklevel=2,
+            )
 
     def _convert(self, chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        total, colored = 0, []
+        total = transparent = 0
         for chunk in chunks:
+            total += len(chunk)
             if chunk.shape[3] == 4:
-                alpha = chunk[..., 3:].astype(np.uint16)
-                chunk = ((chunk[..., :3] * alpha + 127) // 255).astype(np.uint8)
+                transparent += int((chunk[..., 3] < 255).any(axis=(1, 2)).sum())
+                chunk = self._on_background(chunk)
             if self.channels == 1 and chunk.shape[3] == 3:
-                colored += (total + np.flatnonzero(images.is_color(chunk))).tolist()
-                chunk = chunk[..., :1]
+                chunk = images.to_gray(chunk)
             elif self.channels == 3 and chunk.shape[3] == 1:
                 chunk = chunk.repeat(3, axis=3)
-            total += len(chunk)
             if self.image_size in (None, chunk.shape[1:3]):
                 yield chunk
             else:
                 yield from self._resize(chunk, self.image_size)
-        reject_colors([f"image {number}" for number in colored[:1]] * len(colored), total)
+        self.report_transparent(transparent, total)
+
+    def _on_background(self, chunk: np.ndarray) -> np.ndarray:
+        alpha = chunk[..., 3:].astype(np.uint32)
+        color = np.array(ImageColor.getrgb(self.background or images.BACKGROUND)[:3], np.uint32)
+        return ((chunk[..., :3] * alpha + color * (255 - alpha) + 127) // 255).astype(np.uint8)
 
     @staticmethod
     def _resize(chunk: np.ndarray, size: tuple[int, int]) -> Iterator[np.ndarray]:
@@ -63,13 +87,3 @@ class Request:
         for start in range(0, len(chunk), rows):
             resized = [np.asarray(images.cover(images.to_pil(image), size)) for image in chunk[start : start + rows]]
             yield np.stack(resized).reshape(len(resized), *size, -1)
-
-
-def reject_colors(colored: list[str], total: int) -> None:
-    """Raises `InputError` if `colored`, the names of color images among `total` images, is not empty."""
-    if colored:
-        raise InputError(
-            "channels=1 would lose color",
-            expected="grayscale images, or channels=3",
-            received=f"{len(colored)} color images of {total}, the first is {colored[0]}",
-        )

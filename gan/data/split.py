@@ -1,20 +1,25 @@
 """A split of a dataset, the batches of a training run over it, and held-out splits."""
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 
 import numpy as np
 import tensorflow as tf
 
 from gan.data import images, storage
-from gan.errors import InputError
+from gan.errors import InputError, check_seed, check_whole
 
 HELD_OUT = 1 / 6
 """Fraction of the training images that is held out for each missing split, as MNIST's 10,000 of 60,000."""
 
-FEWEST = 10
+FEWEST = 3
 """Minimum number of images to hold out a split."""
+
+FEW = 10
+"""Minimum number of images to hold out a split without a warning."""
 
 _COPIED_BYTES = 2**28
 """Maximum size in bytes of an array that TensorFlow gets as a copy, which it gathers from faster."""
@@ -57,52 +62,72 @@ class Split:
         return Split(storage.rearranged(self.images, order), None if self.labels is None else self.labels[order])
 
     def batches(
-        self, batch_size: int, *, steps: int | None = None, seed: int = 0, first_step: int = 0
+        self,
+        batch_size: int,
+        *,
+        steps: int | None = None,
+        seed: int = 0,
+        first_step: int = 0,
+        reshuffle_each_iteration: bool = True,
     ) -> tf.data.Dataset:
-        """Returns shuffled batches first_step, ..., first_step + steps - 1 of an endless run over this split.
+        """Returns shuffled batches of an endless run over this split, in a new order in each epoch of `fit`.
 
-        Batch k depends on (seed, k) alone, so a run that resumes at any step sees the same batches. Each pass over the
-        split has its own order, a function of (seed, pass), and drops its last len(self) % batch_size images. Batches
-        are bit-identical for images in memory and in a file.
+        The first iteration yields the batches first_step, ..., first_step + steps - 1 of the run. Batch k depends on
+        (seed, k) alone, so a run that resumes at any step sees the same batches. Each pass over the split has its own
+        order, a function of (seed, pass), and drops its last len(self) % batch_size images. Batches are bit-identical
+        for images in memory and in a file.
+
+        An iteration that takes its last batch moves the next one to later passes: with p passes in an iteration,
+        iteration i has those of the first one plus i p. An iteration that ends earlier is repeated, so looking at the
+        first batch changes nothing.
 
         Args:
             batch_size: images per batch, from 1 to len(self).
             steps: number of batches. None: one pass.
             seed: whole number >= 0.
             first_step: number of the first batch, >= 0.
+            reshuffle_each_iteration: False repeats the same batches in each iteration.
 
         Returns a finite `tf.data.Dataset` of images, float32 [B, H, W, C] in [-1, 1]. With labels, its elements are
         (images, labels int32 [B]). Raises `InputError` when the split is smaller than a batch.
         """
-        if not 1 <= batch_size <= len(self):
+        check_seed(seed)
+        check_whole("first_step", first_step, 0, 2**53)
+        if steps is not None:
+            check_whole("steps", steps, 1)
+        is_whole = isinstance(batch_size, Integral) and not isinstance(batch_size, bool)
+        if not is_whole or not 1 <= batch_size <= len(self):
             raise InputError(
                 "Bad `batch_size`",
                 expected=f"a whole number from 1 to the {len(self)} images of this split",
                 received=f"batch_size={batch_size}",
             )
+        batch_size, seed = int(batch_size), int(seed)
         per_pass = len(self) // batch_size
-        steps = per_pass if steps is None else steps
-        first_pass, skipped = divmod(first_step, per_pass)
+        steps = per_pass if steps is None else int(steps)
+        first_pass, skipped = divmod(int(first_step), per_pass)
         passes = -(-(skipped + steps) // per_pass)
+        iteration = _Iteration(steps) if reshuffle_each_iteration else None
 
         @_as_written
         def order(number: tf.Tensor) -> tf.data.Dataset:
+            number = number if iteration is None else number + passes * iteration.number(number)
             key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0], tf.int64), number)
             shuffled = tf.random.experimental.stateless_shuffle(tf.range(len(self)), key)
             return tf.data.Dataset.from_tensor_slices(
                 tf.reshape(shuffled[: per_pass * batch_size], [per_pass, batch_size])
             )
 
-        return (
+        batches = (
             tf.data.Dataset.range(first_pass, first_pass + passes)
             .flat_map(order)
             .skip(skipped)
             .take(steps)
             .map(self._batch)
             .prefetch(self._batches_ahead(batch_size))
-            .apply(tf.data.experimental.assert_cardinality(steps))
-            .with_options(_no_autotune())
         )
+        batches = batches if iteration is None else iteration.count(batches)
+        return batches.apply(tf.data.experimental.assert_cardinality(steps)).with_options(_no_autotune())
 
     def in_order(self, batch_size: int) -> tf.data.Dataset:
         """Returns one pass over the split in its order: float32 [B, H, W, C] in [-1, 1](, labels int32 [B]).
@@ -141,6 +166,36 @@ class Split:
             return copy, None if self.labels is None else tf.constant(self.labels, tf.int32)
 
 
+class _Iteration:
+    """Counts the iterations over a dataset that took all of its `steps` batches.
+
+    The functions are stateless for TensorFlow, since a stateful one would change the other operations of the dataset.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self._steps, self._done = steps, 0
+
+    def number(self, start: tf.Tensor) -> tf.Tensor:
+        """Returns the number of this iteration, from 0, int64 []. `start`: any tensor, int64 []."""
+        done = tf.numpy_function(lambda _: np.int64(self._done), [start], tf.int64, stateful=False)
+        return tf.ensure_shape(done, [])
+
+    def count(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+        """Returns the same batches, and counts an iteration when its last batch is taken, not when it is prefetched."""
+        return batches.enumerate().filter(self._counted).map(_as_written(lambda number, batch: batch))
+
+    @_as_written
+    def _counted(self, number: tf.Tensor, *_: object) -> tf.Tensor:
+        def last() -> tf.Tensor:
+            return tf.ensure_shape(tf.numpy_function(self._finish, [number], tf.bool, stateful=False), [])
+
+        return tf.cond(number < self._steps - 1, lambda: tf.constant(True), last)
+
+    def _finish(self, _: np.ndarray) -> np.bool:
+        self._done += 1
+        return np.bool_(True)
+
+
 def _no_autotune() -> tf.data.Options:
     options = tf.data.Options()
     options.autotune.enabled = False  # its back-off delays the end of every epoch, by up to twice the epoch's length
@@ -166,8 +221,8 @@ def three_ways(parts: dict[str, Split]) -> tuple[Split, Split, Split]:
     """Returns (train, validation, test). Missing splits are held out from `parts["train"]`.
 
     Each missing split gets the fraction `HELD_OUT` of the images, at least one, chosen by content. The test split is
-    held out first. Raises `InputError` when there are fewer than `FEWEST` images to hold out from, or when the images
-    of the splits have different shapes.
+    held out first. Fewer than `FEW` images cause a warning. Raises `InputError` when there are fewer than `FEWEST`
+    images to hold out from, or when the images of the splits have different shapes.
     """
     train = parts["train"]
     shapes = {name: part.images.shape[1:] for name, part in parts.items()}
@@ -175,13 +230,25 @@ def three_ways(parts: dict[str, Split]) -> tuple[Split, Split, Split]:
         received = ", ".join(f"{name}: {shape}" for name, shape in shapes.items())
         raise InputError("The splits have different image shapes", expected="images of one shape", received=received)
     held = dict(parts)
+    _check_count(len(train), [name for name in ("validation", "test") if name not in held])
     for name in ("test", "validation"):
         if name not in held:
-            if len(parts["train"]) < FEWEST:
-                raise InputError(
-                    "Too few images",
-                    expected=f"at least {FEWEST} to hold out validation and test splits",
-                    received=f"{len(parts['train'])}",
-                )
             train, held[name] = hold_out(train, max(1, round(len(train) * HELD_OUT)))
     return train, held["validation"], held["test"]
+
+
+def _check_count(images: int, missing: list[str]) -> None:
+    """Raises `InputError` if the splits in `missing` cannot be held out; warns if they get very few images."""
+    splits = " and ".join(missing)
+    if missing and images < FEWEST:
+        raise InputError(
+            "Too few images",
+            expected=f"at least {FEWEST} to hold out {splits} images, or splits of your own (validation=, test=, or "
+            "sub-folders train, validation and test, which may hold the same images)",
+            received=f"{images}",
+        )
+    if missing and images < FEW:
+        warnings.warn(
+            f"Only {images} images, of which one each is held out for {splits}: numbers measured on it prove little",
+            stacklevel=5,
+        )

@@ -1,5 +1,7 @@
 """Validation of arrays of images and labels from the user. Ranges and axis orders are never guessed."""
 
+import math
+
 import numpy as np
 
 from gan.data import storage
@@ -12,6 +14,31 @@ _AS_BYTES = (
     "uint8 from 0 to 255 (convert floats from 0 to 1 with np.rint(x * 255).astype('uint8'), floats from -1 to 1 with "
     "gan.images.to_uint8(x))"
 )
+
+_NAMES_TO_NUMBERS = " (names, labels = np.unique(labels, return_inverse=True) numbers names)"
+
+
+def as_array(values: Tensor, what: str) -> np.ndarray:
+    """Returns an array of images or labels of any kind: an array itself, a list, a tensor.
+
+    Raises `InputError` for values that do not form an array, such as images of different shapes.
+    """
+    if isinstance(values, np.ndarray):
+        return values
+    try:
+        return np.asarray(values)
+    except Exception as error:  # the values may be of any library
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        expected = "an array, or a list of arrays of one shape"
+        raise InputError(f"Bad `{what}`", expected=expected, received=f"{type(values).__name__}: {reason}") from error
+
+
+def as_pair(arrays: object, what: str) -> tuple[Tensor, Tensor]:
+    """Returns (images, labels). Raises `InputError` for anything but a pair."""
+    if isinstance(arrays, (tuple, list)) and len(arrays) == 2:
+        return arrays[0], arrays[1]
+    received = f"{type(arrays).__name__}{f' of {len(arrays)}' if isinstance(arrays, (tuple, list)) else ''}"
+    raise InputError(f"Bad `{what}`", expected="a pair (images, labels or None)", received=received)
 
 
 def check_pixels(images: np.ndarray, what: str = "images") -> np.ndarray:
@@ -35,7 +62,15 @@ def check_layout(shape: tuple[int, ...], what: str) -> None:
     fits = len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))
     if not fits or 0 in shape:
         expected = "[N, H, W], [N, H, W, 1] or [N, H, W, 3] without a 0"
-        raise InputError(f"Bad shape of `{what}`", expected=expected, received=str(list(shape)))
+        raise InputError(f"Bad shape of `{what}`", expected=expected + _fix(shape), received=str(list(shape)))
+
+
+def _fix(shape: tuple[int, ...]) -> str:
+    """Returns the line that mends a common mistake in the shape of images; "" for other shapes."""
+    if len(shape) == 4 and shape[1] in (1, 3):
+        return " (np.moveaxis(images, 1, 3) moves the channels to the end)"
+    side = math.isqrt(shape[1]) if len(shape) == 2 else 0
+    return f" (images.reshape(-1, {side}, {side}) for square images)" if side > 1 and side**2 == shape[1] else ""
 
 
 def _range(images: np.ndarray) -> str:
@@ -56,13 +91,16 @@ def check_labels(labels: Tensor, count: int, what: str = "labels") -> np.ndarray
 
     Raises `InputError` for another shape or type, and for labels outside 0, ..., `MOST_CLASSES` - 1.
     """
-    array = np.asarray(labels)
+    array = as_array(labels, what)
     array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
     if array.shape != (count,):
         expected = f"one label for each of {count} images"
-        raise InputError(f"Bad `{what}`", expected=expected, received=f"shape {array.shape}")
+        one_hot = array.ndim == 2 and len(array) == count and array.dtype.kind in "iufb"
+        hint = " (np.argmax(labels, axis=1) converts one-hot labels)" if one_hot else ""
+        raise InputError(f"Bad `{what}`", expected=expected + hint, received=f"shape {array.shape}")
     if array.dtype.kind not in "iu":
-        raise InputError(f"Bad `{what}`", expected="whole numbers >= 0", received=str(array.dtype))
+        received = f"{array.dtype}{_NAMES_TO_NUMBERS if array.dtype.kind in 'UTSO' else ''}"
+        raise InputError(f"Bad `{what}`", expected="whole numbers >= 0", received=received)
     low, high = int(array.min()), int(array.max())
     if low < 0 or high >= MOST_CLASSES:
         expected = f"whole numbers from 0 to at most {MOST_CLASSES - 1}"

@@ -1,10 +1,15 @@
 """Class labels of the samples of a conditional generator. Does not import TensorFlow."""
 
+import difflib
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
-from gan.errors import check
+from gan.errors import InputError, check
+
+MOST_LISTED = 20
+"""Maximum number of class names in a message."""
 
 
 def labels_for(
@@ -30,3 +35,44 @@ def labels_for(
     fits = requested.shape in ((), indices.shape)
     check(fits, "labels", f"one label or {len(indices)} labels", f"labels of shape {requested.shape}")
     return np.broadcast_to(requested, indices.shape).astype(np.int32)
+
+
+def read_label(text: str, num_classes: int, names: Sequence[str] = ()) -> range:
+    """Returns the classes that a text asks for: a name, a number (7) or a range of numbers (0-4, with 4).
+
+    A name comes first: with the classes 1, 2 and 3, the text "1" is the class named 1, whose number is 0.
+
+    Args:
+        text: value of `--label`.
+        num_classes: number of classes of the generator; 0 for an unconditional generator.
+        names: names of the classes, in the order of their numbers; empty if they are unknown.
+
+    Raises `InputError` for any other text.
+    """
+    if text in names:
+        number = list(names).index(text)
+        return range(number, number + 1)
+    found = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", text)
+    low, high = (int(found[1]), int(found[2] or found[1])) if found else (0, -1)
+    if not low <= high < num_classes:
+        raise InputError("Bad `--label`", expected=_expected_label(text, num_classes, names), received=text)
+    return range(low, high + 1)
+
+
+def _expected_label(text: str, num_classes: int, names: Sequence[str]) -> str:
+    if not num_classes:
+        return "no label: this generator is unconditional"
+    expected = f"a class such as 0, or a range, in classes from 0 to {num_classes - 1}"
+    if not names:
+        return expected
+    near = difflib.get_close_matches(text, names, n=3)
+    return f"{expected}, or a name {f'such as {near[0]}' if near else f'of {describe_classes(names)}'}"
+
+
+def describe_classes(names: Sequence[str]) -> str:
+    """Returns which label is which class, such as `0 = cats, 1 = dogs`, with at most `MOST_LISTED` names."""
+    if list(names) == [str(number) for number in range(len(names))]:
+        return f"0 to {len(names) - 1}, numbered as they are named"
+    listed = ", ".join(f"{number} = {name}" for number, name in enumerate(names[:MOST_LISTED]))
+    rest = len(names) - MOST_LISTED
+    return f"{listed} and {rest} more" if rest > 0 else listed

@@ -256,12 +256,25 @@ def check_options(record: RunMetadata, asked: TrainConfig) -> None:
 
 def check_dataset(record: RunMetadata, dataset: RunDataset) -> None:
     """Raises `InputError` unless training images and labels are those with which the run started."""
+    check_classes(record, dataset.class_names)
     expected, received = record.dataset.train_sha256, dataset.train_sha256
     if expected is not None and expected != received:
         raise InputError(
             "The dataset cannot change on resume",
             expected=f"{record.dataset.train} training images of {record.dataset.name!r} with SHA-256 {expected}",
             received=f"{dataset.train} images of {dataset.name!r} with SHA-256 {received}",
+        )
+
+
+def check_classes(record: RunMetadata, now: Sequence[str]) -> None:
+    """Raises `InputError` if the same classes are numbered differently now, as sub-folders 1, 2, 10 once were."""
+    before = record.dataset.class_names
+    if before != tuple(now) and sorted(before) == sorted(now):
+        number = next(number for number, names in enumerate(zip(before, now)) if names[0] != names[1])
+        raise InputError(
+            "The classes were numbered in another order when the run started",
+            expected=f"class {number} = {before[number]}",
+            received=f"class {number} = {now[number]} (a new run can use --init-from)",
         )
 
 

@@ -79,7 +79,9 @@ def fit_intervals(
         for step in range(first_step, schedule.total_steps, schedule.interval_steps):
             interval = step // schedule.interval_steps
             steps = min(schedule.interval_steps, schedule.total_steps - step)
-            batches = dataset.train.batches(schedule.images_per_step, steps=steps, seed=seed, first_step=step)
+            batches = dataset.train.batches(
+                schedule.images_per_step, steps=steps, seed=seed, first_step=step, reshuffle_each_iteration=False
+            )
             gan.fit(
                 batches,
                 validation_data=validation,

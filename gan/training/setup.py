@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from gan.config import DataConfig, TrainConfig
 from gan.data.dataset import Dataset
-from gan.data.load import load_dataset
+from gan.data.load import as_dataset, load_dataset
 from gan.distributed import replicas
 from gan.distributed.devices import DeviceSetup
 from gan.errors import InputError
 from gan.models.build import build_gan, compile_gan
 from gan.models.gan import GAN
+from gan.sampling.labels import describe_classes
 from gan.saving import metadata, models
 from gan.saving.training_state import State
 from gan.training.loop import Schedule, make_schedule
@@ -32,8 +33,10 @@ class TrainingSetup:
     saved: State | None = None
 
 
-def load_data(options: DataConfig) -> Dataset:
-    """Loads the dataset that the options name."""
+def load_data(options: DataConfig, given: object = None) -> Dataset:
+    """Returns the dataset that was given, of any kind that `as_dataset` accepts. None: loads the one in the options."""
+    if given is not None:
+        return as_dataset(given)
     return load_dataset(options.dataset, fallback=options.dataset_fallback, **options.loading)
 
 
@@ -87,6 +90,8 @@ def prepare_training(
             f"{dataset.title}: {len(dataset.train):,} training images; {schedule.total_steps:,} steps of "
             f"{schedule.images_per_step} images, {schedule.total_images:,} images in total; {config.precision}"
         )
+        if dataset.class_names:
+            log(f"classes: {describe_classes(dataset.class_names)}")
         if probe.left_out is not None:
             log(f"val_pairwise_ssim is not measured: {probe.left_out}")
     return TrainingSetup(config, dataset, devices, gan, schedule, probe, saved)

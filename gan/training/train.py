@@ -57,7 +57,8 @@ def train(
 
     Args:
         config: options. None: the preset `mnist`.
-        dataset: images to use instead of the dataset of `config.data`, such as `Dataset.from_arrays(...)`.
+        dataset: images to use instead of the dataset of `config.data`, such as `Dataset.from_arrays(...)`, or arrays
+            (images, labels).
         gan: networks to use instead of the networks of `config.model`, on one device only. They are compiled with
             `config.optimization`, and their counters start at 0.
         probe: metrics and validation batches to use instead of the probe of `config.stopping`.
@@ -84,7 +85,7 @@ def train(
     with worker_errors(devices), memory_errors():
         # Set-up: the chief's options, the data and the compiled networks.
         config = broadcast_config(devices, config)
-        dataset = dataset or load_data(config.data)
+        dataset = load_data(config.data, dataset)
         setup = prepare_training(config, dataset, devices, log, gan=gan, probe=probe)
         if not devices.is_chief:
             return run_worker(setup)
@@ -142,7 +143,7 @@ def resume(
         with worker_errors(devices), memory_errors():
             config = broadcast_config(devices, None)
             return run_worker(
-                prepare_training(config, dataset or load_data(config.data), devices, log, gan=gan, probe=probe)
+                prepare_training(config, load_data(config.data, dataset), devices, log, gan=gan, probe=probe)
             )
 
     # The recorded options. Other options raise an error.
@@ -166,7 +167,7 @@ def resume(
             data = replace(config.data, dataset=record.dataset.name, dataset_fallback="none")
             asked = replace(config, data=data, init_from=None if saved else config.init_from)
             asked = broadcast_config(devices, asked)
-            dataset = dataset or load_data(asked.data)
+            dataset = load_data(asked.data, dataset)
             metadata.check_dataset(record, dataset.describe())
             setup = prepare_training(asked, dataset, devices, log, saved=saved, gan=gan, probe=probe)
             metadata.check_probe(record, setup.probe.sha256)

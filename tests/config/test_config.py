@@ -1,14 +1,28 @@
+import contextlib
+import dataclasses
 import json
+import math
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gan import config as config_module
-from gan.config import PRESETS, ModelConfig, OptimizationConfig, StoppingConfig, TrainConfig, config_from_dict
+from gan.config import (
+    PRESETS,
+    ClassifierConfig,
+    DataConfig,
+    ModelConfig,
+    OptimizationConfig,
+    StoppingConfig,
+    TrainConfig,
+    config_from_dict,
+)
 from gan.errors import InputError
 
 
@@ -163,3 +177,80 @@ def test_when_stale_reduce_excludes_a_schedule():
 def test_rejects_bad_stopping_rules(options, words):
     with pytest.raises(InputError, match=words):
         StoppingConfig(**options)
+
+
+NUMBERS = {
+    "data": {"channels": np.int64(1), "corrupt_share": np.float32(0.5), "pixel_range": [np.int16(0), 4095]},
+    "model": {
+        "latent_dim": np.int64(8),
+        "g_width": np.uint8(4),
+        "ema_half_life": np.float64(100),
+        "augment": ["cutout"],
+    },
+    "optimization": {"batch_size": np.int64(8), "learning_rate": np.float32(0.5), "penalties": "r1"},
+    "stopping": {"eval_num": np.int32(500), "probe": Path("some/probe")},
+}
+
+
+def test_numpy_numbers_paths_and_lists_become_json():
+    parts = {name: type(getattr(TrainConfig(), name))(**values) for name, values in NUMBERS.items()}
+    config = TrainConfig(**parts, seed=np.int64(3), init_from=Path("runs/x"), eval_every=np.int64(9))
+    assert config_from_dict(config.as_dict()) == config
+    assert (config.optimization.penalties, config.model.augment) == (("r1",), ("cutout",))
+    assert (config.init_from, config.stopping.probe) == ("runs/x", "some/probe")
+    for part in (config, config.data, config.model, config.optimization, config.stopping):
+        for field in dataclasses.fields(part):
+            assert type(getattr(part, field.name)).__module__ != "numpy", field.name
+    assert type(ClassifierConfig(width=np.int64(4)).width) is int
+
+
+@pytest.mark.parametrize(
+    ("size", "text", "pair"),
+    [
+        (64, "64", (64, 64)),
+        (np.int64(64), "64", (64, 64)),
+        ((96, 64), "96x64", (96, 64)),
+        ([96, 64], "96x64", (96, 64)),
+        ("96X64", "96x64", (96, 64)),
+        ("64x64", "64", (64, 64)),
+        (np.array([9, 8]), "9x8", (9, 8)),
+    ],
+)
+def test_kinds_of_image_sizes(size, text, pair):
+    config = DataConfig(image_size=size)
+    assert (config.image_size, config.height_and_width) == (text, pair)
+
+
+def test_a_path_as_dataset_stays_a_path():
+    assert DataConfig(dataset=Path("mnist")).dataset == "./mnist"
+    assert DataConfig(dataset=Path("/a/b")).dataset == "/a/b"
+
+
+JUNK = [
+    None,
+    True,
+    -1,
+    1.5,
+    math.nan,
+    "",
+    "x",
+    b"x",
+    [],
+    ["x"],
+    (1, 2, 3),
+    {},
+    object(),
+    len,
+    np.zeros(3),
+    np.int64(-1),
+]
+
+
+@pytest.mark.parametrize(
+    "cls", [DataConfig, ModelConfig, OptimizationConfig, StoppingConfig, TrainConfig, ClassifierConfig]
+)
+def test_options_take_or_refuse_any_kind_of_value(cls):
+    for field in dataclasses.fields(cls):
+        for junk in JUNK:
+            with contextlib.suppress(InputError):
+                json.dumps(dataclasses.asdict(cls(**{field.name: junk})))

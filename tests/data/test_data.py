@@ -6,6 +6,7 @@ import logging
 import threading
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -366,3 +367,50 @@ def test_at_most_selects_the_same_random_subset_each_time(digits):
     np.testing.assert_array_equal(digits.validation.at_most(100).images, subset.images)
     assert len(np.unique(subset.labels)) == 10  # a prefix would lack classes: images are sorted by content
     assert digits.validation.at_most(500) is digits.validation
+
+
+def test_each_iteration_over_batches_has_a_new_order(small):
+    batches = small.batches(5)
+    passes = [labels_of(batches) for _ in range(3)]
+    run = labels_of(small.batches(5, steps=12))
+    assert passes == [run[:4], run[4:8], run[8:]]
+    assert labels_of(small.batches(5)) == passes[0]
+
+
+@pytest.mark.parametrize(("steps", "first_step"), [(2, 0), (3, 3), (6, 1), (9, 5)])
+def test_later_iterations_take_later_passes(small, steps, first_step):
+    batches = small.batches(5, steps=steps, first_step=first_step, seed=3)
+    found = [labels_of(batches) for _ in range(3)]
+    passes = -(-(first_step % 4 + steps) // 4)
+    for number, one in enumerate(found):
+        later = first_step + number * passes * 4
+        assert one == labels_of(small.batches(5, steps=steps, first_step=later, seed=3))
+
+
+def test_looking_at_some_batches_does_not_change_the_order(small):
+    batches = small.batches(5)
+    first = next(iter(batches))[1].numpy().tolist()
+    for number, (_, labels) in enumerate(batches):
+        assert number or labels.numpy().tolist() == first
+        if number == 2:
+            break
+    assert next(iter(batches))[1].numpy().tolist() == first
+
+
+def test_batches_repeat_if_asked(small):
+    batches = small.batches(5, reshuffle_each_iteration=False)
+    assert labels_of(batches) == labels_of(batches) == labels_of(small.batches(5))
+
+
+def test_each_epoch_of_a_plain_fit_has_a_new_order(small):
+    seen = []
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(20)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), run_eagerly=True)
+
+    def look(images, labels):
+        noted = tf.numpy_function(lambda array: (seen.append(array.tolist()), array)[1], [labels], tf.int32)
+        return images, tf.ensure_shape(noted, labels.shape)
+
+    model.fit(small.batches(5).map(look), epochs=3, verbose=0, shuffle=False)
+    taken = [seen[start : start + 4] for start in range(len(seen) - 12, len(seen), 4)]
+    assert taken == [labels_of(small.batches(5, first_step=4 * number)) for number in range(3)]

@@ -121,7 +121,7 @@ INVALID_IMAGES = {
     "channels first": (noise(shape=(3, 8, 8)), r"Bad shape of `images`.*\[24, 3, 8, 8\]"),
     "flat": (noise(shape=(784,)), r"\[24, 784\]"),
     "none": (noise(0), r"\[0, 6, 5, 1\]"),
-    "few": (noise(9), "at least 10"),
+    "few": (noise(2), "at least 3"),
     "NaN": (np.full((24, 6, 5), np.nan), "float64 from nan to nan"),
     "text": (np.full((24, 6, 5), "x"), "<U1"),
 }

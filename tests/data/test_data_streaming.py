@@ -13,7 +13,7 @@ from helpers.painting import paint_noise
 from gan.data import split, storage
 from gan.data.dataset import Dataset
 from gan.data.load import load_dataset
-from gan.data.sources import folder
+from gan.data.sources import image_reader
 from gan.data.split import Split
 from gan.errors import InputError
 
@@ -100,7 +100,7 @@ def test_streamed_datasets_are_bit_identical(tmp_path, monkeypatch, kind):
 @pytest.mark.parametrize("kind", ["tf", "tf of unknown size", "folder", "npz", "npz enlarged"])
 def test_chunk_size_is_bounded_for_any_image_size(tmp_path, monkeypatch, chunks, kind):
     monkeypatch.setattr(storage, "CHUNK_BYTES", 2 * 96 * 64 * 3)
-    monkeypatch.setattr(folder.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(image_reader.os, "cpu_count", lambda: 2)
     images = noise(24, (96, 64, 3))
     if kind == "folder":
         dataset = load_dataset(str(paint_noise(tmp_path / "set", 24, size=(96, 64))))

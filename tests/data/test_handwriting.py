@@ -110,7 +110,7 @@ def test_rejects_images_without_a_digit(tmp_path):
     Image.new("1", (8_000, 7_000)).save(tmp_path / "huge.png")
     for name, message in (
         ("text.png", "not an image"),
-        ("empty.png", "not an image"),
+        ("empty.png", "is empty"),
         ("blank.png", "No digit in this image"),
         ("huge.png", "too large"),
         ("missing.png", "No such image file"),
@@ -119,7 +119,7 @@ def test_rejects_images_without_a_digit(tmp_path):
             read_digit(tmp_path / name)
     whole = save_image(tmp_path / "noise.png", np.random.default_rng(0).integers(0, 255, (50, 50)).astype(np.uint8))
     (tmp_path / "half.png").write_bytes(whole.read_bytes()[:900])
-    with pytest.raises(InputError, match="not an image"):
+    with pytest.raises(InputError, match="This image is damaged"):
         read_digit(tmp_path / "half.png")
 
 

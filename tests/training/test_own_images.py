@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from helpers.comparison import size_of
 from helpers.painting import paint_shapes
@@ -37,18 +38,49 @@ def test_trains_on_a_folder_of_images_and_samples(fork_server, tmp_path, size, c
     assert (status, "is finished" in printed) == (0, True), printed
 
 
+def test_classes_are_shown_and_taken_by_name(fork_server, tmp_path):
+    paint_shapes(tmp_path / "images", (16, 16), count=36, classes=("2", "1", "10"))
+    run, output = tmp_path / "run", tmp_path / "output"
+    named = "0 = 1, 1 = 2, 2 = 10"
+    status, printed = fork_server.run("train", "--dataset", tmp_path / "images", "--output", run, *TINY, output=output)
+    assert (status, f"classes: {named}" in printed) == (0, True), printed
+    status, printed = fork_server.run("info", run, output=output)
+    assert (status, named in printed) == (0, True), printed
+    for label, number in (("1", 0), ("10", 2)):
+        file = tmp_path / f"{label}.npz"
+        status, printed = fork_server.run("sample", run, "--num", 3, "--label", label, "--out", file, output=output)
+        assert status == 0, printed
+        with np.load(file) as arrays:
+            assert arrays["labels"].tolist() == [number] * 3
+    status, printed = fork_server.run("sample", run, "--label", "11", output=output)
+    assert status == 2
+    assert "or a name such as 1. Received: 11" in printed
+    status, printed = fork_server.run(
+        "project", run, "--label", "0-1", *(tmp_path / "images/1").glob("*.png"), output=output
+    )
+    assert (status, "one class" in printed) == (2, True), printed
+
+    # The classes of an earlier revision, which were sorted as text, are not mistaken for those of today.
+    record = json.loads((run / "config.json").read_text())
+    record["dataset"]["class_names"] = ["1", "10", "2"]
+    del record["result"]
+    (run / "config.json").write_text(json.dumps(record))
+    status, printed = fork_server.run("train", "--resume", run, output=output)
+    assert status == 2
+    assert "another order when the run started. Expected class 1 = 10. Received: class 1 = 2" in printed
+
+
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
         (lambda f: paint_shapes(f, (32, 32), classes=()), [], "has no labels"),
         (lambda f: paint_shapes(f, (5, 300)), [], "8x256"),
-        (lambda f: paint_shapes(f, (32, 32)), ["--channels", "1"], "channels"),
         (lambda f: paint_shapes(f, (32, 32), classes=("only",)), [], "class"),
         (lambda f: f.mkdir() or f, [], "No images"),
         (lambda f: paint_shapes(paint_shapes(f, (32, 32)), (32, 32), classes=()), [], "sub-folders"),
         (lambda f: paint_shapes(f, (32, 32)), ["--batch-size", "8", "--critic-steps", "9"], "batch"),
     ],
-    ids=["no labels", "size", "channels", "one class", "empty", "mixed", "batch"],
+    ids=["no labels", "size", "one class", "empty", "mixed", "batch"],
 )  # fmt: skip
 def test_rejects_unusable_images_with_one_line_and_writes_nothing(fork_server, tmp_path, make, options, message):
     run = tmp_path / "run"

@@ -64,18 +64,21 @@ def _splits(archive: zipfile.ZipFile, request: Request, path: Path) -> dict[str,
     parts = {}
     for split, (images, labels) in layout.items():
         if images in members:
-            pixels = request.store(_pixels(archive, images))
+            pixels = request.store(_pixels(archive, images, request))
             known = check_labels(_whole(archive, labels), len(pixels), labels) if labels in members else None
             parts[split] = Split(pixels, known)
     return parts
 
 
-def _pixels(archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
-    """Yields the images of an array in the archive in chunks, uint8 [n, H, W, C]."""
+def _pixels(archive: zipfile.ZipFile, name: str, request: Request) -> Iterator[np.ndarray]:
+    """Yields the images of an array in the archive in chunks [n, H, W, C]: uint8, or any type with `pixel_range`."""
     with archive.open(f"{name}.npy") as member:
         shape, fortran_order, dtype = _header(member)
         if not dtype.hasobject:
             check_layout(shape, name)
+        if request.pixel_range is not None and dtype.kind in "fiub":
+            yield from with_channels(storage.in_chunks(_whole(archive, name)))
+            return
         if dtype != np.uint8 or fortran_order:
             chunks = storage.in_chunks(check_pixels(_whole(archive, name), name))
         else:
@@ -86,6 +89,12 @@ def _pixels(archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
             yield chunk if chunk.ndim == 4 else chunk[..., None]
         if largest <= 1:
             check_pixels(np.array([0, largest], np.uint8).reshape(1, 1, 2), name)  # raises
+
+
+def with_channels(chunks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yields chunks of images [n, H, W(, C)] with an axis of channels: [n, H, W, C]."""
+    for chunk in chunks:
+        yield chunk if chunk.ndim == 4 else chunk[..., None]
 
 
 def _chunks(member: IO[bytes], shape: tuple[int, ...]) -> Iterator[np.ndarray]:

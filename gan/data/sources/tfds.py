@@ -2,6 +2,7 @@
 
 import difflib
 import http.client
+import re
 import threading
 import urllib.error
 import urllib.request
@@ -71,10 +72,24 @@ def _known() -> list[str]:
 
 
 def _unknown(name: str) -> InputError:
-    near = difflib.get_close_matches(name, ["mnist5k", "stacked-mnist", *_known()], n=3)
+    near = near_names(name, ["mnist5k", "stacked-mnist", *_known()])
     hint = f", such as {', '.join(near)}" if near else ""
-    expected = f"mnist5k, stacked-mnist, a folder of images, an .npz file or a dataset of tensorflow-datasets{hint}"
+    files = "a folder of images, a .zip, .csv, .npz or .npy file"
+    expected = f"mnist5k, stacked-mnist, {files} or a dataset of tensorflow-datasets{hint}"
     return InputError("Unknown `dataset`", expected=expected, received=f"dataset={name!r}")
+
+
+def near_names(name: str, known: list[str], most: int = 3) -> list[str]:
+    """Returns the known names that are spelled like `name`, best first. Case and punctuation do not count."""
+    spelled: dict[str, list[str]] = {}
+    for candidate in known:
+        spelled.setdefault(_letters(candidate), []).append(candidate)
+    near = difflib.get_close_matches(_letters(name), spelled, n=most)
+    return [candidate for letters in near for candidate in spelled[letters]][:most]
+
+
+def _letters(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower())
 
 
 class _Keys(NamedTuple):

@@ -91,7 +91,9 @@ def train_classifier(
     )
     best = _BestWeights("val_accuracy")
     for epoch in range(epochs):
-        batches = train.batches(batch_size, steps=steps, seed=seed, first_step=epoch * steps)
+        batches = train.batches(
+            batch_size, steps=steps, seed=seed, first_step=epoch * steps, reshuffle_each_iteration=False
+        )
         distorted = batches.enumerate(epoch * steps).map(
             lambda step, data: (distortion(data[0], tf.stack([tf.constant(seed, tf.int64), step])), data[1]),
             num_parallel_calls=2,
