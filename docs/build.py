@@ -31,6 +31,7 @@ PAGES = {
     "docs/reliability.md": "Reliability",
     "docs/comparison.md": "Comparison",
     "docs/command-line.md": "Command line",
+    "docs/data.md": "Images and datasets",
     "docs/experiments.md": "Experiments",
     "CONTRIBUTING.md": "Contributing",
     "CHANGELOG.md": "Changelog",

@@ -215,6 +215,8 @@ def type_name(kind: inspect.Type) -> str:
         return " or ".join(map(type_name, kind.types))
     if isinstance(kind, inspect.LiteralType):
         return f"one of {list(kind.values)}"
+    if isinstance(kind, (inspect.ListType, inspect.VarTupleType)) and isinstance(kind.item_type, inspect.LiteralType):
+        return f"a list of names from {list(kind.item_type.values)}"
     if isinstance(kind, inspect.TupleType):
         return f"a list of {len(kind.item_types)}"
     return _WORDS.get(type(kind), "an object")

@@ -117,16 +117,22 @@ class Dataset:
                 pixels = check_pixels(as_array(given_images, f"{prefix}images"), f"{prefix}images")
                 known = None if given_labels is None else check_labels(given_labels, len(pixels), f"{prefix}labels")
                 parts[split] = Split(pixels, known)
-        return cls.of(name, parts)
+        return cls.of(name, parts, from_files=False)
 
     @classmethod
     def of(
-        cls, name: str, parts: dict[str, Split], class_names: tuple[str, ...] = (), *, peak: int | None = None
+        cls,
+        name: str,
+        parts: dict[str, Split],
+        class_names: tuple[str, ...] = (),
+        *,
+        peak: int | None = None,
+        from_files: bool = True,
     ) -> "Dataset":
         """Creates a dataset from a training split and optional others, and counts its classes.
 
-        `peak` is the largest value of the files with more than 8 bits; None: there are none. Raises the errors of
-        `from_arrays`.
+        `peak` is the largest value of the files with more than 8 bits; None: there are none. `from_files` tells whether
+        the options of `load_dataset` can change the range of the pixels. Raises the errors of `from_arrays`.
         """
         empty = [split for split, part in parts.items() if not len(part)]
         if empty:
@@ -138,7 +144,7 @@ class Dataset:
             raise InputError("Labels are missing", expected="labels in each split or in no split", received=received)
         num_classes = count_classes(*labeled) if labeled else 0
         dataset = cls(name, num_classes, *three_ways(parts), class_names)
-        diagnosis.report_range([part.images for part in parts.values()], peak)
+        diagnosis.report_range([part.images for part in parts.values()], peak, from_files=from_files)
         diagnosis.report_small_classes(dataset.splits, num_classes, class_names)
         return dataset
 

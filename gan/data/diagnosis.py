@@ -17,12 +17,13 @@ SMALL_CLASS = 6
 _NAMED = 10
 
 
-def report_range(arrays: Iterable[np.ndarray], peak: int | None = None) -> None:
+def report_range(arrays: Iterable[np.ndarray], peak: int | None = None, *, from_files: bool = True) -> None:
     """Warns about images that are almost black, have little contrast, or have a single color each.
 
     Args:
         arrays: images, each uint8 [N, H, W, C]. Reading stops at the first chunk that proves a usual range.
         peak: largest value of the images with more than 8 bits, before their conversion. None: there are none.
+        from_files: whether `--pixel-range` can mend it.
     """
     low, high, plain = 255, 0, True
     for chunk in (chunk for images in arrays for chunk in storage.in_chunks(images)):
@@ -34,16 +35,18 @@ def report_range(arrays: Iterable[np.ndarray], peak: int | None = None) -> None:
     if peak is not None and peak < SHALLOW:
         bits = max(1, peak.bit_length())
         found = (
-            f"The values of the 16-bit images reach {peak:,} of 65,535, so they are almost black. If their range is "
+            f"The values of the 16-bit images reach {peak:,} of 65,535, so they are dark. If their range is "
             f"{bits} bits, use --pixel-range 0 {2**bits - 1} (pixel_range=)"
         )
     elif low == high:
         found = f"All pixels of all images have the value {low} of 0 to 255"
     elif high - low < NARROW:
-        limits = f"0 {2 ** high.bit_length() - 1}" if high < NARROW else f"{low} {high}"
+        low_end, high_end = (0, 2 ** high.bit_length() - 1) if high < NARROW else (low, high)
+        scaled = f"np.rint((images - {low_end}.0) * (255 / {high_end - low_end})).astype('uint8')"
+        option = f"--pixel-range {low_end} {high_end} (pixel_range=)" if from_files else scaled
         found = (
             f"The pixels have values from {low} to {high} of 0 to 255{', almost black' if high < NARROW else ''}. "
-            f"--pixel-range {limits} (pixel_range=) uses the whole range"
+            f"{option} uses the whole range"
         )
     elif plain:
         found = "Each image has a single color"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from gan.errors import InputError, check_whole
 from gan.utils.types import Tensor
@@ -144,10 +144,10 @@ def decode_file(path: str | Path, pixel_range: tuple[float, float] | None = None
         raise InputError(
             "This file cannot be read", expected="a readable image file", received=f"{file}: {error.strerror}"
         ) from error
-    except UnidentifiedImageError as error:
-        raise _unidentified(file) from error
-    except (OSError, SyntaxError, ValueError, RuntimeError, EOFError) as error:  # depends on the format
-        raise InputError("This image is damaged", expected="a complete image file", received=str(file)) from error
+    except MemoryError:
+        raise
+    except Exception as error:  # each format has its own
+        raise _damaged(file) from error
 
 
 def _existing(path: str | Path) -> Path:
@@ -161,7 +161,9 @@ def _existing(path: str | Path) -> Path:
             raise InputError("This link leads nowhere", expected="an image file", received=received)
         if file.is_dir():
             raise InputError("This is a folder", expected="an image file", received=str(file))
-        if not file.is_file():
+        if file.exists() and not file.is_file():
+            raise InputError("This is not a regular file", expected="an image file", received=str(file))
+        if not file.exists():
             raise InputError("No such image file", expected="an image file", received=str(file))
         if not file.stat().st_size:
             raise InputError("This file is empty", expected="an image file", received=str(file))
@@ -173,12 +175,10 @@ def _existing(path: str | Path) -> Path:
 
 
 def _opened(file: Path) -> Image.Image:
-    try:
-        return Image.open(file)
-    except UnidentifiedImageError:
-        if _brand(file) not in _HEIF_BRANDS or not register_heif():
-            raise
-        return Image.open(file)
+    """Opens an image file. HEIC is recognized whatever its suffix."""
+    if _brand(file) in _HEIF_BRANDS:
+        register_heif()
+    return Image.open(file)
 
 
 def _too_large(received: str) -> InputError:
@@ -195,13 +195,13 @@ def _brand(file: Path) -> bytes:
     return header[8:] if header[4:8] == b"ftyp" else b""
 
 
-def _unidentified(file: Path) -> InputError:
-    """Returns the error about a file whose format Pillow does not recognize."""
+def _damaged(file: Path) -> InputError:
+    """Returns the error about a file that Pillow cannot read: it is damaged, or no image, or needs another package."""
     if _brand(file) in _HEIF_BRANDS and not register_heif():
-        expected = "the package pillow-heif (pip install pillow-heif)"
-        return InputError("Reading HEIC needs another package", expected=expected, received=str(file))
+        problem = "HEIC needs the package pillow-heif (pip install pillow-heif)"
+        return InputError(problem, expected="this package, or an image in another format", received=str(file))
     with file.open("rb") as content:
-        header = content.read(16)
+        header = content.read(16).ljust(16, b"\0")
     accepts = [accept for _, accept in Image.OPEN.values() if accept]
     if any(accept(header) is True for accept in accepts):
         return InputError("This image is damaged", expected="a complete image file", received=str(file))
@@ -225,7 +225,7 @@ def _count_frames(opened: Image.Image) -> int:
         return 1
     try:
         return int(getattr(opened, "n_frames", 1))
-    except (OSError, SyntaxError, ValueError, RuntimeError, EOFError):  # a damaged frame that is not used
+    except Exception:  # a damaged frame, which is not used
         return 1
 
 
@@ -247,8 +247,8 @@ def _in_8_bits(opened: Image.Image, path: Path, pixel_range: tuple[float, float]
         return Image.fromarray(scale(pixels, pixel_range))
     if opened.mode == "F" or pixels.min() < 0 or pixels.max() > 65_535:
         received = f"{path}: {pixels.dtype} from {pixels.min():.6g} to {pixels.max():.6g}"
-        expected = "8 or 16 bits, or --pixel-range LOW HIGH (pixel_range=)"
-        raise InputError("The pixels of this image have an unknown range", expected=expected, received=received)
+        problem = "The pixels of this image have an unknown range (--pixel-range LOW HIGH gives it)"
+        raise InputError(problem, expected="8 or 16 bits", received=received)
     return Image.fromarray((pixels >> 8).astype(np.uint8))
 
 
@@ -306,7 +306,7 @@ def has_color_mode(path: Path) -> bool:
                 return opened.mode not in GRAY_MODES and not opened.mode.startswith("I;16")
             palette = np.array(opened.getpalette() or [0, 0, 0]).reshape(-1, 3)
             return bool(is_color(palette[None]))
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError, RuntimeError):
+    except Exception:  # each format has its own
         return False
 
 

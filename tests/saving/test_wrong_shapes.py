@@ -145,7 +145,7 @@ def test_metadata_is_usable_or_rejected(folder, content):
         metadata.check_options(record, config)
         assert all(isinstance(line, str) for line in metadata.changed_versions(record))
         assert len(metadata.resumed_metadata(record, config, "CPU", 3).resumed) >= 1
-        assert len(config.data.loading) == 3
+        assert len(config.data.loading) == 5
         assert all(side >= 1 for side in record.dataset.image_shape)
         assert record.total_steps >= 1
         if record.result:
@@ -202,7 +202,8 @@ def test_metadata_of_earlier_revisions_loads(folder):
     del before["config"]["tensorboard"], before["config"]["optimization"]["simultaneous"], before["probe_sha256"]
     (folder / "config.json").write_text(json.dumps(before))
     record = metadata.load(folder)
-    assert record.config.as_dict() == UNFINISHED["config"]
+    data = {**UNFINISHED["config"]["data"], "background": None, "pixel_range": None}
+    assert record.config.as_dict() == {**UNFINISHED["config"], "data": data}
     status, printed, _ = command("train", "--resume", folder, "--dry-run", "--json")
     assert (status, json.loads(printed)["preset"]) == (0, "fashion_mnist")
 

@@ -175,6 +175,9 @@ def _part(listing: Listing, name: str, fewest: int = 2) -> tuple[Part, list[Path
     if not top and not below:
         there = describe_others(listing)
         expected = "files such as .png, .jpg, .webp, .tif or .bmp"
+        arrays = [file for file in listing.others if file.suffix.lower() in (".npy", ".npz", ".zip")]
+        if arrays:
+            expected += f", or a file of arrays: --dataset {shlex.quote(str(Path(name) / arrays[0].name))}"
         received = f"{name}{f' with {there}' if there else ''}"
         raise InputError("No images in this folder", expected=expected, received=received)
     if top and below:

@@ -43,7 +43,7 @@ def load_zip(request: Request) -> Dataset:
         except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
             raise InputError("This zip file is damaged", expected="a zip file of images", received=str(path)) from error
         except OSError as error:
-            expected = f"an archive that fits into {tempfile.gettempdir()} (see TMPDIR)"
+            expected = f"an archive that can be unpacked in {tempfile.gettempdir()} (see TMPDIR)"
             raise InputError(
                 "This zip file cannot be unpacked", expected=expected, received=f"{path}: {error}"
             ) from error
