@@ -59,6 +59,9 @@ class DataConfig(Options):
         object.__setattr__(self, "image_size", _written(height_and_width(self.image_size)))
         convert_fields(self)
         check(bool(self.dataset.strip()), "dataset", "a name", self.dataset)
+        in_unicode = not any("\ud800" <= char <= "\udfff" for char in self.dataset)
+        expected = "a path in UTF-8, which config.json can hold (a link to the folder will do)"
+        check(in_unicode, "dataset", expected, self.dataset)
         check_background(self.background)
         check_pixel_range(self.pixel_range)
         check_share("corrupt_share", self.corrupt_share)

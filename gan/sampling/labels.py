@@ -73,6 +73,10 @@ def describe_classes(names: Sequence[str]) -> str:
     """Returns which label is which class, such as `0 = cats, 1 = dogs`, with at most `MOST_LISTED` names."""
     if list(names) == [str(number) for number in range(len(names))]:
         return f"0 to {len(names) - 1}, numbered as they are named"
-    listed = ", ".join(f"{number} = {name}" for number, name in enumerate(names[:MOST_LISTED]))
+    listed = ", ".join(f"{number} = {_printable(name)}" for number, name in enumerate(names[:MOST_LISTED]))
     rest = len(names) - MOST_LISTED
     return f"{listed} and {rest} more" if rest > 0 else listed
+
+
+def _printable(name: str) -> str:
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name)

@@ -1,10 +1,12 @@
 """Tests what a folder of images says about itself, and the kinds of folders and files that are accepted."""
 
+import json
 import os
 import sys
 import types
 import warnings
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -410,3 +412,11 @@ def test_reports_classes_that_are_too_small(tmp_path):
         "Classes too small for a validation image: b (1 image)",
         "Classes too small for a test image: b (1 image)",
     }
+
+
+def test_class_names_that_are_not_utf_8_are_read_as_latin_1(tmp_path):
+    for number, name in enumerate((b"caf\xe9", "\u00fc\U0001f600".encode(), b"new\nline")):
+        paint_noise(Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)), 6, first=10 * number)
+    names = load_dataset(tmp_path).class_names
+    assert names == ("caf\u00e9", "new\nline", "\u00fc\U0001f600")
+    assert json.loads(json.dumps(names, ensure_ascii=False).encode()) == list(names)

@@ -45,5 +45,6 @@ def test_rejects_other_labels(text, classes, names, message):
 
 def test_lists_classes_with_their_numbers():
     assert describe_classes(("cat", "dog")) == "0 = cat, 1 = dog"
+    assert describe_classes(("a\nb", "é")) == "0 = a\\nb, 1 = é"
     assert describe_classes(tuple(map(str, range(12)))) == "0 to 11, numbered as they are named"
     assert describe_classes([f"c{number}" for number in range(25)]).endswith("19 = c19 and 5 more")

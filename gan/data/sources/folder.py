@@ -1,5 +1,6 @@
 """Loads a folder of images, with a sub-folder for each class, with a file of labels, or without classes."""
 
+import os
 import shlex
 import warnings
 from collections import Counter
@@ -120,6 +121,8 @@ def _read(request: Request, root: Path, name: str, parts: dict[str, Part]) -> Da
     files = [file for part in parts.values() for file in part.files]
     classes = tuple(sorted(set(parts["train"].classes or ()), key=natural_order))
     _check_classes(parts, classes)
+    names = tuple(map(_as_text, classes))
+    names = names if len(set(names)) == len(names) else classes
     channels = request.channels or (3 if any(map(images.has_color_mode, files)) else 1)
     reader = ImageReader(root, request, channels)
     splits: dict[str, Split] = {}
@@ -129,7 +132,12 @@ def _read(request: Request, root: Path, name: str, parts: dict[str, Part]) -> Da
         labels = None if part.classes is None else np.array([classes.index(c) for c in part.classes], np.int32)[kept]
         splits[split] = Split(pixels, labels)
     reader.report(len(files))
-    return Dataset.of(name, splits, classes, peak=reader.peak)
+    return Dataset.of(name, splits, names, peak=reader.peak)
+
+
+def _as_text(name: str) -> str:
+    """Returns the name of a folder as text that JSON can hold: bytes that are not UTF-8 are read as Latin-1."""
+    return os.fsencode(name).decode("latin-1") if any("\ud800" <= char <= "\udfff" for char in name) else name
 
 
 def _check_classes(parts: dict[str, Part], classes: tuple[str, ...]) -> None:
