@@ -139,7 +139,7 @@ class Train:
         own, asked = PRESETS[self.preset].data.dataset, self.config.data.dataset
         if asked == own:
             return self.preset
-        asked = re.sub("[^a-z0-9_]+", "-", Path(asked).name.removesuffix(".npz").lower()).strip("-")
+        asked = re.sub("[^a-z0-9_]+", "-", re.sub(r"\.(npz|npy|zip|csv)$", "", Path(asked).name.lower())).strip("-")
         return self.preset.replace(own, asked, 1) if own in self.preset else f"{self.preset}-{asked}"
 
 

@@ -35,9 +35,13 @@ def to_uint8(images: Tensor) -> np.ndarray:
     """Converts pixels from [-1, 1] to 0..255, rounded. It is the inverse of `from_uint8` for every byte value.
 
     `images` are floats of any shape. The result is uint8 of the same shape. Values outside [-1, 1] are clipped. Raises
-    `ValueError` when a value is not finite.
+    `InputError` for anything but numbers, and `ValueError` when a value is not finite.
     """
-    images = np.asarray(images, dtype=np.float32)
+    try:
+        images = np.asarray(images, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        received = f"{type(images).__name__}: {error}"
+        raise InputError("Bad `images`", expected="an array of floats in [-1, 1]", received=received) from error
     if images.size and not np.isfinite([images.min(), images.max()]).all():
         raise ValueError("Expected finite images in [-1, 1]. Received NaN or infinity.")
     scaled = np.empty_like(images)  # in-place operations are three times as fast as a new array per operation
@@ -51,8 +55,15 @@ def grid(images: np.ndarray, columns: int, *, padding: int = 2, scale: int = 1) 
     """Arranges images in a grid: uint8 [N,H,W,C] -> uint8 [rows*(H+p)+p, columns*(W+p)+p, C], times `scale`.
 
     Images are placed from left to right, then from top to bottom. Gaps and unused cells are dark gray. p is `padding`,
-    in pixels.
+    in pixels. Raises `InputError` for arrays of another kind, and for numbers that are not whole.
     """
+    is_bytes = isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.ndim == 4
+    if not is_bytes:
+        received = f"{images.dtype} {list(images.shape)}" if isinstance(images, np.ndarray) else type(images).__name__
+        raise InputError("Bad `images`", expected="uint8 [N, H, W, C] (gan.images.to_uint8)", received=received)
+    check_whole("columns", columns, 1)
+    check_whole("padding", padding, 0)
+    check_whole("scale", scale, 1)
     count, height, width, channels = images.shape
     rows = -(-count // columns)
     canvas = np.full(
@@ -110,11 +121,13 @@ class ImageFile(NamedTuple):
         peak: largest value of a file with more than 8 bits per pixel of one channel, before its conversion. None: 8
             bits, or the range was given.
         frames: number of frames or pages in the file, of which `image` is the first.
+        is_gray: whether the header declares an image without color.
     """
 
     image: Image.Image
     peak: int | None
     frames: int
+    is_gray: bool
 
 
 def decode_file(path: str | Path, pixel_range: tuple[float, float] | None = None) -> ImageFile:
@@ -135,7 +148,7 @@ def decode_file(path: str | Path, pixel_range: tuple[float, float] | None = None
             upright = ImageOps.exif_transpose(opened)
             peak = None if pixel_range or not _is_deep(upright) else int(np.asarray(upright).max())
             image = _in_8_bits(upright, file, pixel_range).convert("RGBA")
-            return ImageFile(image, peak, _count_frames(opened))
+            return ImageFile(image, peak, _count_frames(opened), _is_gray(opened))
     except InputError:
         raise
     except Image.DecompressionBombError as error:
@@ -298,14 +311,18 @@ GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
 """Pillow modes without color, except those of 16 bits."""
 
 
+def _is_gray(opened: Image.Image) -> bool:
+    if opened.mode != "P":
+        return opened.mode in GRAY_MODES or opened.mode.startswith("I;16")
+    palette = np.array(opened.getpalette() or [0, 0, 0]).reshape(-1, 3)
+    return not is_color(palette[None])
+
+
 def has_color_mode(path: Path) -> bool:
     """Returns whether the header of an image file declares color, without decoding. False for an unreadable file."""
     try:
         with _opened(path) as opened:
-            if opened.mode != "P":
-                return opened.mode not in GRAY_MODES and not opened.mode.startswith("I;16")
-            palette = np.array(opened.getpalette() or [0, 0, 0]).reshape(-1, 3)
-            return bool(is_color(palette[None]))
+            return not _is_gray(opened)
     except Exception:  # each format has its own
         return False
 

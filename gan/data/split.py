@@ -54,6 +54,7 @@ class Split:
 
     def at_most(self, most: int) -> "Split":
         """Returns the split, or a fixed random subset of `most` images if it has more."""
+        check_whole("most", most, 1)
         if len(self) <= most:
             return self
         return self.take(np.sort(np.random.default_rng(0).permutation(len(self))[:most]))
@@ -132,8 +133,9 @@ class Split:
     def in_order(self, batch_size: int) -> tf.data.Dataset:
         """Returns one pass over the split in its order: float32 [B, H, W, C] in [-1, 1](, labels int32 [B]).
 
-        The last batch may be smaller.
+        The last batch may be smaller. Raises `InputError` unless `batch_size` is a whole number >= 1.
         """
+        check_whole("batch_size", batch_size, 1)
         return (
             tf.data.Dataset.range(len(self)).batch(batch_size).map(self._batch).prefetch(2).with_options(_no_autotune())
         )

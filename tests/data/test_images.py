@@ -24,6 +24,17 @@ def test_clips_out_of_range_values_and_rejects_nan():
         images.to_uint8(np.array([np.nan]))
 
 
+@pytest.mark.parametrize("junk", [None, "x", [[1], [1, 2]], {"a": 1}, np.zeros((2, 3)), np.zeros((1, 2, 2, 1))])
+def test_rejects_other_kinds_of_images(junk):
+    with pytest.raises(InputError, match=r"uint8 \[N, H, W, C\]"):
+        images.grid(junk, 3)
+    if not isinstance(junk, np.ndarray) and junk is not None:
+        with pytest.raises(InputError, match=r"floats in \[-1, 1\]"):
+            images.to_uint8(junk)
+    with pytest.raises(InputError, match="columns"):
+        images.grid(np.zeros((1, 2, 2, 1), np.uint8), 0)
+
+
 def test_grid_is_filled_row_by_row():
     squares = np.stack([np.full((2, 2, 1), value, np.uint8) for value in (1, 2, 3)])
     grid = images.grid(squares, columns=2, padding=1)

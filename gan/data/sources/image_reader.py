@@ -26,6 +26,7 @@ class _Image(NamedTuple):
     is_transparent: bool = False
     peak: int | None = None
     frames: int = 1
+    is_gray: bool = False
 
 
 @dataclass
@@ -43,6 +44,7 @@ class ImageReader:
     _problems: dict[str, list[str]] = field(default_factory=dict)
     _animated: list[str] = field(default_factory=list)
     _transparent: int = 0
+    _gray: int = 0
     _first: tuple[str, tuple[int, ...]] | None = None
 
     def chunks(self, files: list[Path], kept: list[int]) -> Iterator[np.ndarray]:
@@ -58,6 +60,7 @@ class ImageReader:
                         self._problems.setdefault(image.problem, []).append(name)
                         continue
                     self._transparent += image.is_transparent
+                    self._gray += image.is_gray
                     if image.frames > 1:
                         self._animated.append(f"{name}: {image.frames}")
                     if image.peak is not None:
@@ -81,7 +84,7 @@ class ImageReader:
 
     def _read(self, path: Path) -> _Image:
         try:
-            image, peak, frames = images.decode_file(path, self.request.pixel_range)
+            image, peak, frames, is_gray = images.decode_file(path, self.request.pixel_range)
         except InputError as error:
             return _Image(None, error.problem)
         is_transparent = int(np.asarray(image)[..., 3].min()) < 255
@@ -89,7 +92,7 @@ class ImageReader:
         flat = flat.convert("L") if self.channels == 1 else flat
         size = self.request.image_size
         pixels = np.asarray(flat if size is None else images.cover(flat, size))
-        return _Image(pixels.reshape(*pixels.shape[:2], self.channels), "", is_transparent, peak, frames)
+        return _Image(pixels.reshape(*pixels.shape[:2], self.channels), "", is_transparent, peak, frames, is_gray)
 
     def _check_size(self, name: str, shape: tuple[int, ...]) -> None:
         self._first = self._first or (name, shape)
@@ -102,7 +105,7 @@ class ImageReader:
             )
 
     def report(self, total: int) -> None:
-        """Raises `InputError` for too many unreadable files. Warns about fewer, about transparency and animations."""
+        """Raises `InputError` for too many unreadable files. Warns about fewer, and about what was lost."""
         share = self.request.corrupt_share
         count = sum(map(len, self._problems.values()))
         reasons = "; ".join(f"{problem}: {_listed(names)}" for problem, names in self._problems.items())
@@ -115,6 +118,12 @@ class ImageReader:
         if self._animated:
             listed = _listed(self._animated)
             warnings.warn(f"Only the first frame is used of files with several frames: {listed}", stacklevel=4)
+        if self.request.channels is None and 0 < self._gray < total - count:
+            warnings.warn(
+                f"{self._gray:,} of {total - count:,} images are gray and the others are in color, so all became RGB "
+                "(--channels 1 or 3, or channels=, says which is wanted)",
+                stacklevel=4,
+            )
         self.request.report_transparent(self._transparent, total)
 
 
