@@ -313,6 +313,12 @@ def test_a_zip_file_is_the_folder_that_it_holds(tmp_path):
     assert said == [f"1 of 25 files in {path} are not images, and are left out: 1 .txt (notes.txt)"]
 
 
+def test_a_zip_file_may_have_backslashes(tmp_path):
+    paint_noise(tmp_path / "set", 12)
+    files = {f"set\\{'ab'[n % 2]}\\{n}.png": (tmp_path / f"set/{n:03d}.png").read_bytes() for n in range(12)}
+    assert load_dataset(pack(tmp_path / "set.zip", files)).class_names == ("a", "b")
+
+
 @pytest.mark.parametrize("name", ["../x.png", "/x.png", "a\\..\\..\\x.png", "c:/x.png"])
 def test_rejects_a_zip_file_that_writes_elsewhere(tmp_path, name):
     with pytest.raises(InputError, match=r"not safe.*outside the folder"):

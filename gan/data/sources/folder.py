@@ -121,6 +121,7 @@ def _read(request: Request, root: Path, name: str, parts: dict[str, Part]) -> Da
     files = [file for part in parts.values() for file in part.files]
     classes = tuple(sorted(set(parts["train"].classes or ()), key=natural_order))
     _check_classes(parts, classes)
+    numbers = {name: number for number, name in enumerate(classes)}
     names = tuple(map(_as_text, classes))
     names = names if len(set(names)) == len(names) else classes
     channels = request.channels or (3 if any(map(images.has_color_mode, files)) else 1)
@@ -129,7 +130,7 @@ def _read(request: Request, root: Path, name: str, parts: dict[str, Part]) -> Da
     for split, part in parts.items():
         kept: list[int] = []
         pixels = request.store(reader.chunks(part.files, kept), in_range=True)
-        labels = None if part.classes is None else np.array([classes.index(c) for c in part.classes], np.int32)[kept]
+        labels = None if part.classes is None else np.array([numbers[name] for name in part.classes], np.int32)[kept]
         splits[split] = Split(pixels, labels)
     reader.report(len(files))
     return Dataset.of(name, splits, names, peak=reader.peak)

@@ -67,7 +67,8 @@ def _members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
             raise InputError(
                 "This zip file is not safe", expected="plain files", received=f"{path} with {problem}: {name}"
             )
-        if not member.is_dir() and all(map(is_mentioned, parts)):
+        if not name.endswith("/") and all(map(is_mentioned, parts)):
+            member.filename = name  # the file is written there: some programs pack with backslashes
             found[name] = member
     return list(found.values())
 
