@@ -266,7 +266,7 @@ BAD_COMMANDS = {
     "blank": (["mnist", "blank.png"], "No digit in this image"),
     "raw and invert": (["mnist", "blank.png", "--raw", "--invert"], "--invert"),
     "no checkpoint": (["nothing", "blank.png"], "No such checkpoint"),
-    "label": (["mnist", "blank.png", "--label", "10"], "whole numbers from 0 to 9"),
+    "label": (["mnist", "blank.png", "--label", "10"], "classes from 0 to 9"),
     "steps": (["mnist", "blank.png", "--steps", "0"], "steps=0"),
     "restarts": (["mnist", "blank.png", "--restarts", "0"], "restarts=0"),
     "seed": (["mnist", "blank.png", "--seed", "-1"], "seed=-1"),
