@@ -77,6 +77,8 @@ def convert(content: Json, kind: type[T], file: str | Path, path: str = "") -> T
         value = msgspec.convert(marked, kind)
     except ValidationError as error:
         raise _readable_error(error, marked, kind, file, path) from error
+    except UnicodeEncodeError as error:  # a file name where msgspec looks a word up
+        raise InputError(f"Damaged {file}", expected="valid Unicode text", received=str(error)) from error
     _check_names(content, value, file, path)
     return value
 
@@ -102,9 +104,12 @@ def _mark_non_finite(value: Json) -> Json:
 
 
 def _check_characters(content: Json, file: str | Path) -> None:
-    """Raises `InputError` for a lone surrogate (half a character), which neither msgspec nor a terminal accepts."""
+    """Raises `InputError` for a lone surrogate (half a character), which neither msgspec nor a terminal accepts.
+
+    Those that stand for bytes of a file name, as `os.fsdecode` returns them, are valid.
+    """
     try:
-        json.dumps(content, ensure_ascii=False).encode()
+        json.dumps(content, ensure_ascii=False).encode(errors="surrogateescape")
     except UnicodeEncodeError as error:
         raise InputError(f"Damaged {file}", expected="valid Unicode text", received=str(error)) from error
 

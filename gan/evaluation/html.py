@@ -3,6 +3,8 @@
 import base64
 import io
 import os
+from functools import partial
+from pathlib import Path
 
 import jinja2
 import numpy as np
@@ -33,7 +35,11 @@ def write_report(folder: str | os.PathLike[str], evaluation: Evaluation, *, chec
     files.check_writable(folder / run_folder.REPORT)
     folder.mkdir(parents=True, exist_ok=True)
     files.write_json(folder / run_folder.REPORT, evaluation.report.as_dict())
-    files.write(folder / run_folder.PAGE, lambda beside: beside.write_text(html, encoding="utf-8"))
+    files.write(folder / run_folder.PAGE, partial(_write_text, text=html))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")  # of a file name that is not UTF-8
 
 
 @checked

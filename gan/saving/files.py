@@ -39,7 +39,8 @@ def read_json(path: Path) -> Json:
     """Reads a JSON file. Raises `InputError` if it is damaged or nested too deeply."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        json.dumps(content, ensure_ascii=False).encode()  # fails for a lone surrogate, which cannot be printed
+        # fails for a lone surrogate, which cannot be printed, unless it stands for a byte of a file name
+        json.dumps(content, ensure_ascii=False).encode(errors="surrogateescape")
     except (ValueError, RecursionError) as error:
         raise InputError(f"Damaged {path.name}", expected="JSON", received=f"{path}: {error}") from error
     check_levels(content, path)

@@ -139,6 +139,13 @@ def test_rejects_lone_surrogates(content):
         convert(content, Record, "a.json")
 
 
+def test_bytes_of_file_names_are_valid_text_but_no_choices():
+    """A folder may have a name that is not UTF-8: `os.fsdecode` returns such characters."""
+    assert convert({"dataset": "caf\udce9"}, ClassifierConfig, "a.json").dataset == "caf\udce9"
+    with pytest.raises(InputError, match=r"a\.json"):
+        convert({"names": ["\udce9"]}, Part, "a.json")
+
+
 def test_rejects_too_deep_nesting():
     deep: Json = []
     for _ in range(DEEPEST - 3):
