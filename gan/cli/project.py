@@ -36,7 +36,8 @@ class Project:
     images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE...")]
     """Image files. For a generator of 28 x 28 gray images, they show one digit each, unless --raw is given.
 
-    A digit can have any size and color, on an even background. Other generators reconstruct whole images.
+    A digit can have any size and color, and may be photographed in uneven light, on ruled paper. Other generators
+    reconstruct whole images.
     """
     label: str | None = None
     """Class of all images: its number or name. None: all classes are tried, and the best one is kept."""
@@ -49,7 +50,7 @@ class Project:
     out: Path = Path("projection.png")
     """Output image (.png): originals and reconstructions."""
     invert: bool = False
-    """For digits: read dark ink on a light background. By default, the border of each image decides."""
+    """For digits: read dark ink on a light background. By default, each image decides."""
     raw: bool = False
     """For 28 x 28 gray generators: use whole images, scaled, instead of the digits found in them."""
     json: bool = False
