@@ -1,6 +1,7 @@
 """Tests of the check of arguments against the annotations of a function."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -34,7 +35,7 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", list(KINDS), ids=str)
+@pytest.mark.parametrize("kind", list(KINDS), ids=lambda kind: re.sub(r" at 0x\w+", "", str(kind)))
 def test_takes_what_fits_the_annotation_and_refuses_the_rest(kind):
     right, wrong, words = KINDS[kind]
 
