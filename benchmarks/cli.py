@@ -28,6 +28,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "sampling": ("benchmarks.sampling", "Sampling"),
         "start": ("benchmarks.start", "Start"),
         "train-on-synthetic": ("benchmarks.train_on_synthetic", "TrainOnSynthetic"),
+        "fit-checks": ("benchmarks.fit_checks", "FitChecks"),
         "read-digits": ("benchmarks.read_digits", "ReadDigits"),
     }
 )
