@@ -64,6 +64,7 @@ SLOW = {
     "python -m benchmarks train-on-synthetic": (
         "--dataset mnist5k --classifier mnist-probe --num 200 --seeds 0 --epochs 1"
     ),
+    "python -m benchmarks read-digits": "--dataset mnist5k --digits 1 --others 1",
     "python -m benchmarks sampling": "--nums 100 --rounds 1 --seconds 0.01",
     "python -m benchmarks start": "--num 4 --rounds 1",
     "python -m benchmarks growth": "--batches 2 --widths --sizes --rounds 1 --seconds 0.01",
