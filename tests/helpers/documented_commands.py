@@ -64,7 +64,6 @@ SLOW = {
     "python -m benchmarks train-on-synthetic": (
         "--dataset mnist5k --classifier mnist-probe --num 200 --seeds 0 --epochs 1"
     ),
-    "python -m benchmarks read-digits": "--dataset mnist5k --digits 1 --others 1",
     "python -m benchmarks sampling": "--nums 100 --rounds 1 --seconds 0.01",
     "python -m benchmarks start": "--num 4 --rounds 1",
     "python -m benchmarks growth": "--batches 2 --widths --sizes --rounds 1 --seconds 0.01",
@@ -85,8 +84,14 @@ ACCEPTED = {
 REFUSED = {"gan compare mnist runs/00001-mnist"}
 """Commands that exit with status 2 here: without MNIST the run has another dataset than the pretrained generator."""
 
-ELSEWHERE = {"make test", "make docs", "pip install .", "python -m benchmarks stacked-mnist"}
-"""Commands that other tests cover: test_docs.py, test_packaging.py, benchmarks/tests/test_stacked_mnist.py."""
+ELSEWHERE = {
+    "make test",
+    "make docs",
+    "pip install .",
+    "python -m benchmarks stacked-mnist",
+    "python -m benchmarks read-digits",
+}
+"""Commands that other tests cover: test_docs.py, test_packaging.py, test_stacked_mnist.py, test_read_digits.py."""
 
 
 @dataclass(frozen=True)
