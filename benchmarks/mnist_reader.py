@@ -27,7 +27,7 @@ from benchmarks.photographs import KINDS, draw_mark, draw_scene, photograph
 from gan.config import ClassifierConfig
 from gan.data import images
 from gan.data.handwriting import find_digit
-from gan.errors import InputError, as_json
+from gan.errors import InputError
 from gan.saving import files, run_folder
 from gan.saving.metadata import Calibration, ClassifierCard, ClassifierDataset
 from gan.utils import tensorflow as runtime
@@ -229,7 +229,7 @@ def write_reader(output: Path, train: Read, bounding: Read, config: ClassifierCo
         git_revision=revision,
         sha256=files.sha256(folder / run_folder.CLASSIFIER),
     )
-    files.write_json(folder / run_folder.CONFIG, as_json(card))
+    files.write_json(folder / run_folder.CONFIG, card.as_dict())
     print(f"temperature {calibration.temperature:.3f}, bound {bound:.4f}, {card.accuracy}, sha256 {card.sha256}")
 
 

@@ -34,7 +34,7 @@ def materials():
 def test_a_picture_is_a_function_of_its_kind_and_number(installed, materials, kind):
     pixels, label = picture(kind, 1, materials, np.array([4, 5, 6]))
     again, _ = picture(kind, 1, materials, np.array([4, 5, 6]))
-    others = [picture(kind, index, materials, np.array([4, 5, 6]))[0] for index in (2, 3, 4)]
+    others = [picture(kind, index, materials, np.array([4, 5, 6]))[0] for index in range(2, 9)]
     assert pixels.dtype == np.uint8
     assert pixels.shape[2] == 3
     np.testing.assert_array_equal(pixels, again)
@@ -88,8 +88,20 @@ def test_read_digits_measures_answers_by_kind(installed, tmp_path, capsys):
 
 
 def test_the_curve_counts_errors_above_each_bound():
-    run = {"labels": [1, 2, 3, 4], "best": [1, 2, 7, 4], "probabilities": [0.9, 0.8, 0.7, 0.6], "problems": [None] * 4}
-    none = {"labels": [None] * 2, "best": [5, 5], "probabilities": [0.65, 0.99], "problems": [None, "blank"]}
+    run = {
+        "labels": [1, 2, 3, 4],
+        "answers": [None] * 4,
+        "best": [1, 2, 7, 4],
+        "probabilities": [0.9, 0.8, 0.7, 0.6],
+        "problems": [None] * 4,
+    }
+    none = {
+        "labels": [None] * 2,
+        "answers": [None] * 2,
+        "best": [5, 5],
+        "probabilities": [0.65, 0.99],
+        "problems": [None, "blank"],
+    }
     curves = read_digits.error_coverage(
         {"runs": {"plain": {"is_digit": True, **run}, "texture": {"is_digit": False, **none}}}
     )

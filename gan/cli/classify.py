@@ -80,11 +80,13 @@ class Classify:
         model, card = load_classifier(classifier)
         readings = answer_found(self.images, found, model, card, bound=self.bound)
         results = {str(reading.file): _result(reading.answer) for reading in readings}
+        has_bound = self.bound is not None or (card.calibration is not None and card.calibration.bound is not None)
+        self._print(results, has_bound=has_bound)
         if self.show is not None:
             self.show.parent.mkdir(parents=True, exist_ok=True)
             files.write(self.show, partial(images.save_png, image=draw_readings(readings)))
-        has_bound = self.bound is not None or (card.calibration is not None and card.calibration.bound is not None)
-        self._print(results, has_bound=has_bound)
+            if not self.json:
+                print_result({"show": str(self.show)}, as_json=False)
         if any(result["label"] is None for result in results.values()):
             raise _refusal(results)
         return DONE
@@ -99,8 +101,6 @@ class Classify:
         }
         if not has_bound:
             lines["bound"] = UNBOUNDED
-        if self.show is not None and self.show.exists():
-            lines["show"] = str(self.show)
         print_result(lines, as_json=False)
 
 

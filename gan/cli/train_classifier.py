@@ -9,7 +9,6 @@ from tyro.conf import Suppress
 from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
 from gan.config import ClassifierConfig
-from gan.errors import as_json
 from gan.saving import run_folder
 from gan.utils import tensorflow as runtime
 
@@ -41,7 +40,7 @@ class TrainClassifier:
 
         card = make_classifier(self.config, self.output, name=self.preset, verbose=0 if self.json else 2)
         if self.json:
-            print_result(as_json(card), as_json=True)
+            print_result(card.as_dict(), as_json=True)
             return DONE
         for label, row in card.by_class.items():
             if isinstance(row, dict):

@@ -158,9 +158,9 @@ def _find_marks(brightness: np.ndarray, is_dark: bool, width: float) -> _Marks |
         if weights[index] < 0.1 * weights[kept[0]] or boxes[index] is None:
             continue
         edges = _edges(boxes[index])
-        if touches[index] and not touches[kept[0]]:
-            continue
-        if _gap(box, edges) <= 0.3 * max(box[1] - box[0], box[3] - box[2]):
+        if touches[index] and not touches[kept[0]] and _longest(edges) > _longest(box):
+            continue  # a shadow or the edge of the paper
+        if _gap(box, edges) <= 0.3 * _longest(box):
             kept.append(int(index))
             box = _union(box, edges)
         elif weights[index] > 0.25 * weights[kept[0]]:
@@ -188,7 +188,7 @@ def _figure(brightness: np.ndarray, one: _Marks, other: _Marks) -> _Marks:
     border = np.concatenate([brightness[0], brightness[-1], brightness[:, 0], brightness[:, -1]])
     low, high = float(brightness.min()), float(brightness.max())
     unevenness = float(np.quantile(border, 0.9) - np.quantile(border, 0.1)) / max(high - low, 1e-6)
-    favor = 10.0 if unevenness < 0.02 else 2.0 if unevenness < 0.15 else 1.0
+    favor = 100.0 if unevenness < 0.02 else 2.0 if unevenness < 0.15 else 1.0
     is_dark = float(np.median(border)) > (low + high) / 2
     scores = [m.outline**2 / m.area * (favor if m.is_dark == is_dark else 1.0) for m in (one, other)]
     return one if scores[0] >= scores[1] else other
@@ -196,6 +196,10 @@ def _figure(brightness: np.ndarray, one: _Marks, other: _Marks) -> _Marks:
 
 def _edges(box: tuple[slice, slice]) -> tuple[int, int, int, int]:
     return box[0].start, box[0].stop, box[1].start, box[1].stop
+
+
+def _longest(box: tuple[int, int, int, int]) -> int:
+    return max(box[1] - box[0], box[3] - box[2])
 
 
 def _gap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> float:

@@ -191,6 +191,10 @@ class ClassifierCard:
     sha256: str
     """SHA-256 of the classifier's file."""
 
+    def as_dict(self) -> dict[str, Json]:
+        """Returns the card in JSON types, as in config.json, without a calibration that is not recorded."""
+        return {name: value for name, value in as_json(self).items() if name != "calibration" or value is not None}
+
 
 def run_metadata(content: Json, file: Path) -> RunMetadata:
     """Converts parsed JSON to the metadata of a run. Missing options get their defaults.

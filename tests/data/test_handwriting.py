@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from gan.data import images
-from gan.data.handwriting import read_digit
+from gan.data.handwriting import find_digit, read_digit
 from gan.errors import InputError
 
 
@@ -29,6 +29,16 @@ def test_a_dataset_digit_is_almost_unchanged(seven, tmp_path):
     assert read.shape == (28, 28, 1)
     assert (read.min(), read.max()) == (-1.0, 1.0)
     assert similar(read, images.from_uint8(seven.astype(np.float32)))
+
+
+def test_most_dataset_digits_are_almost_unchanged(digits):
+    originals = digits.test.images[::4]  # 125 digits; the box of a few is not that of MNIST
+    same = [similar(find_digit(Image.fromarray(one[..., 0])).pixels, as_float(one)) for one in originals]
+    assert np.mean(same) >= 0.93
+
+
+def as_float(image):
+    return images.from_uint8(image.astype(np.float32))
 
 
 def test_center_of_mass_matches_the_dataset(digits, tmp_path):

@@ -85,8 +85,14 @@ ACCEPTED = {
 REFUSED = {"gan compare mnist runs/00001-mnist"}
 """Commands that exit with status 2 here: without MNIST the run has another dataset than the pretrained generator."""
 
-ELSEWHERE = {"make test", "make docs", "pip install .", "python -m benchmarks stacked-mnist"}
-"""Commands that other tests cover: test_docs.py, test_packaging.py, benchmarks/tests/test_stacked_mnist.py."""
+ELSEWHERE = {
+    "make test",
+    "make docs",
+    "pip install .",
+    "python -m benchmarks stacked-mnist",
+    "python -m benchmarks read-digits",
+}
+"""Commands that other tests cover: test_docs.py, test_packaging.py, test_stacked_mnist.py, test_read_digits.py."""
 
 
 @dataclass(frozen=True)

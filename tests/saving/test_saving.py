@@ -12,7 +12,7 @@ from helpers.reports import made_up
 from helpers.tiny import small_gan
 
 from gan import generate, latents, load_generator
-from gan.errors import InputError, as_json
+from gan.errors import InputError
 from gan.evaluation.report import MetricRow, PerturbationPoint
 from gan.saving import files, metadata, models, run_folder
 
@@ -210,9 +210,9 @@ def test_config_json_is_written_as_it_was_read(tiny_run, tmp_path):
     assert list(content)[-2:] == ["git_revision", "resumed"]  # result and sha256 are not known yet
     assert list(content["resumed"][0]) == ["step", "device", "versions", "git_revision"]
     assert metadata.load(tmp_path) == resumed
-    for name in ("mnist-classifier", "mnist-probe"):
+    for name in ("mnist-classifier", "mnist-probe", "mnist-reader"):
         card = models.find_classifier(name).card
-        files.write_json(tmp_path / "config.json", as_json(card))
+        files.write_json(tmp_path / "config.json", card.as_dict())
         pretrained = models.pretrained_folder() / name / "config.json"
         assert (tmp_path / "config.json").read_text() == pretrained.read_text()
 

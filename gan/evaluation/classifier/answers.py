@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
-from gan.data.handwriting import FoundDigit, find_digits, reason_of
 from gan.errors import InputError
 from gan.evaluation.classifier.calibration import probabilities
 from gan.evaluation.classifier.extractor import Extractor
 from gan.saving.metadata import Calibration, ClassifierCard
+
+if TYPE_CHECKING:
+    from gan.data.handwriting import FoundDigit
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Reading:
     """An image file, the digit that was found in it, and the answer."""
 
     file: Path
-    found: FoundDigit | None
+    found: "FoundDigit | None"
     """None: the file cannot be read, or is blank."""
     answer: Answer
 
@@ -86,20 +89,24 @@ def read_digits(
         invert: as for `read_digit`.
         bound: lowest probability that is answered, in [0, 1]. None: the bound of the card, if it has one.
     """
+    from gan.data.handwriting import find_digits
+
     found = find_digits(files, invert=invert)
     return answer_found(files, found, classifier, card, bound=bound)
 
 
 def answer_found(
     files: Sequence[str | Path],
-    found: Sequence[FoundDigit | InputError],
+    found: "Sequence[FoundDigit | InputError]",
     classifier: keras.Model,
     card: ClassifierCard,
     *,
     bound: float | None = None,
 ) -> list[Reading]:
     """Classifies what `find_digits` found, as `read_digits` does."""
-    digits = [digit for digit in found if isinstance(digit, FoundDigit)]
+    from gan.data.handwriting import reason_of  # imports SciPy, which training does not need
+
+    digits = [digit for digit in found if not isinstance(digit, InputError)]
     answers = iter(answer(classifier, card, np.stack([d.pixels for d in digits]), bound=bound) if digits else ())
     rejects = bound is not None or (card.calibration is not None and card.calibration.bound is not None)
     readings = []

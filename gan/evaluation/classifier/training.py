@@ -13,7 +13,7 @@ from gan.config import ClassifierConfig
 from gan.data.load import load_dataset
 from gan.data.sources.mnist5k import EMBEDDED
 from gan.data.split import Split
-from gan.errors import InputError, as_json, check_positive, check_seed, check_whole
+from gan.errors import InputError, check_positive, check_seed, check_whole
 from gan.evaluation.classifier.calibration import fit_temperature
 from gan.evaluation.classifier.extractor import Extractor, as_input
 from gan.evaluation.classifier.network import build_classifier
@@ -197,7 +197,7 @@ def make_classifier(
         git_revision=revision,
         sha256=files.sha256(folder / run_folder.CLASSIFIER),
     )
-    files.write_json(folder / run_folder.CONFIG, as_json(card))
+    files.write_json(folder / run_folder.CONFIG, card.as_dict())
     return card
 
 
