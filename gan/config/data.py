@@ -59,9 +59,7 @@ class DataConfig(Options):
         object.__setattr__(self, "image_size", _written(height_and_width(self.image_size)))
         convert_fields(self)
         check(bool(self.dataset.strip()), "dataset", "a name", self.dataset)
-        in_unicode = not any("\ud800" <= char <= "\udfff" for char in self.dataset)
-        expected = "a path in UTF-8, which config.json can hold (a link to the folder will do)"
-        check(in_unicode, "dataset", expected, self.dataset)
+        check(_is_text(self.dataset), "dataset", "a name without halves of characters", self.dataset)
         check_background(self.background)
         check_pixel_range(self.pixel_range)
         check_share("corrupt_share", self.corrupt_share)
@@ -81,6 +79,15 @@ class DataConfig(Options):
             "pixel_range": self.pixel_range,
             "corrupt_share": self.corrupt_share,
         }
+
+
+def _is_text(name: str) -> bool:
+    """Returns whether a name has no lone surrogates, except for bytes of a file name that is not UTF-8."""
+    try:
+        name.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def path_name(dataset: str | os.PathLike[str]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan.data import images, storage
+from gan.data.iteration import Iteration
 from gan.errors import InputError, check_seed, check_whole
 
 HELD_OUT = 1 / 6
@@ -108,7 +109,7 @@ class Split:
         steps = per_pass if steps is None else int(steps)
         first_pass, skipped = divmod(int(first_step), per_pass)
         passes = -(-(skipped + steps) // per_pass)
-        iteration = _Iteration(steps) if reshuffle_each_iteration else None
+        iteration = Iteration(steps) if reshuffle_each_iteration else None
 
         @_as_written
         def order(number: tf.Tensor) -> tf.data.Dataset:
@@ -166,36 +167,6 @@ class Split:
             copied = not storage.is_streamed(self.images) and self.images.nbytes <= _COPIED_BYTES
             copy = tf.constant(self.images) if copied else None
             return copy, None if self.labels is None else tf.constant(self.labels, tf.int32)
-
-
-class _Iteration:
-    """Counts the iterations over a dataset that took all of its `steps` batches.
-
-    The functions are stateless for TensorFlow, since a stateful one would change the other operations of the dataset.
-    """
-
-    def __init__(self, steps: int) -> None:
-        self._steps, self._done = steps, 0
-
-    def number(self, start: tf.Tensor) -> tf.Tensor:
-        """Returns the number of this iteration, from 0, int64 []. `start`: any tensor, int64 []."""
-        done = tf.numpy_function(lambda _: np.int64(self._done), [start], tf.int64, stateful=False)
-        return tf.ensure_shape(done, [])
-
-    def count(self, batches: tf.data.Dataset) -> tf.data.Dataset:
-        """Returns the same batches, and counts an iteration when its last batch is taken, not when it is prefetched."""
-        return batches.enumerate().filter(self._counted).map(_as_written(lambda number, batch: batch))
-
-    @_as_written
-    def _counted(self, number: tf.Tensor, *_: object) -> tf.Tensor:
-        def last() -> tf.Tensor:
-            return tf.ensure_shape(tf.numpy_function(self._finish, [number], tf.bool, stateful=False), [])
-
-        return tf.cond(number < self._steps - 1, lambda: tf.constant(True), last)
-
-    def _finish(self, _: np.ndarray) -> np.bool:
-        self._done += 1
-        return np.bool_(True)
 
 
 def _no_autotune() -> tf.data.Options:

@@ -17,6 +17,7 @@ from gan.models.evaluated import EvaluatedModel
 from gan.models.first_batch import BatchCheck
 from gan.models.layer_losses import has_layer_losses, layer_loss
 from gan.models.means import WeightedMeans
+from gan.models.network_copy import averaged_copy
 from gan.models.networks.inputs import NetworkInputs
 from gan.models.optimizer_pair import OptimizerPair
 from gan.models.penalties import Penalty
@@ -84,7 +85,7 @@ class GAN(EvaluatedModel):
         check_seed(seed)
         self.generator = generator
         self.discriminator = discriminator
-        self.generator_ema = ema.averaged_copy(generator)
+        self.generator_ema = averaged_copy(generator)
         self.augment = augment
         self.ema_half_life = ema_half_life
         self.seed = seed

@@ -41,7 +41,7 @@ def check_compiled(gan: keras.Model) -> None:
         raise InputError("This GAN cannot train yet", expected="compile(g_optimizer, d_optimizer)", received="no call")
 
 
-def bound(method: str, function: Callable[..., object], *args: object, **options: object) -> dict[str, Any]:
+def bound(method: str, function: Callable[..., object], *args: object, **options: object) -> dict[str, Tensor]:
     """Returns arguments by name, for a method of `keras.Model`. Raises `InputError` for an unknown one."""
     signature = inspect.signature(function)
     try:
@@ -85,7 +85,7 @@ def refuse_weights(**weights: object) -> None:
             raise InputError("Images cannot have weights", expected=WEIGHTS, received=f"{name}={_short(value)}")
 
 
-def check_fit(gan: keras.Model, arguments: Mapping[str, Any], *, conditional: bool, replicas: int) -> None:
+def check_fit(gan: keras.Model, arguments: Mapping[str, Tensor], *, conditional: bool, replicas: int) -> None:
     """Raises `InputError` for arguments of `fit` that would have no effect, or fail after the first step."""
     _check_data(arguments)
     for name, least in {"batch_size": 1, "epochs": 0, "initial_epoch": 0, "steps_per_epoch": 1}.items():
@@ -95,7 +95,7 @@ def check_fit(gan: keras.Model, arguments: Mapping[str, Any], *, conditional: bo
     _check_validation(gan, arguments, conditional, replicas)
 
 
-def check_evaluate(arguments: Mapping[str, Any]) -> None:
+def check_evaluate(arguments: Mapping[str, Tensor]) -> None:
     """Raises `InputError` for arguments of `evaluate` that it does not know, or that would have no effect."""
     # Private in Keras: `fit` passes this option to every `evaluate`. `check_fit` has checked that data.
     unknown = [name for name in arguments.get("kwargs", {}) if name != "_use_cached_eval_dataset"]
@@ -238,7 +238,7 @@ def _check_optimizers(pair: OptimizerPair, callback: keras.callbacks.Callback) -
         )
 
 
-def with_final_values(callbacks: Any, pair: OptimizerPair) -> Any:
+def with_final_values(callbacks: Tensor, pair: OptimizerPair) -> Tensor:
     """Returns the callbacks with `FinalValues` before them, if an optimizer needs it.
 
     `keras.Model.fit` itself finalizes only a single optimizer.

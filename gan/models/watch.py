@@ -50,6 +50,7 @@ class DataWatch:
             size = named.get("batch_size") or DEFAULT_BATCH
             named["x"] = self._watch(named.get("x"), named.get("y"), size, _Look(self.check, failures))
             validation = named.get("validation_data")
+            validation = tuple(validation) if isinstance(validation, list) else validation
             if validation is not None:
                 x, y = (*validation, None)[:2] if isinstance(validation, tuple) else (validation, None)
                 size = named.get("validation_batch_size") or size

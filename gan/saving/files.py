@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def as_path(given: str | os.PathLike[str], name: str) -> Path:
-    """Returns a path. A leading `~` is the home folder, unless that is not known.
+    """Returns a path. A leading `~` in text is the home folder, unless that is not known. A `Path` stays as it is.
 
     Raises `InputError`, about the argument `name`, for anything else than a path that the file system can look up.
     """
@@ -25,8 +25,9 @@ def as_path(given: str | os.PathLike[str], name: str) -> Path:
         if not isinstance(text, str) or not text or "\0" in text:
             raise TypeError
         path = Path(text)
-        with suppress(RuntimeError):
-            path = path.expanduser()
+        if isinstance(given, str):
+            with suppress(RuntimeError):
+                path = path.expanduser()
         path.exists()
     except TypeError:
         raise InputError(f"Bad `{name}`", expected="a path", received=f"{name}={given!r}") from None

@@ -17,7 +17,7 @@ from helpers.tiny import QUICK, small_gan
 from gan import GAN, build_generator, load_generator, train
 from gan.distributed import devices, replicas
 from gan.errors import InputError
-from gan.models.ema import averaged_copy
+from gan.models.network_copy import averaged_copy
 from gan.saving import metadata
 from gan.training import callbacks
 from gan.utils import tensorflow as runtime

@@ -46,7 +46,8 @@ def assert_same_run(run: Path, other: Path) -> None:
     assert one is not None
     assert two is not None
     assert {name.split("/")[0] for name in one.arrays} - {"callbacks"} == {
-        "generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer", "step", "images_seen"
+        "generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer", "step", "images_seen",
+        "step_means",
     }  # fmt: skip
     assert list(one.arrays) == list(two.arrays)
     assert_same([*one.arrays.values()], [*two.arrays.values()])

@@ -470,10 +470,11 @@ def try_tensorboard(monkeypatch):
 
 def try_terminate_on_nan():
     gan, bad = make(), np.full((4, 2), np.nan, np.float32)
-    before = weights(gan)
+    batches = dataset().enumerate().map(lambda number, points: tf.where(number > 0, points + bad, points))
     with pytest.raises(tf.errors.InvalidArgumentError, match="Tensor had NaN"):
-        fit(dataset().map(lambda points: points + bad), gan=gan, callbacks=[callbacks.TerminateOnNaN()])
-    assert_same(weights(gan), before)
+        fit(batches, gan=gan, callbacks=[callbacks.TerminateOnNaN()])
+    assert int(gan.step) == 1
+    assert all(np.isfinite(array).all() for array in weights(gan))
 
 
 OPTIMIZER_OPTIONS = dict.fromkeys(

@@ -16,6 +16,7 @@ from gan.cli.evaluate import Evaluate
 from gan.cli.info import Info
 from gan.cli.project import Project
 from gan.cli.sample import Sample
+from gan.data import images
 from gan.errors import InputError
 from gan.evaluation.evaluation import Evaluation
 from gan.saving import files, models, zip_safety
@@ -112,7 +113,10 @@ def size_of(name, file):
 
 
 GENERATOR = ["generator.keras", f"SHA-256 of {size_of('mnist', 'generator.keras')} bytes"]
-CLASSIFIER = [f"SHA-256 of {size_of('mnist-classifier', 'classifier.keras')} bytes", "classifier.keras"]
+CLASSIFIER, READER = (
+    [f"SHA-256 of {size_of(name, 'classifier.keras')} bytes", "classifier.keras"]
+    for name in ("mnist-classifier", "mnist-reader")
+)
 
 
 def test_a_command_checks_each_file_once(checked, digits, monkeypatch, tmp_path, capsys):
@@ -126,8 +130,9 @@ def test_a_command_checks_each_file_once(checked, digits, monkeypatch, tmp_path,
     assert project.run() == 0
     assert checked == GENERATOR
     checked.clear()
-    assert Classify((tmp_path / "a.png",)).run() == 0
-    assert checked == CLASSIFIER
+    images.save_png(tmp_path / "digit.png", digits.test.images[0])
+    assert Classify((tmp_path / "digit.png",), bound=0.0).run() == 0
+    assert checked == READER
     checked.clear()
     monkeypatch.setattr("gan.data.load.load_dataset", lambda *_, **__: digits)
     monkeypatch.setattr("gan.evaluation.evaluation.evaluate", lambda *_, **__: Evaluation(made_up(), {}))

@@ -41,7 +41,7 @@ def test_with_a_constant_rate_a_longer_run_has_the_weights_of_a_run_that_had_its
     assert "The run has 30 steps (480 images) instead of 20; its learning rate stays constant" in printed
     assert fork_server.run("train", *CONSTANT, "--steps", 30, "--output", whole, output=tmp_path / "3")[0] == 0
     one, two = training_state.latest(parts)[0], training_state.latest(whole)[0]
-    names = [name for name in one.arrays if not name.startswith("callbacks/")]
+    names = [name for name in one.arrays if not name.startswith(("callbacks/", "step_means"))]
     assert_same([one.arrays[name] for name in names], [two.arrays[name] for name in names])
     assert [row["images"] for row in rows_of(parts / "log.csv")] == ["96", "192", "288", "320", "416", "480"]
     assert [row["interval"] for row in rows_of(parts / "log.csv")] == ["1", "2", "3", "4", "5", "6"]

@@ -1,6 +1,7 @@
 """Tests that a resumed run ends like an uninterrupted run. They run the real command in forks of one process."""
 
 import json
+import re
 import shutil
 import signal
 from dataclasses import replace
@@ -152,7 +153,7 @@ def test_overwrites_nothing_if_no_state_is_intact(fork_server, interrupted_run, 
     status, printed = fork_server.run("train", "--resume", interrupted_run, output=tmp_path / "output")
     assert status == 2
     assert "This run has no intact state" in printed
-    assert f"gan train --init-from {interrupted_run}" in printed
+    assert re.search(rf"a new run: gan train .*--init-from {re.escape(str(interrupted_run))}", printed)
     shutil.rmtree(interrupted_run / "state")
     assert fork_server.run("train", "--resume", interrupted_run, output=tmp_path / "output")[0] == 2
     assert {name: content for name, content in files_of(interrupted_run).items() if not name.startswith("state")} == {

@@ -1,0 +1,134 @@
+"""Copies of a network for the average of its weights, also with layers that cannot be copied by configuration."""
+
+import types
+from contextlib import suppress
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gan.errors import InputError
+from gan.utils.types import Tensor
+
+
+def averaged_copy(generator: keras.Model) -> keras.Model:
+    """Returns a copy of the generator with the same weights, whose layers compute in the precision of their variables.
+
+    The generator may train in bfloat16 or with batch statistics over several replicas. The copy, and the file saved
+    from it, is an ordinary float32 model. A layer is copied through its configuration or, where that fails, by its
+    attributes: layers with Python functions, and layers whose `__init__` does not take every option of Keras.
+
+    Raises `InputError` with the name of the layer if a layer cannot be copied.
+    """
+    copy = _Copier().model(generator)
+    if _shapes(copy) != _shapes(generator):  # layers that share variables: their configurations do not tell
+        copy = _Copier(use_configs=False).model(generator)
+    copy.set_weights(generator.get_weights())
+    return copy
+
+
+class _Copier:
+    """Copies layers. Layers, variables and other objects that are shared in the original are shared in the copy.
+
+    Args:
+        use_configs: whether layers are copied through their configurations where possible.
+    """
+
+    def __init__(self, *, use_configs: bool = True) -> None:
+        self._use_configs = use_configs
+        self._copies: dict[int, Tensor] = {}
+
+    def model(self, model: keras.Model) -> keras.Model:
+        """Returns a copy of a functional or sequential model."""
+        try:
+            return keras.models.clone_model(model, clone_function=self.layer, recursive=True)
+        except InputError:
+            raise
+        except Exception as error:  # of the code of a user's layer
+            raise _not_copied(model, error) from error
+
+    def layer(self, layer: keras.Operation) -> keras.Operation:
+        """Returns a copy of a layer. Functions of `keras.ops` have no state and are not copied."""
+        if not isinstance(layer, keras.Layer):
+            return layer
+        if id(layer) in self._copies:
+            return self._copies[id(layer)]
+        if self._use_configs:
+            with suppress(Exception):  # of the code of a user's layer
+                self._copies[id(layer)] = _copy_of_config(layer)
+                return self._copies[id(layer)]
+        try:
+            return self._of_attributes(layer)
+        except Exception as error:
+            raise _not_copied(layer, error) from error
+
+    def _of_attributes(self, original: Tensor) -> Tensor:
+        """Returns an object with copies of the attributes. Layers get the precision of their variables."""
+        made = object.__new__(type(original))
+        self._copies[id(original)] = made
+        for name, value in vars(original).items():
+            # `_inbound_nodes` and `_outbound_nodes` are private in Keras: calls in the model of the original.
+            if name in ("_inbound_nodes", "_outbound_nodes"):
+                vars(made)[name] = []
+            elif not (isinstance(original, keras.Layer) and name in ("build", "quantize")):  # these act on the original
+                vars(made)[name] = self._value(value)
+        if isinstance(made, keras.Layer):
+            made.dtype_policy = made.dtype_policy.variable_dtype
+            if "synchronized" in vars(made):
+                made.synchronized = False
+        return made
+
+    def _value(self, value: Tensor) -> Tensor:
+        if id(value) not in self._copies:
+            self._copies[id(value)] = self._new_value(value)
+        return self._copies[id(value)]
+
+    def _new_value(self, value: Tensor) -> Tensor:
+        """Returns a copy of a value that has variables or may contain some, and any other value itself."""
+        if isinstance(value, keras.Variable):
+            return keras.Variable(np.array(value), dtype=value.dtype, trainable=value.trainable, name=value.name)
+        if isinstance(value, keras.Model) and getattr(value, "inputs", None):
+            return self.model(value)
+        if isinstance(value, tuple):
+            parts = [self._value(part) for part in value]
+            return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+        if isinstance(value, (list, set, dict)):
+            return self._container(value)
+        if isinstance(value, types.MethodType):
+            return types.MethodType(value.__func__, self._value(value.__self__))
+        shared = (types.FunctionType, types.ModuleType, type, tf.Tensor, tf.Variable, keras.KerasTensor)
+        return value if isinstance(value, shared) or not hasattr(value, "__dict__") else self._of_attributes(value)
+
+    def _container(self, value: Tensor) -> Tensor:
+        """Returns a list, set or dict of the same type, such as those that Keras tracks, with copies of its content."""
+        made = value.__new__(type(value))
+        self._copies[id(value)] = made
+        if isinstance(value, dict):
+            dict.update(made, {name: self._value(part) for name, part in value.items()})
+        elif isinstance(value, list):
+            list.extend(made, [self._value(part) for part in value])
+        else:
+            set.update(made, {self._value(part) for part in value})
+        for name, part in getattr(value, "__dict__", {}).items():
+            vars(made)[name] = self._value(part)
+        return made
+
+
+def _copy_of_config(layer: keras.Layer) -> keras.Layer:
+    config = {**layer.get_config(), "dtype": layer.dtype_policy.variable_dtype}
+    if "synchronized" in config:
+        config["synchronized"] = False
+    return type(layer).from_config(config)
+
+
+def _shapes(model: keras.Model) -> list[tuple[int, ...]]:
+    return [tuple(weight.shape) for weight in model.weights]
+
+
+def _not_copied(layer: keras.Layer, error: Exception) -> InputError:
+    reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    return InputError(
+        "A layer of the generator cannot be copied for the average of its weights",
+        expected="layers that can be copied through `get_config`, or by their attributes",
+        received=f"layer {layer.name!r} ({type(layer).__name__}): {reason}",
+    )
