@@ -4,7 +4,6 @@ import types
 from contextlib import suppress
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from gan.errors import InputError
@@ -86,7 +85,9 @@ class _Copier:
     def _new_value(self, value: Tensor) -> Tensor:
         """Returns a copy of a value that has variables or may contain some, and any other value itself."""
         if isinstance(value, keras.Variable):
-            return keras.Variable(np.array(value), dtype=value.dtype, trainable=value.trainable, name=value.name)
+            return keras.Variable(
+                keras.ops.convert_to_numpy(value), dtype=value.dtype, trainable=value.trainable, name=value.name
+            )
         if isinstance(value, keras.Model) and getattr(value, "inputs", None):
             return self.model(value)
         if isinstance(value, tuple):

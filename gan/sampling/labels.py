@@ -82,7 +82,7 @@ def _expected_label(text: str, num_classes: int, names: Sequence[str]) -> str:
     if not num_classes:
         return "no label: this generator is unconditional"
     expected = f"a class such as 0, or a range, in classes from 0 to {num_classes - 1}"
-    if not names:
+    if not names or _are_numbers(names):
         return expected
     near = difflib.get_close_matches(text, names, n=3)
     return f"{expected}, or a name {f'such as {near[0]}' if near else f'of {describe_classes(names)}'}"
@@ -90,11 +90,16 @@ def _expected_label(text: str, num_classes: int, names: Sequence[str]) -> str:
 
 def describe_classes(names: Sequence[str]) -> str:
     """Returns which label is which class, such as `0 = cats, 1 = dogs`, with at most `MOST_LISTED` names."""
-    if list(names) == [str(number) for number in range(len(names))]:
+    if _are_numbers(names):
         return f"0 to {len(names) - 1}, numbered as they are named"
     listed = ", ".join(f"{number} = {_printable(name)}" for number, name in enumerate(names[:MOST_LISTED]))
     rest = len(names) - MOST_LISTED
     return f"{listed} and {rest} more" if rest > 0 else listed
+
+
+def _are_numbers(names: Sequence[str]) -> bool:
+    """Returns whether each name is the number of its class."""
+    return list(names) == [str(number) for number in range(len(names))]
 
 
 def _printable(name: str) -> str:

@@ -98,7 +98,7 @@ def _keras() -> Callable[[], None]:
     names = ("global_random_seed", "global_seed_generator", "dtype_policy")
     attributes = {name: store.get_global_attribute(name) for name in names} if store else {}
     generator = attributes.get("global_seed_generator")
-    counter = np.zeros(2) if generator is None else np.array(generator.state)
+    counter = None if generator is None else keras.ops.convert_to_numpy(generator.state).copy()
 
     def restore() -> None:
         settings.set_floatx(float_type)
@@ -106,7 +106,7 @@ def _keras() -> Callable[[], None]:
         settings.set_epsilon(epsilon)
         for name, value in attributes.items():
             store.set_global_attribute(name, value)  # type: ignore[union-attr]
-        if generator is not None and not np.array_equal(generator.state, counter):
+        if generator is not None and not np.array_equal(keras.ops.convert_to_numpy(generator.state), counter):
             generator.state.assign(counter)
 
     return restore
