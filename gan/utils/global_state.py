@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -98,7 +99,7 @@ def _keras() -> Callable[[], None]:
     names = ("global_random_seed", "global_seed_generator", "dtype_policy")
     attributes = {name: store.get_global_attribute(name) for name in names} if store else {}
     generator = attributes.get("global_seed_generator")
-    counter = None if generator is None else keras.ops.convert_to_numpy(generator.state).copy()
+    counter = _counter(generator)
 
     def restore() -> None:
         settings.set_floatx(float_type)
@@ -106,10 +107,15 @@ def _keras() -> Callable[[], None]:
         settings.set_epsilon(epsilon)
         for name, value in attributes.items():
             store.set_global_attribute(name, value)  # type: ignore[union-attr]
-        if generator is not None and not np.array_equal(keras.ops.convert_to_numpy(generator.state), counter):
+        if generator is not None and not np.array_equal(_counter(generator), counter):
             generator.state.assign(counter)
 
     return restore
+
+
+def _counter(generator: Any) -> np.ndarray:
+    """Returns a copy of the state of a `SeedGenerator`, or zeros for None."""
+    return np.zeros(2) if generator is None else np.asarray(generator.state.value).copy()
 
 
 def _tensorflow() -> Callable[[], None]:
