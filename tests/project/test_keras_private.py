@@ -93,6 +93,16 @@ def test_adam_stores_its_moments_by_variable_index():
     assert isinstance(optimizer._velocities[index].value, tf.Variable)
 
 
+@covers("_inbound_nodes")
+def test_operations_know_their_calls():
+    values = keras.Input((2,))
+    layer = keras.layers.Dense(1)
+    output = layer(values)
+    (call,) = layer._inbound_nodes
+    assert (call.operation, list(call.input_tensors), list(call.outputs)) == (layer, [values], [output])
+    assert "_outbound_nodes" in vars(layer)
+
+
 def is_private(name: str) -> bool:
     return name.startswith("_") and not name.endswith("__")
 
