@@ -11,6 +11,7 @@ from pathlib import Path
 import tensorflow as tf
 from rich.console import Console
 
+from gan.config import TrainConfig
 from gan.data.dataset import Dataset
 from gan.distributed.replicas import scalar
 from gan.errors import InputError, TrainingError
@@ -125,6 +126,17 @@ def finished_message(folder: Path, record: RunMetadata) -> str:
             f"; {command} starts from its generator" if command else ""
         )
     return f"{folder} is finished: there is nothing to resume ({way})"
+
+
+def check_no_dataset(folder: Path, record: RunMetadata, config: TrainConfig) -> None:
+    """Raises `InputError` if a finished run gets a new place of its dataset, which nothing would read."""
+    if config.data.dataset != record.config.data.dataset:
+        raise InputError(
+            "A finished run reads no dataset",
+            expected=resume_command(folder, "--dataset", config.data.dataset, "--images", "N")
+            + ", which makes it longer",
+            received=f"{config.data.dataset!r} and no new length",
+        )
 
 
 def moved_message(record: RunMetadata, dataset: Dataset) -> str:

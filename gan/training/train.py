@@ -28,6 +28,7 @@ from gan.training import callbacks
 from gan.training.loop import fit_intervals
 from gan.training.monitoring import Probe, stop_reason, stopping_callbacks
 from gan.training.recovery import (
+    check_no_dataset,
     check_resumable,
     console_log,
     finished_message,
@@ -182,6 +183,7 @@ def resume(
     metadata.check_options(record, config)
     metadata.check_given(record, _given(gan=gan, probe=probe, grid=grid))
     if record.is_finished and not has_new_length(record, config):
+        check_no_dataset(folder, record, config)
         log(finished_message(folder, record))
         return read_result(folder, record)
 

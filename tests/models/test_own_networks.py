@@ -6,7 +6,7 @@ import pytest
 from keras import layers, ops
 
 from gan import GAN, InputError, generate
-from gan.models import ema
+from gan.models.network_copy import averaged_copy
 
 L, SHAPE, CLASSES = 4, (2, 2, 1), 3
 X = np.random.default_rng(0).uniform(-1, 1, (8, *SHAPE)).astype(np.float32)
@@ -163,7 +163,7 @@ UNCONDITIONAL = {
 def test_the_average_is_an_independent_copy(kind):
     keras.utils.set_random_seed(0)
     original = UNCONDITIONAL[kind]()
-    copy = ema.averaged_copy(original)
+    copy = averaged_copy(original)
     np.testing.assert_array_equal(copy(Z), original(Z))
     assert [tuple(w.shape) for w in copy.weights] == [tuple(w.shape) for w in original.weights]
     assert {id(v) for v in copy.variables}.isdisjoint({id(v) for v in original.variables})

@@ -127,6 +127,9 @@ def test_a_finished_run_says_how_it_continues(fork_server, toy, tmp_path):
     assert f"gan train --resume {toy} --images N makes it longer" in printed
     printed = fork_server.run("train", "--resume", toy, "--steps", 20, output=tmp_path / "output")[1]
     assert "there is nothing to resume" in printed
+    status, printed = fork_server.run("train", "--resume", toy, "--dataset", "kmnist", output=tmp_path / "output")
+    assert status == 2
+    assert f"gan train --resume {toy} --dataset kmnist --images N, which makes it longer" in printed
 
 
 def test_a_dry_run_prints_the_recorded_precision_for_auto(fork_server, toy, tmp_path):
