@@ -46,13 +46,15 @@ def test_the_python_block_trains_as_the_command_does(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("block", [block for block in OTHERS if block not in SLOW_PYTHON])
-def test_other_python_blocks_run(block):
+def test_other_python_blocks_run(block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     exec(block, {})
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", SLOW_PYTHON)
-def test_slow_python_blocks_run(block):
+def test_slow_python_blocks_run(block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     exec(block, {})
 
 
