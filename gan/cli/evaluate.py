@@ -90,9 +90,11 @@ class Evaluate:
         from gan.evaluation.evaluation import EVALUATION_SEED, Evaluation, evaluate
         from gan.evaluation.html import write_report
         from gan.evaluation.reference import most_samples
+        from gan.models.networks.inputs import NetworkInputs
         from gan.models.networks.load import load_generator
 
         generator, described = load_generator(file), models.describe(file)
+        takes = NetworkInputs.of(generator)
         classifier, card = load_classifier(extractor)
         options = record.config.data if record and name == trained_on else DataConfig()
         dataset = load_dataset(name, fallback="none", **options.loading)
@@ -110,9 +112,7 @@ class Evaluate:
             seed=seed,
             trained_on=trained_on,
         )
-        checkpoint = Checkpoint(
-            self.checkpoint, described.bytes, described.sha256, described.latent_dim, described.num_classes
-        )
+        checkpoint = Checkpoint(self.checkpoint, described.bytes, described.sha256, takes.latent_dim, takes.num_classes)
         report = replace(found.report, checkpoint=checkpoint)
         if folder is not None:
             write_report(folder, Evaluation(report, found.images), checkpoint=self.checkpoint)

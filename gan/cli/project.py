@@ -69,15 +69,19 @@ class Project:
         file = models.find_generator(self.checkpoint)
         classes = models.describe(file).num_classes
         record = models.load_config(file)
-        label = None if self.label is None else self._number(classes, record.dataset.class_names if record else ())
+        names = record.dataset.class_names if record else ()
+        if classes is not None:  # an early error
+            self._number(classes, names)
         originals = self._read(record.dataset.image_shape) if record else None
         runtime.load_tensorflow(lean=True)
         runtime.start()
         from gan.evaluation.metrics import why_no_ssim
         from gan.evaluation.projection import comparison, project
+        from gan.models.networks.inputs import NetworkInputs
         from gan.models.networks.load import load_generator
 
         generator = load_generator(file)
+        label = self._number(NetworkInputs.of(generator).num_classes, names)
         if originals is None:  # no metadata beside the file: the image shape is that of the network
             originals = self._read(generator.output_shape[1:])
         found = project(generator, originals, labels=label, steps=self.steps, restarts=self.restarts, seed=self.seed)
@@ -91,7 +95,9 @@ class Project:
         self._print(lines, why_no_ssim(originals.shape[1:]))
         return DONE
 
-    def _number(self, classes: int, names: Sequence[str]) -> int:
+    def _number(self, classes: int, names: Sequence[str]) -> int | None:
+        if self.label is None:
+            return None
         asked = read_label(str(self.label), classes, names)
         if len(asked) > 1:
             raise InputError("Bad `--label`", expected="one class", received=str(self.label))

@@ -91,15 +91,20 @@ class Sample:
             check_whole("shard", self.shard, 1)
         out, write = self._destination()
         file = models.find_generator(self.checkpoint)
-        classes = models.describe(file).num_classes
-        asked = self._asked(file, classes)
+        described = models.describe(file)
+        if described.num_classes is not None:  # an early error
+            self._asked(file, described.num_classes)
         runtime.load_tensorflow(lean=True)
         runtime.start()
         began = time.monotonic()
+        from gan.models.networks.inputs import NetworkInputs
         from gan.models.networks.load import load_generator
         from gan.utils.display import progress_bar
 
         generator = load_generator(file)
+        classes = NetworkInputs.of(generator).num_classes
+        asked = self._asked(file, classes)
+        _check_channels(generator.output_shape[-1], out, write)
         _check_room(out, len(self._span) * math.prod(generator.output_shape[1:]), write)
         kept = self._span.start
         with (
@@ -239,6 +244,16 @@ def _ended_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _check_channels(channels: int, out: Path, write: writers.Writer) -> None:
+    """Raises `InputError` if samples cannot be written as PNG files."""
+    if write in (writers.write_grid, writers.write_pngs) and channels not in (1, 3):
+        raise InputError(
+            "These samples are no PNG images",
+            expected="images [B, H, W, C] with 1 or 3 channels, or an .npz file as --out",
+            received=f"{channels} channels, --out {out}",
+        )
 
 
 def _check_room(out: Path, size: int, write: writers.Writer) -> None:

@@ -63,6 +63,7 @@ class EvaluatedModel(keras.Model):
 
         Raises `InputError` if `compile` was called without metrics, and for weights of images.
         """
+        keras_checks.check_compiled(self)
         if not self.evaluation_metrics:
             raise InputError("Nothing to evaluate", expected="compile(metrics=[...])", received="no metrics")
         keras_checks.check_evaluate(keras_checks.bound("GAN.evaluate", super().evaluate, *args, **options))
@@ -80,7 +81,7 @@ class EvaluatedModel(keras.Model):
     ) -> Tensor:
         """Returns the metrics of one batch, as `evaluate` does."""
         options = {"sample_weight": sample_weight, "return_dict": return_dict, "verbose": 0}
-        return self.evaluate(x, y, batch_size=len(x), **options)
+        return self.evaluate(x, y, batch_size=shape[0] if (shape := getattr(x, "shape", None)) else None, **options)
 
     def get_metrics_result(self) -> dict[str, Tensor]:
         """Returns the running means of the train logs or, inside `evaluate`, the metrics of `compile`."""
@@ -101,5 +102,5 @@ class EvaluatedModel(keras.Model):
         """Returns D(G(z)) for a batch of latents, or of (latents, labels): logits [B, 1]."""
         latents, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
         if isinstance(latents, list | tuple):
-            latents, labels = latents
+            latents, labels = (*latents, None)[:2]
         return self(latents, labels, training=False)

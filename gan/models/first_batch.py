@@ -1,7 +1,9 @@
 """The first batch of training data: checks of its form, pixels and labels, and the line that mends a wrong batch."""
 
+import inspect
 import itertools
 import math
+import os
 import warnings
 
 import keras
@@ -42,13 +44,13 @@ class BatchCheck:
 
         Raises `InputError` for a batch that the networks cannot use.
         """
-        images, labels, weights = (
-            (*batch, None, None)[:3] if isinstance(batch, tuple) and batch else (batch, None, None)
-        )
+        split = isinstance(batch, tuple) and 0 < len(batch) <= 3
+        images, labels, weights = (*batch, None, None)[:3] if split else (batch, None, None)
         refuse_weights(sample_weight=weights)
         labels = labels if self.num_classes else None
         if not _is_array(images) or not (labels is None or _is_array(labels)):
-            expected = f"{self._expected}, or a tuple (images, labels){_line_for_form(batch)}"
+            line = _line_for_form(batch, library, labeled=self.num_classes > 0)
+            expected = f"{self._expected}, or a tuple (images, labels)" + (f": {line}" if line else "")
             raise InputError("Unknown form of training data", expected=expected, received=_describe_form(batch))
         self._check_shape(images, batch, library)
         self._check_type(images, library)
@@ -171,22 +173,30 @@ def _describe_form(batch: Tensor) -> str:
     if isinstance(batch, (tuple, list)):
         several = ", ".join(describe(part) if _is_array(part) else type(part).__name__ for part in batch[:3])
         return f"a {type(batch).__name__} of {len(batch)}: {several}{', ...' if len(batch) > 3 else ''}"
-    return "nothing" if batch is None else f"{type(batch).__name__} {str(batch)[:40]!r}"
+    if batch is None or isinstance(batch, type):
+        return "nothing" if batch is None else f"the class {batch.__name__}"
+    kind = type(batch).__name__
+    return f"{kind} {str(batch)[:40]!r}" if isinstance(batch, (str, bytes, int, float, os.PathLike)) else kind
 
 
-def _line_for_form(batch: Tensor) -> str:
-    """Returns the line that converts a batch of an unknown form, or ""."""
+def _line_for_form(batch: Tensor, library: str, *, labeled: bool) -> str:
+    """Returns the line that converts data of an unknown form, or ""."""
     images = batch[0] if isinstance(batch, tuple) and batch else batch
     if isinstance(images, dict):
         names = [name for name in ("image", "images", "x") if name in images] or ["image"]
         labels = [name for name in ("label", "labels", "y") if name in images] or ["label"]
-        return f": `data.map(lambda batch: (batch[{names[0]!r}], batch[{labels[0]!r}]))`"
+        parts = f"(batch[{names[0]!r}], batch[{labels[0]!r}])" if labeled else f"batch[{names[0]!r}]"
+        return f"`data.map(lambda batch: {parts})`" if library == "tf" else f"`{parts}`"
     if isinstance(images, (list, tuple)):
         pair = len(images) == 2 and all(map(_is_array, images)) and len(_shape(images[1]) or ()) == 1
-        return ": `fit(x, y)`" if pair else ": `np.asarray(x, 'float32')`"
-    if isinstance(batch, tuple) and isinstance(batch[1], (list, tuple)):
-        return ": `np.asarray(y)`"
-    return ""
+        return "`fit(x, y)`, or batches `(x, y)`" if pair else "`np.asarray(x, 'float32')`"
+    if isinstance(batch, tuple) and len(batch) > 1:
+        return "`np.asarray(y)`" if isinstance(batch[1], (list, tuple, range)) else ""
+    if callable(getattr(batch, "batches", None)):
+        return "`x.batches(64)`"
+    if hasattr(batch, "train"):
+        return "`x.train.batches(64)`"
+    return "`x()`" if inspect.isfunction(batch) else ""
 
 
 def _line_for_shape(shape: tuple[int | None, ...], wanted: tuple[int, ...], library: str) -> str:

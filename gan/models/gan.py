@@ -65,7 +65,11 @@ class GAN(EvaluatedModel):
         seed: seed of all random numbers of training; from 0 to 2^32 - 1. The latents do not depend on the number of
             devices.
 
-    Raises `InputError` if the two networks do not fit each other.
+    Each network is a functional Keras model, or a sequential one with an input, of any layers and functions. Inputs
+    have any names and order. `NetworkInputs` tells them apart. An `Embedding`, `one_hot` or `CategoryEncoding` of the
+    labels must tell the number of classes. Weights that a loss does not reach are not trained, with a warning.
+
+    Raises `InputError` if the two networks do not fit each other, naming what is missing.
     """
 
     def __init__(
@@ -181,18 +185,14 @@ class GAN(EvaluatedModel):
         parts = [get_penalty(penalty) for penalty in penalties or ()]
         check_different("penalties", [penalty.name for penalty in parts])
         check_whole("critic_steps", critic_steps, 1)
-        check_whole("steps_per_execution", steps_per_execution, 1)
+        keras_checks.check_truth("simultaneous", simultaneous)
+        options = keras_checks.execution(jit_compile, run_eagerly, steps_per_execution, auto_scale_loss)
         strategy, pair = self.distribute_strategy, (self.generator, self.discriminator)
         replicas_in_sync = strategy.num_replicas_in_sync
         optimizers = optimizer_pair.resolve((g_optimizer, d_optimizer), pair, auto_scale_loss, strategy)
         self._critic.compile(adversarial_loss, parts, mismatched_labels, replicas_in_sync)
 
-        self._keras_options = {
-            "jit_compile": jit_compile,
-            "run_eagerly": run_eagerly,
-            "steps_per_execution": steps_per_execution,
-            "auto_scale_loss": auto_scale_loss,
-        }
+        self._keras_options = options
         super().compile(
             optimizer=None,
             jit_compile=False if jit_compile == "auto" else jit_compile,
@@ -351,7 +351,9 @@ class GAN(EvaluatedModel):
 
     def train_on_batch(self, *args: Tensor, **options: Tensor) -> Tensor:
         """Runs one train step, as `keras.Model.train_on_batch` does. The first batch is checked."""
-        with self._watch(keras.Model.train_on_batch, *args, **options) as checked:
+        options = keras_checks.bound("GAN.train_on_batch", super().train_on_batch, *args, **options)
+        keras_checks.check_train_on_batch(self, options)
+        with self._watch(keras.Model.train_on_batch, **options) as checked:
             return super().train_on_batch(**checked)
 
     def make_train_function(self, force: bool = False) -> None:

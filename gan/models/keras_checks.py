@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from gan.errors import InputError, check, check_different, check_whole
@@ -51,6 +52,28 @@ def bound(method: str, function: Callable[..., object], *args: object, **options
         raise InputError(f"Bad arguments of {method}", expected=f"some of {known}", received=str(error)) from error
 
 
+def check_truth(name: str, value: bool | str, *more: str) -> None:
+    """Raises `InputError` unless an option is True, False or one of the texts `more`."""
+    fits = isinstance(value, bool | np.bool_) or (isinstance(value, str) and value in more)
+    check(fits, name, " or ".join(["True", "False", *more]), value)
+
+
+def execution(
+    jit_compile: bool | str, run_eagerly: bool, steps_per_execution: int, auto_scale_loss: bool
+) -> dict[str, bool | str | int]:
+    """Returns these options of `GAN.compile` by name. Raises `InputError` for a bad one."""
+    check_truth("jit_compile", jit_compile, "auto")
+    check_truth("run_eagerly", run_eagerly)
+    check_whole("steps_per_execution", steps_per_execution, 1)
+    check_truth("auto_scale_loss", auto_scale_loss)
+    return {
+        "jit_compile": jit_compile,
+        "run_eagerly": run_eagerly,
+        "steps_per_execution": steps_per_execution,
+        "auto_scale_loss": auto_scale_loss,
+    }
+
+
 def check_metrics(metrics: Iterable[keras.metrics.Metric] | None) -> list[keras.metrics.Metric]:
     """Returns the metrics as a list. Raises `InputError` for anything but metrics of (real, fake, labels).
 
@@ -93,6 +116,12 @@ def check_fit(gan: keras.Model, arguments: Mapping[str, Tensor], *, conditional:
             check_whole(name, arguments[name], least)
     check_callbacks(gan, arguments.get("callbacks"))
     _check_validation(gan, arguments, conditional, replicas)
+
+
+def check_train_on_batch(gan: keras.Model, arguments: Mapping[str, Tensor]) -> None:
+    """Raises `InputError` for a GAN that was not compiled, and for weights of images or classes."""
+    check_compiled(gan)
+    refuse_weights(**{name: arguments.get(name) for name in ("class_weight", "sample_weight")})
 
 
 def check_evaluate(arguments: Mapping[str, Tensor]) -> None:

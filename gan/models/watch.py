@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gan.models import keras_checks
 from gan.models.first_batch import BatchCheck, no_images
 from gan.utils.types import Tensor
 
@@ -52,10 +53,13 @@ class DataWatch:
             validation = named.get("validation_data")
             validation = tuple(validation) if isinstance(validation, list) else validation
             if validation is not None:
-                x, y = (*validation, None)[:2] if isinstance(validation, tuple) else (validation, None)
+                if isinstance(validation, list) and len(validation) <= 3:  # as in Keras
+                    validation = tuple(validation)
+                split = isinstance(validation, tuple) and 0 < len(validation) <= 3
+                x, y = (*validation, None)[:2] if split else (validation, None)
                 size = named.get("validation_batch_size") or size
                 x = self._watch(x, y, size, _Look(self.check, failures))
-                named["validation_data"] = (x, *validation[1:]) if isinstance(validation, tuple) else x
+                named["validation_data"] = (x, *validation[1:]) if split else x
         try:
             yield named
         except Exception:
@@ -71,7 +75,7 @@ class DataWatch:
                 self._watched.add(x)
         elif isinstance(x, Iterator):
             x = look.over(x)
-        elif x is None or isinstance(x, (str, bytes, dict, list, tuple, set, int, float)) or hasattr(x, "shape"):
+        elif not keras_checks.comes_in_batches(x):
             self._check_arrays(x, y, batch_size)
         return x
 
@@ -85,18 +89,19 @@ class DataWatch:
 
 
 class _Look:
-    """Checks the first batch that passes."""
+    """Checks the first batch that passes, and the form of the others."""
 
     def __init__(self, check: BatchCheck, failures: list[Exception]) -> None:
         self.check, self.failures, self._done = check, failures, False
 
     def __call__(self, batch: Tensor) -> None:
-        """Checks a batch of arrays, if it is the first one. Errors are also kept in `failures`."""
-        if self._done:
-            return
-        self._done = True
+        """Checks a batch of arrays: of the first one also the values. Errors are also kept in `failures`."""
+        first, self._done = not self._done, True
         try:
-            self.check.values(batch)
+            if first:
+                self.check.values(batch)
+            else:
+                self.check.form(batch, "np")
         except Exception as error:
             self.failures.append(error)
             raise

@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from gan.errors import check, check_not_negative, check_positive, check_sampling, check_seed, check_whole
-from gan.models import networks, random
+from gan.models import random
+from gan.models.networks.graph import label_embedding
 from gan.models.networks.inputs import NetworkInputs, named_inputs
 from gan.models.random import NOISE, PROJECTION, SAMPLING
 from gan.sampling.generators import GeneratorLike, as_generator
@@ -274,13 +275,17 @@ def interpolate(
     z = spherical(ends[0], ends[1], share)
     if classes is None:
         return np.asarray(network(signature.arrange(latents=z), training=False))
-    embedding = network.get_layer(networks.LABEL_EMBEDDING)
+    embedding = label_embedding(network, named_inputs(network)["labels"])
+    if embedding is None:
+        check(classes[0] == classes[1], "labels", "one class: this generator has no embedding of classes", labels)
+        return np.asarray(network(signature.arrange(latents=z, labels=np.repeat(classes[:1], steps)), training=False))
     embedded = np.asarray(embedding(classes))
     copy = keras.models.clone_model(network)  # a model of inner tensors changes the graph of its layers
     copy.set_weights(network.get_weights())
-    inner = copy.get_layer(networks.LABEL_EMBEDDING).output
+    inner = copy.get_layer(embedding.name).output
     tail = keras.Model([named_inputs(copy)["latents"], inner], copy.output)
-    return np.asarray(tail([z, (1 - share) * embedded[0] + share * embedded[1]], training=False))
+    mixed = (1 - share) * embedded[0] + share * embedded[1]
+    return np.asarray(tail([z, mixed.reshape(-1, *inner.shape[1:])], training=False))
 
 
 @checked

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gan.config import PRESETS
 from gan.errors import InputError, Positive, Whole, convert, did_you_mean, near_names
-from gan.saving import metadata, zip_safety
+from gan.saving import custom_parts, metadata, zip_safety
 from gan.saving.files import as_path, read_json, sha256
 from gan.saving.metadata import ClassifierCard, RunMetadata
 from gan.saving.run_folder import CLASSIFIER, CONFIG, DISCRIMINATOR, GENERATOR
@@ -65,8 +65,8 @@ class GeneratorSummary:
     sha256: str
     latent_dim: Positive | None
     """Length of a latent vector; None: the network has no input named `latents`."""
-    num_classes: Whole
-    """Number of classes; 0 for an unconditional generator."""
+    num_classes: Whole | None
+    """Number of classes; 0 for an unconditional generator. None: known only after loading."""
 
 
 def find_generator(checkpoint: str | os.PathLike[str] | ModelFile) -> ModelFile:
@@ -117,10 +117,11 @@ def _hint(path: Path, names: Sequence[str]) -> str:
     return did_you_mean(str(path), names) or " (gan train writes one)"
 
 
-def not_a_generator(path: Path) -> InputError:
-    """Returns the error for a file whose model is not a generator."""
+def not_a_generator(path: Path, found: str = "") -> InputError:
+    """Returns the error for a file whose model is not a generator. `found` describes the model."""
     expected = "latents [B, L] in, images [B, H, W, C] out"
-    return InputError("This model is not a generator", expected=expected, received=str(path))
+    received = f"{path}: {found}" if found else str(path)
+    return InputError("This model is not a generator", expected=expected, received=received)
 
 
 def find_classifier(checkpoint: str | os.PathLike[str] | FoundClassifier) -> FoundClassifier:
@@ -185,6 +186,9 @@ def load_model(
         tf.errors.OpError,
         RecursionError,
     ) as error:
+        unknown = custom_parts.not_restored(file.path)
+        if unknown is not None:
+            raise unknown from error
         reason = str(error).strip().partition("\n")[0]
         raise InputError("This model does not load", expected=expected, received=f"{file.path}: {reason}") from error
     if check is not None:
@@ -207,13 +211,16 @@ def describe(checkpoint: str | Path | ModelFile) -> GeneratorSummary:
 
     Raises `InputError` as `find_generator` does, and if the model is not a generator.
     """
-    file = find_generator(checkpoint)
+    file, found = find_generator(checkpoint), ""
     try:
         with zipfile.ZipFile(file.path) as archive:
-            described = json.loads(archive.read("config.json"))["config"]["layers"]
+            config = json.loads(archive.read("config.json"))
+        found = _described_class(config)
+        described = config["config"]["layers"]
         layers = {layer["config"]["name"]: layer["config"] for layer in described}
         latent_dim = layers.get("latents", {}).get("batch_shape", [None])[-1]
-        num_classes = layers.get("label_embedding", {}).get("input_dim", 0)
+        inputs = sum(layer["class_name"] == "InputLayer" for layer in described)
+        num_classes = layers.get("label_embedding", {}).get("input_dim", 0 if inputs < 2 else None)
         summary = {
             "file": str(file.path),
             "bytes": file.path.stat().st_size,
@@ -223,7 +230,15 @@ def describe(checkpoint: str | Path | ModelFile) -> GeneratorSummary:
         }
         return convert(summary, GeneratorSummary, file.path)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise not_a_generator(file.path) from error
+        raise not_a_generator(file.path, found) from error
+
+
+def _described_class(config: object) -> str:
+    """Returns what a model without layers of its own is, or ""."""
+    name = config.get("class_name") if isinstance(config, dict) else None
+    if not isinstance(name, str) or name in ("Functional", "Sequential", "Model"):
+        return ""
+    return f"a {name}" + (", of which `gan.generator_ema.save(...)` saves the generator" if name == "GAN" else "")
 
 
 def load_config(checkpoint: str | Path | ModelFile) -> RunMetadata | None:

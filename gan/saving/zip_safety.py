@@ -61,6 +61,10 @@ def check_model(path: Path) -> ModelFile:
     expected = f"a zip archive with {sorted(_MODEL)}"
     if not whole:
         received = f"{path} ({path.stat().st_size} bytes)"
+        with path.open("rb") as file:
+            if file.read(4) == b"\x89HDF":
+                line = "`keras.saving.load_model(path).save('model.keras')`"
+                raise InputError("This file is of the HDF5 format", expected=f"{expected}: {line}", received=received)
         raise InputError("This file is not a Keras model, or is damaged", expected=expected, received=received)
     if names != sorted(_MODEL):
         other = next(name for name in names if name not in _MODEL or names.count(name) > 1)

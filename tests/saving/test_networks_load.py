@@ -11,6 +11,7 @@ from helpers.comparison import assert_same
 
 from gan import build_discriminator, build_generator, generate, load_discriminator, load_generator
 from gan.errors import InputError
+from gan.models.networks.inputs import format_shape
 from gan.saving import models
 
 layers = keras.layers
@@ -95,6 +96,10 @@ def network(inputs, outputs):
     return keras.Model(tensors, [layers.Reshape(shape)(layers.Dense(int(np.prod(shape)))(flat)) for shape in outputs])
 
 
+def described(shapes):
+    return ", ".join(format_shape((None, *shape)) for shape in shapes)
+
+
 @pytest.mark.parametrize(
     ("inputs", "outputs"),
     [
@@ -112,7 +117,8 @@ def test_rejects_a_model_that_is_not_a_generator(inputs, outputs, tmp_path):
     with pytest.raises(InputError) as error:
         load_generator(path)
     expected = "latents [B, L] in, images [B, H, W, C] out"
-    assert str(error.value) == f"This model is not a generator. Expected {expected}. Received: {path}."
+    received = f"{path}: {described(inputs)} in, {described(outputs)} out"
+    assert str(error.value) == f"This model is not a generator. Expected {expected}. Received: {received}."
 
 
 @pytest.mark.parametrize(
@@ -133,7 +139,8 @@ def test_rejects_a_model_that_is_not_a_discriminator(inputs, outputs, tmp_path):
     with pytest.raises(InputError) as error:
         load_discriminator(path)
     expected = "images [B, H, W, C] in, logits [B, 1] out"
-    assert str(error.value) == f"This model is not a discriminator. Expected {expected}. Received: {path}."
+    received = f"{path}: {described(inputs)} in, {described(outputs)} out"
+    assert str(error.value) == f"This model is not a discriminator. Expected {expected}. Received: {received}."
 
 
 def test_networks_built_by_users_load(tmp_path):

@@ -47,14 +47,8 @@ def check_pair(generator: keras.Model, discriminator: keras.Model) -> None:
         raise InputError(
             title, expected=f"a discriminator of {shape} images", received=f"a discriminator of {d_shape} images"
         )
-    for inputs, name in ((g_inputs, "generator"), (d_inputs, "discriminator")):
-        if "labels" in inputs.specs and not inputs.num_classes:
-            raise InputError(
-                f"The number of classes of the {name} is unknown",
-                expected="an embedding or a one-hot encoding of its labels, or a layer Embedding(classes, ..., "
-                "name='label_embedding')",
-                received=str(inputs),
-            )
+    check_classes("generator", g_inputs)
+    check_classes("discriminator", d_inputs)
     classes, d_classes = g_inputs.num_classes, d_inputs.num_classes
     if classes != d_classes:
         raise InputError(
@@ -66,6 +60,17 @@ def check_pair(generator: keras.Model, discriminator: keras.Model) -> None:
         expected, received = "two networks with layers of their own", f"the same variables: {', '.join(shared[:3])}"
         raise InputError("The networks share layers", expected=expected, received=received)
     _warn_of_activations(generator, discriminator)
+
+
+def check_classes(name: str, inputs: NetworkInputs) -> None:
+    """Raises `InputError` if a network, such as the "generator", has labels of an unknown number of classes."""
+    if "labels" in inputs.specs and not inputs.num_classes:
+        raise InputError(
+            f"The number of classes of the {name} is unknown",
+            expected="an embedding or a one-hot encoding of its labels, or a layer Embedding(classes, ..., "
+            "name='label_embedding')",
+            received=str(inputs),
+        )
 
 
 def _check_generator(generator: keras.Model, inputs: NetworkInputs, outputs: list[tuple[int | None, ...]]) -> None:
@@ -118,7 +123,13 @@ def _warn_of_activations(generator: keras.Model, discriminator: keras.Model) -> 
     if activation in _LIMITED:
         message = "The losses take logits. Expected no activation at the end of the discriminator. Received"
         warnings.warn(f"{message}: {activation} in the layer {layer!r}.", stacklevel=4)
+    warn_of_range(generator, stacklevel=5)
+
+
+def warn_of_range(generator: keras.Model, *, stacklevel: int = 2) -> None:
+    """Warns if the last activation of a generator of images excludes negative pixels."""
     layer, activation = last_activation(generator) or ("", "")
     if activation in _NOT_NEGATIVE and len(generator.outputs[0].shape) == 4:
-        message = "Images are in [-1, 1]. Expected an activation such as tanh at the end of the generator. Received"
-        warnings.warn(f"{message}: {activation} in the layer {layer!r}.", stacklevel=4)
+        line = " (for [0, 1]: `keras.layers.Rescaling(2.0, -1.0)` after it)"
+        message = f"Images are in [-1, 1]. Expected an activation such as tanh at the end of the generator{line}."
+        warnings.warn(f"{message} Received: {activation} in the layer {layer!r}.", stacklevel=stacklevel)

@@ -5,7 +5,8 @@ from pathlib import Path
 import keras
 
 from gan.errors import InputError
-from gan.models.networks.inputs import NetworkInputs
+from gan.models.networks.inputs import NetworkInputs, format_shape
+from gan.models.networks.inspect import check_classes, warn_of_range
 from gan.saving import models
 from gan.saving.zip_safety import ModelFile
 
@@ -41,13 +42,24 @@ def load_discriminator(checkpoint: str | Path | ModelFile) -> keras.Model:
 
 def _check_generator(model: keras.Model, path: Path) -> None:
     if not (_takes(model, "latents") and [len(output.shape) for output in model.outputs] == [4]):
-        raise models.not_a_generator(path)
+        raise models.not_a_generator(path, _described(model))
+    check_classes("generator", NetworkInputs.of(model))
+    warn_of_range(model)
 
 
 def _check_discriminator(model: keras.Model, path: Path) -> None:
     if not (_takes(model, "images") and [tuple(output.shape[1:]) for output in model.outputs] == [(1,)]):
         expected = "images [B, H, W, C] in, logits [B, 1] out"
-        raise InputError("This model is not a discriminator", expected=expected, received=str(path))
+        raise InputError(
+            "This model is not a discriminator", expected=expected, received=f"{path}: {_described(model)}"
+        )
+
+
+def _described(model: keras.Model) -> str:
+    """Returns the shapes of the inputs and outputs, such as "[B, 8] in, [B, 28, 28, 1] out"."""
+    inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
+    shapes = [", ".join(format_shape(tensor.shape) for tensor in tensors) for tensors in (inputs, outputs)]
+    return f"{shapes[0]} in, {shapes[1]} out" if all(shapes) else "no known inputs"
 
 
 def _takes(model: keras.Model, name: str) -> bool:
