@@ -11,7 +11,7 @@ from helpers.tiny import dense_gan, sequential
 from keras import layers, ops
 
 from gan import GAN, InputError, build_generator, generate, load_generator
-from gan.models import ema
+from gan.models.network_copy import averaged_copy
 from gan.models.networks import NetworkInputs
 
 SIDE = 4
@@ -246,7 +246,7 @@ def test_a_conditional_discriminator_with_other_inputs_trains():
 @pytest.mark.parametrize("classes", [0, 3])
 def test_a_generator_of_this_package_is_copied_through_its_configuration(classes):
     g = build_generator((8, 8, 1), 4, classes, width=2)
-    copy = ema.averaged_copy(g)
+    copy = averaged_copy(g)
     assert copy.get_config() == keras.models.clone_model(g).get_config()
     assert_same(values(copy), values(g))
     assert not {id(variable) for variable in copy.variables} & {id(variable) for variable in g.variables}
@@ -255,7 +255,7 @@ def test_a_generator_of_this_package_is_copied_through_its_configuration(classes
 @pytest.mark.parametrize("name", sorted(GENERATORS))
 def test_the_copy_shares_no_variable_and_samples_the_same(name):
     g = GENERATORS[name]()
-    copy = ema.averaged_copy(g)
+    copy = averaged_copy(g)
     assert not {id(variable) for variable in copy.variables} & {id(variable) for variable in g.variables}
     latents = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)
     inputs = NetworkInputs.of(g).arrange(latents=latents)
