@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from gan.errors import InputError
@@ -16,7 +17,8 @@ def not_restored(path: Path) -> InputError | None:
     """
     import keras
 
-    with zipfile.ZipFile(path) as archive:
+    parts: list[tuple[str, str]] = []
+    with zipfile.ZipFile(path) as archive, suppress(ValueError, RecursionError):  # not of Keras at all
         parts = list(_parts(json.loads(archive.read("config.json"))))
     registered = keras.saving.get_registered_object
     found = [(kind, name) for kind, name in parts if kind == "code" or registered(name) is None]

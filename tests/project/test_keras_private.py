@@ -93,6 +93,15 @@ def test_adam_stores_its_moments_by_variable_index():
     assert isinstance(optimizer._velocities[index].value, tf.Variable)
 
 
+@covers("_inbound_nodes")
+def test_inbound_nodes_hold_the_tensors_of_each_call():
+    inputs, dense = keras.Input((3,)), keras.layers.Dense(1)
+    output = dense(inputs)
+    (node,) = dense._inbound_nodes
+    assert node.input_tensors[0] is inputs
+    assert node.outputs[0] is output
+
+
 @covers("_flatten_layers")
 def test_flatten_layers_yields_the_layers_inside_wrappers():
     inner = keras.layers.Dense(1)
