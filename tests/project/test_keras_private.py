@@ -110,15 +110,6 @@ def test_flatten_layers_yields_the_layers_inside_wrappers():
     assert model in list(model._flatten_layers())
 
 
-@covers("_inbound_nodes")
-def test_a_layer_lists_the_calls_in_its_model():
-    layer, after = keras.layers.Dense(1), keras.layers.ReLU()
-    inputs = keras.Input((2,))
-    keras.Model(inputs, after(layer(inputs)))
-    assert len(layer._inbound_nodes) == 1
-    assert layer._outbound_nodes == after._inbound_nodes
-
-
 @covers("_trainable_variables")
 def test_an_optimizer_knows_the_variables_it_was_built_for():
     variables = [keras.Variable(np.zeros(3), dtype="float32")]
