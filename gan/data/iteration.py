@@ -1,7 +1,16 @@
 """The number of an iteration over a `tf.data.Dataset`, for an order that differs between iterations."""
 
+import weakref
+
 import numpy as np
 import tensorflow as tf
+
+_ITERATIONS: "weakref.WeakKeyDictionary[tf.data.Dataset, Iteration]" = weakref.WeakKeyDictionary()
+
+
+def iteration_of(batches: tf.data.Dataset) -> "Iteration | None":
+    """Returns what counts the iterations over a dataset. None: each iteration has the same order."""
+    return _ITERATIONS.get(batches)
 
 
 class Iteration:
@@ -12,6 +21,15 @@ class Iteration:
 
     def __init__(self, steps: int) -> None:
         self._steps, self._done = steps, 0
+
+    def belongs_to(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+        """Lets `iteration_of` find this object by a dataset, and returns the dataset."""
+        _ITERATIONS[batches] = self
+        return batches
+
+    def start_at(self, number: int) -> None:
+        """Sets the number of the next iteration."""
+        self._done = number
 
     def number(self, start: tf.Tensor) -> tf.Tensor:
         """Returns the number of this iteration, from 0, int64 []. `start`: any tensor, int64 []."""

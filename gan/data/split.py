@@ -79,9 +79,9 @@ class Split:
         order, a function of (seed, pass), and drops its last len(self) % batch_size images. Batches are bit-identical
         for images in memory and in a file.
 
-        An iteration that takes its last batch moves the next one to later passes: with p passes in an iteration,
-        iteration i has those of the first one plus i p. An iteration that ends earlier is repeated, so looking at the
-        first batch changes nothing.
+        Iteration i has the passes of the first one plus i p, where p is the number of passes in an iteration. In
+        `GAN.fit`, i is the epoch, so a resumed `fit` sees the same batches; `GAN.evaluate` uses i = 0. In a loop, i
+        counts the iterations that took their last batch, so looking at the first batch changes nothing.
 
         Args:
             batch_size: images per batch, from 1 to len(self).
@@ -129,7 +129,8 @@ class Split:
             .prefetch(self._batches_ahead(batch_size))
         )
         batches = batches if iteration is None else iteration.count(batches)
-        return batches.apply(tf.data.experimental.assert_cardinality(steps)).with_options(_no_autotune())
+        batches = batches.apply(tf.data.experimental.assert_cardinality(steps)).with_options(_no_autotune())
+        return batches if iteration is None else iteration.belongs_to(batches)
 
     def in_order(self, batch_size: int) -> tf.data.Dataset:
         """Returns one pass over the split in its order: float32 [B, H, W, C] in [-1, 1](, labels int32 [B]).

@@ -114,6 +114,8 @@ def check_fit(gan: keras.Model, arguments: Mapping[str, Tensor], *, conditional:
     for name, least in {"batch_size": 1, "epochs": 0, "initial_epoch": 0, "steps_per_epoch": 1}.items():
         if arguments.get(name) is not None:
             check_whole(name, arguments[name], least)
+    first, last = arguments.get("initial_epoch") or 0, arguments.get("epochs", 1)
+    check(first <= last, "initial_epoch", f"at most epochs={last}, the number of the last epoch", first)
     check_callbacks(gan, arguments.get("callbacks"))
     _check_validation(gan, arguments, conditional, replicas)
 
@@ -170,7 +172,14 @@ def _refuse_weights_of_batches(x: Tensor) -> None:
 def _check_validation(gan: keras.Model, arguments: Mapping[str, Any], conditional: bool, replicas: int) -> None:
     data, share = arguments.get("validation_data"), arguments.get("validation_split") or 0.0
     if data is None and not share:
+        _refuse_without("validation_data", arguments, ("validation_steps", "validation_batch_size", "validation_freq"))
         return
+    if data is not None and share:
+        raise InputError("Both validation data and `validation_split`", expected="one of them", received=f"{share}")
+    if data is None:
+        _refuse_without("validation_data", arguments, ("validation_steps",))
+    elif comes_in_batches(data) or (isinstance(data, tuple | list) and data and comes_in_batches(data[0])):
+        _refuse_without("arrays as validation_data", arguments, ("validation_batch_size",))
     if not gan.evaluation_metrics:
         raise InputError(
             "Nothing to evaluate",
@@ -207,6 +216,14 @@ def _check_validation(gan: keras.Model, arguments: Mapping[str, Any], conditiona
             expected="(images, labels): this GAN is conditional",
             received="images only",
         )
+
+
+def _refuse_without(needed: str, arguments: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Raises `InputError` for options that have no effect without something else."""
+    for name in names:
+        value = arguments.get(name)
+        if value is not None and (name, value) != ("validation_freq", 1):
+            raise InputError(f"`{name}` has no effect", expected=needed, received=f"{name}={value!r} alone")
 
 
 def check_callbacks(gan: keras.Model, callbacks: object) -> None:
@@ -274,12 +291,16 @@ def with_final_values(callbacks: Tensor, pair: OptimizerPair) -> Tensor:
     """
     if not pair.finalizes:
         return callbacks
+    last = FinalValues()
+    last.set_model(pair.gan)
+    return with_first(callbacks, last)
+
+
+def with_first(callbacks: Tensor, first: keras.callbacks.Callback) -> Tensor:
+    """Returns the callbacks with another one before them, in place of one of the same class there."""
     if not isinstance(callbacks, keras.callbacks.CallbackList):
-        return [FinalValues(), *keras.tree.flatten([] if callbacks is None else callbacks)]
-    if not any(isinstance(one, FinalValues) for one in callbacks.callbacks):
-        last = FinalValues()
-        last.set_model(pair.gan)
-        callbacks.callbacks.insert(0, last)
+        return [first, *keras.tree.flatten([] if callbacks is None else callbacks)]
+    callbacks.callbacks[:] = [first, *(one for one in callbacks.callbacks if type(one) is not type(first))]
     return callbacks
 
 

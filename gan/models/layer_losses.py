@@ -1,19 +1,12 @@
 """Losses that the layers of a network add: regularizers of weights and activities, and `add_loss`."""
 
-from collections.abc import Iterator
-
 import keras
 import tensorflow as tf
 from keras import ops
 
 from gan.models.networks.inputs import NetworkInputs
+from gan.models.networks.inspect import layers_of
 from gan.utils.types import Tensor
-
-
-def layers_of(network: keras.Model) -> Iterator[keras.Layer]:
-    """Yields the network and all its layers, those inside other layers included."""
-    # Private in Keras: all layers. The public `layers` of a model does not go into wrappers and layers of layers.
-    yield from network._flatten_layers()
 
 
 def layer_loss(network: keras.Model) -> Tensor:

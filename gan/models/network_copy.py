@@ -2,8 +2,10 @@
 
 import types
 from contextlib import suppress
+from functools import partial
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from gan.errors import InputError
@@ -97,8 +99,26 @@ class _Copier:
             return self._container(value)
         if isinstance(value, types.MethodType):
             return types.MethodType(value.__func__, self._value(value.__self__))
-        shared = (types.FunctionType, types.ModuleType, type, tf.Tensor, tf.Variable, keras.KerasTensor)
-        return value if isinstance(value, shared) or not hasattr(value, "__dict__") else self._of_attributes(value)
+        shared = (types.ModuleType, type, tf.Tensor, tf.Variable, keras.KerasTensor)
+        of_keras = type(value).__module__.partition(".")[0] == "keras"
+        if isinstance(value, shared) or not (of_keras or _holds_state(value, set())):
+            return value
+        if isinstance(value, types.FunctionType):
+            return self._function(value)
+        if isinstance(value, partial):
+            return partial(self._value(value.func), *map(self._value, value.args), **self._value(value.keywords))
+        return self._of_attributes(value) if hasattr(value, "__dict__") else value
+
+    def _function(self, value: types.FunctionType) -> types.FunctionType:
+        """Returns a function with copies of the variables of the enclosing scope and of the default values."""
+        cells = tuple(types.CellType() for _ in value.__closure__ or ())
+        made = types.FunctionType(value.__code__, value.__globals__, value.__name__, None, cells)
+        self._copies[id(value)] = made
+        for cell, original in zip(cells, value.__closure__ or ()):
+            with suppress(ValueError):  # a variable without a value
+                cell.cell_contents = self._value(original.cell_contents)
+        made.__defaults__, made.__kwdefaults__ = self._value(value.__defaults__), self._value(value.__kwdefaults__)
+        return made
 
     def _container(self, value: Tensor) -> Tensor:
         """Returns a list, set or dict of the same type, such as those that Keras tracks, with copies of its content."""
@@ -113,6 +133,30 @@ class _Copier:
         for name, part in getattr(value, "__dict__", {}).items():
             vars(made)[name] = self._value(part)
         return made
+
+
+def _holds_state(value: Tensor, seen: set[int]) -> bool:
+    """Returns whether a layer or a variable can be reached from a value, also through the scope of a function."""
+    if isinstance(value, (keras.Variable, keras.Layer)):
+        return True
+    if id(value) in seen or isinstance(value, (types.ModuleType, type, tf.Tensor, np.ndarray)):
+        return False
+    seen.add(id(value))
+    parts: list[Tensor] = list(getattr(value, "__dict__", {}).values())
+    if isinstance(value, types.FunctionType):
+        parts += [value.__defaults__, value.__kwdefaults__]
+        for cell in value.__closure__ or ():
+            with suppress(ValueError):  # a variable without a value
+                parts.append(cell.cell_contents)
+    elif isinstance(value, types.MethodType):
+        parts.append(value.__self__)
+    elif isinstance(value, partial):
+        parts += [value.func, value.args, value.keywords]
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        parts += value
+    elif isinstance(value, dict):
+        parts += value.values()
+    return any(_holds_state(part, seen) for part in parts)
 
 
 def _copy_of_config(layer: keras.Layer) -> keras.Layer:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from gan.distributed.replicas import has_several_workers
 from gan.errors import InputError
-from gan.models.layer_losses import layers_of
+from gan.models.networks.inspect import layers_of
 from gan.utils.types import Tensor
 
 LossScaleOptimizer = keras.optimizers.LossScaleOptimizer

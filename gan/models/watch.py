@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gan.data.iteration import Iteration, iteration_of
 from gan.models import keras_checks
 from gan.models.first_batch import BatchCheck, no_images
 from gan.utils.types import Tensor
@@ -49,6 +50,11 @@ class DataWatch:
             self._single_batches += 1
         else:
             size = named.get("batch_size") or DEFAULT_BATCH
+            iteration = iteration_of(named["x"]) if isinstance(named.get("x"), tf.data.Dataset) else None
+            if iteration is not None and method is keras.Model.fit:
+                named["callbacks"] = keras_checks.with_first(named.get("callbacks"), _Epochs(iteration))
+            elif iteration is not None:
+                iteration.start_at(0)
             named["x"] = self._watch(named.get("x"), named.get("y"), size, _Look(self.check, failures))
             validation = named.get("validation_data")
             validation = tuple(validation) if isinstance(validation, list) else validation
@@ -71,8 +77,10 @@ class DataWatch:
         """Checks arrays, or returns the same data with a check of the first batch that is read."""
         if isinstance(x, (tf.data.Dataset, keras.utils.PyDataset)):
             if x not in self._watched:
+                iteration = iteration_of(x) if isinstance(x, tf.data.Dataset) else None
                 x = _looking_dataset(x, look) if isinstance(x, tf.data.Dataset) else _LookingPyDataset(x, look)
                 self._watched.add(x)
+                x = x if iteration is None else iteration.belongs_to(x)
         elif isinstance(x, Iterator):
             x = look.over(x)
         elif not keras_checks.comes_in_batches(x):
@@ -86,6 +94,17 @@ class DataWatch:
         self.check.values(first if labels is None else (first, np.asarray(labels[: len(first)])))
         if labels is not None:
             self.check.label_values(np.asarray(labels))
+
+
+class _Epochs(keras.callbacks.Callback):
+    """Lets the number of an iteration be the number of the epoch."""
+
+    def __init__(self, iteration: Iteration) -> None:
+        super().__init__()
+        self._iteration = iteration
+
+    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+        self._iteration.start_at(epoch)
 
 
 class _Look:

@@ -20,7 +20,7 @@ def resume_command(folder: Path, *options: str) -> str:
     if not needed:
         return shell_command("gan", "train", "--resume", folder, *options)
     needed += [option.removeprefix("--") for option in options if option.startswith("--")]
-    return f"gan.resume({', '.join([repr(str(folder)), *(f'{name}=...' for name in needed)])})"
+    return f"gan.resume({', '.join([repr(str(folder)), *(f'{name}=...' for name in dict.fromkeys(needed))])})"
 
 
 def restart_command(folder: Path, *, slower: bool = False) -> str | None:

@@ -1,5 +1,8 @@
 """Tests that functional networks of any kind train, and that unfit ones are refused when the GAN is made."""
 
+import functools
+import logging
+import threading
 import warnings
 
 import keras
@@ -446,3 +449,45 @@ def test_a_frozen_layer_keeps_its_weights():
     before = values(gan.generator.get_layer("frozen"))
     gan.fit(tf.zeros((4, 2)), verbose=0)
     assert_same(before, values(gan.generator.get_layer("frozen")))
+
+
+class WithFunctions(layers.Layer):
+    """A layer whose attributes are functions of itself, of another layer, and of neither."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(4)
+        inner = layers.Dense(4)
+        self.inner = inner
+        self.apply_kernel = lambda values: values @ self.kernel
+        self.listed = [lambda values: self.dense(values), lambda values, layer=inner: layer(values)]
+        self.leaky = functools.partial(keras.ops.leaky_relu, negative_slope=0.2)
+        self.bound = functools.partial(self.dense.__call__)
+        self.logger = logging.getLogger("layer")
+        self.lock = threading.Lock()
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 4))
+        self.dense.build((None, 4))
+        self.inner.build((None, 4))
+
+    def call(self, values):
+        values = self.apply_kernel(values)
+        for function in self.listed:
+            values = function(values)
+        return self.leaky(self.bound(values))
+
+
+@pytest.mark.parametrize("kind", ["own layer", "Lambda"])
+def test_functions_of_a_copied_layer_use_the_weights_of_the_copy(kind):
+    dense = layers.Dense(4)
+    body = [WithFunctions()] if kind == "own layer" else [dense, layers.Lambda(lambda values: dense(values))]
+    original = sequential((4,), *body, layers.Dense(64), layers.Reshape((8, 8, 1)))
+    copy = averaged_copy(original)
+    latents = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    before = np.asarray(original(latents))
+    np.testing.assert_allclose(copy(latents), before, rtol=1e-6)
+    original.set_weights([weight + 1.0 for weight in original.get_weights()])
+    np.testing.assert_array_equal(copy(latents), before)
+    copy.set_weights(original.get_weights())
+    np.testing.assert_allclose(copy(latents), original(latents), rtol=1e-5)

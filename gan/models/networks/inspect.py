@@ -1,6 +1,7 @@
 """Checks of networks: whether one uses batch statistics, and whether two fit each other."""
 
 import warnings
+from collections.abc import Iterator
 
 import keras
 from keras import layers
@@ -12,10 +13,13 @@ from gan.models.networks.inputs import NetworkInputs, format_shape
 
 def has_batch_statistics(network: keras.Model) -> bool:
     """Returns whether the output for one sample depends on the other samples of its batch during training."""
-    return any(
-        isinstance(layer, layers.BatchNormalization) or (isinstance(layer, keras.Model) and has_batch_statistics(layer))
-        for layer in network.layers
-    )
+    return any(isinstance(layer, layers.BatchNormalization) for layer in layers_of(network))
+
+
+def layers_of(network: keras.Model) -> Iterator[keras.Layer]:
+    """Yields the network and all its layers, those inside other layers included."""
+    # Private in Keras: all layers. The public `layers` of a model does not go into wrappers and layers of layers.
+    yield from network._flatten_layers()
 
 
 def check_pair(generator: keras.Model, discriminator: keras.Model) -> None:
