@@ -120,7 +120,8 @@ def unknown_command(name: str, options: Sequence[str], commands: Iterable[str]) 
 def unknown_preset(name: str, command: str, presets: Mapping[str, object]) -> InputError:
     """Returns the error for a first option that is not a preset: it may name a preset, a dataset or a checkpoint."""
     hint = did_you_mean(name, presets)
-    other = ("--dataset", name)
+    of_catalog = re.fullmatch(r"\w+", name) is not None and not Path(name).exists()
+    other = ("--dataset", name.lower() if of_catalog else name)
     if command == "train" and (Path(name) / run_folder.CONFIG).is_file():
         hint, other = "", ("--resume", name)
     elif command == "train" and name.lower().endswith(".keras"):

@@ -268,10 +268,12 @@ def _in_8_bits(opened: Image.Image, path: Path, pixel_range: tuple[float, float]
 def scale(pixels: np.ndarray, pixel_range: tuple[float, float]) -> np.ndarray:
     """Maps the numbers from low to high linearly to 0..255, rounded: [...] of any real type -> uint8 [...].
 
-    Values outside the range are clipped, and NaN becomes 0.
+    Values outside the range are clipped. Raises `InputError` for NaN.
     """
     low, high = pixel_range
-    share = np.nan_to_num((np.asarray(pixels, np.float64) - low) / (high - low), nan=0.0)
+    share = (np.asarray(pixels, np.float64) - low) / (high - low)
+    if np.isnan(share).any():
+        raise InputError("The pixels must be numbers", expected="no NaN", received=f"{np.isnan(share).sum():,} NaN")
     return np.rint(np.clip(share, 0.0, 1.0) * 255).astype(np.uint8)
 
 

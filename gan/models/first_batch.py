@@ -239,7 +239,9 @@ def _line_for_type(images: Tensor, library: str) -> str:
 def _line_for_range(low: float, high: float) -> str:
     """Returns the line that scales floats `x` to [-1, 1]."""
     if low < 0:
-        return "`2.0 * (x - low) / (high - low) - 1.0`, with the limits of the whole data set"
+        return (
+            f"`2.0 * (x - {low:.6g}) / {high - low:.6g} - 1.0`, with the lowest and highest value of the whole data set"
+        )
     return "`gan.images.from_uint8(x)`" if high <= 255.5 else "`x / 32767.5 - 1.0` for 16 bits"
 
 

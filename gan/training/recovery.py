@@ -133,8 +133,8 @@ def check_no_dataset(folder: Path, record: RunMetadata, config: TrainConfig) -> 
     if config.data.dataset != record.config.data.dataset:
         raise InputError(
             "A finished run reads no dataset",
-            expected=resume_command(folder, "--dataset", config.data.dataset, "--images", "N")
-            + ", which makes it longer",
+            expected="a new length as well: "
+            + resume_command(folder, "--dataset", config.data.dataset, "--images", "N"),
             received=f"{config.data.dataset!r} and no new length",
         )
 
@@ -146,14 +146,19 @@ def moved_message(record: RunMetadata, dataset: Dataset) -> str:
 
 
 @contextmanager
-def new_place_hint(folder: Path) -> Iterator[None]:
-    """Adds to the error about a dataset that is not available how a run resumes with its new place."""
+def new_place_hint(folder: Path, record: RunMetadata) -> Iterator[None]:
+    """Adds to the error about a dataset that is not available how a run resumes with its new place.
+
+    A finished run also needs a new length.
+    """
     try:
         yield
     except InputError as error:
+        length = ("--images", "N") if record.is_finished else ()
+        command = resume_command(folder, "--dataset", "NEW", *length)
         raise InputError(
             error.problem,
-            expected=f"{error.expected}, or its new place: {resume_command(folder, '--dataset', 'NEW')}",
+            expected=f"{error.expected}, or its new place: {command}",
             received=error.received,
         ) from error
 

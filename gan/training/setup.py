@@ -10,7 +10,7 @@ from gan.data.dataset import Dataset
 from gan.data.load import DatasetLike, as_dataset, load_dataset
 from gan.distributed import replicas
 from gan.distributed.devices import DeviceSetup
-from gan.errors import InputError
+from gan.errors import InputError, did_you_mean
 from gan.models.build import build_gan, compile_gan
 from gan.models.gan import GAN
 from gan.models.networks.inputs import NetworkInputs
@@ -51,7 +51,8 @@ def preset_config(config: ConfigLike, preset: str | None) -> tuple[TrainConfig, 
     if not isinstance(config, str):
         return config or TrainConfig(), preset
     if config not in PRESETS:
-        expected = f"a TrainConfig, or the name of a preset: one of {list(PRESETS)} (dataset= names a dataset)"
+        names = f"{list(PRESETS)}{did_you_mean(config, PRESETS)}"
+        expected = f"a TrainConfig, or the name of a preset: one of {names}; dataset= names a dataset"
         raise InputError("Unknown preset", expected=expected, received=f"config={config!r}")
     return PRESETS[config], preset or config
 

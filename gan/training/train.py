@@ -202,7 +202,7 @@ def resume(
             data = data if has_moved else replace(data, dataset=record.dataset.name)
             asked = replace(config, data=data, init_from=None if saved else config.init_from)
             asked = broadcast_config(devices, asked)
-            with nullcontext() if has_moved else new_place_hint(folder):
+            with nullcontext() if has_moved else new_place_hint(folder, record):
                 dataset = dataset or load_data(asked.data)
             metadata.check_dataset(record, dataset.describe())
             if has_moved:

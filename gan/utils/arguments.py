@@ -25,9 +25,9 @@ class _Misfit(Exception):
 def checked(function: Callable[P, R]) -> Callable[P, R]:
     """Decorates a function so that an argument of a wrong kind raises `InputError` with what was expected.
 
-    Numbers of NumPy become numbers of Python. Whatever NumPy converts to an array of numbers is taken for an array. An
-    annotation `Annotated[KIND, "text"]` says in its own words what is expected. `Any`, `object` and functions are not
-    looked into. A missing argument or an unknown keyword remains a `TypeError`.
+    Whole numbers and truth values of NumPy become those of Python. Whatever NumPy converts to an array of numbers is
+    taken for an array. An annotation `Annotated[KIND, "text"]` says in its own words what is expected. `Any`, `object`
+    and functions are not looked into. A missing argument or an unknown keyword remains a `TypeError`.
     """
     signature = inspect.signature(function)
     hints = cache(lambda: get_type_hints(function, include_extras=True))

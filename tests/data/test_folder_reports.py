@@ -16,7 +16,7 @@ from PIL import Image
 from gan.data import images
 from gan.data.load import load_dataset
 from gan.data.sources import listing
-from gan.data.sources.label_file import label_files
+from gan.data.sources.label_file import UnusableError, label_files
 from gan.errors import InputError
 from gan.saving import zip_safety
 
@@ -80,8 +80,18 @@ def test_pixel_range_maps_the_range_to_all_bytes(tmp_path, most, dtype):
 
 
 def test_scale_is_linear_rounds_and_clips():
-    values = np.array([-5, 0, 1, 2, 4, 9, np.nan])
-    np.testing.assert_array_equal(images.scale(values, (0, 4)), [0, 0, 64, 128, 255, 255, 0])
+    values = np.array([-5.0, 0, 1, 2, 4, 9])
+    np.testing.assert_array_equal(images.scale(values, (0, 4)), [0, 0, 64, 128, 255, 255])
+    values[2] = np.nan
+    with pytest.raises(InputError, match="Received: 1 NaN"):
+        images.scale(values, (0, 4))
+
+
+def test_refuses_a_folder_beside_the_splits(tmp_path):
+    for sub in ("train/a", "train/b", "val/a", "val/b", "unlabeled"):
+        write(tmp_path / sub, gradients(255))
+    with pytest.raises(InputError, match=r"A folder beside the splits.*unlabeled"):
+        load_dataset(tmp_path)
 
 
 def test_full_range_images_are_not_reported(tmp_path):
@@ -426,3 +436,18 @@ def test_class_names_that_are_not_utf_8_are_read_as_latin_1(tmp_path):
     names = load_dataset(tmp_path).class_names
     assert names == ("caf\u00e9", "new\nline", "\u00fc\U0001f600")
     assert json.loads(json.dumps(names, ensure_ascii=False).encode()) == list(names)
+
+
+def test_a_name_of_several_images_is_no_label(tmp_path):
+    (tmp_path / "labels.csv").write_text("file,label\n0.png,dog\n1.png,cat\n", encoding="utf-8")
+    files = [tmp_path / name for name in ("u/0.png", "v/0.png", "v/1.png")]
+    with pytest.raises(UnusableError, match=r"0\.png is the name of 2 images"):
+        label_files(tmp_path / "labels.csv", files)
+
+
+def test_labels_without_an_image_are_reported(tmp_path):
+    files = write(tmp_path, gradients(255))
+    rows = "".join(f"{file.name},{'ab'[number % 2]}\n" for number, file in enumerate(sorted(files.glob("*.png"))))
+    (tmp_path / "labels.csv").write_text(f"file,label\n{rows}missing.png,a\n", encoding="utf-8")
+    with pytest.warns(UserWarning, match=r"labels\.csv has 1 labels without an image"):
+        assert load_dataset(tmp_path).class_names == ("a", "b")

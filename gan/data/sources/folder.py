@@ -160,6 +160,12 @@ def _parts(listing: Listing, name: str) -> tuple[dict[str, Part], list[Path]]:
     folders: dict[str, list[str]] = {}
     for sub in listing.below:
         folders.setdefault(_SPLIT_OF.get(sub.lower(), ""), []).append(sub)
+    if "" in folders and "train" in folders and len(folders) > 2:
+        raise InputError(
+            "A folder beside the splits",
+            expected="only sub-folders train, validation and test, or classes with other names",
+            received=f"{name} with {', '.join(listing.below)}",
+        )
     if listing.top or len(listing.below) < 2 or "" in folders:
         part, used = _part(listing, name)
         report_empty(listing, name)
@@ -200,6 +206,9 @@ def _part(listing: Listing, name: str, fewest: int = 2) -> tuple[Part, list[Path
         if label_file is not None:
             try:
                 numbers, names = label_files(label_file, listing.files)
+                unused = len(read_labels(label_file)) - len(listing.files)
+                if unused > 0:
+                    warnings.warn(f"{label_file.name} has {unused:,} labels without an image", stacklevel=5)
                 return Part(listing.files, [names[number] for number in numbers]), [label_file]
             except UnusableError as error:
                 warnings.warn(f"The labels are not used: {error.received}", stacklevel=5)

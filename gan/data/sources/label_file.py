@@ -61,6 +61,10 @@ def label_files(file: Path, files: list[Path]) -> tuple[list[int], tuple[str, ..
     labels = read_labels(file)
     found = [_label_of(path, file.parent, labels) for path in files]
     known = [label for label in found if label]
+    keys = [next((key for key in label_keys(path, file.parent) if key in labels), str(path)) for path in files]
+    if len(set(keys)) < len(keys):
+        shared = next(key for key in keys if keys.count(key) > 1)
+        raise _unusable(file, f"{shared} is the name of {keys.count(shared)} images: use paths")
     if len(known) < len(files):
         raise _unusable(file, f"it labels {len(known)} of {len(files)} images")
     names = tuple(sorted(set(known), key=natural_order))

@@ -1,8 +1,6 @@
 """Loads image datasets of tensorflow-datasets, either prepared or downloaded."""
 
-import difflib
 import http.client
-import re
 import threading
 import urllib.error
 import urllib.request
@@ -16,7 +14,7 @@ from gan.data import storage
 from gan.data.dataset import Dataset
 from gan.data.request import Request
 from gan.data.split import Split, three_ways
-from gan.errors import InputError
+from gan.errors import InputError, near_names
 from gan.utils.global_state import restored
 
 PROBE_SECONDS = 3.0
@@ -80,19 +78,6 @@ def _unknown(name: str) -> InputError:
     files = "a folder of images, a .zip, .csv, .npz or .npy file"
     expected = f"mnist5k, stacked-mnist, {files} or a dataset of tensorflow-datasets{hint}"
     return InputError("Unknown `dataset`", expected=expected, received=f"dataset={name!r}")
-
-
-def near_names(name: str, known: list[str], most: int = 3) -> list[str]:
-    """Returns the known names that are spelled like `name`, best first. Case and punctuation do not count."""
-    spelled: dict[str, list[str]] = {}
-    for candidate in known:
-        spelled.setdefault(_letters(candidate), []).append(candidate)
-    near = difflib.get_close_matches(_letters(name), spelled, n=most)
-    return [candidate for letters in near for candidate in spelled[letters]][:most]
-
-
-def _letters(name: str) -> str:
-    return re.sub("[^a-z0-9]", "", name.lower())
 
 
 class _Keys(NamedTuple):
