@@ -151,7 +151,7 @@ def find_classifier(checkpoint: str | os.PathLike[str] | FoundClassifier) -> Fou
     if received != card.sha256:
         raise InputError(
             "This classifier does not match its card",
-            expected=f"SHA-256 {card.sha256}",
+            expected=f"SHA-256 {card.sha256!r}",
             received=f"{path}: {received}",
         )
     return FoundClassifier(zip_safety.check_model(path), card)

@@ -221,7 +221,7 @@ def test_a_generator_is_described_or_rejected(tmp_path_factory, described):
         assert "not a generator" in error
     else:
         assert facts.latent_dim is None or facts.latent_dim >= 1
-        assert facts.num_classes >= 0
+        assert facts.num_classes is None or facts.num_classes >= 0
 
 
 def test_rejects_sampling_from_a_generator_with_a_malformed_description(tmp_path):
@@ -312,7 +312,8 @@ def test_a_malformed_state_with_correct_checksums_is_damaged(with_states, conten
         assert_one_line(line)
         assert (found.interval, found.step) == (1, 10)
     if not damaged:
-        assert (found.images, found.callbacks) == (320, content["callbacks"])
+        assert found.images == 320
+        assert repr(found.callbacks) == repr(content["callbacks"])  # NaN does not equal itself
         assert isinstance(found.stopped, bool)
         assert all(number >= 1 for number in (found.interval, found.step))
         assert all(isinstance(state, dict) for state in found.callbacks.values())
