@@ -72,6 +72,7 @@ def test_training_counts_cover_all_kinds():
     assert sum(counts.values()) == pytest.approx(10_000, rel=0.01)
 
 
+@pytest.mark.slow
 def test_read_digits_measures_answers_by_kind(installed, tmp_path, capsys):
     out = tmp_path / "read"
     options = ["read-digits", "--dataset", "mnist5k", "--digits", "1", "--others", "1", "--out", str(out)]

@@ -109,7 +109,7 @@ BAD_INPUT = {
     "num zero": (["sample", "RUN", "--num", "0"], ["whole number >= 1", "num=0"]),
     "label 12": (["sample", "RUN", "--label", "12"], ["classes from 0 to 9", "12"]),
     "label range": (["sample", "RUN", "--label", "7-3"], ["classes from 0 to 9", "7-3"]),
-    "label text": (["sample", "RUN", "--label", "seven"], ["a class such as 7", "seven"]),
+    "label text": (["sample", "RUN", "--label", "seven"], ["a class such as 0", "seven"]),
     "truncation": (["sample", "RUN", "--truncation", "-1"], ["truncation"]),
     "walk of one step": (["sample", "RUN", "--interpolate", "0", "9", "--steps", "1"], ["steps=1"]),
     "out suffix": (["sample", "RUN", "--out", "a.jpg"], ["a .png file", "a.jpg"]),

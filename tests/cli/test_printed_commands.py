@@ -158,6 +158,7 @@ def test_an_evaluation_is_printed_only_where_it_is_possible(dataset, expected, t
         parsed(command)
 
 
+@pytest.mark.slow
 def test_the_classifier_that_the_probe_names_evaluates_the_run(small_classifier, tmp_path):
     folder = small_classifier[0]
     card = models.find_classifier(folder).card

@@ -30,6 +30,7 @@ def files_of(run):
     return {str(file.relative_to(run)): file.read_bytes() for file in run.rglob("*") if file.is_file()}
 
 
+@pytest.mark.slow
 def test_with_a_constant_rate_a_longer_run_has_the_weights_of_a_run_that_had_its_length_from_the_start(
     fork_server, tmp_path
 ):
