@@ -144,7 +144,15 @@ def test_the_covering_rows_contain_every_pair_of_registered_parts():
         assert {(c[i], c[j]) for c in COVERING} == set(itertools.product(one, other))
 
 
-@pytest.mark.parametrize("combination", COVERING, ids=name_of)
+_WITH_RESNET = [combination for combination in COVERING if "resnet" in combination]
+"""Combinations that take several times as long as the others. One of them is not marked slow."""
+
+
+@pytest.mark.parametrize(
+    "combination",
+    [pytest.param(one, marks=pytest.mark.slow) if one in _WITH_RESNET[1:] else one for one in COVERING],
+    ids=name_of,
+)
 def test_any_two_parts_train_together(combination, tmp_path):
     check(combination, tmp_path)
 

@@ -61,7 +61,10 @@ OPTIMIZERS = sorted(
 )
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "name",
+    [one if one in ("Adam", "LossScaleOptimizer") else pytest.param(one, marks=pytest.mark.slow) for one in OPTIMIZERS],
+)
 def test_every_optimizer_of_keras_trains(name):
     kind = getattr(KERAS, name)
     make = (lambda: kind(KERAS.SGD(0.1))) if name == "LossScaleOptimizer" else lambda: kind(0.1)
