@@ -13,6 +13,8 @@ from keras import layers
 from gan import GAN, InputError
 from gan.models.first_batch import BatchCheck
 
+pytestmark = pytest.mark.slow  # test_first_batch.py has the quick tests of the same checks
+
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (12, 8, 8, 1)).astype(np.float32)
 LABELS = np.arange(12) % 3
 BYTES = ((IMAGES + 1) * 127.5).astype(np.uint8)
