@@ -74,7 +74,7 @@ PHOTOGRAPHS: Mapping[Group, Sequence[tuple[str, str]]] = MappingProxyType(
 """Group -> packages with photographs, and their files."""
 
 DIGIT_SHAPES = "OoIil|SsZzBbgq"
-"""Letters whose shape is that of a digit: 0, 1, 5, 2, 8, 6 or 9. No reader can tell them apart, so none is drawn."""
+"""Letters with the shape of a digit: 0, 1, 5, 2, 8, 6 or 9. No reader can tell them apart, so none is drawn."""
 LETTERS = "".join(
     letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if letter not in DIGIT_SHAPES
 )
@@ -317,7 +317,7 @@ MARKS: Mapping[str, Maker] = MappingProxyType(
         "shape": _shape,
     }
 )
-"""Kind of mark that is no digit -> function that draws it."""
+"""Kind of mark other than a digit -> function that draws it."""
 NON_DIGITS = (*MARKS, "blank paper", "texture", "photograph")
 """Kinds of pictures without a digit."""
 

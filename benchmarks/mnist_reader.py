@@ -46,7 +46,7 @@ SHARES: Mapping[str, float] = MappingProxyType(
 """Kind of pictures without a digit -> its share among them, relative to the others."""
 CONFIG = ClassifierConfig(width=16, blocks=2, epochs=10)
 DATA = "mnist photographs"
-"""Name of the data in the card. It is no dataset, so that no report uses this classifier."""
+"""Name of the data in the card. It is not a dataset, so no report uses this classifier."""
 MOST_ANSWERED = 0.006
 """Share of pictures without a digit that are answered at the bound. The goal for other pictures is 0.01."""
 LEAST_SIMILAR = 0.4

@@ -71,7 +71,7 @@ def run(command: Callable[[], int], *, prog: str = "gan") -> int:
 
 @contextmanager
 def _shown_warnings(prog: str) -> Iterator[None]:
-    """Shows warnings as one line on stderr after `prog`. They are no errors, even if PYTHONWARNINGS says so."""
+    """Shows warnings as one line on stderr after `prog`. They are not errors, even if PYTHONWARNINGS says so."""
     with warnings.catch_warnings():
         if any("error".startswith(option.partition(":")[0]) for option in sys.warnoptions):
             warnings.resetwarnings()

@@ -15,6 +15,8 @@ from gan.utils.types import Tensor
 
 MOST_FRAMES = 100
 """Maximum number of frames in an animated GIF."""
+LARGEST_VALUE = 1.001
+"""Largest absolute value of a pixel in [-1, 1] that is accepted. Resizing and rounding may exceed 1 slightly."""
 MOST_PIXELS = 50_000_000
 """Maximum number of pixels in an image that is read."""
 HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})

@@ -8,9 +8,9 @@ import tensorflow as tf
 _ITERATIONS: "weakref.WeakKeyDictionary[tf.data.Dataset, Iteration]" = weakref.WeakKeyDictionary()
 
 
-def iteration_of(batches: tf.data.Dataset) -> "Iteration | None":
-    """Returns what counts the iterations over a dataset. None: each iteration has the same order."""
-    return _ITERATIONS.get(batches)
+def iteration_of(data: object) -> "Iteration | None":
+    """Returns what counts the iterations over a dataset. None: each iteration has the same order, or other data."""
+    return _ITERATIONS.get(data) if isinstance(data, tf.data.Dataset) else None
 
 
 class Iteration:

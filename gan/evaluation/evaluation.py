@@ -192,7 +192,12 @@ def evaluate_samples(
     check_num(num, dataset)
     labels = None if labels is None else labels_for(np.arange(num), dataset.num_classes, labels)
     check(bool(np.isfinite(samples).all()), "samples", "finite images", "NaN or infinity")
-    check(float(np.abs(samples).max()) <= 1.001, "samples", "values in [-1, 1]", float(np.abs(samples).max()))
+    check(
+        float(np.abs(samples).max()) <= images.LARGEST_VALUE,
+        "samples",
+        "values in [-1, 1]",
+        float(np.abs(samples).max()),
+    )
     if num < FEW:
         message = f"{num} samples prove little: their confidence intervals are wide; {FEW} or more are advisable"
         warnings.warn(message, stacklevel=2)

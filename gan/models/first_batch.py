@@ -10,12 +10,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gan.data.images import LARGEST_VALUE
 from gan.errors import InputError
 from gan.models.keras_checks import refuse_weights
 from gan.utils.types import Tensor
-
-LIMIT = 1.001
-"""Largest absolute value of a pixel. Resizing and rounding may exceed 1 slightly."""
 
 
 class BatchCheck:
@@ -116,7 +114,7 @@ class BatchCheck:
         received = f"{describe(images)} from {low:.6g} to {high:.6g}"
         if not self._of_images:
             return
-        if low < -LIMIT or high > LIMIT:
+        if low < -LARGEST_VALUE or high > LARGEST_VALUE:
             line = _line_for_range(low, high)
             raise InputError("The images are out of range", expected=f"pixels in [-1, 1]: {line}", received=received)
         if 0 <= low < high and not self._warned:

@@ -132,7 +132,7 @@ class GAN(EvaluatedModel):
         self._step_of_optimizer = not store.keys()
         if not self._step_of_optimizer:
             super().load_own_variables({name: store[name] for name in store.keys() if name != _MEANS})  # noqa: SIM118
-        if _MEANS in store.keys() and self.compiled:  # noqa: SIM118 - an HDF5 store is no mapping
+        if _MEANS in store.keys() and self.compiled:  # noqa: SIM118 - an HDF5 store is not a mapping
             self.step_means.restore(np.asarray(store[_MEANS]))
 
     def compile(

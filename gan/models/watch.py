@@ -50,7 +50,7 @@ class DataWatch:
             self._single_batches += 1
         else:
             size = named.get("batch_size") or DEFAULT_BATCH
-            iteration = iteration_of(named["x"]) if isinstance(named.get("x"), tf.data.Dataset) else None
+            iteration = iteration_of(named.get("x"))
             if iteration is not None and method is keras.Model.fit:
                 named["callbacks"] = keras_checks.with_first(named.get("callbacks"), _Epochs(iteration))
             elif iteration is not None:
@@ -59,8 +59,6 @@ class DataWatch:
             validation = named.get("validation_data")
             validation = tuple(validation) if isinstance(validation, list) else validation
             if validation is not None:
-                if isinstance(validation, list) and len(validation) <= 3:  # as in Keras
-                    validation = tuple(validation)
                 split = isinstance(validation, tuple) and 0 < len(validation) <= 3
                 x, y = (*validation, None)[:2] if split else (validation, None)
                 size = named.get("validation_batch_size") or size
@@ -77,7 +75,7 @@ class DataWatch:
         """Checks arrays, or returns the same data with a check of the first batch that is read."""
         if isinstance(x, (tf.data.Dataset, keras.utils.PyDataset)):
             if x not in self._watched:
-                iteration = iteration_of(x) if isinstance(x, tf.data.Dataset) else None
+                iteration = iteration_of(x)
                 x = _looking_dataset(x, look) if isinstance(x, tf.data.Dataset) else _LookingPyDataset(x, look)
                 self._watched.add(x)
                 x = x if iteration is None else iteration.belongs_to(x)

@@ -49,7 +49,7 @@ def is_sequence(labels: object) -> bool:
 
 
 def _as_array(labels: object) -> np.ndarray:
-    """Returns labels as an array. What is no array of numbers, such as rows of different lengths, becomes [None]."""
+    """Returns labels as an array. Anything else, such as rows of different lengths, becomes [None]."""
     try:
         return np.asarray(labels)
     except Exception:  # whatever the object's own conversion raises

@@ -144,8 +144,8 @@ def resume(
     several workers, only the chief needs the folder.
 
     A run with a new length keeps its state and its intervals. From the next step on, its learning rate follows the
-    schedule of the new length. A constant learning rate stays constant, so the result is that of a run which had this
-    length from the start.
+    schedule of the new length. A constant learning rate stays constant, so the result is the same as of a run which had
+    this length from the start.
 
     Args:
         run: a run folder.

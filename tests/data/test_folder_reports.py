@@ -16,7 +16,7 @@ from PIL import Image
 from gan.data import images
 from gan.data.load import load_dataset
 from gan.data.sources import listing
-from gan.data.sources.label_file import UnusableError, label_files
+from gan.data.sources.label_file import UnusableError, label_files, read_labels
 from gan.errors import InputError
 from gan.saving import zip_safety
 
@@ -285,7 +285,7 @@ def test_a_label_file_that_is_not_used_is_named(tmp_path, text, reason):
     assert dataset.num_classes == 0
     assert said[0] == f"The labels are not used: labels.csv: {reason}"
     with pytest.raises(InputError):
-        label_files(tmp_path / "labels.csv", sorted(tmp_path.glob("*.png")))
+        label_files(tmp_path / "labels.csv", sorted(tmp_path.glob("*.png")), read_labels(tmp_path / "labels.csv"))
 
 
 def test_a_csv_file_as_dataset_labels_images_below_its_folder(tmp_path):
@@ -442,7 +442,7 @@ def test_a_name_of_several_images_is_no_label(tmp_path):
     (tmp_path / "labels.csv").write_text("file,label\n0.png,dog\n1.png,cat\n", encoding="utf-8")
     files = [tmp_path / name for name in ("u/0.png", "v/0.png", "v/1.png")]
     with pytest.raises(UnusableError, match=r"0\.png is the name of 2 images"):
-        label_files(tmp_path / "labels.csv", files)
+        label_files(tmp_path / "labels.csv", files, read_labels(tmp_path / "labels.csv"))
 
 
 def test_labels_without_an_image_are_reported(tmp_path):

@@ -90,7 +90,8 @@ def load_labeled(request: Request) -> Dataset:
     if not file.is_file():
         raise InputError("No such file of labels", expected="a .csv file", received=request.name)
     listing = list_folder(file.parent)
-    labeled, missing = _labeled(listing.files, read_labels(file), file.parent)
+    labels = read_labels(file)
+    labeled, missing = _labeled(listing.files, labels, file.parent)
     unlabeled = len(listing.files) - len(labeled)
     if not labeled:
         received = f"{file} with {', '.join(missing[:3]) or 'no files'}"
@@ -100,7 +101,7 @@ def load_labeled(request: Request) -> Dataset:
         warnings.warn(f"{len(missing):,} files in {file.name} do not exist: {', '.join(missing[:5])}", stacklevel=3)
     if unlabeled:
         warnings.warn(f"{unlabeled:,} images without a label in {file.name} are left out", stacklevel=3)
-    numbers, names = label_files(file, labeled)
+    numbers, names = label_files(file, labeled, labels)
     part = Part(labeled, [names[number] for number in numbers])
     return _read(request, file.parent, str(file), {"train": part})
 
@@ -205,8 +206,9 @@ def _part(listing: Listing, name: str, fewest: int = 2) -> tuple[Part, list[Path
         label_file = next((file for file in listing.others if _is_label_file(file, listing.folder)), None)
         if label_file is not None:
             try:
-                numbers, names = label_files(label_file, listing.files)
-                unused = len(read_labels(label_file)) - len(listing.files)
+                labels = read_labels(label_file)
+                numbers, names = label_files(label_file, listing.files, labels)
+                unused = len(labels) - len(listing.files)
                 if unused > 0:
                     warnings.warn(f"{label_file.name} has {unused:,} labels without an image", stacklevel=5)
                 return Part(listing.files, [names[number] for number in numbers]), [label_file]

@@ -1,6 +1,7 @@
 """Reads the classes of image files from a CSV file with the columns `file` and `label`."""
 
 import csv
+from collections import Counter
 from pathlib import Path
 
 from gan.data.sources.listing import natural_order
@@ -50,21 +51,24 @@ def read_labels(file: Path) -> dict[str, str]:
     return labels
 
 
-def label_files(file: Path, files: list[Path]) -> tuple[list[int], tuple[str, ...]]:
+def label_files(file: Path, files: list[Path], labels: dict[str, str]) -> tuple[list[int], tuple[str, ...]]:
     """Returns the label of each image file, and the class names in natural order.
+
+    Args:
+        file: label file, whose content `read_labels` returned as `labels`.
+        files: image files.
 
     The paths in the label file are relative to its folder. The name of an image alone, or without its suffix, is also
     understood.
 
     Raises `UnusableError` when an image has no label, and when there is a single class.
     """
-    labels = read_labels(file)
-    found = [_label_of(path, file.parent, labels) for path in files]
-    known = [label for label in found if label]
-    keys = [next((key for key in label_keys(path, file.parent) if key in labels), str(path)) for path in files]
-    if len(set(keys)) < len(keys):
-        shared = next(key for key in keys if keys.count(key) > 1)
-        raise _unusable(file, f"{shared} is the name of {keys.count(shared)} images: use paths")
+    found = [next((key for key in label_keys(path, file.parent) if key in labels), None) for path in files]
+    keys = [key for key in found if key is not None]
+    [(shared, count)] = Counter(keys).most_common(1) or [("", 0)]
+    if count > 1:
+        raise _unusable(file, f"{shared} is the name of {count} images: use paths")
+    known = [labels[key] for key in keys if labels[key]]
     if len(known) < len(files):
         raise _unusable(file, f"it labels {len(known)} of {len(files)} images")
     names = tuple(sorted(set(known), key=natural_order))
@@ -78,10 +82,6 @@ def label_keys(path: Path, folder: Path) -> tuple[str, ...]:
     """Returns the names by which a label file in `folder` may call an image, in the order of preference."""
     relative = path.relative_to(folder)
     return relative.as_posix(), relative.with_suffix("").as_posix(), path.name, path.stem
-
-
-def _label_of(path: Path, folder: Path, labels: dict[str, str]) -> str | None:
-    return next((labels[key] for key in label_keys(path, folder) if key in labels), None)
 
 
 def _unusable(file: Path, reason: str) -> UnusableError:
