@@ -3,15 +3,19 @@
 The *tolerance* is the highest error rate that is acceptable. An error rate is a count of wrong outcomes among `n`. Its
 Wilson 95 % interval bounds the true rate. The verdict compares the tolerance with this interval, never with the
 observed rate alone.
+
+A run that is measured again and again, until a measurement is good enough, would pass by chance. So each *confirmation*
+of a run uses fresh outcomes and a share of the 5 % error (`next_confidence`): all its upper bounds hold together with
+95 % confidence.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from gan.errors import check, check_share, check_whole
+from gan.errors import NotNegative, Positive, Whole, check, check_share, check_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,8 +58,12 @@ class ErrorRate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Lower and upper bound of the Wilson interval."""
-        return wilson_interval(self.wrong, self.n)
+        """Lower and upper bound of the Wilson 95 % interval."""
+        return self.interval_at(CONFIDENCE)
+
+    def interval_at(self, confidence: float) -> tuple[float, float]:
+        """Returns the lower and upper bound of the Wilson interval with another confidence, between 0 and 1."""
+        return wilson_interval(self.wrong, self.n, confidence)
 
 
 def wilson_interval(wrong: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -83,7 +91,14 @@ def wilson_bounds(
     return center - half, center + half
 
 
-def verdict(rate: ErrorRate, tolerance: float, *, coverage: float = 1.0, real_coverage: float = 1.0) -> Verdict:
+def verdict(
+    rate: ErrorRate,
+    tolerance: float,
+    *,
+    coverage: float = 1.0,
+    real_coverage: float = 1.0,
+    confidence: float = CONFIDENCE,
+) -> Verdict:
     """Returns whether a model is within a tolerance.
 
     `within`: the upper bound of the interval is <= tolerance, and coverage is >= 0.8 * real_coverage. Without the
@@ -95,9 +110,10 @@ def verdict(rate: ErrorRate, tolerance: float, *, coverage: float = 1.0, real_co
         tolerance: highest acceptable error rate, from 0 to 1.
         coverage: coverage of the generator; 1 for a classifier, which has no coverage.
         real_coverage: coverage of real images by other real images; 1 for a classifier.
+        confidence: confidence of the interval, between 0 and 1.
     """
     check_share("tolerance", tolerance)
-    lower, upper = rate.interval
+    lower, upper = rate.interval_at(confidence)
     if lower > tolerance:
         return "exceeded"
     if upper <= tolerance and coverage >= COVERAGE_SHARE * real_coverage:
@@ -118,3 +134,100 @@ def samples_needed(rate: ErrorRate, tolerance: float) -> int | None:
     z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
     n = z * z * tolerance * (1 - tolerance) / (difference * difference)
     return math.floor(n) + 1 if n < IN_REACH else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmation:
+    """One confirmation of a run: `wrong` outcomes among `num` fresh ones, and what follows from them.
+
+    `unmet` are the other conditions that the model did not meet, such as coverage, as text. They rule out `within`.
+    """
+
+    attempt: Positive
+    """Number of the confirmation in its run, from 1."""
+    interval: Positive
+    """Interval of the run whose model was measured, from 1."""
+    value: float | None = None
+    """Monitored value that nominated the model. None: not a number."""
+    wrong: Whole
+    num: Positive
+    confidence: NotNegative
+    """Confidence of the interval of this confirmation."""
+    verdict: Verdict
+    unmet: tuple[str, ...] = ()
+    seconds: NotNegative = 0.0
+    is_last: bool = False
+    """Whether it was the last one, at the end of the run."""
+
+    @property
+    def rate(self) -> ErrorRate:
+        """The error rate."""
+        return ErrorRate(self.wrong, self.num)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lower and upper bound of the error rate, with `confidence`."""
+        return self.rate.interval_at(self.confidence)
+
+
+SHARE, LAST_SHARE = 0.5, 0.8
+"""Shares of the error that is left which a confirmation uses, and the last one of a run. The rest of the last one is
+kept for a run that is made longer."""
+
+
+def next_confidence(done: Sequence[Confirmation], *, is_last: bool = False) -> float:
+    """Returns the confidence of the interval of the next confirmation of a run, after those in `done`; at least 0.95.
+
+    A false `within` may happen in 5 % of all runs. A confirmation with confidence c has the error (1 - c) / 2, since
+    only its upper bound decides that. Each uses half of the error that is left, and the last one 80 %: the first has
+    the usual interval of 95 %, the next 97.5 %. So however often a run is confirmed, all upper bounds hold together
+    with 95 % confidence (Bonferroni).
+    """
+    left = 1 - CONFIDENCE - sum(1 - one.confidence for one in done) / 2
+    return max(CONFIDENCE, 1 - 2 * max(left, 0.0) * (LAST_SHARE if is_last else SHARE))
+
+
+def most_wrong(n: int, tolerance: float, confidence: float = CONFIDENCE) -> int:
+    """Returns the largest number of wrong outcomes among `n` that is within a tolerance. -1: not even 0 is."""
+    check_whole("n", n, 1)
+    check_share("tolerance", tolerance)
+    least, above = -1, n + 1  # the upper bound grows with the number of wrong outcomes
+    while above - least > 1:
+        middle = (least + above) // 2
+        if wilson_interval(middle, n, confidence)[1] <= tolerance:
+            least = middle
+        else:
+            above = middle
+    return least
+
+
+def confirmation_size(expected: float, tolerance: float, confidence: float, power: float) -> int | None:
+    """Returns the number of outcomes of which a model with error rate `expected` is `within` with probability `power`.
+
+    With the quantiles z of the interval and b of the power, and in the normal approximation, it is
+
+        ((z sqrt(T (1 - T)) + b sqrt(p (1 - p))) / (T - p))^2, with T = tolerance and p = expected,
+
+    but at least `fewest_outcomes`. Returns None when no size below `IN_REACH` is enough, such as for p >= T.
+    """
+    fewest = fewest_outcomes(tolerance, confidence)
+    check_share("expected", expected)
+    check(0 < power < 1, "power", "a number between 0 and 1", power)
+    if expected >= tolerance or fewest is None:
+        return None
+    z, b = NormalDist().inv_cdf(0.5 + confidence / 2), NormalDist().inv_cdf(power)
+    spread = z * math.sqrt(tolerance * (1 - tolerance)) + b * math.sqrt(expected * (1 - expected))
+    n = max(spread / (tolerance - expected), 0.0) ** 2
+    return max(fewest, math.ceil(n)) if n < IN_REACH else None
+
+
+def fewest_outcomes(tolerance: float, confidence: float = CONFIDENCE) -> int | None:
+    """Returns the smallest number of outcomes, none of them wrong, whose upper bound is within a tolerance.
+
+    The upper bound of 0 wrong among n is z^2 / (n + z^2). Returns None when no size below `IN_REACH` is enough.
+    """
+    check_share("tolerance", tolerance)
+    check(0 < confidence < 1, "confidence", "a number between 0 and 1", confidence)
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    n = z * z * (1 - tolerance) / tolerance if tolerance > 0 else math.inf
+    return max(1, math.ceil(n)) if n < IN_REACH else None

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Suppress
 
@@ -21,9 +21,12 @@ from gan.saving import metadata, models, run_folder, training_state
 from gan.saving.commands import resume_command
 from gan.saving.extension import LENGTHS, extended_config
 from gan.saving.metadata import check_card
-from gan.tolerance import EXIT_STATUS
+from gan.tolerance import EXIT_STATUS, Verdict
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
+
+if TYPE_CHECKING:
+    from gan.training.result import TrainingResult
 
 DEFAULT_PRESET = "mnist"
 
@@ -75,9 +78,10 @@ class Train:
             if self.json:
                 print_result(run.as_dict(), as_json=True)
             return after_signal(run.signal) if run.signal else FAILED if run.stopped_by == "collapse" else DONE
-        confirmed = self._confirm(run.folder, run.dataset) if self._to_confirm and not run.signal else None
+        report = self._evaluate(run)
+        verdict = run.verdict or (report.verdict if report else None)
         if self.json:
-            print_result({**run.as_dict(), **_numbers(confirmed)}, as_json=True)
+            print_result({**run.as_dict(), **_numbers(verdict, report)}, as_json=True)
         else:
             print_result(
                 {
@@ -89,7 +93,7 @@ class Train:
                     **({"resume": resume_command(run.folder)} if run.interrupted else {}),
                     "sample": shell_command("gan", "sample", run.folder, "--num", "64", "--out", "digits.png"),
                     **_ending(run.stopped_by, run.interval),
-                    **_verdict(run.folder, confirmed),
+                    **_verdict(run.folder, verdict, report),
                 },
                 as_json=False,
             )
@@ -97,20 +101,23 @@ class Train:
             return after_signal(run.signal)
         if run.stopped_by == "collapse":
             return FAILED
-        return DONE if confirmed is None else EXIT_STATUS[confirmed.verdict]
+        return DONE if verdict is None else EXIT_STATUS[verdict]
 
     @property
     def _to_confirm(self) -> bool:
         return self.config.stopping.tolerance is not None
 
-    def _confirm(self, run: Path, dataset: str) -> EvaluationReport:
-        """Evaluates the finished run on fresh samples, with a classifier that did not select it."""
+    def _evaluate(self, run: "TrainingResult") -> EvaluationReport | None:
+        """Writes the report of a run with a tolerance. None: it has none, or was interrupted."""
         options = self.config.stopping
-        assert options.tolerance is not None
+        if options.tolerance is None or run.signal:
+            return None
         words: list[str | Path] = ["--tolerance", str(options.tolerance), "--classifier", Path(options.classifier)]
-        later = shell_command("gan", "evaluate", run, *words)
-        print(f"Confirming on fresh samples, about a minute (later: {later})", file=sys.stderr)
-        command = Evaluate(str(run), dataset=dataset, classifier=options.classifier, tolerance=options.tolerance)
+        later = shell_command("gan", "evaluate", run.folder, *words)
+        print(f"Writing the report, about a minute (later: {later})", file=sys.stderr)
+        command = Evaluate(
+            str(run.folder), dataset=run.dataset, classifier=options.classifier, tolerance=options.tolerance
+        )
         report, _ = command.report()
         return report
 
@@ -159,18 +166,18 @@ def _ending(stopped_by: str | None, interval: int | None) -> dict[str, str]:
     return stopped | ({} if interval is None else {"kept": f"averaged generator of interval {interval}"})
 
 
-def _numbers(confirmed: EvaluationReport | None) -> dict[str, object]:
-    """Returns the verdict and its numbers, for JSON output."""
-    if confirmed is None:
+def _numbers(verdict: Verdict | None, report: EvaluationReport | None) -> dict[str, object]:
+    """Returns the verdict and the numbers of the report, for JSON output."""
+    if report is None:
         return {}
-    rate = {name: row.value for name, row in confirmed.metrics.items() if name.startswith("error_rate")}
-    return {"verdict": confirmed.verdict, "num": confirmed.num, **rate, "summary": confirmed.summary}
+    rate = {name: row.value for name, row in report.metrics.items() if name.startswith("error_rate")}
+    return {"verdict": verdict, "num": report.num, **rate, "summary": report.summary}
 
 
-def _verdict(run: Path, confirmed: EvaluationReport | None) -> dict[str, str]:
-    if confirmed is None:
+def _verdict(run: Path, verdict: Verdict | None, report: EvaluationReport | None) -> dict[str, str]:
+    if report is None or verdict is None:
         return next_evaluation(run)
-    return {"verdict": confirmed.verdict, **confirmed.summary, "report": str(run / run_folder.PAGE)}
+    return {"verdict": verdict, **report.summary, "report": str(run / run_folder.PAGE)}
 
 
 def resumed(options: Sequence[str]) -> Train | None:

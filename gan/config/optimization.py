@@ -40,7 +40,7 @@ class OptimizationConfig(Options):
     learning_rate_end: float | None = None
     """Final learning rate of both networks as a share of the initial one; cosine decay. 1: constant. None: 0.02.
 
-    With `when_stale="reduce"`, the default is 1: the learning rates are constant between two reductions.
+    With `when_stale` or `when_refuted` "reduce", the default is 1: the rates are constant between two reductions.
     """
     beta_1: float = 0.0
     """Adam decay rate of the first moment (mean of gradients), in both networks."""

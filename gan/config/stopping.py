@@ -1,10 +1,15 @@
 """Options of the measurements after each interval, and of the rules that stop a run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
 from gan.config.fields import convert_fields
 from gan.errors import InputError, Options, check, check_not_negative, check_share, check_whole
+from gan.tolerance import fewest_outcomes, next_confidence, wilson_interval
+
+FEWEST_CONFIRMED = 200
+"""Minimum of `confirm_num`."""
 
 HIGHER_IS_BETTER = ("val_classes_seen", "real_accuracy", "fake_accuracy")
 
@@ -21,15 +26,24 @@ class StoppingConfig(Options):
     eval_num: int = 2_000
     """Samples measured after each interval, and validation images to compare with. Short intervals use fewer."""
     tolerance: float | None = None
-    """Stop when the upper bound of the error rate is at most this. Fresh samples then confirm it. None: never.
+    """Stop when fresh samples confirm that the error rate is at most this, from 0 to 1. None: never.
 
-    This is the tolerance, the error rate that is accepted, from 0 to 1. A sample is an error if the classifier does
-    not read its label; without labels, if the classifier is less than 90 % sure. The run stops when the upper bound
-    of the error rate after an interval, measured by `probe`, is within the tolerance. `gan train` then evaluates
-    the generator on fresh samples with `classifier`.
+    This is the tolerance, the error rate that is accepted. A sample is an error if the classifier does not read its
+    label; without labels, if the classifier is less than 90 % sure. An interval is nominated when the upper bound of
+    its error rate, measured by `probe`, is within the tolerance. `classifier` then confirms it on fresh samples;
+    otherwise the run continues.
     """
+    tolerance_per_class: float | None = None
+    """With `tolerance`: highest accepted error rate of each class, a further condition. None: no such condition."""
     classifier: str = "mnist-classifier"
-    """With `tolerance`: classifier that confirms the final generator and sets the exit status."""
+    """With `tolerance`: classifier that confirms a generator and sets the exit status."""
+    confirm_num: int = 100_000
+    """With `tolerance`: maximum number of samples of one confirmation."""
+    when_refuted: Literal["continue", "reduce"] = "continue"
+    """With `tolerance`: after a confirmation without success, continue, or also reduce (halve) both learning rates.
+
+    With `reduce`, the learning rates are constant otherwise.
+    """
     monitor: str | None = None
     """Column of log.csv to watch, such as val_frechet_distance; stop when it stops improving. None: no monitor."""
     monitor_mode: Literal["min", "max"] = "min"
@@ -58,8 +72,13 @@ class StoppingConfig(Options):
         check(bool(self.probe.strip()), "probe", "auto, none, or a classifier", self.probe)
         check_whole("eval_num", self.eval_num, 50)
         check_whole("patience", self.patience, 1)
+        check_whole("confirm_num", self.confirm_num, FEWEST_CONFIRMED)
         if self.tolerance is not None:
             check_share("tolerance", self.tolerance)
+            self._check_confirmable("tolerance", self.tolerance)
+        if self.tolerance_per_class is not None:
+            check_share("tolerance_per_class", self.tolerance_per_class)
+            self._check_confirmable("tolerance_per_class", self.tolerance_per_class)
         for name in ("min_delta", "min_rel_delta", "noise_sigmas"):
             check_not_negative(name, getattr(self, name))
         if self.probe == "none" and (self.tolerance is not None or (self.monitor or "").startswith("val_")):
@@ -68,15 +87,35 @@ class StoppingConfig(Options):
             received = f"tolerance={self.tolerance}, monitor={self.monitor}"
             raise InputError("Two stopping rules", expected="tolerance or monitor", received=received)
         if self.monitor is None:
-            self._check_idle()
+            names = ("monitor_mode", "patience", "min_delta", "min_rel_delta", "noise_sigmas", "when_stale")
+            self._check_idle("monitor", "a monitor, such as val_frechet_distance", names)
+        if self.tolerance is None:
+            self._check_idle("tolerance", "a tolerance", ("tolerance_per_class", "confirm_num", "when_refuted"))
         if self.monitor in HIGHER_IS_BETTER and self.monitor_mode == "min":
             raise InputError("Bad `monitor_mode`", expected=f"max for {self.monitor}", received="min")
 
-    def _check_idle(self) -> None:
-        """Raises `InputError` for options that have no effect without a monitor."""
-        of_monitor = ("monitor_mode", "patience", "min_delta", "min_rel_delta", "noise_sigmas", "when_stale")
+    @property
+    def constant_rate(self) -> bool:
+        """Whether the learning rates are constant until a callback reduces them."""
+        return "reduce" in (self.when_stale, self.when_refuted)
+
+    def _check_confirmable(self, name: str, tolerance: float) -> None:
+        """Raises `InputError` for a tolerance that even samples without any error would not confirm."""
+        confidence = next_confidence([], is_last=True)
+        needed = fewest_outcomes(tolerance, confidence)
+        if needed is None or needed > self.confirm_num:
+            upper = wilson_interval(0, self.confirm_num, confidence)[1]
+            number = "" if needed is None else f", or --confirm-num {needed}"
+            raise InputError(
+                f"No confirmation could show that `{name}` is met",
+                expected=f"{upper:.2g} or more with {self.confirm_num:,} samples{number}",
+                received=f"{name}={tolerance}",
+            )
+
+    def _check_idle(self, needed: str, expected: str, names: Sequence[str]) -> None:
+        """Raises `InputError` for options that have no effect without the option `needed`."""
         defaults = {field.name: field.default for field in fields(self)}
-        idle = [f"{name}={getattr(self, name)}" for name in of_monitor if getattr(self, name) != defaults[name]]
+        idle = [f"{name}={getattr(self, name)}" for name in names if getattr(self, name) != defaults[name]]
         if idle:
-            expected = "a monitor, such as val_frechet_distance"
-            raise InputError("Options without effect", expected=expected, received=f"monitor=None, {', '.join(idle)}")
+            received = f"{needed}=None, {', '.join(idle)}"
+            raise InputError("Options without effect", expected=expected, received=received)

@@ -52,11 +52,18 @@ class TrainConfig(Options):
         if self.eval_every is not None:
             check_whole("eval_every", self.eval_every, 1)
         end = self.optimization.learning_rate_end
-        if self.stopping.when_stale == "reduce" and end not in (None, 1.0):
+        if self.stopping.constant_rate and end not in (None, 1.0):
+            option = "when_stale" if self.stopping.when_stale == "reduce" else "when_refuted"
             raise InputError(
                 "Two learning rate schedules",
-                expected="when_stale=reduce, which starts from a constant rate, or a cosine decay",
+                expected=f"{option}=reduce, which starts from a constant rate, or a cosine decay",
                 received=f"learning_rate_end={end}",
+            )
+        if self.stopping.tolerance_per_class is not None and self.model.conditioning == "none":
+            raise InputError(
+                "A tolerance for each class needs requested classes",
+                expected="a conditional GAN",
+                received="conditioning=none",
             )
 
     @property
@@ -64,7 +71,7 @@ class TrainConfig(Options):
         """Final learning rate as a share of the initial one. 1: the learning rate is constant."""
         if self.optimization.learning_rate_end is not None:
             return self.optimization.learning_rate_end
-        return 1.0 if self.stopping.when_stale == "reduce" else 0.02
+        return 1.0 if self.stopping.constant_rate else 0.02
 
     def interval_steps(self, total_steps: int) -> int:
         """Returns the number of steps per interval."""

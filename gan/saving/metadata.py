@@ -4,13 +4,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
 from gan.config import ClassifierConfig, TrainConfig
 from gan.errors import ImageShape, InputError, Json, NotNegative, Positive, Whole, as_json, convert
 from gan.saving import files, run_folder
+from gan.tolerance import Confirmation
 from gan.utils import tensorflow as runtime
 
 RENAMED: Mapping[str, str] = {
@@ -92,6 +93,7 @@ class RunResult:
     interrupted: bool
     stopped_by: StopReason | None
     interval: Positive | None
+    confirmations: tuple[Confirmation, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +131,9 @@ class RunMetadata:
     def as_dict(self) -> dict[str, Json]:
         """Returns the metadata in JSON types, as in config.json, without the optional fields that are empty."""
         absent = [name for name in ("given", "resumed", "result", "sha256") if not getattr(self, name)]
-        content = {name: value for name, value in as_json(self).items() if name not in absent}
+        content: dict[str, Any] = {name: value for name, value in as_json(self).items() if name not in absent}
+        if self.result is not None and not self.result.confirmations:
+            del content["result"]["confirmations"]
         if self.resumed:
             content["resumed"] = [entry.as_dict() for entry in self.resumed]
         return content

@@ -87,7 +87,7 @@ def fit_intervals(
             only the `on_train_begin` and `on_train_end` of the callbacks are called.
         validation: batches on which the metrics of `compile` are computed after each interval. None: no evaluation.
     """
-    callback_list = _SingleTraining(list(callbacks), add_history=True, model=gan)
+    callback_list = _SingleTraining(list(callbacks), add_history=True, model=gan, epochs=schedule.intervals)
     with callback_list.training():
         for step in range(first_step, schedule.total_steps, schedule.interval_steps):
             interval = schedule.complete_intervals(step)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,7 +19,9 @@ from gan.models.losses import AdversarialLoss
 from gan.saving import models
 from gan.saving.metadata import StopReason, check_card, suits
 from gan.saving.models import FoundClassifier
+from gan.tolerance import ErrorRate, fewest_outcomes
 from gan.training import callbacks
+from gan.training.confirmation import CONFIRM_SHARE, SampleConfirmation
 from gan.training.loop import Schedule
 
 PROBE = "mnist-probe"
@@ -53,6 +56,21 @@ class Probe:
         both = bool(self.metrics) == (self.batches is not None)
         received = f"{len(self.metrics)} metrics, {'no ' if self.batches is None else ''}batches"
         check(both, "probe", "metrics and batches, or neither", received)
+
+    def cannot_nominate(self, tolerance: float) -> str | None:
+        """Returns a line if too few images are measured after an interval to be within a tolerance. None: enough.
+
+        Such a run is confirmed at its end only.
+        """
+        if self.batches is None:
+            return None
+        num = sum(len(tf.nest.flatten(batch)[0]) for batch in self.batches)
+        needed = fewest_outcomes(tolerance)
+        if needed is not None and num >= needed:
+            return None
+        way = "" if needed is None else f"; --eval-num {needed} with intervals of {4 * needed:,} images could, too"
+        upper = f"{100 * ErrorRate(0, num).interval[1]:.2g} %"
+        return f"{num:,} samples per interval cannot show an error rate below {upper}: the end of the run decides{way}"
 
 
 def make_probe(options: StoppingConfig, dataset: Dataset, *, images_per_interval: int) -> Probe:
@@ -111,8 +129,11 @@ def stopping_callbacks(
     loss: AdversarialLoss,
     schedule: Schedule,
     log: Callable[[str], None],
+    confirmation: SampleConfirmation | None = None,
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks that may stop the run early or restore an earlier generator. `log` prints a line.
+
+    `confirmation` confirms the tolerance; None: reaching it ends the run.
 
     Some losses have no decision boundary (wasserstein, relativistic). With them, even a healthy discriminator may have
     high accuracies and a large gap between its scores, so neither counts as a sign of failure.
@@ -120,16 +141,27 @@ def stopping_callbacks(
     delta = {name: getattr(options, name) for name in ("min_delta", "min_rel_delta", "noise_sigmas")}
     found: list[keras.callbacks.Callback] = []
     if options.tolerance is not None:
-        found.append(
-            callbacks.ToleranceEarlyStopping(
-                "val_error_rate_upper",
-                "min",
-                target=options.tolerance,
-                patience=schedule.intervals + 1,
-                log=log,
-                **delta,
-            )
+        confirmed: dict[str, Any] = {}
+        if confirmation is not None:
+            confirmed = {
+                "confirm": confirmation,
+                "condition": confirmation.condition,
+                "budget": int(CONFIRM_SHARE * schedule.total_images),
+                "min_num": confirmation.min_num,
+                "max_num": options.confirm_num,
+            }
+        stopping = callbacks.ToleranceEarlyStopping(
+            "val_error_rate_upper",
+            "min",
+            target=options.tolerance,
+            patience=schedule.intervals + 1,
+            log=log,
+            **confirmed,
+            **delta,
         )
+        found.append(stopping)
+        if confirmation is not None and options.when_refuted == "reduce":
+            found.append(callbacks.ReduceLROnRefusal(stopping, log=log))
     if options.monitor is not None:
         rule = callbacks.ToleranceEarlyStopping if options.when_stale == "stop" else callbacks.ReduceLROnTolerance
         found.append(rule(options.monitor, options.monitor_mode, patience=options.patience, log=log, **delta))

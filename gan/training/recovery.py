@@ -16,7 +16,7 @@ from gan.data.dataset import Dataset
 from gan.distributed.replicas import scalar
 from gan.errors import InputError, TrainingError
 from gan.models.gan import GAN
-from gan.saving import files, run_folder, training_state
+from gan.saving import files, log_file, run_folder, training_state
 from gan.saving.commands import restart_command, resume_command
 from gan.saving.metadata import RunMetadata
 from gan.saving.training_state import State
@@ -94,7 +94,7 @@ def remove_later_results(
 
 def check_resumable(folder: Path, saved: State | None, damaged: list[str]) -> None:
     """Raises `InputError` when there is no intact state and starting again would lose more than one interval."""
-    done = callbacks.run_log.last_row(folder / run_folder.LOG).get("interval", 0)
+    done = log_file.last_row(folder / run_folder.LOG).get("interval", 0)
     if saved is None and (damaged or done > 1):
         command = restart_command(folder)
         raise InputError(
@@ -113,7 +113,7 @@ def resume_message(folder: Path, saved: State | None, schedule: Schedule) -> str
         f"{folder}: resuming from interval {saved.interval} of {schedule.intervals}, "
         f"step {saved.step:,} of {schedule.total_steps:,}"
     )
-    logged = callbacks.run_log.last_row(folder / run_folder.LOG).get("interval", 0)
+    logged = log_file.last_row(folder / run_folder.LOG).get("interval", 0)
     return message + ("; later results are discarded and computed again" if logged > saved.interval else "")
 
 

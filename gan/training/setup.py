@@ -15,10 +15,10 @@ from gan.models.build import build_gan, compile_gan
 from gan.models.gan import GAN
 from gan.models.networks.inputs import NetworkInputs
 from gan.sampling.labels import describe_classes
-from gan.saving import metadata, models
 from gan.saving.training_state import State
+from gan.training.confirmation import SampleConfirmation, make_confirmation
 from gan.training.loop import Schedule, make_schedule
-from gan.training.monitoring import Probe, check_monitor, make_probe
+from gan.training.monitoring import Probe, check_monitor, find_probe, make_probe
 from gan.training.sync import agree_on_start, broadcast_weights
 from gan.utils import tensorflow as runtime
 
@@ -35,6 +35,7 @@ class TrainingSetup:
     gan: GAN
     schedule: Schedule
     probe: Probe
+    confirmation: SampleConfirmation | None = None
     saved: State | None = None
 
 
@@ -110,9 +111,13 @@ def prepare_training(
     if gan is not None:
         _check_fit(gan, dataset)
     replicas.check_shares(devices.replicas, schedule.images_per_step, config.optimization.critic_steps)
-    if config.stopping.tolerance is not None:
-        card = models.find_classifier(config.stopping.classifier).card
-        metadata.check_card(dataset.name, card, dataset.image_shape)
+    confirmation = make_confirmation(
+        config.stopping,
+        dataset,
+        devices,
+        probe=find_probe(config.stopping, dataset.name, dataset.image_shape) if probe is None else None,
+        seed=config.seed,
+    )
 
     # The networks, the probe, and the compiled GAN with both.
     with devices.strategy.scope(), runtime.precision(config.precision):
@@ -134,4 +139,8 @@ def prepare_training(
             log(f"classes: {describe_classes(dataset.class_names)}")
         if probe.left_out is not None:
             log(f"val_pairwise_ssim is not measured: {probe.left_out}")
-    return TrainingSetup(config, dataset, devices, gan, schedule, probe, saved)
+        tolerance = config.stopping.tolerance
+        line = None if tolerance is None else probe.cannot_nominate(tolerance)
+        if line is not None:
+            log(line)
+    return TrainingSetup(config, dataset, devices, gan, schedule, probe, confirmation, saved)

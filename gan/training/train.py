@@ -25,6 +25,7 @@ from gan.saving import files, metadata, run_folder, training_state
 from gan.saving.extension import extended_config, has_new_length
 from gan.saving.metadata import RunMetadata, RunResult
 from gan.training import callbacks
+from gan.training.confirmation import CONFIRM_SHARE
 from gan.training.loop import fit_intervals
 from gan.training.monitoring import Probe, stop_reason, stopping_callbacks
 from gan.training.recovery import (
@@ -44,6 +45,7 @@ from gan.training.recovery import (
 )
 from gan.training.result import TrainingResult, read_result
 from gan.training.setup import ConfigLike, TrainingSetup, load_data, named_dataset, prepare_training, preset_config
+from gan.training.summary import confirmation_summary
 from gan.training.worker import run_worker
 from gan.utils.arguments import checked
 from gan.utils.global_state import restored
@@ -253,22 +255,29 @@ def _run(
     log = console_log(console)
 
     # Callbacks, in the order of their calls.
-    run_log = callbacks.RunLog(folder / run_folder.LOG)
+    stopping = stopping_callbacks(
+        config.stopping, setup.dataset, gan.adversarial_loss, schedule, log, setup.confirmation
+    )
+    confirming = [rule for rule in stopping if isinstance(rule, callbacks.ToleranceEarlyStopping) and rule.confirm]
+    others = [rule for rule in stopping if rule not in confirming]
+    run_log = callbacks.RunLog(folder / run_folder.LOG, sources=confirming)
+    if setup.confirmation is not None and not config.deterministic:
+        setup.confirmation.time_left = run_log.time_left(CONFIRM_SHARE, schedule.total_images)
     generator = callbacks.GeneratorCheckpoint(folder / run_folder.GENERATOR)
     discriminator = callbacks.DiscriminatorCheckpoint(folder / run_folder.DISCRIMINATOR)
     grid = grid or callbacks.SampleGrid(seed=0)
     grid.folder = folder / run_folder.SAMPLES
-    stopping = stopping_callbacks(config.stopping, setup.dataset, gan.adversarial_loss, schedule, log)
     interrupt = callbacks.StopOnInterrupt(devices.any_worker, look_every=devices.look_every)
     first = [
         callbacks.FiniteLosses(),  # first, so that nothing is saved after a step with a NaN loss
+        *confirming,  # before the log, which contains the result of a confirmation
         run_log,  # a row of log.csv
         generator,  # the averaged generator (EMA)
         discriminator,
         grid,  # a grid of samples, and an animation of all grids at the end
-        *_tensorboard(config, folder, grid),  # after the grid, because it shows its image
+        *_tensorboard(config, folder, grid, confirming),  # after the grid, because it shows its image
         callbacks.Progress(console, total_images=schedule.total_images, first_image=saved.images if saved else 0),
-        *stopping,  # after the callbacks that show the interval as trained, because these may restore an earlier one
+        *others,  # after the callbacks that show the interval as trained, because these may restore an earlier one
     ]
     state = callbacks.TrainingState(
         folder, [*first, interrupt], interval_steps=schedule.interval_steps, total_steps=schedule.total_steps
@@ -313,17 +322,23 @@ def _run(
         interrupted=interrupt.interrupted,
         stopped_by=None if interrupt.interrupted else stopped_by,
         interval=interval,
+        confirmations=tuple(one for rule in confirming for one in rule.confirmations),
     )
     record = replace(record, result=ended, sha256=files.sha256(generator.path))
     metadata.save(folder, record)
     if interrupt.interrupted:
         log(f"Interrupted at step {step:,}; {resume_hint(folder, state.last)}")
     result = read_result(folder, record, signal=interrupt.signal)
+    for line in confirmation_summary(folder, record):
+        log(line)
     devices.broadcast(result.as_dict())
     return result
 
 
-def _tensorboard(config: TrainConfig, folder: Path, grid: callbacks.SampleGrid) -> list[keras.callbacks.Callback]:
+def _tensorboard(
+    config: TrainConfig, folder: Path, grid: callbacks.SampleGrid, sources: Sequence[callbacks.ToleranceEarlyStopping]
+) -> list[keras.callbacks.Callback]:
     if not config.tensorboard:
         return []
-    return [callbacks.TensorBoard(folder / run_folder.TENSORBOARD, grid=grid, config=config.as_dict())]
+    log = folder / run_folder.TENSORBOARD
+    return [callbacks.TensorBoard(log, grid=grid, config=config.as_dict(), sources=sources)]

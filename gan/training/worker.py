@@ -14,7 +14,9 @@ def run_worker(setup: TrainingSetup) -> TrainingResult:
     Raises `TrainingError` as `training.train` does.
     """
     gan, schedule, devices = setup.gan, setup.schedule, setup.devices
-    stopping = stopping_callbacks(setup.config.stopping, setup.dataset, gan.adversarial_loss, schedule, quiet)
+    stopping = stopping_callbacks(
+        setup.config.stopping, setup.dataset, gan.adversarial_loss, schedule, quiet, setup.confirmation
+    )
     state = callbacks.TrainingState(
         None, stopping, interval_steps=schedule.interval_steps, total_steps=schedule.total_steps
     )

@@ -15,6 +15,7 @@ from PIL import Image
 from rich.console import Console
 
 from gan import generate, load_generator
+from gan.saving import log_file
 from gan.training import callbacks
 from gan.training.loop import Schedule, fit_intervals
 
@@ -54,9 +55,9 @@ def test_run_log_appends_one_row_per_epoch(tmp_path):
 def test_run_log_ignores_rows_that_are_not_numbers(tmp_path, text, last):
     log = tmp_path / "log.csv"
     log.write_text(text)
-    assert callbacks.run_log.last_row(log).get("images", 0) == last
-    assert callbacks.run_log.images_at(log, None) == last
-    assert callbacks.run_log.images_at(log, 9) == 0
+    assert log_file.last_row(log).get("images", 0) == last
+    assert log_file.images_at(log, None) == last
+    assert log_file.images_at(log, 9) == 0
 
 
 def test_progress_prints_one_line_per_epoch_and_no_bar_without_a_terminal():

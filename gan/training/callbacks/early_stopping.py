@@ -1,19 +1,41 @@
 """Stops a training that has reached its target or no longer improves."""
 
+import inspect
+import time
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal, NotRequired
 
+import keras
 import numpy as np
 
+from gan.errors import InputError, as_json, check
 from gan.models.ema import averaged
+from gan.tolerance import Confirmation, Verdict
+from gan.training.callbacks.confirmations import (
+    LEAST_NUM,
+    MAX_NUM,
+    Attempt,
+    Confirmations,
+    Outcomes,
+    as_outcomes,
+    describe,
+    numbers,
+)
 from gan.training.callbacks.improvement import Judgement, Mode, Monitor, MonitorState, Rule
 from gan.utils.arguments import checked
+
+Confirm = Callable[[keras.Model, Attempt], tuple[int, int] | Outcomes | None]
+"""(model, attempt) -> (wrong, total) of outcomes that were never used before, or None to postpone the confirmation."""
+
+Condition = Callable[[keras.Model], Sequence[str]]
+"""model -> conditions that it does not meet, as text; empty if it may be confirmed."""
 
 
 class EarlyStoppingState(MonitorState):
     """State of `ToleranceEarlyStopping`, in JSON types."""
 
     stopped_by: Literal["target", "patience"] | None
+    confirmations: NotRequired[tuple[Confirmation, ...]]
 
 
 class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
@@ -24,12 +46,20 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         max(min_delta, min_rel_delta * |last improvement|, noise_sigmas * logs[monitor + "_stderr"])
 
     This rule only decides how long to wait. The weights that are kept are the ones with the best value, or the last of
-    several equal best values.
-
-    Reaching the target only nominates a model: among many evaluations, some fall below any bound by chance. Confirm the
-    model with one evaluation on fresh samples. The callback works with any Keras model.
+    several equal best values. The callback works with any Keras model.
 
     >>> model.fit(x, y, validation_data=held_out, callbacks=[ToleranceEarlyStopping("val_loss", "min", patience=3)])
+
+    Reaching the target only nominates a model: among many evaluations, some fall below any bound by chance. With
+    `confirm`, the training ends only if a nomination is *confirmed* on fresh outcomes: if the upper bound of their
+    error rate is within `tolerance`. Otherwise it continues, and the next nomination waits until the model has improved
+    accordingly, see `Confirmations`. At the end, the best model is confirmed for the last time. All upper bounds hold
+    together with 95 % confidence.
+
+    >>> def confirm(model, attempt):  # attempt: 1, 2, ...
+    ...     x, y = fresh_examples(seed=attempt, num=attempt.num)
+    ...     return int((model.predict(x).argmax(axis=1) != y).sum()), len(y)
+    >>> stop = ToleranceEarlyStopping("val_error_rate_upper", "min", target=0.02, confirm=confirm)
 
     Args:
         monitor: name of a log, such as "val_error_rate_upper". An unknown name raises `InputError` at the first
@@ -40,13 +70,24 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         min_delta, min_rel_delta, noise_sigmas: minimum improvement, see above; each >= 0.
         start_from_epoch: first epoch to check (numbered from 0).
         restore_best_weights: whether to restore the weights of the best epoch when training ends for any reason. If the
-            target was reached, its epoch is the best one. The weights are those of `model.generator_ema`, or of the
-            whole model if it has none. The other variables of a GAN do not change.
+            target was reached, its epoch is the best one. With `confirm`, it is the confirmed epoch, or else the best
+            one that no confirmation has refuted. The weights are those of `model.generator_ema`, or of the whole model
+            if it has none. The other variables of a GAN do not change.
+        confirm: function (model, attempt) -> (wrong, total) of outcomes that were never used before, such as new
+            samples or a part of the test data. `attempt` is a whole number, 1, 2, ..., with more attributes: `Attempt`.
+            `Outcomes` adds conditions that the model does not meet, which rule out `within`. None postpones the
+            confirmation. With None instead of a function, reaching the target ends the training.
+        tolerance: error rate to confirm, from 0 to 1. None: `target`, for mode "min".
+        condition: function model -> conditions that it does not meet, as text. It is called before a confirmation,
+            which is left out if there are any. None: no condition.
+        budget: outcomes of all confirmations but the last one. None: no limit.
+        min_num, max_num: minimum and maximum number of outcomes that `attempt.num` asks for.
         log: function that is called with each message.
 
     Attributes: `stopped_by` ("target", "patience" or None), `best` (NaN if there is no value yet), `best_epoch`
     (numbered from 0), `kept_epoch` (the epoch whose weights are restored at the end, or None), `best_weights` (list of
-    arrays; None if there are none yet, or if no weights are kept).
+    arrays; None if there are none yet, or if no weights are kept), `confirmations` (list of `Confirmation`), `verdict`
+    (of the last confirmation, or None), `numbers` (of the last epoch's confirmation, for a log).
     """
 
     state_type = EarlyStoppingState
@@ -64,12 +105,18 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         noise_sigmas: float = 2.0,
         start_from_epoch: int = 0,
         restore_best_weights: bool = True,
+        confirm: Confirm | None = None,
+        tolerance: float | None = None,
+        condition: Condition | None = None,
+        budget: int | None = None,
+        min_num: int = LEAST_NUM,
+        max_num: int = MAX_NUM,
         log: Callable[[str], object] = print,
     ) -> None:
         super().__init__(log)
         self._judgement = Judgement(
             mode,
-            target=target,
+            target=target if confirm is None else None,
             patience=patience,
             min_delta=min_delta,
             min_rel_delta=min_rel_delta,
@@ -77,12 +124,46 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         )
         self._monitor = Monitor(monitor, self._judgement, start_from_epoch=start_from_epoch, log=log)
         self.restore_best_weights = restore_best_weights
+        self.confirm = confirm
+        self.condition = condition
+        self._plans: Confirmations | None = None
+        if confirm is None:
+            given = {"tolerance": tolerance, "condition": condition, "budget": budget}
+            idle = [name for name, value in given.items() if value is not None]
+            check(not idle, ", ".join(idle), "`confirm` as well: a function (model, attempt) -> (wrong, total)", None)
+        else:
+            _check_confirm(confirm)
+            check(target is not None, "target", "a number, which nominates a model to confirm", target)
+            if tolerance is None:
+                expected = "the error rate to confirm, from 0 to 1"
+                check(mode == "min" and 0 <= target <= 1, "tolerance", expected, tolerance)  # type: ignore[operator]
+            self._plans = Confirmations(
+                target if tolerance is None else tolerance,  # type: ignore[arg-type]
+                target=target,  # type: ignore[arg-type]
+                sign=1 if mode == "min" else -1,
+                budget=budget,
+                min_num=min_num,
+                max_num=max_num,
+            )
         self.reset()
 
     def reset(self) -> None:
         self._monitor.reset()
         self.stopped_by: Literal["target", "patience"] | None = None
         self.best_weights: list[np.ndarray] | None = None
+        self.numbers: dict[str, float] = {}
+        self._epoch = 0
+        self._ended = False  # whether the last confirmation is done
+        if self._plans is not None:
+            self._plans.done = []
+
+    @property
+    def confirmations(self) -> list[Confirmation]:
+        return [] if self._plans is None else list(self._plans.done)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        return self.confirmations[-1].verdict if self.confirmations else None
 
     @property
     def best(self) -> float:
@@ -94,20 +175,80 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
 
     @property
     def kept_epoch(self) -> int | None:
-        return self.best_epoch if self.restore_best_weights else None
+        if not self.restore_best_weights:
+            return None
+        return self.confirmations[-1].interval - 1 if self.verdict == "within" else self.best_epoch
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         super().on_train_begin(logs)
         self.stopped_by = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        is_ending = bool(self.model.stop_training)  # interrupted, or stopped by another callback
+        self._epoch, self._ended, self.numbers = epoch, False, {} if self._plans is None else numbers(None)
         outcome = self._monitor.judge(epoch, logs)
         if outcome is not None and self.best_epoch == epoch and self.restore_best_weights:
-            self.best_weights = [np.array(weight) for weight in averaged(self.model).get_weights()]
-        if outcome == "target" or outcome == "patience":
+            self.best_weights = self._weights()
+        if self._plans is not None and not is_ending:
+            epochs = (self.params or {}).get("epochs")
+            if outcome is not None:
+                self._confirm_nominee(self._plans, epoch, epochs)
+            if self.stopped_by is None and (outcome == "patience" or (epochs is not None and epoch + 1 >= epochs)):
+                self._confirm_best(self._plans)
+        if self.stopped_by is None and (outcome == "target" or outcome == "patience"):
             self.stopped_by = outcome
             self.model.stop_training = True
             self.log(self._reason(epoch))
+
+    def _confirm_nominee(self, plans: Confirmations, epoch: int, epochs: int | None) -> None:
+        """Confirms the model of this epoch if that is due. Stops the training if it is within the tolerance."""
+        attempt = plans.plan(self._monitor.value, interval=epoch + 1, intervals=epochs)
+        if attempt is None:
+            return
+        self.numbers["nominated"] = 1.0
+        unmet = [] if self.condition is None else self.condition(self.model)
+        if unmet:
+            self.log(f"Interval {epoch + 1} is not confirmed yet: {'; '.join(unmet)}.")
+            return
+        done = self._confirm(plans, attempt, self._monitor.value, epoch)
+        if done is not None and done.verdict == "within":
+            self.stopped_by, self.model.stop_training = "target", True
+            if self.restore_best_weights:
+                self.best_weights = self._weights()
+        elif done is not None and done.verdict == "exceeded" and self.best_epoch == epoch:
+            self._judgement.discard_best()
+            self.best_weights = None
+
+    def _confirm_best(self, plans: Confirmations) -> None:
+        """Confirms the best model for the last time. The weights of the model do not change."""
+        self._ended = True
+        current, kept = self._weights(), self.kept_epoch
+        if self.best_weights is not None:
+            averaged(self.model).set_weights(self.best_weights)
+        value = self.best if kept is not None else self._monitor.value
+        done = self._confirm(plans, plans.plan_last(value), value, self._epoch if kept is None else kept)
+        averaged(self.model).set_weights(current)
+        if done is not None and done.verdict == "within":
+            self.stopped_by, self.model.stop_training = "target", True
+
+    def _confirm(self, plans: Confirmations, attempt: Attempt, value: float, epoch: int) -> Confirmation | None:
+        """Calls `confirm` for the model, which is that of `epoch`, and reports the result. None: it was postponed."""
+        assert self.confirm is not None
+        if not attempt.is_last:
+            self.log(f"{self._monitor.name} {value:.6g} nominates interval {epoch + 1}: confirming on {attempt.num:,}.")
+        started = time.monotonic()
+        found = self.confirm(self.model, attempt)
+        if found is None:
+            self.log(f"The confirmation of interval {epoch + 1} is postponed.")
+            return None
+        seconds = round(time.monotonic() - started, 3)
+        done = plans.add(attempt, as_outcomes(found), value=value, interval=epoch + 1, seconds=seconds)
+        self.numbers = numbers(done, nominated=not attempt.is_last)
+        self.log(describe(done, plans.tolerance))
+        return done
+
+    def _weights(self) -> list[np.ndarray]:
+        return [np.array(weight) for weight in averaged(self.model).get_weights()]
 
     def _reason(self, epoch: int) -> str:
         if self.stopped_by == "target":
@@ -118,19 +259,27 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         return f"Stopped by {self.stopped_by} at interval {epoch + 1}: {value} {reason}; {self._monitor.best}."
 
     def conclude(self) -> None:
-        if self.stopped_by is None:
+        if self._plans is None and self.stopped_by is None:
             self.log(f"Early stopping never fired: {self._monitor.best}.")
+        if self._plans is not None and not self._ended and not self.model.stop_training:
+            self._confirm_best(self._plans)  # a training loop that does not tell its number of epochs
         if self.best_weights is not None:
             averaged(self.model).set_weights(self.best_weights)
 
     def get_state(self) -> EarlyStoppingState:
         """Returns the state in JSON types. `get_arrays` returns the best weights."""
-        return {"stopped_by": self.stopped_by, **self._monitor.get_state()}
+        state: Any = {"stopped_by": self.stopped_by, **self._monitor.get_state()}
+        if self._plans is not None:
+            state["confirmations"] = [as_json(one) for one in self._plans.done]
+        return state
 
     def restore(self, state: EarlyStoppingState) -> None:
         """Restores a state. Raises `InputError` for the state of another monitor."""
         self._monitor.set_state(state)
         self.stopped_by = state["stopped_by"]
+        if self._plans is not None:
+            self._plans.done = list(state.get("confirmations", ()))
+            self._ended = bool(self._plans.done) and self._plans.done[-1].is_last
 
     def get_arrays(self) -> list[np.ndarray]:
         """Returns the best weights. [] if there are none."""
@@ -139,3 +288,12 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
     def set_arrays(self, arrays: Sequence[np.ndarray]) -> None:
         """Restores what `get_arrays` returned: the best weights at the time of the state."""
         self.best_weights = [np.array(array) for array in arrays] or None
+
+
+def _check_confirm(confirm: Confirm) -> None:
+    """Raises `InputError` unless `confirm` can be called with (model, attempt)."""
+    try:
+        inspect.signature(confirm).bind(None, 1)
+    except (TypeError, ValueError) as error:
+        expected = "a function (model, attempt) -> (wrong, total)"
+        raise InputError("Bad `confirm`", expected=expected, received=f"{confirm!r}: {error}") from error

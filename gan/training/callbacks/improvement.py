@@ -80,6 +80,10 @@ class Judgement:
         self.best_epoch: int | None = None
         self.waited = 0
 
+    def discard_best(self) -> None:
+        """Discards the best value, whose model is no longer wanted. The next value is then the best one."""
+        self.best, self.best_epoch = self._sign * math.inf, None
+
     def judge(self, epoch: int, value: float, stderr: float = 0.0) -> Outcome:
         """Adds the value of an epoch (numbered from 0) and returns the outcome.
 

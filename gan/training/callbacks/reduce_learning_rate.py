@@ -1,11 +1,13 @@
-"""Reduces the learning rates when a logged number no longer improves."""
+"""Reduces the learning rates when a logged number no longer improves, or a confirmation does not succeed."""
 
 from collections.abc import Callable
+from typing import TypedDict
 
 import keras
 
 from gan.distributed.replicas import scalar
 from gan.errors import InputError, Whole, check, check_positive, check_whole
+from gan.training.callbacks.early_stopping import ToleranceEarlyStopping
 from gan.training.callbacks.improvement import Judgement, Mode, Monitor, MonitorState, Rule
 from gan.utils.arguments import checked
 
@@ -79,15 +81,7 @@ class ReduceLROnTolerance(Rule[ReduceLRState]):
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         super().on_train_begin(logs)
-        for name, optimizer in self._optimizers().items():
-            try:
-                optimizer.learning_rate = float(scalar(optimizer.learning_rate))
-            except TypeError as error:  # Keras raises it on assignment to a schedule
-                raise InputError(
-                    f"The learning rate of {name} cannot be lowered",
-                    expected="a constant learning rate",
-                    received="a LearningRateSchedule",
-                ) from error
+        check_constant_rates(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         outcome = self._monitor.judge(epoch, logs)
@@ -101,27 +95,16 @@ class ReduceLROnTolerance(Rule[ReduceLRState]):
 
     def _reduce(self, epoch: int) -> None:
         waited, self._judgement.waited = self._judgement.waited, 0
-        changes = []
-        for name, optimizer in self._optimizers().items():
-            old = float(scalar(optimizer.learning_rate))
-            new = max(old * self.factor, self.min_learning_rate)
-            if new < old:
-                optimizer.learning_rate = new
-                changes.append(f"{name} {old:.3g} -> {new:.3g}")
+        changes = lower_rates(self.model, self.factor, self.min_learning_rate)
         if changes:
             self.reductions += 1
             self._cooling = self.cooldown
             value = f"{self._monitor.name} {self._monitor.value:.6g} did not improve enough for {waited} evaluations"
-            rates = ", ".join(changes)
-            self.log(f"Learning rate lowered at interval {epoch + 1} ({rates}): {value}; {self._monitor.best}.")
+            self.log(f"Learning rate lowered at interval {epoch + 1} ({changes}): {value}; {self._monitor.best}.")
 
     def conclude(self) -> None:
         if not self.reductions:
             self.log(f"The learning rate was never lowered: {self._monitor.best}.")
-
-    def _optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
-        names = ("g_optimizer", "d_optimizer") if hasattr(self.model, "g_optimizer") else ("optimizer",)
-        return {name: getattr(self.model, name) for name in names}
 
     def get_state(self) -> ReduceLRState:
         """Returns the state in JSON types. The learning rates are part of the optimizers' own state."""
@@ -131,3 +114,104 @@ class ReduceLROnTolerance(Rule[ReduceLRState]):
         """Restores a state. Raises `InputError` for the state of another monitor."""
         self._monitor.set_state(state)
         self.reductions, self._cooling = state["reductions"], state["cooling"]
+
+
+class RefusalState(TypedDict):
+    """State of `ReduceLROnRefusal`, in JSON types."""
+
+    reductions: Whole
+    seen: Whole
+
+
+class ReduceLROnRefusal(Rule[RefusalState]):
+    """Multiplies the learning rates by `factor` after each confirmation that did not end the training.
+
+    >>> stop = ToleranceEarlyStopping("val_error_rate_upper", "min", target=0.02, confirm=confirm)
+    >>> gan.fit(batches, callbacks=[stop, ReduceLROnRefusal(stop)], validation_data=held_out, epochs=20)
+
+    Args:
+        stopping: early stopping with `confirm`, called before this callback.
+        factor: factor for the learning rates; above 0, below 1.
+        min_learning_rate: lower bound of the learning rates; > 0.
+        log: function that is called with each message.
+
+    The learning rate must be constant: a schedule raises `InputError` when training begins. The attribute `reductions`
+    is the number of reductions so far.
+    """
+
+    state_type = RefusalState
+
+    @checked
+    def __init__(
+        self,
+        stopping: ToleranceEarlyStopping,
+        *,
+        factor: float = 0.5,
+        min_learning_rate: float = 1e-6,
+        log: Callable[[str], object] = print,
+    ) -> None:
+        super().__init__(log)
+        check(stopping.confirm is not None, "stopping", "early stopping with `confirm`", stopping)
+        check(0 < factor < 1, "factor", "a number above 0 and below 1", factor)
+        check_positive("min_learning_rate", min_learning_rate)
+        self.stopping = stopping
+        self.factor = factor
+        self.min_learning_rate = min_learning_rate
+        self.reset()
+
+    def reset(self) -> None:
+        self.reductions = self._seen = 0
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        super().on_train_begin(logs)
+        check_constant_rates(self.model)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        done = self.stopping.confirmations
+        is_refused = len(done) > self._seen and done[-1].verdict != "within" and not done[-1].is_last
+        self._seen = len(done)
+        changes = lower_rates(self.model, self.factor, self.min_learning_rate) if is_refused else ""
+        if changes:
+            self.reductions += 1
+            self.log(f"Learning rate lowered at interval {epoch + 1} ({changes}): the confirmation did not succeed.")
+
+    def conclude(self) -> None:
+        """Does nothing: the early stopping reports its confirmations."""
+
+    def get_state(self) -> RefusalState:
+        """Returns the state in JSON types. The learning rates are part of the optimizers' own state."""
+        return {"reductions": self.reductions, "seen": self._seen}
+
+    def restore(self, state: RefusalState) -> None:
+        """Restores a state."""
+        self.reductions, self._seen = state["reductions"], state["seen"]
+
+
+def check_constant_rates(model: keras.Model) -> None:
+    """Raises `InputError` unless the learning rates of a model, or of both networks of a GAN, are constant."""
+    for name, optimizer in _optimizers(model).items():
+        try:
+            optimizer.learning_rate = float(scalar(optimizer.learning_rate))
+        except TypeError as error:  # Keras raises it on assignment to a schedule
+            raise InputError(
+                f"The learning rate of {name} cannot be lowered",
+                expected="a constant learning rate",
+                received="a LearningRateSchedule",
+            ) from error
+
+
+def lower_rates(model: keras.Model, factor: float, least: float) -> str:
+    """Multiplies the learning rates by `factor`, down to `least`. Returns the changes as text; "" if there are none."""
+    changes = []
+    for name, optimizer in _optimizers(model).items():
+        old = float(scalar(optimizer.learning_rate))
+        new = max(old * factor, least)
+        if new < old:
+            optimizer.learning_rate = new
+            changes.append(f"{name} {old:.3g} -> {new:.3g}")
+    return ", ".join(changes)
+
+
+def _optimizers(model: keras.Model) -> dict[str, keras.optimizers.Optimizer]:
+    names = ("g_optimizer", "d_optimizer") if hasattr(model, "g_optimizer") else ("optimizer",)
+    return {name: getattr(model, name) for name in names}

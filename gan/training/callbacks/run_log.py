@@ -1,16 +1,25 @@
 """Writes log.csv, one row per interval."""
 
 import csv
+import math
 import os
 import time
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Protocol, TypedDict
 
 from gan.distributed.replicas import scalar
-from gan.saving import files
+from gan.saving import files, log_file
 from gan.training.callbacks.resumable import ResumableCallback
 from gan.utils.arguments import checked
+
+
+class HasNumbers(Protocol):
+    """A callback with numbers of the last epoch for a log, besides those that Keras logs."""
+
+    @property
+    def numbers(self) -> Mapping[str, float]:
+        """{name: number}, always with the same names; NaN: not known."""
 
 
 class LogState(TypedDict):
@@ -26,14 +35,18 @@ class RunLog(ResumableCallback[LogState]):
     `images` is the number of real images seen since the run began. `seconds` is the training time since then; for a
     resumed run, it excludes discarded results and the time between the processes. `learning_rate` is G's rate.
     `compile_seconds` is the duration of the first graph call, nearly all of it compilation; resuming adds to it.
+
+    `sources` are callbacks with more numbers, called before this one: `ToleranceEarlyStopping.numbers`. A file that an
+    earlier revision began keeps its columns.
     """
 
     state_type = LogState
 
     @checked
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, sources: Sequence[HasNumbers] = ()) -> None:
         super().__init__()
         self.path = path
+        self.sources = list(sources)
         self.last_row: dict[str, float] = {}
         self._executed = False
         self._began = 0.0
@@ -47,7 +60,7 @@ class RunLog(ResumableCallback[LogState]):
         """Keeps rows 1, ..., `interval` of the file, atomically. Returns the number of removed rows."""
         if not self.path.exists():
             return 0
-        header, rows = _table(self.path)
+        header, rows = log_file.table(self.path)
         kept = [row for row in rows if len(row) == len(header) and row[0].isdecimal() and int(row[0]) <= interval]
         if not kept:
             self.path.unlink()
@@ -57,7 +70,7 @@ class RunLog(ResumableCallback[LogState]):
             beside.open("w", newline="", encoding="utf-8") as file,
         ):
             csv.writer(file).writerows([header, *kept])
-        self.last_row = last_row(self.path)
+        self.last_row = log_file.last_row(self.path)
         return len(rows) - len(kept)
 
     def get_state(self) -> LogState:
@@ -86,11 +99,12 @@ class RunLog(ResumableCallback[LogState]):
             "seconds": round(self._seconds(), 3),
             "learning_rate": float(scalar(self.model.g_optimizer.learning_rate)),
             **{name: float(value) for name, value in (logs or {}).items()},
+            **{name: float(value) for source in self.sources for name, value in source.numbers.items()},
         }
-        new = not self.path.exists()
+        header, _ = log_file.table(self.path)
         with self.path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.last_row)
-            if new:
+            writer = csv.DictWriter(file, header or self.last_row, extrasaction="ignore")
+            if not header:
                 writer.writeheader()
             writer.writerow(self.last_row)
             file.flush()
@@ -98,38 +112,20 @@ class RunLog(ResumableCallback[LogState]):
                 file.fileno()
             )  # the state of this interval is written later and must not reach the disk before the row
 
+    def time_left(self, share: float, total_images: int) -> Callable[[float], float]:
+        """Returns a function: seconds spent on something -> seconds left for it, as a share of the run's duration.
+
+        The duration of the run of `total_images` follows from the rows so far, without these seconds.
+        """
+
+        def left(spent: float) -> float:
+            row, compiled = self.last_row, self.compile_seconds or 0.0
+            if not row:
+                return math.inf
+            whole = compiled + (row["seconds"] - compiled - spent) * total_images / row["images"]
+            return share * whole - spent
+
+        return left
+
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._began
-
-
-def last_row(path: Path) -> dict[str, float]:
-    """Returns the last complete row of a log file as numbers. Empty if there is none."""
-    return (_rows(path) or [{}])[-1]
-
-
-def images_at(path: Path, interval: int | None) -> int:
-    """Returns the images seen at the end of an interval (None: the last) of a log file. 0 if there is no row for it."""
-    rows = [row for row in _rows(path) if interval in (None, row["interval"])]
-    return int(rows[-1]["images"]) if rows else 0
-
-
-def _rows(path: Path) -> list[dict[str, float]]:
-    """Returns the complete rows as numbers. Skips rows with other text; files without a run's columns have no rows."""
-    header, rows = _table(path)
-    if not {"interval", "images"} <= set(header):
-        return []
-    found = []
-    for row in rows:
-        if len(row) == len(header):
-            with suppress(ValueError):
-                found.append({k: int(v) if k in ("interval", "images") else float(v) for k, v in zip(header, row)})
-    return found
-
-
-def _table(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Returns (header, rows) as text, including partial rows. Both are empty if the file does not exist."""
-    if not path.exists():
-        return [], []
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        header, *rows = list(csv.reader(file)) or [[]]
-    return header, rows

@@ -1,8 +1,9 @@
 """Writes a TensorBoard log: numbers against images seen, sample grids and options."""
 
 import json
+import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from gan.distributed.replicas import scalar
 from gan.errors import InputError
+from gan.training.callbacks.run_log import HasNumbers
 from gan.training.callbacks.sample_grid import SampleGrid
 from gan.utils.arguments import checked
 
@@ -30,6 +32,7 @@ class TensorBoard(keras.callbacks.Callback):
         folder: folder of the log. It is created if it does not exist.
         grid: callback whose grids are shown. It must come before this callback in the list. None: no grids.
         config: options of the run, shown as text. None: no options.
+        sources: callbacks with more numbers, as for `RunLog`.
     """
 
     @checked
@@ -39,11 +42,13 @@ class TensorBoard(keras.callbacks.Callback):
         *,
         grid: SampleGrid | None = None,
         config: Mapping[str, object] | None = None,
+        sources: Sequence[HasNumbers] = (),
     ) -> None:
         super().__init__()
         self.folder = folder
         self.grid = grid
         self.config = config
+        self.sources = list(sources)
         self._writer: Any = None
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
@@ -53,6 +58,8 @@ class TensorBoard(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         numbers = {**(logs or {}), "learning_rate": self.model.g_optimizer.learning_rate}
+        for source in self.sources:
+            numbers |= {name: value for name, value in source.numbers.items() if not math.isnan(value)}
         values = {name: _scalar(value) for name, value in numbers.items()}
         if self.grid is not None:
             values["samples"] = _image(self._current_grid(self.grid))

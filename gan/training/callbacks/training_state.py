@@ -143,6 +143,7 @@ class TrainingState(keras.callbacks.Callback):
             gan.step_means.restore(saved.arrays[_MEANS])
         self.last = replace(saved, callbacks=states)
         self._start = (saved.interval, saved.step)
+        gan.stop_training = saved.stopped
         return self.total_steps if saved.stopped else saved.step
 
 

@@ -1,0 +1,142 @@
+"""Summarizes the confirmations of a run for people, and what would help if it is not within its tolerance."""
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from scipy.stats import linregress
+
+from gan.config import TrainConfig
+from gan.errors import InputError
+from gan.evaluation.report import load_report
+from gan.saving import log_file, models, run_folder
+from gan.saving.commands import resume_command
+from gan.saving.metadata import RunMetadata
+from gan.tolerance import Confirmation, samples_needed, wilson_interval
+from gan.training.callbacks.confirmations import EXPECTED_SHARE
+
+MOST_LONGER = 10.0
+"""A longer run is suggested up to this multiple of its length. Further away, the curve says little."""
+
+
+def confirmation_summary(folder: Path, record: RunMetadata) -> list[str]:
+    """Returns three lines about the confirmations of a finished run: result, cost, and what would help.
+
+    Empty if there was none, or the run was interrupted.
+    """
+    result, tolerance = record.result, record.config.stopping.tolerance
+    if result is None or result.interrupted or not result.confirmations or tolerance is None:
+        return []
+    last = result.confirmations[-1]
+    lower, upper = (_percent(bound) for bound in last.bounds)
+    answer = {"within": "Within", "exceeded": "Not within", "undecided": "Not shown to be within"}[last.verdict]
+    images = log_file.images_at(folder / run_folder.LOG, last.interval)
+    unmet = "".join(f"; {condition}" for condition in last.unmet)
+    num, seconds = sum(one.num for one in result.confirmations), sum(one.seconds for one in result.confirmations)
+    before = sum(one.seconds for one in result.confirmations if not one.is_last)
+    share = f"{100 * before / result.seconds:.0f} % of the run before its end" if result.seconds else "no training"
+    return [
+        f"{answer} the tolerance of {_percent(tolerance)}: of {last.num:,} fresh samples of interval {last.interval} "
+        f"({images:,} images), {_percent(last.rate.value)} are wrong ({lower} to {upper}){unmet}.",
+        f"Confirmations: {len(result.confirmations)}, on {num:,} samples, in {seconds:.1f} s ({share}). A wrong "
+        f'"within" has a probability of at most 5 % in the whole run.',
+        _what_helps(folder, record, last, tolerance),
+    ]
+
+
+def _what_helps(folder: Path, record: RunMetadata, last: Confirmation, tolerance: float) -> str:
+    """Returns what the run saved, or what would bring it within its tolerance."""
+    assert record.result is not None
+    planned = record.total_steps * record.result.images // max(1, record.result.steps)
+    if last.verdict == "within":
+        saved = 1 - record.result.images / planned
+        return f"The run took {record.result.images:,} of {planned:,} planned images and saved {100 * saved:.0f} %."
+    ways = [
+        *_longer(folder, record, last, tolerance),
+        *_better_preset(record, last, tolerance),
+        *_more_samples(record.config, last, tolerance),
+    ]
+    return f"What would help: {'; '.join(ways)}." if ways else "Neither a longer run nor a known preset would help."
+
+
+def _longer(folder: Path, record: RunMetadata, last: Confirmation, tolerance: float) -> list[str]:
+    """Returns a longer run, if the curve of the error rate still falls far enough."""
+    assert record.result is not None
+    images = images_for(
+        [(row["images"], row.get("val_error_rate", math.nan)) for row in log_file.rows(folder / run_folder.LOG)],
+        last.rate.value,
+        EXPECTED_SHARE * tolerance,
+    )
+    if images is None or record.result.stopped_by is not None:
+        return []
+    words = resume_command(folder, "--images", str(images))
+    return [f"a longer run, of about {images:,} images if its curve goes on ({words})"]
+
+
+def images_for(curve: Sequence[tuple[float, float]], rate: float, goal: float) -> int | None:
+    """Returns the length at which the error rate would fall from `rate`, now, to `goal`.
+
+    The second half of the curve of (images, error rate) is extrapolated as a power of the number of images. Returns
+    None if the curve does not fall there, or the length is more than `MOST_LONGER` times the present one.
+    """
+    points = [(images, value) for images, value in curve[len(curve) // 2 :] if value > 0 and math.isfinite(value)]
+    if len(points) < 3 or not 0 < goal < rate:
+        return None
+    now = curve[-1][0]
+    slope = linregress([math.log(images) for images, _ in points], [math.log(value) for _, value in points]).slope
+    if not slope < 0:
+        return None
+    factor = math.exp(min(math.log(rate / goal) / -slope, 100.0))
+    return round(now * factor / 1000) * 1000 if 1 < factor <= MOST_LONGER else None
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A preset with the error rate of its pretrained generator."""
+
+    preset: str
+    checkpoint: str
+    rate: float
+    upper: float
+    num: int
+
+
+def _better_preset(record: RunMetadata, last: Confirmation, tolerance: float) -> list[str]:
+    """Returns the preset whose pretrained generator of the same data has the lowest error rate, if it is within."""
+    found = [one for one in _known_presets(record) if one.preset != record.preset and one.upper <= tolerance]
+    if not found:
+        return []
+    best = min(found, key=lambda one: one.rate)
+    return [
+        f"the preset {best.preset}: its generator {best.checkpoint} has an error rate of {_percent(best.rate)} of "
+        f"{best.num:,} samples (at most {_percent(best.upper)})"
+    ]
+
+
+def _known_presets(record: RunMetadata) -> list[_Known]:
+    found = []
+    for name in models.list_checkpoints():
+        folder = models.pretrained_folder() / name
+        with suppress(InputError):  # a classifier, or no report
+            known, report = models.load_config(models.find_generator(name)), load_report(folder)
+            row = report.metrics["error_rate"]
+            same = known is not None and known.dataset.name == record.dataset.name
+            is_alike = report.conditional == (record.config.model.conditioning != "none")
+            if same and is_alike and known is not None and known.preset and row.value is not None:
+                _, upper = wilson_interval(round(row.value * report.num), report.num)
+                found.append(_Known(known.preset, name, row.value, upper, report.num))
+    return found
+
+
+def _more_samples(config: TrainConfig, last: Confirmation, tolerance: float) -> list[str]:
+    """Returns more samples, if the error rate is the reason and they could decide."""
+    needed = samples_needed(last.rate, tolerance)
+    if last.verdict != "undecided" or last.unmet or needed is None or needed <= config.stopping.confirm_num:
+        return []
+    return [f"more samples, in a new run with --confirm-num {needed}"]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
