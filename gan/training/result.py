@@ -46,7 +46,8 @@ class TrainingResult:
     def verdict(self) -> Verdict | None:
         """The verdict on the kept generator. None: it was not confirmed."""
         last = self.confirmations[-1] if self.confirmations else None
-        return last.verdict if last is not None and last.interval == self.interval else None
+        kept = self.logs.get("interval") if self.interval is None else self.interval
+        return last.verdict if last is not None and last.interval == kept else None
 
     def __fspath__(self) -> str:
         """Returns the run folder, so that the result can be given in place of its path."""
