@@ -277,8 +277,8 @@ class StoppingRules(Benchmark):
                 f"A run has {settings['intervals']} intervals. The probe measures {settings['probe_num']:,} samples "
                 f"per interval and sees 1 / {settings['probe_ratio']:g} of the errors. Two of its measurements have a "
                 f"correlation of {settings['correlation']:g}. False within: `within`, although the true rate is "
-                "above T. The oracle knows the true rates. A run that was never `within` counts with its last interval; with "
-                f"the rule `{BEFORE}`, it ended at its nomination.",
+                "above T. The oracle knows the true rates. A run that was never `within` counts with its last "
+                f"interval; with the rule `{BEFORE}`, it ended at its nomination.",
                 "",
                 *provenance(content),
             ],
