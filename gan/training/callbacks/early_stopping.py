@@ -8,7 +8,7 @@ from typing import Any, Literal, NotRequired
 import keras
 import numpy as np
 
-from gan.errors import InputError, as_json, check
+from gan.errors import InputError, Whole, as_json, check
 from gan.models.ema import averaged
 from gan.tolerance import Confirmation, Verdict
 from gan.training.callbacks.confirmations import (
@@ -22,7 +22,7 @@ from gan.training.callbacks.confirmations import (
     describe,
     numbers,
 )
-from gan.training.callbacks.improvement import Judgement, Mode, Monitor, MonitorState, Rule
+from gan.training.callbacks.improvement import Judgement, Mode, Monitor, MonitorState, Number, Rule
 from gan.utils.arguments import checked
 
 Confirm = Callable[[keras.Model, Attempt], tuple[int, int] | Outcomes | None]
@@ -37,6 +37,8 @@ class EarlyStoppingState(MonitorState):
 
     stopped_by: Literal["target", "patience"] | None
     confirmations: NotRequired[tuple[Confirmation, ...]]
+    epoch: NotRequired[Whole]
+    value: NotRequired[Number]
 
 
 class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
@@ -279,6 +281,7 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         state: Any = {"stopped_by": self.stopped_by, **self._monitor.get_state()}
         if self._plans is not None:
             state["confirmations"] = [as_json(one) for one in self._plans.done]
+            state |= {"epoch": self._epoch, "value": repr(self._monitor.value)}
         return state
 
     def restore(self, state: EarlyStoppingState) -> None:
@@ -287,6 +290,7 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         self.stopped_by = state["stopped_by"]
         if self._plans is not None:
             self._plans.done = list(state.get("confirmations", ()))
+            self._epoch, self._monitor.value = state.get("epoch", 0), float(state.get("value", "nan"))
             self._ended = self.verdict == "within" or any(one.is_last for one in self._plans.done[-1:])
 
     def get_arrays(self) -> list[np.ndarray]:
