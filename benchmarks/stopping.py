@@ -67,7 +67,7 @@ class Stopping(Benchmark):
         check(bool(self.tolerances), "tolerances", "at least one", self.tolerances)
         for tolerance in self.tolerances:
             check_share("tolerances", tolerance)
-            StoppingConfig(tolerance=tolerance)
+            StoppingConfig(tolerance=tolerance).check_confirmable()
         check_whole("oracle_num", self.oracle_num, 1)
         check_card(self.dataset, models.find_classifier(self.classifier).card)
 
