@@ -172,11 +172,66 @@ def test_when_stale_reduce_excludes_a_schedule():
         ({"tolerance": 0.02, "min_delta": 0.1}, "monitor=None, min_delta=0.1"),
         ({"monitor": "val_classes_seen"}, "max for val_classes_seen"),
         ({"tolerance": 0.02, "monitor": "val_frechet_distance"}, "Two stopping rules"),
+        ({"tolerance_per_class": 0.05}, r"a tolerance\. Received: tolerance=None, tolerance_per_class=0\.05"),
+        ({"confirm_num": 20_000}, "tolerance=None, confirm_num=20000"),
+        ({"when_refuted": "reduce"}, "tolerance=None, when_refuted=reduce"),
+        ({"monitor": "val_error_rate", "when_refuted": "reduce"}, "tolerance=None, when_refuted=reduce"),
+        ({"tolerance": 0.02, "tolerance_per_class": 1.5}, "Bad `tolerance_per_class`"),
+        ({"tolerance": 0.02, "tolerance_per_class": float("nan")}, "Bad `tolerance_per_class`"),
+        ({"tolerance": 0.02, "confirm_num": 199}, "Bad `confirm_num`.*>= 200"),
+        ({"tolerance": 0.02, "confirm_num": 1_000.5}, "Bad `confirm_num`"),
+        ({"tolerance": 0.02, "when_refuted": "stop"}, "Bad `when_refuted`"),
     ],
 )
 def test_rejects_bad_stopping_rules(options, words):
     with pytest.raises(InputError, match=words):
         StoppingConfig(**options)
+
+
+@pytest.mark.parametrize("name", ["tolerance", "tolerance_per_class"])
+def test_a_tolerance_that_no_confirmation_could_show_names_the_number_that_could(name):
+    """The upper bound of no error among n is z^2 / (n + z^2)."""
+    options = StoppingConfig(**{"tolerance": 0.02, "confirm_num": 637, name: 0.006})
+    options.check_confirmable()
+    problem = f"No confirmation could show that `{name}` is met"
+    with pytest.raises(InputError, match=rf"{problem}.* 0\.006 or more with 636 .* --confirm-num 637.*{name}=0\.006"):
+        replace(options, confirm_num=636).check_confirmable()
+    with pytest.raises(InputError, match=rf"{problem}\. Expected 3\.8e-05 or more with 100,000 samples\. Received"):
+        StoppingConfig(**{"tolerance": 0.02, name: 0.0}).check_confirmable()
+    StoppingConfig().check_confirmable()
+
+
+def test_a_record_may_have_a_tolerance_that_no_confirmation_could_show():
+    """It may be that of a run of an earlier revision."""
+    assert config_from_dict({"stopping": {"tolerance": 0.0}}).stopping.tolerance == 0.0
+
+
+def test_a_tolerance_for_each_class_needs_requested_classes():
+    stopping = StoppingConfig(tolerance=0.02, tolerance_per_class=0.05)
+    assert TrainConfig(stopping=stopping).stopping.tolerance_per_class == 0.05
+    with pytest.raises(InputError, match=r"each class needs requested classes.*Received: conditioning=none"):
+        TrainConfig(stopping=stopping, model=ModelConfig(conditioning="none"))
+    TrainConfig(stopping=StoppingConfig(tolerance=0.02), model=ModelConfig(conditioning="none"))
+
+
+def test_when_refuted_reduce_excludes_a_schedule():
+    reducing = StoppingConfig(tolerance=0.02, when_refuted="reduce")
+    assert reducing.constant_rate
+    assert not StoppingConfig(tolerance=0.02).constant_rate
+    assert TrainConfig(stopping=StoppingConfig(tolerance=0.02)).learning_rate_end == 0.02
+    assert TrainConfig(stopping=reducing).learning_rate_end == 1.0
+    assert TrainConfig(stopping=reducing, optimization=OptimizationConfig(learning_rate_end=1.0)).learning_rate_end == 1
+    with pytest.raises(InputError, match=r"Two learning rate schedules.*when_refuted=reduce.*learning_rate_end=0\.1"):
+        TrainConfig(stopping=reducing, optimization=OptimizationConfig(learning_rate_end=0.1))
+
+
+def test_a_stale_monitor_may_reduce_the_rates_of_a_run_with_a_tolerance():
+    both = StoppingConfig(
+        tolerance=0.02, when_refuted="reduce", monitor="val_frechet_distance", when_stale="reduce", confirm_num=5_000
+    )
+    assert both.constant_rate
+    config = TrainConfig(stopping=both)
+    assert config_from_dict(json.loads(json.dumps(config.as_dict()))) == config
 
 
 NUMBERS = {

@@ -1,6 +1,7 @@
 """Tests of the metrics that a run measures each interval, and of the callbacks that use them."""
 
 import json
+import re
 from dataclasses import replace
 
 import keras
@@ -170,16 +171,25 @@ def test_rejects_an_unknown_monitor_before_writing_a_file(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_tolerance_nominates_and_fresh_samples_confirm(forked_gan, small_classifier, tmp_path):
-    """Everything is within a tolerance of 1, but an untrained generator covers nothing."""
+def test_a_short_run_is_confirmed_at_its_end_on_fresh_samples(forked_gan, small_classifier, tmp_path):
+    """Everything is within a tolerance of 1, but an untrained generator covers nothing. A tenth of the run's images
+    would be too few for coverage, so nothing is confirmed earlier.
+    """
     options = ["--dataset", "mnist5k", "--steps", 40, "--eval-every", 320, "--g-width", 4, "--d-width", 4]
     options += ["--tolerance", 1.0, "--probe", small_classifier[0], "--classifier", small_classifier[0]]
     done = forked_gan("train", *options, "--output", tmp_path / "run", "--tensorboard", "--json")
     assert done.returncode == 4, done.stderr
     result = json.loads(done.stdout)
-    assert (result["stopped_by"], result["interval"], result["verdict"]) == ("target", 1, "undecided")
-    assert "Stopped by target at interval 1" in done.stderr
-    assert "Confirming on fresh samples" in done.stderr
+    assert (result["stopped_by"], result["verdict"]) == (None, "undecided")
+    [confirmed] = result["confirmations"]
+    assert (confirmed["interval"], confirmed["is_last"]) == (result["interval"], True)
+    assert confirmed["unmet"][0].startswith("coverage of test images")
+    assert f"Confirmation 1, interval {result['interval']}: undecided. " in done.stderr
+    assert "Not shown to be within the tolerance of 100 %: of 10,000 fresh samples" in done.stderr
+    assert "Writing the report" in done.stderr
+    rows = rows_of(tmp_path / "run" / "log.csv")
+    assert {row["nominated"] for row in rows} == {"0.0"}
+    assert [row["confirm_num"] for row in rows] == ["nan"] * (len(rows) - 1) + ["10000.0"]
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert report["undecided_because_of"] == ["coverage"]
     assert result["summary"] == report["summary"]
@@ -201,7 +211,8 @@ def test_a_good_generator_is_confirmed_and_a_bad_one_is_not(gan_command, tmp_pat
     assert "verdict     within" in done.stdout
     done = gan_command("train", *options, "--tolerance", 0.01, "--output", tmp_path / "bad")
     assert done.returncode == 3, done.stderr
-    assert "Early stopping never fired" in done.stderr
+    assert re.search(r"Confirmation 1, interval \d: exceeded\. ", done.stderr)
+    assert "Not within the tolerance of 1 %: of 10,000 fresh samples of interval " in done.stderr
     assert "exceeds the tolerance of 1.00 %" in done.stdout
 
 
