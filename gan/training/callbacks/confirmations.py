@@ -73,7 +73,7 @@ class Attempt(int):
         attempt.is_last, attempt.seconds = is_last, seconds
         return attempt
 
-    def __getnewargs_ex__(self) -> tuple[tuple[int], dict[str, Any]]:
+    def __getnewargs_ex__(self) -> tuple[tuple[int], dict[str, object]]:
         """Returns the arguments for a copy, such as that of another process."""
         return (int(self),), dict(vars(self))
 
