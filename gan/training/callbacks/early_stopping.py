@@ -243,7 +243,7 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
             return None
         seconds = round(time.monotonic() - started, 3)
         done = plans.add(attempt, as_outcomes(found), value=value, interval=epoch + 1, seconds=seconds)
-        self.numbers = numbers(done, nominated=not attempt.is_last)
+        self.numbers = numbers(done, nominated=self.numbers.get("nominated") == 1)  # also before the last confirmation
         self.log(describe(done, plans.tolerance))
         return done
 
