@@ -121,17 +121,18 @@ def verdict(
     return "undecided"
 
 
-def samples_needed(rate: ErrorRate, tolerance: float) -> int | None:
+def samples_needed(rate: ErrorRate, tolerance: float, *, confidence: float = CONFIDENCE) -> int | None:
     """Returns the smallest new sample size that would decide at the same error rate.
 
     The Wilson interval of a rate p of n excludes the tolerance t when (p - t)^2 n > z^2 t (1 - t). Returns None when
     no size below `IN_REACH` is enough.
     """
     check_share("tolerance", tolerance)
+    check(0 < confidence < 1, "confidence", "a number between 0 and 1", confidence)
     difference = rate.value - tolerance
     if difference * difference == 0:
         return None
-    z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
     n = z * z * tolerance * (1 - tolerance) / (difference * difference)
     return math.floor(n) + 1 if n < IN_REACH else None
 

@@ -132,7 +132,7 @@ def _known_presets(record: RunMetadata) -> list[_Known]:
 
 def _more_samples(config: TrainConfig, last: Confirmation, tolerance: float) -> list[str]:
     """Returns more samples, if the error rate is the reason and they could decide."""
-    needed = samples_needed(last.rate, tolerance)
+    needed = samples_needed(last.rate, tolerance, confidence=last.confidence)
     if last.verdict != "undecided" or last.unmet or needed is None or needed <= config.stopping.confirm_num:
         return []
     return [f"more samples, in a new run with --confirm-num {needed}"]
