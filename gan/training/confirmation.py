@@ -235,10 +235,12 @@ def make_confirmation(
 ) -> SampleConfirmation | None:
     """Returns the confirmation of a run, or None if it has no tolerance. For `probe` see `SampleConfirmation`.
 
-    Raises `InputError` if the classifier is for another dataset, or the dataset is too small.
+    Raises `InputError` if the classifier is for another dataset, the dataset is too small, or no confirmation could
+    succeed.
     """
     if options.tolerance is None:
         return None
+    options.check_confirmable()
     classifier = models.find_classifier(options.classifier)
     check_card(dataset.name, classifier.card, dataset.image_shape)
     return SampleConfirmation(options, dataset, classifier=classifier, probe=probe, devices=devices, seed=seed)

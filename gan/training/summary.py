@@ -35,13 +35,11 @@ def confirmation_summary(folder: Path, record: RunMetadata) -> list[str]:
     images = log_file.images_at(folder / run_folder.LOG, last.interval)
     unmet = "".join(f"; {condition}" for condition in last.unmet)
     num, seconds = sum(one.num for one in result.confirmations), sum(one.seconds for one in result.confirmations)
-    before = sum(one.seconds for one in result.confirmations if not one.is_last)
-    share = f"{100 * before / result.seconds:.0f} % of the run before its end" if result.seconds else "no training"
     return [
         f"{answer} the tolerance of {_percent(tolerance)}: of {last.num:,} fresh samples of interval {last.interval} "
         f"({images:,} images), {_percent(last.rate.value)} are wrong ({lower} to {upper}){unmet}.",
-        f"Confirmations: {len(result.confirmations)}, on {num:,} samples, in {seconds:.1f} s ({share}). A wrong "
-        f'"within" has a probability of at most 5 % in the whole run.',
+        f"Confirmations: {len(result.confirmations)}, on {num:,} samples, in {seconds:.1f} s. In at most 5 % of all "
+        "runs, one of them wrongly finds a generator within the tolerance.",
         _what_helps(folder, record, last, tolerance),
     ]
 
@@ -51,6 +49,8 @@ def _what_helps(folder: Path, record: RunMetadata, last: Confirmation, tolerance
     assert record.result is not None
     planned = record.total_steps * record.result.images // max(1, record.result.steps)
     if last.verdict == "within":
+        if record.result.images >= planned:
+            return f"The run took all {planned:,} planned images."
         saved = 1 - record.result.images / planned
         return f"The run took {record.result.images:,} of {planned:,} planned images and saved {100 * saved:.0f} %."
     ways = [

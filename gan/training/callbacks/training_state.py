@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -133,15 +132,14 @@ class TrainingState(keras.callbacks.Callback):
                 expected=", ".join(sorted(self._savable)),
                 received=", ".join(sorted(saved.callbacks)),
             )
-        states = dict(saved.callbacks)
-        for name, callback in self._savable.items():
+        for name, callback in self._savable.items():  # before anything changes; `set_state` converts again
             kind = getattr(callback, "state_type", dict[str, Json])
-            states[name] = convert(states[name], kind, f"the state of step {saved.step}", f"callbacks.{name}")
+            convert(saved.callbacks[name], kind, f"the state of step {saved.step}", f"callbacks.{name}")
         for name, variable in variables.items():
             variable.assign(given[name])
         if _MEANS in saved.arrays:  # not in states of earlier revisions
             gan.step_means.restore(saved.arrays[_MEANS])
-        self.last = replace(saved, callbacks=states)
+        self.last = saved
         self._start = (saved.interval, saved.step)
         gan.stop_training = saved.stopped
         return self.total_steps if saved.stopped else saved.step
