@@ -159,7 +159,9 @@ class SampleConfirmation:
     def _unmet_before(self, generator: keras.Model) -> list[str]:
         if self.probe is None:
             return []
-        num = max(len(self._validation.features), min(self.options.eval_num, len(self.dataset.validation)))
+        num = self._coverage_num
+        if self.options.tolerance_per_class is not None:
+            num = max(num, min(self.options.eval_num, len(self.dataset.validation)))
         labels = self._labels(num, np.random.default_rng([self.seed, 0]))
         one = self._sample(generator, self._probe_extractor, num, NOMINATION_SEED, 0, labels)
         unmet = self._validation.unmet(one.features, "validation")

@@ -206,11 +206,12 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         if attempt is None:
             return
         self.numbers["nominated"] = 1.0
+        started = time.monotonic()
         unmet = [] if self.condition is None else self.condition(self.model)
         if unmet:
             self.log(f"Interval {epoch + 1} is not confirmed yet: {'; '.join(unmet)}.")
             return
-        done = self._confirm(plans, attempt, self._monitor.value, epoch)
+        done = self._confirm(plans, attempt, self._monitor.value, epoch, started)
         if done is not None and done.verdict == "within":
             self.stopped_by, self.model.stop_training = "target", True
             if self.restore_best_weights:
@@ -226,17 +227,19 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         if self.best_weights is not None:
             averaged(self.model).set_weights(self.best_weights)
         value = self.best if kept is not None else self._monitor.value
-        done = self._confirm(plans, plans.plan_last(value), value, self._epoch if kept is None else kept)
+        epoch = self._epoch if kept is None else kept
+        done = self._confirm(plans, plans.plan_last(value), value, epoch, time.monotonic())
         averaged(self.model).set_weights(current)
         if done is not None and done.verdict == "within":
             self.stopped_by, self.model.stop_training = "target", True
 
-    def _confirm(self, plans: Confirmations, attempt: Attempt, value: float, epoch: int) -> Confirmation | None:
+    def _confirm(
+        self, plans: Confirmations, attempt: Attempt, value: float, epoch: int, started: float
+    ) -> Confirmation | None:
         """Calls `confirm` for the model, which is that of `epoch`, and reports the result. None: it was postponed."""
         assert self.confirm is not None
         if not attempt.is_last:
             self.log(f"{self._monitor.name} {value:.6g} nominates interval {epoch + 1}: confirming on {attempt.num:,}.")
-        started = time.monotonic()
         found = self.confirm(self.model, attempt)
         if found is None:
             self.log(f"The confirmation of interval {epoch + 1} is postponed.")

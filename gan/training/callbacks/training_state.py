@@ -79,17 +79,19 @@ class TrainingState(keras.callbacks.Callback):
             callback.set_state(self.last.callbacks[name])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if self.run is None:
-            return
         step = int(scalar(self.model.step))
         interval, first_step = self._start
         if step != min(first_step + (epoch + 1 - interval) * self.interval_steps, self.total_steps):
             return  # interrupted in the middle of an interval
+        # read on every worker, because several workers add up their means
+        means = np.stack([np.asarray(variable) for variable in self.model.step_means.variables])
+        if self.run is None:
+            return
         arrays = {name: np.asarray(variable) for name, variable in variables_of(self.model).items()}
         bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
         if bad:
             raise TrainingError(f"{_readable_name(bad[0])} is NaN or infinite at step {step}; this state is not saved.")
-        arrays[_MEANS] = np.stack([np.asarray(variable) for variable in self.model.step_means.variables])
+        arrays[_MEANS] = means
         for name, callback in self._savable.items():
             if isinstance(callback, HasArrays):
                 arrays |= {f"callbacks/{name}/{i:06d}": array for i, array in enumerate(callback.get_arrays())}
