@@ -26,12 +26,12 @@ class StoppingConfig(Options):
     eval_num: int = 2_000
     """Samples measured after each interval, and validation images to compare with. Short intervals use fewer."""
     tolerance: float | None = None
-    """Stop when fresh samples confirm that the error rate is at most this, from 0 to 1. None: never.
+    """Stop when fresh samples confirm at most this error rate. None: never.
 
-    This is the tolerance, the error rate that is accepted. A sample is an error if the classifier does not read its
-    label; without labels, if the classifier is less than 90 % sure. An interval is nominated when the upper bound of
-    its error rate, measured by `probe`, is within the tolerance. `classifier` then confirms it on fresh samples;
-    otherwise the run continues.
+    This is the tolerance, the error rate that is accepted, from 0 to 1. A sample is an error if the classifier does not
+    read its label; without labels, if the classifier is less than 90 % sure. An interval is nominated when the upper
+    bound of its error rate, measured by `probe`, is within the tolerance. `classifier` then confirms it on fresh
+    samples; otherwise the run continues.
     """
     tolerance_per_class: float | None = None
     """With `tolerance`: highest accepted error rate of each class, a further condition. None: no such condition."""
