@@ -176,6 +176,10 @@ SHARE, LAST_SHARE = 0.5, 0.8
 kept for a run that is made longer."""
 
 
+MOST_CONFIDENCE = 1 - 1e-12
+"""Highest confidence of a confirmation. Its error is negligible, but its quantile is still a number."""
+
+
 def next_confidence(done: Sequence[Confirmation], *, is_last: bool = False) -> float:
     """Returns the confidence of the interval of the next confirmation of a run, after those in `done`; at least 0.95.
 
@@ -185,7 +189,8 @@ def next_confidence(done: Sequence[Confirmation], *, is_last: bool = False) -> f
     with 95 % confidence (Bonferroni).
     """
     left = 1 - CONFIDENCE - sum(1 - one.confidence for one in done) / 2
-    return max(CONFIDENCE, 1 - 2 * max(left, 0.0) * (LAST_SHARE if is_last else SHARE))
+    confidence = 1 - 2 * left * (LAST_SHARE if is_last else SHARE)
+    return min(max(CONFIDENCE, confidence), MOST_CONFIDENCE)
 
 
 def most_wrong(n: int, tolerance: float, confidence: float = CONFIDENCE) -> int:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-from scipy.stats import linregress
+from statistics import linear_regression
 
 from gan.config import TrainConfig
 from gan.errors import InputError
@@ -85,7 +84,8 @@ def images_for(curve: Sequence[tuple[float, float]], rate: float, goal: float) -
     if len(points) < 3 or not 0 < goal < rate:
         return None
     now = curve[-1][0]
-    slope = linregress([math.log(images) for images, _ in points], [math.log(value) for _, value in points]).slope
+    logarithms = ([math.log(images) for images, _ in points], [math.log(value) for _, value in points])
+    slope = linear_regression(*logarithms).slope
     if not slope < 0:
         return None
     factor = math.exp(min(math.log(rate / goal) / -slope, 100.0))

@@ -75,7 +75,13 @@ def test_a_callback_without_arrays_returns_an_empty_list():
 
 def test_these_callbacks_have_a_state():
     resumable = [name for name in callbacks.__all__ if issubclass(getattr(callbacks, name), HasState)]
-    assert resumable == ["CollapseMonitor", "ReduceLROnTolerance", "RunLog", "ToleranceEarlyStopping"]
+    assert resumable == [
+        "CollapseMonitor",
+        "ReduceLROnRefusal",
+        "ReduceLROnTolerance",
+        "RunLog",
+        "ToleranceEarlyStopping",
+    ]
     assert all(issubclass(getattr(callbacks, name), ResumableCallback) for name in resumable)
 
 

@@ -4,14 +4,16 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gan.errors import InputError, check_share, check_whole
+from gan.errors import InputError, check, check_share, check_whole
 from gan.tolerance import (
     Confirmation,
     ErrorRate,
     confirmation_size,
+    fewest_outcomes,
     most_wrong,
     next_confidence,
     verdict,
+    wilson_interval,
 )
 from gan.utils.arguments import checked
 
@@ -71,6 +73,10 @@ class Attempt(int):
         attempt.is_last, attempt.seconds = is_last, seconds
         return attempt
 
+    def __getnewargs_ex__(self) -> tuple[tuple[int], dict[str, Any]]:
+        """Returns the arguments for a copy, such as that of another process."""
+        return (int(self),), dict(vars(self))
+
 
 class Outcomes(NamedTuple):
     """What a confirmation measured: `wrong` outcomes among `total`, and the conditions that are not met, as text."""
@@ -78,6 +84,17 @@ class Outcomes(NamedTuple):
     wrong: int
     total: int
     unmet: Sequence[str] = ()
+
+
+def as_texts(found: object) -> tuple[str, ...]:
+    """Converts the conditions that are not met: texts, or one text. None: all are met. Raises `InputError` otherwise.
+
+    A truth value is rejected, because it might be meant either way.
+    """
+    texts = [] if found is None else [found] if isinstance(found, str) else found
+    if not isinstance(texts, (list, tuple)):
+        raise InputError("Bad conditions", expected="a list of texts, those that are not met", received=repr(found))
+    return tuple(map(str, texts))
 
 
 def as_outcomes(found: object) -> Outcomes:
@@ -89,7 +106,7 @@ def as_outcomes(found: object) -> Outcomes:
         wrong, total, *unmet = found  # type: ignore[misc]
         check_whole("total", total, 1)
         check_whole("wrong", wrong, 0, total)
-        return Outcomes(int(wrong), int(total), *(tuple(map(str, texts)) for texts in unmet))
+        return Outcomes(int(wrong), int(total), *map(as_texts, unmet))
     except (TypeError, ValueError) as error:  # `InputError` is a `ValueError`
         raise InputError(
             "Bad `confirm`",
@@ -105,10 +122,11 @@ class Confirmations:
     together with 95 % confidence, and at most 5 % of all runs end with a false `within`. `python -m benchmarks
     stopping-rules` compares this rule with others.
 
-    A value nominates the model if it reaches the target. After a refusal, the value must also be within the tolerance
-    when it is multiplied by the last ratio (error rate found by the confirmation / value that nominated); or `WAIT` of
-    the run must have passed. The size gives `within` with probability `POWER`, and is larger than that of a
-    confirmation that was undecided. What does not fit into `budget`, of which each uses a part, is postponed.
+    A value nominates the model if it reaches the target. After a refusal, it is instead multiplied by the last ratio
+    (error rate found by the confirmation / value that nominated), and the product must be within the tolerance; or the
+    value must reach the target after `WAIT` of the run. The size gives `within` with probability `POWER`, and is larger
+    than that of a confirmation that was undecided. What does not fit into `budget`, of which each uses a part, is
+    postponed.
 
     Args:
         tolerance: error rate to confirm.
@@ -132,10 +150,19 @@ class Confirmations:
         max_num: int = MAX_NUM,
     ) -> None:
         check_share("tolerance", tolerance)
+        check(not math.isnan(target), "target", "a number", target)
         check_whole("min_num", min_num, 1)
         check_whole("max_num", max_num, min_num)
         if budget is not None:
             check_whole("budget", budget, 0)
+        needed = fewest_outcomes(tolerance)
+        if needed is None or needed > max_num:
+            least = wilson_interval(0, max_num)[1]
+            raise InputError(
+                "No confirmation could show that `tolerance` is met",
+                expected=f"{least:.2g} or more with max_num={max_num}{'' if needed is None else f', or {needed}'}",
+                received=f"tolerance={tolerance}",
+            )
         self.tolerance = tolerance
         self.target = target
         self.budget = budget
@@ -152,12 +179,10 @@ class Confirmations:
             interval: number of the interval, from 1.
             intervals: number of intervals of the training. None: not known.
         """
-        if not self._sign * value <= self._sign * self.target and not self.done:  # also for NaN
-            return None
-        scaled = self._expected(value)
+        reaches = self._sign * value <= self._sign * self.target  # False for NaN
+        scaled = self._expected(value) if reaches or self._has_ratio else None
         if scaled is None or scaled > self.tolerance:
-            since = interval - self.done[-1].interval
-            if not self._sign * value <= self._sign * self.target or intervals is None or since < WAIT * intervals:
+            if not reaches or intervals is None or interval - self.done[-1].interval < WAIT * intervals:
                 return None
             scaled = self.tolerance
         confidence = self.confidence()
@@ -204,6 +229,12 @@ class Confirmations:
         grows = last is not None and last.verdict == "undecided" and not last.unmet
         return min(max(self.min_num, last.num + 1 if grows and last is not None else 0), self.max_num)
 
+    @property
+    def _has_ratio(self) -> bool:
+        """Whether the last confirmation tells how values of the monitor compare with error rates."""
+        last = self.done[-1] if self.done else None
+        return self._sign > 0 and last is not None and last.wrong > 0 and last.value is not None and last.value > 0
+
     def _expected(self, value: float) -> float | None:
         """Returns the upper bound that a confirmation is expected to find: the value times the last ratio.
 
@@ -214,7 +245,7 @@ class Confirmations:
         last = self.done[-1] if self.done else None
         if last is None or last.value is None or not last.wrong:
             return min(max(value, 0.0), self.tolerance) if self._sign > 0 else self.tolerance
-        if self._sign > 0 and last.value > 0:
+        if self._has_ratio:
             return max(value, 0.0) * last.rate.value / last.value
         return self.tolerance if self._sign * value < self._sign * last.value else None
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, NotRequired
 import keras
 import numpy as np
 
-from gan.errors import InputError, as_json, check
+from gan.errors import InputError, Whole, as_json, check
 from gan.models.ema import averaged
 from gan.tolerance import Confirmation, Verdict
 from gan.training.callbacks.confirmations import (
@@ -18,10 +18,11 @@ from gan.training.callbacks.confirmations import (
     Confirmations,
     Outcomes,
     as_outcomes,
+    as_texts,
     describe,
     numbers,
 )
-from gan.training.callbacks.improvement import Judgement, Mode, Monitor, MonitorState, Rule
+from gan.training.callbacks.improvement import Judgement, Mode, Monitor, MonitorState, Number, Rule
 from gan.utils.arguments import checked
 
 Confirm = Callable[[keras.Model, Attempt], tuple[int, int] | Outcomes | None]
@@ -36,6 +37,8 @@ class EarlyStoppingState(MonitorState):
 
     stopped_by: Literal["target", "patience"] | None
     confirmations: NotRequired[tuple[Confirmation, ...]]
+    epoch: NotRequired[Whole]
+    value: NotRequired[Number]
 
 
 class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
@@ -129,10 +132,16 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         self._plans: Confirmations | None = None
         if confirm is None:
             given = {"tolerance": tolerance, "condition": condition, "budget": budget}
-            idle = [name for name, value in given.items() if value is not None]
-            check(not idle, ", ".join(idle), "`confirm` as well: a function (model, attempt) -> (wrong, total)", None)
+            given |= {"min_num": None if min_num == LEAST_NUM else min_num}
+            given |= {"max_num": None if max_num == MAX_NUM else max_num}
+            idle = ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
+            if idle:
+                expected = "`confirm` as well: a function (model, attempt) -> (wrong, total)"
+                raise InputError("Options without effect", expected=expected, received=f"confirm=None, {idle}")
         else:
-            _check_confirm(confirm)
+            _check_function("confirm", confirm, "(model, attempt) -> (wrong, total)", (None, 1))
+            if condition is not None:
+                _check_function("condition", condition, "(model) -> conditions that are not met", (None,))
             check(target is not None, "target", "a number, which nominates a model to confirm", target)
             if tolerance is None:
                 expected = "the error rate to confirm, from 0 to 1"
@@ -175,9 +184,7 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
 
     @property
     def kept_epoch(self) -> int | None:
-        if not self.restore_best_weights:
-            return None
-        return self.confirmations[-1].interval - 1 if self.verdict == "within" else self.best_epoch
+        return self.best_epoch if self.restore_best_weights else None
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         super().on_train_begin(logs)
@@ -207,13 +214,14 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
             return
         self.numbers["nominated"] = 1.0
         started = time.monotonic()
-        unmet = [] if self.condition is None else self.condition(self.model)
+        unmet = () if self.condition is None else as_texts(self.condition(self.model))
         if unmet:
             self.log(f"Interval {epoch + 1} is not confirmed yet: {'; '.join(unmet)}.")
             return
         done = self._confirm(plans, attempt, self._monitor.value, epoch, started)
         if done is not None and done.verdict == "within":
             self.stopped_by, self.model.stop_training = "target", True
+            self._judgement.set_best(epoch, self._monitor.value)
             if self.restore_best_weights:
                 self.best_weights = self._weights()
         elif done is not None and done.verdict == "exceeded" and self.best_epoch == epoch:
@@ -228,8 +236,10 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
             averaged(self.model).set_weights(self.best_weights)
         value = self.best if kept is not None else self._monitor.value
         epoch = self._epoch if kept is None else kept
-        done = self._confirm(plans, plans.plan_last(value), value, epoch, time.monotonic())
-        averaged(self.model).set_weights(current)
+        try:
+            done = self._confirm(plans, plans.plan_last(value), value, epoch, time.monotonic())
+        finally:  # also if `confirm` raises an error
+            averaged(self.model).set_weights(current)
         if done is not None and done.verdict == "within":
             self.stopped_by, self.model.stop_training = "target", True
 
@@ -274,6 +284,7 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         state: Any = {"stopped_by": self.stopped_by, **self._monitor.get_state()}
         if self._plans is not None:
             state["confirmations"] = [as_json(one) for one in self._plans.done]
+            state |= {"epoch": self._epoch, "value": repr(self._monitor.value)}
         return state
 
     def restore(self, state: EarlyStoppingState) -> None:
@@ -282,7 +293,8 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         self.stopped_by = state["stopped_by"]
         if self._plans is not None:
             self._plans.done = list(state.get("confirmations", ()))
-            self._ended = bool(self._plans.done) and self._plans.done[-1].is_last
+            self._epoch, self._monitor.value = state.get("epoch", 0), float(state.get("value", "nan"))
+            self._ended = self.verdict == "within" or any(one.is_last for one in self._plans.done[-1:])
 
     def get_arrays(self) -> list[np.ndarray]:
         """Returns the best weights. [] if there are none."""
@@ -293,10 +305,10 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         self.best_weights = [np.array(array) for array in arrays] or None
 
 
-def _check_confirm(confirm: Confirm) -> None:
-    """Raises `InputError` unless `confirm` can be called with (model, attempt)."""
+def _check_function(name: str, function: Callable[..., object], expected: str, arguments: Sequence[object]) -> None:
+    """Raises `InputError` unless a function can be called with these arguments."""
     try:
-        inspect.signature(confirm).bind(None, 1)
+        inspect.signature(function).bind(*arguments)
     except (TypeError, ValueError) as error:
-        expected = "a function (model, attempt) -> (wrong, total)"
-        raise InputError("Bad `confirm`", expected=expected, received=f"{confirm!r}: {error}") from error
+        received = f"{function!r}: {error}"
+        raise InputError(f"Bad `{name}`", expected=f"a function {expected}", received=received) from error
