@@ -177,7 +177,10 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
     def kept_epoch(self) -> int | None:
         if not self.restore_best_weights:
             return None
-        return self.confirmations[-1].interval - 1 if self.verdict == "within" else self.best_epoch
+        last = self.confirmations[-1] if self.confirmations else None
+        if last is not None and (last.verdict == "within" or (self._ended and last.is_last)):
+            return last.interval - 1
+        return self.best_epoch
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         super().on_train_begin(logs)
@@ -221,13 +224,15 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
 
     def _confirm_best(self, plans: Confirmations) -> None:
         """Confirms the best model for the last time. The weights of the model do not change."""
-        self._ended = True
         current, kept = self._weights(), self.kept_epoch
+        self._ended = True
         if self.best_weights is not None:
             averaged(self.model).set_weights(self.best_weights)
         value = self.best if kept is not None else self._monitor.value
         done = self._confirm(plans, plans.plan_last(value), value, self._epoch if kept is None else kept)
         averaged(self.model).set_weights(current)
+        if done is not None and self.best_weights is None and self.restore_best_weights:
+            self.best_weights = current  # every best model was refuted, so this one was measured
         if done is not None and done.verdict == "within":
             self.stopped_by, self.model.stop_training = "target", True
 
