@@ -13,7 +13,8 @@ CONTRIBUTING = PACKAGE.parent / "CONTRIBUTING.md"
 
 ROWS = [
     {"errors"},
-    {"config", "tolerance", "utils"},
+    {"tolerance", "utils"},
+    {"config"},
     {"distributed", "saving"},
     {"data"},
     {"models"},
