@@ -104,10 +104,11 @@ class StoppingConfig(Options):
         confidence = next_confidence([], is_last=True)
         needed = fewest_outcomes(tolerance, confidence)
         if needed is None or needed > self.confirm_num:
+            lowest = lowest_tolerance(self.confirm_num, confidence)
             number = "" if needed is None else f", or --confirm-num {needed}"
             raise InputError(
                 f"No confirmation could show that `{name}` is met",
-                expected=f"{lowest_tolerance(self.confirm_num, confidence):.2g} or more with {self.confirm_num:,} samples{number}",
+                expected=f"{lowest:g} or more with {self.confirm_num:,} samples{number}",
                 received=f"{name}={tolerance}",
             )
 

@@ -6,8 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from scipy.stats import linregress
-
 from gan.config import TrainConfig
 from gan.errors import InputError
 from gan.evaluation.report import load_report
@@ -30,20 +28,27 @@ def confirmation_summary(folder: Path, record: RunMetadata) -> list[str]:
     if result is None or result.interrupted or not result.confirmations or tolerance is None:
         return []
     last = result.confirmations[-1]
-    lower, upper = (_percent(bound) for bound in last.bounds)
-    answer = {"within": "Within", "exceeded": "Not within", "undecided": "Not shown to be within"}[last.verdict]
     images = log_file.images_at(folder / run_folder.LOG, last.interval)
-    unmet = "".join(f"; {condition}" for condition in last.unmet)
     num, seconds = sum(one.num for one in result.confirmations), sum(one.seconds for one in result.confirmations)
     before = sum(one.seconds for one in result.confirmations if not one.is_last)
     share = f"{100 * before / result.seconds:.0f} % of the run before its end" if result.seconds else "no training"
     return [
-        f"{answer} the tolerance of {_percent(tolerance)}: of {last.num:,} fresh samples of interval {last.interval} "
-        f"({images:,} images), {_percent(last.rate.value)} are wrong ({lower} to {upper}){unmet}.",
+        result_line(last, tolerance, f"fresh samples of interval {last.interval} ({images:,} images)"),
         f"Confirmations: {len(result.confirmations)}, on {num:,} samples, in {seconds:.1f} s ({share}). A wrong "
         f'"within" has a probability of at most 5 % in the whole run.',
         _what_helps(folder, record, last, tolerance),
     ]
+
+
+def result_line(last: Confirmation, tolerance: float, outcomes: str) -> str:
+    """Describes the result of the last confirmation in one line. `outcomes` says what it measured."""
+    answer = {"within": "Within", "exceeded": "Not within", "undecided": "Not shown to be within"}[last.verdict]
+    lower, upper = map(percent, last.bounds)
+    unmet = "".join(f"; {condition}" for condition in last.unmet)
+    return (
+        f"{answer} the tolerance of {percent(tolerance)}: of {last.num:,} {outcomes}, {percent(last.rate.value)} are "
+        f"wrong ({lower} to {upper}){unmet}."
+    )
 
 
 def _what_helps(folder: Path, record: RunMetadata, last: Confirmation, tolerance: float) -> str:
@@ -81,6 +86,8 @@ def images_for(curve: Sequence[tuple[float, float]], rate: float, goal: float) -
     The second half of the curve of (images, error rate) is extrapolated as a power of the number of images. Returns
     None if the curve does not fall there, or the length is more than `MOST_LONGER` times the present one.
     """
+    from scipy.stats import linregress  # slow to import
+
     points = [(images, value) for images, value in curve[len(curve) // 2 :] if value > 0 and math.isfinite(value)]
     if len(points) < 3 or not 0 < goal < rate:
         return None
@@ -110,8 +117,8 @@ def _better_preset(record: RunMetadata, last: Confirmation, tolerance: float) ->
         return []
     best = min(found, key=lambda one: one.rate)
     return [
-        f"the preset {best.preset}: its generator {best.checkpoint} has an error rate of {_percent(best.rate)} of "
-        f"{best.num:,} samples (at most {_percent(best.upper)})"
+        f"the preset {best.preset}: its generator {best.checkpoint} has an error rate of {percent(best.rate)} of "
+        f"{best.num:,} samples (at most {percent(best.upper)})"
     ]
 
 
@@ -138,5 +145,6 @@ def _more_samples(config: TrainConfig, last: Confirmation, tolerance: float) -> 
     return [f"more samples, in a new run with --confirm-num {needed}"]
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Returns a share in percent, with three digits."""
     return f"{100 * share:.3g} %"
