@@ -160,6 +160,8 @@ class ClassifierCard:
     """scikit-learn's classification report on the test split."""
     calibration: Calibration | None = None
     """None: not recorded. The probabilities are then the softmax of the logits."""
+    confirmations: tuple[Confirmation, ...] = ()
+    """Confirmations of the tolerance, oldest first, whose interval is an epoch."""
     seconds: NotNegative = 0.0
     """Training time."""
     device: str = ""
@@ -170,8 +172,12 @@ class ClassifierCard:
     """SHA-256 of the classifier's file."""
 
     def as_dict(self) -> dict[str, Json]:
-        """Returns the card in JSON types, as in config.json, without a calibration that is not recorded."""
-        return {name: value for name, value in as_json(self).items() if name != "calibration" or value is not None}
+        """Returns the card in JSON types, as in config.json, without the optional parts that are empty."""
+        absent = [name for name in ("calibration", "confirmations") if not getattr(self, name)]
+        content: dict[str, Any] = {name: value for name, value in as_json(self).items() if name not in absent}
+        if self.config is not None and self.config.tolerance is None:
+            del content["config"]["tolerance"]
+        return content
 
 
 def run_metadata(content: Json, file: Path) -> RunMetadata:

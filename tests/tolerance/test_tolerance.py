@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gan.errors import InputError
-from gan.tolerance import EXIT_STATUS, ErrorRate, samples_needed, verdict, wilson_bounds, wilson_interval
+from gan.tolerance import (
+    EXIT_STATUS,
+    ErrorRate,
+    fewest_outcomes,
+    lowest_tolerance,
+    samples_needed,
+    verdict,
+    wilson_bounds,
+    wilson_interval,
+)
 
 
 @given(n=st.integers(1, 10**6), share=st.floats(0, 1), confidence=st.floats(0.5, 0.999))
@@ -91,3 +100,17 @@ def test_rejects_bad_counts(wrong, n):
 def test_rejects_a_bad_tolerance():
     with pytest.raises(InputError, match="`tolerance`"):
         verdict(ErrorRate(0, 5), 1.1)
+
+
+@pytest.mark.parametrize(("n", "lowest"), [(500, 0.0077), (10_000, 0.00039), (100_000, 3.9e-05), (1, 0.8)])
+def test_the_lowest_tolerance_is_the_upper_bound_rounded_up(n, lowest):
+    assert lowest_tolerance(n) == lowest
+    assert float(f"{lowest:g}") == lowest
+
+
+@given(n=st.integers(1, 10**8), confidence=st.floats(0.5, 0.999))
+def test_the_lowest_tolerance_can_be_confirmed(n, confidence):
+    lowest = lowest_tolerance(n, confidence)
+    assert 0 < lowest <= 1
+    assert fewest_outcomes(float(f"{lowest:g}"), confidence) <= n
+    assert wilson_interval(0, n, confidence)[1] > 0.9 * lowest
