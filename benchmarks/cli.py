@@ -30,6 +30,8 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "train-on-synthetic": ("benchmarks.train_on_synthetic", "TrainOnSynthetic"),
         "fit-checks": ("benchmarks.fit_checks", "FitChecks"),
         "read-digits": ("benchmarks.read_digits", "ReadDigits"),
+        "stopping-rules": ("benchmarks.stopping_rules", "StoppingRules"),
+        "stopping": ("benchmarks.stopping", "Stopping"),
     }
 )
 """Module and class of each benchmark, by its name on the command line. A module is imported when needed."""

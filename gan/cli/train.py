@@ -148,6 +148,7 @@ class Train:
 
     def _check_classifier(self, dataset: str) -> None:
         if self._to_confirm:
+            self.config.stopping.check_confirmable()
             _, card = models.find_classifier(self.config.stopping.classifier)
             check_card(dataset, card)
 

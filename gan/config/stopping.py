@@ -75,10 +75,8 @@ class StoppingConfig(Options):
         check_whole("confirm_num", self.confirm_num, FEWEST_CONFIRMED)
         if self.tolerance is not None:
             check_share("tolerance", self.tolerance)
-            self._check_confirmable("tolerance", self.tolerance)
         if self.tolerance_per_class is not None:
             check_share("tolerance_per_class", self.tolerance_per_class)
-            self._check_confirmable("tolerance_per_class", self.tolerance_per_class)
         for name in ("min_delta", "min_rel_delta", "noise_sigmas"):
             check_not_negative(name, getattr(self, name))
         if self.probe == "none" and (self.tolerance is not None or (self.monitor or "").startswith("val_")):
@@ -99,18 +97,23 @@ class StoppingConfig(Options):
         """Whether the learning rates are constant until a callback reduces them."""
         return "reduce" in (self.when_stale, self.when_refuted)
 
-    def _check_confirmable(self, name: str, tolerance: float) -> None:
-        """Raises `InputError` for a tolerance that even samples without any error would not confirm."""
+    def check_confirmable(self) -> None:
+        """Raises `InputError` for a tolerance that even samples without any error would not confirm.
+
+        A new run must call this. The record of an old run may have such a tolerance.
+        """
         confidence = next_confidence([], is_last=True)
-        needed = fewest_outcomes(tolerance, confidence)
-        if needed is None or needed > self.confirm_num:
-            lowest = lowest_tolerance(self.confirm_num, confidence)
-            number = "" if needed is None else f", or --confirm-num {needed}"
-            raise InputError(
-                f"No confirmation could show that `{name}` is met",
-                expected=f"{lowest:g} or more with {self.confirm_num:,} samples{number}",
-                received=f"{name}={tolerance}",
-            )
+        lowest = lowest_tolerance(self.confirm_num, confidence)
+        for name in ("tolerance", "tolerance_per_class"):
+            tolerance = getattr(self, name)
+            needed = self.confirm_num if tolerance is None else fewest_outcomes(tolerance, confidence)
+            if needed is None or needed > self.confirm_num:
+                number = "" if needed is None else f", or --confirm-num {needed}"
+                raise InputError(
+                    f"No confirmation could show that `{name}` is met",
+                    expected=f"{lowest:g} or more with {self.confirm_num:,} samples{number}",
+                    received=f"{name}={tolerance}",
+                )
 
     def _check_idle(self, needed: str, expected: str, names: Sequence[str]) -> None:
         """Raises `InputError` for options that have no effect without the option `needed`."""

@@ -159,7 +159,9 @@ class SampleConfirmation:
     def _unmet_before(self, generator: keras.Model) -> list[str]:
         if self.probe is None:
             return []
-        num = max(len(self._validation.features), min(self.options.eval_num, len(self.dataset.validation)))
+        num = self._coverage_num
+        if self.options.tolerance_per_class is not None:
+            num = max(num, min(self.options.eval_num, len(self.dataset.validation)))
         labels = self._labels(num, np.random.default_rng([self.seed, 0]))
         one = self._sample(generator, self._probe_extractor, num, NOMINATION_SEED, 0, labels)
         unmet = self._validation.unmet(one.features, "validation")
@@ -235,10 +237,12 @@ def make_confirmation(
 ) -> SampleConfirmation | None:
     """Returns the confirmation of a run, or None if it has no tolerance. For `probe` see `SampleConfirmation`.
 
-    Raises `InputError` if the classifier is for another dataset, or the dataset is too small.
+    Raises `InputError` if the classifier is for another dataset, the dataset is too small, or no confirmation could
+    succeed.
     """
     if options.tolerance is None:
         return None
+    options.check_confirmable()
     classifier = models.find_classifier(options.classifier)
     check_card(dataset.name, classifier.card, dataset.image_shape)
     return SampleConfirmation(options, dataset, classifier=classifier, probe=probe, devices=devices, seed=seed)

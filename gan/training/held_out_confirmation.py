@@ -154,7 +154,8 @@ def classifier_summary(
     return [
         result_line(last, tolerance, f"answers of epoch {last.interval} to fresh test images"),
         f"Confirmations: {len(stopping.confirmations)}, on {num:,} of {card.dataset.test:,} test images, in "
-        f'{seconds:.1f} s. A wrong "within" has a probability of at most 5 % in the whole training.',
+        f"{seconds:.1f} s. In at most 5 % of all trainings, one of them wrongly finds a classifier within the "
+        "tolerance.",
         end,
     ]
 

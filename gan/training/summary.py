@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import linear_regression
 
 from gan.config import TrainConfig
 from gan.errors import InputError
@@ -30,12 +31,10 @@ def confirmation_summary(folder: Path, record: RunMetadata) -> list[str]:
     last = result.confirmations[-1]
     images = log_file.images_at(folder / run_folder.LOG, last.interval)
     num, seconds = sum(one.num for one in result.confirmations), sum(one.seconds for one in result.confirmations)
-    before = sum(one.seconds for one in result.confirmations if not one.is_last)
-    share = f"{100 * before / result.seconds:.0f} % of the run before its end" if result.seconds else "no training"
     return [
         result_line(last, tolerance, f"fresh samples of interval {last.interval} ({images:,} images)"),
-        f"Confirmations: {len(result.confirmations)}, on {num:,} samples, in {seconds:.1f} s ({share}). A wrong "
-        f'"within" has a probability of at most 5 % in the whole run.',
+        f"Confirmations: {len(result.confirmations)}, on {num:,} samples, in {seconds:.1f} s. In at most 5 % of all "
+        "runs, one of them wrongly finds a generator within the tolerance.",
         _what_helps(folder, record, last, tolerance),
     ]
 
@@ -56,6 +55,8 @@ def _what_helps(folder: Path, record: RunMetadata, last: Confirmation, tolerance
     assert record.result is not None
     planned = record.total_steps * record.result.images // max(1, record.result.steps)
     if last.verdict == "within":
+        if record.result.images >= planned:
+            return f"The run took all {planned:,} planned images."
         saved = 1 - record.result.images / planned
         return f"The run took {record.result.images:,} of {planned:,} planned images and saved {100 * saved:.0f} %."
     ways = [
@@ -86,13 +87,12 @@ def images_for(curve: Sequence[tuple[float, float]], rate: float, goal: float) -
     The second half of the curve of (images, error rate) is extrapolated as a power of the number of images. Returns
     None if the curve does not fall there, or the length is more than `MOST_LONGER` times the present one.
     """
-    from scipy.stats import linregress  # slow to import
-
     points = [(images, value) for images, value in curve[len(curve) // 2 :] if value > 0 and math.isfinite(value)]
     if len(points) < 3 or not 0 < goal < rate:
         return None
     now = curve[-1][0]
-    slope = linregress([math.log(images) for images, _ in points], [math.log(value) for _, value in points]).slope
+    logarithms = ([math.log(images) for images, _ in points], [math.log(value) for _, value in points])
+    slope = linear_regression(*logarithms).slope
     if not slope < 0:
         return None
     factor = math.exp(min(math.log(rate / goal) / -slope, 100.0))

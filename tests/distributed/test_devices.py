@@ -284,6 +284,19 @@ def test_the_default_preset_trains_on_two_workers_with_one_precision(fork_server
 
 
 @pytest.mark.slow
+def test_the_chief_confirms_and_both_workers_end_with_its_decision(fork_server, tmp_path):
+    """The generator covers nothing: it is nominated but not confirmed, and undecided at the end."""
+    command = ["train", "mnist", "--dataset", "mnist5k", "--steps", 160, "--batch-size", 32, "--eval-every", 2_560]
+    command += ["--tolerance", 1, "--classifier", "mnist-probe", "--confirm-num", 500, "--output", "run"]
+    ended = wait_both(fork_server, start_two(fork_server, tmp_path, *command))
+    assert [status for status, _ in ended] == [4, 0], ended
+    assert ended[0][1].count("is not confirmed yet: coverage of validation images") == 2
+    [last] = metadata.load(tmp_path / "worker0" / "run").result.confirmations
+    assert (last.num, last.verdict, last.is_last) == (500, "undecided", True)
+    assert not (tmp_path / "worker1" / "run").exists()
+
+
+@pytest.mark.slow
 def test_a_signal_to_one_worker_ends_both_and_saves(fork_server, tmp_path):
     command = ["train", *UNWATCHED, "--steps", 5_000, "--eval-every", 100_000, "--output", "run"]
     fault = {"worker0": {"at_step": 3, "send": signal.SIGTERM}}

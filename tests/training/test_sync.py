@@ -1,7 +1,9 @@
 """Tests of the options that the workers of a run agree on. One process plays all workers."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from gan.data.dataset import Dataset
 from gan.distributed import agreement
 from gan.errors import InputError
 from gan.saving import metadata
+from gan.training.callbacks import TrainingState
 from gan.utils import tensorflow as runtime
 
 FAST, SLOW = "mixed_bfloat16", "float32"
@@ -108,3 +111,23 @@ def test_a_run_records_the_precision_of_auto_and_accepts_auto_on_resume(monkeypa
     assert resume(tmp_path / "run", config=config).steps == 1
     with pytest.raises(InputError, match=f"Expected precision='{FAST}'. Received: precision='{SLOW}'"):
         metadata.check_options(record, replace(config, precision=SLOW))
+
+
+def test_the_chief_and_the_other_workers_read_the_same_means_of_the_logs():
+    """Several workers add up their means when one is read, so each of them must read as often as the chief."""
+    reads = {}
+
+    class Means:
+        def __init__(self, role):
+            self.role, self.variables = role, [self, self]
+
+        def __array__(self, dtype=None, copy=None):
+            reads[self.role] = reads.get(self.role, 0) + 1
+            return np.zeros(2)
+
+    for role, run in (("chief", "run"), ("worker", None)):
+        state = TrainingState(run, [], interval_steps=1, total_steps=2)
+        state.set_model(SimpleNamespace(step=np.int64(1), step_means=Means(role), stop_training=False))
+        with suppress(AttributeError):  # of the chief, whose stand-in has no networks to save
+            state.on_epoch_end(0)
+    assert reads == {"chief": 2, "worker": 2}

@@ -112,8 +112,8 @@ class Confirmations:
     """Decides when a model is confirmed, and collects the results. Plain Python.
 
     Each confirmation uses a part of the 5 % error that is left (`tolerance.next_confidence`). So all upper bounds hold
-    together with 95 % confidence, and at most 5 % of all runs end with a false `within`. The constants of this module
-    were chosen with `python -m benchmarks stopping`.
+    together with 95 % confidence, and at most 5 % of all runs end with a false `within`. `python -m benchmarks
+    stopping-rules` compares this rule with others.
 
     A value nominates the model if it reaches the target. After a refusal, the value must also be within the tolerance
     when it is multiplied by the last ratio (error rate found by the confirmation / value that nominated); or `WAIT` of
@@ -170,7 +170,7 @@ class Confirmations:
             if not self._sign * value <= self._sign * self.target or intervals is None or since < WAIT * intervals:
                 return None
             scaled = self.tolerance
-        confidence = next_confidence(self.done)
+        confidence = self.confidence()
         size, least = (
             confirmation_size(EXPECTED_SHARE * scaled, self.tolerance, confidence, power)
             for power in (POWER, LEAST_POWER)
@@ -186,13 +186,17 @@ class Confirmations:
 
     def plan_last(self, value: float) -> Attempt:
         """Returns the confirmation at the end of a training, of the model with this monitored value."""
-        confidence = next_confidence(self.done, is_last=True)
+        confidence = self.confidence(is_last=True)
         scaled = self._expected(value)
         size = None
         if scaled is not None and EXPECTED_SHARE * scaled < self.tolerance:
             size = confirmation_size(FINAL_SHARE * self.tolerance, self.tolerance, confidence, FINAL_POWER)
         num = min(max(size or 0, FINAL_NUM, self._smallest()), self.max_num)
         return self._attempt(num, confidence, is_last=True)
+
+    def confidence(self, *, is_last: bool = False) -> float:
+        """Returns the confidence of the next confirmation's interval. A subclass may divide the error otherwise."""
+        return next_confidence(self.done, is_last=is_last)
 
     def _attempt(self, num: int, confidence: float, *, is_last: bool) -> Attempt:
         return Attempt(

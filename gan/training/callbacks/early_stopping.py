@@ -177,10 +177,7 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
     def kept_epoch(self) -> int | None:
         if not self.restore_best_weights:
             return None
-        last = self.confirmations[-1] if self.confirmations else None
-        if last is not None and (last.verdict == "within" or (self._ended and last.is_last)):
-            return last.interval - 1
-        return self.best_epoch
+        return self.confirmations[-1].interval - 1 if self.verdict == "within" else self.best_epoch
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         super().on_train_begin(logs)
@@ -209,11 +206,12 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         if attempt is None:
             return
         self.numbers["nominated"] = 1.0
+        started = time.monotonic()
         unmet = [] if self.condition is None else self.condition(self.model)
         if unmet:
             self.log(f"Interval {epoch + 1} is not confirmed yet: {'; '.join(unmet)}.")
             return
-        done = self._confirm(plans, attempt, self._monitor.value, epoch)
+        done = self._confirm(plans, attempt, self._monitor.value, epoch, started)
         if done is not None and done.verdict == "within":
             self.stopped_by, self.model.stop_training = "target", True
             if self.restore_best_weights:
@@ -224,24 +222,27 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
 
     def _confirm_best(self, plans: Confirmations) -> None:
         """Confirms the best model for the last time. The weights of the model do not change."""
-        current, kept = self._weights(), self.kept_epoch
         self._ended = True
+        current, kept = self._weights(), self.kept_epoch
         if self.best_weights is not None:
             averaged(self.model).set_weights(self.best_weights)
         value = self.best if kept is not None else self._monitor.value
-        done = self._confirm(plans, plans.plan_last(value), value, self._epoch if kept is None else kept)
+        epoch = self._epoch if kept is None else kept
+        done = self._confirm(plans, plans.plan_last(value), value, epoch, time.monotonic())
         averaged(self.model).set_weights(current)
-        if done is not None and self.best_weights is None and self.restore_best_weights:
-            self.best_weights = current  # every best model was refuted, so this one was measured
+        if done is not None and kept is None and self.restore_best_weights:
+            self._judgement.set_best(self._epoch, value)  # every best model was refuted, so this one was measured
+            self.best_weights = current
         if done is not None and done.verdict == "within":
             self.stopped_by, self.model.stop_training = "target", True
 
-    def _confirm(self, plans: Confirmations, attempt: Attempt, value: float, epoch: int) -> Confirmation | None:
+    def _confirm(
+        self, plans: Confirmations, attempt: Attempt, value: float, epoch: int, started: float
+    ) -> Confirmation | None:
         """Calls `confirm` for the model, which is that of `epoch`, and reports the result. None: it was postponed."""
         assert self.confirm is not None
         if not attempt.is_last:
             self.log(f"{self._monitor.name} {value:.6g} nominates interval {epoch + 1}: confirming on {attempt.num:,}.")
-        started = time.monotonic()
         found = self.confirm(self.model, attempt)
         if found is None:
             self.log(f"The confirmation of interval {epoch + 1} is postponed.")

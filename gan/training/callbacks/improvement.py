@@ -84,6 +84,10 @@ class Judgement:
         """Discards the best value, whose model is no longer wanted. The next value is then the best one."""
         self.best, self.best_epoch = self._sign * math.inf, None
 
+    def set_best(self, epoch: int, value: float) -> None:
+        """Makes this value the best one, although another may be better."""
+        self.best, self.best_epoch = value, epoch
+
     def judge(self, epoch: int, value: float, stderr: float = 0.0) -> Outcome:
         """Adds the value of an epoch (numbered from 0) and returns the outcome.
 

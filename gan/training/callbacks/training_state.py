@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -80,17 +79,19 @@ class TrainingState(keras.callbacks.Callback):
             callback.set_state(self.last.callbacks[name])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if self.run is None:
-            return
         step = int(scalar(self.model.step))
         interval, first_step = self._start
         if step != min(first_step + (epoch + 1 - interval) * self.interval_steps, self.total_steps):
             return  # interrupted in the middle of an interval
+        # read on every worker, because several workers add up their means
+        means = np.stack([np.asarray(variable) for variable in self.model.step_means.variables])
+        if self.run is None:
+            return
         arrays = {name: np.asarray(variable) for name, variable in variables_of(self.model).items()}
         bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
         if bad:
             raise TrainingError(f"{_readable_name(bad[0])} is NaN or infinite at step {step}; this state is not saved.")
-        arrays[_MEANS] = np.stack([np.asarray(variable) for variable in self.model.step_means.variables])
+        arrays[_MEANS] = means
         for name, callback in self._savable.items():
             if isinstance(callback, HasArrays):
                 arrays |= {f"callbacks/{name}/{i:06d}": array for i, array in enumerate(callback.get_arrays())}
@@ -133,15 +134,14 @@ class TrainingState(keras.callbacks.Callback):
                 expected=", ".join(sorted(self._savable)),
                 received=", ".join(sorted(saved.callbacks)),
             )
-        states = dict(saved.callbacks)
-        for name, callback in self._savable.items():
+        for name, callback in self._savable.items():  # before anything changes; `set_state` converts again
             kind = getattr(callback, "state_type", dict[str, Json])
-            states[name] = convert(states[name], kind, f"the state of step {saved.step}", f"callbacks.{name}")
+            convert(saved.callbacks[name], kind, f"the state of step {saved.step}", f"callbacks.{name}")
         for name, variable in variables.items():
             variable.assign(given[name])
         if _MEANS in saved.arrays:  # not in states of earlier revisions
             gan.step_means.restore(saved.arrays[_MEANS])
-        self.last = replace(saved, callbacks=states)
+        self.last = saved
         self._start = (saved.interval, saved.step)
         gan.stop_training = saved.stopped
         return self.total_steps if saved.stopped else saved.step
