@@ -237,3 +237,10 @@ def fewest_outcomes(tolerance: float, confidence: float = CONFIDENCE) -> int | N
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     n = z * z * (1 - tolerance) / tolerance if tolerance > 0 else math.inf
     return max(1, math.ceil(n)) if n < IN_REACH else None
+
+
+def lowest_tolerance(n: int, confidence: float = CONFIDENCE) -> float:
+    """Returns the lowest tolerance that `n` outcomes, none of them wrong, are within, rounded up to two digits."""
+    upper = wilson_interval(0, n, confidence)[1]
+    digits = 1 - math.floor(math.log10(upper))
+    return min(1.0, math.ceil(upper * 10**digits) / 10**digits)

@@ -9,7 +9,7 @@ from typing import Literal
 from gan.errors import InputError, Positive, Whole, convert
 from gan.evaluation.stopping import StoppingHistory
 from gan.saving import files, models, run_folder
-from gan.saving.metadata import with_new_names
+from gan.saving.renamed_keys import with_new_names
 from gan.tolerance import Confirmation, ErrorRate, Verdict, samples_needed, verdict
 from gan.utils.arguments import checked
 from gan.utils.commands import shell_command

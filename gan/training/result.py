@@ -46,7 +46,8 @@ class TrainingResult:
     def confirmed(self) -> Confirmation | None:
         """The last confirmation, if it is of the kept generator. None: that was not confirmed."""
         last = self.confirmations[-1] if self.confirmations else None
-        return last if last is not None and last.interval == self.interval else None
+        kept = self.logs.get("interval") if self.interval is None else self.interval
+        return last if last is not None and last.interval == kept else None
 
     @property
     def verdict(self) -> Verdict | None:

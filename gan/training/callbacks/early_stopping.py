@@ -240,6 +240,9 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
             done = self._confirm(plans, plans.plan_last(value), value, epoch, time.monotonic())
         finally:  # also if `confirm` raises an error
             averaged(self.model).set_weights(current)
+        if done is not None and kept is None and self.restore_best_weights:
+            self._judgement.set_best(self._epoch, value)  # every best model was refuted, so this one was measured
+            self.best_weights = current
         if done is not None and done.verdict == "within":
             self.stopped_by, self.model.stop_training = "target", True
 
