@@ -160,6 +160,10 @@ class Confirmation:
     is_last: bool = False
     """Whether it was the last one, at the end of the run."""
 
+    def __post_init__(self) -> None:
+        check_whole("wrong", self.wrong, 0, self.num)
+        check(0 < self.confidence < 1, "confidence", "a number between 0 and 1", self.confidence)
+
     @property
     def rate(self) -> ErrorRate:
         """The error rate."""

@@ -64,6 +64,7 @@ def calls(made):
     pair = {"real": FEATURES, "fake": FEATURES}
     moments = {"mean_a": np.zeros(2), "covariance_a": np.eye(2), "mean_b": np.zeros(2), "covariance_b": np.eye(2)}
     x, y = IMAGES, np.arange(6) % 2
+    stopping = callbacks.ToleranceEarlyStopping("loss", "min", target=0.02, confirm=lambda model, attempt: (0, 1))
     return {
         sampling.generate: {"generator": generator, "num": 3},
         sampling.stream: {"generator": generator, "num": 3},
@@ -122,6 +123,8 @@ def calls(made):
         metrics.PairwiseSSIM: {},
         callbacks.ToleranceEarlyStopping: {"monitor": "loss", "mode": "min"},
         callbacks.ReduceLROnTolerance: {"monitor": "loss", "mode": "min"},
+        callbacks.ReduceLROnRefusal: {"stopping": stopping},
+        callbacks.Confirmations: {"tolerance": 0.02, "target": 0.02},
         callbacks.CollapseMonitor: {},
         callbacks.SampleGrid: {},
         callbacks.StopOnInterrupt: {},

@@ -22,6 +22,7 @@ from gan.saving.metadata import suits
 from gan.saving.renamed_keys import with_new_names
 from gan.saving.training_state import State
 from gan.training import callbacks, result
+from gan.training.callbacks import Outcomes
 
 MANY = settings(max_examples=300, deadline=None)
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -203,8 +204,10 @@ def test_metadata_of_earlier_revisions_loads(folder):
     del before["config"]["tensorboard"], before["config"]["optimization"]["simultaneous"], before["probe_sha256"]
     (folder / "config.json").write_text(json.dumps(before))
     record = metadata.load(folder)
-    data = {**UNFINISHED["config"]["data"], "background": None, "pixel_range": None}
-    assert record.config.as_dict() == {**UNFINISHED["config"], "data": data}
+    parts = {name: dict(part) for name, part in UNFINISHED["config"].items() if isinstance(part, dict)}
+    parts["data"] |= {"background": None, "pixel_range": None}
+    parts["stopping"] |= {"tolerance_per_class": None, "confirm_num": 100_000, "when_refuted": "continue"}
+    assert record.config.as_dict() == {**UNFINISHED["config"], **parts}
     status, printed, _ = command("train", "--resume", folder, "--dry-run", "--json")
     assert (status, json.loads(printed)["preset"]) == (0, "fashion_mnist")
 
@@ -323,11 +326,26 @@ def test_a_malformed_state_with_correct_checksums_is_damaged(with_states, conten
 def make_callback(kind, folder):
     if kind is callbacks.RunLog:
         return kind(folder / "log.csv")
+    if kind is callbacks.ReduceLROnRefusal:
+        return kind(make_callback(make_confirming, folder), log=[].append)
     options = {} if kind is callbacks.CollapseMonitor else {"monitor": "val_error", "mode": "min"}
     return kind(**options, log=[].append)
 
 
+def make_confirming(monitor, mode, *, log):
+    """Returns early stopping with confirmations, of which one is done."""
+
+    def confirm(model, attempt):
+        return Outcomes(attempt.num // 40, attempt.num, ["coverage"])
+
+    stopping = callbacks.ToleranceEarlyStopping(monitor, mode, target=0.45, tolerance=0.02, confirm=confirm, log=log)
+    play(stopping, [0.45], end=False)
+    return stopping
+
+
+make_confirming.state_type = callbacks.ToleranceEarlyStopping.state_type
 STATEFUL = [kind for name in callbacks.__all__ if hasattr(kind := getattr(callbacks, name), "get_state")]
+STATEFUL.append(make_confirming)
 
 
 @pytest.mark.parametrize("kind", STATEFUL, ids=lambda kind: kind.__name__)

@@ -216,6 +216,15 @@ def test_a_confirmation_survives_json():
     assert before.bounds == wilson_interval(12, 1_000, 0.975)
 
 
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [({"wrong": 1_001}, "wrong"), ({"confidence": 0.0}, "confidence"), ({"confidence": 1.0}, "con")],
+)
+def test_rejects_a_confirmation_without_an_interval(options, name):
+    with pytest.raises(InputError, match=f"Bad `{name}"):
+        confirmed(**{"confidence": 0.95, **options})
+
+
 # --- the number of wrong outcomes that is within a tolerance
 
 
