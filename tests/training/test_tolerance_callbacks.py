@@ -674,7 +674,7 @@ def test_rejects_a_function_with_other_arguments_in_the_constructor(confirm):
         ({"budget": 0, "min_num": 5}, "Options without effect.*confirm=None, budget=0, min_num=5"),
         ({"max_num": 5_000}, "Options without effect.*max_num=5000"),
     ],
-    ids=str,
+    ids=[*"abcdefghijklmnopqrst"],  # `str` would show addresses of functions
 )
 def test_rejects_bad_options_of_confirmations_in_the_constructor(options, problem):
     with pytest.raises(InputError, match=problem):
