@@ -83,7 +83,7 @@ class Attempt(int):
         attempt.is_last, attempt.used, attempt.seconds = is_last, used, seconds
         return attempt
 
-    def __getnewargs_ex__(self) -> tuple[tuple[int], dict[str, Any]]:
+    def __getnewargs_ex__(self) -> tuple[tuple[int], dict[str, float]]:
         """Returns the arguments for a copy, such as that of another process."""
         return (int(self),), dict(vars(self))
 
