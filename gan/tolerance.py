@@ -121,17 +121,18 @@ def verdict(
     return "undecided"
 
 
-def samples_needed(rate: ErrorRate, tolerance: float) -> int | None:
+def samples_needed(rate: ErrorRate, tolerance: float, *, confidence: float = CONFIDENCE) -> int | None:
     """Returns the smallest new sample size that would decide at the same error rate.
 
     The Wilson interval of a rate p of n excludes the tolerance t when (p - t)^2 n > z^2 t (1 - t). Returns None when
     no size below `IN_REACH` is enough.
     """
     check_share("tolerance", tolerance)
+    check(0 < confidence < 1, "confidence", "a number between 0 and 1", confidence)
     difference = rate.value - tolerance
     if difference * difference == 0:
         return None
-    z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
     n = z * z * tolerance * (1 - tolerance) / (difference * difference)
     return math.floor(n) + 1 if n < IN_REACH else None
 
@@ -240,3 +241,10 @@ def fewest_outcomes(tolerance: float, confidence: float = CONFIDENCE) -> int | N
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     n = z * z * (1 - tolerance) / tolerance if tolerance > 0 else math.inf
     return max(1, math.ceil(n)) if n < IN_REACH else None
+
+
+def lowest_tolerance(n: int, confidence: float = CONFIDENCE) -> float:
+    """Returns the lowest tolerance that `n` outcomes, none of them wrong, are within, rounded up to two digits."""
+    upper = wilson_interval(0, n, confidence)[1]
+    digits = 1 - math.floor(math.log10(upper))
+    return min(1.0, math.ceil(upper * 10**digits) / 10**digits)

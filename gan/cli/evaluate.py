@@ -15,9 +15,11 @@ from gan.config.arguments import as_arguments
 from gan.errors import InputError, check_seed, check_share, check_whole
 from gan.evaluation import report as reports
 from gan.evaluation.report import Checkpoint, EvaluationReport
+from gan.evaluation.report_text import summary
+from gan.evaluation.stopping import load_stopping_history
 from gan.saving import files, metadata, models, run_folder
 from gan.saving.metadata import ClassifierCard, RunMetadata, check_card, check_classes, suits
-from gan.tolerance import EXIT_STATUS
+from gan.tolerance import EXIT_STATUS, Confirmation
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 
@@ -65,8 +67,12 @@ class Evaluate:
             _print(report, folder)
         return EXIT_STATUS[report.verdict]
 
-    def report(self) -> tuple[EvaluationReport, Path | None]:
-        """Evaluates and writes the report. Returns the report and its folder, or None if it was not written."""
+    def report(self, confirmed: Confirmation | None = None) -> tuple[EvaluationReport, Path | None]:
+        """Evaluates and writes the report. Returns the report and its folder, or None if it was not written.
+
+        `confirmed` is the confirmation, at the end of the run, of this generator for this tolerance. It decides the
+        verdict. None: the samples of the report decide.
+        """
         if self.num is not None:
             check_whole("num", self.num, reports.FEWEST)
         check_share("tolerance", self.tolerance)
@@ -79,6 +85,7 @@ class Evaluate:
         trained_on = record.dataset.name if record else None
         name = self.dataset or trained_on or extractor.card.data_sets[0]
         self._check_classifier(name, record, extractor.card)
+        stopping = load_stopping_history(file.path.parent, record) if record else None
         folder = self.output or self._run_folder()
         if folder is not None:
             files.check_writable(folder / run_folder.REPORT)
@@ -113,7 +120,10 @@ class Evaluate:
             trained_on=trained_on,
         )
         checkpoint = Checkpoint(self.checkpoint, described.bytes, described.sha256, takes.latent_dim, takes.num_classes)
-        report = replace(found.report, checkpoint=checkpoint)
+        report = replace(found.report, checkpoint=checkpoint, stopping=stopping)
+        if confirmed is not None:
+            report = report.decided_by(confirmed)
+        report = replace(report, summary=summary(report))
         if folder is not None:
             write_report(folder, Evaluation(report, found.images), checkpoint=self.checkpoint)
         return report, folder

@@ -21,7 +21,7 @@ from gan.saving import metadata, models, run_folder, training_state
 from gan.saving.commands import resume_command
 from gan.saving.extension import LENGTHS, extended_config
 from gan.saving.metadata import check_card
-from gan.tolerance import EXIT_STATUS, Verdict
+from gan.tolerance import EXIT_STATUS
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 
@@ -37,7 +37,7 @@ class Train:
 
     PRESET sets the defaults of all options (`gan presets` lists them); without it, they are those of the preset mnist.
     The run folder holds the averaged generator, its configuration, a log and samples. With --tolerance, the exit status
-    is the verdict, as in `gan evaluate`: 0 within, 3 exceeded, 4 undecided.
+    is the verdict of the last confirmation: 0 within, 3 exceeded, 4 undecided.
 
     examples:
       gan train mnist-sprint
@@ -79,9 +79,8 @@ class Train:
                 print_result(run.as_dict(), as_json=True)
             return after_signal(run.signal) if run.signal else FAILED if run.stopped_by == "collapse" else DONE
         report = self._evaluate(run)
-        verdict = run.verdict or (report.verdict if report else None)
         if self.json:
-            print_result({**run.as_dict(), **_numbers(verdict, report)}, as_json=True)
+            print_result({**run.as_dict(), **_numbers(report)}, as_json=True)
         else:
             print_result(
                 {
@@ -93,7 +92,7 @@ class Train:
                     **({"resume": resume_command(run.folder)} if run.interrupted else {}),
                     "sample": shell_command("gan", "sample", run.folder, "--num", "64", "--out", "digits.png"),
                     **_ending(run.stopped_by, run.interval),
-                    **_verdict(run.folder, verdict, report),
+                    **_verdict(run.folder, report),
                 },
                 as_json=False,
             )
@@ -101,14 +100,17 @@ class Train:
             return after_signal(run.signal)
         if run.stopped_by == "collapse":
             return FAILED
-        return DONE if verdict is None else EXIT_STATUS[verdict]
+        return DONE if report is None else EXIT_STATUS[report.verdict]
 
     @property
     def _to_confirm(self) -> bool:
         return self.config.stopping.tolerance is not None
 
     def _evaluate(self, run: "TrainingResult") -> EvaluationReport | None:
-        """Writes the report of a run with a tolerance. None: it has none, or was interrupted."""
+        """Writes the report of a run with a tolerance. None: it has none, or was interrupted.
+
+        The last confirmation of the run decides the verdict, if it is of the generator that the run kept.
+        """
         options = self.config.stopping
         if options.tolerance is None or run.signal:
             return None
@@ -118,7 +120,7 @@ class Train:
         command = Evaluate(
             str(run.folder), dataset=run.dataset, classifier=options.classifier, tolerance=options.tolerance
         )
-        report, _ = command.report()
+        report, _ = command.report(run.confirmed)
         return report
 
     def _check(self) -> tuple[dict[str, Any], TrainConfig]:
@@ -167,18 +169,18 @@ def _ending(stopped_by: str | None, interval: int | None) -> dict[str, str]:
     return stopped | ({} if interval is None else {"kept": f"averaged generator of interval {interval}"})
 
 
-def _numbers(verdict: Verdict | None, report: EvaluationReport | None) -> dict[str, object]:
+def _numbers(report: EvaluationReport | None) -> dict[str, object]:
     """Returns the verdict and the numbers of the report, for JSON output."""
     if report is None:
         return {}
     rate = {name: row.value for name, row in report.metrics.items() if name.startswith("error_rate")}
-    return {"verdict": verdict, "num": report.num, **rate, "summary": report.summary}
+    return {"verdict": report.verdict, "num": report.num, **rate, "summary": report.summary}
 
 
-def _verdict(run: Path, verdict: Verdict | None, report: EvaluationReport | None) -> dict[str, str]:
-    if report is None or verdict is None:
+def _verdict(run: Path, report: EvaluationReport | None) -> dict[str, str]:
+    if report is None:
         return next_evaluation(run)
-    return {"verdict": verdict, **report.summary, "report": str(run / run_folder.PAGE)}
+    return {"verdict": report.verdict, **report.summary, "report": str(run / run_folder.PAGE)}
 
 
 def resumed(options: Sequence[str]) -> Train | None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from gan.config.data import DataConfig
 from gan.config.fields import convert_fields
-from gan.errors import check_positive, check_seed, check_whole
+from gan.errors import check_positive, check_seed, check_share, check_whole
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,12 @@ class ClassifierConfig:
     """Initial learning rate of Adam. It decays to 1 % along a cosine."""
     seed: int = 0
     """Seed of all random numbers: initial weights, data order, distortions."""
+    tolerance: float | None = None
+    """Stop when test images confirm that the error rate is at most this, from 0 to 1. None: never.
+
+    An epoch is nominated when the upper bound of its error rate on the validation split is within the tolerance. Test
+    images that no earlier confirmation used then confirm it; otherwise the training continues.
+    """
 
     @property
     def data(self) -> DataConfig:
@@ -47,6 +53,8 @@ class ClassifierConfig:
             check_whole(name, getattr(self, name), 1)
         check_positive("learning_rate", self.learning_rate)
         check_seed(self.seed)
+        if self.tolerance is not None:
+            check_share("tolerance", self.tolerance)
 
 
 CLASSIFIERS: Mapping[str, ClassifierConfig] = MappingProxyType(

@@ -6,7 +6,7 @@ from typing import Literal
 
 from gan.config.fields import convert_fields
 from gan.errors import InputError, Options, check, check_not_negative, check_share, check_whole
-from gan.tolerance import fewest_outcomes, next_confidence, wilson_interval
+from gan.tolerance import fewest_outcomes, lowest_tolerance, next_confidence
 
 FEWEST_CONFIRMED = 200
 """Minimum of `confirm_num`."""
@@ -26,12 +26,12 @@ class StoppingConfig(Options):
     eval_num: int = 2_000
     """Samples measured after each interval, and validation images to compare with. Short intervals use fewer."""
     tolerance: float | None = None
-    """Stop when fresh samples confirm that the error rate is at most this, from 0 to 1. None: never.
+    """Stop when fresh samples confirm at most this error rate. None: never.
 
-    This is the tolerance, the error rate that is accepted. A sample is an error if the classifier does not read its
-    label; without labels, if the classifier is less than 90 % sure. An interval is nominated when the upper bound of
-    its error rate, measured by `probe`, is within the tolerance. `classifier` then confirms it on fresh samples;
-    otherwise the run continues.
+    This is the tolerance, the error rate that is accepted, from 0 to 1. A sample is an error if the classifier does not
+    read its label; without labels, if the classifier is less than 90 % sure. An interval is nominated when the upper
+    bound of its error rate, measured by `probe`, is within the tolerance. `classifier` then confirms it on fresh
+    samples; otherwise the run continues.
     """
     tolerance_per_class: float | None = None
     """With `tolerance`: highest accepted error rate of each class, a further condition. None: no such condition."""
@@ -103,7 +103,7 @@ class StoppingConfig(Options):
         A new run must call this. The record of an old run may have such a tolerance.
         """
         confidence = next_confidence([], is_last=True)
-        upper = wilson_interval(0, self.confirm_num, confidence)[1]
+        lowest = lowest_tolerance(self.confirm_num, confidence)
         for name in ("tolerance", "tolerance_per_class"):
             tolerance = getattr(self, name)
             needed = self.confirm_num if tolerance is None else fewest_outcomes(tolerance, confidence)
@@ -111,7 +111,7 @@ class StoppingConfig(Options):
                 number = "" if needed is None else f", or --confirm-num {needed}"
                 raise InputError(
                     f"No confirmation could show that `{name}` is met",
-                    expected=f"{upper:.2g} or more with {self.confirm_num:,} samples{number}",
+                    expected=f"{lowest:g} or more with {self.confirm_num:,} samples{number}",
                     received=f"{name}={tolerance}",
                 )
 

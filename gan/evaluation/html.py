@@ -61,6 +61,7 @@ def page(evaluation: Evaluation, *, checkpoint: str) -> str:
         histogram=plots.class_histogram(report),
         curves=plots.perturbation_curves(report.tolerance, report.perturbation) if report.perturbation else [],
         perturbations=PERTURBATIONS,
+        stopping=plots.stopping_curve(report.stopping) if report.stopping else "",
     )
 
 

@@ -1,14 +1,16 @@
 """Reports of `gan evaluate`: content, loading, comparison and number format."""
 
+import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass, field, fields
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from typing import Literal
 
 from gan.errors import InputError, Positive, Whole, convert
+from gan.evaluation.stopping import StoppingHistory
 from gan.saving import files, models, run_folder
-from gan.saving.metadata import with_new_names
-from gan.tolerance import Verdict
+from gan.saving.renamed_keys import with_new_names
+from gan.tolerance import Confirmation, ErrorRate, Verdict, samples_needed, verdict
 from gan.utils.arguments import checked
 from gan.utils.commands import shell_command
 
@@ -107,6 +109,12 @@ class EvaluationReport:
 
     `metrics` is {name: row}. `meaning` explains each number; interval ends and standard errors have no entry.
     `not_known` states why a number is not known. `reconstruction` and `perturbation`: None if they were not measured.
+
+    The samples of the report decide its verdict, unless it has a `confirmed`: the confirmation that early stopping made
+    of this generator, for the same tolerance. Then that alone decides, since it has the error guarantee of the whole
+    run; the samples of the report may agree with it or not. Only the report at the end of `gan train` has it. Later
+    reports of the run, perhaps for another tolerance, do not. `stopping` shows the early stopping of the run, and
+    decides nothing; None: the run had no tolerance.
     """
 
     checkpoint: Checkpoint | None = None
@@ -139,11 +147,51 @@ class EvaluationReport:
     summary: dict[str, str] = field(default_factory=dict)
     reconstruction: Reconstruction | None = None
     perturbation: tuple[PerturbationPoint, ...] | None = None
+    stopping: StoppingHistory | None = None
+    confirmed: Confirmation | None = None
+
+    @property
+    def samples_verdict(self) -> Verdict:
+        """The verdict by the samples of the report alone. It differs from `verdict` only if `confirmed` decides."""
+        if self.confirmed is None:
+            return self.verdict
+        rate, coverage = self.metrics["error_rate"].value, self.metrics.get("coverage", MetricRow(None, None))
+        known = {"coverage": coverage.value, "real_coverage": coverage.real}
+        return verdict(
+            ErrorRate(round((rate or 0.0) * self.num), self.num),
+            self.tolerance,
+            **{name: math.nan if share is None else share for name, share in known.items()},
+        )
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether the samples of the report show the opposite of the confirmation that decides the verdict."""
+        return {self.verdict, self.samples_verdict} == {"within", "exceeded"}
 
     @property
     def copied(self) -> CopiedShare:
         """The copied share of the samples, with its confidence interval."""
         return CopiedShare(self.copied_share, self.copied_share_lower, self.copied_share_upper)
+
+    def decided_by(self, confirmed: Confirmation) -> "EvaluationReport":
+        """Returns the report with the verdict of a confirmation for its tolerance. The summary is unchanged.
+
+        `undecided_because_of` is then `error_rate` if the interval of the confirmation includes the tolerance, and
+        `conditions` if other conditions, such as coverage, were not met. `samples_needed` is the size of a confirmation
+        that would decide.
+        """
+        by_rate = verdict(confirmed.rate, self.tolerance, confidence=confirmed.confidence)
+        reasons = []
+        if confirmed.verdict == "undecided":
+            reasons += ["error_rate"] * (by_rate == "undecided") + ["conditions"] * bool(confirmed.unmet)
+        needed = samples_needed(confirmed.rate, self.tolerance, confidence=confirmed.confidence)
+        return replace(
+            self,
+            confirmed=confirmed,
+            verdict=confirmed.verdict,
+            undecided_because_of=tuple(reasons),
+            samples_needed=needed if reasons == ["error_rate"] else None,
+        )
 
     def as_dict(self) -> dict[str, object]:
         """Returns the content of report.json. Omits optional fields that were not measured."""
@@ -221,7 +269,8 @@ def written(name: str, report: EvaluationReport, *, column: Column = "value") ->
     if name == "copied_share":
         return _copied(report.copied if column == "value" else report.copied_share_real)
     if name not in report.metrics:
-        decision = {"tolerance": str(report.tolerance), "verdict": report.verdict}
+        source = "" if report.confirmed is None else " (by confirmation)"
+        decision = {"tolerance": str(report.tolerance), "verdict": report.verdict + source}
         return decision.get(name, "") if column == "value" else ""
     values = {key: getattr(row, column) for key, row in report.metrics.items()}
     if values[name] is None:

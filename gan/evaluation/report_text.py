@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from gan.evaluation.report import EvaluationReport, PerturbationPoint
+from gan.evaluation.stopping import StoppingHistory
+from gan.tolerance import Confirmation
 
 NAMES = {
     "error_rate": "Error rate",
@@ -66,8 +68,14 @@ def headline(report: EvaluationReport) -> str:
     if report.verdict == "exceeded":
         return "Exceeds the tolerance: do not ship it"
     if report.verdict == "within":
+        if report.contradicts:
+            return "Within tolerance, but other samples contradict it"
         copies = report.copied_share_lower is not None and report.copied_share_lower > 0
         return "Within tolerance, but check for copies" if copies else "Within tolerance: you may ship it"
+    if report.confirmed is not None:
+        if "conditions" in report.undecided_because_of:
+            return "Undecided: a further condition is not met"
+        return f"Undecided: {'too close to the tolerance' if report.samples_needed is None else 'more samples needed'}"
     if "coverage" in report.not_known:
         return "Undecided: too few images to measure variety"
     if "coverage" in report.undecided_because_of:
@@ -83,7 +91,8 @@ def summary(report: EvaluationReport) -> dict[str, str]:
     """Summarizes a report by subject.
 
     `tolerance`, `fidelity`, `variety`, `similarity` and `copies` are always present; `reach` and `robustness` if
-    reconstructions and faults were measured. The first three explain the headline.
+    reconstructions and faults were measured; `stopping` if the run had a tolerance. The first three explain the
+    headline.
     """
     value = {name: row.value for name, row in report.metrics.items() if row.value is not None}
     real = {name: row.real for name, row in report.metrics.items() if row.real is not None}
@@ -114,6 +123,8 @@ def summary(report: EvaluationReport) -> dict[str, str]:
         )
     if report.perturbation:
         sentences["robustness"] = _robustness(report.perturbation)
+    if report.stopping is not None:
+        sentences["stopping"] = _stopping(report, report.stopping)
     return sentences
 
 
@@ -124,15 +135,13 @@ def _times(ratio: float | None) -> str:
 
 
 def _tolerance(report: EvaluationReport, value: dict[str, float]) -> str:
+    if report.confirmed is not None:
+        return f"{_confirmation(report, report.confirmed)} {_comparison(report, value)}"
     lower, upper = value["error_rate_lower"], value["error_rate_upper"]
-    if report.verdict == "exceeded":
-        decision = "exceeds"
-    else:
-        decision = "is within" if upper <= report.tolerance else "may be within or above"
-    wrong = "not recognized as the requested class" if report.conditional else "not clearly recognized as any class"
     sentence = (
-        f"The error rate {decision} the tolerance of {percent(report.tolerance)}: {percent(value['error_rate'])} of "
-        f"{report.num:,} samples are {wrong} (95 % confidence interval: {percent(lower)} to {percent(upper)})."
+        f"The error rate {_decision(report, upper)} the tolerance of {percent(report.tolerance)}: "
+        f"{percent(value['error_rate'])} of {report.num:,} samples are {_wrong(report)} (95 % confidence interval: "
+        f"{percent(lower)} to {percent(upper)})."
     )
     if "coverage" in report.not_known:
         return f"{sentence} Coverage is not known: {report.not_known['coverage']}."
@@ -141,6 +150,77 @@ def _tolerance(report: EvaluationReport, value: dict[str, float]) -> str:
     if "error_rate" in report.undecided_because_of:
         return f"{sentence} {_to_decide(report.samples_needed, report.samples_at_hand)}"
     return sentence
+
+
+def _decision(report: EvaluationReport, upper: float) -> str:
+    if report.verdict == "exceeded":
+        return "exceeds"
+    return "is within" if upper <= report.tolerance else "may be within or above"
+
+
+def _wrong(report: EvaluationReport) -> str:
+    return "not recognized as the requested class" if report.conditional else "not clearly recognized as any class"
+
+
+def _confirmation(report: EvaluationReport, done: Confirmation) -> str:
+    """Describes the confirmation that decides the verdict."""
+    lower, upper = done.bounds
+    sentence = (
+        f"In the last confirmation of the run, the error rate {_decision(report, upper)} the tolerance of "
+        f"{percent(report.tolerance)}: {percent(done.rate.value)} of {done.num:,} fresh samples are {_wrong(report)} "
+        f"({100 * done.confidence:.4g} % confidence interval: {percent(lower)} to {percent(upper)})."
+    )
+    if "conditions" in report.undecided_because_of:
+        return f"{sentence} Further conditions are not met: {'; '.join(done.unmet)}."
+    if "error_rate" in report.undecided_because_of and report.samples_needed is not None:
+        return f"{sentence} At this error rate, {report.samples_needed:,} fresh samples would decide."
+    if "error_rate" in report.undecided_because_of:
+        return f"{sentence} {_to_decide(None, 0)}"
+    return sentence
+
+
+def _comparison(report: EvaluationReport, value: dict[str, float]) -> str:
+    """Compares the samples of the report with the confirmation that decides the verdict."""
+    lower, upper = value["error_rate_lower"], value["error_rate_upper"]
+    numbers = (
+        f"Of the {report.num:,} other samples of this report, {percent(value['error_rate'])} are wrong "
+        f"(95 % confidence interval: {percent(lower)} to {percent(upper)})"
+    )
+    if report.contradicts:
+        side = "within" if report.verdict == "exceeded" else "above"
+        return (
+            f"{numbers}. They contradict the confirmation, because their whole interval is {side} the tolerance: one "
+            "of the two is off by chance. Evaluate again with another seed."
+        )
+    if report.samples_verdict == report.verdict:
+        return f"{numbers}, which agrees."
+    alone = {
+        "within": "be within the tolerance",
+        "exceeded": "exceed the tolerance",
+        "undecided": "leave the verdict undecided",
+    }
+    reason = " because of their coverage" if report.samples_verdict == "undecided" and upper <= report.tolerance else ""
+    return f"{numbers}. Alone, they would {alone[report.samples_verdict]}{reason}."
+
+
+def _stopping(report: EvaluationReport, history: StoppingHistory) -> str:
+    sentences = [f"The run was to stop as soon as its error rate is at most {percent(history.tolerance)}."]
+    nominated = sum(point.is_nominated for point in history.curve)
+    if history.confirmations:
+        last = history.confirmations[-1]
+        images = history.images_at(last.interval)
+        after = "" if images is None else f" ({images:,} images)"
+        sentences += [
+            f"Nominated intervals: {nominated}. Confirmations: {len(history.confirmations)}; the last one, of interval "
+            f"{last.interval}{after}, is {last.verdict}."
+        ]
+    else:
+        sentences += [f"Nominated intervals: {nominated}. No confirmation is recorded."]
+    if report.confirmed is None:
+        sentences += ["The verdict of this report uses its own samples alone."]
+    else:
+        sentences += ["The last confirmation decides the verdict of this report."]
+    return " ".join(sentences)
 
 
 def _to_decide(needed: int | None, available: int) -> str:

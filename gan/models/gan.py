@@ -23,7 +23,7 @@ from gan.models.optimizer_pair import OptimizerPair
 from gan.models.penalties import Penalty
 from gan.models.penalties import get as get_penalty
 from gan.models.watch import DataWatch
-from gan.saving.metadata import with_new_names
+from gan.saving.renamed_keys import with_new_names
 from gan.utils.types import Tensor
 
 STEP_LOGS = ("g_loss", "d_loss", "real_score", "fake_score", "real_accuracy", "fake_accuracy")

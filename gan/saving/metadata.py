@@ -11,35 +11,9 @@ from msgspec import Meta
 from gan.config import ClassifierConfig, TrainConfig
 from gan.errors import ImageShape, InputError, Json, NotNegative, Positive, Whole, as_json, convert
 from gan.saving import files, run_folder
+from gan.saving.renamed_keys import with_new_names
 from gan.tolerance import Confirmation
 from gan.utils import tensorflow as runtime
-
-RENAMED: Mapping[str, str] = {
-    "config.optimization.wrong_labels": "mismatched_labels",
-    "config.stopping.extractor": "classifier",
-    "wrong_labels": "mismatched_labels",  # compile configuration of a saved `GAN`
-    "callbacks.CollapseMonitor.in_a_row.The discriminator has won": "The discriminator dominates",  # training state
-    "class_histogram.pictures": "samples",  # report
-}
-"""Path of an old key in a file -> new key. Class names of callbacks are keys of training states."""
-
-
-def with_new_names(content: Json) -> Json:
-    """Returns a copy of a JSON object with old keys renamed. If old and new key are both present, the new one wins."""
-    for place, new in RENAMED.items():
-        content = _renamed(content, place.split("."), new)
-    return content
-
-
-def _renamed(content: Json, place: Sequence[str], new: str) -> Json:
-    old, *rest = place
-    if not isinstance(content, Mapping) or old not in content:
-        return content
-    if rest:
-        return {**content, old: _renamed(content[old], rest, new)}
-    kept = [key for key in content if key != old or new not in content]
-    return {new if key == old else key: content[key] for key in kept}
-
 
 StopReason = Literal["target", "patience", "collapse"]
 """Reason why a run ended early: it reached the tolerance, stopped improving, or collapsed."""
@@ -186,6 +160,8 @@ class ClassifierCard:
     """scikit-learn's classification report on the test split."""
     calibration: Calibration | None = None
     """None: not recorded. The probabilities are then the softmax of the logits."""
+    confirmations: tuple[Confirmation, ...] = ()
+    """Confirmations of the tolerance, oldest first, whose interval is an epoch."""
     seconds: NotNegative = 0.0
     """Training time."""
     device: str = ""
@@ -196,8 +172,12 @@ class ClassifierCard:
     """SHA-256 of the classifier's file."""
 
     def as_dict(self) -> dict[str, Json]:
-        """Returns the card in JSON types, as in config.json, without a calibration that is not recorded."""
-        return {name: value for name, value in as_json(self).items() if name != "calibration" or value is not None}
+        """Returns the card in JSON types, as in config.json, without the optional parts that are empty."""
+        absent = [name for name in ("calibration", "confirmations") if not getattr(self, name)]
+        content: dict[str, Any] = {name: value for name, value in as_json(self).items() if name not in absent}
+        if self.config is not None and self.config.tolerance is None:
+            del content["config"]["tolerance"]
+        return content
 
 
 def run_metadata(content: Json, file: Path) -> RunMetadata:

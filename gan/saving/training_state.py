@@ -22,7 +22,7 @@ from filelock import lock_descriptor
 
 from gan.errors import InputError, Json, Positive, as_json, convert
 from gan.saving import files, zip_safety
-from gan.saving.metadata import with_new_names
+from gan.saving.renamed_keys import with_new_names
 
 FOLDER, LOCK = "state", "lock"
 FORMAT = 2

@@ -1,7 +1,6 @@
 """The training loop: one Keras epoch per interval, starting at any interval."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
@@ -12,6 +11,7 @@ from gan.data.dataset import Dataset
 from gan.errors import InputError
 from gan.models.gan import GAN
 from gan.saving.training_state import State
+from gan.utils.single_training import SingleTraining
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def fit_intervals(
             only the `on_train_begin` and `on_train_end` of the callbacks are called.
         validation: batches on which the metrics of `compile` are computed after each interval. None: no evaluation.
     """
-    callback_list = _SingleTraining(list(callbacks), add_history=True, model=gan, epochs=schedule.intervals)
+    callback_list = SingleTraining(list(callbacks), add_history=True, model=gan, epochs=schedule.intervals)
     with callback_list.training():
         for step in range(first_step, schedule.total_steps, schedule.interval_steps):
             interval = schedule.complete_intervals(step)
@@ -106,30 +106,3 @@ def fit_intervals(
             )
             if gan.stop_training:
                 break
-
-
-class _SingleTraining(keras.callbacks.CallbackList):
-    """Presents several calls of `fit` to the callbacks as a single training."""
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        pass
-
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        pass
-
-    @contextmanager
-    def training(self) -> Iterator[None]:
-        """Calls `on_train_begin` and `on_train_end` of the callbacks.
-
-        After an error, `on_train_end` gets `logs={"failed": True}`. Exceptions in callbacks are then suppressed, so
-        that they cannot hide the error.
-        """
-        try:
-            super().on_train_begin()
-            yield
-        except BaseException:
-            for callback in self.callbacks:
-                with suppress(Exception):
-                    callback.on_train_end({"failed": True})
-            raise
-        super().on_train_end()

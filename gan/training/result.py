@@ -43,11 +43,16 @@ class TrainingResult:
     is_chief: bool = True
 
     @property
-    def verdict(self) -> Verdict | None:
-        """The verdict on the kept generator. None: it was not confirmed."""
+    def confirmed(self) -> Confirmation | None:
+        """The last confirmation, if it is of the kept generator. None: that was not confirmed."""
         last = self.confirmations[-1] if self.confirmations else None
         kept = self.logs.get("interval") if self.interval is None else self.interval
-        return last.verdict if last is not None and last.interval == kept else None
+        return last if last is not None and last.interval == kept else None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict on the kept generator. None: it was not confirmed."""
+        return None if self.confirmed is None else self.confirmed.verdict
 
     def __fspath__(self) -> str:
         """Returns the run folder, so that the result can be given in place of its path."""

@@ -29,18 +29,25 @@ def confirmation_summary(folder: Path, record: RunMetadata) -> list[str]:
     if result is None or result.interrupted or not result.confirmations or tolerance is None:
         return []
     last = result.confirmations[-1]
-    lower, upper = (_percent(bound) for bound in last.bounds)
-    answer = {"within": "Within", "exceeded": "Not within", "undecided": "Not shown to be within"}[last.verdict]
     images = log_file.images_at(folder / run_folder.LOG, last.interval)
-    unmet = "".join(f"; {condition}" for condition in last.unmet)
     num, seconds = sum(one.num for one in result.confirmations), sum(one.seconds for one in result.confirmations)
     return [
-        f"{answer} the tolerance of {_percent(tolerance)}: of {last.num:,} fresh samples of interval {last.interval} "
-        f"({images:,} images), {_percent(last.rate.value)} are wrong ({lower} to {upper}){unmet}.",
+        result_line(last, tolerance, f"fresh samples of interval {last.interval} ({images:,} images)"),
         f"Confirmations: {len(result.confirmations)}, on {num:,} samples, in {seconds:.1f} s. In at most 5 % of all "
         "runs, one of them wrongly finds a generator within the tolerance.",
         _what_helps(folder, record, last, tolerance),
     ]
+
+
+def result_line(last: Confirmation, tolerance: float, outcomes: str) -> str:
+    """Describes the result of the last confirmation in one line. `outcomes` says what it measured."""
+    answer = {"within": "Within", "exceeded": "Not within", "undecided": "Not shown to be within"}[last.verdict]
+    lower, upper = map(percent, last.bounds)
+    unmet = "".join(f"; {condition}" for condition in last.unmet)
+    return (
+        f"{answer} the tolerance of {percent(tolerance)}: of {last.num:,} {outcomes}, {percent(last.rate.value)} are "
+        f"wrong ({lower} to {upper}){unmet}."
+    )
 
 
 def _what_helps(folder: Path, record: RunMetadata, last: Confirmation, tolerance: float) -> str:
@@ -110,8 +117,8 @@ def _better_preset(record: RunMetadata, last: Confirmation, tolerance: float) ->
         return []
     best = min(found, key=lambda one: one.rate)
     return [
-        f"the preset {best.preset}: its generator {best.checkpoint} has an error rate of {_percent(best.rate)} of "
-        f"{best.num:,} samples (at most {_percent(best.upper)})"
+        f"the preset {best.preset}: its generator {best.checkpoint} has an error rate of {percent(best.rate)} of "
+        f"{best.num:,} samples (at most {percent(best.upper)})"
     ]
 
 
@@ -132,11 +139,12 @@ def _known_presets(record: RunMetadata) -> list[_Known]:
 
 def _more_samples(config: TrainConfig, last: Confirmation, tolerance: float) -> list[str]:
     """Returns more samples, if the error rate is the reason and they could decide."""
-    needed = samples_needed(last.rate, tolerance)
+    needed = samples_needed(last.rate, tolerance, confidence=last.confidence)
     if last.verdict != "undecided" or last.unmet or needed is None or needed <= config.stopping.confirm_num:
         return []
     return [f"more samples, in a new run with --confirm-num {needed}"]
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Returns a share in percent, with three digits."""
     return f"{100 * share:.3g} %"

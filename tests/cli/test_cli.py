@@ -88,6 +88,7 @@ BAD_INPUT = {
     "seed": (["train", "--seed", "-1"], ["seed"]),
     "unknown classifier": (["train-classifier", "nonsense"], ["Unknown preset", "mnist-probe", "nonsense"]),
     "classifier epochs": (["train-classifier", "--epochs", "0"], ["epochs=0"]),
+    "classifier tolerance": (["train-classifier", "--tolerance", "1.5"], ["number from 0 to 1", "tolerance=1.5"]),
     "init from nothing": (["train", "--init-from", "nothing"], ["No such checkpoint", "nothing"]),
     "output is a file": (["train", "--output", "file"], ["cannot be written", "file"]),
     "output below a file": (["train", "--output", "file/run"], ["cannot be written", "file"]),

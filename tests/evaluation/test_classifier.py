@@ -1,6 +1,7 @@
 """Tests of the classifiers of reports and probes: training, cards, distortions and the pretrained ones."""
 
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -8,10 +9,15 @@ import pytest
 import tensorflow as tf
 from helpers.comparison import values
 
+from gan.config import ClassifierConfig
 from gan.errors import InputError
 from gan.evaluation.classifier.extractor import Extractor, as_input, classify, load_classifier
-from gan.evaluation.classifier.training import Distortion, _BestWeights, train_classifier
+from gan.evaluation.classifier.network import build_classifier
+from gan.evaluation.classifier.training import Distortion, _BestWeights, make_classifier, train_classifier
 from gan.saving import files, models
+from gan.saving.metadata import classifier_card
+from gan.tolerance import Confirmation, wilson_interval
+from gan.training.callbacks import ToleranceEarlyStopping
 
 
 def test_a_small_classifier_learns_and_writes_its_card(small_classifier, digits):
@@ -110,6 +116,120 @@ def test_training_is_reproducible(digits):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
     with pytest.raises(InputError, match=r"`batch_size`. Expected a whole number from 1 to 400"):
         train_classifier(small, digits.validation, **{**options, "batch_size": 401})
+
+
+class Recorder(keras.callbacks.Callback):
+    """Records what a callback sees, and stops the training after an epoch (numbered from 0)."""
+
+    def __init__(self, stop_after=99):
+        super().__init__()
+        self.calls, self.logs, self.weights, self.stop_after = [], [], [], stop_after
+
+    def on_train_begin(self, logs=None):
+        self.calls.append("begin")
+
+    def on_train_end(self, logs=None):
+        self.calls.append("failed" if (logs or {}).get("failed") else "end")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.calls.append(epoch)
+        self.logs.append(dict(logs))
+        self.weights.append(self.model.get_weights())
+        self.model.stop_training = epoch == self.stop_after
+
+
+SMALL = {"num_classes": 10, "width": 2, "blocks": 1, "batch_size": 50, "seed": 1}
+
+
+def fit_plainly(train, validation, *, epochs, num_classes, width, blocks, batch_size, seed):
+    """Trains as `train_classifier` does, in a loop over `fit` with the best epoch as its only callback."""
+    keras.utils.set_random_seed(seed)
+    model = build_classifier(train.images.shape[1:], num_classes, width=width, blocks=blocks)
+    steps, best, distort = len(train) // batch_size, _BestWeights("val_accuracy"), Distortion()
+    rate = keras.optimizers.schedules.CosineDecay(2e-3, epochs * steps, alpha=0.01)
+    kept = 0.5 ** (batch_size / min(20_000, max(1, epochs * len(train) // 32)))
+    optimizer = keras.optimizers.Adam(rate, use_ema=True, ema_momentum=kept, ema_overwrite_frequency=steps)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
+    for epoch in range(epochs):
+        batches = train.batches(
+            batch_size, steps=steps, seed=seed, first_step=epoch * steps, reshuffle_each_iteration=False
+        ).enumerate(epoch * steps)
+        model.fit(
+            batches.map(lambda step, data: (distort(data[0], tf.stack([tf.constant(seed, tf.int64), step])), data[1])),
+            validation_data=(as_input(validation.images), validation.labels),
+            validation_batch_size=500,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            callbacks=[best],
+            shuffle=False,
+            verbose=0,
+        )
+    return best.weights
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("float64")
+def test_callbacks_change_nothing(digits):
+    small = digits.train.take(np.arange(0, 4_000, 20))
+    watched = train_classifier(small, digits.validation, **SMALL, epochs=3, callbacks=[Recorder()])
+    for a, b in zip(watched.get_weights(), fit_plainly(small, digits.validation, **SMALL, epochs=3), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
+
+
+def test_callbacks_see_a_single_training_of_which_the_best_epoch_is_returned(digits):
+    small, recorder = digits.train.take(np.arange(0, 4_000, 20)), Recorder(stop_after=1)
+    returned = train_classifier(small, digits.validation, **SMALL, epochs=4, callbacks=[recorder])
+    assert recorder.calls == ["begin", 0, 1, "end"]
+    assert recorder.params["epochs"] == 4
+    for logs in recorder.logs:
+        wrong = round((1 - logs["val_accuracy"]) * 500)
+        assert logs["val_error_rate"] == pytest.approx(wrong / 500)
+        assert logs["val_error_rate_upper"] == pytest.approx(wilson_interval(wrong, 500)[1])
+    best = int(np.argmax([logs["val_accuracy"] for logs in recorder.logs]))
+    for a, b in zip(returned.get_weights(), recorder.weights[best], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_weights_that_a_callback_sets_at_the_end_are_returned(digits):
+    class Zeros(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            self.model.set_weights([np.zeros_like(weight) for weight in self.model.get_weights()])
+
+    small = digits.train.take(np.arange(0, 4_000, 20))
+    returned = train_classifier(small, digits.validation, **SMALL, epochs=1, callbacks=[Zeros()])
+    assert not any(weight.any() for weight in returned.get_weights())
+
+
+def test_an_error_of_a_callback_ends_the_training(digits):
+    class Failing(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise OSError("the disk is full")
+
+    recorder = Recorder()
+    small = digits.train.take(np.arange(0, 4_000, 20))
+    with pytest.raises(OSError, match="the disk is full"):
+        train_classifier(small, digits.validation, **SMALL, epochs=2, callbacks=[recorder, Failing()])
+    assert recorder.calls == ["begin", 0, "failed"]
+
+
+def test_a_tolerance_needs_a_callback_that_confirms_it(digits, tmp_path):
+    config = ClassifierConfig(dataset="mnist5k", tolerance=0.02)
+    watching = ToleranceEarlyStopping("val_error_rate_upper", "min", target=0.02)
+    for callbacks in ([], [watching]):
+        with pytest.raises(InputError, match=r"Nothing confirms the tolerance.*Received: tolerance=0\.02"):
+            make_classifier(config, tmp_path / "new", name="new", dataset=digits, callbacks=callbacks)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_card_has_confirmations_and_a_tolerance_only_if_there_are_some(small_classifier):
+    _, card = small_classifier
+    assert "confirmations" not in card.as_dict()
+    assert "tolerance" not in card.as_dict()["config"]
+    done = Confirmation(attempt=1, interval=3, wrong=1, num=500, confidence=0.95, verdict="within")
+    confirmed = replace(card, config=replace(card.config, tolerance=0.02), confirmations=(done,))
+    assert confirmed.as_dict()["config"]["tolerance"] == 0.02
+    assert classifier_card(json.loads(json.dumps(confirmed.as_dict())), "config.json") == confirmed
 
 
 def test_rejects_a_malformed_card(small_classifier, tmp_path):

@@ -15,7 +15,7 @@ import pytest
 from helpers.commands import OFFLINE, ROOT
 
 from gan import load_generator
-from gan.saving import metadata
+from gan.saving.renamed_keys import with_new_names
 
 OLD = Path(__file__).with_name("revision_53194e3")
 SCRIPT = ROOT / "tests" / "helpers" / "resume_old_run.py"
@@ -264,7 +264,7 @@ def test_the_next_step_of_a_saved_gan_gives_the_same_logs(loaded, expected):
 
 
 def test_keys_of_earlier_revisions_get_their_current_names():
-    new = metadata.with_new_names
+    new = with_new_names
     before = {"config": {"optimization": {"wrong_labels": 0.1, "steps": 3}, "stopping": {"extractor": "x"}}}
     after = {"config": {"optimization": {"mismatched_labels": 0.1, "steps": 3}, "stopping": {"classifier": "x"}}}
     assert new(before) == after == new(after)
@@ -281,4 +281,4 @@ def test_keys_of_earlier_revisions_get_their_current_names():
 def test_keys_in_other_places_keep_their_names():
     """A callback, loss or metric of a user may have keys of the same names."""
     content = {"callbacks": {"MyGrid": {"pictures": 3, "extractor": "x", "wrong_labels": 1}}, "loss": {"extractor": 1}}
-    assert metadata.with_new_names(content) == content
+    assert with_new_names(content) == content

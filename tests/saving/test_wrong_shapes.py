@@ -19,6 +19,7 @@ from gan.errors import InputError, convert
 from gan.evaluation import report as reports
 from gan.saving import metadata, models, training_state
 from gan.saving.metadata import suits
+from gan.saving.renamed_keys import with_new_names
 from gan.saving.training_state import State
 from gan.training import callbacks, result
 from gan.training.callbacks import Outcomes
@@ -98,7 +99,7 @@ def files_of(folder):
 
 
 PRETRAINED = models.pretrained_folder()
-FINISHED = metadata.with_new_names(json.loads((PRETRAINED / "mnist" / "config.json").read_text()))
+FINISHED = with_new_names(json.loads((PRETRAINED / "mnist" / "config.json").read_text()))
 UNFINISHED = {name: value for name, value in FINISHED.items() if name not in ("result", "sha256")}
 RESUMED = {
     **UNFINISHED,

@@ -16,6 +16,7 @@ from gan.tolerance import (
     ErrorRate,
     confirmation_size,
     fewest_outcomes,
+    lowest_tolerance,
     most_wrong,
     next_confidence,
     samples_needed,
@@ -390,3 +391,20 @@ def test_a_false_within_is_about_as_rare_as_the_confidence_says(tolerance):
         assert max(higher) < 1
     total = 0.025 * factor + sum(0.025 / 2**k * one for k, one in enumerate(higher, 1))
     assert total <= {0.05: 0.0503, 0.1: 0.0512, 0.2: 0.0522, 0.5: 0.0588}.get(tolerance, 0.05)
+
+
+# --- the lowest tolerance of a size
+
+
+@pytest.mark.parametrize(("n", "lowest"), [(500, 0.0077), (10_000, 0.00039), (100_000, 3.9e-05), (1, 0.8)])
+def test_the_lowest_tolerance_is_the_upper_bound_rounded_up(n, lowest):
+    assert lowest_tolerance(n) == lowest
+    assert float(f"{lowest:g}") == lowest
+
+
+@given(n=st.integers(1, 10**8), confidence=st.floats(0.5, 0.999))
+def test_the_lowest_tolerance_can_be_confirmed(n, confidence):
+    lowest = lowest_tolerance(n, confidence)
+    assert 0 < lowest <= 1
+    assert fewest_outcomes(float(f"{lowest:g}"), confidence) <= n
+    assert wilson_interval(0, n, confidence)[1] > 0.9 * lowest

@@ -351,11 +351,11 @@ def test_an_attempt_is_its_number_and_serves_as_a_seed():
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
 def test_a_copy_of_an_attempt_has_its_attributes(copied):
     """A function may hand its attempt to another process."""
-    attempt = copied(Attempt(3, num=500, confidence=0.95, most_wrong=4, is_last=True, seconds=2.5))
+    attempt = copied(Attempt(3, num=500, confidence=0.95, most_wrong=4, is_last=True, used=7, seconds=2.5))
     assert type(attempt) is Attempt
     assert (attempt, vars(attempt)) == (
         3,
-        {"num": 500, "confidence": 0.95, "most_wrong": 4, "is_last": True, "seconds": 2.5},
+        {"num": 500, "confidence": 0.95, "most_wrong": 4, "is_last": True, "used": 7, "seconds": 2.5},
     )
 
 

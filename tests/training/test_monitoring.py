@@ -1,7 +1,6 @@
 """Tests of the metrics that a run measures each interval, and of the callbacks that use them."""
 
 import json
-import re
 from dataclasses import replace
 
 import keras
@@ -18,8 +17,10 @@ from gan.data import images
 from gan.errors import InputError
 from gan.evaluation.classifier.extractor import Extractor, as_input, load_classifier
 from gan.evaluation.metrics.quality import quality, quality_metric
+from gan.evaluation.report import load_report
 from gan.models import random
 from gan.models.losses import LOSSES
+from gan.tolerance import Confirmation
 from gan.training.loop import Schedule
 from gan.training.monitoring import find_probe, make_probe, stopping_callbacks
 from gan.training.train import train
@@ -171,32 +172,41 @@ def test_rejects_an_unknown_monitor_before_writing_a_file(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_short_run_is_confirmed_at_its_end_on_fresh_samples(forked_gan, small_classifier, tmp_path):
-    """Everything is within a tolerance of 1, but an untrained generator covers nothing. A tenth of the run's images
-    would be too few for coverage, so nothing is confirmed earlier.
+def test_a_tolerance_nominates_and_fresh_samples_confirm(forked_gan, small_classifier, tmp_path):
+    """Everything is within a tolerance of 1, but an untrained generator covers nothing.
+
+    So each interval is nominated, none is confirmed before the end, and the last confirmation is undecided. A later
+    report uses its own samples, and only shows the confirmation.
     """
-    options = ["--dataset", "mnist5k", "--steps", 40, "--eval-every", 320, "--g-width", 4, "--d-width", 4]
-    options += ["--tolerance", 1.0, "--probe", small_classifier[0], "--classifier", small_classifier[0]]
+    options = ["--dataset", "mnist5k", "--batch-size", 32, "--steps", 100, "--eval-every", 1600, "--g-width", 4]
+    options += ["--d-width", 4, "--learning-rate", 1e-9, "--tolerance", 1.0, "--confirm-num", 300]
+    options += ["--probe", small_classifier[0], "--classifier", small_classifier[0]]
     done = forked_gan("train", *options, "--output", tmp_path / "run", "--tensorboard", "--json")
     assert done.returncode == 4, done.stderr
     result = json.loads(done.stdout)
-    assert (result["stopped_by"], result["verdict"]) == (None, "undecided")
-    [confirmed] = result["confirmations"]
-    assert (confirmed["interval"], confirmed["is_last"]) == (result["interval"], True)
-    assert confirmed["unmet"][0].startswith("coverage of test images")
-    assert f"Confirmation 1, interval {result['interval']}: undecided. " in done.stderr
-    assert "Not shown to be within the tolerance of 100 %: of 10,000 fresh samples" in done.stderr
-    assert "Writing the report" in done.stderr
-    rows = rows_of(tmp_path / "run" / "log.csv")
-    assert {row["nominated"] for row in rows} == {"0.0"}
-    assert [row["confirm_num"] for row in rows] == ["nan"] * (len(rows) - 1) + ["10000.0"]
-    report = json.loads((tmp_path / "run" / "report.json").read_text())
-    assert report["undecided_because_of"] == ["coverage"]
-    assert result["summary"] == report["summary"]
-    assert result["error_rate"] == report["metrics"]["error_rate"]["value"]
-    assert (tmp_path / "run" / "report.html").is_file()
-    assert list((tmp_path / "run" / "tensorboard").iterdir())
+    (confirmation,) = result["confirmations"]
+    assert (result["stopped_by"], result["interval"], result["verdict"]) == (None, 2, "undecided")
+    assert [confirmation[name] for name in ("interval", "num", "is_last")] == [2, 300, True]
+    assert confirmation["unmet"][0].startswith("coverage of test images")
+    assert "Interval 1 is not confirmed yet: coverage of validation images" in done.stderr
+    assert [float(row["nominated"]) for row in rows_of(tmp_path / "run" / "log.csv")] == [1.0, 1.0]
     keras.saving.load_model(tmp_path / "run" / "generator.keras")
+
+    report = load_report(tmp_path / "run")
+    assert report.confirmed == Confirmation(**confirmation | {"unmet": tuple(confirmation["unmet"])})
+    assert report.stopping.confirmations == (report.confirmed,)
+    assert (report.verdict, report.undecided_because_of, report.samples_needed) == ("undecided", ("conditions",), None)
+    assert [(point.images, point.is_nominated) for point in report.stopping.curve] == [(1_600, True), (3_200, True)]
+    assert result["summary"] == report.summary
+    assert result["error_rate"] == report.metrics["error_rate"].value
+    assert "<h2>Early stopping</h2>" in (tmp_path / "run" / "report.html").read_text()
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+
+    later = ["--classifier", small_classifier[0], "--num", 20, "--tolerance", 0.01]
+    done = forked_gan("evaluate", tmp_path / "run", *later)
+    assert done.returncode == 3, done.stderr
+    again = load_report(tmp_path / "run")
+    assert (again.verdict, again.confirmed, again.stopping) == ("exceeded", None, report.stopping)
 
 
 @pytest.mark.slow  # evaluates 10,000 samples twice; the test above evaluates as few as possible
@@ -209,11 +219,11 @@ def test_a_good_generator_is_confirmed_and_a_bad_one_is_not(gan_command, tmp_pat
     assert done.returncode == 0, done.stderr
     assert "stopped by  target" in done.stdout
     assert "verdict     within" in done.stdout
+    assert "the error rate is within the tolerance of 10.00 %" in done.stdout
     done = gan_command("train", *options, "--tolerance", 0.01, "--output", tmp_path / "bad")
     assert done.returncode == 3, done.stderr
-    assert re.search(r"Confirmation 1, interval \d: exceeded\. ", done.stderr)
-    assert "Not within the tolerance of 1 %: of " in done.stderr
-    assert "exceeds the tolerance of 1.00 %" in done.stdout
+    assert "Not within the tolerance of 1 %" in done.stderr
+    assert "the error rate exceeds the tolerance of 1.00 %" in done.stdout
 
 
 def test_rejects_a_tolerance_without_a_classifier_before_training(forked_gan, tmp_path):

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,18 +11,21 @@ import numpy as np
 import tensorflow as tf
 
 from gan.config import ClassifierConfig
-from gan.data.load import load_dataset
+from gan.data.load import DatasetLike, as_dataset, load_dataset
 from gan.data.sources.mnist5k import EMBEDDED
 from gan.data.split import Split
 from gan.errors import InputError, check_positive, check_seed, check_whole
 from gan.evaluation.classifier.calibration import fit_temperature
 from gan.evaluation.classifier.extractor import Extractor, as_input
 from gan.evaluation.classifier.network import build_classifier
+from gan.evaluation.metrics.error_rate import ClassifierErrorRate
 from gan.saving import files, run_folder
 from gan.saving.metadata import Calibration, ClassifierCard, ClassifierDataset
+from gan.tolerance import Confirmation
 from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked
 from gan.utils.global_state import restored
+from gan.utils.single_training import SingleTraining
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,19 @@ def train_classifier(
     learning_rate: float = 2e-3,
     distortion: Distortion | None = None,
     seed: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int = 0,
 ) -> keras.Model:
     """Trains a classifier, and returns it, uncompiled, with the weights of the best epoch on `validation`.
 
     The optimizer is Adam with cosine decay and a moving average of the weights (half-life 20,000 images, at most 1/32
     of the run). `distortion` (None: `Distortion()`) draws a new distortion of each training image in each epoch.
+
+    Args:
+        callbacks: Keras callbacks. Their logs are accuracy and loss, and those of `ClassifierErrorRate`, of both
+            splits: accuracy, error_rate, val_error_rate_upper, and so on. At the end of an epoch, the model has the
+            averaged weights. Weights that a callback sets when the training ends replace those of the best epoch.
+        verbose: what is printed: 0, nothing; 1, a progress bar; 2, a line for each epoch.
     """
     check_whole("epochs", epochs, 1)
     check_positive("learning_rate", learning_rate)
@@ -94,36 +105,46 @@ def train_classifier(
     classifier.compile(
         keras.optimizers.Adam(rate, use_ema=True, ema_momentum=kept, ema_overwrite_frequency=steps),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
+        metrics=["accuracy", ClassifierErrorRate()],
         jit_compile=False,
     )
-    best = _BestWeights("val_accuracy")
-    for epoch in range(epochs):
-        batches = train.batches(
-            batch_size, steps=steps, seed=seed, first_step=epoch * steps, reshuffle_each_iteration=False
-        )
-        distorted = batches.enumerate(epoch * steps).map(
-            lambda step, data: (distortion(data[0], tf.stack([tf.constant(seed, tf.int64), step])), data[1]),
-            num_parallel_calls=2,
-        )
-        classifier.fit(
-            distorted,
-            validation_data=(as_input(validation.images), validation.labels),
-            validation_batch_size=500,
-            initial_epoch=epoch,
-            epochs=epoch + 1,
-            callbacks=[best],
-            shuffle=False,
-            verbose=verbose if sys.stdout is not None else 0,  # Keras would fail on pythonw, which has no stdout
-        )
+    shown = [_Progress()] if verbose and sys.stdout is not None else []  # it would fail on pythonw, without stdout
+    # the best weights first, so that a later callback may replace them
+    called = [_BestWeights("val_accuracy"), *shown, *callbacks]
+    callback_list = SingleTraining(
+        called, add_history=True, model=classifier, epochs=epochs, steps=steps, verbose=verbose
+    )
+    with callback_list.training():
+        for epoch in range(epochs):
+            batches = train.batches(
+                batch_size, steps=steps, seed=seed, first_step=epoch * steps, reshuffle_each_iteration=False
+            )
+            distorted = batches.enumerate(epoch * steps).map(
+                lambda step, data: (distortion(data[0], tf.stack([tf.constant(seed, tf.int64), step])), data[1]),
+                num_parallel_calls=2,
+            )
+            classifier.fit(
+                distorted,
+                validation_data=(as_input(validation.images), validation.labels),
+                validation_batch_size=500,
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                callbacks=callback_list,
+                shuffle=False,
+            )
+            if classifier.stop_training:
+                break
     # without the optimizer, whose state is three times the weights and which a clone would keep
     plain = keras.Model.from_config(classifier.get_config())
-    plain.set_weights(best.weights)
+    plain.set_weights(classifier.get_weights())
     return plain
 
 
 class _BestWeights(keras.callbacks.Callback):
-    """Stores the weights of the epoch with the highest value of a log. Of equal epochs, the first one."""
+    """Restores, when a training ends, the weights of the epoch with the highest value of a log.
+
+    Of equal epochs, the first one counts.
+    """
 
     def __init__(self, monitor: str) -> None:
         super().__init__()
@@ -136,11 +157,35 @@ class _BestWeights(keras.callbacks.Callback):
         if value > self.best:
             self.best, self.weights = value, self.model.get_weights()
 
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        if self.weights:
+            self.model.set_weights(self.weights)
+
+
+class _Progress(keras.callbacks.ProgbarLogger):
+    """Prints the logs as Keras does, without the error rate: it is 1 - accuracy."""
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        super().on_train_batch_end(batch, _without_error_rate(logs))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        super().on_epoch_end(epoch, _without_error_rate(logs))
+
+
+def _without_error_rate(logs: dict[str, float] | None) -> dict[str, float]:
+    return {name: value for name, value in (logs or {}).items() if "error_rate" not in name}
+
 
 @restored()
 @checked
 def make_classifier(
-    config: ClassifierConfig, output: str | Path | None, *, name: str, verbose: int = 0
+    config: ClassifierConfig,
+    output: str | Path | None,
+    *,
+    name: str,
+    dataset: DatasetLike | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: int = 0,
 ) -> ClassifierCard:
     """Trains a classifier, measures it once on the test split, and writes classifier.keras and its card, config.json.
 
@@ -148,19 +193,31 @@ def make_classifier(
 
     The embedded digits are removed from the training images of `mnist`, so that the classifier can also evaluate
     `mnist5k`. Returns the card: the supported datasets, accuracies, a report per class (precision, recall, f1,
-    support), and the SHA-256 that loading checks. Raises `InputError` if the dataset has no labels or is not available,
-    or the folder cannot be used.
+    support), the confirmations of a callback, and the SHA-256 that loading checks.
+
+    Args:
+        config: options. A tolerance needs a callback that confirms it: `ToleranceEarlyStopping(..., confirm=...)`.
+        output: folder to create. None: the next number in runs/.
+        name: name of the classifier.
+        dataset: images to use instead of the dataset of `config`, as for `gan.train`.
+        callbacks, verbose: as for `train_classifier`.
+
+    Raises `InputError` if the dataset has no labels or is not available, or the folder cannot be used.
     """
     from sklearn.metrics import classification_report  # slow to import; `gan train` imports this module
 
     run_folder.check_output(output)
     device = runtime.start(seed=config.seed)
-    dataset = load_dataset(config.dataset, fallback=config.data.dataset_fallback, **config.data.loading)
+    if dataset is None:
+        dataset = load_dataset(config.dataset, fallback=config.data.dataset_fallback, **config.data.loading)
+    dataset = as_dataset(dataset)
     if not dataset.num_classes:
         raise InputError("A classifier needs labels", expected="a dataset with labels", received=config.dataset)
     train = without_embedded(dataset.train) if dataset.name == "mnist" else dataset.train
     started, revision = time.monotonic(), runtime.git_revision()
-    classifier = trained(config, train, dataset.validation, num_classes=dataset.num_classes, verbose=verbose)
+    classifier = trained(
+        config, train, dataset.validation, num_classes=dataset.num_classes, callbacks=callbacks, verbose=verbose
+    )
     seconds = time.monotonic() - started
     extractor = Extractor(classifier)
     logits = {
@@ -191,6 +248,7 @@ def make_classifier(
         },
         by_class=classification_report(dataset.test.labels, seen["test"], output_dict=True, zero_division=0.0),
         calibration=Calibration(temperature=temperature),
+        confirmations=_confirmations(callbacks),
         seconds=round(seconds, 1),
         device=device,
         versions=runtime.versions(),
@@ -202,9 +260,21 @@ def make_classifier(
 
 
 def trained(
-    config: ClassifierConfig, train: Split, validation: Split, *, num_classes: int, verbose: int = 0
+    config: ClassifierConfig,
+    train: Split,
+    validation: Split,
+    *,
+    num_classes: int,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: int = 0,
 ) -> keras.Model:
-    """Trains the classifier of a configuration on the given splits, see `train_classifier`."""
+    """Trains the classifier of a configuration on the given splits, see `train_classifier`.
+
+    Raises `InputError` for a configuration with a tolerance that no callback confirms.
+    """
+    if config.tolerance is not None and not any(getattr(callback, "confirm", None) for callback in callbacks):
+        expected = "a callback that does: ToleranceEarlyStopping(..., confirm=...)"
+        raise InputError("Nothing confirms the tolerance", expected=expected, received=f"tolerance={config.tolerance}")
     return train_classifier(
         train,
         validation,
@@ -215,8 +285,14 @@ def trained(
         batch_size=config.batch_size,
         learning_rate=config.learning_rate,
         seed=config.seed,
+        callbacks=callbacks,
         verbose=verbose,
     )
+
+
+def _confirmations(callbacks: Sequence[keras.callbacks.Callback]) -> tuple[Confirmation, ...]:
+    found = [one for callback in callbacks for one in getattr(callback, "confirmations", ())]
+    return tuple(one for one in found if isinstance(one, Confirmation))
 
 
 def without_embedded(split: Split) -> Split:

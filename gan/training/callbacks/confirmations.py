@@ -56,6 +56,7 @@ class Attempt(int):
         most_wrong: largest number of wrong outcomes among `num` that is still within the tolerance; -1: none is. A
             confirmation may end as soon as there are more.
         is_last: whether it is the last one, at the end of the training.
+        used: number of outcomes of all earlier confirmations. Those of a finite set are no longer fresh.
         seconds: duration of all earlier confirmations.
     """
 
@@ -63,17 +64,26 @@ class Attempt(int):
     confidence: float
     most_wrong: int
     is_last: bool
+    used: int
     seconds: float
 
     def __new__(
-        cls, number: int, *, num: int, confidence: float, most_wrong: int, is_last: bool = False, seconds: float = 0.0
+        cls,
+        number: int,
+        *,
+        num: int,
+        confidence: float,
+        most_wrong: int,
+        is_last: bool = False,
+        used: int = 0,
+        seconds: float = 0.0,
     ) -> "Attempt":
         attempt = super().__new__(cls, number)
         attempt.num, attempt.confidence, attempt.most_wrong = num, confidence, most_wrong
-        attempt.is_last, attempt.seconds = is_last, seconds
+        attempt.is_last, attempt.used, attempt.seconds = is_last, used, seconds
         return attempt
 
-    def __getnewargs_ex__(self) -> tuple[tuple[int], dict[str, object]]:
+    def __getnewargs_ex__(self) -> tuple[tuple[int], dict[str, float]]:
         """Returns the arguments for a copy, such as that of another process."""
         return (int(self),), dict(vars(self))
 
@@ -220,6 +230,7 @@ class Confirmations:
             confidence=confidence,
             most_wrong=most_wrong(num, self.tolerance, confidence),
             is_last=is_last,
+            used=sum(one.num for one in self.done),
             seconds=sum(one.seconds for one in self.done),
         )
 

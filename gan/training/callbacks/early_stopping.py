@@ -240,6 +240,9 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
             done = self._confirm(plans, plans.plan_last(value), value, epoch, time.monotonic())
         finally:  # also if `confirm` raises an error
             averaged(self.model).set_weights(current)
+        if done is not None and kept is None and self.restore_best_weights:
+            self._judgement.set_best(self._epoch, value)  # every best model was refuted, so this one was measured
+            self.best_weights = current
         if done is not None and done.verdict == "within":
             self.stopped_by, self.model.stop_training = "target", True
 
@@ -256,7 +259,7 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
             return None
         seconds = round(time.monotonic() - started, 3)
         done = plans.add(attempt, as_outcomes(found), value=value, interval=epoch + 1, seconds=seconds)
-        self.numbers = numbers(done, nominated=not attempt.is_last)
+        self.numbers = numbers(done, nominated=self.numbers.get("nominated") == 1)  # also before the last confirmation
         self.log(describe(done, plans.tolerance))
         return done
 

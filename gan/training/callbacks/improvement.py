@@ -215,7 +215,7 @@ class Monitor:
 class Rule(ResumableCallback[State]):
     """Base of callbacks that judge epochs and act at the end of a training. Subclasses implement `conclude`.
 
-    After an error, `conclude` is not called: no summary is printed and no weights are restored. `loop.fit_intervals`
+    After an error, `conclude` is not called: no summary is printed and no weights are restored. `SingleTraining`
     signals an error with `logs={"failed": True}`.
 
     Args:
