@@ -194,9 +194,9 @@ def test_a_tolerance_that_no_confirmation_could_show_names_the_number_that_could
     options = StoppingConfig(**{"tolerance": 0.02, "confirm_num": 637, name: 0.006})
     options.check_confirmable()
     problem = f"No confirmation could show that `{name}` is met"
-    with pytest.raises(InputError, match=rf"{problem}.* 0\.006 or more with 636 .* --confirm-num 637.*{name}=0\.006"):
+    with pytest.raises(InputError, match=rf"{problem}.* 0\.0061 or more with 636 .* --confirm-num 637.*{name}=0\.006"):
         replace(options, confirm_num=636).check_confirmable()
-    with pytest.raises(InputError, match=rf"{problem}\. Expected 3\.8e-05 or more with 100,000 samples\. Received"):
+    with pytest.raises(InputError, match=rf"{problem}\. Expected 3\.9e-05 or more with 100,000 samples\. Received"):
         StoppingConfig(**{"tolerance": 0.02, name: 0.0}).check_confirmable()
     StoppingConfig().check_confirmable()
 

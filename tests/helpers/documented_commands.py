@@ -32,6 +32,7 @@ QUICK = {
     "gan info mnist": "",
     "gan presets": "",
     "gan doctor": "",
+    "gan train --tolerance 0.02 --tolerance-per-class 0.05 --when-refuted reduce": "--dry-run",
     "gan train --batch-size 64": "--dry-run",  # needs two machines, see test_devices.py
 }
 """Commands that `make test` runs -> appended options. They run after `make train`, in the order of the pages."""

@@ -328,10 +328,10 @@ def test_rejects_bad_options(options, problem):
 
 
 def test_rejects_a_tolerance_that_no_confirmation_could_show_and_names_the_number_that_could():
-    with pytest.raises(InputError, match=r"0\.02 or more with max_num=188, or 189\. Received: tolerance=0\.02"):
+    with pytest.raises(InputError, match=r"0\.021 or more with max_num=188, or 189\. Received: tolerance=0\.02"):
         make_plans(min_num=1, max_num=188)
     make_plans(min_num=1, max_num=189)
-    with pytest.raises(InputError, match=r"No confirmation could .* 3\.8e-05 or more with max_num=100000\. Received"):
+    with pytest.raises(InputError, match=r"No confirmation could .* 3\.9e-05 or more with max_num=100000\. Received"):
         make_plans(0.0)
 
 

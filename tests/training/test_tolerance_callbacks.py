@@ -750,6 +750,18 @@ def test_a_longer_training_is_confirmed_again_at_its_new_end():
     assert script.attempts[0].confidence == next_confidence(first.confirmations, is_last=True)
 
 
+def test_the_best_epoch_of_a_longer_training_replaces_one_without_a_value():
+    """Before, nothing was a number, so the last weights were confirmed and kept."""
+    first = make_confirming(Script(EXCEEDED), epochs=2)
+    model = run(first, [NAN, NAN], end=False)
+    assert (first.confirmations[0].value, first.confirmations[0].interval, first.kept_epoch) == (None, 2, 1)
+    script = Script(EXCEEDED)
+    second = copy_of(first, script, epochs=4)
+    run(second, [0.3, 0.4], model=model, first_epoch=2)
+    assert (second.best, second.kept_epoch, model.generator_ema.number) == (0.3, 2, 2.0)
+    assert script.weights == [2.0]
+
+
 def test_a_training_that_continues_after_it_was_confirmed_keeps_the_best_epoch_with_its_weights():
     first = make_confirming(Script(WITHIN))
     model = run(first, [0.5, 0.02], end=False)

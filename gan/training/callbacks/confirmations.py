@@ -10,10 +10,10 @@ from gan.tolerance import (
     ErrorRate,
     confirmation_size,
     fewest_outcomes,
+    lowest_tolerance,
     most_wrong,
     next_confidence,
     verdict,
-    wilson_interval,
 )
 from gan.utils.arguments import checked
 
@@ -167,10 +167,10 @@ class Confirmations:
             check_whole("budget", budget, 0)
         needed = fewest_outcomes(tolerance)
         if needed is None or needed > max_num:
-            least = wilson_interval(0, max_num)[1]
+            number = "" if needed is None else f", or {needed}"
             raise InputError(
                 "No confirmation could show that `tolerance` is met",
-                expected=f"{least:.2g} or more with max_num={max_num}{'' if needed is None else f', or {needed}'}",
+                expected=f"{lowest_tolerance(max_num):g} or more with max_num={max_num}{number}",
                 received=f"tolerance={tolerance}",
             )
         self.tolerance = tolerance

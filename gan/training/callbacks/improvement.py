@@ -85,8 +85,8 @@ class Judgement:
         self.best, self.best_epoch = self._sign * math.inf, None
 
     def set_best(self, epoch: int, value: float) -> None:
-        """Makes this value the best one, although another may be better."""
-        self.best, self.best_epoch = value, epoch
+        """Makes this value the best one, although another may be better. Any later number is better than NaN."""
+        self.best, self.best_epoch = (self._sign * math.inf if math.isnan(value) else value), epoch
 
     def judge(self, epoch: int, value: float, stderr: float = 0.0) -> Outcome:
         """Adds the value of an epoch (numbered from 0) and returns the outcome.
