@@ -8,8 +8,8 @@ from gan.config.fields import convert_fields
 from gan.errors import InputError, Options, check, check_not_negative, check_share, check_whole
 from gan.tolerance import fewest_outcomes, lowest_tolerance, next_confidence
 
-FEWEST_CONFIRMED = 200
-"""Minimum of `confirm_num`."""
+FEWEST_CONFIRMED, MOST_CONFIRMED = 200, 10**7
+"""Minimum and maximum of `confirm_num`."""
 
 HIGHER_IS_BETTER = ("val_classes_seen", "real_accuracy", "fake_accuracy")
 
@@ -72,7 +72,7 @@ class StoppingConfig(Options):
         check(bool(self.probe.strip()), "probe", "auto, none, or a classifier", self.probe)
         check_whole("eval_num", self.eval_num, 50)
         check_whole("patience", self.patience, 1)
-        check_whole("confirm_num", self.confirm_num, FEWEST_CONFIRMED)
+        check_whole("confirm_num", self.confirm_num, FEWEST_CONFIRMED, MOST_CONFIRMED)
         if self.tolerance is not None:
             check_share("tolerance", self.tolerance)
         if self.tolerance_per_class is not None:

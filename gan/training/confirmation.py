@@ -5,7 +5,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from gan import sampling
 from gan.config import StoppingConfig
+from gan.config.stopping import MOST_CONFIRMED
 from gan.data.dataset import Dataset
 from gan.data.split import Split
 from gan.distributed.devices import DeviceSetup
@@ -40,7 +41,7 @@ CHUNK = 1_000
 CONFIRMATION_SEED, NOMINATION_SEED = 3_000_000_019, 3_500_000_011
 """Seeds of the samples, plus the seed of the run. Training and the defaults of the command line use no such seed."""
 
-FIRST = 10**7
+FIRST = MOST_CONFIRMED
 """Index of the first sample of attempt k is k times this number, so that no two attempts share a sample."""
 
 
@@ -146,8 +147,8 @@ class SampleConfirmation:
             one = self._sample(
                 generator, self._extractor, num, CONFIRMATION_SEED, int(attempt) * FIRST + first, self._labels(num, rng)
             )
-            parts.append(one)
-            if sum(part.wrong.sum() for part in parts) > attempt.most_wrong and not attempt.is_last:
+            parts.append(one if first == 0 else replace(one, features=one.features[:0]))
+            if attempt.is_over(sum(int(part.wrong.sum()) for part in parts), first + num):
                 break
         wrong = np.concatenate([part.wrong for part in parts])
         labels = None if parts[0].labels is None else np.concatenate([part.labels for part in parts])

@@ -21,7 +21,7 @@ from gan.saving.metadata import ClassifierCard
 from gan.tolerance import Confirmation, ErrorRate, fewest_outcomes, lowest_tolerance, next_confidence, samples_needed
 from gan.training.callbacks import ToleranceEarlyStopping
 from gan.training.callbacks.confirmations import EXPECTED_SHARE, LEAST_NUM, Attempt
-from gan.training.summary import images_for, percent, result_line
+from gan.training.summary import guarantee, images_for, percent, result_line
 from gan.utils.arguments import checked
 
 BATCH_SIZE = 500
@@ -33,7 +33,7 @@ class HeldOutConfirmation:
 
     The images are in a random order. Each confirmation takes the next ones: as many as it asks for, but at most half of
     those that are left. The last confirmation takes all that are left. So the images depend only on the attempt, and a
-    training that is resumed uses the same ones.
+    training that is resumed uses the same ones. Another training needs another split.
 
     >>> confirm = HeldOutConfirmation(dataset.test)
     >>> stop = ToleranceEarlyStopping(
@@ -154,8 +154,7 @@ def classifier_summary(
     return [
         result_line(last, tolerance, f"answers of epoch {last.interval} to fresh test images"),
         f"Confirmations: {len(stopping.confirmations)}, on {num:,} of {card.dataset.test:,} test images, in "
-        f"{seconds:.1f} s. In at most 5 % of all trainings, one of them wrongly finds a classifier within the "
-        "tolerance.",
+        f"{seconds:.1f} s.{guarantee(last, 'training')}",
         end,
     ]
 
@@ -172,9 +171,9 @@ def _what_helps(
     if epochs > config.epochs:
         ways.append(f"more epochs, about {epochs} if the curve goes on (--epochs {epochs})")
     ways += _better_presets(card, config.tolerance)
-    needed = samples_needed(last.rate, config.tolerance)
+    needed = samples_needed(last.rate, config.tolerance, confidence=last.confidence)
     if last.verdict == "undecided" and needed is not None:
-        ways.append(f"{needed:,} test images, which would decide")
+        ways.append(f"a dataset with at least {needed:,} test images, of which the last confirmation gets half or more")
     return ways
 
 

@@ -95,6 +95,7 @@ def fit_intervals(
             batches = dataset.train.batches(
                 schedule.images_per_step, steps=steps, seed=seed, first_step=step, reshuffle_each_iteration=False
             )
+            callback_list.set_params({"epochs": schedule.intervals, "steps": steps})
             gan.fit(
                 batches,
                 validation_data=validation,

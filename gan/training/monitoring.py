@@ -27,6 +27,9 @@ from gan.training.loop import Schedule
 PROBE = "mnist-probe"
 """Classifier that `probe="auto"` selects if it suits the dataset."""
 
+NOMINATES = "val_error_rate_upper"
+"""Log that nominates an interval for the confirmation of a tolerance."""
+
 MIN_EVAL_NUM = 200
 """Minimum number of images that are compared after an interval, however short it is."""
 
@@ -57,13 +60,18 @@ class Probe:
         received = f"{len(self.metrics)} metrics, {'no ' if self.batches is None else ''}batches"
         check(both, "probe", "metrics and batches, or neither", received)
 
-    def cannot_nominate(self, tolerance: float) -> str | None:
-        """Returns a line if too few images are measured after an interval to be within a tolerance. None: enough.
+    def why_only_at_end(self, tolerance: float, *, budget: int, min_num: int) -> str | None:
+        """Returns why a run can be confirmed at its end only, or None.
 
-        Such a run is confirmed at its end only.
+        Args:
+            tolerance: error rate to confirm. Too few images may be measured after an interval to be within it.
+            budget: samples of all confirmations before the end.
+            min_num: minimum number of samples of a confirmation.
         """
+        if budget < min_num:
+            return f"{budget:,} samples, for 10 % of the images, are too few to confirm before the end of the run"
         if self.batches is None:
-            return None
+            return "Nothing is measured after an interval: the end of the run decides"
         num = sum(len(tf.nest.flatten(batch)[0]) for batch in self.batches)
         needed = fewest_outcomes(tolerance)
         if needed is not None and num >= needed:
@@ -113,14 +121,15 @@ def find_probe(
 
 
 def check_monitor(options: StoppingConfig, gan: GAN) -> None:
-    """Raises `InputError`, before the first step, when this GAN does not log the number to monitor."""
-    if options.monitor is None:
-        return
+    """Raises `InputError`, before the first step, when this GAN does not log a number to monitor."""
+    monitored = [options.monitor] * (options.monitor is not None)
+    monitored += [NOMINATES] * (options.tolerance is not None and bool(gan.evaluation_metrics))
     results = {metric.name: metric.result() for metric in gan.evaluation_metrics}
     measured = [name for own, result in results.items() for name in (result if isinstance(result, dict) else [own])]
     known = sorted({*gan.step_means.names, *(f"val_{name}" for name in measured)})
-    if options.monitor not in known:
-        raise InputError("Unknown `monitor`", expected=f"one of {known}", received=f"monitor={options.monitor!r}")
+    for name in monitored:
+        if name not in known:
+            raise InputError("Unknown `monitor`", expected=f"one of {known}", received=f"monitor={name!r}")
 
 
 def stopping_callbacks(
@@ -151,7 +160,7 @@ def stopping_callbacks(
                 "max_num": options.confirm_num,
             }
         stopping = callbacks.ToleranceEarlyStopping(
-            "val_error_rate_upper",
+            NOMINATES,
             "min",
             target=options.tolerance,
             patience=schedule.intervals + 1,

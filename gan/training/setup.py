@@ -16,7 +16,7 @@ from gan.models.gan import GAN
 from gan.models.networks.inputs import NetworkInputs
 from gan.sampling.labels import describe_classes
 from gan.saving.training_state import State
-from gan.training.confirmation import SampleConfirmation, make_confirmation
+from gan.training.confirmation import CONFIRM_SHARE, SampleConfirmation, make_confirmation
 from gan.training.loop import Schedule, make_schedule
 from gan.training.monitoring import Probe, check_monitor, find_probe, make_probe
 from gan.training.sync import agree_on_start, broadcast_weights
@@ -139,8 +139,12 @@ def prepare_training(
             log(f"classes: {describe_classes(dataset.class_names)}")
         if probe.left_out is not None:
             log(f"val_pairwise_ssim is not measured: {probe.left_out}")
-        tolerance = config.stopping.tolerance
-        line = None if tolerance is None else probe.cannot_nominate(tolerance)
-        if line is not None:
-            log(line)
+        if config.stopping.tolerance is not None and confirmation is not None:
+            line = probe.why_only_at_end(
+                config.stopping.tolerance,
+                budget=int(CONFIRM_SHARE * schedule.total_images),
+                min_num=confirmation.min_num,
+            )
+            if line is not None:
+                log(line)
     return TrainingSetup(config, dataset, devices, gan, schedule, probe, confirmation, saved)

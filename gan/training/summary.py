@@ -8,13 +8,14 @@ from pathlib import Path
 from statistics import linear_regression
 
 from gan.config import TrainConfig
+from gan.config.stopping import MOST_CONFIRMED
 from gan.errors import InputError
 from gan.evaluation.report import load_report
 from gan.saving import log_file, models, run_folder
 from gan.saving.commands import resume_command
 from gan.saving.metadata import RunMetadata
 from gan.tolerance import Confirmation, samples_needed, wilson_interval
-from gan.training.callbacks.confirmations import EXPECTED_SHARE
+from gan.training.callbacks.confirmations import AGAIN, EXPECTED_SHARE
 
 MOST_LONGER = 10.0
 """A longer run is suggested up to this multiple of its length. Further away, the curve says little."""
@@ -33,10 +34,14 @@ def confirmation_summary(folder: Path, record: RunMetadata) -> list[str]:
     num, seconds = sum(one.num for one in result.confirmations), sum(one.seconds for one in result.confirmations)
     return [
         result_line(last, tolerance, f"fresh samples of interval {last.interval} ({images:,} images)"),
-        f"Confirmations: {len(result.confirmations)}, on {num:,} samples, in {seconds:.1f} s. In at most 5 % of all "
-        "runs, one of them wrongly finds a generator within the tolerance.",
+        f"Confirmations: {len(result.confirmations)}, on {num:,} samples, in {seconds:.1f} s.{guarantee(last, 'run')}",
         _what_helps(folder, record, last, tolerance),
     ]
+
+
+def guarantee(last: Confirmation, whole: str) -> str:
+    """Returns the error guarantee of a confirmation that is `within`, as a sentence. `whole` is what it holds for."""
+    return f" At most 5 % of all {whole}s end within the tolerance by mistake." if last.verdict == "within" else ""
 
 
 def result_line(last: Confirmation, tolerance: float, outcomes: str) -> str:
@@ -64,7 +69,8 @@ def _what_helps(folder: Path, record: RunMetadata, last: Confirmation, tolerance
         *_better_preset(record, last, tolerance),
         *_more_samples(record.config, last, tolerance),
     ]
-    return f"What would help: {'; '.join(ways)}." if ways else "Neither a longer run nor a known preset would help."
+    unknown = "It is not known what would help. A longer run (--images) or more latent dimensions might."
+    return f"What would help: {'; '.join(ways)}." if ways else unknown
 
 
 def _longer(folder: Path, record: RunMetadata, last: Confirmation, tolerance: float) -> list[str]:
@@ -140,9 +146,11 @@ def _known_presets(record: RunMetadata) -> list[_Known]:
 def _more_samples(config: TrainConfig, last: Confirmation, tolerance: float) -> list[str]:
     """Returns more samples, if the error rate is the reason and they could decide."""
     needed = samples_needed(last.rate, tolerance, confidence=last.confidence)
-    if last.verdict != "undecided" or last.unmet or needed is None or needed <= config.stopping.confirm_num:
+    if last.verdict != "undecided" or last.unmet or needed is None:
         return []
-    return [f"more samples, in a new run with --confirm-num {needed}"]
+    if not config.stopping.confirm_num < AGAIN * needed <= MOST_CONFIRMED:
+        return []
+    return [f"more samples, in a new run with --confirm-num {AGAIN * needed}"]
 
 
 def percent(share: float) -> str:

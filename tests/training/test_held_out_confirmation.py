@@ -277,8 +277,8 @@ def test_the_summary_of_a_confirmed_classifier():
     assert lines == [
         "Within the tolerance of 2 %: of 2,000 answers of epoch 3 to fresh test images, 1 % are wrong "
         "(0.648 % to 1.54 %).",
-        "Confirmations: 1, on 2,000 of 10,000 test images, in 1.5 s. In at most 5 % of all trainings, one of them "
-        "wrongly finds a classifier within the tolerance.",
+        "Confirmations: 1, on 2,000 of 10,000 test images, in 1.5 s. At most 5 % of all trainings end within the "
+        "tolerance by mistake.",
         "The training took 3 of 14 epochs and saved 79 %.",
     ]
 
@@ -290,7 +290,10 @@ def test_the_summary_says_what_would_help():
     assert lines[2] == "What would help: more epochs, about 27 if the curve goes on (--epochs 27)."
     flat = [0.02] * 8
     lines = summary(confirmation(105, 10_000, "undecided"), flat, epochs=8)
-    assert lines[2] == "What would help: 152,122 test images, which would decide."
+    assert lines[2] == (
+        "What would help: a dataset with at least 152,122 test images, of which the last confirmation gets half or "
+        "more."
+    )
     assert summary(confirmation(200, 10_000, "exceeded"), flat)[2].startswith("Not known what would help.")
 
 

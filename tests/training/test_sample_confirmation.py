@@ -1,6 +1,7 @@
 """Tests of the confirmation of a GAN: fresh samples, conditions, and runs that it interrupts."""
 
 import json
+import signal
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from gan.config import ModelConfig, StoppingConfig, TrainConfig
 from gan.errors import InputError
 from gan.evaluation import EVALUATION_SEED
 from gan.evaluation.classifier.extractor import Extractor, load_classifier
+from gan.evaluation.metrics import PairwiseSSIM
 from gan.saving import log_file, metadata
 from gan.saving.models import find_classifier
 from gan.tolerance import ErrorRate, fewest_outcomes, next_confidence
@@ -87,7 +89,9 @@ def test_no_two_attempts_share_a_sample_with_each_other_or_with_another_evaluati
 def test_ends_early_if_it_cannot_succeed_any_more_except_at_the_end_of_the_run(confirming):
     gan, confirm = small_gan(), confirming()
     assert confirm(gan, attempt_of(1, 4_000, most_wrong=3)).total == CHUNK
-    assert confirm(gan, attempt_of(2, 4_000, most_wrong=3, is_last=True)).total == 4_000
+    assert confirm(gan, attempt_of(2, 4_000, most_wrong=3, is_last=True)).total == 4_000  # a tolerance of 1
+    last = Attempt(3, num=4_000, confidence=0.95, most_wrong=3, is_last=True, tolerance=0.02)
+    assert confirm(gan, last).total == CHUNK  # certainly above the tolerance
 
 
 def test_a_generator_without_variety_meets_no_condition(confirming):
@@ -170,14 +174,16 @@ def test_rejects_what_no_confirmation_could_show(digits, small_classifier):
 
 def test_a_probe_of_few_samples_says_that_the_end_decides(digits):
     probe = Probe((keras.metrics.Mean(),), digits.validation.in_order(500))
-    assert probe.cannot_nominate(0.02) is None
-    line = probe.cannot_nominate(0.001)
+    enough = {"budget": 1_000, "min_num": 500}
+    assert probe.why_only_at_end(0.02, **enough) is None
+    line = probe.why_only_at_end(0.001, **enough)
     assert line == (
         "500 samples per interval cannot show an error rate below 0.76 %: the end of the run decides; --eval-num 3838 "
         "with intervals of 15,352 images could, too"
     )
-    assert "--eval-num" not in probe.cannot_nominate(0.0)
-    assert Probe().cannot_nominate(0.5) is None
+    assert "--eval-num" not in probe.why_only_at_end(0.0, **enough)
+    assert Probe().why_only_at_end(0.5, **enough).startswith("Nothing is measured")
+    assert probe.why_only_at_end(0.02, budget=499, min_num=500).startswith("499 samples, for 10 % of the images")
 
 
 # --- whole runs
@@ -307,6 +313,54 @@ def test_a_longer_run_is_confirmed_again_with_the_error_that_is_left(monkeypatch
     assert longer.confirmations[-1].interval == longer.interval  # the best one, not the last one
     assert len(longer.confirmations) == 7
     assert sum((1 - one.confidence) / 2 for one in longer.confirmations) <= 0.05
+
+
+class StopAt(keras.callbacks.Callback):
+    """Sends a signal in the last step of an interval, as a user may do by chance."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        if int(self.model.step) == self.step:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("step", [30, pytest.param(10, marks=pytest.mark.slow)])
+def test_a_signal_in_the_last_step_of_an_interval_does_not_skip_its_confirmation(
+    refused, monkeypatch, small_classifier, tmp_path, step
+):
+    """The interval is complete, so a resumed run does not repeat it."""
+    script = Scripted(monkeypatch, [REFUSED, REFUSED, WITHIN])
+    run = train(confirmed_run(small_classifier[0]), output=tmp_path / "stopped", listeners=[StopAt(step)])
+    assert (run.signal, run.steps, len(run.confirmations)) == (signal.SIGINT, step, step // 10)
+    run = resume(run.folder)
+    assert script.attempts == [1, 2, 3]
+    assert (run.stopped_by, run.interval, run.verdict) == ("target", 3, "within")
+    assert_same(*(load_generator(folder).get_weights() for folder in (run.folder, refused.folder)))
+
+
+@pytest.mark.slow
+def test_a_confirmation_after_the_last_interval_is_saved_too(monkeypatch, small_classifier, tmp_path):
+    """A run that is made as long as it is has no interval left, so its end follows at once."""
+    Scripted(monkeypatch, [REFUSED])
+    run = train(confirmed_run(small_classifier[0]), output=tmp_path / "run", listeners=[StopAt(10)])
+    assert (run.signal, run.steps) == (signal.SIGINT, 10)
+    script = Scripted(monkeypatch, [REFUSED] * 3)
+    ended = resume(run.folder, images=320)
+    assert [one.is_last for one in ended.confirmations] == [False, True]
+    longer = resume(run.folder, images=640)
+    assert script.attempts == [2, 3, 4]
+    assert [one.attempt for one in longer.confirmations] == [1, 2, 3, 4]
+    assert sum((1 - one.confidence) / 2 for one in longer.confirmations) <= 0.05
+
+
+def test_rejects_a_probe_without_error_rates_before_the_first_step(small_classifier, digits, tmp_path):
+    probe = Probe((PairwiseSSIM(),), digits.validation.take(np.arange(20)).in_order(20))
+    with pytest.raises(InputError, match=r"Unknown `monitor`.*monitor='val_error_rate_upper'"):
+        train(confirmed_run(small_classifier[0]), output=tmp_path / "run", probe=probe)
+    assert not (tmp_path / "run").exists()
 
 
 def test_learning_rates_are_halved_after_each_refusal_if_asked_to(monkeypatch, small_classifier, tmp_path):

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gan.errors import InputError
-from gan.tolerance import next_confidence
+from gan.tolerance import ErrorRate, next_confidence, samples_needed
 from gan.training.callbacks import Outcomes, ReduceLROnRefusal, ReduceLROnTolerance, ToleranceEarlyStopping
 from gan.training.callbacks.improvement import Judgement
 
@@ -380,30 +380,49 @@ def test_reaching_the_target_does_not_end_the_patience():
     assert (callback.stopped_by, [one.is_last for one in callback.confirmations]) == ("patience", [False, True])
 
 
-def test_a_refusal_discards_the_best_weights_of_its_epoch_if_the_tolerance_is_exceeded():
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [
+        ([0.5, 0.018, 0.3, 0.4], 1),  # better than all others, although it is refuted
+        ([0.5, 0.018, 0.3, 0.02], 3),  # the last one may be within the tolerance
+        ([0.5, 0.018, 0.0175, 0.02], 2),
+    ],
+)
+def test_a_refuted_epoch_is_the_best_one_until_another_reaches_the_target(values, kept):
     script = Script(EXCEEDED, EXCEEDED)
     callback = make_confirming(script)
-    model = run(callback, [0.5, 0.02, 0.3, 0.4])
-    assert script.weights == [1.0, 2.0]  # at the end, the best of the later epochs
-    assert (callback.best, callback.best_epoch, callback.kept_epoch) == (0.3, 2, 2)
-    assert model.generator_ema.number == 2.0
+    model = run(callback, values)
+    assert script.weights == [1.0, float(kept)]
+    assert (callback.best, callback.best_epoch, callback.kept_epoch) == (values[kept], kept, kept)
+    assert model.generator_ema.number == float(kept)
+
+
+def test_an_epoch_that_reached_the_target_before_a_refuted_one_is_the_best_again():
+    script = Script(UNDECIDED, EXCEEDED, EXCEEDED)
+    callback = make_confirming(script, [])
+    model = run(callback, [0.02, 0.01, 0.3])
+    assert script.weights == [0.0, 1.0, 0.0]
+    assert (callback.kept_epoch, model.generator_ema.number) == (0, 0.0)
 
 
 def test_an_undecided_confirmation_keeps_the_best_weights():
-    script = Script(UNDECIDED, UNDECIDED)
+    script = Script(UNDECIDED, UNDECIDED, UNDECIDED)
     callback = make_confirming(script)
     model = run(callback, [0.5, 0.02, 0.3, 0.4])
-    assert script.weights == [1.0, 1.0]
+    assert script.weights == [1.0, 1.0, 1.0]
+    sizes = [attempt.num for attempt in script.attempts]
+    needed = samples_needed(ErrorRate(*UNDECIDED), 0.02, confidence=callback.confirmations[2].confidence)
+    assert (sizes[2], script.attempts[2].is_last) == (2 * needed, True)  # the last one, once more
     assert (callback.best, callback.kept_epoch) == (0.02, 1)
     assert model.generator_ema.number == 1.0
 
 
 def test_a_refusal_of_another_epoch_than_the_best_one_discards_nothing():
-    """After 1 %, half of the value that nominated, a higher value nominates too."""
-    script = Script(Outcomes(*WITHIN, ("coverage",)), EXCEEDED, EXCEEDED)
+    """After a fifth of 20 epochs, a value that reaches the target is confirmed again."""
+    script = Script(UNDECIDED, EXCEEDED, EXCEEDED)
     callback = make_confirming(script)
-    model = run(callback, [0.02, 0.03])
-    assert script.weights == [0.0, 1.0, 0.0]
+    model = run(callback, [0.015, 0.5, 0.5, 0.5, 0.018])
+    assert script.weights == [0.0, 4.0, 0.0]
     assert model.generator_ema.number == 0.0
 
 
@@ -419,12 +438,12 @@ def test_the_last_weights_are_kept_if_all_best_ones_were_refuted():
 
 @pytest.mark.parametrize("restores", [True, False])
 def test_the_confirmed_epoch_is_kept_although_another_has_a_better_value(restores):
-    script = Script(Outcomes(*WITHIN, ("coverage",)), WITHIN)
+    script = Script(UNDECIDED, WITHIN)
     callback = make_confirming(script, restore_best_weights=restores)
-    model = run(callback, [0.02, 0.03])
-    assert (callback.stopped_by, callback.best, callback.best_epoch) == ("target", 0.03, 1)
-    assert callback.kept_epoch == (1 if restores else None)
-    assert model.generator_ema.number == 1.0
+    model = run(callback, [0.015, 0.5, 0.5, 0.5, 0.018])
+    assert (callback.stopped_by, callback.best, callback.best_epoch) == ("target", 0.018, 4)
+    assert callback.kept_epoch == (4 if restores else None)
+    assert model.generator_ema.number == 4.0
 
 
 def test_conditions_that_are_not_met_rule_out_within():
@@ -597,7 +616,7 @@ def test_numbers_are_those_of_the_last_epoch():
         callback.on_epoch_end(epoch, {"val_error": value})
         found.append(dict(callback.numbers))
     assert [one["nominated"] for one in found] == [1.0, 1.0, 0.0, 0.0]
-    assert [one["confirm_interval"] for one in found[1:4:2]] == [2, 4]
+    assert [one["confirm_interval"] for one in found[1:4:2]] == [2, 2]  # at the end, the best one
     assert all(math.isnan(found[epoch]["confirm_interval"]) for epoch in (0, 2))
     assert [one["confirm_error_rate"] for one in found[1:4:2]] == [0.03, 0.03]
     assert len({tuple(one) for one in found}) == 1
@@ -708,7 +727,7 @@ def test_a_confirmation_that_was_interrupted_is_made_again_with_the_same_attempt
 
 @pytest.mark.parametrize("result", [EXCEEDED, UNDECIDED, WITHIN])
 def test_a_finished_training_is_not_confirmed_again_after_it_is_restored(result):
-    first = make_confirming(Script(result), epochs=2)
+    first = make_confirming(Script(result, result), epochs=2)
     model = run(first, [0.2, 0.1], end=False)
     second = copy_of(first, Script(), epochs=2)
     end(second, model)
@@ -743,7 +762,7 @@ def test_a_training_interrupted_in_its_last_epoch_is_confirmed_when_it_is_resume
 def test_a_longer_training_is_confirmed_again_at_its_new_end():
     first = make_confirming(Script(EXCEEDED), epochs=2)
     model = run(first, [0.2, 0.1], end=False)
-    script = Script(UNDECIDED)
+    script = Script(EXCEEDED)
     second = copy_of(first, script, epochs=4)
     run(second, [0.2, 0.09], model=model, first_epoch=2)
     assert (script.attempts, script.attempts[0].is_last, script.weights) == ([2], True, [3.0])
@@ -769,8 +788,8 @@ def test_a_training_that_continues_after_it_was_confirmed_keeps_the_best_epoch_w
     script = Script(WITHIN)
     second = copy_of(first, script, condition=lambda model: ["not yet"])
     run(second, [0.03, 0.01, 0.04], model=model, first_epoch=2)
-    assert script.weights == [3.0]  # the last one, for the best weights
-    assert (second.kept_epoch, second.confirmations[-1].interval, model.generator_ema.number) == (3, 4, 3.0)
+    assert script.weights == [1.0]  # the confirmed one; the better one does not meet a condition
+    assert (second.kept_epoch, second.confirmations[-1].interval, model.generator_ema.number) == (1, 2, 1.0)
 
 
 def test_a_state_of_an_earlier_revision_has_no_confirmations():

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from gan.config.stopping import FEWEST_CONFIRMED
 from gan.errors import InputError, check, check_share, check_whole
 from gan.tolerance import (
     Confirmation,
@@ -13,7 +14,9 @@ from gan.tolerance import (
     lowest_tolerance,
     most_wrong,
     next_confidence,
+    samples_needed,
     verdict,
+    wilson_interval,
 )
 from gan.utils.arguments import checked
 
@@ -32,13 +35,22 @@ EXPECTED_SHARE = 0.6
 WAIT = 0.2
 """Share of a run after which a value that reaches the target is confirmed again, whatever the last ratio was."""
 
+AGAIN = 2
+"""Size of a second last confirmation, as a multiple of the size that would decide at the same error rate."""
+
 FINAL_SHARE, FINAL_POWER = 0.8, 0.95
 """At the end of a run, a model with 0.8 times the tolerance is `within` with this probability (limited by `max_num`).
 
 If the tolerance seems far away, `FINAL_NUM` outcomes show that it is exceeded."""
 
-LEAST_NUM = 200
+CERTAIN = 0.9999
+"""Confidence of the interval that ends the last confirmation early, if it lies above the tolerance."""
+
+LEAST_NUM = FEWEST_CONFIRMED
 """Default of the minimum number of outcomes of a confirmation."""
+
+USUAL_INTERVALS = 20
+"""Intervals of a run whose length is not known, for `WAIT`."""
 
 FINAL_NUM = 10_000
 """Minimum number of outcomes of the confirmation at the end of a run."""
@@ -57,7 +69,8 @@ class Attempt(int):
             confirmation may end as soon as there are more.
         is_last: whether it is the last one, at the end of the training.
         used: number of outcomes of all earlier confirmations. Those of a finite set are no longer fresh.
-        seconds: duration of all earlier confirmations.
+        seconds: duration of all earlier confirmations that were not a last one.
+        tolerance: error rate to confirm.
     """
 
     num: int
@@ -66,6 +79,7 @@ class Attempt(int):
     is_last: bool
     used: int
     seconds: float
+    tolerance: float
 
     def __new__(
         cls,
@@ -77,11 +91,21 @@ class Attempt(int):
         is_last: bool = False,
         used: int = 0,
         seconds: float = 0.0,
+        tolerance: float = 1.0,
     ) -> "Attempt":
         attempt = super().__new__(cls, number)
         attempt.num, attempt.confidence, attempt.most_wrong = num, confidence, most_wrong
-        attempt.is_last, attempt.used, attempt.seconds = is_last, used, seconds
+        attempt.is_last, attempt.used, attempt.seconds, attempt.tolerance = is_last, used, seconds, tolerance
         return attempt
+
+    def is_over(self, wrong: int, total: int) -> bool:
+        """Returns whether the measurement may end early, with `wrong` of `total` outcomes so far.
+
+        It cannot be within the tolerance any more; the last one must also show that the tolerance is exceeded.
+        """
+        if self.is_last:
+            return total > 0 and wilson_interval(wrong, total, CERTAIN)[0] > self.tolerance
+        return wrong > self.most_wrong
 
     def __getnewargs_ex__(self) -> tuple[tuple[int], dict[str, float]]:
         """Returns the arguments for a copy, such as that of another process."""
@@ -134,9 +158,9 @@ class Confirmations:
 
     A value nominates the model if it reaches the target. After a refusal, it is instead multiplied by the last ratio
     (error rate found by the confirmation / value that nominated), and the product must be within the tolerance; or the
-    value must reach the target after `WAIT` of the run. The size gives `within` with probability `POWER`, and is larger
-    than that of a confirmation that was undecided. What does not fit into `budget`, of which each uses a part, is
-    postponed.
+    value must reach the target after `WAIT` of the run. After a refusal by a condition alone, only the latter counts.
+    The size gives `within` with probability `POWER`, and is larger than that of a confirmation that was undecided. What
+    does not fit into `budget`, of which each uses a part, is postponed.
 
     Args:
         tolerance: error rate to confirm.
@@ -189,10 +213,10 @@ class Confirmations:
             interval: number of the interval, from 1.
             intervals: number of intervals of the training. None: not known.
         """
-        reaches = self._sign * value <= self._sign * self.target  # False for NaN
+        reaches = self.reaches(value)
         scaled = self._expected(value) if reaches or self._has_ratio else None
-        if scaled is None or scaled > self.tolerance:
-            if not reaches or intervals is None or interval - self.done[-1].interval < WAIT * intervals:
+        if scaled is None or scaled > self.tolerance or self._lacks_condition:
+            if not reaches or interval - self.done[-1].interval < WAIT * (intervals or USUAL_INTERVALS):
                 return None
             scaled = self.tolerance
         confidence = self.confidence()
@@ -209,15 +233,31 @@ class Confirmations:
         num = min(max(size, self._smallest(), part), left)
         return None if num < max(least, self._smallest()) else self._attempt(num, confidence, is_last=False)
 
+    def reaches(self, value: float) -> bool:
+        """Returns whether a monitored value reaches the target. NaN does not."""
+        return self._sign * value <= self._sign * self.target
+
     def plan_last(self, value: float) -> Attempt:
         """Returns the confirmation at the end of a training, of the model with this monitored value."""
         confidence = self.confidence(is_last=True)
-        scaled = self._expected(value)
+        scaled = self._expected(value) if self._has_ratio or self.reaches(value) else None
         size = None
         if scaled is not None and EXPECTED_SHARE * scaled < self.tolerance:
             size = confirmation_size(FINAL_SHARE * self.tolerance, self.tolerance, confidence, FINAL_POWER)
         num = min(max(size or 0, FINAL_NUM, self._smallest()), self.max_num)
         return self._attempt(num, confidence, is_last=True)
+
+    def plan_again(self) -> Attempt | None:
+        """Returns one more last confirmation, if the last one was undecided and a larger one would decide.
+
+        It has `AGAIN` times the size that would decide at the same error rate, so that the rate may turn out closer to
+        the tolerance. Returns None if `max_num` is too small for it.
+        """
+        last, confidence = self.done[-1], self.confidence(is_last=True)
+        needed = samples_needed(last.rate, self.tolerance, confidence=confidence)
+        if last.verdict != "undecided" or last.unmet or needed is None or AGAIN * needed > self.max_num:
+            return None
+        return self._attempt(max(AGAIN * needed, self._smallest()), confidence, is_last=True)
 
     def confidence(self, *, is_last: bool = False) -> float:
         """Returns the confidence of the next confirmation's interval. A subclass may divide the error otherwise."""
@@ -231,7 +271,8 @@ class Confirmations:
             most_wrong=most_wrong(num, self.tolerance, confidence),
             is_last=is_last,
             used=sum(one.num for one in self.done),
-            seconds=sum(one.seconds for one in self.done),
+            seconds=sum(one.seconds for one in self.done if not one.is_last),
+            tolerance=self.tolerance,
         )
 
     def _smallest(self) -> int:
@@ -239,6 +280,12 @@ class Confirmations:
         last = self.done[-1] if self.done else None
         grows = last is not None and last.verdict == "undecided" and not last.unmet
         return min(max(self.min_num, last.num + 1 if grows and last is not None else 0), self.max_num)
+
+    @property
+    def _lacks_condition(self) -> bool:
+        """Whether the last confirmation was refused by a condition alone."""
+        last = self.done[-1] if self.done else None
+        return bool(last and last.unmet) and last is not None and last.bounds[1] <= self.tolerance
 
     @property
     def _has_ratio(self) -> bool:

@@ -36,6 +36,7 @@ class EarlyStoppingState(MonitorState):
     """State of `ToleranceEarlyStopping`, in JSON types."""
 
     stopped_by: Literal["target", "patience"] | None
+    refuted: NotRequired[bool]
     confirmations: NotRequired[tuple[Confirmation, ...]]
     epoch: NotRequired[Whole]
     value: NotRequired[Number]
@@ -57,7 +58,7 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
     `confirm`, the training ends only if a nomination is *confirmed* on fresh outcomes: if the upper bound of their
     error rate is within `tolerance`. Otherwise it continues, and the next nomination waits until the model has improved
     accordingly, see `Confirmations`. At the end, the best model is confirmed for the last time. All upper bounds hold
-    together with 95 % confidence.
+    together with 95 % confidence. A second `fit` is a new training: its outcomes must be new ones, too.
 
     >>> def confirm(model, attempt):  # attempt: 1, 2, ...
     ...     x, y = fresh_examples(seed=attempt, num=attempt.num)
@@ -74,8 +75,8 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         start_from_epoch: first epoch to check (numbered from 0).
         restore_best_weights: whether to restore the weights of the best epoch when training ends for any reason. If the
             target was reached, its epoch is the best one. With `confirm`, it is the confirmed epoch, or else the best
-            one that no confirmation has refuted. The weights are those of `model.generator_ema`, or of the whole model
-            if it has none. The other variables of a GAN do not change.
+            one; one that was refuted gives way to any that reaches the target. The weights are those of
+            `model.generator_ema`, or of the whole model if it has none. The other variables of a GAN do not change.
         confirm: function (model, attempt) -> (wrong, total) of outcomes that were never used before, such as new
             samples or a part of the test data. `attempt` is a whole number, 1, 2, ..., with more attributes: `Attempt`.
             `Outcomes` adds conditions that the model does not meet, which rule out `within`. None postpones the
@@ -90,7 +91,8 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
     Attributes: `stopped_by` ("target", "patience" or None), `best` (NaN if there is no value yet), `best_epoch`
     (numbered from 0), `kept_epoch` (the epoch whose weights are restored at the end, or None), `best_weights` (list of
     arrays; None if there are none yet, or if no weights are kept), `confirmations` (list of `Confirmation`), `verdict`
-    (of the last confirmation, or None), `numbers` (of the last epoch's confirmation, for a log).
+    (of the last confirmation, or None), `numbers` (of the last epoch's confirmation, for a log), `changed_at_end`
+    (whether a confirmation came after the last epoch, so that a saved state does not have it).
     """
 
     state_type = EarlyStoppingState
@@ -161,8 +163,10 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         self.stopped_by: Literal["target", "patience"] | None = None
         self.best_weights: list[np.ndarray] | None = None
         self.numbers: dict[str, float] = {}
-        self._epoch = 0
+        self._epoch, self._batch = 0, -1
         self._ended = False  # whether the last confirmation is done
+        self._is_refuted = False  # whether the best model was refuted, or does not meet a condition
+        self.changed_at_end = False
         if self._plans is not None:
             self._plans.done = []
 
@@ -190,16 +194,28 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         super().on_train_begin(logs)
         self.stopped_by = None
 
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._batch = -1
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self._batch = batch
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        is_ending = bool(self.model.stop_training)  # interrupted, or stopped by another callback
+        params = self.params or {}
+        epochs, steps = params.get("epochs"), params.get("steps")
+        # A signal may arrive in the last step of an epoch. A resumed training does not repeat this epoch.
+        is_complete = not self.model.stop_training or (steps is not None and self._batch + 1 >= steps)
+        before = (self.best, self.best_epoch, self.best_weights, self._is_refuted)
         self._epoch, self._ended, self.numbers = epoch, False, {} if self._plans is None else numbers(None)
         outcome = self._monitor.judge(epoch, logs)
-        if outcome is not None and self.best_epoch == epoch and self.restore_best_weights:
-            self.best_weights = self._weights()
-        if self._plans is not None and not is_ending:
-            epochs = (self.params or {}).get("epochs")
-            if outcome is not None:
-                self._confirm_nominee(self._plans, epoch, epochs)
+        if outcome is not None and self._is_refuted and self._reaches(self._monitor.value):
+            self._judgement.set_best(epoch, self._monitor.value)  # it may be within, which a refuted one is not
+        if outcome is not None and self.best_epoch == epoch:
+            self._is_refuted = False
+            self.best_weights = self._weights() if self.restore_best_weights else None
+        if self._plans is not None and is_complete:
+            if outcome is not None and not self._confirm_nominee(self._plans, epoch, epochs):
+                self._refute(*before)
             if self.stopped_by is None and (outcome == "patience" or (epochs is not None and epoch + 1 >= epochs)):
                 self._confirm_best(self._plans)
         if self.stopped_by is None and (outcome == "target" or outcome == "patience"):
@@ -207,26 +223,42 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
             self.model.stop_training = True
             self.log(self._reason(epoch))
 
-    def _confirm_nominee(self, plans: Confirmations, epoch: int, epochs: int | None) -> None:
-        """Confirms the model of this epoch if that is due. Stops the training if it is within the tolerance."""
+    def _confirm_nominee(self, plans: Confirmations, epoch: int, epochs: int | None) -> bool:
+        """Confirms the model of this epoch if that is due. Stops the training if it is within the tolerance.
+
+        Returns False if the model must not count as the best one: it was refuted, or does not meet a condition.
+        """
         attempt = plans.plan(self._monitor.value, interval=epoch + 1, intervals=epochs)
         if attempt is None:
-            return
+            return True
         self.numbers["nominated"] = 1.0
         started = time.monotonic()
         unmet = () if self.condition is None else as_texts(self.condition(self.model))
         if unmet:
             self.log(f"Interval {epoch + 1} is not confirmed yet: {'; '.join(unmet)}.")
-            return
+            return self.best_epoch != epoch
         done = self._confirm(plans, attempt, self._monitor.value, epoch, started)
         if done is not None and done.verdict == "within":
             self.stopped_by, self.model.stop_training = "target", True
             self._judgement.set_best(epoch, self._monitor.value)
             if self.restore_best_weights:
                 self.best_weights = self._weights()
-        elif done is not None and done.verdict == "exceeded" and self.best_epoch == epoch:
-            self._judgement.discard_best()
-            self.best_weights = None
+        is_refuted = done is not None and (done.verdict == "exceeded" or bool(done.unmet))
+        return not is_refuted or self.best_epoch != epoch
+
+    def _reaches(self, value: float) -> bool:
+        return self._plans is not None and self._plans.reaches(value)
+
+    def _refute(self, value: float, epoch: int | None, weights: list[np.ndarray] | None, was_refuted: bool) -> None:
+        """Puts back the best model before this epoch, if it reaches the target and was not refuted.
+
+        Otherwise this epoch remains the best one, until a later one reaches the target or has a better value.
+        """
+        if epoch is not None and not was_refuted and self._reaches(value):
+            self._judgement.set_best(epoch, value)
+            self.best_weights = weights
+        else:
+            self._is_refuted = True
 
     def _confirm_best(self, plans: Confirmations) -> None:
         """Confirms the best model for the last time. The weights of the model do not change."""
@@ -238,10 +270,13 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         epoch = self._epoch if kept is None else kept
         try:
             done = self._confirm(plans, plans.plan_last(value), value, epoch, time.monotonic())
+            again = None if done is None else plans.plan_again()
+            if again is not None:
+                done = self._confirm(plans, again, value, epoch, time.monotonic()) or done
         finally:  # also if `confirm` raises an error
             averaged(self.model).set_weights(current)
         if done is not None and kept is None and self.restore_best_weights:
-            self._judgement.set_best(self._epoch, value)  # every best model was refuted, so this one was measured
+            self._judgement.set_best(self._epoch, value)  # no value was a number, so this model was measured
             self.best_weights = current
         if done is not None and done.verdict == "within":
             self.stopped_by, self.model.stop_training = "target", True
@@ -255,7 +290,8 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
             self.log(f"{self._monitor.name} {value:.6g} nominates interval {epoch + 1}: confirming on {attempt.num:,}.")
         found = self.confirm(self.model, attempt)
         if found is None:
-            self.log(f"The confirmation of interval {epoch + 1} is postponed.")
+            if not attempt.is_last:
+                self.log(f"The confirmation of interval {epoch + 1} is postponed.")
             return None
         seconds = round(time.monotonic() - started, 3)
         done = plans.add(attempt, as_outcomes(found), value=value, interval=epoch + 1, seconds=seconds)
@@ -277,8 +313,12 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
     def conclude(self) -> None:
         if self._plans is None and self.stopped_by is None:
             self.log(f"Early stopping never fired: {self._monitor.best}.")
-        if self._plans is not None and not self._ended and not self.model.stop_training:
-            self._confirm_best(self._plans)  # a training loop that does not tell its number of epochs
+        if self._plans is not None and not self._ended and self.stopped_by is None:
+            if self.model.stop_training:
+                self.log(f"The training ended before its tolerance was confirmed: {self._monitor.best}.")
+            else:  # a training loop that does not tell its number of epochs, or a run that was complete already
+                self._confirm_best(self._plans)
+                self.changed_at_end = True
         if self.best_weights is not None:
             averaged(self.model).set_weights(self.best_weights)
 
@@ -287,7 +327,7 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         state: Any = {"stopped_by": self.stopped_by, **self._monitor.get_state()}
         if self._plans is not None:
             state["confirmations"] = [as_json(one) for one in self._plans.done]
-            state |= {"epoch": self._epoch, "value": repr(self._monitor.value)}
+            state |= {"refuted": self._is_refuted, "epoch": self._epoch, "value": repr(self._monitor.value)}
         return state
 
     def restore(self, state: EarlyStoppingState) -> None:
@@ -296,6 +336,7 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         self.stopped_by = state["stopped_by"]
         if self._plans is not None:
             self._plans.done = list(state.get("confirmations", ()))
+            self._is_refuted = state.get("refuted", False)
             self._epoch, self._monitor.value = state.get("epoch", 0), float(state.get("value", "nan"))
             self._ended = self.verdict == "within" or any(one.is_last for one in self._plans.done[-1:])
 
@@ -311,7 +352,13 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
 def _check_function(name: str, function: Callable[..., object], expected: str, arguments: Sequence[object]) -> None:
     """Raises `InputError` unless a function can be called with these arguments."""
     try:
-        inspect.signature(function).bind(*arguments)
-    except (TypeError, ValueError) as error:
+        signature = inspect.signature(function)
+    except ValueError:  # a function that has none, such as some of C
+        return
+    except TypeError as error:
+        raise InputError(f"Bad `{name}`", expected=f"a function {expected}", received=repr(function)) from error
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
         received = f"{function!r}: {error}"
         raise InputError(f"Bad `{name}`", expected=f"a function {expected}", received=received) from error

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -107,6 +108,16 @@ class TrainingState(keras.callbacks.Callback):
         )
         training_state.save(self.run, now)
         self.last = State(now.interval, now.step, now.images)  # for messages only; the arrays are on the disk
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Saves again what callbacks decided after the last epoch, such as a last confirmation."""
+        changed = [name for name, one in self._savable.items() if getattr(one, "changed_at_end", False)]
+        if self.run is None or not changed or (logs or {}).get("failed"):
+            return
+        saved, _ = training_state.latest(self.run)
+        if saved is not None:
+            states = {name: dict(self._savable[name].get_state()) for name in changed}
+            training_state.save(self.run, replace(saved, callbacks={**saved.callbacks, **states}))
 
     def restore(self, gan: keras.Model, saved: State | None) -> int:
         """Restores the variables now, and the states of the callbacks when training begins. None: restores nothing.
