@@ -86,6 +86,9 @@ def confirm_again(make: "Callable[[float], Confirmations]") -> Rule:
         best = int(np.argmin(upper))
         value = float(upper[best])
         is_confirmed = _confirms(plans, plans.plan_last(value), float(rates[best]), value, best, rng)
+        again = plans.plan_again()
+        if again is not None and not is_confirmed:
+            is_confirmed = _confirms(plans, again, float(rates[best]), value, best, rng)
         return _outcome(plans, INTERVALS if is_confirmed else 0)
 
     return rule
@@ -112,7 +115,7 @@ def _is_over(plans: "Confirmations", attempt: "Attempt", wrong: int, total: int)
     is_won = getattr(plans, "is_won", None)
     if is_won is not None and total and is_won(attempt, wrong, total):
         return True
-    return not attempt.is_last and wrong > attempt.most_wrong
+    return attempt.is_over(wrong, total)
 
 
 def rules() -> dict[str, Rule]:
