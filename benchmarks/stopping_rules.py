@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.benchmark import Benchmark, Log, Record, provenance
 from benchmarks.summary import Table
 from gan.errors import check, check_share, check_whole
-from gan.tolerance import CONFIDENCE, ErrorRate, verdict, wilson_bounds
+from gan.tolerance import CONFIDENCE, LAST_SHARE, ErrorRate, verdict, wilson_bounds
 
 if TYPE_CHECKING:
     from benchmarks.plot import Figure
@@ -130,14 +130,14 @@ def rules() -> dict[str, Rule]:
         def confidence(self, *, is_last: bool = False) -> float:
             left = 1 - CONFIDENCE - sum(1 - one.confidence for one in self.done) / 2
             share = (1 - CONFIDENCE) * 6 / (math.pi * (len(self.done) + 1)) ** 2
-            return 1 - 2 * (left if is_last else share)
+            return 1 - 2 * (LAST_SHARE * left if is_last else share)
 
     class Equal(Confirmations):
         """Divides the error equally between at most five attempts."""
 
         def confidence(self, *, is_last: bool = False) -> float:
             left = 1 - CONFIDENCE - sum(1 - one.confidence for one in self.done) / 2
-            return 1 - 2 * (left if is_last else (1 - CONFIDENCE) / 5)
+            return 1 - 2 * (LAST_SHARE * left if is_last else (1 - CONFIDENCE) / 5)
 
         def plan(self, value: float, **options: Any) -> Attempt | None:
             return None if len(self.done) == 4 else super().plan(value, **options)
