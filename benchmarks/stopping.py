@@ -224,21 +224,11 @@ class Stopping(Benchmark):
             for key, run in content["runs"].items()
             if key.startswith("oracle-")
         }
-        stops = {
-            f"T = {100 * tolerance:g} %": sorted(
-                (oracle, run["images"])
-                for run in _stopped(content["runs"])
-                if _tolerance(run) == tolerance
-                and (oracle := _oracle(content, run["config"]["seed"], tolerance)) is not None
-            )
+        lines = {
+            f"T = {100 * tolerance:g} %": [(0.0, 100 * tolerance)]
             for tolerance in sorted({_tolerance(run) for run in _stopped(content["runs"])}, reverse=True)
         }
-        drawn = [
-            Panel("images", "error rate (%)", rates, log=True),
-            Panel(
-                "images of the oracle", "images of the run", {name: points for name, points in stops.items() if points}
-            ),
-        ]
+        drawn = [Panel("images", "error rate of the oracle's samples (%)", {**rates, **lines}, log=True)]
         return panels(drawn, title="Early stopping with a tolerance")
 
 

@@ -94,8 +94,10 @@ ELSEWHERE = {
     "pip install .",
     "python -m benchmarks stacked-mnist",
     "python -m benchmarks read-digits",
+    "python -m benchmarks stopping",
+    "python -m benchmarks stopping-rules",
 }
-"""Commands that other tests cover: test_docs.py, test_packaging.py, test_stacked_mnist.py, test_read_digits.py."""
+"""Commands that other tests cover: in test_docs.py, test_packaging.py, and the tests of each benchmark."""
 
 
 @dataclass(frozen=True)
