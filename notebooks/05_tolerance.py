@@ -217,8 +217,7 @@ for attempt in range(1, 6):
 # within the tolerance; otherwise it continues. It also stops when nothing has improved for some intervals (`patience`).
 #
 # During training, a small classifier (`mnist-probe`) evaluates the samples. Another classifier confirms them. The same
-# network should not both select and evaluate. `attempt` is the number of the confirmation, 1, 2, ..., so each one uses
-# a seed of its own. `attempt.num` is the number of samples that could decide.
+# network should not both select and evaluate.
 
 # %%
 with warnings.catch_warnings():
@@ -230,7 +229,12 @@ optimizers = [keras.optimizers.Adam(2e-3, beta_1=0.0, beta_2=0.99) for _ in rang
 error_rate = metrics.ErrorRate(lambda samples: probe(samples, training=False))
 model.compile(*optimizers, metrics=[error_rate], steps_per_execution=10)
 
+# %% [markdown]
+# `attempt` is the number of the confirmation, 1, 2, ..., so each one uses a seed of its own. `attempt.num` is the
+# number of samples that could decide.
 
+
+# %%
 def confirm(model, attempt):
     """Counts wrong outcomes among samples that were never used before."""
     seed = gan.evaluation.EVALUATION_SEED + attempt
@@ -268,7 +272,7 @@ plt.yscale("log")
 plt.xlabel("images seen")
 plt.ylabel("error rate (%)")
 plt.title("Training stops when a nomination is confirmed")
-plt.legend()
+plt.legend(loc="upper right")
 plt.show()
 
 # %% [markdown]

@@ -52,6 +52,7 @@ def options(out, *more):
             "--sizes", "8", "16", "--rounds", "2", "--out", str(out), *more]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_growth_reports_exponents_and_measures_no_point_twice(lawful, monkeypatch, tmp_path, capsys):
     out = tmp_path / "growth"
     assert main(options(out)) == 0
@@ -83,6 +84,7 @@ def test_growth_reports_exponents_and_measures_no_point_twice(lawful, monkeypatc
     assert "settings.seconds" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_killed_process_ends_the_benchmark_and_keeps_finished_points(lawful, monkeypatch, tmp_path, capsys):
     from benchmarks import growth
 

@@ -117,6 +117,7 @@ def _installed_stacks(stacks, monkeypatch):
 
 
 @pytest.mark.usefixtures("_installed_stacks")
+@pytest.mark.slow
 def test_the_benchmark_trains_counts_and_resumes(tmp_path, capsys):
     out = tmp_path / "out"
     options = ["stacked-mnist", "--preset", "tiny", "--images", "80", "--num", "1000", "--classifier",

@@ -123,7 +123,8 @@ class Evaluate:
         report = replace(found.report, checkpoint=checkpoint, stopping=stopping)
         if confirmed is not None:
             report = report.decided_by(confirmed)
-        report = replace(report, summary=summary(report))
+        if stopping is not None or confirmed is not None:
+            report = replace(report, summary=summary(report))
         if folder is not None:
             write_report(folder, Evaluation(report, found.images), checkpoint=self.checkpoint)
         return report, folder

@@ -82,7 +82,7 @@ def test_the_penalty_is_added_to_the_loss_but_not_to_d_loss():
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize(("simultaneous", "chosen"), [(False, ["r1"]), (True, [])])
+@pytest.mark.parametrize(("simultaneous", "chosen"), [pytest.param(False, ["r1"], marks=pytest.mark.slow), (True, [])])
 def test_a_step_is_the_same_with_xla(monkeypatch, simultaneous, chosen):
     # the normal numbers of XLA differ
     monkeypatch.setattr(random, "normal", lambda shape, key: random.uniform(shape, key, -2.0, 2.0))

@@ -287,6 +287,7 @@ def test_a_run_interrupted_in_the_middle_of_a_confirmation_resumes_to_the_same_r
     assert_same(*(load_generator(folder).get_weights() for folder in (run.folder, refused.folder)))
 
 
+@pytest.mark.slow
 def test_a_run_without_success_is_confirmed_once_more_at_its_end_and_says_what_would_help(
     monkeypatch, small_classifier, tmp_path
 ):
@@ -363,6 +364,7 @@ def test_rejects_a_probe_without_error_rates_before_the_first_step(small_classif
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_learning_rates_are_halved_after_each_refusal_if_asked_to(monkeypatch, small_classifier, tmp_path):
     Scripted(monkeypatch, [REFUSED, REFUSED, WITHIN])
     run = train(confirmed_run(small_classifier[0], when_refuted="reduce"), output=tmp_path / "run")
