@@ -24,7 +24,7 @@ def test_a_training_ends_at_the_epoch_that_is_confirmed(forked_gan, tmp_path):
     epoch = last["interval"]
     assert f"Epoch {epoch}/9" in done.stdout
     assert f"Epoch {epoch + 1}/9" not in done.stdout
-    assert f"nominates interval {epoch}: confirming on {last['num']}." in done.stdout
+    assert f"nominates interval {epoch}: confirming it on {last['num']} fresh outcomes." in done.stdout
     assert f"Confirmation {last['attempt']}, interval {epoch}: within." in done.stdout
     assert "error_rate:" not in done.stdout
     answer, cost, saved = done.stdout.splitlines()[-3:]

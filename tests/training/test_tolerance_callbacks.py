@@ -359,9 +359,9 @@ def test_a_training_stops_only_if_its_nomination_is_confirmed():
     callback = make_confirming(script, messages)
     model = run(callback, [0.5, 0.02, 0.015, 0.012, 0.001])  # times 1.5, the third value is above the tolerance
     assert messages == [
-        "val_error 0.02 nominates interval 2: confirming on 2,094.",
+        "val_error 0.02 nominates interval 2: confirming it on 2,094 fresh outcomes.",
         "Confirmation 1, interval 2: exceeded. 60 of 2,000 wrong, 3 % (2.34 to 3.84 %); tolerance 2 %.",
-        "val_error 0.012 nominates interval 4: confirming on 1,898.",
+        "val_error 0.012 nominates interval 4: confirming it on 1,898 fresh outcomes.",
         "Confirmation 2, interval 4: within. 20 of 2,000 wrong, 1 % (0.61 to 1.64 %); tolerance 2 %.",
     ]
     assert (script.attempts, script.weights) == ([1, 2], [1.0, 3.0])

@@ -287,7 +287,8 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
         """Calls `confirm` for the model, which is that of `epoch`, and reports the result. None: it was postponed."""
         assert self.confirm is not None
         if not attempt.is_last:
-            self.log(f"{self._monitor.name} {value:.6g} nominates interval {epoch + 1}: confirming on {attempt.num:,}.")
+            nominee = f"{self._monitor.name} {value:.6g} nominates interval {epoch + 1}"
+            self.log(f"{nominee}: confirming it on {attempt.num:,} fresh outcomes.")
         found = self.confirm(self.model, attempt)
         if found is None:
             if not attempt.is_last:
