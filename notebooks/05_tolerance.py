@@ -258,7 +258,7 @@ print(f"{digits.name}; verdict: {early_stopping.verdict}")
 
 # %%
 seen = 32 * STEPS * np.arange(1, len(history["val_error_rate"]) + 1)
-plt.figure(figsize=(8, 3.2))
+plt.figure(figsize=(10, 3.2))
 plt.plot(seen, [100 * r for r in history["val_error_rate"]], "o-", label="error rate at each evaluation")
 plt.plot(seen, [100 * r for r in history["val_error_rate_upper"]], "--", label="upper bound (monitored)")
 plt.axhline(5, color="black", linestyle=":", label="target")
@@ -272,7 +272,7 @@ plt.yscale("log")
 plt.xlabel("images seen")
 plt.ylabel("error rate (%)")
 plt.title("Training stops when a nomination is confirmed")
-plt.legend(loc="upper right")
+plt.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% [markdown]
