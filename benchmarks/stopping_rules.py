@@ -29,7 +29,7 @@ CORRELATION = 0.7
 CHUNK = 500
 """Samples of a confirmation that are looked at together."""
 
-ORACLE, BEFORE = "oracle", "first nomination only"
+BEFORE = "first nomination only"
 RULE = "confirm, half of the error each"
 
 

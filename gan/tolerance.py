@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from gan.errors import NotNegative, Positive, Whole, check, check_share, check_whole
+from gan.errors import InputError, NotNegative, Positive, Whole, check, check_share, check_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -249,3 +249,27 @@ def lowest_tolerance(n: int, confidence: float = CONFIDENCE) -> float:
     upper = wilson_interval(0, n, confidence)[1]
     digits = 1 - math.floor(math.log10(upper))
     return min(1.0, math.ceil(upper * 10**digits) / 10**digits)
+
+
+def check_confirmation(
+    name: str, tolerance: float, num: int, confidence: float = CONFIDENCE, *, outcomes: str, larger: str
+) -> None:
+    """Raises `InputError` for a tolerance that `num` outcomes, none of them wrong, are not within.
+
+    Args:
+        name: name of the option that holds the tolerance.
+        tolerance: error rate to confirm.
+        num: largest number of outcomes of a confirmation.
+        confidence: confidence of its interval.
+        outcomes: `num` in words, such as "500 samples".
+        larger: format of a number of outcomes that is large enough, such as "--confirm-num {}".
+    """
+    needed = fewest_outcomes(tolerance, confidence)
+    if needed is not None and needed <= num:
+        return
+    number = "" if needed is None else f", or {larger.format(needed)}"
+    raise InputError(
+        f"No confirmation could show that `{name}` is met",
+        expected=f"{lowest_tolerance(num, confidence):g} or more with {outcomes}{number}",
+        received=f"{name}={tolerance}",
+    )

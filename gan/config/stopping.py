@@ -6,7 +6,7 @@ from typing import Literal
 
 from gan.config.fields import convert_fields
 from gan.errors import InputError, Options, check, check_not_negative, check_share, check_whole
-from gan.tolerance import fewest_outcomes, lowest_tolerance, next_confidence
+from gan.tolerance import check_confirmation, next_confidence
 
 FEWEST_CONFIRMED, MOST_CONFIRMED = 200, 10**7
 """Minimum and maximum of `confirm_num`."""
@@ -102,17 +102,12 @@ class StoppingConfig(Options):
 
         A new run must call this. The record of an old run may have such a tolerance.
         """
-        confidence = next_confidence([], is_last=True)
-        lowest = lowest_tolerance(self.confirm_num, confidence)
+        num, confidence = self.confirm_num, next_confidence([], is_last=True)
         for name in ("tolerance", "tolerance_per_class"):
             tolerance = getattr(self, name)
-            needed = self.confirm_num if tolerance is None else fewest_outcomes(tolerance, confidence)
-            if needed is None or needed > self.confirm_num:
-                number = "" if needed is None else f", or --confirm-num {needed}"
-                raise InputError(
-                    f"No confirmation could show that `{name}` is met",
-                    expected=f"{lowest:g} or more with {self.confirm_num:,} samples{number}",
-                    received=f"{name}={tolerance}",
+            if tolerance is not None:
+                check_confirmation(
+                    name, tolerance, num, confidence, outcomes=f"{num:,} samples", larger="--confirm-num {}"
                 )
 
     def _check_idle(self, needed: str, expected: str, names: Sequence[str]) -> None:

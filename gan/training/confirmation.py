@@ -249,6 +249,11 @@ def make_confirmation(
     return SampleConfirmation(options, dataset, classifier=classifier, probe=probe, devices=devices, seed=seed)
 
 
+def sample_budget(total_images: int) -> int:
+    """Returns the samples that all confirmations of a run may use before its end."""
+    return int(CONFIRM_SHARE * total_images)
+
+
 def check_confirmable(options: StoppingConfig, dataset: Dataset) -> None:
     """Raises `InputError` if a dataset has too few images, or `confirm_num` is too low for all its classes."""
     needed = metrics.NEIGHBOURS + 1

@@ -18,7 +18,7 @@ from gan.evaluation.classifier.extractor import as_input
 from gan.evaluation.metrics import wrong_outcomes
 from gan.saving import models
 from gan.saving.metadata import ClassifierCard
-from gan.tolerance import Confirmation, ErrorRate, fewest_outcomes, lowest_tolerance, next_confidence, samples_needed
+from gan.tolerance import Confirmation, ErrorRate, check_confirmation, fewest_outcomes, next_confidence, samples_needed
 from gan.training.callbacks import ToleranceEarlyStopping
 from gan.training.callbacks.confirmations import EXPECTED_SHARE, LEAST_NUM, Attempt
 from gan.training.summary import guarantee, images_for, percent, result_line
@@ -104,14 +104,8 @@ def held_out_stopping(
 def check_confirmable(tolerance: float, images: int) -> None:
     """Raises `InputError` if no errors at all in this number of images would not confirm a tolerance."""
     confidence = next_confidence([], is_last=True)
-    needed = fewest_outcomes(tolerance, confidence)
-    if needed is None or needed > images:
-        number = "" if needed is None else f", or {needed:,} test images"
-        raise InputError(
-            "No confirmation could show that `tolerance` is met",
-            expected=f"{lowest_tolerance(images, confidence):g} or more with {images:,} test images{number}",
-            received=f"tolerance={tolerance}",
-        )
+    words = f"{images:,} test images"
+    check_confirmation("tolerance", tolerance, images, confidence, outcomes=words, larger="{:,} test images")
 
 
 def why_no_nomination(tolerance: float, *, validation: int, budget: int) -> str | None:

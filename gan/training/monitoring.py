@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -21,7 +20,7 @@ from gan.saving.metadata import StopReason, check_card, suits
 from gan.saving.models import FoundClassifier
 from gan.tolerance import ErrorRate, fewest_outcomes
 from gan.training import callbacks
-from gan.training.confirmation import CONFIRM_SHARE, SampleConfirmation
+from gan.training.confirmation import SampleConfirmation, sample_budget
 from gan.training.loop import Schedule
 
 PROBE = "mnist-probe"
@@ -142,34 +141,29 @@ def stopping_callbacks(
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks that may stop the run early or restore an earlier generator. `log` prints a line.
 
-    `confirmation` confirms the tolerance; None: reaching it ends the run.
+    `confirmation` confirms the tolerance of the options; None: they have none.
 
     Some losses have no decision boundary (wasserstein, relativistic). With them, even a healthy discriminator may have
     high accuracies and a large gap between its scores, so neither counts as a sign of failure.
     """
     delta = {name: getattr(options, name) for name in ("min_delta", "min_rel_delta", "noise_sigmas")}
     found: list[keras.callbacks.Callback] = []
-    if options.tolerance is not None:
-        confirmed: dict[str, Any] = {}
-        if confirmation is not None:
-            confirmed = {
-                "confirm": confirmation,
-                "condition": confirmation.condition,
-                "budget": int(CONFIRM_SHARE * schedule.total_images),
-                "min_num": confirmation.min_num,
-                "max_num": options.confirm_num,
-            }
+    if confirmation is not None:
         stopping = callbacks.ToleranceEarlyStopping(
             NOMINATES,
             "min",
             target=options.tolerance,
             patience=schedule.intervals + 1,
+            confirm=confirmation,
+            condition=confirmation.condition,
+            budget=sample_budget(schedule.total_images),
+            min_num=confirmation.min_num,
+            max_num=options.confirm_num,
             log=log,
-            **confirmed,
             **delta,
         )
         found.append(stopping)
-        if confirmation is not None and options.when_refuted == "reduce":
+        if options.when_refuted == "reduce":
             found.append(callbacks.ReduceLROnRefusal(stopping, log=log))
     if options.monitor is not None:
         rule = callbacks.ToleranceEarlyStopping if options.when_stale == "stop" else callbacks.ReduceLROnTolerance

@@ -16,7 +16,7 @@ from gan.models.gan import GAN
 from gan.models.networks.inputs import NetworkInputs
 from gan.sampling.labels import describe_classes
 from gan.saving.training_state import State
-from gan.training.confirmation import CONFIRM_SHARE, SampleConfirmation, make_confirmation
+from gan.training.confirmation import SampleConfirmation, make_confirmation, sample_budget
 from gan.training.loop import Schedule, make_schedule
 from gan.training.monitoring import Probe, check_monitor, find_probe, make_probe
 from gan.training.sync import agree_on_start, broadcast_weights
@@ -142,7 +142,7 @@ def prepare_training(
         if config.stopping.tolerance is not None and confirmation is not None:
             line = probe.why_only_at_end(
                 config.stopping.tolerance,
-                budget=int(CONFIRM_SHARE * schedule.total_images),
+                budget=sample_budget(schedule.total_images),
                 min_num=confirmation.min_num,
             )
             if line is not None:

@@ -66,7 +66,7 @@ def _what_helps(folder: Path, record: RunMetadata, last: Confirmation, tolerance
         return f"The run took {record.result.images:,} of {planned:,} planned images and saved {100 * saved:.0f} %."
     ways = [
         *_longer(folder, record, last, tolerance),
-        *_better_preset(record, last, tolerance),
+        *_better_preset(record, tolerance),
         *_more_samples(record.config, last, tolerance),
     ]
     unknown = "It is not known what would help. A longer run (--images) or more latent dimensions might."
@@ -116,7 +116,7 @@ class _Known:
     num: int
 
 
-def _better_preset(record: RunMetadata, last: Confirmation, tolerance: float) -> list[str]:
+def _better_preset(record: RunMetadata, tolerance: float) -> list[str]:
     """Returns the preset whose pretrained generator of the same data has the lowest error rate, if it is within."""
     found = [one for one in _known_presets(record) if one.preset != record.preset and one.upper <= tolerance]
     if not found:

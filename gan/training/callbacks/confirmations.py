@@ -9,9 +9,8 @@ from gan.errors import InputError, check, check_share, check_whole
 from gan.tolerance import (
     Confirmation,
     ErrorRate,
+    check_confirmation,
     confirmation_size,
-    fewest_outcomes,
-    lowest_tolerance,
     most_wrong,
     next_confidence,
     samples_needed,
@@ -189,14 +188,7 @@ class Confirmations:
         check_whole("max_num", max_num, min_num)
         if budget is not None:
             check_whole("budget", budget, 0)
-        needed = fewest_outcomes(tolerance)
-        if needed is None or needed > max_num:
-            number = "" if needed is None else f", or {needed}"
-            raise InputError(
-                "No confirmation could show that `tolerance` is met",
-                expected=f"{lowest_tolerance(max_num):g} or more with max_num={max_num}{number}",
-                received=f"tolerance={tolerance}",
-            )
+        check_confirmation("tolerance", tolerance, max_num, outcomes=f"max_num={max_num}", larger="{}")
         self.tolerance = tolerance
         self.target = target
         self.budget = budget
@@ -277,20 +269,24 @@ class Confirmations:
 
     def _smallest(self) -> int:
         """Returns the minimum size of the next confirmation: more than that of an undecided one."""
-        last = self.done[-1] if self.done else None
-        grows = last is not None and last.verdict == "undecided" and not last.unmet
-        return min(max(self.min_num, last.num + 1 if grows and last is not None else 0), self.max_num)
+        last = self._last
+        grown = last.num + 1 if last is not None and last.verdict == "undecided" and not last.unmet else 0
+        return min(max(self.min_num, grown), self.max_num)
+
+    @property
+    def _last(self) -> Confirmation | None:
+        return self.done[-1] if self.done else None
 
     @property
     def _lacks_condition(self) -> bool:
         """Whether the last confirmation was refused by a condition alone."""
-        last = self.done[-1] if self.done else None
-        return bool(last and last.unmet) and last is not None and last.bounds[1] <= self.tolerance
+        last = self._last
+        return last is not None and bool(last.unmet) and last.bounds[1] <= self.tolerance
 
     @property
     def _has_ratio(self) -> bool:
         """Whether the last confirmation tells how values of the monitor compare with error rates."""
-        last = self.done[-1] if self.done else None
+        last = self._last
         return self._sign > 0 and last is not None and last.wrong > 0 and last.value is not None and last.value > 0
 
     def _expected(self, value: float) -> float | None:
@@ -300,7 +296,7 @@ class Confirmations:
         """
         if math.isnan(value):
             return None
-        last = self.done[-1] if self.done else None
+        last = self._last
         if last is None or last.value is None or not last.wrong:
             return min(max(value, 0.0), self.tolerance) if self._sign > 0 else self.tolerance
         if self._has_ratio:

@@ -284,7 +284,7 @@ class ToleranceEarlyStopping(Rule[EarlyStoppingState]):
     def _confirm(
         self, plans: Confirmations, attempt: Attempt, value: float, epoch: int, started: float
     ) -> Confirmation | None:
-        """Calls `confirm` for the model, which is that of `epoch`, and reports the result. None: it was postponed."""
+        """Calls `confirm` for the model of `epoch`, and reports the result. None: it was postponed."""
         assert self.confirm is not None
         if not attempt.is_last:
             nominee = f"{self._monitor.name} {value:.6g} nominates interval {epoch + 1}"

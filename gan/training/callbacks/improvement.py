@@ -80,10 +80,6 @@ class Judgement:
         self.best_epoch: int | None = None
         self.waited = 0
 
-    def discard_best(self) -> None:
-        """Discards the best value, whose model is no longer wanted. The next value is then the best one."""
-        self.best, self.best_epoch = self._sign * math.inf, None
-
     def set_best(self, epoch: int, value: float) -> None:
         """Makes this value the best one, although another may be better. Any later number is better than NaN."""
         self.best, self.best_epoch = (self._sign * math.inf if math.isnan(value) else value), epoch
