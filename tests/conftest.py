@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,18 @@ gc.set_threshold(50_000, 20, 20)  # tracing creates many long-lived objects, whi
 
 hypothesis.settings.register_profile("busy", deadline=None)  # a slow machine must not fail a test
 hypothesis.settings.load_profile("busy")
+
+
+def pytest_runtest_teardown() -> None:
+    """Allows all kernels again after a deterministic run, which restricts its process for good.
+
+    Otherwise a later test of the same process behaves differently, depending on the order of the tests: Keras refuses
+    XLA, for example.
+    """
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.framework import config  # TensorFlow has no public function for it
+
+        config.disable_op_determinism()
 
 
 @pytest.fixture(scope="session")
