@@ -114,8 +114,9 @@ class Split:
         @_as_written
         def order(number: tf.Tensor) -> tf.data.Dataset:
             number = number if iteration is None else number + passes * iteration.number(number)
-            key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0], tf.int64), number)
-            shuffled = tf.random.experimental.stateless_shuffle(tf.range(len(self)), key)
+            # the algorithm is named, since `auto_select` depends on the device
+            key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0], tf.int64), number, alg="philox")
+            shuffled = tf.random.experimental.stateless_shuffle(tf.range(len(self)), key, alg="philox")
             return tf.data.Dataset.from_tensor_slices(
                 tf.reshape(shuffled[: per_pass * batch_size], [per_pass, batch_size])
             )

@@ -1,8 +1,14 @@
 """Stateless random numbers, each a function of a key, and the latents of training and evaluation."""
 
+import math
+
+import numpy as np
 import tensorflow as tf
 
 from gan.utils.types import Tensor
+
+_SMALLEST = float(np.float32(1e-7))
+"""The uniform number whose logarithm stands for that of smaller ones, as in TensorFlow."""
 
 Shape = tuple[Tensor, ...]
 
@@ -20,15 +26,35 @@ def fold_in(key: Tensor, counter: Tensor) -> tf.Tensor:
     return tf.random.experimental.stateless_fold_in(key, tf.cast(counter, tf.int64), alg="philox")
 
 
+def bits(shape: Shape, key: Tensor) -> tf.Tensor:
+    """Returns random bits, uint32: the Philox 4x32-10 counter generator, the same on every device and under XLA."""
+    return tf.random.stateless_uniform(shape, key, alg="philox", minval=None, maxval=None, dtype=tf.uint32)
+
+
 def normal(shape: Shape, key: Tensor) -> tf.Tensor:
-    """Returns standard normal float32 numbers. XLA computes other numbers from the same key."""
-    return tf.random.stateless_normal(shape, key, alg="philox")
+    """Returns standard normal float32 numbers of any shape, the same on every device and under XLA.
+
+    Box-Muller transform of pairs of uniform numbers u, v, multiples of 2^-23: sqrt(-2 log u) sin(2 pi v) and
+    sqrt(-2 log u) cos(2 pi v). It is computed in float64. There, the rounding differences between devices are too small
+    to change the float32 result, except with a probability of about 1e-8 per number.
+
+    The numbers are those of `tf.random.stateless_normal(..., alg="philox")` up to 1e-6, which XLA computes in another
+    way.
+    """
+    count = tf.reduce_prod(tf.cast(tf.stack(shape), tf.int64)) if any(map(tf.is_tensor, shape)) else math.prod(shape)
+    u, v = (
+        tf.cast(tf.bitwise.bitwise_and(half, tf.constant(2**23 - 1, tf.uint32)), tf.float64) * 2.0**-23
+        for half in tf.unstack(bits(((count + 1) // 2, 2), key), axis=1)
+    )
+    radius, angle = tf.sqrt(-2.0 * tf.math.log(tf.maximum(u, _SMALLEST))), 2.0 * math.pi * v
+    pairs = [tf.cast(radius * turn(angle), tf.float32) for turn in (tf.sin, tf.cos)]
+    return tf.reshape(tf.reshape(tf.stack(pairs, axis=1), [-1])[:count], shape)
 
 
 def uniform(shape: Shape, key: Tensor, low: float = 0.0, high: float = 1.0) -> tf.Tensor:
     """Returns uniform float32 numbers in [low, high), out of 2^24 different values. XLA computes the same numbers."""
-    bits = tf.random.stateless_uniform(shape, key, alg="philox", minval=None, maxval=None, dtype=tf.uint32)
-    return low + (high - low) * tf.cast(tf.bitwise.right_shift(bits, tf.constant(8, tf.uint32)), tf.float32) * 2.0**-24
+    high_bits = tf.bitwise.right_shift(bits(shape, key), tf.constant(8, tf.uint32))
+    return low + (high - low) * tf.cast(high_bits, tf.float32) * 2.0**-24
 
 
 SAMPLING, TRAINING, EVALUATION, PROJECTION, NOISE, STEP = range(6)

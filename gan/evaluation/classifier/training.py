@@ -47,7 +47,7 @@ class Distortion:
         """Distorts each image of [B, H, W, C] in [-1, 1] differently, as a function of `key` (two whole numbers)."""
         count = tf.shape(images)[0]
         height, width = images.shape[1], images.shape[2]
-        drawn = tf.random.stateless_uniform((5, count), key, -1.0, 1.0)
+        drawn = tf.random.stateless_uniform((5, count), key, -1.0, 1.0, alg="philox")
         angle = drawn[0] * self.degrees * np.pi / 180
         zoom_x, zoom_y = 1 + drawn[1] * self.zoom, 1 + drawn[2] * self.zoom
         a, b = tf.cos(angle) * zoom_x, -tf.sin(angle) * zoom_y
