@@ -88,6 +88,8 @@ class Benchmark(abc.ABC):
     """
 
     name: ClassVar[str]
+    uses_tensorflow: ClassVar[bool] = True
+    """Whether `measure` uses TensorFlow in this process."""
     out: Path
 
     @abc.abstractmethod
@@ -120,22 +122,27 @@ class Benchmark(abc.ABC):
         Recorded runs are not made again. Raises the errors of `check` and `measure`. Raises `InputError` if `out` holds
         other settings, or the same run with another configuration.
         """
-        from benchmarks.plot import write_png
-
         if cluster.from_environment() is not None:
             raise InputError("Benchmarks run in one process only", expected="no TF_CONFIG", received="several workers")
         self.check()
         files.check_writable(self.out / TABLE)
         record = Record(self.out, self.name, self.settings())
         self.out.mkdir(parents=True, exist_ok=True)
-        runtime.load_tensorflow()
+        if self.uses_tensorflow:
+            runtime.load_tensorflow()
         with training_state.locked(self.out):
             record.begin_session(machine.facts(self.command()))
             self.measure(record, log)
+        self.report(record)
+        return record.content
+
+    def report(self, record: Record) -> None:
+        """Writes table.md and plot.png of a record."""
+        from benchmarks.plot import write_png
+
         markdown = self.table(record.content).markdown()
         files.write(self.out / TABLE, lambda beside: beside.write_text(markdown, encoding="utf-8"))
         write_png(self.out / PLOT, self.figure(record.content))
-        return record.content
 
     def command(self) -> str:
         """Returns the command line with these options. Options with their default value are left out."""

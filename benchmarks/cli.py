@@ -24,6 +24,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "recipes": ("benchmarks.recipes", "Recipes"),
         "stacked-mnist": ("benchmarks.stacked_mnist", "StackedMnist"),
         "step": ("benchmarks.step", "Step"),
+        "gpu": ("benchmarks.gpu", "Gpu"),
         "growth": ("benchmarks.growth", "Growth"),
         "sampling": ("benchmarks.sampling", "Sampling"),
         "start": ("benchmarks.start", "Start"),

@@ -58,8 +58,8 @@ def compile_for_run(config: TrainConfig, dataset: Dataset) -> GAN:
     return gan
 
 
-def fit_loop(gan: GAN, config: TrainConfig, dataset: Dataset) -> Loop:
-    """Returns a loop that calls `fit` as a training run does, with separate batches and the callback of every run."""
+def fit_runner(gan: GAN, config: TrainConfig, dataset: Dataset) -> Callable[[int], None]:
+    """Returns a function that makes steps with `fit` as a training run does: separate batches, its first callback."""
     images = images_per_step(config)
     made = 0
 
@@ -72,8 +72,15 @@ def fit_loop(gan: GAN, config: TrainConfig, dataset: Dataset) -> Loop:
         )
         made = first + steps
 
+    return run
+
+
+def fit_loop(gan: GAN, config: TrainConfig, dataset: Dataset) -> Loop:
+    """Returns a loop that calls `fit` as a training run does, with separate batches and the callback of every run."""
+    images = images_per_step(config)
     batch = next(iter(dataset.train.batches(images, steps=1, seed=config.seed)))
     step = tf.function(gan.train_step).get_concrete_function(batch)
+    run = fit_runner(gan, config, dataset)
     return Loop(run, step, tf.nest.flatten(batch), images, config.optimization.steps_per_execution, _period(gan))
 
 
@@ -103,9 +110,9 @@ def _period(gan: GAN) -> int:
     return max(periods, default=1)
 
 
-def product_loop(size: int) -> Loop:
-    """Returns a loop of the product of two float32 matrices [size, size]: about the peak FLOP/s of these cores."""
-    matrices = [tf.random.stateless_uniform((size, size), (0, number)) for number in range(2)]
+def product_loop(size: int, dtype: str = "float32") -> Loop:
+    """Returns a loop of the product of two matrices [size, size]: in float32 about the peak FLOP/s of these cores."""
+    matrices = [tf.cast(tf.random.stateless_uniform((size, size), (0, number)), dtype) for number in range(2)]
     product = tf.function(tf.matmul)
 
     def run(steps: int) -> None:
