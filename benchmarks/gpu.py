@@ -67,13 +67,14 @@ class Gpu(Benchmark):
     def measure(self, record: Record, log: Log) -> None:
         deadline = time.monotonic() + 60.0 * self.minutes
         rows = selected(self._plan(), self.rows)
+        numbers = {row.name: number for number, row in enumerate(self._plan())}
         with _ended_by_sigterm():
             has = self._find_device(record, log, deadline)
             missing = [row for row in rows if not _has_result(record, row)]
             log(f"{len(rows)} rows; {len(rows) - len(missing)} already recorded in {record.path}")
             for row in missing:
                 found = _make(row, has, deadline)
-                record.add(row.name, row.config, found)
+                record.add(row.name, row.config, {"number": numbers[row.name], **found})
                 if "seconds" in found:  # a drawing for each row that was not started would take the time of a row
                     self.report(record)
                 log(f"{row.name}: {' · '.join(cell for cell in _cells(found) if cell != '-')}")
@@ -115,9 +116,10 @@ class Gpu(Benchmark):
             ["row", "result", "steps/s", "images/s", "first steps (s)", "details"],
             rows,
             [
-                "mnist/64/xla/float32: preset, batch size, mode, precision, variant. Images: real images seen by D. First "
-                "steps: the first call, which compiles. A check passes within its tolerance. `failed`, with the reason: the "
-                "row was started and has no result. `not run`: there was no time left; the same command makes these rows.",
+                "mnist/64/xla/float32: preset, batch size, mode, precision, variant. Images: real images seen by D. "
+                "First steps: the first call of the graph, which compiles. `differs`: a check found more than its "
+                "tolerance. `failed`: the row was started and has no result. `not run`: no time was left for the row; "
+                "the same command makes it.",
                 *(f"Variant {name}: `{text}`." for text, name in flags.items()),
                 "",
                 *provenance(content),
@@ -180,7 +182,7 @@ def _has_result(record: Record, row: Row) -> bool:
 
 
 def _make(row: Row, has: Mapping[str, bool], deadline: float) -> dict[str, Any]:
-    """Makes a row, or says why not: {"not_run": reason}, or {"seconds", measured values}, with "failed" if it failed."""
+    """Makes a row. Returns {"seconds", measured values, "failed": reason if it failed}, or {"not_run": reason}."""
     need = missing_need(row, has)
     if need is not None:
         return {"not_run": f"needs {need}"}
@@ -215,10 +217,9 @@ def _cells(run: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _in_order(runs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yields the recorded rows in the order of the plan. Rows that it does not know come last."""
-    order = {row.name: number for number, row in enumerate(plan(dataset="", seconds=1.0))}
-    yield from sorted(runs.items(), key=lambda pair: order.get(pair[0], len(order)))
+def _in_order(runs: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Returns the recorded rows in the order of their plan."""
+    return sorted(runs.items(), key=lambda pair: pair[1]["number"])
 
 
 @contextmanager

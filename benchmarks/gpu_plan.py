@@ -22,6 +22,8 @@ FLAGS: Mapping[str, tuple[str, str]] = MappingProxyType(
 FIRST_FLAGS = 3
 """Variants that are tried early, because they may let XLA work where its default does not."""
 
+DETERMINISTIC = MappingProxyType({"XLA_FLAGS": "--xla_gpu_deterministic_ops=true"})
+
 GPU, TORCH = "a GPU", "PyTorch"
 
 CONFIGURATIONS = (("mnist", 64), ("mnist", 256), ("mnist", 1_024), ("tf-tutorial", 256), ("r3gan", 64))
@@ -73,6 +75,7 @@ def plan(*, dataset: str, seconds: float) -> list[Row]:
         steps.row(first, precision="bfloat16"),
         steps.row(first, jit=True, precision="bfloat16"),
         *(_torch(first, mode, seconds) for mode in TORCH_MODES[:2]),
+        Row("self-test/mnist", "self_test", {**data, "preset": "mnist"}, 45.0, 240.0, (GPU,)),
         Row("products", "products", {"seconds": seconds}, 20.0, 60.0),
         *(steps.row(one, jit=jit) for one in other_batches for jit in (False, True)),
         Row("loops/tf-tutorial", "loops", {**data, "preset": "tf-tutorial", "batch_size": 256, "seconds": seconds},
@@ -82,8 +85,8 @@ def plan(*, dataset: str, seconds: float) -> list[Row]:
         Row("evaluate", "evaluate", data, 30.0, 180.0),
         Row("sampling", "sampling", {"num": 1_000_000}, 25.0, 90.0),
         Row("finite-losses/xla", "finite_losses", {**data, "jit": True}, 25.0, 150.0),
-        Row("deterministic/plain", "deterministic", {**data, "jit": False}, 40.0, 150.0),
-        Row("deterministic/xla", "deterministic", {**data, "jit": True}, 40.0, 150.0, (GPU,)),
+        Row("deterministic/plain", "deterministic", data, 40.0, 150.0),
+        Row("deterministic/xla", "deterministic_xla", data, 40.0, 150.0, (GPU,), DETERMINISTIC),
         Row("floors/xla", "floors", {**data, "jit": True}, 60.0, 200.0, (GPU,)),
         steps.row(first, jit=True, programs=1),
         steps.row(first, deterministic=True),

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,10 @@ class Ended:
     values: dict[str, Any]
     failed: str | None
     output: str
+
+
+class Refused(Exception):
+    """A row has no result, for the reason in the message."""
 
 
 class Report:
@@ -76,7 +81,7 @@ def run_row(
     """Runs a row in a child process, and kills the group of that process after `limit_s` seconds.
 
     Args:
-        kind: name of a function in `gpu_rows.KINDS`.
+        kind: name of a function in `KINDS` of `MODULE`.
         options: its arguments, of JSON types.
         limit_s: time limit of the process, in seconds, including its imports.
         environment: variables of the child. `XLA_FLAGS` and `TF_XLA_FLAGS` are appended to those of this process.
@@ -107,10 +112,27 @@ def run_row(
     return Ended(seconds, found.get("values", {}), _failure(status, found, text, limit_s), text)
 
 
-def end_at(limit_s: float) -> None:
-    """Ends this process some seconds after the limit of its row, if the process that should kill it is gone."""
-    if hasattr(signal, "alarm"):
-        signal.alarm(math.ceil(limit_s + KILL_SECONDS))
+def measure_row(kinds: Mapping[str, Callable[..., None]], asked: str, path: str) -> int:
+    """Measures a row in the child process. Returns the exit status.
+
+    Args:
+        kinds: functions that measure, `kind(report, **options)`, by name.
+        asked: {"kind", "options", "limit_s"} as JSON.
+        path: file of the report.
+    """
+    row, report = json.loads(asked), Report(Path(path))
+    if hasattr(signal, "alarm"):  # for the case that the process is gone which should kill this one
+        signal.alarm(math.ceil(row["limit_s"] + KILL_SECONDS))
+    report.stage("start")
+    try:
+        kinds[row["kind"]](report, **row["options"])
+    except Exception as error:  # whatever it is, the next row must run
+        traceback.print_exc()
+        name = "" if isinstance(error, Refused) else f"{type(error).__name__}: "
+        report.end(name + last_line(str(error)))
+        return 1
+    report.end()
+    return 0
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:

@@ -32,6 +32,9 @@ BATCH_EPSILON = 1e-3
 """Keras' epsilon of batch normalization."""
 
 
+# The order of the parameters of each network is that of Keras.
+
+
 class SameConv(nn.Module):
     """A convolution with TensorFlow's padding `same`, whose right side is larger if the sum is odd."""
 
@@ -72,8 +75,9 @@ class DcganGenerator(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(CLASSES, latent_dim)
         self.dense = nn.Linear(2 * latent_dim, 7 * 7 * 2 * width, bias=False)
-        self.norm_1, self.norm_2 = (nn.BatchNorm2d(c, BATCH_EPSILON, momentum=0.1) for c in (2 * width, width))
+        self.norm_1 = nn.BatchNorm2d(2 * width, BATCH_EPSILON, momentum=0.1)
         self.conv_1 = SameConvTranspose(2 * width, width, 4, 2)
+        self.norm_2 = nn.BatchNorm2d(width, BATCH_EPSILON, momentum=0.1)
         self.conv_2 = SameConvTranspose(width, 1, 4, 2, bias=True)
 
     def forward(self, latents: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
@@ -90,8 +94,8 @@ class DcganDiscriminator(nn.Module):
         super().__init__()
         sizes = [(1, width, 28), (width, 2 * width, 14), (2 * width, 4 * width, 7)]
         self.convs = nn.ModuleList([SameConv(before, after, 4, side) for before, after, side in sizes])
-        self.dense = nn.Linear(4 * 4 * 4 * width, 1)
         self.embeddings = nn.Linear(4 * 4 * 4 * width, CLASSES, bias=False)
+        self.dense = nn.Linear(4 * 4 * 4 * width, 1)
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
         """Maps images [B, 1, 28, 28] and labels [B] to logits [B, 1]."""
@@ -110,9 +114,10 @@ class TutorialGenerator(nn.Module):
         super().__init__()
         self.dense = nn.Linear(latent_dim, 7 * 7 * 4 * width, bias=False)
         self.norm_0 = nn.BatchNorm1d(7 * 7 * 4 * width, BATCH_EPSILON, momentum=0.01)
-        self.norm_1, self.norm_2 = (nn.BatchNorm2d(c, BATCH_EPSILON, momentum=0.01) for c in (2 * width, width))
         self.conv_1 = SameConvTranspose(4 * width, 2 * width, 5, 1)
+        self.norm_1 = nn.BatchNorm2d(2 * width, BATCH_EPSILON, momentum=0.01)
         self.conv_2 = SameConvTranspose(2 * width, width, 5, 2)
+        self.norm_2 = nn.BatchNorm2d(width, BATCH_EPSILON, momentum=0.01)
         self.conv_3 = SameConvTranspose(width, 1, 5, 2)
 
     def forward(self, latents: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:

@@ -1,0 +1,413 @@
+import json
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import gpu, gpu_plan, gpu_process, gpu_rows
+from benchmarks.benchmark import Record
+from benchmarks.cli import main
+from benchmarks.gpu import Gpu, describe_device
+from benchmarks.gpu_plan import GPU, TORCH, Row
+from benchmarks.gpu_process import Ended, Report, last_line
+from benchmarks.tests.tables import rows_of
+from gan.utils import tensorflow as runtime
+
+CARD = {
+    "gpus": ["NVIDIA H100"],
+    "compute_capability": [[9, 0]],
+    "driver": "580.95.05",
+    "driver_cuda": 13000,
+    "cudnn": 90301,
+    "build": {"cuda_version": "12.5.1", "cudnn_version": "9", "is_cuda_build": True},
+    "torch": None,
+}
+NO_CARD = {**CARD, "gpus": [], "driver": None, "cudnn": None}
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """Makes rows without processes on a machine with a card. Each takes 10 seconds of a clock of its own.
+
+    Returns the list of the rows that were started, (kind, time limit), and a dict of results by kind.
+    """
+    started, results, now = [], {"device": Ended(1.0, dict(CARD), None, "")}, [0.0]
+
+    def run_row(kind, options, *, limit_s, environment=None):
+        if kind != "device":
+            started.append((kind, limit_s))
+            now[0] += 10.0
+        return results.get(kind, Ended(10.0, {"details": "measured"}, None, ""))
+
+    monkeypatch.setattr(gpu, "run_row", run_row)
+    monkeypatch.setattr(gpu.time, "monotonic", lambda: now[0])
+    return started, results
+
+
+def planned(monkeypatch, *rows):
+    monkeypatch.setattr(gpu, "plan", lambda **settings: list(rows))
+
+
+def runs_in(out):
+    return json.loads((out / "results.json").read_text())["runs"]
+
+
+def test_the_most_important_rows_come_first():
+    rows = gpu_plan.plan(dataset="mnist", seconds=1.0)
+    names = [row.name for row in rows]
+    assert names[:5] == [
+        "check/plain",
+        "mnist/64/plain/float32",
+        "check/xla",
+        "mnist/64/xla/float32",
+        "mnist/64/xla/float32/no-autotuning",
+    ]
+    assert len(set(names)) == len(names)
+    for preset, batch_size in gpu_plan.CONFIGURATIONS:
+        modes = [f"{preset}/{batch_size}/{mode}" for mode in ("plain/float32", "xla/float32", "plain/bfloat16")]
+        assert [names.index(mode) for mode in modes] == sorted(names.index(mode) for mode in modes)
+        assert f"{preset}/{batch_size}/xla/bfloat16" in names
+    assert {f"mnist/64/xla/float32/{name}" for name in (*gpu_plan.FLAGS, "programs-1")} <= set(names)
+    assert {row.kind for row in rows} <= set(gpu_rows.KINDS)
+    assert all(row.usual_s <= row.limit_s for row in rows)
+    needs = {row.name: row.needs for row in rows}
+    assert needs["check/xla"] == ()  # XLA compiles on a CPU as well
+    assert needs["mnist/64/xla/float32"] == (GPU,)
+    assert needs["torch/mnist/64/graph"] == (TORCH, GPU)
+
+
+def test_rows_that_no_longer_fit_are_not_run(stand_in, monkeypatch, tmp_path, capsys):
+    rows = [Row(f"row-{number}", "steps", usual_s=15.0, limit_s=40.0) for number in range(5)]
+    planned(monkeypatch, *rows)
+    out = tmp_path / "out"
+    assert main(["gpu", "--minutes", "0.75", "--out", str(out)]) == 0  # 45 s: rows end at 10, 20, 30, 40
+    assert stand_in[0] == [("steps", 40.0), ("steps", 35.0), ("steps", 25.0), ("steps", 15.0)]
+    assert runs_in(out)["row-4"]["not_run"] == "out of time"
+    table = rows_of(capsys.readouterr().out)
+    assert [row[:2] for row in table[1:]][-2:] == [["row-3", "measured"], ["row-4", "not run: out of time"]]
+
+    assert main(["gpu", "--minutes", "0.75", "--out", str(out)]) == 0
+    assert len(stand_in[0]) == 5  # only row-4 is made
+    assert "not_run" not in runs_in(out)["row-4"]
+
+
+def test_results_are_written_after_every_row(stand_in, monkeypatch, tmp_path):
+    planned(monkeypatch, Row("one", "steps"), Row("two", "products"))
+    out, found = tmp_path / "out", []
+    made = gpu.run_row
+
+    def look(kind, *arguments, **options):
+        if kind == "products":
+            assert (out / "plot.png").exists()
+            found.append([row[0] for row in rows_of((out / "table.md").read_text())] + list(runs_in(out)))
+        return made(kind, *arguments, **options)
+
+    monkeypatch.setattr(gpu, "run_row", look)
+    assert main(["gpu", "--out", str(out)]) == 0
+    assert found == [["row", "one", "one"]]
+
+
+def test_failed_rows_are_made_again_and_results_are_kept(stand_in, monkeypatch, tmp_path):
+    started, results = stand_in
+    planned(monkeypatch, Row("one", "steps"), Row("two", "products"), Row("three", "loops"))
+    results["products"] = Ended(9.0, {"details": "before"}, "ValueError: bad", "Traceback\nValueError: bad")
+    out = tmp_path / "out"
+    assert main(["gpu", "--out", str(out)]) == 0
+    assert [kind for kind, _ in started] == ["steps", "products", "loops"]
+    assert runs_in(out)["two"]["failed"] == "ValueError: bad"
+    assert runs_in(out)["two"]["output"].startswith("Traceback")
+    assert rows_of((out / "table.md").read_text())[2][1:] == ["failed", "-", "-", "-", "before; ValueError: bad"]
+    del results["products"]
+    assert main(["gpu", "--out", str(out), "--rows", "t*"]) == 0
+    assert [kind for kind, _ in started[3:]] == ["products"]
+    assert "failed" not in runs_in(out)["two"]
+    assert [row[0] for row in rows_of((out / "table.md").read_text())[1:]] == ["one", "two", "three"]
+
+
+def test_rows_say_what_they_need(stand_in, monkeypatch, tmp_path):
+    started, results = stand_in
+    results["device"] = Ended(1.0, dict(NO_CARD), None, "")
+    planned(monkeypatch, Row("one", "steps", needs=(GPU,)), Row("two", "steps", needs=(TORCH, GPU)), Row("three", "x"))
+    out = tmp_path / "out"
+    assert main(["gpu", "--out", str(out)]) == 0
+    assert [row[1] for row in rows_of((out / "table.md").read_text())[1:]] == [
+        "needs a GPU",
+        "needs PyTorch",
+        "measured",
+    ]
+    results["device"] = Ended(1.0, dict(CARD), None, "")  # on the machine with the card, all of them are made
+    assert main(["gpu", "--out", str(out)]) == 0
+    assert [kind for kind, _ in started] == ["x", "steps", "x"]
+    assert set(runs_in(out)) == {"one", "two", "three"}
+
+
+def test_a_record_of_another_card_is_refused(stand_in, monkeypatch, tmp_path, capsys):
+    planned(monkeypatch, Row("one", "steps"))
+    out = tmp_path / "out"
+    assert main(["gpu", "--out", str(out)]) == 0
+    stand_in[1]["device"] = Ended(1.0, {**CARD, "gpus": ["NVIDIA L4"]}, None, "")
+    assert main(["gpu", "--out", str(out)]) == 2
+    assert "NVIDIA L4" in capsys.readouterr().err
+    assert len(stand_in[0]) == 1
+
+
+def test_a_device_that_does_not_answer_keeps_no_row_from_running(stand_in, monkeypatch, tmp_path):
+    stand_in[1]["device"] = Ended(90.0, {}, "no result within 90 s, at: start", "")
+    planned(monkeypatch, Row("one", "steps", needs=(GPU,)))
+    assert main(["gpu", "--out", str(tmp_path / "out")]) == 0
+    assert len(stand_in[0]) == 1
+    assert (tmp_path / "out" / "table.md").read_text().startswith("The device is not known (no result within 90 s")
+
+
+def is_alive(process):
+    with suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().split()[2] != "Z"
+    return False
+
+
+def test_a_row_that_hangs_or_crashes_costs_only_itself(monkeypatch, tmp_path, capsys):
+    rows = [
+        Row("hangs", "sleep", limit_s=3.0, usual_s=1.0),
+        Row("raises", "crash"),
+        Row("aborts", "abort"),
+        Row("fine", "fine", {"value": 7}, environment={"XLA_FLAGS": "--two"}),
+    ]
+    planned(monkeypatch, *rows)
+    monkeypatch.setattr(gpu.Gpu, "_find_device", lambda *_: {GPU: True, TORCH: True})
+    monkeypatch.setattr(gpu_process, "MODULE", "benchmarks.tests.gpu_row_stand_ins")
+    monkeypatch.setenv("XLA_FLAGS", "--one")
+    out = tmp_path / "out"
+    record = Record(out, "gpu", Gpu().settings())
+    out.mkdir()
+    record.note("device", {**CARD, "tensorflow": "2.21.0", "failed": None})
+    assert main(["gpu", "--out", str(out)]) == 0
+    runs = runs_in(out)
+    assert runs["hangs"]["failed"] == "no result within 3 s, at: asleep"
+    assert runs["raises"]["failed"] == "ValueError: last line"
+    assert runs["raises"]["details"] == "measured before"
+    assert runs["aborts"]["failed"] == "ended by signal 6, at: start: F0000 Check failed: status"
+    assert runs["fine"]["details"] == "value 7, flags --one --two"
+    assert [row[1] for row in rows_of(capsys.readouterr().out)[1:]] == ["failed", "failed", "failed", "measured"]
+    deadline = time.monotonic() + 5.0
+    while is_alive(runs["hangs"]["child"]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_alive(runs["hangs"]["child"])
+
+
+def test_table_of_a_card():
+    def run(number, *, kind="steps", environment=None, **values):
+        config = {"kind": kind, "options": {"preset": "mnist", "batch_size": 64}, "environment": environment or {}}
+        return {"session": 0, "number": number, "config": config, "seconds": 30.0, **values}
+
+    session = {
+        "command": "python -m benchmarks gpu",
+        "date": "2026-01-02T03:04:05",
+        "cpu": "A CPU",
+        "cores": 16,
+        "versions": {"python": "3.12", "tensorflow": "2.21.0", "keras": "3.15", "gan-reference": "1"},
+        "git_revision": "0123456789abcdef",
+    }
+    content = {
+        "settings": {"dataset": "mnist", "seconds": 2.0},
+        "sessions": [session],
+        "facts": {"device": {**CARD, "tensorflow": "2.21.0", "failed": None}},
+        "runs": {
+            "mnist/64/xla/float32/no-autotuning": run(
+                2,
+                environment={"XLA_FLAGS": "--xla_gpu_autotune_level=0"},
+                first_seconds=8.04,
+                images_per_step=64,
+                steps_per_second=[400.0, 500.0, 300.0],
+            ),
+            "mnist/64/xla/float32": run(1, failed="no result within 100 s, at: first 20 steps", output="..."),
+            "check/plain": run(0, kind="correctness", passed=True, details="losses differ by 1e-06"),
+            "evaluate": run(3, kind="evaluate", passed=False, details="Frechet distance 2, on the CPU 3"),
+            "floors/plain": run(4, kind="floors", not_run="out of time"),
+        },
+    }
+    text = Gpu().table(content).markdown()
+    assert text.startswith("NVIDIA H100, driver 580.95.05, CUDA 12.5.1, cuDNN 9.3.1, TensorFlow 2.21.0. Dataset mnist,")
+    assert rows_of(text) == [
+        ["row", "result", "steps/s", "images/s", "first steps (s)", "details"],
+        ["check/plain", "passed", "-", "-", "-", "losses differ by 1e-06"],
+        ["mnist/64/xla/float32", "failed", "-", "-", "-", "no result within 100 s, at: first 20 steps"],
+        ["mnist/64/xla/float32/no-autotuning", "measured", "400.0 (300.0 to 500.0)", "25,600 (19,200 to 32,000)",
+         "8.0", "-"],
+        ["evaluate", "differs", "-", "-", "-", "Frechet distance 2, on the CPU 3"],
+        ["floors/plain", "not run: out of time", "-", "-", "-", "-"],
+    ]  # fmt: skip
+    assert "\nVariant no-autotuning: `--xla_gpu_autotune_level=0`.\n" in text
+    assert "Measured on A CPU, 16 cores" in text
+    assert [axes.get_xlabel() for axes in Gpu().figure(content).axes] == ["steps/s, mnist, batch 64"]
+    assert len(Gpu().figure({**content, "runs": {}}).axes) == 1
+
+
+def test_the_device_is_described_in_one_line():
+    assert describe_device({**CARD, "torch": "2.11", "tensorflow": "2.21.0"}).endswith("PyTorch 2.11")
+    assert describe_device({**NO_CARD, "tensorflow": "2.21.0"}) == "No GPU"
+
+
+def test_last_line_leaves_out_markers_of_operations():
+    assert last_line("one\ntwo {{node}} [Op:step]\n\n\t [[gradient_tape/x]]\n") == "two {{node}}"
+    assert last_line("") == ""
+    assert len(last_line("x" * 1_000)) == 300
+
+
+def test_seconds_to_floors_by_hand():
+    curve = [
+        {"images": 10, "seconds": 1.0, "in_floors": 9.0},
+        {"images": 20, "seconds": 2.0, "in_floors": 2.9},
+        {"images": 30, "seconds": 3.0, "in_floors": 3.1},
+    ]
+    said = "2.0 s to 3 floors, 1.5 floors not reached; 3.10 floors after 30 images, 3.0 s"
+    assert gpu_rows._seconds_to_floors(curve) == said
+
+
+def test_differences_are_the_largest_of_each_array():
+    mine = {"losses": np.array([1.0, 2.0]), "weights": np.array([np.nan]), "moved": np.array(1.0)}
+    theirs = {"losses": np.array([1.5, 1.75]), "weights": np.array([0.0]), "moved": np.array(9.0)}
+    assert gpu_rows._differences(mine, theirs) == {"losses": 0.5, "weights": 1e308}
+
+
+def test_matrix_products_are_measured_on_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpu_rows, "PRODUCT_SIZES", {"CPU": 64, "GPU": 64})
+    gpu_rows.products(Report(tmp_path / "report.json"), seconds=1e-6)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert list(report["values"]["teraflops"])[-2:] == ["float32", "bfloat16"]
+    assert all(rate > 0 for rates in report["values"]["teraflops"].values() for rate in rates)
+    assert "64 x 64" in report["values"]["details"]
+
+
+def test_a_real_row_finds_the_device():
+    ended = gpu_process.run_row("device", {"dataset": "mnist5k"}, limit_s=100.0)
+    assert ended.failed is None, ended.output
+    assert ended.values["gpus"] == runtime.gpu_names()
+    assert "no_dataset" not in ended.values
+
+
+@pytest.mark.slow
+def test_real_rows_of_this_machine(tmp_path):
+    out = tmp_path / "out"
+    rows = ["check/*", "mnist/64/plain/float32", "finite-losses/xla", "deterministic/plain", "evaluate"]
+    options = ["--dataset", "mnist5k", "--seconds", "0.01", "--minutes", "20", "--out", str(out)]
+    assert main(["gpu", *options, "--rows", *rows]) == 0
+    runs = runs_in(out)
+    assert len(runs) == 6
+    assert {name: run["failed"] for name, run in runs.items() if "failed" in run} == {}
+    assert all(run["passed"] for run in runs.values() if run["config"]["kind"] != "steps")
+    assert max(runs["check/xla"]["different"].values()) < gpu_rows.TOLERANCE
+    assert runs["mnist/64/plain/float32"]["steps_per_second"][0] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--minutes", "0"), "Bad `minutes`"),
+        (("--seconds", "0"), "Bad `seconds`"),
+        (("--rows", "nonsense/*"), "No such row"),
+    ],
+)
+def test_bad_input_is_rejected_before_anything_is_written(options, message, tmp_path, capsys):
+    assert main(["gpu", *options, "--out", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def peer_weights(network, peer):
+    """Copies the weights of a Keras network with 28 x 28 x 1 images into that of PyTorch, which has the same order."""
+    import torch
+
+    weights = network.trainable_variables
+    parameters = list(peer.parameters())
+    assert len(weights) == len(parameters)
+    for weight, parameter in zip(weights, parameters):
+        value, shape = np.asarray(weight), tuple(parameter.shape)
+        if value.ndim == 4:
+            value = value.transpose(3, 2, 0, 1)
+        elif "embeddings" not in weight.path and value.ndim <= 2:
+            for axis, size in enumerate(value.shape):  # an axis of all pixels and channels: channels come first there
+                side = {3_136: 7, 12_544: 7, 6_272: 7, 2_048: 4}.get(size)
+                if side:
+                    parts = np.moveaxis(value, axis, 0).reshape(side, side, size // side**2, -1)
+                    moved = parts.transpose(2, 0, 1, 3).reshape(size, *np.moveaxis(value, axis, 0).shape[1:])
+                    value = np.moveaxis(moved, 0, axis)
+            value = value.T
+        assert value.shape == shape, weight.path
+        with torch.no_grad():
+            parameter.copy_(torch.from_numpy(np.ascontiguousarray(value)))
+
+
+@pytest.mark.parametrize("preset", ["mnist", "tf-tutorial"])
+def test_networks_in_pytorch_are_those_of_the_preset(preset):
+    torch = pytest.importorskip("torch")
+    from benchmarks import torch_peer
+    from gan.config import PRESETS
+    from gan.models.networks import build_discriminator, build_generator
+
+    model = PRESETS[preset].model
+    classes = 0 if model.conditioning == "none" else 10
+    networks = (
+        build_generator((28, 28, 1), model.latent_dim, classes, model.arch),
+        build_discriminator((28, 28, 1), classes, model.arch),
+    )
+    trainer = torch_peer.Trainer(preset, torch.device("cpu"))
+    peers = (trainer.generator, trainer.discriminator)
+    rng = np.random.default_rng(0)
+    for network, peer in zip(networks, peers):
+        trained = sum(int(np.prod(weight.shape)) for weight in network.trainable_variables)
+        assert trained == sum(parameter.numel() for parameter in peer.parameters())
+        for weight in network.trainable_variables:
+            weight.assign(np.asarray(weight) + rng.normal(0.0, 0.01, weight.shape))
+        peer_weights(network, peer)
+    labels = [rng.integers(0, 10, 8).astype(np.int32)] if classes else []
+    latents = rng.normal(size=(8, model.latent_dim)).astype(np.float32)
+    images = rng.uniform(-1.0, 1.0, (8, 28, 28, 1)).astype(np.float32)
+    given = torch.from_numpy(labels[0]).long() if classes else None
+    inputs = [latents, *labels] if classes else latents
+    for training in (False, True):  # with the moving statistics, which are alike only before the first step
+        peers[0].train(training)
+        with torch.no_grad():
+            drawn = peers[0](torch.from_numpy(latents), given).numpy().transpose(0, 2, 3, 1)
+        np.testing.assert_allclose(networks[0](inputs, training=training), drawn, atol=1e-5)
+    with torch.no_grad():
+        read = peers[1].eval()(torch.from_numpy(images.transpose(0, 3, 1, 2)), given).numpy()
+    np.testing.assert_allclose(networks[1]([images, *labels] if classes else images), read, atol=1e-5)
+
+
+def test_a_step_in_pytorch_has_the_losses_of_the_preset():
+    """With zero weights, all logits are 0, so each softplus is log 2 and the gradient of D is 0."""
+    torch = pytest.importorskip("torch")
+    from benchmarks import torch_peer
+
+    for preset in torch_peer.NETWORKS:
+        trainer = torch_peer.Trainer(preset, torch.device("cpu"))
+        with torch.no_grad():
+            for parameter in trainer.d_parameters:
+                parameter.zero_()
+        batch = torch_peer.Batch(torch.rand(16, 1, 28, 28) * 2 - 1, torch.arange(16) % 10)
+        d_loss, g_loss = trainer.step(batch, penalize=True)
+        assert float(d_loss) == pytest.approx(2 * np.log(2.0), abs=1e-6)
+        assert np.isfinite(float(g_loss))
+
+
+def test_r1_in_pytorch_of_a_linear_critic_is_half_gamma_w_squared(monkeypatch):
+    torch = pytest.importorskip("torch")
+    from benchmarks import torch_peer
+
+    trainer = torch_peer.Trainer("mnist", torch.device("cpu"))
+    w = torch.linspace(-1.0, 1.0, 784)
+    monkeypatch.setattr(trainer, "_logits", lambda images, labels: images.flatten(1) @ w[:, None])
+    batch = torch_peer.Batch(torch.zeros(4, 1, 28, 28), torch.zeros(4, dtype=torch.long))
+    assert float(trainer._r1(batch)) == pytest.approx(0.5 * 0.3 * float(w @ w), rel=1e-5)
+
+
+def test_numbers_of_the_pytorch_step_are_those_of_the_preset():
+    pytest.importorskip("torch")
+    from benchmarks import torch_peer
+    from gan.models import critic
+    from gan.models.penalties import R1
+
+    assert (torch_peer.REPEATED, torch_peer.MISMATCHED) == (critic.MISMATCHED_EVERY, critic.MISMATCHED_LABELS)
+    assert (torch_peer.GAMMA, torch_peer.EVERY) == (R1().gamma, R1().every)
