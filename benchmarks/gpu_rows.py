@@ -316,7 +316,7 @@ def loops_in_turns(report: Report, *, dataset: str, preset: str, batch_size: int
     gan = loops.compile_for_run(config, data)
     fit = loops.fit_loop(gan, config, data)
     timed = {"fit": fit, "bare loop": loops.bare_loop(fit, gan, config, data), **loops.peers(preset, config, data)}
-    first = {name: loops.seconds_of(loop, fit.multiple) for name, loop in timed.items()}
+    first = {name: loops.seconds_of(loop, loop.multiple) for name, loop in timed.items()}
     report.note(first_seconds=first["fit"], images_per_step=fit.images)
     report.stage("steps")
     once = loops.seconds_of(fit, fit.multiple)

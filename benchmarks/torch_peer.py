@@ -103,8 +103,8 @@ class DcganDiscriminator(nn.Module):
         for conv in self.convs:
             x = functional.leaky_relu(conv(x), 0.2)
         x = x.flatten(1)
-        chosen = self.embeddings(x) * functional.one_hot(labels, CLASSES)
-        return (self.dense(x) + chosen.sum(dim=1, keepdim=True)).float()
+        assert labels is not None
+        return (self.dense(x) + self.embeddings(x).gather(1, labels[:, None])).float()
 
 
 class TutorialGenerator(nn.Module):
@@ -177,10 +177,14 @@ class Trainer:
         self.generator, self.average = (generator(self.latent_dim).to(device) for _ in range(2))
         self.discriminator = discriminator().to(device)
         self.average.load_state_dict(self.generator.state_dict())
+        self.averaged, self.current = (
+            [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
+            for network in (self.average, self.generator)
+        )
         self.conditional = config.model.conditioning != "none"
         self.simultaneous = config.optimization.simultaneous
         self.penalized = bool(config.optimization.penalties)
-        self.device, self.bfloat16 = device, bfloat16
+        self.device, self.bfloat16, self.capturable = device, bfloat16, capturable
         self.kept = 0.5 ** (config.optimization.batch_size / config.model.ema_half_life)
         betas = (config.optimization.beta_1, config.optimization.beta_2)
         g_rate, d_rate = config.optimization.learning_rates
@@ -213,8 +217,10 @@ class Trainer:
         return d_loss.detach(), g_loss.detach()
 
     def _autocast(self) -> Any:
-        # the cache of cast weights would outlive a captured graph
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16, cache_enabled=False)
+        # a cache of cast weights must not be part of a graph
+        return torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.bfloat16, cache_enabled=not self.capturable
+        )
 
     def _logits(self, images: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
         with self._autocast():
@@ -253,11 +259,7 @@ class Trainer:
 
     @torch.no_grad()
     def _move_average(self) -> None:
-        averaged, current = (
-            [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
-            for network in (self.average, self.generator)
-        )
-        torch._foreach_lerp_(averaged, current, 1.0 - self.kept)
+        torch._foreach_lerp_(self.averaged, self.current, 1.0 - self.kept)
 
 
 def loop(preset: str, batch_size: int, *, graph: bool = False, bfloat16: bool = False) -> Callable[[int], None]:

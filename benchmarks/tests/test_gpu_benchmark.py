@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -159,6 +161,23 @@ def test_a_device_that_does_not_answer_keeps_no_row_from_running(stand_in, monke
     assert main(["gpu", "--out", str(tmp_path / "out")]) == 0
     assert len(stand_in[0]) == 1
     assert (tmp_path / "out" / "table.md").read_text().startswith("The device is not known (no result within 90 s")
+
+
+def test_sigterm_keeps_the_rows_before(stand_in, monkeypatch, tmp_path, capsys):
+    planned(monkeypatch, Row("one", "steps"), Row("two", "products"))
+    made = gpu.run_row
+
+    def terminated(kind, *arguments, **options):
+        if kind == "products":
+            os.kill(os.getpid(), signal.SIGTERM)
+        return made(kind, *arguments, **options)
+
+    monkeypatch.setattr(gpu, "run_row", terminated)
+    out, handler = tmp_path / "out", signal.getsignal(signal.SIGTERM)
+    assert main(["gpu", "--out", str(out)]) == 128 + signal.SIGTERM
+    assert "run the same command again" in capsys.readouterr().err
+    assert list(runs_in(out)) == ["one"]
+    assert signal.getsignal(signal.SIGTERM) is handler
 
 
 def is_alive(process):
@@ -410,4 +429,4 @@ def test_numbers_of_the_pytorch_step_are_those_of_the_preset():
     from gan.models.penalties import R1
 
     assert (torch_peer.REPEATED, torch_peer.MISMATCHED) == (critic.MISMATCHED_EVERY, critic.MISMATCHED_LABELS)
-    assert (torch_peer.GAMMA, torch_peer.EVERY) == (R1().gamma, R1().every)
+    assert (R1().gamma, R1().every) == (torch_peer.GAMMA, torch_peer.EVERY)
