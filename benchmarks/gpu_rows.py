@@ -313,7 +313,7 @@ def loops_in_turns(report: Report, *, dataset: str, preset: str, batch_size: int
 
     config, data = _timed_config(preset, dataset, batch_size, "float32"), _load(dataset)
     report.stage("first steps")
-    gan = loops.compile_for_run(config, data)
+    gan = loops.compile_for_run(config, data, jit_compile=False)
     fit = loops.fit_loop(gan, config, data)
     timed = {"fit": fit, "bare loop": loops.bare_loop(fit, gan, config, data), **loops.peers(preset, config, data)}
     first = {name: loops.seconds_of(loop, loop.multiple) for name, loop in timed.items()}
@@ -565,7 +565,7 @@ def self_test(report: Report, *, dataset: str, preset: str) -> None:
     from gan.models import self_test as tested
 
     config = _timed_config(preset, dataset, PRESETS[preset].optimization.batch_size, "float32")
-    gan = loops.compile_for_run(config, _load(dataset))
+    gan = loops.compile_for_run(config, _load(dataset), jit_compile=False)
     report.stage("the self-test")
     found = tested.self_test(gan, title=preset, batch_size=config.optimization.batch_size)
     report.note(self_test=as_json(found), passed=found.passed, details=f"gan doctor --test-jit: {found.describe()}")

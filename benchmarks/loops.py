@@ -50,11 +50,12 @@ class Loop:
         return product_flops(self.step, then_share=1.0 / self.every)
 
 
-def compile_for_run(config: TrainConfig, dataset: Dataset, *, jit_compile: bool = False) -> GAN:
-    """Builds and compiles a GAN as a training run on one device does. `config.jit` is not read."""
+def compile_for_run(config: TrainConfig, dataset: Dataset, *, jit_compile: bool | str = "auto") -> GAN:
+    """Builds and compiles a GAN as a training run on one device does. For `jit_compile` see `GAN.compile`."""
     with runtime.precision(config.precision):
         gan = build_gan(config, dataset)
-    compile_gan(gan, config, config.optimization.total_steps(len(dataset.train)), jit_compile=jit_compile)
+    compile_gan(gan, config, config.optimization.total_steps(len(dataset.train)))
+    gan.set_jit_compile(jit_compile)
     return gan
 
 
