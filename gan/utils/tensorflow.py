@@ -8,12 +8,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from gan.errors import InputError, check_seed
+from gan.utils import gpu
 from gan.utils.arguments import checked
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
@@ -112,10 +114,11 @@ def _silent_stderr() -> Iterator[None]:
 
 @contextmanager
 def quiet_import() -> Iterator[None]:
-    """Imports inside print no start-up messages of TensorFlow. Does nothing if TensorFlow is imported already.
+    """Imports inside print no start-up messages of TensorFlow, and it finds the CUDA libraries of the `gpu` extra.
 
     In an interactive session, TensorFlow sets the level of its Python logger; afterwards, the level is as before.
     """
+    gpu.load_libraries()
     if "tensorflow" in sys.modules:
         yield
         return
@@ -189,6 +192,8 @@ def start(*, seed: int | None = None, deterministic: bool = False) -> str:
 def prepare(*, seed: int | None = None, deterministic: bool = False) -> None:
     """Sets TensorFlow up without using a device yet: GPU memory grows as needed, initial weights are seeded.
 
+    A card that cannot be used is hidden from TensorFlow, with a warning, see `gan.utils.gpu`.
+
     Args:
         seed: Seed of the global generators of Keras and NumPy, which draw initial weights. None: not seeded.
         deterministic: Uses only deterministic kernels; an operation without one raises an error. Applies to the whole
@@ -201,14 +206,17 @@ def prepare(*, seed: int | None = None, deterministic: bool = False) -> None:
     import tensorflow as tf
 
     with _silent_stderr():
-        for gpu in tf.config.list_physical_devices("GPU"):
+        problems = gpu.select_cards()
+        for card in tf.config.get_visible_devices("GPU"):
             # RuntimeError: this process has used the GPU already, so its memory setting is fixed
             with suppress(RuntimeError):
-                tf.config.experimental.set_memory_growth(gpu, True)
+                tf.config.experimental.set_memory_growth(card, True)
         if deterministic:
             tf.config.experimental.enable_op_determinism()
         if seed is not None:
             keras.utils.set_random_seed(seed)
+    for problem in problems:
+        warnings.warn(problem, stacklevel=2)
 
 
 def describe() -> str:
@@ -217,9 +225,9 @@ def describe() -> str:
     import tensorflow as tf
 
     with _silent_stderr():
-        gpus = tf.config.list_physical_devices("GPU")
+        gpus = tf.config.get_visible_devices("GPU")
         tf.zeros(()).numpy()  # the first operation looks for devices and logs what it finds
-        names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+        names = [tf.config.experimental.get_device_details(card).get("device_name", card.name) for card in gpus]
     versions = f"TensorFlow {tf.__version__}, Keras {keras.__version__}"
     return f"{', '.join(names) or f'CPU ({platform.machine()}, {os.cpu_count()} cores)'}; {versions}"
 
@@ -243,7 +251,7 @@ def auto_precision() -> tuple[Literal["float32", "mixed_bfloat16"], str]:
     import tensorflow as tf
 
     with _silent_stderr():
-        gpus = tf.config.list_physical_devices("GPU")
+        gpus = tf.config.get_visible_devices("GPU")
     if gpus:
         return "float32", "bfloat16 was not measured on a GPU"
     instructions = bfloat16_instructions()
