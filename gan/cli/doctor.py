@@ -66,7 +66,7 @@ def gpu_rows(facts: gpu.Facts) -> dict[str, str | list[str]]:
     driver = "none"
     if facts.driver is not None:
         driver = f"{facts.driver}, for CUDA up to {gpu.dotted(facts.driver_cuda)}"
-    built_for = "built without CUDA"
+    built_for = "no CUDA"
     if facts.cuda is not None:
         built_for = f"CUDA {gpu.dotted(facts.cuda)}, cuDNN {facts.cudnn}, {' '.join(facts.kernels)}"
     return {

@@ -16,7 +16,7 @@ GPU_FAILURE = re.compile(
     r"CUDA_ERROR_\w+|(?:CUDNN|CUBLAS|CUSOLVER|CUSPARSE|CUFFT)_STATUS_\w+|cuSolverDN call failed"
     r"|DNN library (?:initialization failed|is not found)|cuDNN failed to initialize"
     r"|without (?:BLAS|DNN) support|Blas \w+ launch failed|failed initializing StreamExecutor|failed call to cuInit"
-    r"|CUDA driver version is insufficient|CUDA-capable devices? (?:is|are)|no kernel image is available"
+    r"|CUDA driver version is insufficient|CUDA-capable device|no kernel image is available"
     r"|CUDA runtime (?:error|implicit initialization)|cudaSetDevice\(\)",
     re.IGNORECASE,
 )
