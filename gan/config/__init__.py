@@ -6,7 +6,7 @@ from gan.config.model import Arch, Augmentation, Conditioning, ModelConfig, Norm
 from gan.config.optimization import Loss, OptimizationConfig, PenaltyName
 from gan.config.presets import PRESETS
 from gan.config.stopping import StoppingConfig
-from gan.config.train import Precision, TrainConfig, config_from_dict
+from gan.config.train import Jit, Precision, TrainConfig, config_from_dict
 
 __all__ = [
     "CLASSIFIERS",
@@ -16,6 +16,7 @@ __all__ = [
     "ClassifierConfig",
     "Conditioning",
     "DataConfig",
+    "Jit",
     "Loss",
     "ModelConfig",
     "Norm",

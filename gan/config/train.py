@@ -14,6 +14,7 @@ from gan.config.stopping import StoppingConfig
 from gan.errors import InputError, Json, Options, as_json, check_seed, check_whole, convert
 
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
+Jit = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class TrainConfig(Options):
 
     Losses, penalties, weights and the averaged generator are always float32. With several workers, `auto` is
     mixed_bfloat16 only if all of them have the instructions.
+    """
+    jit: Jit = "auto"
+    """Compile the train step with XLA. auto: on a GPU where `gan doctor --test-jit` has found it faster, else off.
+
+    on: if a self-test in another process passes, otherwise the run trains without XLA. The run records on or off.
     """
     deterministic: bool = False
     """Use deterministic kernels only: the same seed gives bit-identical weights, somewhat slower."""
@@ -80,9 +86,13 @@ class TrainConfig(Options):
             return -(-total_steps // 20)
         return min(total_steps, max(1, round(self.eval_every / per_step)))
 
-    def with_auto(self, precision: Precision) -> "TrainConfig":
-        """Returns these options, with `precision` instead of `auto`."""
-        return replace(self, precision=precision) if self.precision == "auto" else self
+    def with_auto(self, precision: Precision, jit: Jit = "auto") -> "TrainConfig":
+        """Returns these options, with `precision` and `jit` instead of `auto`."""
+        return replace(
+            self,
+            precision=precision if self.precision == "auto" else self.precision,
+            jit=jit if self.jit == "auto" else self.jit,
+        )
 
     def as_dict(self) -> dict[str, Json]:
         """Returns the options as nested dicts of JSON types. `config_from_dict` is the inverse."""

@@ -41,7 +41,14 @@ def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
     return gan
 
 
-def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequence[keras.metrics.Metric] = ()) -> None:
+def compile_gan(
+    gan: GAN,
+    config: TrainConfig,
+    total_steps: int,
+    metrics: Sequence[keras.metrics.Metric] = (),
+    *,
+    jit_compile: bool = False,
+) -> None:
     """Compiles a GAN with the optimizers, loss and penalties of a configuration.
 
     Both optimizers are `Adam`. The learning rate is constant if `learning_rate_end` is 1. Otherwise it decays along a
@@ -52,6 +59,7 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
         config: options of the run.
         total_steps: train steps of the whole run, the length of the cosine decay.
         metrics: Keras metrics for `evaluate`, see `GAN.compile`.
+        jit_compile: whether XLA compiles the train step; `config.jit` is not read.
     """
     options, end = config.optimization, config.learning_rate_end
     g_rate, d_rate = options.learning_rates
@@ -72,6 +80,7 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
         simultaneous=options.simultaneous,
         mismatched_labels=options.mismatched_labels,
         metrics=metrics,
+        jit_compile=jit_compile,
         steps_per_execution=options.steps_per_execution,
     )
 

@@ -137,8 +137,13 @@ class Critic:
         moved = 1 + tf.cast(number, tf.int32)
         return real[self._repeated], tf.math.floormod(labels[self._repeated] + moved, self._classes)
 
-    def loss(self, logits: Logits, real: Tensor, fake: Tensor, labels: Tensor, step: Tensor) -> tuple[Tensor, Logs]:
+    def loss(
+        self, logits: Logits, real: Tensor, fake: Tensor, labels: Tensor, step: Tensor, like: int | None = None
+    ) -> tuple[Tensor, Logs]:
         """Returns the scalar that D minimizes, penalties included, and its logs.
+
+        like: a D update in which the same lazy penalties are due as in update `step`. The graph then contains only
+            these, and no conditional. None: not known.
 
         With a share m of mismatched labels, the adversarial part is (1 - m) * loss(real, fake) + m * loss(real,
         mismatched). Logs: `d_loss` (without penalties and losses of layers), the four entries of `scores`, each penalty
@@ -151,7 +156,7 @@ class Critic:
             loss = (1.0 - self.mismatched_labels) * loss + self.mismatched_labels * mismatched
         logs, total = {"d_loss": (loss, 1.0), **scores(logits.real, logits.fake, self._loss.boundary)}, loss
         for number, penalty in enumerate(self._penalties):
-            value, due = self._penalty(penalty, number, real, fake, labels, step)
+            value, due = self._penalty(penalty, number, real, fake, labels, step, like)
             total += penalty.every * value
             logs[penalty.name] = (value, due)
         if logits.layer_loss is not None:
@@ -167,7 +172,14 @@ class Critic:
         return self._logits(real, labels, step, _GENERATOR_REAL)
 
     def _penalty(
-        self, penalty: Penalty, number: int, real: Tensor, fake: Tensor, labels: Tensor, step: Tensor
+        self,
+        penalty: Penalty,
+        number: int,
+        real: Tensor,
+        fake: Tensor,
+        labels: Tensor,
+        step: Tensor,
+        like: int | None,
     ) -> tuple[Tensor, Tensor]:
         """Returns (mean of the `number`-th penalty, 1.0) in a step where it is due, (0.0, 0.0) in others."""
         use = _PENALTIES + 2 * number
@@ -178,6 +190,8 @@ class Critic:
 
         if penalty.every == 1:
             return value(), 1.0
+        if like is not None:
+            return (value(), 1.0) if like % penalty.every == 0 else (0.0, 0.0)
         due = tf.equal(tf.math.floormod(tf.convert_to_tensor(step), penalty.every), 0)
         return tf.cond(due, value, lambda: 0.0), tf.cast(due, tf.float32)
 

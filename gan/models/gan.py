@@ -13,7 +13,6 @@ from gan.errors import check, check_different, check_positive, check_seed, check
 from gan.models import ema, keras_checks, losses, networks, optimizer_pair, random
 from gan.models.augment import Augmentation
 from gan.models.critic import LAYER_LOSSES, Critic, Logs, as_log, last_values
-from gan.models.evaluated import EvaluatedModel
 from gan.models.first_batch import BatchCheck
 from gan.models.layer_losses import has_layer_losses, layer_loss
 from gan.models.means import WeightedMeans
@@ -23,6 +22,7 @@ from gan.models.optimizer_pair import OptimizerPair
 from gan.models.penalties import Penalty
 from gan.models.penalties import get as get_penalty
 from gan.models.watch import DataWatch
+from gan.models.xla import XlaModel
 from gan.saving.renamed_keys import with_new_names
 from gan.utils.types import Tensor
 
@@ -35,7 +35,7 @@ _MEANS = "step_means"
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class GAN(EvaluatedModel):
+class GAN(XlaModel):
     """A generative adversarial network that trains with `compile` and `fit`.
 
     The defaults are those of the preset `mnist`. Each train step updates the discriminator D, then the generator G
@@ -170,9 +170,9 @@ class GAN(EvaluatedModel):
                 samples that could be another class: fewer errors, less variety. After arXiv:1605.05396, section 4.2,
                 which uses one half. Every `critic.MISMATCHED_EVERY`-th real is used (all, if D has batch statistics).
                 `d_loss` includes this part; scores, accuracies and penalties do not.
-            jit_compile: whether XLA compiles the train step. "auto" means no. On an H100, compilation of the first
-                step took more than 170 s; without XLA the same run trains at 113 steps/s. On a CPU, XLA makes
-                convolutions many times slower.
+            jit_compile: whether XLA compiles the train step. "auto": where `gan doctor --test-jit` has found that it
+                works and is faster on this GPU; never on a CPU. True: without a test. If XLA then fails, the plain
+                graph trains, with a warning. `docs/gpu.md` says more.
             run_eagerly, steps_per_execution: as for `keras.Model.compile`. Several replicas use 1 step per execution.
             auto_scale_loss: whether optimizers get a dynamic loss scale for layers that compute in float16.
 
@@ -195,7 +195,7 @@ class GAN(EvaluatedModel):
         self._keras_options = options
         super().compile(
             optimizer=None,
-            jit_compile=False if jit_compile == "auto" else jit_compile,
+            jit_compile=False,
             run_eagerly=run_eagerly,
             steps_per_execution=1 if replicas_in_sync > 1 else steps_per_execution,
         )
@@ -209,6 +209,7 @@ class GAN(EvaluatedModel):
         self.critic_steps, self.simultaneous = critic_steps, simultaneous
         self.mismatched_labels = self._critic.mismatched_labels
         self.set_evaluation_metrics(evaluation_metrics)
+        self.set_jit_compile(jit_compile)
 
     def call(self, latents: Tensor, labels: Tensor = None, training: bool | None = None) -> Tensor:
         """Returns D(G(z)): latents [B, L](, labels int32 [B]) -> logits [B, 1]."""
@@ -272,10 +273,10 @@ class GAN(EvaluatedModel):
         Returns {log name: (value, weight of the value in the mean)} and the logits of the reals, [B, 1], before the
         update.
         """
-        step = self._d_step(critic_step)
+        step, like = self._d_step(critic_step)
         with tf.GradientTape() as tape:
             logits = self._critic.logits(real, fake, labels, step)
-            total, logs = self._critic.loss(logits, real, fake, labels, step)
+            total, logs = self._critic.loss(logits, real, fake, labels, step, like)
         replicas.apply_gradients(self.d_optimizer, tape, total, self.optimizer.d_variables, "d_loss")
         return logs, logits.real
 
@@ -315,19 +316,20 @@ class GAN(EvaluatedModel):
 
         For the arguments see `update_generator`.
         """
-        step = self._d_step(self.critic_steps - 1)
+        step, like = self._d_step(self.critic_steps - 1)
         with tf.GradientTape() as d_tape, tape:
             logits = self._critic.logits(real, fake, labels, step, together=False)
             g_loss = ops.mean(self.adversarial_loss.generator(logits.real, logits.fake))
-            total, logs = self._critic.loss(logits, real, tf.stop_gradient(fake), labels, step)
+            total, logs = self._critic.loss(logits, real, tf.stop_gradient(fake), labels, step, like)
             g_total = g_loss if layer_loss is None else g_loss + layer_loss
         replicas.apply_gradients(self.d_optimizer, d_tape, total, self.optimizer.d_variables, "d_loss")
         replicas.apply_gradients(self.g_optimizer, tape, g_total, self.optimizer.g_variables, "g_loss")
         return logs, g_loss
 
-    def _d_step(self, critic_step: int) -> Tensor:
-        """Returns the number of a D update, counted from 0 over all train steps."""
-        return self.step * self.critic_steps + critic_step
+    def _d_step(self, critic_step: int) -> tuple[Tensor, int | None]:
+        """Returns the number of a D update, counted from 0 over all train steps, and one like it (`Critic.loss`)."""
+        like = None if self._like is None else self._like * self.critic_steps + critic_step
+        return self.step * self.critic_steps + critic_step, like
 
     def _apply(self, generator: keras.Model, latents: Tensor, labels: Tensor, *, training: bool | None) -> Tensor:
         return generator(self._generator_inputs.arrange(latents=latents, labels=labels), training=training)
@@ -355,12 +357,6 @@ class GAN(EvaluatedModel):
         keras_checks.check_train_on_batch(self, options)
         with self._watch(keras.Model.train_on_batch, **options) as checked:
             return super().train_on_batch(**checked)
-
-    def make_train_function(self, force: bool = False) -> None:
-        """Makes the train function of `keras.Model`. Raises `InputError` if `trainable` was changed after `compile`."""
-        keras_checks.check_compiled(self)
-        self.optimizer.check_trainable()
-        super().make_train_function(force)
 
     def get_config(self) -> dict[str, object]:
         return {

@@ -199,7 +199,8 @@ def looks_like_run_metadata(content: Json) -> bool:
 
 
 CHANGEABLE = (
-    "optimization.steps_per_execution",  # this one and the next two change only the speed or the output of a run
+    "optimization.steps_per_execution",  # this one and the next three change only the speed or the output of a run
+    "jit",
     "tensorboard",
     "source",
     "data.dataset",  # another place of the same images, see `check_dataset`

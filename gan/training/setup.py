@@ -11,6 +11,7 @@ from gan.data.load import DatasetLike, as_dataset, load_dataset
 from gan.distributed import replicas
 from gan.distributed.devices import DeviceSetup
 from gan.errors import InputError, did_you_mean
+from gan.models import self_test
 from gan.models.build import build_gan, compile_gan
 from gan.models.gan import GAN
 from gan.models.networks.inputs import NetworkInputs
@@ -125,6 +126,11 @@ def prepare_training(
     probe = probe or make_probe(config.stopping, dataset, images_per_interval=schedule.images_per_interval)
     with devices.strategy.scope():
         compile_gan(gan, config, schedule.total_steps, probe.metrics)
+        title, batch_size = f"{config.model.arch} on {dataset.title}", config.optimization.batch_size
+        jit = self_test.decide(gan, config.jit, title=title, batch_size=batch_size, log=log)
+        if jit.on:
+            compile_gan(gan, config, schedule.total_steps, probe.metrics, jit_compile=True)
+    config = replace(config, jit="on" if jit.on else "off")
     check_monitor(config.stopping, gan)
     if saved is None:
         for counter in (gan.step, gan.images_seen):  # a given GAN may have been trained before
@@ -134,6 +140,7 @@ def prepare_training(
         log(
             f"{dataset.title}: {len(dataset.train):,} training images; {schedule.total_steps:,} steps of "
             f"{schedule.images_per_step} images, {schedule.total_images:,} images in total; {config.precision}"
+            + (", XLA" if jit.on else "")
         )
         if dataset.class_names:
             log(f"classes: {describe_classes(dataset.class_names)}")

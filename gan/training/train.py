@@ -112,7 +112,7 @@ def train(
 
         # The run folder, locked against other processes.
         record = metadata.new_metadata(
-            config,
+            setup.config,
             setup.dataset.describe(),
             device=devices.description,
             total_steps=setup.schedule.total_steps,
@@ -179,7 +179,7 @@ def resume(
 
     # The recorded options. Other options raise an error.
     record = metadata.load(folder)
-    config = (config or record.config).with_auto(record.config.precision)
+    config = (config or record.config).with_auto(record.config.precision, record.config.jit)
     if images is not None:
         config = replace(config, optimization=replace(config.optimization, images=images, epochs=None, steps=None))
     config, dataset = named_dataset(config, dataset)
@@ -216,7 +216,7 @@ def resume(
                 log(length_message(record, setup))
             record = metadata.resumed_metadata(
                 record,
-                config,
+                replace(config, jit=setup.config.jit),
                 devices.description,
                 saved.step if saved else 0,
                 total_steps=setup.schedule.total_steps,

@@ -3,8 +3,7 @@
 import re
 import sys
 
-LONGEST = 200
-"""Largest number of characters of TensorFlow's message that are shown."""
+from gan.utils.tensorflow import first_line
 
 OUT_OF_MEMORY = re.compile(r"CUDA_ERROR_OUT_OF_MEMORY|Dst tensor is not initialized|Status: out of memory")
 """Messages about a full card that are not a `ResourceExhaustedError`."""
@@ -58,8 +57,7 @@ def _is_of_tensorflow(error: BaseException) -> bool:
 
 
 def _line(error: BaseException, pattern: re.Pattern[str]) -> str:
-    """Returns the first line of the message that matches, or its first line, without TensorFlow's markers."""
-    lines = [line for line in str(getattr(error, "message", error)).splitlines() if line.strip()]
-    found = next(filter(pattern.search, lines), lines[0] if lines else type(error).__name__)
-    line = re.sub(r"\{\{\w+ [^}]*\}\}", "", found).strip().rstrip(".")
-    return line if len(line) <= LONGEST else line[: LONGEST - 3] + "..."
+    """Returns the first line of the message that matches, or its first line, see `first_line`."""
+    lines = str(getattr(error, "message", error)).splitlines()
+    matching = next(filter(pattern.search, lines), None)
+    return first_line(error if matching is None else RuntimeError(matching)).rstrip(".")

@@ -219,17 +219,43 @@ def prepare(*, seed: int | None = None, deterministic: bool = False) -> None:
         warnings.warn(problem, stacklevel=2)
 
 
+def is_deterministic() -> bool:
+    """Returns whether this process uses deterministic kernels only, see `prepare`."""
+    from tensorflow.python.framework import config  # TensorFlow has no public function for it
+
+    return bool(config.is_op_determinism_enabled())
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the first line of an error's message, without TensorFlow's markers of operations, in 200 characters."""
+    lines = [line.strip() for line in str(getattr(error, "message", error)).splitlines()]
+    text = next((line for line in lines if line), type(error).__name__)
+    text = re.sub(r"\{\{\w+ [^}]*\}\}", "", text).strip()
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
 def describe() -> str:
     """Returns one line with the devices and the versions of TensorFlow and Keras. Fixes the device configuration."""
     import keras
     import tensorflow as tf
 
     with _silent_stderr():
-        gpus = tf.config.get_visible_devices("GPU")
         tf.zeros(()).numpy()  # the first operation looks for devices and logs what it finds
-        names = [tf.config.experimental.get_device_details(card).get("device_name", card.name) for card in gpus]
-    versions = f"TensorFlow {tf.__version__}, Keras {keras.__version__}"
-    return f"{', '.join(names) or f'CPU ({platform.machine()}, {os.cpu_count()} cores)'}; {versions}"
+    return f"{device_name()}; TensorFlow {tf.__version__}, Keras {keras.__version__}"
+
+
+def device_name() -> str:
+    """Returns the names of the GPUs or, without a GPU, a description of the CPU."""
+    return ", ".join(gpu_names()) or f"CPU ({platform.machine()}, {os.cpu_count()} cores)"
+
+
+def gpu_names() -> list[str]:
+    """Returns the names of the GPUs that TensorFlow uses."""
+    import tensorflow as tf
+
+    with _silent_stderr():
+        gpus = tf.config.get_visible_devices("GPU")
+        return [tf.config.experimental.get_device_details(card).get("device_name", card.name) for card in gpus]
 
 
 def resolve_precision(policy: str) -> str:

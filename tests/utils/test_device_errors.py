@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from gan.errors import TrainingError
 from gan.training.recovery import device_errors
-from gan.utils.device_errors import LONGEST, device_failure, is_out_of_memory
+from gan.utils.device_errors import device_failure, is_out_of_memory
 
 DEVICE = "/job:localhost/replica:0/task:0/device:GPU:0"
 OUT_OF_MEMORY = {
@@ -84,11 +84,6 @@ def test_memory_of_the_computer_and_a_full_disk_are_told_apart():
     full = tf.errors.ResourceExhaustedError(None, None, "run/x; No space left on device")
     assert device_failure(full) == "run/x; No space left on device"
     assert not is_out_of_memory(full)
-
-
-def test_a_long_message_is_cut():
-    line = device_failure(tf.errors.ResourceExhaustedError(None, None, "x" * 1_000))
-    assert len(line) == len("Out of memory ()") + LONGEST
 
 
 @pytest.mark.parametrize(

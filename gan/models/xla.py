@@ -1,0 +1,203 @@
+"""Train functions that XLA compiles: their programs, and the plain graph in their place if that fails."""
+
+import itertools
+import math
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from gan.distributed.replicas import scalar
+from gan.models import keras_checks, self_test
+from gan.models.evaluated import EvaluatedModel
+from gan.models.penalties import Penalty
+from gan.utils import tensorflow as runtime
+from gan.utils.types import Tensor
+
+MOST_PROGRAMS = 4
+"""Programs into which XLA compiles a train step at most. 1: a single one, with a conditional for lazy penalties."""
+
+PATIENCE = 60.0
+"""Seconds of the first execution with XLA after which a warning says what takes so long."""
+
+
+class XlaModel(EvaluatedModel):
+    """Base class of `GAN`: makes its train function, with or without XLA.
+
+    A subclass sets `penalties`, `critic_steps` and `optimizer`. While its train step is traced for one of several
+    programs, `_like` is the number of a step in which the same lazy penalties are due.
+    """
+
+    train_function: Any = None
+    _like: int | None = None
+
+    def set_jit_compile(self, jit_compile: bool | str) -> None:
+        """Turns XLA on or off, as `GAN.compile` describes it. Warns if XLA was asked for and is impossible."""
+        if isinstance(jit_compile, str):
+            self.jit_compile = self_test.decide(self, "auto").on
+            return
+        reason = self_test.obstacle(self) if jit_compile else None
+        if reason is not None:
+            warnings.warn(f"XLA is off: {reason}", stacklevel=3)
+        self.jit_compile = bool(jit_compile) and reason is None
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Makes the train function of `keras.Model`. Raises `InputError` if `trainable` was changed after `compile`.
+
+        XLA compiles the step itself, not the loop around it. If the first execution with XLA fails, the GAN trains
+        with the plain graph, with a warning.
+        """
+        keras_checks.check_compiled(self)
+        self.optimizer.check_trainable()
+        if not self.jit_compile or self.run_eagerly or (self.train_function is not None and not force):
+            super().make_train_function(force)
+            return
+        with _compiled_step(self):
+            super().make_train_function(force)
+            made = self.train_function
+        self.train_function = FirstExecution(self, made)
+
+
+@contextmanager
+def _compiled_step(gan: XlaModel) -> Iterator[None]:
+    """Replaces the train step by the programs inside. Keras then makes a plain graph around them."""
+    gan.__dict__["train_step"] = programs(gan)
+    gan.jit_compile = False
+    try:
+        yield
+    finally:
+        del gan.__dict__["train_step"]
+        gan.jit_compile = True
+
+
+def programs(gan: XlaModel) -> Callable[[Tensor], dict[str, Tensor]]:
+    """Returns the train step of a GAN as a function that XLA compiles, one program for each pattern of due penalties.
+
+    In the preset `mnist`, a step without the lazy penalty and a step with it are two programs. Neither contains the
+    other's convolutions, nor a conditional. The function selects the program by `gan.step`, outside of XLA. If there
+    are more than `MOST_PROGRAMS` patterns, there is a single program with a conditional for each penalty.
+    """
+    step = gan.train_step
+    number_of, like = patterns(gan.penalties, gan.critic_steps)
+    if len(like) == 1:
+        return tf.function(step, jit_compile=True, reduce_retracing=True, autograph=False)
+
+    def program(number: int) -> Callable[[Tensor], dict[str, Tensor]]:
+        def traced(data: Tensor) -> dict[str, Tensor]:
+            gan._like = number
+            try:
+                return step(data)
+            finally:
+                gan._like = None
+
+        return tf.function(traced, jit_compile=True, reduce_retracing=True, autograph=False)
+
+    made = [program(number) for number in like]
+
+    def run(data: Tensor) -> dict[str, Tensor]:
+        selected = tf.gather(tf.constant(number_of), tf.math.floormod(tf.convert_to_tensor(gan.step), len(number_of)))
+        return tf.switch_case(selected, [lambda one=one: one(data) for one in made])
+
+    return run
+
+
+def patterns(penalties: Sequence[Penalty], critic_steps: int) -> tuple[np.ndarray, list[int]]:
+    """Returns which lazy penalties are due together in the D updates of a step.
+
+    Returns ([P], the number of the pattern in step s mod P, int32; for each pattern, the first step that has it). One
+    pattern stands for all steps if there are more than `MOST_PROGRAMS`.
+
+    >>> patterns([R1(every=4)], critic_steps=1)
+    (array([0, 1, 1, 1]), [0, 1])
+    """
+    lazy = [penalty.every for penalty in penalties if penalty.every > 1]
+    period = math.lcm(*(every // math.gcd(every, critic_steps) for every in lazy))
+    found: dict[tuple[bool, ...], int] = {}
+    number_of = []
+    like = []
+    for step in range(period):
+        updates = range(step * critic_steps, (step + 1) * critic_steps)
+        due = tuple(update % every == 0 for every in lazy for update in updates)
+        if due not in found:
+            if len(found) == MOST_PROGRAMS:
+                return np.zeros(1, np.int32), [0]
+            found[due] = len(found)
+            like.append(step)
+        number_of.append(found[due])
+    return np.array(number_of, np.int32), like
+
+
+class FirstExecution:
+    """The first call of a train function with XLA. If it fails, the plain graph trains on the same batches.
+
+    Later calls do not pass here. An error after a train step is raised as it is, since that step cannot be repeated.
+    """
+
+    def __init__(self, gan: XlaModel, run: Callable[[Iterator[Tensor]], Tensor]) -> None:
+        self._gan, self._run = gan, run
+
+    def __call__(self, iterator: Iterator[Tensor]) -> Tensor:
+        gan = self._gan
+        repeat = _repeatable(iterator, gan.steps_per_execution)
+        before = int(scalar(gan.step))
+        with _warning_if_slow():
+            try:
+                logs = self._run(repeat())
+                int(scalar(gan.step))  # waits: a device may report its errors later
+            except tf.errors.ResourceExhaustedError:
+                raise
+            except tf.errors.OpError as error:
+                if int(scalar(gan.step)) != before:
+                    raise
+                reason = runtime.first_line(error)
+                warnings.warn(
+                    f"XLA cannot run this train step, so training continues without it: {reason}", stacklevel=2
+                )
+                gan.jit_compile = False
+                gan.make_train_function(force=True)
+                return gan.train_function(repeat())
+        gan.train_function = self._run
+        return logs
+
+
+def _repeatable(iterator: Iterator[Tensor], steps: int) -> Callable[[], Iterator[Tensor]]:
+    """Takes the batches of one execution, and returns a function that returns an iterator over them.
+
+    The iterators have the type of the given one, for which the train function is traced. Raises `StopIteration` if
+    there is no batch.
+    """
+    if not isinstance(iterator, tf.data.Iterator):
+        listed = list(itertools.islice(iterator, steps))
+        return lambda: iter(listed)
+    batches = []
+    for _ in range(steps):
+        batch = iterator.get_next_as_optional()
+        if not batch.has_value():
+            break
+        batches.append(batch.get_value())
+    if not batches:
+        raise StopIteration
+    again = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=iterator.element_spec)
+    return lambda: iter(again)
+
+
+@contextmanager
+def _warning_if_slow() -> Iterator[None]:
+    def warn() -> None:
+        warnings.warn(
+            f"XLA has not run the first train step after {PATIENCE:.0f} s. Without XLA (jit_compile=False), training "
+            "starts at once",
+            stacklevel=2,
+        )
+
+    timer = threading.Timer(PATIENCE, warn)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
