@@ -1,5 +1,7 @@
 """Full memory and a GPU that fails end every command with one line and status 1."""
 
+import json
+
 import pytest
 from PIL import Image, ImageDraw
 
@@ -35,6 +37,22 @@ def test_a_failing_device_ends_a_command_with_one_line(forked_gan, tmp_path, com
     assert done.stderr.splitlines()[-1].startswith(line)
     assert "Traceback" not in done.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"digit.png"}
+
+
+LACKING = "CUDA libraries are missing (libcudnn.so.9): pip install 'gan-reference[gpu]'; the CPU is used"
+
+
+def test_a_card_that_cannot_be_used_is_one_line_and_the_command_goes_on(forked_gan, tmp_path):
+    done = forked_gan(*COMMANDS["sample"], cwd=tmp_path, missing_library="libcudnn.so.9")
+    assert done.returncode == 0
+    assert (tmp_path / "x.png").exists()
+    assert [line for line in done.stderr.splitlines() if "CUDA" in line] == [f"gan: warning: {LACKING}"]
+
+
+def test_doctor_says_it_once(forked_gan):
+    done = forked_gan("doctor", "--json", missing_library="libcudnn.so.9")
+    assert json.loads(done.stdout)["gpu problems"] == [LACKING]
+    assert done.stderr == ""
 
 
 def test_another_error_keeps_its_traceback():
