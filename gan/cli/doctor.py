@@ -97,8 +97,8 @@ def gpu_rows(facts: gpu.Facts) -> dict[str, str | list[str]]:
     }
 
 
-def jit_rows(test: str | None, limit: float) -> dict[str, str | list[str]]:
-    """Returns what `--jit auto` means here for the preset mnist, and all remembered self-tests.
+def jit_rows(test: str | None, limit: float) -> dict[str, str]:
+    """Returns what `--jit auto` means here for the preset mnist, and the remembered self-tests.
 
     Args:
         test: the preset whose self-test runs now, and is remembered. None: none.
@@ -109,15 +109,19 @@ def jit_rows(test: str | None, limit: float) -> dict[str, str | list[str]]:
     def log(line: str) -> None:
         print(line, file=sys.stderr)
 
+    tested = []
     if test is not None:
         log(f"testing XLA with the preset {test}: compilation may take {limit:g} s")
         gan, batch_size = compiled(test)
-        self_test.remember(gan, self_test.self_test(gan, title=test, batch_size=batch_size, limit=limit), log)
+        tested = [self_test.self_test(gan, title=test, batch_size=batch_size, limit=limit)]
+        self_test.remember(gan, tested[0], log)
     decision = self_test.Decision(False, self_test.ON_CPU)
     if runtime.gpu_names():
         decision = self_test.decide(compiled("mnist")[0], "auto", title="the preset mnist")
-    tests = [str(one) for one in self_test.all_remembered()]
-    return {"jit auto": f"{'on' if decision.on else 'off'}: {decision.reason}", "self-tests of XLA": tests}
+    rows = {"jit auto": f"{'on' if decision.on else 'off'}: {decision.reason}"}
+    for one in [*tested, *self_test.all_remembered()]:  # the newest first
+        rows.setdefault(f"XLA, {one.title}", f"{one.describe()} ({one.device}, {one.tested[:10]})")
+    return rows
 
 
 def compiled(preset: str) -> tuple["GAN", int]:

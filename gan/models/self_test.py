@@ -69,9 +69,6 @@ class SelfTest:
     loss_difference: float | None = None
     weight_difference: float | None = None
 
-    def __str__(self) -> str:
-        return f"{self.title} on {self.device}, {self.tested[:10]}: {self.describe()}"
-
     @property
     def is_faster(self) -> bool:
         """Whether XLA was correct, and faster by the ratio `FASTER`."""
