@@ -31,6 +31,7 @@ PAGES = {
     "docs/reliability.md": "Reliability",
     "docs/comparison.md": "Comparison",
     "docs/command-line.md": "Command line",
+    "docs/gpu.md": "GPUs",
     "docs/data.md": "Images and datasets",
     "docs/keras-options.md": "Options of Keras",
     "docs/experiments.md": "Experiments",

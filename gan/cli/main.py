@@ -28,6 +28,7 @@ from gan.cli.train_classifier import DEFAULT_CLASSIFIER, TrainClassifier
 from gan.config import CLASSIFIERS, PRESETS
 from gan.errors import InputError, TrainingError
 from gan.utils import tensorflow as runtime
+from gan.utils.device_errors import device_failure
 
 
 class Command(Protocol):
@@ -96,6 +97,11 @@ def _run(command: Callable[[], int], prog: str) -> int:
         return _report(prog, error if _has_working_folder() else f"{error} (the working folder was removed)", FAILED)
     except KeyboardInterrupt:
         return _report(prog, "interrupted", INTERRUPTED)
+    except Exception as error:
+        failure = device_failure(error)
+        if failure is None:
+            raise
+        return _report(prog, failure, FAILED)
 
 
 def _has_working_folder() -> bool:

@@ -109,7 +109,7 @@ def start(
         hosts = [worker.rpartition(":")[0] for worker in cluster.workers]
         os.environ[_NO_PROXY] = ",".join([*filter(None, [known]), *hosts])
     runtime.prepare(seed=seed, deterministic=deterministic)
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     if cluster is not None:
         strategy = _multi_worker_strategy(cluster, devices, len(gpus), log)
     elif devices > 1:
@@ -161,7 +161,7 @@ def _multi_worker_strategy(
     log(f"joining the other workers; this process exits after {clusters.SECONDS:.0f} s if one of them does not join")
     try:
         if gpus:
-            tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:devices], "GPU")
+            tf.config.set_visible_devices(tf.config.get_visible_devices("GPU")[:devices], "GPU")
         with _exit_after(clusters.SECONDS), _own_signals():
             return tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:

@@ -23,6 +23,7 @@ from gan.saving.training_state import State
 from gan.training import callbacks
 from gan.training.loop import Schedule
 from gan.training.setup import TrainingSetup
+from gan.utils.device_errors import device_failure, is_out_of_memory
 
 
 def console_log(console: Console) -> Callable[[str], None]:
@@ -72,14 +73,18 @@ def loss_errors(gan: GAN, run: Path | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def memory_errors() -> Iterator[None]:
-    """Turns an out-of-memory error of TensorFlow or Python into a `TrainingError`."""
+def device_errors() -> Iterator[None]:
+    """Turns an error about full memory or a failed GPU into a `TrainingError`, see `gan.utils.device_errors`."""
     try:
         yield
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        raise TrainingError(
-            "Out of memory. A smaller --batch-size, network width or --image-size needs less memory."
-        ) from error
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise TrainingError(
+                "Out of memory. A smaller --batch-size, network width or --image-size needs less memory."
+            ) from error
+        if (failure := device_failure(error)) is not None:
+            raise TrainingError(failure) from error
+        raise
 
 
 def remove_later_results(

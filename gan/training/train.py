@@ -32,10 +32,10 @@ from gan.training.recovery import (
     check_no_dataset,
     check_resumable,
     console_log,
+    device_errors,
     finished_message,
     length_message,
     loss_errors,
-    memory_errors,
     moved_message,
     new_place_hint,
     remove_later_results,
@@ -90,8 +90,9 @@ def train(
 
     Ctrl-C and SIGTERM end the run early and save its current results. Raises `InputError`, and writes nothing, when an
     option does not fit the data or the devices, the data is not available, a worker cannot be reached, or the folder
-    cannot be used. Raises `TrainingError` when a loss becomes NaN or infinite, memory runs out, or another worker ends.
-    After an exception, a folder without a generator is removed. All other folders can be resumed with `resume`.
+    cannot be used. Raises `TrainingError` when a loss becomes NaN or infinite, memory runs out, a GPU fails, or another
+    worker ends. After an exception, a folder without a generator is removed. All other folders can be resumed with
+    `resume`.
     """
     config, preset = preset_config(config, preset)
     config, dataset = named_dataset(config, dataset)
@@ -101,7 +102,7 @@ def train(
     if cluster.is_chief():
         run_folder.check_output(output)
     devices = _start(config, log)
-    with worker_errors(devices), memory_errors():
+    with worker_errors(devices), device_errors():
         # Set-up: the chief's options, the data and the compiled networks.
         config = broadcast_config(devices, config)
         dataset = dataset or load_data(config.data)
@@ -170,7 +171,7 @@ def resume(
     if not cluster.is_chief():
         config, dataset = named_dataset(config or TrainConfig(), dataset)
         devices = _start(config, log)
-        with worker_errors(devices), memory_errors():
+        with worker_errors(devices), device_errors():
             config = broadcast_config(devices, None)
             return run_worker(
                 prepare_training(config, dataset or load_data(config.data), devices, log, gan=gan, probe=probe)
@@ -197,7 +198,7 @@ def resume(
         devices = _start(config, log)
         for line in (*metadata.changed_versions(record), *damaged):
             warnings.warn(line, stacklevel=3)
-        with worker_errors(devices), memory_errors():
+        with worker_errors(devices), device_errors():
             # Set-up as in `train`, with the dataset that the run actually used, or its new place.
             has_moved = config.data.dataset != record.config.data.dataset
             data = replace(config.data, dataset_fallback="none")

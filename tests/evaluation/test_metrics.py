@@ -7,6 +7,7 @@ import scipy.linalg
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tensorflow.python.eager import context
 
 from gan.errors import InputError
 from gan.evaluation import metrics
@@ -48,6 +49,42 @@ def test_frechet_distance_equals_the_textbook_formula():
     a, b = RNG.normal(size=(500, 20)), RNG.normal(size=(400, 20)) @ RNG.normal(size=(20, 20)) + 1
     expected = textbook_frechet(*moments(a), *moments(b))
     np.testing.assert_allclose(metrics.frechet_distance(*moments(a), *moments(b)), expected, rtol=1e-9)
+
+
+def decompositions(graph):
+    """Returns the devices of the decompositions of a graph, with those of its loops."""
+    functions = [graph, *(function.graph for function in graph._functions.values())]
+    return [op.device for one in functions for op in one.get_operations() if op.type in ("SelfAdjointEigV2", "Svd")]
+
+
+def test_matrices_are_decomposed_on_the_host_in_a_graph():  # cuSOLVER may be missing, which aborts the process
+    metric = metrics.FrechetDistance(lambda images: images, 3)
+
+    @tf.function
+    def on_a_gpu():
+        with tf.device("GPU:0"):
+            return metric.result()
+
+    found = decompositions(on_a_gpu.get_concrete_function().graph)
+    assert len(found) >= 4
+    assert {device.rpartition("device:")[2] for device in found} == {"CPU:0"}
+
+
+def test_matrices_are_decomposed_on_the_host_without_a_graph(monkeypatch):
+    used = []
+
+    def noting(function):
+        def call(*arguments, **options):
+            used.append(context.context().device_name)
+            return function(*arguments, **options)
+
+        return call
+
+    for name in ("eigh", "svd"):
+        monkeypatch.setattr(keras.ops, name, noting(getattr(keras.ops, name)))
+    values = [tf.constant(part) for part in moments(np.random.default_rng(0).normal(size=(20, 3)))]
+    metrics.frechet_distance(*values, *values)
+    assert [name.rpartition("device:")[2] for name in used] == ["CPU:0"] * 3
 
 
 def test_frechet_distance_without_full_rank():

@@ -92,6 +92,7 @@ ELSEWHERE = {
     "make test",
     "make docs",
     "pip install .",
+    "pip install gan-reference[gpu]",
     "python -m benchmarks stacked-mnist",
     "python -m benchmarks read-digits",
     "python -m benchmarks stopping",

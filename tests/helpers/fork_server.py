@@ -95,6 +95,8 @@ def _prepare(
     poison_step: int | None = None,
     poison: str = "d_loss",
     matrix_units: bool | None = None,
+    device_error: tuple[str, str] | None = None,
+    missing_library: str | None = None,
 ) -> None:
     """Sets up a fault in this process.
 
@@ -109,12 +111,18 @@ def _prepare(
         poison_step: step, from 1, whose loss `poison` becomes NaN.
         poison: "d_loss" or "g_loss".
         matrix_units: whether the machine appears to have bfloat16 instructions. None: no change.
+        device_error: name in `tf.errors`, and message, of an error of the first use of the devices.
+        missing_library: a CUDA library that the machine lacks, while it appears to have a card.
     """
     from gan.saving import training_state
     from gan.utils import tensorflow as runtime
 
     if matrix_units is not None:
         runtime.bfloat16_instructions = lambda: ("amx_bf16",) if matrix_units else ()
+    if missing_library is not None:
+        _lack_library(missing_library)
+    if device_error is not None:
+        _fail_device(*device_error)
     if at_step is not None:
         _signal_at(at_step, send, delay)
     if in_state is not None:
@@ -176,6 +184,25 @@ def _signal_at(step: int, number: int, delay: float) -> None:
         hear(self, batch, logs)
 
     StopOnInterrupt.on_train_batch_end = sending
+
+
+def _fail_device(name: str, message: str) -> None:
+    import tensorflow as tf
+
+    from gan.utils import tensorflow as runtime
+
+    def fail() -> str:
+        raise getattr(tf.errors, name)(None, None, message)
+
+    runtime.describe = fail
+
+
+def _lack_library(name: str) -> None:
+    from gan.utils import gpu
+
+    card = gpu.Card("NVIDIA A100", "GPU-1", 2**35, 2**35, (8, 0))
+    facts = gpu.Facts(driver="580.65.06", driver_cuda=(13, 0), cards=(card,), cuda=(12, 5), missing_libraries=(name,))
+    gpu.read_facts = lambda: facts
 
 
 def _poison(step: int, which: str) -> None:

@@ -29,7 +29,7 @@ def test_start_rejects_another_backend(monkeypatch):
 def test_the_device_line_names_devices_and_versions(monkeypatch, gpus, device):
     found = {tf.config.PhysicalDevice(f"/gpu:{number}", "GPU"): name for number, name in enumerate(gpus)}
     details = {gpu: {} if name is None else {"device_name": name} for gpu, name in found.items()}
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: list(found))
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: list(found))
     monkeypatch.setattr(tf.config.experimental, "get_device_details", details.get)
     assert runtime.describe() == f"{device}; TensorFlow {tf.__version__}, Keras {keras.__version__}"
 

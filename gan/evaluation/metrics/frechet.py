@@ -11,6 +11,9 @@ from gan.errors import check, check_whole
 from gan.utils.arguments import Numbers, checked
 from gan.utils.types import Tensor
 
+HOST = "CPU:0"
+"""Where matrices are decomposed. On a GPU, TensorFlow calls cuSOLVER, and aborts the process if it cannot load it."""
+
 
 @checked
 def frechet_distance(
@@ -39,7 +42,9 @@ def frechet_distance(
     fits = root_b is None or [*root_b.shape] == [size, size]
     check(fits, "root_b", "shape [F, F]", None if root_b is None else [*root_b.shape])
     root_b = covariance_root(covariance_b) if root_b is None else root_b
-    shared = ops.sum(ops.svd(ops.matmul(ops.transpose(covariance_root(covariance_a)), root_b), compute_uv=False))
+    product = ops.matmul(ops.transpose(covariance_root(covariance_a)), root_b)
+    with tf.device(HOST):
+        shared = ops.sum(ops.svd(product, compute_uv=False))
     spread = ops.trace(ops.cast(covariance_a, "float64")) + ops.trace(ops.cast(covariance_b, "float64"))
     apart = ops.cast(mean_a, "float64") - ops.cast(mean_b, "float64")
     return ops.sum(ops.square(apart)) + spread - 2.0 * shared
@@ -47,7 +52,8 @@ def frechet_distance(
 
 def covariance_root(covariance: Tensor) -> Tensor:
     """Returns R with R R^T = covariance, without the directions that contain only rounding errors."""
-    values, vectors = ops.eigh(ops.cast(covariance, "float64"))
+    with tf.device(HOST):
+        values, vectors = ops.eigh(ops.cast(covariance, "float64"))
     noise = ops.max(ops.abs(values)) * values.shape[-1] * 2.2e-16
     return vectors * ops.sqrt(ops.where(values > noise, values, 0.0))[None, :]
 
