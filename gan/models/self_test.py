@@ -41,6 +41,7 @@ FASTER = 1.05
 """Ratio of the median durations of a step, plain to XLA, from which on XLA counts as faster."""
 
 OPTIONS, PHASE, RESULT, _OUTPUT = "options.json", "phase", "result.json", "output.txt"
+PROCESS = "gan.models.self_test_process"
 COMPILE = "the first steps with XLA"
 
 
@@ -292,7 +293,7 @@ def _run_child(folder: Path, limit: float) -> str | None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     with (folder / _OUTPUT).open("wb") as output:
         child = subprocess.Popen(
-            [sys.executable, "-m", "gan.models.self_test_process", str(folder)],
+            [sys.executable, "-m", PROCESS, str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
