@@ -152,7 +152,7 @@ class FirstExecution:
             except tf.errors.OpError as error:
                 if int(scalar(gan.step)) != before:
                     raise
-                reason = runtime.first_line(error)
+                reason = runtime.reason_of(error)
                 warnings.warn(
                     f"XLA cannot run this train step, so training continues without it: {reason}", stacklevel=2
                 )
