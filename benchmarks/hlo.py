@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.summary import Table
+from gan.cli.exit_status import DONE
+from gan.cli.main import run
 from gan.config import PRESETS
 
 if TYPE_CHECKING:
@@ -200,17 +202,16 @@ def table(texts: Mapping[str, Mapping[str, str]]) -> Table:
 _EMPTY = "ENTRY %main () -> () {\n  ROOT %empty = () tuple()\n}"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Prints the table of the named presets, by default of `mnist`, `tf-tutorial` and `r3gan`."""
+def show(presets: Sequence[str]) -> int:
+    """Prints the table of the presets."""
     from benchmarks import runs
     from gan.utils import tensorflow as runtime
 
-    presets = tuple(arguments) or ("mnist", "tf-tutorial", "r3gan")
-    runs.check_presets(presets)
+    runs.check_presets(tuple(presets))
     runtime.start(seed=0)
     print(table({preset: of_preset(preset) for preset in presets}).markdown(), end="")
-    return 0
+    return DONE
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(run(lambda: show(sys.argv[1:] or ("mnist", "tf-tutorial", "r3gan")), prog="benchmarks.hlo"))
