@@ -11,8 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmarks.benchmark import Benchmark, BenchmarkInterruptedError, Log, Record, plain, provenance
-from benchmarks.gpu_plan import GPU, TORCH, Row, missing_need, plan, selected
-from benchmarks.gpu_process import run_row
+from benchmarks.gpu_plan import (
+    DEFAULT,
+    GPU,
+    TORCH,
+    Row,
+    flags_of,
+    merged,
+    missing_need,
+    plan,
+    selected,
+    working_variant,
+)
+from benchmarks.gpu_process import last_line, run_row
 from benchmarks.summary import Table, format_spread
 from gan.errors import InputError, check_positive
 from gan.utils import tensorflow as runtime
@@ -73,7 +84,7 @@ class Gpu(Benchmark):
             missing = [row for row in rows if not _has_result(record, row)]
             log(f"{len(rows)} rows; {len(rows) - len(missing)} already recorded in {record.path}")
             for row in missing:
-                found = _make(row, has, deadline)
+                found = _make(row, has, deadline, record.content["runs"])
                 record.add(row.name, row.config, {"number": numbers[row.name], **found})
                 if "seconds" in found:  # a drawing for each row that was not started would take the time of a row
                     self.report(record)
@@ -104,11 +115,6 @@ class Gpu(Benchmark):
 
     def table(self, content: Mapping[str, Any]) -> Table:
         rows = [[name, *_cells(run)] for name, run in _in_order(content["runs"])]
-        flags = {
-            " ".join(run["config"]["environment"].values()): name.rpartition("/")[2]
-            for name, run in _in_order(content["runs"])
-            if run["config"]["environment"]
-        }
         settings = content["settings"]
         return Table(
             f"{describe_device(content['facts'][DEVICE_FACTS])}. Dataset {settings['dataset']}, measurements of about "
@@ -120,7 +126,7 @@ class Gpu(Benchmark):
                 "First steps: the first call of the graph, which compiles. `differs`: a check found more than its "
                 "tolerance. `failed`: the row was started and has no result. `not run`: no time was left for the row; "
                 "the same command makes it.",
-                *(f"Variant {name}: `{text}`." for text, name in flags.items()),
+                *_describe_flags(content["runs"]),
                 "",
                 *provenance(content),
             ],
@@ -181,17 +187,28 @@ def _has_result(record: Record, row: Row) -> bool:
     return run is not None and not ({"failed", "not_run"} & set(run)) and record.has(row.name, row.config)
 
 
-def _make(row: Row, has: Mapping[str, bool], deadline: float) -> dict[str, Any]:
-    """Makes a row. Returns {"seconds", measured values, "failed": reason if it failed}, or {"not_run": reason}."""
+def _make(row: Row, has: Mapping[str, bool], deadline: float, runs: Mapping[str, Any]) -> dict[str, Any]:
+    """Makes a row. Returns {"seconds", measured values, "failed": reason if it failed}, or {"not_run": reason}.
+
+    A row that follows has the variant of XLA in "variant", unless that is XLA as it is installed.
+    """
     need = missing_need(row, has)
     if need is not None:
         return {"not_run": f"needs {need}"}
+    if row.explains is not None and "failed" not in runs.get(row.explains, {}):
+        return {"not_run": "not needed"}
+    variant = working_variant(runs) if row.follows else DEFAULT
+    if variant is None:
+        return {"not_run": "no variant of XLA works"}
     left = deadline - time.monotonic()
     if left < row.usual_s:
         return {"not_run": OUT_OF_TIME}
-    ended = run_row(row.kind, row.options, limit_s=min(row.limit_s, left), environment=row.environment)
-    failed = {} if ended.failed is None else {"failed": ended.failed, "output": ended.output}
-    return {"seconds": ended.seconds, **ended.values, **failed}
+    environment = merged(flags_of(variant), row.environment)
+    ended = run_row(row.kind, row.options, limit_s=min(row.limit_s, left), environment=environment)
+    log = f"; the last line of its log: {last_line(ended.output)}" if row.explains else ""
+    failed = {} if ended.failed is None else {"failed": f"{ended.failed}{log}", "output": ended.output}
+    used = {} if variant == DEFAULT else {"variant": variant}
+    return {"seconds": ended.seconds, **used, **ended.values, **failed}
 
 
 def _cells(run: Mapping[str, Any]) -> list[str]:
@@ -201,7 +218,8 @@ def _cells(run: Mapping[str, Any]) -> list[str]:
         run.get("images_per_step", math.nan),
         run.get("first_seconds"),
     )
-    said = [text for text in (run.get("details"), run.get("failed")) if text]
+    variant = f"flags of {run['variant']}" if "variant" in run else None
+    said = [text for text in (variant, run.get("details"), run.get("failed")) if text]
     if "not_run" in run:
         result = run["not_run"] if run["not_run"] != OUT_OF_TIME else f"not run: {OUT_OF_TIME}"
     elif "failed" in run:
@@ -215,6 +233,16 @@ def _cells(run: Mapping[str, Any]) -> list[str]:
         "-" if first is None else f"{first:.1f}",
         "; ".join(said) or "-",
     ]
+
+
+def _describe_flags(runs: Mapping[str, Any]) -> list[str]:
+    """Returns a line for each row that was started with variables of its own."""
+    lines = []
+    for name, run in _in_order(runs):
+        variables = run["config"]["environment"] or run["config"]["options"].get("flags", {})
+        if variables and "not_run" not in run:
+            lines.append(f"{name}: `{' '.join(f'{variable}={text!r}' for variable, text in variables.items())}`")
+    return ["", "Variables of rows:", "", *(f"* {line}" for line in lines)] if lines else []
 
 
 def _in_order(runs: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -1,31 +1,24 @@
-"""The rows of `python -m benchmarks gpu`, most important first, and the XLA flags that they try."""
+"""The rows of `python -m benchmarks gpu`, most important first."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-FLAGS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "no-autotuning": ("--xla_gpu_autotune_level=0", ""),
-        "lenient-picker": ("--xla_gpu_strict_conv_algorithm_picker=false", ""),
-        "lenient-no-autotuning": ("--xla_gpu_autotune_level=0 --xla_gpu_strict_conv_algorithm_picker=false", ""),
-        "no-command-buffers": ("--xla_gpu_enable_command_buffer=", ""),
-        "no-triton": ("--xla_gpu_enable_triton_gemm=false", ""),
-        "nchw": ("--xla_gpu_force_conv_nchw=true", ""),
-        "nhwc": ("--xla_gpu_force_conv_nhwc=true", ""),
-        "deterministic-ops": ("--xla_gpu_deterministic_ops=true", ""),
-    }
-)
-"""Variants of XLA: {name: (XLA_FLAGS, TF_XLA_FLAGS)}, the most promising first. An unknown flag ends its row."""
+from benchmarks.xla_variants import LOGS, XLA_VARIANTS
 
-FIRST_FLAGS = 2
+DEFAULT = "default"
+"""Variant of XLA as it is installed. Its row is the one without a variant."""
+
+FIRST_VARIANTS = 2
 """Variants that are tried early, because they may let XLA work where its default does not."""
 
 DETERMINISTIC = MappingProxyType({"XLA_FLAGS": "--xla_gpu_deterministic_ops=true"})
 
-XLA_LIMIT_S = 90.0
+LIMIT_S = 90.0
 """Time limit of most rows. Without autotuning, XLA compiled the preset `mnist` within 8 seconds on an H100."""
+XLA = "mnist/64/xla/float32"
+"""The row of XLA as it is installed, in the first configuration. Its variants are in rows `XLA`/variant."""
 
 GPU, TORCH = "a GPU", "PyTorch"
 
@@ -41,7 +34,9 @@ class Row:
     """A row: the function that measures it in a child process, with arguments and limits.
 
     `usual_s`: the row starts only if this much time is left. `limit_s`: its process is killed after this time.
-    `needs`: what the machine must have.
+    `needs`: what the machine must have. `environment`: variables of the process.
+    `follows`: whether the row uses the variant of XLA that works on this machine, see `working_variant`.
+    `explains`: the row only explains why the row of this name failed, and is not started if that one has a result.
     """
 
     name: str
@@ -51,6 +46,8 @@ class Row:
     limit_s: float = 90.0
     needs: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    follows: bool = False
+    explains: str | None = None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -65,37 +62,38 @@ def plan(*, dataset: str, seconds: float) -> list[Row]:
         dataset: dataset of all rows.
         seconds: approximate duration of each measurement of a loop.
     """
-    first, *other_batches = CONFIGURATIONS
-    flags = list(FLAGS)
+    first, *others = CONFIGURATIONS
+    variants = [name for name in XLA_VARIANTS if name != DEFAULT]
     data = {"dataset": dataset}
     steps = _Steps(dataset, seconds)
     return [
         Row("check/plain", "correctness", {**data, "jit": False}, 30.0, 150.0),
         steps.row(first),
-        Row("check/xla", "correctness", {**data, "jit": True}, 30.0, XLA_LIMIT_S),
         steps.row(first, jit=True),
-        *(steps.row(first, jit=True, flags=name) for name in flags[:FIRST_FLAGS]),
+        *(steps.row(first, jit=True, variant=name) for name in variants[:FIRST_VARIANTS]),
+        Row("check/xla", "correctness", {**data, "jit": True}, 30.0, LIMIT_S, follows=True),
+        *(_torch(first, mode, seconds) for mode in TORCH_MODES[:2]),
         steps.row(first, precision="bfloat16"),
         steps.row(first, jit=True, precision="bfloat16"),
-        *(_torch(first, mode, seconds) for mode in TORCH_MODES[:2]),
-        Row("self-test/mnist", "self_test", {**data, "preset": "mnist"}, 45.0, 240.0, (GPU,)),
+        steps.logged(first),
         Row("products", "products", {"seconds": seconds}, 20.0, 60.0),
-        *(steps.row(one, jit=jit) for one in other_batches for jit in (False, True)),
+        *(steps.row(one, jit=jit) for one in others for jit in (False, True)),
         Row("loops/tf-tutorial", "loops", {**data, "preset": "tf-tutorial", "batch_size": 256, "seconds": seconds},
             40.0, 150.0),
         *(_torch(one, mode, seconds) for one in TORCH_CONFIGURATIONS[1:] for mode in TORCH_MODES[:2]),
         Row("floors/plain", "floors", {**data, "jit": False}, 60.0, 300.0),
         Row("evaluate", "evaluate", data, 30.0, 180.0),
         Row("sampling", "sampling", {"num": 1_000_000}, 25.0, 90.0),
-        Row("finite-losses/xla", "finite_losses", {**data, "jit": True}, 25.0, 150.0),
+        Row("finite-losses/xla", "finite_losses", {**data, "jit": True}, 25.0, LIMIT_S, follows=True),
         Row("deterministic/plain", "deterministic", data, 40.0, 150.0),
-        Row("deterministic/xla", "deterministic_xla", data, 40.0, 150.0, (GPU,), DETERMINISTIC),
-        Row("floors/xla", "floors", {**data, "jit": True}, 60.0, 200.0, (GPU,)),
+        Row("self-test/mnist", "self_test", {**data, "preset": "mnist"}, 45.0, 240.0, (GPU,)),
+        Row("deterministic/xla", "deterministic_xla", data, 40.0, 150.0, (GPU,), DETERMINISTIC, follows=True),
+        Row("floors/xla", "floors", {**data, "jit": True}, 60.0, 200.0, (GPU,), follows=True),
         steps.row(first, jit=True, programs=1),
         steps.row(first, deterministic=True),
-        *(steps.row(first, jit=True, flags=name) for name in flags[FIRST_FLAGS:]),
+        *(steps.row(first, jit=True, variant=name) for name in variants[FIRST_VARIANTS:]),
         *(_torch(first, mode, seconds) for mode in TORCH_MODES[2:]),
-        *(steps.row(one, jit=jit, precision="bfloat16") for one in other_batches for jit in (False, True)),
+        *(steps.row(one, jit=jit, precision="bfloat16") for one in others for jit in (False, True)),
         *(_torch(one, mode, seconds) for one in TORCH_CONFIGURATIONS[1:] for mode in TORCH_MODES[2:]),
     ]  # fmt: skip
 
@@ -113,14 +111,21 @@ class _Steps:
         *,
         jit: bool = False,
         precision: str = "float32",
-        flags: str | None = None,
+        variant: str | None = None,
         programs: int | None = None,
         deterministic: bool = False,
     ) -> Row:
-        """Returns the row of one mode. `flags`: a name in `FLAGS`. `programs`: value of `xla.MOST_PROGRAMS`."""
+        """Returns the row of one mode.
+
+        Args:
+            configuration: preset and batch size.
+            jit, precision, deterministic: as in a training run.
+            variant: a name in `XLA_VARIANTS`. None: the first row of XLA uses its defaults, other rows follow.
+            programs: value of `gan.models.xla.MOST_PROGRAMS`. None: its default.
+        """
         preset, batch_size = configuration
         more = [
-            *([flags] if flags else []),
+            *([variant] if variant else []),
             *([f"programs-{programs}"] if programs else []),
             *(["deterministic"] if deterministic else []),
         ]
@@ -135,9 +140,17 @@ class _Steps:
             "deterministic": deterministic,
             "seconds": self.seconds,
         }
-        named = zip(("XLA_FLAGS", "TF_XLA_FLAGS"), FLAGS[flags] if flags else ())
-        environment = {variable: value for variable, value in named if value}
-        return Row(name, "steps", options, 25.0, XLA_LIMIT_S, (GPU,) if jit else (), environment)
+        needs = (GPU,) if jit else ()
+        flags = flags_of(variant) if variant else {}
+        if any("{cache}" in text for text in flags.values()):
+            return Row(name, "cached_steps", {**options, "flags": flags}, 50.0, 2 * LIMIT_S, needs)
+        follows = jit and variant is None and name != XLA
+        return Row(name, "steps", options, 25.0, LIMIT_S, needs, flags, follows)
+
+    def logged(self, configuration: tuple[str, int]) -> Row:
+        """Returns the row that logs what XLA compiles and tunes, if it fails without a variant."""
+        row = self.row(configuration, jit=True)
+        return replace(row, name=f"{row.name}/logged", environment=LOGS, explains=XLA)
 
 
 def _torch(configuration: tuple[str, int], mode: str, seconds: float) -> Row:
@@ -150,6 +163,32 @@ def _torch(configuration: tuple[str, int], mode: str, seconds: float) -> Row:
 def missing_need(row: Row, has: Mapping[str, bool]) -> str | None:
     """Returns what a row needs and the machine lacks. None: nothing."""
     return next((need for need in row.needs if not has[need]), None)
+
+
+def flags_of(variant: str) -> dict[str, str]:
+    """Returns the environment variables of a variant of XLA. `{cache}` stands for a folder."""
+    named = zip(("XLA_FLAGS", "TF_XLA_FLAGS"), XLA_VARIANTS[variant])
+    return {name: text for name, text in named if text}
+
+
+def working_variant(runs: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Returns the first variant of XLA that has a result in the first configuration. None: all that were tried failed.
+
+    XLA as it is installed counts as working until its row has failed.
+    """
+    if "failed" not in runs.get(XLA, {}):
+        return DEFAULT
+    tried = {name: runs.get(f"{XLA}/{name}", {}) for name in XLA_VARIANTS}
+    return next((name for name, run in tried.items() if "steps_per_second" in run and "failed" not in run), None)
+
+
+def merged(*environments: Mapping[str, str]) -> dict[str, str]:
+    """Merges environment variables. Flags of the same variable are joined."""
+    found: dict[str, str] = {}
+    for environment in environments:
+        for name, text in environment.items():
+            found[name] = f"{found[name]} {text}" if name in found else text
+    return found
 
 
 def selected(rows: Sequence[Row], patterns: Sequence[str]) -> list[Row]:

@@ -20,7 +20,7 @@ from gan.saving import files
 
 MODULE = "benchmarks.gpu_rows"
 LONGEST_REASON = 300
-KEPT_OUTPUT = 2_000
+KEPT_OUTPUT = 4_000
 """Characters of a failed row's output that are recorded."""
 KILL_SECONDS = 10.0
 """Seconds to wait for a killed process. One that waits for a driver may never end; the next row then starts anyway."""

@@ -58,15 +58,16 @@ def device(report: Report, dataset: str) -> None:
     import tensorflow as tf
 
     from gan.data.load import load_dataset
+    from gan.utils import gpu
 
-    gpus = tf.config.list_physical_devices("GPU")
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    facts = gpu.read_facts()
     build = tf.sysconfig.get_build_info()
     report.note(
-        gpus=[found.get("device_name", gpu.name) for found, gpu in zip(details, gpus)],
-        compute_capability=[list(found.get("compute_capability", ())) for found in details],
-        driver=_driver(),
-        driver_cuda=_library_version("libcuda.so.1", "cuDriverGetVersion"),
+        gpus=runtime.gpu_names(),
+        cards=[as_json(card) for card in facts.cards],
+        summary=gpu.diagnose(facts).summary,
+        driver=facts.driver,
+        driver_cuda=gpu.dotted(facts.driver_cuda),
         cudnn=_cudnn(),
         build={name: build.get(name) for name in ("cuda_version", "cudnn_version", "is_cuda_build")},
         torch=runtime.installed_version("torch") if find_spec("torch") else None,
@@ -76,27 +77,6 @@ def device(report: Report, dataset: str) -> None:
         load_dataset(dataset, fallback="none")
     except InputError as error:
         report.note(no_dataset=str(error))
-
-
-def _driver() -> str | None:
-    """Returns the version of NVIDIA's kernel driver. None: there is none."""
-    path = Path("/proc/driver/nvidia/version")
-    if not path.is_file():
-        return None
-    words = path.read_text(encoding="utf-8", errors="replace").split()
-    return next((word for word in words if word[:1].isdigit() and "." in word), None)
-
-
-def _library_version(library: str, function: str) -> int | None:
-    """Calls a C function that writes a version number to its argument. None: there is no such library."""
-    import ctypes
-
-    number = ctypes.c_int()
-    try:
-        status = getattr(ctypes.CDLL(library), function)(ctypes.byref(number))
-    except (OSError, AttributeError):
-        return None
-    return number.value if status == 0 else None
 
 
 def _cudnn() -> int | None:
@@ -144,6 +124,21 @@ def steps(
     run = loops.fit_runner(gan, config, data)
     _measure(report, run, config.optimization.steps_per_execution, images_per_step(config), seconds, gan, jit)
     report.note(memory_megabytes=_memory_megabytes())
+
+
+def cached_steps(report: Report, *, flags: Mapping[str, str], **options: Any) -> None:
+    """Measures steps in two processes that share a cache of XLA: `{cache}` in the flags. The second one counts."""
+    first_seconds: list[float] = []
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {name: text.replace("{cache}", cache) for name, text in flags.items()}
+        for process in ("first", "second"):
+            report.stage(f"the {process} process with the cache")
+            ended = run_row("steps", options, limit_s=REFERENCE_S, environment=environment, own_group=False)
+            if ended.failed:
+                raise Refused(f"the {process} process with the cache: {ended.failed}")
+            first_seconds.append(ended.values["first_seconds"])
+            report.note(details=f"first steps of the first process {first_seconds[0]:.1f} s")
+    report.note(**ended.values, first_seconds_of_processes=first_seconds)
 
 
 def _measure(
@@ -605,6 +600,7 @@ KINDS: Mapping[str, Callable[..., None]] = MappingProxyType(
     {
         "device": device,
         "steps": steps,
+        "cached_steps": cached_steps,
         "correctness": correctness,
         "trajectory": trajectory,
         "loops": loops_in_turns,

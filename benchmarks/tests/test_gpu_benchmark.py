@@ -15,6 +15,7 @@ from benchmarks.gpu import Gpu, describe_device
 from benchmarks.gpu_plan import GPU, TORCH, Row
 from benchmarks.gpu_process import Ended, Report, last_line
 from benchmarks.tests.tables import rows_of
+from benchmarks.xla_variants import XLA_VARIANTS
 from gan.utils import tensorflow as runtime
 
 CARD = {
@@ -62,16 +63,15 @@ def test_the_most_important_rows_come_first():
     assert names[:5] == [
         "check/plain",
         "mnist/64/plain/float32",
-        "check/xla",
         "mnist/64/xla/float32",
-        "mnist/64/xla/float32/no-autotuning",
+        *(f"mnist/64/xla/float32/{name}" for name in list(XLA_VARIANTS)[:2]),
     ]
     assert len(set(names)) == len(names)
     for preset, batch_size in gpu_plan.CONFIGURATIONS:
         modes = [f"{preset}/{batch_size}/{mode}" for mode in ("plain/float32", "xla/float32", "plain/bfloat16")]
         assert [names.index(mode) for mode in modes] == sorted(names.index(mode) for mode in modes)
         assert f"{preset}/{batch_size}/xla/bfloat16" in names
-    assert {f"mnist/64/xla/float32/{name}" for name in (*gpu_plan.FLAGS, "programs-1")} <= set(names)
+    assert {f"mnist/64/xla/float32/{name}" for name in (*XLA_VARIANTS, "programs-1") if name != "default"} <= set(names)
     assert {row.kind for row in rows} <= set(gpu_rows.KINDS)
     assert all(row.usual_s <= row.limit_s for row in rows)
     needs = {row.name: row.needs for row in rows}
@@ -143,6 +143,55 @@ def test_rows_say_what_they_need(stand_in, monkeypatch, tmp_path):
     assert main(["gpu", "--out", str(out)]) == 0
     assert [kind for kind, _ in started] == ["x", "steps", "x"]
     assert set(runs_in(out)) == {"one", "two", "three"}
+
+
+def test_rows_of_xla_follow_the_first_variant_that_works():
+    first, second = list(XLA_VARIANTS)[:2]
+    failed, measured = {"failed": "no result"}, {"steps_per_second": [1.0]}
+    rows = {gpu_plan.XLA: failed, f"{gpu_plan.XLA}/{first}": {**failed, **measured}}
+    assert gpu_plan.working_variant({}) == "default"
+    assert gpu_plan.working_variant({gpu_plan.XLA: {"not_run": "needs a GPU"}}) == "default"
+    assert gpu_plan.working_variant({gpu_plan.XLA: measured}) == "default"
+    assert gpu_plan.working_variant(rows) is None
+    assert gpu_plan.working_variant({**rows, f"{gpu_plan.XLA}/{second}": measured}) == second
+
+
+def test_what_hangs_once_is_not_tried_again_and_explained(stand_in, monkeypatch, tmp_path):
+    started, results = stand_in
+    first = next(iter(XLA_VARIANTS))
+    planned(
+        monkeypatch,
+        Row(gpu_plan.XLA, "steps"),
+        Row("early", "x", follows=True),
+        Row(f"{gpu_plan.XLA}/{first}", "variant", environment=gpu_plan.flags_of(first)),
+        Row("late", "y", environment={"XLA_FLAGS": "--more", "OTHER": "1"}, follows=True),
+        Row("why", "z", explains=gpu_plan.XLA),
+    )
+    results["steps"] = Ended(9.0, {}, "no result within 9 s, at: first 20 steps", "")
+    results["z"] = Ended(9.0, {}, "no result within 9 s, at: first 20 steps", "pass 1\ntuning convolution 7\n")
+    results["variant"] = Ended(9.0, {"steps_per_second": [7.0]}, None, "")
+    environments, made = {}, gpu.run_row
+
+    def run_row(kind, options, *, environment=None, **more):
+        environments[kind] = environment
+        return made(kind, options, environment=environment, **more)
+
+    monkeypatch.setattr(gpu, "run_row", run_row)
+    out = tmp_path / "out"
+    assert main(["gpu", "--out", str(out)]) == 0
+    assert [kind for kind, _ in started] == ["steps", "variant", "y", "z"]
+    assert runs_in(out)["early"]["not_run"] == "no variant of XLA works"
+    assert runs_in(out)["late"]["variant"] == first
+    assert environments["y"] == {"XLA_FLAGS": f"{XLA_VARIANTS[first][0]} --more", "OTHER": "1"}
+    assert environments["z"] == environments["steps"] == {}
+    assert runs_in(out)["why"]["failed"].endswith("first 20 steps; the last line of its log: tuning convolution 7")
+    late = next(row for row in rows_of((out / "table.md").read_text()) if row[0] == "late")
+    assert late[-1].startswith(f"flags of {first}")
+
+    results["steps"] = Ended(9.0, {"steps_per_second": [9.0]}, None, "")  # and where nothing hangs:
+    assert main(["gpu", "--out", str(tmp_path / "other")]) == 0
+    assert runs_in(tmp_path / "other")["why"]["not_run"] == "not needed"
+    assert "variant" not in runs_in(tmp_path / "other")["late"]
 
 
 def test_a_record_of_another_card_is_refused(stand_in, monkeypatch, tmp_path, capsys):
@@ -257,7 +306,7 @@ def test_table_of_a_card():
         ["evaluate", "differs", "-", "-", "-", "Frechet distance 2, on the CPU 3"],
         ["floors/plain", "not run: out of time", "-", "-", "-", "-"],
     ]  # fmt: skip
-    assert "\nVariant no-autotuning: `--xla_gpu_autotune_level=0`.\n" in text
+    assert "\n* mnist/64/xla/float32/no-autotuning: `XLA_FLAGS='--xla_gpu_autotune_level=0'`\n" in text
     assert "Measured on A CPU, 16 cores" in text
     assert [axes.get_xlabel() for axes in Gpu().figure(content).axes] == ["steps/s, mnist, batch 64"]
     assert len(Gpu().figure({**content, "runs": {}}).axes) == 1
