@@ -27,7 +27,7 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Doctor:
-    """Show versions, devices and why they are used, precision, prepared datasets and pretrained checkpoints."""
+    """Show versions, devices, precision, prepared datasets and pretrained checkpoints."""
 
     json: bool = False
     """Print the result as one JSON object on stdout."""
