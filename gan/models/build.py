@@ -41,25 +41,17 @@ def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
     return gan
 
 
-def compile_gan(
-    gan: GAN,
-    config: TrainConfig,
-    total_steps: int,
-    metrics: Sequence[keras.metrics.Metric] = (),
-    *,
-    jit_compile: bool = False,
-) -> None:
+def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequence[keras.metrics.Metric] = ()) -> None:
     """Compiles a GAN with the optimizers, loss and penalties of a configuration.
 
     Both optimizers are `Adam`. The learning rate is constant if `learning_rate_end` is 1. Otherwise it decays along a
-    cosine to `learning_rate_end` times its first value.
+    cosine to `learning_rate_end` times its first value. XLA is as with `jit_compile="auto"`, whatever `config.jit` is.
 
     Args:
         gan: the GAN to compile.
         config: options of the run.
         total_steps: train steps of the whole run, the length of the cosine decay.
         metrics: Keras metrics for `evaluate`, see `GAN.compile`.
-        jit_compile: whether XLA compiles the train step; `config.jit` is not read.
     """
     options, end = config.optimization, config.learning_rate_end
     g_rate, d_rate = options.learning_rates
@@ -80,7 +72,6 @@ def compile_gan(
         simultaneous=options.simultaneous,
         mismatched_labels=options.mismatched_labels,
         metrics=metrics,
-        jit_compile=jit_compile,
         steps_per_execution=options.steps_per_execution,
     )
 

@@ -41,6 +41,7 @@ FASTER = 1.05
 """Ratio of the median durations of a step, plain to XLA, from which on XLA counts as faster."""
 
 OPTIONS, PHASE, RESULT, _OUTPUT = "options.json", "phase", "result.json", "output.txt"
+PROCESS = "gan.models.self_test_process"
 COMPILE = "the first steps with XLA"
 
 
@@ -206,6 +207,10 @@ def _without_names(config: Any) -> Any:
     return renamed(config)
 
 
+_NOT_SAVED = (TypeError, ValueError, NotImplementedError, AttributeError)
+"""Errors of layers whose configuration Keras cannot save."""
+
+
 def _file(gan: keras.Model) -> Path:
     key = hashlib.sha256(json.dumps(subject(gan), sort_keys=True).encode()).hexdigest()
     return cache_folder() / f"{key[:32]}.json"
@@ -213,7 +218,10 @@ def _file(gan: keras.Model) -> Path:
 
 def remembered(gan: keras.Model) -> SelfTest | None:
     """Returns the remembered result for a GAN on this device; None if there is none, or its file is damaged."""
-    return _read(_file(gan))
+    try:
+        return _read(_file(gan))
+    except _NOT_SAVED:
+        return None
 
 
 def all_remembered() -> list[SelfTest]:
@@ -232,11 +240,11 @@ def _read(path: Path) -> SelfTest | None:
 
 def remember(gan: keras.Model, result: SelfTest, log: Callable[[str], None]) -> None:
     """Remembers the result of a self-test. Logs a line if the cache folder cannot be written."""
-    path = _file(gan)
     try:
+        path = _file(gan)
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_json(path, {"subject": subject(gan), "result": as_json(result)})
-    except OSError as error:
+    except (OSError, *_NOT_SAVED) as error:
         log(f"the result of the self-test cannot be remembered: {error}")
 
 
@@ -265,8 +273,8 @@ def self_test(gan: keras.Model, *, title: str = "this network", batch_size: int 
             reason = _run_child(folder, limit)
             if (folder / RESULT).exists():
                 found = dict(json.loads((folder / RESULT).read_text(encoding="utf-8")))
-        except (OSError, TypeError, ValueError) as error:  # a layer whose configuration is not JSON
-            reason = runtime.first_line(error)
+        except (OSError, *_NOT_SAVED) as error:
+            reason = runtime.reason_of(error)
     failure = found.pop("failure", None) or reason
     return SelfTest(
         title=title,
@@ -292,7 +300,7 @@ def _run_child(folder: Path, limit: float) -> str | None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     with (folder / _OUTPUT).open("wb") as output:
         child = subprocess.Popen(
-            [sys.executable, "-m", "gan.models.self_test_process", str(folder)],
+            [sys.executable, "-m", PROCESS, str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -318,7 +326,7 @@ def _run_child(folder: Path, limit: float) -> str | None:
     lines = (folder / _OUTPUT).read_text(encoding="utf-8", errors="replace").split("\n")
     said = next((line.strip() for line in reversed(lines) if line.strip()), "no message")
     ended = f"signal {-child.returncode}" if child.returncode < 0 else f"exit status {child.returncode}"
-    return f"{_phase(folder) or 'the start'} ended the process ({ended}): {runtime.first_line(RuntimeError(said))}"
+    return f"{_phase(folder) or 'the start'} ended the process ({ended}): {runtime.reason_of(RuntimeError(said))}"
 
 
 def _phase(folder: Path) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from gan.distributed.replicas import scalar
@@ -83,10 +82,8 @@ def programs(gan: XlaModel) -> Callable[[Tensor], dict[str, Tensor]]:
     """
     step = gan.train_step
     number_of, like = patterns(gan.penalties, gan.critic_steps)
-    if len(like) == 1:
-        return tf.function(step, jit_compile=True, reduce_retracing=True, autograph=False)
 
-    def program(number: int) -> Callable[[Tensor], dict[str, Tensor]]:
+    def program(number: int | None) -> Callable[[Tensor], dict[str, Tensor]]:
         def traced(data: Tensor) -> dict[str, Tensor]:
             gan._like = number
             try:
@@ -97,6 +94,8 @@ def programs(gan: XlaModel) -> Callable[[Tensor], dict[str, Tensor]]:
         return tf.function(traced, jit_compile=True, reduce_retracing=True, autograph=False)
 
     made = [program(number) for number in like]
+    if len(made) == 1:
+        return made[0]
 
     def run(data: Tensor) -> dict[str, Tensor]:
         selected = tf.gather(tf.constant(number_of), tf.math.floormod(tf.convert_to_tensor(gan.step), len(number_of)))
@@ -105,30 +104,30 @@ def programs(gan: XlaModel) -> Callable[[Tensor], dict[str, Tensor]]:
     return run
 
 
-def patterns(penalties: Sequence[Penalty], critic_steps: int) -> tuple[np.ndarray, list[int]]:
+def patterns(penalties: Sequence[Penalty], critic_steps: int) -> tuple[list[int], list[int | None]]:
     """Returns which lazy penalties are due together in the D updates of a step.
 
-    Returns ([P], the number of the pattern in step s mod P, int32; for each pattern, the first step that has it). One
-    pattern stands for all steps if there are more than `MOST_PROGRAMS`.
+    The first list has the number of the pattern of step s at index s mod its length. The second list has, for each
+    pattern, the first step with it. If there are more than `MOST_PROGRAMS`, one pattern stands for all, without a step.
 
     >>> patterns([R1(every=4)], critic_steps=1)
-    (array([0, 1, 1, 1]), [0, 1])
+    ([0, 1, 1, 1], [0, 1])
     """
     lazy = [penalty.every for penalty in penalties if penalty.every > 1]
     period = math.lcm(*(every // math.gcd(every, critic_steps) for every in lazy))
     found: dict[tuple[bool, ...], int] = {}
-    number_of = []
-    like = []
+    number_of: list[int] = []
+    like: list[int | None] = []
     for step in range(period):
         updates = range(step * critic_steps, (step + 1) * critic_steps)
         due = tuple(update % every == 0 for every in lazy for update in updates)
         if due not in found:
             if len(found) == MOST_PROGRAMS:
-                return np.zeros(1, np.int32), [0]
+                return [0], [None]
             found[due] = len(found)
             like.append(step)
         number_of.append(found[due])
-    return np.array(number_of, np.int32), like
+    return number_of, like
 
 
 class FirstExecution:
@@ -153,7 +152,7 @@ class FirstExecution:
             except tf.errors.OpError as error:
                 if int(scalar(gan.step)) != before:
                     raise
-                reason = runtime.first_line(error)
+                reason = runtime.reason_of(error)
                 warnings.warn(
                     f"XLA cannot run this train step, so training continues without it: {reason}", stacklevel=2
                 )

@@ -128,8 +128,7 @@ def prepare_training(
         compile_gan(gan, config, schedule.total_steps, probe.metrics)
         title, batch_size = f"{config.model.arch} on {dataset.title}", config.optimization.batch_size
         jit = self_test.decide(gan, config.jit, title=title, batch_size=batch_size, log=log)
-        if jit.on:
-            compile_gan(gan, config, schedule.total_steps, probe.metrics, jit_compile=True)
+        gan.jit_compile = jit.on
     config = replace(config, jit="on" if jit.on else "off")
     check_monitor(config.stopping, gan)
     if saved is None:

@@ -3,7 +3,7 @@
 import re
 import sys
 
-from gan.utils.tensorflow import first_line
+from gan.utils.tensorflow import reason_of
 
 OUT_OF_MEMORY = re.compile(r"CUDA_ERROR_OUT_OF_MEMORY|Dst tensor is not initialized|Status: out of memory")
 """Messages about a full card that are not a `ResourceExhaustedError`."""
@@ -57,7 +57,7 @@ def _is_of_tensorflow(error: BaseException) -> bool:
 
 
 def _line(error: BaseException, pattern: re.Pattern[str]) -> str:
-    """Returns the first line of the message that matches, or its first line, see `first_line`."""
+    """Returns the first line of the message that matches, or the one that tells the reason, see `reason_of`."""
     lines = str(getattr(error, "message", error)).splitlines()
     matching = next(filter(pattern.search, lines), None)
-    return first_line(error if matching is None else RuntimeError(matching)).rstrip(".")
+    return reason_of(error if matching is None else RuntimeError(matching)).rstrip(".")

@@ -226,11 +226,20 @@ def is_deterministic() -> bool:
     return bool(config.is_op_determinism_enabled())
 
 
-def first_line(error: BaseException) -> str:
-    """Returns the first line of an error's message, without TensorFlow's markers of operations, in 200 characters."""
-    lines = [line.strip() for line in str(getattr(error, "message", error)).splitlines()]
-    text = next((line for line in lines if line), type(error).__name__)
-    text = re.sub(r"\{\{\w+ [^}]*\}\}", "", text).strip()
+_NOT_A_REASON = re.compile(
+    r"Graph execution error:|Detected at node .* defined at|<stack traces unavailable>|File \"|\s"
+)
+_MARKS = re.compile(r"\{\{\w+ [^}]*\}\}")
+
+
+def reason_of(error: BaseException) -> str:
+    """Returns why an operation of TensorFlow failed: the first line of its message that tells it, in 200 characters.
+
+    Lines before it say where the operation was created, and some of its characters are for tools.
+    """
+    lines = [line for line in str(getattr(error, "message", error)).splitlines() if line.strip()]
+    reasons = [line for line in lines if not _NOT_A_REASON.match(line)]
+    text = _MARKS.sub("", (reasons or lines or [type(error).__name__])[0]).strip()
     return text if len(text) <= 200 else text[:197] + "..."
 
 
