@@ -16,8 +16,8 @@ OUT_OF_MEMORY = {
     ),
     "graph": (
         tf.errors.ResourceExhaustedError,
-        "Graph execution error:\n\nDetected at node Mul defined at (most recent call last):\n<stack traces unavailable>\n"
-        "OOM when allocating tensor with shape[64,8] [Op:__inference_step_7]",
+        "Graph execution error:\n\nDetected at node Mul defined at (most recent call last):\n"
+        "<stack traces unavailable>\nOOM when allocating tensor with shape[64,8] [Op:__inference_step_7]",
     ),
     "copy": (
         tf.errors.InternalError,
