@@ -2,15 +2,22 @@
 
 import os
 import platform
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
+from gan.config import PRESETS
+from gan.errors import InputError, check_positive, did_you_mean
 from gan.saving import models
 from gan.utils import gpu
 from gan.utils import tensorflow as runtime
+
+if TYPE_CHECKING:
+    from gan.models.gan import GAN
 
 PACKAGES = (
     "gan-reference",
@@ -29,20 +36,32 @@ PACKAGES = (
 class Doctor:
     """Show versions, devices, precision, prepared datasets and pretrained checkpoints."""
 
+    test_jit: str | None = None
+    """Test now whether XLA compiles the train step of this preset correctly and fast, and remember it for --jit auto.
+
+    The test runs in another process, which is ended if it takes too long. It works with every device.
+    """
+    test_jit_limit: float = 60.0
+    """Seconds that the compilation may take in that test."""
     json: bool = False
     """Print the result as one JSON object on stdout."""
 
     def run(self) -> int:
         """Prints the facts; returns the exit status. Imports TensorFlow, which alone can list the devices."""
+        if self.test_jit is not None and self.test_jit not in PRESETS:
+            expected = f"one of {list(PRESETS)}{did_you_mean(self.test_jit, PRESETS)}"
+            raise InputError("Unknown preset", expected=expected, received=f"--test-jit {self.test_jit}")
+        check_positive("test_jit_limit", self.test_jit_limit)
         try:
             runtime.load_tensorflow(lean=True)
             cards = gpu_rows(gpu.read_facts())  # first, because TensorFlow takes memory of the cards
             with warnings.catch_warnings(action="ignore", category=UserWarning):  # of what `cards` says
                 device = runtime.start()
             precision = "{}: {}".format(*runtime.auto_precision())
+            jit = jit_rows(self.test_jit, self.test_jit_limit)
         except ImportError as error:
             device = precision = f"none: {error}"
-            cards = {}
+            cards, jit = {}, {}
         print_result(
             {
                 "python": platform.python_version(),
@@ -51,6 +70,7 @@ class Doctor:
                 **cards,
                 "bfloat16 instructions": runtime.bfloat16_instructions(),
                 "precision auto": precision,
+                **jit,
                 "data folder": str(data_folder()),
                 "data sets": ["mnist5k (embedded)", *prepared(data_folder())],
                 "checkpoints": models.list_checkpoints(),
@@ -75,6 +95,46 @@ def gpu_rows(facts: gpu.Facts) -> dict[str, str | list[str]]:
         "nvidia driver": driver,
         "tensorflow is built for": built_for,
     }
+
+
+def jit_rows(test: str | None, limit: float) -> dict[str, str]:
+    """Returns what `--jit auto` means here for the preset mnist, and the remembered self-tests.
+
+    Args:
+        test: the preset whose self-test runs now, and is remembered. None: none.
+        limit: seconds that its compilation may take.
+    """
+    from gan.models import self_test
+
+    def log(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    tested = []
+    if test is not None:
+        log(f"testing XLA with the preset {test}: compilation may take {limit:g} s")
+        gan, batch_size = compiled(test)
+        tested = [self_test.self_test(gan, title=test, batch_size=batch_size, limit=limit)]
+        self_test.remember(gan, tested[0], log)
+    decision = self_test.Decision(False, self_test.ON_CPU)
+    if runtime.gpu_names():
+        decision = self_test.decide(compiled("mnist")[0], "auto", title="the preset mnist")
+    rows = {"jit auto": f"{'on' if decision.on else 'off'}: {decision.reason}"}
+    for one in [*tested, *self_test.all_remembered()]:  # the newest first
+        rows.setdefault(f"XLA, {one.title}", f"{one.describe()} ({one.device}, {one.tested[:10]})")
+    return rows
+
+
+def compiled(preset: str) -> tuple["GAN", int]:
+    """Returns the GAN of a preset, compiled as for a run, and the batch size of the run."""
+    from gan.models.build import build_gan, compile_gan
+    from gan.training.setup import load_data
+
+    config = PRESETS[preset]
+    dataset = load_data(config.data)
+    with runtime.precision(config.precision):
+        gan = build_gan(config, dataset)
+    compile_gan(gan, config, config.optimization.total_steps(len(dataset.train)))
+    return gan, config.optimization.batch_size
 
 
 def data_folder() -> Path:

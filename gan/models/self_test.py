@@ -41,6 +41,7 @@ FASTER = 1.05
 """Ratio of the median durations of a step, plain to XLA, from which on XLA counts as faster."""
 
 OPTIONS, PHASE, RESULT, _OUTPUT = "options.json", "phase", "result.json", "output.txt"
+ON_CPU = "on a CPU, XLA makes convolutions many times slower"
 PROCESS = "gan.models.self_test_process"
 COMPILE = "the first steps with XLA"
 
@@ -111,7 +112,7 @@ def decide(
     reason = obstacle(gan)
     if requested == "auto":
         if not runtime.gpu_names():
-            return Decision(False, "on a CPU, XLA makes convolutions many times slower")
+            return Decision(False, ON_CPU)
         if reason is not None:
             return Decision(False, reason)
         found = remembered(gan)
