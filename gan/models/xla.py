@@ -131,13 +131,16 @@ def patterns(penalties: Sequence[Penalty], critic_steps: int) -> tuple[list[int]
 
 
 class FirstExecution:
-    """The first call of a train function with XLA. If it fails, the plain graph trains on the same batches.
+    """Calls of a train function with XLA until each program ran. If one fails, the plain graph trains on its batches.
 
-    Later calls do not pass here. An error after a train step is raised as it is, since that step cannot be repeated.
+    XLA compiles a program when its first step runs, which may be in a later call. Calls after that do not pass here. An
+    error after a train step of the same call is raised as it is, since that step cannot be repeated.
     """
 
     def __init__(self, gan: XlaModel, run: Callable[[Iterator[Tensor]], Tensor]) -> None:
         self._gan, self._run = gan, run
+        self._number_of, like = patterns(gan.penalties, gan.critic_steps)
+        self._waiting = set(range(len(like)))
 
     def __call__(self, iterator: Iterator[Tensor]) -> Tensor:
         gan = self._gan
@@ -146,7 +149,7 @@ class FirstExecution:
         with _warning_if_slow():
             try:
                 logs = self._run(repeat())
-                int(scalar(gan.step))  # waits: a device may report its errors later
+                after = int(scalar(gan.step))  # waits: a device may report its errors later
             except tf.errors.ResourceExhaustedError:
                 raise
             except tf.errors.OpError as error:
@@ -159,7 +162,9 @@ class FirstExecution:
                 gan.jit_compile = False
                 gan.make_train_function(force=True)
                 return gan.train_function(repeat())
-        gan.train_function = self._run
+        self._waiting -= {self._number_of[step % len(self._number_of)] for step in range(before, after)}
+        if not self._waiting:
+            gan.train_function = self._run
         return logs
 
 

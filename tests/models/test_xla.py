@@ -201,6 +201,30 @@ def test_only_the_first_execution_is_special():
     assert not isinstance(gan.train_function, xla.FirstExecution)
 
 
+def test_a_program_that_fails_in_a_later_execution_is_replaced_too():
+    gan = dense_gan(penalties=[penalties.R1(1.0, every=3)], jit_compile=True)
+
+    def fails_in_step_1(iterator):
+        if int(gan.step) == 1:
+            raise tf.errors.OutOfRangeError(None, None, "damaged")  # Keras would take it for the end of the data
+        gan.step.assign_add(1)
+        return {}
+
+    gan.train_function = xla.FirstExecution(gan, fails_in_step_1)
+    gan.train_on_batch(POINTS[:8])
+    with pytest.warns(UserWarning, match="training continues without it: damaged"):
+        gan.train_on_batch(POINTS[8:16])
+    assert (int(gan.step), gan.jit_compile) == (2, False)
+
+
+def test_after_each_program_ran_no_execution_is_special():
+    gan = dense_gan(penalties=[penalties.R1(1.0, every=3)], jit_compile=True)
+    gan.train_function = xla.FirstExecution(gan, lambda _: gan.step.assign_add(1))
+    for special in (True, True, False):  # before the steps 0, 1 and 2
+        assert isinstance(gan.train_function, xla.FirstExecution) == special
+        gan.train_function(iter(batches(8)))
+
+
 def test_a_slow_compilation_is_explained(monkeypatch):
     monkeypatch.setattr(xla, "PATIENCE", 0.01)
     with pytest.warns(UserWarning, match="XLA has not run the first train step after"):
