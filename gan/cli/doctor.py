@@ -34,7 +34,7 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Doctor:
-    """Show versions, devices and why they are used, precision, prepared datasets and pretrained checkpoints."""
+    """Show versions, devices, precision, prepared datasets and pretrained checkpoints."""
 
     test_jit: str | None = None
     """Test now whether XLA compiles the train step of this preset correctly and fast, and remember it for --jit auto.
