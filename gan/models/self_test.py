@@ -365,4 +365,5 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
             os.killpg(child.pid, signal.SIGKILL)
     elif child.poll() is None:
         child.kill()
-    child.wait()
+    with suppress(subprocess.TimeoutExpired):  # one that waits for a driver may never end
+        child.wait(10)
