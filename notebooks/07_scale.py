@@ -65,9 +65,10 @@ print(digits.name, "| devices:", [device.name for device in tf.config.list_physi
 # line, or the first line above, shows whether it does. GPU memory is allocated as needed, which leaves some for other
 # programs *(not measured)*.
 #
-# XLA compiles the train step only on request: `jit_compile="auto"` is off, and `True` turns it on. On an H100 with
-# XLA, the first step did not finish within 170 seconds. Without XLA, the same run trains at 113 steps/s. On a CPU,
-# XLA made convolutions many times slower. It also draws other random numbers from the same seed.
+# XLA compiles the train step where it is known to work: `jit_compile="auto"` is on only on a GPU for which
+# `gan doctor --test-jit PRESET` has found XLA to be correct and faster. On an H100 with XLA, the first step did not
+# finish within 170 seconds. Without XLA, the same run trains at 113 steps/s. On a CPU, XLA made convolutions many
+# times slower. All modes draw the same random numbers. `docs/gpu.md` says more.
 #
 # ## 2. Several devices share each batch
 #

@@ -34,13 +34,10 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Doctor:
-    """Show versions, devices and why they are used, precision, prepared datasets and pretrained checkpoints."""
+    """Show versions, devices, precision, prepared datasets and pretrained checkpoints."""
 
     test_jit: str | None = None
-    """Test now whether XLA compiles the train step of this preset correctly and fast, and remember it for --jit auto.
-
-    The test runs in another process, which is ended if it takes too long. It works with every device.
-    """
+    """Test XLA with this preset, in another process, and remember the result for --jit auto. None: no test."""
     test_jit_limit: float = 60.0
     """Seconds that the compilation may take in that test."""
     json: bool = False

@@ -97,6 +97,8 @@ class Sample:
         runtime.load_tensorflow(lean=True)
         runtime.start()
         began = time.monotonic()
+        import tensorflow as tf
+
         from gan.models.networks.inputs import NetworkInputs
         from gan.models.networks.load import load_generator
         from gan.utils.display import progress_bar
@@ -115,7 +117,7 @@ class Sample:
             try:
                 for kept in write(out, self._sample_batches(generator, classes, asked, batches)):  # noqa: B007 - read after an interruption
                     pass
-            except (KeyboardInterrupt, SystemExit, OSError):
+            except (KeyboardInterrupt, SystemExit, OSError, MemoryError, tf.errors.OpError):
                 bar.stop()
                 if kept > self._span.start and self.interpolate is None:
                     written = f"samples {self._span.start} to {kept - 1} are in {out}"

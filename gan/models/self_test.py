@@ -25,8 +25,9 @@ import platformdirs
 import tensorflow as tf
 
 from gan.config import Jit
-from gan.errors import InputError, Json, as_json, check_positive, convert
+from gan.errors import InputError, Json, Positive, Whole, as_json, check_positive, convert
 from gan.models.networks.inputs import NetworkInputs
+from gan.models.networks.inspect import layers_of
 from gan.saving import files
 from gan.utils import tensorflow as runtime
 
@@ -40,10 +41,23 @@ START_LIMIT = 120.0
 FASTER = 1.05
 """Ratio of the median durations of a step, plain to XLA, from which on XLA counts as faster."""
 
-OPTIONS, PHASE, RESULT, _OUTPUT = "options.json", "phase", "result.json", "output.txt"
+TRIAL, PHASE, RESULT, _OUTPUT = "trial.json", "phase", "result.json", "output.txt"
 ON_CPU = "on a CPU, XLA makes convolutions many times slower"
 PROCESS = "gan.models.self_test_process"
 COMPILE = "the first steps with XLA"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the other process builds: the configurations of the GAN and of its `compile`, and the form of a batch."""
+
+    gan: dict[str, Json]
+    compiled: dict[str, Json]
+    """Without optimizers."""
+    shape: tuple[Positive, ...]
+    """Shape of the real images of a step."""
+    classes: Whole
+    """Number of classes of the labels; 0: no labels."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +153,17 @@ def obstacle(gan: keras.Model) -> str | None:
     replicas = gan.distribute_strategy.num_replicas_in_sync
     if replicas > 1:
         return f"{replicas} replicas, which exchange gradients outside of XLA"
-    if runtime.is_deterministic():
-        return "deterministic kernels, which Keras does not use with XLA"
-    without = [layer.name for layer in gan._flatten_layers() if not layer.supports_jit]
-    return f"layers that XLA does not support: {', '.join(without)}" if without else None
+    networks = [gan.generator, gan.discriminator, *([gan.augment] if gan.augment else [])]
+    without = [layer.name for network in networks for layer in layers_of(network) if not layer.supports_jit]
+    if without:
+        return f"layers that XLA does not support: {', '.join(without)}"
+    before = gan.jit_compile
+    with warnings.catch_warnings():  # Keras turns XLA off again, with a warning
+        warnings.simplefilter("ignore")
+        gan.jit_compile = True
+    refused = not gan.jit_compile
+    gan.jit_compile = before
+    return "deterministic kernels, which Keras does not use with XLA" if refused else None
 
 
 # --- the memory
@@ -270,7 +291,7 @@ def self_test(gan: keras.Model, *, title: str = "this network", batch_size: int 
     with tempfile.TemporaryDirectory(prefix="gan-self-test-") as name:
         folder = Path(name)
         try:
-            files.write_json(folder / OPTIONS, _options(gan, batch_size))
+            files.write_json(folder / TRIAL, as_json(trial(gan, batch_size)))
             reason = _run_child(folder, limit)
             if (folder / RESULT).exists():
                 found = dict(json.loads((folder / RESULT).read_text(encoding="utf-8")))
@@ -288,12 +309,12 @@ def self_test(gan: keras.Model, *, title: str = "this network", batch_size: int 
     )
 
 
-def _options(gan: keras.Model, batch_size: int) -> dict[str, Json]:
+def trial(gan: keras.Model, batch_size: int) -> Trial:
+    """Returns what the other process builds to test a GAN."""
     compiled = {**gan.get_compile_config(), "metrics": [], "jit_compile": False, "steps_per_execution": 1}
     del compiled["g_optimizer"], compiled["d_optimizer"]
-    shape = [batch_size * gan.critic_steps, *gan.generator.output_shape[1:]]
-    classes = NetworkInputs.of(gan.generator).num_classes
-    return json.loads(json.dumps({"gan": gan.get_config(), "compile": compiled, "shape": shape, "classes": classes}))
+    shape = (batch_size * gan.critic_steps, *gan.generator.output_shape[1:])
+    return Trial(gan.get_config(), compiled, shape, NetworkInputs.of(gan.generator).num_classes)
 
 
 def _run_child(folder: Path, limit: float) -> str | None:
@@ -344,4 +365,5 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
             os.killpg(child.pid, signal.SIGKILL)
     elif child.poll() is None:
         child.kill()
-    child.wait()
+    with suppress(subprocess.TimeoutExpired):  # one that waits for a driver may never end
+        child.wait(10)

@@ -8,17 +8,18 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from gan.errors import Json, convert
 from gan.models.gan import GAN
-from gan.models.self_test import COMPILE, OPTIONS, PHASE, RESULT, STEPS
+from gan.models.self_test import COMPILE, PHASE, RESULT, STEPS, TRIAL, Trial
 from gan.saving import files
 from gan.saving.renamed_keys import with_new_names
 from gan.utils import tensorflow as runtime
+from gan.utils.types import Tensor
 
 LEARNING_RATE = 1e-3
 """Learning rate of SGD, which replaces the optimizers in the test. Adam turns rounding differences of small gradients
@@ -30,7 +31,7 @@ float32 and by 1e-2 in bfloat16 at most."""
 ROUNDS, TIMED_STEPS = 3, 10
 """Rounds of the speed measurement, and steps of each mode in a round. Both modes take turns."""
 
-TrainFunction = Callable[[Iterator[Any]], Any]
+TrainFunction = Callable[[Iterator[Tensor]], Tensor]
 
 
 def main(folder: Path) -> None:
@@ -41,8 +42,8 @@ def main(folder: Path) -> None:
 
     enter("building the network")
     runtime.prepare(seed=0)
-    options: Any = files.read_json(folder / OPTIONS)
-    gan, batches = make_gan(options), iter(make_data(options))
+    trial = convert(files.read_json(folder / TRIAL), Trial, folder / TRIAL)
+    gan, batches = make_gan(trial), iter(make_data(trial))
     changing = [*gan.variables, *gan.g_optimizer.variables, *gan.d_optimizer.variables]
     initial = [np.array(variable) for variable in changing]
     before = weights(gan)
@@ -59,7 +60,7 @@ def main(folder: Path) -> None:
         warnings.simplefilter("always")
         train_function(gan, jit_compile=True)
         xla_losses = losses(gan, batches)
-    result: dict[str, Any] = {"compile_seconds": round(time.perf_counter() - began, 3)}
+    result: dict[str, Json] = {"compile_seconds": round(time.perf_counter() - began, 3)}
     if not gan.jit_compile:
         result["failure"] = str(caught[-1].message).rpartition("without it: ")[2]
         files.write_json(folder / RESULT, result)
@@ -71,20 +72,20 @@ def main(folder: Path) -> None:
     files.write_json(folder / RESULT, files.null_for_nan(result))
 
 
-def make_gan(options: Mapping[str, Any]) -> GAN:
-    """Builds and compiles the GAN of the options with new weights, and with SGD for its optimizers."""
-    gan = GAN.from_config(options["gan"])
+def make_gan(trial: Trial) -> GAN:
+    """Builds and compiles the GAN of a trial with new weights, and with SGD for its optimizers."""
+    gan = GAN.from_config(trial.gan)
     sgd = {f"{network}_optimizer": keras.optimizers.SGD(LEARNING_RATE) for network in "gd"}
-    gan.compile(**{**keras.saving.deserialize_keras_object(with_new_names(options["compile"])), **sgd})
+    gan.compile(**{**keras.saving.deserialize_keras_object(with_new_names(trial.compiled)), **sgd})
     return gan
 
 
-def make_data(options: Mapping[str, Any]) -> tf.data.Dataset:
-    """Returns a random batch of the shape and classes of the options, repeated without end."""
+def make_data(trial: Trial) -> tf.data.Dataset:
+    """Returns a random batch of the shape and classes of a trial, repeated without end."""
     drawn = np.random.default_rng(0)
-    images = drawn.uniform(-1.0, 1.0, options["shape"]).astype(np.float32)
-    labels = drawn.integers(0, max(1, options["classes"]), len(images)).astype(np.int32)
-    return tf.data.Dataset.from_tensors((images, labels) if options["classes"] else images).repeat()
+    images = drawn.uniform(-1.0, 1.0, trial.shape).astype(np.float32)
+    labels = drawn.integers(0, max(1, trial.classes), len(images)).astype(np.int32)
+    return tf.data.Dataset.from_tensors((images, labels) if trial.classes else images).repeat()
 
 
 def weights(gan: GAN) -> np.ndarray:
@@ -100,28 +101,27 @@ def train_function(gan: GAN, *, jit_compile: bool) -> TrainFunction:
     return made
 
 
-def losses(gan: GAN, batches: Iterator[Any]) -> np.ndarray:
+def losses(gan: GAN, batches: Iterator[Tensor]) -> np.ndarray:
     """Makes `STEPS` steps and returns their losses: [STEPS, 2]."""
     logs = [gan.train_function(batches) for _ in range(STEPS)]
     return np.array([[float(log[name]) for name in ("g_loss", "d_loss")] for log in logs])
 
 
-def compare(plain_losses: np.ndarray, xla_losses: np.ndarray, plain: np.ndarray, xla: np.ndarray) -> dict[str, Any]:
+def compare(plain_losses: np.ndarray, xla_losses: np.ndarray, plain: np.ndarray, xla: np.ndarray) -> dict[str, Json]:
     """Compares losses [STEPS, 2], and how far the weights [W] moved. `failure` says which of them differs too much."""
-    found: dict[str, Any] = {
+    differences = {
         "loss_difference": float(np.max(abs(xla_losses - plain_losses) / np.maximum(1.0, abs(plain_losses)))),
         "weight_difference": float(np.linalg.norm(xla - plain) / max(np.linalg.norm(plain), np.finfo(np.float32).tiny)),
     }
-    for name, difference in list(found.items()):
-        if not difference <= LARGEST_DIFFERENCE:  # NaN also fails
-            what = name.replace("_", " ")
-            found["failure"] = (
-                f"{what} of {difference:.2g} between XLA and the plain graph, more than {LARGEST_DIFFERENCE}"
-            )
-    return found
+    failures = [
+        f"{name.replace('_', ' ')} of {difference:.2g} to the plain graph, more than {LARGEST_DIFFERENCE}"
+        for name, difference in differences.items()
+        if not difference <= LARGEST_DIFFERENCE  # NaN also fails
+    ]
+    return {**differences, **({"failure": ", ".join(failures)} if failures else {})}
 
 
-def speeds(gan: GAN, batches: Iterator[Any], functions: Mapping[str, TrainFunction]) -> dict[str, float]:
+def speeds(gan: GAN, batches: Iterator[Tensor], functions: Mapping[str, TrainFunction]) -> dict[str, float]:
     """Returns the median duration of a step of each train function, in milliseconds."""
     taken: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(ROUNDS):

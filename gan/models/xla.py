@@ -133,8 +133,8 @@ def patterns(penalties: Sequence[Penalty], critic_steps: int) -> tuple[list[int]
 class FirstExecution:
     """Calls of a train function with XLA until each program ran. If one fails, the plain graph trains on its batches.
 
-    XLA compiles a program when its first step runs, which may be in a later call. Calls after that do not pass here. An
-    error after a train step of the same call is raised as it is, since that step cannot be repeated.
+    XLA compiles a program when its first step runs, which may be in a later call. Calls after that do not pass here. A
+    step that fails has changed nothing, since XLA writes all variables at the end of a program.
     """
 
     def __init__(self, gan: XlaModel, run: Callable[[Iterator[Tensor]], Tensor]) -> None:
@@ -144,16 +144,17 @@ class FirstExecution:
 
     def __call__(self, iterator: Iterator[Tensor]) -> Tensor:
         gan = self._gan
-        repeat = _repeatable(iterator, gan.steps_per_execution)
+        batches = _take(iterator, gan.steps_per_execution)
         before = int(scalar(gan.step))
         with _warning_if_slow():
             try:
-                logs = self._run(repeat())
+                logs = self._run(_iterator_like(iterator, batches))
                 after = int(scalar(gan.step))  # waits: a device may report its errors later
             except tf.errors.ResourceExhaustedError:
                 raise
             except tf.errors.OpError as error:
-                if int(scalar(gan.step)) != before:
+                left = batches[int(scalar(gan.step)) - before :]
+                if not left:
                     raise
                 reason = runtime.reason_of(error)
                 warnings.warn(
@@ -161,32 +162,30 @@ class FirstExecution:
                 )
                 gan.jit_compile = False
                 gan.make_train_function(force=True)
-                return gan.train_function(repeat())
+                return gan.train_function(_iterator_like(iterator, left))
         self._waiting -= {self._number_of[step % len(self._number_of)] for step in range(before, after)}
         if not self._waiting:
             gan.train_function = self._run
         return logs
 
 
-def _repeatable(iterator: Iterator[Tensor], steps: int) -> Callable[[], Iterator[Tensor]]:
-    """Takes the batches of one execution, and returns a function that returns an iterator over them.
-
-    The iterators have the type of the given one, for which the train function is traced. Raises `StopIteration` if
-    there is no batch.
-    """
+def _take(iterator: Iterator[Tensor], steps: int) -> list[Tensor]:
+    """Returns the batches of one execution, at most `steps`. Raises `StopIteration` if there is no batch."""
     if not isinstance(iterator, tf.data.Iterator):
-        listed = list(itertools.islice(iterator, steps))
-        return lambda: iter(listed)
-    batches = []
-    for _ in range(steps):
-        batch = iterator.get_next_as_optional()
-        if not batch.has_value():
-            break
+        return list(itertools.islice(iterator, steps))
+    batches: list[Tensor] = []
+    while len(batches) < steps and (batch := iterator.get_next_as_optional()).has_value():
         batches.append(batch.get_value())
     if not batches:
         raise StopIteration
-    again = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=iterator.element_spec)
-    return lambda: iter(again)
+    return batches
+
+
+def _iterator_like(iterator: Iterator[Tensor], batches: Sequence[Tensor]) -> Iterator[Tensor]:
+    """Returns an iterator over batches with the type of the given one, for which the train function is traced."""
+    if not isinstance(iterator, tf.data.Iterator):
+        return iter(batches)
+    return iter(tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=iterator.element_spec))
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def _is_of_tensorflow(error: BaseException) -> bool:
 
 
 def _line(error: BaseException, pattern: re.Pattern[str]) -> str:
-    """Returns the first line of the message that matches, or its first line, see `reason_of`."""
+    """Returns the first line of the message that matches, or the one that tells the reason, see `reason_of`."""
     lines = str(getattr(error, "message", error)).splitlines()
     matching = next(filter(pattern.search, lines), None)
     return reason_of(error if matching is None else RuntimeError(matching)).rstrip(".")

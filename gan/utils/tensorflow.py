@@ -219,13 +219,6 @@ def prepare(*, seed: int | None = None, deterministic: bool = False) -> None:
         warnings.warn(problem, stacklevel=2)
 
 
-def is_deterministic() -> bool:
-    """Returns whether this process uses deterministic kernels only, see `prepare`."""
-    from tensorflow.python.framework import config  # TensorFlow has no public function for it
-
-    return bool(config.is_op_determinism_enabled())
-
-
 _NOT_A_REASON = re.compile(
     r"Graph execution error:|Detected at node .* defined at|<stack traces unavailable>|File \"|\s"
 )

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from gan import build_generator
 from gan.cli.main import main
@@ -87,13 +88,18 @@ def test_an_interrupted_command_prints_the_options_that_resume_it(checkpoint, he
     assert len(list((here / "shards").iterdir())) == len(list((here / "whole").iterdir())) == 5
 
 
-def test_an_interrupted_folder_of_png_files_can_be_resumed(checkpoint, here, monkeypatch, capsys):
-    failing(monkeypatch, at=2, error=OSError(28, "No space left on device"))
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")],
+    ids=["disk", "memory"],
+)
+def test_an_interrupted_folder_of_png_files_can_be_resumed(checkpoint, here, monkeypatch, capsys, error):
+    failing(monkeypatch, at=2, error=error)
     monkeypatch.setattr(writers, "CHUNK", 3)
     assert main(["sample", checkpoint, "--num", "8", "--start", "2", "--out", "files"]) == 1
     said = capsys.readouterr().err
     assert "--start 5 --num 5" in said
-    assert "No space left on device" in said
+    assert getattr(error, "message", error.args[-1:] and error.args[-1]) in said
     assert sorted(path.name for path in (here / "files").iterdir()) == [f"{index:08d}.png" for index in (2, 3, 4)]
 
 

@@ -58,7 +58,7 @@ def test_xla_is_off_on_a_cpu_whatever_is_remembered(monkeypatch):
 
 
 def test_bad_options_are_refused():
-    with pytest.raises(InputError, match="Unknown preset.*did you mean mnist"):
+    with pytest.raises(InputError, match=r"Unknown preset.*did you mean mnist"):
         doctor.Doctor(test_jit="mnits").run()
     with pytest.raises(InputError, match="test_jit_limit"):
         doctor.Doctor(test_jit_limit=0.0).run()

@@ -57,6 +57,8 @@ SLOW = {
         f"{TINY} --dataset mnist5k --probe runs/fashion-classifier --eval-num 50"
     ),
     "gan evaluate runs/fashion --classifier runs/fashion-classifier": "--num 200",
+    "gan doctor --test-jit mnist": "--test-jit-limit 0.1",
+    "gan train mnist --jit on": "--dry-run",
     "python -m benchmarks recipes": (
         "--dataset mnist5k --presets mnist --seeds 0 --images 64 --num 200 --classifier mnist-probe"
     ),

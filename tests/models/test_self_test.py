@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from helpers.tiny import dense_gan, small_gan
 
-from gan.errors import InputError
+from gan.errors import InputError, as_json
 from gan.models import self_test, self_test_process
 from gan.models.self_test import SelfTest
 from gan.saving import files
@@ -280,7 +280,7 @@ def test_a_large_difference_is_a_failure(wrong):
 
 def in_this_process(gan, folder):
     """Returns the result that the process of the self-test writes, without another process."""
-    files.write_json(folder / self_test.OPTIONS, self_test._options(gan, batch_size=8))
+    files.write_json(folder / self_test.TRIAL, as_json(self_test.trial(gan, batch_size=8)))
     self_test_process.main(folder)
     return json.loads((folder / self_test.RESULT).read_text())
 

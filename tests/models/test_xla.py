@@ -169,7 +169,35 @@ def test_a_network_that_xla_cannot_compile_trains_without_it(data):
     assert_same_weights(gan, run(jit_compile=False), tolerance=0)  # no batch is lost
 
 
-def test_an_error_after_a_step_is_raised():
+@pytest.mark.parametrize("done", [0, 1, 2])
+def test_the_steps_of_an_execution_that_xla_did_not_make_are_made_without_it(done):
+    """Each program is compiled in its first step, which may be in the middle of an execution."""
+
+    def run(broken):
+        keras.utils.set_random_seed(0)
+        gan = dense_gan(steps_per_execution=3)
+        gan.make_train_function()
+        plain = gan.train_function
+
+        def fails(iterator):
+            for _ in range(done):
+                plain(iter(tf.data.Dataset.from_tensors(next(iterator))))
+            raise tf.errors.InternalError(None, None, "broken")
+
+        iterator = iter(batches(8))
+        if broken:
+            with pytest.warns(UserWarning, match="continues without it: broken"):
+                xla.FirstExecution(gan, fails)(iterator)
+        else:
+            gan.train_function(iterator)
+        assert int(gan.step) == 3
+        np.testing.assert_array_equal(next(iterator), POINTS[24:32])
+        return gan
+
+    assert_same_weights(run(broken=True), run(broken=False), tolerance=0)
+
+
+def test_an_error_after_the_last_step_is_raised():
     gan = dense_gan()
 
     def fails(iterator):

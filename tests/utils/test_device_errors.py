@@ -14,6 +14,11 @@ OUT_OF_MEMORY = {
         f"{{{{function_node __wrapped__Mul_device_{DEVICE}}}}} OOM when allocating tensor with shape[64,8] and type "
         f"float on {DEVICE} by allocator GPU_0_bfc [Op:Mul]",
     ),
+    "graph": (
+        tf.errors.ResourceExhaustedError,
+        "Graph execution error:\n\nDetected at node Mul defined at (most recent call last):\n"
+        "<stack traces unavailable>\nOOM when allocating tensor with shape[64,8] [Op:__inference_step_7]",
+    ),
     "copy": (
         tf.errors.InternalError,
         f"Failed copying input tensor from CPU:0 to {DEVICE} in order to run _EagerConst: Dst tensor is not "
@@ -66,6 +71,7 @@ def test_full_memory_of_a_card_is_out_of_memory(name):
     line = device_failure(made(kind, message))
     assert is_out_of_memory(made(kind, message))
     assert line.startswith("Out of memory (")
+    assert "Graph execution" not in line
     assert "{{" not in line
 
 
