@@ -362,8 +362,8 @@ def products(report: Report, *, seconds: float) -> None:
         report.note(teraflops=found, size=size, details=f"TFLOP/s of {size:,} x {size:,} matrices: {said}")
 
 
-def floors(report: Report, *, dataset: str, jit: bool) -> None:
-    """Trains the preset `mnist` at full length, and measures the training seconds to some Frechet distances.
+def floors(report: Report, *, dataset: str, jit: bool, preset: str = "mnist") -> None:
+    """Trains a preset at full length, and measures the training seconds to some Frechet distances.
 
     The distance is measured after each interval, with samples of the averaged generator. Its time does not count.
     """
@@ -387,7 +387,7 @@ def floors(report: Report, *, dataset: str, jit: bool) -> None:
     reference = Reference(extractor, extractor.arrays(as_input(chosen.test.images)), as_input(data.train.images))
     floor = reference.floor(chosen.floor).mean
     target = _moments(reference.outputs["features"])
-    config = unwatched(PRESETS["mnist"], dataset=dataset, seed=0, images=None, eval_every=None)
+    config = unwatched(PRESETS[preset], dataset=dataset, seed=0, images=None, eval_every=None)
     config = replace(config, precision="float32")
     schedule = make_schedule(config, data)
     gan = loops.compile_for_run(config, data, jit_compile=jit)

@@ -90,18 +90,22 @@ def panels(drawn: Sequence[Panel], *, title: str, columns: int | None = None) ->
         return figure
 
 
-def bars(groups: Mapping[str, Mapping[str, Sequence[float]]], *, title: str) -> Figure:
+def bars(groups: Mapping[str, Mapping[str, Sequence[float]]], *, title: str, columns: int | None = None) -> Figure:
     """Draws one panel of horizontal bars for each label of an x axis.
 
-    A bar shows the median of the values of a name; a line across its end shows their range.
+    A bar shows the median of the values of a name; a line across its end shows their range. `columns`: panels in a row;
+    None: all of them.
     """
+    columns = columns or len(groups)
+    rows = -(-len(groups) // columns)
     with rc_context(PNG_STYLE):
-        rows = max(map(len, groups.values()), default=1)
-        figure = Figure(figsize=(6 * max(1, len(groups)), 1.5 + 0.35 * rows), layout="constrained")
+        most = max(map(len, groups.values()), default=1)
+        figure = Figure(figsize=(6 * max(1, columns), rows * (1.5 + 0.35 * most)), layout="constrained")
         figure.suptitle(title)
-        for number, (axes, (x, values)) in enumerate(
-            zip(figure.subplots(1, len(groups), squeeze=False)[0], groups.items())
-        ):
+        every = figure.subplots(rows, columns, squeeze=False).flat
+        for axes in every[len(groups) :]:
+            axes.remove()
+        for number, (axes, (x, values)) in enumerate(zip(every, groups.items())):
             spreads = {_short(name, 40): spread for name, known in values.items() if (spread := Spread.of(known))}
             ranges = [[s.median - s.least for s in spreads.values()], [s.most - s.median for s in spreads.values()]]
             axes.barh(
