@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import gpu, gpu_plan, gpu_process, gpu_rows
+from benchmarks import gpu, gpu_checks, gpu_plan, gpu_process, gpu_rows, gpu_speed
 from benchmarks.benchmark import Record
 from benchmarks.cli import main
 from benchmarks.gpu import Gpu, describe_device
@@ -330,18 +330,18 @@ def test_seconds_to_floors_by_hand():
         {"images": 30, "seconds": 3.0, "in_floors": 3.1},
     ]
     said = "2.0 s to 3 floors, 1.5 floors not reached; 3.10 floors after 30 images, 3.0 s"
-    assert gpu_rows._seconds_to_floors(curve) == said
+    assert gpu_speed._seconds_to_floors(curve) == said
 
 
 def test_differences_are_the_largest_of_each_array():
     mine = {"losses": np.array([1.0, 2.0]), "weights": np.array([np.nan]), "moved": np.array(1.0)}
     theirs = {"losses": np.array([1.5, 1.75]), "weights": np.array([0.0]), "moved": np.array(9.0)}
-    assert gpu_rows._differences(mine, theirs) == {"losses": 0.5, "weights": 1e308}
+    assert gpu_checks._differences(mine, theirs) == {"losses": 0.5, "weights": 1e308}
 
 
 def test_matrix_products_are_measured_on_this_machine(tmp_path, monkeypatch):
-    monkeypatch.setattr(gpu_rows, "PRODUCT_SIZES", {"CPU": 64, "GPU": 64})
-    gpu_rows.products(Report(tmp_path / "report.json"), seconds=1e-6)
+    monkeypatch.setattr(gpu_speed, "PRODUCT_SIZES", {"CPU": 64, "GPU": 64})
+    gpu_speed.products(Report(tmp_path / "report.json"), seconds=1e-6)
     report = json.loads((tmp_path / "report.json").read_text())
     assert list(report["values"]["teraflops"])[-2:] == ["float32", "bfloat16"]
     assert all(rate > 0 for rates in report["values"]["teraflops"].values() for rate in rates)
@@ -365,7 +365,7 @@ def test_real_rows_of_this_machine(tmp_path):
     assert len(runs) == 6
     assert {name: run["failed"] for name, run in runs.items() if "failed" in run} == {}
     assert all(run["passed"] for run in runs.values() if run["config"]["kind"] != "steps")
-    assert max(runs["check/xla"]["different"].values()) < gpu_rows.TOLERANCE
+    assert max(runs["check/xla"]["different"].values()) < gpu_checks.TOLERANCE
     assert runs["mnist/64/plain/float32"]["steps_per_second"][0] > 0
 
 
