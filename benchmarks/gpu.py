@@ -142,8 +142,7 @@ class Gpu(Benchmark):
                 panel = f"steps/s, {options['preset']}, batch {options['batch_size']}"
                 label = name.replace(f"{options['preset']}/{options['batch_size']}/", "")
                 groups.setdefault(panel, {})[label] = run["steps_per_second"]
-        title = describe_device(content["facts"][DEVICE_FACTS])
-        return bars(groups or {"steps/s": {}}, title=title, columns=min(2, max(1, len(groups))))
+        return bars(groups or {"steps/s": {}}, title=describe_device(content["facts"][DEVICE_FACTS]), stacked=True)
 
 
 def describe_device(facts: Mapping[str, Any]) -> str:

@@ -90,22 +90,18 @@ def panels(drawn: Sequence[Panel], *, title: str, columns: int | None = None) ->
         return figure
 
 
-def bars(groups: Mapping[str, Mapping[str, Sequence[float]]], *, title: str, columns: int | None = None) -> Figure:
-    """Draws one panel of horizontal bars for each label of an x axis.
+def bars(groups: Mapping[str, Mapping[str, Sequence[float]]], *, title: str, stacked: bool = False) -> Figure:
+    """Draws one panel of horizontal bars for each label of an x axis, side by side or stacked.
 
-    A bar shows the median of the values of a name; a line across its end shows their range. `columns`: panels in a row;
-    None: all of them.
+    A bar shows the median of the values of a name; a line across its end shows their range.
     """
-    columns = columns or len(groups)
-    rows = -(-len(groups) // columns)
     with rc_context(PNG_STYLE):
-        most = max(map(len, groups.values()), default=1)
-        figure = Figure(figsize=(6 * max(1, columns), rows * (1.5 + 0.35 * most)), layout="constrained")
+        sizes, panels = [1.5 + 0.35 * len(values) for values in groups.values()], max(1, len(groups))
+        size = (10, sum(sizes, 0.5)) if stacked else (6 * panels, max(sizes, default=1.5))
+        figure = Figure(figsize=size, layout="constrained")
         figure.suptitle(title)
-        every = figure.subplots(rows, columns, squeeze=False).flat
-        for axes in every[len(groups) :]:
-            axes.remove()
-        for number, (axes, (x, values)) in enumerate(zip(every, groups.items())):
+        shape = {"nrows": panels, "height_ratios": sizes or None} if stacked else {"ncols": panels}
+        for number, (axes, (x, values)) in enumerate(zip(figure.subplots(**shape, squeeze=False).flat, groups.items())):
             spreads = {_short(name, 40): spread for name, known in values.items() if (spread := Spread.of(known))}
             ranges = [[s.median - s.least for s in spreads.values()], [s.most - s.median for s in spreads.values()]]
             axes.barh(

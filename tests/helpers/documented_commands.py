@@ -97,6 +97,7 @@ ELSEWHERE = {
     "pip install gan-reference[gpu]",
     "python -m benchmarks stacked-mnist",
     "python -m benchmarks read-digits",
+    "python -m benchmarks gpu",
     "python -m benchmarks stopping",
     "python -m benchmarks stopping-rules",
 }
