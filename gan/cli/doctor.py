@@ -4,7 +4,7 @@ import os
 import platform
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,7 +101,7 @@ def jit_rows(test: str | None, limit: float) -> dict[str, str]:
         test: the preset whose self-test runs now, and is remembered. None: none.
         limit: seconds that its compilation may take.
     """
-    from gan.models import self_test
+    from gan.models import jit, self_test, self_test_memory
 
     def log(line: str) -> None:
         print(line, file=sys.stderr)
@@ -111,12 +111,12 @@ def jit_rows(test: str | None, limit: float) -> dict[str, str]:
         log(f"testing XLA with the preset {test}: compilation may take {limit:g} s")
         gan, batch_size = compiled(test)
         tested = [self_test.self_test(gan, title=test, batch_size=batch_size, limit=limit)]
-        self_test.remember(gan, tested[0], log)
-    decision = self_test.Decision(False, self_test.ON_CPU)
+        self_test_memory.remember(gan, tested[0], log)
+    decision = jit.Decision(False, jit.ON_CPU)
     if runtime.gpu_names():
-        decision = self_test.decide(compiled("mnist")[0], "auto", title="the preset mnist")
+        decision = jit.decide(compiled("mnist")[0], "auto", title="the preset mnist")
     rows = {"jit auto": f"{'on' if decision.on else 'off'}: {decision.reason}"}
-    for one in [*tested, *self_test.all_remembered()]:  # the newest first
+    for one in [*tested, *self_test_memory.all_remembered()]:  # the newest first
         rows.setdefault(f"XLA, {one.title}", f"{one.describe()} ({one.device}, {one.tested[:10]})")
     return rows
 
@@ -127,7 +127,10 @@ def compiled(preset: str) -> tuple["GAN", int]:
     from gan.training.setup import load_data
 
     config = PRESETS[preset]
-    dataset = load_data(config.data)
+    data = config.data
+    if data.dataset == "mnist":  # its images need not be there: the embedded ones have the same shape and classes
+        data = replace(data, dataset="mnist5k")
+    dataset = load_data(data)
     with runtime.precision(config.precision):
         gan = build_gan(config, dataset)
     compile_gan(gan, config, config.optimization.total_steps(len(dataset.train)))

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from gan.distributed.replicas import scalar
-from gan.models import keras_checks, self_test
+from gan.models import jit, keras_checks
 from gan.models.evaluated import EvaluatedModel
 from gan.models.penalties import Penalty
 from gan.utils import tensorflow as runtime
@@ -23,6 +23,9 @@ MOST_PROGRAMS = 4
 PATIENCE = 60.0
 """Seconds of the first execution with XLA after which a warning says what takes so long."""
 
+CANNOT_RUN = "XLA cannot run this train step, so training continues without it: "
+"""Begin of the warning that gives the reason."""
+
 
 class XlaModel(EvaluatedModel):
     """Base class of `GAN`: makes its train function, with or without XLA.
@@ -32,17 +35,33 @@ class XlaModel(EvaluatedModel):
     """
 
     train_function: Any = None
+    _keras_options: dict[str, bool | str | int]
     _like: int | None = None
 
     def set_jit_compile(self, jit_compile: bool | str) -> None:
         """Turns XLA on or off, as `GAN.compile` describes it. Warns if XLA was asked for and is impossible."""
         if isinstance(jit_compile, str):
-            self.jit_compile = self_test.decide(self, "auto").on
+            self.jit_compile = jit.decide(self, "auto").on
             return
-        reason = self_test.obstacle(self) if jit_compile else None
+        reason = jit.obstacle(self) if jit_compile else None
         if reason is not None:
             warnings.warn(f"XLA is off: {reason}", stacklevel=3)
         self.jit_compile = bool(jit_compile) and reason is None
+
+    def give_up_xla(self) -> None:
+        """Makes the plain train function, also after saving and loading."""
+        self._keras_options["jit_compile"] = self.jit_compile = False
+        self.make_train_function(force=True)
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Makes the test function of `keras.Model`, without XLA: metrics are not part of its self-test."""
+        with _plain_graph(self):
+            super().make_test_function(force)
+
+    def make_predict_function(self, force: bool = False) -> None:
+        """Makes the predict function of `keras.Model`, without XLA."""
+        with _plain_graph(self):
+            super().make_predict_function(force)
 
     def make_train_function(self, force: bool = False) -> None:
         """Makes the train function of `keras.Model`. Raises `InputError` if `trainable` was changed after `compile`.
@@ -62,15 +81,25 @@ class XlaModel(EvaluatedModel):
 
 
 @contextmanager
-def _compiled_step(gan: XlaModel) -> Iterator[None]:
-    """Replaces the train step by the programs inside. Keras then makes a plain graph around them."""
-    gan.__dict__["train_step"] = programs(gan)
+def _plain_graph(gan: XlaModel) -> Iterator[None]:
+    """Keras makes plain graphs inside."""
+    before = gan.jit_compile
     gan.jit_compile = False
     try:
         yield
     finally:
+        gan.jit_compile = before
+
+
+@contextmanager
+def _compiled_step(gan: XlaModel) -> Iterator[None]:
+    """Replaces the train step by the programs inside. Keras then makes a plain graph around them."""
+    gan.__dict__["train_step"] = programs(gan)
+    try:
+        with _plain_graph(gan):
+            yield
+    finally:
         del gan.__dict__["train_step"]
-        gan.jit_compile = True
 
 
 def programs(gan: XlaModel) -> Callable[[Tensor], dict[str, Tensor]]:
@@ -156,15 +185,11 @@ class FirstExecution:
                 left = batches[int(scalar(gan.step)) - before :]
                 if not left:
                     raise
-                reason = runtime.reason_of(error)
-                warnings.warn(
-                    f"XLA cannot run this train step, so training continues without it: {reason}", stacklevel=2
-                )
-                gan.jit_compile = False
-                gan.make_train_function(force=True)
+                warnings.warn(CANNOT_RUN + runtime.reason_of(error), stacklevel=2)
+                gan.give_up_xla()
                 return gan.train_function(_iterator_like(iterator, left))
         self._waiting -= {self._number_of[step % len(self._number_of)] for step in range(before, after)}
-        if not self._waiting:
+        if not self._waiting or after == before:  # the second: a subclass that does not count its steps
             gan.train_function = self._run
         return logs
 
@@ -192,7 +217,7 @@ def _iterator_like(iterator: Iterator[Tensor], batches: Sequence[Tensor]) -> Ite
 def _warning_if_slow() -> Iterator[None]:
     def warn() -> None:
         warnings.warn(
-            f"XLA has not run the first train step after {PATIENCE:.0f} s. Without XLA (jit_compile=False), training "
+            f"XLA has not compiled the train step after {PATIENCE:.0f} s. Without XLA (jit_compile=False), training "
             "starts at once",
             stacklevel=2,
         )

@@ -11,7 +11,7 @@ from gan.data.load import DatasetLike, as_dataset, load_dataset
 from gan.distributed import replicas
 from gan.distributed.devices import DeviceSetup
 from gan.errors import InputError, did_you_mean
-from gan.models import self_test
+from gan.models import jit
 from gan.models.build import build_gan, compile_gan
 from gan.models.gan import GAN
 from gan.models.networks.inputs import NetworkInputs
@@ -67,6 +67,10 @@ def named_dataset(config: TrainConfig, dataset: DatasetLike | None) -> tuple[Tra
     if isinstance(dataset, (str, os.PathLike)):
         return replace(config, data=replace(config.data, dataset=os.fspath(dataset))), None
     return config, None if dataset is None else as_dataset(dataset)
+
+
+def _nothing(_: str) -> None:
+    """Prints no line: only the chief does."""
 
 
 def _check_fit(gan: GAN, dataset: Dataset) -> None:
@@ -127,9 +131,10 @@ def prepare_training(
     with devices.strategy.scope():
         compile_gan(gan, config, schedule.total_steps, probe.metrics)
         title, batch_size = f"{config.model.arch} on {dataset.title}", config.optimization.batch_size
-        jit = self_test.decide(gan, config.jit, title=title, batch_size=batch_size, log=log)
-        gan.jit_compile = jit.on
-    config = replace(config, jit="on" if jit.on else "off")
+        tell = log if devices.is_chief else _nothing
+        xla = jit.decide(gan, config.jit, title=title, batch_size=batch_size, log=tell)
+        gan.jit_compile = xla.on
+    config = replace(config, jit="on" if xla.on else "off")
     check_monitor(config.stopping, gan)
     if saved is None:
         for counter in (gan.step, gan.images_seen):  # a given GAN may have been trained before
@@ -139,7 +144,7 @@ def prepare_training(
         log(
             f"{dataset.title}: {len(dataset.train):,} training images; {schedule.total_steps:,} steps of "
             f"{schedule.images_per_step} images, {schedule.total_images:,} images in total; {config.precision}"
-            + (", XLA" if jit.on else "")
+            + (", XLA" if xla.on else "")
         )
         if dataset.class_names:
             log(f"classes: {describe_classes(dataset.class_names)}")

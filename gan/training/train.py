@@ -325,7 +325,8 @@ def _run(
         interval=interval,
         confirmations=tuple(one for rule in confirming for one in rule.confirmations),
     )
-    record = replace(record, result=ended, sha256=files.sha256(generator.path))
+    used = replace(record.config, jit="on" if gan.jit_compile else "off")  # XLA may have failed in its first step
+    record = replace(record, config=used, result=ended, sha256=files.sha256(generator.path))
     metadata.save(folder, record)
     if interrupt.interrupted:
         log(f"Interrupted at step {step:,}; {resume_hint(folder, state.last)}")

@@ -95,6 +95,21 @@ def test_xla_trains_like_the_plain_graph(plain, options):
             np.testing.assert_allclose(gan.get_metrics_result()[name], mean, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"critic_steps": 2}, pytest.param({"simultaneous": True}, marks=pytest.mark.slow)],
+    ids=["critic steps", "simultaneous"],
+)
+def test_programs_of_several_updates_train_like_the_plain_graph(options):
+    def run(**more):
+        keras.utils.set_random_seed(0)
+        gan = dense_gan(penalties=[penalties.R1(1.0, every=3)], **options, **more)
+        gan.fit(batches(8), shuffle=False, verbose=0)
+        return gan
+
+    assert_same_weights(run(jit_compile=True), run())
+
+
 def test_a_single_program_trains_like_several(monkeypatch, plain):
     monkeypatch.setattr(xla, "MOST_PROGRAMS", 1)
     assert_same_weights(trained(6, jit_compile=True), plain)
@@ -197,6 +212,33 @@ def test_the_steps_of_an_execution_that_xla_did_not_make_are_made_without_it(don
     assert_same_weights(run(broken=True), run(broken=False), tolerance=0)
 
 
+def test_the_plain_graph_stays_after_saving(tmp_path):
+    gan = dense_gan(jit_compile=True)
+    gan.give_up_xla()
+    gan.save(tmp_path / "gan.keras")
+    assert keras.saving.load_model(tmp_path / "gan.keras").jit_compile is False
+
+
+def test_an_evaluation_and_a_prediction_use_the_plain_graph():
+    """They are not part of the self-test of XLA."""
+    metric = keras.metrics.MeanSquaredError()
+    plain = metric.update_state
+    metric.update_state = lambda real, fake, sample_weight=None: plain(
+        tf.ensure_shape(tf.numpy_function(np.copy, [real], real.dtype), real.shape), fake
+    )
+    gan = dense_gan(generator=[OnHost()], metrics=[metric], jit_compile=True)
+    assert np.isfinite(gan.evaluate(POINTS, batch_size=8, verbose=0))
+    assert gan.predict(POINTS, batch_size=8, verbose=0).shape == (48, 1)
+    assert gan.jit_compile
+
+
+def test_a_subclass_that_does_not_count_its_steps_leaves_the_first_execution():
+    gan = dense_gan(penalties=[penalties.R1(1.0, every=3)], jit_compile=True)
+    gan.train_function = xla.FirstExecution(gan, lambda _: {})
+    gan.train_function(iter(batches(8)))
+    assert not isinstance(gan.train_function, xla.FirstExecution)
+
+
 def test_an_error_after_the_last_step_is_raised():
     gan = dense_gan()
 
@@ -255,7 +297,7 @@ def test_after_each_program_ran_no_execution_is_special():
 
 def test_a_slow_compilation_is_explained(monkeypatch):
     monkeypatch.setattr(xla, "PATIENCE", 0.01)
-    with pytest.warns(UserWarning, match="XLA has not run the first train step after"):
+    with pytest.warns(UserWarning, match="XLA has not compiled the train step after"):
         xla.FirstExecution(dense_gan(), lambda _: time.sleep(0.3))(iter(batches(8)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
