@@ -67,8 +67,8 @@ print(digits.name, "| devices:", [device.name for device in tf.config.list_physi
 #
 # XLA compiles the train step where it is known to work: `jit_compile="auto"` is on only on a GPU for which
 # `gan doctor --test-jit PRESET` has found XLA to be correct and faster. On an H100 with XLA, the first step did not
-# finish within 170 seconds. Without XLA, the same run trains at 113 steps/s. On a CPU, XLA made convolutions many
-# times slower. All modes draw the same random numbers. `docs/gpu.md` says more.
+# finish within 170 seconds. Without XLA, the same run trains at 113 steps/s. On a CPU, XLA makes convolutions slower.
+# All modes draw the same random numbers. `docs/gpu.md` says more.
 #
 # ## 2. Several devices share each batch
 #

@@ -11,7 +11,7 @@ from gan.models import self_test, self_test_memory
 from gan.models.networks.inspect import layers_of
 from gan.utils import tensorflow as runtime
 
-ON_CPU = "on a CPU, XLA makes convolutions many times slower"
+ON_CPU = "on a CPU, XLA makes convolutions slower"
 
 
 class Decision(NamedTuple):

@@ -41,7 +41,7 @@ COMPILE: Mapping[str, Decision] = {
     "weighted_metrics": refused("metrics=[...]; images have no weights"),
     "run_eagerly": honored("the same results as in a graph, slower"),
     "steps_per_execution": honored("the same results for any number; several replicas always use 1"),
-    "jit_compile": honored('"auto" means no, unlike in Keras'),
+    "jit_compile": honored('in the train step only; "auto" follows a self-test on this GPU'),
     "auto_scale_loss": honored(
         "wraps an optimizer in `LossScaleOptimizer` if its gradients pass through layers that compute in float16"
     ),

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from helpers.tiny import QUICK
 from rich.console import Console
 
@@ -84,6 +85,23 @@ def test_a_failed_self_test_costs_one_line_and_trains_the_same_run(monkeypatch, 
     assert metadata.load(tmp_path / "run").config.jit == "off"
     for one, other in zip(weights(tmp_path / "run"), weights(plain), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_run_records_that_xla_failed(monkeypatch, tmp_path):
+    def broken(gan):
+        plain = gan.train_step
+
+        def step(data):
+            tf.debugging.Assert(tf.equal(gan.step.value, -1), ["no plan"])
+            return plain(data)
+
+        return step
+
+    monkeypatch.setattr(jit, "decide", lambda gan, requested, **_: Decision(requested == "on", ""))
+    monkeypatch.setattr(xla, "programs", broken)
+    with pytest.warns(UserWarning, match="XLA cannot run this train step"):
+        run(tmp_path / "run", jit="on")
+    assert metadata.load(tmp_path / "run").config.jit == "off"
 
 
 @pytest.mark.slow  # `test_xla` compares the modes on a smaller network
