@@ -80,6 +80,7 @@ def test_two_workers_move_the_weights_like_one_process(fork_server, one_process,
         assert_same_moves(dict(np.load(tmp_path / worker_folder / "moves.npz")), one_process)
 
 
+@pytest.mark.slow  # the first test of this file is the stand-in
 def test_a_run_on_two_devices_writes_a_complete_run_folder(fork_server, tmp_path):
     run = tmp_path / "run"
     command = ["train", "mnist", "--dataset", "mnist5k", "--steps", 2, "--batch-size", 32]
