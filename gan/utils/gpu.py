@@ -6,6 +6,7 @@ The driver is asked through NVML (nvidia-ml-py). `read_facts` collects facts, `d
 import ctypes
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -120,9 +121,16 @@ def read_facts() -> Facts:
     )
 
 
+def may_have_driver() -> bool:
+    """Returns whether a driver can be loaded: its device is there, or this is not Linux."""
+    return sys.platform != "linux" or any(map(os.path.exists, ("/dev/nvidiactl", "/dev/dxg")))  # second: WSL
+
+
 def _ask_driver() -> dict[str, Any]:
     """Returns the fields of `Facts` that the driver knows. Empty: there is no driver."""
-    import pynvml
+    if not may_have_driver():
+        return {}
+    import pynvml  # 20 ms
 
     try:
         pynvml.nvmlInit()
@@ -202,7 +210,7 @@ def load_libraries() -> None:
 
     Does nothing without a driver, or without the libraries of the `gpu` extra.
     """
-    if not any(map(os.path.exists, ("/dev/nvidiactl", "/dev/dxg"))):  # Linux; Linux in Windows
+    if not may_have_driver():
         return
     folder = _library_folder()
     for library in NOT_SEARCHED if folder is not None else ():

@@ -218,6 +218,7 @@ def driver(monkeypatch):
     def install(**answers):
         module = StandIn(**answers)
         monkeypatch.setitem(sys.modules, "pynvml", module)
+        monkeypatch.setattr(gpu, "may_have_driver", lambda: True)
         return module
 
     return install
@@ -391,3 +392,12 @@ def test_problems_with_cards_are_warnings_when_tensorflow_is_set_up(monkeypatch)
     monkeypatch.setattr(gpu, "select_cards", lambda: ("NVIDIA A100 has less than 1 GiB; the CPU is used",))
     with pytest.warns(UserWarning, match="has less than 1 GiB; the CPU is used"):
         runtime.prepare()
+
+
+def test_the_driver_is_not_asked_on_a_machine_without_its_device(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", None)  # an import would fail
+    monkeypatch.setattr(os.path, "exists", lambda path: False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert gpu._ask_driver() == {}
+    monkeypatch.setattr(os.path, "exists", lambda path: path == "/dev/dxg")
+    assert gpu.may_have_driver()
