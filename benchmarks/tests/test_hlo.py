@@ -85,6 +85,7 @@ def test_equal_products_are_one_distinct_dot():
     assert {one.operands for one in counts.dots} == {("f32[3,4]", "f32[4,4]")}
 
 
+@pytest.mark.slow  # tests/models/test_xla.py looks at the programs of a smaller network
 def test_a_step_without_its_lazy_penalty_has_fewer_convolutions_and_no_conditional():
     from helpers.tiny import small_gan
 

@@ -34,8 +34,8 @@ def few(digits):
 
 
 @pytest.fixture(scope="module")
-def taught(few, generators, tmp_path_factory):
-    """Folder, function to repeat it, and exit status of a benchmark with two tiny classifiers."""
+def measured(few, generators, tmp_path_factory):
+    """Folder of a benchmark with two tiny classifiers, and the function that measures them."""
     out = tmp_path_factory.mktemp("benchmark") / "taught"
 
     def measure(*more):
@@ -46,9 +46,16 @@ def taught(few, generators, tmp_path_factory):
                          "--seeds", "3", "--classifier", "tiny", "--epochs", "1", "--dataset", "mnist5k",
                          "--out", str(out), *more])  # fmt: skip
 
-    return out, measure, measure()
+    return out, measure
 
 
+@pytest.fixture(scope="module")
+def taught(measured):
+    """Folder, function to repeat it, and exit status of a benchmark with two tiny classifiers."""
+    return *measured, measured[1]()
+
+
+@pytest.mark.slow  # the parts are tested below
 def test_both_classifiers_are_tested_on_real_images(taught, few):
     out, _, status = taught
     assert status == 0
@@ -69,6 +76,7 @@ def test_both_classifiers_are_tested_on_real_images(taught, few):
     assert width > height > 100
 
 
+@pytest.mark.slow
 def test_recorded_classifiers_are_not_trained_again(taught, monkeypatch, capsys):
     out, measure, _ = taught
     before, made = (out / "results.json").read_text(), []
@@ -129,8 +137,8 @@ def test_accuracies_by_hand(few, monkeypatch):
         (("--checkpoint", "free"), "must be conditional"),
     ],
 )
-def test_bad_input_is_rejected_before_a_classifier_is_trained(more, message, taught, generators, tmp_path, capsys):
-    _, measure, _ = taught
+def test_bad_input_is_rejected_before_a_classifier_is_trained(more, message, measured, generators, tmp_path, capsys):
+    _, measure = measured
     more = [str(generators / word) if word == "free" else word for word in more]
     assert measure(*more, "--out", str(tmp_path / "out")) == 2
     assert message in capsys.readouterr().err

@@ -208,7 +208,7 @@ def end_with_input(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     if os.name == "posix" and os.getpgid(0) == os.getpid():  # not a group that others belong to
         os.killpg(os.getpid(), signal.SIGKILL)
-    os._exit(1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -300,10 +300,10 @@ def test_the_process_ends_with_its_input(monkeypatch, tmp_path, leads):
     monkeypatch.setattr(os, "read", lambda *_: left.pop(0))
     monkeypatch.setattr(os, "getpgid", lambda _: os.getpid() if leads else os.getpid() + 1)
     monkeypatch.setattr(os, "killpg", lambda group, number: done.append((group, number)))
-    monkeypatch.setattr(os, "_exit", lambda status: done.append(status))
+    monkeypatch.setattr(os, "kill", lambda process, number: done.append((process, number)))
     (tmp_path / "test").mkdir()
     self_test_process.end_with_input(tmp_path / "test")
-    assert done == [*([(os.getpid(), signal.SIGKILL)] if leads else []), 1]
+    assert done == [*([(os.getpid(), signal.SIGKILL)] if leads else []), (os.getpid(), signal.SIGTERM)]
     assert not (tmp_path / "test").exists()
 
 

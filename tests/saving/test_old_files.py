@@ -45,7 +45,7 @@ def variables_in(arrays, part):
     return [arrays[name] for name in sorted(arrays) if name.startswith(f"{part}/")]
 
 
-@pytest.fixture(scope="module", params=RUNS)
+@pytest.fixture(scope="module", params=["reduced", pytest.param("tolerant", marks=pytest.mark.slow)])
 def resumed(request, fork_server, tmp_path_factory):
     """(old run folder, its copy after resuming, the printed output)."""
     old = OLD / request.param

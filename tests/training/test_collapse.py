@@ -296,6 +296,7 @@ def test_warns_of_a_run_made_to_collapse(digits):
     assert gan.stop_training
 
 
+@pytest.mark.slow  # hand-written logs of healthy runs are tested above
 def test_does_not_warn_of_a_healthy_run(digits):
     messages = []
     monitor = CollapseMonitor(log=messages.append)

@@ -270,7 +270,8 @@ def test_the_log_shows_each_nomination_and_confirmation(refused):
     assert recorded == refused.confirmations
 
 
-@pytest.mark.parametrize("killed_at", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow  # the next test but one is the stand-in
+@pytest.mark.parametrize("killed_at", [2, 3])
 def test_a_run_interrupted_in_the_middle_of_a_confirmation_resumes_to_the_same_result(
     refused, monkeypatch, small_classifier, tmp_path, killed_at
 ):
