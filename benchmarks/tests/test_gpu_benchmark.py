@@ -348,6 +348,7 @@ def test_matrix_products_are_measured_on_this_machine(tmp_path, monkeypatch):
     assert "64 x 64" in report["values"]["details"]
 
 
+@pytest.mark.slow  # the test before runs a row in this process; rows that hang or crash run in real ones
 def test_a_real_row_finds_the_device():
     ended = gpu_process.run_row("device", {"dataset": "mnist5k"}, limit_s=100.0)
     assert ended.failed is None, ended.output

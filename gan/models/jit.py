@@ -41,10 +41,10 @@ def decide(
     """
     if requested == "off":
         return Decision(False, "it was turned off")
+    if requested == "auto" and not runtime.gpu_names():
+        return Decision(False, ON_CPU)
     reason = obstacle(gan)
     if requested == "auto":
-        if not runtime.gpu_names():
-            return Decision(False, ON_CPU)
         if reason is not None:
             return Decision(False, reason)
         found = self_test_memory.remembered(gan, batch_size)

@@ -166,7 +166,7 @@ class OnHost(keras.layers.Layer):
         return shape
 
 
-@pytest.mark.parametrize("data", ["dataset", "iterator", "arrays"])
+@pytest.mark.parametrize("data", ["dataset", "arrays", pytest.param("iterator", marks=pytest.mark.slow)])
 def test_a_network_that_xla_cannot_compile_trains_without_it(data):
     def run(jit_compile):
         keras.utils.set_random_seed(0)
@@ -184,7 +184,7 @@ def test_a_network_that_xla_cannot_compile_trains_without_it(data):
     assert_same_weights(gan, run(jit_compile=False), tolerance=0)  # no batch is lost
 
 
-@pytest.mark.parametrize("done", [0, 1, 2])
+@pytest.mark.parametrize("done", [1, pytest.param(0, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
 def test_the_steps_of_an_execution_that_xla_did_not_make_are_made_without_it(done):
     """Each program is compiled in its first step, which may be in the middle of an execution."""
 

@@ -87,6 +87,7 @@ def test_a_failed_self_test_costs_one_line_and_trains_the_same_run(monkeypatch, 
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow  # `test_xla` replaces a failing program by the plain graph
 def test_a_run_records_that_xla_failed(monkeypatch, tmp_path):
     def broken(gan):
         plain = gan.train_step
