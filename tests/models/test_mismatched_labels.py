@@ -81,8 +81,9 @@ def test_the_penalty_is_added_to_the_loss_but_not_to_d_loss():
     assert logs["r1"][0] > 0
 
 
+@pytest.mark.slow  # test_xla.py compares the modes without labels
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize(("simultaneous", "chosen"), [pytest.param(False, ["r1"], marks=pytest.mark.slow), (True, [])])
+@pytest.mark.parametrize(("simultaneous", "chosen"), [(False, ["r1"]), (True, [])])
 def test_a_step_is_the_same_with_xla(simultaneous, chosen):
     real, _, labels = batch()
     moves = []

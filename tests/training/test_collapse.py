@@ -284,6 +284,7 @@ def train(digits, *callbacks, g_learning_rate=2e-3, width=8, epochs=5, steps=100
     return gan
 
 
+@pytest.mark.slow  # test_monitoring.py ends such a run
 def test_warns_of_a_run_made_to_collapse(digits):
     """G's learning rate is 250 times too high, so G draws the same blob for all latents."""
     messages, averages = [], []

@@ -13,8 +13,8 @@ TINY = ["--steps", 4, "--batch-size", 8, "--latent-dim", 4, "--g-width", 2, "--d
 @pytest.mark.parametrize(
     ("size", "classes", "options"),
     [
-        ((16, 16), ("round", "square"), ["--augment", "translation", "cutout"]),
-        ((32, 24), (), ["--conditioning", "none"]),
+        pytest.param((16, 16), ("round", "square"), ["--augment", "translation", "cutout"], marks=pytest.mark.slow),
+        pytest.param((32, 24), (), ["--conditioning", "none"], marks=pytest.mark.slow),
         ((50, 40), ("a", "b"), ["--image-size", "17x14", "--arch", "resnet", "--conditioning", "concat"]),
     ],
 )
