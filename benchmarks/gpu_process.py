@@ -10,20 +10,18 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gan
 from gan.saving import files
+from gan.utils.child import KILL_SECONDS, kill
 
 MODULE = "benchmarks.gpu_rows"
 LONGEST_REASON = 300
 KEPT_OUTPUT = 4_000
 """Characters of a failed row's output that are recorded."""
-KILL_SECONDS = 10.0
-"""Seconds to wait for a killed process. One that waits for a driver may never end; the next row then starts anyway."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ def run_row(
             except subprocess.TimeoutExpired:
                 status = None
             finally:
-                _kill(process, group=own_group)
+                kill(process, group=own_group)
         seconds = round(time.monotonic() - began, 1)
         text = output.read_text(encoding="utf-8", errors="replace")[-KEPT_OUTPUT:]
         found: Any = files.read_json(path) if path.exists() else {}
@@ -145,17 +143,6 @@ def _environment(more: Mapping[str, str]) -> dict[str, str]:
     }
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "2"}  # errors only: the last one explains a process that aborts
     return {**os.environ, **quiet, **more, **flags, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}
-
-
-def _kill(process: "subprocess.Popen[bytes]", *, group: bool) -> None:
-    """Kills the process if it still runs, and with `group` what is left of its children."""
-    with suppress(ProcessLookupError):
-        if group and hasattr(os, "killpg"):  # not on Windows
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(KILL_SECONDS)
 
 
 def _failure(status: int | None, found: Mapping[str, Any], output: str, limit_s: float) -> str | None:

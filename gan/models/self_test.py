@@ -5,7 +5,6 @@ whether XLA is on by default. The other process runs `gan.models.self_test_proce
 """
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from gan.errors import InputError, Json, Positive, Whole, as_json, check_positiv
 from gan.models.networks.inputs import NetworkInputs
 from gan.saving import files
 from gan.utils import tensorflow as runtime
+from gan.utils.child import kill
 
 BATCH_SIZE = 64
 """Real images of a D update in a self-test, unless a run has another number."""
@@ -184,7 +184,7 @@ def _run_child(folder: Path, limit: float) -> str | None:
                 if time.monotonic() - began > allowed:
                     return f"{phase or 'the start'} took more than {allowed:g} s"
         finally:
-            _end(child)
+            kill(child)
     if child.returncode == 0:
         return None
     lines = (folder / _OUTPUT).read_text(encoding="utf-8", errors="replace").split("\n")
@@ -198,16 +198,3 @@ def _phase(folder: Path) -> str:
         return (folder / PHASE).read_text(encoding="utf-8")
     except OSError:
         return ""
-
-
-def _end(child: "subprocess.Popen[bytes]") -> None:
-    """Kills the process and those that it started."""
-    if os.name == "posix":
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-    elif child.poll() is None:
-        child.kill()
-    if child.stdin is not None:
-        child.stdin.close()
-    with suppress(subprocess.TimeoutExpired):  # one that waits for a driver may never end
-        child.wait(10)

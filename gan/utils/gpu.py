@@ -359,7 +359,7 @@ def _description(card: Card, facts: Facts) -> str:
     return f"{card.name} is used ({memory}, compute capability {dotted(card.compute_capability)}{compiled})"
 
 
-@cache  # one answer for a process: what it takes itself later is no news
+@cache  # one answer for a process, since it later takes memory itself
 def select_cards() -> tuple[str, ...]:
     """Hides the cards that cannot be used from TensorFlow. Returns the problems of `diagnose`."""
     import tensorflow as tf
