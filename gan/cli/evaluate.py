@@ -19,6 +19,7 @@ from gan.evaluation.report_text import summary
 from gan.evaluation.stopping import load_stopping_history
 from gan.saving import files, metadata, models, run_folder
 from gan.saving.metadata import ClassifierCard, RunMetadata, check_card, check_classes, suits
+from gan.saving.saved_generator import find_saved
 from gan.tolerance import EXIT_STATUS, Confirmation
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
@@ -39,7 +40,7 @@ class Evaluate:
     """
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
-    """Run folder, .keras file or pretrained name (`gan doctor` lists them)."""
+    """Run folder, .keras file, pretrained name (`gan doctor` lists them) or exported generator."""
     dataset: str | None = None
     """Dataset whose test images are compared with the samples. None: the dataset of the training."""
     classifier: str = "mnist-classifier"
@@ -78,14 +79,12 @@ class Evaluate:
         check_share("tolerance", self.tolerance)
         if self.seed is not None:
             check_seed(self.seed)
-        file = models.find_generator(self.checkpoint)
-        models.describe(file)  # rejects other files before TensorFlow is imported
+        saved = find_saved(self.checkpoint)
         extractor = models.find_classifier(self.classifier)
-        record = models.load_config(file)
-        trained_on = record.dataset.name if record else None
+        record, trained_on = saved.record, saved.dataset
         name = self.dataset or trained_on or extractor.card.data_sets[0]
         self._check_classifier(name, record, extractor.card)
-        stopping = load_stopping_history(file.path.parent, record) if record else None
+        stopping = load_stopping_history(saved.folder, record) if record else None
         folder = self.output or self._run_folder()
         if folder is not None:
             files.check_writable(folder / run_folder.REPORT)
@@ -97,29 +96,28 @@ class Evaluate:
         from gan.evaluation.evaluation import EVALUATION_SEED, Evaluation, evaluate
         from gan.evaluation.html import write_report
         from gan.evaluation.reference import most_samples
-        from gan.models.networks.inputs import NetworkInputs
-        from gan.models.networks.load import load_generator
+        from gan.sampling.generators import as_engine
 
-        generator, described = load_generator(file), models.describe(file)
-        takes = NetworkInputs.of(generator)
+        engine, described = as_engine(saved.file), find_saved(saved.file).summary
         classifier, card = load_classifier(extractor)
-        options = record.config.data if record and name == trained_on else DataConfig()
+        options = saved.data if saved.data and saved.is_of(name) else DataConfig()
         dataset = load_dataset(name, fallback="none", **options.loading)
-        if record:
-            check_classes(record, dataset.class_names)
+        check_classes(saved.class_names, dataset.class_names)
         seed = EVALUATION_SEED if self.seed is None else self.seed
         num = self.num or min(10_000, most_samples(dataset))
         found = evaluate(
-            generator,
+            engine,
             dataset,
             classifier,
             card,
             num=num,
             tolerance=self.tolerance,
             seed=seed,
-            trained_on=trained_on,
+            trained_on=name if saved.is_of(name) else trained_on,
         )
-        checkpoint = Checkpoint(self.checkpoint, described.bytes, described.sha256, takes.latent_dim, takes.num_classes)
+        checkpoint = Checkpoint(
+            self.checkpoint, described.bytes, described.sha256, engine.latent_dim, engine.num_classes
+        )
         report = replace(found.report, checkpoint=checkpoint, stopping=stopping)
         if confirmed is not None:
             report = report.decided_by(confirmed)

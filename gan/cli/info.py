@@ -10,17 +10,20 @@ from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
 from gan.errors import Json, as_json
 from gan.sampling.labels import describe_classes
-from gan.saving import metadata, models, run_folder, training_state
+from gan.saving import metadata, run_folder, training_state
 from gan.saving.commands import resume_command
+from gan.saving.engines.card import ExportCard, GeneratorVerdict
+from gan.saving.engines.find import FORMATS
 from gan.saving.metadata import RunMetadata
+from gan.saving.saved_generator import find_saved
 
 
 @dataclass(frozen=True)
 class Info:
-    """Describe a checkpoint: its generator and its training run."""
+    """Describe a checkpoint: its generator, and its training run or how it was exported."""
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
-    """Run folder, .keras file or pretrained name (`gan doctor` lists them)."""
+    """Run folder, .keras file, pretrained name (`gan doctor` lists them) or exported generator."""
     json: bool = False
     """Print the result as one JSON object on stdout."""
 
@@ -29,20 +32,43 @@ class Info:
         folder = Path(self.checkpoint)
         unsaved = (folder / run_folder.CONFIG).is_file() and not (folder / run_folder.GENERATOR).exists()
         if unsaved and not (folder / run_folder.CLASSIFIER).exists():
-            facts: dict[str, Json] = {"file": "none yet"}
-            record: RunMetadata | None = metadata.load(folder)
+            facts = {"file": "none yet", **self._of_run(folder, metadata.load(folder))}
         else:
-            file = models.find_generator(self.checkpoint)
-            facts = as_json(models.describe(file))
-            folder, record = file.path.parent, models.load_config(file)
-        if self.json:
-            facts["run"] = record.as_dict() if record else {}
-        else:
-            facts["run"] = _summary(record) if record else "no config.json in the folder of the generator"
-        if record:
-            facts["state"] = _state(folder, record)
+            saved = find_saved(self.checkpoint)
+            of_file = as_json(saved.summary)
+            more = self._of_run(saved.folder, saved.record) if saved.card is None else self._of_card(saved.card)
+            facts = {**of_file, **more}
         print_result(facts, as_json=self.json)
         return DONE
+
+    def _of_run(self, folder: Path, record: RunMetadata | None) -> dict[str, Json]:
+        if record is None:
+            return {"run": {} if self.json else "no config.json in the folder of the generator"}
+        return {"run": record.as_dict() if self.json else _summary(record), "state": _state(folder, record)}
+
+    def _of_card(self, card: ExportCard) -> dict[str, Json]:
+        if self.json:
+            return {"card": card.as_dict()}
+        found = card.verdict
+        return {
+            "format": f"{FORMATS[card.format].title}, run by {FORMATS[card.format].engine}",
+            "weights": card.weights,
+            "image_shape": " x ".join(map(str, card.image_shape)),
+            "pixel_range": f"{card.pixel_range[0]:g} to {card.pixel_range[1]:g}",
+            **({"classes": describe_classes(card.class_names)} if card.class_names else {}),
+            "generator": f"{card.name}, SHA-256 {card.generator_sha256}",
+            "verdict": "none: no report of the generator" if found is None else _verdict(found),
+            "license": card.license or "not stated",
+            "max_difference": f"{card.max_difference:.1e} from Keras with the same weights, {card.compared} images",
+        }
+
+
+def _verdict(found: GeneratorVerdict) -> str:
+    """Returns the verdict of a generator before its export, as one line."""
+    return (
+        f"{found.verdict} the tolerance of {found.tolerance:g}: error rate {found.error_rate:.4g} "
+        f"({found.error_rate_lower:.3g} to {found.error_rate_upper:.3g}) of {found.num:,} samples, before the export"
+    )
 
 
 def _summary(record: RunMetadata) -> dict[str, Json]:

@@ -21,8 +21,9 @@ from gan.data import images
 from gan.errors import InputError, check_sampling, check_whole
 from gan.sampling import writers
 from gan.sampling.labels import labels_for, read_label
-from gan.saving import files, models
-from gan.saving.zip_safety import ModelFile
+from gan.saving import files
+from gan.saving.engines.engine import Engine
+from gan.saving.saved_generator import SavedGenerator, find_saved
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 
@@ -49,7 +50,7 @@ class Sample:
     """
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
-    """Run folder, .keras file or pretrained name (`gan doctor` lists them)."""
+    """Run folder, .keras file, pretrained name (`gan doctor` lists them) or exported generator."""
     num: int = 64
     """Number of samples."""
     seed: int = 0
@@ -90,32 +91,29 @@ class Sample:
         if self.shard is not None:
             check_whole("shard", self.shard, 1)
         out, write = self._destination()
-        file = models.find_generator(self.checkpoint)
-        described = models.describe(file)
-        if described.num_classes is not None:  # an early error
-            self._asked(file, described.num_classes)
+        saved = find_saved(self.checkpoint)
+        if saved.summary.num_classes is not None:  # an early error
+            self._asked(saved, saved.summary.num_classes)
         runtime.load_tensorflow(lean=True)
         runtime.start()
         began = time.monotonic()
         import tensorflow as tf
 
-        from gan.models.networks.inputs import NetworkInputs
-        from gan.models.networks.load import load_generator
+        from gan.sampling.generators import as_engine
         from gan.utils.display import progress_bar
 
-        generator = load_generator(file)
-        classes = NetworkInputs.of(generator).num_classes
-        asked = self._asked(file, classes)
-        _check_channels(generator.output_shape[-1], out, write)
-        _check_room(out, len(self._span) * math.prod(generator.output_shape[1:]), write)
+        engine = as_engine(saved.file)
+        asked = self._asked(saved, engine.num_classes)
+        _check_channels(engine.image_shape[-1], out, write)
+        _check_room(out, len(self._span) * math.prod(engine.image_shape), write)
         kept = self._span.start
         with (
             _ended_by_sigterm(),
             progress_bar(Console(stderr=True)) as bar,
-            closing(self._batches(generator, classes, asked, bar)) as batches,
+            closing(self._batches(engine, asked, bar)) as batches,
         ):
             try:
-                for kept in write(out, self._sample_batches(generator, classes, asked, batches)):  # noqa: B007 - read after an interruption
+                for kept in write(out, self._sample_batches(engine, asked, batches)):  # noqa: B007 - read after an interruption
                     pass
             except (KeyboardInterrupt, SystemExit, OSError, MemoryError, tf.errors.OpError):
                 bar.stop()
@@ -147,13 +145,13 @@ class Sample:
         return writers.cut(self._span, self.shard or writers.CHUNK)
 
     def _sample_batches(
-        self, generator: Any, classes: int, asked: range | None, batches: Iterator[np.ndarray]
+        self, engine: Engine, asked: range | None, batches: Iterator[np.ndarray]
     ) -> writers.SampleBatches:
-        walk, num = self.interpolate is not None, len(self._span)
+        walk, num, classes = self.interpolate is not None, len(self._span), engine.num_classes
         in_classes = math.ceil(math.sqrt(num)) if not 1 < classes <= 20 or num < classes else classes
         return writers.SampleBatches(
             span=self._span,
-            shape=generator.output_shape[1:],
+            shape=engine.image_shape,
             batches=batches,
             files=self._files,
             labels=lambda part: None if walk else _labels(np.asarray(part), classes, asked),
@@ -161,43 +159,40 @@ class Sample:
             columns=num if walk else in_classes,
         )
 
-    def _batches(
-        self, generator: Any, classes: int, asked: range | None, bar: Any
-    ) -> Generator[np.ndarray, None, None]:
+    def _batches(self, engine: Engine, asked: range | None, bar: Any) -> Generator[np.ndarray, None, None]:
         """Returns batches of samples as bytes, and generates the next batches meanwhile."""
         from gan.utils.parallel import ahead
 
         task = bar.add_task("sampling", total=len(self._span), speed="-")
         began, done = time.monotonic(), 0
-        with closing(ahead(self._generate(generator, classes, asked), AHEAD)) as batches:
+        with closing(ahead(self._generate(engine, asked), AHEAD)) as batches:
             for batch in batches:
                 done += len(batch)
                 bar.update(task, completed=done, speed=f"{done / max(time.monotonic() - began, 1e-9):,.0f}")
                 yield images.to_uint8(batch)
 
-    def _generate(self, generator: Any, classes: int, asked: range | None) -> Iterator[np.ndarray]:
+    def _generate(self, engine: Engine, asked: range | None) -> Iterator[np.ndarray]:
         """Returns batches of samples in [-1, 1]. No batch crosses the end of a file."""
         from gan import sampling
 
         if self.interpolate is None:
             for part in self._files():
-                labels = _labels(np.asarray(part), classes, asked)
+                labels = _labels(np.asarray(part), engine.num_classes, asked)
                 yield from sampling.stream(
-                    generator, len(part), seed=self.seed, start=part.start, labels=labels, truncation=self.truncation
+                    engine, len(part), seed=self.seed, start=part.start, labels=labels, truncation=self.truncation
                 )
         else:
             label = None if asked is None else asked.start
             walk = sampling.interpolate(
-                generator, *self.interpolate, self.steps, seed=self.seed, labels=label, truncation=self.truncation
+                engine, *self.interpolate, self.steps, seed=self.seed, labels=label, truncation=self.truncation
             )
             yield from (walk[part.start : part.stop] for part in self._files())
 
-    def _asked(self, file: ModelFile, classes: int) -> range | None:
+    def _asked(self, saved: SavedGenerator, classes: int) -> range | None:
         """Returns the classes that `label` asks for. None: all classes."""
         if self.label is None:
             return None
-        record = models.load_config(file)
-        asked = read_label(self.label, classes, record.dataset.class_names if record else ())
+        asked = read_label(self.label, classes, saved.class_names)
         if len(asked) > 1 and self.interpolate is not None:
             raise InputError("Bad `--label`", expected="one class for the whole walk", received=self.label)
         return asked

@@ -3,9 +3,8 @@
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 
-import keras
 import numpy as np
 
 from gan import sampling
@@ -40,9 +39,9 @@ from gan.evaluation.report import (
     Reconstruction,
 )
 from gan.evaluation.report_text import MEANING, summary
-from gan.models.networks.inputs import NetworkInputs
-from gan.sampling.generators import GeneratorLike, as_generator
+from gan.sampling.generators import GeneratorLike, KerasEngine, as_engine
 from gan.sampling.labels import labels_for
+from gan.saving.engines.engine import Engine
 from gan.saving.files import null_for_nan
 from gan.saving.metadata import ClassifierCard, check_card
 from gan.tolerance import ErrorRate, samples_needed, verdict
@@ -100,7 +99,8 @@ def evaluate(
 
     Args:
         generator: conditional or unconditional; its samples have the shape of the dataset's images. Also a GAN, or what
-            `load_generator` loads.
+            `load_generator` or `load_exported` loads. An exported generator is not reconstructed with, since it has no
+            gradients, and its only fault is `latent_noise`.
         dataset: a dataset named by the classifier's card, or its name.
         classifier, card: from `load_classifier`, or what it loads, without a card. Provides the features, and decides
             which samples are wrong.
@@ -115,48 +115,71 @@ def evaluate(
     """
     check_seed(seed)
     check_share("tolerance", tolerance)
-    generator, dataset = as_generator(generator), as_dataset(dataset)
+    engine, dataset = as_engine(generator), as_dataset(dataset)
     classifier, card = as_classifier(classifier, card)
     check_card(dataset.name, card, dataset.image_shape)
-    _check_generator(generator, dataset)
+    _check_generator(engine, dataset)
     check_num(num, dataset)
     dataset = limit_images(dataset)
     started = time.monotonic()
-    requested = choose_labels(dataset, num, seed) if NetworkInputs.of(generator).num_classes else None
-    samples = sampling.generate(generator, num, seed=seed, labels=requested, batch_size=250)
+    requested = choose_labels(dataset, num, seed) if engine.num_classes else None
+    samples = sampling.generate(engine, num, seed=seed, labels=requested, batch_size=250)
     seconds = {"generate": time.monotonic() - started}
     evaluated = evaluate_samples(
         samples, requested, dataset, classifier, card, tolerance=tolerance, seed=seed, trained_on=trained_on
     )
 
     started = time.monotonic()
-    test = dataset.test.take(np.random.default_rng([seed, 2]).permutation(len(dataset.test))[: min(RECONSTRUCTED, num)])
-    originals = as_input(test.images)
-    found = projection.project(generator, originals, labels=None if requested is None else test.labels, seed=seed)
-    nearest = metrics.nearest_neighbours(originals, as_input(dataset.train.images))
-    reconstruction = _rows(
-        {"reconstruction_mse": float(found.mse.mean()), "reconstruction_ssim": float(found.ssim.mean())},
-        {"reconstruction_mse": float(nearest.mse.mean()), "reconstruction_ssim": float(nearest.ssim.mean())},
+    labels = None if requested is None else requested[:PERTURBED]
+    curve = robustness.generator_curve(engine, classifier, min(PERTURBED, num), labels=labels, seed=seed)
+    seconds["perturb"] = time.monotonic() - started
+    points = (
+        PerturbationPoint(point.fault, point.severity, point.rate.n, point.rate.value, *point.rate.interval)
+        for point in curve
+    )
+    report = replace(evaluated.report, perturbation=tuple(points))
+
+    started = time.monotonic()
+    reconstructed = _reconstruct(engine, dataset, requested is not None, min(RECONSTRUCTED, num), seed)
+    report = replace(
+        report,
+        metrics={**report.metrics, **reconstructed.rows},
+        not_known={**report.not_known, **reconstructed.not_known},
+        reconstruction=reconstructed.reconstruction,
     )
     seconds["reconstruct"] = time.monotonic() - started
 
-    started = time.monotonic()
-    labels = None if requested is None else requested[:PERTURBED]
-    curve = robustness.generator_curve(generator, classifier, min(PERTURBED, num), labels=labels, seed=seed)
-    seconds["perturb"] = time.monotonic() - started
+    report = replace(report, seconds={**_rounded(seconds), **report.seconds})
+    return Evaluation(_complete(report, dataset), {**evaluated.images, **reconstructed.images})
 
-    report = replace(
-        evaluated.report,
-        metrics={**evaluated.report.metrics, **reconstruction},
-        seconds={**_rounded(seconds), **evaluated.report.seconds},
-        reconstruction=Reconstruction(len(originals), found.steps, found.restarts),
-        perturbation=tuple(
-            PerturbationPoint(point.fault, point.severity, point.rate.n, point.rate.value, *point.rate.interval)
-            for point in curve
-        ),
+
+@dataclass(frozen=True)
+class _Reconstructions:
+    """Numbers and images of the reconstructions of test images."""
+
+    rows: dict[str, MetricRow]
+    images: dict[str, np.ndarray]
+    reconstruction: Reconstruction | None = None
+    not_known: dict[str, str] = field(default_factory=dict)
+
+
+def _reconstruct(engine: Engine, dataset: Dataset, conditional: bool, num: int, seed: int) -> _Reconstructions:
+    """Reconstructs test images. An exported generator has no gradients, so its numbers are not known."""
+    test = dataset.test.take(np.random.default_rng([seed, 2]).permutation(len(dataset.test))[:num])
+    originals = as_input(test.images)
+    if not isinstance(engine, KerasEngine):
+        names = ("reconstruction_mse", "reconstruction_ssim")
+        not_known = dict.fromkeys(names, "an exported generator has no gradients")
+        return _Reconstructions(dict.fromkeys(names, MetricRow(None, None)), {}, not_known=not_known)
+    nearest = metrics.nearest_neighbours(originals, as_input(dataset.train.images))
+    real = {"reconstruction_mse": float(nearest.mse.mean()), "reconstruction_ssim": float(nearest.ssim.mean())}
+    found = projection.project(engine.network, originals, labels=test.labels if conditional else None, seed=seed)
+    value = {"reconstruction_mse": float(found.mse.mean()), "reconstruction_ssim": float(found.ssim.mean())}
+    return _Reconstructions(
+        _rows(value, real),
+        {"reconstructions": projection.comparison(originals, found, columns=16, scale=2)},
+        Reconstruction(len(originals), found.steps, found.restarts),
     )
-    reconstructions = projection.comparison(originals, found, columns=16, scale=2)
-    return Evaluation(_complete(report, dataset), {**evaluated.images, "reconstructions": reconstructions})
 
 
 @checked
@@ -284,7 +307,7 @@ def _complete(report: EvaluationReport, dataset: Dataset) -> EvaluationReport:
     report = null_for_nan(report)
     if None in astuple(report.metrics["pairwise_ssim"]):
         not_known.setdefault("pairwise_ssim", "no class has two images")
-    report = replace(report, not_known={**why_few(report.num), **not_known})
+    report = replace(report, not_known={**why_few(report.num), **not_known, **report.not_known})
     return replace(report, summary=summary(report))
 
 
@@ -300,9 +323,9 @@ def _counts(seen: np.ndarray, classes: int) -> tuple[int, ...]:
     return tuple(np.bincount(seen, minlength=classes).tolist())
 
 
-def _check_generator(generator: keras.Model, dataset: Dataset) -> None:
-    _check_shape(generator.output_shape[1:], dataset)
-    classes = NetworkInputs.of(generator).num_classes
+def _check_generator(engine: Engine, dataset: Dataset) -> None:
+    _check_shape(engine.image_shape, dataset)
+    classes = engine.num_classes
     if classes and dataset.test.labels is None:
         raise InputError("The checkpoint is conditional", expected="a dataset with labels", received=dataset.name)
     if classes not in (0, dataset.num_classes):

@@ -9,10 +9,10 @@ from gan.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
     from gan.models.random import training_latents
+    from gan.sampling.generators import compiled
     from gan.sampling.labels import labels_for
     from gan.sampling.samples import (
         batch_for,
-        compiled,
         generate,
         interpolate,
         latents,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "batch_for": "gan.sampling.samples",
-    "compiled": "gan.sampling.samples",
+    "compiled": "gan.sampling.generators",
     "generate": "gan.sampling.samples",
     "interpolate": "gan.sampling.samples",
     "labels_for": "gan.sampling.labels",

@@ -1,8 +1,7 @@
 """Latents from a seed and an index, and samples from latents. No function keeps a random state."""
 
 import math
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 
 import keras
@@ -12,10 +11,11 @@ import tensorflow as tf
 from gan.errors import check, check_not_negative, check_positive, check_sampling, check_seed, check_whole
 from gan.models import random
 from gan.models.networks.graph import label_embedding
-from gan.models.networks.inputs import NetworkInputs, named_inputs
+from gan.models.networks.inputs import named_inputs
 from gan.models.random import NOISE, PROJECTION, SAMPLING
-from gan.sampling.generators import GeneratorLike, as_generator
+from gan.sampling.generators import GeneratorLike, KerasEngine, as_engine
 from gan.sampling.labels import Labels, is_sequence, labels_for
+from gan.saving.engines.engine import Engine
 from gan.utils.arguments import checked
 from gan.utils.global_state import restored
 from gan.utils.parallel import in_parallel
@@ -114,35 +114,9 @@ def truncate(latents: np.ndarray, threshold: float) -> np.ndarray:
 @checked
 def batch_for(generator: GeneratorLike) -> int:
     """Returns the default batch size for sampling from a generator, see `BATCH_PIXELS`."""
-    pixels = math.prod(as_generator(generator).output_shape[1:3])
+    pixels = math.prod(as_engine(generator).image_shape[:2])
     most = max(1, min(LARGEST_BATCH, BATCH_PIXELS // pixels))
     return 1 << most.bit_length() - 1
-
-
-_compiled: weakref.WeakKeyDictionary[keras.Model, Callable[..., tf.Tensor]] = weakref.WeakKeyDictionary()
-
-
-@checked
-def compiled(generator: GeneratorLike) -> Callable[..., tf.Tensor]:
-    """Returns the generator as one graph: (latents [B, L](, labels [B])) -> [B, H, W, C], for any batch size.
-
-    The graph takes its arguments in the order of the generator's inputs, see `NetworkInputs.in_order`. It uses the
-    weights that the generator has at the time of the call.
-
-    The graph is traced once per generator. It is several times faster than an eager call, which runs layer by layer,
-    and tracing takes as long as the first eager call.
-    """
-    network = as_generator(generator)
-    if network not in _compiled:
-        reference = weakref.ref(network)  # the cached graph must not keep the key of its cache entry alive
-        signature = NetworkInputs.of(network)
-
-        def call(*inputs: tf.Tensor) -> tf.Tensor:
-            arranged = signature.arrange(**dict(zip(signature.specs, inputs)))
-            return reference()(arranged, training=False)  # type: ignore[misc]
-
-        _compiled[network] = tf.function(call, input_signature=list(signature.specs.values()), autograph=False)
-    return _compiled[network]
 
 
 @checked
@@ -168,26 +142,22 @@ def stream(
     check_not_negative("latent_noise", latent_noise)
     if batch_size is not None:
         check_whole("batch_size", batch_size, 1)
-    network = as_generator(generator)
-    signature, size = NetworkInputs.of(network), batch_size or batch_for(network)
-    num_classes, latent_dim = signature.num_classes, signature.latent_dim
+    engine = as_engine(generator)
+    num_classes, latent_dim = engine.num_classes, engine.latent_dim
+    size = batch_size or batch_for(engine)
     one_each = is_sequence(labels)
     given = labels_for(np.arange(num if one_each else 1), num_classes, labels)
 
-    def inputs(first: int) -> list[np.ndarray]:
+    def samples(first: int) -> np.ndarray:
         batch = np.arange(first, min(first + size, num))
         z = latents(seed, start + batch, latent_dim)
         z = z if truncation is None else truncate(z, truncation)
         if latent_noise:
             z = z + np.float32(latent_noise) * _in_blocks(start + batch, latent_dim, NOISE, seed)
         classes = given[batch] if one_each and given is not None else labels_for(start + batch, num_classes, labels)
-        return signature.in_order(latents=z, labels=classes)
+        return engine(z, classes)
 
-    def batches(model: keras.Model) -> Iterator[np.ndarray]:  # keeps the model alive, since its graph does not
-        graph = compiled(model)
-        yield from in_parallel(lambda first: graph(*inputs(first)).numpy(), range(0, num, size), AT_ONCE)
-
-    return batches(network)
+    return in_parallel(samples, range(0, num, size), AT_ONCE)
 
 
 @checked
@@ -209,7 +179,8 @@ def generate(
     samples than fit in memory.
 
     Args:
-        generator: generator from `build_generator` or `load_generator`, a GAN, or what `load_generator` loads.
+        generator: generator from `build_generator` or `load_generator`, a GAN, an exported generator, or what
+            `load_generator` or `load_exported` loads.
         num: number of samples, >= 1.
         seed: 0 <= seed < 2**32.
         start: index of the first sample, >= 0.
@@ -254,7 +225,8 @@ def interpolate(
     (arXiv:1609.04468). Both ends are included.
 
     Args:
-        generator: generator from `build_generator` or `load_generator`, a GAN, or what `load_generator` loads.
+        generator: generator from `build_generator` or `load_generator`, a GAN, an exported generator, or what
+            `load_generator` or `load_exported` loads.
         first, second: indices of the two samples, >= 0.
         steps: number of samples, >= 2.
         seed: 0 <= seed < 2**32.
@@ -266,19 +238,33 @@ def interpolate(
     """
     check_sampling(num=steps, seed=seed, start=min(first, second), truncation=truncation)
     check_whole("steps", steps, 2)
-    network = as_generator(generator)
-    signature = NetworkInputs.of(network)
-    classes = labels_for(np.array([first, second]), signature.num_classes, labels)
-    ends = latents(seed, [first, second], signature.latent_dim)
+    engine = as_engine(generator)
+    classes = labels_for(np.array([first, second]), engine.num_classes, labels)
+    ends = latents(seed, [first, second], engine.latent_dim)
     ends = ends if truncation is None else truncate(ends, truncation)
     share = np.linspace(0.0, 1.0, steps, dtype=np.float32)[:, None]
     z = spherical(ends[0], ends[1], share)
     if classes is None:
-        return np.asarray(network(signature.arrange(latents=z), training=False))
+        return engine(z)
+    if classes[0] == classes[1]:
+        return engine(z, np.repeat(classes[:1], steps))
+    mixed = _between_classes(engine, z, classes, share)
+    expected = "one class: only a Keras network with an embedding of its classes draws samples between two"
+    check(mixed is not None, "labels", expected, labels)
+    return np.asarray(mixed)
+
+
+def _between_classes(engine: Engine, z: np.ndarray, classes: np.ndarray, share: np.ndarray) -> np.ndarray | None:
+    """Returns samples whose embedding of the class moves linearly from the first of two classes to the second.
+
+    None: the engine is not a Keras network, or the network has no embedding of its classes.
+    """
+    if not isinstance(engine, KerasEngine):
+        return None
+    network = engine.network
     embedding = label_embedding(network, named_inputs(network)["labels"])
     if embedding is None:
-        check(classes[0] == classes[1], "labels", "one class: this generator has no embedding of classes", labels)
-        return np.asarray(network(signature.arrange(latents=z, labels=np.repeat(classes[:1], steps)), training=False))
+        return None
     embedded = np.asarray(embedding(classes))
     copy = keras.models.clone_model(network)  # a model of inner tensors changes the graph of its layers
     copy.set_weights(network.get_weights())

@@ -301,7 +301,7 @@ def check_options(record: RunMetadata, asked: TrainConfig) -> None:
 
 def check_dataset(record: RunMetadata, dataset: RunDataset) -> None:
     """Raises `InputError` unless training images and labels are those with which the run started."""
-    check_classes(record, dataset.class_names)
+    check_classes(record.dataset.class_names, dataset.class_names)
     expected, received = record.dataset.train_sha256, dataset.train_sha256
     if expected is not None and expected != received:
         raise InputError(
@@ -311,9 +311,11 @@ def check_dataset(record: RunMetadata, dataset: RunDataset) -> None:
         )
 
 
-def check_classes(record: RunMetadata, now: Sequence[str]) -> None:
-    """Raises `InputError` if the same classes are numbered differently now, as sub-folders 1, 2, 10 once were."""
-    before = record.dataset.class_names
+def check_classes(before: tuple[str, ...], now: Sequence[str]) -> None:
+    """Raises `InputError` if the same classes are numbered differently now, as sub-folders 1, 2, 10 once were.
+
+    before: names of the classes when the run started, in the order of their numbers.
+    """
     if before != tuple(now) and sorted(before) == sorted(now):
         number = next(number for number, names in enumerate(zip(before, now)) if names[0] != names[1])
         raise InputError(

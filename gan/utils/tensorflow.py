@@ -24,7 +24,7 @@ QUIET = "3"
 
 START_UP_LINE = re.compile(
     rb"(?:[IWE]\d{4} [\d:.]+ +\d+ \S+:\d+\] |\d{4}-\d\d-\d\d [\d:.]+: [IWE] |WARNING: All log messages before absl::"
-    rb"|To enable the following instructions: |Skipping registering GPU devices\.\.\.).*\n?"
+    rb"|To enable the following instructions: |Skipping registering GPU devices\.\.\.|INFO: Created TensorFlow Lite ).*\n?"
 )
 """A line of TensorFlow's C++ log. Some are written before it reads its log level."""
 
@@ -95,8 +95,10 @@ _STDERR = _StderrFilter()
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Drops TensorFlow's log lines from file descriptor 2. Other output follows at the end; after an error, all of it.
+def silent_stderr(*, show_on_error: bool = True) -> Iterator[None]:
+    """Drops log lines of TensorFlow and LiteRT from file descriptor 2. Other output follows at the end.
+
+    show_on_error: whether all output follows after an error.
 
     Does nothing if the caller chose another log level.
     """
@@ -109,7 +111,7 @@ def _silent_stderr() -> Iterator[None]:
         yield
         failed = False
     finally:
-        _STDERR.leave(failed=failed)
+        _STDERR.leave(failed=failed and show_on_error)
 
 
 @contextmanager
@@ -125,7 +127,7 @@ def quiet_import() -> Iterator[None]:
     logger = logging.getLogger("tensorflow")
     level = logger.level
     os.environ.setdefault(LOG_LEVEL, QUIET)
-    with _silent_stderr():
+    with silent_stderr():
         yield
     logger.setLevel(level)
 
@@ -205,7 +207,7 @@ def prepare(*, seed: int | None = None, deterministic: bool = False) -> None:
     import keras
     import tensorflow as tf
 
-    with _silent_stderr():
+    with silent_stderr():
         problems = gpu.select_cards()
         for card in tf.config.get_visible_devices("GPU"):
             # RuntimeError: this process has used the GPU already, so its memory setting is fixed
@@ -241,7 +243,7 @@ def describe() -> str:
     import keras
     import tensorflow as tf
 
-    with _silent_stderr():
+    with silent_stderr():
         tf.zeros(()).numpy()  # the first operation looks for devices and logs what it finds
     return f"{device_name()}; TensorFlow {tf.__version__}, Keras {keras.__version__}"
 
@@ -255,7 +257,7 @@ def gpu_names() -> list[str]:
     """Returns the names of the GPUs that TensorFlow uses."""
     import tensorflow as tf
 
-    with _silent_stderr():
+    with silent_stderr():
         gpus = tf.config.get_visible_devices("GPU")
         return [tf.config.experimental.get_device_details(card).get("device_name", card.name) for card in gpus]
 
@@ -278,7 +280,7 @@ def auto_precision() -> tuple[Literal["float32", "mixed_bfloat16"], str]:
     load_tensorflow()
     import tensorflow as tf
 
-    with _silent_stderr():
+    with silent_stderr():
         gpus = tf.config.get_visible_devices("GPU")
     if gpus:
         return "float32", "the quality of bfloat16 was not measured on a GPU"

@@ -12,7 +12,7 @@ from gan.evaluation.robustness.batches import has_float_inputs, has_text_inputs
 from gan.evaluation.robustness.faults import FAULTS, INPUT_FAULTS, SHARES, check_fault
 from gan.evaluation.robustness.measures import error_rate, forward, samples_error_rate
 from gan.evaluation.robustness.perturbed import Perturbable
-from gan.sampling.generators import GeneratorLike, as_generator
+from gan.sampling.generators import GeneratorLike, KerasEngine, as_engine, as_generator
 from gan.sampling.labels import Labels
 from gan.tolerance import ErrorRate
 from gan.utils.arguments import checked
@@ -104,7 +104,7 @@ def generator_curve(
     classifier: keras.Model,
     num: int = 1_000,
     *,
-    faults: Sequence[str] = (*WEIGHT_FAULTS, "latent_noise"),
+    faults: Sequence[str] | None = None,
     severities: Mapping[str, Sequence[float]] | None = None,
     labels: Labels = None,
     seed: int = 0,
@@ -112,11 +112,18 @@ def generator_curve(
 ) -> list[Point]:
     """Measures the `perturbation_curve` of a generator with `generator_error_rate`. The classifier has no faults.
 
-    See these functions for the arguments.
+    See these functions for the arguments. `faults` None: all weight faults and `latent_noise`; for an exported
+    generator, whose weights cannot change, `latent_noise` alone.
     """
     classify = forward(classifier)  # compiled once for all points
     measure = partial(samples_error_rate, classify=classify, num=num, labels=labels, seed=seed, batch_size=batch_size)
-    return perturbation_curve(as_generator(generator), measure, faults=faults, severities=severities, seed=seed)
+    engine = as_engine(generator)
+    if isinstance(engine, KerasEngine) or any(fault in FAULTS for fault in faults or ()):
+        faults = (*WEIGHT_FAULTS, "latent_noise") if faults is None else faults
+        return perturbation_curve(as_generator(engine), measure, faults=faults, severities=severities, seed=seed)
+    planned = _plan(measure, ("latent_noise",) if faults is None else faults, severities or {}, seed)
+    unperturbed = [Point(UNPERTURBED, 0.0, measure(engine))]
+    return unperturbed + [Point(fault, severity, measure(engine, **{fault: severity})) for fault, severity in planned]
 
 
 def _plan(

@@ -11,8 +11,7 @@ from gan.errors import InputError, check_not_negative, check_seed, check_share, 
 from gan.evaluation.metrics import wrong_outcomes
 from gan.evaluation.robustness.batches import InputNoise, Inputs, batches
 from gan.evaluation.robustness.typos import Typos
-from gan.models.networks.inputs import NetworkInputs
-from gan.sampling.generators import GeneratorLike, as_generator
+from gan.sampling.generators import GeneratorLike, as_engine
 from gan.sampling.labels import Labels, labels_for
 from gan.tolerance import ErrorRate
 from gan.utils.arguments import checked
@@ -100,7 +99,7 @@ def generator_error_rate(
     Raises `InputError` for numbers out of range, or a classifier with other classes.
     """
     return samples_error_rate(
-        as_generator(generator),
+        as_engine(generator),
         forward(classifier),
         num,
         seed=seed,
@@ -111,7 +110,7 @@ def generator_error_rate(
 
 
 def samples_error_rate(
-    generator: keras.Model,
+    generator: GeneratorLike,
     classify: Callable[[Inputs], np.ndarray],
     num: int,
     *,
@@ -123,11 +122,10 @@ def samples_error_rate(
     """Computes `generator_error_rate` with a compiled classifier: `classify` is `forward(classifier)`."""
     check_whole("num", num, 1)
     check_whole("batch_size", batch_size, 1)
-    classes = NetworkInputs.of(generator).num_classes
+    engine = as_engine(generator)
+    classes = engine.num_classes
     requested = labels_for(np.arange(num), classes, labels)
-    samples = sampling.generate(
-        generator, num, seed=seed, labels=labels, latent_noise=latent_noise, batch_size=batch_size
-    )
+    samples = sampling.generate(engine, num, seed=seed, labels=labels, latent_noise=latent_noise, batch_size=batch_size)
     logits = np.concatenate([classify(samples[i : i + batch_size]) for i in range(0, num, batch_size)])
     if logits.ndim != 2 or logits.shape[1] < 2 or classes not in (0, logits.shape[1]):
         raise InputError(

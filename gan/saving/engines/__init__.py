@@ -1,0 +1,1 @@
+"""Exported generators, and the engines that run them: TensorFlow, ONNX Runtime, LiteRT."""

@@ -1,0 +1,74 @@
+"""A saved generator, Keras or exported: what commands read from it before TensorFlow is imported."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from gan.config import DataConfig
+from gan.saving import models
+from gan.saving.engines.card import ExportCard
+from gan.saving.engines.find import find_exported
+from gan.saving.engines.format import ExportedFile
+from gan.saving.metadata import RunMetadata
+from gan.saving.models import GeneratorSummary
+from gan.saving.zip_safety import ModelFile
+
+
+@dataclass(frozen=True)
+class SavedGenerator:
+    """A checked file of a generator, and its metadata: that of its run, or the card of an exported generator."""
+
+    file: ModelFile | ExportedFile
+    summary: GeneratorSummary
+    record: RunMetadata | None = None
+    """Metadata of the run; None: not known, or exported."""
+    card: ExportCard | None = None
+    """None: not exported."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file."""
+        return self.file.path.parent
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of their numbers; empty if they are unknown."""
+        if self.card is not None:
+            return self.card.class_names
+        return self.record.dataset.class_names if self.record else ()
+
+    @property
+    def dataset(self) -> str | None:
+        """Name of the dataset that the generator was trained on, or None if it is not known."""
+        if self.card is not None:
+            return self.card.data.dataset if self.card.data else None
+        return self.record.dataset.name if self.record else None
+
+    @property
+    def data(self) -> DataConfig | None:
+        """Options of that dataset, or None if they are not known."""
+        if self.card is not None:
+            return self.card.data
+        return self.record.config.data if self.record else None
+
+    def is_of(self, dataset: str) -> bool:
+        """Returns whether the generator was trained on a dataset. A card knows only the last part of a path."""
+        return dataset == self.dataset or (self.card is not None and Path(dataset).name == self.dataset)
+
+
+def find_saved(checkpoint: str | os.PathLike[str] | ModelFile | ExportedFile) -> SavedGenerator:
+    """Finds a saved generator: a run folder, a .keras file, a pretrained name or an exported generator.
+
+    A file that was found before is checked again only if it has changed.
+
+    Raises `InputError` as `models.find_generator`, `models.describe` and `find_exported` do.
+    """
+    exported = checkpoint if isinstance(checkpoint, (ModelFile, ExportedFile)) else find_exported(checkpoint)
+    if isinstance(exported, ExportedFile):
+        card = exported.card
+        summary = GeneratorSummary(
+            str(exported.path), exported.bytes, card.content_sha256, card.latent_dim, card.num_classes
+        )
+        return SavedGenerator(exported, summary, card=card)
+    file = models.find_generator(checkpoint)  # type: ignore[arg-type]  # not an `ExportedFile`
+    return SavedGenerator(file, models.describe(file), models.load_config(file))

@@ -1,0 +1,22 @@
+"""Imports of optional packages, which an extra of this package installs."""
+
+from importlib import import_module
+from types import ModuleType
+
+from gan.errors import InputError
+
+
+def import_extra(module: str, *, extra: str) -> ModuleType:
+    """Imports a module of an optional package.
+
+    Raises `InputError` with the command that installs the extra if the package is not installed.
+
+    >>> import_extra("onnxruntime", extra="export")
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        missing = (error.name or module).partition(".")[0]
+        raise InputError(
+            f"{missing} is not installed", expected=f"pip install 'gan-reference[{extra}]'", received=f"no {missing}"
+        ) from error
