@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gan import config, evaluation, sampling, tolerance
+    from gan import config, deployment, evaluation, sampling, tolerance
     from gan.data import images
     from gan.data.dataset import Dataset
     from gan.data.handwriting import read_digit
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gan.models.networks.build import build_discriminator, build_generator
     from gan.models.networks.load import load_discriminator, load_generator
     from gan.sampling.samples import generate, interpolate, latents
+    from gan.saving.engines.find import load_exported
     from gan.saving.models import list_checkpoints
     from gan.training import callbacks
     from gan.training.monitoring import Probe
@@ -48,6 +49,7 @@ _HOMES = {
     "load_classifier": "gan.evaluation.classifier.extractor",
     "load_dataset": "gan.data.load",
     "load_discriminator": "gan.models.networks.load",
+    "load_exported": "gan.saving.engines.find",
     "load_generator": "gan.models.networks.load",
     "project": "gan.evaluation.projection",
     "read_digit": "gan.data.handwriting",
@@ -70,6 +72,7 @@ _MODULES = {
     "networks": "gan.models.networks",
     "optimizers": "gan.models.optimizers",
     "penalties": "gan.models.penalties",
+    "deployment": "gan.deployment",
     "perturbation": "gan.evaluation.robustness",
     "sampling": "gan.sampling",
     "tolerance": "gan.tolerance",
@@ -94,6 +97,7 @@ __all__ = [  # noqa: RUF022 - in the order of first use
     "Probe",
     "load_generator",
     "load_discriminator",
+    "load_exported",
     "list_checkpoints",
     "generate",
     "interpolate",
@@ -118,6 +122,7 @@ __all__ = [  # noqa: RUF022 - in the order of first use
     "classifier",
     "evaluation",
     "perturbation",
+    "deployment",
     "tolerance",
 ]
 

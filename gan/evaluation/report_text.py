@@ -267,4 +267,5 @@ def _robustness(points: Sequence[PerturbationPoint]) -> str:
     clean = points[0]
     rates = {point.fault: percent(point.error_rate) for point in points if point.fault in ("float16", "int8")}
     faults = " and ".join(f"{rate} with {PERTURBATIONS[fault]}" for fault, rate in rates.items())
-    return f"The error rate of {clean.n:,} samples is {percent(clean.error_rate)} without faults, {faults}."
+    more = f", {faults}" if faults else ""
+    return f"The error rate of {clean.n:,} samples is {percent(clean.error_rate)} without faults{more}."

@@ -34,7 +34,7 @@ class SampleBatches:
     """
 
     span: range
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     batches: Iterator[np.ndarray]
     files: Callable[[], Iterator[range]]
     labels: Callable[[range], np.ndarray | None]

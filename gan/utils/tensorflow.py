@@ -24,7 +24,8 @@ QUIET = "3"
 
 START_UP_LINE = re.compile(
     rb"(?:[IWE]\d{4} [\d:.]+ +\d+ \S+:\d+\] |\d{4}-\d\d-\d\d [\d:.]+: [IWE] |WARNING: All log messages before absl::"
-    rb"|To enable the following instructions: |Skipping registering GPU devices\.\.\.|INFO: Created TensorFlow Lite ).*\n?"
+    rb"|To enable the following instructions: |Skipping registering GPU devices\.\.\."
+    rb"|INFO: Created TensorFlow Lite ).*\n?"
 )
 """A line of TensorFlow's C++ log. Some are written before it reads its log level."""
 

@@ -25,6 +25,7 @@ ENTRIES = {
     "sampling",
     "evaluation",
     "training",
+    "deployment",
     "saving",
     "distributed",
     "utils",
@@ -39,6 +40,7 @@ WITHOUT_TENSORFLOW = [
     "gan.evaluation.report",
     "gan.sampling.labels",
     "gan.sampling.writers",
+    "gan.saving.engines.find",
     "gan.saving.metadata",
     "gan.saving.models",
     "gan.saving.training_state",
@@ -107,7 +109,7 @@ def test_training_loads_no_package_of_other_commands():
     assert not {*OPTIONAL, "mlxtend", "tensorflow_datasets"} & set(loaded)
 
 
-@pytest.mark.parametrize("package", ["gan.sampling", "gan.evaluation"])
+@pytest.mark.parametrize("package", ["gan.sampling", "gan.evaluation", "gan.deployment"])
 def test_lazy_names_match_the_imports_for_type_checkers(package):
     """The rule for imports counts those under TYPE_CHECKING, so it covers lazy names."""
     module = importlib.import_module(package)

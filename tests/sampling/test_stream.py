@@ -14,7 +14,8 @@ from gan import build_generator, generate, latents
 from gan.errors import InputError
 from gan.models import random
 from gan.sampling import samples
-from gan.sampling.samples import batch_for, compiled, stream
+from gan.sampling.generators import compiled
+from gan.sampling.samples import batch_for, stream
 from gan.utils.parallel import ahead, in_parallel
 
 

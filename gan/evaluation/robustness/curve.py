@@ -116,7 +116,9 @@ def generator_curve(
     generator, whose weights cannot change, `latent_noise` alone.
     """
     classify = forward(classifier)  # compiled once for all points
-    measure = partial(samples_error_rate, classify=classify, num=num, labels=labels, seed=seed, batch_size=batch_size)
+    measure: Callable[..., ErrorRate] = partial(
+        samples_error_rate, classify=classify, num=num, labels=labels, seed=seed, batch_size=batch_size
+    )
     engine = as_engine(generator)
     if isinstance(engine, KerasEngine) or any(fault in FAULTS for fault in faults or ()):
         faults = (*WEIGHT_FAULTS, "latent_noise") if faults is None else faults

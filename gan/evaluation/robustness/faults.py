@@ -64,8 +64,24 @@ class Float16(Fault):
             return kernel.astype(np.float16).astype(np.float32)
 
 
+def int8_steps(kernel: np.ndarray, channels: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Rounds to symmetric int8 per output channel: round(w / scale) clipped to [-127, 127], with scale = max|w| / 127.
+
+    Args:
+        kernel: float32.
+        channels: axes of the output channels, >= 0.
+
+    Returns (steps, scale), float64: whole numbers of the shape of the kernel, and scales that broadcast to it. The
+    rounded kernel is steps * scale. The scale of a channel of zeros is 0.
+    """
+    wide = kernel.astype(np.float64)  # in float32, the scale of a channel of tiny weights can underflow to zero
+    others = tuple(axis for axis in range(kernel.ndim) if axis not in channels)
+    scale = np.abs(wide).max(axis=others, keepdims=True, initial=0.0) / LEVELS
+    return np.clip(np.rint(wide / np.where(scale == 0, 1.0, scale)), -LEVELS, LEVELS), scale
+
+
 class Int8(Fault):
-    """Rounds to symmetric int8 per output channel: round(w / scale) clipped to [-127, 127], times scale = max|w| / 127.
+    """Rounds to symmetric int8 per output channel, see `int8_steps`.
 
     A channel has at most 255 different values, and each value changes by at most scale / 2. A channel of zeros does not
     change. Only weights are rounded (arXiv:1806.08342, sections 2.2 and 3.1.1); activations stay float32.
@@ -77,10 +93,7 @@ class Int8(Fault):
     def __call__(
         self, kernel: np.ndarray, *, severity: float, channels: tuple[int, ...], seed: int, index: int
     ) -> np.ndarray:
-        wide = kernel.astype(np.float64)  # in float32, the scale of a channel of tiny weights can underflow to zero
-        others = tuple(axis for axis in range(kernel.ndim) if axis not in channels)
-        scale = np.abs(wide).max(axis=others, keepdims=True, initial=0.0) / LEVELS
-        steps = np.clip(np.rint(wide / np.where(scale == 0, 1.0, scale)), -LEVELS, LEVELS)
+        steps, scale = int8_steps(kernel, channels)
         return (steps * scale).astype(np.float32)
 
 

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -23,11 +24,34 @@ DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
 
 
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel of a model: its index in `model.weights`, its variable, and the axes of its output channels, >= 0."""
+
+    index: int
+    weight: keras.Variable
+    channels: tuple[int, ...]
+
+
+def find_kernels(model: keras.Model) -> list[Kernel]:
+    """Returns the kernels of a model: its floating-point weights of two or more dimensions, including embeddings.
+
+    A bias, statistic or scale of a normalization is not a kernel (`NOT_KERNELS`, by name).
+    """
+    channels = _channels(model)
+    return [
+        Kernel(index, weight, tuple(axis % len(weight.shape) for axis in channels.get(id(weight), (-1,))))
+        for index, weight in enumerate(model.weights)
+        if len(weight.shape) >= 2
+        and weight.name not in NOT_KERNELS
+        and keras.backend.is_float_dtype(keras.backend.standardize_dtype(weight.dtype))
+    ]
+
+
 class Perturbable:
     """A copy of a model, `model`, that receives one fault after another. The original model does not change.
 
-    Kernels are floating-point weights of two or more dimensions, including embeddings. A bias, statistic or scale of a
-    normalization is not a kernel (`NOT_KERNELS`, by name). Other weights do not change.
+    `find_kernels` says what a kernel is. Other weights do not change.
 
     The copy is saved and loaded by Keras, in memory. So it includes state that `clone_model` and `set_weights` omit,
     such as the statistics of a `Normalization` or a vocabulary. Nested, shared and subclassed models work if Keras can
@@ -36,19 +60,14 @@ class Perturbable:
 
     def __init__(self, model: keras.Model) -> None:
         self.model = _copy(model)
-        channels = _channels(self.model)
         self._kernels = [
-            (index, weight, np.array(keras.ops.convert_to_numpy(weight)), channels.get(id(weight), (-1,)))
-            for index, weight in enumerate(self.model.weights)
-            if len(weight.shape) >= 2
-            and weight.name not in NOT_KERNELS
-            and keras.backend.is_float_dtype(keras.backend.standardize_dtype(weight.dtype))
+            (kernel, np.array(keras.ops.convert_to_numpy(kernel.weight))) for kernel in find_kernels(self.model)
         ]
 
     def clean(self) -> keras.Model:
         """Restores the original weights exactly, and returns `model`."""
-        for _, weight, kernel, _ in self._kernels:
-            weight.assign(kernel)
+        for kernel, value in self._kernels:
+            kernel.weight.assign(value)
         return self.model
 
     def apply(self, fault: str, *, severity: float, seed: int = 0) -> keras.Model:
@@ -56,10 +75,11 @@ class Perturbable:
         check_fault(fault, severity, seed)
         if severity == 0:
             return self.clean()
-        for index, weight, kernel, channels in self._kernels:
-            axes = tuple(axis % kernel.ndim for axis in channels)
-            single = kernel.astype(np.float32)
-            weight.assign(FAULTS[fault](single, severity=severity, channels=axes, seed=seed, index=index))
+        for kernel, value in self._kernels:
+            rounded = FAULTS[fault](
+                value.astype(np.float32), severity=severity, channels=kernel.channels, seed=seed, index=kernel.index
+            )
+            kernel.weight.assign(rounded)
         return self.model
 
 

@@ -76,6 +76,7 @@ class Litert(ExportFormat):
         try:
             with silent_stderr(show_on_error=False):
                 interpreter = interpreters.Interpreter(model_path=str(path), num_threads=os.cpu_count())
+                interpreter.allocate_tensors()
                 signature = interpreter.get_signature_runner("serving_default")
         except (ValueError, RuntimeError) as error:
             raise InputError(

@@ -1,6 +1,7 @@
 """SavedModel folders, run by TensorFlow. The card is a file in `assets.extra`, which TensorFlow leaves to programs."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -74,10 +75,9 @@ class SavedModel(ExportFormat):
 
 def versions(folder: Path) -> list[int]:
     """Returns the numbers of the versions in a folder of TensorFlow Serving, the oldest first."""
-    found = (
-        (path for path in folder.iterdir() if path.name.isdecimal() and path.name.isascii()) if folder.is_dir() else ()
-    )
-    return sorted(int(path.name) for path in found if (path / MODEL).is_file())
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    numbers = (name for name in names if re.fullmatch("[1-9][0-9]{0,17}", name))
+    return sorted(int(name) for name in numbers if (folder / name / MODEL).is_file())
 
 
 def newest_version(folder: Path) -> Path | None:

@@ -1,0 +1,12 @@
+"""Deployment: verified exports of generators, and a table of what each format and weight width costs."""
+
+from typing import TYPE_CHECKING
+
+from gan.utils.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from gan.deployment.export import export_generator
+
+_HOMES = {"export_generator": "gan.deployment.export"}
+__all__ = ["export_generator"]
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
