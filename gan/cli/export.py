@@ -28,7 +28,7 @@ class Export:
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
     """Run folder, .keras file or pretrained name (`gan doctor` lists them)."""
     format: Literal["saved_model", "onnx", "litert"] = "onnx"
-    """saved_model: TensorFlow and TensorFlow Serving. onnx: ONNX Runtime. litert: phones, formerly TensorFlow Lite."""
+    """Format of the file: for TensorFlow (Serving), ONNX Runtime, or LiteRT, formerly TensorFlow Lite."""
     weights: Literal["float32", "float16", "int8"] = "float32"
     """Number type of the stored kernels. float16 halves the file, int8 makes a quarter of it and more errors.
 
