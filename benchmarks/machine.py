@@ -14,6 +14,7 @@ from typing import Any
 import gan
 from gan.errors import TrainingError
 from gan.utils import tensorflow as runtime
+from gan.utils.machine import cores, cpu_model, peak_memory
 
 _RESET = Path("/proc/self/clear_refs")
 LOOK_EVERY = 0.05
@@ -44,19 +45,6 @@ def sentence(facts: dict[str, Any]) -> str:
     return f"{facts['cpu']}, {facts['cores']} cores; {made_with}; gan {revision}; {facts['date'][:10]}"
 
 
-def cpu_model() -> str:
-    """Returns the name of the processor."""
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return next(iter(names), "") or platform.processor() or platform.machine()
-
-
-def cores() -> int:
-    """Returns the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
 def reset_peak() -> None:
     """Resets the peak memory of this process, if the system supports it (Linux)."""
     with suppress(OSError):
@@ -65,12 +53,8 @@ def reset_peak() -> None:
 
 def peak_megabytes(process: int | str = "self") -> float | None:
     """Returns the peak resident memory of a process since `reset_peak`, including earlier memory. None: unknown."""
-    try:
-        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:  # not Linux, or the process has ended
-        return None
-    kilobytes = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
-    return round(kilobytes[0] / 1024, 1) if kilobytes else None
+    peak = peak_memory(process)
+    return None if peak is None else round(peak / 2**20, 1)
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,15 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional, arg
 
+from gan.cli.evaluation_inputs import EvaluationInputs, classifier_command, classifier_folder
 from gan.cli.output import print_result, print_table
-from gan.config import ClassifierConfig, DataConfig
-from gan.config.arguments import as_arguments
 from gan.errors import InputError, check_seed, check_share, check_whole
 from gan.evaluation import report as reports
 from gan.evaluation.report import Checkpoint, EvaluationReport
 from gan.evaluation.report_text import summary
 from gan.evaluation.stopping import load_stopping_history
 from gan.saving import files, metadata, models, run_folder
-from gan.saving.metadata import ClassifierCard, RunMetadata, check_card, check_classes, suits
+from gan.saving.metadata import suits
 from gan.saving.saved_generator import find_saved
 from gan.tolerance import EXIT_STATUS, Confirmation
 from gan.utils import tensorflow as runtime
@@ -79,19 +78,15 @@ class Evaluate:
         check_share("tolerance", self.tolerance)
         if self.seed is not None:
             check_seed(self.seed)
-        saved = find_saved(self.checkpoint)
-        extractor = models.find_classifier(self.classifier)
-        record, trained_on = saved.record, saved.dataset
-        name = self.dataset or trained_on or extractor.card.data_sets[0]
-        self._check_classifier(name, record, extractor.card)
-        stopping = load_stopping_history(saved.folder, record) if record else None
-        folder = self.output or self._run_folder()
+        given = EvaluationInputs.find(self.checkpoint, self.classifier, self.dataset)
+        saved = given.saved
+        stopping = load_stopping_history(saved.folder, saved.record) if saved.record else None
+        folder = self.output or given.run_folder
         if folder is not None:
             files.check_writable(folder / run_folder.REPORT)
             files.check_writable(folder / run_folder.PAGE)
         runtime.load_tensorflow(lean=True)
         runtime.start()
-        from gan.data.load import load_dataset
         from gan.evaluation.classifier.extractor import load_classifier
         from gan.evaluation.evaluation import EVALUATION_SEED, Evaluation, evaluate
         from gan.evaluation.html import write_report
@@ -99,10 +94,8 @@ class Evaluate:
         from gan.sampling.generators import as_engine
 
         engine, described = as_engine(saved.file), find_saved(saved.file).summary
-        classifier, card = load_classifier(extractor)
-        options = saved.data if saved.data and saved.is_of(name) else DataConfig()
-        dataset = load_dataset(name, fallback="none", **options.loading)
-        check_classes(saved.class_names, dataset.class_names)
+        classifier, card = load_classifier(given.classifier)
+        dataset = given.load_dataset()
         seed = EVALUATION_SEED if self.seed is None else self.seed
         num = self.num or min(10_000, most_samples(dataset))
         found = evaluate(
@@ -113,7 +106,7 @@ class Evaluate:
             num=num,
             tolerance=self.tolerance,
             seed=seed,
-            trained_on=name if saved.is_of(name) else trained_on,
+            trained_on=given.dataset if saved.is_of(given.dataset) else saved.dataset,
         )
         checkpoint = Checkpoint(
             self.checkpoint, described.bytes, described.sha256, engine.latent_dim, engine.num_classes
@@ -126,26 +119,6 @@ class Evaluate:
         if folder is not None:
             write_report(folder, Evaluation(report, found.images), checkpoint=self.checkpoint)
         return report, folder
-
-    def _check_classifier(self, dataset: str, record: RunMetadata | None, card: ClassifierCard) -> None:
-        """Raises `InputError` for a classifier of another dataset. The error says how to get one for this dataset."""
-        try:
-            check_card(dataset, card)
-        except InputError as error:
-            if record is None or dataset != record.dataset.name or self._run_folder() is None:
-                raise
-            train = classifier_command(record, classifier_folder(Path(self.checkpoint)))
-            way = f": {train}" if train else ", but this dataset has no classes to train one for"
-            expected = f"one of {list(card.data_sets)}, or another classifier{way}"
-            raise InputError(error.problem, expected=expected, received=error.received) from error
-
-    def _run_folder(self) -> Path | None:
-        """Returns the checkpoint if it is a run folder, but not a pretrained one."""
-        folder = Path(self.checkpoint)
-        if not (folder / run_folder.GENERATOR).is_file():
-            return None
-        pretrained = folder.resolve().parent == models.pretrained_folder().resolve()
-        return None if pretrained and folder.name in models.list_checkpoints() else folder
 
 
 def next_evaluation(run: Path) -> dict[str, str]:
@@ -166,22 +139,6 @@ def next_evaluation(run: Path) -> dict[str, str]:
                 return {"evaluate": shell_command(*evaluate)}
     train = None if own.exists() else classifier_command(record, own)
     return {} if train is None else {"to evaluate": f"{train} && {shell_command(*evaluate, '--classifier', own)}"}
-
-
-def classifier_folder(run: Path) -> Path:
-    """Returns the folder that the printed commands use for a classifier of the data of a run."""
-    return run.with_name(f"{run.name}-classifier")
-
-
-def classifier_command(record: RunMetadata, folder: Path) -> str | None:
-    """Returns the command that trains a classifier for the data of a run. None: the data has no classes."""
-    data = record.dataset
-    if data.num_classes < 2:
-        return None
-    config = ClassifierConfig(data.name, record.config.data.image_size, record.config.data.channels)
-    config = replace(config, batch_size=min(config.batch_size, data.train))
-    words = as_arguments(config, ClassifierConfig())
-    return shell_command("gan", "train-classifier", *words, "--output", folder)
 
 
 def _print(report: EvaluationReport, folder: Path | None) -> None:

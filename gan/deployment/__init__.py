@@ -5,8 +5,14 @@ from typing import TYPE_CHECKING
 from gan.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from gan.deployment.artifacts import measure_artifacts
     from gan.deployment.export import export_generator
+    from gan.deployment.table import load_table
 
-_HOMES = {"export_generator": "gan.deployment.export"}
-__all__ = ["export_generator"]
+_HOMES = {
+    "export_generator": "gan.deployment.export",
+    "load_table": "gan.deployment.table",
+    "measure_artifacts": "gan.deployment.artifacts",
+}
+__all__ = ["export_generator", "load_table", "measure_artifacts"]
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

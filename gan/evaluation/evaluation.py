@@ -118,7 +118,7 @@ def evaluate(
     engine, dataset = as_engine(generator), as_dataset(dataset)
     classifier, card = as_classifier(classifier, card)
     check_card(dataset.name, card, dataset.image_shape)
-    _check_generator(engine, dataset)
+    check_generator(engine, dataset)
     check_num(num, dataset)
     dataset = limit_images(dataset)
     started = time.monotonic()
@@ -323,7 +323,8 @@ def _counts(seen: np.ndarray, classes: int) -> tuple[int, ...]:
     return tuple(np.bincount(seen, minlength=classes).tolist())
 
 
-def _check_generator(engine: Engine, dataset: Dataset) -> None:
+def check_generator(engine: Engine, dataset: Dataset) -> None:
+    """Raises `InputError` unless a generator draws images of the shape and the classes of a dataset."""
     _check_shape(engine.image_shape, dataset)
     classes = engine.num_classes
     if classes and dataset.test.labels is None:

@@ -67,6 +67,19 @@ class Reference:
     def _radii(self) -> np.ndarray:
         return metrics.squared_radii(self.outputs["features"])
 
+    def quality(self, evaluated: EvaluatedImages) -> dict[str, float]:
+        """Returns the error rate, the Frechet distance and the class divergence of images, see `quality`."""
+        return quality(self.extractor, self.outputs, evaluated.outputs, evaluated.labels)
+
+    def manifold(self, outputs: Outputs) -> dict[str, float]:
+        """Returns precision, recall, density and coverage of images, given by their outputs; NaN for too few images."""
+        names = ("precision", "recall", "density", "coverage")
+        features = outputs["features"]
+        if "coverage" in why_few(len(features)):
+            return dict.fromkeys(names, np.nan)
+        found = metrics.precision_recall(self.outputs["features"], features, real_radii=self._radii)
+        return {name: found[name] for name in names}
+
     def numbers(self, evaluated: EvaluatedImages) -> tuple[dict[str, float], Neighbours]:
         """Returns {name: value} of the images, and the nearest training image of each of the first `NEAREST`.
 
@@ -76,14 +89,13 @@ class Reference:
         real, fake = self.outputs["features"], evaluated.outputs["features"]
         few = why_few(len(fake))
         kernel, kernel_error = (np.nan, np.nan) if "kernel_distance" in few else metrics.kernel_distance(real, fake)
-        manifold = {} if "coverage" in few else metrics.precision_recall(real, fake, real_radii=self._radii)
         labels = evaluated.labels_or_seen
         paired = len(np.unique(labels)) < len(labels)
         found = {
-            **quality(self.extractor, self.outputs, evaluated.outputs, evaluated.labels),
+            **self.quality(evaluated),
             "kernel_distance": kernel,
             "kernel_distance_stderr": kernel_error,
-            **{name: manifold.get(name, np.nan) for name in ("precision", "recall", "density", "coverage")},
+            **self.manifold(evaluated.outputs),
             "pairwise_ssim": metrics.pairwise_ssim(evaluated.images, labels) if paired else np.nan,
             "nearest_mse": float(near.mse.mean()),
             "nearest_ssim": float(near.ssim.mean()),

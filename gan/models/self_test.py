@@ -4,9 +4,7 @@ The result is remembered in the user's cache folder, for this device, these vers
 whether XLA is on by default. The other process runs `gan.models.self_test_process`.
 """
 
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -21,7 +19,7 @@ from gan.errors import InputError, Json, Positive, Whole, as_json, check_positiv
 from gan.models.networks.inputs import NetworkInputs
 from gan.saving import files
 from gan.utils import tensorflow as runtime
-from gan.utils.child import kill
+from gan.utils.child import kill, python_module, why_ended
 
 BATCH_SIZE = 64
 """Real images of a D update in a self-test, unless a run has another number."""
@@ -159,12 +157,10 @@ def trial(gan: keras.Model, batch_size: int) -> Trial:
 
 def _run_child(folder: Path, limit: float) -> str | None:
     """Runs the other process to its end or its limit. Returns why it failed, or None."""
-    # the same packages as here, and none from the current folder, which `-P` leaves out
-    places = [os.path.abspath(path) for path in sys.path]  # noqa: PTH100 - "" is the current folder
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
+    command, environment = python_module(PROCESS, str(folder))
     with (folder / _OUTPUT).open("wb") as output:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", PROCESS, str(folder)],
+            command,
             stdin=subprocess.PIPE,  # ends with this process, and the other one notices that
             stdout=output,
             stderr=output,
@@ -187,10 +183,8 @@ def _run_child(folder: Path, limit: float) -> str | None:
             kill(child)
     if child.returncode == 0:
         return None
-    lines = (folder / _OUTPUT).read_text(encoding="utf-8", errors="replace").split("\n")
-    said = next((line.strip() for line in reversed(lines) if line.strip()), "no message")
-    ended = f"signal {-child.returncode}" if child.returncode < 0 else f"exit status {child.returncode}"
-    return f"{_phase(folder) or 'the start'} ended the process ({ended}): {runtime.reason_of(RuntimeError(said))}"
+    said = (folder / _OUTPUT).read_text(encoding="utf-8", errors="replace")
+    return f"{_phase(folder) or 'the start'} ended the process {why_ended(child.returncode, said)}"
 
 
 def _phase(folder: Path) -> str:

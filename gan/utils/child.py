@@ -1,12 +1,32 @@
-"""Ends processes that this process has started."""
+"""Starts Python processes with the packages of this one, and ends processes that this process has started."""
 
 import os
 import signal
 import subprocess
+import sys
 from contextlib import suppress
+
+from gan.utils.tensorflow import reason_of
 
 KILL_SECONDS = 10.0
 """Seconds to wait for a killed process. One that waits for a driver may never end."""
+
+
+def python_module(module: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    """Returns the command and the environment that run a module as a program with the packages of this process.
+
+    The folders of `sys.path` are in PYTHONPATH. No package comes from the current folder, which `-P` leaves out.
+    """
+    places = [os.path.abspath(path) for path in sys.path]  # noqa: PTH100 - "" is the current folder
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
+    return [sys.executable, "-P", "-m", module, *arguments], environment
+
+
+def why_ended(returncode: int, output: str) -> str:
+    """Returns how a process ended, and the last line of its output."""
+    said = next((line.strip() for line in reversed(output.split("\n")) if line.strip()), "no message")
+    ended = f"signal {-returncode}" if returncode < 0 else f"exit status {returncode}"
+    return f"({ended}): {reason_of(RuntimeError(said))}"
 
 
 def kill(process: "subprocess.Popen[bytes]", *, group: bool = True) -> None:

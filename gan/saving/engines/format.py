@@ -24,6 +24,8 @@ class ExportFormat(ABC):
     """Suffix of the file; "" for a folder."""
     engine: str
     """Name of the engine for people."""
+    uses_tensorflow: bool = False
+    """Whether the engine is TensorFlow."""
 
     @abstractmethod
     def resolve(self, path: Path) -> Path | None:

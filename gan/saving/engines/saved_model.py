@@ -25,6 +25,7 @@ class SavedModel(ExportFormat):
     title = "SavedModel"
     suffix = ""
     engine = "TensorFlow"
+    uses_tensorflow = True
 
     def resolve(self, path: Path) -> Path | None:
         """Returns `path`, or its newest version, if that is the folder of a SavedModel."""

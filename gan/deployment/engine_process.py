@@ -1,0 +1,133 @@
+"""The process in which `gan.deployment.measure_artifacts` times one generator. It imports only what its engine needs.
+
+It runs as `python -m gan.deployment.engine_process FORMAT FILE INPUTS SAMPLES`. INPUTS is an .npz file with `latents`
+float32 [N, L], and `labels` int32 [N] for a generator with classes. Each line of its standard input is a command:
+
+load: loads the generator and runs it. -> {"idle_memory_bytes"}
+time: runs batches of `BATCH` samples. -> {"milliseconds": of each batch, "peak_memory_bytes": until now}
+sample: writes the samples of INPUTS to SAMPLES, float32 without a header. -> {"shape": of the samples}
+
+The answer is one line of JSON; {"failure": reason} if the command failed. The process ends when its input does.
+"""
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from gan.errors import Json
+from gan.saving.engines.find import FORMATS
+from gan.saving.engines.format import Run
+from gan.utils import tensorflow as runtime
+from gan.utils.machine import peak_memory
+
+BATCH = 64
+"""Samples in a timed batch."""
+TURN_SECONDS = 0.2
+"""Least duration of the timed batches of one turn."""
+WARM_UP = 5
+"""Batches after loading that are not timed: engines compile and allocate in the first ones."""
+SAMPLED = 250
+"""Samples in a batch whose samples are written, as in `evaluate`."""
+
+
+def load_run(format: str, path: Path) -> Run:
+    """Loads a generator into its engine: a function of {name of an input: array} -> images."""
+    form = FORMATS.get(format)
+    if form is None or form.uses_tensorflow:
+        runtime.load_tensorflow(lean=True)
+    if form is not None:
+        return form.load(path)
+    from gan.sampling.generators import as_engine
+
+    engine = as_engine(path)
+    return lambda inputs: engine(inputs["latents"], inputs.get("labels"))
+
+
+class Measurement:
+    """A generator and its inputs, and the commands about it.
+
+    Args:
+        format: a key of `FORMATS`, or `keras`.
+        path: the file.
+        inputs: {name of an input: array [N, ...]}.
+        samples: file for the samples.
+    """
+
+    def __init__(self, format: str, path: Path, inputs: Mapping[str, np.ndarray], samples: Path) -> None:
+        self.inputs, self.samples = inputs, samples
+        self.batch = {name: np.resize(value, (BATCH, *value.shape[1:])) for name, value in inputs.items()}
+        self.idle = peak_memory()
+        self.run = load_run(format, path)
+        for _ in range(WARM_UP):
+            self.run(self.batch)
+
+    def time(self) -> dict[str, Json]:
+        """Times batches. The first one is not counted: another process had the caches of the CPU before."""
+        self.run(self.batch)
+        milliseconds: list[float] = []
+        while sum(milliseconds) < 1e3 * TURN_SECONDS:
+            began = time.perf_counter()
+            self.run(self.batch)
+            milliseconds.append(1e3 * (time.perf_counter() - began))
+        return {"milliseconds": milliseconds, "peak_memory_bytes": peak_memory()}
+
+    def sample(self) -> dict[str, Json]:
+        """Writes the samples of all inputs."""
+        num, shape = len(self.inputs["latents"]), ()
+        with self.samples.open("wb") as file:
+            for first in range(0, num, SAMPLED):
+                images = self.run({name: value[first : first + SAMPLED] for name, value in self.inputs.items()})
+                file.write(np.ascontiguousarray(images, np.float32).tobytes())
+                shape = images.shape[1:]
+        return {"shape": [num, *shape]}
+
+
+def answer(commands: Iterator[str], replies: TextIO, format: str, path: Path, inputs: Path, samples: Path) -> None:
+    """Answers commands until one fails."""
+    measured: Measurement | None = None
+    for command in commands:
+        try:
+            if measured is None:
+                with np.load(inputs) as arrays:
+                    measured = Measurement(format, path, dict(arrays), samples)
+                reply: dict[str, Json] = {"idle_memory_bytes": measured.idle}
+            else:
+                reply = {"time": measured.time, "sample": measured.sample}[command]()
+        except Exception as error:  # the engines have no common class of errors
+            reply = {"failure": runtime.reason_of(error)}
+        print(json.dumps(reply), file=replies, flush=True)
+
+
+def read_commands() -> Iterator[str]:
+    """Yields the lines of standard input. At its end, kills this process and those that it started, also at work.
+
+    The process that asked has then ended, however it was killed.
+    """
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def read() -> None:
+        with open(0, encoding="utf-8", closefd=False) as stream:  # not `sys.stdin`, whose lock others may need
+            for line in stream:
+                lines.put(line.strip())
+        if os.name == "posix" and os.getpgid(0) == os.getpid():  # not a group that others belong to
+            os.killpg(os.getpid(), signal.SIGKILL)
+        os._exit(1)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        yield lines.get()
+
+
+if __name__ == "__main__":
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what an engine prints is no answer
+    answer(read_commands(), answers, sys.argv[1], *map(Path, sys.argv[2:]))
