@@ -29,8 +29,9 @@ def print_artifacts(table: ArtifactTable, path: Path) -> None:
         shown.add_row(f"{TITLES[artifact.format]}\n{artifact.weights}", *_cells(artifact))
     print_table(shown)
     failures = {f"{one.format} {one.weights}": f"failed: {one.failure}" for one in table.artifacts if one.failure}
-    floor = "not known" if table.frechet_floor is None else f"{table.frechet_floor:.3g}"
+    floor = "not known" if table.frechet_floor is None else _number(table.frechet_floor)
     real = "not known" if table.real_coverage is None else f"{table.real_coverage:.3f}"
+    idle = _mebibytes(table.idle_memory_bytes)
     rounds = max((one.cost.rounds for one in table.artifacts if one.cost), default=0)
     print_result(
         {
@@ -39,7 +40,7 @@ def print_artifacts(table: ArtifactTable, path: Path) -> None:
             "Frechet": f"in floors below it; the floor, of training images, is {floor}",
             "coverage": f"{real} for validation images",
             "ms": f"for {table.batch} samples: median of {rounds} rounds, fastest-slowest below it",
-            "MiB": f"peak memory of the process; {_mebibytes(table.idle_memory_bytes)} without a generator",
+            "MiB": f"peak memory of the process, {idle} of it before it loads the engine",
             "verdict": f"for a tolerance of {table.tolerance:g}",
             "CPU": f"{table.cpu}, {table.cores} cores",
             "table": str(path),
@@ -58,15 +59,18 @@ def _cells(artifact: Artifact) -> tuple[str, ...]:
         f"{_number(quality.frechet_distance)}\n{_number(quality.frechet_in_floors)}",
         "-" if quality.coverage is None else f"{quality.coverage:.3f}",
         size,
-        f"{cost.milliseconds:#.3g}\n{cost.milliseconds_fastest:#.3g}-{cost.milliseconds_slowest:#.3g}",
+        f"{_number(cost.milliseconds)}\n{_number(cost.milliseconds_fastest)}-{_number(cost.milliseconds_slowest)}",
         _mebibytes(cost.peak_memory_bytes),
         quality.verdict,
     )
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:#.3g}"
+    """Returns a number with three digits, or with all digits before its point."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:#.3g}"
 
 
 def _mebibytes(number: int | None) -> str:
-    return "not known" if number is None else f"{number / 2**20:,.0f}"
+    return "-" if number is None else f"{number / 2**20:,.0f}"

@@ -1,0 +1,301 @@
+"""The table of exported generators: its numbers are those of `evaluate`, and a row that fails does not stop others."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.commands import run_gan
+from helpers.tiny import small_gan
+
+from gan import sampling
+from gan.cli.main import main
+from gan.deployment import artifacts
+from gan.deployment.artifacts import ROWS, measure_artifacts
+from gan.deployment.measured_engine import EngineFailure, MeasuredEngine
+from gan.deployment.table import load_table
+from gan.errors import InputError
+from gan.evaluation.classifier.extractor import as_input, load_classifier
+from gan.evaluation.evaluation import evaluate_samples
+from gan.evaluation.reference import choose_labels
+from gan.evaluation.sample_quality import QualityReference
+from gan.saving.engines.find import load_exported
+from gan.utils.child import python_module
+from gan.utils.machine import peak_memory
+
+NUM = 200
+FEW_ROWS = [("onnx", "float32"), ("litert", "int8"), ("onnx", "int8")]
+"""Without TensorFlow, whose import takes seconds."""
+
+
+@pytest.fixture(scope="module")
+def data(digits):
+    """A few of the digits: the nearest training image of each sample takes most of the time of an evaluation."""
+    sizes = {"train": 400, "validation": NUM, "test": NUM}
+    return replace(digits, **{part: getattr(digits, part).take(np.arange(size)) for part, size in sizes.items()})
+
+
+@pytest.fixture(scope="module")
+def judged(small_classifier):
+    return load_classifier(small_classifier[0])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    folder.mkdir()
+    small_gan().generator_ema.save(folder / "generator.keras")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def table(run, data, judged, tmp_path_factory):
+    """A table of a few rows, and its folder. The process of the last one is killed after its first round."""
+    out, timed = tmp_path_factory.mktemp("exported") / "new", MeasuredEngine.time_round
+
+    def time_and_kill(engine):
+        timed(engine)
+        if "onnx-int8" in str(engine._output):
+            os.kill(engine._process.pid, signal.SIGKILL)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(artifacts, "ROWS", FEW_ROWS)
+        patch.setattr(MeasuredEngine, "time_round", time_and_kill)
+        found = measure_artifacts(run, data, *judged, out=out, num=NUM, seed=5, rounds=2, tolerance=1.0)
+    return found, out
+
+
+def test_every_format_has_every_weight_width_and_keras_is_first():
+    assert ROWS[0] == ("keras", "float32")
+    assert len(ROWS) == len(set(ROWS)) == 10
+    assert {weights for format, weights in ROWS if format == "litert"} == {"float32", "float16", "int8"}
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_the_numbers_are_those_of_evaluate_bit_by_bit(data, judged, conditional):
+    chosen = data.validation.take(np.arange(NUM))
+    samples, labels = as_input(chosen.images), chosen.labels if conditional else None
+    reference = QualityReference.of(data, judged[0], num=NUM, seed=3)
+    found = reference.measure(samples, labels)
+    report = evaluate_samples(samples, labels, data, *judged, seed=3).report
+    assert found.rate.value == report.metrics["error_rate"].value
+    assert found.frechet_distance == report.metrics["frechet_distance"].value
+    assert found.coverage == report.metrics["coverage"].value
+    assert reference.real_coverage == report.metrics["coverage"].real
+    assert reference.frechet_floor == report.metrics["frechet_distance"].real
+
+
+def test_samples_that_are_not_finite_or_too_few_are_refused(data, judged):
+    reference = QualityReference.of(data, judged[0], num=2, seed=0)
+    images = as_input(data.test.images[:2])
+    assert np.isnan(reference.measure(images, None).coverage)
+    with pytest.raises(InputError, match="finite images"):
+        reference.measure(np.full_like(images, np.nan), None)
+    with pytest.raises(InputError, match="2 samples"):
+        reference.measure(images[:1], None)
+
+
+def test_a_row_has_the_numbers_of_its_own_file(table, data, judged):
+    found, out = table
+    labels, reference = choose_labels(data, NUM, 5), QualityReference.of(data, judged[0], num=NUM, seed=5)
+    for row in found.artifacts[:2]:
+        engine = load_exported(out / row.file.name)
+        assert row.file.bytes == engine.file.bytes
+        assert row.file.content_sha256 == engine.card.content_sha256
+        assert row.file.max_difference == engine.card.max_difference
+        samples = sampling.generate(engine, NUM, seed=5, labels=labels, batch_size=250)
+        expected = reference.measure(samples, labels)
+        rate = expected.rate
+        assert (row.quality.wrong, row.quality.num, row.quality.error_rate) == (rate.wrong, rate.n, rate.value)
+        assert (row.quality.error_rate_lower, row.quality.error_rate_upper) == rate.interval
+        assert row.quality.frechet_distance == pytest.approx(expected.frechet_distance, rel=1e-4)
+        assert row.quality.coverage == pytest.approx(expected.coverage, abs=0.01)
+        assert row.quality.verdict == "undecided"  # a tolerance of 1, and an untrained generator without variety
+        assert row.quality.frechet_in_floors == row.quality.frechet_distance / found.frechet_floor
+        assert row.cost.rounds == 2
+        assert row.cost.batches >= 2
+        assert 0 < row.cost.milliseconds_fastest <= row.cost.milliseconds <= row.cost.milliseconds_slowest
+
+
+def test_memory_is_that_of_the_measured_process_alone(table):
+    found, _ = table
+    peaks = [row.cost.peak_memory_bytes for row in found.artifacts[:2]]
+    assert found.idle_memory_bytes < min(peaks)
+    assert max(peaks) < peak_memory() / 2  # this process has imported TensorFlow
+
+
+def test_a_process_that_is_killed_leaves_a_row_with_the_reason(table):
+    found, _ = table
+    row = found.artifacts[2]
+    assert row.failure == "the process of the engine ended (signal 9): no message"
+    assert row.file is not None
+    assert row.quality is row.cost is None
+
+
+def test_the_written_table_is_the_returned_one_beside_its_files(table):
+    found, out = table
+    assert load_table(out / "small-artifacts.json") == found
+    files = ["small-artifacts.json", "small-int8.onnx", "small-int8.tflite", "small.onnx"]
+    assert sorted(path.name for path in out.iterdir()) == files
+    assert (found.name, found.dataset, found.num, found.seed, found.tolerance) == ("small", "mnist5k", NUM, 5, 1.0)
+    assert found.versions["onnxruntime"] != "missing"
+
+
+def test_an_engine_that_rejects_its_file_says_why(tmp_path):
+    np.savez(tmp_path / "inputs.npz", latents=np.zeros((2, 4), np.float32))
+    (tmp_path / "no.tflite").write_bytes(b"no model")
+    engine = MeasuredEngine("litert", tmp_path / "no.tflite", tmp_path / "inputs.npz", tmp_path / "scratch")
+    engine.start_loading()
+    with pytest.raises(EngineFailure, match="LiteRT rejects this model"):
+        engine.finish_loading()
+    engine.close()
+    engine.close()
+    assert engine._process.returncode is not None
+
+
+@pytest.mark.parametrize(("format", "row"), [("onnx", 0), ("litert", 1)])
+def test_a_process_imports_only_its_engine_and_ends_with_its_input(table, tmp_path, format, row):
+    found, out = table
+    np.savez(tmp_path / "inputs.npz", latents=np.zeros((3, 8), np.float32), labels=np.arange(3, dtype=np.int32))
+    arguments = [format, str(out / found.artifacts[row].file.name), str(tmp_path / "inputs.npz"), str(tmp_path / "s")]
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from gan.deployment import engine_process\n"
+        f"form, *files = {arguments!r}\n"
+        "engine_process.answer(iter(['load', 'sample']), sys.stdout, form, *map(Path, files))\n"
+        "loaded = [m for m in ('tensorflow', 'keras', 'onnx', 'scipy', 'gan.models') if m in sys.modules]\n"
+        "print(loaded)\n"
+        "next(engine_process.read_commands())\n"
+    )
+    _, environment = python_module("none")
+    child = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    lines = [child.stdout.readline() for _ in range(3)]
+    assert json.loads(lines[1]) == {"shape": [3, 28, 28, 1]}
+    assert lines[2] == "[]\n"
+    assert (tmp_path / "s").stat().st_size == 3 * 28 * 28 * 4
+    child.stdin.close()
+    assert child.wait(10) == -signal.SIGKILL
+    child.stdout.close()
+
+
+def test_an_interrupted_measurement_ends_its_processes_and_writes_no_table(run, data, judged, tmp_path, monkeypatch):
+    started, start = [], MeasuredEngine.start_loading
+    monkeypatch.setattr(artifacts, "ROWS", FEW_ROWS[:1])
+    monkeypatch.setattr(MeasuredEngine, "start_loading", lambda engine: started.append(engine) or start(engine))
+
+    def log(text):
+        if "round 1" in text:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure_artifacts(run, data, *judged, out=tmp_path, num=NUM, log=log)
+    assert [engine._process.returncode for engine in started] == [-signal.SIGKILL]
+    assert [path.name for path in tmp_path.iterdir()] == ["small.onnx"]
+
+
+def test_a_format_that_cannot_express_the_generator_does_not_stop_the_others(run, data, judged, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise InputError("ONNX cannot express this generator", expected="layers", received="Sort")
+
+    monkeypatch.setattr(artifacts, "export_generator", refuse)
+    monkeypatch.setattr(artifacts, "ROWS", FEW_ROWS[:1])
+    found = measure_artifacts(run, data, *judged, out=tmp_path, num=NUM)
+    assert [(row.file, row.quality, row.cost) for row in found.artifacts] == [(None, None, None)]
+    assert found.artifacts[0].failure == "ONNX cannot express this generator. Expected layers. Received: Sort."
+    assert load_table(tmp_path / "small-artifacts.json") == found
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"num": 10**6}, "Bad `num`"),
+        ({"num": 1}, "Bad `num`"),
+        ({"tolerance": 2.0}, "Bad `tolerance`"),
+        ({"seed": -1}, "Bad `seed`"),
+        ({"rounds": 0}, "Bad `rounds`"),
+        ({"out": "file/below"}, "cannot be written"),
+        ({"dataset": "renamed"}, "classifier is for another dataset"),
+        ({"dataset": "color"}, "images of another shape"),
+        ({"missing": "onnxruntime"}, r"onnxruntime is not installed\. Expected pip install 'gan-reference\[export\]'"),
+        ({"missing": "ai_edge_litert"}, "ai_edge_litert is not installed"),
+    ],
+)
+def test_bad_input_writes_nothing(run, data, judged, tmp_path, monkeypatch, changes, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    options = {"out": "new", "num": NUM, **changes}
+    dataset = {"renamed": replace(data, name="letters"), None: data}.get(options.pop("dataset", None))
+    if dataset is None:
+        parts = {part: replace(getattr(data, part)) for part in ("train", "validation", "test")}
+        for part in parts.values():
+            object.__setattr__(part, "images", np.repeat(part.images[:60], 3, axis=-1))
+            object.__setattr__(part, "labels", part.labels[:60])
+        dataset = replace(data, **parts)
+    missing = options.pop("missing", None)
+    if missing:
+        for name in [name for name in sys.modules if name.partition(".")[0] == missing] + [missing]:
+            monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(InputError, match=said):
+        measure_artifacts(run, dataset, *judged, **options)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_exported_generator_is_not_exported_again(table, data, judged, tmp_path):
+    with pytest.raises(InputError, match="This generator is exported"):
+        measure_artifacts(table[1] / "small.onnx", data, *judged, out=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["mnist", "--num", "1"], "Bad `num`"),
+        (["mnist", "--tolerance", "2"], "Bad `tolerance`"),
+        (["mnist", "--dataset", "cifar10"], "The classifier is for another dataset"),
+        (["mnist", "--classifier", "none"], "none"),
+        (["nothing"], "No such checkpoint"),
+    ],
+)
+def test_the_command_refuses_bad_input_with_status_2(options, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", *options, "--table"]) == 2
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_the_command_measures_all_ten_rows(tmp_path):
+    options = ["--dataset", "mnist5k", "--num", 300, "--out", tmp_path]
+    done = run_gan("export", "mnist", "--table", *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = load_table(tmp_path / "mnist-artifacts.json")
+    assert [(row.format, row.weights, row.failure) for row in found.artifacts] == [(*row, None) for row in ROWS]
+    for weights in ("float32", "float16", "int8"):  # the same kernels in every engine
+        same = [row.quality for row in found.artifacts if row.weights == weights]
+        assert len({quality.wrong for quality in same}) == 1
+        distances = [quality.frechet_distance for quality in same]
+        np.testing.assert_allclose(distances, distances[0], rtol=1e-3)
+    assert len(found.within) == 10 or {row.quality.verdict for row in found.artifacts} == {"undecided"}
+    sizes = {(row.format, row.weights): row.file.bytes for row in found.artifacts}
+    assert sizes["onnx", "int8"] < sizes["onnx", "float16"] < sizes["onnx", "float32"]
+    assert max(map(len, done.stdout.splitlines()[:23])) <= 80
+    for row in found.artifacts:
+        assert (tmp_path / row.file.name).exists()
+    evaluated = run_gan("evaluate", "mnist", *options[:4], "--json")
+    report = json.loads(evaluated.stdout)
+    first = found.artifacts[0].quality
+    assert first.error_rate == report["metrics"]["error_rate"]["value"]
+    assert first.coverage == pytest.approx(report["metrics"]["coverage"]["value"], abs=0.01)
+    assert first.frechet_distance == pytest.approx(report["metrics"]["frechet_distance"]["value"], rel=1e-3)
