@@ -120,7 +120,7 @@ def read_commands() -> Iterator[str]:
                 lines.put(line.strip())
         if os.name == "posix" and os.getpgid(0) == os.getpid():  # not a group that others belong to
             os.killpg(os.getpid(), signal.SIGKILL)
-        os._exit(1)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=read, daemon=True).start()
     while True:
