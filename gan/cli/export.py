@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 
 from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
+from gan.errors import check
 from gan.saving.saved_generator import find_saved
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
@@ -27,8 +28,11 @@ class Export:
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
     """Run folder, .keras file or pretrained name (`gan doctor` lists them)."""
-    format: Literal["saved_model", "onnx", "litert"] = "onnx"
-    """saved_model: TensorFlow and TensorFlow Serving. onnx: ONNX Runtime. litert: phones, formerly TensorFlow Lite."""
+    format: Literal["saved_model", "onnx", "litert", "web"] = "onnx"
+    """saved_model: TensorFlow and TensorFlow Serving. onnx: ONNX Runtime. litert: phones, formerly TensorFlow Lite.
+
+    web: a static page that draws samples in the browser.
+    """
     weights: Literal["float32", "float16", "int8"] = "float32"
     """Number type of the stored kernels. float16 halves the file, int8 makes a quarter of it and more errors.
 
@@ -36,7 +40,9 @@ class Export:
     what the rounding costs.
     """
     out: Path = Path("exported")
-    """Folder for NAME.onnx, NAME.tflite, or NAME/VERSION/ and models.config of TensorFlow Serving."""
+    """Folder for NAME.onnx, NAME.tflite, NAME-web/, or NAME/VERSION/ and models.config of TensorFlow Serving."""
+    runtime: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """web: folder of the unpacked npm package onnxruntime-web 1.30.0. None: `npm pack` downloads it once."""
     license: str | None = None
     """License of the generator, for the card in the file. None: Apache-2.0 for pretrained names, else not stated."""
     json: bool = False
@@ -44,11 +50,14 @@ class Export:
 
     def run(self) -> int:
         """Exports and verifies the generator; returns the exit status."""
+        check(self.format == "web" or self.runtime is None, "--runtime", "--format web beside it", self.runtime)
         find_saved(self.checkpoint)  # rejects other files before TensorFlow is imported
         runtime.load_tensorflow(lean=True)
         runtime.start()
         from gan.deployment.export import LARGEST_DIFFERENCE, export_generator
 
+        if self.format == "web":
+            return self._export_web()
         found = export_generator(
             self.checkpoint, self.out, format=self.format, weights=self.weights, license=self.license
         )
@@ -64,6 +73,24 @@ class Export:
                 "compared": card.compared,
                 "sha256": card.content_sha256,
                 "sample": shell_command("gan", "sample", found.path),
+            },
+            as_json=self.json,
+        )
+        return DONE
+
+    def _export_web(self) -> int:
+        from gan.deployment.web import export_web
+
+        page = export_web(self.checkpoint, self.out, weights=self.weights, runtime=self.runtime, license=self.license)
+        card = page.model.card
+        print_result(
+            {
+                "folder": str(page.path),
+                "weights": card.weights,
+                "bytes": page.bytes,
+                "max_difference": card.max_difference,
+                "compared": card.compared,
+                "view": shell_command("python", "-m", "http.server", "--directory", page.path),
             },
             as_json=self.json,
         )

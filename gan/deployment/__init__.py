@@ -6,7 +6,8 @@ from gan.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
     from gan.deployment.export import export_generator
+    from gan.deployment.web import export_web
 
-_HOMES = {"export_generator": "gan.deployment.export"}
-__all__ = ["export_generator"]
+_HOMES = {"export_generator": "gan.deployment.export", "export_web": "gan.deployment.web"}
+__all__ = ["export_generator", "export_web"]
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
