@@ -10,7 +10,7 @@ const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
 export class Grid {
   #element;
   #cells = [];
-  #dragged = null;
+  #dragged = -1;
 
   /**
    * @param {HTMLElement} element
@@ -29,17 +29,17 @@ export class Grid {
     element.addEventListener("keydown", (event) => this.#moveFocus(event));
     element.addEventListener("focusin", ({ target }) => this.#makeTabStop(this.#positionOf(target)));
     element.addEventListener("pointerdown", ({ target, pointerType, button }) => {
-      // a touch scrolls the page
-      this.#dragged = pointerType === "touch" || button !== 0 ? null : this.#positionOf(target);
+      // a touch or a pen scrolls the page
+      this.#dragged = pointerType === "mouse" && button === 0 ? this.#positionOf(target) : -1;
     });
     element.addEventListener("pointerover", ({ target }) => {
       const over = this.#positionOf(target);
-      if (this.#dragged !== null && this.#dragged >= 0 && over >= 0 && over !== this.#dragged) {
+      if (this.#dragged >= 0 && over >= 0 && over !== this.#dragged) {
         drag(this.#dragged, over);
       }
     });
     for (const end of ["pointerup", "pointercancel"]) {
-      window.addEventListener(end, () => (this.#dragged = null));
+      window.addEventListener(end, () => (this.#dragged = -1));
     }
   }
 

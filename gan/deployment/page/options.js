@@ -30,9 +30,8 @@ export class Options {
     }
     const given = new URLSearchParams(location.hash.slice(1));
     for (const name of ["class", "seed", "first", "num", "truncation"]) {
-      const field = form.elements[name];
-      if (field) {
-        field.value = given.get(name) ?? defaults[name] ?? "";
+      if (form.elements[name]) {
+        this.set(name, given.get(name) ?? defaults[name] ?? "");
       }
     }
   }
@@ -112,7 +111,13 @@ export class Options {
 
   /** Sets the value of a field. */
   set(name, value) {
-    this.#form.elements[name].value = value;
+    const field = this.#form.elements[name];
+    if (field instanceof RadioNodeList) {
+      const wanted = [...field].find((one) => one.value === value) ?? field[0];
+      wanted.checked = true;
+    } else {
+      field.value = value;
+    }
   }
 
   /** Writes the options into the address of the page. */

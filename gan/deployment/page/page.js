@@ -85,7 +85,7 @@ class Page {
   #options;
   #grid;
   #walk;
-  #walkEnds = [0, 1];
+  #walkEnds;
   #pressed = 0;
   #drawings = 0;
   #drawn = null;
@@ -100,9 +100,9 @@ class Page {
       drag: (from, to) => this.#setEnds(from, to),
     });
     this.#walk = new Walk(generator, (end) => this.#describe(end), showError);
-    const [height, width] = card.image_shape;
-    const cell = Math.min(128, Math.max(56, 2 * Math.max(width, height)));
-    byId("grid").style.setProperty("--cell", `${width > 128 ? 128 : cell}px`);
+    this.#walkEnds = [0, card.num_classes || 1]; // two samples of the same class
+    const width = Math.min(128, card.image_shape[1]);
+    byId("grid").style.setProperty("--width", `${width}px`);
     let timer;
     byId("options").addEventListener("input", () => {
       clearTimeout(timer);
@@ -120,8 +120,8 @@ class Page {
   /** Draws the samples that the form asks for. A later call stops an earlier one. */
   async draw() {
     const options = this.#options.read();
+    byId("problem").textContent = options ? "" : this.#options.problem();
     if (!options) {
-      byId("status").textContent = this.#options.problem();
       return;
     }
     const drawing = ++this.#drawings;

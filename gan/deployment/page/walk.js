@@ -8,7 +8,8 @@ export class Walk {
   #describe;
   #fail;
   #ends = null;
-  #waiting = false;
+  #isDrawing = false;
+  #isStale = false;
   #slider = document.getElementById("share");
   #sample = document.getElementById("walk-sample");
   #text = document.getElementById("walk-text");
@@ -41,27 +42,32 @@ export class Walk {
     this.draw();
   }
 
-  /** Draws the sample at the position of the slider. Of several calls during a drawing, one more is drawn. */
+  /** Draws the sample at the position of the slider. Of several calls during a drawing, the last one is drawn. */
   async draw() {
-    if (this.#waiting) {
+    this.#isStale = true;
+    if (this.#isDrawing) {
       return;
     }
-    this.#waiting = true;
-    await new Promise(requestAnimationFrame);
-    this.#waiting = false;
+    this.#isDrawing = true;
+    try {
+      while (this.#isStale) {
+        this.#isStale = false;
+        await this.#drawOnce();
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#isDrawing = false;
+    }
+  }
+
+  async #drawOnce() {
     const [from, to] = this.#ends;
     const share = this.#slider.valueAsNumber / 100;
     const label = share < 0.5 ? from.label : to.label;
-    try {
-      const images = await this.#generator.images(
-        spherical(from.latents, to.latents, share),
-        label === null ? null : [label],
-      );
-      paint(this.#sample, toBytes(images), this.#generator.card.image_shape);
-    } catch (error) {
-      this.#fail(error);
-      return;
-    }
+    const latents = spherical(from.latents, to.latents, share);
+    const images = await this.#generator.images(latents, label === null ? null : [label]);
+    paint(this.#sample, toBytes(images), this.#generator.card.image_shape);
     const turns = from.label === to.label ? "" : ". The class changes in the middle";
     this.#slider.setAttribute("aria-valuetext", `${this.#slider.value} %`);
     this.#text.textContent =
