@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 
 from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
+from gan.deployment import web_runtime
 from gan.errors import check
 from gan.saving.saved_generator import find_saved
 from gan.utils import tensorflow as runtime
@@ -52,6 +53,8 @@ class Export:
         """Exports and verifies the generator; returns the exit status."""
         check(self.format == "web" or self.runtime is None, "--runtime", "--format web beside it", self.runtime)
         find_saved(self.checkpoint)  # rejects other files before TensorFlow is imported
+        if self.format == "web":
+            web_runtime.find_runtime(self.runtime)  # likewise
         runtime.load_tensorflow(lean=True)
         runtime.start()
         from gan.deployment.export import LARGEST_DIFFERENCE, export_generator

@@ -46,8 +46,11 @@ def find_runtime(folder: Path | None = None) -> Path:
     """
     if folder is None:
         found = cache_folder()
-        if not found.is_dir() or not is_runtime(found):
-            _download(found)
+        if not is_runtime(found):
+            try:
+                _download(found)
+            except OSError as error:
+                raise _error("ONNX Runtime Web cannot be stored in the cache folder", str(error)) from error
         return found
     for candidate in (folder, folder / "dist", folder / "package" / "dist"):
         if all((candidate / name).is_file() for name in RUNTIME):

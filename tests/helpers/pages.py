@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+PAGE = Path(__file__).parents[2] / "gan" / "deployment" / "page"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NODE = shutil.which("node")
 
