@@ -10,7 +10,6 @@ from gan import InputError
 from gan.deployment import web_runtime
 
 
-
 def write_files(folder):
     write_stand_in(folder)
     return folder
@@ -85,7 +84,9 @@ def test_a_damaged_cache_is_replaced(tmp_path, package):
 
 
 def test_without_npm_the_message_has_the_command(tmp_path):
-    with pytest.raises(InputError, match=r"npm is not installed.*`npm pack onnxruntime-web@1\.30\.0`.*--runtime FOLDER"):
+    with pytest.raises(
+        InputError, match=r"npm is not installed.*`npm pack onnxruntime-web@1\.30\.0`.*--runtime FOLDER"
+    ):
         web_runtime.find_runtime()
     assert_nothing_cached(tmp_path)
 
@@ -110,7 +111,7 @@ def test_a_failed_npm_is_an_error_with_its_reason(tmp_path, script, reason):
 def test_another_package_is_an_error(tmp_path, package, monkeypatch):
     monkeypatch.setattr(web_runtime, "PACKAGE_SHA256", "0" * 64)
     put_npm(tmp_path, f"/bin/cp {package} package.tgz")
-    with pytest.raises(InputError, match="npm delivered another package.*instead of 0000"):
+    with pytest.raises(InputError, match=r"npm delivered another package.*instead of 0000"):
         web_runtime.find_runtime()
     assert_nothing_cached(tmp_path)
 
@@ -126,5 +127,5 @@ def test_an_npm_that_does_not_end_is_killed_with_its_children(tmp_path, monkeypa
 def test_a_cache_folder_that_cannot_be_written_is_an_error(tmp_path, package):
     (tmp_path / "cache").write_text("a file")
     put_npm(tmp_path, f"/bin/cp {package} package.tgz")
-    with pytest.raises(InputError, match="cannot be stored in the cache folder.*--runtime FOLDER"):
+    with pytest.raises(InputError, match=r"cannot be stored in the cache folder.*--runtime FOLDER"):
         web_runtime.find_runtime()
