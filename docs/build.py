@@ -32,6 +32,7 @@ PAGES = {
     "docs/comparison.md": "Comparison",
     "docs/command-line.md": "Command line",
     "docs/gpu.md": "GPUs",
+    "docs/deployment.md": "Deployment",
     "docs/data.md": "Images and datasets",
     "docs/keras-options.md": "Options of Keras",
     "docs/experiments.md": "Experiments",

@@ -8,7 +8,6 @@ from tyro.conf import Positional, arg
 
 from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
-from gan.deployment import web_runtime
 from gan.errors import check
 from gan.saving.saved_generator import find_saved
 from gan.utils import tensorflow as runtime
@@ -25,14 +24,15 @@ class Export:
     examples:
       gan export mnist --format onnx
       gan export runs/00001-mnist --format litert --weights int8 --out app/models
+      gan export mnist --format web
     """
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
     """Run folder, .keras file or pretrained name (`gan doctor` lists them)."""
     format: Literal["saved_model", "onnx", "litert", "web"] = "onnx"
-    """saved_model: TensorFlow and TensorFlow Serving. onnx: ONNX Runtime. litert: phones, formerly TensorFlow Lite.
+    """Format of the file: for TensorFlow (Serving), ONNX Runtime, LiteRT (formerly TensorFlow Lite), or a web page.
 
-    web: a static page that draws samples in the browser.
+    `web` writes a static folder with a page that draws samples in the browser.
     """
     weights: Literal["float32", "float16", "int8"] = "float32"
     """Number type of the stored kernels. float16 halves the file, int8 makes a quarter of it and more errors.
@@ -43,7 +43,7 @@ class Export:
     out: Path = Path("exported")
     """Folder for NAME.onnx, NAME.tflite, NAME-web/, or NAME/VERSION/ and models.config of TensorFlow Serving."""
     runtime: Annotated[Path | None, arg(metavar="FOLDER")] = None
-    """web: folder of the unpacked npm package onnxruntime-web 1.30.0. None: `npm pack` downloads it once."""
+    """Folder of the unpacked npm package onnxruntime-web 1.30.0, for `web`. None: `npm pack` downloads it once."""
     license: str | None = None
     """License of the generator, for the card in the file. None: Apache-2.0 for pretrained names, else not stated."""
     json: bool = False
@@ -54,6 +54,8 @@ class Export:
         check(self.format == "web" or self.runtime is None, "--runtime", "--format web beside it", self.runtime)
         find_saved(self.checkpoint)  # rejects other files before TensorFlow is imported
         if self.format == "web":
+            from gan.deployment import web_runtime
+
             web_runtime.find_runtime(self.runtime)  # likewise
         runtime.load_tensorflow(lean=True)
         runtime.start()

@@ -20,7 +20,7 @@ from gan.saving.saved_generator import find_saved
 
 @dataclass(frozen=True)
 class Info:
-    """Describe a checkpoint: its generator, and its training run or how it was exported."""
+    """Describe a checkpoint: its generator and its origin."""
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
     """Run folder, .keras file, pretrained name (`gan doctor` lists them) or exported generator."""

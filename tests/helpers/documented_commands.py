@@ -30,6 +30,9 @@ QUICK = {
     "gan project mnist my-seven.jpg": "--steps 2 --restarts 1",
     "gan classify my-seven.jpg": "",
     "gan info mnist": "",
+    "gan export mnist": "",
+    "gan info exported/mnist.onnx": "",
+    "gan sample exported/mnist.onnx --out digits-onnx.png": "",
     "gan presets": "",
     "gan doctor": "",
     "gan train --tolerance 0.02 --tolerance-per-class 0.05 --when-refuted reduce": "--dry-run",
@@ -57,6 +60,9 @@ SLOW = {
         f"{TINY} --dataset mnist5k --probe runs/fashion-classifier --eval-num 50"
     ),
     "gan evaluate runs/fashion --classifier runs/fashion-classifier": "--num 200",
+    "gan export mnist --format litert --weights int8": "",
+    "gan export mnist --format saved_model": "",
+    "gan evaluate exported/mnist-int8.tflite --num 2000": "--dataset mnist5k --num 200",
     "gan doctor --test-jit mnist": "--test-jit-limit 0.1",
     "gan train mnist --jit on": "--dry-run",
     "python -m benchmarks recipes": (
@@ -84,6 +90,7 @@ ACCEPTED = {
     "gan train-classifier mnist-probe --tolerance 0.02": {"exceeded"},
     "gan evaluate mnist --output evaluated": {"within", "undecided"},  # 200 samples are few
     "gan evaluate runs/fashion --classifier runs/fashion-classifier": {"exceeded"},
+    "gan evaluate exported/mnist-int8.tflite --num 2000": {"within", "undecided"},
 }
 """Commands whose exit status is a verdict -> the possible verdicts with few steps and samples."""
 
@@ -95,6 +102,7 @@ ELSEWHERE = {
     "make docs",
     "pip install .",
     "pip install gan-reference[gpu]",
+    "pip install gan-reference[export]",
     "python -m benchmarks stacked-mnist",
     "python -m benchmarks read-digits",
     "python -m benchmarks gpu",

@@ -82,7 +82,8 @@ def test_every_call_of_a_stateless_generator_names_its_algorithm():
     calls = []
     for name, path in rooms.sources().items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "attr", "").startswith("stateless_"):
+            called = getattr(node.func, "attr", "") if isinstance(node, ast.Call) else ""
+            if called.startswith("stateless_") and called != "stateless_call":  # a method of Keras' layers
                 calls.append(
                     (name, {word.arg: getattr(word.value, "value", None) for word in node.keywords}.get("alg"))
                 )

@@ -30,6 +30,7 @@ from gan.tolerance import EXIT_STATUS
 
 TRAINING, *OTHERS = blocks("python")
 SLOW_PYTHON = [block for block in OTHERS if "evaluate(" in block]
+FROM_ONNX = [block for block in OTHERS if "import onnxruntime" in block]  # run in test_samples_without_package.py
 
 
 @pytest.mark.filterwarnings("ignore:MNIST IS NOT AVAILABLE")
@@ -45,7 +46,7 @@ def test_the_python_block_trains_as_the_command_does(tmp_path, monkeypatch):
     assert gan.generate(gan.load_generator("generator.keras"), 2).shape == (2, 28, 28, 1)
 
 
-@pytest.mark.parametrize("block", [block for block in OTHERS if block not in SLOW_PYTHON])
+@pytest.mark.parametrize("block", [block for block in OTHERS if block not in SLOW_PYTHON + FROM_ONNX])
 def test_other_python_blocks_run(block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(block, {})
@@ -69,7 +70,7 @@ def test_slow_python_blocks_import_and_name_what_exists(block):
 def test_every_block_has_a_test():
     for page in (README, *DOCS.values()):
         opened = re.findall(r"^```(\w*)$", page, re.MULTILINE)[::2]
-        assert set(opened) <= {"python", "sh", ""}
+        assert set(opened) <= {"python", "js", "sh", ""}
     lines = [command.line for command in commands()]
     assert set(lines) == {*QUICK, *SLOW, *ELSEWHERE}
     assert len(lines) > 40

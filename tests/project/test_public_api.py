@@ -18,6 +18,7 @@ MODULES = {
     "callbacks",
     "classifier",
     "config",
+    "deployment",
     "evaluation",
     "images",
     "losses",

@@ -86,14 +86,14 @@ LOG_LINES = (
 
 
 def write_and_fail():
-    with runtime._silent_stderr():
+    with runtime.silent_stderr():
         os.write(2, LOG_LINES)
         raise RuntimeError("broken")
 
 
 def test_log_lines_of_tensorflow_are_dropped_and_other_output_is_kept(capfd, monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
-    with runtime._silent_stderr():
+    with runtime.silent_stderr():
         os.write(2, b"another thread\n" + LOG_LINES + b"I0 is not a log line\n")
         assert capfd.readouterr().err == ""
     assert capfd.readouterr().err == "another thread\nI0 is not a log line\n"
@@ -101,7 +101,7 @@ def test_log_lines_of_tensorflow_are_dropped_and_other_output_is_kept(capfd, mon
 
 def test_threads_that_overlap_restore_standard_error(capfd, monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
-    first, second = runtime._silent_stderr(), runtime._silent_stderr()
+    first, second = runtime.silent_stderr(), runtime.silent_stderr()
     first.__enter__()
     second.__enter__()
     os.write(2, b"kept\n" + LOG_LINES)
@@ -115,7 +115,7 @@ def test_threads_that_overlap_restore_standard_error(capfd, monkeypatch):
 def test_output_is_shown_if_there_is_no_temporary_folder(capfd, monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     monkeypatch.setattr(runtime.tempfile, "TemporaryFile", lambda: os.close(-1))  # raises OSError
-    with runtime._silent_stderr():
+    with runtime.silent_stderr():
         os.write(2, LOG_LINES)
     assert capfd.readouterr().err == LOG_LINES.decode()
 
@@ -125,7 +125,7 @@ def test_a_closed_python_stream_does_not_matter(capfd, monkeypatch):
     stream = io.StringIO()
     stream.close()
     monkeypatch.setattr(sys, "stderr", stream)
-    with runtime._silent_stderr():
+    with runtime.silent_stderr():
         os.write(2, LOG_LINES)
     assert capfd.readouterr().err == ""
 
@@ -134,7 +134,7 @@ def test_a_process_without_standard_error_runs(monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     monkeypatch.setattr(os, "dup", lambda _: os.close(-1))  # OSError, as for a closed descriptor
     monkeypatch.setattr(sys, "stderr", None)
-    with runtime._silent_stderr():
+    with runtime.silent_stderr():
         pass
 
 
@@ -148,7 +148,7 @@ def test_after_an_error_all_held_output_is_shown(capfd, monkeypatch):
 @pytest.mark.parametrize("level", ["0", "1", "2"])
 def test_a_more_verbose_log_level_of_the_caller_shows_everything(capfd, monkeypatch, level):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
-    with runtime._silent_stderr():
+    with runtime.silent_stderr():
         os.write(2, LOG_LINES)
     assert capfd.readouterr().err == LOG_LINES.decode()
 
