@@ -8,7 +8,7 @@ from importlib.resources import files as resources
 
 import keras
 import pytest
-from helpers.exported_pages import STAND_IN, write_stand_in
+from helpers.exported_pages import STAND_IN, real_runtime, write_stand_in
 
 from gan import InputError, build_generator
 from gan.deployment import export_web, web, web_runtime
@@ -170,3 +170,15 @@ def test_the_command_takes_runtime_for_pages_alone(gan_command, tmp_path):
     assert done.returncode == 2
     assert "--format web" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_the_command_exports_a_page(gan_command, tmp_path):
+    options = ["--format", "web", "--runtime", real_runtime(), "--weights", "int8", "--out", tmp_path, "--json"]
+    done = gan_command("export", "mnist-unconditional", *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads(done.stdout)
+    folder = tmp_path / "mnist-unconditional-int8-web"
+    assert result["folder"] == str(folder)
+    assert result["bytes"] == sum(path.stat().st_size for path in folder.iterdir())
+    assert gan_command("info", folder / web.MODEL).returncode == 0
