@@ -12,11 +12,18 @@ from gan.cli.evaluation_inputs import EvaluationInputs
 from gan.cli.exit_status import DONE, ended_by_sigterm
 from gan.cli.output import print_result
 from gan.config.arguments import as_arguments
-from gan.errors import check_seed, check_share, check_whole
+from gan.errors import InputError, check, check_seed, check_share, check_whole
 from gan.evaluation.report import FEWEST
+from gan.saving.engines.card import FormatName
 from gan.saving.saved_generator import find_saved
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
+
+OF_TABLE = {"--num", "--tolerance", "--dataset", "--classifier", "--seed"}
+"""Options that have an effect only with `--table`."""
+
+OF_FILES = {"--format", "--weights", "--runtime"}
+"""Options that have none with it."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +36,17 @@ class Export:
     examples:
       gan export mnist --format onnx
       gan export runs/00001-mnist --format litert --weights int8 --out app/models
+      gan export mnist --format web
       gan export mnist --table
     """
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
     """Run folder, .keras file or pretrained name (`gan doctor` lists them)."""
-    format: Literal["saved_model", "onnx", "litert"] = "onnx"
-    """Format of the file: for TensorFlow (Serving), ONNX Runtime, or LiteRT, formerly TensorFlow Lite."""
+    format: Literal["saved_model", "onnx", "litert", "web"] = "onnx"
+    """Format of the file: for TensorFlow (Serving), ONNX Runtime, LiteRT (formerly TensorFlow Lite), or a web page.
+
+    `web` writes a static folder with a page that draws samples in the browser.
+    """
     weights: Literal["float32", "float16", "int8"] = "float32"
     """Number type of the stored kernels. float16 halves the file, int8 makes a quarter of it and more errors.
 
@@ -43,14 +54,16 @@ class Export:
     what the rounding costs.
     """
     out: Path = Path("exported")
-    """Folder for NAME.onnx, NAME.tflite, or NAME/VERSION/ and models.config of TensorFlow Serving."""
+    """Folder for NAME.onnx, NAME.tflite, NAME-web/, or NAME/VERSION/ and models.config of TensorFlow Serving."""
+    runtime: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """Folder of the unpacked npm package onnxruntime-web 1.30.0, for `web`. None: `npm pack` downloads it once."""
     license: str | None = None
     """License of the generator, for the card in the file. None: Apache-2.0 for pretrained names, else not stated."""
     table: bool = False
     """Export all formats and weights, and measure error rate, Frechet distance, coverage, bytes, time and memory.
 
-    Writes the table to NAME-artifacts.json. The samples are those of `gan evaluate`. `--format` and `--weights` have no
-    effect. Takes minutes; times are those of a quiet machine only if nothing else runs.
+    Writes the table to NAME-artifacts.json. The samples are those of `gan evaluate`. Takes minutes; times are those of
+    a quiet machine only if nothing else runs.
     """
     num: int | None = None
     """With --table: number of samples and of test images. None: 10000, or the size of the smallest split."""
@@ -67,16 +80,27 @@ class Export:
 
     def run(self) -> int:
         """Exports and verifies the generator; returns the exit status."""
+        self._check_combination()
         if self.table:
             return self._measure()
         find_saved(self.checkpoint)  # rejects other files before TensorFlow is imported
+        return self._export_web() if self.format == "web" else self._export(self.format)
+
+    def _check_combination(self) -> None:
+        """Raises `InputError` for an option that would have no effect."""
+        given = {word for word in as_arguments(self, Export(self.checkpoint)) if word.startswith("--")}
+        idle = sorted(given & (OF_FILES if self.table else OF_TABLE))
+        if idle:
+            expected = "--table without them: it exports all formats" if self.table else "--table beside them"
+            raise InputError("These options have no effect", expected=expected, received=" ".join(idle))
+        check(self.format == "web" or self.runtime is None, "--runtime", "--format web beside it", self.runtime)
+
+    def _export(self, format: FormatName) -> int:
         runtime.load_tensorflow(lean=True)
         runtime.start()
         from gan.deployment.export import LARGEST_DIFFERENCE, export_generator
 
-        found = export_generator(
-            self.checkpoint, self.out, format=self.format, weights=self.weights, license=self.license
-        )
+        found = export_generator(self.checkpoint, self.out, format=format, weights=self.weights, license=self.license)
         card = found.card
         print_result(
             {
@@ -94,8 +118,30 @@ class Export:
         )
         return DONE
 
+    def _export_web(self) -> int:
+        from gan.deployment import web_runtime
+
+        web_runtime.find_runtime(self.runtime)  # rejects a missing one before TensorFlow is imported
+        runtime.load_tensorflow(lean=True)
+        runtime.start()
+        from gan.deployment.web import export_web
+
+        page = export_web(self.checkpoint, self.out, weights=self.weights, runtime=self.runtime, license=self.license)
+        card = page.model.card
+        print_result(
+            {
+                "folder": str(page.path),
+                "weights": card.weights,
+                "bytes": page.bytes,
+                "max_difference": card.max_difference,
+                "compared": card.compared,
+                "view": shell_command("python", "-m", "http.server", "--directory", page.path),
+            },
+            as_json=self.json,
+        )
+        return DONE
+
     def _measure(self) -> int:
-        """Exports all formats and weights, and prints their table; returns the exit status."""
         if self.num is not None:
             check_whole("num", self.num, FEWEST)
         check_share("tolerance", self.tolerance)

@@ -8,11 +8,13 @@ if TYPE_CHECKING:
     from gan.deployment.artifacts import measure_artifacts
     from gan.deployment.export import export_generator
     from gan.deployment.table import load_table
+    from gan.deployment.web import export_web
 
 _HOMES = {
     "export_generator": "gan.deployment.export",
+    "export_web": "gan.deployment.web",
     "load_table": "gan.deployment.table",
     "measure_artifacts": "gan.deployment.artifacts",
 }
-__all__ = ["export_generator", "load_table", "measure_artifacts"]
+__all__ = ["export_generator", "export_web", "load_table", "measure_artifacts"]
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -84,7 +84,7 @@ def export_generator(
     target = folder / f"{stem}{form.suffix}"
     files.check_writable(target / "1" / "saved_model.pb" if not form.suffix else target)
     source = Source.load(saved, weights)
-    with tempfile.TemporaryDirectory(prefix=".gan-export-", dir=_existing(folder)) as scratch:
+    with tempfile.TemporaryDirectory(prefix=".gan-export-", dir=existing_parent(folder)) as scratch:
         draft = Path(scratch) / f"generator{form.suffix}"
         card = _write(source, form, draft, license)
         form.attach(draft, card.as_text())
@@ -219,7 +219,7 @@ def _verdict(saved: SavedGenerator) -> GeneratorVerdict | None:
     )
 
 
-def _existing(folder: Path) -> Path:
+def existing_parent(folder: Path) -> Path:
     """Returns a folder, or its nearest parent that exists."""
     folder = folder.absolute()
     return next(parent for parent in (folder, *folder.parents) if parent.is_dir())
