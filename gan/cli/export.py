@@ -93,7 +93,7 @@ class Export:
         if idle:
             expected = "--table without them: it exports all formats" if self.table else "--table beside them"
             raise InputError("These options have no effect", expected=expected, received=" ".join(idle))
-        check(self.format == "web" or self.runtime is None, "--runtime", "--format web beside it", self.runtime)
+        check(self.format == "web" or self.runtime is None, "--runtime", "--format web beside it", str(self.runtime))
 
     def _export(self, format: FormatName) -> int:
         runtime.load_tensorflow(lean=True)

@@ -1,11 +1,10 @@
 """The scripts of the page in Node: latents, classes and pixels are those of Python."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.exported_pages import install_for_node, real_runtime
+from helpers.exported_pages import real_runtime
 from helpers.latents_vectors import INDICES, VECTORS, compute_vectors
 from helpers.pages import PAGE, needs_node, run_node
 
@@ -118,15 +117,3 @@ def test_onnx_runtime_web_draws_what_keras_draws(weights, tmp_path):
     images = np.fromfile(tmp_path / "images", np.float32).reshape(64, 28, 28, 1)
     network = gan.load_generator("mnist") if weights == "float32" else gan.load_exported(page / "model.onnx")
     np.testing.assert_allclose(images, gan.generate(network, 64, seed=2, start=1000), rtol=0, atol=1e-5)
-
-
-@needs_node
-@pytest.mark.slow
-def test_ten_lines_of_javascript_sample_from_the_exported_file(tmp_path):
-    install_for_node(tmp_path)
-    gan.deployment.export_generator("mnist", tmp_path)
-    run_node((Path(__file__).parent / "sample.mjs").read_text(encoding="utf-8"), cwd=tmp_path)
-    header, pixels = (tmp_path / "samples.pgm").read_bytes().split(b"\n", 1)
-    assert header == b"P5 28 280 255"
-    digits = np.frombuffer(pixels, np.uint8).reshape(10, 28, 28, 1)
-    assert (np.ptp(digits, axis=(1, 2, 3)) > 200).all()

@@ -62,6 +62,7 @@ SLOW = {
     "gan evaluate runs/fashion --classifier runs/fashion-classifier": "--num 200",
     "gan export mnist --format litert --weights int8": "",
     "gan export mnist --format saved_model": "",
+    "gan export mnist --format web": "",
     "gan evaluate exported/mnist-int8.tflite --num 2000": "--dataset mnist5k --num 200",
     "gan doctor --test-jit mnist": "--test-jit-limit 0.1",
     "gan train mnist --jit on": "--dry-run",
@@ -100,6 +101,7 @@ REFUSED = {"gan compare mnist runs/00001-mnist"}
 ELSEWHERE = {
     "make test",
     "make docs",
+    "python -m http.server --directory exported/mnist-web",
     "pip install .",
     "pip install gan-reference[gpu]",
     "pip install gan-reference[export]",
