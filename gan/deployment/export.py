@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from gan import sampling
 from gan.deployment import serving
-from gan.deployment.rounding import StoredKernel, rounded_copy, store_kernels
+from gan.deployment.rounding import StoredKernel, rounded_copy, single_copy, store_kernels
 from gan.deployment.writers import WRITERS
 from gan.errors import InputError, check
 from gan.evaluation.report import load_report
@@ -105,7 +105,7 @@ class Source:
 
     saved: SavedGenerator
     network: keras.Model
-    """The generator with the original weights."""
+    """The generator with the original weights, in float32."""
     weights: Weights
     kernels: Sequence[StoredKernel]
     engine: KerasEngine
@@ -118,7 +118,7 @@ class Source:
     @classmethod
     def load(cls, saved: SavedGenerator, weights: Weights) -> "Source":
         """Loads a generator and rounds its kernels."""
-        network = load_generator(saved.file)  # type: ignore[arg-type]  # not exported
+        network = single_copy(load_generator(saved.file))  # type: ignore[arg-type]  # not exported
         kernels = store_kernels(network, weights)
         engine = KerasEngine(rounded_copy(network, kernels))
         indices = np.arange(COMPARED)
