@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from gan import sampling
 from gan.deployment import serving
+from gan.deployment.graph import state_sizes
 from gan.deployment.rounding import StoredKernel, rounded_copy, single_copy, store_kernels
 from gan.deployment.writers import WRITERS
 from gan.errors import InputError, check
@@ -121,6 +122,7 @@ class Source:
         network = single_copy(load_generator(saved.file))  # type: ignore[arg-type]  # not exported
         kernels = store_kernels(network, weights)
         engine = KerasEngine(rounded_copy(network, kernels))
+        state_sizes(network)
         indices = np.arange(COMPARED)
         inputs = {"latents": sampling.latents(0, indices, engine.latent_dim)}
         labels = labels_for(indices, engine.num_classes, None)
