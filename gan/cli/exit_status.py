@@ -1,6 +1,9 @@
 """Exit statuses of the commands."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 from gan.tolerance import EXIT_STATUS
 
@@ -27,3 +30,17 @@ INTERRUPTED = after_signal(signal.SIGINT)
 """Ctrl-C ended the command."""
 TERMINATED = after_signal(signal.SIGTERM)
 """SIGTERM ended the command."""
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Ends the command on SIGTERM as on Ctrl-C: no incomplete file is left. The exit status is `TERMINATED`."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(after_signal(number))
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

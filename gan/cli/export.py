@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from gan.cli.exit_status import DONE
+from gan.cli.exit_status import DONE, ended_by_sigterm
 from gan.cli.output import print_result
 from gan.saving.saved_generator import find_saved
 from gan.utils import tensorflow as runtime
@@ -49,9 +49,10 @@ class Export:
         runtime.start()
         from gan.deployment.export import LARGEST_DIFFERENCE, export_generator
 
-        found = export_generator(
-            self.checkpoint, self.out, format=self.format, weights=self.weights, license=self.license
-        )
+        with ended_by_sigterm():
+            found = export_generator(
+                self.checkpoint, self.out, format=self.format, weights=self.weights, license=self.license
+            )
         card = found.card
         print_result(
             {

@@ -2,11 +2,10 @@
 
 import math
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +14,7 @@ import numpy as np
 from rich.console import Console
 from tyro.conf import Positional, arg
 
-from gan.cli.exit_status import DONE, after_signal
+from gan.cli.exit_status import DONE, ended_by_sigterm
 from gan.cli.output import print_result
 from gan.data import images
 from gan.errors import InputError, check_sampling, check_whole
@@ -108,7 +107,7 @@ class Sample:
         _check_room(out, len(self._span) * math.prod(engine.image_shape), write)
         kept = self._span.start
         with (
-            _ended_by_sigterm(),
+            ended_by_sigterm(),
             progress_bar(Console(stderr=True)) as bar,
             closing(self._batches(engine, asked, bar)) as batches,
         ):
@@ -227,20 +226,6 @@ FILES: dict[str, writers.Writer] = {".png": writers.write_grid, ".npz": writers.
 
 def _labels(indices: np.ndarray, classes: int, asked: range | None) -> np.ndarray | None:
     return labels_for(indices, classes, None if asked is None else asked.start + indices % len(asked))
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Ends the command on SIGTERM as on Ctrl-C: no incomplete file is left. The exit status is `TERMINATED`."""
-
-    def end(number: int, frame: Any) -> None:
-        raise SystemExit(after_signal(number))
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _check_channels(channels: int, out: Path, write: writers.Writer) -> None:

@@ -1,8 +1,11 @@
 """Exports a generator and verifies the file: its own engine must draw the images that Keras draws."""
 
+import os
 import re
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +31,7 @@ from gan.saving.saved_generator import SavedGenerator, find_saved
 from gan.tolerance import CONFIDENCE, ErrorRate
 from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked
-from gan.utils.tensorflow import reason_of, silent_stderr
+from gan.utils.tensorflow import LOG_LEVEL, QUIET, reason_of, silent_stderr
 
 COMPARED = 64
 """Images that are compared with Keras: samples 0 to 63 of seed 0."""
@@ -83,9 +86,13 @@ def export_generator(
     form, folder = FORMATS[format], files.as_path(out, "out")
     stem = export_name(saved) + ("" if weights == "float32" else f"-{weights}")
     target = folder / f"{stem}{form.suffix}"
-    files.check_writable(target / "1" / "saved_model.pb" if not form.suffix else target)
+    if form.suffix:
+        files.check_writable(target)
+    else:
+        files.check_writable(target / "1" / "saved_model.pb")
+        files.check_writable(folder / serving.CONFIG)
     source = Source.load(saved, weights)
-    with tempfile.TemporaryDirectory(prefix=".gan-export-", dir=_existing(folder)) as scratch:
+    with _scratch(folder) as scratch:
         draft = Path(scratch) / f"generator{form.suffix}"
         card = _write(source, form, draft, license)
         form.attach(draft, card.as_text())
@@ -136,7 +143,7 @@ class Source:
 def _write(source: Source, form: ExportFormat, draft: Path, license: str | None) -> ExportCard:
     """Writes a generator without a card, compares it with Keras, and returns the card."""
     try:
-        with silent_stderr(show_on_error=False):
+        with silent_stderr(show_on_error=False), _without_diagnostics():
             WRITERS[form.name](source.network, source.kernels, draft)
     except (InputError, OSError, MemoryError, KeyboardInterrupt):
         raise
@@ -144,9 +151,9 @@ def _write(source: Source, form: ExportFormat, draft: Path, license: str | None)
         raise InputError(
             f"{form.title} cannot express this generator",
             expected=f"layers whose operations {form.engine} has",
-            received=reason_of(error),
+            received=_operation(error) or reason_of(error),
         ) from error
-    images = form.load(draft)(source.inputs)
+    images = _draw(source, form, draft)
     difference = float(np.abs(images.astype(np.float64) - source.images).max())
     if images.shape != source.images.shape or not difference <= LARGEST_DIFFERENCE:
         raise InputError(
@@ -155,6 +162,51 @@ def _write(source: Source, form: ExportFormat, draft: Path, license: str | None)
             received=f"{difference:g}",
         )
     return _card(source, form, form.read(draft)[1], difference, license)
+
+
+def _draw(source: Source, form: ExportFormat, draft: Path) -> np.ndarray:
+    """Returns the compared samples, drawn by the engine of the format."""
+    try:
+        return form.load(draft)(source.inputs)
+    except (OSError, MemoryError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # the engines have their own error classes
+        reason = error.received if isinstance(error, InputError) else reason_of(error)
+        if isinstance(error, InputError) and str(draft) not in reason:  # no engine
+            raise
+        raise InputError(
+            f"{form.engine} does not run this generator",
+            expected=f"layers whose operations {form.engine} has",
+            received=reason.replace(f"{draft}: ", "").replace(str(draft), "the file"),
+        ) from error
+
+
+_OPERATION = re.compile(r'fused\["(?!StatefulPartitionedCall)(\w+):", "([^"@]+)')
+
+
+def _operation(error: Exception) -> str | None:
+    """Returns the operation and the layer that an error of the LiteRT converter is about, or None."""
+    found = _OPERATION.search(str(error))
+    return f"the operation {found[1]} in {found[2]}" if found else None
+
+
+@contextmanager
+def _without_diagnostics() -> Iterator[None]:
+    """Drops what C++ code of the converters writes to file descriptor 2. They also raise their errors.
+
+    Does nothing if the caller chose another log level.
+    """
+    if os.environ.get(LOG_LEVEL, QUIET) != QUIET or sys.__stderr__ is None:
+        yield
+        return
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
 
 
 def _card(
@@ -191,8 +243,8 @@ def export_name(saved: SavedGenerator) -> str:
 
 def _public_name(dataset: str) -> str:
     """Returns the name of a dataset without the folders of a path: an exported file is published, paths are not."""
-    is_path = dataset.startswith((".", "~", "/")) or Path(dataset).exists()
-    return Path(dataset).name or "data" if is_path else dataset
+    is_name = re.fullmatch(r"[\w-]+(/[\w.-]+)?(:[\w.*]+)?", dataset) and not Path(dataset).suffix  # one of TFDS
+    return dataset if is_name and not Path(dataset).exists() else Path(dataset).name or "data"
 
 
 def _verdict(saved: SavedGenerator) -> GeneratorVerdict | None:
@@ -205,10 +257,13 @@ def _verdict(saved: SavedGenerator) -> GeneratorVerdict | None:
         return None
     if report.checkpoint is None or report.checkpoint.sha256 != saved.summary.sha256:
         return None
-    measured, num = report.metrics["error_rate"].value or 0.0, report.num
-    rate, confidence = ErrorRate(round(measured * num), num), CONFIDENCE
     if report.confirmed is not None:
         rate, confidence = report.confirmed.rate, report.confirmed.confidence
+    else:
+        measured = report.metrics.get("error_rate")
+        if measured is None or measured.value is None:
+            return None
+        rate, confidence = ErrorRate(round(measured.value * report.num), report.num), CONFIDENCE
     lower, upper = rate.interval_at(confidence)
     return GeneratorVerdict(
         verdict=report.verdict,
@@ -221,7 +276,14 @@ def _verdict(saved: SavedGenerator) -> GeneratorVerdict | None:
     )
 
 
-def _existing(folder: Path) -> Path:
-    """Returns a folder, or its nearest parent that exists."""
+def _scratch(folder: Path) -> "tempfile.TemporaryDirectory[str]":
+    """Returns a temporary folder in a folder, or in its nearest parent that exists.
+
+    Raises `InputError` if no file can be written there.
+    """
     folder = folder.absolute()
-    return next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+    existing = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+    try:
+        return tempfile.TemporaryDirectory(prefix=".gan-export-", dir=existing)
+    except OSError as error:
+        raise InputError("The output cannot be written", expected="a writable folder", received=str(folder)) from error

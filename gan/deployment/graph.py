@@ -12,7 +12,6 @@ from gan.models.networks.inputs import NetworkInputs
 from gan.models.networks.inspect import layers_of
 from gan.utils.types import Tensor
 
-
 UPSAMPLING = (keras.layers.UpSampling1D, keras.layers.UpSampling2D, keras.layers.UpSampling3D)
 """Layers whose operations lose the sizes of their outputs."""
 

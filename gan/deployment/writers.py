@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from gan.deployment.graph import GeneratorGraph
 from gan.deployment.rounding import StoredKernel
+from gan.errors import InputError
 from gan.saving.engines.card import FormatName
 from gan.saving.engines.saved_model import SIGNATURE
 from gan.utils.extras import import_extra
@@ -26,6 +27,15 @@ OPSET = 17
 def write_saved_model(network: keras.Model, kernels: Sequence[StoredKernel], path: Path) -> None:
     """Writes a SavedModel with the signature `serving_default(latents, labels) -> images`."""
     graph = GeneratorGraph(network, kernels, as_inputs=False)
+    definition = graph.images.get_concrete_function().graph.as_graph_def()
+    inner = [node for function in definition.library.function for node in function.node_def]
+    python = [node for node in (*definition.node, *inner) if "PyFunc" in node.op]
+    if python:
+        raise InputError(
+            "A SavedModel cannot contain Python code",
+            expected="layers of TensorFlow operations",
+            received=f"the operation {python[0].op} in {python[0].name}",
+        )
     tf.saved_model.save(graph, str(path), signatures={SIGNATURE: graph.images})
 
 
@@ -41,6 +51,13 @@ def write_onnx(network: keras.Model, kernels: Sequence[StoredKernel], path: Path
         model, _ = convert.from_function(graph.images, input_signature=graph.specs, opset=OPSET)
     finally:
         logger.setLevel(level)
+    unknown = [node for node in model.graph.node if not onnx.defs.has(node.op_type, OPSET, node.domain)]
+    if unknown:
+        raise InputError(
+            "ONNX cannot express this generator",
+            expected=f"layers whose operations ONNX has (opset {OPSET})",
+            received=f"the operation {unknown[0].op_type} in {unknown[0].name}",
+        )
     nodes = []
     for kernel in kernels:
         single = f"{kernel.name}.float32" if kernel.scale is not None else kernel.name

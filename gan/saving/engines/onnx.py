@@ -1,6 +1,7 @@
 """ONNX files (.onnx), run by ONNX Runtime. The card is an entry of the model's `metadata_props`."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from gan.errors import InputError
@@ -64,11 +65,23 @@ class Onnx(ExportFormat):
             raise _damaged(path, reason_of(error)) from error
         if not model.graph.node or not model.graph.output:
             raise _damaged(path, "no graph")
-        if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
+        if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model.graph)):
             raise InputError(
                 "This ONNX file reads other files", expected="a model with its weights inside", received=str(path)
             )
         return model
+
+
+def _tensors(graph: Tensor) -> Iterator[Tensor]:
+    """Yields the stored tensors of a graph: initializers, and attributes of its nodes and of their graphs."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield attribute.t
+            yield from attribute.tensors
+            for inner in (attribute.g, *attribute.graphs):
+                if inner.node or inner.initializer:
+                    yield from _tensors(inner)
 
 
 def _card_bytes(text: str) -> bytes:
