@@ -10,6 +10,9 @@ from gan.utils.extras import import_extra
 from gan.utils.tensorflow import reason_of
 from gan.utils.types import Tensor
 
+OPSET = 17
+"""ONNX operator set of exported files: the newest that tf2onnx writes without a warning. ONNX Runtime has it since 1.12."""
+
 CARD = "gan-reference"
 """Key of the card in `metadata_props`."""
 
@@ -65,6 +68,14 @@ class Onnx(ExportFormat):
             raise _damaged(path, reason_of(error)) from error
         if not model.graph.node or not model.graph.output:
             raise _damaged(path, "no graph")
+        newest = onnx.defs.onnx_opset_version()
+        for entry in model.opset_import:
+            if entry.domain in ("", "ai.onnx") and not OPSET <= entry.version <= newest:
+                raise InputError(
+                    "This ONNX file has another operator set",
+                    expected=f"opset {OPSET} to {newest}",
+                    received=f"{path}: opset {entry.version}",
+                )
         if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model.graph)):
             raise InputError(
                 "This ONNX file reads other files", expected="a model with its weights inside", received=str(path)
