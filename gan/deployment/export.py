@@ -136,7 +136,14 @@ class Source:
         if labels is not None:
             inputs["labels"] = labels
         with tf.device("CPU"):
-            images = engine(inputs["latents"], labels)
+            images, again = (engine(inputs["latents"], labels) for _ in range(2))
+        difference = float(np.abs(images - again).max())
+        if difference > LARGEST_DIFFERENCE:
+            raise InputError(
+                "This generator draws other images of the same latents each time",
+                expected="a generator without layers that draw random numbers",
+                received=f"a difference of {difference:g}",
+            )
         return cls(saved, network, weights, kernels, engine, inputs, images)
 
 

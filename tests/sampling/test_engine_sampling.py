@@ -110,11 +110,21 @@ def test_evaluation_and_perturbation_of_an_exported_generator(form, tmp_path, di
     one, other = (report.metrics for report in reports)
     assert one.keys() == other.keys()
     for name, row in one.items():
-        if row.value is not None:
+        if name.startswith("reconstruction"):
+            assert (other[name].value, other[name].real) == (None, None)
+            assert name in reports[1].not_known
+        elif row.value is not None:
             assert other[name].value == pytest.approx(row.value, abs=2e-2), name
     curves = [
-        perturbation.generator_curve(given, classifier, "latent_noise", num=50) for given in ("mnist", exported.path)
+        perturbation.generator_curve(given, classifier, 50, faults=["latent_noise"])
+        for given in ("mnist", exported.path)
     ]
-    assert str(curves[0]) != ""
+    for one, other in zip(*curves):
+        assert (one.fault, one.severity) == (other.fault, other.severity)
+        assert abs(one.rate.value - other.rate.value) <= 0.04
+    assert {point.fault for point in perturbation.generator_curve(exported.path, classifier, 50)} == {
+        curves[0][0].fault,
+        "latent_noise",
+    }
     with pytest.raises(InputError, match="no gradients and no layers"):
-        perturbation.generator_curve(exported.path, classifier, "int8", num=50)
+        perturbation.generator_curve(exported.path, classifier, 50, faults=["int8"])
