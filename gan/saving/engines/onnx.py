@@ -11,7 +11,10 @@ from gan.utils.tensorflow import reason_of
 from gan.utils.types import Tensor
 
 OPSET = 17
-"""ONNX operator set of exported files: the newest that tf2onnx writes without a warning. ONNX Runtime has it since 1.12."""
+"""ONNX operator set of exported files: the newest that tf2onnx writes without a warning.
+
+ONNX Runtime supports it since version 1.12.
+"""
 
 CARD = "gan-reference"
 """Key of the card in `metadata_props`."""
