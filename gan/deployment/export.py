@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -150,7 +152,7 @@ class Source:
 def _write(source: Source, form: ExportFormat, draft: Path, license: str | None) -> ExportCard:
     """Writes a generator without a card, compares it with Keras, and returns the card."""
     try:
-        with silent_stderr(show_on_error=False), _without_diagnostics():
+        with _deferred_signals(), silent_stderr(show_on_error=False), _without_diagnostics():
             WRITERS[form.name](source.network, source.kernels, draft)
     except (InputError, OSError, MemoryError, KeyboardInterrupt):
         raise
@@ -195,6 +197,30 @@ def _operation(error: Exception) -> str | None:
     """Returns the operation and the layer that an error of the LiteRT converter is about, or None."""
     found = _OPERATION.search(str(error))
     return f"the operation {found[1]} in {found[2]}" if found else None
+
+
+@contextmanager
+def _deferred_signals() -> Iterator[None]:
+    """Delays Ctrl-C and SIGTERM to the end, in the main thread: an exception in C++ code can abort the process.
+
+    An aborted process would leave its temporary folder.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in before.items():
+        if callable(handler):  # otherwise it is ignored, or ends the process
+            signal.signal(number, lambda number, frame: received.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if callable(handler):
+                signal.signal(number, handler)
+    if received:
+        signal.raise_signal(received[0])
 
 
 @contextmanager
