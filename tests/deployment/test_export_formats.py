@@ -16,13 +16,13 @@ from gan.saving.engines.find import load_exported
 from gan.saving.saved_generator import find_saved
 
 QUICK = [
-    ("resnet 28", "litert", "float32"),
+    ("resnet 28", "saved_model", "float32"),
     ("mlp 28", "onnx", "int8"),
     ("dcgan 32", "litert", "int8"),
     ("tf_tutorial 28", "onnx", "float16"),
-    ("dcgan 64", "saved_model", "int8"),
-    ("label column", "litert", "float16"),
-    ("labels first", "saved_model", "float32"),
+    ("mlp 64", "saved_model", "int8"),
+    ("label column", "litert", "float32"),
+    ("labels first", "litert", "float16"),
     ("mixed bfloat16", "onnx", "float32"),
     ("nested", "saved_model", "float16"),
 ]
@@ -43,7 +43,7 @@ def check(path, out, form, weights):
     assert exported.card.max_difference <= LARGEST_DIFFERENCE == 1e-5
     assert exported.card.compared == COMPARED == 64
     engine, source = load_exported(exported.path), Source.load(find_saved(path), weights)
-    for batch in (1, 7, 64, 1):
+    for batch in (1, 7, 64):
         images = engine(*inputs_for(engine, batch))
         expected = source.engine(*inputs_for(engine, batch))
         assert images.shape == (batch, *engine.image_shape) == expected.shape
@@ -96,6 +96,7 @@ def test_a_policy_of_the_layers_does_not_reach_the_file(tmp_path):
     assert 0 < np.abs(source.engine(*inputs) - loaded(*inputs)).max() < 0.05
 
 
+@pytest.mark.slow
 def test_the_arguments_of_a_network_are_not_changed(tmp_path):
     path = save_network("resnet 28", tmp_path / "generator.keras")
     before = path.read_bytes()

@@ -94,7 +94,7 @@ def test_a_single_copy_computes_in_float32(policy):
     assert all(layer.compute_dtype == "float32" for layer in (*copy.layers, copy.layers[-1].layer))
     assert copy.layers[0].kernel.dtype == "float32"
     for one, other in zip(copy.weights, network.weights):
-        np.testing.assert_array_equal(one.numpy(), other.numpy().astype(np.float32))
+        np.testing.assert_array_equal(one.numpy().astype(np.float32), other.numpy().astype(np.float32))
 
 
 @pytest.fixture(scope="module")
