@@ -263,13 +263,10 @@ def test_an_interrupted_export_leaves_nothing(made, tmp_path, capsys, monkeypatc
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    for form in FORMATS:
-        with monkeypatch.context() as broken:
-            broken.setattr(type(export.FORMATS[form]), "load", interrupt)
-            command = ["export", str(made / "tiny.keras"), "--format", form, "--out", str(tmp_path / "out")]
-            assert main(command) == 130
-        assert capsys.readouterr().err == "gan: interrupted\n"
-        assert listing(tmp_path) == []
+    monkeypatch.setattr(type(export.FORMATS["onnx"]), "load", interrupt)
+    assert main(["export", str(made / "tiny.keras"), "--out", str(tmp_path / "out")]) == 130
+    assert capsys.readouterr().err == "gan: interrupted\n"
+    assert listing(tmp_path) == []
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from helpers.exports import FORMATS, listing, save_tiny
+from helpers.exports import listing, save_tiny
 from helpers.reports import VALUES, made_up
 
 from gan import InputError
@@ -26,7 +26,9 @@ def run(tmp_path_factory):
     return save_tiny(tmp_path_factory.mktemp("runs") / "my run" / "generator.keras").parent
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(
+    "form", ["onnx", *(pytest.param(form, marks=pytest.mark.slow) for form in ("saved_model", "litert"))]
+)
 def test_a_card_states_the_generator(run, form, tmp_path):
     exported = export_generator(run, tmp_path / "out", format=form, weights="int8", license="CC0-1.0")
     assert find_exported(exported.path) == exported

@@ -108,7 +108,7 @@ def kernels(dcgan):
     return {weights: store_kernels(network, weights) for weights in ("float16", "int8")}
 
 
-@pytest.mark.parametrize("weights", ["float16", "int8"])
+@pytest.mark.parametrize("weights", ["int8", pytest.param("float16", marks=pytest.mark.slow)])
 def test_onnx_initializers_have_the_type_and_the_bytes_of_the_kernels(dcgan, kernels, weights, tmp_path):
     exported = export_generator(dcgan, tmp_path, format="onnx", weights=weights)
     found = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(exported.path).graph.initializer}
@@ -127,7 +127,7 @@ def test_onnx_initializers_have_the_type_and_the_bytes_of_the_kernels(dcgan, ker
         assert not [name for name in same_size if found[name].dtype == np.float32 and found[name].ndim > 1]
 
 
-@pytest.mark.parametrize("weights", ["float16", "int8"])
+@pytest.mark.parametrize("weights", ["int8", pytest.param("float16", marks=pytest.mark.slow)])
 def test_litert_tensors_have_the_type_and_the_bytes_of_the_kernels(dcgan, kernels, weights, tmp_path):
     exported = export_generator(dcgan, tmp_path, format="litert", weights=weights)
     model = schema.ModelT.InitFromPackedBuf(exported.path.read_bytes(), 0)
@@ -143,7 +143,7 @@ def test_litert_tensors_have_the_type_and_the_bytes_of_the_kernels(dcgan, kernel
             assert tensor.quantization.quantizedDimension == kernel.axis
 
 
-@pytest.mark.parametrize("weights", ["float16", "int8"])
+@pytest.mark.parametrize("weights", ["int8", pytest.param("float16", marks=pytest.mark.slow)])
 def test_variables_of_a_saved_model_have_the_type_and_the_bytes_of_the_kernels(dcgan, kernels, weights, tmp_path):
     exported = export_generator(dcgan, tmp_path, format="saved_model", weights=weights)
     reader = tf.train.load_checkpoint(str(exported.path / "variables" / "variables"))
