@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import FrameType
 
 from gan.tolerance import EXIT_STATUS
 
@@ -36,7 +36,7 @@ TERMINATED = after_signal(signal.SIGTERM)
 def ended_by_sigterm() -> Iterator[None]:
     """Ends the command on SIGTERM as on Ctrl-C: no incomplete file is left. The exit status is `TERMINATED`."""
 
-    def end(number: int, frame: Any) -> None:
+    def end(number: int, frame: FrameType | None) -> None:
         raise SystemExit(after_signal(number))
 
     before = signal.signal(signal.SIGTERM, end)

@@ -100,7 +100,10 @@ class Export:
         runtime.start()
         from gan.deployment.export import LARGEST_DIFFERENCE, export_generator
 
-        found = export_generator(self.checkpoint, self.out, format=format, weights=self.weights, license=self.license)
+        with ended_by_sigterm():
+            found = export_generator(
+                self.checkpoint, self.out, format=format, weights=self.weights, license=self.license
+            )
         card = found.card
         print_result(
             {
@@ -126,7 +129,10 @@ class Export:
         runtime.start()
         from gan.deployment.web import export_web
 
-        page = export_web(self.checkpoint, self.out, weights=self.weights, runtime=self.runtime, license=self.license)
+        with ended_by_sigterm():
+            page = export_web(
+                self.checkpoint, self.out, weights=self.weights, runtime=self.runtime, license=self.license
+            )
         card = page.model.card
         print_result(
             {

@@ -1,8 +1,13 @@
 """Exports a generator and verifies the file: its own engine must draw the images that Keras draws."""
 
+import os
 import re
+import signal
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +17,8 @@ import tensorflow as tf
 
 from gan import sampling
 from gan.deployment import serving
-from gan.deployment.rounding import StoredKernel, rounded_copy, store_kernels
+from gan.deployment.graph import state_sizes
+from gan.deployment.rounding import StoredKernel, rounded_copy, single_copy, store_kernels
 from gan.deployment.writers import WRITERS
 from gan.errors import InputError, check
 from gan.evaluation.report import load_report
@@ -27,7 +33,7 @@ from gan.saving.saved_generator import SavedGenerator, find_saved
 from gan.tolerance import CONFIDENCE, ErrorRate
 from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked
-from gan.utils.tensorflow import reason_of, silent_stderr
+from gan.utils.tensorflow import LOG_LEVEL, QUIET, reason_of, silent_stderr
 
 COMPARED = 64
 """Images that are compared with Keras: samples 0 to 63 of seed 0."""
@@ -82,9 +88,13 @@ def export_generator(
     form, folder = FORMATS[format], files.as_path(out, "out")
     stem = export_name(saved) + ("" if weights == "float32" else f"-{weights}")
     target = folder / f"{stem}{form.suffix}"
-    files.check_writable(target / "1" / "saved_model.pb" if not form.suffix else target)
+    if form.suffix:
+        files.check_writable(target)
+    else:
+        files.check_writable(target / "1" / "saved_model.pb")
+        files.check_writable(folder / serving.CONFIG)
     source = Source.load(saved, weights)
-    with tempfile.TemporaryDirectory(prefix=".gan-export-", dir=existing_parent(folder)) as scratch:
+    with scratch_folder(folder) as scratch:
         draft = Path(scratch) / f"generator{form.suffix}"
         card = _write(source, form, draft, license)
         form.attach(draft, card.as_text())
@@ -105,7 +115,7 @@ class Source:
 
     saved: SavedGenerator
     network: keras.Model
-    """The generator with the original weights."""
+    """The generator with the original weights, in float32."""
     weights: Weights
     kernels: Sequence[StoredKernel]
     engine: KerasEngine
@@ -118,23 +128,31 @@ class Source:
     @classmethod
     def load(cls, saved: SavedGenerator, weights: Weights) -> "Source":
         """Loads a generator and rounds its kernels."""
-        network = load_generator(saved.file)  # type: ignore[arg-type]  # not exported
+        network = single_copy(load_generator(saved.file))  # type: ignore[arg-type]  # not exported
         kernels = store_kernels(network, weights)
         engine = KerasEngine(rounded_copy(network, kernels))
+        state_sizes(network)
         indices = np.arange(COMPARED)
         inputs = {"latents": sampling.latents(0, indices, engine.latent_dim)}
         labels = labels_for(indices, engine.num_classes, None)
         if labels is not None:
             inputs["labels"] = labels
         with tf.device("CPU"):
-            images = engine(inputs["latents"], labels)
+            images, again = (engine(inputs["latents"], labels) for _ in range(2))
+        difference = float(np.abs(images - again).max())
+        if difference > LARGEST_DIFFERENCE:
+            raise InputError(
+                "This generator draws other images of the same latents each time",
+                expected="a generator without layers that draw random numbers",
+                received=f"a difference of {difference:g}",
+            )
         return cls(saved, network, weights, kernels, engine, inputs, images)
 
 
 def _write(source: Source, form: ExportFormat, draft: Path, license: str | None) -> ExportCard:
     """Writes a generator without a card, compares it with Keras, and returns the card."""
     try:
-        with silent_stderr(show_on_error=False):
+        with _deferred_signals(), silent_stderr(show_on_error=False), _without_diagnostics():
             WRITERS[form.name](source.network, source.kernels, draft)
     except (InputError, OSError, MemoryError, KeyboardInterrupt):
         raise
@@ -142,9 +160,9 @@ def _write(source: Source, form: ExportFormat, draft: Path, license: str | None)
         raise InputError(
             f"{form.title} cannot express this generator",
             expected=f"layers whose operations {form.engine} has",
-            received=reason_of(error),
+            received=_operation(error) or reason_of(error),
         ) from error
-    images = form.load(draft)(source.inputs)
+    images = _draw(source, form, draft)
     difference = float(np.abs(images.astype(np.float64) - source.images).max())
     if images.shape != source.images.shape or not difference <= LARGEST_DIFFERENCE:
         raise InputError(
@@ -153,6 +171,75 @@ def _write(source: Source, form: ExportFormat, draft: Path, license: str | None)
             received=f"{difference:g}",
         )
     return _card(source, form, form.read(draft)[1], difference, license)
+
+
+def _draw(source: Source, form: ExportFormat, draft: Path) -> np.ndarray:
+    """Returns the compared samples, drawn by the engine of the format."""
+    try:
+        return form.load(draft)(source.inputs)
+    except (OSError, MemoryError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # the engines have their own error classes
+        reason = error.received if isinstance(error, InputError) else reason_of(error)
+        if isinstance(error, InputError) and str(draft) not in reason:  # no engine
+            raise
+        raise InputError(
+            f"{form.engine} does not run this generator",
+            expected=f"layers whose operations {form.engine} has",
+            received=reason.replace(f"{draft}: ", "").replace(str(draft), "the file"),
+        ) from error
+
+
+_OPERATION = re.compile(r'fused\["(?!StatefulPartitionedCall)(\w+):", "([^"@]+)')
+
+
+def _operation(error: Exception) -> str | None:
+    """Returns the operation and the layer that an error of the LiteRT converter is about, or None."""
+    found = _OPERATION.search(str(error))
+    return f"the operation {found[1]} in {found[2]}" if found else None
+
+
+@contextmanager
+def _deferred_signals() -> Iterator[None]:
+    """Delays Ctrl-C and SIGTERM to the end, in the main thread: an exception in C++ code can abort the process.
+
+    An aborted process would leave its temporary folder.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in before.items():
+        if callable(handler):  # otherwise it is ignored, or ends the process
+            signal.signal(number, lambda number, frame: received.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if callable(handler):
+                signal.signal(number, handler)
+    if received:
+        signal.raise_signal(received[0])
+
+
+@contextmanager
+def _without_diagnostics() -> Iterator[None]:
+    """Drops what C++ code of the converters writes to file descriptor 2. They also raise their errors.
+
+    Does nothing if the caller chose another log level.
+    """
+    if os.environ.get(LOG_LEVEL, QUIET) != QUIET or sys.__stderr__ is None:
+        yield
+        return
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
 
 
 def _card(
@@ -189,8 +276,8 @@ def export_name(saved: SavedGenerator) -> str:
 
 def _public_name(dataset: str) -> str:
     """Returns the name of a dataset without the folders of a path: an exported file is published, paths are not."""
-    is_path = dataset.startswith((".", "~", "/")) or Path(dataset).exists()
-    return Path(dataset).name or "data" if is_path else dataset
+    is_name = re.fullmatch(r"[\w-]+(/[\w.-]+)?(:[\w.*]+)?", dataset) and not Path(dataset).suffix  # one of TFDS
+    return dataset if is_name and not Path(dataset).exists() else Path(dataset).name or "data"
 
 
 def _verdict(saved: SavedGenerator) -> GeneratorVerdict | None:
@@ -203,10 +290,13 @@ def _verdict(saved: SavedGenerator) -> GeneratorVerdict | None:
         return None
     if report.checkpoint is None or report.checkpoint.sha256 != saved.summary.sha256:
         return None
-    measured, num = report.metrics["error_rate"].value or 0.0, report.num
-    rate, confidence = ErrorRate(round(measured * num), num), CONFIDENCE
     if report.confirmed is not None:
         rate, confidence = report.confirmed.rate, report.confirmed.confidence
+    else:
+        measured = report.metrics.get("error_rate")
+        if measured is None or measured.value is None:
+            return None
+        rate, confidence = ErrorRate(round(measured.value * report.num), report.num), CONFIDENCE
     lower, upper = rate.interval_at(confidence)
     return GeneratorVerdict(
         verdict=report.verdict,
@@ -219,7 +309,14 @@ def _verdict(saved: SavedGenerator) -> GeneratorVerdict | None:
     )
 
 
-def existing_parent(folder: Path) -> Path:
-    """Returns a folder, or its nearest parent that exists."""
+def scratch_folder(folder: Path) -> "tempfile.TemporaryDirectory[str]":
+    """Returns a temporary folder in a folder, or in its nearest parent that exists.
+
+    Raises `InputError` if no file can be written there.
+    """
     folder = folder.absolute()
-    return next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+    existing = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+    try:
+        return tempfile.TemporaryDirectory(prefix=".gan-export-", dir=existing)
+    except OSError as error:
+        raise InputError("The output cannot be written", expected="a writable folder", received=str(folder)) from error

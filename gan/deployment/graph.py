@@ -1,6 +1,6 @@
 """The graph of a generator for an export: named inputs and outputs, and kernels that are stored as other numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 import keras
@@ -9,7 +9,30 @@ import tensorflow as tf
 
 from gan.deployment.rounding import StoredKernel
 from gan.models.networks.inputs import NetworkInputs
+from gan.models.networks.inspect import layers_of
 from gan.utils.types import Tensor
+
+UPSAMPLING = (keras.layers.UpSampling1D, keras.layers.UpSampling2D, keras.layers.UpSampling3D)
+"""Layers whose operations lose the sizes of their outputs."""
+
+
+def state_sizes(network: keras.Model) -> None:
+    """Makes the graph of a network state the sizes that nearest-neighbor upsampling leaves unknown.
+
+    LiteRT has no convolutions of images of unknown height. The network changes, but not what it computes.
+    """
+    for layer in layers_of(network):
+        if isinstance(layer, UPSAMPLING):
+            layer.call = _with_stated_size(layer, layer.call)
+
+
+def _with_stated_size(layer: keras.Layer, call: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    def call_and_reshape(inputs: Tensor) -> Tensor:
+        sizes = layer.compute_output_shape(inputs.shape)[1:]
+        outputs = call(inputs)
+        return outputs if None in sizes else tf.reshape(outputs, [-1, *sizes])
+
+    return call_and_reshape
 
 
 class GeneratorGraph(tf.Module):

@@ -9,6 +9,7 @@ from gan.errors import InputError
 from gan.evaluation.robustness.faults import int8_steps
 from gan.evaluation.robustness.perturbed import find_kernels
 from gan.models.network_copy import averaged_copy
+from gan.models.networks.inspect import layers_of
 from gan.saving.engines.card import Weights
 
 
@@ -64,7 +65,7 @@ def store_kernels(network: keras.Model, weights: Weights) -> list[StoredKernel]:
         return []
     stored = []
     for kernel in find_kernels(network):
-        value = np.array(keras.ops.convert_to_numpy(kernel.weight), np.float32)
+        value = np.array(kernel.weight.numpy(), np.float32)
         if not np.isfinite(value).all() or (weights == "float16" and np.abs(value).max(initial=0.0) > 65_504):
             raise InputError(
                 f"The weights cannot be stored as {weights}",
@@ -83,9 +84,17 @@ def store_kernels(network: keras.Model, weights: Weights) -> list[StoredKernel]:
     return stored
 
 
+def single_copy(network: keras.Model) -> keras.Model:
+    """Returns a copy of a network with the same weights that computes in float32, whatever its policy is."""
+    copy = averaged_copy(network, "float32")
+    for layer in layers_of(copy):  # also those inside layers, which are copied with their own policies
+        layer.dtype_policy = "float32"
+    return copy
+
+
 def rounded_copy(network: keras.Model, kernels: list[StoredKernel]) -> keras.Model:
     """Returns a copy of a network with the rounded kernels, in float32."""
-    copy = averaged_copy(network)
+    copy = single_copy(network)
     for kernel in kernels:
         copy.weights[kernel.index].assign(kernel.rounded)
     return copy

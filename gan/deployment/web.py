@@ -1,7 +1,6 @@
 """Web pages: a static folder with an exported generator, which draws in the browser with ONNX Runtime Web."""
 
 import shutil
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files as resources
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from gan.deployment import web_runtime
-from gan.deployment.export import existing_parent, export_generator, export_name
+from gan.deployment.export import export_generator, export_name, scratch_folder
 from gan.errors import InputError, as_json, convert
 from gan.saving import files
 from gan.saving.engines.card import ExportCard, Weights
@@ -81,7 +80,7 @@ def export_web(
     files.check_writable(target / DESCRIPTION)
     _check_replaceable(target)
     source = web_runtime.find_runtime(None if runtime is None else files.as_path(runtime, "runtime"))
-    with tempfile.TemporaryDirectory(prefix=".gan-export-", dir=existing_parent(folder)) as scratch:
+    with scratch_folder(folder) as scratch:
         model = export_generator(checkpoint, scratch, format="onnx", weights=weights, license=license)
         draft = Path(scratch) / "page"
         draft.mkdir()

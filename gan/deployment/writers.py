@@ -1,6 +1,7 @@
 """Writers of exported generators, one for each format: SavedModel, ONNX, LiteRT."""
 
 import logging
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +12,9 @@ import tensorflow as tf
 
 from gan.deployment.graph import GeneratorGraph
 from gan.deployment.rounding import StoredKernel
+from gan.errors import InputError
 from gan.saving.engines.card import FormatName
+from gan.saving.engines.onnx import OPSET
 from gan.saving.engines.saved_model import SIGNATURE
 from gan.utils.extras import import_extra
 from gan.utils.types import Tensor
@@ -19,13 +22,19 @@ from gan.utils.types import Tensor
 Writer = Callable[[keras.Model, Sequence[StoredKernel], Path], None]
 """Writes a generator, with some kernels stored as other types, to a path that does not exist."""
 
-OPSET = 17
-"""ONNX operator set: the newest that tf2onnx writes without a warning, supported since ONNX Runtime 1.12."""
-
 
 def write_saved_model(network: keras.Model, kernels: Sequence[StoredKernel], path: Path) -> None:
     """Writes a SavedModel with the signature `serving_default(latents, labels) -> images`."""
     graph = GeneratorGraph(network, kernels, as_inputs=False)
+    definition = graph.images.get_concrete_function().graph.as_graph_def()
+    inner = [node for function in definition.library.function for node in function.node_def]
+    python = [node for node in (*definition.node, *inner) if "PyFunc" in node.op]
+    if python:
+        raise InputError(
+            "A SavedModel cannot contain Python code",
+            expected="layers of TensorFlow operations",
+            received=f"the operation {python[0].op} in {python[0].name}",
+        )
     tf.saved_model.save(graph, str(path), signatures={SIGNATURE: graph.images})
 
 
@@ -41,6 +50,14 @@ def write_onnx(network: keras.Model, kernels: Sequence[StoredKernel], path: Path
         model, _ = convert.from_function(graph.images, input_signature=graph.specs, opset=OPSET)
     finally:
         logger.setLevel(level)
+    _in_fixed_order(model.graph, {})
+    unknown = [node for node in model.graph.node if not onnx.defs.has(node.op_type, OPSET, node.domain)]
+    if unknown:
+        raise InputError(
+            "ONNX cannot express this generator",
+            expected=f"layers whose operations ONNX has (opset {OPSET})",
+            received=f"the operation {unknown[0].op_type} in {unknown[0].name}",
+        )
     nodes = []
     for kernel in kernels:
         single = f"{kernel.name}.float32" if kernel.scale is not None else kernel.name
@@ -59,6 +76,71 @@ def write_onnx(network: keras.Model, kernels: Sequence[StoredKernel], path: Path
     model.graph.node.extend(nodes)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+_NUMBER = re.compile(r"__\d+")
+"""A number that tf2onnx appends to a name."""
+
+
+def _in_fixed_order(graph: Tensor, numbers: dict[str, str]) -> None:
+    """Orders and names the nodes of a graph by its structure alone. The same generator then gives the same file.
+
+    tf2onnx orders them by sets, and numbers them through all graphs of a process.
+
+    Args:
+        graph: the graph, which changes.
+        numbers: {number of tf2onnx: new number}, which grows.
+    """
+
+    def renamed(name: str) -> str:
+        return _NUMBER.sub(lambda found: numbers.setdefault(found[0], f"__{len(numbers)}"), name)
+
+    nodes = _sorted_nodes(graph)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    for node in graph.node:
+        node.name = renamed(node.name)
+        for names in (node.input, node.output):
+            names[:] = [renamed(name) for name in names]
+        for inner in _graphs_of(node):
+            _in_fixed_order(inner, numbers)
+    for entry in (*graph.initializer, *graph.input, *graph.output):
+        entry.name = renamed(entry.name)
+    for entry in (*graph.input, *graph.output):
+        for axis in entry.type.tensor_type.shape.dim:
+            if axis.dim_param:
+                axis.dim_param = "batch"
+    graph.doc_string = ""  # with another such number
+    del graph.value_info[:]  # sizes of inner tensors, which engines infer
+    initializers = sorted(graph.initializer, key=lambda tensor: tensor.name)
+    del graph.initializer[:]
+    graph.initializer.extend(initializers)
+
+
+def _sorted_nodes(graph: Tensor) -> list[Tensor]:
+    """Returns the nodes that the outputs need, each after those that it needs: depth first, in the order of inputs."""
+    makers = {name: node for node in graph.node for name in node.output}
+    found: dict[int, Tensor] = {}
+    waiting = [(makers[output.name], False) for output in reversed(graph.output) if output.name in makers]
+    while waiting:
+        node, is_ready = waiting.pop()
+        if is_ready:
+            found.setdefault(id(node), node)
+        elif id(node) not in found:
+            waiting.append((node, True))
+            needed = [makers[name] for name in _names_needed(node) if name in makers]
+            waiting += [(other, False) for other in reversed(needed) if id(other) not in found]
+    return list(found.values())
+
+
+def _names_needed(node: Tensor) -> list[str]:
+    """Returns the inputs of a node, and of the nodes of its graphs."""
+    return [*node.input, *(name for graph in _graphs_of(node) for inner in graph.node for name in _names_needed(inner))]
+
+
+def _graphs_of(node: Tensor) -> list[Tensor]:
+    graphs = [graph for attribute in node.attribute for graph in (attribute.g, *attribute.graphs)]
+    return [graph for graph in graphs if graph.node or graph.output]
 
 
 def write_litert(network: keras.Model, kernels: Sequence[StoredKernel], path: Path) -> None:

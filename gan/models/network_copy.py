@@ -12,18 +12,22 @@ from gan.errors import InputError
 from gan.utils.types import Tensor
 
 
-def averaged_copy(generator: keras.Model) -> keras.Model:
+def averaged_copy(generator: keras.Model, precision: str | None = None) -> keras.Model:
     """Returns a copy of the generator with the same weights, whose layers compute in the precision of their variables.
 
     The generator may train in bfloat16 or with batch statistics over several replicas. The copy, and the file saved
     from it, is an ordinary float32 model. A layer is copied through its configuration or, where that fails, by its
     attributes: layers with Python functions, and layers whose `__init__` does not take every option of Keras.
 
+    Args:
+        generator: a functional or sequential model.
+        precision: number type of the variables of the copy, such as `float32`. None: that of the generator.
+
     Raises `InputError` with the name of the layer if a layer cannot be copied.
     """
-    copy = _Copier().model(generator)
+    copy = _Copier(precision).model(generator)
     if _shapes(copy) != _shapes(generator):  # layers that share variables: their configurations do not tell
-        copy = _Copier(use_configs=False).model(generator)
+        copy = _Copier(precision, use_configs=False).model(generator)
     copy.set_weights(generator.get_weights())
     return copy
 
@@ -32,11 +36,12 @@ class _Copier:
     """Copies layers. Layers, variables and other objects that are shared in the original are shared in the copy.
 
     Args:
+        precision: number type of the variables of the layers. None: that of the originals.
         use_configs: whether layers are copied through their configurations where possible.
     """
 
-    def __init__(self, *, use_configs: bool = True) -> None:
-        self._use_configs = use_configs
+    def __init__(self, precision: str | None, *, use_configs: bool = True) -> None:
+        self._precision, self._use_configs = precision, use_configs
         self._copies: dict[int, Tensor] = {}
 
     def model(self, model: keras.Model) -> keras.Model:
@@ -56,7 +61,7 @@ class _Copier:
             return self._copies[id(layer)]
         if self._use_configs:
             with suppress(Exception):  # of the code of a user's layer
-                self._copies[id(layer)] = _copy_of_config(layer)
+                self._copies[id(layer)] = _copy_of_config(layer, self._precision)
                 return self._copies[id(layer)]
         try:
             return self._of_attributes(layer)
@@ -74,7 +79,7 @@ class _Copier:
             elif not (isinstance(original, keras.Layer) and name in ("build", "quantize")):  # these act on the original
                 vars(made)[name] = self._value(value)
         if isinstance(made, keras.Layer):
-            made.dtype_policy = made.dtype_policy.variable_dtype
+            made.dtype_policy = self._precision or made.dtype_policy.variable_dtype
             if "synchronized" in vars(made):
                 made.synchronized = False
         return made
@@ -88,7 +93,10 @@ class _Copier:
         """Returns a copy of a value that has variables or may contain some, and any other value itself."""
         if isinstance(value, keras.Variable):
             return keras.Variable(
-                keras.ops.convert_to_numpy(value), dtype=value.dtype, trainable=value.trainable, name=value.name
+                keras.ops.convert_to_numpy(value),
+                dtype=self._type_of(value),
+                trainable=value.trainable,
+                name=value.name,
             )
         if isinstance(value, keras.Model) and getattr(value, "inputs", None):
             return self.model(value)
@@ -108,6 +116,10 @@ class _Copier:
         if isinstance(value, partial):
             return partial(self._value(value.func), *map(self._value, value.args), **self._value(value.keywords))
         return self._of_attributes(value) if hasattr(value, "__dict__") else value
+
+    def _type_of(self, value: keras.Variable) -> str:
+        is_float = keras.backend.is_float_dtype(value.dtype)
+        return self._precision if self._precision is not None and is_float else value.dtype
 
     def _function(self, value: types.FunctionType) -> types.FunctionType:
         """Returns a function with copies of the variables of the enclosing scope and of the default values."""
@@ -159,8 +171,8 @@ def _holds_state(value: Tensor, seen: set[int]) -> bool:
     return any(_holds_state(part, seen) for part in parts)
 
 
-def _copy_of_config(layer: keras.Layer) -> keras.Layer:
-    config = {**layer.get_config(), "dtype": layer.dtype_policy.variable_dtype}
+def _copy_of_config(layer: keras.Layer, precision: str | None) -> keras.Layer:
+    config = {**layer.get_config(), "dtype": precision or layer.dtype_policy.variable_dtype}
     if "synchronized" in config:
         config["synchronized"] = False
     return type(layer).from_config(config)

@@ -9,7 +9,7 @@ from gan.errors import InputError
 def import_extra(module: str, *, extra: str) -> ModuleType:
     """Imports a module of an optional package.
 
-    Raises `InputError` with the command that installs the extra if the package is not installed.
+    Raises `InputError` with the command that installs the extra if the package is not installed, or does not load.
 
     >>> import_extra("onnxruntime", extra="export")
     """
@@ -19,4 +19,10 @@ def import_extra(module: str, *, extra: str) -> ModuleType:
         missing = (error.name or module).partition(".")[0]
         raise InputError(
             f"{missing} is not installed", expected=f"pip install 'gan-reference[{extra}]'", received=f"no {missing}"
+        ) from error
+    except ImportError as error:  # of its binary part
+        package = module.partition(".")[0]
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{package} does not load", expected=f"pip install 'gan-reference[{extra}]'", received=reason
         ) from error

@@ -1,7 +1,9 @@
 """Tests the wheel in another environment: it trains, samples and finds the pretrained checkpoints."""
 
+import email
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -57,6 +59,23 @@ def test_wheel_contains_only_the_package_and_pretrained_checkpoints(wheel):
         "mnist-reader",
     }
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
+
+
+def test_the_package_alone_brings_none_of_the_extras(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    core, extras = set(), {}
+    for line in metadata.get_all("Requires-Dist"):
+        requirement = re.split(r"[\s\[<>=!~;(]", line)[0].lower()
+        found = re.search(r"""extra == ["']([\w-]+)["']""", line)
+        (extras.setdefault(found[1], set()) if found else core).add(requirement)
+    assert {"tensorflow", "keras", "numpy"} <= core
+    exported = {"onnx", "onnxruntime", "tf2onnx", "ai-edge-litert", "tensorflow-serving-api"}
+    assert exported <= extras["export"]
+    for extra, names in extras.items():
+        assert extra == "gpu" or not names & core, extra  # the extra gpu is TensorFlow itself, with CUDA
+    assert any("gan-reference[" in line and "export" in line for line in metadata.get_all("Requires-Dist"))  # of `test`
 
 
 @pytest.mark.slow  # the test above covers the contents of the wheel

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from gan.config import DataConfig
-from gan.errors import ImageShape, InputError, Json, NotNegative, Positive, Whole, as_json, convert
+from gan.errors import ImageShape, InputError, Json, NotNegative, Positive, Whole, as_json, check, convert
 from gan.tolerance import Verdict
 
 Weights = Literal["float32", "float16", "int8"]
@@ -68,6 +68,11 @@ class ExportCard:
     versions: dict[str, str] = field(default_factory=dict)
     """Versions of the Python packages that wrote the file, by name."""
 
+    def __post_init__(self) -> None:
+        check(self.pixel_range == (-1.0, 1.0), "pixel_range", "[-1, 1]", self.pixel_range)
+        names = len(self.class_names)
+        check(names in (0, self.num_classes), "class_names", f"{self.num_classes} names, or none", names)
+
     def as_text(self) -> str:
         """Returns the card as one line of JSON."""
         return json.dumps(as_json(self), ensure_ascii=False)
@@ -83,7 +88,11 @@ def read_card(text: str | None, path: Path) -> ExportCard:
     Raises `InputError` for a file without a card, which another program wrote, and for invalid content.
     """
     if text is None:
-        raise InputError("This file has no card", expected="a file of gan export", received=str(path))
+        raise InputError(
+            "This file has no card: it is incomplete, or another program wrote it",
+            expected="a file of gan export",
+            received=str(path),
+        )
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -1,6 +1,7 @@
 """ONNX files (.onnx), run by ONNX Runtime. The card is an entry of the model's `metadata_props`."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from gan.errors import InputError
@@ -8,6 +9,12 @@ from gan.saving.engines.format import ExportFormat, Run
 from gan.utils.extras import import_extra
 from gan.utils.tensorflow import reason_of
 from gan.utils.types import Tensor
+
+OPSET = 17
+"""ONNX operator set of exported files: the newest that tf2onnx writes without a warning.
+
+ONNX Runtime supports it since version 1.12.
+"""
 
 CARD = "gan-reference"
 """Key of the card in `metadata_props`."""
@@ -64,11 +71,31 @@ class Onnx(ExportFormat):
             raise _damaged(path, reason_of(error)) from error
         if not model.graph.node or not model.graph.output:
             raise _damaged(path, "no graph")
-        if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
+        newest = onnx.defs.onnx_opset_version()
+        for entry in model.opset_import:
+            if entry.domain in ("", "ai.onnx") and not OPSET <= entry.version <= newest:
+                raise InputError(
+                    "This ONNX file has another operator set",
+                    expected=f"opset {OPSET} to {newest}",
+                    received=f"{path}: opset {entry.version}",
+                )
+        if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model.graph)):
             raise InputError(
                 "This ONNX file reads other files", expected="a model with its weights inside", received=str(path)
             )
         return model
+
+
+def _tensors(graph: Tensor) -> Iterator[Tensor]:
+    """Yields the stored tensors of a graph: initializers, and attributes of its nodes and of their graphs."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield attribute.t
+            yield from attribute.tensors
+            for inner in (attribute.g, *attribute.graphs):
+                if inner.node or inner.initializer:
+                    yield from _tensors(inner)
 
 
 def _card_bytes(text: str) -> bytes:
