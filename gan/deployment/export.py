@@ -174,9 +174,10 @@ def _write(source: Source, form: ExportFormat, draft: Path, license: str | None)
 
 
 def _draw(source: Source, form: ExportFormat, draft: Path) -> np.ndarray:
-    """Returns the compared samples, drawn by the engine of the format."""
+    """Returns the compared samples, drawn by the engine of the format on the CPU."""
     try:
-        return form.load(draft)(source.inputs)
+        with tf.device("CPU"):
+            return form.load(draft)(source.inputs)
     except (OSError, MemoryError, KeyboardInterrupt):
         raise
     except Exception as error:  # the engines have their own error classes
