@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers.tiny import small_gan
 
+import gan
 from gan.data import images
 from gan.errors import InputError, as_json
 from gan.evaluation.classifier.extractor import as_input, classify, load_classifier
@@ -208,6 +209,24 @@ def test_rejects_arguments_that_do_not_fit_together(small_classifier, digits):
         evaluate(nan_generator, digits, classifier, card, num=200)
 
 
+def test_the_exit_status_for_an_exported_generator_follows_the_verdict(
+    forked_gan, tiny_run, small_classifier, tmp_path
+):
+    """Without reconstructions, which take most of the time of an evaluation."""
+    exported = gan.deployment.export_generator(tiny_run["folder"], tmp_path)
+    options = ["--classifier", small_classifier[0], "--num", 200, "--output", tmp_path / "r"]
+    done = forked_gan("evaluate", exported.path, *options)
+    assert (done.returncode, done.stderr) == (3, "")
+    report = load_report(str(tmp_path / "r"))
+    assert (report.verdict, report.reconstruction) == ("exceeded", None)
+    assert report.not_known["reconstruction_mse"] == "an exported generator has no gradients"
+    assert [point.fault for point in report.perturbation] == ["none", *["latent_noise"] * 3]
+    assert report.checkpoint.sha256 == exported.card.content_sha256
+    html = (tmp_path / "r" / "report.html").read_text()
+    assert report.summary["tolerance"].replace(" %", "\N{NO-BREAK SPACE}%") in html
+
+
+@pytest.mark.slow  # the test before is the stand-in
 def test_the_exit_status_of_the_command_follows_the_verdict(forked_gan, tiny_run, small_classifier, tmp_path):
     options = [
         "evaluate",

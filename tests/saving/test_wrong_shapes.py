@@ -24,7 +24,7 @@ from gan.saving.training_state import State
 from gan.training import callbacks, result
 from gan.training.callbacks import Outcomes
 
-MANY = settings(max_examples=300, deadline=None)
+MANY = settings(max_examples=150, deadline=None)
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 OTHER = st.recursive(

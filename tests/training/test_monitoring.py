@@ -148,7 +148,8 @@ def in_rows():
     return np.arange(100).reshape(10, 10).T.ravel()
 
 
-@pytest.mark.parametrize("action", [pytest.param("stop", marks=pytest.mark.slow), "restore"])
+@pytest.mark.slow  # test_collapse.py is the stand-in, with hand-written logs
+@pytest.mark.parametrize("action", ["stop", "restore"])
 def test_a_collapse_ends_a_run_with_a_message(tmp_path, monkeypatch, capfd, action):
     """A generator that does not learn draws one class. The monitor reports this at the second evaluation."""
     monkeypatch.setattr("gan.training.monitoring.HEALTHY_AFTER", 320)
@@ -172,6 +173,7 @@ def test_rejects_an_unknown_monitor_before_writing_a_file(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow  # test_sample_confirmation.py is the stand-in, without a report
 def test_a_tolerance_nominates_and_fresh_samples_confirm(forked_gan, small_classifier, tmp_path):
     """Everything is within a tolerance of 1, but an untrained generator covers nothing.
 
