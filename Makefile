@@ -7,7 +7,7 @@ BIN := .venv/bin
 help:
 	@echo "make train        install into .venv and train the preset mnist (ARGS='--epochs 3' adds options)"
 	@echo "make test         install into .venv; lint, check types, run the tests"
-	@echo "make test-all     the same, slow tests included"
+	@echo "make test-all     the same, slow tests included; needs also Node with npm, and Chromium"
 	@echo "make lint         ruff and mypy only"
 	@echo "make docs         build the documentation site: build/docs/index.html"
 	@echo "make notebooks    execute the notebooks in full (ARGS=01_quickstart: only this one)"
@@ -22,7 +22,7 @@ test: lint
 	$(BIN)/pytest -n 2 --dist loadfile --durations 20
 
 test-all: lint .venv/installed-docs
-	$(BIN)/pytest -n 2 --dist loadfile -m "slow or not slow"
+	GAN_TEST_ALL=1 $(BIN)/pytest -n 2 --dist loadfile -m "slow or not slow"
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

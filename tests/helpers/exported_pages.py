@@ -4,10 +4,9 @@ import hashlib
 import shutil
 from pathlib import Path
 
-import pytest
-
 from gan.deployment import web_runtime
 from gan.errors import InputError
+from helpers.parts import report_missing
 
 STAND_IN = {"ort.wasm.bundle.min.mjs": b"export {};\n", "ort-wasm-simd-threaded.wasm": b"\0asm"}
 
@@ -30,11 +29,11 @@ def write_stand_in(folder: Path) -> dict[str, str]:
 
 
 def real_runtime() -> Path:
-    """Returns the folder of the real runtime, which npm may download. Skips the test without it."""
+    """Returns the folder of the real runtime, which npm may download. Reports it as missing otherwise."""
     try:
         return web_runtime.find_runtime()
     except InputError as error:
-        pytest.skip(str(error))
+        report_missing(str(error))
 
 
 def install_for_node(folder: Path) -> None:

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from helpers.parts import REQUIRED, report_missing
+
 PAGE = Path(__file__).parents[2] / "gan" / "deployment" / "page"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NODE = shutil.which("node")
 
-needs_node = pytest.mark.skipif(NODE is None, reason="needs Node")
+needs_node = pytest.mark.skipif(NODE is None and not REQUIRED, reason="needs Node")
 
 
 def run_node(script: str, *arguments: object, cwd: Path | None = None) -> str:
@@ -52,7 +54,7 @@ def chromium() -> Iterator[Any]:
     """Yields a browser. Skips the test if playwright or Chromium is not installed."""
     sync_api = pytest.importorskip("playwright.sync_api")
     if CHROMIUM is None:
-        pytest.skip("needs Chromium")
+        report_missing("Chromium")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         try:
