@@ -1,0 +1,53 @@
+"""What was measured of a saved generator: the report beside it, and its verdict."""
+
+from pathlib import Path
+
+from gan.errors import InputError
+from gan.evaluation.report import EvaluationReport, load_report
+from gan.saving import run_folder
+from gan.saving.engines.card import GeneratorVerdict
+from gan.saving.saved_generator import SavedGenerator
+from gan.tolerance import CONFIDENCE, ErrorRate
+
+
+def read_report(saved: SavedGenerator) -> EvaluationReport | None:
+    """Returns the report beside a generator, or None without a report of this very generator."""
+    if not (saved.folder / run_folder.REPORT).is_file():
+        return None
+    try:
+        report = load_report(saved.folder)
+    except InputError:  # of another program, or damaged: it says nothing about this generator
+        return None
+    if report.checkpoint is None or report.checkpoint.sha256 != saved.summary.sha256:
+        return None
+    return report
+
+
+def verdict_of(report: EvaluationReport) -> GeneratorVerdict:
+    """Returns the verdict of a report, and the error rate that decided it."""
+    measured, num = report.metrics["error_rate"].value or 0.0, report.num
+    rate, confidence = ErrorRate(round(measured * num), num), CONFIDENCE
+    if report.confirmed is not None:
+        rate, confidence = report.confirmed.rate, report.confirmed.confidence
+    lower, upper = rate.interval_at(confidence)
+    return GeneratorVerdict(
+        verdict=report.verdict,
+        tolerance=report.tolerance,
+        error_rate=rate.value,
+        error_rate_lower=lower,
+        error_rate_upper=upper,
+        num=rate.n,
+        dataset=public_name(report.dataset),
+    )
+
+
+def read_verdict(saved: SavedGenerator) -> GeneratorVerdict | None:
+    """Returns the verdict in the report beside a generator, or None without a report of this generator."""
+    report = read_report(saved)
+    return None if report is None else verdict_of(report)
+
+
+def public_name(dataset: str) -> str:
+    """Returns the name of a dataset without the folders of a path: names are published, paths are not."""
+    is_path = dataset.startswith((".", "~", "/")) or Path(dataset).exists()
+    return Path(dataset).name or "data" if is_path else dataset
