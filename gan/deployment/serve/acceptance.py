@@ -79,7 +79,7 @@ def reason_to_refuse(new: Evidence | None, served: Evidence | None) -> str | Non
        better than `exceeded`.
     5. Its coverage is lower: the upper end of its Wilson 95 % interval is below the lower end of the served one's.
 
-    Without a report of the served version, the first rule is the only one. A coverage that is not known is not compared.
+    Without a report of the served version, the first rule is the only one. An unknown coverage is not compared.
     """
     if new is None:
         return "it has no report: gan evaluate writes one"

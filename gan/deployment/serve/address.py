@@ -11,9 +11,10 @@ SHORTEST_TOKEN = 16
 
 def check_token(token: str | None) -> None:
     """Raises `InputError` for a token that is too short, or that a header cannot hold. The message does not show it."""
-    if token is not None and not (
-        len(token) >= SHORTEST_TOKEN and token.isascii() and token.isprintable() and " " not in token
-    ):
+    if token is None:
+        return
+    fits = token.isascii() and token.isprintable() and " " not in token
+    if len(token) < SHORTEST_TOKEN or not fits:
         expected = f"at least {SHORTEST_TOKEN} ASCII characters without spaces"
         raise InputError("Bad token", expected=expected, received=f"{len(token)} characters")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the latency histogram."""
@@ -15,6 +15,7 @@ class Metrics:
     """Counts of one server."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # they would double the text
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "gan_requests", "Answered requests.", ("method", "route", "status"), registry=self._registry

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from gan import sampling
 from gan.deployment.serve.acceptance import Evidence, find_evidence, reason_to_refuse
 from gan.deployment.serve.batching import BatchQueue, QueueClosedError
 from gan.deployment.serve.limits import Limits
@@ -246,6 +247,7 @@ class ServedModel:
         )
         try:
             queue.warm_up()
+            sampling.latents(0, [0], engine.latent_dim)
         except BaseException:
             queue.close()
             raise

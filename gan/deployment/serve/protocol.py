@@ -29,13 +29,13 @@ class TimedProtocol(H11Protocol):
         """Starts the time for the headers of the next request, and ends it with them."""
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
-            self._headers = _cancelled(self._headers)
+            self._forget("_headers")
         elif self._headers is None:
             self._expect_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends all times."""
-        self._headers, self._unread = _cancelled(self._headers), _cancelled(self._unread)
+        self._forget("_headers", "_unread")
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -46,12 +46,19 @@ class TimedProtocol(H11Protocol):
 
     def resume_writing(self) -> None:
         """Ends the time to read the answer."""
-        self._unread = _cancelled(self._unread)
+        self._forget("_unread")
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         """Answers a request that is no HTTP."""
         self._refuse(400, b"Bad Request", msg)
+
+    def _forget(self, *timers: str) -> None:
+        for name in timers:
+            timer = getattr(self, name)
+            if timer is not None:
+                timer.cancel()
+            setattr(self, name, None)
 
     def _expect_headers(self) -> None:
         self._headers = self.loop.call_later(self.limits.header_seconds, self._too_slow)
@@ -74,11 +81,6 @@ class TimedProtocol(H11Protocol):
             for event in events:
                 self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
-
-
-def _cancelled(timer: asyncio.TimerHandle | None) -> None:
-    if timer is not None:
-        timer.cancel()
 
 
 def protocol_with(limits: Limits) -> type[TimedProtocol]:
