@@ -30,13 +30,14 @@ def open_socket(host: str, port: int, *, has_token: bool) -> socket.socket:
     Raises `InputError` if the address is not free, not of this machine, or open to others without a token.
     """
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
         raise InputError("Bad `--host`", expected="an address of this machine", received=f"{host}: {error}") from error
     if not has_token and not ipaddress.ip_address(address[0]).is_loopback:
         expected = "--host 127.0.0.1, or a token that requests must send: --token or GAN_TOKEN"
         raise InputError("A server that others can reach needs a token", expected=expected, received=f"--host {host}")
-    listening = socket.socket(family, kind)
+    # with its protocol, by which asyncio knows TCP: else each answer waits for an acknowledgment, 40 ms (Nagle)
+    listening = socket.socket(family, kind, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)

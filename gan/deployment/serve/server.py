@@ -1,5 +1,6 @@
 """Runs the server until a signal ends it."""
 
+import gc
 import logging
 import os
 import signal
@@ -70,6 +71,8 @@ def run_server(
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=int(limits.work_seconds + limits.body_seconds),
         )
+        gc.collect()
+        gc.freeze()  # the objects of TensorFlow and Keras: searching them is most of the time of a JSON answer
         address = address_of(listening)
         write_log("start", address=address, models=models.names)
         _Server(config, lambda: ready(address)).run(sockets=[listening])
