@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import quantiles
 from urllib.parse import urlsplit
 
@@ -81,10 +82,14 @@ async def _run(address: str, request: Request, clients: int, seconds: float, req
     loop = asyncio.get_running_loop()
     made = [_Client(load, next_request, loop.create_future()) for _ in range(clients)]
     for client in made:
-        await loop.create_connection(lambda client=client: client, url.hostname, url.port)  # type: ignore[misc]
+        await loop.create_connection(partial(_same, client), url.hostname or "", url.port or 80)
     await asyncio.wait_for(asyncio.gather(*(client.done for client in made)), seconds + PATIENCE if seconds else None)
     load.seconds = time.perf_counter() - began
     return load
+
+
+def _same(client: "_Client") -> "_Client":
+    return client
 
 
 class _Client(asyncio.Protocol):
