@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
 from gan.errors import InputError, check_whole
+from gan.saving.saved_generator import find_saved
 from gan.utils import tensorflow as runtime
 from gan.utils.extras import import_extra
 
@@ -60,6 +61,8 @@ class Serve:
         from gan.deployment.serve.address import check_token, open_socket
 
         check_token(token)
+        for checkpoint in self.checkpoints:
+            find_saved(checkpoint)  # rejects other files before TensorFlow is imported
         with open_socket(self.host, self.port, has_token=token is not None) as listening:
             runtime.load_tensorflow(lean=True)
             runtime.start()

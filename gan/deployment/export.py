@@ -1,6 +1,5 @@
 """Exports a generator and verifies the file: its own engine must draw the images that Keras draws."""
 
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,14 +11,15 @@ import tensorflow as tf
 
 from gan import sampling
 from gan.deployment import serving
+from gan.deployment.names import export_name, public_name
 from gan.deployment.rounding import StoredKernel, rounded_copy, store_kernels
-from gan.deployment.verdicts import public_name, read_verdict
+from gan.deployment.verdicts import read_verdict
 from gan.deployment.writers import WRITERS
 from gan.errors import InputError, check
 from gan.models.networks.load import load_generator
 from gan.sampling.generators import KerasEngine
 from gan.sampling.labels import labels_for
-from gan.saving import files, models, run_folder
+from gan.saving import files, models
 from gan.saving.engines.card import ExportCard, FormatName, Weights
 from gan.saving.engines.find import FORMATS, read_file
 from gan.saving.engines.format import ExportedFile, ExportFormat
@@ -177,13 +177,6 @@ def _card(
         compared=COMPARED,
         versions=installed,
     )
-
-
-def export_name(saved: SavedGenerator) -> str:
-    """Returns the name of a generator: that of its run folder, or of its file without the suffix."""
-    path = saved.file.path
-    name = path.resolve().parent.name if path.name == run_folder.GENERATOR else path.stem
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "generator"
 
 
 def _existing(folder: Path) -> Path:

@@ -1,7 +1,6 @@
-"""What was measured of a saved generator: the report beside it, and its verdict."""
+"""What was measured of a saved generator: the report beside it, and its verdict. Does not import TensorFlow."""
 
-from pathlib import Path
-
+from gan.deployment.names import public_name
 from gan.errors import InputError
 from gan.evaluation.report import EvaluationReport, load_report
 from gan.saving import run_folder
@@ -45,9 +44,3 @@ def read_verdict(saved: SavedGenerator) -> GeneratorVerdict | None:
     """Returns the verdict in the report beside a generator, or None without a report of this generator."""
     report = read_report(saved)
     return None if report is None else verdict_of(report)
-
-
-def public_name(dataset: str) -> str:
-    """Returns the name of a dataset without the folders of a path: names are published, paths are not."""
-    is_path = dataset.startswith((".", "~", "/")) or Path(dataset).exists()
-    return Path(dataset).name or "data" if is_path else dataset

@@ -4,13 +4,17 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import Request, urlopen
 
+import httpx
 import numpy as np
 
+from gan.deployment.serve.address import address_of, open_socket
+from gan.deployment.serve.server import server_for
 from gan.evaluation.report import Checkpoint
 from gan.saving import files
 from gan.saving.engines.engine import Engine
@@ -87,6 +91,22 @@ class Server:
         """Sends SIGTERM, and returns the exit status."""
         self.process.terminate()
         return self.process.wait(timeout=60)
+
+
+@contextmanager
+def running(app, limits):
+    """Runs an application in a thread inside, and yields an HTTP client for it. It has no timeout."""
+    listening, ready = open_socket("127.0.0.1", 0, has_token=False), threading.Event()
+    server = server_for(app, limits, ready.set)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        assert ready.wait(60)
+        with httpx.Client(base_url=address_of(listening), timeout=None, trust_env=False) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @contextmanager

@@ -38,6 +38,9 @@ class Observed:
 
         try:
             await self._app(scope, receive, observed)
+        except Exception:
+            status = status or 500
+            raise
         finally:
             seconds = time.monotonic() - began
             route = getattr(scope.get("route"), "path", "other")

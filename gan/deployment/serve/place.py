@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from gan.deployment.export import export_name
+from gan.deployment.names import export_name
 from gan.saving import run_folder
 from gan.saving.engines.saved_model import CARD, EXTRA, MODEL, newest_version, versions
 from gan.saving.saved_generator import SavedGenerator, find_saved

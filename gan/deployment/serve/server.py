@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import math
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from gan.deployment.serve.address import address_of
 from gan.deployment.serve.app import create_app
@@ -57,26 +59,38 @@ def run_server(
         models = Models(
             checkpoints, limits=limits, metrics=metrics, force=force, together=together, poll_seconds=poll_seconds
         )
-        config = uvicorn.Config(
-            create_app(models, metrics=metrics, limits=limits, token=token),
-            http=protocol_with(limits),
-            ws="none",
-            loop="asyncio",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=limits.connections,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=int(limits.work_seconds + limits.body_seconds),
-        )
+        app = create_app(models, metrics=metrics, limits=limits, token=token)
         gc.collect()
         gc.freeze()  # the objects of TensorFlow and Keras: searching them is most of the time of a JSON answer
         address = address_of(listening)
         write_log("start", address=address, models=models.names)
-        _Server(config, lambda: ready(address)).run(sockets=[listening])
+        server_for(app, limits, lambda: ready(address)).run(sockets=[listening])
         write_log("end")
+
+
+def server_for(app: ASGIApp, limits: Limits, ready: Callable[[], None] = lambda: None) -> uvicorn.Server:
+    """Returns the server of an application. `run(sockets=[...])` runs it until a signal, or until `should_exit` is set.
+
+    Args:
+        app: from `create_app`.
+        limits: bounds of requests.
+        ready: called when requests are answered.
+    """
+    config = uvicorn.Config(
+        app,
+        http=protocol_with(limits),
+        ws="none",
+        loop="asyncio",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=limits.connections,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=math.ceil(limits.work_seconds + limits.body_seconds),
+    )
+    return _Server(config, ready)
 
 
 class _Server(uvicorn.Server):
