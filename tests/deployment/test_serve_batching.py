@@ -104,6 +104,21 @@ def test_a_cancelled_request_is_not_computed(held):
     assert queue.queued == 0
 
 
+def test_cancelled_requests_leave_room_for_others(held):
+    _, queue, go, _ = held
+    queue.submit(1, rows(0, 0))
+    wait_for_thread(queue)
+    cancelled = queue.submit(64, rows(0, 0))
+    queue.submit(30, rows(0, 0))
+    with pytest.raises(QueueFullError):
+        queue.submit(64, rows(0, 0))
+    cancelled.cancel()
+    last = queue.submit(64, rows(3, 0))
+    assert queue.queued == 94
+    go.set()
+    assert last.result()[0].item() == 3
+
+
 def test_an_error_reaches_its_batch_and_the_next_batch_is_computed():
     def broken(part):
         raise ValueError("no inputs")

@@ -99,8 +99,10 @@ class BatchQueue:
         with self._changed:
             if self._closed:
                 raise QueueClosedError
-            if self._queued and self._queued + rows > self._capacity:
-                raise QueueFullError
+            if self._queued + rows > self._capacity:
+                self._drop_cancelled()
+                if self._queued and self._queued + rows > self._capacity:
+                    raise QueueFullError
             self._queued += rows
             self._waiting += (_Piece(job, span) for span in spans)
             self._changed.notify(len(spans))
@@ -130,6 +132,10 @@ class BatchQueue:
                 for piece in batch:
                     if not piece.job.done.done() and piece.job.done.set_running_or_notify_cancel():
                         piece.job.done.set_exception(error)
+
+    def _drop_cancelled(self) -> None:
+        self._waiting = deque(piece for piece in self._waiting if not piece.job.done.done())
+        self._queued = sum(len(piece.rows) for piece in self._waiting)
 
     def _take(self) -> list[_Piece]:
         """Waits for pieces, and returns those of the next batch. No piece: the queue is closed and empty."""

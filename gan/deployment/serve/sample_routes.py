@@ -39,17 +39,17 @@ def sample_router(models: Models, limits: Limits) -> APIRouter:
     router = APIRouter()
 
     @router.get("/sample.png")
-    async def png(asked: Options, model: ModelName = None) -> Response:
+    async def png(request: Request, asked: Options, model: ModelName = None) -> Response:
         served = find_model(models, model)
         check_png(loaded(served, None)[1])
-        version, images = await compute(served, None, asked, limits)
+        version, images = await compute(request, served, None, asked, limits)
         content = await run_in_threadpool(asked.as_png, images, version.num_classes)
         return Response(content, media_type="image/png", headers=_headers(served.name, version.number))
 
     @router.get("/sample.npz")
-    async def npz(asked: Options, model: ModelName = None) -> Response:
+    async def npz(request: Request, asked: Options, model: ModelName = None) -> Response:
         served = find_model(models, model)
-        version, images = await compute(served, None, asked, limits)
+        version, images = await compute(request, served, None, asked, limits)
         content = await run_in_threadpool(asked.as_npz, images, version.num_classes, version.class_names)
         headers = {**_headers(served.name, version.number), "Content-Disposition": 'attachment; filename="samples.npz"'}
         return Response(content, media_type="application/octet-stream", headers=headers)

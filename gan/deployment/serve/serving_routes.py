@@ -66,7 +66,7 @@ def serving_router(models: Models, limits: Limits, *, has_token: bool) -> APIRou
         _, engine = loaded(model, number)
         body = await request.body()
         asked, as_rows = await run_in_threadpool(read_predict, body, has_labels=engine.num_classes > 0)
-        _, images = await compute(model, number, asked, limits)
+        _, images = await compute(request, model, number, asked, limits)
         content = await run_in_threadpool(predict_body, images, as_rows=as_rows)
         return Response(content, media_type="application/json")
 
