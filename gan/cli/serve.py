@@ -20,7 +20,7 @@ TOKEN = "GAN_TOKEN"
 
 @dataclass(frozen=True)
 class Serve:
-    """Serve generators over HTTP: samples as PNG and .npz, and TensorFlow Serving's REST routes.
+    """Serve samples over HTTP, as TensorFlow Serving does.
 
     A new version of a model takes over without a dropped request, if its report is not worse. SIGTERM finishes the
     accepted requests. The log on stderr has one JSON object a line. Needs: pip install 'gan-reference[serve]'
