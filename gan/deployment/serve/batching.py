@@ -14,8 +14,11 @@ from gan.saving.engines.engine import Engine
 SIZES = (1, 8, 64)
 """Batches are padded to one of these numbers of samples, so that an engine sees three shapes, all of them warmed up."""
 
-WORKERS = 2
-"""Batches of one version that are computed at the same time. A core that waits for another one computes the next."""
+WORKERS = 3
+"""Batches of one version that are computed at the same time. A core that waits for another one computes the next.
+
+On two cores, 64 clients of 64 samples each got 254 answers/s with three threads and 237 with two, measured once.
+"""
 
 Inputs: TypeAlias = tuple[np.ndarray, np.ndarray | None]
 """Latents float32 [B, L], and labels int32 [B] or None."""
