@@ -6,6 +6,8 @@ import pytest
 from helpers.serving import save_generator, write_report
 
 from gan import load_generator, sampling
+from gan.deployment.export import export_generator
+from gan.deployment.serve import models
 from gan.deployment.serve.limits import Limits
 from gan.deployment.serve.metrics import Metrics
 from gan.deployment.serve.models import ServedModel, find_places
@@ -142,6 +144,37 @@ def test_a_damaged_file_is_reported_and_the_loaded_version_serves(fault, model, 
     model.update()
     assert model.as_dict()["problem"] is None
     assert decisions(model) == {"1": "SERVED"}
+
+
+def test_an_error_while_a_version_loads_is_reported(model, run, runs, monkeypatch, capsys):
+    def broken(file):
+        raise RuntimeError(f"no memory for {file}")
+
+    monkeypatch.setattr(models, "as_engine", broken)
+    put(runs / "1", run)
+    model.update()
+    assert model.as_dict()["problem"] == "The newest version does not load"
+    assert decisions(model) == {"1": "SERVED"}
+    assert "no memory" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_versions_of_a_saved_model_have_the_numbers_of_their_folders(run, runs, tmp_path):
+    exported = tmp_path / "exported" / "run"
+    export_generator(run, exported.parent, format="saved_model")
+    (exported / "1").rename(exported / "7")
+    model = ServedModel(Place.of(exported), limits=Limits(), metrics=Metrics())
+    assert (model.name, decisions(model)) == ("run", {"7": "SERVED"})
+    put(runs / "1", run)
+    export_generator(run, exported.parent, format="saved_model")
+    model.update()
+    assert decisions(model) == {"8": "SERVED", "7": "PREVIOUS"}
+    np.testing.assert_allclose(drawn(model), expected(runs / "1"), atol=1e-5)
+    np.testing.assert_allclose(drawn(model, 7), expected(runs / "0"), atol=1e-5)
+    shutil.rmtree(exported / "8")
+    model.update()
+    assert decisions(model) == {"8": "PREVIOUS", "7": "SERVED"}
+    model.close()
 
 
 def test_names_are_those_of_exports_and_unique(runs, tmp_path):

@@ -155,10 +155,10 @@ class ServedModel:
             return
         try:
             self._consider(stamp)
-        except (InputError, OSError) as error:
-            problem = error.problem if isinstance(error, InputError) else "The file cannot be read"
+        except Exception as error:  # also of Keras, TensorFlow and the engines: the loaded version serves on
+            problem = error.problem if isinstance(error, InputError) else "The newest version does not load"
             if problem != self._problem:
-                write_log("update_failed", level="error", model=self.name, reason=str(error))
+                write_log("update_failed", level="error", model=self.name, reason=str(error) or repr(error))
             self._problem = problem
         else:
             self._problem, self._seen = None, stamp
@@ -326,10 +326,7 @@ class Models:
     def _watch(self) -> None:
         while not self._ended.wait(self._poll_seconds):
             for model in self._by_name.values():
-                try:
-                    model.update()
-                except Exception as error:  # of a file that Keras, NumPy or an engine cannot handle: served goes on
-                    write_log("update_failed", level="error", model=model.name, reason=repr(error))
+                model.update()
 
 
 def find_places(checkpoints: Sequence[str | os.PathLike[str]]) -> list[Place]:
