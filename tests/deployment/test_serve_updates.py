@@ -146,6 +146,31 @@ def test_a_damaged_file_is_reported_and_the_loaded_version_serves(fault, model, 
     assert decisions(model) == {"1": "SERVED"}
 
 
+def test_the_reason_of_a_failed_update_has_no_path(model, run):
+    (run / "config.json").write_text('{"config": 5}', encoding="utf-8")
+    save_generator(run, seed=7)
+    model.update()
+    assert "config.json" in model.as_dict()["problem"]
+    assert str(run) not in model.as_dict()["problem"]
+
+
+def test_a_version_whose_files_change_while_it_loads_is_looked_at_again(model, run, runs, monkeypatch):
+    load = models.as_engine
+
+    def changing(file):
+        (run / "report.json").touch()
+        return load(file)
+
+    put(runs / "1", run)
+    with monkeypatch.context() as changed:
+        changed.setattr(models, "as_engine", changing)
+        model.update()
+    assert decisions(model) == {"1": "SERVED"}
+    assert model.as_dict()["problem"] is None
+    model.update()
+    assert decisions(model) == {"2": "SERVED", "1": "PREVIOUS"}
+
+
 def test_an_error_while_a_version_loads_is_reported(model, run, runs, monkeypatch, capsys):
     def broken(file):
         raise RuntimeError(f"no memory for {file}")

@@ -154,36 +154,38 @@ class ServedModel:
         if stamp == self._seen:
             return
         try:
-            self._consider(stamp)
+            settled = self._consider(stamp)
         except Exception as error:  # also of Keras, TensorFlow and the engines: the loaded version serves on
             problem = error.problem if isinstance(error, InputError) else "The newest version does not load"
+            problem = self._place.without_folder(problem)
             if problem != self._problem:
                 write_log("update_failed", level="error", model=self.name, reason=str(error) or repr(error))
             self._problem = problem
         else:
-            self._problem, self._seen = None, stamp
+            self._problem, self._seen = None, stamp if settled else self._seen
 
-    def _consider(self, stamp: Stamp) -> None:
+    def _consider(self, stamp: Stamp) -> bool:
+        """Takes the newest version or refuses it. Returns False if its files changed meanwhile: nothing was done."""
         saved = self._place.find()
         entry = self._entry(saved)
         if entry.decision in ("SERVED", "ROLLED_BACK"):
-            return
+            return True
         reason = None if self._force else reason_to_refuse(entry.evidence, self._served.evidence)
         if reason is None:
             engine, queue = self._ready(saved)
             reason = None if self._force else _other_signature(engine, self._served.engine)
-            if reason is None and self._place.stamp() != stamp:
-                queue.close()
-                raise InputError("The file changed while it was loaded", expected="a complete file", received=self.name)
-            if reason is None:
+            if reason is None and self._place.stamp() == stamp:
                 self._take_over(entry, engine, queue)
-                return
+                return True
             queue.close()
+        if reason is None or self._place.stamp() != stamp:
+            return False
         if (entry.decision, entry.reason) != ("REFUSED", reason):
             write_log("refused", level="warning", model=self.name, version=entry.number, reason=reason)
         with self._changing:
             entry.decision, entry.reason = "REFUSED", reason
             self._remember(entry)
+        return True
 
     def _take_over(self, entry: Version, engine: Engine, queue: BatchQueue) -> None:
         """Serves a version, keeps the one before it, and releases the one before that."""

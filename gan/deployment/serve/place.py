@@ -50,6 +50,10 @@ class Place:
         """Returns the newest version. Raises `InputError` as `find_saved` does."""
         return find_saved(self.path)
 
+    def without_folder(self, message: str) -> str:
+        """Returns a message with names of files instead of their paths, since clients see it."""
+        return message.replace(f"{self.path.parent}{os.sep}", "")
+
     def number(self, saved: SavedGenerator) -> int | None:
         """Returns the number of a version, or None if the place does not number them."""
         path = saved.file.path
