@@ -1,4 +1,5 @@
 import threading
+import time
 from concurrent.futures import wait
 
 import numpy as np
@@ -32,7 +33,7 @@ def held():
 def wait_for_thread(queue):
     """Waits until the thread has taken all that waits."""
     while queue.queued:
-        pass
+        time.sleep(0.001)
 
 
 def test_requests_that_wait_share_a_batch_that_is_padded(held):

@@ -2,6 +2,7 @@ import io
 import json
 import math
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -228,7 +229,7 @@ def test_a_body_above_the_limit_is_refused_by_its_length_and_by_its_size(client)
 
 
 def test_a_full_queue_answers_429_and_late_work_504(runs, monkeypatch):
-    with client_of(runs[:1], limits=Limits(queued=64, work_seconds=0.5)) as (client, models):
+    with client_of(runs[:1], limits=Limits(queued=64, work_seconds=2.0)) as (client, models):
         queue = models.get("digits").served.queue
         go, busy = threading.Event(), threading.Semaphore(0)
         engine = queue._engine
@@ -240,12 +241,13 @@ def test_a_full_queue_answers_429_and_late_work_504(runs, monkeypatch):
 
         monkeypatch.setattr(queue, "_engine", held)
         with ThreadPoolExecutor(WORKERS + 1) as threads:
-            late = [threads.submit(client.get, "/sample.npz?num=64") for _ in range(WORKERS)]
-            for _ in late:
-                busy.acquire()
+            late = []
+            for _ in range(WORKERS):  # one after the other, since the queue has room for one
+                late.append(threads.submit(client.get, "/sample.npz?num=64"))
+                assert busy.acquire(timeout=30)
             waiting = threads.submit(client.get, "/sample.npz?num=64")
             while not queue.queued:
-                pass
+                time.sleep(0.001)
             answer = client.get("/sample.npz?num=1")
             assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
             assert [found.result().status_code for found in (*late, waiting)] == [504] * (WORKERS + 1)
