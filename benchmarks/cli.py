@@ -27,6 +27,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "gpu": ("benchmarks.gpu", "Gpu"),
         "growth": ("benchmarks.growth", "Growth"),
         "sampling": ("benchmarks.sampling", "Sampling"),
+        "serve": ("benchmarks.serve", "Serve"),
         "start": ("benchmarks.start", "Start"),
         "train-on-synthetic": ("benchmarks.train_on_synthetic", "TrainOnSynthetic"),
         "fit-checks": ("benchmarks.fit_checks", "FitChecks"),

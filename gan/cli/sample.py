@@ -19,7 +19,7 @@ from gan.cli.output import print_result
 from gan.data import images
 from gan.errors import InputError, check_sampling, check_whole
 from gan.sampling import writers
-from gan.sampling.labels import labels_for, read_label
+from gan.sampling.labels import labels_in_turn, read_label
 from gan.saving import files
 from gan.saving.engines.engine import Engine
 from gan.saving.saved_generator import SavedGenerator, find_saved
@@ -147,15 +147,14 @@ class Sample:
         self, engine: Engine, asked: range | None, batches: Iterator[np.ndarray]
     ) -> writers.SampleBatches:
         walk, num, classes = self.interpolate is not None, len(self._span), engine.num_classes
-        in_classes = math.ceil(math.sqrt(num)) if not 1 < classes <= 20 or num < classes else classes
         return writers.SampleBatches(
             span=self._span,
             shape=engine.image_shape,
             batches=batches,
             files=self._files,
-            labels=lambda part: None if walk else _labels(np.asarray(part), classes, asked),
+            labels=lambda part: None if walk else labels_in_turn(np.asarray(part), classes, asked),
             indices=lambda part: np.full(len(part), -1) if walk else np.asarray(part),
-            columns=num if walk else in_classes,
+            columns=num if walk else writers.grid_columns(num, classes),
         )
 
     def _batches(self, engine: Engine, asked: range | None, bar: Any) -> Generator[np.ndarray, None, None]:
@@ -176,7 +175,7 @@ class Sample:
 
         if self.interpolate is None:
             for part in self._files():
-                labels = _labels(np.asarray(part), engine.num_classes, asked)
+                labels = labels_in_turn(np.asarray(part), engine.num_classes, asked)
                 yield from sampling.stream(
                     engine, len(part), seed=self.seed, start=part.start, labels=labels, truncation=self.truncation
                 )
@@ -222,10 +221,6 @@ class Sample:
 
 
 FILES: dict[str, writers.Writer] = {".png": writers.write_grid, ".npz": writers.write_npz}
-
-
-def _labels(indices: np.ndarray, classes: int, asked: range | None) -> np.ndarray | None:
-    return labels_for(indices, classes, None if asked is None else asked.start + indices % len(asked))
 
 
 def _check_channels(channels: int, out: Path, write: writers.Writer) -> None:

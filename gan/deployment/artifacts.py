@@ -14,8 +14,9 @@ import numpy as np
 from gan import sampling
 from gan.data.load import DatasetLike, as_dataset
 from gan.deployment.engine_process import BATCH
-from gan.deployment.export import PACKAGES, export_generator, export_name
+from gan.deployment.export import PACKAGES, export_generator
 from gan.deployment.measured_engine import EngineFailure, MeasuredEngine
+from gan.deployment.names import export_name
 from gan.deployment.table import Artifact, ArtifactFile, ArtifactFormat, ArtifactQuality, ArtifactTable
 from gan.errors import InputError, check_seed, check_share, check_whole
 from gan.evaluation.classifier.extractor import ClassifierLike, as_classifier

@@ -18,19 +18,19 @@ import tensorflow as tf
 from gan import sampling
 from gan.deployment import serving
 from gan.deployment.graph import state_sizes
+from gan.deployment.names import export_name, public_name
 from gan.deployment.rounding import StoredKernel, rounded_copy, single_copy, store_kernels
+from gan.deployment.verdicts import read_verdict
 from gan.deployment.writers import WRITERS
 from gan.errors import InputError, check
-from gan.evaluation.report import load_report
 from gan.models.networks.load import load_generator
 from gan.sampling.generators import KerasEngine
 from gan.sampling.labels import labels_for
-from gan.saving import files, models, run_folder
-from gan.saving.engines.card import ExportCard, FormatName, GeneratorVerdict, Weights
+from gan.saving import files, models
+from gan.saving.engines.card import ExportCard, FormatName, Weights
 from gan.saving.engines.find import FORMATS, read_file
 from gan.saving.engines.format import ExportedFile, ExportFormat
 from gan.saving.saved_generator import SavedGenerator, find_saved
-from gan.tolerance import CONFIDENCE, ErrorRate
 from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked
 from gan.utils.tensorflow import LOG_LEVEL, QUIET, reason_of, silent_stderr
@@ -257,56 +257,14 @@ def _card(
         num_classes=source.engine.num_classes,
         class_names=saved.class_names,
         image_shape=source.engine.image_shape,  # type: ignore[arg-type]  # three numbers
-        data=None if saved.data is None else replace(saved.data, dataset=_public_name(saved.data.dataset)),
+        data=None if saved.data is None else replace(saved.data, dataset=public_name(saved.data.dataset)),
         generator_sha256=saved.summary.sha256,
         content_sha256=content_sha256,
-        verdict=_verdict(saved),
+        verdict=read_verdict(saved),
         license=PRETRAINED_LICENSE if license is None and is_pretrained else license,
         max_difference=difference,
         compared=COMPARED,
         versions=installed,
-    )
-
-
-def export_name(saved: SavedGenerator) -> str:
-    """Returns the name of a generator: that of its run folder, or of its file without the suffix."""
-    path = saved.file.path
-    name = path.resolve().parent.name if path.name == run_folder.GENERATOR else path.stem
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "generator"
-
-
-def _public_name(dataset: str) -> str:
-    """Returns the name of a dataset without the folders of a path: an exported file is published, paths are not."""
-    is_name = re.fullmatch(r"[\w-]+(/[\w.-]+)?(:[\w.*]+)?", dataset) and not Path(dataset).suffix  # one of TFDS
-    return dataset if is_name and not Path(dataset).exists() else Path(dataset).name or "data"
-
-
-def _verdict(saved: SavedGenerator) -> GeneratorVerdict | None:
-    """Returns the verdict in the report beside a generator, or None without a report of this generator."""
-    if not (saved.folder / run_folder.REPORT).is_file():
-        return None
-    try:
-        report = load_report(saved.folder)
-    except InputError:  # of another program, or damaged: the export does not depend on it
-        return None
-    if report.checkpoint is None or report.checkpoint.sha256 != saved.summary.sha256:
-        return None
-    if report.confirmed is not None:
-        rate, confidence = report.confirmed.rate, report.confirmed.confidence
-    else:
-        measured = report.metrics.get("error_rate")
-        if measured is None or measured.value is None:
-            return None
-        rate, confidence = ErrorRate(round(measured.value * report.num), report.num), CONFIDENCE
-    lower, upper = rate.interval_at(confidence)
-    return GeneratorVerdict(
-        verdict=report.verdict,
-        tolerance=report.tolerance,
-        error_rate=rate.value,
-        error_rate_lower=lower,
-        error_rate_upper=upper,
-        num=rate.n,
-        dataset=_public_name(report.dataset),
     )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from gan.deployment import web_runtime
-from gan.deployment.export import export_generator, export_name, scratch_folder
+from gan.deployment.export import export_generator, scratch_folder
+from gan.deployment.names import export_name
 from gan.errors import InputError, as_json, convert
 from gan.saving import files
 from gan.saving.engines.card import ExportCard, Weights

@@ -43,6 +43,19 @@ def labels_for(indices: np.ndarray, num_classes: int, labels: Labels) -> np.ndar
     return np.broadcast_to(requested, indices.shape).astype(np.int32)
 
 
+def labels_in_turn(indices: np.ndarray, num_classes: int, asked: range | None) -> np.ndarray | None:
+    """Returns the class of each sample as `gan sample --label` assigns it: the classes in `asked`, in turn.
+
+    Args:
+        indices: indices of the samples, int64 [N].
+        num_classes: number of classes of the generator; 0 for an unconditional generator.
+        asked: from `read_label`; None: all classes in turn.
+
+    Returns int32 [N], or None for an unconditional generator.
+    """
+    return labels_for(indices, num_classes, None if asked is None else asked.start + indices % len(asked))
+
+
 def is_sequence(labels: object) -> bool:
     """Returns whether labels are one class for each sample: neither None nor a single class."""
     return labels is not None and _as_array(labels).ndim > 0

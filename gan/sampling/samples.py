@@ -31,6 +31,9 @@ On two cores, samples of 28 x 28 pixels were generated at 22,700 and 23,300 samp
 24,200 in batches of 512, and at 21,400 in batches of 1,024.
 """
 
+LARGEST_THRESHOLD = 40.0
+"""Threshold from which `truncate` changes nothing: the error function is 1. TensorFlow's is NaN for 1e154 and above."""
+
 AT_ONCE = 3
 """Batches that are generated at the same time. A core that finishes its part of an operation waits for the other core;
 the next batch fills this gap. On two cores this was 1.05 and 1.1 times as fast."""
@@ -107,6 +110,7 @@ def truncate(latents: np.ndarray, threshold: float) -> np.ndarray:
     that a sample keeps its identity.
     """
     check_positive("threshold", threshold)
+    threshold = min(threshold, LARGEST_THRESHOLD)
     quantiles = tf.math.erf(tf.cast(latents, tf.float64) / np.sqrt(2.0))  # 2 Phi(z) - 1
     return (np.sqrt(2.0) * tf.math.erfinv(quantiles * tf.math.erf(threshold / np.sqrt(2.0)))).numpy().astype(np.float32)
 

@@ -4,11 +4,13 @@ Every writer is a Python generator. It yields the number up to which the samples
 report where to resume after an interruption.
 """
 
+import math
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -53,10 +55,19 @@ def cut(span: range, size: int) -> Iterator[range]:
 def write_grid(out: Path, samples: SampleBatches) -> Iterator[int]:
     """Writes all samples as a grid in one image file."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    array = np.concatenate(list(samples.batches))
-    grid = images.grid(array, samples.columns, scale=2 if samples.shape[1] <= 32 else 1)
+    grid = as_grid(np.concatenate(list(samples.batches)), samples.columns)
     files.write(out, partial(images.save_png, image=grid))
     yield samples.span.stop
+
+
+def as_grid(samples: np.ndarray, columns: int) -> np.ndarray:
+    """Arranges samples, uint8 [N, H, W, C], in one image, uint8 [H', W', C]. Small samples are drawn twice as large."""
+    return images.grid(samples, columns, scale=2 if samples.shape[2] <= 32 else 1)
+
+
+def grid_columns(num: int, num_classes: int) -> int:
+    """Returns the columns of a grid of `num` samples: a column for each class if that fits, else a square."""
+    return math.ceil(math.sqrt(num)) if not 1 < num_classes <= 20 or num < num_classes else num_classes
 
 
 def write_pngs(out: Path, samples: SampleBatches) -> Iterator[int]:
@@ -121,8 +132,8 @@ class Pieces:
     pieces: Iterable[np.ndarray]
 
 
-def save_npz(path: Path, arrays: Mapping[str, Pieces]) -> None:
-    """Writes the same bytes as `np.savez`, with the memory of one piece. The write is not atomic.
+def save_npz(path: Path | IO[bytes], arrays: Mapping[str, Pieces]) -> None:
+    """Writes the same bytes as `np.savez`, to a path or a file, with the memory of one piece. Not atomic.
 
     The file is not compressed: for small samples, zlib takes longer than a small generator takes to generate them.
 

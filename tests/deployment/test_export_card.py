@@ -10,7 +10,7 @@ from helpers.reports import VALUES, made_up
 
 from gan import InputError
 from gan.config import DataConfig
-from gan.deployment import export
+from gan.deployment import export, names, verdicts
 from gan.deployment.export import export_generator
 from gan.errors import as_json
 from gan.evaluation.report import Checkpoint, MetricRow
@@ -68,7 +68,7 @@ def report(run, **changes):
 
 
 def verdict_of(run):
-    return export._verdict(export.find_saved(run))
+    return verdicts.read_verdict(export.find_saved(run))
 
 
 @pytest.fixture
@@ -121,14 +121,14 @@ def test_without_a_report_of_this_generator_there_is_no_verdict(own):
     ],
 )
 def test_of_a_dataset_only_the_name_is_public(dataset, public):
-    assert export._public_name(dataset) == public
+    assert names.public_name(dataset) == public
     assert DataConfig(dataset=public).dataset == public
 
 
 def test_a_relative_folder_that_exists_is_a_path(tmp_path, monkeypatch):
     (tmp_path / "customer" / "faces").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    assert export._public_name("customer/faces") == "faces"
+    assert names.public_name("customer/faces") == "faces"
 
 
 def test_pretrained_generators_have_a_license_and_a_verdict(tmp_path):

@@ -89,6 +89,7 @@ def test_truncation_bounds_values_and_keeps_their_order():
     assert np.abs(truncated).max() <= 0.7
     assert (np.argsort(truncated[:, 0]) == np.argsort(z[:, 0])).all()
     np.testing.assert_allclose(sampling.truncate(z, 30.0), z, atol=1e-5)
+    np.testing.assert_array_equal(sampling.truncate(z, 1e300), sampling.truncate(z, 30.0))
 
 
 def test_truncated_latents_follow_the_truncated_normal():

@@ -1,0 +1,89 @@
+"""gan serve."""
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from gan.cli.exit_status import DONE
+from gan.cli.output import print_result
+from gan.errors import InputError, check_whole
+from gan.saving.saved_generator import find_saved
+from gan.utils import tensorflow as runtime
+from gan.utils.extras import import_extra
+
+TOKEN = "GAN_TOKEN"
+"""Environment variable with the token, which a list of processes does not show."""
+
+
+@dataclass(frozen=True)
+class Serve:
+    """Serve samples over HTTP, as TensorFlow Serving does.
+
+    A new version of a model takes over without a dropped request, if its report is not worse. SIGTERM finishes the
+    accepted requests. The log on stderr has one JSON object a line. Needs: pip install 'gan-reference[serve]'
+
+    examples:
+      gan serve mnist
+      curl 'http://127.0.0.1:8501/sample.png?label=7&num=64' --output sevens.png
+      gan serve runs/00001-mnist exported/mnist --host 0.0.0.0 --token "$(openssl rand -hex 32)"
+      gan serve --rollback mnist --token "$TOKEN"
+    """
+
+    checkpoints: Annotated[Positional[tuple[str, ...]], arg(metavar="RUN...")] = ()
+    """Run folders, .keras files, pretrained names (`gan doctor` lists them) or exported generators.
+
+    Of a folder of versions, as TensorFlow Serving reads them, the newest is served.
+    """
+    host: str = "127.0.0.1"
+    """Address to listen at. One that other machines can reach needs a token."""
+    port: int = 8501
+    """Port to listen at. 0: any free port."""
+    token: str | None = None
+    """Bearer token that requests must send. None: the environment variable GAN_TOKEN, or no token without it."""
+    force: bool = False
+    """Take new versions of a model whatever their reports say."""
+    rollback: str | None = None
+    """Name of a model: tell the server at this host and port to return to the version before. None: serve."""
+    json: bool = False
+    """Print the result as one JSON object on stdout."""
+
+    def run(self) -> int:
+        """Serves until a signal arrives, or asks a server for a rollback; returns the exit status."""
+        check_whole("port", self.port, 0, 65_535)
+        token = self.token if self.token is not None else os.environ.get(TOKEN) or None
+        if self.rollback is not None:
+            return self._roll_back(self.rollback, token)
+        for module in ("fastapi", "uvicorn", "prometheus_client"):
+            import_extra(module, extra="serve")
+        from gan.deployment.serve.address import check_token, open_socket
+
+        check_token(token)
+        for checkpoint in self.checkpoints:
+            find_saved(checkpoint)  # rejects other files before TensorFlow is imported
+        with open_socket(self.host, self.port, has_token=token is not None) as listening:
+            runtime.load_tensorflow(lean=True)
+            runtime.start()
+            from gan.deployment.serve.server import run_server
+
+            run_server(self.checkpoints, listening, token=token, force=self.force, ready=self._announce)
+        return DONE
+
+    def _announce(self, address: str) -> None:
+        print_result({"address": address}, as_json=self.json)
+        sys.stdout.flush()
+
+    def _roll_back(self, name: str, token: str | None) -> int:
+        from gan.deployment.serve.rollback import request_rollback
+
+        if self.checkpoints:
+            raise InputError(
+                "Both models and `--rollback`", expected="one of them", received=" ".join(self.checkpoints)
+            )
+        if token is None:
+            raise InputError("A rollback needs the token", expected=f"--token or {TOKEN}", received="no token")
+        done = request_rollback(name, host=self.host, port=self.port, token=token)
+        print_result({"model": done.model, "left": done.left, "served": done.served}, as_json=self.json)
+        return DONE

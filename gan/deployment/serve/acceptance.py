@@ -1,0 +1,106 @@
+"""Whether a new version of a model may take over: its report must not be worse than that of the served one."""
+
+from dataclasses import dataclass
+
+from gan.deployment.verdicts import read_report, verdict_of
+from gan.errors import Json
+from gan.saving.engines.card import GeneratorVerdict
+from gan.saving.saved_generator import SavedGenerator
+from gan.tolerance import Verdict, wilson_interval
+
+RANK: dict[Verdict, int] = {"exceeded": 0, "undecided": 1, "within": 2}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured of a version: in the report beside it, or in the card of an exported generator."""
+
+    measured: GeneratorVerdict
+    coverage: float | None = None
+    """Share of the real images that are covered; None: not known, as in a card."""
+    coverage_num: int = 1
+    """Number of real images of which that share was measured."""
+
+    @property
+    def coverage_bounds(self) -> tuple[float, float] | None:
+        """Wilson 95 % interval of the coverage, or None."""
+        if self.coverage is None:
+            return None
+        return wilson_interval(round(self.coverage * self.coverage_num), self.coverage_num)
+
+    def verdict_at(self, tolerance: float) -> Verdict:
+        """Returns the verdict at a tolerance: the measured one at its own, else that of the interval."""
+        found = self.measured
+        if tolerance == found.tolerance:
+            return found.verdict
+        if found.error_rate_upper <= tolerance:
+            return "within"
+        return "exceeded" if found.error_rate_lower > tolerance else "undecided"
+
+    def as_dict(self) -> dict[str, Json]:
+        """Returns the evidence in JSON types."""
+        found = self.measured
+        return {
+            "verdict": found.verdict,
+            "tolerance": found.tolerance,
+            "error_rate": found.error_rate,
+            "error_rate_lower": found.error_rate_lower,
+            "error_rate_upper": found.error_rate_upper,
+            "num": found.num,
+            "dataset": found.dataset,
+            "coverage": self.coverage,
+        }
+
+
+def find_evidence(saved: SavedGenerator) -> Evidence | None:
+    """Returns what was measured of a generator.
+
+    A report beside it counts only if it names the SHA-256 of this file. Without one, the card of an exported generator
+    does. None: nothing was measured.
+    """
+    report = read_report(saved)
+    measured = None if report is None else verdict_of(report)
+    if report is not None and measured is not None:
+        row = report.metrics.get("coverage")
+        return Evidence(measured, None if row is None else row.value, report.num)
+    if saved.card is not None and saved.card.verdict is not None:
+        return Evidence(saved.card.verdict)
+    return None
+
+
+def reason_to_refuse(new: Evidence | None, served: Evidence | None) -> str | None:
+    """Returns why a version may not take over, or None if it may.
+
+    It may take over unless one of these holds:
+
+    1. It has no report.
+    2. Its report is of another dataset than that of the served version.
+    3. Its error rate is higher: the lower end of its interval is above the upper end of the served one's.
+    4. Its verdict is worse, at the tolerance of the served one's: `within` is better than `undecided`, and that is
+       better than `exceeded`.
+    5. Its coverage is lower: the upper end of its Wilson 95 % interval is below the lower end of the served one's.
+
+    Without a report of the served version, the first rule is the only one. An unknown coverage is not compared.
+    """
+    if new is None:
+        return "it has no report: gan evaluate writes one"
+    if served is None:
+        return None
+    mine, theirs = new.measured, served.measured
+    if mine.dataset != theirs.dataset:
+        return f"its report is of {mine.dataset}, that of the served version of {theirs.dataset}"
+    if mine.error_rate_lower > theirs.error_rate_upper:
+        return (
+            f"its error rate is higher: at least {mine.error_rate_lower:.3g}, "
+            f"that of the served version at most {theirs.error_rate_upper:.3g}"
+        )
+    verdict, before = new.verdict_at(theirs.tolerance), theirs.verdict
+    if RANK[verdict] < RANK[before]:
+        return f"its verdict is worse: {verdict} at the tolerance of {theirs.tolerance:g}, not {before}"
+    bounds, bounds_before = new.coverage_bounds, served.coverage_bounds
+    if bounds is not None and bounds_before is not None and bounds[1] < bounds_before[0]:
+        return (
+            f"its coverage is lower: at most {bounds[1]:.3g}, that of the served version at least "
+            f"{bounds_before[0]:.3g}"
+        )
+    return None

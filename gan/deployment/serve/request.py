@@ -1,0 +1,126 @@
+"""What a request asks of a generator: samples of a seed, or of given latents."""
+
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gan import sampling
+from gan.data import images
+from gan.deployment.serve.batching import Inputs
+from gan.deployment.serve.limits import Limits
+from gan.errors import InputError, check
+from gan.sampling.labels import labels_in_turn, read_label
+from gan.sampling.writers import Pieces, as_grid, grid_columns, save_npz
+from gan.saving.engines.engine import Engine
+
+
+@dataclass(frozen=True)
+class Job:
+    """Samples to compute."""
+
+    rows: int
+    inputs: Callable[[range], Inputs]
+    """Returns the inputs of some of the samples."""
+
+
+class Asked(ABC):
+    """A request, independent of the version that answers it."""
+
+    @abstractmethod
+    def prepare(self, engine: Engine, class_names: Sequence[str], limits: Limits) -> Job:
+        """Returns what to compute. Raises `InputError` if this engine cannot draw it, or the limits forbid it."""
+
+
+def check_num(num: int, engine: Engine, limits: Limits) -> None:
+    """Raises `InputError` for no sample, or for more than one request may have."""
+    most = limits.most_samples(engine.image_shape)
+    check(1 <= num <= most, "num", f"1 to {most:,} samples in one request", num)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeededSamples(Asked):
+    """Samples start, ..., start + num - 1 of a seed, as `gan sample` draws them."""
+
+    num: int
+    seed: int
+    start: int
+    label: str | None
+    truncation: float | None
+
+    def prepare(self, engine: Engine, class_names: Sequence[str], limits: Limits) -> Job:
+        """Returns what to compute, see `Asked`."""
+        check_num(self.num, engine, limits)
+        classes = self._classes(engine.num_classes, class_names)
+
+        def inputs(part: range) -> Inputs:
+            indices = np.arange(self.start + part.start, self.start + part.stop)
+            latents = sampling.latents(self.seed, indices, engine.latent_dim)
+            latents = latents if self.truncation is None else sampling.truncate(latents, self.truncation)
+            return latents, labels_in_turn(indices, engine.num_classes, classes)
+
+        return Job(self.num, inputs)
+
+    def _classes(self, num_classes: int, class_names: Sequence[str]) -> range | None:
+        return None if self.label is None else read_label(self.label, num_classes, class_names)
+
+    def as_png(self, samples: np.ndarray, num_classes: int) -> bytes:
+        """Returns the grid that `gan sample` writes. samples: float32 [N, H, W, C]."""
+        grid = as_grid(images.to_uint8(samples), grid_columns(self.num, num_classes))
+        buffer = io.BytesIO()
+        images.to_pil(grid).save(buffer, format="PNG", compress_level=1)
+        return buffer.getvalue()
+
+    def as_npz(self, samples: np.ndarray, num_classes: int, class_names: Sequence[str]) -> bytes:
+        """Returns the arrays that `gan sample` writes: `images`, `indices` and, with classes, `labels`."""
+        indices = np.arange(self.start, self.start + self.num)
+        labels = labels_in_turn(indices, num_classes, self._classes(num_classes, class_names))
+        arrays = {"images": images.to_uint8(samples), "indices": indices}
+        if labels is not None:
+            arrays["labels"] = labels
+        buffer = io.BytesIO()
+        save_npz(buffer, {name: Pieces(array.shape, array.dtype, [array]) for name, array in arrays.items()})
+        return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class GivenLatents(Asked):
+    """Samples of given latents, float32 [B, L], and labels, int32 [B] or None."""
+
+    latents: np.ndarray
+    labels: np.ndarray | None
+
+    def prepare(self, engine: Engine, class_names: Sequence[str], limits: Limits) -> Job:
+        """Returns what to compute, see `Asked`. Raises `InputError` for inputs of another shape, or out of range."""
+        shape, count = self.latents.shape, len(self.latents)
+        check_num(count, engine, limits)
+        check(shape == (count, engine.latent_dim), "latents", f"shape [B, {engine.latent_dim}]", f"shape {[*shape]}")
+        check(bool(np.isfinite(self.latents).all()), "latents", "finite numbers", "NaN or infinity")
+        labels = self.labels
+        if labels is None:
+            check(not engine.num_classes, "labels", f"classes from 0 to {engine.num_classes - 1}", "no labels")
+        else:
+            check(engine.num_classes > 0, "labels", "no labels: this generator is unconditional", "labels")
+            check(labels.shape == (count,), "labels", f"{count} labels", f"labels of shape {[*labels.shape]}")
+            in_range = labels.min() >= 0 and labels.max() < engine.num_classes
+            check(bool(in_range), "labels", f"classes from 0 to {engine.num_classes - 1}", "another class")
+        return Job(
+            count,
+            lambda part: (
+                self.latents[part.start : part.stop],
+                None if labels is None else labels[part.start : part.stop],
+            ),
+        )
+
+
+def check_png(engine: Engine) -> None:
+    """Raises `InputError` if the samples are not images of 1 or 3 channels."""
+    shape = engine.image_shape
+    if len(shape) != 3 or shape[-1] not in (1, 3):
+        raise InputError(
+            "These samples are no PNG images",
+            expected="1 or 3 channels, or /sample.npz",
+            received=f"samples of shape {[*shape]}",
+        )
