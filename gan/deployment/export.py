@@ -255,7 +255,7 @@ def _card(
         weights=source.weights,
         latent_dim=source.engine.latent_dim,
         num_classes=source.engine.num_classes,
-        class_names=saved.class_names,
+        class_names=saved.class_names if source.engine.num_classes else (),
         image_shape=source.engine.image_shape,  # type: ignore[arg-type]  # three numbers
         data=None if saved.data is None else replace(saved.data, dataset=public_name(saved.data.dataset)),
         generator_sha256=saved.summary.sha256,

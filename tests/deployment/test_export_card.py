@@ -135,6 +135,8 @@ def test_pretrained_generators_have_a_license_and_a_verdict(tmp_path):
     card = export_generator("mnist-mlp", tmp_path, weights="int8").card
     assert (card.license, card.name, card.data.dataset) == ("Apache-2.0", "mnist-mlp", "mnist")
     assert card.class_names == tuple("0123456789")
+    unconditional = export_generator("mnist-unconditional", tmp_path).card
+    assert (unconditional.num_classes, unconditional.class_names) == (0, ())
     assert card.verdict.num >= 1_000
 
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 from helpers.exported_pages import real_runtime
-from helpers.pages import chromium, serve
+from helpers.pages import assert_same_pixels, chromium, pixels_of, serve
 
 import gan
 from gan.data.images import grid, to_uint8
@@ -80,32 +80,6 @@ def opened(browser, host):
         context.close()
     assert problems == []
     assert all(address.startswith((host, "data:", "blob:")) for address in requested)
-
-
-def pixels_of(page, selector="#grid canvas"):
-    """Returns the content of canvases: uint8 [N, H, W, 3]."""
-    rows = page.eval_on_selector_all(
-        selector,
-        """canvases => canvases.map((one) => {
-            const copy = Object.assign(document.createElement("canvas"), { width: one.width, height: one.height });
-            const context = copy.getContext("2d", { willReadFrequently: true });
-            context.drawImage(one, 0, 0);
-            const { data } = context.getImageData(0, 0, one.width, one.height);
-            return [one.height, one.width, Array.from(data).map((byte) => String.fromCharCode(byte)).join("")];
-        })""",
-    )
-    colors = [np.frombuffer(text.encode("latin-1"), np.uint8).reshape(height, width, 4) for height, width, text in rows]
-    assert all((color[..., 3] == 255).all() for color in colors)
-    return np.stack(colors)[..., :3]
-
-
-def assert_same_pixels(drawn, images):
-    """At most one gray level of difference, in at most 0.1 % of the pixels."""
-    expected = np.broadcast_to(to_uint8(images), drawn.shape).astype(int)
-    difference = np.abs(drawn.astype(int) - expected)
-    assert np.ptp(expected) > 100
-    assert difference.max() <= 1
-    assert (difference > 0).mean() <= 1e-3
 
 
 def wait_drawn(page):

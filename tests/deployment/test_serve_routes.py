@@ -1,6 +1,7 @@
 import io
 import json
 import math
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -129,9 +130,28 @@ def test_status_and_metadata_have_the_fields_of_tensorflow_serving(client):
     assert list(client.get("/v1/models/plain/versions/1/metadata").json()) == list(found)
 
 
-def test_the_page_names_the_models_and_metrics_count(client):
+def test_the_page_and_its_files_have_their_types(client):
+    page = client.get("/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    for name in re.findall(r'(?:src|href)="([\w.-]+)"', page.text.partition("<body>")[0]):
+        kind = "text/css" if name.endswith(".css") else "text/javascript"
+        assert client.get(f"/{name}").headers["content-type"].startswith(kind), name
+    assert "v1/models/" in client.get("/source.js").text
+    assert "ort.wasm" not in "".join(client.get(f"/{name}").text for name in ("source.js", "page.js", "generator.js"))
+    assert client.get("/ort-license.txt").status_code == 404
+
+
+def test_the_page_describes_each_model(client):
+    found = client.get("/page.json?model=plain").json()
+    assert found["models"] == ["digits", "plain"]
+    assert (found["card"]["name"], found["card"]["num_classes"], found["card"]["verdict"]) == ("plain", 0, None)
+    card = client.get("/page.json").json()["card"]
+    assert (card["name"], card["latent_dim"], card["image_shape"][2]) == ("digits", LATENT_DIM, 1)
+    assert client.get("/page.json?model=other").status_code == 404
+
+
+def test_metrics_count(client):
     client.get("/sample.npz?num=3&model=plain")
-    assert "sample.png?model=digits" in client.get("/").text
     assert client.get("/healthz").json() == {"status": "ok"}
     text = client.get("/metrics").text
     for line in (

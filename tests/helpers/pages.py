@@ -10,8 +10,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from gan.data.images import to_uint8
 from helpers.parts import REQUIRED, report_missing
 
 PAGE = Path(__file__).parents[2] / "gan" / "deployment" / "page"
@@ -61,3 +63,29 @@ def chromium() -> Iterator[Any]:
             yield browser
         finally:
             browser.close()
+
+
+def pixels_of(page, selector="#grid canvas"):
+    """Returns the content of canvases: uint8 [N, H, W, 3]."""
+    rows = page.eval_on_selector_all(
+        selector,
+        """canvases => canvases.map((one) => {
+            const copy = Object.assign(document.createElement("canvas"), { width: one.width, height: one.height });
+            const context = copy.getContext("2d", { willReadFrequently: true });
+            context.drawImage(one, 0, 0);
+            const { data } = context.getImageData(0, 0, one.width, one.height);
+            return [one.height, one.width, Array.from(data).map((byte) => String.fromCharCode(byte)).join("")];
+        })""",
+    )
+    colors = [np.frombuffer(text.encode("latin-1"), np.uint8).reshape(height, width, 4) for height, width, text in rows]
+    assert all((color[..., 3] == 255).all() for color in colors)
+    return np.stack(colors)[..., :3]
+
+
+def assert_same_pixels(drawn, images):
+    """At most one gray level of difference, in at most 0.1 % of the pixels."""
+    expected = np.broadcast_to(to_uint8(images), drawn.shape).astype(int)
+    difference = np.abs(drawn.astype(int) - expected)
+    assert np.ptp(expected) > 100
+    assert difference.max() <= 1
+    assert (difference > 0).mean() <= 1e-3

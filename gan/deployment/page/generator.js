@@ -1,21 +1,22 @@
-// A generator in ONNX Runtime Web: latents and classes -> images -> bytes. Also runs under Node.
+// A generator: latents and classes -> images -> bytes. Also runs under Node.
 
-/** Pixels per call of the runtime, between which the browser can react. */
+/** Pixels per call of the generator, between which the browser can react. */
 const PIXELS_AT_ONCE = 2 ** 14;
 
 export class Generator {
-  #session;
-  #Tensor;
-  #last = Promise.resolve();
-
-  constructor(session, Tensor, card) {
-    this.#session = session;
-    this.#Tensor = Tensor;
+  /**
+   * @param {(latents: Float32Array, classes: number[] | null) => Promise<Float32Array>} compute - computes images
+   *   [B, height, width, channels] in [-1, 1] from latents [B, latent_dim]
+   * @param {object} card - card of the generator
+   */
+  constructor(compute, card) {
+    /** Returns the images of one call. */
+    this.images = compute;
     this.card = card;
   }
 
   /**
-   * Loads a generator.
+   * Loads a generator into ONNX Runtime Web.
    *
    * @param {object} ort - module of ONNX Runtime Web
    * @param {Uint8Array} model - content of the ONNX file
@@ -26,7 +27,18 @@ export class Generator {
     // several threads need headers (COOP and COEP) that static hosts do not send
     Object.assign(ort.env.wasm, { numThreads: 1, ...wasm });
     const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
-    return new Generator(session, ort.Tensor, card);
+    let last = Promise.resolve(); // a session computes one call at a time
+    const compute = (latents, classes) => {
+      const rows = latents.length / card.latent_dim;
+      const inputs = { latents: new ort.Tensor("float32", latents, [rows, card.latent_dim]) };
+      if (classes) {
+        inputs.labels = new ort.Tensor("int32", Int32Array.from(classes), [rows]);
+      }
+      const call = last.then(() => session.run(inputs)).then(({ images }) => images.data);
+      last = call.catch(() => undefined);
+      return call;
+    };
+    return new Generator(compute, card);
   }
 
   /**
@@ -43,19 +55,6 @@ export class Generator {
       const rows = latents.subarray(first * size, (first + batch) * size);
       yield toBytes(await this.images(rows, classes && classes.slice(first, first + batch)));
     }
-  }
-
-  /** Returns images of one call: Float32Array of [B, height, width, channels] in [-1, 1]. */
-  images(latents, classes) {
-    const rows = latents.length / this.card.latent_dim;
-    const inputs = { latents: new this.#Tensor("float32", latents, [rows, this.card.latent_dim]) };
-    if (classes) {
-      inputs.labels = new this.#Tensor("int32", Int32Array.from(classes), [rows]);
-    }
-    // a session computes one call at a time
-    const call = this.#last.then(() => this.#session.run(inputs)).then(({ images }) => images.data);
-    this.#last = call.catch(() => undefined);
-    return call;
   }
 }
 

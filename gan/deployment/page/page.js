@@ -1,9 +1,10 @@
 // The page: loads the generator, draws the samples that the form asks for, and walks between two of them.
 
-import { Generator, classesOf } from "./generator.js";
+import { classesOf } from "./generator.js";
 import { Grid } from "./grid.js";
 import { latents, truncate } from "./latents.js";
 import { Options, className } from "./options.js";
+import { loadGenerator } from "./source.js";
 import { Walk } from "./walk.js";
 
 const byId = (id) => document.getElementById(id);
@@ -16,37 +17,6 @@ function showError(error) {
   byId("error").textContent = error.message;
   byId("error").hidden = false;
   document.body.dataset.state = "error";
-}
-
-async function fetched(name) {
-  let response;
-  try {
-    response = await fetch(name);
-  } catch (error) {
-    throw new Error(`The file ${name} of this page cannot be loaded: ${error.message}.`);
-  }
-  if (!response.ok) {
-    throw new Error(`The file ${name} of this page cannot be loaded: ${response.status} ${response.statusText}.`);
-  }
-  return response;
-}
-
-async function loadGenerator() {
-  if (typeof WebAssembly !== "object") {
-    throw new Error("This browser does not support WebAssembly, which draws the samples.");
-  }
-  const { card, model } = await (await fetched("page.json")).json();
-  showCard(card);
-  const [ort, content] = await Promise.all([
-    import("./ort.wasm.bundle.min.js"),
-    fetched(model).then((response) => response.arrayBuffer()),
-  ]);
-  const wasm = new URL("ort-wasm-simd-threaded.wasm", import.meta.url).href;
-  try {
-    return await Generator.load(ort, new Uint8Array(content), card, { wasmPaths: { wasm } });
-  } catch (error) {
-    throw new Error(`ONNX Runtime Web cannot load the generator: ${error.message}`);
-  }
 }
 
 function percent(rate) {
@@ -65,7 +35,7 @@ function showCard(card) {
   byId("verdict").hidden = false;
   const found = card.verdict;
   if (!found) {
-    byId("verdict").textContent = "Not evaluated before its export.";
+    byId("verdict").textContent = "Not evaluated.";
     return;
   }
   const verdicts = { within: "Within", exceeded: "Exceeds", undecided: "Undecided for" };
@@ -213,7 +183,7 @@ class Page {
 }
 
 try {
-  const page = new Page(await loadGenerator());
+  const page = new Page(await loadGenerator(showCard));
   byId("loading").hidden = true;
   byId("page").hidden = false;
   await page.draw();

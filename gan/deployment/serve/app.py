@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -14,7 +14,7 @@ from gan.deployment.serve.log import write_log
 from gan.deployment.serve.metrics import Metrics
 from gan.deployment.serve.middleware import BearerToken, BodyLimits, Observed
 from gan.deployment.serve.models import Models
-from gan.deployment.serve.page import page
+from gan.deployment.serve.page import page_router
 from gan.deployment.serve.sample_routes import sample_router
 from gan.deployment.serve.serving_routes import serving_router
 from gan.errors import InputError
@@ -47,10 +47,7 @@ def create_app(models: Models, *, metrics: Metrics, limits: Limits, token: str |
     )
     app.include_router(serving_router(models, limits, has_token=token is not None))
     app.include_router(sample_router(models, limits))
-
-    @app.get("/", response_class=HTMLResponse)
-    async def index() -> str:
-        return page(models.names)
+    app.include_router(page_router(models))
 
     @app.get("/healthz")
     async def healthz() -> dict[str, str]:

@@ -38,6 +38,9 @@ class Version:
     evidence: Evidence | None
     class_names: tuple[str, ...]
     decision: Decision
+    weights: str = "float32"
+    """Number type of the stored kernels."""
+    license: str | None = None
     reason: str = ""
     """Why it was refused."""
     engine: Engine | None = None
@@ -236,7 +239,16 @@ class ServedModel:
         number = self._place.number(saved)
         if number is None or number in numbers:
             number = max(numbers, default=0) + 1
-        return Version(number, saved.summary.sha256, evidence, saved.class_names, "REFUSED")
+        card = saved.card
+        return Version(
+            number,
+            saved.summary.sha256,
+            evidence,
+            saved.class_names,
+            "REFUSED",
+            weights="float32" if card is None else card.weights,
+            license=None if card is None else card.license,
+        )
 
     def _ready(self, saved: SavedGenerator) -> tuple[Engine, BatchQueue]:
         """Loads a version and warms it up."""

@@ -1,31 +1,75 @@
-"""The page of the server: its models, and samples of each."""
+"""The page of the server: that of `gan export --format web`, with samples that the server computes."""
 
-from collections.abc import Sequence
-from html import escape
+import mimetypes
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.resources import files
+from pathlib import PurePosixPath
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>gan serve</title>
-<style>
-:root {{ color-scheme: light dark; font-family: system-ui, sans-serif; }}
-body {{ max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }}
-img {{ max-width: 100%; image-rendering: pixelated; }}
-</style>
-<h1>gan serve</h1>
-{models}
-<p><a href="openapi.json">openapi.json</a>, <a href="metrics">metrics</a></p>
-</html>
-"""
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
 
-_MODEL = """<h2>{name}</h2>
-<p><img src="sample.png?model={name}" alt="64 samples of {name}"></p>
-<p><a href="v1/models/{name}">versions</a>, <a href="v1/models/{name}/metadata">signature</a>,
-<a href="sample.npz?model={name}">samples.npz</a></p>
-"""
+from gan.deployment.serve.compute import find_model
+from gan.deployment.serve.models import Models, Version
+from gan.deployment.serve.sample_routes import ModelName
+from gan.errors import Json, as_json
+
+INDEX, SOURCE = "index.html", "source.js"
+
+LEFT_OUT = {"ort-license.txt", SOURCE}
+"""Files that belong to the page without a server."""
 
 
-def page(names: Sequence[str]) -> str:
-    """Returns the HTML page for models of these names."""
-    return _PAGE.format(models="".join(_MODEL.format(name=escape(name)) for name in names))
+def page_files() -> Mapping[str, bytes]:
+    """Returns the files of the page: name -> content. `SOURCE` is the server's own."""
+    page = {file.name: file.read_bytes() for file in files("gan.deployment").joinpath("page").iterdir()}
+    own = files("gan.deployment.serve").joinpath(SOURCE).read_bytes()
+    return {name: content for name, content in page.items() if name not in LEFT_OUT} | {SOURCE: own}
+
+
+def page_router(models: Models) -> APIRouter:
+    """Returns the routes of the page: `/`, its files, and `/page.json` with what it shows of a model."""
+    router = APIRouter(include_in_schema=False)
+    content = page_files()
+
+    @router.get("/page.json")
+    async def describe(model: ModelName = None) -> Response:
+        served = find_model(models, model)
+        return JSONResponse({"card": card_of(served.name, served.served), "models": models.names})
+
+    @router.get("/")
+    async def index() -> Response:
+        return _file(INDEX, content[INDEX])
+
+    for name in content:
+        router.add_api_route(f"/{name}", _route(name, content[name]), methods=["GET"])
+    return router
+
+
+def _route(name: str, content: bytes) -> Callable[[], Awaitable[Response]]:
+    async def read() -> Response:
+        return _file(name, content)
+
+    return read
+
+
+def _file(name: str, content: bytes) -> Response:
+    kinds = {".js": "text/javascript"}  # some systems have another type for it
+    kind = kinds.get(PurePosixPath(name).suffix) or mimetypes.guess_type(name)[0]
+    return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
+
+
+def card_of(name: str, version: Version) -> dict[str, Json]:
+    """Returns what the page shows of a version: the fields that it reads of an `ExportCard`."""
+    engine = version.engine
+    assert engine is not None  # the served version is loaded
+    measured = version.evidence.measured if version.evidence else None
+    return {
+        "name": name,
+        "latent_dim": engine.latent_dim,
+        "num_classes": engine.num_classes,
+        "class_names": list(version.class_names),
+        "image_shape": list(engine.image_shape),
+        "weights": version.weights,
+        "license": version.license,
+        "verdict": None if measured is None else as_json(measured),
+    }

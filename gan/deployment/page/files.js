@@ -1,0 +1,15 @@
+// Files of the page's own folder.
+
+/** Returns the response for a file. Throws an error that names it if it cannot be loaded. */
+export async function fetched(name) {
+  let response;
+  try {
+    response = await fetch(name);
+  } catch (error) {
+    throw new Error(`The file ${name} of this page cannot be loaded: ${error.message}.`);
+  }
+  if (!response.ok) {
+    throw new Error(`The file ${name} of this page cannot be loaded: ${response.status} ${response.statusText}.`);
+  }
+  return response;
+}
