@@ -106,7 +106,7 @@ class Evaluate:
             num=num,
             tolerance=self.tolerance,
             seed=seed,
-            trained_on=given.dataset if saved.is_of(given.dataset) else saved.dataset,
+            trained_on=given.trained_on(dataset),
         )
         checkpoint = Checkpoint(
             self.checkpoint, described.bytes, described.sha256, engine.latent_dim, engine.num_classes

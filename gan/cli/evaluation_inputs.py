@@ -8,7 +8,7 @@ from gan.config import ClassifierConfig, DataConfig
 from gan.config.arguments import as_arguments
 from gan.errors import InputError
 from gan.saving import models, run_folder
-from gan.saving.metadata import RunMetadata, check_card, check_classes
+from gan.saving.metadata import RunMetadata, check_card, check_classes, suits
 from gan.saving.models import FoundClassifier
 from gan.saving.saved_generator import SavedGenerator, find_saved
 from gan.utils.commands import shell_command
@@ -38,6 +38,9 @@ class EvaluationInputs:
         saved, extractor = find_saved(checkpoint), models.find_classifier(classifier)
         name = dataset or saved.dataset or extractor.card.data_sets[0]
         found = cls(checkpoint, saved, extractor, name)
+        if dataset is None and saved.card is not None and not suits(extractor.card, name):
+            expected = "--dataset NAME or FOLDER: an exported generator knows only the last part of a path"
+            raise InputError("Which images are meant", expected=expected, received=f"{name!r} in the card")
         try:
             check_card(name, extractor.card)
         except InputError as error:
@@ -58,6 +61,16 @@ class EvaluationInputs:
             return None
         pretrained = folder.resolve().parent == models.pretrained_folder().resolve()
         return None if pretrained and folder.name in models.list_checkpoints() else folder
+
+    def trained_on(self, dataset: "Dataset") -> str | None:
+        """Returns the name of the dataset that the generator was trained on, or None if it is not known.
+
+        A card knows only the last part of a path. Then the training images decide whether it is the given dataset.
+        """
+        card = self.saved.card
+        if card is not None and card.train_sha256 is not None and card.train_sha256 == dataset.fingerprint:
+            return dataset.name
+        return self.saved.dataset
 
     def load_dataset(self) -> "Dataset":
         """Loads the dataset, with the options of the training if it is the same one.

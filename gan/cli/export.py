@@ -9,11 +9,12 @@ from tyro.conf import Positional, arg
 
 from gan.cli.artifacts import print_artifacts
 from gan.cli.evaluation_inputs import EvaluationInputs
-from gan.cli.exit_status import DONE, ended_by_sigterm
+from gan.cli.exit_status import DONE, FAILED, ended_by_sigterm
 from gan.cli.output import print_result
 from gan.config.arguments import as_arguments
 from gan.errors import InputError, check, check_seed, check_share, check_whole
 from gan.evaluation.report import FEWEST
+from gan.saving import files
 from gan.saving.engines.card import FormatName
 from gan.saving.saved_generator import find_saved
 from gan.utils import tensorflow as runtime
@@ -81,6 +82,7 @@ class Export:
     def run(self) -> int:
         """Exports and verifies the generator; returns the exit status."""
         self._check_combination()
+        files.check_writable(self.out / "generator")
         if self.table:
             return self._measure()
         find_saved(self.checkpoint)  # rejects other files before TensorFlow is imported
@@ -114,7 +116,7 @@ class Export:
                 "max_difference": card.max_difference,
                 "allowed": LARGEST_DIFFERENCE,
                 "compared": card.compared,
-                "sha256": card.content_sha256,
+                "sha256": found.sha256,
                 "sample": shell_command("gan", "sample", found.path),
             },
             as_json=self.json,
@@ -177,4 +179,4 @@ class Export:
             print_result(found.as_dict(), as_json=True)
         else:
             print_artifacts(found, table_path(self.out, found.name))
-        return DONE
+        return FAILED if any(row.failure for row in found.artifacts) else DONE

@@ -93,6 +93,7 @@ class Sample:
         saved = find_saved(self.checkpoint)
         if saved.summary.num_classes is not None:  # an early error
             self._asked(saved, saved.summary.num_classes)
+        self._check_walk(saved)
         runtime.load_tensorflow(lean=True)
         runtime.start()
         began = time.monotonic()
@@ -194,6 +195,16 @@ class Sample:
         if len(asked) > 1 and self.interpolate is not None:
             raise InputError("Bad `--label`", expected="one class for the whole walk", received=self.label)
         return asked
+
+    def _check_walk(self, saved: SavedGenerator) -> None:
+        """Raises `InputError` for a walk between two classes of an exported generator."""
+        classes = saved.card.num_classes if saved.card else 0
+        if classes and self.label is None and len({end % classes for end in self.interpolate or ()}) > 1:
+            raise InputError(
+                "An exported generator draws no samples between two classes",
+                expected="--label, two indices of one class, or the run folder",
+                received=f"--interpolate {' '.join(map(str, self.interpolate or ()))}",
+            )
 
     def _destination(self) -> tuple[Path, writers.Writer]:
         """Returns the output path, and the function that writes to it."""

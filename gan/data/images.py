@@ -37,7 +37,7 @@ def to_uint8(images: Tensor) -> np.ndarray:
     """Converts pixels from [-1, 1] to 0..255, rounded. It is the inverse of `from_uint8` for every byte value.
 
     `images` are floats of any shape. The result is uint8 of the same shape. Values outside [-1, 1] are clipped. Raises
-    `InputError` for anything but numbers, and `ValueError` when a value is not finite.
+    `InputError` for anything but finite numbers.
     """
     try:
         images = np.asarray(images, dtype=np.float32)
@@ -45,7 +45,7 @@ def to_uint8(images: Tensor) -> np.ndarray:
         received = f"{type(images).__name__}: {error}"
         raise InputError("Bad `images`", expected="an array of floats in [-1, 1]", received=received) from error
     if images.size and not np.isfinite([images.min(), images.max()]).all():
-        raise ValueError("Expected finite images in [-1, 1]. Received NaN or infinity.")
+        raise InputError("Bad `images`", expected="finite images in [-1, 1]", received="NaN or infinity")
     scaled = np.empty_like(images)  # in-place operations are three times as fast as a new array per operation
     np.clip(images, -1.0, 1.0, out=scaled)
     scaled += 1.0

@@ -16,7 +16,7 @@ from gan.data.load import DatasetLike, as_dataset
 from gan.deployment.engine_process import BATCH
 from gan.deployment.export import PACKAGES, export_generator
 from gan.deployment.measured_engine import EngineFailure, MeasuredEngine
-from gan.deployment.names import export_name
+from gan.deployment.names import export_name, public_name
 from gan.deployment.table import Artifact, ArtifactFile, ArtifactFormat, ArtifactQuality, ArtifactTable
 from gan.errors import InputError, check_seed, check_share, check_whole
 from gan.evaluation.classifier.extractor import ClassifierLike, as_classifier
@@ -152,7 +152,7 @@ def measure_artifacts(
         kind="artifacts",
         name=name,
         generator_sha256=saved.summary.sha256,
-        dataset=dataset.name,
+        dataset=public_name(dataset.name),
         classifier_sha256=card.sha256,
         tolerance=tolerance,
         num=num,

@@ -1,21 +1,23 @@
 """Exports a generator and verifies the file: its own engine must draw the images that Keras draws."""
 
+import errno
+import math
 import os
 import re
-import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from gan import sampling
+from gan.data.images import LARGEST_VALUE
 from gan.deployment import serving
 from gan.deployment.graph import state_sizes
 from gan.deployment.names import export_name, public_name
@@ -33,7 +35,8 @@ from gan.saving.engines.format import ExportedFile, ExportFormat
 from gan.saving.saved_generator import SavedGenerator, find_saved
 from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked
-from gan.utils.tensorflow import LOG_LEVEL, QUIET, reason_of, silent_stderr
+from gan.utils.signals import deferred_signals
+from gan.utils.tensorflow import LOG_LEVEL, QUIET, reason_of
 
 COMPARED = 64
 """Images that are compared with Keras: samples 0 to 63 of seed 0."""
@@ -81,7 +84,8 @@ def export_generator(
     written. Then nothing is written.
     """
     check(format in FORMATS, "format", f"one of {list(FORMATS)}", format)
-    check(weights in ("float32", "float16", "int8"), "weights", "float32, float16 or int8", weights)
+    check(weights in get_args(Weights), "weights", f"one of {list(get_args(Weights))}", weights)
+    check(license is None or license.isprintable(), "license", "printable text on one line", license)
     saved = find_saved(checkpoint)
     if saved.card is not None:
         raise InputError("This generator is exported", expected="a run folder or .keras file", received=str(checkpoint))
@@ -93,6 +97,7 @@ def export_generator(
     else:
         files.check_writable(target / "1" / "saved_model.pb")
         files.check_writable(folder / serving.CONFIG)
+        serving.check_target(target)
     source = Source.load(saved, weights)
     with scratch_folder(folder) as scratch:
         draft = Path(scratch) / f"generator{form.suffix}"
@@ -105,7 +110,7 @@ def export_generator(
         else:
             serving.write_warm_up(draft, stem, source.inputs)
             target = serving.place_version(draft, target)
-            serving.write_config(folder)
+            serving.add_to_config(folder, stem)
     return read_file(target, form)
 
 
@@ -139,6 +144,13 @@ class Source:
             inputs["labels"] = labels
         with tf.device("CPU"):
             images, again = (engine(inputs["latents"], labels) for _ in range(2))
+        largest = float(np.abs(images).max())
+        if not largest <= LARGEST_VALUE:  # also NaN
+            raise InputError(
+                "This generator does not draw images",
+                expected="finite pixels in [-1, 1]",
+                received=f"up to {largest:g}",
+            )
         difference = float(np.abs(images - again).max())
         if difference > LARGEST_DIFFERENCE:
             raise InputError(
@@ -152,29 +164,33 @@ class Source:
 def _write(source: Source, form: ExportFormat, draft: Path, license: str | None) -> ExportCard:
     """Writes a generator without a card, compares it with Keras, and returns the card."""
     try:
-        with _deferred_signals(), silent_stderr(show_on_error=False), _without_diagnostics():
+        with deferred_signals(), _without_diagnostics():
             WRITERS[form.name](source.network, source.kernels, draft)
     except (InputError, OSError, MemoryError, KeyboardInterrupt):
         raise
     except Exception as error:  # the converters have no common class of errors
+        if os.strerror(errno.ENOSPC) in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(draft.parent.parent)) from error
         raise InputError(
             f"{form.title} cannot express this generator",
             expected=f"layers whose operations {form.engine} has",
             received=_operation(error) or reason_of(error),
         ) from error
     images = _draw(source, form, draft)
-    difference = float(np.abs(images.astype(np.float64) - source.images).max())
-    if images.shape != source.images.shape or not difference <= LARGEST_DIFFERENCE:
+    same_shape = images.shape == source.images.shape
+    difference = float(np.abs(images.astype(np.float64) - source.images).max()) if same_shape else math.inf
+    if not difference <= LARGEST_DIFFERENCE:
         raise InputError(
             f"The exported generator does not draw the images of Keras, in {form.engine}",
             expected=f"a difference of at most {LARGEST_DIFFERENCE:g} in {COMPARED} images in [-1, 1]",
-            received=f"{difference:g}",
+            received=f"{difference:g}" if same_shape else f"images of shape {[*images.shape]}",
         )
     return _card(source, form, form.read(draft)[1], difference, license)
 
 
 def _draw(source: Source, form: ExportFormat, draft: Path) -> np.ndarray:
     """Returns the compared samples, drawn by the engine of the format on the CPU."""
+    form.check_installed()
     try:
         with tf.device("CPU"):
             return form.load(draft)(source.inputs)
@@ -182,8 +198,6 @@ def _draw(source: Source, form: ExportFormat, draft: Path) -> np.ndarray:
         raise
     except Exception as error:  # the engines have their own error classes
         reason = error.received if isinstance(error, InputError) else reason_of(error)
-        if isinstance(error, InputError) and str(draft) not in reason:  # no engine
-            raise
         raise InputError(
             f"{form.engine} does not run this generator",
             expected=f"layers whose operations {form.engine} has",
@@ -198,30 +212,6 @@ def _operation(error: Exception) -> str | None:
     """Returns the operation and the layer that an error of the LiteRT converter is about, or None."""
     found = _OPERATION.search(str(error))
     return f"the operation {found[1]} in {found[2]}" if found else None
-
-
-@contextmanager
-def _deferred_signals() -> Iterator[None]:
-    """Delays Ctrl-C and SIGTERM to the end, in the main thread: an exception in C++ code can abort the process.
-
-    An aborted process would leave its temporary folder.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    received: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number, handler in before.items():
-        if callable(handler):  # otherwise it is ignored, or ends the process
-            signal.signal(number, lambda number, frame: received.append(number))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            if callable(handler):
-                signal.signal(number, handler)
-    if received:
-        signal.raise_signal(received[0])
 
 
 @contextmanager
@@ -258,6 +248,7 @@ def _card(
         class_names=saved.class_names if source.engine.num_classes else (),
         image_shape=source.engine.image_shape,  # type: ignore[arg-type]  # three numbers
         data=None if saved.data is None else replace(saved.data, dataset=public_name(saved.data.dataset)),
+        train_sha256=saved.record.dataset.train_sha256 if saved.record else None,
         generator_sha256=saved.summary.sha256,
         content_sha256=content_sha256,
         verdict=read_verdict(saved),

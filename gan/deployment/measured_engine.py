@@ -18,7 +18,7 @@ class EngineFailure(RuntimeError):
 
 
 class MeasuredEngine:
-    """A process that runs one generator on the CPU, with the default number of threads of its engine.
+    """A process that runs one generator on the CPU, with as many threads as `gan sample` uses.
 
     Args:
         format: `keras`, `saved_model`, `onnx` or `litert`.

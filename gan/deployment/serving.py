@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from gan.errors import InputError
 from gan.saving import files
-from gan.saving.engines.saved_model import EXTRA, SIGNATURE, versions
+from gan.saving.engines.saved_model import EXTRA, SIGNATURE, is_run, versions
 from gan.utils.extras import import_extra
+from gan.utils.tensorflow import reason_of
+from gan.utils.types import Tensor
 
 CONFIG = "models.config"
 MODELS = "/models"
@@ -63,18 +66,42 @@ def place_version(draft: Path, model: Path) -> Path:
             return target
 
 
-def write_config(folder: Path) -> Path:
-    """Writes models.config for all models in a folder, atomically, and returns its path.
+def check_target(model: Path) -> None:
+    """Raises `InputError` if a model's folder is that of a run, or a models.config beside it cannot be read."""
+    if is_run(model):
+        raise InputError("This folder is a run", expected="another --out, for the exported model", received=str(model))
+    if model.name == CONFIG:
+        raise InputError("Bad name of a model", expected=f"a run of another name than {CONFIG}", received=model.name)
+    read_config(model.parent)
 
-    It starts TensorFlow Serving with all of them: `tensorflow_model_server --model_config_file=/models/models.config`.
+
+def read_config(folder: Path) -> Tensor:
+    """Returns the models.config of a folder, as TensorFlow Serving's `ModelServerConfig`; empty without the file.
+
+    Raises `InputError` if its content is not that of TensorFlow Serving.
     """
     text_format = import_extra("google.protobuf.text_format", extra="export")
-    config = import_extra("tensorflow_serving.config.model_server_config_pb2", extra="export")
-    content = config.ModelServerConfig()
-    for model in sorted(path for path in folder.iterdir() if versions(path)):
-        content.model_config_list.config.add(
-            name=model.name, base_path=f"{MODELS}/{model.name}", model_platform="tensorflow"
-        )
+    content = import_extra("tensorflow_serving.config.model_server_config_pb2", extra="export").ModelServerConfig()
     path = folder / CONFIG
-    files.write(path, lambda partial: partial.write_text(text_format.MessageToString(content), encoding="utf-8"))
+    if path.exists():
+        try:
+            text_format.Parse(path.read_text(encoding="utf-8"), content)
+        except (text_format.ParseError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"Damaged {CONFIG}", expected="that of TensorFlow Serving", received=f"{path}: {reason_of(error)}"
+            ) from error
+    return content
+
+
+def add_to_config(folder: Path, name: str) -> Path:
+    """Adds a model to the models.config of its folder, atomically, and returns the path of the file.
+
+    Models that it names already stay as they are. It starts TensorFlow Serving with all of them:
+    `tensorflow_model_server --model_config_file=/models/models.config`.
+    """
+    text_format = import_extra("google.protobuf.text_format", extra="export")
+    content, path = read_config(folder), folder / CONFIG
+    if name not in {model.name for model in content.model_config_list.config}:
+        content.model_config_list.config.add(name=name, base_path=f"{MODELS}/{name}", model_platform="tensorflow")
+        files.write(path, lambda partial: partial.write_text(text_format.MessageToString(content), encoding="utf-8"))
     return path

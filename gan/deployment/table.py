@@ -136,7 +136,7 @@ class ArtifactTable:
     cpu: str
     """Name of the processor. All times are of the CPU, also on a machine with a GPU."""
     cores: Positive
-    """Number of cores that the processes could use. Each engine has its default number of threads."""
+    """Number of cores that the processes could use. Each engine decides how many it uses."""
     versions: dict[str, str] = field(default_factory=dict)
     """Versions of the Python packages, by name."""
     command: str

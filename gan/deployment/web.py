@@ -132,7 +132,7 @@ def _place(draft: Path, target: Path, before: Path) -> None:
         target.rename(before)
     try:
         draft.rename(target)
-    except OSError:
+    except BaseException:  # also of a signal
         with suppress(OSError):
             before.rename(target)
         raise

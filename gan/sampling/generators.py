@@ -39,9 +39,6 @@ def as_generator(given: GeneratorLike) -> keras.Model:
     if isinstance(given, ModelFile):
         return load_generator(given)
     if isinstance(given, (str, os.PathLike)):
-        exported = find_exported(given)
-        if exported is not None:
-            raise _no_network(exported)
         return load_generator(os.fspath(given))
     network = given.generator_ema if isinstance(given, GAN) else given
     inputs = NetworkInputs.of(network)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass, replace
@@ -66,7 +67,8 @@ def atomically(path: Path) -> Iterator[Path]:
     Readers see either the old or the new file, never a part. The temporary file has the suffix of `path`, since writers
     choose the format by it. On an error it is removed.
     """
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    writer = f"{os.getpid()}-{threading.get_ident()}"
+    partial = path.with_name(f".{path.stem}.{writer}.partial{path.suffix}")
     try:
         yield partial
         with partial.open("rb") as file:
@@ -107,7 +109,8 @@ def write(path: Path, writer: Callable[[Path], object]) -> None:
 
 def sha256(path: Path) -> str:
     """Returns the hexadecimal SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def null_for_nan(value: T) -> T:

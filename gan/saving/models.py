@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gan.config import PRESETS
 from gan.errors import InputError, Positive, Whole, convert, did_you_mean, near_names
 from gan.saving import custom_parts, metadata, zip_safety
+from gan.saving.engines import find
 from gan.saving.files import as_path, read_json, sha256
 from gan.saving.metadata import ClassifierCard, RunMetadata
 from gan.saving.run_folder import CLASSIFIER, CONFIG, DISCRIMINATOR, GENERATOR
@@ -96,6 +97,12 @@ def _find(checkpoint: str | os.PathLike[str] | ModelFile, file: str, problem: st
     names = _pretrained_names(file)
     if not path.exists() and str(name) in names:
         path = pretrained_folder() / name / file
+    if find.is_exported(name):
+        raise InputError(
+            "An exported generator has no gradients and no layers",
+            expected="the run folder or .keras file that it was exported from",
+            received=str(checkpoint),
+        )
     if not path.is_file():
         pretrained = f", or a pretrained name of {names}" if names else ""
         hint = _hint(name, names) if file == GENERATOR else ""

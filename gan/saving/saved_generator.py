@@ -59,16 +59,18 @@ class SavedGenerator:
 def find_saved(checkpoint: str | os.PathLike[str] | ModelFile | ExportedFile) -> SavedGenerator:
     """Finds a saved generator: a run folder, a .keras file, a pretrained name or an exported generator.
 
-    A file that was found before is checked again only if it has changed.
+    A .keras file that was found before is checked again only if it has changed, an exported one always.
 
     Raises `InputError` as `models.find_generator`, `models.describe` and `find_exported` do.
     """
-    exported = checkpoint if isinstance(checkpoint, (ModelFile, ExportedFile)) else find_exported(checkpoint)
-    if isinstance(exported, ExportedFile):
+    if isinstance(checkpoint, ExportedFile):
+        checkpoint = checkpoint.path
+    exported = None if isinstance(checkpoint, ModelFile) else find_exported(checkpoint)
+    if exported is not None:
         card = exported.card
         summary = GeneratorSummary(
-            str(exported.path), exported.bytes, card.content_sha256, card.latent_dim, card.num_classes
+            str(exported.path), exported.bytes, exported.sha256, card.latent_dim, card.num_classes
         )
         return SavedGenerator(exported, summary, card=card)
-    file = models.find_generator(checkpoint)  # type: ignore[arg-type]  # not an `ExportedFile`
+    file = models.find_generator(checkpoint)
     return SavedGenerator(file, models.describe(file), models.load_config(file))

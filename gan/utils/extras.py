@@ -4,6 +4,7 @@ from importlib import import_module
 from types import ModuleType
 
 from gan.errors import InputError
+from gan.utils.signals import deferred_signals
 
 
 def import_extra(module: str, *, extra: str) -> ModuleType:
@@ -14,7 +15,8 @@ def import_extra(module: str, *, extra: str) -> ModuleType:
     >>> import_extra("onnxruntime", extra="export")
     """
     try:
-        return import_module(module)
+        with deferred_signals():  # their C++ code would lose an exception, and the import fail
+            return import_module(module)
     except ModuleNotFoundError as error:
         missing = (error.name or module).partition(".")[0]
         raise InputError(

@@ -53,6 +53,8 @@ class ExportCard:
     """Values of black and white in the output."""
     data: DataConfig | None = None
     """Options of the data that the generator was trained on; of a folder or file, only the last part of its path."""
+    train_sha256: str | None = None
+    """SHA-256 of the training images and labels, as in config.json; None: not recorded."""
     generator_sha256: str
     """SHA-256 of the generator's .keras file."""
     content_sha256: str
@@ -70,6 +72,9 @@ class ExportCard:
 
     def __post_init__(self) -> None:
         check(self.pixel_range == (-1.0, 1.0), "pixel_range", "[-1, 1]", self.pixel_range)
+        for name in ("name", "license"):
+            text = getattr(self, name)
+            check(text is None or text.isprintable(), name, "printable text on one line", text)
         names = len(self.class_names)
         check(names in (0, self.num_classes), "class_names", f"{self.num_classes} names, or none", names)
 

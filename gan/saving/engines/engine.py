@@ -54,12 +54,32 @@ class ExportedEngine(Engine):
         self._check()
 
     def __call__(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-        """Computes samples, see `Engine`. Raises `InputError` for inputs of another shape or number type."""
+        """Computes samples, see `Engine`.
+
+        Raises `InputError` for inputs of another shape or number type, and for a file that does not compute what its
+        card says.
+        """
         inputs = {"latents": np.ascontiguousarray(latents)}
         if labels is not None:
             inputs["labels"] = np.ascontiguousarray(labels)
         self._check_inputs(inputs)
-        return self._run(inputs)
+        try:
+            images = self._run(inputs)
+        except (MemoryError, KeyboardInterrupt):
+            raise
+        except Exception as error:  # the engines have their own error classes
+            raise InputError(
+                "This exported generator does not run",
+                expected=f"a generator of {self.latent_dim} latents and {self.num_classes} classes, as its card says",
+                received=f"{self.file.path}: {reason_of(error)}",
+            ) from error
+        if images.shape != (len(latents), *self.image_shape) or images.dtype != np.float32:
+            raise InputError(
+                "This exported generator does not match its card",
+                expected=f"images float32 [{', '.join(map(str, (len(latents), *self.image_shape)))}]",
+                received=f"{self.file.path}: {images.dtype} {[*images.shape]}",
+            )
+        return images
 
     def _check_inputs(self, inputs: Mapping[str, np.ndarray]) -> None:
         batch = len(inputs["latents"]) if inputs["latents"].ndim else 0
@@ -77,24 +97,11 @@ class ExportedEngine(Engine):
             )
 
     def _check(self) -> None:
-        """Runs one sample, and raises `InputError` unless its shape is that of the card."""
-        labels = np.zeros(1, np.int32) if self.num_classes else None
-        try:
-            image = self(np.zeros((1, self.latent_dim), np.float32), labels)
-        except InputError:
-            raise
-        except Exception as error:  # the engines have their own error classes
-            raise InputError(
-                "This exported generator does not run",
-                expected=f"a generator of {self.latent_dim} latents and {self.num_classes} classes, as its card says",
-                received=f"{self.file.path}: {reason_of(error)}",
-            ) from error
-        if image.shape != (1, *self.image_shape) or image.dtype != np.float32:
-            raise InputError(
-                "This exported generator does not match its card",
-                expected=f"images float32 [B, {', '.join(map(str, self.image_shape))}]",
-                received=f"{self.file.path}: {image.dtype} {[*image.shape]}",
-            )
+        """Draws a sample of the first and of the last class, and raises `InputError` unless that works."""
+        self(
+            np.zeros((2, self.latent_dim), np.float32),
+            np.array([0, self.num_classes - 1], np.int32) if self.num_classes else None,
+        )
 
 
 def _are_classes(labels: np.ndarray, num_classes: int) -> bool:

@@ -31,6 +31,11 @@ def find_exported(path: str | os.PathLike[str]) -> ExportedFile | None:
     return None
 
 
+def is_exported(path: Path) -> bool:
+    """Returns whether there is an exported generator, of any format, at a path. Reads no file."""
+    return path.exists() and any(form.resolve(path) is not None for form in FORMATS.values())
+
+
 def read_file(path: Path, form: ExportFormat) -> ExportedFile:
     """Reads an exported file of a format and checks it. Raises `InputError` as `find_exported` does."""
     if not path.exists():
@@ -56,7 +61,7 @@ def load_exported(path: str | os.PathLike[str] | ExportedFile) -> ExportedEngine
 
     Raises `InputError` for any other file, a damaged one, or an engine that is not installed.
     """
-    file = path if isinstance(path, ExportedFile) else find_exported(path)
+    file = read_file(path.path, path.format) if isinstance(path, ExportedFile) else find_exported(path)
     if file is None:
         expected = "an .onnx or .tflite file, or the folder of a SavedModel"
         raise InputError("This is not an exported generator", expected=expected, received=str(path))

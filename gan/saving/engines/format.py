@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from gan.errors import InputError
+from gan.saving import files
 from gan.saving.engines.card import ExportCard, FormatName
+from gan.utils.extras import import_extra
 
 Run = Callable[[Mapping[str, np.ndarray]], np.ndarray]
 """Computes images float32 [B, H, W, C] from {name of an input: array}: `latents`, and `labels` if there are classes."""
@@ -24,6 +26,8 @@ class ExportFormat(ABC):
     """Suffix of the file; "" for a folder."""
     engine: str
     """Name of the engine for people."""
+    modules: tuple[str, ...] = ()
+    """Modules of the engine, which the extra `export` installs."""
     uses_tensorflow: bool = False
     """Whether the engine is TensorFlow."""
 
@@ -41,6 +45,11 @@ class ExportFormat(ABC):
     @abstractmethod
     def attach(self, path: Path, text: str) -> None:
         """Writes the text of a card into a file without one. Not atomic."""
+
+    def check_installed(self) -> None:
+        """Raises `InputError` with the command that installs the engine if it is not installed."""
+        for module in self.modules:
+            import_extra(module, extra="export")
 
     @abstractmethod
     def load(self, path: Path) -> Run:
@@ -68,6 +77,11 @@ class ExportedFile:
     def bytes(self) -> int:
         """Size on disk."""
         return self.format.size(self.path)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file; of a folder, that of its content without the card."""
+        return files.sha256(self.path) if self.path.is_file() else self.card.content_sha256
 
 
 def check_file(path: Path, form: ExportFormat, card: ExportCard, content_sha256: str) -> ExportedFile:

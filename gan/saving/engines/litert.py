@@ -1,7 +1,6 @@
 """LiteRT files (.tflite). The card is an associated file of the model: a member of a zip archive after the model."""
 
 import hashlib
-import os
 import threading
 import zipfile
 import zlib
@@ -12,6 +11,7 @@ import numpy as np
 
 from gan.errors import InputError
 from gan.saving.engines.format import ExportFormat, Run
+from gan.utils import machine
 from gan.utils.extras import import_extra
 from gan.utils.tensorflow import reason_of, silent_stderr
 from gan.utils.types import Tensor
@@ -20,7 +20,7 @@ CARD = "gan.json"
 """Name of the associated file with the card."""
 
 LARGEST_CARD = 2**22
-"""Limit for the size of a card in bytes, against archives that unpack to far more than their size."""
+"""Limit for the size of a card in bytes. A compressed card, which may unpack to far more, is refused."""
 
 _MAGIC = b"TFL3"
 
@@ -32,6 +32,7 @@ class Litert(ExportFormat):
     title = "LiteRT"
     suffix = ".tflite"
     engine = "LiteRT"
+    modules = ("ai_edge_litert.interpreter",)
 
     def resolve(self, path: Path) -> Path | None:
         """Returns `path` if it ends with .tflite."""
@@ -47,8 +48,9 @@ class Litert(ExportFormat):
             try:
                 with zipfile.ZipFile(path) as archive:
                     member = archive.getinfo(CARD)
-                    if member.file_size > LARGEST_CARD:
-                        raise _damaged(path, f"a card of {member.file_size:,} bytes")
+                    is_stored = member.compress_type == zipfile.ZIP_STORED and member.file_size == member.compress_size
+                    if not is_stored or member.file_size > LARGEST_CARD:
+                        raise _damaged(path, f"a compressed card, or one of {member.file_size:,} bytes")
                     text = archive.read(member).decode()
                     end = min(entry.header_offset for entry in archive.infolist())
             except KeyError:
@@ -75,7 +77,7 @@ class Litert(ExportFormat):
         interpreters = import_extra("ai_edge_litert.interpreter", extra="export")
         try:
             with silent_stderr(show_on_error=False):
-                interpreter = interpreters.Interpreter(model_path=str(path), num_threads=os.cpu_count())
+                interpreter = interpreters.Interpreter(model_content=path.read_bytes(), num_threads=machine.cores())
                 interpreter.allocate_tensors()
                 signature = interpreter.get_signature_runner("serving_default")
         except (ValueError, RuntimeError) as error:

@@ -27,6 +27,7 @@ class Onnx(ExportFormat):
     title = "ONNX"
     suffix = ".onnx"
     engine = "ONNX Runtime"
+    modules = ("onnx", "onnxruntime")
 
     def resolve(self, path: Path) -> Path | None:
         """Returns `path` if it ends with .onnx."""
@@ -53,7 +54,7 @@ class Onnx(ExportFormat):
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # errors are raised
         try:
-            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # a class of its own for each kind of error, without a common base class
             raise InputError(
                 "ONNX Runtime rejects this model",

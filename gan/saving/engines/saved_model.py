@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gan.errors import InputError
-from gan.saving import files
+from gan.saving import files, run_folder
 from gan.saving.engines.format import ExportFormat, Run
 from gan.utils import tensorflow as runtime
 
@@ -31,7 +31,7 @@ class SavedModel(ExportFormat):
         """Returns `path`, or its newest version, if that is the folder of a SavedModel."""
         if (path / MODEL).is_file():
             return path
-        return newest_version(path)
+        return None if is_run(path) else newest_version(path)
 
     def read(self, path: Path) -> tuple[str | None, str]:
         """Returns the card and the SHA-256 of names and contents of all other files, see `ExportFormat.read`."""
@@ -72,6 +72,11 @@ class SavedModel(ExportFormat):
             return signature(**{name: tf.constant(value) for name, value in inputs.items()})["images"].numpy()
 
         return run
+
+
+def is_run(folder: Path) -> bool:
+    """Returns whether a folder is one of `gan train`, to which a name refers even if it contains versions."""
+    return any((folder / name).exists() for name in (run_folder.GENERATOR, run_folder.CONFIG))
 
 
 def versions(folder: Path) -> list[int]:
