@@ -87,7 +87,7 @@ def test_samples_of_a_file_are_those_of_the_run(made, form, tmp_path, capsys):
             np.testing.assert_array_equal(found["indices"], expected["indices"])
     capsys.readouterr()
     line = refused(capsys, "sample", places[0], "--interpolate", 1, 2, "--out", tmp_path / "no.png")
-    assert "one class: only a Keras network with an embedding of its classes draws samples between two" in line
+    assert "An exported generator draws no samples between two classes. Expected --label" in line
     assert not (tmp_path / "no.png").exists()
 
 

@@ -27,6 +27,7 @@ from tensorflow_serving.apis import (
 from tensorflow_serving.config import model_server_config_pb2
 
 from gan import InputError, load_exported
+from gan.deployment import serving
 from gan.deployment.export import export_generator
 from gan.deployment.serving import MODELS
 from gan.saving.engines.find import find_exported
@@ -207,3 +208,30 @@ def test_saved_model_cli_shows_and_runs_the_signature(models, tmp_path):
     ran = subprocess.run([*command, "run", *options], capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
     np.testing.assert_allclose(np.load(tmp_path / "out" / "images.npy"), engine(latents, labels), atol=1e-6)
+
+
+OTHER = """model_config_list {
+  config { name: "other" base_path: "/data/other" model_platform: "tensorflow" }
+}
+"""
+
+
+def test_models_of_others_stay_in_the_config(models, tmp_path):
+    (tmp_path / "models.config").write_text(OTHER)
+    for _ in range(2):  # the second export adds nothing
+        path = serving.add_to_config(tmp_path, "digits")
+    content = text_format.Parse(path.read_text(), model_server_config_pb2.ModelServerConfig())
+    places = {model.name: model.base_path for model in content.model_config_list.config}
+    assert places == {"other": "/data/other", "digits": "/models/digits"}
+
+
+def test_a_config_of_another_program_and_the_folder_of_a_run_are_refused(tmp_path):
+    (tmp_path / "models.config").write_text("a = 1")
+    with pytest.raises(InputError, match=r"Damaged models.config. Expected that of TensorFlow Serving"):
+        export_generator("mnist", tmp_path, format="saved_model")
+    assert listing(tmp_path) == ["models.config"]
+    run = tmp_path / "mnist"
+    run.mkdir()
+    (run / "config.json").write_text("{}")
+    with pytest.raises(InputError, match=r"This folder is a run. Expected another --out"):
+        serving.check_target(run)

@@ -17,6 +17,8 @@ from gan.deployment.export import export_generator
 from gan.saving.engines.find import FORMATS as BY_NAME
 from gan.saving.engines.find import find_exported, load_exported
 from gan.saving.engines.format import ExportedFile
+from gan.saving.models import pretrained_folder
+from gan.saving.saved_generator import find_saved
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +163,8 @@ def test_a_card_with_wrong_values_is_refused(exported, changes, words, tmp_path)
     [
         ({"latent_dim": 5}, "does not run. Expected a generator of 5 latents and 10 classes"),
         ({"latent_dim": 2**62}, "does not run"),
+        ({"num_classes": 2**40}, "does not run"),
+        ({"num_classes": 20}, "does not run. Expected a generator of 4 latents and 20 classes"),
         ({"num_classes": 0}, "does not run. Expected a generator of 4 latents and 0 classes"),
         ({"image_shape": [4, 8, 1]}, "does not match its card"),
     ],
@@ -210,8 +214,41 @@ def test_a_card_of_gigabytes_is_not_unpacked(exported, tmp_path):
     path = without_card(exported["litert", 0], tmp_path)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("gan.json", b" " * 2**23)
-    with pytest.raises(InputError, match="a card of 8,388,608 bytes"):
+    with pytest.raises(InputError, match="a compressed card, or one of 8,388,608 bytes"):
         find_exported(path)
+
+
+def test_a_run_comes_before_versions_in_its_folder(exported, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(exported["saved_model", 0].path, run / "1")
+    assert find_exported(run) is not None
+    shutil.copyfile(pretrained_folder() / "mnist" / "generator.keras", run / "generator.keras")
+    assert find_exported(run) is None
+    assert find_saved(run).summary.latent_dim == 64
+
+
+def test_a_file_with_a_fixed_batch_size_is_refused(exported, tmp_path):
+    path = without_card(exported["onnx", 0], tmp_path)
+    model = onnx.load(path)
+    graph, nodes = model.graph, onnx.helper
+    model.graph.node.append(nodes.make_node("Slice", ["images", "zero", "one", "zero"], ["first"]))
+    for name, value in (("zero", 0), ("one", 1)):
+        graph.initializer.append(onnx.numpy_helper.from_array(np.array([value]), name))
+    graph.output[0].name = "first"
+    for node in graph.node:  # the output keeps its name
+        node.input[:] = ["all" if name == "images" else name for name in node.input]
+        node.output[:] = [{"images": "all", "first": "images"}.get(name, name) for name in node.output]
+    graph.output[0].name = "images"
+    path.write_bytes(model.SerializeToString())
+    card = replace(exported["onnx", 0].card, content_sha256=BY_NAME["onnx"].read(path)[1])
+    BY_NAME["onnx"].attach(path, card.as_text())
+    with pytest.raises(InputError, match=r"does not match its card. Expected images float32 \[2, .*Received: .*\[1, "):
+        load_exported(path)
+
+
+def test_a_card_that_would_print_control_characters_is_refused(exported, tmp_path):
+    with pytest.raises(InputError, match="printable text on one line"):
+        find_exported(with_card(exported["onnx", 0], tmp_path, license="a\033[2Jb"))
 
 
 def test_the_newest_version_of_a_saved_model_wins(exported, tmp_path):

@@ -68,11 +68,7 @@ class ExportedEngine(Engine):
         except (MemoryError, KeyboardInterrupt):
             raise
         except Exception as error:  # the engines have their own error classes
-            raise InputError(
-                "This exported generator does not run",
-                expected=f"a generator of {self.latent_dim} latents and {self.num_classes} classes, as its card says",
-                received=f"{self.file.path}: {reason_of(error)}",
-            ) from error
+            raise self._does_not_run(error) from error
         if images.shape != (len(latents), *self.image_shape) or images.dtype != np.float32:
             raise InputError(
                 "This exported generator does not match its card",
@@ -98,9 +94,18 @@ class ExportedEngine(Engine):
 
     def _check(self) -> None:
         """Draws a sample of the first and of the last class, and raises `InputError` unless that works."""
-        self(
-            np.zeros((2, self.latent_dim), np.float32),
-            np.array([0, self.num_classes - 1], np.int32) if self.num_classes else None,
+        try:
+            latents = np.zeros((2, self.latent_dim), np.float32)
+            labels = np.array([0, self.num_classes - 1], np.int32) if self.num_classes else None
+        except (ValueError, MemoryError, OverflowError) as error:  # of the numbers in the card
+            raise self._does_not_run(error) from error
+        self(latents, labels)
+
+    def _does_not_run(self, error: BaseException) -> InputError:
+        return InputError(
+            "This exported generator does not run",
+            expected=f"a generator of {self.latent_dim} latents and {self.num_classes} classes, as its card says",
+            received=f"{self.file.path}: {reason_of(error)}",
         )
 
 
