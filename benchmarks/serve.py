@@ -205,7 +205,7 @@ def _server(checkpoint: str, batches: str) -> Iterator[tuple[str, int]]:
     """Runs a server inside. Yields its address and its process."""
     words = [sys.executable, "-m", "benchmarks.serve_process", checkpoint, batches]
     with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=dict(os.environ)
+        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8", env=dict(os.environ)
     ) as process:
         assert process.stdout is not None
         try:

@@ -221,7 +221,7 @@ def test_the_exit_status_for_an_exported_generator_follows_the_verdict(
     assert (report.verdict, report.reconstruction) == ("exceeded", None)
     assert report.not_known["reconstruction_mse"] == "an exported generator has no gradients"
     assert [point.fault for point in report.perturbation] == ["none", *["latent_noise"] * 3]
-    assert report.checkpoint.sha256 == exported.card.content_sha256
+    assert report.checkpoint.sha256 == exported.sha256
     html = (tmp_path / "r" / "report.html").read_text()
     assert report.summary["tolerance"].replace(" %", "\N{NO-BREAK SPACE}%") in html
 
