@@ -17,6 +17,7 @@ from gan.deployment.serve.models import Models, ServedModel
 from gan.deployment.serve.page import card_of
 from gan.deployment.serve.place import Place, find_places
 from gan.deployment.serve.request import SeededSamples
+from gan.deployment.serve.rollback import _reason
 from gan.deployment.serve.serving_routes import _is_local
 from gan.errors import InputError
 
@@ -405,3 +406,11 @@ def test_a_link_to_a_run_folder_gives_its_own_name(runs, tmp_path, monkeypatch):
     assert [Place.of(path).name for path in (link, link / "generator.keras", runs / "1")] == ["current", "current", "1"]
     monkeypatch.chdir(runs / "1")
     assert Place.of(".").name == "1"
+
+
+def test_the_reason_of_a_refused_rollback_is_part_of_a_sentence():
+    assert (
+        _reason(b'{"error": "No version before the served one is loaded."}')
+        == "No version before the served one is loaded"
+    )
+    assert _reason(b"Bad gateway.\n") == _reason(b"Bad gateway") == "Bad gateway"
