@@ -44,7 +44,7 @@ class Serve:
     token: str | None = None
     """Bearer token that requests must send. None: the environment variable GAN_TOKEN, or no token without it."""
     force: bool = False
-    """Take new versions of a model whatever their reports say."""
+    """Take new versions of a model whatever their reports say. A version that was rolled back is not taken."""
     rollback: str | None = None
     """Name of a model: tell the server at this host and port to return to the version before. None: serve."""
     json: bool = False

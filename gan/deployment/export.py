@@ -20,7 +20,7 @@ from gan import sampling
 from gan.data.images import LARGEST_VALUE
 from gan.deployment import serving
 from gan.deployment.graph import state_sizes
-from gan.deployment.names import export_name, public_name
+from gan.deployment.names import export_name, license_of, public_name
 from gan.deployment.rounding import StoredKernel, rounded_copy, single_copy, store_kernels
 from gan.deployment.verdicts import read_verdict
 from gan.deployment.writers import WRITERS
@@ -28,7 +28,7 @@ from gan.errors import InputError, check
 from gan.models.networks.load import load_generator
 from gan.sampling.generators import KerasEngine
 from gan.sampling.labels import labels_for
-from gan.saving import files, models
+from gan.saving import files
 from gan.saving.engines.card import ExportCard, FormatName, Weights
 from gan.saving.engines.find import FORMATS, read_file
 from gan.saving.engines.format import ExportedFile, ExportFormat
@@ -43,9 +43,6 @@ COMPARED = 64
 
 LARGEST_DIFFERENCE = 1e-5
 """Largest difference from Keras with the same weights, on images in [-1, 1], with which a file is written."""
-
-PRETRAINED_LICENSE = "Apache-2.0"
-"""License of the pretrained generators."""
 
 PACKAGES = ("gan-reference", "tensorflow", "keras", "tf2onnx", "onnx", "ai-edge-litert")
 """Packages whose version a card records."""
@@ -76,8 +73,8 @@ def export_generator(
         format: `saved_model`, `onnx` (opset 17) or `litert`.
         weights: number type of the stored kernels. `float16` halves the file. `int8` is symmetric, with a scale for
             each output channel, and makes a quarter of it. The engine computes in float32 with any of them.
-        license: license of the generator, for the card. None: `PRETRAINED_LICENSE` for a pretrained generator, else
-            not stated.
+        license: license of the generator, for the card. None: Apache-2.0 for a pretrained generator, else not
+            stated.
 
     Returns the exported file. Raises `InputError` for a checkpoint that is not a generator of images, a package that is
     not installed, a layer that the format does not have, a difference above the limit, or a folder that cannot be
@@ -237,7 +234,6 @@ def _card(
     source: Source, form: ExportFormat, content_sha256: str, difference: float, license: str | None
 ) -> ExportCard:
     saved = source.saved
-    is_pretrained = saved.folder.resolve().parent == models.pretrained_folder().resolve()
     installed = {package: runtime.installed_version(package) for package in PACKAGES}
     return ExportCard(
         name=export_name(saved),
@@ -252,7 +248,7 @@ def _card(
         generator_sha256=saved.summary.sha256,
         content_sha256=content_sha256,
         verdict=read_verdict(saved),
-        license=PRETRAINED_LICENSE if license is None and is_pretrained else license,
+        license=license_of(saved) if license is None else license,
         max_difference=difference,
         compared=COMPARED,
         versions=installed,

@@ -1,20 +1,45 @@
-"""Names that are published: of generators and of datasets, without folders. Does not import TensorFlow."""
+"""What is published of a generator: its name, the name of its dataset and its license. Does not import TensorFlow."""
 
+import os
 import re
 from pathlib import Path
 
-from gan.saving import run_folder
+from gan.saving import models, run_folder
 from gan.saving.saved_generator import SavedGenerator
+
+PRETRAINED_LICENSE = "Apache-2.0"
+"""License of the pretrained generators."""
 
 
 def export_name(saved: SavedGenerator) -> str:
     """Returns the name of a generator: that of its run folder, or of its file without the suffix."""
     path = saved.file.path
-    name = path.resolve().parent.name if path.name == run_folder.GENERATOR else path.stem
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "generator"
+    return _name_of(path.resolve() if path.name == run_folder.GENERATOR else path)
+
+
+def served_name(saved: SavedGenerator) -> str:
+    """Returns `export_name`, but of a link to a run folder the name of the link: it stays when the link changes."""
+    return _name_of(Path(os.path.normpath(saved.file.path.absolute())))
+
+
+def as_name(text: str) -> str:
+    """Returns a text as the name of a generator: letters, digits, `_`, `.` and `-`."""
+    return re.sub(r"[^\w.-]+", "-", text).strip("-.") or "generator"
 
 
 def public_name(dataset: str) -> str:
     """Returns the name of a dataset without the folders of a path: names are published, paths are not."""
     is_name = re.fullmatch(r"[\w-]+(/[\w.-]+)?(:[\w.*]+)?", dataset) and not Path(dataset).suffix  # one of TFDS
     return dataset if is_name and not Path(dataset).exists() else Path(dataset).name or "data"
+
+
+def license_of(saved: SavedGenerator) -> str | None:
+    """Returns the license of a generator: of an exported one that of its card, else known only of pretrained ones."""
+    if saved.card is not None:
+        return saved.card.license
+    is_pretrained = saved.folder.resolve().parent == models.pretrained_folder().resolve()
+    return PRETRAINED_LICENSE if is_pretrained else None
+
+
+def _name_of(file: Path) -> str:
+    return as_name(file.parent.name if file.name == run_folder.GENERATOR else file.stem)

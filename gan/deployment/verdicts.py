@@ -40,6 +40,7 @@ def verdict_of(report: EvaluationReport) -> GeneratorVerdict | None:
         error_rate_upper=upper,
         num=rate.n,
         dataset=public_name(report.dataset),
+        classifier_sha256=report.classifier_sha256,
     )
 
 

@@ -87,6 +87,7 @@ def test_the_verdict_is_that_of_the_report_beside_the_generator(own):
     assert (found.verdict, found.tolerance, found.num, found.dataset) == ("within", 0.02, 1_000, "faces")
     assert found.error_rate == VALUES["error_rate"][0] == 0.02
     assert found.error_rate_lower < 0.02 < found.error_rate_upper
+    assert found.classifier_sha256 == "ab"
 
 
 def test_without_a_report_of_this_generator_there_is_no_verdict(own):

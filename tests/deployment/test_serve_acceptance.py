@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from gan.deployment.serve.acceptance import Evidence, reason_to_refuse
+from gan.deployment.serve.acceptance import Evidence, newest_evidence, reason_to_refuse
 from gan.saving.engines.card import GeneratorVerdict
 
 MEASURED = GeneratorVerdict(
@@ -13,13 +13,15 @@ MEASURED = GeneratorVerdict(
     error_rate_upper=0.012,
     num=10_000,
     dataset="mnist",
+    classifier_sha256="ab",
 )
-SERVED = Evidence(MEASURED, coverage=0.9, coverage_num=10_000)
+SERVED = Evidence(MEASURED, coverage=0.9, coverage_num=10_000, conditional=True)
+CARD = Evidence(MEASURED, from_card=True)
 
 
 def changed(**changes):
     """Returns the evidence with other fields of its verdict, or another coverage."""
-    own = {name: changes.pop(name) for name in ("coverage", "coverage_num") if name in changes}
+    own = {name: changes.pop(name) for name in ("coverage", "coverage_num", "conditional") if name in changes}
     return replace(SERVED, measured=replace(MEASURED, **changes), **own)
 
 
@@ -28,13 +30,15 @@ def changed(**changes):
     [
         (None, "no report"),
         (changed(dataset="cifar10"), "its report is of cifar10"),
+        (changed(classifier_sha256="cd"), "another classifier"),
+        (changed(conditional=False), "its report does not count samples of a wrong class"),
         (changed(error_rate_lower=0.0121, error_rate_upper=0.015), "its error rate is higher: at least 0.0121"),
         (changed(verdict="undecided"), "its verdict is worse: undecided at the tolerance of 0.02, not within"),
         (changed(verdict="exceeded"), "its verdict is worse: exceeded"),
         (changed(tolerance=0.5, error_rate_upper=0.03), "its verdict is worse: undecided"),
         (changed(coverage=0.85), "its coverage is lower"),
     ],
-    ids=["none", "dataset", "rate", "undecided", "exceeded", "own tolerance", "coverage"],
+    ids=["none", "dataset", "classifier", "labels", "rate", "undecided", "exceeded", "own tolerance", "coverage"],
 )
 def test_a_worse_version_is_refused(new, reason):
     assert reason in reason_to_refuse(new, SERVED)
@@ -50,8 +54,10 @@ def test_a_worse_version_is_refused(new, reason):
         changed(coverage=0.895),
         changed(coverage=None),
         changed(coverage=0.5, coverage_num=2),
+        changed(classifier_sha256=None),
+        CARD,
     ],
-    ids=["equal", "overlap", "better", "own tolerance", "coverage overlaps", "no coverage", "few"],
+    ids=["equal", "overlap", "better", "own tolerance", "coverage overlaps", "no coverage", "few", "old card", "card"],
 )
 def test_a_version_that_is_not_worse_is_taken(new):
     assert reason_to_refuse(new, SERVED) is None
@@ -65,3 +71,11 @@ def test_without_a_report_of_the_served_version_any_report_is_enough():
 def test_a_better_verdict_is_taken():
     assert reason_to_refuse(SERVED, changed(verdict="undecided")) is None
     assert reason_to_refuse(changed(verdict="undecided"), changed(verdict="exceeded")) is None
+
+
+def test_a_report_is_replaced_by_a_report_only():
+    other = changed(error_rate=0.011)
+    assert newest_evidence(SERVED, other) == other
+    assert newest_evidence(SERVED, None) == newest_evidence(SERVED, CARD) == SERVED
+    assert newest_evidence(CARD, SERVED) == newest_evidence(None, SERVED) == SERVED
+    assert newest_evidence(None, None) is None

@@ -20,6 +20,10 @@ class Evidence:
     """Share of the real images that are covered; None: not known, as in a card."""
     coverage_num: int = 1
     """Number of real images of which that share was measured."""
+    conditional: bool | None = None
+    """Whether samples of a wrong class count as errors; None: not known, as in a card."""
+    from_card: bool = False
+    """Whether it is from a card, which has less than a report."""
 
     @property
     def coverage_bounds(self) -> tuple[float, float] | None:
@@ -48,6 +52,8 @@ class Evidence:
             "error_rate_upper": found.error_rate_upper,
             "num": found.num,
             "dataset": found.dataset,
+            "classifier_sha256": found.classifier_sha256,
+            "conditional": self.conditional,
             "coverage": self.coverage,
         }
 
@@ -62,10 +68,21 @@ def find_evidence(saved: SavedGenerator) -> Evidence | None:
     measured = None if report is None else verdict_of(report)
     if report is not None and measured is not None:
         row = report.metrics.get("coverage")
-        return Evidence(measured, None if row is None else row.value, report.num)
+        return Evidence(measured, None if row is None else row.value, report.num, report.conditional)
     if saved.card is not None and saved.card.verdict is not None:
-        return Evidence(saved.card.verdict)
+        return Evidence(saved.card.verdict, from_card=True)
     return None
+
+
+def newest_evidence(known: Evidence | None, found: Evidence | None) -> Evidence | None:
+    """Returns what counts of a version whose files were looked at again: what was found, unless it is less.
+
+    A report that is removed, or not yet complete, leaves what is known: no evidence does not replace a report, and a
+    card does not either.
+    """
+    if known is None or (found is not None and known.from_card):
+        return found
+    return known if found is None or found.from_card else found
 
 
 def reason_to_refuse(new: Evidence | None, served: Evidence | None) -> str | None:
@@ -74,7 +91,8 @@ def reason_to_refuse(new: Evidence | None, served: Evidence | None) -> str | Non
     It may take over unless one of these holds:
 
     1. It has no report.
-    2. Its report is of another dataset than that of the served version.
+    2. Its report is of another dataset than that of the served version, or by another classifier, or only one of
+       them counts samples of a wrong class as errors. A card may not tell the last two; then they are not compared.
     3. Its error rate is higher: the lower end of its interval is above the upper end of the served one's.
     4. Its verdict is worse, at the tolerance of the served one's: `within` is better than `undecided`, and that is
        better than `exceeded`.
@@ -89,6 +107,12 @@ def reason_to_refuse(new: Evidence | None, served: Evidence | None) -> str | Non
     mine, theirs = new.measured, served.measured
     if mine.dataset != theirs.dataset:
         return f"its report is of {mine.dataset}, that of the served version of {theirs.dataset}"
+    classifiers = mine.classifier_sha256, theirs.classifier_sha256
+    if None not in classifiers and len(set(classifiers)) > 1:
+        return "its report is by another classifier than that of the served version"
+    if None not in (new.conditional, served.conditional) and new.conditional != served.conditional:
+        counts = "counts" if new.conditional else "does not count"
+        return f"its report {counts} samples of a wrong class as errors, unlike that of the served version"
     if mine.error_rate_lower > theirs.error_rate_upper:
         return (
             f"its error rate is higher: at least {mine.error_rate_lower:.3g}, "

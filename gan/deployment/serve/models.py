@@ -4,18 +4,20 @@ import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from gan import sampling
-from gan.deployment.serve.acceptance import Evidence, find_evidence, reason_to_refuse
+from gan.deployment.names import license_of
+from gan.deployment.serve.acceptance import Evidence, find_evidence, newest_evidence, reason_to_refuse
 from gan.deployment.serve.batching import BatchQueue, QueueClosedError
 from gan.deployment.serve.limits import Limits
 from gan.deployment.serve.log import write_log
 from gan.deployment.serve.metrics import Metrics
-from gan.deployment.serve.place import Place, Stamp
+from gan.deployment.serve.place import Place, Stamp, find_places
 from gan.deployment.serve.request import Asked
 from gan.errors import InputError, Json
 from gan.sampling.generators import as_engine
@@ -26,10 +28,10 @@ Decision = Literal["SERVED", "PREVIOUS", "REFUSED", "ROLLED_BACK", "REPLACED"]
 """What became of a version. `SERVED` and `PREVIOUS` are loaded; a rollback returns to the previous one."""
 
 LISTED = 20
-"""Versions that a model lists; older ones are forgotten."""
+"""Versions that a model lists; older ones are forgotten, but not those that were rolled back."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Version:
     """A version of a model. It is loaded, or it was refused or replaced."""
 
@@ -45,18 +47,27 @@ class Version:
     """Why it was refused."""
     engine: Engine | None = None
     queue: BatchQueue | None = None
+    latent_dim: int = 0
     num_classes: int = 0
-    """Number of classes, also after it was released."""
+    image_shape: tuple[int, ...] = ()
+    """These three are known from its first load on, also after it was released."""
+
+    @property
+    def queued(self) -> int:
+        """Number of samples that wait."""
+        queue = self.queue
+        return 0 if queue is None else queue.queued
 
     def load(self, engine: Engine, queue: BatchQueue) -> None:
         """Makes it ready to serve."""
-        self.engine, self.queue, self.num_classes = engine, queue, engine.num_classes
+        self.latent_dim, self.num_classes, self.image_shape = engine.latent_dim, engine.num_classes, engine.image_shape
+        self.engine, self.queue = engine, queue
 
     def release(self) -> None:
         """Finishes its requests, and frees its memory."""
-        if self.queue is not None:
-            self.queue.close()
-        self.engine = self.queue = None
+        queue, self.engine, self.queue = self.queue, None, None
+        if queue is not None:
+            queue.close()
 
     def as_dict(self) -> dict[str, Json]:
         """Returns the entry of `model_version_status`: TensorFlow Serving's fields, the decision and the report."""
@@ -82,7 +93,7 @@ class ServedModel:
         place: where new versions come from.
         limits: bounds the queues.
         metrics: counts batches and samples.
-        force: take new versions whatever their reports say.
+        force: take new versions whatever their reports say. One that was rolled back is not taken.
         together: False computes each request alone, to compare with.
 
     Raises `InputError` if there is no version that loads.
@@ -95,38 +106,38 @@ class ServedModel:
         self._count = metrics.batch_counter(self.name)
         self._changing = threading.Lock()
         self._problem: str | None = None
+        self._held_back: str | None = None
+        """Why the newest file is not served although its version is loaded."""
         self._seen: Stamp | None = place.stamp()
         self._versions = list[Version]()
         saved = place.find()
-        self._served = self._entry(saved)
-        self._previous: Version | None = None
-        self._versions.append(self._served)
-        self._served.load(*self._ready(saved))
-        self._served.decision = "SERVED"
-        metrics.watch_model(
-            self.name, queued=lambda: self._served.queue.queued if self._served.queue else 0,
-            version=lambda: self._served.number,
-        )  # fmt: skip
+        first = self._entry(saved)
+        first.load(*self._ready(saved))
+        first.decision = "SERVED"
+        self._loaded: tuple[Version, Version | None] = (first, None)
+        """The served version and the one before it. Replaced as a whole, under `_changing`; read at any time."""
+        self._versions.append(first)
+        metrics.watch_model(self.name, queued=lambda: self.served.queued, version=lambda: self.served.number)
 
     @property
     def served(self) -> Version:
         """The version that answers requests without a version number."""
-        return self._served
+        return self._loaded[0]
 
     def version(self, number: int) -> Version | None:
         """Returns a loaded version by its number, or None."""
-        loaded = (self._served, self._previous)
-        return next((version for version in loaded if version is not None and version.number == number), None)
+        return next((version for version in self._loaded if version is not None and version.number == number), None)
 
     def submit(self, number: int | None, asked: Asked) -> tuple[Version, "Future[np.ndarray]"]:
         """Adds a request to the queue of a version; None: the served one.
 
         Returns the version that computes it, and its samples. Raises `InputError` if the version cannot draw what is
-        asked, `LookupError` if it is not loaded, and `QueueFullError`.
+        asked, `LookupError` if it is not loaded or the model is closed, and `QueueFullError`.
         """
+        tried: Version | None = None
         while True:
-            version = self._served if number is None else self.version(number)
-            if version is None:
+            version = self.served if number is None else self.version(number)
+            if version is None or version is tried:
                 raise LookupError
             engine, queue = version.engine, version.queue
             if engine is not None and queue is not None:
@@ -135,7 +146,7 @@ class ServedModel:
                     return version, queue.submit(job.rows, job.inputs)
                 except QueueClosedError:
                     pass
-            # it was replaced between the two lines; the version that replaced it is served already
+            tried = version  # it was replaced meanwhile, and its successor is served already; a closed model has none
 
     def as_dict(self, number: int | None = None) -> dict[str, Json]:
         """Returns the status as TensorFlow Serving does, and why the newest file is not served.
@@ -146,18 +157,16 @@ class ServedModel:
             listed = [v.as_dict() for v in reversed(self._versions) if number is None or v.number == number]
         if not listed:
             raise LookupError
-        return {"model_version_status": listed, "problem": self._problem}
+        return {"model_version_status": listed, "problem": self._problem or self._held_back}
 
     def update(self) -> None:
         """Takes a new version, if there is one that may take over. Does nothing while no file has changed.
 
-        A file that is damaged, or not yet complete, is tried again by the next call.
+        A file that is damaged, not yet complete or cannot be read is tried again by the next call.
         """
-        stamp = self._place.stamp()
-        if stamp == self._seen:
-            return
         try:
-            settled = self._consider(stamp)
+            stamp = self._place.stamp()
+            settled = stamp == self._seen or self._consider(stamp)
         except Exception as error:  # also of Keras, TensorFlow and the engines: the loaded version serves on
             problem = error.problem if isinstance(error, InputError) else "The newest version does not load"
             problem = self._place.without_folder(problem)
@@ -168,72 +177,100 @@ class ServedModel:
             self._problem, self._seen = None, stamp if settled else self._seen
 
     def _consider(self, stamp: Stamp) -> bool:
-        """Takes the newest version or refuses it. Returns False if its files changed meanwhile: nothing was done."""
-        saved = self._place.find()
-        entry = self._entry(saved)
-        if entry.decision in ("SERVED", "ROLLED_BACK"):
-            return True
-        reason = None if self._force else reason_to_refuse(entry.evidence, self._served.evidence)
-        if reason is None:
-            engine, queue = self._ready(saved)
-            reason = None if self._force else _other_signature(engine, self._served.engine)
-            if reason is None and self._place.stamp() == stamp:
-                self._take_over(entry, engine, queue)
-                return True
-            queue.close()
-        if reason is None or self._place.stamp() != stamp:
-            return False
-        if (entry.decision, entry.reason) != ("REFUSED", reason):
-            write_log("refused", level="warning", model=self.name, version=entry.number, reason=reason)
-        with self._changing:
-            entry.decision, entry.reason = "REFUSED", reason
-            self._remember(entry)
-        return True
+        """Takes the newest version or refuses it.
 
-    def _take_over(self, entry: Version, engine: Engine, queue: BatchQueue) -> None:
-        """Serves a version, keeps the one before it, and releases the one before that."""
+        Returns False, and does nothing, if meanwhile its files changed, or a rollback changed what it is judged by.
+        """
+        saved, loaded = self._place.find(), self._loaded
+        served, previous = loaded
+        entry = self._entry(saved)
+        if entry is served or entry.decision == "ROLLED_BACK":  # a rollback is a decision of a person: also with force
+            self._held_back = None
+            return True
+        reason = None if self._force else reason_to_refuse(entry.evidence, served.evidence)
+        try:
+            if reason is None and entry is not previous:
+                entry.load(*self._ready(saved))
+                reason = None if self._force else _other_signature(entry, served)
+            if self._place.stamp() != stamp:
+                return False
+            return self._take_over(entry, loaded) if reason is None else self._refuse(entry, reason, loaded)
+        finally:
+            if entry not in self._loaded:
+                entry.release()
+
+    def _take_over(self, entry: Version, judged: tuple[Version, Version | None]) -> bool:
+        """Serves a version, keeps the one before it, and releases the one before that.
+
+        The version may be the previous one, whose file came back. Returns False if other versions are loaded than those
+        that it was judged by.
+        """
+        before, oldest = judged
         with self._changing:
-            before, oldest = self._served, self._previous
-            idle = None if oldest is None else oldest.queue
-            entry.load(engine, queue)
-            entry.decision, entry.reason, before.decision = "SERVED", "", "PREVIOUS"
-            self._served, self._previous = entry, before
-            if oldest is not None and oldest is not entry:  # it is `entry` if its file came back
-                oldest.decision, oldest.engine, oldest.queue = "REPLACED", None, None
+            if self._loaded is not judged:
+                return False
+            before.decision = "PREVIOUS"
+            if oldest is not None:
+                oldest.decision = "REPLACED"
+            entry.decision, entry.reason = "SERVED", ""
+            self._loaded, self._held_back = (entry, before), None
             self._remember(entry)
         write_log("update", model=self.name, version=entry.number, sha256=entry.sha256, forced=self._force)
-        if idle is not None:
-            idle.close()
+        if oldest is not None and oldest is not entry:
+            oldest.release()
+        return True
+
+    def _refuse(self, entry: Version, reason: str, judged: tuple[Version, Version | None]) -> bool:
+        """Lists a version as refused. The previous one, whose file came back, stays loaded for a rollback.
+
+        Returns False as `_take_over` does.
+        """
+        with self._changing:
+            if self._loaded is not judged:
+                return False
+            if entry is judged[1]:
+                held_back = f"Version {entry.number} is the newest again, but stays the previous one: {reason}"
+                is_new, self._held_back = held_back != self._held_back, held_back
+            else:
+                is_new, self._held_back = (entry.decision, entry.reason) != ("REFUSED", reason), None
+                entry.decision, entry.reason = "REFUSED", reason
+                self._remember(entry)
+        if is_new:
+            write_log("refused", level="warning", model=self.name, version=entry.number, reason=reason)
+        return True
 
     def rollback(self) -> tuple[int, int]:
         """Returns to the version before. Returns the numbers of the version that was served, and of that one.
 
-        The file of the version that was left is not taken again until it changes. Raises `LookupError` if no version
-        before it is loaded.
+        The version that was left is not taken again, also not with `force` or another report, until the server starts
+        again: then the newest file is served. Raises `LookupError` if no version before it is loaded.
         """
         with self._changing:
-            left, before = self._served, self._previous
+            left, before = self._loaded
             if before is None:
                 raise LookupError
             before.decision, left.decision = "SERVED", "ROLLED_BACK"
-            self._served, self._previous = before, None
+            self._loaded, self._held_back = (before, None), None
         write_log("rollback", level="warning", model=self.name, version=before.number, left=left.number)
         left.release()
         return left.number, before.number
 
     def close(self) -> None:
         """Finishes all requests."""
-        for version in (self._served, self._previous):
+        for version in self._loaded:
             if version is not None:
                 version.release()
 
     def _entry(self, saved: SavedGenerator) -> Version:
-        """Returns the entry of a version, by its SHA-256, with its evidence as it is now."""
+        """Returns the entry of a version, by its SHA-256, with its newest evidence."""
         known = self._versions
         found = next((version for version in known if version.sha256 == saved.summary.sha256), None)
         evidence = find_evidence(saved)
         if found is not None:
-            found.evidence = evidence
+            evidence = newest_evidence(found.evidence, evidence)
+            if evidence != found.evidence:
+                found.evidence = evidence
+                write_log("report", model=self.name, version=found.number, report=found.as_dict()["report"])
             return found
         numbers = {version.number for version in known}
         number = self._place.number(saved)
@@ -247,7 +284,7 @@ class ServedModel:
             saved.class_names,
             "REFUSED",
             weights="float32" if card is None else card.weights,
-            license=None if card is None else card.license,
+            license=license_of(saved),
         )
 
     def _ready(self, saved: SavedGenerator) -> tuple[Engine, BatchQueue]:
@@ -270,15 +307,14 @@ class ServedModel:
     def _remember(self, entry: Version) -> None:
         if entry not in self._versions:
             self._versions.append(entry)
-        kept = {id(self._served), id(self._previous), id(entry)}
-        spare = [version for version in self._versions if id(version) not in kept]
+        kept = (*self._loaded, entry)
+        spare = [v for v in self._versions if v not in kept and v.decision != "ROLLED_BACK"]
         for version in spare[: max(0, len(self._versions) - LISTED)]:
             self._versions.remove(version)
 
 
-def _other_signature(new: Engine, served: Engine | None) -> str | None:
+def _other_signature(new: Version, served: Version) -> str | None:
     """Returns what the clients of a version cannot know about a new one, or None."""
-    assert served is not None
     for name in ("latent_dim", "num_classes", "image_shape"):
         mine, theirs = getattr(new, name), getattr(served, name)
         if mine != theirs:
@@ -340,17 +376,8 @@ class Models:
     def _watch(self) -> None:
         while not self._ended.wait(self._poll_seconds):
             for model in self._by_name.values():
-                model.update()
-
-
-def find_places(checkpoints: Sequence[str | os.PathLike[str]]) -> list[Place]:
-    """Returns the places of checkpoints. Raises `InputError` for none, one that is not found, and equal names."""
-    if not checkpoints:
-        raise InputError("No model to serve", expected="run folders, files or pretrained names", received="none")
-    places = [Place.of(checkpoint) for checkpoint in checkpoints]
-    names = [place.name for place in places]
-    for place in places:
-        if names.count(place.name) > 1:
-            same = [str(given) for given, name in zip(checkpoints, names) if name == place.name]
-            raise InputError("Two models of one name", expected="different names", received=", ".join(same))
-    return places
+                try:
+                    model.update()
+                except Exception as error:  # such as a log that cannot be written now: the next look may succeed
+                    with suppress(OSError, ValueError):
+                        write_log("update_failed", level="error", model=model.name, reason=repr(error))

@@ -59,16 +59,17 @@ def _file(name: str, content: bytes) -> Response:
 
 
 def card_of(name: str, version: Version) -> dict[str, Json]:
-    """Returns what the page shows of a version: the fields that it reads of an `ExportCard`."""
-    engine = version.engine
-    assert engine is not None  # the served version is loaded
+    """Returns what the page shows of a version: the fields that it reads of an `ExportCard`.
+
+    The version may have been released since it was served.
+    """
     measured = version.evidence.measured if version.evidence else None
     return {
         "name": name,
-        "latent_dim": engine.latent_dim,
-        "num_classes": engine.num_classes,
+        "latent_dim": version.latent_dim,
+        "num_classes": version.num_classes,
         "class_names": list(version.class_names),
-        "image_shape": list(engine.image_shape),
+        "image_shape": list(version.image_shape),
         "weights": version.weights,
         "license": version.license,
         "verdict": None if measured is None else as_json(measured),

@@ -1,12 +1,14 @@
 """Where the versions of a model come from: a file that is replaced, or a folder that gets a new version."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gan.deployment.names import export_name
+from gan.deployment.names import as_name, served_name
+from gan.errors import InputError
 from gan.saving import run_folder
-from gan.saving.engines.saved_model import CARD, EXTRA, MODEL, newest_version, versions
+from gan.saving.engines.saved_model import CARD, EXTRA, MODEL, is_run, newest_version, versions
 from gan.saving.saved_generator import SavedGenerator, find_saved
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
@@ -29,13 +31,13 @@ class Place:
         """
         saved = find_saved(checkpoint)
         given = Path(checkpoint).expanduser().absolute()
-        if newest_version(given) is not None:
-            return cls(given, given.name)
+        if newest_version(given) is not None and not is_run(given):
+            return cls(given, as_name(Path(os.path.normpath(given)).name))
         path = saved.file.path.absolute()
-        return cls(path, path.parent.name if versions(path.parent) else export_name(saved))
+        return cls(path, as_name(path.parent.name) if versions(path.parent) else served_name(saved))
 
     def stamp(self) -> Stamp:
-        """Returns what changes when there is another version or another report. Reads no file."""
+        """Returns what changes when there is another version or another report. Reads no file. Raises `OSError`."""
         newest = newest_version(self.path) or self.path
         candidates = (
             newest,
@@ -58,6 +60,19 @@ class Place:
         """Returns the number of a version, or None if the place does not number them."""
         path = saved.file.path
         return int(path.name) if path.parent == self.path and path.name.isdigit() else None
+
+
+def find_places(checkpoints: Sequence[str | os.PathLike[str]]) -> list[Place]:
+    """Returns the places of checkpoints. Raises `InputError` for none, one that is not found, and equal names."""
+    if not checkpoints:
+        raise InputError("No model to serve", expected="run folders, files or pretrained names", received="none")
+    places = [Place.of(checkpoint) for checkpoint in checkpoints]
+    names = [place.name for place in places]
+    for place in places:
+        if names.count(place.name) > 1:
+            same = [str(given) for given, name in zip(checkpoints, names) if name == place.name]
+            raise InputError("Two models of one name", expected="different names", received=", ".join(same))
+    return places
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

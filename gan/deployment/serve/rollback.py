@@ -55,6 +55,7 @@ def request_rollback(name: str, *, host: str, port: int, token: str) -> Rollback
 
 def _reason(body: bytes) -> str:
     try:
-        return str(json.loads(body)["error"])
+        reason = str(json.loads(body)["error"])
     except (ValueError, KeyError, TypeError):
-        return body[:200].decode(errors="replace")
+        reason = body[:200].decode(errors="replace")
+    return reason.strip().removesuffix(".")  # the message that contains it ends with one

@@ -105,10 +105,20 @@ def serving_router(models: Models, limits: Limits, *, has_token: bool) -> APIRou
 
 
 def _is_local(request: Request) -> bool:
-    """Returns whether the client is on this machine. What a proxy passes on is not."""
+    """Returns whether the client is on this machine. What a proxy passes on is not.
+
+    Its address is a loopback address, or that of this server.
+    """
     if request.client is None or {"forwarded", "x-forwarded-for", "via"} & set(request.headers):
         return False
+    client, server = _address(request.client.host), _address((request.scope.get("server") or ("",))[0])
+    return client is not None and (client.is_loopback or client == server)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Returns an IP address, that of IPv4 for one such as ::ffff:127.0.0.1, or None for any other text."""
     try:
-        return ipaddress.ip_address(request.client.host).is_loopback
+        found = ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return None
+    return getattr(found, "ipv4_mapped", None) or found

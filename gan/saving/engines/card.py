@@ -31,6 +31,8 @@ class GeneratorVerdict:
     num: Positive
     """Number of samples."""
     dataset: str
+    classifier_sha256: str | None = None
+    """SHA-256 of the classifier that measured it; None: not recorded."""
 
 
 @dataclass(frozen=True, kw_only=True)
