@@ -1,6 +1,6 @@
 import threading
 import time
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 
 import numpy as np
 import pytest
@@ -203,21 +203,37 @@ def test_a_part_that_does_not_fit_is_the_first_of_the_next_batch(held):
     assert sizes == [1, 60, 30]
 
 
-def test_threads_outlive_parts_of_a_request_that_fail_at_the_same_time():
-    together, is_broken = threading.Barrier(3, timeout=30), True
+def test_threads_outlive_parts_of_a_request_that_fail_at_the_same_time(monkeypatch):
+    together, is_broken = threading.Barrier(3, timeout=10), True
 
     def before():
         if is_broken:
             together.wait()
             raise MemoryError("no room")
 
+    def slowly(future, begin=Future.set_running_or_notify_cancel):
+        time.sleep(0.005)  # all three threads are here, if they may be
+        return begin(future)
+
+    monkeypatch.setattr(Future, "set_running_or_notify_cancel", slowly)
     queue = BatchQueue(SumEngine(before), capacity=1_000, workers=3)
-    for _ in range(200):  # three parts, one for each thread
+    for _ in range(3):  # three parts, one for each thread
         assert isinstance(queue.submit(3 * 64, rows(0, 0)).exception(), MemoryError)
     is_broken = False
     assert queue.submit(200, rows(0, 0)).result()[-1].item() == 199
     assert all(thread.is_alive() for thread in queue._threads)
     queue.close()
+
+
+def test_a_thread_outlives_an_error_of_the_queue(monkeypatch, capsys):
+    queue = BatchQueue(SumEngine(), capacity=1_000, workers=1)
+    finish = queue._finish
+    monkeypatch.setattr(queue, "_finish", lambda piece, images: finish(piece, None))
+    assert isinstance(queue.submit(1, rows(0, 0)).exception(), TypeError)
+    monkeypatch.setattr(queue, "_finish", finish)
+    assert queue.submit(1, rows(3, 0)).result().item() == 3
+    queue.close()
+    assert '"event": "failure"' in capsys.readouterr().err
 
 
 def test_closing_computes_what_was_accepted_and_refuses_more(held):
