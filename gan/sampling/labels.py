@@ -79,9 +79,9 @@ def read_label(text: str, num_classes: int, names: Sequence[str] = ()) -> range:
         num_classes: number of classes of the generator; 0 for an unconditional generator.
         names: names of the classes, in the order of their numbers; empty if they are unknown.
 
-    Raises `InputError` for any other text.
+    Raises `InputError` for any other text, and for every text if the generator is unconditional.
     """
-    if text in names:
+    if num_classes and text in names:
         number = list(names).index(text)
         return range(number, number + 1)
     found = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", text)

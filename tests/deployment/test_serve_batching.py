@@ -1,12 +1,13 @@
 import threading
 import time
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 
 import numpy as np
 import pytest
 from helpers.serving import SumEngine
 
 from gan.deployment.serve.batching import BatchQueue, QueueClosedError, QueueFullError
+from gan.errors import InputError
 
 
 def rows(first, label):
@@ -129,6 +130,110 @@ def test_an_error_reaches_its_batch_and_the_next_batch_is_computed():
         queue.submit(200, broken).result()
     assert queue.submit(1, rows(3, 0)).result().ravel().tolist() == [3.0]
     queue.close()
+
+
+def test_a_request_whose_inputs_fail_leaves_the_others_of_its_batch(held):
+    def broken(part):
+        raise ValueError("no inputs")
+
+    engine, queue, go, _ = held
+    queue.submit(1, rows(0, 0))
+    wait_for_thread(queue)
+    good, bad, last = queue.submit(2, rows(3, 0)), queue.submit(2, broken), queue.submit(1, rows(9, 0))
+    go.set()
+    assert good.result().ravel().tolist() == [3.0, 4.0]
+    assert last.result().ravel().tolist() == [9.0]
+    assert isinstance(bad.exception(), ValueError)
+    assert engine.sizes == [1, 8]
+
+
+def test_a_request_that_the_engine_does_not_compute_leaves_the_others_of_its_batch(held, monkeypatch):
+    engine, queue, go, sizes = held
+
+    def fails(latents, labels):
+        if (latents == 77).any():
+            raise MemoryError("no room")
+        return engine(latents, labels)
+
+    queue.submit(1, rows(0, 0))
+    wait_for_thread(queue)
+    monkeypatch.setattr(queue, "_engine", fails)
+    good, bad, other = queue.submit(2, rows(3, 0)), queue.submit(1, rows(77, 0)), queue.submit(1, lambda part: (0, 0))
+    go.set()
+    assert good.result().ravel().tolist() == [3.0, 4.0]
+    assert isinstance(bad.exception(), MemoryError)
+    assert isinstance(other.exception(), ValueError)  # inputs without rows
+    assert sizes == [1, 2]
+
+
+def test_only_the_request_with_samples_that_are_not_finite_is_refused(held):
+    engine, queue, go, _ = held
+    queue.submit(1, rows(0, 0))
+    wait_for_thread(queue)
+    infinite = np.full((1, 2), np.inf, np.float32), np.zeros(1, np.int32)
+    good, bad = queue.submit(2, rows(3, 0)), queue.submit(1, lambda part: infinite)
+    go.set()
+    assert good.result().ravel().tolist() == [3.0, 4.0]
+    with pytest.raises(InputError, match="not finite"):
+        bad.result()
+    assert engine.sizes == [1, 8]
+
+
+def test_requests_take_turns():
+    go, sizes, ended = threading.Event(), [], []
+    queue = BatchQueue(SumEngine(go.wait), capacity=1_000, workers=1, on_batch=sizes.append)
+    queue.submit(1, rows(0, 0))
+    wait_for_thread(queue)
+    for name, count in (("large", 5 * 64), ("other", 3 * 64), ("small", 1)):
+        queue.submit(count, rows(0, 0)).add_done_callback(lambda _, name=name: ended.append(name))
+    go.set()
+    queue.close()
+    assert ended == ["small", "other", "large"]
+    assert sizes == [1, 64, 64, 1, 64, 64, 64, 64, 64, 64]
+
+
+def test_a_part_that_does_not_fit_is_the_first_of_the_next_batch(held):
+    _, queue, go, sizes = held
+    queue.submit(1, rows(0, 0))
+    wait_for_thread(queue)
+    for count in (40, 30, 20):
+        queue.submit(count, rows(0, 0))
+    go.set()
+    queue.close()
+    assert sizes == [1, 60, 30]
+
+
+def test_threads_outlive_parts_of_a_request_that_fail_at_the_same_time(monkeypatch):
+    together, is_broken = threading.Barrier(3, timeout=10), True
+
+    def before():
+        if is_broken:
+            together.wait()
+            raise MemoryError("no room")
+
+    def slowly(future, begin=Future.set_running_or_notify_cancel):
+        time.sleep(0.005)  # all three threads are here, if they may be
+        return begin(future)
+
+    monkeypatch.setattr(Future, "set_running_or_notify_cancel", slowly)
+    queue = BatchQueue(SumEngine(before), capacity=1_000, workers=3)
+    for _ in range(3):  # three parts, one for each thread
+        assert isinstance(queue.submit(3 * 64, rows(0, 0)).exception(), MemoryError)
+    is_broken = False
+    assert queue.submit(200, rows(0, 0)).result()[-1].item() == 199
+    assert all(thread.is_alive() for thread in queue._threads)
+    queue.close()
+
+
+def test_a_thread_outlives_an_error_of_the_queue(monkeypatch, capsys):
+    queue = BatchQueue(SumEngine(), capacity=1_000, workers=1)
+    finish = queue._finish
+    monkeypatch.setattr(queue, "_finish", lambda piece, images: finish(piece, None))
+    assert isinstance(queue.submit(1, rows(0, 0)).exception(), TypeError)
+    monkeypatch.setattr(queue, "_finish", finish)
+    assert queue.submit(1, rows(3, 0)).result().item() == 3
+    queue.close()
+    assert '"event": "failure"' in capsys.readouterr().err
 
 
 def test_closing_computes_what_was_accepted_and_refuses_more(held):

@@ -14,11 +14,13 @@ from PIL import Image
 
 from gan import images, load_generator, sampling
 from gan.cli.main import main
+from gan.deployment.serve import predict
 from gan.deployment.serve.app import create_app
-from gan.deployment.serve.batching import WORKERS
+from gan.deployment.serve.batching import WORKERS, QueueClosedError
 from gan.deployment.serve.limits import Limits
 from gan.deployment.serve.metrics import Metrics
-from gan.deployment.serve.models import Models
+from gan.deployment.serve.models import Models, ServedModel
+from gan.saving.saved_generator import SavedGenerator
 
 LIMITS = Limits(body_bytes=20_000, num=200, work_seconds=20.0)
 TOKEN = "0123456789abcdef"
@@ -90,6 +92,44 @@ def test_predictions_are_those_of_the_generator_in_rows_and_columns(client, runs
     np.testing.assert_allclose(answer.json()["outputs"], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("key", ["instances", "inputs"])
+def test_long_predictions_come_in_pieces(key, client, runs, monkeypatch):
+    monkeypatch.setattr(predict, "PIECE_VALUES", 5 * 64)
+    latents = rows(12)[0]
+    expected = load_generator(runs[1])(latents).numpy()
+    answer = client.post("/v1/models/plain:predict", json={key: latents.tolist()})
+    assert answer.headers["transfer-encoding"] == "chunked"
+    (found,) = answer.json().values()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    answer = client.post("/v1/models/plain:predict", json={key: latents[:5].tolist()})
+    assert answer.headers["content-length"] == str(len(answer.content))
+
+
+def test_json_answers_have_fewer_samples_than_others(runs):
+    with client_of(runs[1:], limits=Limits(num=200, json_values=10 * 64)) as (client, _):
+        latents = rows(11)[0].tolist()
+        answer = client.post("/v1/models/plain:predict", json={"instances": latents})
+        assert answer.status_code == 400
+        assert "1 to 10 samples in one JSON answer, or /sample.npz" in answer.json()["error"]
+        assert client.post("/v1/models/plain:predict", json={"instances": latents[:10]}).status_code == 200
+        assert client.get("/sample.npz?num=11").status_code == 200
+
+
+def test_samples_that_are_not_finite_are_refused(client):
+    body = {"instances": [[3.4e38] * LATENT_DIM]}
+    answer = client.post("/v1/models/plain:predict", json=body)
+    assert (answer.status_code, "not finite" in answer.json()["error"]) == (400, True)
+
+
+def test_a_server_that_ends_says_so(client, monkeypatch):
+    def ended(*arguments):
+        raise QueueClosedError
+
+    monkeypatch.setattr(ServedModel, "submit", ended)
+    answer = client.get("/sample.png")
+    assert (answer.status_code, "ends" in answer.json()["error"]) == (503, True)
+
+
 def test_a_single_input_needs_no_name(client, runs):
     latents = rows(2)[0]
     expected = load_generator(runs[1])(latents).numpy()
@@ -101,6 +141,13 @@ def test_a_single_input_needs_no_name(client, runs):
     ):
         (found,) = client.post("/v1/models/plain:predict", json=body).json().values()
         np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_requests_with_a_class_do_not_harm_those_of_an_unconditional_generator(tmp_path, monkeypatch):
+    monkeypatch.setattr(SavedGenerator, "class_names", ("0", "1"))  # those of its data set
+    with client_of([save_generator(tmp_path / "plain", classes=0)]) as (client, _):
+        answer = client.get("/sample.npz?label=1")
+        assert (answer.status_code, "unconditional" in answer.json()["error"]) == (400, True)
 
 
 def test_requests_at_the_same_time_get_what_each_gets_alone(client):
@@ -175,7 +222,8 @@ def test_metrics_count(client):
         ("/sample.png?seed=4294967296", 400, "Bad `seed`"),
         ("/sample.png?start=9007199254740993", 400, "Bad `start`"),
         (f"/sample.png?label={CLASSES}", 400, "from 0 to 2"),
-        ("/sample.png?label=-1", 400, "Bad `--label`"),
+        ("/sample.png?label=-1", 400, "Bad `label`"),
+        (f"/sample.png?label={'x' * 1_000}", 400, f"Received: '{'x' * 80}'."),
         ("/sample.png?label=1&model=plain", 400, "unconditional"),
         ("/sample.png?truncation=0", 400, "Bad `truncation`"),
         ("/sample.png?truncation=nan", 400, "Bad `truncation`"),

@@ -33,6 +33,7 @@ def test_a_label_is_a_name_a_number_or_a_range(text, names, expected):
         ("3-1", 10, (), "classes from 0 to 9"),
         ("-1", 10, (), "a class such as 0"),
         ("0", 0, (), "no label: this generator is unconditional"),
+        ("dog", 0, ANIMALS, "no label: this generator is unconditional"),  # the names of its data set
         ("cats", 4, ANIMALS, "or a name such as cat"),
         ("zebra", 4, ANIMALS, "or a name of 0 = cat, 1 = dog"),
         ("", 4, (), "a class such as 0"),

@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 from fastapi import HTTPException, Request
 
-from gan.deployment.serve.batching import QueueFullError
+from gan.deployment.serve.batching import QueueClosedError, QueueFullError
 from gan.deployment.serve.limits import Limits
 from gan.deployment.serve.models import Models, ServedModel, Version
 from gan.deployment.serve.request import Asked
@@ -54,8 +54,9 @@ async def compute(
         asked: what to compute.
         limits: bounds the time.
 
-    Returns the version, and float32 [N, H, W, C]. Raises `InputError` for what the version cannot draw, 404 for a
-    version that is not loaded, 429 for a full queue, 499 for a client that disconnected, and 504 after the time limit.
+    Returns the version, and float32 [N, H, W, C], finite. Raises `InputError` for what the version cannot draw, and for
+    samples that are not finite. Raises 404 for a version that is not loaded, 429 for a full queue, and 499 for a client
+    that disconnected. Raises 503 when the server ends, and 504 after the time limit.
     """
     try:
         version, done = model.submit(number, asked)
@@ -64,6 +65,8 @@ async def compute(
     except QueueFullError:
         message = "Too many samples are waiting. Expected: the same request later. Received: a full queue."
         raise HTTPException(429, message, {"Retry-After": str(RETRY_SECONDS)}) from None
+    except QueueClosedError:
+        raise HTTPException(503, "The server ends. Expected: requests to another one. Received: a request.") from None
     samples, left = asyncio.wrap_future(done), asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait((samples, left), timeout=limits.work_seconds, return_when=asyncio.FIRST_COMPLETED)

@@ -22,6 +22,9 @@ class Limits:
     """Most samples of one request; 400 above it."""
     values: int = 2**24
     """Most numbers in the samples of one request: 10,000 samples of 28 x 28 pixels, 1,365 of 64 x 64 x 3."""
+    json_values: int = 2**20
+    """Most numbers in the samples of one JSON answer: 1,337 samples of 28 x 28 pixels, 85 of 64 x 64 x 3; 400 above it.
+    A number takes some 20 bytes of JSON."""
     queued: int = 16_384
     """Most samples that wait for one version of a model; 429 above it."""
     connections: int = 1_024
@@ -30,6 +33,10 @@ class Limits:
     def most_samples(self, image_shape: tuple[int, ...]) -> int:
         """Returns the most samples of this shape in one request."""
         return max(1, min(self.num, self.values // math.prod(image_shape)))
+
+    def most_json(self, image_shape: tuple[int, ...]) -> int:
+        """Returns the most samples of this shape in one JSON answer."""
+        return max(1, min(self.num, self.json_values // math.prod(image_shape)))
 
     def most_queued(self, image_shape: tuple[int, ...]) -> int:
         """Returns the most samples of this shape that wait: at most those of four of the largest requests."""

@@ -1,5 +1,7 @@
 """Bodies of TensorFlow Serving's REST API: predict requests and answers, and the metadata of a model."""
 
+import math
+from collections.abc import Iterator
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -12,6 +14,9 @@ from gan.saving.engines.engine import Engine
 from gan.saving.engines.saved_model import SIGNATURE
 
 T = TypeVar("T")
+
+PIECE_VALUES = 2**14
+"""Numbers that are encoded at a time, but at least a sample. No other Python code runs meanwhile."""
 
 Number = Annotated[float, Meta(ge=-3.4e38, le=3.4e38)]
 """A float32. NaN and infinity are not numbers of JSON."""
@@ -103,9 +108,24 @@ def _decode(content: bytes, kind: type[T], name: str) -> T:
 _EXPECTED = '{"instances": [{"latents": [...], "labels": 3}, ...]} or {"inputs": {"latents": [[...]], "labels": [3]}}'
 
 
-def predict_body(images: np.ndarray, *, as_rows: bool) -> bytes:
-    """Returns the answer to a predict request. images: float32 [B, H, W, C]."""
-    return msgspec.json.encode({"predictions" if as_rows else "outputs": images.tolist()})
+def predict_pieces(images: np.ndarray, *, as_rows: bool) -> Iterator[bytes]:
+    """Yields the answer to a predict request in pieces of `rows_in_piece` samples.
+
+    Args:
+        images: float32 [B, H, W, C].
+        as_rows: whether the answer is a list of rows.
+    """
+    size = rows_in_piece(images.shape[1:])
+    before = b'{"predictions":[' if as_rows else b'{"outputs":['
+    for first in range(0, len(images), size):
+        rows = msgspec.json.encode(images[first : first + size].tolist())[1:-1]
+        yield before + rows + (b"]}" if first + size >= len(images) else b"")
+        before = b","
+
+
+def rows_in_piece(image_shape: tuple[int, ...]) -> int:
+    """Returns how many samples of this shape are encoded at a time, see `PIECE_VALUES`."""
+    return max(1, PIECE_VALUES // math.prod(image_shape))
 
 
 def metadata(name: str, version: int, engine: Engine) -> dict[str, Json]:

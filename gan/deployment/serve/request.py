@@ -16,6 +16,9 @@ from gan.sampling.labels import labels_in_turn, read_label
 from gan.sampling.writers import Pieces, as_grid, grid_columns, save_npz
 from gan.saving.engines.engine import Engine
 
+LONGEST_SHOWN = 80
+"""Most characters of an option in a message."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -34,12 +37,6 @@ class Asked(ABC):
         """Returns what to compute. Raises `InputError` if this engine cannot draw it, or the limits forbid it."""
 
 
-def check_num(num: int, engine: Engine, limits: Limits) -> None:
-    """Raises `InputError` for no sample, or for more than one request may have."""
-    most = limits.most_samples(engine.image_shape)
-    check(1 <= num <= most, "num", f"1 to {most:,} samples in one request", num)
-
-
 @dataclass(frozen=True, kw_only=True)
 class SeededSamples(Asked):
     """Samples start, ..., start + num - 1 of a seed, as `gan sample` draws them."""
@@ -52,7 +49,8 @@ class SeededSamples(Asked):
 
     def prepare(self, engine: Engine, class_names: Sequence[str], limits: Limits) -> Job:
         """Returns what to compute, see `Asked`."""
-        check_num(self.num, engine, limits)
+        most = limits.most_samples(engine.image_shape)
+        check(1 <= self.num <= most, "num", f"1 to {most:,} samples in one request", self.num)
         classes = self._classes(engine.num_classes, class_names)
 
         def inputs(part: range) -> Inputs:
@@ -64,7 +62,13 @@ class SeededSamples(Asked):
         return Job(self.num, inputs)
 
     def _classes(self, num_classes: int, class_names: Sequence[str]) -> range | None:
-        return None if self.label is None else read_label(self.label, num_classes, class_names)
+        if self.label is None:
+            return None
+        try:
+            return read_label(self.label, num_classes, class_names)
+        except InputError as error:  # it has the name of the option of `gan sample`
+            received = repr(self.label[:LONGEST_SHOWN])
+            raise InputError("Bad `label`", expected=error.expected, received=received) from None
 
     def as_png(self, samples: np.ndarray, num_classes: int) -> bytes:
         """Returns the grid that `gan sample` writes. samples: float32 [N, H, W, C]."""
@@ -95,7 +99,8 @@ class GivenLatents(Asked):
     def prepare(self, engine: Engine, class_names: Sequence[str], limits: Limits) -> Job:
         """Returns what to compute, see `Asked`. Raises `InputError` for inputs of another shape, or out of range."""
         shape, count = self.latents.shape, len(self.latents)
-        check_num(count, engine, limits)
+        most = limits.most_json(engine.image_shape)
+        check(1 <= count <= most, "instances", f"1 to {most:,} samples in one JSON answer, or /sample.npz", count)
         check(shape == (count, engine.latent_dim), "latents", f"shape [B, {engine.latent_dim}]", f"shape {[*shape]}")
         check(bool(np.isfinite(self.latents).all()), "latents", "finite numbers", "NaN or infinity")
         labels = self.labels

@@ -4,13 +4,13 @@ import ipaddress
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from gan.deployment.serve.compute import compute, find_model, loaded, no_version
 from gan.deployment.serve.limits import Limits
 from gan.deployment.serve.models import Models
-from gan.deployment.serve.predict import metadata, predict_body, read_predict
+from gan.deployment.serve.predict import metadata, predict_pieces, read_predict, rows_in_piece
 
 Name = Annotated[str, Path(description="Name of the model.")]
 Number = Annotated[int, Path(ge=0, le=2**63 - 1, description="Number of the version.")]
@@ -67,8 +67,10 @@ def serving_router(models: Models, limits: Limits, *, has_token: bool) -> APIRou
         body = await request.body()
         asked, as_rows = await run_in_threadpool(read_predict, body, has_labels=engine.num_classes > 0)
         _, images = await compute(request, model, number, asked, limits)
-        content = await run_in_threadpool(predict_body, images, as_rows=as_rows)
-        return Response(content, media_type="application/json")
+        pieces = predict_pieces(images, as_rows=as_rows)
+        if len(images) > rows_in_piece(images.shape[1:]):
+            return StreamingResponse(pieces, media_type="application/json")
+        return Response(await run_in_threadpool(next, pieces), media_type="application/json")
 
     @router.get("/v1/models/{name}/metadata")
     async def describe(name: Name) -> Response:
