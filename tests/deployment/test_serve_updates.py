@@ -11,6 +11,7 @@ from starlette.requests import Request
 from gan import load_generator, sampling
 from gan.deployment.export import export_generator
 from gan.deployment.serve import models
+from gan.deployment.serve.batching import QueueClosedError
 from gan.deployment.serve.limits import Limits
 from gan.deployment.serve.metrics import Metrics
 from gan.deployment.serve.models import Models, ServedModel
@@ -325,10 +326,10 @@ def test_a_rollback_while_a_version_loads_is_not_undone(wrong, model, run, runs,
 def test_a_closed_model_takes_no_request(number, model):
     queue = model.served.queue
     queue.close()
-    with pytest.raises(LookupError):
+    with pytest.raises(QueueClosedError):
         model.submit(number, ASKED)
     model.close()
-    with pytest.raises(LookupError):
+    with pytest.raises(QueueClosedError):
         model.submit(number, ASKED)
 
 

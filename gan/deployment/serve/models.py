@@ -132,13 +132,15 @@ class ServedModel:
         """Adds a request to the queue of a version; None: the served one.
 
         Returns the version that computes it, and its samples. Raises `InputError` if the version cannot draw what is
-        asked, `LookupError` if it is not loaded or the model is closed, and `QueueFullError`.
+        asked, `LookupError` if it is not loaded, `QueueClosedError` if the model is closed, and `QueueFullError`.
         """
         tried: Version | None = None
         while True:
             version = self.served if number is None else self.version(number)
-            if version is None or version is tried:
+            if version is None:
                 raise LookupError
+            if version is tried:
+                raise QueueClosedError
             engine, queue = version.engine, version.queue
             if engine is not None and queue is not None:
                 job = asked.prepare(engine, version.class_names, self._limits)
