@@ -137,6 +137,7 @@ def test_messages_name_the_option_of_a_request_and_repeat_little_of_it(server):
     assert "`label`" in reason
     assert "--" not in reason
     assert len(reason) < 500
+    assert len(client.get("/" + "x" * 5_000).json()["error"]) < 500
 
 
 def test_refused_requests_count_for_their_route(server):

@@ -21,7 +21,7 @@ from gan.errors import InputError
 from gan.utils.tensorflow import installed_version
 
 MOST_RECEIVED = 200
-"""Most characters of what was received that a message repeats."""
+"""Most characters of a request that a message repeats."""
 
 
 def create_app(models: Models, *, metrics: Metrics, limits: Limits, token: str | None = None) -> FastAPI:
@@ -98,11 +98,11 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = error.detail
     if (error.status_code, message) in ((404, "Not Found"), (405, "Method Not Allowed")):
-        message = f"Malformed request: {request.method} {request.url.path}"
+        message = f"Malformed request: {request.method} {request.url.path[:MOST_RECEIVED]}"
     return JSONResponse({"error": message}, error.status_code, headers=dict(error.headers or {}))
 
 
 async def _failure(request: Request, error: Exception) -> Response:
     """Answers a request that failed because of an error of this program. The log has the error, the answer has not."""
-    write_log("failure", level="error", path=request.url.path, reason=repr(error))
+    write_log("failure", level="error", path=request.url.path[:MOST_RECEIVED], reason=repr(error))
     return JSONResponse({"error": "The request failed; the log of the server has the reason."}, 500)
