@@ -28,8 +28,9 @@ class Serve:
     examples:
       gan serve mnist
       curl 'http://127.0.0.1:8501/sample.png?label=7&num=64' --output sevens.png
-      gan serve runs/00001-mnist exported/mnist --host 0.0.0.0 --token "$(openssl rand -hex 32)"
-      gan serve --rollback mnist --token "$TOKEN"
+      export GAN_TOKEN="$(openssl rand -hex 32)"
+      gan serve runs/00001-mnist exported/mnist --host 0.0.0.0
+      gan serve --rollback mnist
     """
 
     checkpoints: Annotated[Positional[tuple[str, ...]], arg(metavar="RUN...")] = ()
@@ -38,15 +39,22 @@ class Serve:
     Of a folder of versions, as TensorFlow Serving reads them, the newest is served.
     """
     host: str = "127.0.0.1"
-    """Address to listen at. One that other machines can reach needs a token."""
+    """Address to listen at. One that other machines can reach needs a token.
+
+    Without a token, requests must name this machine as their host: `localhost`, or a loopback address.
+    """
     port: int = 8501
     """Port to listen at. 0: any free port."""
     token: str | None = None
-    """Bearer token that requests must send. None: the environment variable GAN_TOKEN, or no token without it."""
+    """Token that requests must send. None: the environment variable GAN_TOKEN, or no token without it.
+
+    A program sends it in the header `Authorization: Bearer TOKEN`. A browser asks for a user, which may be any, and
+    for a password, which is the token. A list of processes shows the option, but not the variable.
+    """
     force: bool = False
     """Take new versions of a model whatever their reports say. A version that was rolled back is not taken."""
     rollback: str | None = None
-    """Name of a model: tell the server at this host and port to return to the version before. None: serve."""
+    """Name of a model: tell the server at this host and port to return to the version before. None: no rollback."""
     json: bool = False
     """Print the result as one JSON object on stdout."""
 

@@ -330,7 +330,7 @@ def test_a_token_is_needed_everywhere_but_for_the_health(runs, capsys):
         for path in ("/", "/metrics", "/sample.png", "/v1/models/digits", "/openapi.json"):
             for headers in ({}, {"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": f"Basic {TOKEN}"}):
                 answer = client.get(path, headers=headers)
-                assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+                assert (answer.status_code, answer.headers["www-authenticate"].split(",")[0]) == (401, "Bearer")
             assert client.get(path, headers=right).status_code == 200
         rollback = "/v1/models/digits:rollback"
         assert client.post(rollback, headers=right).status_code == 409

@@ -1,7 +1,7 @@
 """The page of `gan serve` in Chromium: the server computes what it draws."""
 
 import pytest
-from helpers.pages import assert_same_pixels, chromium, pixels_of
+from helpers.pages import assert_same_pixels, chromium, pixels_of, serve
 from helpers.serving import save_generator, served
 
 import gan
@@ -65,3 +65,34 @@ def test_each_model_has_a_page_and_a_walk(opened, color):
 def test_a_narrow_screen_needs_no_horizontal_scrolling(opened):
     page = opened(width=360)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_an_unknown_model_has_the_reason_of_the_server(server):
+    with chromium() as browser:
+        page = browser.new_page()
+        page.goto(f"{server.address}/?model=mnits")
+        page.wait_for_selector("body[data-state=error]")
+        assert "did you mean mnist?" in page.text_content("#error")
+        assert page.text_content("#origin") == ""
+
+
+def test_a_browser_asks_for_the_token(color, tmp_path):
+    token = "0123456789abcdef"
+    with served(tmp_path, color, env={"GAN_TOKEN": token}) as server, chromium() as browser:
+        page = browser.new_context(http_credentials={"username": "anyone", "password": token}).new_page()
+        assert page.goto(server.address).status == 200
+        page.wait_for_selector("body[data-state=drawn]")
+        assert page.text_content("h1") == "color"
+
+
+def test_another_site_gets_no_samples(server, tmp_path):
+    (tmp_path / "index.html").write_text(
+        f'<img src="{server.address}/sample.png"><iframe src="{server.address}/"></iframe>'
+    )
+    with serve(tmp_path) as other, chromium() as browser:
+        page = browser.new_page()
+        page.goto(other.replace("127.0.0.1", "localhost"))
+        requests = [(line["path"], line["status"]) for line in server.log() if line["event"] == "request"]
+        assert ("/sample.png", 403) in requests
+        assert page.evaluate("document.images[0].naturalWidth") == 0
+        assert [frame.url for frame in page.frames[1:]] == ["chrome-error://chromewebdata/"]

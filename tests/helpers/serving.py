@@ -94,10 +94,10 @@ class Server:
 
 
 @contextmanager
-def running(app, limits):
+def running(app, limits, metrics=None):
     """Runs an application in a thread inside, and yields an HTTP client for it. It has no timeout."""
     listening, ready = open_socket("127.0.0.1", 0, has_token=False), threading.Event()
-    server = server_for(app, limits, ready.set)
+    server = server_for(app, limits, ready.set, metrics=metrics)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:

@@ -9,7 +9,15 @@ export async function fetched(name) {
     throw new Error(`The file ${name} of this page cannot be loaded: ${error.message}.`);
   }
   if (!response.ok) {
-    throw new Error(`The file ${name} of this page cannot be loaded: ${response.status} ${response.statusText}.`);
+    throw new Error(`The file ${name} of this page cannot be loaded: ${await reasonOf(response)}.`);
   }
   return response;
+}
+
+/** Returns what a server says of an error, or its status. */
+async function reasonOf(response) {
+  const answer = await response.json().catch(() => null); // most servers answer in HTML
+  return typeof answer?.error === "string"
+    ? answer.error.replace(/\.$/, "")
+    : `${response.status} ${response.statusText}`;
 }

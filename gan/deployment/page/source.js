@@ -14,6 +14,7 @@ export async function loadGenerator(showCard) {
   }
   const { card, model } = await (await fetched("page.json")).json();
   showCard(card);
+  showOrigin(model);
   const [ort, content] = await Promise.all([
     import("./ort.wasm.bundle.min.js"),
     fetched(model).then((response) => response.arrayBuffer()),
@@ -24,4 +25,18 @@ export async function loadGenerator(showCard) {
   } catch (error) {
     throw new Error(`ONNX Runtime Web cannot load the generator: ${error.message}`);
   }
+}
+
+/** Says what draws the samples, with links to its license and to the file of the generator. */
+function showOrigin(model) {
+  const link = (href, textContent) => Object.assign(document.createElement("a"), { href, textContent });
+  document
+    .getElementById("origin")
+    .replaceChildren(
+      "Drawn in this browser, by ",
+      link("ort-license.txt", "ONNX Runtime Web"),
+      ". The page sends nothing to anyone. The file ",
+      link(model, model),
+      " is the generator.",
+    );
 }

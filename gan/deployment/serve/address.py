@@ -8,6 +8,9 @@ from gan.errors import InputError
 SHORTEST_TOKEN = 16
 """Fewest characters of a token."""
 
+BACKLOG = 2_048
+"""Most connections that wait to be accepted."""
+
 
 def check_token(token: str | None) -> None:
     """Raises `InputError` for a token that is too short, or that a header cannot hold. The message does not show it."""
@@ -41,7 +44,7 @@ def open_socket(host: str, port: int, *, has_token: bool) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-        listening.listen(2_048)
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         reason = error.strerror or str(error)

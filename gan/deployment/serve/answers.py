@@ -7,6 +7,9 @@ from contextlib import suppress
 
 from starlette.types import Receive, Send
 
+CLIENT_LEFT = 499
+"""Status in the log for a client that left before its answer, as in nginx."""
+
 LINGER_SECONDS = 1.0
 """Time in which an unread body is discarded after the answer. A connection that is closed before the client has read
 the answer would be reset, and the client would see that instead."""

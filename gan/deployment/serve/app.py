@@ -12,13 +12,16 @@ from starlette.exceptions import HTTPException
 from gan.deployment.serve.limits import Limits
 from gan.deployment.serve.log import write_log
 from gan.deployment.serve.metrics import Metrics
-from gan.deployment.serve.middleware import BearerToken, BodyLimits, Observed
+from gan.deployment.serve.middleware import BodyLimits, HeadRequests, LocalPages, Observed, Token
 from gan.deployment.serve.models import Models
 from gan.deployment.serve.page import page_router
-from gan.deployment.serve.sample_routes import sample_router
+from gan.deployment.serve.sample_routes import OPTIONS, sample_router
 from gan.deployment.serve.serving_routes import serving_router
 from gan.errors import InputError
 from gan.utils.tensorflow import installed_version
+
+MOST_RECEIVED = 200
+"""Most characters of a request that a message repeats."""
 
 
 def create_app(models: Models, *, metrics: Metrics, limits: Limits, token: str | None = None) -> FastAPI:
@@ -28,7 +31,7 @@ def create_app(models: Models, *, metrics: Metrics, limits: Limits, token: str |
         models: the models. The application starts and closes them.
         metrics: what `/metrics` shows.
         limits: bounds of requests.
-        token: bearer token that requests must send; None: they need none.
+        token: token that requests must send; None: they need none, and must name this machine as their host.
     """
 
     @asynccontextmanager
@@ -45,9 +48,13 @@ def create_app(models: Models, *, metrics: Metrics, limits: Limits, token: str |
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.include_router(serving_router(models, limits, has_token=token is not None))
-    app.include_router(sample_router(models, limits))
-    app.include_router(page_router(models))
+    routers = [
+        serving_router(models, limits, has_token=token is not None),
+        sample_router(models, limits),
+        page_router(models),
+    ]
+    for router in routers:
+        app.include_router(router)
 
     @app.get("/healthz")
     async def healthz() -> dict[str, str]:
@@ -61,14 +68,22 @@ def create_app(models: Models, *, metrics: Metrics, limits: Limits, token: str |
     app.add_exception_handler(RequestValidationError, _bad_option)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _failure)
+    routes = [*(route for router in routers for route in router.routes), *app.routes]
     app.add_middleware(BodyLimits, limits=limits)
-    app.add_middleware(BearerToken, token=token)
-    app.add_middleware(Observed, metrics=metrics)
+    app.add_middleware(Token, token=token)
+    app.add_middleware(LocalPages, any_host=token is not None)
+    app.add_middleware(HeadRequests)
+    app.add_middleware(Observed, metrics=metrics, routes=routes, options=OPTIONS)
     return app
 
 
 async def _bad_input(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": str(error)}, 400)
+    message = str(error)
+    if isinstance(error, InputError):
+        problem = error.problem.replace("`--", "`")  # an option of the command line has this name in a request too
+        received = error.received if len(error.received) <= MOST_RECEIVED else f"{error.received[:MOST_RECEIVED]}..."
+        message = str(InputError(problem, expected=error.expected, received=received))
+    return JSONResponse({"error": message}, 400)
 
 
 async def _bad_option(request: Request, error: Exception) -> Response:
@@ -83,11 +98,11 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = error.detail
     if (error.status_code, message) in ((404, "Not Found"), (405, "Method Not Allowed")):
-        message = f"Malformed request: {request.method} {request.url.path}"
+        message = f"Malformed request: {request.method} {request.url.path[:MOST_RECEIVED]}"
     return JSONResponse({"error": message}, error.status_code, headers=dict(error.headers or {}))
 
 
 async def _failure(request: Request, error: Exception) -> Response:
     """Answers a request that failed because of an error of this program. The log has the error, the answer has not."""
-    write_log("failure", level="error", path=request.url.path, reason=repr(error))
+    write_log("failure", level="error", path=request.url.path[:MOST_RECEIVED], reason=repr(error))
     return JSONResponse({"error": "The request failed; the log of the server has the reason."}, 500)

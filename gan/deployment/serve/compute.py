@@ -5,6 +5,7 @@ import asyncio
 import numpy as np
 from fastapi import HTTPException, Request
 
+from gan.deployment.serve.answers import CLIENT_LEFT
 from gan.deployment.serve.batching import QueueClosedError, QueueFullError
 from gan.deployment.serve.limits import Limits
 from gan.deployment.serve.models import Models, ServedModel, Version
@@ -16,16 +17,12 @@ RETRY_SECONDS = 1
 """Value of `Retry-After` when the queue is full."""
 
 
-CLIENT_LEFT = 499
-"""Status in the log for a client that did not wait for its answer, as in nginx."""
-
-
 def find_model(models: Models, name: str | None) -> ServedModel:
     """Returns a model by its name; None: the first. Raises 404 with TensorFlow Serving's message."""
     model = models.get(name)
     if model is None:
         hint = did_you_mean(name or "", models.names)
-        raise HTTPException(404, f"Servable not found for request: Latest({name}){hint}")
+        raise HTTPException(404, f"Servable not found for request: Latest({(name or '')[:200]}){hint}")
     return model
 
 

@@ -2,12 +2,20 @@
 
 import json
 import logging
+import math
 import sys
 import threading
+import time
 import traceback
 from datetime import UTC, datetime
 
 from gan.errors import Json
+
+REPEAT_SECONDS = 1.0
+"""Time in which the same message is written once."""
+
+MOST_KINDS = 256
+"""Most kinds of messages whose times are kept."""
 
 _LOCK = threading.Lock()
 
@@ -26,12 +34,54 @@ def write_log(event: str, *, level: str = "info", **fields: Json) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
+def write_thread_error(failed: threading.ExceptHookArgs) -> None:
+    """Writes the error that ended a thread to the log. It is a `threading.excepthook`."""
+    lines = traceback.format_exception(failed.exc_type, failed.exc_value, failed.exc_traceback)
+    name = None if failed.thread is None else failed.thread.name
+    write_log("failure", level="error", thread=name, reason=repr(failed.exc_value), traceback="".join(lines))
+
+
+class Repeats:
+    """Decides which of many equal messages are written: one a second of each kind."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._written: dict[str, float] = {}
+        self._left_out: dict[str, int] = {}
+
+    def count(self, kind: str) -> int | None:
+        """Returns how many messages of this kind were left out before this one; None: leave this one out too."""
+        now = time.monotonic()
+        with self._lock:
+            if now - self._written.get(kind, -math.inf) < REPEAT_SECONDS:
+                self._left_out[kind] = self._left_out.get(kind, 0) + 1
+                return None
+            if len(self._written) >= MOST_KINDS:
+                self._written.clear()
+                self._left_out.clear()
+            self._written[kind] = now
+            return self._left_out.pop(kind, 0)
+
+
 class LogHandler(logging.Handler):
-    """Writes records of Python's `logging`, such as those of uvicorn and of warnings, to the log."""
+    """Writes records of Python's `logging`, such as those of uvicorn and of warnings, to the log.
+
+    Of equal messages, one a second is written, with how many were left out before it: `left_out`.
+    """
+
+    def __init__(self, level: int = logging.NOTSET) -> None:
+        super().__init__(level)
+        self._repeats = Repeats()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes a record. The traceback of an error is a field."""
-        fields: dict[str, Json] = {"logger": record.name, "message": record.getMessage()}
-        if record.exc_info and record.exc_info[1] is not None:
-            fields["traceback"] = "".join(traceback.format_exception(record.exc_info[1]))
+        message, error = record.getMessage(), record.exc_info[1] if record.exc_info else None
+        left_out = self._repeats.count(f"{record.name}: {message.partition(chr(10))[0]}: {error!r}")
+        if left_out is None:
+            return
+        fields: dict[str, Json] = {"logger": record.name, "message": message}
+        if left_out:
+            fields["left_out"] = left_out
+        if error is not None:
+            fields["traceback"] = "".join(traceback.format_exception(error))
         write_log("message", level=record.levelname.lower(), **fields)

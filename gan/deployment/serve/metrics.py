@@ -23,6 +23,10 @@ class Metrics:
         self._seconds = Histogram(
             "gan_request_seconds", "Time to answer a request.", ("route",), buckets=SECONDS, registry=self._registry
         )
+        self._refused = Counter(
+            "gan_refused_connections", "Connections that were answered before they sent a request.", ("status",),
+            registry=self._registry,
+        )  # fmt: skip
         self._samples = Counter("gan_samples", "Computed samples.", ("model",), registry=self._registry)
         self._batches = Histogram(
             "gan_batch_samples", "Samples of a batch, without padding.", ("model",), buckets=BATCHES,
@@ -35,6 +39,10 @@ class Metrics:
         """Counts an answered request."""
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
+
+    def add_refused(self, status: int) -> None:
+        """Counts a connection that was answered before it sent a request."""
+        self._refused.labels(str(status)).inc()
 
     def batch_counter(self, model: str) -> Callable[[int], None]:
         """Returns what counts a batch of a model, given its number of samples."""

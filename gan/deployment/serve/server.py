@@ -9,23 +9,28 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from gan.deployment.serve.address import address_of
+from gan.deployment.serve.address import BACKLOG, address_of
 from gan.deployment.serve.app import create_app
+from gan.deployment.serve.descriptors import most_connections
 from gan.deployment.serve.limits import Limits
-from gan.deployment.serve.log import LogHandler, write_log
+from gan.deployment.serve.log import LogHandler, Repeats, write_log, write_thread_error
 from gan.deployment.serve.metrics import Metrics
 from gan.deployment.serve.models import Models
-from gan.deployment.serve.protocol import protocol_with
+from gan.deployment.serve.protocol import Report, protocol_with
 
 KEEP_ALIVE_SECONDS = 30
 """Time after which a connection without a request is closed."""
 
-LOGGERS = ("uvicorn", "uvicorn.error", "py.warnings", "asyncio")
+ACCEPTED = 64
+"""Most connections that asyncio accepts at once, and most errors if no file descriptor is left for them."""
+
+LOGGERS = ("uvicorn", "py.warnings", "asyncio")
 
 
 def run_server(
@@ -54,6 +59,7 @@ def run_server(
     Raises `InputError` if a model does not load.
     """
     limits = limits or Limits()
+    limits = replace(limits, connections=most_connections(limits.connections))
     metrics = Metrics()
     with listening, _logged():
         models = Models(
@@ -63,22 +69,25 @@ def run_server(
         gc.collect()
         gc.freeze()  # the objects of TensorFlow and Keras: searching them is most of the time of a JSON answer
         address = address_of(listening)
-        write_log("start", address=address, models=models.names)
-        server_for(app, limits, lambda: ready(address)).run(sockets=[listening])
+        write_log("start", address=address, models=models.names, connections=limits.connections)
+        server_for(app, limits, lambda: ready(address), metrics=metrics).run(sockets=[listening])
         write_log("end")
 
 
-def server_for(app: ASGIApp, limits: Limits, ready: Callable[[], None] = lambda: None) -> uvicorn.Server:
+def server_for(
+    app: ASGIApp, limits: Limits, ready: Callable[[], None] = lambda: None, *, metrics: Metrics | None = None
+) -> uvicorn.Server:
     """Returns the server of an application. `run(sockets=[...])` runs it until a signal, or until `should_exit` is set.
 
     Args:
         app: from `create_app`.
         limits: bounds of requests.
         ready: called when requests are answered.
+        metrics: counts what is refused before it is a request; None: only the log has it.
     """
     config = uvicorn.Config(
         app,
-        http=protocol_with(limits),
+        http=protocol_with(limits, _reporter(metrics)),
         ws="none",
         loop="asyncio",
         lifespan="on",
@@ -86,11 +95,25 @@ def server_for(app: ASGIApp, limits: Limits, ready: Callable[[], None] = lambda:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=limits.connections,
+        backlog=ACCEPTED,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(limits.work_seconds + limits.body_seconds),
     )
     return _Server(config, ready)
+
+
+def _reporter(metrics: Metrics | None) -> Report:
+    """Returns what writes an answer of the protocol to the log and the metrics."""
+    repeats = Repeats()
+
+    def report(status: int, reason: str) -> None:
+        if metrics is not None:
+            metrics.add_refused(status)
+        left_out = repeats.count(str(status))
+        if left_out is not None:
+            write_log("connection", level="warning", status=status, reason=reason, left_out=left_out)
+
+    return report
 
 
 class _Server(uvicorn.Server):
@@ -103,6 +126,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts to answer."""
         await super().startup(sockets=sockets)
+        for listening in sockets or ():
+            listening.listen(BACKLOG)  # asyncio has lowered it to what it accepts at once
         self._ready()
 
     @contextmanager
@@ -124,15 +149,17 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def _logged() -> Iterator[None]:
-    """Writes what uvicorn, asyncio and warnings report to the log."""
+    """Writes what uvicorn, asyncio, warnings and threads that fail report to the log."""
     handler = LogHandler(logging.WARNING)
     loggers = [logging.getLogger(name) for name in LOGGERS]
     for logger in loggers:
         logger.addHandler(handler)
     logging.captureWarnings(True)
+    before, threading.excepthook = threading.excepthook, write_thread_error
     try:
         yield
     finally:
+        threading.excepthook = before
         logging.captureWarnings(False)
         for logger in loggers:
             logger.removeHandler(handler)
