@@ -117,7 +117,8 @@ class TimedProtocol(H11Protocol):
         A connection that is closed with unread data would be reset, and the client would see that instead.
         """
         self._forget("_headers")
-        self._unset_keepalive_if_required()
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()  # after the answer of the application
             return
