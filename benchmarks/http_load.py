@@ -92,10 +92,15 @@ def _same(client: "_Client") -> "_Client":
     return client
 
 
+LAST_CHUNK = b"\r\n0\r\n\r\n"
+"""End of a body that comes in chunks. JSON does not contain it."""
+
+
 class _Client(asyncio.Protocol):
     def __init__(self, load: Load, next_request: Callable[[], bytes | None], done: "asyncio.Future[None]") -> None:
         self._load, self._next, self.done = load, next_request, done
-        self._head, self._missing, self._status, self._began = b"", -1, 0, 0.0
+        self._head, self._tail, self._missing, self._status, self._began = b"", b"", 0, 0, 0.0
+        self._has_head = self._is_chunked = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -103,14 +108,17 @@ class _Client(asyncio.Protocol):
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        if self._missing < 0:
+        if not self._has_head:
             self._head += data
             head, found, data = self._head.partition(b"\r\n\r\n")
             if not found:
                 return
-            self._status, self._missing = int(head[9:12]), _length(head)
+            self._status, length = int(head[9:12]), _length(head)
+            self._has_head, self._is_chunked, self._missing = True, length is None, length or 0
+        if self._is_chunked:
+            self._tail = (self._tail + data[-len(LAST_CHUNK) :])[-len(LAST_CHUNK) :]
         self._missing -= len(data)
-        if self._missing == 0:
+        if self._tail == LAST_CHUNK if self._is_chunked else self._missing == 0:
             self._load.latencies.append(time.perf_counter() - self._began)
             if self._status != 200:
                 self._load.refused[self._status] = self._load.refused.get(self._status, 0) + 1
@@ -127,10 +135,12 @@ class _Client(asyncio.Protocol):
             self.done.set_result(None)
             self._transport.close()
             return
-        self._head, self._missing, self._began = b"", -1, time.perf_counter()
+        self._head, self._tail, self._missing, self._has_head = b"", b"", 0, False
+        self._began = time.perf_counter()
         self._transport.write(content)
 
 
-def _length(head: bytes) -> int:
+def _length(head: bytes) -> int | None:
+    """Returns the length of a body, or None if it comes in chunks."""
     lines = (line.partition(b":") for line in head.lower().split(b"\r\n"))
-    return next(int(value) for name, _, value in lines if name == b"content-length")
+    return next((int(value) for name, _, value in lines if name == b"content-length"), None)
