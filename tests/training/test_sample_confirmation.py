@@ -329,7 +329,8 @@ class StopAt(keras.callbacks.Callback):
             signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.parametrize("step", [30, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.slow  # test_resume.py is the stand-in, without a tolerance
+@pytest.mark.parametrize("step", [30, 10])
 def test_a_signal_in_the_last_step_of_an_interval_does_not_skip_its_confirmation(
     refused, monkeypatch, small_classifier, tmp_path, step
 ):

@@ -1231,6 +1231,7 @@ def test_a_plain_keras_model_stops_at_the_confirmed_epoch(restores):
     assert "confirm_num" not in confirmed.history
 
 
+@pytest.mark.slow  # the tests above are the stand-ins, with hand-written logs
 def test_a_real_classifier_is_confirmed_on_examples_that_it_never_saw():
     """Two normal distributions, 5 standard deviations apart: the error rate of the best classifier is 0.6 %."""
 

@@ -56,6 +56,7 @@ def test_the_learning_rate_follows_a_cosine(tmp_path):
     np.testing.assert_allclose([float(row["learning_rate"]) for row in rows], [0.0051, 0.0002], rtol=1e-3)
 
 
+@pytest.mark.slow  # test_gan.py and test_resume.py are the stand-ins: steps per execution, interrupted intervals
 def test_the_length_of_intervals_does_not_change_the_result(tmp_path, monkeypatch):
     monkeypatch.setattr(runtime, "resolve_precision", lambda policy: "float64")  # see the fixture float64
     ends = []
