@@ -59,8 +59,7 @@ class EvaluationInputs:
         folder = Path(self.checkpoint)
         if not (folder / run_folder.GENERATOR).is_file():
             return None
-        pretrained = folder.resolve().parent == models.pretrained_folder().resolve()
-        return None if pretrained and folder.name in models.list_checkpoints() else folder
+        return None if models.is_pretrained(folder) else folder
 
     def trained_on(self, dataset: "Dataset") -> str | None:
         """Returns the name of the dataset that the generator was trained on, or None if it is not known.

@@ -28,7 +28,7 @@ from gan.saving import files
 from gan.saving.engines.card import FormatName, Weights
 from gan.saving.engines.find import FORMATS
 from gan.saving.metadata import ClassifierCard, check_card
-from gan.saving.saved_generator import SavedGenerator, find_saved
+from gan.saving.saved_generator import SavedGenerator, find_to_export
 from gan.tolerance import verdict
 from gan.utils import machine
 from gan.utils import tensorflow as runtime
@@ -106,9 +106,7 @@ def measure_artifacts(
     check_share("tolerance", tolerance)
     check_seed(seed)
     check_whole("rounds", rounds, 1)
-    saved, folder = find_saved(checkpoint), files.as_path(out, "out")
-    if saved.card is not None:
-        raise InputError("This generator is exported", expected="a run folder or .keras file", received=str(checkpoint))
+    saved, folder = find_to_export(checkpoint), files.as_path(out, "out")
     name = export_name(saved)
     path = table_path(folder, name)
     files.check_writable(path)

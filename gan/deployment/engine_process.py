@@ -13,7 +13,6 @@ The answer is one line of JSON; {"failure": reason} if the command failed. The p
 import json
 import os
 import queue
-import signal
 import sys
 import threading
 import time
@@ -27,6 +26,7 @@ from gan.errors import Json
 from gan.saving.engines.find import FORMATS
 from gan.saving.engines.format import Run
 from gan.utils import tensorflow as runtime
+from gan.utils.child import end_own_process
 from gan.utils.machine import peak_memory
 
 BATCH = 64
@@ -118,9 +118,7 @@ def read_commands() -> Iterator[str]:
         with open(0, encoding="utf-8", closefd=False) as stream:  # not `sys.stdin`, whose lock others may need
             for line in stream:
                 lines.put(line.strip())
-        if os.name == "posix" and os.getpgid(0) == os.getpid():  # not a group that others belong to
-            os.killpg(os.getpid(), signal.SIGKILL)
-        os.kill(os.getpid(), signal.SIGTERM)
+        end_own_process()
 
     threading.Thread(target=read, daemon=True).start()
     while True:

@@ -4,10 +4,8 @@ import errno
 import math
 import os
 import re
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
@@ -20,7 +18,7 @@ from gan import sampling
 from gan.data.images import LARGEST_VALUE
 from gan.deployment import serving
 from gan.deployment.graph import state_sizes
-from gan.deployment.names import export_name, license_of, public_name
+from gan.deployment.names import export_name, file_stem, license_of, public_name
 from gan.deployment.rounding import StoredKernel, rounded_copy, single_copy, store_kernels
 from gan.deployment.verdicts import read_verdict
 from gan.deployment.writers import WRITERS
@@ -32,11 +30,11 @@ from gan.saving import files
 from gan.saving.engines.card import ExportCard, FormatName, Weights
 from gan.saving.engines.find import FORMATS, read_file
 from gan.saving.engines.format import ExportedFile, ExportFormat
-from gan.saving.saved_generator import SavedGenerator, find_saved
+from gan.saving.saved_generator import SavedGenerator, find_to_export
 from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked
 from gan.utils.signals import deferred_signals
-from gan.utils.tensorflow import LOG_LEVEL, QUIET, reason_of
+from gan.utils.tensorflow import reason_of, silent_stderr
 
 COMPARED = 64
 """Images that are compared with Keras: samples 0 to 63 of seed 0."""
@@ -83,11 +81,9 @@ def export_generator(
     check(format in FORMATS, "format", f"one of {list(FORMATS)}", format)
     check(weights in get_args(Weights), "weights", f"one of {list(get_args(Weights))}", weights)
     check(license is None or license.isprintable(), "license", "printable text on one line", license)
-    saved = find_saved(checkpoint)
-    if saved.card is not None:
-        raise InputError("This generator is exported", expected="a run folder or .keras file", received=str(checkpoint))
+    saved = find_to_export(checkpoint)
     form, folder = FORMATS[format], files.as_path(out, "out")
-    stem = export_name(saved) + ("" if weights == "float32" else f"-{weights}")
+    stem = file_stem(saved, weights)
     target = folder / f"{stem}{form.suffix}"
     if form.suffix:
         files.check_writable(target)
@@ -161,7 +157,7 @@ class Source:
 def _write(source: Source, form: ExportFormat, draft: Path, license: str | None) -> ExportCard:
     """Writes a generator without a card, compares it with Keras, and returns the card."""
     try:
-        with deferred_signals(), _without_diagnostics():
+        with deferred_signals(), silent_stderr(show_on_error=False, drop_all=True):  # they also raise their errors
             WRITERS[form.name](source.network, source.kernels, draft)
     except (InputError, OSError, MemoryError, KeyboardInterrupt):
         raise
@@ -209,25 +205,6 @@ def _operation(error: Exception) -> str | None:
     """Returns the operation and the layer that an error of the LiteRT converter is about, or None."""
     found = _OPERATION.search(str(error))
     return f"the operation {found[1]} in {found[2]}" if found else None
-
-
-@contextmanager
-def _without_diagnostics() -> Iterator[None]:
-    """Drops what C++ code of the converters writes to file descriptor 2. They also raise their errors.
-
-    Does nothing if the caller chose another log level.
-    """
-    if os.environ.get(LOG_LEVEL, QUIET) != QUIET or sys.__stderr__ is None:
-        yield
-        return
-    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nowhere)
 
 
 def _card(

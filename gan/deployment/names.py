@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from gan.saving import models, run_folder
+from gan.saving.engines.card import Weights
 from gan.saving.saved_generator import SavedGenerator
 
 PRETRAINED_LICENSE = "Apache-2.0"
@@ -15,6 +16,11 @@ def export_name(saved: SavedGenerator) -> str:
     """Returns the name of a generator: that of its run folder, or of its file without the suffix."""
     path = saved.file.path
     return _name_of(path.resolve() if path.name == run_folder.GENERATOR else path)
+
+
+def file_stem(saved: SavedGenerator, weights: Weights) -> str:
+    """Returns the name of an exported file without its suffix: that of the generator, and its weights if rounded."""
+    return export_name(saved) + ("" if weights == "float32" else f"-{weights}")
 
 
 def served_name(saved: SavedGenerator) -> str:
@@ -37,8 +43,7 @@ def license_of(saved: SavedGenerator) -> str | None:
     """Returns the license of a generator: of an exported one that of its card, else known only of pretrained ones."""
     if saved.card is not None:
         return saved.card.license
-    is_pretrained = saved.folder.resolve().parent == models.pretrained_folder().resolve()
-    return PRETRAINED_LICENSE if is_pretrained else None
+    return PRETRAINED_LICENSE if models.is_pretrained(saved.folder) else None
 
 
 def _name_of(file: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from gan.deployment import web_runtime
 from gan.deployment.export import export_generator, scratch_folder
-from gan.deployment.names import export_name
+from gan.deployment.names import file_stem
 from gan.errors import InputError, as_json, convert
 from gan.saving import files
 from gan.saving.engines.card import ExportCard, Weights
@@ -77,7 +77,7 @@ def export_web(
     of this name that is not a page. Then nothing is written.
     """
     saved, folder = find_saved(checkpoint), files.as_path(out, "out")
-    target = folder / f"{export_name(saved)}{'' if weights == 'float32' else f'-{weights}'}{SUFFIX}"
+    target = folder / f"{file_stem(saved, weights)}{SUFFIX}"
     files.check_writable(target / DESCRIPTION)
     _check_replaceable(target)
     source = web_runtime.find_runtime(None if runtime is None else files.as_path(runtime, "runtime"))

@@ -5,7 +5,6 @@ It runs as `python -m gan.models.self_test_process FOLDER`, and ends when its st
 
 import os
 import shutil
-import signal
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from gan.models.self_test import COMPILE, MEASURE, PHASE, RESULT, TRIAL, Trial
 from gan.saving import files
 from gan.saving.renamed_keys import with_new_names
 from gan.utils import tensorflow as runtime
+from gan.utils.child import end_own_process
 from gan.utils.device_errors import is_out_of_memory
 from gan.utils.types import Tensor
 
@@ -206,9 +206,7 @@ def end_with_input(folder: Path) -> None:
     while os.read(0, 1):  # not through `sys.stdin`, whose lock this thread would hold at the end of the process
         pass
     shutil.rmtree(folder, ignore_errors=True)
-    if os.name == "posix" and os.getpgid(0) == os.getpid():  # not a group that others belong to
-        os.killpg(os.getpid(), signal.SIGKILL)
-    os.kill(os.getpid(), signal.SIGTERM)
+    end_own_process()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from gan.models.networks.load import load_generator
 from gan.saving.engines.engine import Engine
 from gan.saving.engines.find import find_exported, load_exported
 from gan.saving.engines.format import ExportedFile
+from gan.saving.models import no_network
 from gan.saving.zip_safety import ModelFile
 from gan.utils.arguments import checked
 
@@ -35,7 +36,8 @@ def as_generator(given: GeneratorLike) -> keras.Model:
     if isinstance(given, KerasEngine):
         return given.network
     if isinstance(given, (Engine, ExportedFile)):
-        raise _no_network(given)
+        file = getattr(given, "file", given)
+        raise no_network(getattr(file, "path", type(given).__name__))
     if isinstance(given, ModelFile):
         return load_generator(given)
     if isinstance(given, (str, os.PathLike)):
@@ -49,15 +51,6 @@ def as_generator(given: GeneratorLike) -> keras.Model:
             received=f"{network.name}: {inputs} in, {len(network.outputs)} out",
         )
     return network
-
-
-def _no_network(given: Engine | ExportedFile) -> InputError:
-    file = given if isinstance(given, ExportedFile) else getattr(given, "file", None)
-    return InputError(
-        "An exported generator has no gradients and no layers",
-        expected="the run folder or .keras file that it was exported from",
-        received=str(file.path) if file else type(given).__name__,
-    )
 
 
 _compiled: weakref.WeakKeyDictionary[keras.Model, Callable[..., tf.Tensor]] = weakref.WeakKeyDictionary()

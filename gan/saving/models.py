@@ -42,6 +42,11 @@ def list_checkpoints() -> list[str]:
     return _pretrained_names(GENERATOR)
 
 
+def is_pretrained(folder: Path) -> bool:
+    """Returns whether a folder is that of a pretrained checkpoint."""
+    return folder.resolve().parent == pretrained_folder().resolve() and folder.name in list_checkpoints()
+
+
 def _pretrained_names(file: str) -> list[str]:
     """Returns the names of the pretrained checkpoints that contain a file."""
     folders = pretrained_folder().glob(f"*/{file}")  # in a checkout, this may include runs of earlier revisions
@@ -98,11 +103,7 @@ def _find(checkpoint: str | os.PathLike[str] | ModelFile, file: str, problem: st
     if not path.exists() and str(name) in names:
         path = pretrained_folder() / name / file
     if find.is_exported(name):
-        raise InputError(
-            "An exported generator has no gradients and no layers",
-            expected="the run folder or .keras file that it was exported from",
-            received=str(checkpoint),
-        )
+        raise no_network(checkpoint)
     if not path.is_file():
         pretrained = f", or a pretrained name of {names}" if names else ""
         hint = _hint(name, names) if file == GENERATOR else ""
@@ -129,6 +130,15 @@ def not_a_generator(path: Path, found: str = "") -> InputError:
     expected = "latents [B, L] in, images [B, H, W, C] out"
     received = f"{path}: {found}" if found else str(path)
     return InputError("This model is not a generator", expected=expected, received=received)
+
+
+def no_network(exported: str | os.PathLike[str]) -> InputError:
+    """Returns the error for an exported generator where a network is needed."""
+    return InputError(
+        "An exported generator has no gradients and no layers",
+        expected="the run folder or .keras file that it was exported from",
+        received=str(exported),
+    )
 
 
 def find_classifier(checkpoint: str | os.PathLike[str] | FoundClassifier) -> FoundClassifier:

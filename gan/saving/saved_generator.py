@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gan.config import DataConfig
+from gan.errors import InputError
 from gan.saving import models
 from gan.saving.engines.card import ExportCard
 from gan.saving.engines.find import find_exported
@@ -74,3 +75,11 @@ def find_saved(checkpoint: str | os.PathLike[str] | ModelFile | ExportedFile) ->
         return SavedGenerator(exported, summary, card=card)
     file = models.find_generator(checkpoint)
     return SavedGenerator(file, models.describe(file), models.load_config(file))
+
+
+def find_to_export(checkpoint: str | os.PathLike[str]) -> SavedGenerator:
+    """Finds a saved generator as `find_saved` does. Raises `InputError` also for one that is exported already."""
+    saved = find_saved(checkpoint)
+    if saved.card is not None:
+        raise InputError("This generator is exported", expected="a run folder or .keras file", received=str(checkpoint))
+    return saved

@@ -43,3 +43,10 @@ def kill(process: "subprocess.Popen[bytes]", *, group: bool = True) -> None:
         process.stdin.close()
     with suppress(subprocess.TimeoutExpired):
         process.wait(KILL_SECONDS)
+
+
+def end_own_process() -> None:
+    """Kills this process and, unless others belong to its group, those that it started. Called without its parent."""
+    if os.name == "posix" and os.getpgid(0) == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -49,7 +49,7 @@ class _StderrFilter:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._inside, self._failed = 0, False
+        self._inside, self._failed, self._drops_all = 0, False, True
         self._saved: int | None = None
         self._held: BinaryIO | None = None
 
@@ -60,11 +60,15 @@ class _StderrFilter:
             if self._inside == 1 and sys.__stderr__ is not None and os.name != "nt":  # a Windows console is not a file
                 self._redirect()
 
-    def leave(self, *, failed: bool) -> None:
-        """Restores the descriptor when the last thread leaves. failed: show log lines of TensorFlow, too."""
+    def leave(self, *, failed: bool, drop_all: bool = False) -> None:
+        """Restores the descriptor when the last thread leaves.
+
+        failed: show log lines of TensorFlow, too. drop_all: show nothing, if all threads say so.
+        """
         with self._lock:
             self._inside -= 1
             self._failed = self._failed or failed
+            self._drops_all = self._drops_all and drop_all
             if self._inside == 0 and self._held is not None:
                 self._restore()
 
@@ -79,7 +83,7 @@ class _StderrFilter:
                 held.close()
                 raise
             os.dup2(held.fileno(), 2)
-            self._held, self._failed = held, False
+            self._held, self._failed, self._drops_all = held, False, True
 
     def _restore(self) -> None:
         assert self._held is not None
@@ -88,7 +92,8 @@ class _StderrFilter:
         os.close(self._saved)
         self._held.seek(0)
         with suppress(OSError), self._held, open(2, "wb", closefd=False) as stderr:
-            stderr.writelines(line for line in self._held if self._failed or not START_UP_LINE.match(line))
+            shown = () if self._drops_all and not self._failed else self._held
+            stderr.writelines(line for line in shown if self._failed or not START_UP_LINE.match(line))
         self._held = self._saved = None
 
 
@@ -96,10 +101,12 @@ _STDERR = _StderrFilter()
 
 
 @contextmanager
-def silent_stderr(*, show_on_error: bool = True) -> Iterator[None]:
+def silent_stderr(*, show_on_error: bool = True, drop_all: bool = False) -> Iterator[None]:
     """Drops log lines of TensorFlow and LiteRT from file descriptor 2. Other output follows at the end.
 
-    show_on_error: whether all output follows after an error.
+    Args:
+        show_on_error: whether all output follows after an error.
+        drop_all: whether other output is dropped, too, unless another thread inside shows it.
 
     Does nothing if the caller chose another log level.
     """
@@ -112,7 +119,7 @@ def silent_stderr(*, show_on_error: bool = True) -> Iterator[None]:
         yield
         failed = False
     finally:
-        _STDERR.leave(failed=failed and show_on_error)
+        _STDERR.leave(failed=failed and show_on_error, drop_all=drop_all)
 
 
 @contextmanager

@@ -14,10 +14,11 @@ from gan.deployment import export, names, verdicts
 from gan.deployment.export import export_generator
 from gan.errors import as_json
 from gan.evaluation.report import Checkpoint, MetricRow
-from gan.saving import files
+from gan.saving import files, models
 from gan.saving.engines.card import read_card
 from gan.saving.engines.find import FORMATS as BY_NAME
 from gan.saving.engines.find import find_exported
+from gan.saving.saved_generator import find_saved
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def report(run, **changes):
 
 
 def verdict_of(run):
-    return verdicts.read_verdict(export.find_saved(run))
+    return verdicts.read_verdict(find_saved(run))
 
 
 @pytest.fixture
@@ -130,6 +131,15 @@ def test_a_relative_folder_that_exists_is_a_path(tmp_path, monkeypatch):
     (tmp_path / "customer" / "faces").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     assert names.public_name("customer/faces") == "faces"
+
+
+def test_a_run_beside_the_pretrained_generators_has_no_license(tmp_path, monkeypatch):
+    """In a checkout, runs of earlier revisions lie there."""
+    run = tmp_path / "00009-mine"
+    shutil.copytree(models.pretrained_folder() / "mnist-mlp", run)
+    monkeypatch.setattr(models, "pretrained_folder", lambda: tmp_path)
+    assert names.license_of(find_saved(run)) is None
+    assert names.license_of(find_saved(shutil.copytree(run, tmp_path / "shipped"))) == "Apache-2.0"
 
 
 def test_pretrained_generators_have_a_license_and_a_verdict(tmp_path):

@@ -112,6 +112,19 @@ def test_threads_that_overlap_restore_standard_error(capfd, monkeypatch):
     assert capfd.readouterr().err == "kept\nafter\n"
 
 
+@pytest.mark.parametrize("other", [True, False], ids=["both drop all", "one shows"])
+def test_all_output_is_dropped_if_all_threads_say_so(capfd, monkeypatch, other):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    first, second = runtime.silent_stderr(drop_all=True), runtime.silent_stderr(drop_all=other)
+    first.__enter__()
+    second.__enter__()
+    os.write(2, b"a diagnostic\n")
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    os.write(2, b"after\n")  # the descriptor is restored, whichever thread leaves last
+    assert capfd.readouterr().err == ("" if other else "a diagnostic\n") + "after\n"
+
+
 def test_output_is_shown_if_there_is_no_temporary_folder(capfd, monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     monkeypatch.setattr(runtime.tempfile, "TemporaryFile", lambda: os.close(-1))  # raises OSError
