@@ -18,7 +18,7 @@ ENTRIES = {
     "__main__.py",
     "py.typed",
     "errors.py",
-    "tolerance.py",
+    "tolerance",
     "config",
     "data",
     "models",

@@ -1,0 +1,65 @@
+"""Error rates with confidence intervals, verdicts against a tolerance, and the sample size that a verdict needs.
+
+The *tolerance* is the highest error rate that is acceptable. An error rate is a count of wrong outcomes among `n`. Its
+Wilson 95 % interval bounds the true rate. The verdict compares the tolerance with this interval, never with the
+observed rate alone.
+
+A run that is measured again and again, until a measurement is good enough, would pass by chance. So each *confirmation*
+of a run uses fresh outcomes and a share of the 5 % error (`next_confidence`): all its upper bounds hold together with
+95 % confidence. Outcomes that arrive one by one, and that are looked at after each, have a *confidence sequence*
+instead: its bounds hold at all numbers of outcomes together (`confidence_sequence`).
+"""
+
+from gan.tolerance.confirmation import (
+    LAST_SHARE,
+    MOST_CONFIDENCE,
+    Confirmation,
+    check_confirmation,
+    confirmation_size,
+    fewest_outcomes,
+    lowest_tolerance,
+    most_wrong,
+    next_confidence,
+)
+from gan.tolerance.error_rate import (
+    CONFIDENCE,
+    COVERAGE_SHARE,
+    EXIT_STATUS,
+    IN_REACH,
+    ErrorRate,
+    Verdict,
+    samples_needed,
+    verdict,
+    verdict_of_bounds,
+    wilson_bounds,
+    wilson_interval,
+)
+from gan.tolerance.exact import clopper_pearson
+from gan.tolerance.sequence import PRIOR, confidence_sequence, outcomes_needed
+
+__all__ = [
+    "CONFIDENCE",
+    "COVERAGE_SHARE",
+    "EXIT_STATUS",
+    "IN_REACH",
+    "LAST_SHARE",
+    "MOST_CONFIDENCE",
+    "PRIOR",
+    "Confirmation",
+    "ErrorRate",
+    "Verdict",
+    "check_confirmation",
+    "clopper_pearson",
+    "confidence_sequence",
+    "confirmation_size",
+    "fewest_outcomes",
+    "lowest_tolerance",
+    "most_wrong",
+    "next_confidence",
+    "outcomes_needed",
+    "samples_needed",
+    "verdict",
+    "verdict_of_bounds",
+    "wilson_bounds",
+    "wilson_interval",
+]
