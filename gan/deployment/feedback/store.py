@@ -81,6 +81,14 @@ UNSEEN = """NOT EXISTS (SELECT 1 FROM showing AS mine WHERE mine.judge = ? AND m
 """Condition on a showing: the judge was not shown its picture."""
 
 
+class NotShownError(InputError):
+    """A judgement of a picture that the judge was not shown, or that another judge has got since."""
+
+
+class JudgedAlreadyError(InputError):
+    """A judgement of a picture of which the judge has said something else."""
+
+
 @dataclass(frozen=True)
 class Shown:
     """A picture that a judge was shown and has not judged yet."""
@@ -234,18 +242,19 @@ class FeedbackStore:
     def judge(self, token: str, judge: str, said: Said, milliseconds: int) -> Shown:
         """Records a judgement, and returns what was judged. The same judgement again changes nothing.
 
-        Raises `InputError` if this judge was not shown the picture, or has said something else about it.
+        Raises `NotShownError` if this judge was not shown the picture, and `JudgedAlreadyError` if they have said
+        something else about it.
         """
         check_whole("milliseconds", milliseconds, 0)
         with self._writing():
             found = self._one("token = ? AND judge = ?", token, judge)
             if found is None:
-                raise InputError(
+                raise NotShownError(
                     "A picture that was not shown", expected="a picture that this judge was shown", received=token[:40]
                 )
             number, shown, before = found
             if before not in (None, said):
-                raise InputError(
+                raise JudgedAlreadyError(
                     "Judged already", expected=f"undo before another judgement than {before}", received=said
                 )
             if before is None:
@@ -255,17 +264,41 @@ class FeedbackStore:
                 )
             return shown
 
-    def undo(self, judge: str, mode: Mode) -> Shown | None:
-        """Takes back the last judgement of a judge, and returns the picture, which waits again. None: there is none."""
+    def undo(self, judge: str, mode: Mode, token: str | None = None) -> Shown | None:
+        """Takes back the last judgement of a judge, or that of a token, and returns the picture, which waits again.
+
+        None: there is none. The same token again changes nothing.
+        """
         with self._writing():
-            last = self._one(
-                "judge = ? AND mode = ? AND said IS NOT NULL ORDER BY judged_at DESC, id DESC", judge, mode
-            )
+            if token is None:
+                condition = "judge = ? AND mode = ? AND said IS NOT NULL ORDER BY judged_at DESC, id DESC"
+                last = self._one(condition, judge, mode)
+            else:
+                last = self._one("judge = ? AND mode = ? AND token = ?", judge, mode, token)
             if last is None:
                 return None
             change = "UPDATE showing SET said = NULL, milliseconds = NULL, judged_at = NULL WHERE id = ?"
             self._db.execute(change, (last[0],))
             return last[1]
+
+    def browse(self, judge: str, plan: Plan, start: int, num: int) -> list[tuple[Shown, Said | None]]:
+        """Records in the mode `report` that a judge was shown pictures start, ..., start + num - 1 of a plan.
+
+        A picture that the judge was shown before is not recorded again. Returns each picture, and what they said of it.
+        """
+        same = "mode = 'report' AND kind = ? AND seed = ? AND picture = ?"
+        found = list[tuple[Shown, Said | None]]()
+        with self._writing():
+            for place in range(start, start + num):
+                picture = plan.picture(place)
+                name = (picture.kind, picture.seed, picture.index)
+                mine = self._one(f"{same} AND judge = ?", *name, judge)
+                if mine is None:
+                    is_first = self._one(same, *name) is None
+                    found.append((self._show(judge, "report", place, picture, is_first=is_first), None))
+                else:
+                    found.append(mine[1:])
+        return found
 
     def counts(self, mode: Mode, *, kind: Kind = "sample", judge: str | None = None, truth: Truth | None = None,
                is_flagged: bool | None = None, first: bool = True) -> Counts:  # fmt: skip
