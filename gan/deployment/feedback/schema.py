@@ -95,9 +95,8 @@ END;
 """`tally`, `pace` and `pair` count `showing`, so that a million judgements need no search.
 
 `tally` has '' for a missing value and '*' for all judges. `pace` has milliseconds with their first two digits. `pair`
-has what the first judge of a picture said and what another
-one said, but not in free browsing. `left`: the picture was given to another judge.
-A judge sees each picture once.
+has what the first judge of a picture said and what another one said, except in free browsing. `left`: the picture was
+given to another judge. A judge sees each picture once.
 """
 
 ALL_JUDGES = "*"
