@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan.data import images
-from gan.deployment.feedback.pictures import GoldPlan, Picture, Plan
+from gan.deployment.feedback.pictures import GoldPlan, Mode, Picture, Plan
 from gan.deployment.feedback.sample_cache import SampleCache
-from gan.deployment.feedback.store import FeedbackStore, Mode, NotShownError, Said, Shown
+from gan.deployment.feedback.showing import NotShownError, Said, Shown
+from gan.deployment.feedback.store import FeedbackStore
 from gan.errors import InputError, check, check_share
 from gan.saving.engines.engine import Engine
 
