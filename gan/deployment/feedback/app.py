@@ -1,6 +1,5 @@
 """The ASGI application of `gan feedback`."""
 
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -10,14 +9,14 @@ from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
 
+from gan.deployment.feedback.database import StoreError
 from gan.deployment.feedback.routes import judge_router, page_router, report_router
 from gan.deployment.feedback.session import FeedbackSession
-from gan.deployment.feedback.store import JudgedAlreadyError, NotShownError
+from gan.deployment.feedback.showing import JudgedAlreadyError, NotShownError
 from gan.deployment.serve.base_app import bad_input, base_app
 from gan.deployment.serve.limits import Limits
 from gan.deployment.serve.log import write_log
 from gan.deployment.serve.metrics import Metrics
-from gan.errors import InputError
 
 LIMITS = Limits(body_bytes=2**12)
 """Bounds of requests: a judgement has some 100 bytes."""
@@ -62,7 +61,7 @@ def create_app(
     )
     app.add_exception_handler(NotShownError, partial(bad_input, status=404))
     app.add_exception_handler(JudgedAlreadyError, partial(bad_input, status=409))
-    app.add_exception_handler(InputError, _store_or_input)
+    app.add_exception_handler(StoreError, _no_store)
     return app
 
 
@@ -71,13 +70,13 @@ def _is_private(scope: Scope) -> bool:
     return scope["path"] != "/"
 
 
-async def _store_or_input(request: Request, error: Exception) -> Response:
-    """Answers 503 if the file of judgements cannot be used now, and 400 to other bad input.
+async def _no_store(request: Request, error: Exception) -> Response:
+    """Answers a request for which the file of judgements cannot be used now; the page sends it again.
 
-    The message of the first has a path, which only the log gets. What was sent is not recorded; the page sends it again.
+    The message of the error has a path, which only the log gets.
     """
-    if not isinstance(error.__cause__, sqlite3.Error):
-        return await bad_input(request, error)
     write_log("failure", level="error", path=request.url.path, reason=str(error))
-    message = "Not recorded: the file of judgements is locked or cannot be used. Expected: the same request later."
+    message = (
+        "Nothing was recorded. Expected: a file of judgements that no other program has locked. Received: another."
+    )
     return JSONResponse({"error": message}, 503, {"Retry-After": str(RETRY_SECONDS)})

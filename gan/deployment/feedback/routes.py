@@ -12,10 +12,12 @@ import jinja2
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
+from gan.deployment.feedback.estimate import estimate_lines
+from gan.deployment.feedback.pictures import Mode
 from gan.deployment.feedback.session import FeedbackSession
-from gan.deployment.feedback.store import Mode, Said
+from gan.deployment.feedback.showing import Said
 from gan.deployment.serve.static_files import add_files
-from gan.errors import InputError, Json, Options, Whole, as_json, check_whole, convert
+from gan.errors import InputError, Json, Options, Whole, as_json, convert
 
 JUDGE = "gan_judge"
 """Cookie with the random id of a judge."""
@@ -31,7 +33,11 @@ TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
 )
 
-PAGES: Mapping[Mode, str] = {"audit": "judge.html.jinja", "stratified": "judge.html.jinja", "report": "report.html.jinja"}
+PAGES: Mapping[Mode, str] = {
+    "audit": "judge.html.jinja",
+    "stratified": "judge.html.jinja",
+    "report": "report.html.jinja",
+}
 
 T = TypeVar("T")
 
@@ -118,7 +124,7 @@ def page_router(session: FeedbackSession) -> APIRouter:
 
     @router.get("/estimate")
     def estimate() -> Response:
-        return JSONResponse(session.estimate())
+        return JSONResponse({"lines": estimate_lines(session.estimate())})
 
     own = files("gan.deployment.feedback").joinpath("page")
     content = {file.name: file.read_bytes() for file in own.iterdir() if not file.name.endswith(".jinja")}

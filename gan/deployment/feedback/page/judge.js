@@ -15,6 +15,9 @@ const KEYS = {
 };
 const UNDO = ["z", "Backspace"];
 
+const LARGEST = 512; // of the picture, in pixels of CSS
+const SMALLEST = 160;
+const BESIDE = 400; // height of all else that is to be seen with the picture
 const MOST_UNDONE = 100;
 const LONGEST_MILLISECONDS = 2 ** 31 - 1;
 
@@ -55,6 +58,7 @@ async function showPicture({ token, asked, number }) {
   }
   picture.dataset.number = number;
   before.replaceWith(picture);
+  part("judging").hidden = false;
   fit();
   if (part("asked") !== null) {
     part("asked").textContent = `“${asked}”`;
@@ -131,13 +135,14 @@ async function safely(action) {
   }
 }
 
-/** Shows the picture as large as fits, each of its pixels as a square of whole pixels of the screen. */
+/** Shows the picture as large as fits beside its buttons, each of its pixels as a square of the screen's pixels. */
 function fit() {
   const picture = part("picture");
   const [width, height] = [Number(picture.getAttribute("width")), Number(picture.getAttribute("height"))];
-  const room = Math.min(part("stage").clientWidth || 320, 384);
-  const scale = Math.min(room / width, Math.max(160, Math.min(384, window.innerHeight * 0.5)) / height);
-  picture.style.width = `${width * (scale > 1 ? Math.floor(scale) : scale)}px`;
+  const room = Math.min(part("stage").clientWidth, LARGEST);
+  const scale = Math.min(room / width, Math.max(SMALLEST, Math.min(LARGEST, window.innerHeight - BESIDE)) / height);
+  const steps = window.devicePixelRatio;
+  picture.style.width = `${width * (scale * steps >= 1 ? Math.floor(scale * steps) / steps : scale)}px`;
 }
 
 function onKey(event) {
@@ -161,9 +166,6 @@ async function start() {
     button.addEventListener("click", () => judge(button.dataset.said));
   }
   part("undo").addEventListener("click", undo);
-  part("judging").hidden = false;
-  fit();
-  part("judging").hidden = true;
   await safely(async () => {
     remember(await deliverLeft(showProblem));
     await ask();
