@@ -23,10 +23,10 @@ class AgreementSummary:
 def read_agreement(store: FeedbackStore, mode: Mode) -> AgreementSummary | None:
     """Returns the agreement in a mode, or None if no picture has two judgements.
 
-    Cohen's kappa is (p_o - p_e) / (1 - p_e), with the share p_o of equal pairs and the share p_e that is expected of two
-    judges that answer independently (Cohen 1960, doi:10.1177/001316446002000104). With rare errors, kappa is low even if
-    the judges agree on most of them. Positive agreement is 2 a / (2 a + b), with a pairs in which both said wrong and b
-    in which one did (Cicchetti and Feinstein 1990, doi:10.1016/0895-4356(90)90159-M).
+    Cohen's kappa is (p_o - p_e) / (1 - p_e), with the share p_o of equal pairs and the share p_e that is expected of
+    judges that answer independently (Cohen 1960, doi:10.1177/001316446002000104). With rare errors, kappa is low even
+    if the judges agree on most of them. Positive agreement is 2 a / (2 a + b), with a pairs in which both said wrong
+    and b in which one did (Cicchetti and Feinstein 1990, doi:10.1016/0895-4356(90)90159-M).
     """
     with store.snapshot() as connection:
         pairs = connection.execute("SELECT first, second, n FROM pair WHERE mode = ? AND n > 0", (mode,)).fetchall()

@@ -102,7 +102,8 @@ CREATE TABLE pair (
 ) WITHOUT ROWID;
 CREATE TRIGGER shown AFTER INSERT ON showing BEGIN{_counted("new", "+")}
 END;
-CREATE TRIGGER changed AFTER UPDATE OF said, is_first, milliseconds ON showing BEGIN{_counted("old", "-")}{_counted("new", "+")}
+CREATE TRIGGER changed AFTER UPDATE OF said, is_first, milliseconds ON showing BEGIN
+    {_counted("old", "-")}{_counted("new", "+")}
 END;
 """
 """`tally`, `asked`, `pace` and `pair` count `showing`, so that a million judgements need no search.
