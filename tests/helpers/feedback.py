@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from helpers.serving import running
 
 from gan.deployment.feedback.app import LIMITS, create_app
 from gan.deployment.feedback.pictures import AuditPlan, GoldPlan, StratifiedPlan
@@ -14,6 +13,7 @@ from gan.deployment.feedback.session import FeedbackSession, GoldImages
 from gan.deployment.feedback.store import FeedbackStore
 from gan.deployment.serve.metrics import Metrics
 from gan.saving.engines.engine import Engine
+from helpers.serving import running
 
 SHA256 = "ab" * 32
 SEED = 7
@@ -86,7 +86,10 @@ def main(path: str, port: str) -> None:
     from gan.deployment.feedback.server import run_feedback
     from gan.deployment.serve.address import open_socket
 
-    with FeedbackStore(path, SHA256, seed=SEED) as store, open_socket("127.0.0.1", int(port), has_token=False) as opened:
+    with (
+        FeedbackStore(path, SHA256, seed=SEED) as store,
+        open_socket("127.0.0.1", int(port), has_token=False) as opened,
+    ):
         session = make_session(store, share=0.2)
         run_feedback(session, opened, ready=lambda address: print(json.dumps({"address": address}), flush=True))
 
