@@ -146,7 +146,7 @@ function fit() {
 }
 
 function onKey(event) {
-  if (event.repeat || event.altKey || event.metaKey || event.target.closest("summary")) {
+  if (event.repeat || event.altKey || event.metaKey) {
     return;
   }
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;

@@ -78,7 +78,7 @@ async function toggle(cell, token) {
 
 function showProgress({ mine, shown }) {
   part("status").textContent =
-    `You were shown ${count(shown, "picture", "pictures")} and have flagged ${count(mine, "one", "of them")}.`;
+    `You were shown ${count(shown, "picture", "pictures")} and have flagged ${count(mine, "of them", "of them")}.`;
 }
 
 function turn(step) {
