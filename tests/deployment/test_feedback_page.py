@@ -191,6 +191,36 @@ def test_a_refused_judgement_is_shown_and_the_session_goes_on(browser, tmp_path)
         assert [row["said"] for row in rows_of(store)] == ["right", "right", None]
 
 
+def test_what_can_never_be_recorded_is_told_once(browser, tmp_path):
+    with judged(tmp_path / "a.sqlite") as (store, client):
+        window = Window(browser, str(client.base_url))
+        window.page.evaluate(
+            """() => {
+                const body = { token: "of-another-file", said: "right", milliseconds: 5 };
+                const { store, mode } = document.body.dataset;
+                const left = { "of-another-file": { path: "judgement", body, order: 0.5 } };
+                localStorage.setItem(`gan-feedback/${store}/${mode}/unsaved`, JSON.stringify(left));
+            }"""
+        )
+        window.page.reload()
+        window.page.wait_for_selector("#error:not([hidden])")
+        assert "A picture that was not shown" in window.page.text_content("#error")
+        window.wait()
+        window.press("r")
+        window.page.reload()
+        window.wait()
+        assert window.page.is_hidden("#error")
+        assert [row["said"] for row in rows_of(store)] == ["right", None]
+
+
+def test_a_browser_asks_for_the_token(browser, tmp_path):
+    token = "0123456789abcdef"
+    with judged(tmp_path / "a.sqlite", token=token) as (_, client):
+        window = Window(browser, str(client.base_url), http_credentials={"username": "anyone", "password": token})
+        window.press("r")
+        assert window.number == 2
+
+
 def test_gold_is_not_recognizable(browser, tmp_path):
     """Neither from what the page asks for and gets, nor from its elements."""
     seen = {"sample": set(), "gold": set()}

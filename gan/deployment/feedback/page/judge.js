@@ -167,8 +167,10 @@ async function start() {
   }
   part("undo").addEventListener("click", undo);
   await safely(async () => {
-    remember(await deliverLeft(showProblem));
+    const { done, refused } = await deliverLeft(showProblem);
+    remember(done);
     await ask();
+    showError(refused);
   });
 }
 
