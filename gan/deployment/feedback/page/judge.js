@@ -17,7 +17,7 @@ const UNDO = ["z", "Backspace"];
 
 const LARGEST = 512; // of the picture, in pixels of CSS
 const SMALLEST = 160;
-const BESIDE = 400; // height of all else that is to be seen with the picture
+const BESIDE = 340; // height of all else that is to be seen with the picture
 const MOST_UNDONE = 100;
 const LONGEST_MILLISECONDS = 2 ** 31 - 1;
 
