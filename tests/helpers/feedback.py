@@ -9,8 +9,10 @@ import numpy as np
 
 from gan.deployment.feedback.app import LIMITS, create_app
 from gan.deployment.feedback.pictures import AuditPlan, GoldPlan, StratifiedPlan
+from gan.deployment.feedback.server import run_feedback
 from gan.deployment.feedback.session import FeedbackSession, GoldImages
 from gan.deployment.feedback.store import FeedbackStore
+from gan.deployment.serve.address import open_socket
 from gan.deployment.serve.metrics import Metrics
 from gan.saving.engines.engine import Engine
 from helpers.serving import running
@@ -83,9 +85,6 @@ def judged(path: Path, engine=None, *, token=None, **options):
 
 def main(path: str, port: str) -> None:
     """Serves a file of judgements, with gold, until a signal; prints the address as JSON."""
-    from gan.deployment.feedback.server import run_feedback
-    from gan.deployment.serve.address import open_socket
-
     with (
         FeedbackStore(path, SHA256, seed=SEED) as store,
         open_socket("127.0.0.1", int(port), has_token=False) as opened,
