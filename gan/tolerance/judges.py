@@ -13,6 +13,10 @@ from gan.errors import check, check_share, check_whole
 from gan.tolerance.error_rate import CONFIDENCE, IN_REACH
 from gan.tolerance.exact import WrongRange
 from gan.tolerance.sequence import confidence_sequence
+from gan.tolerance.strata import StratifiedCounts
+
+Called = WrongRange | StratifiedCounts
+"""The samples that are called wrong: of pictures drawn at random, or of a plan with flagged ones."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class GoldCounts:
         return WrongRange(most - self.right_open, most, self.right)
 
 
-def corrected_rate(called: WrongRange, gold: GoldCounts) -> float | None:
+def corrected_rate(called: Called, gold: GoldCounts) -> float | None:
     """Returns the error rate that is corrected for mistakes of the judges, clipped to [0, 1].
 
     It is (q + Sp - 1) / (Se + Sp - 1), with the share q of samples that are called wrong, the sensitivity Se and the
@@ -90,13 +94,14 @@ def corrected_rate(called: WrongRange, gold: GoldCounts) -> float | None:
     return min(1.0, max(0.0, (q + specificity - 1) / (sensitivity + specificity - 1)))
 
 
-def corrected_bounds(called: WrongRange, gold: GoldCounts, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def corrected_bounds(called: Called, gold: GoldCounts, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Returns bounds of the corrected error rate that hold at every look, and that carry all three uncertainties.
 
-    q, Se and Sp have each a confidence sequence, with a third of the error. All three hold at all times together, with
-    the stated confidence (Bonferroni). The rate p satisfies q = p Se + (1 - p) (1 - Sp). So the bounds are the smallest
-    and the largest p in [0, 1] for which some q, Se and Sp within their bounds satisfy this. They are reached at
-    corners: with e for the lowest and E for the highest value of each,
+    q, Se and Sp have each a confidence sequence, with a third of the error; q of a plan has `StratifiedCounts.bounds`.
+    All three hold at all times together, with the stated confidence (Bonferroni). The rate p satisfies
+    q = p Se + (1 - p) (1 - Sp). So the bounds are the smallest and the largest p in [0, 1] for which some q, Se and Sp
+    within their bounds satisfy this. They are reached at corners: with e for the lowest and E for the highest value of
+    each,
 
         lower = (q_e + Sp_e - 1) / (Se_E + Sp_e - 1),    upper = (q_E + Sp_E - 1) / (Se_e + Sp_E - 1),
 
@@ -109,7 +114,7 @@ def corrected_bounds(called: WrongRange, gold: GoldCounts, confidence: float = C
     return _corrected_bounds(called, gold, confidence, more=0)
 
 
-def gold_needed(called: WrongRange, gold: GoldCounts, tolerance: float, confidence: float = CONFIDENCE) -> int | None:
+def gold_needed(called: Called, gold: GoldCounts, tolerance: float, confidence: float = CONFIDENCE) -> int | None:
     """Returns how many more gold pictures make the interval of the corrected rate at most as wide as the tolerance.
 
     Half of them are wrong ones. All rates of the gold pictures continue as observed, and the samples stay as they are.
@@ -144,12 +149,13 @@ def gold_needed(called: WrongRange, gold: GoldCounts, tolerance: float, confiden
 Bounds = tuple[float, float]
 
 
-def _corrected_bounds(called: WrongRange, gold: GoldCounts, confidence: float, *, more: int) -> Bounds:
+def _corrected_bounds(called: Called, gold: GoldCounts, confidence: float, *, more: int) -> Bounds:
     """Returns `corrected_bounds` as they will be after `more` gold pictures of each kind, at the same rates."""
     check(0 < confidence < 1, "confidence", "a number between 0 and 1", confidence)
     third = 1 - (1 - confidence) / 3
     missed, alarms = _bounds(gold.missed, third, more), _bounds(gold.false_alarms, third, more)
-    return _solve(_bounds(called, third), (1 - missed[1], 1 - missed[0]), alarms)
+    q = called.bounds(third) if isinstance(called, StratifiedCounts) else _bounds(called, third)
+    return _solve(q, (1 - missed[1], 1 - missed[0]), alarms)
 
 
 def _bounds(counts: WrongRange, confidence: float, more: int = 0) -> Bounds:
