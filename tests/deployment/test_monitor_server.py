@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from helpers.serving import CLASSES, LATENT_DIM, running, save_generator, write_report
+from helpers.serving import CLASSES, LATENT_DIM, SumEngine, running, save_generator, write_report
 
 from gan import sampling
 from gan.cli.main import main
@@ -19,6 +19,7 @@ from gan.deployment.monitor.auditor import Auditor
 from gan.deployment.monitor.choice import AuditChoice
 from gan.deployment.monitor.options import AuditOptions
 from gan.deployment.monitor.webhook import Webhook
+from gan.deployment.serve import models as served_models
 from gan.deployment.serve.app import create_app
 from gan.deployment.serve.limits import Limits
 from gan.deployment.serve.metrics import Metrics
@@ -356,3 +357,38 @@ def test_a_classifier_of_other_classes_or_shapes_is_refused(run, tmp_path, capsy
     with pytest.raises(InputError, match="another shape"):
         Auditor(models, options, metrics=metrics)
     models.close()
+
+
+class Faulty(SumEngine):
+    """Its pictures show another class once it is damaged, in a version that was good."""
+
+    is_damaged = False
+
+    def __call__(self, latents, labels=None):
+        return super().__call__(latents, (labels + self.is_damaged).astype(np.int32))
+
+
+def read_sum(images):
+    """Reads the class of the pictures of `SumEngine`: they are ten times the class, and the sum of two latents."""
+    return np.eye(5)[np.clip(np.round(images.ravel() / 10), 0, 4).astype(int)]
+
+
+@pytest.mark.parametrize(("query", "kinds"), [("&start={}", {"changed", "exceeded"}), ("", {"other_pictures"})])
+def test_a_damaged_engine_is_noticed_within_the_stated_requests(query, kinds, run, monkeypatch):
+    """With `--audit 0.05`, in 24 requests of 64 samples after a long good time: new pictures, and always the same."""
+    engine = Faulty()
+    monkeypatch.setattr(served_models, "as_engine", lambda file: engine)
+    monkeypatch.setattr(auditors, "MOST_WAITING", 10**6)
+    with audited(run, read_sum, share=0.05, actions=("stop",)) as (client, auditor, _):
+        for number in range(60):
+            client.get(f"/sample.npz?num=640&{query.format(640 * number)}")
+        assert not settle(auditor).alarms
+        engine.is_damaged = True
+        for number in range(1_000, 1_024):
+            answer = client.get(f"/sample.npz?num=64&{query.format(64 * number)}")
+            settle(auditor)
+            if answer.status_code == 503:
+                break
+        assert answer.status_code == 503
+        model = settle(auditor)
+    assert {alarm.kind for alarm in model.alarms} & kinds
