@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
+from gan.deployment.monitor.auditor import Auditor
+from gan.deployment.monitor.status import status_router
 from gan.deployment.serve.base_app import base_app
 from gan.deployment.serve.limits import Limits
 from gan.deployment.serve.metrics import Metrics
@@ -16,7 +18,9 @@ from gan.deployment.serve.sample_routes import OPTIONS, sample_router
 from gan.deployment.serve.serving_routes import serving_router
 
 
-def create_app(models: Models, *, metrics: Metrics, limits: Limits, token: str | None = None) -> FastAPI:
+def create_app(
+    models: Models, *, metrics: Metrics, limits: Limits, token: str | None = None, auditor: Auditor | None = None
+) -> FastAPI:
     """Returns the application that serves models.
 
     Args:
@@ -24,18 +28,24 @@ def create_app(models: Models, *, metrics: Metrics, limits: Limits, token: str |
         metrics: what `/metrics` shows.
         limits: bounds of requests.
         token: token that requests must send; None: they need none, and must name this machine as their host.
+        auditor: reads a share of what is served; None: nothing is read. The application starts and closes it.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         models.start()
+        if auditor is not None:
+            auditor.start()
         yield
         await run_in_threadpool(models.close)
+        if auditor is not None:
+            await run_in_threadpool(auditor.close)
 
     routers = [
         serving_router(models, limits, has_token=token is not None),
         sample_router(models, limits),
         page_router(models),
+        *([] if auditor is None else [status_router(auditor)]),
     ]
     return base_app(
         "gan serve",
