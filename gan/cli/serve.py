@@ -3,16 +3,20 @@
 import os
 import sys
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
 from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
 from gan.errors import InputError, check_whole
+from gan.saving import models
 from gan.saving.saved_generator import find_saved
 from gan.utils import tensorflow as runtime
 from gan.utils.extras import import_extra
+
+if TYPE_CHECKING:
+    from gan.deployment.monitor.options import AuditOptions
 
 TOKEN = "GAN_TOKEN"
 """Environment variable with the token, which a list of processes does not show."""
@@ -30,6 +34,7 @@ class Serve:
       curl 'http://127.0.0.1:8501/sample.png?label=7&num=64' --output sevens.png
       export GAN_TOKEN="$(openssl rand -hex 32)"
       gan serve runs/00001-mnist exported/mnist --host 0.0.0.0
+      gan serve mnist --audit 0.05 --tolerance 0.02 --on-exceeded webhook stop --webhook https://example.org/alarms
       gan serve --rollback mnist
     """
 
@@ -55,6 +60,18 @@ class Serve:
     """Take new versions of a model whatever their reports say. A version that was rolled back is not taken."""
     rollback: str | None = None
     """Name of a model: tell the server at this host and port to return to the version before. None: no rollback."""
+    audit: float | None = None
+    """Share of the served samples that a classifier reads, > 0 and <= 1; see /status. None: nothing is read."""
+    tolerance: float | None = None
+    """Highest acceptable error rate of what is read. None: that of the report of the model, or 0.02 without one."""
+    classifier: str = "mnist-probe"
+    """Classifier that reads the samples: its folder or pretrained name."""
+    audit_seed: int = 0
+    """Seed of the choice of samples."""
+    on_exceeded: tuple[Literal["log", "webhook", "stop"], ...] = ("log",)
+    """What an alarm does: log, post to the webhook, stop the model (status 503). The log always has it."""
+    webhook: str | None = None
+    """Address (http or https) that alarms are posted to as JSON. None: no address."""
     json: bool = False
     """Print the result as one JSON object on stdout."""
 
@@ -66,18 +83,49 @@ class Serve:
             return self._roll_back(self.rollback, token)
         for module in ("fastapi", "uvicorn", "prometheus_client"):
             import_extra(module, extra="serve")
+        from gan.deployment.monitor.options import check_classifier
         from gan.deployment.serve.address import check_token, open_socket
 
         check_token(token)
+        audit = self._audit_options()
         for checkpoint in self.checkpoints:
-            find_saved(checkpoint)  # rejects other files before TensorFlow is imported
+            saved = find_saved(checkpoint)  # rejects other files before TensorFlow is imported
+            if audit is not None:
+                check_classifier(audit.classifier, saved)
         with open_socket(self.host, self.port, has_token=token is not None) as listening:
             runtime.load_tensorflow(lean=True)
             runtime.start()
             from gan.deployment.serve.server import run_server
 
-            run_server(self.checkpoints, listening, token=token, force=self.force, ready=self._announce)
+            run_server(self.checkpoints, listening, token=token, force=self.force, audit=audit, ready=self._announce)
         return DONE
+
+    def _audit_options(self) -> "AuditOptions | None":
+        """Returns what is audited; None: nothing. Raises `InputError` for options without `--audit`."""
+        from gan.deployment.monitor.options import AuditOptions
+
+        if self.audit is None:
+            given = {
+                "--tolerance": self.tolerance is not None,
+                "--on-exceeded": self.on_exceeded != ("log",),
+                "--webhook": self.webhook is not None,
+            }
+            without = [name for name, is_given in given.items() if is_given]
+            if without:
+                raise InputError(
+                    f"Nothing is audited, so {without[0]} has no effect",
+                    expected="--audit SHARE too",
+                    received=f"{without[0]} alone",
+                )
+            return None
+        return AuditOptions(
+            share=self.audit,
+            classifier=models.find_classifier(self.classifier),
+            seed=self.audit_seed,
+            tolerance=self.tolerance,
+            actions=self.on_exceeded,
+            webhook=self.webhook,
+        )
 
     def _announce(self, address: str) -> None:
         print_result({"address": address}, as_json=self.json)

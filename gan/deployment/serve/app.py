@@ -9,6 +9,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from gan.deployment.monitor.auditor import Auditor
+from gan.deployment.monitor.status import status_router
 from gan.deployment.serve.limits import Limits
 from gan.deployment.serve.log import write_log
 from gan.deployment.serve.metrics import Metrics
@@ -24,7 +26,9 @@ MOST_RECEIVED = 200
 """Most characters of a request that a message repeats."""
 
 
-def create_app(models: Models, *, metrics: Metrics, limits: Limits, token: str | None = None) -> FastAPI:
+def create_app(
+    models: Models, *, metrics: Metrics, limits: Limits, token: str | None = None, auditor: Auditor | None = None
+) -> FastAPI:
     """Returns the application that serves models.
 
     Args:
@@ -32,13 +36,18 @@ def create_app(models: Models, *, metrics: Metrics, limits: Limits, token: str |
         metrics: what `/metrics` shows.
         limits: bounds of requests.
         token: token that requests must send; None: they need none, and must name this machine as their host.
+        auditor: reads a share of what is served; None: nothing is read. The application starts and closes it.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         models.start()
+        if auditor is not None:
+            auditor.start()
         yield
         await run_in_threadpool(models.close)
+        if auditor is not None:
+            await run_in_threadpool(auditor.close)
 
     app = FastAPI(
         title="gan serve",
@@ -52,6 +61,7 @@ def create_app(models: Models, *, metrics: Metrics, limits: Limits, token: str |
         serving_router(models, limits, has_token=token is not None),
         sample_router(models, limits),
         page_router(models),
+        *([] if auditor is None else [status_router(auditor)]),
     ]
     for router in routers:
         app.include_router(router)

@@ -8,7 +8,7 @@ from fastapi import HTTPException, Request
 from gan.deployment.serve.answers import CLIENT_LEFT
 from gan.deployment.serve.batching import QueueClosedError, QueueFullError
 from gan.deployment.serve.limits import Limits
-from gan.deployment.serve.models import Models, ServedModel, Version
+from gan.deployment.serve.models import Models, ModelStoppedError, ServedModel, Version
 from gan.deployment.serve.request import Asked
 from gan.errors import did_you_mean
 from gan.saving.engines.engine import Engine
@@ -53,7 +53,7 @@ async def compute(
 
     Returns the version, and float32 [N, H, W, C], finite. Raises `InputError` for what the version cannot draw, and for
     samples that are not finite. Raises 404 for a version that is not loaded, 429 for a full queue, and 499 for a client
-    that disconnected. Raises 503 when the server ends, and 504 after the time limit.
+    that disconnected. Raises 503 when the server ends and for a version that was stopped, and 504 after the time limit.
     """
     try:
         version, done = model.submit(number, asked)
@@ -62,13 +62,18 @@ async def compute(
     except QueueFullError:
         message = "Too many samples are waiting. Expected: the same request later. Received: a full queue."
         raise HTTPException(429, message, {"Retry-After": str(RETRY_SECONDS)}) from None
+    except ModelStoppedError as stopped:
+        expected = "another version, or a rollback (gan serve --rollback)"
+        raise HTTPException(503, f"The model is stopped. Expected: {expected}. Received: {stopped}.") from None
     except QueueClosedError:
         raise HTTPException(503, "The server ends. Expected: requests to another one. Received: a request.") from None
     samples, left = asyncio.wrap_future(done), asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait((samples, left), timeout=limits.work_seconds, return_when=asyncio.FIRST_COMPLETED)
         if samples.done():
-            return version, samples.result()
+            images = samples.result()
+            model.observe(version, asked, images)
+            return version, images
     finally:
         samples.cancel()
         left.cancel()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.registry import Collector
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the latency histogram."""
@@ -58,6 +59,10 @@ class Metrics:
         """Reads the queue length and the version of a model whenever the metrics are read."""
         self._queued.labels(model).set_function(queued)
         self._version.labels(model).set_function(version)
+
+    def add_collector(self, collector: Collector) -> None:
+        """Adds metrics that are computed whenever the metrics are read."""
+        self._registry.register(collector)
 
     def as_text(self) -> bytes:
         """Returns all metrics."""

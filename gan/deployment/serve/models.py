@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,8 +27,15 @@ from gan.saving.saved_generator import SavedGenerator
 Decision = Literal["SERVED", "PREVIOUS", "REFUSED", "ROLLED_BACK", "REPLACED"]
 """What became of a version. `SERVED` and `PREVIOUS` are loaded; a rollback returns to the previous one."""
 
+Observer = Callable[["Version", Asked, np.ndarray], None]
+"""What sees each answer: the version, what was asked, and the samples float32 [N, H, W, C]. It must be fast."""
+
 LISTED = 20
 """Versions that a model lists; older ones are forgotten, but not those that were rolled back."""
+
+
+class ModelStoppedError(Exception):
+    """The version of a request was stopped. The text says why."""
 
 
 @dataclass(eq=False)
@@ -45,6 +52,8 @@ class Version:
     license: str | None = None
     reason: str = ""
     """Why it was refused."""
+    stopped: str = ""
+    """Why it no longer answers, although it is loaded: an alarm of the audit. Empty: it answers."""
     engine: Engine | None = None
     queue: BatchQueue | None = None
     latent_dim: int = 0
@@ -73,13 +82,13 @@ class Version:
         """Returns the entry of `model_version_status`: TensorFlow Serving's fields, the decision and the report."""
         loaded = self.decision in ("SERVED", "PREVIOUS")
         refused = self.decision == "REFUSED"
+        code, message = ("FAILED_PRECONDITION", f"refused: {self.reason}") if refused else ("OK", "")
+        if self.stopped:
+            code, message = "UNAVAILABLE", f"stopped: {self.stopped}"
         return {
             "version": str(self.number),
             "state": "AVAILABLE" if loaded else "END",
-            "status": {
-                "error_code": "FAILED_PRECONDITION" if refused else "OK",
-                "error_message": f"refused: {self.reason}" if refused else "",
-            },
+            "status": {"error_code": code, "error_message": message},
             "decision": self.decision,
             "sha256": self.sha256,
             "report": None if self.evidence is None else self.evidence.as_dict(),
@@ -105,6 +114,8 @@ class ServedModel:
         self.name, self._place, self._limits, self._force, self._together = place.name, place, limits, force, together
         self._count = metrics.batch_counter(self.name)
         self._changing = threading.Lock()
+        self.observe: Observer = lambda version, asked, samples: None
+        """Called with each answer."""
         self._problem: str | None = None
         self._held_back: str | None = None
         """Why the newest file is not served although its version is loaded."""
@@ -132,13 +143,16 @@ class ServedModel:
         """Adds a request to the queue of a version; None: the served one.
 
         Returns the version that computes it, and its samples. Raises `InputError` if the version cannot draw what is
-        asked, `LookupError` if it is not loaded, `QueueClosedError` if the model is closed, and `QueueFullError`.
+        asked, `LookupError` if it is not loaded, `ModelStoppedError` if it was stopped, `QueueClosedError` if the model
+        is closed, and `QueueFullError`.
         """
         tried: Version | None = None
         while True:
             version = self.served if number is None else self.version(number)
             if version is None:
                 raise LookupError
+            if version.stopped:
+                raise ModelStoppedError(version.stopped)
             if version is tried:
                 raise QueueClosedError
             engine, queue = version.engine, version.queue

@@ -9,6 +9,7 @@ import numpy as np
 
 from gan import sampling
 from gan.data import images
+from gan.deployment.monitor.alarm import Source
 from gan.deployment.serve.batching import Inputs
 from gan.deployment.serve.limits import Limits
 from gan.errors import InputError, check
@@ -29,8 +30,25 @@ class Job:
     """Returns the inputs of some of the samples."""
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What some samples of a request were computed from, for the audit."""
+
+    source: Source
+    names: list[bytes]
+    """One for each sample: the same for the same inputs of the generator."""
+    labels: np.ndarray | None
+    """int32 [N], or None."""
+    latents: np.ndarray | None = None
+    """Those that the client gave, float32 [N, L]; None: of a seed."""
+
+
 class Asked(ABC):
     """A request, independent of the version that answers it."""
+
+    @abstractmethod
+    def origin(self, rows: np.ndarray, num_classes: int, class_names: Sequence[str]) -> Origin:
+        """Returns the origin of some samples of a request that was answered: rows int [N], from 0."""
 
     @abstractmethod
     def prepare(self, engine: Engine, class_names: Sequence[str], limits: Limits) -> Job:
@@ -60,6 +78,15 @@ class SeededSamples(Asked):
             return latents, labels_in_turn(indices, engine.num_classes, classes)
 
         return Job(self.num, inputs)
+
+    def origin(self, rows: np.ndarray, num_classes: int, class_names: Sequence[str]) -> Origin:
+        """Returns the origin of some samples, see `Asked`."""
+        indices = self.start + rows
+        labels = labels_in_turn(indices, num_classes, self._classes(num_classes, class_names))
+        classes = [None] * len(rows) if labels is None else labels.tolist()
+        names = [repr((self.seed, index, label, self.truncation)) for index, label in zip(indices.tolist(), classes)]
+        source: Source = "seeds" if self.truncation is None else "truncated"
+        return Origin(source, [name.encode() for name in names], labels)
 
     def _classes(self, num_classes: int, class_names: Sequence[str]) -> range | None:
         if self.label is None:
@@ -118,6 +145,13 @@ class GivenLatents(Asked):
                 None if labels is None else labels[part.start : part.stop],
             ),
         )
+
+    def origin(self, rows: np.ndarray, num_classes: int, class_names: Sequence[str]) -> Origin:
+        """Returns the origin of some samples, see `Asked`."""
+        latents, labels = self.latents[rows], None if self.labels is None else self.labels[rows]
+        classes = [b""] * len(rows) if labels is None else [label.tobytes() for label in labels]
+        names = [row.tobytes() + label for row, label in zip(latents, classes)]
+        return Origin("latents", names, labels, latents)
 
 
 def check_png(engine: Engine) -> None:

@@ -15,6 +15,8 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from gan.deployment.monitor.auditor import Auditor
+from gan.deployment.monitor.options import AuditOptions
 from gan.deployment.serve.address import BACKLOG, address_of
 from gan.deployment.serve.app import create_app
 from gan.deployment.serve.descriptors import most_connections
@@ -42,6 +44,7 @@ def run_server(
     limits: Limits | None = None,
     poll_seconds: float = 2.0,
     together: bool = True,
+    audit: AuditOptions | None = None,
     ready: Callable[[str], None] = lambda address: None,
 ) -> None:
     """Serves models until SIGTERM or SIGINT arrives. Then finishes the requests that were accepted.
@@ -54,9 +57,10 @@ def run_server(
         limits: bounds of requests; None: the defaults.
         poll_seconds: time between two looks at the files of the models.
         together: False computes each request alone, to compare with.
+        audit: what is audited; None: nothing.
         ready: called with the address when requests are answered.
 
-    Raises `InputError` if a model does not load.
+    Raises `InputError` if a model does not load, and for a classifier that does not suit a model.
     """
     limits = limits or Limits()
     limits = replace(limits, connections=most_connections(limits.connections))
@@ -65,7 +69,8 @@ def run_server(
         models = Models(
             checkpoints, limits=limits, metrics=metrics, force=force, together=together, poll_seconds=poll_seconds
         )
-        app = create_app(models, metrics=metrics, limits=limits, token=token)
+        auditor = None if audit is None else Auditor(models, audit, metrics=metrics)
+        app = create_app(models, metrics=metrics, limits=limits, token=token, auditor=auditor)
         gc.collect()
         gc.freeze()  # the objects of TensorFlow and Keras: searching them is most of the time of a JSON answer
         address = address_of(listening)

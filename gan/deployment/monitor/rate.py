@@ -1,0 +1,65 @@
+"""The error rate of one version of a generator, with bounds that hold at each look."""
+
+import numpy as np
+
+from gan.errors import check_share, check_whole
+from gan.tolerance import CONFIDENCE, confidence_sequence
+
+
+def confidence_of_version(number: int) -> float:
+    """Returns the confidence of the bounds of the version that is watched as the `number`-th, from 1.
+
+    The error is (1 - 0.95) / (number (number + 1)): 2.5 %, 0.83 %, 0.42 %, ... The sum is 5 %, so the bounds of all
+    versions of a model together hold with 95 %, however often it is updated.
+    """
+    check_whole("number", number, 1)
+    return 1 - (1 - CONFIDENCE) / (number * (number + 1))
+
+
+class AuditedRate:
+    """Wrong outcomes among those of one version, and whether its error rate has exceeded a tolerance.
+
+    It has exceeded it once the lower bound of `confidence_sequence` was above it, after any outcome. If the rate is
+    constant and not above the tolerance, this ever happens with a probability of at most 1 - confidence. If it varies,
+    because the classes that are asked do, but never is above the tolerance, the probability is at most
+    (1 - confidence) / confidence times the share of the mixture above the tolerance. For the likelihood ratio of a
+    higher rate against the tolerance has a mean of at most 1, whatever the rates up to the tolerance are; that of a
+    lower rate is below 1 where the observed rate is above the tolerance.
+
+    Args:
+        tolerance: highest acceptable error rate, in (0, 1].
+        confidence: of the bounds.
+    """
+
+    def __init__(self, tolerance: float, confidence: float = CONFIDENCE) -> None:
+        check_share("tolerance", tolerance)
+        self.tolerance, self.confidence = tolerance, confidence
+        self.n, self.wrong = 0, 0
+        self.has_exceeded = False
+
+    @property
+    def value(self) -> float | None:
+        """The observed error rate; None without an outcome."""
+        return self.wrong / self.n if self.n else None
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lower and upper bound of the error rate: (0, 1) without an outcome."""
+        return confidence_sequence(self.wrong, self.n, self.confidence)
+
+    def add(self, wrong: np.ndarray) -> bool:
+        """Adds outcomes, bool [N], in the order of time. Returns whether the tolerance was exceeded for the first time.
+
+        The lower bound rises only with a wrong outcome, so it is computed after each of these.
+        """
+        before = self.has_exceeded
+        if not before:
+            places = np.flatnonzero(wrong)
+            for count, place in enumerate(places, start=self.wrong + 1):
+                n = self.n + int(place) + 1
+                if count > self.tolerance * n and confidence_sequence(count, n, self.confidence)[0] > self.tolerance:
+                    self.has_exceeded = True
+                    break
+        self.n += len(wrong)
+        self.wrong += int(np.sum(wrong))
+        return self.has_exceeded and not before
