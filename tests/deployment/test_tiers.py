@@ -14,8 +14,10 @@ from helpers.serving import save_generator, write_report
 
 from gan.config import PRESETS, DataConfig
 from gan.deployment import choose_tier, load_tiers
-from gan.deployment.feedback.pictures import AuditPlan
+from gan.deployment.feedback.pictures import AuditPlan, GoldPlan, StratifiedPlan
 from gan.deployment.feedback.store import FeedbackStore
+from gan.deployment.feedback.strata import save_plan
+from gan.deployment.feedback.summary import summarize
 from gan.deployment.table import Artifact, ArtifactCost, ArtifactFile, ArtifactQuality, ArtifactTable
 from gan.deployment.tiers import choose
 from gan.deployment.tiers.evidence import RateBound, find_measured
@@ -395,6 +397,45 @@ def test_pictures_that_were_shown_and_not_called_right_may_be_wrong(run):
     assert people.upper == confidence_sequence(6, 56)[1]
 
 
+def test_real_images_that_were_judged_correct_the_bounds(run):
+    with FeedbackStore(run / "feedback.sqlite", find_saved(run).summary.sha256, seed=1, overlap=0.0) as judgements:
+        gold = GoldPlan(judgements.seed_of("gold"), 0.5, [0, 1, 2] * 100, 3)
+        for _ in range(200):
+            shown = judgements.next_picture("ann", "audit", AuditPlan(judgements.seed_of("audit"), 3), gold)
+            judgements.judge(shown.token, "ann", shown.picture.truth or "right", 100)
+        corrected = summarize(judgements, "audit", 0.06).corrected
+    found = choose_tier(run, 0.06)
+    people = found.bounds[1]
+    assert (people.lower, people.upper) == (corrected.lower, corrected.upper)
+    assert 0.05 < people.upper < 0.2
+    assert found.decided_by == people
+    assert corrected.more_gold > 0
+    assert found.notes[1].startswith(f"{corrected.more_gold:,} more real images")
+
+
+@pytest.mark.parametrize(
+    ("random", "planned", "num"),
+    [(0, 3, 12), (5, 3, 5), (5, 12, 12), (5, 0, 5)],
+    ids=["plan alone", "unfinished plan", "finished plan", "plan not begun"],
+)
+def test_a_plan_counts_when_it_is_finished_or_nothing_else_was_judged(random, planned, num, run):
+    with FeedbackStore(run / "feedback.sqlite", find_saved(run).summary.sha256, seed=1, overlap=0.0) as judgements:
+        plan = StratifiedPlan(judgements.seed_of("stratified"), 3, 100, (4, 7), 10)
+        save_plan(judgements, plan, "ab")
+        for mode, pictures, count in (
+            ("audit", AuditPlan(judgements.seed_of("audit"), 3), random),
+            ("stratified", plan, planned),
+        ):
+            for _ in range(count):
+                shown = judgements.next_picture("ann", mode, pictures)
+                judgements.judge(shown.token, "ann", "right", 100)
+        mode = "stratified" if num == 12 else "audit"
+        expected = summarize(judgements, mode, 0.2)
+    people = choose_tier(run, 0.2).bounds[1]
+    assert (people.lower, people.upper) == (expected.lower, expected.upper)
+    assert people.num == expected.counts.n
+
+
 def test_judgements_in_another_file_are_given(run):
     judge(run, ["wrong"] * 30, store="elsewhere.sqlite")
     assert len(choose_tier(run, 0.02).bounds) == 1
@@ -403,7 +444,7 @@ def test_judgements_in_another_file_are_given(run):
 
 
 def test_a_file_of_judgements_of_another_generator_or_program_is_refused(run):
-    with pytest.raises(InputError, match="No such file of judgements"):
+    with pytest.raises(InputError, match="No such file"):
         choose_tier(run, 0.02, store=run / "none.sqlite")
     FeedbackStore(run / "other.sqlite", "0" * 64).close()
     with pytest.raises(InputError, match="another generator"):

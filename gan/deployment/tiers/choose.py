@@ -98,7 +98,7 @@ def choose_tier(
     if exported is not None and exported[0].dataset != measured.dataset:
         expected = f"a table for {measured.dataset}, as the report"
         raise InputError("A table of another dataset", expected=expected, received=exported[0].dataset)
-    judged = find_judged(saved, None if store is None else Path(store))
+    judged, more = find_judged(saved, None if store is None else Path(store), tolerance)
     bounds = (measured.bound,) if judged is None else (measured.bound, judged)
     decided_by = max(bounds, key=lambda bound: bound.upper)
     tier = table.last if measured.unmet else table.tier_of(decided_by.upper, tolerance)
@@ -120,7 +120,7 @@ def choose_tier(
         commands=tier.command_lines(
             run=_as_word(given), artifact=artifact.path if artifact else _as_word(given), tolerance=tolerance
         ),
-        notes=tuple(notes),
+        notes=(*more, *notes),
     )
 
 

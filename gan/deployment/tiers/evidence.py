@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Literal
 
 from gan.deployment.feedback.store import FeedbackStore
+from gan.deployment.feedback.strata import load_strata
+from gan.deployment.feedback.summary import FeedbackSummary, summarize
 from gan.deployment.names import public_name
 from gan.deployment.verdicts import read_report, verdict_of
 from gan.errors import InputError, Json, as_json
 from gan.evaluation.report import EvaluationReport
 from gan.saving.engines.card import GeneratorVerdict
 from gan.saving.saved_generator import SavedGenerator
-from gan.tolerance import confidence_sequence, covers
+from gan.tolerance import covers
 from gan.utils.commands import shell_command
 
 Source = Literal["confirmation", "report", "card", "people"]
@@ -28,7 +30,8 @@ class RateBound:
     """An error rate of `num` samples, with its bounds."""
 
     source: Source
-    error_rate: float
+    error_rate: float | None
+    """None: not known."""
     lower: float
     upper: float
     num: int
@@ -113,21 +116,48 @@ def _unmet_by_card(verdict: GeneratorVerdict, evaluate: str) -> tuple[str, ...]:
     return (f"the card does not tell the coverage: {evaluate}",)
 
 
-def find_judged(saved: SavedGenerator, store: Path | None) -> RateBound | None:
-    """Returns what people judged of a generator, or None without a file of judgements or with an empty one.
+def find_judged(
+    saved: SavedGenerator, store: Path | None, tolerance: float
+) -> tuple[RateBound | None, tuple[str, ...]]:
+    """Returns what people judged of a generator, and what would make it more certain.
 
-    store: the file. None: the one beside the generator, if there is one.
+    Random pictures count (mode `audit`), unless the plan of the mode `stratified` is finished, or no random picture was
+    judged. If real images were judged too, the bounds are those that are corrected for mistakes of the judges.
+
+    Args:
+        saved: the generator.
+        store: the file of judgements. None: the one beside the generator, if there is one.
+        tolerance: highest acceptable error rate.
+
+    Returns None for no file or one without a judgement. Raises `InputError` as `FeedbackStore` does.
     """
     path = saved.folder / STORE if store is None else store
-    if not path.is_file():
-        if store is None:
-            return None
-        raise InputError("No such file of judgements", expected="a file of gan feedback", received=str(path))
-    with FeedbackStore(path, saved.summary.sha256) as judgements:
-        counts = judgements.counts("audit")
-    if not counts.judged:
-        return None
-    lower, _ = confidence_sequence(counts.wrong, counts.n)
-    _, upper = confidence_sequence(counts.most_wrong, counts.n)
-    rate = counts.wrong / counts.judged
-    return RateBound(source="people", error_rate=rate, lower=lower, upper=upper, num=counts.n)
+    if store is None and not path.exists():
+        return None, ()
+    with FeedbackStore(path, saved.summary.sha256, create=False) as judgements:
+        found = _summarize_one_mode(judgements, tolerance)
+    if not found.counts.judged:
+        return None, ()
+    corrected = found.corrected
+    bound = RateBound(
+        source="people",
+        error_rate=found.rate if corrected is None else corrected.rate,
+        lower=found.lower if corrected is None else corrected.lower,
+        upper=found.upper if corrected is None else corrected.upper,
+        num=found.counts.n,
+    )
+    notes = []
+    if found.more:
+        notes.append(f"{found.more:,} more judgements would decide, if the error rate stays as it is")
+    if corrected is not None and corrected.more_gold:
+        notes.append(f"{corrected.more_gold:,} more real images to judge would make the bounds narrow enough")
+    return bound, tuple(notes)
+
+
+def _summarize_one_mode(judgements: FeedbackStore, tolerance: float) -> FeedbackSummary:
+    """Returns the judgements of one mode: which one depends on how many there are, never on what they say."""
+    random, strata = summarize(judgements, "audit", tolerance), load_strata(judgements)
+    if strata is None:
+        return random
+    planned = summarize(judgements, "stratified", tolerance)
+    return planned if planned.counts.judged == strata.size or not random.counts.judged else random
