@@ -403,8 +403,8 @@ def test_real_images_that_were_judged_correct_the_bounds(run):
         for _ in range(200):
             shown = judgements.next_picture("ann", "audit", AuditPlan(judgements.seed_of("audit"), 3), gold)
             judgements.judge(shown.token, "ann", shown.picture.truth or "right", 100)
-        corrected = summarize(judgements, "audit", 0.06).corrected
-    found = choose_tier(run, 0.06)
+        corrected = summarize(judgements, "audit", 0.05).corrected
+    found = choose_tier(run, 0.05)
     people = found.bounds[1]
     assert (people.lower, people.upper) == (corrected.lower, corrected.upper)
     assert 0.05 < people.upper < 0.2
