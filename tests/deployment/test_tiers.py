@@ -20,7 +20,7 @@ from gan.deployment.feedback.strata import save_plan
 from gan.deployment.feedback.summary import summarize
 from gan.deployment.table import Artifact, ArtifactCost, ArtifactFile, ArtifactQuality, ArtifactTable
 from gan.deployment.tiers import choose
-from gan.deployment.tiers.evidence import RateBound, find_measured
+from gan.deployment.tiers.evidence import RateBound, find_measured, is_same_data
 from gan.errors import InputError
 from gan.saving import files, metadata
 from gan.saving.engines.card import ExportCard, GeneratorVerdict
@@ -309,6 +309,22 @@ def test_a_report_of_another_dataset_is_refused(run):
     with pytest.raises(InputError, match="another dataset than the training") as raised:
         choose_tier(run, 0.02)
     assert f"gan evaluate {run}. Received: one for fashion_mnist" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("mnist", "mnist", True),
+        ("mnist", "mnist5k", True),
+        ("mnist5k", "mnist", True),
+        ("stacked-mnist5k", "stacked-mnist", True),
+        ("mnist", "fashion_mnist", False),
+        ("stacked-mnist", "mnist5k", False),
+        ("mnist5k", "mnist5k", True),
+    ],
+)
+def test_the_digits_of_the_package_stand_for_mnist(one, other, same):
+    assert is_same_data(one, other) is same
 
 
 # The card of an exported file

@@ -157,6 +157,11 @@ class StratifiedPlan:
         both = [*((index, True) for index in self.flagged), *((index, False) for index in chosen)]
         return tuple(sorted(both, key=lambda one: uniform(self.seed, "order", one[0])))
 
+    @cached_property
+    def places(self) -> dict[int, int]:
+        """Index of a sample -> its place."""
+        return {index: place for place, (index, _) in enumerate(self._order)}
+
     def picture(self, place: int) -> Picture:
         """Returns the sample at a place."""
         index, is_flagged = self._order[place]

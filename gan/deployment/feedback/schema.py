@@ -86,7 +86,6 @@ CREATE INDEX showing_waiting ON showing (judge, mode, id) WHERE said IS NULL;
 CREATE INDEX showing_abandoned ON showing (mode, shown_at) WHERE said IS NULL AND is_first = 1 AND kind = 'sample';
 CREATE INDEX showing_second ON showing (mode, judge) WHERE wants_second = 1;
 CREATE INDEX showing_judged ON showing (judge, mode, judged_at, id) WHERE judged_at IS NOT NULL;
-CREATE INDEX showing_wrong ON showing (mode, seed, picture) WHERE said = 'wrong' AND kind = 'sample' AND is_first = 1;
 CREATE TABLE tally (
     mode TEXT, kind TEXT, judge TEXT, is_first INTEGER, is_flagged INTEGER, truth TEXT, said TEXT, n INTEGER NOT NULL,
     PRIMARY KEY (mode, kind, judge, is_first, is_flagged, truth, said)

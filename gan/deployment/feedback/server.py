@@ -3,7 +3,10 @@
 import socket
 from collections.abc import Callable
 
+from gan.deployment.feedback.app import LIMITS, create_app
 from gan.deployment.feedback.session import FeedbackSession
+from gan.deployment.serve.metrics import Metrics
+from gan.deployment.serve.server import bounded, logged, run_app
 
 
 def run_feedback(
@@ -21,4 +24,7 @@ def run_feedback(
         token: token that requests must send; None: they need none.
         ready: called with the address when requests are answered.
     """
-    raise NotImplementedError
+    limits, metrics = bounded(LIMITS), Metrics()
+    with listening, logged():
+        app = create_app(session, metrics=metrics, limits=limits, token=token)
+        run_app(app, listening, [session.name], limits=limits, metrics=metrics, ready=ready)

@@ -17,6 +17,7 @@ from gan.deployment.feedback.pictures import GoldPlan, Mode, Picture, Plan
 from gan.deployment.feedback.sample_cache import SampleCache
 from gan.deployment.feedback.showing import NotShownError, Said, Shown
 from gan.deployment.feedback.store import FeedbackStore
+from gan.deployment.feedback.summary import FeedbackSummary, summarize
 from gan.errors import InputError, check, check_share
 from gan.saving.engines.engine import Engine
 
@@ -127,9 +128,20 @@ class FeedbackSession:
         self.store, self.mode, self.tolerance, self.name, self.image_shape = store, mode, tolerance, name, shape
         self._plan, self._gold, self._names = plan, gold, names
         self._samples = SampleCache(engine)
+        self._estimating = threading.Lock()
+        self._estimate: FeedbackSummary | None = None
+        self._estimated_at = 0
+        """Judgements at the last estimate."""
+        self._is_last = False
+        """Whether that estimate is of all pictures."""
         self._lock = threading.Lock()
         self._pictures: OrderedDict[str, Picture] = OrderedDict()
         """Pictures by the tokens of their showings."""
+
+    @property
+    def key(self) -> str:
+        """Name under which a browser keeps what it has not sent yet: of the generator, and nothing of its seed."""
+        return self.store.generator_sha256[:16]
 
     @property
     def asks_classes(self) -> bool:
@@ -199,6 +211,24 @@ class FeedbackSession:
         """Returns how many pictures were judged. Gold counts, or a count that stays would show which it was."""
         mine, every = self._counts(judge), self._counts(None)
         return Progress(mine[0], every[0], mine[1], self._plan.size)
+
+    def estimate(self) -> FeedbackSummary:
+        """Returns the estimate of the mode.
+
+        With gold it is computed anew after `ESTIMATE_EVERY` judgements, and once at the end of the plan.
+        """
+        with self._estimating:
+            judged = self._counts(None)[0]
+            is_old = self._gold is None or self._estimate is None or judged >= self._estimated_at + ESTIMATE_EVERY
+            if is_old or (not self._is_last and self._is_finished()):
+                self._estimate, self._estimated_at = summarize(self.store, self.mode, self.tolerance), judged
+                self._is_last = self._is_finished()
+            assert self._estimate is not None
+            return self._estimate
+
+    def _is_finished(self) -> bool:
+        counts = self.store.counts(self.mode)
+        return counts.n == self._plan.size and not counts.waiting
 
     def _counts(self, judge: str | None) -> tuple[int, int]:
         """Returns how many pictures were judged, and how many were shown."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from gan.deployment.names import export_name
 from gan.deployment.table import ArtifactTable, load_table, table_path
 from gan.deployment.tiers.artifacts import ChosenArtifact, Cost, cheapest_within
-from gan.deployment.tiers.evidence import RateBound, find_judged, find_measured
+from gan.deployment.tiers.evidence import RateBound, find_judged, find_measured, is_same_data
 from gan.deployment.tiers.table import Tier, TierTable, load_tiers
 from gan.errors import InputError, Json, as_json, check, is_number
 from gan.saving.saved_generator import SavedGenerator, find_saved
@@ -95,7 +95,7 @@ def choose_tier(
     saved = find_saved(generator)
     exported = None if artifacts is None else _given_table(Path(artifacts), saved)
     measured = find_measured(saved, given)
-    if exported is not None and exported[0].dataset != measured.dataset:
+    if exported is not None and not is_same_data(exported[0].dataset, measured.dataset):
         expected = f"a table for {measured.dataset}, as the report"
         raise InputError("A table of another dataset", expected=expected, received=exported[0].dataset)
     judged, more = find_judged(saved, None if store is None else Path(store), tolerance)
@@ -158,7 +158,7 @@ def _found_table(saved: SavedGenerator, dataset: str) -> tuple[ArtifactTable, Pa
             table = load_table(path)
         except InputError:  # no such file, or a damaged one
             continue
-        if (table.generator_sha256, table.dataset) == (_original_sha256(saved), dataset):
+        if table.generator_sha256 == _original_sha256(saved) and is_same_data(table.dataset, dataset):
             return table, path
     return None
 

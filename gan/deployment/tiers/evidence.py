@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from gan.data.sources.mnist5k import EMBEDDED
 from gan.deployment.feedback.store import FeedbackStore
 from gan.deployment.feedback.strata import load_strata
 from gan.deployment.feedback.summary import FeedbackSummary, summarize
@@ -75,7 +76,7 @@ def find_measured(saved: SavedGenerator, given: str) -> Measured:
         unmet = _unmet_by_card(verdict, evaluate)
     else:
         raise InputError("The error rate is not known", expected=f"a report of this file: {evaluate}", received=given)
-    if saved.dataset is not None and verdict.dataset != public_name(saved.dataset):
+    if saved.dataset is not None and not is_same_data(verdict.dataset, public_name(saved.dataset)):
         raise InputError(
             "The report is of another dataset than the training",
             expected=f"a report for {public_name(saved.dataset)}: {evaluate}",
@@ -89,6 +90,11 @@ def find_measured(saved: SavedGenerator, given: str) -> Measured:
         num=verdict.num,
     )
     return Measured(bound, verdict.dataset, unmet)
+
+
+def is_same_data(one: str, other: str) -> bool:
+    """Returns whether two names of datasets mean the same images. `mnist5k` is a part of `mnist`, and replaces it."""
+    return one == other or one.replace("mnist", EMBEDDED) == other or other.replace("mnist", EMBEDDED) == one
 
 
 def evaluation_command(saved: SavedGenerator, given: str) -> str:
