@@ -40,7 +40,7 @@ def test_a_script_reads_the_tier_and_the_status_of_a_process(run):
     assert (found["tier"]["name"], found["verdict"], found["unmet"]) == ("monitored", "within", [])
     serve, feedback = (shlex.split(command) for command in found["commands"])
     assert serve == ["gan", "serve", str(run), "--audit", "0.05", "--tolerance", "0.02", "--on-exceeded", "stop"]
-    assert feedback == ["gan", "feedback", str(run)]
+    assert feedback == ["gan", "feedback", str(run), "--store", str(run / "feedback.sqlite")]
 
 
 def test_a_process_without_a_report_ends_with_one_line_and_status_2(run):
@@ -82,7 +82,7 @@ def test_a_lack_of_coverage_is_printed(run, capsys):
 def test_the_commands_of_the_default_table_are_possible():
     names = [name for group in COMMANDS.values() for name in group]
     for tier in load_tiers().tier:
-        for line in tier.command_lines(run="my run", artifact="a b.onnx", tolerance=0.02):
+        for line in tier.command_lines(run="my run", artifact="a b.onnx", store="a b.sqlite", tolerance=0.02):
             program, *arguments = shlex.split(line)
             assert program == "gan"
             assert arguments[0] in names

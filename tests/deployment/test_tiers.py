@@ -154,7 +154,7 @@ def test_a_table_of_ones_own_is_read(tmp_path):
     (tmp_path / "own.toml").write_text(OWN, encoding="utf-8")
     table = load_tiers(str(tmp_path / "own.toml"))
     assert [tier.name for tier in table.tier] == ["ship", "stop"]
-    (line,) = table.tier[0].command_lines(run="it's", artifact="a b", tolerance=0.02)
+    (line,) = table.tier[0].command_lines(run="it's", artifact="a b", store="s", tolerance=0.02)
     assert shlex.split(line) == ["gan", "serve", "a b", "--audit", "0.2", "#", "it's"]
 
 
@@ -457,6 +457,15 @@ def test_judgements_in_another_file_are_given(run):
     assert len(choose_tier(run, 0.02).bounds) == 1
     found = choose_tier(run, 0.02, store=run / "elsewhere.sqlite")
     assert (found.tier.name, found.verdict, found.decided_by.source) == ("research", "exceeded", "people")
+
+
+def test_the_command_names_the_file_that_counts(run):
+    assert choose_tier(run, 0.02).commands[1] == f"gan feedback {run} --store {run}/feedback.sqlite"
+    judge(run, ["right"], store="elsewhere.sqlite")
+    found = choose_tier(run, 0.5, store=run / "elsewhere.sqlite")
+    assert found.tier.name == "reviewed"
+    assert found.commands[1] == f"gan feedback {run} --store {run}/elsewhere.sqlite"
+    assert choose_tier("mnist", 0.02).commands[1] == "gan feedback mnist --store mnist.sqlite"
 
 
 def test_a_file_of_judgements_of_another_generator_or_program_is_refused(run):

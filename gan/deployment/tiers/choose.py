@@ -8,7 +8,7 @@ from pathlib import Path
 from gan.deployment.names import export_name
 from gan.deployment.table import ArtifactTable, load_table, table_path
 from gan.deployment.tiers.artifacts import ChosenArtifact, Cost, cheapest_within
-from gan.deployment.tiers.evidence import RateBound, find_judged, find_measured, is_same_data
+from gan.deployment.tiers.evidence import RateBound, feedback_file, find_judged, find_measured, is_same_data
 from gan.deployment.tiers.table import Tier, TierTable, load_tiers
 from gan.errors import InputError, Json, as_json, check, is_number
 from gan.saving.saved_generator import SavedGenerator, find_saved
@@ -118,7 +118,10 @@ def choose_tier(
         limit=tier.limit(tolerance),
         artifact=artifact,
         commands=tier.command_lines(
-            run=_as_word(given), artifact=artifact.path if artifact else _as_word(given), tolerance=tolerance
+            run=_as_word(given),
+            artifact=artifact.path if artifact else _as_word(given),
+            store=_as_word(str(store or feedback_file(saved, given))),
+            tolerance=tolerance,
         ),
         notes=(*more, *notes),
     )

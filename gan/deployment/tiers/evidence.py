@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gan.data.sources.mnist5k import EMBEDDED
 from gan.deployment.feedback.store import FeedbackStore
 from gan.deployment.feedback.strata import load_strata
 from gan.deployment.feedback.summary import FeedbackSummary, summarize
-from gan.deployment.names import public_name
+from gan.deployment.names import export_name, public_name
 from gan.deployment.verdicts import read_report, verdict_of
 from gan.errors import InputError, Json, as_json
 from gan.evaluation.report import EvaluationReport
+from gan.saving import models, run_folder
 from gan.saving.engines.card import GeneratorVerdict
 from gan.saving.saved_generator import SavedGenerator
 from gan.tolerance import covers
@@ -94,7 +94,7 @@ def find_measured(saved: SavedGenerator, given: str) -> Measured:
 
 def is_same_data(one: str, other: str) -> bool:
     """Returns whether two names of datasets mean the same images. `mnist5k` is a part of `mnist`, and replaces it."""
-    return one == other or one.replace("mnist", EMBEDDED) == other or other.replace("mnist", EMBEDDED) == one
+    return one == other or one.replace("mnist", "mnist5k") == other or other.replace("mnist", "mnist5k") == one
 
 
 def evaluation_command(saved: SavedGenerator, given: str) -> str:
@@ -120,6 +120,12 @@ def _unmet_by_card(verdict: GeneratorVerdict, evaluate: str) -> tuple[str, ...]:
     if verdict.error_rate_upper <= verdict.tolerance:
         return ("the coverage is too low",)
     return (f"the card does not tell the coverage: {evaluate}",)
+
+
+def feedback_file(saved: SavedGenerator, given: str) -> Path:
+    """Returns the file of judgements that `gan feedback` may write: in a run folder, else in the working directory."""
+    is_run = (Path(given) / run_folder.GENERATOR).is_file() and not models.is_pretrained(saved.folder)
+    return saved.folder / STORE if is_run else Path(f"{export_name(saved)}.sqlite")
 
 
 def find_judged(

@@ -20,7 +20,7 @@ from gan.utils.commands import shell_command
 DEFAULT = Path(__file__).with_name("tiers.toml")
 """The table that is used unless another one is given."""
 
-PLACEHOLDERS = ("artifact", "audit", "run", "tolerance")
+PLACEHOLDERS = ("artifact", "audit", "run", "store", "tolerance")
 """Names in braces that a command of a table may contain."""
 
 Text = Annotated[str, Meta(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$", description="one line of text")]
@@ -74,9 +74,10 @@ class Tier(Options):
             return None
         return min(1.0, float(Fraction(str(self.up_to)) * Fraction(str(float(tolerance)))))
 
-    def command_lines(self, *, run: str, artifact: str, tolerance: float) -> tuple[str, ...]:
+    def command_lines(self, *, run: str, artifact: str, store: str, tolerance: float) -> tuple[str, ...]:
         """Returns the commands for a generator, quoted for a shell."""
-        values = {"artifact": artifact, "audit": f"{self.audit:g}", "run": run, "tolerance": str(tolerance)}
+        numbers = {"audit": f"{self.audit:g}", "tolerance": str(tolerance)}
+        values = {"artifact": artifact, "run": run, "store": store, **numbers}
         return tuple(_filled(command, values) for command in self.commands)
 
     def as_dict(self) -> dict[str, Json]:
