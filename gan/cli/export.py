@@ -12,6 +12,7 @@ from gan.cli.evaluation_inputs import EvaluationInputs
 from gan.cli.exit_status import DONE, FAILED, ended_by_sigterm
 from gan.cli.output import print_result
 from gan.config.arguments import as_arguments
+from gan.deployment.table import table_path
 from gan.errors import InputError, check, check_seed, check_share, check_whole
 from gan.evaluation.report import FEWEST
 from gan.saving import files
@@ -158,7 +159,7 @@ class Export:
         given = EvaluationInputs.find(self.checkpoint, self.classifier, self.dataset)
         runtime.load_tensorflow(lean=True)
         runtime.start()
-        from gan.deployment.artifacts import measure_artifacts, table_path
+        from gan.deployment.artifacts import measure_artifacts
         from gan.evaluation.evaluation import EVALUATION_SEED
 
         progress = Console(stderr=True)

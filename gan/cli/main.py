@@ -26,6 +26,7 @@ from gan.cli.presets import Presets
 from gan.cli.project import Project
 from gan.cli.sample import Sample
 from gan.cli.serve import Serve
+from gan.cli.tiers import Tiers
 from gan.cli.train import DEFAULT_PRESET, Train, resumed
 from gan.cli.train_classifier import DEFAULT_CLASSIFIER, TrainClassifier
 from gan.config import CLASSIFIERS, PRESETS
@@ -44,7 +45,7 @@ class Command(Protocol):
 COMMANDS: dict[str, dict[str, type[Command]]] = {
     "train and sample": {"train": Train, "presets": Presets, "sample": Sample},
     "evaluate": {"evaluate": Evaluate, "compare": Compare, "project": Project},
-    "deploy": {"export": Export, "serve": Serve, "feedback": Feedback},
+    "deploy": {"export": Export, "serve": Serve, "feedback": Feedback, "tiers": Tiers},
     "inspect": {"info": Info, "doctor": Doctor},
     "classifiers": {"train-classifier": TrainClassifier, "classify": Classify},
 }

@@ -1,4 +1,4 @@
-"""Deployment: verified exports of generators, and a table of what each format and weight width costs."""
+"""Deployment: exports of generators, judgements of people, the audit of what is served, and the tier of a tolerance."""
 
 from typing import TYPE_CHECKING
 
@@ -7,14 +7,44 @@ from gan.utils.lazy import lazy_names
 if TYPE_CHECKING:
     from gan.deployment.artifacts import measure_artifacts
     from gan.deployment.export import export_generator
+    from gan.deployment.feedback.pictures import AuditPlan, GoldPlan
+    from gan.deployment.feedback.store import FeedbackStore
+    from gan.deployment.feedback.summary import summarize
+    from gan.deployment.monitor.choice import AuditChoice
+    from gan.deployment.monitor.version_audit import ReadSamples, VersionAudit
     from gan.deployment.table import load_table
+    from gan.deployment.tiers.choose import choose_tier
+    from gan.deployment.tiers.table import load_tiers
     from gan.deployment.web import export_web
 
 _HOMES = {
+    "AuditChoice": "gan.deployment.monitor.choice",
+    "AuditPlan": "gan.deployment.feedback.pictures",
+    "FeedbackStore": "gan.deployment.feedback.store",
+    "GoldPlan": "gan.deployment.feedback.pictures",
+    "ReadSamples": "gan.deployment.monitor.version_audit",
+    "VersionAudit": "gan.deployment.monitor.version_audit",
+    "choose_tier": "gan.deployment.tiers.choose",
     "export_generator": "gan.deployment.export",
     "export_web": "gan.deployment.web",
     "load_table": "gan.deployment.table",
+    "load_tiers": "gan.deployment.tiers.table",
     "measure_artifacts": "gan.deployment.artifacts",
+    "summarize": "gan.deployment.feedback.summary",
 }
-__all__ = ["export_generator", "export_web", "load_table", "measure_artifacts"]
+__all__ = [
+    "AuditChoice",
+    "AuditPlan",
+    "FeedbackStore",
+    "GoldPlan",
+    "ReadSamples",
+    "VersionAudit",
+    "choose_tier",
+    "export_generator",
+    "export_web",
+    "load_table",
+    "load_tiers",
+    "measure_artifacts",
+    "summarize",
+]
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

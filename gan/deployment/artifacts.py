@@ -17,7 +17,7 @@ from gan.deployment.engine_process import BATCH
 from gan.deployment.export import PACKAGES, export_generator
 from gan.deployment.measured_engine import EngineFailure, MeasuredEngine
 from gan.deployment.names import export_name, public_name
-from gan.deployment.table import Artifact, ArtifactFile, ArtifactFormat, ArtifactQuality, ArtifactTable
+from gan.deployment.table import Artifact, ArtifactFile, ArtifactFormat, ArtifactQuality, ArtifactTable, table_path
 from gan.errors import InputError, check_seed, check_share, check_whole
 from gan.evaluation.classifier.extractor import ClassifierLike, as_classifier
 from gan.evaluation.evaluation import EVALUATION_SEED, check_generator
@@ -169,11 +169,6 @@ def measure_artifacts(
     table = files.null_for_nan(table)
     files.write_json(path, table.as_dict())
     return table
-
-
-def table_path(folder: Path, name: str) -> Path:
-    """Returns the file of the table of a generator in a folder of exported files."""
-    return folder / f"{name}-artifacts.json"
 
 
 @dataclass

@@ -154,6 +154,11 @@ class ArtifactTable:
         return as_json(self)
 
 
+def table_path(folder: Path, name: str) -> Path:
+    """Returns the file of the table of a generator in a folder of exported files."""
+    return folder / f"{name}-artifacts.json"
+
+
 @checked
 def load_table(path: str | os.PathLike[str]) -> ArtifactTable:
     """Loads the table that `gan export --table` wrote: the file NAME-artifacts.json.

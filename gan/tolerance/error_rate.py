@@ -104,8 +104,12 @@ def verdict(
         confidence: confidence of the interval, between 0 and 1.
     """
     found = verdict_of_bounds(rate.interval_at(confidence), tolerance)
-    covers = coverage >= COVERAGE_SHARE * real_coverage  # False for NaN
-    return found if covers or found != "within" else "undecided"
+    return found if covers(coverage, real_coverage) or found != "within" else "undecided"
+
+
+def covers(coverage: float, real_coverage: float) -> bool:
+    """Returns whether a generator covers enough of the data: 0.8 of what real images do. False for NaN."""
+    return coverage >= COVERAGE_SHARE * real_coverage
 
 
 def verdict_of_bounds(bounds: tuple[float, float], tolerance: float) -> Verdict:

@@ -33,6 +33,8 @@ QUICK = {
     "gan export mnist": "",
     "gan info exported/mnist.onnx": "",
     "gan sample exported/mnist.onnx --out digits-onnx.png": "",
+    "gan tiers mnist --tolerance 0.02": "",
+    "gan tiers mnist --tolerance 0.02 --json": "",
     "gan presets": "",
     "gan doctor": "",
     "gan train --tolerance 0.02 --tolerance-per-class 0.05 --when-refuted reduce": "--dry-run",

@@ -70,7 +70,7 @@ def test_slow_python_blocks_import_and_name_what_exists(block):
 def test_every_block_has_a_test():
     for page in (README, *DOCS.values()):
         opened = re.findall(r"^```(\w*)$", page, re.MULTILINE)[::2]
-        assert set(opened) <= {"python", "js", "sh", ""}
+        assert set(opened) <= {"python", "js", "sh", "toml", ""}
     lines = [command.line for command in commands()]
     assert set(lines) == {*QUICK, *SLOW, *ELSEWHERE}
     assert len(lines) > 40

@@ -1,0 +1,1 @@
+"""Tiers: how a generator may be deployed, by the upper bound of its error rate and the tolerance."""

@@ -1,0 +1,175 @@
+"""What is known of the error rate of a generator: upper bounds by a classifier and by people, and its coverage."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gan.deployment.feedback.store import FeedbackStore
+from gan.deployment.feedback.strata import load_strata
+from gan.deployment.feedback.summary import FeedbackSummary, summarize
+from gan.deployment.names import export_name, public_name
+from gan.deployment.verdicts import read_report, verdict_of
+from gan.errors import InputError, Json, as_json
+from gan.evaluation.report import EvaluationReport
+from gan.saving import models, run_folder
+from gan.saving.engines.card import GeneratorVerdict
+from gan.saving.saved_generator import SavedGenerator
+from gan.tolerance import covers
+from gan.utils.commands import shell_command
+
+Source = Literal["confirmation", "report", "card", "people"]
+"""Where a bound is from: the confirmation at the end of the training, a report, the card of an exported file, or the
+judgements of people."""
+
+
+STORE = "feedback.sqlite"
+"""Name of the file of judgements beside a generator."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateBound:
+    """An error rate of `num` samples, with its bounds."""
+
+    source: Source
+    error_rate: float | None
+    """None: not known."""
+    lower: float
+    upper: float
+    num: int
+
+    def as_dict(self) -> dict[str, Json]:
+        """Returns the bound in JSON types."""
+        return as_json(self)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a classifier measured of a generator."""
+
+    bound: RateBound
+    dataset: str
+    unmet: tuple[str, ...] = ()
+    """Conditions of a verdict `within` that are not met, or not known to be: coverage, and those of a confirmation."""
+
+
+def find_measured(saved: SavedGenerator, given: str) -> Measured:
+    """Returns what a classifier measured of a generator: in the report beside it, else in the card of an exported one.
+
+    The confirmation at the end of the training counts instead of the samples of its report, as in the report itself. A
+    card counts only for float32: rounded weights are another generator than the one that was measured.
+
+    Args:
+        saved: the generator.
+        given: its name as the user wrote it, for the commands in messages.
+
+    Raises `InputError` if there is no report of this very file, or if it is of another dataset than the training. The
+    message contains the command that makes one.
+    """
+    evaluate = evaluation_command(saved, given)
+    report = read_report(saved)
+    verdict = None if report is None else verdict_of(report)
+    if report is not None and verdict is not None:
+        source: Source = "report" if report.confirmed is None else "confirmation"
+        unmet = _unmet_conditions(report)
+    elif saved.card is not None and saved.card.verdict is not None and saved.card.weights == "float32":
+        verdict, source = saved.card.verdict, "card"
+        unmet = _unmet_by_card(verdict, evaluate)
+    else:
+        raise InputError("The error rate is not known", expected=f"a report of this file: {evaluate}", received=given)
+    if saved.dataset is not None and not is_same_data(verdict.dataset, public_name(saved.dataset)):
+        raise InputError(
+            "The report is of another dataset than the training",
+            expected=f"a report for {public_name(saved.dataset)}: {evaluate}",
+            received=f"one for {verdict.dataset}",
+        )
+    bound = RateBound(
+        source=source,
+        error_rate=verdict.error_rate,
+        lower=verdict.error_rate_lower,
+        upper=verdict.error_rate_upper,
+        num=verdict.num,
+    )
+    return Measured(bound, verdict.dataset, unmet)
+
+
+def is_same_data(one: str, other: str) -> bool:
+    """Returns whether two names of datasets mean the same images. `mnist5k` is a part of `mnist`, and replaces it."""
+    return one == other or one.replace("mnist", "mnist5k") == other or other.replace("mnist", "mnist5k") == one
+
+
+def evaluation_command(saved: SavedGenerator, given: str) -> str:
+    """Returns the command that writes a report beside a generator."""
+    is_run = saved.card is None and Path(given).is_dir()
+    return shell_command("gan", "evaluate", Path(given), *(() if is_run else ("--output", saved.folder)))
+
+
+def _unmet_conditions(report: EvaluationReport) -> tuple[str, ...]:
+    coverage = report.metrics.get("coverage")
+    unmet = () if report.confirmed is None else report.confirmed.unmet
+    if coverage is None or coverage.value is None or coverage.real is None:
+        return (*unmet, "the coverage is not known")
+    if covers(coverage.value, coverage.real):
+        return unmet
+    return (*unmet, f"the coverage is {coverage.value:.3g}, that of real images {coverage.real:.3g}")
+
+
+def _unmet_by_card(verdict: GeneratorVerdict, evaluate: str) -> tuple[str, ...]:
+    """Returns what a card lets unmet. It has no coverage, but its verdict `within` needs enough of it."""
+    if verdict.verdict == "within":
+        return ()
+    if verdict.error_rate_upper <= verdict.tolerance:
+        return ("the coverage is too low",)
+    return (f"the card does not tell the coverage: {evaluate}",)
+
+
+def feedback_file(saved: SavedGenerator, given: str) -> Path:
+    """Returns the file of judgements that `gan feedback` may write: in a run folder, else in the working directory."""
+    is_run = (Path(given) / run_folder.GENERATOR).is_file() and not models.is_pretrained(saved.folder)
+    return saved.folder / STORE if is_run else Path(f"{export_name(saved)}.sqlite")
+
+
+def find_judged(
+    saved: SavedGenerator, store: Path | None, tolerance: float
+) -> tuple[RateBound | None, tuple[str, ...]]:
+    """Returns what people judged of a generator, and what would make it more certain.
+
+    Random pictures count (mode `audit`), unless the plan of the mode `stratified` is finished, or no random picture was
+    judged. If real images were judged too, the bounds are those that are corrected for mistakes of the judges.
+
+    Args:
+        saved: the generator.
+        store: the file of judgements. None: the one beside the generator, if there is one.
+        tolerance: highest acceptable error rate.
+
+    Returns None for no file or one without a judgement. Raises `InputError` as `FeedbackStore` does.
+    """
+    path = saved.folder / STORE if store is None else store
+    if store is None and not path.exists():
+        return None, ()
+    with FeedbackStore(path, saved.summary.sha256, create=False) as judgements:
+        found = _summarize_one_mode(judgements, tolerance)
+    if not found.counts.judged:
+        return None, ()
+    corrected = found.corrected
+    bound = RateBound(
+        source="people",
+        error_rate=found.rate if corrected is None else corrected.rate,
+        lower=found.lower if corrected is None else corrected.lower,
+        upper=found.upper if corrected is None else corrected.upper,
+        num=found.counts.n,
+    )
+    notes = []
+    if found.more:
+        notes.append(f"{found.more:,} more judgements would decide, if the error rate stays as it is")
+    if corrected is not None and corrected.more_gold:
+        notes.append(f"{corrected.more_gold:,} more real images to judge would make the bounds narrow enough")
+    return bound, tuple(notes)
+
+
+def _summarize_one_mode(judgements: FeedbackStore, tolerance: float) -> FeedbackSummary:
+    """Returns the judgements of one mode: which one depends on how many there are, never on what they say."""
+    random, strata = summarize(judgements, "audit", tolerance), load_strata(judgements)
+    if strata is None:
+        return random
+    planned = summarize(judgements, "stratified", tolerance)
+    return planned if planned.counts.judged == strata.size or not random.counts.judged else random

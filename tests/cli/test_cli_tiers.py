@@ -1,0 +1,89 @@
+"""gan tiers, as a user runs it: the tier, the exit status, the file to deploy, and what is refused."""
+
+import json
+import shlex
+
+import pytest
+from helpers.commands import run_gan
+from helpers.serving import save_generator, write_report
+
+from gan.cli.main import COMMANDS, main, parse
+from gan.deployment import load_tiers
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run folder with a small generator, and a report of 10 of 1,000 wrong."""
+    folder = save_generator(tmp_path / "my run")
+    write_report(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "tier", "status"),
+    [("0.05", "unattended", 0), ("0.02", "monitored", 0), ("0.003", "reviewed", 4), ("0.001", "research", 3)],
+)
+def test_the_tier_of_the_pretrained_generator(tolerance, tier, status, tmp_path, monkeypatch, capsys):
+    """36 of its 10,000 samples are wrong, so at most 0.498 %."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["tiers", "mnist", "--tolerance", tolerance]) == status
+    lines = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
+    assert lines["tier"].split()[0] == f"{tier}:"
+    assert lines["report"].split() == ["error", "rate", "at", "most", "0.00498,", "of", "10,000", "samples"]
+    assert lines["who is needed"].strip()
+
+
+def test_a_script_reads_the_tier_and_the_status_of_a_process(run):
+    done = run_gan("tiers", run, "--tolerance", "0.02", "--json", cwd=run.parent)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert (found["tier"]["name"], found["verdict"], found["unmet"]) == ("monitored", "within", [])
+    serve, feedback = (shlex.split(command) for command in found["commands"])
+    assert serve == ["gan", "serve", str(run), "--audit", "0.05", "--tolerance", "0.02", "--on-exceeded", "stop"]
+    assert feedback == ["gan", "feedback", str(run), "--store", str(run / "feedback.sqlite")]
+
+
+def test_a_process_without_a_report_ends_with_one_line_and_status_2(run):
+    (run / "report.json").unlink()
+    done = run_gan("tiers", run.name, "--tolerance", "0.02", cwd=run.parent)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("gan: The error rate is not known. Expected a report of this file: gan evaluate 'my run'.")
+    assert sorted(path.name for path in run.iterdir()) == ["generator.keras"]
+
+
+@pytest.mark.parametrize("tolerance", ["0", "1.01", "-1", "nan"])
+def test_a_tolerance_out_of_range_has_status_2(tolerance, capsys):
+    assert main(["tiers", "mnist", "--tolerance", tolerance]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("gan: Bad `tolerance`. Expected a number above 0 and at most 1.")
+
+
+def test_a_table_with_a_hole_has_status_2(tmp_path, capsys):
+    path = tmp_path / "own.toml"
+    text = '[[tier]]\nname = "a"\nabove = 1\nallowed = "a"\nwatch = "a"\nwho = "a"\naudit = 0\ncommands = []\n'
+    path.write_text(text, encoding="utf-8")
+    assert main(["tiers", "mnist", "--tolerance", "0.02", "--table", str(path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"gan: A hole between tiers in {path}. Expected above = 0. Received: 1 in a."
+    path.write_text(text.replace("above = 1", "above = 0"), encoding="utf-8")
+    assert main(["tiers", "mnist", "--tolerance", "0.02", "--table", str(path)]) == 0
+    assert capsys.readouterr().out.startswith("tier           a: ")
+
+
+def test_a_lack_of_coverage_is_printed(run, capsys):
+    write_report(run, wrong=0, coverage=0.4)
+    assert main(["tiers", str(run), "--tolerance", "0.5"]) == 4
+    printed = capsys.readouterr().out
+    assert "research" in printed.splitlines()[0]
+    assert "not met        the coverage is 0.4, that of real images 0.95" in printed
+
+
+def test_the_commands_of_the_default_table_are_possible():
+    names = [name for group in COMMANDS.values() for name in group]
+    for tier in load_tiers().tier:
+        for line in tier.command_lines(run="my run", artifact="a b.onnx", store="a b.sqlite", tolerance=0.02):
+            program, *arguments = shlex.split(line)
+            assert program == "gan"
+            assert arguments[0] in names
+            parse(arguments)
