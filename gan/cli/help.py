@@ -189,7 +189,8 @@ def _written(default: Any) -> str:
 
 
 def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+    """Returns the flag of a field. A field may end with `_`, because its name would be a keyword of Python."""
+    return "--" + name.rstrip("_").replace("_", "-")
 
 
 def _with_flags(text: str, names: Collection[str]) -> str:

@@ -18,6 +18,7 @@ from gan.cli.doctor import Doctor
 from gan.cli.evaluate import Evaluate
 from gan.cli.exit_status import BAD_INPUT, DONE, FAILED, INTERRUPTED
 from gan.cli.export import Export
+from gan.cli.feedback import Feedback
 from gan.cli.help import format_help, format_overview
 from gan.cli.info import Info
 from gan.cli.output import output_without_reader
@@ -43,7 +44,7 @@ class Command(Protocol):
 COMMANDS: dict[str, dict[str, type[Command]]] = {
     "train and sample": {"train": Train, "presets": Presets, "sample": Sample},
     "evaluate": {"evaluate": Evaluate, "compare": Compare, "project": Project},
-    "deploy": {"export": Export, "serve": Serve},
+    "deploy": {"export": Export, "serve": Serve, "feedback": Feedback},
     "inspect": {"info": Info, "doctor": Doctor},
     "classifiers": {"train-classifier": TrainClassifier, "classify": Classify},
 }

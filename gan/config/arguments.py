@@ -15,7 +15,7 @@ def as_arguments(options: "DataclassInstance", defaults: "DataclassInstance") ->
     """
     for field in fields(options):
         value, default = getattr(options, field.name), getattr(defaults, field.name)
-        flag = field.name.replace("_", "-")
+        flag = field.name.rstrip("_").replace("_", "-")  # `import_`, since `import` is a keyword
         if is_dataclass(value) and not isinstance(value, type):
             yield from as_arguments(value, default)
         elif value == default or field.name == "source":

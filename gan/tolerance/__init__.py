@@ -10,6 +10,7 @@ of a run uses fresh outcomes and a share of the 5 % error (`next_confidence`): a
 instead: its bounds hold at all numbers of outcomes together (`confidence_sequence`).
 """
 
+from gan.tolerance.classes import WorstClass, worst_class
 from gan.tolerance.confirmation import (
     LAST_SHARE,
     MOST_CONFIDENCE,
@@ -34,8 +35,11 @@ from gan.tolerance.error_rate import (
     wilson_bounds,
     wilson_interval,
 )
-from gan.tolerance.exact import clopper_pearson
+from gan.tolerance.exact import WrongRange, clopper_pearson, hypergeometric_bounds
+from gan.tolerance.judges import GoldCounts, corrected_bounds, corrected_rate, gold_needed
+from gan.tolerance.predictions import PredictedCounts
 from gan.tolerance.sequence import PRIOR, confidence_sequence, outcomes_needed
+from gan.tolerance.strata import StratifiedCounts, plan_unflagged
 
 __all__ = [
     "CONFIDENCE",
@@ -47,19 +51,30 @@ __all__ = [
     "PRIOR",
     "Confirmation",
     "ErrorRate",
+    "GoldCounts",
+    "PredictedCounts",
+    "StratifiedCounts",
     "Verdict",
+    "WorstClass",
+    "WrongRange",
     "check_confirmation",
     "clopper_pearson",
     "confidence_sequence",
     "confirmation_size",
+    "corrected_bounds",
+    "corrected_rate",
     "fewest_outcomes",
+    "gold_needed",
+    "hypergeometric_bounds",
     "lowest_tolerance",
     "most_wrong",
     "next_confidence",
     "outcomes_needed",
+    "plan_unflagged",
     "samples_needed",
     "verdict",
     "verdict_of_bounds",
     "wilson_bounds",
     "wilson_interval",
+    "worst_class",
 ]

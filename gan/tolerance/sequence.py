@@ -77,35 +77,31 @@ def _log_beta(a: float, b: float) -> float:
 def outcomes_needed(wrong: float, n: int, tolerance: float, confidence: float = CONFIDENCE) -> int | None:
     """Returns how many more outcomes decide by `confidence_sequence`, if the observed rate continues.
 
-    The observed rate is wrong / n. Returns 0 if the bounds decide already, and None if no number below `IN_REACH` is
-    enough, as for a rate equal to the tolerance.
+    The observed rate is wrong / n; without outcomes, none is expected to be wrong. Returns 0 if the bounds decide
+    already, and None if no total below `IN_REACH` is enough, as for a rate equal to the tolerance.
 
     >>> outcomes_needed(0, 100, 0.02)
     109
     """
     check_share("tolerance", tolerance)
-    check_whole("n", n, 0)
-    if n == 0:
-        wrong, n, seen = 0.0, 1, 0  # no outcome yet: as if none will be wrong
-    else:
-        seen = n
-    rate = wrong / n
-
-    def decides(total: int) -> bool:
-        bounds = confidence_sequence(rate * total, total, confidence)
-        return verdict_of_bounds(bounds, tolerance) != "undecided"
-
-    if seen and decides(seen):
+    if verdict_of_bounds(confidence_sequence(wrong, n, confidence), tolerance) != "undecided":
         return 0
+    rate = wrong / n if n else 0.0
     if rate == tolerance:
         return None
-    most = max(seen, 1)
-    while not decides(most):
-        most *= 2
-        if most > IN_REACH:
+
+    def decides(total: int) -> bool:
+        bounds = confidence_sequence(min(total, rate * total), total, confidence)
+        return verdict_of_bounds(bounds, tolerance) != "undecided"
+
+    # The logarithm of the likelihood ratio at the tolerance is convex in the number of outcomes, and 0 for none. So
+    # once it rejects the tolerance, it does so for every larger number.
+    fewer, enough = n, max(1, 2 * n)
+    while not decides(enough):
+        if enough >= IN_REACH:
             return None
-    fewest = most // 2
-    while most - fewest > 1:  # the bounds move towards the rate as the number grows
-        middle = (fewest + most) // 2
-        fewest, most = (fewest, middle) if decides(middle) else (middle, most)
-    return most - seen
+        fewer, enough = enough, min(2 * enough, IN_REACH)
+    while enough - fewer > 1:
+        middle = (fewer + enough) // 2
+        fewer, enough = (fewer, middle) if decides(middle) else (middle, enough)
+    return enough - n

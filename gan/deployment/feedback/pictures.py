@@ -16,6 +16,8 @@ from gan.errors import check, check_seed, check_share_below_one, check_whole
 
 Kind = Literal["sample", "gold"]
 Truth = Literal["right", "wrong"]
+Mode = Literal["audit", "stratified", "report"]
+"""`audit`: random pictures, for the estimate. `stratified`: those of `StratifiedPlan`. `report`: free browsing."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,40 @@ def uniform(seed: int, purpose: str, *counters: int | str) -> float:
     text = "/".join(map(str, (seed, purpose, *counters)))
     number = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
     return (number >> 11) / 2**53
+
+
+def seed_of_mode(seed: int, mode: Mode | Literal["gold"]) -> int:
+    """Returns the seed of the pictures of a mode, or of gold: `seed` for `audit`, one derived from it for the others.
+
+    So no sample of one mode is one of another.
+    """
+    check_seed(seed)
+    return seed if mode == "audit" else int(uniform(seed, "seed", mode) * 2**32)
+
+
+def shuffled(number: int, size: int, seed: int, *purpose: int | str) -> int:
+    """Returns the number at a position of a random order of 0, ..., size - 1, without the order.
+
+    It is a Feistel network of four rounds, applied again until its result is below `size` (cycle walking; Black and
+    Rogaway 2002, doi:10.1007/3-540-45760-7_9).
+
+    Args:
+        number: the position, from 0 to size - 1.
+        size: >= 1.
+        seed, purpose: what the order depends on.
+    """
+    check_whole("size", size, 1)
+    check_whole("number", number, 0, size - 1)
+    side = 1
+    while side * side < size:
+        side += 1
+    while True:
+        left, right = divmod(number, side)
+        for turn in range(4):
+            left, right = right, (left + int(uniform(seed, "shuffle", *purpose, turn, right) * side)) % side
+        number = left * side + right
+        if number < size:
+            return number
 
 
 def label_of(seed: int, index: int, num_classes: int) -> int | None:
@@ -121,6 +157,11 @@ class StratifiedPlan:
         both = [*((index, True) for index in self.flagged), *((index, False) for index in chosen)]
         return tuple(sorted(both, key=lambda one: uniform(self.seed, "order", one[0])))
 
+    @cached_property
+    def places(self) -> dict[int, int]:
+        """Index of a sample -> its place."""
+        return {index: place for place, (index, _) in enumerate(self._order)}
+
     def picture(self, place: int) -> Picture:
         """Returns the sample at a place."""
         index, is_flagged = self._order[place]
@@ -150,15 +191,23 @@ class GoldPlan:
         check_whole("num_classes", self.num_classes, 2)
         check(len(self.labels) > 0, "labels", "the classes of one test image or more", "none")
 
+    @property
+    def size(self) -> int:
+        """Number of real images."""
+        return len(self.labels)
+
     def is_due(self, judge: str, turn: int) -> bool:
         """Returns whether the picture that a judge is shown at a turn is gold."""
         return uniform(self.seed, "gold", judge, turn) < self.share
 
-    def picture(self, judge: str, turn: int) -> Picture:
-        """Returns the real image that a judge is shown at a turn, with its class or another one."""
-        index = int(uniform(self.seed, "gold image", judge, turn) * len(self.labels))
+    def picture(self, judge: str, number: int) -> Picture:
+        """Returns the real image that is the judge's number `number`, from 0 to size - 1: another one for each number.
+
+        It has its class or another one.
+        """
+        index = shuffled(number, self.size, self.seed, "gold image", judge)
         label, moved = int(self.labels[index]), 0
-        if uniform(self.seed, "gold truth", judge, turn) < 0.5:
-            moved = 1 + int(uniform(self.seed, "gold class", judge, turn) * (self.num_classes - 1))
+        if uniform(self.seed, "gold truth", judge, number) < 0.5:
+            moved = 1 + int(uniform(self.seed, "gold class", judge, number) * (self.num_classes - 1))
         asked = (label + moved) % self.num_classes
         return Picture("gold", self.seed, index, asked, "wrong" if moved else "right")

@@ -5,130 +5,58 @@ otherwise a judge who leaves hard pictures would change the estimate.
 """
 
 import os
+import re
 import secrets
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import Literal, cast, get_args
 
-from gan.deployment.feedback.pictures import GoldPlan, Kind, Picture, Plan, Truth, uniform
-from gan.errors import InputError, check_share, check_whole
+from gan.deployment.feedback.database import Database
+from gan.deployment.feedback.pictures import (
+    GoldPlan,
+    Kind,
+    Mode,
+    Picture,
+    Plan,
+    Truth,
+    seed_of_mode,
+    uniform,
+)
+from gan.deployment.feedback.schema import ALL_JUDGES
+from gan.deployment.feedback.showing import Counts, JudgedAlreadyError, NotShownError, Said, Shown
+from gan.errors import InputError, check, check_seed, check_share, check_whole
+from gan.saving.files import as_path
 
-Mode = Literal["audit", "stratified", "report"]
-"""`audit`: random pictures, for the estimate. `stratified`: those of `StratifiedPlan`. `report`: free browsing."""
-
-Said = Literal["right", "wrong", "unsure"]
-
-PROGRAM, FORMAT = "gan feedback", "1"
-
-WAIT_SECONDS = 5.0
-"""Time to wait for another program that writes to the file."""
+MODES: tuple[Mode, ...] = get_args(Mode)
 
 ABANDONED_SECONDS = 600.0
 """Time after which a picture that was shown but not judged is shown to another judge."""
 
-SCHEMA = """
-CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE turn (judge TEXT, mode TEXT, next INTEGER NOT NULL, PRIMARY KEY (judge, mode)) WITHOUT ROWID;
-CREATE TABLE place (mode TEXT PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE showing (
-    id INTEGER PRIMARY KEY,
-    token TEXT NOT NULL UNIQUE,
-    mode TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    seed INTEGER NOT NULL,
-    picture INTEGER NOT NULL,
-    label INTEGER,
-    truth TEXT,
-    is_flagged INTEGER NOT NULL,
-    is_first INTEGER NOT NULL,
-    wants_second INTEGER NOT NULL,
-    judge TEXT NOT NULL,
-    position INTEGER NOT NULL,
-    shown_at REAL NOT NULL,
-    said TEXT CHECK (said IN ('right', 'wrong', 'unsure')),
-    milliseconds INTEGER,
-    judged_at REAL
-);
-CREATE INDEX showing_picture ON showing (mode, kind, seed, picture);
-CREATE INDEX showing_judge ON showing (judge, mode, id);
-CREATE INDEX showing_pending ON showing (mode, shown_at) WHERE said IS NULL;
-CREATE INDEX showing_second ON showing (mode, id) WHERE wants_second = 1;
-CREATE TABLE tally (
-    mode TEXT, kind TEXT, is_first INTEGER, is_flagged INTEGER, judge TEXT, truth TEXT, said TEXT, n INTEGER NOT NULL,
-    PRIMARY KEY (mode, kind, is_first, is_flagged, judge, truth, said)
-) WITHOUT ROWID;
-CREATE TRIGGER shown AFTER INSERT ON showing BEGIN
-    INSERT INTO tally VALUES (new.mode, new.kind, new.is_first, new.is_flagged, new.judge, coalesce(new.truth, ''),
-        coalesce(new.said, ''), 1) ON CONFLICT DO UPDATE SET n = n + 1;
-END;
-CREATE TRIGGER changed AFTER UPDATE OF said, judge ON showing BEGIN
-    UPDATE tally SET n = n - 1 WHERE mode = old.mode AND kind = old.kind AND is_first = old.is_first AND
-        is_flagged = old.is_flagged AND judge = old.judge AND truth = coalesce(old.truth, '') AND
-        said = coalesce(old.said, '');
-    INSERT INTO tally VALUES (new.mode, new.kind, new.is_first, new.is_flagged, new.judge, coalesce(new.truth, ''),
-        coalesce(new.said, ''), 1) ON CONFLICT DO UPDATE SET n = n + 1;
-END;
-"""
-"""`tally` counts `showing`, so that a million judgements need no search. A missing value is '' in it."""
+OVERLAP = 0.1
+"""Share of the pictures of a new file that a second judge is shown too."""
 
-UNSEEN = """NOT EXISTS (SELECT 1 FROM showing AS mine WHERE mine.judge = ? AND mine.mode = showing.mode
-    AND mine.kind = showing.kind AND mine.seed = showing.seed AND mine.picture = showing.picture)"""
+UNSEEN = """NOT EXISTS (SELECT 1 FROM showing AS mine WHERE mine.mode = showing.mode AND mine.kind = showing.kind
+    AND mine.seed = showing.seed AND mine.picture = showing.picture AND mine.judge = ?)"""
 """Condition on a showing: the judge was not shown its picture."""
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A picture that a judge was shown and has not judged yet."""
-
-    token: str
-    """Random name of the showing, the only one that the judge's page knows."""
-    mode: Mode
-    picture: Picture
-    position: int
-    """Number of this picture among those of the judge in this mode, from 0."""
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Counts of pictures by what was said. `waiting` ones were shown, but are not judged."""
-
-    right: int = 0
-    wrong: int = 0
-    unsure: int = 0
-    waiting: int = 0
-
-    @property
-    def judged(self) -> int:
-        """Number of judged pictures."""
-        return self.right + self.wrong + self.unsure
-
-    @property
-    def n(self) -> int:
-        """Number of pictures that were shown."""
-        return self.judged + self.waiting
-
-    @property
-    def most_wrong(self) -> int:
-        """Number of pictures that may be wrong: all but those that were called right."""
-        return self.n - self.right
-
-
 class FeedbackStore:
-    """The file of judgements of one generator. Threads may share it, and other programs may read it meanwhile.
+    """The file of judgements of one generator.
+
+    Threads may share a store, and processes of one machine a file: each change is a transaction.
 
     Args:
         path: the file. It is created if it does not exist.
         generator_sha256: SHA-256 of the generator's file.
         seed: seed of the pictures. None: that of the file, or a random one for a new file.
-        overlap: share of the pictures that a second judge is shown too, for the agreement; that of a file stays.
+        overlap: share of the pictures that a second judge is shown too, for the agreement. None: that of the file, or
+            `OVERLAP` for a new file.
+        create: False refuses a file that does not exist.
 
-    Raises `InputError` for a file of another generator, another seed or another program, a file that is damaged,
-    read-only or locked, and a folder that does not exist.
+    Raises `InputError` for a file of another generator, seed or overlap, and a file or folder that does not exist;
+    `StoreError` for a file that is of another program, damaged, read-only or locked.
     """
 
     def __init__(
@@ -137,59 +65,48 @@ class FeedbackStore:
         generator_sha256: str,
         *,
         seed: int | None = None,
-        overlap: float = 0.1,
+        overlap: float | None = None,
+        create: bool = True,
     ) -> None:
-        check_share("overlap", overlap)
-        self.path = Path(path)
-        self._lock = threading.RLock()
-        if not self.path.parent.is_dir():
-            raise InputError("No such folder", expected="an existing folder", received=str(self.path.parent))
-        with self._explained():
-            self._db = sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
-            try:
-                self._open(generator_sha256, seed, overlap)
-            except BaseException:
-                self._db.close()
-                raise
-
-    def _open(self, generator_sha256: str, seed: int | None, overlap: float) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        with self._writing():
-            if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                for statement in _statements(SCHEMA):
-                    self._db.execute(statement)
-                about = {
-                    "program": PROGRAM,
-                    "format": FORMAT,
-                    "generator_sha256": generator_sha256,
-                    "seed": str(secrets.randbelow(2**32) if seed is None else seed),
-                    "overlap": repr(overlap),
-                }
-                self._db.executemany("INSERT INTO about VALUES (?, ?)", about.items())
+        if seed is not None:
+            check_seed(seed)
+        if overlap is not None:
+            check_share("overlap", overlap)
+        self.path = as_path(path, "store")
+        about = None
+        if create:
+            about = {
+                "generator_sha256": generator_sha256,
+                "seed": str(secrets.randbelow(2**32) if seed is None else seed),
+                "overlap": repr(float(OVERLAP if overlap is None else overlap)),
+            }
+        self._database = Database(self.path, about)
         try:
-            about = dict(self._db.execute("SELECT name, value FROM about").fetchall())
-        except sqlite3.OperationalError:  # no such table
-            about = {}
-        if about.get("program") != PROGRAM:
-            raise InputError("A file of another program", expected="a file of gan feedback", received=str(self.path))
-        if about["format"] != FORMAT:
-            raise InputError("A file of another version", expected=f"format {FORMAT}", received=about["format"])
-        if about["generator_sha256"] != generator_sha256:
+            self._read_about(generator_sha256, seed, overlap)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _read_about(self, generator_sha256: str, seed: int | None, overlap: float | None) -> None:
+        with self._database.reading():
+            about = self._database.about
+        self.generator_sha256, self.seed = about["generator_sha256"], int(about["seed"])
+        self.overlap = float(about["overlap"])
+        if generator_sha256 != self.generator_sha256:
             raise InputError(
                 "Judgements of another generator",
                 expected=f"SHA-256 {generator_sha256}",
-                received=f"{about['generator_sha256']} in {self.path}",
+                received=f"{self.generator_sha256} in {self.path}",
             )
-        self.generator_sha256, self.seed = about["generator_sha256"], int(about["seed"])
-        self._overlap = float(about["overlap"])
         if seed not in (None, self.seed):
             raise InputError("Another seed", expected=f"seed={self.seed} of {self.path}", received=f"seed={seed}")
+        if overlap not in (None, self.overlap):
+            expected = f"overlap={self.overlap:g} of {self.path}"
+            raise InputError("Another overlap", expected=expected, received=f"overlap={overlap:g}")
 
     def close(self) -> None:
         """Closes the file."""
-        with self._lock:
-            self._db.close()
+        self._database.close()
 
     def __enter__(self) -> "FeedbackStore":
         return self
@@ -197,74 +114,116 @@ class FeedbackStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def check(self) -> None:
+        """Reads the whole file. Raises `StoreError` if it is damaged. The time grows with the file."""
+        self._database.check()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Several reads within the context see the file at one moment."""
+        with self._database.reading() as connection:
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All changes within the context are on disk when it ends, or none is."""
+        with self._database.writing() as connection:
+            yield connection
+
+    def seed_of(self, mode: Mode | Literal["gold"]) -> int:
+        """Returns the seed of the pictures of a mode, or of gold, see `seed_of_mode`."""
+        return seed_of_mode(self.seed, mode)
+
     def next_picture(self, judge: str, mode: Mode, plan: Plan, gold: GoldPlan | None = None) -> Shown | None:
-        """Returns what a judge is to be shown next, and records that it was shown. None: the plan is finished.
+        """Returns what a judge is to be shown next, and records that it was shown. None: there is nothing left.
 
         In this order: what the judge was shown and has not judged; gold, if it is due; what another judge was shown
-        more than `ABANDONED_SECONDS` ago; what a second judge is to be shown; the next picture of the plan.
+        more than `ABANDONED_SECONDS` ago; what a second judge is to be shown, if that is due; the next picture of the
+        plan; what a second judge is to be shown. A judge sees no picture twice.
         """
-        with self._writing():
+        check_judge(judge)
+        with self._database.writing():
             waiting = self._one("judge = ? AND mode = ? AND said IS NULL ORDER BY id", judge, mode)
             if waiting is not None:
                 return waiting[1]
-            turn = self._count_up("turn", "judge = ? AND mode = ?", judge, mode)
-            if gold is not None and gold.is_due(judge, turn):
-                return self._show(judge, mode, turn, gold.picture(judge, turn))
-            left = self._one(
-                f"mode = ? AND said IS NULL AND shown_at < ? AND kind = 'sample' AND judge != ? AND {UNSEEN}",
-                mode, time.time() - ABANDONED_SECONDS, judge, judge,
-            )  # fmt: skip
-            if left is not None:
-                token = secrets.token_urlsafe(12)
-                self._db.execute(
-                    "UPDATE showing SET judge = ?, token = ?, position = ?, shown_at = ? WHERE id = ?",
-                    (judge, token, turn, time.time(), left[0]),
-                )
-                return Shown(token, mode, left[1].picture, turn)
-            second = self._one(f"mode = ? AND wants_second = 1 AND judge != ? AND {UNSEEN}", mode, judge, judge)
-            if second is not None:
-                self._db.execute("UPDATE showing SET wants_second = 0 WHERE id = ?", (second[0],))
-                return self._show(judge, mode, turn, second[1].picture, is_first=False)
-            place = self._count_up("place", "mode = ?", mode)
-            if plan.size is not None and place >= plan.size:
-                return None
-            overlaps = uniform(self.seed, "overlap", mode, place) < self._overlap
-            return self._show(judge, mode, turn, plan.picture(place), wants_second=overlaps)
+            turn = self._read_counter("turn", "judge = ? AND mode = ?", judge, mode)
+            is_open = plan.size is None or self._read_counter("place", "mode = ?", mode) < plan.size
+            if is_open and gold is not None and gold.is_due(judge, turn):
+                image = self._gold_for(judge, gold)
+                if image is not None:
+                    return self._show_in_turn(judge, mode, image)
+            second_is_due = not is_open or uniform(self.seed, "second", mode, judge, turn) < self.overlap
+            return (
+                self._take_abandoned(judge, mode)
+                or (self._show_second(judge, mode) if second_is_due else None)
+                or (self._show_place(judge, mode, plan) if is_open else None)
+            )
+
+    def browse(self, judge: str, plan: Plan, start: int, num: int) -> list[tuple[Shown, Said | None]]:
+        """Records in the mode `report` that a judge was shown pictures start, ..., start + num - 1 of a plan.
+
+        A picture that the judge was shown before is not recorded again. Returns each picture, and what they said of it.
+        Nothing has to be said: `judge(token, judge, "wrong", ...)` flags a picture, and `undo` takes that back.
+        """
+        check_judge(judge)
+        same = "mode = 'report' AND kind = ? AND seed = ? AND picture = ?"
+        found = list[tuple[Shown, Said | None]]()
+        with self._database.writing():
+            for place in range(start, start + num):
+                picture = plan.picture(place)
+                name = (picture.kind, picture.seed, picture.index)
+                mine = self._one(f"{same} AND judge = ?", *name, judge)
+                if mine is None:
+                    is_first = self._one(same, *name) is None
+                    found.append((self._show(judge, "report", place, picture, is_first=is_first), None))
+                else:
+                    found.append((mine[1], cast(Said | None, mine[2])))
+        return found
 
     def judge(self, token: str, judge: str, said: Said, milliseconds: int) -> Shown:
         """Records a judgement, and returns what was judged. The same judgement again changes nothing.
 
-        Raises `InputError` if this judge was not shown the picture, or has said something else about it.
+        Raises `NotShownError` if this judge was not shown the picture, or another judge has got it since, and
+        `JudgedAlreadyError` if they have said something else about it.
         """
+        check(said in get_args(Said), "said", f"one of {list(get_args(Said))}", said)
         check_whole("milliseconds", milliseconds, 0)
-        with self._writing():
+        with self._database.writing() as connection:
             found = self._one("token = ? AND judge = ?", token, judge)
-            if found is None:
-                raise InputError(
+            if found is None or found[2] == "left":
+                raise NotShownError(
                     "A picture that was not shown", expected="a picture that this judge was shown", received=token[:40]
                 )
             number, shown, before = found
             if before not in (None, said):
-                raise InputError(
+                raise JudgedAlreadyError(
                     "Judged already", expected=f"undo before another judgement than {before}", received=said
                 )
             if before is None:
-                self._db.execute(
+                connection.execute(
                     "UPDATE showing SET said = ?, milliseconds = ?, judged_at = ? WHERE id = ?",
                     (said, milliseconds, time.time(), number),
                 )
             return shown
 
-    def undo(self, judge: str, mode: Mode) -> Shown | None:
-        """Takes back the last judgement of a judge, and returns the picture, which waits again. None: there is none."""
-        with self._writing():
-            last = self._one(
-                "judge = ? AND mode = ? AND said IS NOT NULL ORDER BY judged_at DESC, id DESC", judge, mode
-            )
+    def undo(self, judge: str, mode: Mode, token: str | None = None) -> Shown | None:
+        """Takes back the last judgement of a judge, or that of a token, and returns the picture, which waits again.
+
+        None: there is none. The same token again changes nothing.
+        """
+        with self._database.writing() as connection:
+            if token is None:
+                condition = "judge = ? AND mode = ? AND judged_at IS NOT NULL ORDER BY judged_at DESC, id DESC"
+                last = self._one(condition, judge, mode)
+            else:
+                last = self._one("judge = ? AND mode = ? AND token = ?", judge, mode, token)
             if last is None:
                 return None
-            change = "UPDATE showing SET said = NULL, milliseconds = NULL, judged_at = NULL WHERE id = ?"
-            self._db.execute(change, (last[0],))
+            connection.execute(
+                "UPDATE showing SET said = NULL, milliseconds = NULL, judged_at = NULL, shown_at = ? "
+                "WHERE id = ? AND judged_at IS NOT NULL",
+                (time.time(), last[0]),
+            )
             return last[1]
 
     def counts(self, mode: Mode, *, kind: Kind = "sample", judge: str | None = None, truth: Truth | None = None,
@@ -279,83 +238,119 @@ class FeedbackStore:
             is_flagged: only flagged or only other samples; None: both.
             first: whether each picture counts once, by its first judge. False: all showings.
         """
-        asked = {"mode": mode, "kind": kind, "judge": judge, "truth": truth, "is_flagged": is_flagged}
+        asked = {"mode": mode, "kind": kind, "judge": judge or ALL_JUDGES, "truth": truth, "is_flagged": is_flagged}
         asked["is_first"] = True if first else None
         wanted = {name: value for name, value in asked.items() if value is not None}
         condition = " AND ".join(f"{name} = ?" for name in wanted)
-        with self._reading():
-            rows = self._db.execute(
-                f"SELECT said, sum(n) FROM tally WHERE {condition} GROUP BY said", tuple(wanted.values())
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                f"SELECT said, sum(n) FROM tally WHERE {condition} AND said != 'left' GROUP BY said",
+                tuple(wanted.values()),
             ).fetchall()
-        found = {said or "waiting": int(number) for said, number in rows}
-        return Counts(**found)
+        return Counts(**{said or "waiting": int(number) for said, number in rows})
 
-    def _show(self, judge: str, mode: Mode, turn: int, picture: Picture, *, is_first: bool = True,
+    def judges(self, mode: Mode) -> list[str]:
+        """Returns the judges of a mode, in the order of their names."""
+        with self._database.reading() as connection:
+            return [judge for (judge,) in connection.execute("SELECT DISTINCT judge FROM pace WHERE mode = ?", (mode,))]
+
+    def _gold_for(self, judge: str, gold: GoldPlan) -> Picture | None:
+        """Returns the next real image for a judge, who sees none twice in any mode. None: there is none left."""
+        with self._database.reading() as connection:
+            marks = ", ".join("?" * len(MODES))
+            (number,) = connection.execute(
+                f"SELECT coalesce(sum(n), 0) FROM tally WHERE mode IN ({marks}) AND kind = 'gold' AND judge = ?",
+                (*MODES, judge),
+            ).fetchone()
+            while number < gold.size:
+                image = gold.picture(judge, number)
+                seen = connection.execute(
+                    f"SELECT 1 FROM showing WHERE mode IN ({marks}) AND kind = 'gold' AND seed = ? AND picture = ? "
+                    "AND judge = ?",
+                    (*MODES, image.seed, image.index, judge),
+                ).fetchone()
+                if seen is None:
+                    return image
+                number += 1  # imported judgements may have others
+        return None
+
+    def _take_abandoned(self, judge: str, mode: Mode) -> Shown | None:
+        """Shows a judge what another one was shown and has not judged in time."""
+        with self._database.writing() as connection:
+            found = self._one(
+                "mode = ? AND said IS NULL AND is_first = 1 AND kind = 'sample' AND shown_at < ? "
+                f"AND {UNSEEN} ORDER BY shown_at",
+                mode, time.time() - ABANDONED_SECONDS, judge,
+            )  # fmt: skip
+            if found is None:
+                return None
+            number, shown, _ = found
+            (wants_second,) = connection.execute("SELECT wants_second FROM showing WHERE id = ?", (number,)).fetchone()
+            connection.execute(
+                "UPDATE showing SET said = 'left', is_first = 0, wants_second = 0 WHERE id = ?", (number,)
+            )
+            return self._show_in_turn(judge, mode, shown.picture, wants_second=bool(wants_second))
+
+    def _show_second(self, judge: str, mode: Mode) -> Shown | None:
+        """Shows a judge a picture of another one that a second judge is to see."""
+        with self._database.writing() as connection:
+            for side in ("<", ">"):  # each is a range of the index, however many pictures of this judge wait
+                found = self._one(f"mode = ? AND wants_second = 1 AND judge {side} ? AND {UNSEEN}", mode, judge, judge)
+                if found is not None:
+                    connection.execute("UPDATE showing SET wants_second = 0 WHERE id = ?", (found[0],))
+                    return self._show_in_turn(judge, mode, found[1].picture, is_first=False)
+        return None
+
+    def _show_place(self, judge: str, mode: Mode, plan: Plan) -> Shown:
+        """Shows a judge the next picture of the plan."""
+        place = self._count_up("place", "mode = ?", mode)
+        overlaps = uniform(self.seed, "overlap", mode, place) < self.overlap
+        return self._show_in_turn(judge, mode, plan.picture(place), wants_second=overlaps)
+
+    def _show(self, judge: str, mode: Mode, position: int, picture: Picture, *, is_first: bool = True,
               wants_second: bool = False) -> Shown:  # fmt: skip
-        shown = Shown(secrets.token_urlsafe(12), mode, picture, turn)
-        self._db.execute(
-            "INSERT INTO showing (token, mode, kind, seed, picture, label, truth, is_flagged, is_first, wants_second, "
-            "judge, position, shown_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (shown.token, mode, picture.kind, picture.seed, picture.index, picture.label, picture.truth,
-             picture.is_flagged, is_first, wants_second, judge, turn, time.time()),
-        )  # fmt: skip
+        shown = Shown(secrets.token_urlsafe(12), mode, picture, position)
+        with self._database.writing() as connection:
+            connection.execute(
+                "INSERT INTO showing (token, mode, kind, seed, picture, label, truth, is_flagged, is_first, "
+                "wants_second, judge, position, shown_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (shown.token, mode, picture.kind, picture.seed, picture.index, picture.label, picture.truth,
+                 picture.is_flagged, is_first, wants_second, judge, position, time.time()),
+            )  # fmt: skip
         return shown
 
-    def _one(self, condition: str, *values: object) -> tuple[int, Shown, Said | None] | None:
+    def _show_in_turn(self, judge: str, mode: Mode, picture: Picture, **kinds: bool) -> Shown:
+        turn = self._count_up("turn", "judge = ? AND mode = ?", judge, mode)
+        return self._show(judge, mode, turn, picture, **kinds)
+
+    def _one(self, condition: str, *values: object) -> tuple[int, Shown, str | None] | None:
         """Returns the first showing of a condition: its number, the picture, and what was said."""
-        row = self._db.execute(
-            "SELECT id, token, mode, kind, seed, picture, label, truth, is_flagged, position, said FROM showing "
-            f"WHERE {condition} LIMIT 1",
-            values,
-        ).fetchone()
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT id, token, mode, kind, seed, picture, label, truth, is_flagged, position, said FROM showing "
+                f"WHERE {condition} LIMIT 1",
+                values,
+            ).fetchone()
         if row is None:
             return None
         number, token, mode, kind, seed, index, label, truth, is_flagged, position, said = row
         return number, Shown(token, mode, Picture(kind, seed, index, label, truth, bool(is_flagged)), position), said
 
+    def _read_counter(self, table: str, condition: str, *key: str) -> int:
+        with self._database.reading() as connection:
+            row = connection.execute(f"SELECT next FROM {table} WHERE {condition}", key).fetchone()
+        return int(row[0]) if row else 0
+
     def _count_up(self, table: str, condition: str, *key: str) -> int:
         """Returns the next number of a counter, from 0, and increases it."""
         marks = ", ".join("?" * len(key))
-        self._db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks}, 0)", key)
-        (number,) = self._db.execute(f"SELECT next FROM {table} WHERE {condition}", key).fetchone()
-        self._db.execute(f"UPDATE {table} SET next = next + 1 WHERE {condition}", key)
-        return int(number)
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """A transaction: all of it is on disk when it ends, or nothing of it is."""
-        with self._lock, self._explained():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        with self._lock, self._explained():
-            yield
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turns errors of SQLite into `InputError`."""
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            raise InputError(
-                "The file of judgements cannot be used",
-                expected="a writable file of gan feedback that no other program has locked",
-                received=f"{self.path}: {error}",
-            ) from error
+        number = self._read_counter(table, condition, *key)
+        with self._database.writing() as connection:
+            connection.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks}, ?)", (*key, number + 1))
+        return number
 
 
-def _statements(script: str) -> Iterator[str]:
-    """Yields the statements of a script; `executescript` would end the transaction."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
+def check_judge(judge: str) -> None:
+    """Raises `InputError` unless a text may name a judge: 1 to 64 letters of ASCII, digits, `-` and `_`."""
+    holds = isinstance(judge, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", judge) is not None
+    check(holds, "judge", "1 to 64 letters, digits, - or _", str(judge)[:80])

@@ -6,7 +6,7 @@ import hmac
 import ipaddress
 import re
 import time
-from collections.abc import Collection, MutableMapping, Sequence
+from collections.abc import Callable, Collection, MutableMapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -24,11 +24,8 @@ OPEN = ("/healthz",)
 SAMPLES = "/sample."
 """Start of the paths of samples of a seed."""
 
-SAFE_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"content-security-policy", b"frame-ancestors 'none'"),
-)
-"""Headers of all answers: their types are as stated, and no page shows them in a frame."""
+NO_FRAMES = "frame-ancestors 'none'"
+"""Content security policy: no page shows an answer in a frame."""
 
 MOST_LOGGED = 200
 """Most characters of a path, and of a query, in the log."""
@@ -124,12 +121,20 @@ class LocalPages:
     """Keeps the pages of other sites, which a browser of this machine shows, from using the server.
 
     Without a token it answers 421 to requests whose host is not this machine: a page of another site can give its
-    own name this address. It answers 403 to requests for samples that a browser sends for a page of another site.
-    No page may show an answer in a frame.
+    own name this address. It answers 403 to private requests that a browser sends for a page of another site.
+
+    Args:
+        any_host: whether requests may name any host.
+        is_private: returns whether a request is none for a page of another site.
+        policy: content security policy of all answers.
     """
 
-    def __init__(self, app: ASGIApp, *, any_host: bool) -> None:
-        self._app, self._any_host = app, any_host
+    def __init__(self, app: ASGIApp, *, any_host: bool, is_private: Callable[[Scope], bool], policy: str) -> None:
+        self._app, self._any_host, self._is_private = app, any_host, is_private
+        self._headers = [
+            (b"x-content-type-options", b"nosniff"),  # their types are as stated
+            (b"content-security-policy", policy.encode()),
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
@@ -139,7 +144,7 @@ class LocalPages:
 
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), *SAFE_HEADERS]}
+                message = {**message, "headers": [*message.get("headers", ()), *self._headers]}
             await send(message)
 
         host = _header(scope, b"host")
@@ -148,12 +153,16 @@ class LocalPages:
             message = f"Another host. Expected: localhost or 127.0.0.1, or a server with a token. Received: {received}."
             await refuse(send_safely, receive, 421, message)
             return
-        asks_samples = scope["path"].startswith(SAMPLES) or scope["path"].endswith(":predict")
-        if asks_samples and _header(scope, b"sec-fetch-site") == b"cross-site":
+        if self._is_private(scope) and _header(scope, b"sec-fetch-site") == b"cross-site":
             message = "A page of another site. Expected: a page of this server, or a program. Received: cross-site."
             await refuse(send_safely, receive, 403, message)
             return
         await self._app(scope, receive, send_safely)
+
+
+def asks_samples(scope: Scope) -> bool:
+    """Returns whether a request of `gan serve` asks for samples."""
+    return scope["path"].startswith(SAMPLES) or scope["path"].endswith(":predict")
 
 
 def _is_local(host: str) -> bool:
@@ -169,11 +178,11 @@ class Token:
     """Answers 401 to requests without the token, except to those of the paths in `OPEN`. None: no token is needed.
 
     A program sends it as a bearer token. A browser asks a person for it: it is the password of any user. A rollback
-    needs a bearer token, since a browser sends the password for pages of other sites too.
+    needs a bearer token, since a browser sends the password for pages of other sites too. A browser shows the realm.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str | None) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, *, token: str | None, realm: str) -> None:
+        self._app, self._realm = app, realm
         self._token = None if token is None else token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -190,7 +199,7 @@ class Token:
         received = "none" if given is None else "a wrong token"
         ways = [("www-authenticate", "Bearer")]
         if not is_rollback:
-            ways.append(("www-authenticate", 'Basic realm="gan serve", charset="UTF-8"'))
+            ways.append(("www-authenticate", f'Basic realm="{self._realm}", charset="UTF-8"'))
         await refuse(send, receive, 401, f"Not authorized. Expected: {expected}. Received: {received}.", ways)
 
 

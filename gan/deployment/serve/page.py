@@ -1,9 +1,7 @@
 """The page of the server: that of `gan export --format web`, with samples that the server computes."""
 
-import mimetypes
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
-from pathlib import PurePosixPath
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
@@ -11,6 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from gan.deployment.serve.compute import find_model
 from gan.deployment.serve.models import Models, Version
 from gan.deployment.serve.sample_routes import ModelName
+from gan.deployment.serve.static_files import add_files, as_answer
 from gan.errors import Json, as_json
 
 INDEX, SOURCE = "index.html", "source.js"
@@ -38,24 +37,10 @@ def page_router(models: Models) -> APIRouter:
 
     @router.get("/")
     async def index() -> Response:
-        return _file(INDEX, content[INDEX])
+        return as_answer(INDEX, content[INDEX])
 
-    for name in content:
-        router.add_api_route(f"/{name}", _route(name, content[name]), methods=["GET"])
+    add_files(router, content)
     return router
-
-
-def _route(name: str, content: bytes) -> Callable[[], Awaitable[Response]]:
-    async def read() -> Response:
-        return _file(name, content)
-
-    return read
-
-
-def _file(name: str, content: bytes) -> Response:
-    kinds = {".js": "text/javascript"}  # some systems have another type for it
-    kind = kinds.get(PurePosixPath(name).suffix) or mimetypes.guess_type(name)[0]
-    return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
 
 
 def card_of(name: str, version: Version) -> dict[str, Json]:

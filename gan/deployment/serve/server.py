@@ -58,20 +58,46 @@ def run_server(
 
     Raises `InputError` if a model does not load.
     """
-    limits = limits or Limits()
-    limits = replace(limits, connections=most_connections(limits.connections))
+    limits = bounded(limits or Limits())
     metrics = Metrics()
-    with listening, _logged():
+    with listening, logged():
         models = Models(
             checkpoints, limits=limits, metrics=metrics, force=force, together=together, poll_seconds=poll_seconds
         )
         app = create_app(models, metrics=metrics, limits=limits, token=token)
-        gc.collect()
-        gc.freeze()  # the objects of TensorFlow and Keras: searching them is most of the time of a JSON answer
-        address = address_of(listening)
-        write_log("start", address=address, models=models.names, connections=limits.connections)
-        server_for(app, limits, lambda: ready(address), metrics=metrics).run(sockets=[listening])
-        write_log("end")
+        run_app(app, listening, models.names, limits=limits, metrics=metrics, ready=ready)
+
+
+def bounded(limits: Limits) -> Limits:
+    """Returns limits with as many connections as this process may open. Raises `InputError` for none."""
+    return replace(limits, connections=most_connections(limits.connections))
+
+
+def run_app(
+    app: ASGIApp,
+    listening: socket.socket,
+    models: Sequence[str],
+    *,
+    limits: Limits,
+    metrics: Metrics,
+    ready: Callable[[str], None],
+) -> None:
+    """Runs an application until SIGTERM or SIGINT arrives. Then finishes the requests that were accepted.
+
+    Args:
+        app: the application.
+        listening: from `open_socket`.
+        models: names of the models, for the log.
+        limits: bounds of requests.
+        metrics: counts what is refused before it is a request.
+        ready: called with the address when requests are answered.
+    """
+    gc.collect()
+    gc.freeze()  # the objects of TensorFlow and Keras: searching them is most of the time of a JSON answer
+    address = address_of(listening)
+    write_log("start", address=address, models=list(models), connections=limits.connections)
+    server_for(app, limits, lambda: ready(address), metrics=metrics).run(sockets=[listening])
+    write_log("end")
 
 
 def server_for(
@@ -148,7 +174,7 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def _logged() -> Iterator[None]:
+def logged() -> Iterator[None]:
     """Writes what uvicorn, asyncio, warnings and threads that fail report to the log."""
     handler = LogHandler(logging.WARNING)
     loggers = [logging.getLogger(name) for name in LOGGERS]

@@ -1,0 +1,182 @@
+"""Routes of the judges' page. What writes is a POST, so that nothing is recorded by a browser that loads ahead."""
+
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Annotated, TypeVar
+
+import jinja2
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+
+from gan.deployment.feedback.estimate import estimate_lines
+from gan.deployment.feedback.pictures import Mode
+from gan.deployment.feedback.session import FeedbackSession
+from gan.deployment.feedback.showing import Said
+from gan.deployment.serve.static_files import add_files
+from gan.errors import InputError, Json, Options, Whole, as_json, convert
+
+JUDGE = "gan_judge"
+"""Cookie with the random id of a judge."""
+
+JUDGE_SECONDS = 365 * 24 * 3_600
+"""Time that a browser keeps the id of its judge."""
+
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("gan.deployment.feedback", "page"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+PAGES: Mapping[Mode, str] = {
+    "audit": "judge.html.jinja",
+    "stratified": "judge.html.jinja",
+    "report": "report.html.jinja",
+}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement(Options):
+    """What a judge says about a picture that they were shown."""
+
+    token: str
+    said: Said
+    milliseconds: Whole
+    """Time from the picture to the judgement."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakenBack(Options):
+    """A judgement to take back."""
+
+    token: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrowsedPage(Options):
+    """A page of pictures to browse, from 0."""
+
+    page: Whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flag(Options):
+    """Whether a picture is flagged as bad."""
+
+    token: str
+    flagged: bool
+    milliseconds: Whole
+    """Time from the page of pictures to the flag."""
+
+
+def judge_of(request: Request) -> str:
+    """Returns the judge of a request. Raises 403 without one: the page gives each browser an id."""
+    judge = _known_judge(request)
+    if judge is None:
+        raise HTTPException(403, "No judge. Expected: the cookie that the page of this server sets. Received: none.")
+    return judge
+
+
+def _known_judge(request: Request) -> str | None:
+    given = request.cookies.get(JUDGE, "")
+    return given if re.fullmatch(r"[A-Za-z0-9_-]{16}", given) else None
+
+
+async def content_of(request: Request) -> Json:
+    """Returns the JSON in the body of a request. Raises `InputError` for anything else."""
+    try:
+        return json.loads(await request.body())
+    except (ValueError, RecursionError) as error:
+        raise InputError("No JSON in the body", expected="a JSON object", received=str(error)[:80]) from error
+
+
+Judge = Annotated[str, Depends(judge_of)]
+Content = Annotated[Json, Depends(content_of)]
+
+
+def _read(content: Json, kind: type[T]) -> T:
+    return convert(content, kind, "the body")
+
+
+def page_router(session: FeedbackSession) -> APIRouter:
+    """Returns the routes of all modes: the page, its files, the pictures and the estimate."""
+    router = APIRouter()
+    page = TEMPLATES.get_template(PAGES[session.mode]).render(session=session)
+
+    @router.get("/")
+    async def index(request: Request) -> Response:
+        answer = HTMLResponse(page, headers={"Cache-Control": "no-store"})
+        if _known_judge(request) is None:
+            judge = secrets.token_urlsafe(12)
+            answer.set_cookie(JUDGE, judge, max_age=JUDGE_SECONDS, httponly=True, samesite="lax")
+        return answer
+
+    @router.get("/picture/{token}.png")
+    def picture(token: str) -> Response:
+        return Response(session.png(token), media_type="image/png", headers={"Cache-Control": "no-store"})
+
+    @router.get("/estimate")
+    def estimate() -> Response:
+        return JSONResponse({"lines": estimate_lines(session.estimate())})
+
+    own = files("gan.deployment.feedback").joinpath("page")
+    content = {file.name: file.read_bytes() for file in own.iterdir() if not file.name.endswith(".jinja")}
+    content["page.css"] = files("gan.deployment").joinpath("page", "page.css").read_bytes()
+    add_files(router, content)
+    return router
+
+
+def judge_router(session: FeedbackSession) -> APIRouter:
+    """Returns the routes of the modes in which each picture is judged. Each answers with what is to be judged next."""
+    router = APIRouter()
+
+    def following(judge: str) -> Response:
+        question = session.next_question(judge)
+        progress = as_json(session.progress(judge))
+        return JSONResponse({"question": None if question is None else as_json(question), "progress": progress})
+
+    @router.post("/next")
+    def show(judge: Judge) -> Response:
+        return following(judge)
+
+    @router.post("/judgement")
+    def record(judge: Judge, content: Content) -> Response:
+        given = _read(content, Judgement)
+        session.judge(judge, given.token, given.said, given.milliseconds)
+        return following(judge)
+
+    @router.post("/undo")
+    def undo(judge: Judge, content: Content) -> Response:
+        session.undo(judge, _read(content, TakenBack).token)
+        return following(judge)
+
+    return router
+
+
+def report_router(session: FeedbackSession) -> APIRouter:
+    """Returns the routes of the mode `report`: pages of pictures, and a flag for each."""
+    router = APIRouter()
+
+    @router.post("/browse")
+    def browse(judge: Judge, content: Content) -> Response:
+        found = session.browse(judge, _read(content, BrowsedPage).page)
+        pictures = [as_json(picture) for picture in found]
+        return JSONResponse({"pictures": pictures, "progress": as_json(session.progress(judge))})
+
+    @router.post("/flag")
+    def flag(judge: Judge, content: Content) -> Response:
+        given = _read(content, Flag)
+        if given.flagged:
+            session.judge(judge, given.token, "wrong", given.milliseconds)
+        else:
+            session.undo(judge, given.token)
+        return JSONResponse({"progress": as_json(session.progress(judge))})
+
+    return router

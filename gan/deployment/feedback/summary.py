@@ -1,0 +1,202 @@
+"""What judgements say: an error rate with bounds, a verdict against a tolerance, and how well people judge."""
+
+from dataclasses import dataclass
+
+from gan.deployment.feedback.agreement import AgreementSummary, read_agreement
+from gan.deployment.feedback.gold import CorrectedSummary, JudgeSummary, read_gold, read_judges
+from gan.deployment.feedback.pictures import Mode
+from gan.deployment.feedback.showing import Counts
+from gan.deployment.feedback.store import FeedbackStore
+from gan.deployment.feedback.strata import Strata, load_strata
+from gan.errors import InputError, check_share
+from gan.tolerance import (
+    IN_REACH,
+    GoldCounts,
+    PredictedCounts,
+    StratifiedCounts,
+    Verdict,
+    WrongRange,
+    confidence_sequence,
+    corrected_bounds,
+    corrected_rate,
+    gold_needed,
+    verdict_of_bounds,
+)
+
+Called = WrongRange | StratifiedCounts
+"""The samples that were called wrong, of pictures drawn one by one or of a plan."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedbackSummary:
+    """The judgements of one mode. Modes are never merged: each has another way to choose its pictures."""
+
+    mode: Mode
+    counts: Counts
+    """Each picture once. In the mode `report`: impressions, of which `wrong` are flagged."""
+    tolerance: float
+    lower: float
+    upper: float
+    """Bounds of the error rate that hold at every look, if judges make no mistakes. What is unsure or waits counts as
+    right for the lower bound, and as wrong for the upper one. In the mode `report`, `lower` is flags / impressions,
+    which is no more than a lower bound of what people would call wrong, and `upper` is 1."""
+    rate: float | None
+    """Wrong pictures among those that were called right or wrong; in the mode `stratified`, both parts weighted by
+    their sizes. None: not known."""
+    verdict: Verdict | None
+    """That of the corrected bounds if gold was judged, otherwise that of `lower` and `upper`. None: mode `report`."""
+    more: int | None
+    """Judgements that would decide at the same rates: 0 if the verdict is not undecided, None if no number would."""
+    strata: Strata | None
+    """The plan of the mode `stratified`."""
+    predicted: float | None
+    """The prediction-powered estimate (PPI++), which has no valid interval; see `PredictedCounts` and, in the mode
+    `stratified`, `StratifiedCounts.rate`. None: no classifier has read the pictures."""
+    judges: tuple[JudgeSummary, ...]
+    """Those with the most judgements first, at most `MOST_JUDGES`."""
+    corrected: CorrectedSummary | None
+    """The error rate that is corrected for mistakes of the judges. None: no gold was judged."""
+    agreement: AgreementSummary | None
+    """None: no picture was judged twice."""
+
+
+def summarize(
+    store: FeedbackStore, mode: Mode, tolerance: float, *, predicted: PredictedCounts | None = None
+) -> FeedbackSummary:
+    """Summarizes the judgements of a mode.
+
+    Audit: `confidence_sequence`, for pictures drawn one by one. Stratified: `StratifiedCounts`, whose bounds count what
+    is not judged yet against the bound, so that they hold before the plan is finished. Nothing here knows the coverage
+    of the generator. The time does not grow with the number of judgements.
+
+    Args:
+        store: the judgements.
+        mode: the mode.
+        tolerance: highest acceptable error rate, from 0 to 1.
+        predicted: what a classifier says of the pictures of the mode `audit`; None: it has not read them.
+
+    Raises `InputError` for a tolerance out of range, and for `stratified` if the file has no plan.
+    """
+    check_share("tolerance", tolerance)
+    with store.snapshot():
+        if mode == "report":
+            return _summarize_report(store, tolerance)
+        counts, strata = store.counts(mode), None
+        called: Called = WrongRange(counts.wrong, counts.most_wrong, counts.n)
+        if mode == "stratified":
+            strata = load_strata(store)
+            if strata is None:
+                expected = "a file with a plan of the mode stratified"
+                raise InputError("No plan", expected=expected, received=str(store.path))
+            called = _stratified_counts(store, strata)
+        gold = read_gold(store, mode)
+        judges, agreement = read_judges(store, mode), read_agreement(store, mode)
+    lower, upper = _bounds(called, None)
+    bounds = _bounds(called, gold)
+    verdict = verdict_of_bounds(bounds, tolerance)
+    more: int | None = 0
+    if verdict == "undecided":
+        if strata is None:
+            more = _more_drawn(counts, gold, tolerance)
+        else:
+            more = _more_planned(called, strata.size - counts.judged, gold, tolerance)
+    return FeedbackSummary(
+        mode=mode,
+        counts=counts,
+        tolerance=tolerance,
+        lower=lower,
+        upper=upper,
+        rate=called.rate,
+        verdict=verdict,
+        more=more,
+        strata=strata,
+        predicted=called.rate if strata else predicted.rate if predicted else None,
+        judges=judges,
+        corrected=None if gold is None else _corrected(called, gold, bounds, tolerance),
+        agreement=agreement,
+    )
+
+
+def _summarize_report(store: FeedbackStore, tolerance: float) -> FeedbackSummary:
+    counts = store.counts("report", first=False)
+    return FeedbackSummary(
+        mode="report",
+        counts=counts,
+        tolerance=tolerance,
+        lower=counts.wrong / counts.n if counts.n else 0.0,
+        upper=1.0,
+        rate=None,
+        verdict=None,
+        more=None,
+        strata=None,
+        predicted=None,
+        judges=read_judges(store, "report"),
+        corrected=None,
+        agreement=None,
+    )
+
+
+def _bounds(called: Called, gold: GoldCounts | None) -> tuple[float, float]:
+    """Returns bounds of the error rate: corrected for mistakes of the judges, or as if there were none without gold."""
+    if gold is not None:
+        return corrected_bounds(called, gold)
+    if isinstance(called, StratifiedCounts):
+        return called.bounds()
+    return confidence_sequence(called.least, called.n)[0], confidence_sequence(called.most, called.n)[1]
+
+
+def _corrected(called: Called, gold: GoldCounts, bounds: tuple[float, float], tolerance: float) -> CorrectedSummary:
+    return CorrectedSummary(
+        rate=corrected_rate(called, gold),
+        lower=bounds[0],
+        upper=bounds[1],
+        gold=gold,
+        sensitivity=gold.sensitivity,
+        specificity=gold.specificity,
+        more_gold=gold_needed(called, gold, tolerance),
+    )
+
+
+def _stratified_counts(store: FeedbackStore, strata: Strata) -> StratifiedCounts:
+    def part(is_flagged: bool, size: int) -> WrongRange:
+        counts = store.counts("stratified", is_flagged=is_flagged)
+        return WrongRange(counts.wrong, size - counts.right, size)
+
+    return StratifiedCounts(
+        num=strata.num, flagged=part(True, strata.num_flagged), unflagged=part(False, strata.num_unflagged)
+    )
+
+
+def _more_drawn(counts: Counts, gold: GoldCounts | None, tolerance: float) -> int | None:
+    """Returns how many more judgements of pictures drawn one by one decide at the same rates."""
+    judged = max(counts.judged, 1)
+    least, most = counts.wrong / judged, (counts.wrong + counts.unsure) / judged
+
+    def decides(total: int) -> bool:
+        if gold is not None:
+            bounds = corrected_bounds(WrongRange(round(least * total), round(most * total), total), gold)
+        else:
+            bounds = confidence_sequence(least * total, total)[0], confidence_sequence(most * total, total)[1]
+        return verdict_of_bounds(bounds, tolerance) != "undecided"
+
+    fewer, enough = counts.judged, max(counts.n, 1)
+    while not decides(enough):
+        fewer, enough = enough, 2 * enough
+        if enough > IN_REACH:
+            return None
+    while enough - fewer > 1:  # the bounds move towards the rates as the number grows
+        middle = (fewer + enough) // 2
+        fewer, enough = (fewer, middle) if decides(middle) else (middle, enough)
+    return max(enough, counts.n) - counts.judged
+
+
+def _more_planned(called: Called, left: int, gold: GoldCounts | None, tolerance: float) -> int | None:
+    """Returns how many judgements are left of a plan, or None if they do not decide at the same rates."""
+    assert isinstance(called, StratifiedCounts)
+    final = StratifiedCounts(num=called.num, flagged=_finished(called.flagged), unflagged=_finished(called.unflagged))
+    return left if left and verdict_of_bounds(_bounds(final, gold), tolerance) != "undecided" else None
+
+
+def _finished(part: WrongRange) -> WrongRange:
+    """Returns what a part of a plan will be when all of it is judged, at the same rate."""
+    return WrongRange.known(round((part.rate or 0.0) * part.n), part.n)
