@@ -48,7 +48,7 @@ def test_the_same_latents_with_another_class_are_another_sample(tmp_path):
         (["[" * 200 + "]" * 200], "line 1"),
         (["[]"], "line 1"),
         ([line(mood="bad")], "mood.*line 1"),
-        (['{"generator_sha256": "%s", "seed": 1, "index": 2}' % SHA], "label.*line 1.*nothing"),
+        ([f'{{"generator_sha256": "{SHA}", "seed": 1, "index": 2}}'], "label.*line 1.*nothing"),
         ([line(), line(index=4, generator_sha256="cd" * 32)], "about several generators.*cdcd.*in line 2"),
         ([line(generator_sha256="short")], "a SHA-256, 64 hexadecimal digits"),
         ([line(), line(index=4, label=None)], "Expected a label, as in line 1.*null in line 2"),

@@ -14,6 +14,8 @@ from helpers.tiny import QUICK
 
 from gan import generate, load_discriminator, load_generator, train
 from gan.data import images
+from gan.deployment.feedback.pictures import AuditPlan
+from gan.deployment.feedback.store import FeedbackStore
 from gan.errors import InputError
 from gan.models.build import build_gan
 from gan.saving import files, metadata, models, training_state
@@ -185,3 +187,42 @@ def test_a_line_tells_when_the_discriminator_is_not_taken(toy, digits, tmp_path)
     (start / "discriminator.keras").write_bytes(b"damaged")
     with pytest.raises(InputError, match="damaged"):
         build_gan(replace(QUICK, init_from=str(start)), digits)
+
+
+def judged(toy, folder, *said):
+    """Returns a file of `gan feedback` in which one judge said this about the first samples of the audit."""
+    plan = AuditPlan(4, 10)
+    with FeedbackStore(folder / "judgements.sqlite", models.find_generator(toy).sha256, seed=4) as store:
+        for one in said:
+            shown = store.next_picture("judge", "audit", plan)
+            store.judge(shown.token, "judge", one, 500)
+        return store.path, plan
+
+
+def test_the_command_takes_the_file_of_gan_feedback(fork_server, toy, tmp_path):
+    store, plan = judged(toy, tmp_path, "right", "wrong", "unsure", "wrong")
+    status, printed = fork_server.run(*options(toy, store), "--output", tmp_path / "run", output=tmp_path / "1")
+    assert status == 0, printed
+    found = read_rejected(tmp_path / "run" / "feedback.jsonl")
+    assert (found.seeds.tolist(), found.indices.tolist()) == ([4, 4], [1, 3])
+    assert found.labels.tolist() == [plan.picture(place).label for place in (1, 3)]
+    record = metadata.load(tmp_path / "run")
+    assert (record.config.feedback, record.feedback.num) == (str(store), 2)
+
+
+def test_the_command_refuses_feedback_without_a_wrong_sample_or_of_another_generator(fork_server, toy, tmp_path):
+    store, _ = judged(toy, tmp_path, "right")
+    run = ["--output", tmp_path / "run"]
+    status, printed = fork_server.run(*options(toy, store), *run, output=tmp_path / "1")
+    assert status == 2
+    assert "No sample to train on" in printed
+    assert str(store) in printed
+    status, printed = fork_server.run(*options("mnist", store), *run, output=tmp_path / "2")
+    assert status == 2
+    assert "Judgements of another generator" in printed
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text(lines_of(toy, 3), encoding="utf-8")
+    status, printed = fork_server.run(*options("mnist", lines), *run, output=tmp_path / "3")
+    assert status == 2
+    assert "The feedback is about another generator" in printed
+    assert not (tmp_path / "run").exists()
