@@ -133,11 +133,15 @@ class RejectedSamples(ExtraFakes):
             )
 
     def draw(self, real: Tensor, labels: Tensor, seed: int, step: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns as many of the samples as there are reals, each chosen independently, with their classes."""
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        key = random.training_key(seed, step, replica, self._choice)
-        number = random.uniform((tf.shape(real)[0],), key, 0.0, float(len(self.images)))
-        chosen = tf.cast(number, tf.int32)
+        """Returns as many of the samples as there are reals, each chosen independently, with their classes.
+
+        The replicas together choose the samples that one device chooses for the whole batch.
+        """
+        context, rows = tf.distribute.get_replica_context(), tf.shape(real)[0]
+        place, replicas = context.replica_id_in_sync_group, context.num_replicas_in_sync
+        key = random.training_key(seed, step, 0, self._choice)
+        number = random.uniform((replicas * rows,), key, 0.0, float(len(self.images)))
+        chosen = tf.reshape(tf.cast(number, tf.int32), [replicas, rows])[place]
         asked = None if self._labels is None else tf.gather(self._labels, chosen)
         return tf.cast(tf.gather(self._images, chosen), real.dtype), asked
 
