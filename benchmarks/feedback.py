@@ -3,9 +3,10 @@
 import json
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -24,7 +25,7 @@ from benchmarks.runs import (
     unwatched,
 )
 from benchmarks.summary import Table, format_spread
-from gan.config import PRESETS
+from gan.config import PRESETS, TrainConfig
 from gan.errors import TrainingError, check, check_whole
 from gan.saving import files, models
 from gan.saving.metadata import check_card
@@ -37,9 +38,8 @@ if TYPE_CHECKING:
     from benchmarks.judge import Judge
     from benchmarks.plot import Figure
 
-START, ARMS = "start", ("none", "control", "feedback")
-"""Runs that are judged, and what is fine-tuned from them. `none`: without extra fakes. `control`: as many samples as in
-`feedback`, but drawn without regard to the judgements."""
+START = "start"
+"""Name of the runs that are judged."""
 
 JUDGED_SEED, TUNING_SEED = 4_000_000_007, 1_000
 """Seeds of the judged samples and of the fine-tuning, plus the seed of the run."""
@@ -47,7 +47,44 @@ JUDGED_SEED, TUNING_SEED = 4_000_000_007, 1_000
 T_QUANTILE = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
 """Number of differences -> 97.5 % quantile of Student's t with one degree of freedom less."""
 
+COMPARED = ("control", "mismatched")
+"""Arms that the others are compared with."""
+
 MEASURES = {"frechet_distance": ".2f", "coverage": ".3f"}
+
+
+Arm = Callable[[TrainConfig, Path, float], TrainConfig]
+"""(options without extra fakes of its own, folder of the judged run, share) -> options of the fine-tuning."""
+
+
+def _frozen(name: str) -> Arm:
+    """Returns the arm whose extra fakes are the samples in a file beside the judged generator."""
+
+    def options(config: TrainConfig, start: Path, share: float) -> TrainConfig:
+        return replace(config, feedback=str(start / f"{name}.jsonl"), feedback_share=share)
+
+    return options
+
+
+def _mismatched(config: TrainConfig, _: Path, share: float) -> TrainConfig:
+    from gan.models.extra_fakes import MISMATCHED_LABELS
+
+    before = config.optimization.mismatched_labels
+    before = MISMATCHED_LABELS if before is None else before
+    return replace(config, optimization=replace(config.optimization, mismatched_labels=before + share))
+
+
+ARMS: Mapping[str, Arm] = MappingProxyType(
+    {
+        "none": lambda config, _, share: replace(config, feedback_share=share),
+        "mismatched": _mismatched,
+        "control": _frozen("control"),
+        "feedback": _frozen("feedback"),
+    }
+)
+"""What is fine-tuned. `none`: no other extra fakes than those of the preset. `mismatched`: the share is for more reals
+with a mismatched label, which needs no people. `control`: the share is for as many samples of the judged generator as
+in `feedback`, drawn without regard to the judgements. `feedback`: the samples that were called wrong."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +189,7 @@ class Feedback(Benchmark):
         config = unwatched(
             PRESETS[preset], dataset=self.dataset, seed=TUNING_SEED + seed, images=self.images, eval_every=self.images
         )
-        said = None if arm == "none" else str(start / f"{arm}.jsonl")
-        config = replace(config, init_from=str(start), feedback=said, feedback_share=self.share)
+        config = ARMS[arm](replace(config, init_from=str(start)), start, self.share)
         return Trial(f"{preset}-{seed}-{arm}", preset, config)
 
     def _run(self, trial: Trial, judge: "Judge") -> dict[str, Any]:
@@ -208,7 +244,7 @@ class Feedback(Benchmark):
                         f"{len(by_seed)}",
                         format_spread((run["error_rate"] for run in by_seed.values()), ".2f", scale=100),
                         "; ".join(_wilson(run["error_rate"], settings["num"]) for run in by_seed.values()),
-                        gain(runs["control"], by_seed) if arm == "feedback" else "-",
+                        *("-" if arm in (START, other) else gain(runs[other], by_seed) for other in COMPARED),
                         format_spread((run["probe_error_rate"] for run in by_seed.values()), ".2f", scale=100),
                         *(
                             format_spread((run[name] for run in by_seed.values()), form)
@@ -226,7 +262,7 @@ class Feedback(Benchmark):
                 "n",
                 "errors (%)",
                 "Wilson 95 % of each seed",
-                "gain over control (points)",
+                *(f"gain over {other} (points)" for other in COMPARED),
                 "errors by the probe (%)",
                 "Frechet distance",
                 "coverage",
@@ -236,8 +272,9 @@ class Feedback(Benchmark):
                 f"Start: the run whose samples were judged: {settings['judgements']:,} of each, of which "
                 f"{min(called, default=0)} to {max(called, default=0)} were called wrong. Feedback: they are fakes "
                 f"with {100 * settings['share']:g} % of D's loss. Control: as many samples, drawn without regard to "
-                "the judgements. None: no extra fakes. Gain: errors of control minus errors of feedback, mean ± "
-                "standard deviation over seeds, with the 95 % interval of Student's t.",
+                "the judgements. Mismatched: the share is for more reals with a mismatched label. None: neither. Gain: "
+                "errors of the other arm minus those of this one, paired by seed: mean ± standard deviation over "
+                "seeds, with the 95 % interval of Student's t.",
                 *(f"Failed: {key}: {run['failed']}" for key, run in content["runs"].items() if "failed" in run),
                 "",
                 *provenance(content),
@@ -294,9 +331,9 @@ def _wilson(rate: float, num: int) -> str:
     return f"{100 * low:.2f} to {100 * high:.2f}"
 
 
-def gain(control: Mapping[int, Mapping[str, Any]], arm: Mapping[int, Mapping[str, Any]]) -> str:
-    """Formats the errors of the control minus those of an arm, paired by seed, in points."""
-    pairs = [(control[seed]["error_rate"], run["error_rate"]) for seed, run in arm.items() if seed in control]
+def gain(other: Mapping[int, Mapping[str, Any]], arm: Mapping[int, Mapping[str, Any]]) -> str:
+    """Formats the errors of another arm minus those of an arm, paired by seed, in points."""
+    pairs = [(other[seed]["error_rate"], run["error_rate"]) for seed, run in arm.items() if seed in other]
     return format_paired([100 * (before - after) for before, after in pairs])
 
 
