@@ -21,9 +21,9 @@ IMAGES = 8_192
 """Random images on the device."""
 CLASSES = 10
 REPEATED = 8
-"""Every N-th real gets a mismatched label, see `gan.models.critic.MISMATCHED_EVERY`."""
+"""Every N-th real gets a mismatched label, see `gan.models.extra_fakes.EVERY`."""
 MISMATCHED = 0.08
-"""Share of D's loss, see `gan.models.critic.MISMATCHED_LABELS`."""
+"""Share of D's loss, see `gan.models.extra_fakes.MISMATCHED_LABELS`."""
 GAMMA, EVERY = 0.3, 16
 """Defaults of `gan.models.penalties.R1`."""
 EPSILON = 1e-7

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gan.evaluation.classifier.extractor import load_classifier
     from gan.evaluation.evaluation import evaluate
     from gan.evaluation.projection import project
-    from gan.models import augment, losses, networks, optimizers, penalties
+    from gan.models import augment, extra_fakes, losses, networks, optimizers, penalties
     from gan.models.gan import GAN
     from gan.models.networks.build import build_discriminator, build_generator
     from gan.models.networks.load import load_discriminator, load_generator
@@ -66,6 +66,7 @@ _MODULES = {
     "classifier": "gan.evaluation.classifier",
     "config": "gan.config",
     "evaluation": "gan.evaluation",
+    "extra_fakes": "gan.models.extra_fakes",
     "images": "gan.data.images",
     "losses": "gan.models.losses",
     "metrics": "gan.evaluation.metrics",
@@ -114,6 +115,7 @@ __all__ = [  # noqa: RUF022 - in the order of first use
     "networks",
     "losses",
     "penalties",
+    "extra_fakes",
     "augment",
     "optimizers",
     "callbacks",

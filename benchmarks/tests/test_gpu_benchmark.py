@@ -475,8 +475,8 @@ def test_r1_in_pytorch_of_a_linear_critic_is_half_gamma_w_squared(monkeypatch):
 def test_numbers_of_the_pytorch_step_are_those_of_the_preset():
     pytest.importorskip("torch")
     from benchmarks import torch_peer
-    from gan.models import critic
+    from gan.models import extra_fakes
     from gan.models.penalties import R1
 
-    assert (torch_peer.REPEATED, torch_peer.MISMATCHED) == (critic.MISMATCHED_EVERY, critic.MISMATCHED_LABELS)
+    assert (torch_peer.REPEATED, torch_peer.MISMATCHED) == (extra_fakes.EVERY, extra_fakes.MISMATCHED_LABELS)
     assert (R1().gamma, R1().every) == (torch_peer.GAMMA, torch_peer.EVERY)

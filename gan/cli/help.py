@@ -21,6 +21,8 @@ GROUPS = ("data", "model", "optimization", "stopping", "output")
 """Groups of the options of a training run. All but the last are parts of `TrainConfig`."""
 GROUP_OF = {
     "init_from": "model",
+    "feedback": "optimization",
+    "feedback_share": "optimization",
     "seed": "optimization",
     "devices": "optimization",
     "precision": "optimization",
@@ -44,6 +46,7 @@ BASIC = (
 VALUE_OF_FIELD = {
     "image_size": "SIZE",
     "background": "COLOR",
+    "feedback": "FILE",
     "pixel_range": "LOW HIGH",
     "init_from": "CHECKPOINT",
     "interpolate": "FIRST LAST",

@@ -3,9 +3,11 @@
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Suppress
@@ -14,13 +16,17 @@ from gan.cli.evaluate import Evaluate, next_evaluation
 from gan.cli.exit_status import DONE, FAILED, after_signal
 from gan.cli.output import print_result
 from gan.config import PRESETS, TrainConfig
+from gan.deployment.feedback.exchange import write_rejected
+from gan.deployment.feedback.store import FeedbackStore
 from gan.distributed import cluster
 from gan.errors import InputError
 from gan.evaluation.report import EvaluationReport
 from gan.saving import metadata, models, run_folder, training_state
 from gan.saving.commands import resume_command
 from gan.saving.extension import LENGTHS, extended_config
+from gan.saving.files import as_path
 from gan.saving.metadata import check_card
+from gan.saving.rejected import read_rejected
 from gan.tolerance import EXIT_STATUS
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
     from gan.training.result import TrainingResult
 
 DEFAULT_PRESET = "mnist"
+SQLITE = b"SQLite format 3\0"
+"""First bytes of a file of `gan feedback`."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,7 @@ class Train:
       gan train mnist-sprint
       gan train --dataset ./photos --image-size 64 --conditioning none --epochs 50
       gan train --resume runs/00001-mnist
+      gan train mnist --init-from runs/00001-mnist --feedback runs/00001-mnist/feedback.sqlite
     """
 
     config: TrainConfig = field(default_factory=TrainConfig)
@@ -71,7 +80,8 @@ class Train:
         from gan.training.train import resume, train
 
         if self.resume is None:
-            run = train(self.config, output=self.output, name=self._name(), preset=self.preset)
+            with self._rejected() as lines:
+                run = train(self.config, output=self.output, feedback=lines, name=self._name(), preset=self.preset)
         else:
             run = resume(self.resume, config=self.config)
         if not run.is_chief:
@@ -133,8 +143,10 @@ class Train:
             return {"worker": worker.index}, self.config  # only the chief has the run folder
         if self.resume is None:
             run_folder.check_output(self.output)
-            if self.config.init_from is not None:
-                models.find_generator(self.config.init_from)
+            found = None if self.config.init_from is None else models.find_generator(self.config.init_from)
+            with self._rejected() as lines:
+                if lines is not None and found is not None:
+                    read_rejected(lines).check_generator(found.sha256, found.path)
             self._check_classifier(self.config.data.dataset)
             return {}, self.config
         if self.output is not None:
@@ -147,6 +159,28 @@ class Train:
         saved, _ = training_state.latest(self.resume)
         config = extended_config(self.resume, record, config, saved)
         return {"resume": {"run": str(self.resume), "step": saved.step if saved else 0}}, config
+
+    @contextmanager
+    def _rejected(self) -> Iterator[Path | None]:
+        """Yields the JSON lines of the samples that people called wrong. None: no feedback, or the chief has it.
+
+        Raises `InputError` if the file of `gan feedback` cannot be read, or nobody called a sample wrong.
+        """
+        worker, start = cluster.from_environment(), self.config.init_from
+        if self.config.feedback is None or start is None or not (worker is None or worker.is_chief):
+            yield None
+            return
+        given = as_path(self.config.feedback, "feedback")
+        if not _is_store(given):
+            yield given
+            return
+        with TemporaryDirectory() as folder:
+            lines = Path(folder) / run_folder.FEEDBACK
+            with FeedbackStore(given, models.find_generator(start).sha256, create=False) as store:
+                if not write_rejected(store, lines):
+                    expected = "one sample or more that most of its judges called wrong"
+                    raise InputError("No sample to train on", expected=expected, received=f"none in {given}")
+            yield lines
 
     def _check_classifier(self, dataset: str) -> None:
         if self._to_confirm:
@@ -161,6 +195,14 @@ class Train:
             return self.preset
         asked = re.sub("[^a-z0-9_]+", "-", re.sub(r"\.(npz|npy|zip|csv)$", "", Path(asked).name.lower())).strip("-")
         return self.preset.replace(own, asked, 1) if own in self.preset else f"{self.preset}-{asked}"
+
+
+def _is_store(file: Path) -> bool:
+    """Returns whether a file is one of `gan feedback`, by its first bytes."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return opened.read(len(SQLITE)) == SQLITE
 
 
 def _ending(stopped_by: str | None, interval: int | None) -> dict[str, str]:

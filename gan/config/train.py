@@ -11,7 +11,7 @@ from gan.config.fields import convert_fields
 from gan.config.model import ModelConfig
 from gan.config.optimization import OptimizationConfig
 from gan.config.stopping import StoppingConfig
-from gan.errors import InputError, Json, Options, as_json, check_seed, check_whole, convert
+from gan.errors import InputError, Json, Options, as_json, check, check_seed, check_whole, convert, is_number
 
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
 Jit = Literal["auto", "on", "off"]
@@ -30,7 +30,17 @@ class TrainConfig(Options):
     eval_every: int | None = None
     """Images per interval. It ends with a measurement, a log row, a sample grid and a state. None: 1/20 of the run."""
     init_from: str | None = None
-    """Run folder, .keras file or pretrained name whose generator weights are loaded. None: random weights."""
+    """Run folder, .keras file or pretrained name whose weights are loaded. None: random weights.
+
+    D gets the weights of a discriminator.keras beside the generator, if there is one that fits.
+    """
+    feedback: str | None = None
+    """Samples of the generator of `init_from` that people called wrong, as fakes of D. None: no feedback.
+
+    A file of `gan feedback`, or JSON lines with `generator_sha256`, `seed`, `index` and `label`.
+    """
+    feedback_share: float = 0.1
+    """Share of D's loss that treats the samples in `feedback` as fake, above 0 and below 1."""
     devices: int = 1
     """Devices of this machine that share each batch: GPUs or, without a GPU, parts of the CPU."""
     precision: Precision = "auto"
@@ -57,6 +67,14 @@ class TrainConfig(Options):
         check_whole("devices", self.devices, 1)
         if self.eval_every is not None:
             check_whole("eval_every", self.eval_every, 1)
+        share = self.feedback_share
+        check(is_number(share) and 0 < share < 1, "feedback_share", "a number > 0 and < 1", share)
+        if self.feedback is not None and self.init_from is None:
+            raise InputError(
+                "Feedback is about the generator that the run starts from",
+                expected="--init-from with the generator that was judged",
+                received="no --init-from",
+            )
         end = self.optimization.learning_rate_end
         if self.stopping.constant_rate and end not in (None, 1.0):
             option = "when_stale" if self.stopping.when_stale == "reduce" else "when_refuted"

@@ -15,7 +15,8 @@ def broadcast_config(devices: DeviceSetup, own: TrainConfig | None) -> TrainConf
     chief's precision is `auto`, it becomes `mixed_bfloat16` if every worker has bfloat16 instructions, and `float32`
     otherwise.
 
-    The chief broadcasts its initial weights, so the other workers do not need the file of `init_from`.
+    The chief broadcasts its initial weights, and what people called wrong. So the other workers need neither the file
+    of `init_from` nor that of `feedback`.
 
     Args:
         devices: device setup of this process.
@@ -35,7 +36,7 @@ def broadcast_config(devices: DeviceSetup, own: TrainConfig | None) -> TrainConf
             expected=", ".join(f"{name}={expected[name]!r}" for name in different),
             received=", ".join(f"{name}={received[name]!r}" for name in different),
         )
-    return theirs if devices.is_chief else replace(theirs, init_from=None)
+    return theirs if devices.is_chief else replace(theirs, init_from=None, feedback=None)
 
 
 def _precision_of_all(devices: DeviceSetup) -> Precision:

@@ -1,6 +1,6 @@
 """Builds and compiles a GAN from a configuration."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 
@@ -8,17 +8,25 @@ from gan.config import TrainConfig
 from gan.data.dataset import Dataset
 from gan.errors import InputError
 from gan.models import augment, penalties
+from gan.models.extra_fakes import RejectedSamples
 from gan.models.gan import GAN
 from gan.models.networks import build_discriminator, build_generator
-from gan.models.networks.load import load_generator
+from gan.models.networks.load import load_discriminator, load_generator
 from gan.models.optimizers import Adam
+from gan.saving import models
+from gan.saving.run_folder import DISCRIMINATOR, GENERATOR
 from gan.utils.types import Tensor
 
 
-def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
+def _nothing(_: str) -> None:
+    """Prints no line."""
+
+
+def build_gan(config: TrainConfig, dataset: Dataset, log: Callable[[str], None] = _nothing) -> GAN:
     """Builds the GAN of a configuration, not yet compiled, for the image shape and the classes of a dataset.
 
-    With `init_from`, the generator and the averaged generator start with the weights of that checkpoint.
+    With `init_from`, the generator and the averaged generator start with the weights of that checkpoint. So does the
+    discriminator, if one that fits lies beside the generator. Otherwise `log` gets a line.
 
     Raises `InputError` if the dataset has no labels for `conditioning`, or if the networks cannot have that image
     shape. Raises it also if the weights of `init_from` do not fit.
@@ -37,11 +45,17 @@ def build_gan(config: TrainConfig, dataset: Dataset) -> GAN:
     layers = augment.get(model.augment)
     gan = GAN(generator, discriminator, augment=layers, ema_half_life=model.ema_half_life, seed=config.seed)
     if config.init_from is not None:
-        _load_weights(gan, config.init_from)
+        _load_weights(gan, config.init_from, log)
     return gan
 
 
-def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequence[keras.metrics.Metric] = ()) -> None:
+def compile_gan(
+    gan: GAN,
+    config: TrainConfig,
+    total_steps: int,
+    metrics: Sequence[keras.metrics.Metric] = (),
+    rejected: RejectedSamples | None = None,
+) -> None:
     """Compiles a GAN with the optimizers, loss and penalties of a configuration.
 
     Both optimizers are `Adam`. The learning rate is constant if `learning_rate_end` is 1. Otherwise it decays along a
@@ -52,6 +66,7 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
         config: options of the run.
         total_steps: train steps of the whole run, the length of the cosine decay.
         metrics: Keras metrics for `evaluate`, see `GAN.compile`.
+        rejected: samples that people called wrong, as fakes of D; None: none.
     """
     options, end = config.optimization, config.learning_rate_end
     g_rate, d_rate = options.learning_rates
@@ -71,25 +86,50 @@ def compile_gan(gan: GAN, config: TrainConfig, total_steps: int, metrics: Sequen
         critic_steps=options.critic_steps,
         simultaneous=options.simultaneous,
         mismatched_labels=options.mismatched_labels,
+        rejected=rejected,
         metrics=metrics,
         steps_per_execution=options.steps_per_execution,
     )
 
 
-def _load_weights(gan: GAN, checkpoint: str) -> None:
-    """Loads the weights of a checkpoint into the generator and the averaged generator.
+def _load_weights(gan: GAN, checkpoint: str, log: Callable[[str], None]) -> None:
+    """Loads the weights of a checkpoint into the generator, the averaged generator and, if they fit, D.
 
-    Raises `InputError` if the shapes of the weights differ.
+    Raises `InputError` if the shapes of the generator's weights differ.
     """
-    source, target = load_generator(checkpoint), gan.generator
-    given, needed = [[f"{w.path} {tuple(w.shape)}" for w in net.weights] for net in (source, target)]
-    shapes = [[tuple(w.shape) for w in net.weights] for net in (source, target)]
-    if shapes[0] != shapes[1]:
-        first = next((i for i, (a, b) in enumerate(zip(*shapes)) if a != b), min(map(len, shapes)) - 1)
+    found = models.find_generator(checkpoint)
+    source, target = load_generator(found), gan.generator
+    misfit = _misfit(source, target)
+    if misfit is not None:
+        needed, given = misfit
         raise InputError(
             "The weights of the init_from checkpoint do not fit this configuration",
-            expected=f"{len(needed)} weights, such as {needed[first]}",
-            received=f"{checkpoint}: {len(given)} weights, such as {given[first]}",
+            expected=needed,
+            received=f"{checkpoint}: {given}",
         )
     for network in (target, gan.generator_ema):
         network.set_weights(source.get_weights())
+    beside = found.path.with_name(DISCRIMINATOR)
+    if found.path.name != GENERATOR or not beside.is_file():
+        log(f"init_from: no {DISCRIMINATOR} beside {found.path}, so the discriminator starts with random weights")
+        return
+    source = load_discriminator(beside)
+    misfit = _misfit(source, gan.discriminator)
+    if misfit is not None:
+        needed, given = misfit
+        log(f"init_from: {beside} has {given}, not {needed}, so the discriminator starts with random weights")
+        return
+    gan.discriminator.set_weights(source.get_weights())
+
+
+def _misfit(source: keras.Model, target: keras.Model) -> tuple[str, str] | None:
+    """Returns descriptions of the weights that `target` needs and `source` has. None: their shapes are the same."""
+    shapes = [[tuple(weight.shape) for weight in network.weights] for network in (target, source)]
+    if shapes[0] == shapes[1]:
+        return None
+    first = next((i for i, (a, b) in enumerate(zip(*shapes)) if a != b), min(map(len, shapes)) - 1)
+    needed, given = (
+        f"{len(network.weights)} weights, such as {network.weights[first].path} {tuple(network.weights[first].shape)}"
+        for network in (target, source)
+    )
+    return needed, given

@@ -7,8 +7,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from gan.errors import InputError, check_share_below_one
+from gan.errors import InputError
 from gan.models import networks, random
+from gan.models.extra_fakes import EVERY, ExtraFakes
 from gan.models.layer_losses import layer_loss
 from gan.models.losses import AdversarialLoss
 from gan.models.networks.inputs import NetworkInputs
@@ -21,30 +22,22 @@ Logs = dict[str, tuple[Tensor, Tensor]]
 LAYER_LOSSES = ("g_layer_loss", "d_layer_loss")
 """Logs of the losses that layers add (`gan.models.layer_losses`). `g_loss` and `d_loss` do not include them."""
 
-_MISMATCHED, _MISMATCHED_LABEL, _REAL, _FAKE, _GENERATOR, _GENERATOR_REAL, _PENALTIES = range(-2, 5)
-"""Uses of random numbers. Each use within a D update has its own random key.
+_REAL, _FAKE, _GENERATOR, _GENERATOR_REAL, _PENALTIES = range(5)
+"""Uses of random numbers. Each use within a D update has its own random key. Those of extra fakes are negative.
 
 `_PENALTIES` must stay the last: each penalty takes two numbers from there on, one for the augmentation and one for the
 penalty itself."""
 
-MISMATCHED_EVERY = 8
-"""Every N-th real is passed to D again with a mismatched label. N does not change the weight of that part in D's loss;
-it only changes the noise of that part."""
-
-MISMATCHED_LABELS = 0.08
-"""Default weight, in D's loss, of reals with a mismatched label as fakes, if there are at least two classes."""
-
 
 class Logits(NamedTuple):
-    """Logits of D for reals [B, 1], for fakes [B, 1], and for some reals with mismatched labels [M, 1].
+    """Logits of D for reals [B, 1], for fakes [B, 1], and for the extra fakes of each kind [M, 1].
 
-    `mismatched` is None if the training uses no mismatched labels. `layer_loss` is the sum of the losses that D's
-    layers added, a scalar; None if they added none.
+    `layer_loss` is the sum of the losses that D's layers added, a scalar; None if they added none.
     """
 
     real: Tensor
     fake: Tensor
-    mismatched: Tensor = None
+    extra: tuple[Tensor, ...] = ()
     layer_loss: Tensor = None
 
 
@@ -67,32 +60,29 @@ class Critic:
         self.augment = augment
         self.seed = seed
         self._joint_pass = not networks.has_batch_statistics(discriminator)
-        every = MISMATCHED_EVERY if self._joint_pass else 1  # batch statistics need a whole batch
-        self._repeated = slice(None, None, every)
-        self._classes = self.network_inputs.num_classes
+        every = EVERY if self._joint_pass else 1  # batch statistics need a whole batch
+        self._beside = slice(None, None, every)
 
     def compile(
-        self, loss: AdversarialLoss, penalties: Sequence[Penalty], mismatched_labels: float | None, replicas: int
+        self, loss: AdversarialLoss, penalties: Sequence[Penalty], extra_fakes: Sequence[ExtraFakes], replicas: int
     ) -> None:
-        """Sets the loss that D minimizes. For `mismatched_labels` see `GAN.compile`.
+        """Sets the loss that D minimizes.
 
-        Raises `InputError` if `mismatched_labels` is not in [0, 1), or not 0 with fewer than two classes. Raises it
-        also for penalties of a D with batch statistics on several replicas, for two reasons:
+        Raises `InputError` if the shares of the extra fakes leave nothing for the samples of G. Raises it also for
+        penalties of a D with batch statistics on several replicas, for two reasons:
 
         * Replicas exchange batch statistics, which is impossible inside the `tf.cond` of a lazy penalty.
         * The second derivative through exchanged statistics differs from the one in a single process. Weights differed
           by 1e-3 after 20 steps.
         """
-        if mismatched_labels is None:
-            mismatched_labels = MISMATCHED_LABELS if self._classes > 1 else 0.0
-        check_share_below_one("mismatched_labels", mismatched_labels)
-        if mismatched_labels and self._classes < 2:
+        self._loss, self._penalties, self._extra_fakes = loss, penalties, tuple(extra_fakes)
+        self._own_share = 1.0 - sum(part.share for part in extra_fakes)
+        if self._own_share <= 0.0:
             raise InputError(
-                "Mismatched labels need at least two classes",
-                expected="mismatched_labels=0 (--mismatched-labels 0), or labels of two classes or more",
-                received=f"{self._classes} classes, mismatched_labels={mismatched_labels}",
+                "The shares of extra fakes leave nothing for the samples of G",
+                expected="shares with a sum below 1",
+                received=", ".join(f"{type(part).__name__} {part.share}" for part in extra_fakes),
             )
-        self._loss, self._penalties, self.mismatched_labels = loss, penalties, mismatched_labels
         if penalties and not self._joint_pass and replicas > 1:
             raise InputError(
                 "Several replicas cannot use penalties with a discriminator that has batch statistics",
@@ -101,7 +91,7 @@ class Critic:
             )
 
     def logits(self, real: Tensor, fake: Tensor, labels: Tensor, step: Tensor, *, together: bool = True) -> Logits:
-        """Returns the logits of D for a batch of reals and fakes, and for mismatched labels if the loss uses them.
+        """Returns the logits of D for a batch of reals and fakes, and for the extra fakes.
 
         Args:
             together: whether one pass of D may compute all logits. A D with batch statistics always gets one pass per
@@ -111,8 +101,9 @@ class Critic:
         passes.
         """
         batches = [(real, labels, _REAL), (fake, labels, _FAKE)]
-        if self.mismatched_labels:
-            batches.append((*self._mismatched(real, labels, step), _MISMATCHED))
+        for part in self._extra_fakes:
+            beside = None if labels is None else labels[self._beside]
+            batches.append((*part.draw(real[self._beside], beside, self.seed, step), part.use))
         if not (together and self._joint_pass):
             parts, added = [], []
             for images, labels, use in batches:
@@ -125,18 +116,6 @@ class Critic:
         logits = self._logits(ops.concatenate(images), all_labels, step, _REAL)
         return _as_logits(tf.split(logits, sizes), layer_loss(self.discriminator))
 
-    def _mismatched(self, real: Tensor, labels: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns some of the reals [M, H, W, C] with wrong labels [M]. All other classes are equally likely.
-
-        One random offset per step is added to all labels, modulo the number of classes. All replicas use the same
-        offset. Over many steps it gives each image each wrong label as often as one offset per image would.
-        """
-        others = self._classes - 1
-        number = random.uniform((), random.training_key(self.seed, step, 0, _MISMATCHED_LABEL), 0.0, float(others))
-        labels = tf.cast(labels, tf.int32)
-        moved = 1 + tf.cast(number, tf.int32)
-        return real[self._repeated], tf.math.floormod(labels[self._repeated] + moved, self._classes)
-
     def loss(
         self, logits: Logits, real: Tensor, fake: Tensor, labels: Tensor, step: Tensor, like: int | None = None
     ) -> tuple[Tensor, Logs]:
@@ -145,15 +124,15 @@ class Critic:
         like: a D update in which the same lazy penalties are due as in update `step`. The graph then contains only
             these, and no conditional. None: not known.
 
-        With a share m of mismatched labels, the adversarial part is (1 - m) * loss(real, fake) + m * loss(real,
-        mismatched). Logs: `d_loss` (without penalties and losses of layers), the four entries of `scores`, each penalty
+        With extra fakes of shares s_i, the adversarial part is (1 - sum s_i) * loss(real, fake) + sum s_i * loss(real,
+        extra_i). Logs: `d_loss` (without penalties and losses of layers), the four entries of `scores`, each penalty
         by name, and `d_layer_loss`.
         """
         loss = ops.mean(self._loss.discriminator(logits.real, logits.fake))
-        if logits.mismatched is not None:
-            matched = logits.real[self._repeated]
-            mismatched = ops.mean(self._loss.discriminator(matched, logits.mismatched))
-            loss = (1.0 - self.mismatched_labels) * loss + self.mismatched_labels * mismatched
+        if logits.extra:
+            loss = self._own_share * loss
+        for part, extra in zip(self._extra_fakes, logits.extra):
+            loss += part.share * ops.mean(self._loss.discriminator(logits.real[self._beside], extra))
         logs, total = {"d_loss": (loss, 1.0), **scores(logits.real, logits.fake, self._loss.boundary)}, loss
         for number, penalty in enumerate(self._penalties):
             value, due = self._penalty(penalty, number, real, fake, labels, step, like)
@@ -207,9 +186,9 @@ class Critic:
 
 
 def _as_logits(parts: Sequence[Tensor], layer_loss: Tensor) -> Logits:
-    """Returns the logits of reals, fakes and, if there are any, mismatched labels."""
-    real, fake, *mismatched = parts
-    return Logits(real, fake, mismatched[0] if mismatched else None, layer_loss)
+    """Returns the logits of reals, fakes and extra fakes."""
+    real, fake, *extra = parts
+    return Logits(real, fake, tuple(extra), layer_loss)
 
 
 def as_log(layer_loss: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,18 +1,19 @@
 """The `GAN` model: generator, discriminator and averaged generator with an adversarial train step."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
 import gan.models.optimizers  # noqa: F401 - registers the optimizer class that a saved GAN may name
 from gan.distributed import replicas
 from gan.errors import check, check_different, check_positive, check_seed, check_whole
-from gan.models import ema, keras_checks, losses, networks, optimizer_pair, random
+from gan.models import ema, extra_fakes, keras_checks, losses, networks, optimizer_pair, random
 from gan.models.augment import Augmentation
+from gan.models.counters import CountedModel
 from gan.models.critic import LAYER_LOSSES, Critic, Logs, as_log, last_values
+from gan.models.extra_fakes import RejectedSamples
 from gan.models.first_batch import BatchCheck
 from gan.models.layer_losses import has_layer_losses, layer_loss
 from gan.models.means import WeightedMeans
@@ -22,7 +23,6 @@ from gan.models.optimizer_pair import OptimizerPair
 from gan.models.penalties import Penalty
 from gan.models.penalties import get as get_penalty
 from gan.models.watch import DataWatch
-from gan.models.xla import XlaModel
 from gan.saving.renamed_keys import with_new_names
 from gan.utils.types import Tensor
 
@@ -30,12 +30,9 @@ STEP_LOGS = ("g_loss", "d_loss", "real_score", "fake_score", "real_accuracy", "f
 """Logs of every train step. Scores are mean logits. Accuracies are the share of logits on the correct side of the
 loss's `boundary`; a loss without a boundary uses the midpoint of both scores."""
 
-_MEANS = "step_means"
-"""Name of the running means of the logs in a saved file."""
-
 
 @keras.saving.register_keras_serializable(package="gan")
-class GAN(XlaModel):
+class GAN(CountedModel):
     """A generative adversarial network that trains with `compile` and `fit`.
 
     The defaults are those of the preset `mnist`. Each train step updates the discriminator D, then the generator G
@@ -93,47 +90,13 @@ class GAN(XlaModel):
         self.augment = augment
         self.ema_half_life = ema_half_life
         self.seed = seed
-        self._step = self._add_counter("step")
-        self.images_seen = self._add_counter("images_seen")
-        self._step_of_optimizer = False
+        self.add_counters()
         self._generator_inputs = NetworkInputs.of(generator)
         self._latent_dim = self._generator_inputs.latent_dim
         self._critic = Critic(discriminator, augment, seed)
         self._batch_check = BatchCheck(generator.output_shape[1:], self._generator_inputs.num_classes)
         self._watch = DataWatch(self._batch_check)
         self.built = True
-
-    def _add_counter(self, name: str) -> keras.Variable:
-        return self.add_weight(
-            name=name, dtype="int64", initializer="zeros", trainable=False, aggregation="only_first_replica"
-        )
-
-    @property
-    def step(self) -> keras.Variable:
-        """Number of train steps so far: int64 [].
-
-        A file of an earlier revision has no counters. After loading one, `step` is the iteration count of G's optimizer
-        and `images_seen` starts at 0.
-        """
-        if self._step_of_optimizer and self.compiled:
-            with tf.init_scope():
-                self._step.assign(self.g_optimizer.iterations)
-            self._step_of_optimizer = False
-        return self._step
-
-    def save_own_variables(self, store: dict[str, Tensor]) -> None:
-        """Saves the counters, and the running means of the logs, since lazy penalties keep the last one."""
-        super().save_own_variables(store)
-        if self.compiled:
-            store[_MEANS] = np.stack([np.asarray(variable) for variable in self.step_means.variables])
-
-    def load_own_variables(self, store: Mapping[str, Tensor]) -> None:
-        """Loads the counters. For a file without them see `step`: Keras loads the optimizers only later."""
-        self._step_of_optimizer = not store.keys()
-        if not self._step_of_optimizer:
-            super().load_own_variables({name: store[name] for name in store.keys() if name != _MEANS})  # noqa: SIM118
-        if _MEANS in store.keys() and self.compiled:  # noqa: SIM118 - an HDF5 store is not a mapping
-            self.step_means.restore(np.asarray(store[_MEANS]))
 
     def compile(
         self,
@@ -146,6 +109,7 @@ class GAN(XlaModel):
         metrics: Iterable[keras.metrics.Metric] = (),
         *,
         mismatched_labels: float | None = None,
+        rejected: RejectedSamples | None = None,
         jit_compile: bool | str = "auto",
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
@@ -166,10 +130,12 @@ class GAN(XlaModel):
                 forward pass of D.
             metrics: Keras metrics with `update_state(real, fake, labels)`, for `evaluate` and validation data.
             mismatched_labels: weight, in D's loss, of real images with a wrong label as fakes; in [0, 1). None:
-                `critic.MISMATCHED_LABELS` with two classes or more, otherwise 0. It makes D use the labels, and G avoid
-                samples that could be another class: fewer errors, less variety. After arXiv:1605.05396, section 4.2,
-                which uses one half. Every `critic.MISMATCHED_EVERY`-th real is used (all, if D has batch statistics).
+                `extra_fakes.MISMATCHED_LABELS` with two classes or more, otherwise 0. It makes D use the labels, and G
+                avoid samples that could be another class: fewer errors, less variety. After arXiv:1605.05396, section
+                4.2, which uses one half. Every `extra_fakes.EVERY`-th real is used (all, if D has batch statistics).
                 `d_loss` includes this part; scores, accuracies and penalties do not.
+            rejected: samples that people called wrong, as fakes with a share of D's loss, beside the same reals. None:
+                none.
             jit_compile: whether XLA compiles the train step. "auto": where `gan doctor --test-jit` has found that it
                 works and is faster on this GPU; never on a CPU. True: without a test. If XLA then fails, the plain
                 graph trains, with a warning. `docs/gpu.md` says more.
@@ -190,7 +156,14 @@ class GAN(XlaModel):
         strategy, pair = self.distribute_strategy, (self.generator, self.discriminator)
         replicas_in_sync = strategy.num_replicas_in_sync
         optimizers = optimizer_pair.resolve((g_optimizer, d_optimizer), pair, auto_scale_loss, strategy)
-        self._critic.compile(adversarial_loss, parts, mismatched_labels, replicas_in_sync)
+        classes = self._critic.network_inputs.num_classes
+        fakes = extra_fakes.of_mismatched_labels(mismatched_labels, classes)
+        mismatched_share = sum((part.share for part in fakes), 0.0)
+        if rejected is not None:
+            check(isinstance(rejected, RejectedSamples), "rejected", "a gan.extra_fakes.RejectedSamples", rejected)
+            rejected.check_fit(self._batch_check.image_shape, classes)
+            fakes.append(rejected)
+        self._critic.compile(adversarial_loss, parts, fakes, replicas_in_sync)
 
         self._keras_options = options
         super().compile(
@@ -207,7 +180,7 @@ class GAN(XlaModel):
         self.step_means = WeightedMeans((*STEP_LOGS, *(one.name for one in parts), *layer_logs), kept=self._lazy)
         self.adversarial_loss, self.penalties = adversarial_loss, parts
         self.critic_steps, self.simultaneous = critic_steps, simultaneous
-        self.mismatched_labels = self._critic.mismatched_labels
+        self.mismatched_labels, self.rejected = mismatched_share, rejected
         self.set_evaluation_metrics(evaluation_metrics)
         self.set_jit_compile(jit_compile)
 
@@ -383,6 +356,7 @@ class GAN(XlaModel):
             "loss": self.adversarial_loss,
             "penalties": self.penalties,
             "metrics": self.evaluation_metrics,
+            "rejected": self.rejected,
         }
         return {
             "critic_steps": self.critic_steps,

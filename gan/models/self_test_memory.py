@@ -44,6 +44,8 @@ def network_hash(gan: keras.Model) -> str:
     """
     config = gan.get_compile_config()
     loss = {name: config[name] for name in ("loss", "penalties", "critic_steps", "simultaneous", "mismatched_labels")}
+    if gan.rejected is not None:
+        loss["rejected"] = [gan.rejected.images.shape, gan.rejected.share]
     optimizers = [type(optimizer).__name__ for optimizer in (gan.g_optimizer, gan.d_optimizer)]
     networks = gan.get_config()
     parts = {name: networks[name] for name in ("generator", "discriminator", "augment")}

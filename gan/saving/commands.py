@@ -33,7 +33,7 @@ def restart_command(folder: Path, *, slower: bool = False) -> str | None:
     record = _load(folder)
     if record is None or _given_objects(record):
         return None
-    config = replace(record.config, init_from=None)
+    config = replace(record.config, init_from=None, feedback=None)  # that is about the earlier generator
     if slower:
         rates = config.optimization
         of_d = None if rates.d_learning_rate is None else _half(rates.d_learning_rate)

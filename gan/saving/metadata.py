@@ -71,6 +71,20 @@ class RunResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FeedbackRecord:
+    """The samples that people called wrong, of which a run holds a copy: fakes of its discriminator."""
+
+    num: Positive
+    """Number of samples."""
+    sha256: str
+    """SHA-256 of the JSON lines."""
+    generator_sha256: str
+    """SHA-256 of the generator that was judged, from which the run started."""
+    images_sha256: str
+    """SHA-256 of the file with the samples as images."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunMetadata:
     """Content of config.json of a run."""
 
@@ -82,6 +96,8 @@ class RunMetadata:
     """The dataset that the run actually used."""
     probe_sha256: str | None = None
     """SHA-256 of the classifier that evaluates each interval; None: no probe."""
+    feedback: FeedbackRecord | None = None
+    """What people called wrong; None: no feedback."""
     total_steps: Positive
     """Train steps of the whole run."""
     device: str = ""
@@ -104,7 +120,7 @@ class RunMetadata:
 
     def as_dict(self) -> dict[str, Json]:
         """Returns the metadata in JSON types, as in config.json, without the optional fields that are empty."""
-        absent = [name for name in ("given", "resumed", "result", "sha256") if not getattr(self, name)]
+        absent = [name for name in ("feedback", "given", "resumed", "result", "sha256") if not getattr(self, name)]
         content: dict[str, Any] = {name: value for name, value in as_json(self).items() if name not in absent}
         if self.result is not None and not self.result.confirmations:
             del content["result"]["confirmations"]
@@ -222,6 +238,7 @@ def new_metadata(
     total_steps: int,
     preset: str | None,
     probe: str | None,
+    feedback: FeedbackRecord | None = None,
     given: Sequence[str] = (),
 ) -> RunMetadata:
     """Returns the metadata of a new run, with the installed versions and the git revision.
@@ -233,6 +250,7 @@ def new_metadata(
         config=config,
         dataset=dataset,
         probe_sha256=probe,
+        feedback=feedback,
         total_steps=total_steps,
         device=device,
         versions=runtime.versions(),

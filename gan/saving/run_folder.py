@@ -11,6 +11,7 @@ GENERATOR, DISCRIMINATOR = "generator.keras", "discriminator.keras"
 CLASSIFIER, CONFIG = "classifier.keras", "config.json"
 LOG, SAMPLES, REPORT, PAGE = "log.csv", "samples", "report.json", "report.html"
 TENSORBOARD = "tensorboard"
+FEEDBACK, FEEDBACK_IMAGES = "feedback.jsonl", "feedback.npy"
 RUNS = Path("runs")
 """Default parent of run folders, relative to the working directory."""
 

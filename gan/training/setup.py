@@ -18,6 +18,7 @@ from gan.models.networks.inputs import NetworkInputs
 from gan.sampling.labels import describe_classes
 from gan.saving.training_state import State
 from gan.training.confirmation import SampleConfirmation, make_confirmation, sample_budget
+from gan.training.feedback import Feedback, agree_on_feedback
 from gan.training.loop import Schedule, make_schedule
 from gan.training.monitoring import Probe, check_monitor, find_probe, make_probe
 from gan.training.sync import agree_on_start, broadcast_weights
@@ -37,6 +38,7 @@ class TrainingSetup:
     schedule: Schedule
     probe: Probe
     confirmation: SampleConfirmation | None = None
+    feedback: Feedback | None = None
     saved: State | None = None
 
 
@@ -91,6 +93,7 @@ def prepare_training(
     log: Callable[[str], None],
     *,
     saved: State | None = None,
+    feedback: Feedback | None = None,
     gan: GAN | None = None,
     probe: Probe | None = None,
 ) -> TrainingSetup:
@@ -100,6 +103,7 @@ def prepare_training(
         config: options that `broadcast_config` returned.
         log: prints a line. Only the chief calls it.
         saved: state to resume from; only the chief needs it. None: the run starts at step 0.
+        feedback: what people called wrong; only the chief needs it. None: no feedback.
         gan, probe: as for `train`.
 
     Raises `InputError` when the options do not fit the data or the devices.
@@ -125,13 +129,14 @@ def prepare_training(
     )
 
     # The networks, the probe, and the compiled GAN with both.
+    tell = log if devices.is_chief else _nothing
     with devices.strategy.scope(), runtime.precision(config.precision):
-        gan = gan or build_gan(config, dataset)
+        gan = gan or build_gan(config, dataset, tell)
     probe = probe or make_probe(config.stopping, dataset, images_per_interval=schedule.images_per_interval)
+    rejected = agree_on_feedback(devices, feedback, config.feedback_share)
     with devices.strategy.scope():
-        compile_gan(gan, config, schedule.total_steps, probe.metrics)
+        compile_gan(gan, config, schedule.total_steps, probe.metrics, rejected)
         title, batch_size = f"{config.model.arch} on {dataset.title}", config.optimization.batch_size
-        tell = log if devices.is_chief else _nothing
         xla = jit.decide(gan, config.jit, title=title, batch_size=batch_size, log=tell)
         gan.jit_compile = xla.on
     config = replace(config, jit="on" if xla.on else "off")
@@ -146,6 +151,9 @@ def prepare_training(
             f"{schedule.images_per_step} images, {schedule.total_images:,} images in total; {config.precision}"
             + (", XLA" if xla.on else "")
         )
+        if feedback is not None:
+            share = f"{100 * config.feedback_share:g} %"
+            log(f"feedback: {len(feedback.images):,} samples that people called wrong are {share} of D's loss")
         if dataset.class_names:
             log(f"classes: {describe_classes(dataset.class_names)}")
         if probe.left_out is not None:
@@ -158,4 +166,4 @@ def prepare_training(
             )
             if line is not None:
                 log(line)
-    return TrainingSetup(config, dataset, devices, gan, schedule, probe, confirmation, saved)
+    return TrainingSetup(config, dataset, devices, gan, schedule, probe, confirmation, feedback, saved)

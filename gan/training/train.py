@@ -26,6 +26,7 @@ from gan.saving.extension import extended_config, has_new_length
 from gan.saving.metadata import RunMetadata, RunResult
 from gan.training import callbacks
 from gan.training.confirmation import CONFIRM_SHARE
+from gan.training.feedback import load_feedback, make_feedback
 from gan.training.loop import fit_intervals
 from gan.training.monitoring import Probe, stop_reason, stopping_callbacks
 from gan.training.recovery import (
@@ -61,6 +62,7 @@ def train(
     probe: Probe | None = None,
     grid: callbacks.SampleGrid | None = None,
     output: str | os.PathLike[str] | None = None,
+    feedback: str | os.PathLike[str] | None = None,
     name: str | None = None,
     preset: str | None = None,
     console: Console | None = None,
@@ -68,7 +70,8 @@ def train(
 ) -> TrainingResult:
     """Trains a GAN and writes a run folder.
 
-    The folder holds generator.keras, discriminator.keras, config.json, log.csv, samples/ and state/.
+    The folder holds generator.keras, discriminator.keras, config.json, log.csv, samples/ and state/. With feedback, it
+    holds a copy of it, from which the run resumes: feedback.jsonl and feedback.npy.
 
     Args:
         config: options, or the name of a preset. None: the preset `mnist`.
@@ -78,6 +81,8 @@ def train(
             `config.optimization`, and their counters start at 0.
         probe: metrics and validation batches to use instead of the probe of `config.stopping`.
         grid: callback that draws samples after each interval. None: a grid of samples.
+        feedback: JSON lines of the samples that people called wrong, to read instead of the file of `config.feedback`.
+            They are samples of the generator of `config.init_from`.
         output: the run folder. None: a new numbered folder in `runs/`.
         name: last part of the name of a numbered folder. None: the name of the dataset.
         preset: name of the preset that `config` is based on, for config.json. None: no preset, or the one named by
@@ -96,6 +101,8 @@ def train(
     """
     config, preset = preset_config(config, preset)
     config, dataset = named_dataset(config, dataset)
+    if feedback is not None and config.feedback is None:
+        config = replace(config, feedback=os.fspath(feedback))
     check(name is None or Path(name).name == name, "name", "the last part of a folder name", name)
     console = console or Console(stderr=True)
     log = console_log(console)
@@ -106,7 +113,10 @@ def train(
         # Set-up: the chief's options, the data and the compiled networks.
         config = broadcast_config(devices, config)
         dataset = dataset or load_data(config.data)
-        setup = prepare_training(config, dataset, devices, log, gan=gan, probe=probe)
+        said = None
+        if config.feedback is not None and config.init_from is not None:  # only the chief has these files
+            said = make_feedback(feedback or config.feedback, config.init_from)
+        setup = prepare_training(config, dataset, devices, log, feedback=said, gan=gan, probe=probe)
         if not devices.is_chief:
             return run_worker(setup)
 
@@ -118,6 +128,7 @@ def train(
             total_steps=setup.schedule.total_steps,
             preset=preset,
             probe=setup.probe.sha256,
+            feedback=None if said is None else said.record,
             given=_given(gan=gan, probe=probe, grid=grid),
         )
         folder = run_folder.new_run(output, name or setup.dataset.title)
@@ -203,14 +214,16 @@ def resume(
             has_moved = config.data.dataset != record.config.data.dataset
             data = replace(config.data, dataset_fallback="none")
             data = data if has_moved else replace(data, dataset=record.dataset.name)
-            asked = replace(config, data=data, init_from=None if saved else config.init_from)
+            start = None if saved else config.init_from
+            said = None if record.feedback is None else load_feedback(folder, record.feedback, start)
+            asked = replace(config, data=data, init_from=start, feedback=None)
             asked = broadcast_config(devices, asked)
             with nullcontext() if has_moved else new_place_hint(folder, record):
                 dataset = dataset or load_data(asked.data)
             metadata.check_dataset(record, dataset.describe())
             if has_moved:
                 log(moved_message(record, dataset))
-            setup = prepare_training(asked, dataset, devices, log, saved=saved, gan=gan, probe=probe)
+            setup = prepare_training(asked, dataset, devices, log, saved=saved, feedback=said, gan=gan, probe=probe)
             metadata.check_probe(record, setup.probe.sha256)
             if has_new_length(record, config):
                 log(length_message(record, setup))
@@ -295,6 +308,8 @@ def _run(
     if not fresh:
         log(resume_message(folder, saved, schedule))
     with loss_errors(gan, folder), report_failure(folder, gan, state, log, remove=fresh):
+        if setup.feedback is not None:
+            setup.feedback.save(folder)  # before the record of it
         metadata.save(folder, record)
         remove_later_results(folder, saved, run_log, grid)
         if saved is not None:

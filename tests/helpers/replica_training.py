@@ -1,9 +1,9 @@
 """Writes the weight changes of a small GAN with one or several replicas: python replica_training.py MOVES DEVICES.
 
-The run has SGD, two critic steps, batch normalization in G, a lazy penalty and mismatched labels. Any number of
-replicas gives the same changes up to rounding. Every step starts from the initial weights, so rounding does not
-accumulate. The networks compute in float64. In float32, an almost zero input of a ReLU may have either sign, and then
-a gradient jumps.
+The run has SGD, two critic steps, batch normalization in G, a lazy penalty, mismatched labels and rejected samples. Any
+number of replicas gives the same changes up to rounding. Every step starts from the initial weights, so rounding does
+not accumulate. The networks compute in float64. In float32, an almost zero input of a ReLU may have either sign, and
+then a gradient jumps.
 """
 
 import sys
@@ -21,6 +21,7 @@ def main(moves: str, count: int) -> None:
     from gan import GAN, build_discriminator, build_generator, load_dataset
     from gan.data.dataset import Dataset
     from gan.evaluation.metrics import PairwiseSSIM
+    from gan.models.extra_fakes import RejectedSamples
     from gan.models.penalties import R1
 
     class Moves(keras.callbacks.Callback):
@@ -53,9 +54,12 @@ def main(moves: str, count: int) -> None:
             build_discriminator(data.image_shape, 10, width=4),
         )
         optimizers = [keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1)]
+        rejected = RejectedSamples(data.test.images[:20], data.test.labels[:20], share=0.2)
         options = {"penalties": [R1(every=3)], "critic_steps": CRITIC_STEPS, "mismatched_labels": 0.3}
         steps_per_execution = 1 if device_setup.replicas == 1 else 5  # several replicas always use 1
-        gan.compile(*optimizers, metrics=[metric], steps_per_execution=steps_per_execution, **options)
+        gan.compile(
+            *optimizers, metrics=[metric], steps_per_execution=steps_per_execution, rejected=rejected, **options
+        )
     history = gan.fit(
         data.train.batches(GLOBAL_BATCH * CRITIC_STEPS, steps=STEPS),
         validation_data=data.validation.take(np.arange(40)).in_order(32),

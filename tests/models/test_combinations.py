@@ -12,6 +12,7 @@ from helpers.comparison import assert_same, differs
 
 from gan import GAN, build_discriminator, build_generator
 from gan.models import augment, losses, networks, penalties
+from gan.models.extra_fakes import RejectedSamples
 
 SHAPE, CLASSES = (12, 8, 3), 3
 
@@ -95,6 +96,7 @@ def check(combination, folder):
         critic_steps=critic_steps,
         simultaneous=updates == "simultaneous",
         mismatched_labels=0.2 if classes else 0.0,
+        rejected=RejectedSamples(np.zeros((2, *SHAPE), np.uint8), [0, CLASSES - 1] if classes else None),
     )
     step = tf.function(gan.train_step, jit_compile=False, reduce_retracing=True)
     data = batch(classes > 0)

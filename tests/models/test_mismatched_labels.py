@@ -9,9 +9,9 @@ from helpers.tiny import small_gan
 from gan import GAN, build_discriminator, build_generator
 from gan.config import PRESETS, ModelConfig, OptimizationConfig, TrainConfig
 from gan.errors import InputError
-from gan.models import augment, critic, penalties
+from gan.models import augment, extra_fakes, penalties
 from gan.models.build import build_gan, compile_gan
-from gan.models.critic import MISMATCHED_EVERY
+from gan.models.extra_fakes import EVERY
 
 SHAPE, CLASSES = (8, 8, 1), 10
 
@@ -31,21 +31,20 @@ def make_gan(share, loss="non_saturating", **options):
 
 def test_some_reals_get_labels_that_are_never_their_own():
     real, _, labels = batch(64)
-    critic = make_gan(0.1)._critic
+    part = extra_fakes.MismatchedLabels(0.1, CLASSES)
     shifts = []
     for step in range(60):
-        images, mismatched = critic._mismatched(real, labels, step)
-        np.testing.assert_array_equal(images, real[::MISMATCHED_EVERY])
+        images, mismatched = part.draw(real, labels, 0, step)
+        np.testing.assert_array_equal(images, real)
         assert ((mismatched.numpy() >= 0) & (mismatched.numpy() < CLASSES)).all()
-        shifts.append((mismatched - labels[::MISMATCHED_EVERY]).numpy() % CLASSES)
+        shifts.append((mismatched - labels).numpy() % CLASSES)
     assert set(np.unique(shifts)) == set(range(1, CLASSES))
 
 
 def test_two_classes_have_one_mismatched_label_each():
-    gan = GAN(build_generator(SHAPE, 4, 2, "mlp", 2), build_discriminator(SHAPE, 2, "mlp", 2))
-    gan.compile("sgd", keras.optimizers.SGD(), mismatched_labels=0.5)
-    _, mismatched = gan._critic._mismatched(tf.zeros((16, *SHAPE)), tf.constant([0] * 8 + [1] * 8), 3)
-    np.testing.assert_array_equal(mismatched, [1, 0])
+    part = extra_fakes.MismatchedLabels(0.5, 2)
+    _, mismatched = part.draw(tf.zeros((4, *SHAPE)), tf.constant([0, 0, 1, 1]), 0, 3)
+    np.testing.assert_array_equal(mismatched, [1, 1, 0, 0])
 
 
 @pytest.mark.parametrize("loss", ["non_saturating", "hinge", "relativistic"])
@@ -54,16 +53,17 @@ def test_the_loss_is_the_weighted_mean_of_fakes_and_mismatched_labels(loss):
     real, fake, labels = batch()
     gan = make_gan(share, loss)
     logits = gan._critic.logits(real, fake, labels, 0)
-    images, mismatched = gan._critic._mismatched(real, labels, 0)
+    images, mismatched = extra_fakes.MismatchedLabels(share, CLASSES).draw(real[::EVERY], labels[::EVERY], gan.seed, 0)
     logits_of = gan.discriminator
     for part, expected in zip(
-        logits, (logits_of([real, labels]), logits_of([fake, labels]), logits_of([images, mismatched]))
+        (logits.real, logits.fake, *logits.extra),
+        (logits_of([real, labels]), logits_of([fake, labels]), logits_of([images, mismatched])),
     ):
         np.testing.assert_allclose(part, expected, rtol=1e-4, atol=1e-5)
     total, logs = gan._critic.loss(logits, real, fake, labels, 0)
     per_image = gan.adversarial_loss.discriminator
     expected = (1 - share) * np.mean(per_image(logits.real, logits.fake)) + share * np.mean(
-        per_image(logits.real[::MISMATCHED_EVERY], logits.mismatched)
+        per_image(logits.real[::EVERY], *logits.extra)
     )
     np.testing.assert_allclose(total, expected, rtol=1e-5)
     assert logs["d_loss"][0] is total
@@ -104,8 +104,9 @@ def test_a_step_is_the_same_with_xla(simultaneous, chosen):
 def test_each_critic_step_has_its_own_shift():
     gan = make_gan(0.1, critic_steps=3)
     steps = []
-    mismatched = gan._critic._mismatched
-    gan._critic._mismatched = lambda real, labels, step: steps.append(int(step)) or mismatched(real, labels, step)
+    [part] = gan._critic._extra_fakes
+    drawn = part.draw
+    part.draw = lambda real, labels, seed, step: steps.append(int(step)) or drawn(real, labels, seed, step)
     real, _, labels = batch(48)
     gan.train_step((real, labels))
     assert steps == [0, 1, 2]
@@ -124,7 +125,7 @@ def test_separate_passes_with_an_augmentation_have_separate_random_numbers():
     real, fake, labels = batch()
     gan._critic.logits(real, fake, labels, 0, together=False)
     assert len(set(keys)) == 3
-    assert critic._MISMATCHED_LABEL not in keys
+    assert extra_fakes.MismatchedLabels._choice not in keys
 
 
 def test_separate_and_joint_passes_give_the_same_logits():
@@ -132,7 +133,7 @@ def test_separate_and_joint_passes_give_the_same_logits():
     critic = make_gan(0.1)._critic
     joint, separate = critic.logits(real, fake, labels, 5), critic.logits(real, fake, labels, 5, together=False)
     assert joint.layer_loss is separate.layer_loss is None
-    for one, other in zip(joint[:3], separate[:3]):
+    for one, other in zip((*joint[:2], *joint.extra), (*separate[:2], *separate.extra)):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
@@ -143,7 +144,7 @@ def test_batch_statistics_use_a_whole_batch():
         build_generator(shape, 4, CLASSES, width=2), build_discriminator(shape, CLASSES, "dcgan", 2, norm="batch")
     )
     gan.compile("sgd", keras.optimizers.SGD(), mismatched_labels=0.1)
-    assert gan._critic.logits(real, fake, labels, 0).mismatched.shape == (16, 1)
+    assert gan._critic.logits(real, fake, labels, 0).extra[0].shape == (16, 1)
 
 
 def test_a_discriminator_learns_the_correct_labels():

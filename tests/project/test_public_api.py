@@ -20,6 +20,7 @@ MODULES = {
     "config",
     "deployment",
     "evaluation",
+    "extra_fakes",
     "images",
     "losses",
     "metrics",
