@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -9,8 +10,6 @@ from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from gan.deployment.monitor.auditor import Auditor
-from gan.deployment.monitor.status import status_router
 from gan.deployment.serve.limits import Limits
 from gan.deployment.serve.log import write_log
 from gan.deployment.serve.metrics import Metrics
@@ -22,12 +21,15 @@ from gan.deployment.serve.serving_routes import serving_router
 from gan.errors import InputError
 from gan.utils.tensorflow import installed_version
 
+if TYPE_CHECKING:
+    from gan.deployment.monitor.auditor import Auditor
+
 MOST_RECEIVED = 200
 """Most characters of a request that a message repeats."""
 
 
 def create_app(
-    models: Models, *, metrics: Metrics, limits: Limits, token: str | None = None, auditor: Auditor | None = None
+    models: Models, *, metrics: Metrics, limits: Limits, token: str | None = None, auditor: "Auditor | None" = None
 ) -> FastAPI:
     """Returns the application that serves models.
 
@@ -61,8 +63,11 @@ def create_app(
         serving_router(models, limits, has_token=token is not None),
         sample_router(models, limits),
         page_router(models),
-        *([] if auditor is None else [status_router(auditor)]),
     ]
+    if auditor is not None:
+        from gan.deployment.monitor.status import status_router  # with the classifiers, which few servers need
+
+        routers.append(status_router(auditor))
     for router in routers:
         app.include_router(router)
 
