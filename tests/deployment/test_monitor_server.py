@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -146,14 +147,16 @@ def test_the_status_needs_the_token(run):
         assert client.get("/status.json", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
 
 
-def test_a_bad_model_is_stopped_and_a_new_version_serves_again(run, tmp_path, capsys):
+@pytest.fixture
+def own_run(run, tmp_path):
+    """A copy of the run whose files may be replaced."""
+    return shutil.copytree(run, tmp_path / "digits")
+
+
+def test_a_bad_model_is_stopped_and_a_new_version_serves_again(own_run, capsys):
     reader = Reader()
     reader.is_wrong = True
-    folder = tmp_path / "digits"
-    folder.mkdir()
-    for name in ("generator.keras", "report.json"):
-        (folder / name).write_bytes((run / name).read_bytes())
-    with audited(folder, reader, actions=("log", "stop")) as (client, auditor, models):
+    with audited(own_run, reader, actions=("log", "stop")) as (client, auditor, models):
         assert client.get("/sample.npz?num=64&label=0").status_code == 200
         model = settle(auditor)
         answer = client.get("/sample.npz?num=1")
@@ -165,11 +168,10 @@ def test_a_bad_model_is_stopped_and_a_new_version_serves_again(run, tmp_path, ca
         assert (status["state"], status["status"]["error_code"]) == ("AVAILABLE", "UNAVAILABLE")
         assert 'gan_audit_stopped{model="digits"} 1.0' in client.get("/metrics").text
         assert "Stopped: " in client.get("/status").text
-        write_report(save_generator(folder, seed=1))
-        reader.is_wrong = False
+        write_report(save_generator(own_run, seed=1))
         models.get("digits").update()
         assert client.get("/sample.npz?num=1").status_code == 200
-        assert client.get("/v1/models/digits/versions/1").status_code == 200
+        assert 'gan_audit_stopped{model="digits"} 0.0' in client.get("/metrics").text
         assert models.get("digits").rollback() == (2, 1)
         assert client.get("/sample.npz?num=1").status_code == 503
     assert [alarm.kind for alarm in model.alarms] == ["changed", "exceeded"]
@@ -178,6 +180,21 @@ def test_a_bad_model_is_stopped_and_a_new_version_serves_again(run, tmp_path, ca
     assert [(line["kind"], line["level"], line["stopped"]) for line in alarms] == [
         ("exceeded", "error", True), ("changed", "error", True)
     ]  # fmt: skip
+
+
+def test_a_rollback_leaves_a_version_that_was_stopped(own_run):
+    reader = Reader()
+    with audited(own_run, reader, actions=("stop",)) as (client, auditor, models):
+        client.get("/sample.npz?num=64&label=0")
+        assert not settle(auditor).alarms
+        write_report(save_generator(own_run, seed=1))
+        models.get("digits").update()
+        reader.is_wrong = True
+        client.get("/sample.npz?num=64&label=0")
+        settle(auditor)
+        assert client.get("/sample.npz?num=1").status_code == 503
+        assert models.get("digits").rollback() == (2, 1)
+        assert client.get("/sample.npz?num=1").status_code == 200
 
 
 def test_latents_of_a_client_do_not_stop_a_model(run):

@@ -6,8 +6,8 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -186,7 +186,7 @@ class Auditor:
                 self._queued -= rows
 
     def _take(self) -> list[_Chosen]:
-        """Waits for samples, and returns requests of one version, about a batch. None: closed, and all is read."""
+        """Waits for samples, and returns requests of one version, about a batch. Empty: closed, and all is read."""
         with self._changed:
             while self._queued < BATCH and not self._closed:
                 left = self._since + LINGER_SECONDS - time.monotonic() if self._waiting else None
@@ -222,17 +222,10 @@ class Auditor:
         stops = "stop" in self._options.actions and alarm.can_stop
         if stops:
             version.stopped = version.stopped or alarm.reason
-        with self._logged_failure(alarm.model):
+        with suppress(OSError, ValueError):  # a log that cannot be written must not end the thread
             write_log("alarm", level="error" if stops else "warning", stopped=stops, **alarm.as_dict())
         if self._webhook is not None:
             self._webhook.post({"event": "alarm", "stopped": stops, **alarm.as_dict()})
-
-    @contextmanager
-    def _logged_failure(self, name: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # such as a log that cannot be written now
-            self._note_failure(name, 0, error)
 
     def _note_failure(self, name: str, samples: int, error: Exception) -> None:
         """Counts samples that were not read, and writes one error a second to the log."""
