@@ -20,10 +20,10 @@ class AuditedRate:
     """Wrong outcomes among those of one version, and whether its error rate has exceeded a tolerance.
 
     It has exceeded it once the lower bound of `confidence_sequence` was above it, after any outcome. If the rate is
-    never above the tolerance, this ever happens with a probability of at most e = 1 - confidence. That holds for a constant
-    rate by the bounds, and also for one that varies because the classes do that are asked: with the share s of the
-    mixture above the tolerance, the probability is at most e s / (1 - e (1 - s)) <= e. For the likelihood ratio of a
-    higher rate against the tolerance has a mean of at most 1, whatever the rates up to the tolerance are (Ville), and
+    never above the tolerance, this ever happens with a probability of at most e = 1 - confidence. For a constant rate,
+    the bounds say so. It also holds for a rate that varies, because the classes do that are asked: with the share s of
+    the mixture above the tolerance, the probability is at most e s / (1 - e (1 - s)) <= e. For the likelihood ratio of
+    a higher rate against the tolerance has a mean of at most 1, whatever the rates up to the tolerance are (Ville), and
     that of a lower rate is below 1 where the observed rate is above the tolerance.
 
     Args:
