@@ -34,6 +34,7 @@ PAGES = {
     "docs/gpu.md": "GPUs",
     "docs/deployment.md": "Deployment",
     "docs/tiers.md": "Tiers",
+    "docs/monitoring.md": "Monitoring",
     "docs/data.md": "Images and datasets",
     "docs/keras-options.md": "Options of Keras",
     "docs/experiments.md": "Experiments",

@@ -110,6 +110,7 @@ ELSEWHERE = {
     "pip install gan-reference[export]",
     "pip install gan-reference[serve]",
     "gan serve mnist",
+    "gan serve mnist --audit 0.05",
     "curl http://127.0.0.1:8501/sample.png?label=7&num=64 --output sevens.png",
     "python -m benchmarks stacked-mnist",
     "python -m benchmarks read-digits",
