@@ -47,6 +47,7 @@ def test_the_worst_class_is_a_number_like_the_others():
     explained = replace(report, meaning={**report.meaning, "worst_class": "share"})
     assert "worst_class" in [row["name"] for row in reports.rows(explained)]
     assert "worst_class" not in [row["name"] for row in reports.rows(replace(explained, worst_class=None))]
+    assert reports.written("worst_class", made_up(worst_class=worst_class([0, 0], [1_000] * 2))) == "0 (0 to 0.00368)"
     assert reports.written("worst_class", made_up()) == reports.written("worst_class", made_up(), column="real") == ""
 
 

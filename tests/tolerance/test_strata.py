@@ -52,6 +52,8 @@ def test_without_other_pictures_nothing_bounds_the_rate_from_above():
 @given(data=st.data())
 @settings(max_examples=30)
 def test_open_judgements_contain_the_bounds_of_every_answer(data):
+    """So the bounds before the end of a plan contain those at its end."""
+
     def drawn(n):
         least = data.draw(st.integers(0, n))
         most = data.draw(st.integers(least, n))
