@@ -12,13 +12,13 @@ from helpers.commands import run_gan
 from helpers.judgements import gold_plan, judge_some
 from helpers.serving import served
 
-from gan.cli.feedback import Feedback
 from gan.cli.main import main
 from gan.deployment.feedback.pictures import StratifiedPlan
 from gan.deployment.feedback.store import FeedbackStore
 from gan.deployment.feedback.strata import save_plan
 from gan.deployment.feedback.summary import FeedbackSummary, summarize
 from gan.errors import convert
+from gan.saving.models import pretrained_folder
 from gan.saving.saved_generator import find_saved
 
 SHA256 = find_saved("mnist").summary.sha256
@@ -200,16 +200,16 @@ def test_bad_input_is_one_line_and_nothing_is_lost_or_written(store, tmp_path, m
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_a_run_folder_has_its_own_file_but_a_pretrained_one_has_not(tmp_path, monkeypatch):
-    from gan.saving.models import pretrained_folder
-
-    shutil.copytree(pretrained_folder() / "mnist", tmp_path / "run")
-    saved = find_saved(str(tmp_path / "run"))
-    assert Feedback(str(tmp_path / "run"))._store_path(saved) == tmp_path / "run" / "feedback.sqlite"
-    done = run_gan("feedback", tmp_path / "run", "--report")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "No such file of judgements" in done.stderr
-    assert not (tmp_path / "run" / "feedback.sqlite").exists()
+def test_a_run_folder_has_its_own_file(tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(pretrained_folder() / "mnist", run)
+    assert main(["feedback", str(run), "--report"]) == 2
+    assert f"No such file of judgements. Expected a file of gan feedback. Received: {run}" in capsys.readouterr().err
+    assert not (run / "feedback.sqlite").exists()
+    with mnist_store(run / "feedback.sqlite") as made:
+        judge_some(made, 5, ("ann",), said=lambda picture: "right")
+    assert main(["feedback", str(run), "--report"]) == 4
+    assert "5 judged of 5 shown" in capsys.readouterr().out
 
 
 def serve(tmp_path, *arguments):
