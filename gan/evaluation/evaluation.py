@@ -44,7 +44,7 @@ from gan.sampling.labels import labels_for
 from gan.saving.engines.engine import Engine
 from gan.saving.files import null_for_nan
 from gan.saving.metadata import ClassifierCard, check_card
-from gan.tolerance import ErrorRate, samples_needed, verdict
+from gan.tolerance import ErrorRate, WorstClass, samples_needed, verdict, worst_class
 from gan.utils.arguments import checked
 
 EVALUATION_SEED = 1_000_003
@@ -67,6 +67,7 @@ CONVENTIONS = {
     "frechet_distance of real": f"the floor: the mean of {FLOOR_DRAWS} draws of training images",
     "training images": f"at most {MOST:,}, drawn at random if the dataset has more",
     "interval": "Wilson, 95 %",
+    "worst_class": "Clopper-Pearson, 95 %, of the highest error rate of all classes",
 }
 
 
@@ -278,6 +279,8 @@ def evaluate_samples(
             _counts(reference.outputs["logits"].argmax(axis=1), extractor.classes),
         ),
         error_rate_by_class=_by_class(fake, extractor.classes),
+        worst_class=_worst_class(fake, extractor.classes),
+        worst_class_real=_worst_class(real, extractor.classes),
         tolerance=tolerance,
         verdict=decision,
         undecided_because_of=tuple(reasons),
@@ -352,6 +355,17 @@ def _by_class(evaluated: EvaluatedImages, classes: int) -> tuple[ClassErrorRate,
     of_class = {label: wrong[labels == label] for label in range(classes)}
     rates = {label: ErrorRate.of(outcomes) for label, outcomes in of_class.items() if len(outcomes)}
     return tuple(ClassErrorRate(label, rate.n, rate.value, rate.interval[1]) for label, rate in rates.items())
+
+
+def _worst_class(evaluated: EvaluatedImages, classes: int) -> WorstClass | None:
+    """Returns the requested class with the highest error rate, with bounds for all of them."""
+    if evaluated.labels is None:
+        return None
+    wrong, total = (
+        np.bincount(labels, minlength=classes).tolist()
+        for labels in (evaluated.labels[evaluated.wrong], evaluated.labels)
+    )
+    return worst_class(wrong, total)
 
 
 def _by_rows(evaluated: EvaluatedImages, classes: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from gan.errors import InputError, Positive, Whole, convert
 from gan.evaluation.stopping import StoppingHistory
 from gan.saving import files, models, run_folder
 from gan.saving.renamed_keys import with_new_names
-from gan.tolerance import Confirmation, ErrorRate, Verdict, samples_needed, verdict
+from gan.tolerance import Confirmation, ErrorRate, Verdict, WorstClass, samples_needed, verdict
 from gan.utils.arguments import checked
 from gan.utils.commands import shell_command
 
@@ -115,6 +115,9 @@ class EvaluationReport:
     run; the samples of the report may agree with it or not. Only the report at the end of `gan train` has it. Later
     reports of the run, perhaps for another tolerance, do not. `stopping` shows the early stopping of the run, and
     decides nothing; None: the run had no tolerance.
+
+    `worst_class` is the class with the highest error rate, and `worst_class_real` that of as many validation images.
+    It does not change the verdict. None: no classes were requested, or an earlier revision wrote the report.
     """
 
     checkpoint: Checkpoint | None = None
@@ -138,6 +141,8 @@ class EvaluationReport:
     nearest_num: Positive
     class_histogram: ClassCounts
     error_rate_by_class: tuple[ClassErrorRate, ...]
+    worst_class: WorstClass | None = None
+    worst_class_real: WorstClass | None = None
     tolerance: float
     verdict: Verdict
     undecided_because_of: tuple[str, ...]
@@ -235,8 +240,10 @@ def check_comparable(reports: Mapping[str, EvaluationReport]) -> None:
 def numbers(report: EvaluationReport) -> dict[str, float | str | None]:
     """Returns {name: number} of a report: each number with a meaning, the tolerance and the verdict."""
     metrics = {name: report.metrics[name].value for name in report.meaning if name in report.metrics}
+    worst = {} if report.worst_class is None else {"worst_class": report.worst_class.rate}
     return {
         **metrics,
+        **worst,
         "copied_share": report.copied_share,
         "tolerance": report.tolerance,
         "verdict": report.verdict,
@@ -254,7 +261,7 @@ def rows(report: EvaluationReport) -> list[dict[str, str]]:
             "meaning": f"{meaning} Not known: {report.not_known[name]}." if name in report.not_known else meaning,
         }
         for name, meaning in report.meaning.items()
-        if name in report.metrics or name == "copied_share"
+        if name in report.metrics or name == "copied_share" or (name == "worst_class" and report.worst_class)
     ]
 
 
@@ -268,6 +275,8 @@ def written(name: str, report: EvaluationReport, *, column: Column = "value") ->
     """
     if name == "copied_share":
         return _copied(report.copied if column == "value" else report.copied_share_real)
+    if name == "worst_class":
+        return _worst(report.worst_class if column == "value" else report.worst_class_real)
     if name not in report.metrics:
         source = "" if report.confirmed is None else " (by confirmation)"
         decision = {"tolerance": str(report.tolerance), "verdict": report.verdict + source}
@@ -285,3 +294,9 @@ def written(name: str, report: EvaluationReport, *, column: Column = "value") ->
 def _copied(share: CopiedShare | None) -> str:
     parts = () if share is None else astuple(share)
     return "not known" if not parts or None in parts else "{:.3f} ({:.3f} to {:.3f})".format(*parts)
+
+
+def _worst(worst: WorstClass | None) -> str:
+    if worst is None:
+        return ""
+    return f"{worst.rate:.4g} ({worst.lower:.3g} to {worst.upper:.3g}), class {worst.label}"

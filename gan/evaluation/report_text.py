@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from gan.evaluation.report import EvaluationReport, PerturbationPoint
 from gan.evaluation.stopping import StoppingHistory
-from gan.tolerance import Confirmation
+from gan.tolerance import Confirmation, WorstClass
 
 NAMES = {
     "error_rate": "Error rate",
+    "worst_class": "Worst class",
     "frechet_distance": "Frechet distance",
     "kernel_distance": "Kernel distance",
     "precision": "Precision",
@@ -28,6 +29,8 @@ NAMES = {
 MEANING = {
     "error_rate": "Share of samples that the classifier does not recognize as the requested class. Without requested "
     "classes: share of samples that it does not clearly recognize as any class. Lower is better.",
+    "worst_class": "Highest error rate of a requested class. The interval is that of the highest rate of all classes, "
+    "not of this class alone. Lower is better.",
     "frechet_distance": "Distance between the features of samples and test images, from their means and covariances. "
     "Fewer samples increase it. Lower is better.",
     "kernel_distance": "Squared maximum mean discrepancy of the same features. The number of samples does not bias "
@@ -104,7 +107,7 @@ def summary(report: EvaluationReport) -> dict[str, str]:
 
     floor, unknown = report.frechet_floor, report.not_known.get("pairwise_ssim")
     sentences = {
-        "tolerance": _tolerance(report, value),
+        "tolerance": " ".join(filter(None, (_tolerance(report, value), _worst_class(report.worst_class)))),
         "fidelity": f"The Frechet distance is {value['frechet_distance']:.3g}, {_times(report.frechet_in_floors)} "
         f"the distance of real images ({floor.mean:.3g} ± {floor.spread:.2g}); precision is "
         f"{shares('precision')}.",
@@ -160,6 +163,19 @@ def _decision(report: EvaluationReport, upper: float) -> str:
 
 def _wrong(report: EvaluationReport) -> str:
     return "not recognized as the requested class" if report.conditional else "not clearly recognized as any class"
+
+
+def _worst_class(worst: WorstClass | None) -> str:
+    if worst is None:
+        return ""
+    classes = f"{worst.classes:,} classes" + (" with samples" if worst.empty else "")
+    found = "No class has a wrong sample"
+    if worst.wrong:
+        found = f"The worst class is {worst.label}, with {worst.wrong:,} of {worst.n:,} samples wrong"
+    return (
+        f"{found}. With {100 * worst.confidence:.4g} % confidence, the highest error rate of all {classes} is "
+        f"{percent(worst.lower)} to {percent(worst.upper)}."
+    )
 
 
 def _confirmation(report: EvaluationReport, done: Confirmation) -> str:

@@ -61,7 +61,7 @@ def hypergeometric_bounds(wrong: int, n: int, total: int, confidence: float = CO
     """Returns exact bounds of the number of wrong ones among `total`, of which `n` were drawn without replacement.
 
     They are the smallest and the largest number K that no one-sided test on the `wrong` of `n` drawn ones rejects:
-    P(X >= wrong) > a / 2 and P(X <= wrong) > a / 2, with a = 1 - confidence and X hypergeometric.
+    P(X >= wrong) >= a / 2 and P(X <= wrong) >= a / 2, with a = 1 - confidence and X hypergeometric.
 
     >>> hypergeometric_bounds(0, 300, 10_000)
     (0, 120)
@@ -81,16 +81,20 @@ def hypergeometric_bounds(wrong: int, n: int, total: int, confidence: float = CO
 
 
 def _most_possible(wrong: int, n: int, total: int, tail: float) -> int:
-    """Returns the largest number of wrong ones among `total` with P(X <= wrong) > tail; it falls with the number."""
+    """Returns the largest number of wrong ones among `total` with P(X <= wrong) >= tail; P falls with the number."""
+    tail *= 1 - ROUNDING
     possible, above = wrong, total - n + wrong + 1
     while above - possible > 1:
         middle = (possible + above) // 2
-        if _at_most(wrong, n, middle, total) > tail:
+        if _at_most(wrong, n, middle, total) >= tail:
             possible = middle
         else:
             above = middle
     return possible
 
+
+ROUNDING = 1e-7
+"""Relative error of a sum of probabilities, for populations of up to 10^7. It widens the bounds."""
 
 DEVIATIONS = 40
 """Standard deviations from the mean beyond which terms of a hypergeometric distribution are negligible."""

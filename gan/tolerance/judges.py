@@ -106,8 +106,8 @@ def corrected_bounds(called: Called, gold: GoldCounts, confidence: float = CONFI
         lower = (q_e + Sp_e - 1) / (Se_E + Sp_e - 1),    upper = (q_E + Sp_E - 1) / (Se_e + Sp_E - 1),
 
     clipped to [0, 1], where the divisors are positive. Without gold pictures the bounds are (0, 1). They are (0, 1) too
-    if no p is left, because the judges call fewer samples wrong than right gold pictures, beyond chance: then gold
-    pictures are harder than samples, and no correction is known.
+    if no p is left: then, beyond chance, fewer samples are called wrong than right gold pictures, or more than wrong
+    ones. So judges do not do the same with both, and no correction is known.
 
     `corrected_rate` describes the arguments.
     """

@@ -52,7 +52,9 @@ class PredictedCounts:
         rates of flagged and other pictures, weighted with their shares among all (post-stratification).
 
         There is no interval with it. That of the source is normal, and fails for rare errors: if none is among the
-        judged ones, it is [0, 0]. At a rate of 0.4 % and 200 judgements it covers 55 % instead of 95 %. Use
-        `StratifiedCounts` for bounds. Angelopoulos, Duchi and Zrnic 2023, arXiv:2311.01453.
+        judged ones, it is [0, 0]. At a rate of 0.4 % and 200 judgements it covers at most 55 % instead of 95 %,
+        whatever the classifier. Use `StratifiedCounts` for bounds.
+
+        Angelopoulos, Duchi and Zrnic 2023, arXiv:2311.01453.
         """
         return self.wrong / self.judged + self.power * (self.flagged / self.num - self.judged_flagged / self.judged)

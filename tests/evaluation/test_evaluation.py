@@ -17,8 +17,10 @@ from gan.evaluation.classifier.extractor import as_input, classify, load_classif
 from gan.evaluation.evaluation import evaluate, evaluate_samples
 from gan.evaluation.html import page, write_report
 from gan.evaluation.report import load_report
+from gan.evaluation.report_text import summary
 from gan.models.networks import LABEL_EMBEDDING
 from gan.saving import files
+from gan.tolerance import worst_class
 
 
 def repeating_generator(digits):
@@ -66,11 +68,23 @@ def test_an_untrained_generator_exceeds_every_tolerance(untrained):
     assert wrong / 400 == pytest.approx(untrained.metrics["error_rate"].value)
 
 
+def test_the_worst_class_is_that_of_the_table_of_classes(untrained):
+    worst, of_class = untrained.worst_class, {row.label: row for row in untrained.error_rate_by_class}
+    assert worst.rate == max(row.error_rate for row in of_class.values()) == of_class[worst.label].error_rate
+    assert (worst.n, worst.classes, worst.empty) == (of_class[worst.label].n, 10, 0)
+    assert worst == worst_class([round(row.n * row.error_rate) for row in of_class.values()],
+                                [row.n for row in of_class.values()])  # fmt: skip
+    assert (
+        f"The worst class is {worst.label}, with {worst.wrong} of {worst.n} samples" in untrained.summary["tolerance"]
+    )
+    assert untrained.worst_class_real.rate < worst.rate
+
+
 def test_a_report_is_plain_json_and_explains_itself(untrained, small_classifier):
     again = json.loads(json.dumps(untrained.as_dict(), allow_nan=False))
     assert again["classifier_sha256"] == small_classifier[1].sha256
     assert again["num"] == 400
-    assert set(again["meaning"]) - {"copied_share"} <= set(again["metrics"])
+    assert set(again["meaning"]) - {"copied_share", "worst_class"} <= set(again["metrics"])
     assert again["frechet_floor"]["draws"] == 10
     assert again["frechet_floor"]["spread"] > 0
 
@@ -128,6 +142,15 @@ def test_the_page_contains_everything_and_loads_nothing(untrained_evaluation):
         assert f"{100 * point.error_rate:.2f}" in html
 
 
+def test_the_page_of_a_thousand_classes_folds_their_table(untrained_evaluation):
+    report = untrained_evaluation.report
+    rows = tuple(replace(report.error_rate_by_class[0], label=label) for label in range(1_000))
+    many = replace(report, error_rate_by_class=rows, worst_class=worst_class([0] * 999 + [1], [10] * 1_000))
+    html = page(replace(untrained_evaluation, report=replace(many, summary=summary(many))), checkpoint="many")
+    assert "The worst class is 999, with 1 of 10 samples wrong" in html
+    assert re.search(r"<details>\s*<summary>Error rate of each requested class", html)
+
+
 def test_each_sample_is_next_to_its_nearest_training_image(evaluated, digits):
     """The samples are training images with a dot, so the nearest neighbor is the image itself."""
     indices = np.random.default_rng(0).permutation(4_000)[:300]
@@ -148,6 +171,8 @@ def test_an_unconditional_generator_is_evaluated_by_the_confidence_of_the_classi
     found = evaluated(small_gan(classes=0).generator_ema, num=200)
     report, html = found.report, page(found, checkpoint="unconditional")
     assert (report.conditional, report.error_rate_by_class) == (False, ())
+    assert report.worst_class is report.worst_class_real is None
+    assert "worst_class" not in report.as_dict()
     assert report.perturbation[0].error_rate == report.metrics["error_rate"].value > 0.5
     assert report.metrics["error_rate"].real < 0.5
     assert "not clearly recognized as any class" in report.summary["tolerance"]

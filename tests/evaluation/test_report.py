@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from helpers.reports import VALUES, made_up
@@ -8,6 +9,7 @@ from gan.errors import InputError
 from gan.evaluation import report as reports
 from gan.evaluation.report import Checkpoint, ClassErrorRate, CopiedShare, PerturbationPoint, Reconstruction
 from gan.saving import models
+from gan.tolerance import worst_class
 
 ABSENT = object()
 
@@ -36,6 +38,18 @@ def test_numbers_are_formatted_with_their_uncertainty():
     assert reports.written("of_another_version", report) == ""
 
 
+def test_the_worst_class_is_a_number_like_the_others():
+    worst, real = worst_class([2, 0, 12], [1_000] * 3), worst_class([0, 1, 0], [1_000] * 3)
+    report = made_up(worst_class=worst, worst_class_real=real)
+    assert reports.written("worst_class", report) == "0.012 (0.00533 to 0.0209), class 2"
+    assert reports.written("worst_class", report, column="real") == "0.001 (8.44e-06 to 0.00556), class 1"
+    assert reports.numbers(report)["worst_class"] == 0.012
+    explained = replace(report, meaning={**report.meaning, "worst_class": "share"})
+    assert "worst_class" in [row["name"] for row in reports.rows(explained)]
+    assert "worst_class" not in [row["name"] for row in reports.rows(replace(explained, worst_class=None))]
+    assert reports.written("worst_class", made_up()) == reports.written("worst_class", made_up(), column="real") == ""
+
+
 def test_unknown_numbers_state_the_reason():
     report = made_up({"recall": (None, None)}, not_known={"recall": "too few"})
     row = {"name": "recall", "value": "not known", "real": "not known", "meaning": "share Not known: too few."}
@@ -48,6 +62,8 @@ def test_saved_report_loads_unchanged(tmp_path):
         checkpoint=Checkpoint("mnist", 10, "cd", None, 0),
         copied_share_real=CopiedShare(None, None, None),
         error_rate_by_class=(ClassErrorRate(3, 100, 0.01, 0.05),),
+        worst_class=worst_class([0, 0, 0, 1], [0, 0, 0, 100]),
+        worst_class_real=worst_class([1, 0, 0, 0], [50, 0, 0, 50]),
         undecided_because_of=("coverage",),
         summary={"tolerance": "Undecided."},
         reconstruction=Reconstruction(64, 400, 2),
@@ -56,7 +72,7 @@ def test_saved_report_loads_unchanged(tmp_path):
     for report in (whole, made_up()):
         (tmp_path / "report.json").write_text(json.dumps(report.as_dict(), allow_nan=False))
         assert reports.load_report(str(tmp_path)) == report
-    absent = {"checkpoint", "copied_share_real", "reconstruction", "perturbation"}
+    absent = {"checkpoint", "copied_share_real", "worst_class", "worst_class_real", "reconstruction", "perturbation"}
     assert whole.as_dict().keys() - made_up().as_dict().keys() == absent
     assert made_up().as_dict()["samples_needed"] is None
 
@@ -121,10 +137,34 @@ def test_comparison_requires_equal_settings(key):
 def test_compare_prints_reports_side_by_side(gan_command, two):
     done = gan_command("compare", two / "a", two / "b" / "report.json", env={"COLUMNS": "200"})
     assert (done.returncode, done.stderr) == (0, "")
+    assert "worst_class" not in done.stdout  # of reports of an earlier revision
     row = next(line for line in done.stdout.splitlines() if "recall" in line)
     assert [word for word in row.split() if word[0].isdigit()] == ["0.9", "0.8", "0.95"]
     found = json.loads(gan_command("compare", two / "a", two / "b", "--json").stdout)
     assert [numbers["recall"] for numbers in found.values()] == [0.9, 0.8]
+
+
+def test_compare_shows_the_worst_class_where_it_is_known(gan_command, two):
+    report = made_up(worst_class=worst_class([2, 12], [1_000] * 2), worst_class_real=worst_class([0, 1], [1_000] * 2))
+    (two / "a" / "report.json").write_text(json.dumps(report.as_dict()))
+    done = gan_command("compare", two / "a", two / "b", env={"COLUMNS": "200"})
+    row = next(line for line in done.stdout.splitlines() if "worst_class" in line)
+    assert row.split("worst_class")[1].split() == [
+        "0.012",
+        "(0.00578",
+        "to",
+        "0.0209),",
+        "class",
+        "1",
+        "0.001",
+        "(1.27e-05",
+        "to",
+        "0.00556),",
+        "class",
+        "1",
+    ]
+    found = json.loads(gan_command("compare", two / "a", two / "b", "--json").stdout)
+    assert [numbers.get("worst_class") for numbers in found.values()] == [0.012, None]
 
 
 @pytest.mark.parametrize(

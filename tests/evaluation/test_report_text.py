@@ -6,6 +6,7 @@ from helpers.reports import made_up
 from gan.evaluation import plots
 from gan.evaluation.report import PerturbationPoint
 from gan.evaluation.report_text import MEANING, NAMES, headline, percent, summary
+from gan.tolerance import worst_class
 
 VALUES = {
     "error_rate": (0.0094, 0.0048),
@@ -82,6 +83,18 @@ def test_summary_of_a_good_report():
             UNDECIDED | {"undecided_because_of": ("error_rate", "coverage"), "samples_needed": 700},
             "tolerance",
             "more samples will not help",
+        ),
+        (
+            {"worst_class": worst_class([2, 0, 12], [1_000] * 3)},
+            "tolerance",
+            "to 1.15 %). The worst class is 2, with 12 of 1,000 samples wrong. With 95 % confidence, the highest error "
+            "rate of all 3 classes is 0.53 % to 2.09 %.",
+        ),
+        (
+            {"worst_class": worst_class([0] * 999 + [0], [100] * 999 + [0])},
+            "tolerance",
+            "No class has a wrong sample. With 95 % confidence, the highest error rate of all 999 classes with samples "
+            "is 0.00 % to 3.62 %.",
         ),
         ({"frechet_in_floors": 117.6}, "fidelity", "118 times"),
         (

@@ -6,14 +6,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from helpers.serving import running
 
 from gan.deployment.feedback.app import LIMITS, create_app
 from gan.deployment.feedback.pictures import AuditPlan, GoldPlan, StratifiedPlan
+from gan.deployment.feedback.server import run_feedback
 from gan.deployment.feedback.session import FeedbackSession, GoldImages
 from gan.deployment.feedback.store import FeedbackStore
+from gan.deployment.serve.address import open_socket
 from gan.deployment.serve.metrics import Metrics
 from gan.saving.engines.engine import Engine
+from helpers.serving import running
 
 SHA256 = "ab" * 32
 SEED = 7
@@ -83,10 +85,10 @@ def judged(path: Path, engine=None, *, token=None, **options):
 
 def main(path: str, port: str) -> None:
     """Serves a file of judgements, with gold, until a signal; prints the address as JSON."""
-    from gan.deployment.feedback.server import run_feedback
-    from gan.deployment.serve.address import open_socket
-
-    with FeedbackStore(path, SHA256, seed=SEED) as store, open_socket("127.0.0.1", int(port), has_token=False) as opened:
+    with (
+        FeedbackStore(path, SHA256, seed=SEED) as store,
+        open_socket("127.0.0.1", int(port), has_token=False) as opened,
+    ):
         session = make_session(store, share=0.2)
         run_feedback(session, opened, ready=lambda address: print(json.dumps({"address": address}), flush=True))
 

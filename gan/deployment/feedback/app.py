@@ -76,7 +76,5 @@ async def _no_store(request: Request, error: Exception) -> Response:
     The message of the error has a path, which only the log gets.
     """
     write_log("failure", level="error", path=request.url.path, reason=str(error))
-    message = (
-        "Nothing was recorded. Expected: a file of judgements that no other program has locked. Received: another."
-    )
+    message = "Not recorded. Expected: the same request later. Received: a request while the file cannot be used."
     return JSONResponse({"error": message}, 503, {"Retry-After": str(RETRY_SECONDS)})

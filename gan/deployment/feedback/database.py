@@ -1,5 +1,6 @@
 """A file of judgements as a database: opened, checked, and changed in transactions."""
 
+import os
 import sqlite3
 import threading
 import time
@@ -43,6 +44,9 @@ class Database:
             raise InputError("No such file of judgements", expected="a file of gan feedback", received=str(path))
         if path.is_dir():
             raise InputError("No such file of judgements", expected="a file", received=f"{path}, which is a folder")
+        for place, mode in ((path.parent, os.W_OK | os.X_OK), (path, os.W_OK)):
+            if place.exists() and not os.access(place, mode):  # SQLite would notice it at the first judgement
+                raise self._unusable(f"{place} is read-only")
         with self._explained():
             self._connection = sqlite3.connect(
                 path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
@@ -64,8 +68,6 @@ class Database:
         self._check_program()
         self._use_wal()
         self._connection.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power failure
-        with self.writing():
-            pass  # fails for a file or a folder that is read-only
 
     def _is_empty(self) -> bool:
         return self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
@@ -145,8 +147,11 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(
-                "The file of judgements cannot be used",
-                expected="a writable file of gan feedback, in a writable folder, that no other program has locked",
-                received=f"{self.path}: {error}",
-            ) from error
+            raise self._unusable(f"{self.path}: {error}") from error
+
+    def _unusable(self, received: str) -> StoreError:
+        return StoreError(
+            "The file of judgements cannot be used",
+            expected="a writable file of gan feedback, in a writable folder, that no other program has locked",
+            received=received,
+        )

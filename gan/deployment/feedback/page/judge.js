@@ -17,7 +17,7 @@ const UNDO = ["z", "Backspace"];
 
 const LARGEST = 512; // of the picture, in pixels of CSS
 const SMALLEST = 160;
-const BESIDE = 400; // height of all else that is to be seen with the picture
+const BESIDE = 340; // height of all else that is to be seen with the picture
 const MOST_UNDONE = 100;
 const LONGEST_MILLISECONDS = 2 ** 31 - 1;
 
@@ -146,7 +146,7 @@ function fit() {
 }
 
 function onKey(event) {
-  if (event.repeat || event.altKey || event.metaKey || event.target.closest("summary")) {
+  if (event.repeat || event.altKey || event.metaKey) {
     return;
   }
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -167,8 +167,10 @@ async function start() {
   }
   part("undo").addEventListener("click", undo);
   await safely(async () => {
-    remember(await deliverLeft(showProblem));
+    const { done, refused } = await deliverLeft(showProblem);
+    remember(done);
     await ask();
+    showError(refused);
   });
 }
 

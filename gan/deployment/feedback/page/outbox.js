@@ -54,10 +54,11 @@ function drop(name, order) {
 /**
  * Sends what an earlier page of this browser has left. Refused requests are forgotten: they can never be recorded.
  *
- * @returns {Promise<string[]>} names of those that were recorded
+ * @returns {Promise<{done: string[], refused: string | null}>} names of what was recorded, and why something was not
  */
 export async function deliverLeft(onProblem) {
   const done = [];
+  let refused = null;
   for (const [name, { path, body }] of Object.entries(kept.read())) {
     try {
       await deliver(name, path, body, onProblem);
@@ -66,7 +67,8 @@ export async function deliverLeft(onProblem) {
       if (!(error instanceof Refused)) {
         throw error;
       }
+      refused = `What this browser kept was not recorded. ${error.message}`;
     }
   }
-  return done;
+  return { done, refused };
 }

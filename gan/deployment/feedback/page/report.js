@@ -22,6 +22,9 @@ async function show(page) {
     const { pictures, progress } = await untilAnswered(() => post("browse", { page }), showProblem);
     const cells = pictures.map(cellOf);
     await Promise.all(cells.map((cell) => cell.firstElementChild.decode().catch(() => {})));
+    if (page !== pageOfAddress()) {
+      return; // another one was asked for meanwhile
+    }
     grid.replaceChildren(...cells);
     state.page = page;
     state.shownAt = performance.now();
@@ -78,7 +81,7 @@ async function toggle(cell, token) {
 
 function showProgress({ mine, shown }) {
   part("status").textContent =
-    `You were shown ${count(shown, "picture", "pictures")} and have flagged ${count(mine, "one", "of them")}.`;
+    `You were shown ${count(shown, "picture", "pictures")} and have flagged ${count(mine, "of them", "of them")}.`;
 }
 
 function turn(step) {
@@ -112,8 +115,11 @@ async function start() {
   window.addEventListener("hashchange", () => show(pageOfAddress()));
   part("previous").addEventListener("click", () => turn(-1));
   part("next").addEventListener("click", () => turn(1));
-  await deliverLeft(showProblem);
+  const { refused } = await deliverLeft(showProblem);
   await show(pageOfAddress());
+  if (refused !== null) {
+    showError(refused);
+  }
 }
 
 start();

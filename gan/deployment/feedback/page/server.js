@@ -12,7 +12,9 @@ const FINAL = new Set([400, 404, 405, 409, 413]); // of all others, such as a lo
 
 /** Returns the answer to a request. Throws `Refused`, or another error if the same request may succeed later. */
 async function answerTo(path, options) {
-  const response = await fetch(path, { cache: "no-store", ...options });
+  const response = await fetch(path, { cache: "no-store", ...options }).catch(() => {
+    throw new Error("The server does not answer.");
+  });
   const answer = await response.json().catch(() => null);
   if (response.ok && answer !== null) {
     return answer;
