@@ -49,6 +49,8 @@ class _Chosen:
     version: Version
     origin: Origin
     images: np.ndarray
+    standing: int
+    """Number of the sample that stands for its request."""
 
 
 class Auditor:
@@ -153,7 +155,7 @@ class Auditor:
         chosen = None
         if len(room):
             origin = asked.origin(room, version.num_classes, version.class_names)
-            chosen = _Chosen(name, version, origin, images[room])
+            chosen = _Chosen(name, version, origin, images[room], request % len(room))
         with self._changed:
             self._audits[name].dropped += len(rows) - len(room)
             if chosen is not None:
@@ -196,7 +198,7 @@ class Auditor:
         with self._state:
             for chosen in batch:
                 rows = len(chosen.images)
-                samples = _as_read(chosen.origin, logits[at : at + rows])
+                samples = _as_read(chosen, logits[at : at + rows])
                 alarms += self._audits[first.model].add(facts, samples)
                 at += rows
         return alarms
@@ -260,9 +262,8 @@ def _facts(version: Version, options: AuditOptions) -> VersionFacts:
     )
 
 
-def _as_read(origin: Origin, logits: np.ndarray) -> ReadSamples:
-    starts = np.zeros(len(logits), bool)
-    starts[0] = True
+def _as_read(chosen: _Chosen, logits: np.ndarray) -> ReadSamples:
+    origin, stands = chosen.origin, np.arange(len(logits)) == chosen.standing
     return ReadSamples(
         source=origin.source,
         keys=[int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big") for name in origin.names],
@@ -270,5 +271,5 @@ def _as_read(origin: Origin, logits: np.ndarray) -> ReadSamples:
         read=logits.argmax(axis=1),
         asked=origin.labels,
         latents=origin.latents,
-        starts=starts,
+        stands=stands,
     )

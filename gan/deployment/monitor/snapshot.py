@@ -50,7 +50,7 @@ class ClassSnapshot:
 
     name: str
     asked: int | None
-    """Audited requests whose first audited sample has this class; None: unconditional, or no class to ask for."""
+    """Audited requests by the class of the sample that stands for them; None: unconditional, or no class to ask for."""
     read: int
     wrong: int
 

@@ -37,8 +37,8 @@ class ReadSamples:
     """The class that was asked, int [N]; None: an unconditional generator."""
     latents: np.ndarray | None
     """Latents of a client, float32 [N, L]; None: of a seed."""
-    starts: np.ndarray
-    """Whether each is the first audited sample of its request, bool [N]."""
+    stands: np.ndarray
+    """Whether each stands for its request, bool [N]: one sample of a request does, whatever it shows."""
 
 
 class SourceAudit:
@@ -117,7 +117,7 @@ class VersionAudit:
         classes = samples.read if samples.asked is None else samples.asked
         np.add.at(self.wrong_by_class, classes[samples.wrong], 1)
         # of a conditional generator one class a request, since a request may ask for one class many times
-        which = fresh & (samples.source == "seeds") if samples.asked is None else samples.starts
+        which = fresh & (samples.source == "seeds") if samples.asked is None else samples.stands
         if self.labels.add(classes[which]):
             found.append(("label_drift", None))
         if samples.latents is not None and self.latents.add(samples.latents):
@@ -149,10 +149,11 @@ class VersionAudit:
 
 
 def _reason(kind: Kind, rate: AuditedRate, lower: float) -> str:
+    tolerance = f"{100 * rate.tolerance:.3g} %"
     if kind == "exceeded":
-        return f"{rate.wrong:,} of {rate.n:,} pictures are wrong: at least {100 * lower:.3g} %, tolerance {100 * rate.tolerance:.3g} %"
+        return f"{rate.wrong:,} of {rate.n:,} pictures are wrong: at least {100 * lower:.3g} %, tolerance {tolerance}"
     return {
-        "changed": f"the error rate has risen above the tolerance of {100 * rate.tolerance:.3g} %",
+        "changed": f"the error rate has risen above the tolerance of {tolerance}",
         "other_pictures": "pictures that are asked again are no longer those that they were",
         "label_drift": "clients ask for other classes than before",
         "latent_drift": "latents of clients are not standard normal",
