@@ -245,8 +245,7 @@ axis.grid(False)
 plt.show()
 
 # %% [markdown]
-# Only the samples that the audit chooses are computed. `VersionAudit` is what the server uses for each version of a
-# model.
+# Only the samples that the audit chooses are computed.
 
 # %%
 probe, _ = load_classifier("mnist-probe")
@@ -272,21 +271,15 @@ print(f"wrong: {bad[:before].mean():.2%} before the damage, {bad[before:].mean()
 # least a billion samples that are read. After an alarm it starts again.
 
 # %%
-audit = deployment.VersionAudit(
-    model="mnist", version=1, sha256=sha256, tolerance=TOLERANCE, place=1,
-    num_classes=10, read_classes=logits.shape[1], latent_dim=64,
-)  # fmt: skip
-bounds, evidence, alarms = [], [], []
-for i in range(len(places)):
-    outcome = deployment.ReadSamples(
-        source="seeds", keys=[i], wrong=bad[i : i + 1], read=logits[i : i + 1].argmax(axis=1),
-        asked=labels[i : i + 1], latents=None, starts=np.array([True]),
-    )  # fmt: skip
-    alarms += [(int(places[i]), alarm) for alarm in audit.add(outcome)]
-    bounds.append(audit.sources["seeds"].rate.bounds)
-    evidence.append(audit.sources["seeds"].rise.evidence)
-for place, alarm in alarms:
-    print(f"{place - HEALTHY:6,} samples after the damage: {alarm.kind}: {alarm.reason}")
+rate = deployment.AuditedRate(TOLERANCE, confidence=0.975)  # the rest of the 5 % is for later versions
+rise = deployment.RateDetector(TOLERANCE, mean_samples=1e9)
+bounds, evidence = [], []
+for place, outcome in zip(places, bad):
+    for kind, test in (("exceeded", rate), ("changed", rise)):
+        if test.add(np.array([outcome])):
+            print(f"alarm {place - HEALTHY:,} samples after the damage: {kind}")
+    bounds.append(rate.bounds)
+    evidence.append(rise.evidence)
 
 # %%
 _, (top, below) = plt.subplots(2, 1, figsize=(9, 5), sharex=True)
@@ -295,7 +288,7 @@ top.fill_between(places, low, high, alpha=0.3, label="confidence sequence")
 top.axhline(100 * TOLERANCE, color="black", linestyle=":", label="tolerance")
 top.set(ylim=(0, 5), ylabel="error rate (%)", title="A generator that is damaged while it is served")
 below.semilogy(places, np.maximum(evidence, 1), color="C2", label="evidence of a rise")
-below.axhline(audit.sources["seeds"].rise.mean_samples, color="black", linestyle=":", label="alarm")
+below.axhline(rise.mean_samples, color="black", linestyle=":", label="alarm")
 below.set(xlabel="samples served", ylabel="evidence")
 below.xaxis.set_major_formatter("{x:,.0f}")
 for axis, left in ((top, 0.2), (below, 0.02)):
