@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from gan.deployment.feedback.store import FeedbackStore
     from gan.deployment.feedback.summary import summarize
     from gan.deployment.monitor.choice import AuditChoice
-    from gan.deployment.monitor.version_audit import ReadSamples, VersionAudit
+    from gan.deployment.monitor.detectors import RateDetector
+    from gan.deployment.monitor.rate import AuditedRate
     from gan.deployment.table import load_table
     from gan.deployment.tiers.choose import choose_tier
     from gan.deployment.tiers.table import load_tiers
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "AuditChoice": "gan.deployment.monitor.choice",
     "AuditPlan": "gan.deployment.feedback.pictures",
+    "AuditedRate": "gan.deployment.monitor.rate",
     "FeedbackStore": "gan.deployment.feedback.store",
     "GoldPlan": "gan.deployment.feedback.pictures",
-    "ReadSamples": "gan.deployment.monitor.version_audit",
-    "VersionAudit": "gan.deployment.monitor.version_audit",
+    "RateDetector": "gan.deployment.monitor.detectors",
     "choose_tier": "gan.deployment.tiers.choose",
     "export_generator": "gan.deployment.export",
     "export_web": "gan.deployment.web",
@@ -35,10 +36,10 @@ _HOMES = {
 __all__ = [
     "AuditChoice",
     "AuditPlan",
+    "AuditedRate",
     "FeedbackStore",
     "GoldPlan",
-    "ReadSamples",
-    "VersionAudit",
+    "RateDetector",
     "choose_tier",
     "export_generator",
     "export_web",

@@ -4,6 +4,7 @@ import json
 import shlex
 
 import pytest
+from helpers.artifacts import row, write_table
 from helpers.commands import run_gan
 from helpers.serving import save_generator, write_report
 
@@ -87,3 +88,33 @@ def test_the_commands_of_the_default_table_are_possible():
             assert program == "gan"
             assert arguments[0] in names
             parse(arguments)
+
+
+@pytest.mark.slow
+def test_an_exported_file_has_the_tier_of_its_card_and_rounded_weights_need_a_report(run):
+    from gan.deployment import export_generator
+
+    out = run.parent / "exported"
+    whole = export_generator(run, out)
+    rounded = export_generator(run, out, weights="int8")
+    done = run_gan("tiers", whole.path, "--tolerance", "0.02", "--json", cwd=run.parent)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert (found["tier"]["name"], found["decided_by"]["source"]) == ("monitored", "card")
+    done = run_gan("tiers", rounded.path, "--tolerance", "0.02", cwd=run.parent)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"gan evaluate {shlex.quote(str(rounded.path))} --output {shlex.quote(str(out))}." in done.stderr
+
+    path = write_table(
+        run, [row("x", 10, 5.0), row("y", 9, 1.0, weights="int8")], path="exported/my-run-artifacts.json"
+    )
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for one, file in zip(content["artifacts"], (whole, rounded)):
+        one["format"] = "onnx"
+        one["file"] |= {"name": file.path.name, "content_sha256": file.card.content_sha256}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    for generator in (run.name, whole.path):
+        done = run_gan("tiers", generator, "--tolerance", "0.02", "--json", cwd=run.parent)
+        found = json.loads(done.stdout)
+        assert found["artifact"]["path"].endswith("exported/my-run-int8.onnx"), found["notes"]
+        assert found["commands"][0].startswith(f"gan serve {shlex.quote(found['artifact']['path'])} ")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+from helpers.artifacts import row, write_table
 from helpers.commands import ROOT
 from helpers.serving import save_generator, write_report
 
@@ -18,7 +19,7 @@ from gan.deployment.feedback.pictures import AuditPlan, GoldPlan, StratifiedPlan
 from gan.deployment.feedback.store import FeedbackStore
 from gan.deployment.feedback.strata import save_plan
 from gan.deployment.feedback.summary import summarize
-from gan.deployment.table import Artifact, ArtifactCost, ArtifactFile, ArtifactQuality, ArtifactTable
+from gan.deployment.table import Artifact
 from gan.deployment.tiers import choose
 from gan.deployment.tiers.evidence import RateBound, find_measured, is_same_data
 from gan.errors import InputError
@@ -487,40 +488,7 @@ def test_a_file_without_judgements_says_nothing(run):
 # The file to deploy
 
 
-def row(name, wrong, milliseconds, *, weights="float32", coverage=0.9, size=1_000, memory=10**8, sha256="0" * 64):
-    rate = ErrorRate(wrong, 1_000)
-    lower, upper = rate.interval
-    quality = ArtifactQuality(
-        wrong=wrong, num=1_000, error_rate=rate.value, error_rate_lower=lower, error_rate_upper=upper,
-        verdict="within", frechet_distance=None, frechet_in_floors=None, coverage=coverage,
-    )  # fmt: skip
-    cost = ArtifactCost(
-        milliseconds=milliseconds, milliseconds_fastest=milliseconds, milliseconds_slowest=milliseconds, rounds=1,
-        batches=1, peak_memory_bytes=memory,
-    )  # fmt: skip
-    file = ArtifactFile(name=name, bytes=size, content_sha256=sha256)
-    return Artifact(format="keras", weights=weights, file=file, quality=quality, cost=cost)
-
-
 FAILED = Artifact(format="litert", weights="int8", failure="LiteRT cannot express this generator")
-
-
-def write_table(run, rows, *, path="exported/tiny-artifacts.json", **changes):
-    """Writes a table of files that are copies of the generator, and returns its path."""
-    sha256 = find_saved(run).summary.sha256
-    path = run.parent / path
-    path.parent.mkdir(exist_ok=True)
-    rows = tuple(replace(one, file=replace(one.file, content_sha256=sha256)) if one.file else one for one in rows)
-    for one in rows:
-        if one.file:
-            shutil.copyfile(run / "generator.keras", path.parent / one.file.name)
-    table = ArtifactTable(
-        kind="artifacts", name="tiny", generator_sha256=sha256, dataset="mnist", classifier_sha256="ab",
-        tolerance=0.02, num=1_000, seed=7, frechet_floor=None, real_coverage=0.95, batch=64, idle_memory_bytes=None,
-        artifacts=rows, cpu="", cores=2, command="", date="",
-    )  # fmt: skip
-    files.write_json(path, replace(table, **changes).as_dict())
-    return path
 
 
 ROWS = [
