@@ -119,6 +119,7 @@ ELSEWHERE = {
     "curl http://127.0.0.1:8501/sample.png?label=7&num=64 --output sevens.png",
     "python -m benchmarks stacked-mnist",
     "python -m benchmarks read-digits",
+    "python -m benchmarks feedback",
     "python -m benchmarks gpu",
     "python -m benchmarks stopping",
     "python -m benchmarks stopping-rules",
