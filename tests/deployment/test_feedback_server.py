@@ -432,6 +432,18 @@ def test_a_session_that_cannot_be_shown_is_refused(options, shape, name, tmp_pat
         FeedbackSession(store, engine, plan=None, **{"mode": "audit", "tolerance": 0.1, **options})
 
 
+def test_gold_that_waits_needs_its_images(tmp_path):
+    with judged(tmp_path / "a.sqlite", share=0.9) as (store, client):
+        question = ask(client)
+        while rows_of(store)[-1]["kind"] == "sample":
+            question = say(client, question).json()["question"]
+    with FeedbackStore(tmp_path / "a.sqlite", SHA256) as store:
+        with pytest.raises(InputError, match="Real images wait for a judgement"):
+            make_session(store)
+        make_session(store, mode="report").close()
+        make_session(store, share=0.1).close()
+
+
 def samples(*indices):
     return [Picture("sample", SEED, index, index % CLASSES) for index in indices]
 
@@ -531,28 +543,32 @@ def test_no_acknowledged_judgement_is_lost_and_none_counts_twice_if_the_server_i
     env = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
     cookies, pending = {}, None
     while len(acknowledged) < 1_000:
-        with served(tmp_path, tmp_path / "a.sqlite", 0, program="helpers.feedback", env=env) as started:
-            killer = threading.Timer(chance.uniform(0.3, 4.0), started.process.kill)
-            with httpx.Client(base_url=started.address, cookies=cookies, trust_env=False, timeout=30) as client:
-                client.get("/")
-                cookies = dict(client.cookies)
-                killer.start()
-                try:
-                    question = None
-                    while len(acknowledged) < 1_000:
-                        if pending is None:
-                            question = question or ask(client)
-                            said = chance.choice(("right", "wrong", "unsure"))
-                            pending = {"token": question["token"], "said": said, "milliseconds": 100}
-                        answer = client.post("/judgement", json=pending)
-                        assert answer.status_code == 200, answer.text
-                        assert pending["token"] not in acknowledged
-                        acknowledged[pending["token"]] = pending["said"]
-                        pending, question = None, answer.json()["question"]
-                except httpx.TransportError:
-                    kills += 1
+        kill_after = len(acknowledged) + chance.randint(60, 220)
+        with (
+            served(tmp_path, tmp_path / "a.sqlite", 0, program="helpers.feedback", env=env) as started,
+            httpx.Client(base_url=started.address, cookies=cookies, trust_env=False, timeout=60) as client,
+        ):
+            killer = threading.Timer(chance.uniform(0, 0.05), started.process.kill)
+            client.get("/")
+            cookies, question = dict(client.cookies), None
+            try:
+                while len(acknowledged) < 1_000:
+                    if len(acknowledged) == kill_after:
+                        kill_after = -1
+                        killer.start()
+                    if pending is None:
+                        question = question or ask(client)
+                        said = chance.choice(("right", "wrong", "unsure"))
+                        pending = {"token": question["token"], "said": said, "milliseconds": 100}
+                    answer = client.post("/judgement", json=pending)
+                    assert answer.status_code == 200, answer.text
+                    assert pending["token"] not in acknowledged
+                    acknowledged[pending["token"]] = pending["said"]
+                    pending, question = None, answer.json()["question"]
+            except httpx.TransportError:
+                kills += 1
             killer.cancel()
-    assert kills >= 3
+    assert kills >= 4
     with FeedbackStore(tmp_path / "a.sqlite", SHA256) as store:
         rows = rows_of(store)
         store.check()

@@ -99,7 +99,8 @@ class FeedbackSession:
         class_names: names of the classes, in the order of their numbers; empty: their numbers.
         name: name of the generator, which the page shows.
 
-    Raises `InputError` for samples that are no images, gold of another shape, and another number of names.
+    Raises `InputError` for samples that are no images, gold of another shape, no gold if the file has some that waits,
+    and another number of names.
     """
 
     def __init__(
@@ -123,6 +124,10 @@ class FeedbackSession:
         if gold is not None:
             check(mode != "report", "gold", "no gold in the mode report", "gold")
             check(gold.images.shape[1:] == shape, "gold", f"images of shape {[*shape]}", [*gold.images.shape[1:]])
+        elif store.counts(mode, kind="gold", first=False).waiting:
+            raise InputError(
+                "Real images wait for a judgement", expected="gold above 0, as when they were shown", received="no gold"
+            )
         names = tuple(class_names) or tuple(map(str, range(engine.num_classes)))
         check(len(names) == engine.num_classes, "class_names", f"{engine.num_classes} names", len(names))
         self.store, self.mode, self.tolerance, self.name, self.image_shape = store, mode, tolerance, name, shape
