@@ -299,4 +299,5 @@ def _copied(share: CopiedShare | None) -> str:
 def _worst(worst: WorstClass | None) -> str:
     if worst is None:
         return ""
-    return f"{worst.rate:.4g} ({worst.lower:.3g} to {worst.upper:.3g}), class {worst.label}"
+    which = f", class {worst.label}" if worst.wrong else ""
+    return f"{worst.rate:.4g} ({worst.lower:.3g} to {worst.upper:.3g}){which}"

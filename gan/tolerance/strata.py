@@ -16,10 +16,11 @@ from gan.tolerance.exact import WrongRange, clopper_pearson, hypergeometric_boun
 
 @dataclass(frozen=True, kw_only=True)
 class StratifiedCounts:
-    """What was said of `num` pictures that a classifier has read, for one look at the planned end.
+    """What was said of `num` pictures that a classifier has read, by a plan that was fixed before the first judgement.
 
-    A picture that waits or of which the judge is unsure is in the range of `flagged` or `unflagged`. So the bounds are
-    valid from the first judgement on: those that are missing are counted against the bound.
+    Pictures that are not shown yet, that wait, or of which the judge is unsure are in the ranges of `flagged` and
+    `unflagged`: they count against each bound. So the bounds before the end of the plan contain those at its end, and
+    looking at them is free.
     """
 
     num: int

@@ -157,7 +157,7 @@ def simulate(most, every, repetitions):
     return outside / repetitions
 
 
-EVER_OUTSIDE = (0.0, 0.0)
+EVER_OUTSIDE = (0.0, 1.0)
 """Of 1,000 simulated audits of 20,000 pictures, looked at 80 times. See docs/evaluation.md."""
 
 

@@ -52,6 +52,8 @@ def test_without_other_pictures_nothing_bounds_the_rate_from_above():
 @given(data=st.data())
 @settings(max_examples=30)
 def test_open_judgements_contain_the_bounds_of_every_answer(data):
+    """So the bounds before the end of a plan contain those at its end."""
+
     def drawn(n):
         least = data.draw(st.integers(0, n))
         most = data.draw(st.integers(least, n))
@@ -122,8 +124,9 @@ def simulate(rate, sensitivity, false_alarms, judged, repetitions):
     return outside / repetitions
 
 
-OUTSIDE = {(0.004, 0.8, 0.005): 0.0, (0.02, 0.5, 0.02): 0.0, (0.02, 0.0, 0.0): 0.0}
-"""(rate, share of wrong and of right pictures that are flagged) -> how often the rate is outside the bounds."""
+OUTSIDE = {(0.004, 0.8, 0.005): 0.0005, (0.02, 0.5, 0.02): 0.002, (0.02, 0.0, 0.0): 0.009}
+"""(rate, share of wrong and of right pictures that are flagged) -> how often the rate is outside the bounds,
+of 2,000 simulations in which 300 unflagged pictures of 10,000 are judged. See docs/evaluation.md."""
 
 
 @pytest.mark.parametrize("case", OUTSIDE)
