@@ -349,7 +349,8 @@ plt.show()
 
 # %%
 for name, decision in (("report alone", reported), ("report and people", judged)):
-    print(f"{name}: {decision.tier.name}, error rate at most {decision.decided_by.upper:.2%}, {decision.verdict}")
+    bound = f"error rate at most {decision.decided_by.upper:.2%}"
+    print(f"{name}: {decision.tier.name}, {bound}, {decision.verdict}")
     for note in decision.notes:
         print(f"    {note}")
 print()
