@@ -33,6 +33,7 @@ PAGES = {
     "docs/command-line.md": "Command line",
     "docs/gpu.md": "GPUs",
     "docs/deployment.md": "Deployment",
+    "docs/feedback.md": "Feedback",
     "docs/tiers.md": "Tiers",
     "docs/data.md": "Images and datasets",
     "docs/keras-options.md": "Options of Keras",

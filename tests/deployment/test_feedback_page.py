@@ -3,8 +3,12 @@
 import re
 
 import pytest
-from helpers.feedback import BlobEngine, judged
+from helpers.commands import ROOT
+from helpers.feedback import SHA256, BlobEngine, judged
 from helpers.pages import chromium
+from helpers.serving import served
+
+from gan.deployment.feedback.store import FeedbackStore
 
 pytestmark = pytest.mark.slow
 
@@ -175,6 +179,25 @@ def test_an_answer_that_was_lost_does_not_judge_twice(browser, tmp_path):
             window.wait()
             assert lost == [200]
         assert [row["said"] for row in rows_of(store)] == [None, None]
+
+
+def test_the_page_outlives_a_server_that_is_killed(browser, tmp_path):
+    path, env = tmp_path / "a.sqlite", {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+    with served(tmp_path, path, 0, program="helpers.feedback", env=env) as first:
+        window = Window(browser, first.address)
+        for _ in range(3):
+            window.press("w")
+    window.page.keyboard.press("r")
+    window.page.wait_for_selector("#unsaved:not([hidden])")
+    assert "The server does not answer." in window.page.text_content("#unsaved")
+    with served(tmp_path, path, first.address.rpartition(":")[2], program="helpers.feedback", env=env):
+        window.page.wait_for_selector("#picture[data-number='5']")
+        window.wait()
+        assert window.page.is_hidden("#unsaved")
+        window.press("z")
+        assert window.number == 4
+    with FeedbackStore(path, SHA256) as store:
+        assert [row["said"] for row in rows_of(store)] == ["wrong", "wrong", "wrong", None, None]
 
 
 def test_a_refused_judgement_is_shown_and_the_session_goes_on(browser, tmp_path):

@@ -507,10 +507,10 @@ def test_large_samples_are_kept_and_drawn_in_small_numbers():
 
 def test_what_was_acknowledged_is_in_the_file_at_that_moment(tmp_path):
     """A copy of the files at a moment is what a killed process would leave."""
-    moments, acknowledged = set(random.Random(SEED).sample(range(40), 4)), {}
+    moments, acknowledged = set(random.Random(SEED).sample(range(24), 3)), {}
     with judged(tmp_path / "a.sqlite", share=0.2) as (_, client):
         question = ask(client)
-        for turn in range(40):
+        for turn in range(24):
             said = ("right", "wrong", "unsure")[turn % 3]
             answer = say(client, question, said).json()
             acknowledged[question["token"]], question = said, answer["question"]

@@ -38,7 +38,7 @@ from gan.errors import InputError
 JUDGES = ("ann", "bob", "cid")
 STEPS = st.lists(
     st.tuples(st.sampled_from(JUDGES), st.sampled_from(("next", "right", "wrong", "unsure", "again", "undo", "late"))),
-    max_size=80,
+    max_size=60,
 )
 
 
@@ -273,7 +273,7 @@ def work(store):
     return {**found, "summary": steps_of(store, lambda: summarize(store, "audit", 0.02))}
 
 
-@pytest.mark.parametrize("num", [20_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("num", [6_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
 def test_no_action_searches_all_judgements(num, tmp_path):
     """The number of instructions of SQLite hardly grows with the file."""
     with open_store(tmp_path, "small.sqlite") as small, open_store(tmp_path, "large.sqlite") as large:

@@ -24,14 +24,6 @@ def _tallied(row: str, sign: str) -> str:
     )
 
 
-def _asked(row: str, sign: str) -> str:
-    """Returns a statement that counts what was said first of the samples of a class."""
-    return f"""
-    INSERT INTO asked SELECT {row}.mode, {row}.label, coalesce({row}.said, ''), {sign}1
-        WHERE {row}.kind = 'sample' AND {row}.is_first = 1 AND {row}.label IS NOT NULL
-        ON CONFLICT DO UPDATE SET n = n + excluded.n;"""
-
-
 def _paced(row: str, sign: str) -> str:
     return f"""
     INSERT INTO pace SELECT {row}.mode, {row}.judge, {_pace(row)}, {sign}1 WHERE {row}.milliseconds IS NOT NULL
@@ -54,7 +46,7 @@ def _paired(row: str, sign: str) -> str:
 
 
 def _counted(row: str, sign: str) -> str:
-    return "".join(count(row, sign) for count in (_tallied, _asked, _paced, _paired))
+    return "".join(count(row, sign) for count in (_tallied, _paced, _paired))
 
 
 SCHEMA = f"""
@@ -90,9 +82,6 @@ CREATE TABLE tally (
     mode TEXT, kind TEXT, judge TEXT, is_first INTEGER, is_flagged INTEGER, truth TEXT, said TEXT, n INTEGER NOT NULL,
     PRIMARY KEY (mode, kind, judge, is_first, is_flagged, truth, said)
 ) WITHOUT ROWID;
-CREATE TABLE asked (
-    mode TEXT, label INTEGER, said TEXT, n INTEGER NOT NULL, PRIMARY KEY (mode, label, said)
-) WITHOUT ROWID;
 CREATE TABLE pace (
     mode TEXT, judge TEXT, milliseconds INTEGER, n INTEGER NOT NULL, PRIMARY KEY (mode, judge, milliseconds)
 ) WITHOUT ROWID;
@@ -105,12 +94,11 @@ CREATE TRIGGER changed AFTER UPDATE OF said, is_first, milliseconds ON showing B
     {_counted("old", "-")}{_counted("new", "+")}
 END;
 """
-"""`tally`, `asked`, `pace` and `pair` count `showing`, so that a million judgements need no search.
+"""`tally`, `pace` and `pair` count `showing`, so that a million judgements need no search.
 
-`tally` has '' for a missing value and '*' for all judges. `asked` counts the samples of a class, each
-once. `pace` has milliseconds with their first two digits. `pair` has what the first judge of a picture said and what
-another one said, except in free browsing. `left`: the picture was given to another judge. A judge sees each picture
-once.
+`tally` has '' for a missing value and '*' for all judges. `pace` has milliseconds with their first two digits. `pair`
+has what the first judge of a picture said and what another one said, except in free browsing. `left`: the picture was
+given to another judge. A judge sees each picture once.
 """
 
 ALL_JUDGES = "*"

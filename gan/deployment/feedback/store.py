@@ -249,11 +249,6 @@ class FeedbackStore:
             ).fetchall()
         return Counts(**{said or "waiting": int(number) for said, number in rows})
 
-    def judges(self, mode: Mode) -> list[str]:
-        """Returns the judges of a mode, in the order of their names."""
-        with self._database.reading() as connection:
-            return [judge for (judge,) in connection.execute("SELECT DISTINCT judge FROM pace WHERE mode = ?", (mode,))]
-
     def _gold_for(self, judge: str, gold: GoldPlan) -> Picture | None:
         """Returns the next real image for a judge, who sees none twice in any mode. None: there is none left."""
         with self._database.reading() as connection:
