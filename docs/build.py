@@ -34,6 +34,7 @@ PAGES = {
     "docs/gpu.md": "GPUs",
     "docs/deployment.md": "Deployment",
     "docs/feedback.md": "Feedback",
+    "docs/monitoring.md": "Monitoring",
     "docs/tiers.md": "Tiers",
     "docs/data.md": "Images and datasets",
     "docs/keras-options.md": "Options of Keras",

@@ -15,7 +15,7 @@ from gan.saving import files, models
 
 pytestmark = pytest.mark.slow
 
-REQUESTS = 24
+REQUESTS = 16
 """Of 64 samples each: stated in docs/monitoring.md for `--audit 0.05` and half of the samples wrong."""
 
 

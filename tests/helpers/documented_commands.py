@@ -110,6 +110,7 @@ ELSEWHERE = {
     "pip install gan-reference[export]",
     "pip install gan-reference[serve]",
     "gan serve mnist",
+    "gan serve mnist --audit 0.05",
     "gan feedback mnist --store mnist.sqlite",
     "gan feedback mnist --store mnist.sqlite --report --tolerance 0.02",
     "gan feedback mnist --store mnist.sqlite --export judgements.csv",

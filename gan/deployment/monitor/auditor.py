@@ -6,8 +6,8 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,9 @@ MOST_WAITING, MOST_VALUES = 4_096, 2**22
 
 BATCH = 64
 """Samples that are read at a time. Larger batches keep the generator waiting for longer."""
+
+LINGER_SECONDS = 1.0
+"""Time that samples wait for others to fill a batch. A batch of 4 costs a quarter of one of 64."""
 
 NICEST = 19
 """Priority of the thread: any other one goes first."""
@@ -88,7 +91,8 @@ class Auditor:
         self._choices = {name: AuditChoice(options.share, options.seed, name) for name in self._models}
         self._requests = dict.fromkeys(self._models, 0)
         self._waiting = deque[_Chosen]()
-        self._queued = 0
+        self._queued, self._since = 0, 0.0
+        """Samples that are not read yet, and when the first one of them came."""
         self._changed = threading.Condition()
         """Guards what waits."""
         self._state = threading.Lock()
@@ -159,33 +163,41 @@ class Auditor:
         with self._changed:
             self._audits[name].dropped += len(rows) - len(room)
             if chosen is not None:
+                if not self._waiting:
+                    self._since = time.monotonic()
                 self._waiting.append(chosen)
                 self._queued += len(room)
-                self._changed.notify()
+                if len(self._waiting) == 1 or self._queued >= BATCH:
+                    self._changed.notify()
 
     def _work(self) -> None:
         with suppress(OSError, AttributeError):  # not on every system
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICEST)
         while batch := self._take():
+            rows = sum(len(chosen.images) for chosen in batch)
             try:
                 alarms = self._audit(batch)
             except Exception as error:  # of any class: the server serves on, and the next batch may be read
-                self._note_failure(batch[0].model, sum(len(chosen.images) for chosen in batch), error)
-                continue
-            for alarm in alarms:
-                self._act(alarm, batch[0].version)
+                self._note_failure(batch[0].model, rows, error)
+            else:
+                for alarm in alarms:
+                    self._act(alarm, batch[0].version)
+            with self._changed:
+                self._queued -= rows
 
     def _take(self) -> list[_Chosen]:
-        """Waits for samples, and returns requests of one version, about a batch. None: closed, and all is read."""
+        """Waits for samples, and returns requests of one version, about a batch. Empty: closed, and all is read."""
         with self._changed:
-            while not self._waiting and not self._closed:
-                self._changed.wait()
+            while self._queued < BATCH and not self._closed:
+                left = self._since + LINGER_SECONDS - time.monotonic() if self._waiting else None
+                if left is not None and left <= 0:
+                    break
+                self._changed.wait(left)
             batch, rows = list[_Chosen](), 0
             while self._waiting and rows < BATCH and (not batch or self._waiting[0].version is batch[0].version):
                 chosen = self._waiting.popleft()
                 batch.append(chosen)
                 rows += len(chosen.images)
-            self._queued -= rows
             return batch
 
     def _audit(self, batch: Sequence[_Chosen]) -> list[Alarm]:
@@ -193,32 +205,27 @@ class Auditor:
         first = batch[0]
         images = np.concatenate([chosen.images for chosen in batch])
         logits = np.concatenate([self._read(images[at : at + BATCH]) for at in range(0, len(images), BATCH)])
+        labels = [chosen.origin.labels for chosen in batch if chosen.origin.labels is not None]
+        wrong = np.asarray(wrong_outcomes(logits, np.concatenate(labels) if labels else None))
         alarms, at = list[Alarm](), 0
         facts = _facts(first.version, self._options)
         with self._state:
             for chosen in batch:
-                rows = len(chosen.images)
-                samples = _as_read(chosen, logits[at : at + rows])
+                rows = slice(at, at + len(chosen.images))
+                samples = _as_read(chosen, logits[rows].argmax(axis=1), wrong[rows])
                 alarms += self._audits[first.model].add(facts, samples)
-                at += rows
+                at = rows.stop
         return alarms
 
     def _act(self, alarm: Alarm, version: Version) -> None:
         """Does what the options say about an alarm."""
         stops = "stop" in self._options.actions and alarm.can_stop
         if stops:
-            version.stopped = alarm.reason
-        with self._logged_failure(alarm.model):
+            version.stopped = version.stopped or alarm.reason
+        with suppress(OSError, ValueError):  # a log that cannot be written must not end the thread
             write_log("alarm", level="error" if stops else "warning", stopped=stops, **alarm.as_dict())
         if self._webhook is not None:
             self._webhook.post({"event": "alarm", "stopped": stops, **alarm.as_dict()})
-
-    @contextmanager
-    def _logged_failure(self, name: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # such as a log that cannot be written now
-            self._note_failure(name, 0, error)
 
     def _note_failure(self, name: str, samples: int, error: Exception) -> None:
         """Counts samples that were not read, and writes one error a second to the log."""
@@ -262,14 +269,14 @@ def _facts(version: Version, options: AuditOptions) -> VersionFacts:
     )
 
 
-def _as_read(chosen: _Chosen, logits: np.ndarray) -> ReadSamples:
-    origin, stands = chosen.origin, np.arange(len(logits)) == chosen.standing
+def _as_read(chosen: _Chosen, read: np.ndarray, wrong: np.ndarray) -> ReadSamples:
+    origin = chosen.origin
     return ReadSamples(
         source=origin.source,
         keys=[int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big") for name in origin.names],
-        wrong=np.asarray(wrong_outcomes(logits, origin.labels)),
-        read=logits.argmax(axis=1),
+        wrong=wrong,
+        read=read,
         asked=origin.labels,
         latents=origin.latents,
-        stands=stands,
+        stands=np.arange(len(read)) == chosen.standing,
     )

@@ -20,11 +20,11 @@ class AuditedRate:
     """Wrong outcomes among those of one version, and whether its error rate has exceeded a tolerance.
 
     It has exceeded it once the lower bound of `confidence_sequence` was above it, after any outcome. If the rate is
-    constant and not above the tolerance, this ever happens with a probability of at most 1 - confidence. If it varies,
-    because the classes that are asked do, but never is above the tolerance, the probability is at most
-    (1 - confidence) / confidence times the share of the mixture above the tolerance. For the likelihood ratio of a
-    higher rate against the tolerance has a mean of at most 1, whatever the rates up to the tolerance are; that of a
-    lower rate is below 1 where the observed rate is above the tolerance.
+    never above the tolerance, this ever happens with a probability of at most e = 1 - confidence. For a constant rate,
+    the bounds say so. It also holds for a rate that varies, because the classes do that are asked: with the share s of
+    the mixture above the tolerance, the probability is at most e s / (1 - e (1 - s)) <= e. For the likelihood ratio of
+    a higher rate against the tolerance has a mean of at most 1, whatever the rates up to the tolerance are (Ville), and
+    that of a lower rate is below 1 where the observed rate is above the tolerance.
 
     Args:
         tolerance: highest acceptable error rate, in (0, 1].

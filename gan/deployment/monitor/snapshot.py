@@ -95,11 +95,12 @@ def take_snapshot(audit: ModelAudit, served: VersionFacts, names: Sequence[str],
     """Returns the state of a model. names: of its classes, or empty. stopped: why it does not answer, or ""."""
     found = next((each for each in audit.versions if each.sha256 == served.sha256), None)
     sources = () if found is None else tuple(_of_source(source, each) for source, each in found.sources.items())
+    tolerance = served.tolerance if found is None else found.tolerance  # a report may be replaced meanwhile
     return ModelSnapshot(
         model=audit.name,
         version=served.number,
         sha256=served.sha256,
-        tolerance=served.tolerance,
+        tolerance=tolerance,
         confidence=None if found is None else found.confidence,
         stopped=stopped,
         versions_watched=audit.watched,
@@ -107,7 +108,7 @@ def take_snapshot(audit: ModelAudit, served: VersionFacts, names: Sequence[str],
         failed=audit.failed,
         alarm_count=audit.alarms,
         served_rate=_served_rate(sources),
-        burn=audit.burn.values(served.tolerance),
+        burn=audit.burn.values(tolerance),
         sources=sources,
         detectors=() if found is None else _detectors(found),
         classes=() if found is None else _classes(found, names),

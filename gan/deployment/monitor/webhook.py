@@ -6,6 +6,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from http.client import HTTPException, HTTPMessage
 from typing import IO
 from urllib.parse import urlsplit
@@ -103,4 +104,5 @@ class Webhook:
 
     def _give_up(self, problem: str) -> None:
         self.failed += 1
-        write_log("webhook_failed", level="error", host=self._host, reason=problem)
+        with suppress(OSError, ValueError):  # a log that cannot be written must not end the thread
+            write_log("webhook_failed", level="error", host=self._host, reason=problem)

@@ -2,12 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from gan.deployment.monitor.auditor import Auditor
-from gan.deployment.monitor.status import status_router
 from gan.deployment.serve.base_app import base_app
 from gan.deployment.serve.limits import Limits
 from gan.deployment.serve.metrics import Metrics
@@ -17,9 +16,12 @@ from gan.deployment.serve.page import page_router
 from gan.deployment.serve.sample_routes import OPTIONS, sample_router
 from gan.deployment.serve.serving_routes import serving_router
 
+if TYPE_CHECKING:
+    from gan.deployment.monitor.auditor import Auditor
+
 
 def create_app(
-    models: Models, *, metrics: Metrics, limits: Limits, token: str | None = None, auditor: Auditor | None = None
+    models: Models, *, metrics: Metrics, limits: Limits, token: str | None = None, auditor: "Auditor | None" = None
 ) -> FastAPI:
     """Returns the application that serves models.
 
@@ -45,8 +47,11 @@ def create_app(
         serving_router(models, limits, has_token=token is not None),
         sample_router(models, limits),
         page_router(models),
-        *([] if auditor is None else [status_router(auditor)]),
     ]
+    if auditor is not None:
+        from gan.deployment.monitor.status import status_router  # with the classifiers, which few servers need
+
+        routers.append(status_router(auditor))
     return base_app(
         "gan serve",
         "Samples of generators, and TensorFlow Serving's REST routes.",

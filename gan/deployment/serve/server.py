@@ -15,7 +15,6 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
-from gan.deployment.monitor.auditor import Auditor
 from gan.deployment.monitor.options import AuditOptions
 from gan.deployment.serve.address import BACKLOG, address_of
 from gan.deployment.serve.app import create_app
@@ -68,7 +67,11 @@ def run_server(
         models = Models(
             checkpoints, limits=limits, metrics=metrics, force=force, together=together, poll_seconds=poll_seconds
         )
-        auditor = None if audit is None else Auditor(models, audit, metrics=metrics)
+        auditor = None
+        if audit is not None:
+            from gan.deployment.monitor.auditor import Auditor  # with the classifiers, which few servers need
+
+            auditor = Auditor(models, audit, metrics=metrics)
         app = create_app(models, metrics=metrics, limits=limits, token=token, auditor=auditor)
         run_app(app, listening, models.names, limits=limits, metrics=metrics, ready=ready)
 
