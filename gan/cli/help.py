@@ -167,7 +167,9 @@ def _option(name: str, group: str, hint: Any, default: Any, doc: str, names: Col
     notes = []
     if choices:
         notes.append(f"[{', '.join(f'{choice} (default)' if choice in chosen else str(choice) for choice in choices)}]")
-    if not set(chosen) & set(choices):
+    if default is MISSING:
+        notes.append("(required)")
+    elif not set(chosen) & set(choices):
         notes.append(f"(default: {of_none.removesuffix('.') if default is None else _written(default)})")
     value = VALUE_OF_FIELD.get(name) or next(value for kind, value in VALUE_OF_TYPE.items() if kind in types)
     usage = f"{flag} {value}{' ...' * isinstance(default, tuple)}"

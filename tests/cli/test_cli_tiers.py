@@ -60,6 +60,18 @@ def test_a_tolerance_out_of_range_has_status_2(tolerance, capsys):
     assert line.startswith("gan: Bad `tolerance`. Expected a number above 0 and at most 1.")
 
 
+def test_the_help_names_the_option_that_has_no_default(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["tiers", "--help"])
+    assert ended.value.code == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  --tolerance")]
+    assert line.endswith("Accepted error rate, above 0 and at most 1. (required)")
+    with pytest.raises(SystemExit) as ended:
+        main(["tiers", "mnist"])
+    assert ended.value.code == 2
+    assert "--tolerance" in capsys.readouterr().err
+
+
 def test_a_table_with_a_hole_has_status_2(tmp_path, capsys):
     path = tmp_path / "own.toml"
     text = '[[tier]]\nname = "a"\nabove = 1\nallowed = "a"\nwatch = "a"\nwho = "a"\naudit = 0\ncommands = []\n'
