@@ -33,7 +33,8 @@ def restart_command(folder: Path, *, slower: bool = False) -> str | None:
     record = _load(folder)
     if record is None or _given_objects(record):
         return None
-    config = replace(record.config, init_from=None, feedback=None)  # that is about the earlier generator
+    # what people called wrong is about the generator that this run started from
+    config = replace(record.config, init_from=None, feedback=None, feedback_share=TrainConfig().feedback_share)
     if slower:
         rates = config.optimization
         of_d = None if rates.d_learning_rate is None else _half(rates.d_learning_rate)

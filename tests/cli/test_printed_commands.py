@@ -88,11 +88,14 @@ def test_a_new_run_from_a_generator_has_the_options_of_the_run(preset, tmp_path)
         ),
         deterministic=True,
         init_from="another",
+        feedback="judgements.jsonl",
+        feedback_share=0.2,
     )
     used = RunDataset(name=str(Path("my pictures").absolute()), image_shape=(32, 64, 3), train=9)
     written_run(tmp_path / "run", config=config, preset=preset, dataset=used)
     command = parsed(restart_command(tmp_path / "run"))
-    assert command.config == replace(config, init_from=str(tmp_path / "run"), source=command.config.source)
+    new = {"init_from": str(tmp_path / "run"), "feedback": None, "feedback_share": 0.1}
+    assert command.config == replace(config, **new, source=command.config.source)
     slower = parsed(restart_command(tmp_path / "run", slower=True)).config.optimization
     assert slower == replace(config.optimization, learning_rate=1.5e-5)
 
