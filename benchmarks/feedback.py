@@ -50,7 +50,7 @@ T_QUANTILE = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.
 COMPARED = ("control", "mismatched")
 """Arms that the others are compared with."""
 
-MEASURES = {"frechet_distance": ".2f", "coverage": ".3f"}
+MEASURES = {"frechet_distance": ".2f", "recall": ".3f", "coverage": ".3f"}
 
 
 Arm = Callable[[TrainConfig, Path, float], TrainConfig]
@@ -265,6 +265,7 @@ class Feedback(Benchmark):
                 *(f"gain over {other} (points)" for other in COMPARED),
                 "errors by the probe (%)",
                 "Frechet distance",
+                "recall",
                 "coverage",
             ],
             rows,

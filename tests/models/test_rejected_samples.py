@@ -131,6 +131,7 @@ def test_a_discriminator_learns_to_reject_them():
     assert margin(RejectedSamples(bright, [0, 1], share=0.3)) > margin(None) + 1.0
 
 
+@pytest.mark.slow  # test_xla.py compares the modes
 @pytest.mark.usefixtures("float64")
 def test_a_step_is_the_same_with_xla():
     real, _, labels = batch()

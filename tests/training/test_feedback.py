@@ -20,7 +20,7 @@ from gan.errors import InputError
 from gan.models.build import build_gan
 from gan.saving import files, metadata, models, training_state
 from gan.saving.rejected import read_rejected
-from gan.training.feedback import make_feedback
+from gan.training.feedback import load_feedback, make_feedback
 
 
 def lines_of(run, *numbers, **changes):
@@ -62,6 +62,7 @@ def test_samples_of_several_seeds_keep_their_order(toy, tmp_path):
         assert np.abs(make_feedback(file, toy).images[0].astype(int) - picture).max() <= 1
 
 
+@pytest.mark.slow  # the parts are tested below
 def test_a_killed_run_with_feedback_resumes_to_the_same_result(fork_server, toy, feedback, tmp_path):
     """The generator that was judged and the file are gone by then: the run folder holds a copy."""
     whole, killed, start = tmp_path / "whole", tmp_path / "killed", tmp_path / "start"
@@ -103,6 +104,7 @@ def test_a_killed_run_with_feedback_resumes_to_the_same_result(fork_server, toy,
     assert "Options cannot change on resume" in printed
 
 
+@pytest.mark.slow  # test_a_copy_that_has_changed_is_refused is the stand-in
 def test_a_run_killed_in_its_first_interval_needs_the_generator_that_was_judged(fork_server, toy, feedback, tmp_path):
     run, start = tmp_path / "run", tmp_path / "start"
     shutil.copytree(toy, start)
@@ -117,6 +119,27 @@ def test_a_run_killed_in_its_first_interval_needs_the_generator_that_was_judged(
     status, printed = fork_server.run("train", "--resume", run, output=tmp_path / "3")
     assert status == 0, printed
     assert "starting again from step 0" in printed
+
+
+def test_a_copy_that_has_changed_is_refused(toy, feedback, tmp_path):
+    said, run, start = make_feedback(feedback, toy), tmp_path / "run", tmp_path / "start"
+    run.mkdir()
+    said.save(run)
+    shutil.copytree(toy, start)
+    for checkpoint in (None, str(start)):
+        found = load_feedback(run, said.record, checkpoint)
+        np.testing.assert_array_equal(found.images, said.images)
+        assert (found.record, found.lines.content) == (said.record, feedback.read_bytes())
+    for name in ("feedback.jsonl", "feedback.npy"):
+        kept = (run / name).read_bytes()
+        for change in (lambda file: file.write_bytes(kept[:-1]), lambda file: file.unlink()):  # noqa: B023
+            change(run / name)
+            with pytest.raises(InputError, match=f"The feedback has changed since the start of the run.*{name}"):
+                load_feedback(run, said.record, None)
+        (run / name).write_bytes(kept)
+    shutil.copyfile(models.find_generator("mnist").path, start / "generator.keras")
+    with pytest.raises(InputError, match="The generator of init_from has changed since the start of the run"):
+        load_feedback(run, said.record, str(start))
 
 
 @pytest.mark.parametrize(
@@ -148,6 +171,7 @@ def test_feedback_needs_its_generator_and_a_share():
             replace(QUICK, feedback_share=share)
 
 
+@pytest.mark.slow  # the test of the command below is the stand-in
 def test_the_file_may_be_an_argument_of_train(toy, feedback, tmp_path):
     other = tmp_path / "other.jsonl"
     shutil.copyfile(feedback, other)
