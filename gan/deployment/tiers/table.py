@@ -25,16 +25,15 @@ PLACEHOLDERS = ("artifact", "audit", "run", "store", "tolerance")
 """Names in braces that a command of a table may contain."""
 
 FOR_A_SHELL = re.compile(
-    r"""(?P<plain>\\. | '[^']*')  # quoted: the characters themselves
-    | [|&;<>()*?!\[\]]  # operators, redirections and patterns
-    | [$`]  # variables and other commands, also between double quotes
+    r"""(?P<quoted>\\. | '[^']*' | "(?:\\[^$`] | [^"\\$`])*")  # the characters themselves
+    | "(?:\\[^$`] | [^"\\$`])*\\?[$`]  # a variable or another command between double quotes
+    | [|&;<>()*?!$`\[\]]  # operators, redirections, patterns, variables and other commands
     | (?<!\S)[#~]  # a comment or the home folder, at the start of a word
-    | (?P<quoted>"(?:\\.|[^"\\$`])*")  # the same, unless it has a variable or another command
     | ^\s*\w+=  # a variable for the command
     """,
     re.VERBOSE | re.DOTALL,
 )
-"""Parts of a command, of which those that are neither `plain` nor `quoted` mean something to a shell."""
+"""Parts of a command, of which those that are not `quoted` mean something to a shell."""
 
 Text = Annotated[str, Meta(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$", description="one line of text")]
 
@@ -171,8 +170,8 @@ def _names_in(command: str) -> list[str]:
         raise InputError("Bad `commands`", expected="closed braces and quotes", received=command) from error
     check(bool(words), "commands", "a command", command)
     for found in FOR_A_SHELL.finditer(command):
-        if found["plain"] is None and found["quoted"] is None:
-            expected = f"one command without a shell, so {found[0].strip()} in quotes or in a script of yours"
+        if found["quoted"] is None:
+            expected = f"one command without a shell, so no {found[0].strip()} outside of single quotes"
             raise InputError("Bad `commands`", expected=expected, received=command)
     plain = all(not form and conversion is None for _, name, form, conversion in parts if name is not None)
     check(plain, "commands", "names in braces without a format", command)
