@@ -108,7 +108,6 @@ def train(
     log = console_log(console)
     if cluster.is_chief():
         run_folder.check_output(output)
-        config.check_feedback(None)
     devices = _start(config, log)
     with worker_errors(devices), device_errors():
         # Set-up: the chief's options, the data and the compiled networks.
