@@ -68,8 +68,8 @@ generator = load_generator("mnist")
 #
 # A notebook cannot wait for you, so it replays a **recorded session**: 150 pictures that were judged without knowing
 # which were real. (The judge of this recording was a vision model that looked at the pictures, not a person.) The
-# store draws the same pictures again, since they depend on its seed alone. The letters below are the recorded answers:
-# `r` for right, `w` for wrong, `u` for unsure.
+# store, here the file `recorded.sqlite`, draws the same pictures again, since they depend on its seed alone. The
+# letters below are the recorded answers: `r` for right, `w` for wrong, `u` for unsure.
 
 # %%
 RECORDED = (
@@ -80,7 +80,7 @@ ANSWERS = {"r": "right", "w": "wrong", "u": "unsure"}
 digits = load_dataset("mnist5k")  # for the real digits
 sha256 = deployment.choose_tier("mnist", TOLERANCE).generator_sha256
 assert sha256.startswith("08c8af9e"), "the session was recorded with another generator"
-store = deployment.FeedbackStore("mnist.sqlite", sha256, seed=9)
+store = deployment.FeedbackStore("recorded.sqlite", sha256, seed=9)
 plan = deployment.AuditPlan(store.seed_of("audit"), num_classes=10)
 gold = deployment.GoldPlan(store.seed_of("gold"), 0.2, digits.test.labels, num_classes=10)
 shown = []
@@ -329,11 +329,12 @@ for tier in deployment.load_tiers().tier:
 
 # %% [markdown]
 # Two bounds are known: that of the report, by a classifier with 10,000 samples, and that of the recorded session with
-# 116, corrected for mistakes. The tier promises both, so **the larger one decides**.
+# 116, corrected for mistakes. The tier promises both, so **the larger one decides**. (`gan tiers mnist` finds the file
+# `mnist.sqlite` by itself; a file of another name has to be given.)
 
 # %%
 reported = deployment.choose_tier("mnist", TOLERANCE, cost="bytes")
-judged = deployment.choose_tier("mnist", TOLERANCE, store="mnist.sqlite", cost="bytes")
+judged = deployment.choose_tier("mnist", TOLERANCE, store="recorded.sqlite", cost="bytes")
 _, axis = plt.subplots(figsize=(9, 2.6))
 for number, tier in enumerate(deployment.load_tiers().tier):
     left, right = max(TOLERANCE * tier.above, 4e-4), tier.limit(TOLERANCE) or 1

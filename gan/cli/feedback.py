@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from gan.saving.engines.engine import Engine
     from gan.tolerance import PredictedCounts
 
-STORE = "feedback.sqlite"
-"""Name of the file of judgements in a run folder."""
-
 CLASSIFIER = "mnist-classifier"
 """Classifier that reads the samples of a new plan."""
 
@@ -162,7 +159,7 @@ class Feedback:
         if not (folder / run_folder.GENERATOR).is_file() or models.is_pretrained(folder):
             expected = "--store FILE.sqlite: only a run folder of your own has a place for it"
             raise InputError("Where are the judgements", expected=expected, received=self.checkpoint)
-        return folder / STORE
+        return folder / run_folder.JUDGEMENTS
 
     def _open(self, saved: SavedGenerator, path: Path, *, create: bool = True) -> FeedbackStore:
         store = FeedbackStore(path, saved.summary.sha256, seed=self.seed, overlap=self.overlap, create=create)

@@ -16,6 +16,7 @@ OF_SOURCE = {
     "report": "report",
     "card": "card of the file",
     "people": "judgements of people",
+    "people_planned": "judgements of a plan",
 }
 """Source of a bound -> its name for people."""
 
@@ -44,7 +45,7 @@ class Tiers:
     cost: Literal["milliseconds", "bytes", "memory"] = "milliseconds"
     """What the file to deploy has the least of: time for a batch, size on disk, or peak memory."""
     store: Annotated[Path | None, arg(metavar="FILE.sqlite")] = None
-    """Judgements of `gan feedback`. None: those beside the generator, if there are any."""
+    """Judgements of `gan feedback`. None: feedback.sqlite beside the generator, else NAME.sqlite in this folder."""
     json: bool = False
     """Print the result as one JSON object on stdout."""
 
@@ -70,6 +71,8 @@ def _print(found: TierDecision) -> None:
     for bound in found.bounds:
         decides = " (decides)" if len(found.bounds) > 1 and bound is found.decided_by else ""
         lines[OF_SOURCE[bound.source]] = f"error rate at most {bound.upper:.4g}, of {bound.num:,} samples{decides}"
+    if found.store is not None:
+        lines["file of judgements"] = found.store
     if found.unmet:
         lines["not met"] = "; ".join(found.unmet)
     lines |= {

@@ -27,6 +27,7 @@ from gan.saving.extension import LENGTHS, extended_config
 from gan.saving.files import as_path
 from gan.saving.metadata import check_card
 from gan.saving.rejected import read_rejected
+from gan.saving.zip_safety import ModelFile
 from gan.tolerance import EXIT_STATUS
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
@@ -145,8 +146,7 @@ class Train:
             run_folder.check_output(self.output)
             found = None if self.config.init_from is None else models.find_generator(self.config.init_from)
             with self._rejected() as lines:
-                if lines is not None and found is not None:
-                    read_rejected(lines).check_generator(found.sha256, found.path)
+                self._check_feedback(lines, found)
             self._check_classifier(self.config.data.dataset)
             return {}, self.config
         if self.output is not None:
@@ -181,6 +181,15 @@ class Train:
                     expected = "one sample or more that most of its judges called wrong"
                     raise InputError("No sample to train on", expected=expected, received=f"none in {given}")
             yield lines
+
+    def _check_feedback(self, lines: Path | None, found: ModelFile | None) -> None:
+        num_classes = None
+        if lines is not None and found is not None:
+            rejected, num_classes = read_rejected(lines), models.describe(found).num_classes
+            rejected.check_generator(found.sha256, found.path)
+            if num_classes is not None:
+                rejected.check_labels(num_classes, self.config.feedback or lines)
+        self.config.check_feedback(num_classes)
 
     def _check_classifier(self, dataset: str) -> None:
         if self._to_confirm:

@@ -20,6 +20,14 @@ from gan.errors import (
 Loss = Literal["non_saturating", "minimax", "hinge", "least_squares", "wasserstein", "relativistic"]
 PenaltyName = Literal["r1", "r2", "wgan_gp", "dragan"]
 
+MISMATCHED_LABELS = 0.08
+"""Default weight, in D's loss, of reals with a mismatched label, if there are at least two classes."""
+
+
+def mismatched_share(asked: float | None, num_classes: int) -> float:
+    """Returns the weight of reals with a mismatched label in D's loss. asked: the option; None: the default."""
+    return asked if asked is not None else MISMATCHED_LABELS if num_classes > 1 else 0.0
+
 
 @dataclass(frozen=True)
 class OptimizationConfig(Options):

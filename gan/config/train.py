@@ -9,7 +9,7 @@ from tyro.conf import Suppress
 from gan.config.data import DataConfig
 from gan.config.fields import convert_fields
 from gan.config.model import ModelConfig
-from gan.config.optimization import OptimizationConfig
+from gan.config.optimization import OptimizationConfig, mismatched_share
 from gan.config.stopping import StoppingConfig
 from gan.errors import InputError, Json, Options, as_json, check, check_seed, check_whole, convert, is_number
 
@@ -40,7 +40,10 @@ class TrainConfig(Options):
     A file of `gan feedback`, or JSON lines with `generator_sha256`, `seed`, `index` and `label`.
     """
     feedback_share: float = 0.1
-    """Share of D's loss that treats the samples in `feedback` as fake, above 0 and below 1."""
+    """Share of D's loss that treats the samples in `feedback` as fake, above 0 and below 1.
+
+    With the share of `mismatched_labels`, the sum is below 1: the rest is for the samples of G.
+    """
     devices: int = 1
     """Devices of this machine that share each batch: GPUs or, without a GPU, parts of the CPU."""
     precision: Precision = "auto"
@@ -96,6 +99,27 @@ class TrainConfig(Options):
         if self.optimization.learning_rate_end is not None:
             return self.optimization.learning_rate_end
         return 1.0 if self.stopping.constant_rate else 0.02
+
+    def check_feedback(self, num_classes: int | None) -> None:
+        """Checks the share of the feedback in D's loss before there is a D.
+
+        num_classes: that of the generator that was judged; 0: it is unconditional, None: not known.
+
+        Raises `InputError` for a share without feedback, and for shares that leave nothing for the samples of G.
+        """
+        if self.feedback is None:
+            expected = "--feedback with the samples, or no --feedback-share"
+            if self.feedback_share != TrainConfig.feedback_share:
+                received = f"--feedback-share {self.feedback_share:g} alone"
+                raise InputError("The share of the feedback has no effect", expected=expected, received=received)
+            return
+        mismatched = mismatched_share(self.optimization.mismatched_labels, num_classes or 0)
+        if 1.0 - (mismatched + self.feedback_share) <= 0.0:
+            raise InputError(
+                "The shares of D's loss leave nothing for the samples of G",
+                expected="--feedback-share and --mismatched-labels with a sum below 1",
+                received=f"{self.feedback_share:g} and {mismatched:g}",
+            )
 
     def interval_steps(self, total_steps: int) -> int:
         """Returns the number of steps per interval."""

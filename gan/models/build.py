@@ -26,7 +26,7 @@ def build_gan(config: TrainConfig, dataset: Dataset, log: Callable[[str], None] 
     """Builds the GAN of a configuration, not yet compiled, for the image shape and the classes of a dataset.
 
     With `init_from`, the generator and the averaged generator start with the weights of that checkpoint. So does the
-    discriminator, if one that fits lies beside the generator. Otherwise `log` gets a line.
+    discriminator, if one that fits lies beside the generator. `log` gets a line that says whether it does.
 
     Raises `InputError` if the dataset has no labels for `conditioning`, or if the networks cannot have that image
     shape. Raises it also if the weights of `init_from` do not fit.
@@ -120,6 +120,7 @@ def _load_weights(gan: GAN, checkpoint: str, log: Callable[[str], None]) -> None
         log(f"init_from: {beside} has {given}, not {needed}, so the discriminator starts with random weights")
         return
     gan.discriminator.set_weights(source.get_weights())
+    log(f"init_from: the discriminator starts with the weights of {beside}")
 
 
 def _misfit(source: keras.Model, target: keras.Model) -> tuple[str, str] | None:

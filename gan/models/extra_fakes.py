@@ -12,16 +12,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gan.config.optimization import MISMATCHED_LABELS as MISMATCHED_LABELS
+from gan.config.optimization import mismatched_share
 from gan.data import images
-from gan.errors import InputError, check, check_share_below_one
+from gan.errors import InputError, check, check_share_below_one, is_number
 from gan.models import random
 from gan.utils.types import Tensor
 
 EVERY = 8
 """Every N-th real comes with extra fakes. N does not change their weight in D's loss, only the noise of that part."""
-
-MISMATCHED_LABELS = 0.08
-"""Default weight, in D's loss, of reals with a mismatched label, if there are at least two classes."""
 
 
 class ExtraFakes(ABC):
@@ -77,8 +76,7 @@ def of_mismatched_labels(share: float | None, num_classes: int) -> list[ExtraFak
 
     Raises `InputError` if the share is not in [0, 1), or not 0 with fewer than two classes.
     """
-    if share is None:
-        share = MISMATCHED_LABELS if num_classes > 1 else 0.0
+    share = mismatched_share(share, num_classes)
     check_share_below_one("mismatched_labels", share)
     if share and num_classes < 2:
         raise InputError(
@@ -96,23 +94,20 @@ class RejectedSamples(ExtraFakes):
     The images stay in memory as float32, on the device of the caller.
 
     Args:
-        images: uint8 [N, H, W, C], or float [N, ...] in [-1, 1].
-        labels: classes that were asked, whole numbers [N]; None: of an unconditional generator.
+        images: uint8 [N, H, W, C], or float [N, ...] in [-1, 1]. Other types of numbers are refused.
+        labels: classes that were asked, whole numbers [N] from 0 to 2^31 - 1; None: of an unconditional generator.
         share: weight in D's loss, above 0 and below 1.
 
-    Raises `InputError` for no image, another number of labels, and a share out of range.
+    Raises `InputError` for no image, for values or types out of these ranges, and for another number of labels.
     """
 
     use, _choice = -4, -3
 
     def __init__(self, images: np.ndarray, labels: np.ndarray | None = None, *, share: float = 0.1) -> None:
-        check(0 < share < 1, "share", "a number > 0 and < 1", share)
-        self.images = np.asarray(images)
-        self.labels = None if labels is None else np.asarray(labels, np.int32)
+        check(is_number(share) and 0 < share < 1, "share", "a number > 0 and < 1", share)
+        self.images = _checked_images(images)
+        self.labels = None if labels is None else _checked_labels(labels, len(self.images))
         self.share = float(share)
-        check(self.images.ndim > 1 and len(self.images) > 0, "images", "one image or more", self.images.shape)
-        fits = self.labels is None or self.labels.shape == self.images.shape[:1]
-        check(fits, "labels", f"{len(self.images)} labels", None if self.labels is None else self.labels.shape)
         # Tensors of the eager mode are inputs of a graph: neither constants in it, which XLA would compile, nor
         # variables, which would be saved.
         self._images = tf.constant(_as_float(self.images))
@@ -152,6 +147,36 @@ class RejectedSamples(ExtraFakes):
     @classmethod
     def from_config(cls, config: dict[str, Tensor]) -> "RejectedSamples":
         return cls(**{**config, "images": _decode(config["images"])})
+
+
+def _as_array(name: str, given: np.ndarray) -> np.ndarray:
+    try:
+        return np.asarray(given)
+    except ValueError as error:  # rows of several lengths
+        raise InputError(f"Bad `{name}`", expected="an array", received=" ".join(str(error).split())) from error
+
+
+def _checked_images(given: np.ndarray) -> np.ndarray:
+    """Returns images as an array. Raises `InputError` unless they are uint8, or floats in [-1, 1]."""
+    found = _as_array("images", given)
+    check(found.ndim > 1 and found.size > 0, "images", "one image or more", found.shape)
+    if found.dtype == np.uint8:
+        return found
+    check(np.issubdtype(found.dtype, np.floating), "images", "uint8, or floats in [-1, 1]", f"{found.dtype} numbers")
+    least, most = found.min(), found.max()
+    check(-1 <= least <= most <= 1, "images", "floats in [-1, 1]", f"floats from {least:g} to {most:g}")  # or NaN
+    return found
+
+
+def _checked_labels(given: np.ndarray, count: int) -> np.ndarray:
+    """Returns labels as int32 [count]. Raises `InputError` for others than whole numbers from 0 to 2^31 - 1."""
+    found = _as_array("labels", given)
+    check(found.shape == (count,), "labels", f"{count} labels", found.shape)
+    expected = "whole numbers from 0 to 2^31 - 1"
+    check(np.issubdtype(found.dtype, np.integer), "labels", expected, f"{found.dtype}: {found[:8].tolist()}")
+    least, most = int(found.min()), int(found.max())
+    check(0 <= least <= most < 2**31, "labels", expected, f"numbers from {least} to {most}")
+    return found.astype(np.int32)
 
 
 def _as_float(given: np.ndarray) -> np.ndarray:

@@ -14,11 +14,12 @@ from typing import Annotated
 import numpy as np
 from msgspec import Meta
 
-from gan.errors import InputError, Options, Whole, convert
+from gan.errors import InputError, Options, convert
 from gan.saving import files
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="a SHA-256, 64 hexadecimal digits")]
 Seed = Annotated[int, Meta(ge=0, le=2**32 - 1, description="a whole number from 0 to 2^32 - 1")]
+Label = Annotated[int, Meta(ge=0, le=2**31 - 1, description="a whole number from 0 to 2^31 - 1")]
 Index = Annotated[int, Meta(ge=0, le=2**53, description="a whole number from 0 to 2^53")]
 
 
@@ -29,7 +30,7 @@ class RejectedSample(Options):
     generator_sha256: Sha256
     seed: Seed
     index: Index
-    label: Whole | None
+    label: Label | None
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,19 @@ class RejectedLines:
                 expected=f"judgements of {file}, SHA-256 {sha256}",
                 received=f"judgements of SHA-256 {self.generator_sha256}",
             )
+
+    def check_labels(self, num_classes: int, file: str | os.PathLike[str]) -> None:
+        """Raises `InputError` unless all labels are classes of the generator. `file` holds the lines.
+
+        num_classes: that of the generator; 0: it is unconditional.
+        """
+        labels = [None] if self.labels is None else self.labels.tolist()
+        classes = range(num_classes) if num_classes else [None]
+        line, label = next(((line, one) for line, one in enumerate(labels, 1) if one not in classes), (0, None))
+        if line:
+            expected = f"a class from 0 to {num_classes - 1}" if num_classes else "no class: it is unconditional"
+            problem = f"A label of {os.fspath(file)} does not fit the generator"
+            raise InputError(problem, expected=expected, received=f"label {json.dumps(label)} in line {line}")
 
 
 def read_rejected(path: str | os.PathLike[str]) -> RejectedLines:

@@ -12,6 +12,8 @@ CLASSIFIER, CONFIG = "classifier.keras", "config.json"
 LOG, SAMPLES, REPORT, PAGE = "log.csv", "samples", "report.json", "report.html"
 TENSORBOARD = "tensorboard"
 FEEDBACK, FEEDBACK_IMAGES = "feedback.jsonl", "feedback.npy"
+JUDGEMENTS = "feedback.sqlite"
+"""The file of `gan feedback`: judgements of the generator beside it. `FEEDBACK` is what the run was trained on."""
 RUNS = Path("runs")
 """Default parent of run folders, relative to the working directory."""
 

@@ -55,14 +55,8 @@ def make_feedback(path: str | os.PathLike[str], checkpoint: str | Path) -> Feedb
     lines, found = rejected.read_rejected(path), models.find_generator(checkpoint)
     lines.check_generator(found.sha256, found.path)
     engine = as_engine(load_generator(found))
-    classes, labels = engine.num_classes, lines.labels
-    if (labels is None) == (classes > 0) or (labels is not None and labels.max() >= classes):
-        wrong = 0 if labels is None else int(np.argmax(labels >= classes)) if classes else 0
-        raise InputError(
-            f"A label of {os.fspath(path)} does not fit the generator",
-            expected=f"a class from 0 to {classes - 1}" if classes else "no class: the generator is unconditional",
-            received=f"label {'null' if labels is None else labels[wrong]} in line {wrong + 1}",
-        )
+    labels = lines.labels
+    lines.check_labels(engine.num_classes, path)
     drawn = np.zeros((len(lines.indices), *engine.image_shape), np.uint8)
     for seed in np.unique(lines.seeds):
         for rows in _in_batches(np.flatnonzero(lines.seeds == seed)):
@@ -78,7 +72,9 @@ def _in_batches(rows: np.ndarray) -> list[np.ndarray]:
 def load_feedback(folder: Path, record: FeedbackRecord, checkpoint: str | None) -> Feedback:
     """Loads the feedback of a run folder.
 
-    checkpoint: generator from which the run starts again; None: it resumes from a state.
+    checkpoint: generator from which the run starts again; None: it resumes from a state. Without a state, the networks
+    beside each other are read again: the generator must be the one that was judged. The discriminator is the one that
+    lies there now, and the log names its file.
 
     Raises `InputError` if a file of the copy, or the generator, has changed since the start of the run.
     """

@@ -10,6 +10,10 @@ from helpers.serving import save_generator, write_report
 
 from gan.cli.main import COMMANDS, main, parse
 from gan.deployment import load_tiers
+from gan.deployment.feedback.pictures import AuditPlan, StratifiedPlan
+from gan.deployment.feedback.store import FeedbackStore
+from gan.deployment.feedback.strata import save_plan
+from gan.saving.saved_generator import find_saved
 
 
 @pytest.fixture
@@ -90,6 +94,22 @@ def test_a_lack_of_coverage_is_printed(run, capsys):
     printed = capsys.readouterr().out
     assert "research" in printed.splitlines()[0]
     assert "not met        the coverage is 0.4, that of real images 0.95" in printed
+
+
+def test_the_judgements_in_this_folder_are_printed_with_their_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    sha256 = find_saved("mnist").summary.sha256
+    with FeedbackStore("mnist.sqlite", sha256, seed=1, overlap=0.0) as judgements:
+        plan = StratifiedPlan(judgements.seed_of("stratified"), 10, 100, (4,), 5)
+        save_plan(judgements, plan, "ab")
+        for mode, pictures in (("audit", AuditPlan(judgements.seed_of("audit"), 10)), ("stratified", plan)):
+            judgements.judge(judgements.next_picture("ann", mode, pictures).token, "ann", "right", 100)
+    assert main(["tiers", "mnist", "--tolerance", "0.02"]) == 4
+    lines = [line.split("  ", 1) for line in capsys.readouterr().out.splitlines()]
+    names = [name for name, _ in lines]
+    assert names[1:5] == ["report", "judgements of people", "judgements of a plan", "file of judgements"]
+    assert lines[4][1].strip() == "mnist.sqlite"
+    assert "(decides)" in lines[2][1] + lines[3][1]
 
 
 def test_the_commands_of_the_default_table_are_possible():

@@ -1,5 +1,6 @@
 """Tiers: the table, its edges, what is known of the error rate of a generator, and the file that is chosen."""
 
+import ast
 import math
 import random
 import re
@@ -127,7 +128,7 @@ allowed = "everything"
 watch = "an audit"
 who = "ann"
 audit = 0.2
-commands = ["gan serve {artifact} --audit {audit} # '{run}'"]
+commands = ["gan serve {artifact} --audit {audit} '#' '{run}'"]
 
 [[tier]]
 name = "stop"
@@ -188,6 +189,8 @@ def test_a_table_of_ones_own_is_read(tmp_path):
         ("{artifact}", "{artifact!r}", "Bad `commands` (`tier[0]`)"),
         ("{artifact}", "{}", "Bad `commands` (`tier[0]`)"),
         ("'{run}'", "'{run}", "Bad `commands` (`tier[0]`)"),
+        ("'{run}'", "| tee log", "Bad `commands` (`tier[0]`)"),
+        ("'{run}'", "&& gan info {run}", "so no & outside of single quotes"),
         ("commands = []", 'commands = ["  "]', "Bad `commands` (`tier[1]`)"),
         ("[[tier]]", "[tier]", "Damaged table of tiers"),
         ("[[tier]]\n", "[[tiers]]\n", "Bad `tier`"),
@@ -200,6 +203,34 @@ def test_a_table_of_ones_own_is_read(tmp_path):
 def test_a_wrong_table_is_refused_with_the_place(before, after, said, tmp_path):
     assert before in OWN
     assert said in refused(tmp_path, OWN.replace(before, after))
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["a | b", "a || b", "a && b", "a & b", "a; b", "a > b", "a < b", "(a)", "a $B", 'a "$B"', "a `b`", 'a "b `c`"',
+     "a *", "a b?", "a [bc]", "a # b", "a ~/b", "! a", "A=1 b", "a 'b'|c", 'a "b|"|c', r"a \\|b", 'a "b$"',
+     r'a "\$b" | "c"'],
+)  # fmt: skip
+def test_a_command_is_not_for_a_shell(command):
+    with pytest.raises(InputError, match="one command without a shell"):
+        replace(load_tiers().last, commands=(command,))
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("a '&&' '|' b", ["a", "&&", "|", "b"]),
+        ('a "b && c" d', ["a", "b && c", "d"]),
+        (r"a \| \$b", ["a", "|", "$b"]),
+        (r'a "\b \" | c"', ["a", r'\b " | c']),
+        ("a b#c d~e --f=1 {run}", ["a", "b#c", "d~e", "--f=1", "x | y"]),
+        ("a 'it'\"'\"'s # not'", ["a", "it's # not"]),
+    ],
+)
+def test_what_is_quoted_in_a_command_stays_a_word(command, words):
+    tier = replace(load_tiers().last, commands=(command,))
+    (line,) = tier.command_lines(run="x | y", artifact="", store="", tolerance=0.1)
+    assert shlex.split(line) == words
 
 
 def test_tiers_in_another_order_are_refused(tmp_path):
@@ -430,27 +461,30 @@ def test_real_images_that_were_judged_correct_the_bounds(run):
     assert found.notes[1].startswith(f"{corrected.more_gold:,} more real images")
 
 
-@pytest.mark.parametrize(
-    ("random", "planned", "num"),
-    [(0, 3, 12), (5, 3, 5), (5, 12, 12), (5, 0, 5)],
-    ids=["plan alone", "unfinished plan", "finished plan", "plan not begun"],
-)
-def test_a_plan_counts_when_it_is_finished_or_nothing_else_was_judged(random, planned, num, run):
+@pytest.mark.parametrize("random", [0, 5, 40])
+@pytest.mark.parametrize("planned", [0, 3, 12])
+def test_each_mode_counts_once_a_picture_was_judged(random, planned, run):
+    """So nobody who has seen the result of one mode can make it disappear by finishing, or not finishing, the other."""
     with FeedbackStore(run / "feedback.sqlite", find_saved(run).summary.sha256, seed=1, overlap=0.0) as judgements:
         plan = StratifiedPlan(judgements.seed_of("stratified"), 3, 100, (4, 7), 10)
         save_plan(judgements, plan, "ab")
-        for mode, pictures, count in (
-            ("audit", AuditPlan(judgements.seed_of("audit"), 3), random),
-            ("stratified", plan, planned),
+        expected = []
+        for mode, source, pictures, count in (
+            ("audit", "people", AuditPlan(judgements.seed_of("audit"), 3), random),
+            ("stratified", "people_planned", plan, planned),
         ):
             for _ in range(count):
                 shown = judgements.next_picture("ann", mode, pictures)
                 judgements.judge(shown.token, "ann", "right", 100)
-        mode = "stratified" if num == 12 else "audit"
-        expected = summarize(judgements, mode, 0.2)
-    people = choose_tier(run, 0.2).bounds[1]
-    assert (people.lower, people.upper) == (expected.lower, expected.upper)
-    assert people.num == expected.counts.n
+            if count:
+                said = summarize(judgements, mode, 0.2)
+                expected.append((source, said.lower, said.upper, said.counts.n))
+    found = choose_tier(run, 0.2)
+    people = found.bounds[1:]
+    assert [(bound.source, bound.lower, bound.upper, bound.num) for bound in people] == expected
+    assert found.decided_by.upper == max(bound.upper for bound in found.bounds)
+    left = f"{12 - planned} pictures of the plan are not judged yet, and count against the generator"
+    assert (left in found.notes) == (planned == 3)
 
 
 def test_judgements_in_another_file_are_given(run):
@@ -467,6 +501,59 @@ def test_the_command_names_the_file_that_counts(run):
     assert found.tier.name == "reviewed"
     assert found.commands[1] == f"gan feedback {run} --store {run}/elsewhere.sqlite"
     assert choose_tier("mnist", 0.02).commands[1] == "gan feedback mnist --store mnist.sqlite"
+
+
+def test_the_file_that_the_printed_command_writes_counts(run):
+    """For a generator without a folder of its own, it is in the working directory."""
+    command = choose_tier("mnist", 0.02).commands[1]
+    with FeedbackStore(shlex.split(command)[-1], find_saved("mnist").summary.sha256, seed=1, overlap=0.0) as judgements:
+        for _ in range(30):
+            judgements.judge(judgements.next_picture("ann", "audit", AuditPlan(1, 10)).token, "ann", "wrong", 100)
+    found = choose_tier("mnist", 0.02)
+    assert (found.decided_by.source, found.store, found.tier.name) == ("people", "mnist.sqlite", "research")
+    assert found.commands[1] == command
+
+
+def test_the_file_of_a_run_counts_for_its_generator_file_too(run):
+    judge(run, ["wrong"] * 30)
+    found = choose_tier(run / "generator.keras", 0.02)
+    assert (found.decided_by.source, found.store) == ("people", f"{run}/feedback.sqlite")
+    assert found.commands[1].endswith(f"--store {run}/feedback.sqlite")
+
+
+def test_a_file_of_another_generator_that_was_found_does_not_count_and_is_not_written(run):
+    sha256 = find_saved(run).summary.sha256
+    FeedbackStore(run / "feedback.sqlite", "0" * 64).close()  # the run went on since
+    FeedbackStore("tiny.sqlite", "1" * 64).close()
+    found = choose_tier(run, 0.02)
+    assert (len(found.bounds), found.store) == (1, None)
+    of_others = [f"{path} has judgements of another generator, which do not count" for path in
+                 (f"{run}/feedback.sqlite", "tiny.sqlite")]  # fmt: skip
+    assert found.notes[:2] == tuple(of_others)
+    new = run / f"feedback-{sha256[:8]}.sqlite"
+    assert found.commands[1] == f"gan feedback {run} --store {new}"
+    judge(run, ["wrong"] * 30, store=new.name)
+    found = choose_tier(run, 0.02)
+    assert (found.store, found.decided_by.source, found.notes[:2]) == (str(new), "people", tuple(of_others))
+
+
+def test_of_two_files_that_were_found_the_other_one_is_named(run):
+    judge(run, ["right"] * 20)
+    judge(run, ["wrong"] * 20, store="../tiny.sqlite")
+    found = choose_tier(run, 0.2)
+    assert found.store == f"{run}/feedback.sqlite"
+    assert found.notes[0] == "tiny.sqlite has judgements too, which count with --store tiny.sqlite"
+    assert choose_tier(run, 0.2, store="tiny.sqlite").verdict == "exceeded"
+
+
+def test_one_file_that_is_found_by_two_names_is_read_once(run, monkeypatch):
+    folder = shutil.copytree(run, run.parent / "feedback")
+    shutil.copyfile(run / "generator.keras", folder / "feedback.keras")
+    monkeypatch.chdir(folder)
+    judge(folder, ["right"] * 20)
+    found = choose_tier(folder / "feedback.keras", 0.9)
+    assert [note for note in found.notes if "judgements too" in note] == []
+    assert found.store == f"{folder}/feedback.sqlite"
 
 
 def test_a_file_of_judgements_of_another_generator_or_program_is_refused(run):
@@ -579,6 +666,18 @@ def test_a_decision_has_json_types_only(run):
     assert content["tier"]["name"] == "monitored"
     assert content["artifact"]["weights"] == "float16"
     assert content["decided_by"]["upper"] == wilson_interval(10, 1_000)[1]
+
+
+def test_the_name_of_the_file_of_judgements_stands_once_in_the_program():
+    """`gan feedback` writes the file that `gan tiers` reads."""
+    sources = {path: ast.walk(ast.parse(path.read_text(encoding="utf-8"))) for path in (ROOT / "gan").rglob("*.py")}
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for path, nodes in sources.items()
+        for node in nodes
+        if isinstance(node, ast.Constant) and node.value == "feedback.sqlite"
+    ]
+    assert found == ["gan/saving/run_folder.py"]
 
 
 # The page

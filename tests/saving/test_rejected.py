@@ -54,6 +54,8 @@ def test_the_same_latents_with_another_class_are_another_sample(tmp_path):
         ([line(), line(index=4, label=None)], "Expected a label, as in line 1.*null in line 2"),
         ([line(label=None), line(index=4)], "Expected no label, as in line 1"),
         ([line(label=-1)], "label.*line 1"),
+        ([line(label=2**31)], "label.*line 1.*a whole number from 0 to 2\\^31 - 1"),
+        ([line(label=2**63 - 1)], "label.*line 1"),
         ([line(label=2.5)], "label.*line 1"),
         ([line(label=True)], "label.*line 1"),
         ([line(seed=2**32)], "seed.*line 1"),
@@ -66,6 +68,30 @@ def test_refuses_damaged_lines_in_one_line(tmp_path, lines, message):
     with pytest.raises(InputError, match=message) as error:
         read_rejected(written(tmp_path, *lines))
     assert "\n" not in str(error.value)
+
+
+def test_the_largest_label_is_kept(tmp_path):
+    assert read_rejected(written(tmp_path, line(label=2**31 - 1))).labels.tolist() == [2**31 - 1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "message"),
+    [
+        ([2, 10], 10, "Expected a class from 0 to 9. Received: label 10 in line 2"),
+        ([0, 2], 0, "Expected no class: it is unconditional. Received: label 0 in line 1"),
+        ([None, None], 3, "Expected a class from 0 to 2. Received: label null in line 1"),
+        ([9, 2], 10, None),
+        ([None, None], 0, None),
+    ],
+)
+def test_labels_are_classes_of_the_generator(tmp_path, labels, classes, message):
+    found = read_rejected(written(tmp_path, *(line(label=one, index=n) for n, one in enumerate(labels))))
+    if message is None:
+        found.check_labels(classes, "lines.jsonl")
+        return
+    with pytest.raises(InputError, match=r"A label of lines\.jsonl does not fit the generator") as error:
+        found.check_labels(classes, "lines.jsonl")
+    assert message in str(error.value)
 
 
 def test_refuses_bytes_that_are_no_text(tmp_path):

@@ -12,12 +12,15 @@ from helpers.commands import UNWATCHED
 from helpers.comparison import assert_same, assert_same_run, differs, values
 from helpers.tiny import QUICK
 
-from gan import generate, load_discriminator, load_generator, train
+from gan import build_discriminator, generate, load_discriminator, load_generator, train
+from gan.cli.main import main
 from gan.data import images
 from gan.deployment.feedback.pictures import AuditPlan
 from gan.deployment.feedback.store import FeedbackStore
 from gan.errors import InputError
 from gan.models.build import build_gan
+from gan.models.critic import Critic
+from gan.models.extra_fakes import RejectedSamples, of_mismatched_labels
 from gan.saving import files, metadata, models, training_state
 from gan.saving.rejected import read_rejected
 from gan.training.feedback import load_feedback, make_feedback
@@ -171,6 +174,65 @@ def test_feedback_needs_its_generator_and_a_share():
             replace(QUICK, feedback_share=share)
 
 
+@pytest.mark.parametrize(
+    ("words", "label", "message"),
+    [
+        ((), 12, "A label of {file} does not fit the generator. Expected a class from 0 to 9. Received: label 12"),
+        ((), None, "A label of {file} does not fit the generator"),
+        ((), 2**31, "Expected a whole number from 0 to 2^31 - 1"),
+        (("--feedback-share", "0.95"), 3, "leave nothing for the samples of G. Expected --feedback-share and"),
+        (("--feedback-share", "0.92"), 3, "Received: 0.92 and 0.08"),
+        (("--feedback-share", "0.5", "--mismatched-labels", "0.5"), 3, "Received: 0.5 and 0.5"),
+        (("--feedback-share", "0.95", "--mismatched-labels", "0.04"), 3, None),
+        (("--feedback-share", "0.91"), 3, None),
+    ],
+)
+def test_a_dry_run_refuses_what_the_run_refuses(words, label, message, tmp_path, capsys):
+    """The pretrained generator has ten classes, so 0.08 of D's loss are mismatched labels."""
+    file = tmp_path / "lines.jsonl"
+    file.write_text(lines_of("mnist", 3, label=label), encoding="utf-8")
+    command = ["train", "--dry-run", "--init-from", "mnist", "--feedback", str(file), *words]
+    assert main(command) == (0 if message is None else 2)
+    printed = capsys.readouterr()
+    if message is None:
+        assert json.loads(printed.out)["feedback"] == str(file)
+        return
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    assert message.format(file=file) in line
+
+
+def test_a_share_without_feedback_has_no_effect_and_is_refused(capsys):
+    assert main(["train", "--dry-run", "--feedback-share", "0.5"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "The share of the feedback has no effect" in line
+    assert "--feedback-share 0.5 alone" in line
+
+
+@pytest.mark.parametrize("classes", [0, 10])
+def test_shares_are_refused_early_exactly_if_the_loss_refuses_them(classes):
+    critic, refused = Critic(build_discriminator((8, 8, 1), classes, "mlp", 1), None, 0), []
+    for mismatched in (None, 0.0, 0.08, 0.5) if classes else (None, 0.0):
+        optimization = replace(QUICK.optimization, mismatched_labels=mismatched)
+        for share in (0.1, 0.5, 0.9, 0.92, 0.95):
+            config = replace(QUICK, init_from="mnist", feedback="x", feedback_share=share, optimization=optimization)
+            rejected = RejectedSamples(np.zeros((1, 8, 8, 1)), [0] if classes else None, share=share)
+            fakes = [*of_mismatched_labels(mismatched, classes), rejected]
+            early = is_refused(config.check_feedback, classes)
+            assert early == is_refused(critic.compile, None, [], fakes, 1), (mismatched, share)
+            refused.append(early)
+    assert any(refused) == (classes > 0)
+    assert not all(refused)
+
+
+def is_refused(call, *arguments):
+    try:
+        call(*arguments)
+    except InputError as error:
+        return "leave nothing for the samples of G" in str(error)
+    return False
+
+
 @pytest.mark.slow  # the test of the command below is the stand-in
 def test_the_file_may_be_an_argument_of_train(toy, feedback, tmp_path):
     other = tmp_path / "other.jsonl"
@@ -188,7 +250,7 @@ def test_a_run_starts_from_both_networks_of_another(toy, digits):
     assert_same(values(gan.generator), values(load_generator(toy)))
     assert_same(values(gan.generator_ema), values(gan.generator))
     assert_same(values(gan.discriminator), values(load_discriminator(toy)))
-    assert said == []
+    assert said == [f"init_from: the discriminator starts with the weights of {toy / 'discriminator.keras'}"]
 
 
 def test_a_line_tells_when_the_discriminator_is_not_taken(toy, digits, tmp_path):

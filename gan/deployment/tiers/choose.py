@@ -8,7 +8,8 @@ from pathlib import Path
 from gan.deployment.names import export_name
 from gan.deployment.table import ArtifactTable, load_table, table_path
 from gan.deployment.tiers.artifacts import ChosenArtifact, Cost, cheapest_within
-from gan.deployment.tiers.evidence import RateBound, feedback_file, find_judged, find_measured, is_same_data
+from gan.deployment.tiers.evidence import RateBound, find_measured, is_same_data
+from gan.deployment.tiers.people import find_judged
 from gan.deployment.tiers.table import Tier, TierTable, load_tiers
 from gan.errors import InputError, Json, as_json, check, is_number
 from gan.saving.saved_generator import SavedGenerator, find_saved
@@ -30,7 +31,10 @@ class TierDecision:
     dataset: str
     tolerance: float
     bounds: tuple[RateBound, ...]
-    """What is known of the error rate: by a classifier and, if there are any judgements, by people."""
+    """What is known of the error rate: by a classifier and, if there are any judgements, by people.
+
+    People have a bound for each mode in which they judged a picture: random pictures, and those of a plan.
+    """
     decided_by: RateBound
     """The bound with the largest upper end, which gives the tier."""
     unmet: tuple[str, ...]
@@ -44,6 +48,8 @@ class TierDecision:
     """The cheapest file within the tier. None: there is none, see `notes`."""
     commands: tuple[str, ...]
     """How the generator is deployed and watched, as command lines."""
+    store: str | None = None
+    """The file of the judgements that count. None: there are none."""
     notes: tuple[str, ...] = ()
     """What was not found or passed over, with the command that helps."""
 
@@ -65,8 +71,9 @@ def choose_tier(
     """Chooses the tier of a generator: how it may be deployed, by the upper bound of its error rate and a tolerance.
 
     The upper bound U is that of the report beside the generator, of the confirmation at the end of its training if the
-    report has one, or of the card of an exported file. Judgements of people give a second one. **The larger one
-    decides**: each measures something else (what a classifier reads, what people see), and the tier promises both.
+    report has one, or of the card of an exported file. Judgements of people give a second one, and those of a
+    plan a third. **The largest one decides**: each measures something else (what a classifier reads, what people see),
+    and the tier promises all.
 
     With the default table and a tolerance T, the tier is `unattended` for U <= T / 10, `monitored` for U <= T,
     `reviewed` for U <= 3 T, else `research`. The numbers are compared as decimal numbers, without rounding. A generator
@@ -84,7 +91,8 @@ def choose_tier(
         artifacts: table of `gan export --table` for this generator. None: that in the folder of an exported file or in
             `exported/`, if there is one.
         cost: what the chosen file has the least of: milliseconds for a batch, bytes on disk, or peak memory.
-        store: file of judgements of this generator. None: that beside it, if there is one.
+        store: file of judgements of this generator. None: feedback.sqlite beside it, else NAME.sqlite in the working
+            directory, if there is one.
 
     Raises `InputError` without a report of this generator for the dataset of its training, for a tolerance out of
     range, and for a store or a table of another generator.
@@ -98,8 +106,8 @@ def choose_tier(
     if exported is not None and not is_same_data(exported[0].dataset, measured.dataset):
         expected = f"a table for {measured.dataset}, as the report"
         raise InputError("A table of another dataset", expected=expected, received=exported[0].dataset)
-    judged, more = find_judged(saved, None if store is None else Path(store), tolerance)
-    bounds = (measured.bound,) if judged is None else (measured.bound, judged)
+    judged = find_judged(saved, given, None if store is None else Path(store), tolerance)
+    bounds = (measured.bound, *judged.bounds)
     decided_by = max(bounds, key=lambda bound: bound.upper)
     tier = table.last if measured.unmet else table.tier_of(decided_by.upper, tolerance)
     if exported is None:
@@ -120,10 +128,11 @@ def choose_tier(
         commands=tier.command_lines(
             run=_as_word(given),
             artifact=artifact.path if artifact else _as_word(given),
-            store=_as_word(str(store or feedback_file(saved, given))),
+            store=_as_word(str(judged.store)),
             tolerance=tolerance,
         ),
-        notes=(*more, *notes),
+        store=str(judged.store) if judged.bounds else None,
+        notes=(*judged.notes, *notes),
     )
 
 

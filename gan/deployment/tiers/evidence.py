@@ -1,29 +1,21 @@
-"""What is known of the error rate of a generator: upper bounds by a classifier and by people, and its coverage."""
+"""What a classifier measured of a generator: bounds of its error rate, and its coverage."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gan.deployment.feedback.store import FeedbackStore
-from gan.deployment.feedback.strata import load_strata
-from gan.deployment.feedback.summary import FeedbackSummary, summarize
-from gan.deployment.names import export_name, public_name
+from gan.deployment.names import public_name
 from gan.deployment.verdicts import read_report, verdict_of
 from gan.errors import InputError, Json, as_json
 from gan.evaluation.report import EvaluationReport
-from gan.saving import models, run_folder
 from gan.saving.engines.card import GeneratorVerdict
 from gan.saving.saved_generator import SavedGenerator
 from gan.tolerance import covers
 from gan.utils.commands import shell_command
 
-Source = Literal["confirmation", "report", "card", "people"]
-"""Where a bound is from: the confirmation at the end of the training, a report, the card of an exported file, or the
-judgements of people."""
-
-
-STORE = "feedback.sqlite"
-"""Name of the file of judgements beside a generator."""
+Source = Literal["confirmation", "report", "card", "people", "people_planned"]
+"""Where a bound is from: the confirmation at the end of the training, a report, the card of an exported file, or people
+who judged random pictures or those of a plan."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,56 +112,3 @@ def _unmet_by_card(verdict: GeneratorVerdict, evaluate: str) -> tuple[str, ...]:
     if verdict.error_rate_upper <= verdict.tolerance:
         return ("the coverage is too low",)
     return (f"the card does not tell the coverage: {evaluate}",)
-
-
-def feedback_file(saved: SavedGenerator, given: str) -> Path:
-    """Returns the file of judgements that `gan feedback` may write: in a run folder, else in the working directory."""
-    is_run = (Path(given) / run_folder.GENERATOR).is_file() and not models.is_pretrained(saved.folder)
-    return saved.folder / STORE if is_run else Path(f"{export_name(saved)}.sqlite")
-
-
-def find_judged(
-    saved: SavedGenerator, store: Path | None, tolerance: float
-) -> tuple[RateBound | None, tuple[str, ...]]:
-    """Returns what people judged of a generator, and what would make it more certain.
-
-    Random pictures count (mode `audit`), unless the plan of the mode `stratified` is finished, or no random picture was
-    judged. If real images were judged too, the bounds are those that are corrected for mistakes of the judges.
-
-    Args:
-        saved: the generator.
-        store: the file of judgements. None: the one beside the generator, if there is one.
-        tolerance: highest acceptable error rate.
-
-    Returns None for no file or one without a judgement. Raises `InputError` as `FeedbackStore` does.
-    """
-    path = saved.folder / STORE if store is None else store
-    if store is None and not path.exists():
-        return None, ()
-    with FeedbackStore(path, saved.summary.sha256, create=False) as judgements:
-        found = _summarize_one_mode(judgements, tolerance)
-    if not found.counts.judged:
-        return None, ()
-    corrected = found.corrected
-    bound = RateBound(
-        source="people",
-        error_rate=found.rate if corrected is None else corrected.rate,
-        lower=found.lower if corrected is None else corrected.lower,
-        upper=found.upper if corrected is None else corrected.upper,
-        num=found.counts.n,
-    )
-    notes = []
-    if found.more:
-        notes.append(f"{found.more:,} more judgements would decide, if the error rate stays as it is")
-    if corrected is not None and corrected.more_gold:
-        notes.append(f"{corrected.more_gold:,} more real images to judge would make the bounds narrow enough")
-    return bound, tuple(notes)
-
-
-def _summarize_one_mode(judgements: FeedbackStore, tolerance: float) -> FeedbackSummary:
-    """Returns the judgements of one mode: which one depends on how many there are, never on what they say."""
-    random, strata = summarize(judgements, "audit", tolerance), load_strata(judgements)
-    if strata is None:
-        return random
-    planned = summarize(judgements, "stratified", tolerance)
-    return planned if planned.counts.judged == strata.size or not random.counts.judged else random

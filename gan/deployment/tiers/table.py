@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import string
 import tomllib
@@ -22,6 +23,17 @@ DEFAULT = Path(__file__).with_name("tiers.toml")
 
 PLACEHOLDERS = ("artifact", "audit", "run", "store", "tolerance")
 """Names in braces that a command of a table may contain."""
+
+FOR_A_SHELL = re.compile(
+    r"""(?P<quoted>\\. | '[^']*' | "(?:\\[^$`] | [^"\\$`])*")  # the characters themselves
+    | "(?:\\[^$`] | [^"\\$`])*\\?[$`]  # a variable or another command between double quotes
+    | [|&;<>()*?!$`\[\]]  # operators, redirections, patterns, variables and other commands
+    | (?<!\S)[#~]  # a comment or the home folder, at the start of a word
+    | ^\s*\w+=  # a variable for the command
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+"""Parts of a command, of which those that are not `quoted` mean something to a shell."""
 
 Text = Annotated[str, Meta(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$", description="one line of text")]
 
@@ -54,7 +66,10 @@ class Tier(Options):
     audit: NotNegative
     """Share of the served samples that a classifier reads, from 0 to 1."""
     commands: tuple[Text, ...]
-    """Command lines, which may contain the names of `PLACEHOLDERS` in braces."""
+    """Commands, which may contain the names of `PLACEHOLDERS` in braces. Each is one command: a program and its words.
+
+    A shell is not asked: pipes, redirections, variables, patterns and comments are refused, unless they are quoted.
+    """
 
     def __post_init__(self) -> None:
         check_share("audit", self.audit)
@@ -130,7 +145,7 @@ def load_tiers(path: str | os.PathLike[str] | None = None) -> TierTable:
     ['unattended', 'monitored', 'reviewed', 'research']
 
     Raises `InputError` if the file cannot be read, for unknown and missing keys, for a hole, an overlap, tiers out of
-    order and equal names, for a last tier with an end, and for a command with an unknown name in braces.
+    order and equal names, for a last tier with an end, and for a command with an unknown name in braces or for a shell.
     """
     file = DEFAULT if path is None else files.as_path(path, "path")
     try:
@@ -154,6 +169,10 @@ def _names_in(command: str) -> list[str]:
     except ValueError as error:
         raise InputError("Bad `commands`", expected="closed braces and quotes", received=command) from error
     check(bool(words), "commands", "a command", command)
+    for found in FOR_A_SHELL.finditer(command):
+        if found["quoted"] is None:
+            expected = f"one command without a shell, so no {found[0].strip()} outside of single quotes"
+            raise InputError("Bad `commands`", expected=expected, received=command)
     plain = all(not form and conversion is None for _, name, form, conversion in parts if name is not None)
     check(plain, "commands", "names in braces without a format", command)
     return [name for _, name, _, _ in parts if name is not None]
