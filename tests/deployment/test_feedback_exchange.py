@@ -40,7 +40,7 @@ def judged(tmp_path, monkeypatch):
     judge_some(store, 9, mode="stratified", plan=stratified_plan(store), gold=gold_plan(store, 0.4))
     for judge in ("ann", "eve"):
         page = store.browse(judge, AuditPlan(store.seed_of("report"), CLASSES), 0, 6)
-        store.judge(page[4][0].token, judge, "wrong", 5)
+        store.judge(page[4][0].token, judge, "wrong", 5, "report")
     yield store
     store.close()
 
@@ -75,7 +75,7 @@ def shown_to(store, judge):
     for _ in range(8):
         shown = store.next_picture(judge, "audit", audit_plan(store), gold_plan(store))
         yield shown
-        store.judge(shown.token, judge, says(shown.picture), 5)
+        store.judge(shown.token, judge, says(shown.picture), 5, "audit")
 
 
 def test_csv_and_json_lines_hold_the_same_rows(judged, tmp_path):
@@ -127,7 +127,7 @@ def test_a_judgement_replaces_a_missing_one(tmp_path):
     with open_store(tmp_path) as store, empty(tmp_path, overlap=0.1) as other:
         shown = store.next_picture("ann", "audit", audit_plan(store))
         export_rows(store, early)
-        store.judge(shown.token, "ann", "wrong", 5)
+        store.judge(shown.token, "ann", "wrong", 5, "audit")
         export_rows(store, late)
         assert import_rows(other, early, num_classes=CLASSES) == Imported(1, 0)
         assert import_rows(other, late, num_classes=CLASSES) == Imported(1, 0)
@@ -293,7 +293,7 @@ def test_rejected_samples_are_those_that_more_judges_call_wrong_than_right(tmp_p
         for judge in ("ann", "bob"):
             judge_some(store, 10, (judge,), said=lambda p, judge=judge: "wrong" if p.index in split[judge] else "right")
         page = store.browse("ann", AuditPlan(store.seed_of("report"), CLASSES), 0, 3)
-        store.judge(page[1][0].token, "ann", "wrong", 5)
+        store.judge(page[1][0].token, "ann", "wrong", 5, "report")
         wrong = {}
         with store.snapshot() as connection:
             for index, said in connection.execute("SELECT picture, said FROM showing WHERE mode = 'audit'"):

@@ -83,13 +83,13 @@ def test_any_order_of_requests_keeps_what_was_acknowledged(steps, overlap, strat
                     open_pictures[judge] = back
             elif shown is not None and step != "again":
                 try:
-                    store.judge(shown.token, judge, step, 100)
+                    store.judge(shown.token, judge, step, 100, mode)
                     said[shown.token] = step
                     open_pictures[judge] = None
                 except (NotShownError, JudgedAlreadyError):
                     pass
             elif step == "again" and shown is not None and shown.token in said:
-                assert store.judge(shown.token, judge, said[shown.token], 100).token == shown.token
+                assert store.judge(shown.token, judge, said[shown.token], 100, mode).token == shown.token
         with store.snapshot() as connection:
             rows = dict(connection.execute("SELECT token, said FROM showing WHERE judged_at IS NOT NULL"))
             firsts = connection.execute(
@@ -120,10 +120,10 @@ def test_a_reload_shows_the_same_picture_and_a_judgement_the_next(tmp_path):
     with open_store(tmp_path) as store:
         first = store.next_picture("ann", "audit", audit_plan(store))
         assert store.next_picture("ann", "audit", audit_plan(store)) == first
-        store.judge(first.token, "ann", "right", 5)
-        assert store.judge(first.token, "ann", "right", 9) == first
+        store.judge(first.token, "ann", "right", 5, "audit")
+        assert store.judge(first.token, "ann", "right", 9, "audit") == first
         with pytest.raises(JudgedAlreadyError):
-            store.judge(first.token, "ann", "wrong", 5)
+            store.judge(first.token, "ann", "wrong", 5, "audit")
         assert store.next_picture("ann", "audit", audit_plan(store)).picture.index == 1
         assert store.counts("audit") == Counts(right=1, waiting=1)
 
@@ -133,10 +133,12 @@ def test_only_the_judge_who_was_shown_a_picture_judges_it(tmp_path):
         shown = store.next_picture("ann", "audit", audit_plan(store))
         for token, judge in ((shown.token, "bob"), ("nothing", "ann")):
             with pytest.raises(NotShownError):
-                store.judge(token, judge, "right", 5)
+                store.judge(token, judge, "right", 5, "audit")
+        with pytest.raises(NotShownError):
+            store.judge(shown.token, "ann", "right", 5, "report")
         for said, milliseconds in (("left", 5), ("maybe", 5), ("right", -1), ("right", 1.5)):
             with pytest.raises(InputError):
-                store.judge(shown.token, "ann", said, milliseconds)
+                store.judge(shown.token, "ann", said, milliseconds, "audit")
         assert store.counts("audit") == Counts(waiting=1)
         for judge in ("", "*", "a b", "x" * 65):
             with pytest.raises(InputError, match="judge"):
@@ -152,7 +154,7 @@ def test_a_picture_that_was_left_goes_to_another_judge_and_never_back(tmp_path, 
         taken = store.next_picture("cid", "audit", plan)
         assert (taken.picture, taken.token != left.token) == (left.picture, True)
         with pytest.raises(NotShownError):
-            store.judge(left.token, "ann", "right", 5)
+            store.judge(left.token, "ann", "right", 5, "audit")
         assert store.counts("audit") == Counts(waiting=2)
         clock[0] += stores.ABANDONED_SECONDS
         assert store.next_picture("ann", "audit", plan).picture.index == 1
@@ -163,12 +165,12 @@ def test_a_picture_that_was_left_goes_to_another_judge_and_never_back(tmp_path, 
 def test_undo_gives_the_judge_the_full_time_again(tmp_path, clock):
     with open_store(tmp_path) as store:
         shown = store.next_picture("ann", "audit", audit_plan(store))
-        store.judge(shown.token, "ann", "right", 5)
+        store.judge(shown.token, "ann", "right", 5, "audit")
         clock[0] += stores.ABANDONED_SECONDS
         assert store.undo("ann", "audit") == shown
         assert store.undo("ann", "audit") is None
         assert store.next_picture("bob", "audit", audit_plan(store)).picture.index == 1
-        store.judge(shown.token, "ann", "wrong", 5)
+        store.judge(shown.token, "ann", "wrong", 5, "audit")
         assert store.undo("ann", "audit", shown.token) == store.undo("ann", "audit", shown.token) == shown
         assert store.undo("bob", "audit", shown.token) is None
         assert store.counts("audit") == Counts(waiting=2)
@@ -201,11 +203,32 @@ def test_gold_stops_when_a_judge_has_seen_all_of_it(tmp_path):
             assert store.counts("audit", kind="gold", judge=judge).n == 10
 
 
+def test_gold_that_waits_stays_open_when_there_is_no_gold(tmp_path):
+    with open_store(tmp_path) as store:
+        gold, plan = gold_plan(store, 0.9), audit_plan(store)
+        shown = store.next_picture("ann", "audit", plan, gold)
+        assert shown.picture.kind == "gold"
+        sample = store.next_picture("ann", "audit", plan)
+        assert sample.picture == plan.picture(0)
+        assert store.next_picture("ann", "audit", plan) == sample
+        assert store.counts("audit", kind="gold", first=False) == Counts(waiting=1)
+        assert store.next_picture("ann", "audit", plan, gold) == shown
+        store.judge(shown.token, "ann", "right", 5, "audit")
+        assert store.next_picture("ann", "audit", plan, gold) == sample
+
+
+def test_a_file_has_a_name_of_its_own(tmp_path):
+    """A browser tells files by it, which may share the generator and the seed."""
+    with open_store(tmp_path) as store, open_store(tmp_path, "b.sqlite") as other, open_store(tmp_path) as same:
+        assert store.id == same.id != other.id
+        assert len(store.id) == 16
+
+
 def test_free_browsing_logs_each_impression_once(tmp_path):
     with open_store(tmp_path) as store:
         plan = AuditPlan(store.seed_of("report"), CLASSES)
         page = store.browse("ann", plan, 0, 5)
-        store.judge(page[2][0].token, "ann", "wrong", 5)
+        store.judge(page[2][0].token, "ann", "wrong", 5, "report")
         assert [said for _, said in store.browse("ann", plan, 0, 5)] == [None, None, "wrong", None, None]
         store.browse("bob", plan, 3, 5)
         assert store.counts("report", first=False) == Counts(wrong=1, waiting=9)
@@ -265,7 +288,7 @@ def work(store):
 
         actions = {
             "next": show,
-            "judge": lambda judge=judge: store.judge(shown[judge].token, judge, "wrong", 700),
+            "judge": lambda judge=judge: store.judge(shown[judge].token, judge, "wrong", 700, "audit"),
             "undo": lambda judge=judge: store.undo(judge, "audit"),
             "counts": lambda judge=judge: store.counts("audit", judge=judge),
         }
@@ -406,9 +429,9 @@ def test_a_locked_file_is_refused_after_a_bounded_wait_and_works_afterwards(tmp_
     with open_store(tmp_path) as store, open_store(tmp_path) as other:
         shown = store.next_picture("ann", "audit", audit_plan(store))
         with other.transaction(), pytest.raises(StoreError, match="locked"):
-            store.judge(shown.token, "ann", "right", 5)
+            store.judge(shown.token, "ann", "right", 5, "audit")
         assert store.counts("audit") == Counts(waiting=1)
-        store.judge(shown.token, "ann", "right", 5)
+        store.judge(shown.token, "ann", "right", 5, "audit")
         assert store.counts("audit") == Counts(right=1)
 
 

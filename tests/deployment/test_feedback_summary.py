@@ -194,7 +194,7 @@ def test_agreement_is_that_of_other_libraries(tmp_path):
         judge_some(store, 150, said=noisy)
         for _ in range(20):  # counts of pairs follow what is taken back
             back = store.undo("ann", "audit")
-            store.judge(back.token, "ann", noisy(back.picture), 5)
+            store.judge(back.token, "ann", noisy(back.picture), 5, "audit")
             store.undo("bob", "audit")
             judge_some(store, 1, ("bob",), said=noisy)
         agreement = summarize(store, "audit", 0.02).agreement

@@ -385,7 +385,7 @@ def judge(run, said, *, store="feedback.sqlite"):
         for word in said:
             shown = judgements.next_picture("ann", "audit", AuditPlan(1, 3))
             if word is not None:
-                judgements.judge(shown.token, "ann", word, 100)
+                judgements.judge(shown.token, "ann", word, 100, "audit")
 
 
 def test_the_larger_of_two_bounds_decides(run):
@@ -419,7 +419,7 @@ def test_real_images_that_were_judged_correct_the_bounds(run):
         gold = GoldPlan(judgements.seed_of("gold"), 0.5, [0, 1, 2] * 100, 3)
         for _ in range(200):
             shown = judgements.next_picture("ann", "audit", AuditPlan(judgements.seed_of("audit"), 3), gold)
-            judgements.judge(shown.token, "ann", shown.picture.truth or "right", 100)
+            judgements.judge(shown.token, "ann", shown.picture.truth or "right", 100, "audit")
         corrected = summarize(judgements, "audit", 0.05).corrected
     found = choose_tier(run, 0.05)
     people = found.bounds[1]
@@ -445,7 +445,7 @@ def test_a_plan_counts_when_it_is_finished_or_nothing_else_was_judged(random, pl
         ):
             for _ in range(count):
                 shown = judgements.next_picture("ann", mode, pictures)
-                judgements.judge(shown.token, "ann", "right", 100)
+                judgements.judge(shown.token, "ann", "right", 100, mode)
         mode = "stratified" if num == 12 else "audit"
         expected = summarize(judgements, mode, 0.2)
     people = choose_tier(run, 0.2).bounds[1]

@@ -41,7 +41,7 @@ def judge_some(store, num, judges=("ann", "bob"), *, mode="audit", plan=None, go
         for judge in judges:
             shown = store.next_picture(judge, mode, plan, gold)
             if shown is not None:
-                store.judge(shown.token, judge, said(shown.picture), 700 + 13 * number)
+                store.judge(shown.token, judge, said(shown.picture), 700 + 13 * number, mode)
 
 
 def judge_in_process(folder, judge, start):

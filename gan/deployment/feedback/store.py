@@ -76,6 +76,7 @@ class FeedbackStore:
         about = None
         if create:
             about = {
+                "id": secrets.token_urlsafe(12),
                 "generator_sha256": generator_sha256,
                 "seed": str(secrets.randbelow(2**32) if seed is None else seed),
                 "overlap": repr(float(OVERLAP if overlap is None else overlap)),
@@ -90,6 +91,8 @@ class FeedbackStore:
     def _read_about(self, generator_sha256: str, seed: int | None, overlap: float | None) -> None:
         with self._database.reading():
             about = self._database.about
+        self.id = about["id"]
+        """Random name of this file, which says nothing of its seed."""
         self.generator_sha256, self.seed = about["generator_sha256"], int(about["seed"])
         self.overlap = float(about["overlap"])
         if generator_sha256 != self.generator_sha256:
@@ -140,10 +143,13 @@ class FeedbackStore:
         In this order: what the judge was shown and has not judged; gold, if it is due; what another judge was shown
         more than `ABANDONED_SECONDS` ago; what a second judge is to be shown, if that is due; the next picture of the
         plan; what a second judge is to be shown. A judge sees no picture twice.
+
+        gold: the real images. None: none is shown, and one that waits goes on waiting, as there is no image to show.
         """
         check_judge(judge)
         with self._database.writing():
-            waiting = self._one("judge = ? AND mode = ? AND said IS NULL ORDER BY id", judge, mode)
+            kinds = "" if gold is not None else "AND kind = 'sample' "
+            waiting = self._one(f"judge = ? AND mode = ? AND said IS NULL {kinds}ORDER BY id", judge, mode)
             if waiting is not None:
                 return waiting[1]
             turn = self._read_counter("turn", "judge = ? AND mode = ?", judge, mode)
@@ -163,7 +169,7 @@ class FeedbackStore:
         """Records in the mode `report` that a judge was shown pictures start, ..., start + num - 1 of a plan.
 
         A picture that the judge was shown before is not recorded again. Returns each picture, and what they said of it.
-        Nothing has to be said: `judge(token, judge, "wrong", ...)` flags a picture, and `undo` takes that back.
+        Nothing has to be said: the judgement `wrong` flags a picture, and `undo` takes that back.
         """
         check_judge(judge)
         same = "mode = 'report' AND kind = ? AND seed = ? AND picture = ?"
@@ -180,16 +186,16 @@ class FeedbackStore:
                     found.append((mine[1], cast(Said | None, mine[2])))
         return found
 
-    def judge(self, token: str, judge: str, said: Said, milliseconds: int) -> Shown:
+    def judge(self, token: str, judge: str, said: Said, milliseconds: int, mode: Mode) -> Shown:
         """Records a judgement, and returns what was judged. The same judgement again changes nothing.
 
-        Raises `NotShownError` if this judge was not shown the picture, or another judge has got it since, and
-        `JudgedAlreadyError` if they have said something else about it.
+        Raises `NotShownError` if this judge was not shown the picture in this mode, or another judge has got it since,
+        and `JudgedAlreadyError` if they have said something else about it.
         """
         check(said in get_args(Said), "said", f"one of {list(get_args(Said))}", said)
         check_whole("milliseconds", milliseconds, 0)
         with self._database.writing() as connection:
-            found = self._one("token = ? AND judge = ?", token, judge)
+            found = self._one("token = ? AND judge = ? AND mode = ?", token, judge, mode)
             if found is None or found[2] == "left":
                 raise NotShownError(
                     "A picture that was not shown", expected="a picture that this judge was shown", received=token[:40]
