@@ -5,7 +5,18 @@ import json
 from dataclasses import replace
 
 import pytest
-from helpers.judgements import CLASSES, SEED, SHA256, audit_plan, gold_plan, judge_some, open_store, recounted, says
+from helpers.judgements import (
+    CLASSES,
+    SEED,
+    SHA256,
+    audit_plan,
+    gold_plan,
+    judge_some,
+    open_store,
+    recounted,
+    says,
+    undo_last,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +42,7 @@ def judged(tmp_path, monkeypatch):
     """A store with judgements of all modes, undone ones, and pictures that were left or wait."""
     store = open_store(tmp_path, "judged.sqlite", overlap=0.5)
     judge_some(store, 30, ("ann", "bob", "cid"), gold=gold_plan(store))
-    store.undo("ann", "audit")
+    undo_last(store, "ann")
     for judge in ("dan", "dee", "don", "dot"):
         store.next_picture(judge, "audit", audit_plan(store))
     monkeypatch.setattr(stores, "ABANDONED_SECONDS", -1.0)

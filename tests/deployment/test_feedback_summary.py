@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from helpers.judgements import CLASSES, SHA256, audit_plan, gold_plan, judge_some, open_store
+from helpers.judgements import CLASSES, SHA256, audit_plan, gold_plan, judge_some, open_store, undo_last
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import cohens_kappa
 
@@ -193,9 +193,9 @@ def test_agreement_is_that_of_other_libraries(tmp_path):
 
         judge_some(store, 150, said=noisy)
         for _ in range(20):  # counts of pairs follow what is taken back
-            back = store.undo("ann", "audit")
+            back = undo_last(store, "ann")
             store.judge(back.token, "ann", noisy(back.picture), 5, "audit")
-            store.undo("bob", "audit")
+            undo_last(store, "bob")
             judge_some(store, 1, ("bob",), said=noisy)
         agreement = summarize(store, "audit", 0.02).agreement
         with store.snapshot() as connection:
