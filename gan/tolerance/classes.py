@@ -85,7 +85,7 @@ def worst_class_so_far(called: Sequence[WrongRange], confidence: float = CONFIDE
 
     >>> worst = worst_class_so_far([WrongRange(2, 2, 1_000), WrongRange(0, 5, 1_000), WrongRange(12, 12, 1_000)])
     >>> worst.label, round(worst.lower, 4), round(worst.upper, 4)
-    (2, 0.0046, 0.0255)
+    (2, 0.0034, 0.0273)
 
     Args:
         called: the wrong outcomes of each class 0, 1, ... What is not known counts against both bounds.

@@ -23,6 +23,7 @@ from gan.tolerance import (
     gold_needed,
     outcomes_needed,
     verdict_of_bounds,
+    worst_class_so_far,
 )
 
 
@@ -43,6 +44,27 @@ def test_the_audit_has_the_bounds_of_the_sequence_at_every_look(tmp_path):
             assert (summary.corrected, summary.agreement, summary.strata, summary.predicted) == (None,) * 4
         assert summary.verdict == "exceeded"
         assert summary.more == 0
+
+
+def test_the_worst_class_of_an_audit_is_that_of_its_pictures(tmp_path):
+    with open_store(tmp_path, overlap=0.3) as store:
+        plan = audit_plan(store)
+        judge_some(store, 60, said=lambda p: "unsure" if p.index % 11 == 0 else "wrong" if p.label == 4 else "right")
+        summary = summarize(store, "audit", 0.02, num_classes=CLASSES)
+        shown = [plan.picture(place) for place in range(summary.counts.n)]
+        called = []
+        for label in range(CLASSES):
+            mine = [p for p in shown if p.label == label]
+            unsure = sum(p.index % 11 == 0 for p in mine)
+            wrong = len(mine) - unsure if label == 4 else 0
+            called.append(WrongRange(wrong, wrong + unsure, len(mine)))
+        assert summary.worst == worst_class_so_far(called)
+        assert (summary.worst.label, summary.worst.rate) == (4, 1.0)
+        assert summary.worst.lower > summary.lower
+        assert (
+            summarize(store, "audit", 0.02).worst is summarize(store, "report", 0.02, num_classes=CLASSES).worst is None
+        )
+        assert convert(as_json(summary), FeedbackSummary, "summary") == summary
 
 
 def test_what_is_unsure_or_waits_counts_against_both_bounds(tmp_path):
