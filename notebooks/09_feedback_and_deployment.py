@@ -86,7 +86,7 @@ gold = deployment.GoldPlan(store.seed_of("gold"), 0.2, digits.test.labels, num_c
 shown = []
 for answer in RECORDED:
     question = store.next_picture("recorded", "audit", plan, gold)
-    store.judge(question.token, "recorded", ANSWERS[answer], milliseconds=0)
+    store.judge(question.token, "recorded", ANSWERS[answer], milliseconds=0, mode="audit")
     shown.append(question.picture)
 print(f"{len(shown)} pictures, {sum(picture.kind == 'gold' for picture in shown)} of them are real digits")
 

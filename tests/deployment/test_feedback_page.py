@@ -204,7 +204,7 @@ def test_a_refused_judgement_is_shown_and_the_session_goes_on(browser, tmp_path)
     with judged(tmp_path / "a.sqlite") as (store, client):
         window = Window(browser, str(client.base_url))
         token = rows_of(store)[0]["token"]
-        store.judge(token, window.judge, "right", 5)  # as in another window of this browser
+        store.judge(token, window.judge, "right", 5, "audit")  # as in another window of this browser
         window.page.keyboard.press("w")
         window.page.wait_for_selector("#picture[data-number='2']")
         window.wait()

@@ -416,7 +416,7 @@ def judge(run, said, *, store="feedback.sqlite"):
         for word in said:
             shown = judgements.next_picture("ann", "audit", AuditPlan(1, 3))
             if word is not None:
-                judgements.judge(shown.token, "ann", word, 100)
+                judgements.judge(shown.token, "ann", word, 100, "audit")
 
 
 def test_the_larger_of_two_bounds_decides(run):
@@ -450,7 +450,7 @@ def test_real_images_that_were_judged_correct_the_bounds(run):
         gold = GoldPlan(judgements.seed_of("gold"), 0.5, [0, 1, 2] * 100, 3)
         for _ in range(200):
             shown = judgements.next_picture("ann", "audit", AuditPlan(judgements.seed_of("audit"), 3), gold)
-            judgements.judge(shown.token, "ann", shown.picture.truth or "right", 100)
+            judgements.judge(shown.token, "ann", shown.picture.truth or "right", 100, "audit")
         corrected = summarize(judgements, "audit", 0.05).corrected
     found = choose_tier(run, 0.05)
     people = found.bounds[1]
@@ -475,7 +475,7 @@ def test_each_mode_counts_once_a_picture_was_judged(random, planned, run):
         ):
             for _ in range(count):
                 shown = judgements.next_picture("ann", mode, pictures)
-                judgements.judge(shown.token, "ann", "right", 100)
+                judgements.judge(shown.token, "ann", "right", 100, mode)
             if count:
                 said = summarize(judgements, mode, 0.2)
                 expected.append((source, said.lower, said.upper, said.counts.n))

@@ -41,7 +41,17 @@ def judge_some(store, num, judges=("ann", "bob"), *, mode="audit", plan=None, go
         for judge in judges:
             shown = store.next_picture(judge, mode, plan, gold)
             if shown is not None:
-                store.judge(shown.token, judge, said(shown.picture), 700 + 13 * number)
+                store.judge(shown.token, judge, said(shown.picture), 700 + 13 * number, mode)
+
+
+def undo_last(store, judge, mode="audit"):
+    """Takes back the last judgement of a judge, as a page does that knows its token. None: there is none."""
+    with store.snapshot() as connection:
+        last = connection.execute(
+            "SELECT token FROM showing WHERE judge = ? AND mode = ? AND judged_at ORDER BY judged_at DESC, id DESC",
+            (judge, mode),
+        ).fetchone()
+    return last and store.undo(judge, mode, last[0])
 
 
 def judge_in_process(folder, judge, start):

@@ -281,7 +281,7 @@ def judged(toy, folder, *said):
     with FeedbackStore(folder / "judgements.sqlite", models.find_generator(toy).sha256, seed=4) as store:
         for one in said:
             shown = store.next_picture("judge", "audit", plan)
-            store.judge(shown.token, "judge", one, 500)
+            store.judge(shown.token, "judge", one, 500, "audit")
         return store.path, plan
 
 

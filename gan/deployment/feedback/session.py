@@ -171,7 +171,7 @@ class FeedbackSession:
 
     def judge(self, judge: str, token: str, said: Said, milliseconds: int) -> None:
         """Records a judgement. It is on disk when this returns. Raises the errors of `FeedbackStore.judge`."""
-        self.store.judge(token, judge, said, milliseconds)
+        self.store.judge(token, judge, said, milliseconds, self.mode)
 
     def undo(self, judge: str, token: str) -> None:
         """Takes back a judgement. The same again changes nothing. Raises `NotShownError` for another judge's."""

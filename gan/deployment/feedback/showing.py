@@ -10,7 +10,7 @@ Said = Literal["right", "wrong", "unsure"]
 
 
 class NotShownError(InputError):
-    """A judgement of a picture that the judge was not shown, or that another judge has got since."""
+    """A picture that the judge was not shown, or that a page has to ask for again by its question."""
 
 
 class JudgedAlreadyError(InputError):
