@@ -10,7 +10,8 @@ Said = Literal["right", "wrong", "unsure"]
 
 
 class NotShownError(InputError):
-    """A judgement of a picture that the judge was not shown, or that another judge has got since."""
+    """A picture that the judge was not shown, that another judge has got since, or whose showing a server that has
+    started again does not know: then the page is to ask for its question again."""
 
 
 class JudgedAlreadyError(InputError):
