@@ -3,6 +3,7 @@
 import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,6 +16,7 @@ from gan.cli.serve import TOKEN
 from gan.config import DataConfig
 from gan.config.arguments import as_arguments
 from gan.deployment.feedback.exchange import export_rows, import_rows, seed_in, write_rejected
+from gan.deployment.feedback.new_store import create_store
 from gan.deployment.feedback.pictures import AuditPlan, Plan
 from gan.deployment.feedback.rows import check_suffix
 from gan.deployment.feedback.store import FeedbackStore
@@ -44,7 +46,7 @@ CLASSIFIER = "mnist-classifier"
 OF_JOB = {
     "--report": {"--tolerance", "--mode", "--num", "--classifier"},
     "--export": set[str](),
-    "--import": {"--seed"},
+    "--import": {"--seed", "--overlap"},
     "--rejected": set[str](),
 }
 """Option that is a job of its own -> the options that have an effect beside it, except `--store` and `--json`."""
@@ -101,11 +103,14 @@ class Feedback:
     report: bool = False
     """Print what the judgements say instead of starting the server."""
     export: Path | None = None
-    """File .csv or .jsonl to write all judgements to. None: no export."""
+    """File .csv or .jsonl to write the judgements of all modes to. None: no export."""
     import_: Annotated[Path | None, arg(name="import")] = None
-    """File of an export to add to the judgements, all of it or nothing. None: no import."""
+    """File of an export to add to the judgements of all modes, all of it or nothing. None: no import.
+
+    Rows of the mode stratified need the plan, which is not in an export.
+    """
     rejected: Path | None = None
-    """File .jsonl for the samples that people called wrong, which training can use. None: not written."""
+    """File .jsonl for the samples that people called wrong in any mode, for training. None: not written."""
     json: bool = False
     """Print the result as one JSON object on stdout."""
 
@@ -120,7 +125,8 @@ class Feedback:
             check_suffix(self.export)
             with self._open(saved, path, create=False) as store:
                 number = export_rows(store, self.export)
-            print_result({"rows": number, "file": str(self.export)}, as_json=self.json)
+                result = {"rows": number, "file": str(self.export), "seed": store.seed, "overlap": store.overlap}
+            print_result(result, as_json=self.json)
         elif self.rejected is not None:
             with self._open(saved, path, create=False) as store:
                 number = write_rejected(store, self.rejected)
@@ -148,11 +154,15 @@ class Feedback:
             raise InputError("Several jobs", expected=f"one of {', '.join(OF_JOB)}", received=" ".join(jobs))
         idle = given - {*jobs, *OF_JOB[jobs[0]]} if jobs else set[str]()
         if self.mode == "report":
-            idle |= given & {"--gold", "--overlap"}
-        if self.mode != "stratified" and not self.report:
+            idle |= given & {"--gold", "--overlap", "--tolerance"}
+        reads_samples = self.mode == ("audit" if self.report else "stratified")
+        if not reads_samples:
             idle |= given & {"--num", "--classifier"}
+        if self.report and self.classifier is None:
+            idle |= given & {"--num"}
         if idle:
-            beside = f"{jobs[0]} without them" if jobs else f"--mode {self.mode} without them"
+            mode = [] if self.mode == "audit" and jobs else [f"--mode {self.mode}"]
+            beside = f"{' '.join([*jobs, *mode])} without them"
             raise InputError("These options have no effect", expected=beside, received=" ".join(sorted(idle)))
 
     def _store_path(self, saved: SavedGenerator) -> Path:
@@ -176,14 +186,13 @@ class Feedback:
     def _report(self, saved: SavedGenerator, path: Path) -> int:
         with self._open(saved, path, create=False) as store:
             predicted = None if self.classifier is None else self._predict(saved, store, self.classifier)
-            summary = summarize(store, self.mode, self.tolerance, predicted=predicted)
-        print_summary(summary, as_json_object=self.json)
+            classes = saved.summary.num_classes or 0
+            summary = summarize(store, self.mode, self.tolerance, predicted=predicted, num_classes=classes)
+        names = saved.class_names if len(saved.class_names) == classes else ()
+        print_summary(summary, as_json_object=self.json, class_names=names)
         return DONE if summary.verdict is None else EXIT_STATUS[summary.verdict]
 
     def _predict(self, saved: SavedGenerator, store: FeedbackStore, classifier: str) -> "PredictedCounts | None":
-        if self.mode != "audit":
-            expected = "--mode audit beside it: the plan of the mode stratified holds what the classifier said"
-            raise InputError("`--classifier` has no effect", expected=expected, received=f"--mode {self.mode}")
         found, dataset = models.find_classifier(classifier), _dataset_name(saved)
         engine = _load_engine(saved)
         from gan.deployment.feedback.reading import NUM, predict, read_flags
@@ -204,10 +213,7 @@ class Feedback:
             if seed is None:
                 expected = "--seed: the file has no sample of the mode audit, whose seed it would be"
                 raise InputError("The seed of the new file is not known", expected=expected, received=str(file))
-            files.check_writable(path)
-            if not path.parent.is_dir():
-                raise InputError("No such folder", expected="an existing folder", received=str(path.parent))
-            with files.atomically(path) as partial, FeedbackStore(partial, saved.summary.sha256, seed=seed) as store:
+            with create_store(path, saved.summary.sha256, seed=seed, overlap=self.overlap) as store:
                 done = import_rows(store, file, num_classes=num_classes)
         print_result({"new": done.new, "known": done.known, "store": str(path)}, as_json=self.json)
 
@@ -218,29 +224,35 @@ class Feedback:
         from gan.deployment.serve.address import check_token, open_socket
 
         check_token(token)
-        with (
-            open_socket(self.host, self.port, has_token=token is not None) as listening,
-            self._open(saved, path) as store,
-        ):
-            classifier = self._find_classifier(store)
-            engine = _load_engine(saved)
-            from gan.deployment.feedback.server import run_feedback
-            from gan.deployment.feedback.session import FeedbackSession
+        prepared = None
+        with open_socket(self.host, self.port, has_token=token is not None) as listening:
+            if not path.exists():  # a start that fails leaves no file, and so no seed whose samples were looked at
+                with create_store(path, saved.summary.sha256, seed=self.seed, overlap=self.overlap) as store:
+                    prepared = self._prepare(saved, store)
+            with self._open(saved, path) as store:
+                engine, plan, gold = prepared or self._prepare(saved, store)
+                from gan.deployment.feedback.server import run_feedback
+                from gan.deployment.feedback.session import FeedbackSession
 
-            session = FeedbackSession(
-                store,
-                engine,
-                mode=self.mode,
-                plan=self._plan(saved, store, engine, classifier),
-                tolerance=self.tolerance,
-                gold=self._gold(saved, store, engine),
-                class_names=saved.class_names if len(saved.class_names) == engine.num_classes else (),
-                name=served_name(saved),
-            )
-            run_feedback(session, listening, token=token, ready=self._announce)
+                session = FeedbackSession(
+                    store,
+                    engine,
+                    mode=self.mode,
+                    plan=plan,
+                    tolerance=self.tolerance,
+                    gold=gold,
+                    class_names=saved.class_names if len(saved.class_names) == engine.num_classes else (),
+                    name=served_name(saved),
+                )
+                run_feedback(session, listening, token=token, ready=partial(self._announce, store.seed))
 
-    def _announce(self, address: str) -> None:
-        print_result({"address": address}, as_json=self.json)
+    def _prepare(self, saved: SavedGenerator, store: FeedbackStore) -> "tuple[Engine, Plan, GoldImages | None]":
+        classifier = self._find_classifier(store)
+        engine = _load_engine(saved)
+        return engine, self._plan(saved, store, engine, classifier), self._gold(saved, store, engine)
+
+    def _announce(self, seed: int, address: str) -> None:
+        print_result({"address": address, "seed": seed}, as_json=self.json)
         sys.stdout.flush()
 
     def _find_classifier(self, store: FeedbackStore) -> FoundClassifier | None:

@@ -1,5 +1,7 @@
 """Prints what judgements say."""
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.table import Table
 
@@ -8,19 +10,24 @@ from gan.deployment.feedback.gold import CorrectedSummary, JudgeSummary
 from gan.deployment.feedback.summary import FeedbackSummary
 from gan.errors import as_json
 from gan.evaluation.report_text import percent
+from gan.tolerance import WorstClass
 
 MOST_JUDGES = 10
 """Most judges in the printed table."""
 
 
-def print_summary(summary: FeedbackSummary, *, as_json_object: bool) -> None:
-    """Prints a summary as one JSON object, or for people: the judges, then the numbers and the verdict."""
+def print_summary(summary: FeedbackSummary, *, as_json_object: bool, class_names: Sequence[str] = ()) -> None:
+    """Prints a summary as one JSON object, or for people: the judges, then the numbers and the verdict.
+
+    class_names: names of the classes; empty: their numbers.
+    """
     if as_json_object:
         print_result(as_json(summary), as_json=True)
         return
     if summary.judges:
         _print_judges(summary.judges)
-    print_result(_report_lines(summary) if summary.mode == "report" else _lines(summary), as_json=False)
+    lines = _report_lines(summary) if summary.mode == "report" else _lines(summary, class_names)
+    print_result(lines, as_json=False)
 
 
 def _print_judges(judges: tuple[JudgeSummary, ...]) -> None:
@@ -45,11 +52,12 @@ def _report_lines(summary: FeedbackSummary) -> dict[str, object]:
         else f"of the pictures shown, at least {percent(summary.flagged_share)}: a lower bound only, since not "
         "everybody flags",
         "error rate": "not known: people chose what they saw",
+        "file": _file(summary),
         "verdict": "none: flags are an alarm; --mode audit estimates the rate",
     }
 
 
-def _lines(summary: FeedbackSummary) -> dict[str, object]:
+def _lines(summary: FeedbackSummary, class_names: Sequence[str]) -> dict[str, object]:
     counts, corrected, agreement, strata = summary.counts, summary.corrected, summary.agreement, summary.strata
     lines: dict[str, object] = {
         "mode": summary.mode,
@@ -62,6 +70,8 @@ def _lines(summary: FeedbackSummary) -> dict[str, object]:
             f"{strata.num_unflagged:,} others are judged"
         )
     lines["error rate"] = f"{_rate(summary.rate, summary.lower, summary.upper)}, if judges make no mistakes"
+    if summary.worst is not None:
+        lines["worst class"] = _worst(summary.worst, class_names)
     if corrected is not None:
         lines["corrected"] = f"{_rate(corrected.rate, corrected.lower, corrected.upper)}, for mistakes of the judges"
         lines["judges"] = _mistakes(corrected)
@@ -82,6 +92,7 @@ def _lines(summary: FeedbackSummary) -> dict[str, object]:
         else "judges make no mistakes: no gold was judged (--gold SHARE)"
     )
     lines["coverage"] = "not known to people who see single samples: gan evaluate measures it"
+    lines["file"] = _file(summary)
     lines["tolerance"] = percent(summary.tolerance)
     if summary.verdict == "undecided":
         lines["would decide"] = (
@@ -91,6 +102,21 @@ def _lines(summary: FeedbackSummary) -> dict[str, object]:
         )
     lines["verdict"] = summary.verdict
     return lines
+
+
+def _file(summary: FeedbackSummary) -> str:
+    return f"seed {summary.seed}, overlap {summary.overlap:g}: a new file with these takes an export of this one"
+
+
+def _worst(worst: WorstClass, class_names: Sequence[str]) -> str:
+    found = "no class has a wrong sample"
+    if worst.wrong:
+        name = class_names[worst.label] if class_names else worst.label
+        found = f"{name}, with {worst.wrong:,} of {worst.n:,} samples wrong"
+    bounds = (
+        f"the highest rate of all {worst.classes + worst.empty:,} classes is {_rate(None, worst.lower, worst.upper)}"
+    )
+    return f"{found}; {bounds}, if judges make no mistakes"
 
 
 def _rate(rate: float | None, lower: float, upper: float) -> str:

@@ -10,7 +10,7 @@ of a run uses fresh outcomes and a share of the 5 % error (`next_confidence`): a
 instead: its bounds hold at all numbers of outcomes together (`confidence_sequence`).
 """
 
-from gan.tolerance.classes import WorstClass, worst_class
+from gan.tolerance.classes import WorstClass, worst_class, worst_class_so_far
 from gan.tolerance.confirmation import (
     LAST_SHARE,
     MOST_CONFIDENCE,
@@ -79,4 +79,5 @@ __all__ = [
     "wilson_bounds",
     "wilson_interval",
     "worst_class",
+    "worst_class_so_far",
 ]

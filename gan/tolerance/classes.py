@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from gan.errors import NotNegative, Positive, Whole, check
 from gan.tolerance.error_rate import CONFIDENCE
-from gan.tolerance.exact import clopper_pearson
+from gan.tolerance.exact import WrongRange, clopper_pearson
+from gan.tolerance.sequence import confidence_sequence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,7 @@ class WorstClass:
     upper: NotNegative
     """All classes together have at most this error rate."""
     classes: Positive
-    """Number of classes that have outcomes. The bounds are about these."""
+    """Number of classes that have outcomes. The bounds of `worst_class` are about these."""
     empty: Whole = 0
     """Number of classes without outcomes, of which nothing is known."""
     confidence: NotNegative = CONFIDENCE
@@ -66,5 +67,47 @@ def worst_class(wrong: Sequence[int], n: Sequence[int], confidence: float = CONF
         upper=max(upper for _, upper in bounds.values()),
         classes=len(known),
         empty=len(n) - len(known),
+        confidence=confidence,
+    )
+
+
+def worst_class_so_far(called: Sequence[WrongRange], confidence: float = CONFIDENCE) -> WorstClass | None:
+    """Returns the worst class of outcomes that arrive one by one, with bounds that hold at all looks together.
+
+    With a = 1 - confidence, K classes and the confidence sequence of each:
+
+    * `upper` is the largest upper bound of any class, each at a / 2. See `worst_class`: only that of the class with the
+      highest true rate has to hold. It is 1 as long as a class has no outcomes.
+    * `lower` is the largest lower bound of any class, each at a / 2K (Bonferroni).
+
+    So both bounds hold at all looks together, with probability at least 1 - a. This needs classes that are asked
+    without regard to earlier outcomes, and a number of classes that is fixed.
+
+    >>> worst = worst_class_so_far([WrongRange(2, 2, 1_000), WrongRange(0, 5, 1_000), WrongRange(12, 12, 1_000)])
+    >>> worst.label, round(worst.lower, 4), round(worst.upper, 4)
+    (2, 0.0034, 0.0273)
+
+    Args:
+        called: the wrong outcomes of each class 0, 1, ... What is not known counts against both bounds.
+        confidence: of both bounds together, between 0 and 1.
+
+    Returns None if no outcome is known.
+    """
+    check(0 < confidence < 1, "confidence", "a number between 0 and 1", confidence)
+    rates = {label: one.rate for label, one in enumerate(called) if one.rate is not None}
+    if not rates:
+        return None
+    half = (1 - confidence) / 2
+    label = max(rates, key=lambda label: (rates[label], called[label].n, -label))
+    worst = called[label]
+    with_outcomes = sum(one.n > 0 for one in called)
+    return WorstClass(
+        label=label,
+        wrong=worst.least,
+        n=worst.n - (worst.most - worst.least),
+        lower=max(confidence_sequence(one.least, one.n, 1 - half / len(called))[0] for one in called),
+        upper=max(confidence_sequence(one.most, one.n, 1 - half)[1] for one in called),
+        classes=with_outcomes,
+        empty=len(called) - with_outcomes,
         confidence=confidence,
     )

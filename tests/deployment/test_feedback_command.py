@@ -9,15 +9,19 @@ import sys
 import httpx
 import pytest
 from helpers.commands import run_gan
+from helpers.feedback import BlobEngine
 from helpers.judgements import gold_plan, judge_some
 from helpers.serving import served
 
+from gan.cli import feedback as cli
 from gan.cli.main import main
-from gan.deployment.feedback.pictures import StratifiedPlan
+from gan.deployment.feedback import server
+from gan.deployment.feedback.exchange import export_rows
+from gan.deployment.feedback.pictures import AuditPlan, StratifiedPlan
 from gan.deployment.feedback.store import FeedbackStore
 from gan.deployment.feedback.strata import save_plan
 from gan.deployment.feedback.summary import FeedbackSummary, summarize
-from gan.errors import convert
+from gan.errors import InputError, convert
 from gan.saving.models import pretrained_folder
 from gan.saving.saved_generator import find_saved
 
@@ -47,10 +51,12 @@ def test_the_exit_status_of_a_report_is_its_verdict(tolerance, status, store, ca
     assert feedback("--store", store, "--report", "--tolerance", tolerance, "--json") == status
     found = json.loads(capsys.readouterr().out)
     with mnist_store(store) as opened:
-        assert convert(found, FeedbackSummary, "report") == summarize(opened, "audit", tolerance)
+        assert convert(found, FeedbackSummary, "report") == summarize(opened, "audit", tolerance, num_classes=10)
     assert feedback("--store", store, "--report", "--tolerance", tolerance) == status
     said = capsys.readouterr().out
     assert re.search(rf"^verdict +{found['verdict']}$", said, re.MULTILINE)
+    assert re.search(r"^worst class +\d, with 1 of \d+ samples wrong; the highest rate of all 10 ", said, re.MULTILINE)
+    assert "seed 3, overlap 0.1" in said
     assert "judges make no mistakes: no gold was judged" in said
     assert "gan evaluate measures it" in said
     assert ("would decide" in said) == (status == 4)
@@ -161,7 +167,38 @@ BAD = {
     "no plan": (["mnist", "--store", "a.sqlite", "--report", "--mode", "stratified"], "No plan"),
     "an idle classifier": (
         ["mnist", "--store", "a.sqlite", "--report", "--mode", "report", "--classifier", "mnist-classifier"],
-        "`--classifier` has no effect",
+        "no effect. Expected --report --mode report without them.*--classifier",
+    ),
+    "a classifier of a plan": (
+        ["mnist", "--store", "a.sqlite", "--report", "--mode", "stratified", "--classifier", "mnist-classifier"],
+        "no effect.*--classifier",
+    ),
+    "num without a classifier": (["mnist", "--store", "a.sqlite", "--report", "--num", "5"], "no effect.*--num"),
+    "num of a report on a plan": (
+        ["mnist", "--store", "a.sqlite", "--report", "--mode", "stratified", "--num", "5"],
+        "no effect.*--num",
+    ),
+    "tolerance of a report on flags": (
+        ["mnist", "--store", "a.sqlite", "--report", "--mode", "report", "--tolerance", "0.1"],
+        "no effect.*--tolerance",
+    ),
+    "tolerance of flags": (
+        ["mnist", "--store", "a.sqlite", "--mode", "report", "--tolerance", "0.1"],
+        "no effect.*--tolerance",
+    ),
+    "export into no folder": (["mnist", "--store", "a.sqlite", "--export", "no/b.csv"], "No such folder.*: no"),
+    "rejected into no folder": (["mnist", "--store", "a.sqlite", "--rejected", "no/b.jsonl"], "No such folder.*: no"),
+    "import beside remains": (
+        ["mnist", "--store", "gone.sqlite", "--import", "a.csv"],
+        "Remains of another gone.sqlite.*gone.sqlite-wal",
+    ),
+    "import of another seed": (
+        ["mnist", "--store", "new.sqlite", "--import", "planned.csv", "--seed", "4"],
+        r"seed: \d+, that of stratified in new.sqlite with --seed 4",
+    ),
+    "import without the plan": (
+        ["mnist", "--store", "new.sqlite", "--import", "planned.csv", "--seed", "3"],
+        "a plan of the mode stratified in new.sqlite, which",
     ),
     "export format": (["mnist", "--store", "a.sqlite", "--export", "b.xlsx"], "Unknown format"),
     "export folder": (["mnist", "--store", "a.sqlite", "--export", "a.csv/b.csv"], "cannot be written"),
@@ -190,6 +227,12 @@ def test_bad_input_is_one_line_and_nothing_is_lost_or_written(store, tmp_path, m
     shutil.copyfile(store, tmp_path / "damaged.sqlite")
     with (tmp_path / "damaged.sqlite").open("r+b") as file:
         file.truncate(30_000)
+    (tmp_path / "gone.sqlite-wal").write_bytes(b"the last judgements")
+    with mnist_store(tmp_path / "planned.sqlite") as planned:
+        plan = StratifiedPlan(planned.seed_of("stratified"), 10, 100, (3, 50), 20)
+        save_plan(planned, plan, SHA256)
+        judge_some(planned, 3, ("ann",), mode="stratified", plan=plan)
+        export_rows(planned, tmp_path / "planned.csv")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     found, heavy = run_all([command for command, _ in BAD.values()], tmp_path)
     for (name, (command, message)), (status, said) in zip(BAD.items(), found, strict=True):
@@ -198,6 +241,48 @@ def test_bad_input_is_one_line_and_nothing_is_lost_or_written(store, tmp_path, m
         assert re.search(message, said), (name, command, said)
     assert not {"tensorflow", "keras"} & set(heavy)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_new_file_takes_an_export_with_the_numbers_that_are_printed(tmp_path, capsys):
+    """Also one without a sample of an audit, whose seed would be that of the file."""
+    with mnist_store(tmp_path / "a.sqlite", seed=8, overlap=0.5) as made:
+        page = made.browse("ann", AuditPlan(made.seed_of("report"), 10), 0, 4)
+        made.judge(page[2][0].token, "ann", "wrong", 5, "report")
+    assert feedback("--store", tmp_path / "a.sqlite", "--export", tmp_path / "a.csv", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["rows"], found["seed"], found["overlap"]) == (4, 8, 0.5)
+    options = ["--seed", found["seed"], "--overlap", found["overlap"]]
+    assert feedback("--store", tmp_path / "b.sqlite", "--import", tmp_path / "a.csv", *options) == 0
+    capsys.readouterr()
+    reports = []
+    for name in ("a", "b"):
+        assert feedback("--store", tmp_path / f"{name}.sqlite", "--report", "--mode", "report", "--json") == 0
+        reports.append(json.loads(capsys.readouterr().out))
+    assert reports[0] == reports[1]
+    assert (reports[0]["seed"], reports[0]["overlap"]) == (8, 0.5)
+    assert feedback("--store", tmp_path / "b.sqlite", "--report", "--mode", "report") == 0
+    assert "seed 8, overlap 0.5" in capsys.readouterr().out
+
+
+def test_a_start_says_its_seed_and_one_that_fails_leaves_no_file(tmp_path, capsys, monkeypatch):
+    path, engines = tmp_path / "a.sqlite", [BlobEngine((28, 28, 1), 10)]
+    monkeypatch.setattr(cli, "_load_engine", lambda saved: engines.pop())
+    monkeypatch.setattr(server, "run_feedback", lambda session, opened, *, token, ready: ready("http://here"))
+    options = ["--store", path, "--port", 0, "--json"]
+    assert feedback(*options, "--seed", 5, "--overlap", 0.3) == 0
+    assert json.loads(capsys.readouterr().out) == {"address": "http://here", "seed": 5}
+    with mnist_store(path, seed=5) as store:
+        assert store.overlap == 0.3
+    path.unlink()
+
+    def refuse(saved):
+        raise InputError("No plan meets this tolerance", expected="more", received="less")
+
+    monkeypatch.setattr(cli, "_load_engine", refuse)
+    for mode in ("stratified", "audit"):
+        assert feedback(*options, "--mode", mode) == 2
+        assert "No plan meets" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_run_folder_has_its_own_file(tmp_path, capsys):
@@ -257,6 +342,9 @@ def test_judgements_of_a_server_are_reported_also_after_it_was_killed(tiny_run, 
 def test_a_plan_is_made_once_and_judged_to_its_end(tmp_path):
     """The classifier reads few samples, and the tolerance is large: so the plan is short."""
     options = ["--store", tmp_path / "a.sqlite", "--mode", "stratified", "--tolerance", 0.5, "--num", 200]
+    done = run_gan("feedback", "mnist", *options[:4], "--tolerance", 0.01, "--num", 50, "--port", 0)
+    assert (done.returncode, "No plan meets" in done.stderr) == (2, True), done.stderr
+    assert not list(tmp_path.glob("*.sqlite*"))
     with serve(tmp_path, "mnist", *options) as server:
         judged = len(answer(server.address))
         assert server.stop() == 0

@@ -2,10 +2,22 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
 
 import pytest
-from helpers.judgements import CLASSES, SEED, SHA256, audit_plan, gold_plan, judge_some, open_store, recounted, says
+from helpers.judgements import (
+    CLASSES,
+    SEED,
+    SHA256,
+    audit_plan,
+    gold_plan,
+    judge_some,
+    open_store,
+    recounted,
+    says,
+    undo_last,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +43,7 @@ def judged(tmp_path, monkeypatch):
     """A store with judgements of all modes, undone ones, and pictures that were left or wait."""
     store = open_store(tmp_path, "judged.sqlite", overlap=0.5)
     judge_some(store, 30, ("ann", "bob", "cid"), gold=gold_plan(store))
-    store.undo("ann", "audit")
+    undo_last(store, "ann")
     for judge in ("dan", "dee", "don", "dot"):
         store.next_picture(judge, "audit", audit_plan(store))
     monkeypatch.setattr(stores, "ABANDONED_SECONDS", -1.0)
@@ -61,7 +73,9 @@ def test_a_round_trip_is_the_same_to_the_byte_and_says_the_same(suffix, judged, 
         assert export_rows(store, again) == number
         assert again.read_bytes() == file.read_bytes()
         for mode in MODES:
-            assert summarize(store, mode, 0.02) == summarize(judged, mode, 0.02)
+            assert summarize(store, mode, 0.02, num_classes=CLASSES) == summarize(
+                judged, mode, 0.02, num_classes=CLASSES
+            )
         before = export_rows(store, again)
         assert import_rows(store, file, num_classes=CLASSES) == Imported(0, number)
         assert export_rows(store, again) == before
@@ -135,6 +149,46 @@ def test_a_judgement_replaces_a_missing_one(tmp_path):
         assert other.counts("audit") == Counts(wrong=1)
 
 
+def test_an_old_file_does_not_bring_back_what_was_taken_back(tmp_path):
+    old = tmp_path / "old.csv"
+    with open_store(tmp_path, overlap=0.0) as store:
+        judge_some(store, 2, ("ann",), said=lambda picture: "wrong")
+        export_rows(store, old)
+        shown = undo_last(store, "ann")
+        for said, counts in ((None, Counts(wrong=1, waiting=1)), ("right", Counts(wrong=1, right=1))):
+            if said:
+                store.judge(shown.token, "ann", said, 5, "audit")
+            assert import_rows(store, old, num_classes=CLASSES) == Imported(0, 2)
+            assert store.counts("audit") == counts
+
+
+def test_an_old_file_does_not_bring_back_what_was_taken_back_and_left(tmp_path, monkeypatch):
+    old = tmp_path / "old.csv"
+    with open_store(tmp_path, overlap=0.0) as store:
+        judge_some(store, 1, ("ann",), said=lambda picture: "wrong")
+        export_rows(store, old)
+        undo_last(store, "ann")
+        monkeypatch.setattr(stores, "ABANDONED_SECONDS", -1.0)
+        judge_some(store, 1, ("bob",), said=lambda picture: "right")
+        assert import_rows(store, old, num_classes=CLASSES) == Imported(0, 1)
+        assert store.counts("audit", first=False) == Counts(right=1)
+
+
+def test_gold_that_was_asked_otherwise_is_refused_with_the_difference(judged, tmp_path):
+    file = tmp_path / "a.csv"
+    export_rows(judged, file)
+    rows = [row for _, row in read_rows(file)]
+    gold = first_of(rows, kind="gold", truth="right")
+    for other in ({"truth": "wrong"}, {"label": (rows[gold].label + 1) % CLASSES}):
+        write_rows(file, change(rows, gold, **other))
+        with pytest.raises(
+            InputError, match=r"Expected label \d and truth \w+, as .*Received: label \d and"
+        ) as refused:
+            import_rows(judged, file, num_classes=CLASSES)
+        expected, received = re.findall(r"label \d and truth \w+", str(refused.value))
+        assert expected != received
+
+
 def change(rows, number, **values):
     return [replace(row, **values) if place == number else row for place, row in enumerate(rows)]
 
@@ -147,16 +201,28 @@ def judged_row(rows):
     return first_of(rows, mode="audit", kind="sample", verdict="right")
 
 
+def without(rows, holds):
+    """Leaves out the first row that holds and is not the last one of its judge in its mode."""
+    last = {(row.judge, row.mode): n for n, row in enumerate(rows)}
+    number = next(n for n, row in enumerate(rows) if holds(row) and n != last[row.judge, row.mode])
+    return rows[:number] + rows[number + 1 :]
+
+
+MISSING = "Rows are missing.*all positions of the judge"
 FAR = 10**9
 FORGED = {
     "another generator": (lambda rows: change(rows, 4, generator_sha256="f" * 64), "line 6 .*generator_sha256"),
-    "another seed": (lambda rows: change(rows, 4, seed=99), "line 6 .*seed"),
+    "another seed": (lambda rows: change(rows, 4, seed=99), r"line 6 .*seed: 3, that of audit in .* with --seed 3"),
     "another class": (
         lambda rows: change(rows, (n := judged_row(rows)), label=(rows[n].label + 1) % CLASSES),
         "label: .* as the plan asks",
     ),
     "a gap": (lambda rows: [row for row in rows if (row.mode, row.index) != ("audit", 7) or row.kind == "gold"],
               "Pictures are missing.*first missing index is 7"),
+    "less gold": (lambda rows: without(rows, lambda r: r.kind == "gold" and r.mode == "audit"), MISSING),
+    "a second judgement": (lambda rows: without(rows, lambda r: not r.first and r.verdict == "wrong"), MISSING),
+    "gold of a plan": (lambda rows: without(rows, lambda r: r.kind == "gold" and r.mode == "stratified"), MISSING),
+    "a position far away": (lambda rows: change(rows, judged_row(rows), position=2**31 - 1), MISSING),
     "an index far away": (
         lambda rows: [*rows, replace(rows[judged_row(rows)], index=FAR, label=AuditPlan(SEED, 10).picture(FAR).label)],
         "Pictures are missing",

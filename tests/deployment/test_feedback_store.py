@@ -21,13 +21,15 @@ from helpers.judgements import (
     judge_some,
     open_store,
     recounted,
+    undo_last,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gan.deployment.feedback import database
 from gan.deployment.feedback import store as stores
 from gan.deployment.feedback.database import StoreError
+from gan.deployment.feedback.new_store import create_store
 from gan.deployment.feedback.pictures import AuditPlan, StratifiedPlan
 from gan.deployment.feedback.showing import Counts, JudgedAlreadyError, NotShownError
 from gan.deployment.feedback.store import FeedbackStore
@@ -56,12 +58,17 @@ def clock(monkeypatch):
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(  # two pictures of one judge wait
+    steps=[("ann", step) for step in ("next", "right", "next", "undo", "next", "right", "next")],
+    overlap=0.0,
+    stratified=False,
+)
 @given(steps=STEPS, overlap=st.sampled_from((0.0, 0.5, 1.0)), stratified=st.booleans())
 def test_any_order_of_requests_keeps_what_was_acknowledged(steps, overlap, stratified, tmp_path_factory, clock):
     """Nothing is judged twice, no judge is asked twice about what they judged, and counts are those of the rows."""
     folder = tmp_path_factory.mktemp("store")
     mode = "stratified" if stratified else "audit"
-    open_pictures, said, seen = {}, {}, {judge: [] for judge in JUDGES}
+    open_pictures, said, seen = {}, {}, {judge: {} for judge in JUDGES}
     with open_store(folder, overlap=overlap) as store:
         plan = StratifiedPlan(store.seed_of(mode), CLASSES, 30, (1, 5), 6) if stratified else audit_plan(store)
         gold = gold_plan(store, 0.3, 20)
@@ -69,16 +76,14 @@ def test_any_order_of_requests_keeps_what_was_acknowledged(steps, overlap, strat
             shown = open_pictures.get(judge)
             if step == "next":
                 following = store.next_picture(judge, mode, plan, gold)
-                if (shown is None and following is not None) or (
-                    following is not None and following.token != shown.token
-                ):
-                    seen[judge].append((following.picture.kind, following.picture.index, following.token))
+                if following is not None:
                     assert following.token not in said
+                    seen[judge][following.token] = (following.picture.kind, following.picture.index)
                 open_pictures[judge] = following
             elif step == "late":
                 clock[0] += stores.ABANDONED_SECONDS + 1
             elif step == "undo":
-                back = store.undo(judge, mode)
+                back = undo_last(store, judge, mode)
                 if back is not None:
                     del said[back.token]
                     open_pictures[judge] = back
@@ -97,16 +102,16 @@ def test_any_order_of_requests_keeps_what_was_acknowledged(steps, overlap, strat
                 "SELECT count(*), count(DISTINCT picture) FROM showing WHERE kind = 'sample' AND is_first = 1"
             ).fetchone()
         assert rows == said
-        for shown_to in seen.values():
-            pictures = {picture[:2] for picture in shown_to}
-            # only what others have left at the end of a plan comes again, by its token
-            assert len(pictures) == (len(set(shown_to)) if stratified else len(shown_to))
+        assert all(len(pictures) == len(set(pictures.values())) for pictures in seen.values())
         assert firsts[0] == firsts[1]
         for judge in (None, *JUDGES):
             for kind in ("sample", "gold"):
                 wanted = {"mode": mode, "kind": kind, **({"judge": judge} if judge else {})}
                 assert store.counts(mode, kind=kind, judge=judge, first=False) == Counts(**recounted(store, **wanted))
                 assert store.counts(mode, kind=kind, judge=judge) == Counts(**recounted(store, is_first=1, **wanted))
+        for label in range(CLASSES):
+            wanted = {"mode": mode, "kind": "sample", "is_first": 1, "label": label}
+            assert store.counts_of_class(mode, label) == Counts(**recounted(store, **wanted))
         places = store.counts(mode).n
         with store.snapshot() as connection:
             (following,) = connection.execute("SELECT coalesce(sum(next), 0) FROM place").fetchone()
@@ -157,9 +162,6 @@ def test_a_picture_that_was_left_goes_to_another_judge_and_never_back(tmp_path, 
         clock[0] += stores.ABANDONED_SECONDS
         taken = store.next_picture("cid", "audit", plan)
         assert (taken.picture, taken.token != left.token) == (left.picture, True)
-        with pytest.raises(NotShownError):
-            store.judge(left.token, "ann", "right", 5, "audit")
-        assert store.counts("audit") == Counts(waiting=2)
         clock[0] += stores.ABANDONED_SECONDS
         assert store.next_picture("ann", "audit", plan).picture.index == 1
         assert store.next_picture("dan", "audit", plan).picture.index == 0
@@ -209,13 +211,36 @@ def test_a_second_judgement_counts_when_the_first_judge_has_left_and_nobody_else
         assert said == ("left",)
 
 
+def test_a_late_judgement_is_kept_for_the_agreement_and_counts_by_the_other_judge(tmp_path, clock):
+    with open_store(tmp_path, overlap=1.0) as store:
+        plan = audit_plan(store)
+        left = store.next_picture("ann", "audit", plan)
+        clock[0] += stores.ABANDONED_SECONDS
+        taken = store.next_picture("bob", "audit", plan)
+        assert taken.picture == left.picture
+        for _ in range(2):
+            assert store.judge(left.token, "ann", "wrong", 5, "audit") == left
+        with pytest.raises(JudgedAlreadyError):
+            store.judge(left.token, "ann", "right", 5, "audit")
+        assert store.counts("audit") == Counts(waiting=1)
+        store.judge(taken.token, "bob", "right", 5, "audit")
+        assert store.counts("audit") == Counts(right=1)
+        assert store.counts("audit", first=False) == Counts(right=1, wrong=1)
+        agreement = summarize(store, "audit", 0.02).agreement
+        assert (agreement.n, agreement.same) == (1, 0)
+        assert store.next_picture("cid", "audit", plan).picture.index == 1  # the first one has its second judge
+        assert store.undo("ann", "audit", left.token) == left
+        assert store.counts("audit", first=False) == Counts(right=1, waiting=2)
+        assert summarize(store, "audit", 0.02).agreement is None
+
+
 def test_undo_gives_the_judge_the_full_time_again(tmp_path, clock):
     with open_store(tmp_path) as store:
         shown = store.next_picture("ann", "audit", audit_plan(store))
         store.judge(shown.token, "ann", "right", 5, "audit")
         clock[0] += stores.ABANDONED_SECONDS
-        assert store.undo("ann", "audit") == shown
-        assert store.undo("ann", "audit") is None
+        assert undo_last(store, "ann") == shown
+        assert undo_last(store, "ann") is None
         assert store.next_picture("bob", "audit", audit_plan(store)).picture.index == 1
         store.judge(shown.token, "ann", "wrong", 5, "audit")
         assert store.undo("ann", "audit", shown.token) == store.undo("ann", "audit", shown.token) == shown
@@ -336,11 +361,11 @@ def work(store):
         actions = {
             "next": show,
             "judge": lambda judge=judge: store.judge(shown[judge].token, judge, "wrong", 700, "audit"),
-            "undo": lambda judge=judge: store.undo(judge, "audit"),
+            "undo": lambda judge=judge: store.undo(judge, "audit", shown[judge].token),
             "counts": lambda judge=judge: store.counts("audit", judge=judge),
         }
         found |= {(name, judge): steps_of(store, action) for name, action in actions.items()}
-    return {**found, "summary": steps_of(store, lambda: summarize(store, "audit", 0.02))}
+    return {**found, "summary": steps_of(store, lambda: summarize(store, "audit", 0.02, num_classes=CLASSES))}
 
 
 @pytest.mark.parametrize("num", [6_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
@@ -428,17 +453,35 @@ def newer(path):
         connection.execute("UPDATE about SET value = '2' WHERE name = 'format'")
 
 
+def emptied(path):
+    with open_store(path.parent, path.name) as store:
+        fill(store, 5)
+    path.write_bytes(b"")
+
+
+def without_tables(path):
+    with sqlite3.connect(path) as other:
+        other.execute("VACUUM")
+    other.close()
+
+
 BAD = {
     "another program": (foreign, "another program"),
-    "no database": (lambda path: path.write_bytes(b"judge,verdict\nann,right\n" * 100), "cannot be used"),
-    "truncated": (truncated, "cannot be used|damaged"),
-    "overwritten": (overwritten, "cannot be used|damaged"),
+    "no tables": (without_tables, "another program"),
+    "no database": (
+        lambda path: path.write_bytes(b"judge,verdict\nann,right\n" * 100),
+        "cannot be used. Expected a SQLite file of gan feedback. Received",
+    ),
+    "truncated": (truncated, "not damaged. Received|A damaged file"),
+    "overwritten": (overwritten, "not damaged. Received|A damaged file"),
+    "emptied": (emptied, "An empty file of judgements"),
     "newer": (newer, "another version"),
 }
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_file_that_cannot_be_used_is_refused_and_stays_as_it_is(kind, tmp_path):
+def test_a_file_that_cannot_be_used_is_refused_and_stays_as_it_is(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "WAIT_SECONDS", 0.1)
     make, message = BAD[kind]
     path = tmp_path / "feedback.sqlite"
     make(path)
@@ -451,12 +494,51 @@ def test_a_file_that_cannot_be_used_is_refused_and_stays_as_it_is(kind, tmp_path
     with pytest.raises(StoreError, match=message) as refused:
         use()
     assert "\n" not in str(refused.value)
+    assert "locked" not in str(refused.value)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("side", ["-wal", "-shm", "-journal"])
+def test_remains_of_a_file_that_is_gone_are_not_destroyed(side, tmp_path):
+    path = tmp_path / "feedback.sqlite"
+    remains = path.with_name(path.name + side)
+    remains.write_bytes(b"the last judgements")
+    for create in (open_store, lambda folder: create_store(folder / path.name, SHA256).__enter__()):
+        with pytest.raises(InputError, match=f"Remains of another.*{remains.name}"):
+            create(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == [remains.name]
+    assert remains.read_bytes() == b"the last judgements"
+
+
+def test_a_new_file_appears_with_what_it_is_made_for_or_not_at_all(tmp_path):
+    path = tmp_path / "feedback.sqlite"
+    with pytest.raises(ZeroDivisionError), create_store(path, SHA256, seed=SEED):
+        raise ZeroDivisionError
+    assert not list(tmp_path.iterdir())
+    with create_store(path, SHA256, seed=SEED, overlap=0.3) as store:
+        judge_some(store, 3)
+        assert (store.path, path.exists()) == (path, False)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    with open_store(tmp_path, seed=None) as store:
+        assert (store.counts("audit", first=False).judged, store.seed, store.overlap) == (6, SEED, 0.3)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="exists already"), create_store(path, SHA256):
+        pass
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_another_process_has_just_made_is_awaited(tmp_path, monkeypatch):
+    path, made = tmp_path / "feedback.sqlite", tmp_path / "made.sqlite"
+    open_store(tmp_path, made.name).close()
+    path.touch()
+    monkeypatch.setattr(database.time, "sleep", lambda _: path.write_bytes(made.read_bytes()))
+    with open_store(tmp_path) as store, open_store(tmp_path, made.name) as other:
+        assert store.id == other.id
 
 
 def test_a_file_of_another_generator_seed_or_overlap_is_refused(tmp_path):
     open_store(tmp_path).close()
-    with pytest.raises(InputError, match="another generator"):
+    with pytest.raises(InputError, match=r"another generator.*--store"):
         FeedbackStore(tmp_path / "feedback.sqlite", "f" * 64)
     with pytest.raises(InputError, match="Another seed"):
         open_store(tmp_path, seed=SEED + 1)
@@ -475,7 +557,7 @@ def test_a_locked_file_is_refused_after_a_bounded_wait_and_works_afterwards(tmp_
     monkeypatch.setattr(database, "WAIT_SECONDS", 0.2)
     with open_store(tmp_path) as store, open_store(tmp_path) as other:
         shown = store.next_picture("ann", "audit", audit_plan(store))
-        with other.transaction(), pytest.raises(StoreError, match="locked"):
+        with other.transaction(), pytest.raises(StoreError, match="Expected a file that no other program has locked"):
             store.judge(shown.token, "ann", "right", 5, "audit")
         assert store.counts("audit") == Counts(waiting=1)
         store.judge(shown.token, "ann", "right", 5, "audit")

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from helpers.judgements import CLASSES, SHA256, audit_plan, gold_plan, judge_some, open_store
+from helpers.judgements import CLASSES, SHA256, audit_plan, gold_plan, judge_some, open_store, undo_last
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import cohens_kappa
 
@@ -26,6 +26,7 @@ from gan.tolerance import (
     gold_needed,
     outcomes_needed,
     verdict_of_bounds,
+    worst_class_so_far,
 )
 
 
@@ -46,6 +47,27 @@ def test_the_audit_has_the_bounds_of_the_sequence_at_every_look(tmp_path):
             assert (summary.corrected, summary.agreement, summary.strata, summary.predicted) == (None,) * 4
         assert summary.verdict == "exceeded"
         assert summary.more == 0
+
+
+def test_the_worst_class_of_an_audit_is_that_of_its_pictures(tmp_path):
+    with open_store(tmp_path, overlap=0.3) as store:
+        plan = audit_plan(store)
+        judge_some(store, 60, said=lambda p: "unsure" if p.index % 11 == 0 else "wrong" if p.label == 4 else "right")
+        summary = summarize(store, "audit", 0.02, num_classes=CLASSES)
+        shown = [plan.picture(place) for place in range(summary.counts.n)]
+        called = []
+        for label in range(CLASSES):
+            mine = [p for p in shown if p.label == label]
+            unsure = sum(p.index % 11 == 0 for p in mine)
+            wrong = len(mine) - unsure if label == 4 else 0
+            called.append(WrongRange(wrong, wrong + unsure, len(mine)))
+        assert summary.worst == worst_class_so_far(called)
+        assert (summary.worst.label, summary.worst.rate) == (4, 1.0)
+        assert summary.worst.lower > summary.lower
+        assert (
+            summarize(store, "audit", 0.02).worst is summarize(store, "report", 0.02, num_classes=CLASSES).worst is None
+        )
+        assert convert(as_json(summary), FeedbackSummary, "summary") == summary
 
 
 def test_what_is_unsure_or_waits_counts_against_both_bounds(tmp_path):
@@ -250,9 +272,9 @@ def test_agreement_is_that_of_other_libraries(tmp_path):
 
         judge_some(store, 150, said=noisy)
         for _ in range(20):  # counts of pairs follow what is taken back
-            back = store.undo("ann", "audit")
+            back = undo_last(store, "ann")
             store.judge(back.token, "ann", noisy(back.picture), 5, "audit")
-            store.undo("bob", "audit")
+            undo_last(store, "bob")
             judge_some(store, 1, ("bob",), said=noisy)
         agreement = summarize(store, "audit", 0.02).agreement
         with store.snapshot() as connection:

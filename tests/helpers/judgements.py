@@ -44,6 +44,16 @@ def judge_some(store, num, judges=("ann", "bob"), *, mode="audit", plan=None, go
                 store.judge(shown.token, judge, said(shown.picture), 700 + 13 * number, mode)
 
 
+def undo_last(store, judge, mode="audit"):
+    """Takes back the last judgement of a judge, as a page does that knows its token. None: there is none."""
+    with store.snapshot() as connection:
+        last = connection.execute(
+            "SELECT token FROM showing WHERE judge = ? AND mode = ? AND judged_at ORDER BY judged_at DESC, id DESC",
+            (judge, mode),
+        ).fetchone()
+    return last and store.undo(judge, mode, last[0])
+
+
 def judge_in_process(folder, judge, start):
     """Judges 60 samples in a process of its own, as soon as the others have opened the file, too."""
     with open_store(folder, overlap=0.0) as store:

@@ -7,7 +7,14 @@ import pytest
 from scipy import stats
 
 from gan.errors import InputError, as_json, convert
-from gan.tolerance import WorstClass, clopper_pearson, worst_class
+from gan.tolerance import (
+    WorstClass,
+    WrongRange,
+    clopper_pearson,
+    confidence_sequence,
+    worst_class,
+    worst_class_so_far,
+)
 
 
 def test_the_highest_rate_with_the_bounds_of_all_classes():
@@ -97,3 +104,41 @@ def test_simulated_bounds_of_many_classes_hold_as_often_as_computed():
     lower, upper = simulate(2_000)
     assert lower == pytest.approx(OUTSIDE[0], abs=3 * np.sqrt(0.025 * 0.975 / 2_000))
     assert upper == 0
+
+
+def test_at_every_look_the_bounds_are_those_of_the_sequences_of_all_classes():
+    called = [WrongRange(2, 2, 1_000), WrongRange(0, 40, 1_000), WrongRange(9, 12, 500)]
+    worst = worst_class_so_far(called)
+    assert (worst.label, worst.wrong, worst.n, worst.classes, worst.empty) == (2, 9, 497, 3, 0)
+    assert worst.lower == max(confidence_sequence(one.least, one.n, 1 - 0.025 / 3)[0] for one in called)
+    assert worst.upper == confidence_sequence(40, 1_000, 0.975)[1] > confidence_sequence(12, 500, 0.975)[1]
+    assert convert(as_json(worst), WorstClass, "report") == worst
+
+
+def test_at_every_look_a_class_without_outcomes_may_always_be_wrong():
+    called = [WrongRange(0, 0, 0), WrongRange(1, 1, 500), WrongRange(0, 3, 3)]
+    worst = worst_class_so_far(called)
+    assert (worst.label, worst.upper, worst.classes, worst.empty) == (1, 1.0, 2, 1)
+    assert worst.lower == confidence_sequence(1, 500, 1 - 0.025 / 3)[0]
+    assert worst_class_so_far(called[::2]) is worst_class_so_far([]) is None
+    with pytest.raises(InputError, match="confidence"):
+        worst_class_so_far(called, 1.0)
+
+
+@pytest.mark.parametrize("repetitions", [40, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_at_every_look_the_bounds_hold_together(repetitions):
+    """The highest rate is ever outside in at most 5 % of the simulations, with a margin of four standard errors."""
+    rng, rates = np.random.default_rng(4), np.array([0.02, 0.1, 0.1, 0.01])
+    looks = np.unique(np.geomspace(1, 400, 12).astype(int))
+    outside = 0
+    for _ in range(repetitions):
+        labels = rng.integers(len(rates), size=looks[-1])
+        wrong = rng.random(looks[-1]) < rates[labels]
+        for look in looks:
+            n = np.bincount(labels[:look], minlength=len(rates))
+            of_class = np.bincount(labels[:look][wrong[:look]], minlength=len(rates))
+            worst = worst_class_so_far([WrongRange.known(*map(int, one)) for one in zip(of_class, n, strict=True)])
+            if not worst.lower <= rates.max() <= worst.upper:
+                outside += 1
+                break
+    assert outside <= 0.05 * repetitions + 4 * np.sqrt(0.05 * 0.95 * repetitions)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from gan.deployment.feedback.places import check_no_remains
 from gan.deployment.feedback.schema import SCHEMA, statements
 from gan.errors import InputError
 
@@ -17,7 +18,18 @@ WAIT_SECONDS = 5.0
 """Time to wait for another program that writes to the file."""
 
 RETRY_SECONDS = 0.05
-"""Time between two attempts to switch a new file to WAL mode, for which SQLite does not wait by itself."""
+"""Time between two attempts at what SQLite does not wait for by itself."""
+
+EXPECTED = {
+    sqlite3.SQLITE_BUSY: "a file that no other program has locked",
+    sqlite3.SQLITE_LOCKED: "a file that no other program has locked",
+    sqlite3.SQLITE_NOTADB: "a SQLite file of gan feedback",
+    sqlite3.SQLITE_CORRUPT: "a file of gan feedback that is not damaged",
+    sqlite3.SQLITE_FULL: "space on the disk",
+}
+"""Error of SQLite -> what it expects of a file."""
+
+WRITABLE = "a file that can be read and written, in a folder that can be written"
 
 
 class StoreError(InputError):
@@ -31,8 +43,8 @@ class Database:
         path: the file.
         about: what a new file says about itself. None: the file must exist.
 
-    Raises `StoreError`, without a change to the file, for one that is damaged, read-only, locked, or not of this
-    program and format.
+    Raises `StoreError`, without a change to the file, for one that is damaged, empty, read-only, locked, or not of this
+    program and format, and `InputError` for a missing file or folder, and for the remains of a file that is gone.
     """
 
     def __init__(self, path: Path, about: Mapping[str, str] | None = None) -> None:
@@ -44,33 +56,57 @@ class Database:
             raise InputError("No such file of judgements", expected="a file of gan feedback", received=str(path))
         if path.is_dir():
             raise InputError("No such file of judgements", expected="a file", received=f"{path}, which is a folder")
+        check_no_remains(path)
         for place, mode in ((path.parent, os.W_OK | os.X_OK), (path, os.W_OK)):
             if place.exists() and not os.access(place, mode):  # SQLite would notice it at the first judgement
-                raise self._unusable(f"{place} is read-only")
+                raise self._unusable(WRITABLE, f"{place} is read-only")
+        is_new = about is not None and self._create()
+        if not is_new:
+            self._wait_for_content()
         with self._explained():
             self._connection = sqlite3.connect(
                 path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
             )
             try:
-                self._open(about)
+                if is_new and about is not None:
+                    self._fill(about)
+                self._open()
             except BaseException:
                 self._connection.close()
+                if is_new and path.stat().st_size == 0:
+                    path.unlink(missing_ok=True)
                 raise
 
-    def _open(self, about: Mapping[str, str] | None) -> None:
-        if about is not None and self._is_empty():
-            with self.writing():
-                if self._is_empty():  # no other process was faster
-                    for statement in statements(SCHEMA):
-                        self._connection.execute(statement)
-                    values = {"program": PROGRAM, "format": FORMAT, **about}
-                    self._connection.executemany("INSERT INTO about VALUES (?, ?)", values.items())
+    def _create(self) -> bool:
+        """Creates an empty file, and returns whether there was none. So of several processes, one has created it."""
+        try:
+            self.path.open("xb").close()
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise self._unusable(WRITABLE, str(error)) from error
+        return True
+
+    def _wait_for_content(self) -> None:
+        """Waits for another process that creates the file. Raises `StoreError` for a file that stays empty."""
+        end = time.monotonic() + WAIT_SECONDS
+        while self.path.stat().st_size == 0:
+            if time.monotonic() > end:
+                expected = "a file of gan feedback; without an empty file at its place, a new one is made"
+                raise StoreError("An empty file of judgements", expected=expected, received=str(self.path))
+            time.sleep(RETRY_SECONDS)
+
+    def _fill(self, about: Mapping[str, str]) -> None:
+        with self.writing():
+            for statement in statements(SCHEMA):
+                self._connection.execute(statement)
+            values = {"program": PROGRAM, "format": FORMAT, **about}
+            self._connection.executemany("INSERT INTO about VALUES (?, ?)", values.items())
+
+    def _open(self) -> None:
         self._check_program()
         self._use_wal()
         self._connection.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power failure
-
-    def _is_empty(self) -> bool:
-        return self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
 
     def _check_program(self) -> None:
         try:
@@ -147,11 +183,8 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise self._unusable(f"{self.path}: {error}") from error
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the other bits tell kinds of an error
+            raise self._unusable(EXPECTED.get(code, WRITABLE), f"{self.path}: {error}") from error
 
-    def _unusable(self, received: str) -> StoreError:
-        return StoreError(
-            "The file of judgements cannot be used",
-            expected="a writable file of gan feedback, in a writable folder, that no other program has locked",
-            received=received,
-        )
+    def _unusable(self, expected: str, received: str) -> StoreError:
+        return StoreError("The file of judgements cannot be used", expected=expected, received=received)

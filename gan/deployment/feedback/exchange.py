@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from sqlite3 import Connection
+from typing import Literal
 
 from gan.deployment.feedback.pictures import AuditPlan, Mode, Plan, StratifiedPlan, uniform
+from gan.deployment.feedback.places import check_place
 from gan.deployment.feedback.rows import (
     LEFT,
     LineError,
@@ -45,11 +47,12 @@ class Imported:
 def export_rows(store: FeedbackStore, path: str | os.PathLike[str]) -> int:
     """Writes all that judges were shown and said as .csv or .jsonl, by the suffix; returns the number of rows.
 
-    The rows have the order in which the pictures were shown. `Row` describes the columns.
+    The rows have the order in which the pictures were shown. `Row` describes the columns. A plan of the mode
+    `stratified` is not in them.
     """
     file = Path(path)
     check_suffix(file)
-    files.check_writable(file)
+    check_place(file)
     with store.snapshot() as connection, files.atomically(file) as partial:
         return write_rows(partial, _rows(store, connection))
 
@@ -92,9 +95,13 @@ def import_rows(store: FeedbackStore, path: str | os.PathLike[str], *, num_class
       plan of the store.
     * Of `audit` and `stratified`, no picture before the last one may be missing: a file without some rows would choose
       what counts. A picture that nobody has judged is in an export, too.
+    * Of what a judge was shown in `audit` or `stratified`, gold included, no position before their last one may be
+      missing: a file without the gold that they missed would make them better.
     * A picture counts by its first judge. That is the one in the store, unless only the one in the file has judged it.
-    * The same row again changes nothing, and a judgement replaces one that was missing. Another judgement of the same
-      picture by the same judge is refused.
+    * The same row again changes nothing, nor does one from before the judge has taken it back. A judgement replaces one
+      that was missing. Another judgement of the same picture by the same judge is refused.
+
+    What a row says of a real image (`truth`, `label`) is not compared with the image, which no file of judgements has.
 
     Args:
         store: the store.
@@ -123,6 +130,8 @@ class _Import:
     known: int = 0
     _turns: dict[tuple[str, str], int] = field(default_factory=dict)
     _places: dict[Mode, int] = field(default_factory=dict)
+    _early: dict[tuple[str, str], set[int]] = field(default_factory=dict)
+    """Positions of the file by judge and mode that came before an earlier position."""
 
     def __post_init__(self) -> None:
         plan = load_plan(self.store, self.num_classes)
@@ -133,12 +142,11 @@ class _Import:
     def add(self, line: int, row: Row) -> None:
         """Adds a row. Raises `LineError` if it does not fit the store."""
         is_flagged = self._check(line, row)
-        turn = (row.judge, row.mode)
         if row.mode != "report":
-            self._turns[turn] = max(self._turns.get(turn, 0), row.position + 1)
+            self._add_position((row.judge, row.mode), row.position)
         name = (row.mode, row.kind, row.seed, row.index)
         same = self.connection.execute(
-            "SELECT id, said, milliseconds, judged_at, label, truth FROM showing "
+            "SELECT id, shown_at, said, milliseconds, judged_at, label, truth FROM showing "
             "WHERE mode = ? AND kind = ? AND seed = ? AND picture = ? AND judge = ?",
             (*name, row.judge),
         ).fetchone()
@@ -146,8 +154,14 @@ class _Import:
             self.new += 1
             self._insert(row, name, is_flagged)
             return
-        number, said, milliseconds, judged, *asked = same
-        if (said is None and row.verdict is not None) or (said == LEFT and row.milliseconds is not None):
+        number, shown_at, said, milliseconds, judged, *asked = same
+        if asked != [row.label, row.truth]:
+            expected = f"label {asked[0]} and truth {asked[1]}, as this judge was asked in {self.store.path}"
+            raise LineError(self.path, line, expected=expected, received=f"label {row.label} and truth {row.truth}")
+        is_old = read_time(row.time) < shown_at  # an undo shows the picture again
+        if not is_old and (
+            (said is None and row.verdict is not None) or (said == LEFT and row.milliseconds is not None)
+        ):
             self.new += 1
             self._update(row, number)
             return
@@ -155,9 +169,24 @@ class _Import:
         is_same = row.milliseconds is None or (
             (said, milliseconds) == (row.verdict, row.milliseconds) and abs(read_time(row.time) - judged) < SAME_SECONDS
         )
-        if not is_same or asked != [row.label, row.truth]:
-            expected = f"{said} after {milliseconds} ms, which this judge has said in {self.store.path}"
-            raise LineError(self.path, line, expected=expected, received=f"{row.verdict} after {row.milliseconds} ms")
+        if not is_old and not is_same:
+            expected = (
+                f"{said} after {milliseconds} ms at {format_time(judged)}, which this judge has said in "
+                f"{self.store.path}"
+            )
+            received = f"{row.verdict} after {row.milliseconds} ms at {row.time}"
+            raise LineError(self.path, line, expected=expected, received=received)
+
+    def _add_position(self, turn: tuple[str, str], position: int) -> None:
+        following, early = self._turns.get(turn, 0), self._early.setdefault(turn, set())
+        if position > following:
+            early.add(position)
+        elif position == following:
+            following += 1
+            while following in early:
+                early.remove(following)
+                following += 1
+        self._turns[turn] = following
 
     def _check(self, line: int, row: Row) -> bool:
         """Returns whether the sample is flagged. Raises `LineError` unless the store would have shown this picture."""
@@ -172,13 +201,15 @@ class _Import:
             f"generator_sha256: {store.generator_sha256}",
             row.generator_sha256,
         )
-        seed = store.seed_of("gold" if row.kind == "gold" else row.mode)
-        check(row.seed == seed, f"seed: {seed}, as in {store.path}", row.seed)
+        source: Mode | Literal["gold"] = "gold" if row.kind == "gold" else row.mode
+        seed = store.seed_of(source)
+        check(row.seed == seed, f"seed: {seed}, that of {source} in {store.path} with --seed {store.seed}", row.seed)
         if row.kind == "gold":
             check(row.label is not None and row.label < self.num_classes, f"label: below {self.num_classes}", row.label)
             return False
         plan = self._plans[row.mode]
-        check(plan is not None, f"a plan of the mode stratified in {store.path}", row.mode)
+        expected = f"a plan of the mode stratified in {store.path}, which a start with --mode stratified makes"
+        check(plan is not None, expected, row.mode)
         assert plan is not None
         place = row.index
         if isinstance(plan, StratifiedPlan):
@@ -238,7 +269,7 @@ class _Import:
         )
 
     def finish(self) -> None:
-        """Sets the counters. Raises `InputError` if a picture before the last one is missing."""
+        """Sets the counters. Raises `InputError` if a picture or a position before the last one is missing."""
         for (judge, mode), following in self._turns.items():
             self._raise_counter("turn", "(judge, mode)", (judge, mode), following)
         for mode, following in self._places.items():
@@ -252,6 +283,14 @@ class _Import:
                     f"Pictures are missing in {self.path}",
                     expected=f"all {expected} pictures of the mode {mode} up to the last one",
                     received=f"{counts.n} pictures that count; the first missing index is {self._missing(mode)}",
+                )
+        for (judge, mode), early in self._early.items():
+            if early:
+                following = self._turns[judge, mode]
+                raise InputError(
+                    f"Rows are missing in {self.path}",
+                    expected=f"all positions of the judge {judge} in the mode {mode} up to the last one",
+                    received=f"position {min(early)}, but not position {following}",
                 )
 
     def _raise_counter(self, table: str, key: str, values: tuple[str, ...], following: int) -> None:
@@ -286,7 +325,7 @@ def write_rejected(store: FeedbackStore, path: str | os.PathLike[str]) -> int:
     file = Path(path)
     if file.suffix != ".jsonl":
         raise InputError("Unknown format", expected="a file named .jsonl", received=str(file))
-    files.check_writable(file)
+    check_place(file)
     number = 0
     with store.snapshot() as connection, files.atomically(file) as partial:
         found = connection.execute(

@@ -75,8 +75,11 @@ def find_plan(
         flagged = np.flatnonzero(read_flags(engine, classifier, dataset, seed=seed, num=num))
         num_unflagged = plan_unflagged(num, len(flagged), tolerance)
         if num_unflagged is None:
-            expected = "a larger --num or --tolerance: all pictures would have to be judged, and that is not enough"
-            received = f"{len(flagged):,} of {num:,} samples flagged, tolerance {tolerance:g}"
+            expected = (
+                "a larger --num or --tolerance, with another seed, since it is chosen after a look at these samples: "
+                "all of them would have to be judged, and that is not enough"
+            )
+            received = f"{len(flagged):,} of {num:,} samples flagged, tolerance {tolerance:g}, seed {store.seed}"
             raise InputError("No plan meets this tolerance", expected=expected, received=received)
         plan = StratifiedPlan(seed, engine.num_classes, num, tuple(map(int, flagged)), num_unflagged)
         save_plan(store, plan, classifier.card.sha256)
@@ -95,13 +98,15 @@ def find_plan(
 def predict(store: FeedbackStore, flags: np.ndarray) -> PredictedCounts | None:
     """Returns what a classifier and people say of the samples of the mode `audit`. None: none of them is judged.
 
-    flags: of the samples 0, ..., N - 1 of the seed of the store, with N at least the number of those that were shown.
-    A sample that is called right or wrong is judged, by its first judge.
+    flags: of the samples 0, ..., N - 1 of the seed of the store, bool [N]. What was judged of later samples does not
+    count: people may go on while the classifier reads. A sample that is called right or wrong is judged, by its first
+    judge.
     """
     with store.snapshot() as connection:
         found = connection.execute(
             "SELECT picture, said = 'wrong' FROM showing WHERE mode = 'audit' AND kind = 'sample' AND is_first = 1 "
-            "AND said IN ('right', 'wrong')"
+            "AND said IN ('right', 'wrong') AND picture < ?",
+            (len(flags),),
         ).fetchall()
     if not found:
         return None

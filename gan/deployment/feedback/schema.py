@@ -24,6 +24,14 @@ def _tallied(row: str, sign: str) -> str:
     )
 
 
+def _asked(row: str, sign: str) -> str:
+    """Returns a statement that counts a sample by the class that was asked, if it counts by this row."""
+    return f"""
+    INSERT INTO asked SELECT {row}.mode, {row}.label, coalesce({row}.said, ''), {sign}1
+        WHERE {row}.kind = 'sample' AND {row}.is_first = 1 AND {row}.label IS NOT NULL
+        ON CONFLICT DO UPDATE SET n = n + excluded.n;"""
+
+
 def _paced(row: str, sign: str) -> str:
     return f"""
     INSERT INTO pace SELECT {row}.mode, {row}.judge, {_pace(row)}, {sign}1 WHERE {row}.milliseconds IS NOT NULL
@@ -46,7 +54,7 @@ def _paired(row: str, sign: str) -> str:
 
 
 def _counted(row: str, sign: str) -> str:
-    return "".join(count(row, sign) for count in (_tallied, _paced, _paired))
+    return "".join(count(row, sign) for count in (_tallied, _asked, _paced, _paired))
 
 
 SCHEMA = f"""
@@ -77,10 +85,12 @@ CREATE TABLE showing (
 CREATE INDEX showing_waiting ON showing (judge, mode, id) WHERE said IS NULL;
 CREATE INDEX showing_abandoned ON showing (mode, shown_at) WHERE said IS NULL AND is_first = 1 AND kind = 'sample';
 CREATE INDEX showing_second ON showing (mode, judge) WHERE wants_second = 1;
-CREATE INDEX showing_judged ON showing (judge, mode, judged_at, id) WHERE judged_at IS NOT NULL;
 CREATE TABLE tally (
     mode TEXT, kind TEXT, judge TEXT, is_first INTEGER, is_flagged INTEGER, truth TEXT, said TEXT, n INTEGER NOT NULL,
     PRIMARY KEY (mode, kind, judge, is_first, is_flagged, truth, said)
+) WITHOUT ROWID;
+CREATE TABLE asked (
+    mode TEXT, label INTEGER, said TEXT, n INTEGER NOT NULL, PRIMARY KEY (mode, label, said)
 ) WITHOUT ROWID;
 CREATE TABLE pace (
     mode TEXT, judge TEXT, milliseconds INTEGER, n INTEGER NOT NULL, PRIMARY KEY (mode, judge, milliseconds)
@@ -94,11 +104,12 @@ CREATE TRIGGER changed AFTER UPDATE OF said, is_first, milliseconds ON showing B
     {_counted("old", "-")}{_counted("new", "+")}
 END;
 """
-"""`tally`, `pace` and `pair` count `showing`, so that a million judgements need no search.
+"""`tally`, `asked`, `pace` and `pair` count `showing`, so that a million judgements need no search.
 
-`tally` has '' for a missing value and '*' for all judges. `pace` has milliseconds with their first two digits. `pair`
-has what the first judge of a picture said and what another one said, except in free browsing. `left`: the picture was
-given to another judge. A judge sees each picture once.
+`tally` has '' for a missing value and '*' for all judges. `asked` has the samples by the class that was asked, each by
+its first judge. `pace` has milliseconds with their first two digits. `pair` has what the first judge of a picture said
+and what another one said, except in free browsing. `left`: the picture was given to another judge. A judge sees each
+picture once.
 """
 
 ALL_JUDGES = "*"

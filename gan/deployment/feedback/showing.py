@@ -10,8 +10,7 @@ Said = Literal["right", "wrong", "unsure"]
 
 
 class NotShownError(InputError):
-    """A picture that the judge was not shown, that another judge has got since, or whose showing a server that has
-    started again does not know: then the page is to ask for its question again."""
+    """A picture that the judge was not shown, or that a page has to ask for again by its question."""
 
 
 class JudgedAlreadyError(InputError):

@@ -59,7 +59,7 @@ class FeedbackStore:
         create: False refuses a file that does not exist.
 
     Raises `InputError` for a file of another generator, seed or overlap, and a file or folder that does not exist;
-    `StoreError` for a file that is of another program, damaged, read-only or locked.
+    `StoreError` for a file that is of another program, damaged, empty, read-only or locked.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class FeedbackStore:
         if generator_sha256 != self.generator_sha256:
             raise InputError(
                 "Judgements of another generator",
-                expected=f"SHA-256 {generator_sha256}",
+                expected=f"SHA-256 {generator_sha256}, or another file for this generator (--store)",
                 received=f"{self.generator_sha256} in {self.path}",
             )
         if seed not in (None, self.seed):
@@ -193,40 +193,44 @@ class FeedbackStore:
     def judge(self, token: str, judge: str, said: Said, milliseconds: int, mode: Mode) -> Shown:
         """Records a judgement, and returns what was judged. The same judgement again changes nothing.
 
-        Raises `NotShownError` if this judge was not shown the picture in this mode, or another judge has got it since,
-        and `JudgedAlreadyError` if they have said something else about it.
+        A picture that another judge has got since counts by that judge; this judgement is for the agreement.
+
+        Raises `NotShownError` if this judge was not shown the picture in this mode, and `JudgedAlreadyError` if they
+        have said something else about it.
         """
         check(said in get_args(Said), "said", f"one of {list(get_args(Said))}", said)
         check_whole("milliseconds", milliseconds, 0)
         with self._database.writing() as connection:
             found = self._one("token = ? AND judge = ? AND mode = ?", token, judge, mode)
-            if found is None or found[2] == "left":
+            if found is None:
                 raise NotShownError(
                     "A picture that was not shown", expected="a picture that this judge was shown", received=token[:40]
                 )
             number, shown, before = found
-            if before not in (None, said):
+            if before not in (None, "left", said):
                 raise JudgedAlreadyError(
                     "Judged already", expected=f"undo before another judgement than {before}", received=said
                 )
-            if before is None:
+            if before != said:
                 connection.execute(
                     "UPDATE showing SET said = ?, milliseconds = ?, judged_at = ? WHERE id = ?",
                     (said, milliseconds, time.time(), number),
                 )
+            if before == "left":
+                connection.execute(
+                    "UPDATE showing SET wants_second = 0 "
+                    "WHERE mode = ? AND kind = 'sample' AND seed = ? AND picture = ? AND is_first = 1",
+                    (mode, shown.picture.seed, shown.picture.index),
+                )
             return shown
 
-    def undo(self, judge: str, mode: Mode, token: str | None = None) -> Shown | None:
-        """Takes back the last judgement of a judge, or that of a token, and returns the picture, which waits again.
+    def undo(self, judge: str, mode: Mode, token: str) -> Shown | None:
+        """Takes back the judgement of a judge, and returns the picture, which waits again.
 
-        None: there is none. The same token again changes nothing.
+        None: this judge was not shown it in this mode. The same token again changes nothing.
         """
         with self._database.writing() as connection:
-            if token is None:
-                condition = "judge = ? AND mode = ? AND judged_at IS NOT NULL ORDER BY judged_at DESC, id DESC"
-                last = self._one(condition, judge, mode)
-            else:
-                last = self._one("judge = ? AND mode = ? AND token = ?", judge, mode, token)
+            last = self._one("judge = ? AND mode = ? AND token = ?", judge, mode, token)
             if last is None:
                 return None
             connection.execute(
@@ -257,7 +261,13 @@ class FeedbackStore:
                 f"SELECT said, sum(n) FROM tally WHERE {condition} AND said != 'left' GROUP BY said",
                 tuple(wanted.values()),
             ).fetchall()
-        return Counts(**{said or "waiting": int(number) for said, number in rows})
+        return _as_counts(rows)
+
+    def counts_of_class(self, mode: Mode, label: int) -> Counts:
+        """Returns the counts of the samples of a mode with which a class was asked, each by its first judge."""
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT said, n FROM asked WHERE mode = ? AND label = ?", (mode, label))
+            return _as_counts(rows.fetchall())
 
     def _gold_for(self, judge: str, gold: GoldPlan) -> Picture | None:
         """Returns the next real image for a judge, who sees none twice in any mode. None: there is none left."""
@@ -376,6 +386,10 @@ class FeedbackStore:
         with self._database.writing() as connection:
             connection.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks}, ?)", (*key, number + 1))
         return number
+
+
+def _as_counts(rows: list[tuple[str, int]]) -> Counts:
+    return Counts(**{said or "waiting": int(number) for said, number in rows})
 
 
 def check_judge(judge: str) -> None:

@@ -16,12 +16,14 @@ from gan.tolerance import (
     PredictedCounts,
     StratifiedCounts,
     Verdict,
+    WorstClass,
     WrongRange,
     confidence_sequence,
     corrected_bounds,
     corrected_rate,
     gold_needed,
     verdict_of_bounds,
+    worst_class_so_far,
 )
 
 Called = WrongRange | StratifiedCounts
@@ -33,6 +35,10 @@ class FeedbackSummary:
     """The judgements of one mode. Modes are never merged: each has another way to choose its pictures."""
 
     mode: Mode
+    seed: int
+    """Seed of the file. With it and `overlap`, a new file takes an export."""
+    overlap: float
+    """Share of the samples of the file that a second judge is shown too."""
     counts: Counts
     """Each picture once. In the mode `report`: impressions, of which `wrong` are flagged."""
     tolerance: float
@@ -48,6 +54,10 @@ class FeedbackSummary:
     """That of the corrected bounds if gold was judged, otherwise that of `lower` and `upper`. None: mode `report`."""
     more: int | None
     """Judgements that would decide at the same rates: 0 if the verdict is not undecided, None if no number would."""
+    worst: WorstClass | None
+    """The class with the highest rate of `wrong`, with bounds of the highest rate of all classes that hold at every
+    look, if judges make no mistakes, see `worst_class_so_far`. None: another mode than `audit`, or nothing is judged.
+    """
     strata: Strata | None
     """The plan of the mode `stratified`."""
     predicted: float | None
@@ -71,6 +81,7 @@ def summarize(
     *,
     predicted: PredictedCounts | None = None,
     is_blind: bool = False,
+    num_classes: int = 0,
 ) -> FeedbackSummary:
     """Summarizes the judgements of a mode.
 
@@ -85,6 +96,7 @@ def summarize(
         predicted: what a classifier says of the pictures of the mode `audit`; None: it has not read them.
         is_blind: whether every picture that waits counts as a sample whose judgement is not known, also gold and one
             that a second judge sees. So no number tells what a judge has on the screen. The bounds become no narrower.
+        num_classes: that of the generator, for the worst class. 0: the worst class is not looked for.
 
     Raises `InputError` for a tolerance out of range, and for `stratified` if the file has no plan.
     """
@@ -104,6 +116,7 @@ def summarize(
             called, planned = _stratified_counts(store, strata), _stratified_counts(store, strata, is_finished=True)
         gold = read_gold(store, mode, judged_only=is_blind)
         judges, agreement = read_judges(store, mode), read_agreement(store, mode)
+        worst = _worst_class(store, num_classes) if mode == "audit" else None
     lower, upper = _bounds(called, None)
     bounds = _bounds(called, gold)
     verdict = verdict_of_bounds(bounds, tolerance)
@@ -115,6 +128,8 @@ def summarize(
             more = _more_planned(planned, strata.size - counts.judged, gold, tolerance)
     return FeedbackSummary(
         mode=mode,
+        seed=store.seed,
+        overlap=store.overlap,
         counts=counts,
         tolerance=tolerance,
         lower=lower,
@@ -122,6 +137,7 @@ def summarize(
         rate=called.rate,
         verdict=verdict,
         more=more,
+        worst=worst,
         strata=strata,
         predicted=called.rate if strata else predicted.rate if predicted else None,
         judges=judges,
@@ -141,6 +157,8 @@ def _summarize_report(store: FeedbackStore, tolerance: float) -> FeedbackSummary
     counts = store.counts("report", first=False)
     return FeedbackSummary(
         mode="report",
+        seed=store.seed,
+        overlap=store.overlap,
         counts=counts,
         tolerance=tolerance,
         lower=0.0,
@@ -148,6 +166,7 @@ def _summarize_report(store: FeedbackStore, tolerance: float) -> FeedbackSummary
         rate=None,
         verdict=None,
         more=None,
+        worst=None,
         strata=None,
         predicted=None,
         judges=read_judges(store, "report"),
@@ -155,6 +174,12 @@ def _summarize_report(store: FeedbackStore, tolerance: float) -> FeedbackSummary
         agreement=None,
         flagged_share=counts.wrong / counts.n if counts.n else None,
     )
+
+
+def _worst_class(store: FeedbackStore, num_classes: int) -> WorstClass | None:
+    """Returns the worst class of the mode `audit`."""
+    found = [store.counts_of_class("audit", label) for label in range(num_classes)]
+    return worst_class_so_far([WrongRange(counts.wrong, counts.most_wrong, counts.n) for counts in found])
 
 
 def _bounds(called: Called, gold: GoldCounts | None) -> tuple[float, float]:
