@@ -47,7 +47,11 @@ def _report_lines(summary: FeedbackSummary) -> dict[str, object]:
     counts = summary.counts
     return {
         "flags": f"{counts.wrong:,} in {counts.n:,} impressions",
-        "error rate": f"at least {percent(summary.lower)}: a lower bound only, since nobody has to flag what is wrong",
+        "bad": "not known: no picture was shown, and flags give a lower bound only"
+        if summary.flagged_share is None
+        else f"of the pictures shown, at least {percent(summary.flagged_share)}: a lower bound only, since not "
+        "everybody flags",
+        "error rate": "not known: people chose what they saw",
         "file": _file(summary),
         "verdict": "none: flags are an alarm; --mode audit estimates the rate",
     }

@@ -12,7 +12,7 @@ from gan.deployment.feedback.store import FeedbackStore
 
 pytestmark = pytest.mark.slow
 
-KEYS = {"right": ("r", "ArrowRight"), "wrong": ("w", "ArrowLeft"), "unsure": ("u", "ArrowDown")}
+KEYS = {"right": ("r", "ArrowRight"), "wrong": ("w", "ArrowLeft"), "unsure": ("u", "U")}
 
 
 def rows_of(store):
@@ -97,7 +97,7 @@ def test_a_session_of_40_pictures_by_keyboard(browser, tmp_path):
 def test_buttons_judge_too_and_a_held_key_judges_once(browser, tmp_path):
     with judged(tmp_path / "a.sqlite") as (store, client):
         window = Window(browser, str(client.base_url))
-        for number, name in enumerate(("Wrong ← W", "Unsure ↓ U", "Right → R"), 2):
+        for number, name in enumerate(("Wrong ← W", "Unsure U", "Right → R"), 2):
             window.page.get_by_role("button", name=name).click()
             window.page.wait_for_selector(f"#picture[data-number='{number}']")
             window.wait()
@@ -236,6 +236,103 @@ def test_what_can_never_be_recorded_is_told_once(browser, tmp_path):
         assert [row["said"] for row in rows_of(store)] == ["right", None]
 
 
+@pytest.mark.parametrize("path", ["picture/*.png", "next", "judgement"])
+def test_the_page_says_why_a_server_fails_and_stops(path, browser, tmp_path):
+    with judged(tmp_path / "a.sqlite") as (store, client):
+        window = Window(browser, str(client.base_url))
+        page, asked = window.page, []
+
+        def fail(route):
+            asked.append(route.request.url)
+            route.fulfill(status=500, json={"error": "It is broken."})
+
+        page.route(f"**/{path}", fail)
+        if path == "judgement":  # the page asks again, and shows the reason with the same picture
+            page.keyboard.press("r")
+            page.wait_for_selector("#error:not([hidden])")
+            window.wait()
+            assert page.text_content("#error") == "It is broken."
+            assert (window.number, [row["said"] for row in rows_of(store)]) == (1, [None])
+        else:
+            if path == "next":
+                page.reload()
+            else:
+                page.keyboard.press("r")
+            window.wait("error")
+            assert page.text_content("#error") == "It is broken. Reload the page to try again."
+            assert page.is_hidden("#judging")
+            num = len(asked)
+            page.keyboard.press("r")
+            page.keyboard.press("z")
+            page.wait_for_timeout(700)
+            assert len(asked) == num <= 4  # a picture and its reason, twice
+        page.unroute(f"**/{path}")
+        page.reload()
+        window.wait()
+        window.press("r")
+        assert page.is_hidden("#error")
+
+
+def test_a_picture_that_the_browser_cannot_show_ends_the_tries(browser, tmp_path):
+    with judged(tmp_path / "a.sqlite") as (_, client):
+        window = Window(browser, str(client.base_url))
+        window.page.route("**/picture/*.png", lambda route: route.fulfill(body="no picture", content_type="image/png"))
+        window.page.keyboard.press("r")
+        window.wait("error")
+        assert window.page.text_content("#error").startswith("This browser cannot show the picture.")
+
+
+def test_a_page_that_is_refused_keeps_what_was_said(browser, tmp_path):
+    with judged(tmp_path / "a.sqlite") as (store, client):
+        window = Window(browser, str(client.base_url))
+        page = window.page
+        for path in ("judgement", "next"):  # as without the token or the cookie
+            page.route(f"**/{path}", lambda route: route.fulfill(status=401, json={"error": "No token."}))
+        page.keyboard.press("w")
+        window.wait("error")
+        assert page.text_content("#error") == "No token. Reload the page to try again."
+        page.reload()
+        window.wait("error")
+        for path in ("judgement", "next"):
+            page.unroute(f"**/{path}")
+        page.reload()
+        window.wait()
+        assert (window.number, [row["said"] for row in rows_of(store)]) == (2, ["wrong", None])
+
+
+def test_another_file_at_the_same_address_drops_nothing(browser, tmp_path):
+    env = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+    with served(tmp_path, tmp_path / "a.sqlite", 0, program="helpers.feedback", env=env) as first:
+        window = Window(browser, first.address)
+        window.press("w")
+    port = first.address.rpartition(":")[2]
+    window.page.keyboard.press("r")
+    window.page.wait_for_selector("#unsaved:not([hidden])")
+    window.page.goto("about:blank")
+    with served(tmp_path, tmp_path / "b.sqlite", port, program="helpers.feedback", env=env):
+        window.page.goto(first.address)
+        window.wait()
+        assert (window.number, window.page.is_hidden("#error")) == (1, True)
+        assert window.page.is_disabled("#undo")
+    with served(tmp_path, tmp_path / "a.sqlite", port, program="helpers.feedback", env=env):
+        window.page.goto(first.address)
+        window.wait()
+        assert window.number == 3
+    with FeedbackStore(tmp_path / "a.sqlite", SHA256) as store:
+        assert [row["said"] for row in rows_of(store)] == ["wrong", "right", None]
+
+
+def test_a_key_that_scrolls_the_page_judges_nothing(browser, tmp_path):
+    with judged(tmp_path / "a.sqlite") as (store, client):
+        window = Window(browser, str(client.base_url), viewport={"width": 360, "height": 300})
+        for key in ("ArrowDown", "ArrowUp", "PageDown", "PageUp", "Space", "Home", "End"):
+            window.page.keyboard.press(key)
+        window.page.keyboard.press("ArrowDown")
+        window.page.wait_for_function("() => scrollY > 0")
+        window.press("r")
+        assert [row["said"] for row in rows_of(store)] == ["right", None]
+
+
 def test_a_browser_asks_for_the_token(browser, tmp_path):
     token = "0123456789abcdef"
     with judged(tmp_path / "a.sqlite", token=token) as (_, client):
@@ -277,9 +374,10 @@ def test_the_estimate_is_closed_until_it_is_asked_for(browser, tmp_path):
         assert not [answer for answer in window.answers if answer.url.endswith("/estimate")]
         window.page.click("summary")
         window.page.wait_for_selector("dd")
-        assert window.page.locator("dd").first.text_content() == "1 of 2 that were shown"
+        assert window.page.locator("dd").first.text_content() == "1"
         window.press("w")
-        window.page.wait_for_function("() => document.querySelector('dd').textContent === '2 of 3 that were shown'")
+        window.page.wait_for_function("() => document.querySelector('dd').textContent === '2'")
+        assert window.page.locator("dd").nth(1).text_content() == "1, which count against both bounds"
 
 
 def test_report_flags_pictures_and_takes_flags_back(browser, tmp_path):
@@ -320,6 +418,28 @@ def test_report_flags_pictures_and_takes_flags_back(browser, tmp_path):
         assert window.problems == []
 
 
+def test_report_says_why_pictures_are_missing(browser, tmp_path):
+    with judged(tmp_path / "a.sqlite", mode="report") as (_, client):
+        window = Window(browser, str(client.base_url))
+        broken = []
+
+        def fail(route):
+            if not broken or route.request.url in broken:
+                broken.append(route.request.url)
+                route.fulfill(status=500, json={"error": "It is broken."})
+            else:
+                route.continue_()
+
+        window.page.route("**/picture/*.png", fail)
+        window.page.keyboard.press("n")
+        window.page.wait_for_selector("#error:not([hidden])")
+        assert window.page.text_content("#error") == "1 picture was not loaded. It is broken."
+        window.page.unroute("**/picture/*.png")
+        window.page.reload()
+        window.wait()
+        assert window.page.is_hidden("#error")
+
+
 def test_the_end_of_a_plan_is_told(browser, tmp_path):
     with judged(tmp_path / "a.sqlite", mode="stratified", num_unflagged=3, overlap=0.0) as (_, client):
         window = Window(browser, str(client.base_url))
@@ -329,6 +449,23 @@ def test_the_end_of_a_plan_is_told(browser, tmp_path):
         window.page.keyboard.press("z")
         window.page.wait_for_selector("body[data-state=judging]")
         assert window.number == 3
+
+
+def test_what_waits_for_others_is_told_and_comes_back_by_itself(browser, tmp_path):
+    with judged(tmp_path / "a.sqlite", mode="stratified", num_unflagged=3, overlap=0.0) as (store, client):
+        other = Window(browser, str(client.base_url))
+        window = Window(browser, str(client.base_url))
+        for _ in range(2):
+            window.press("r")
+        assert window.page.get_by_role("heading", name="Nothing for you now").is_visible()
+        assert window.page.text_content("#done-text").startswith("1 picture waits for other judges.")
+        with store.transaction() as connection:
+            connection.execute("UPDATE showing SET shown_at = 0 WHERE said IS NULL")
+        window.page.wait_for_selector("body[data-state=judging]")
+        window.press("w")
+        assert window.page.get_by_role("heading", name="All pictures are judged").is_visible()
+        assert other.judge != window.judge
+        assert store.counts("stratified").wrong == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -31,6 +31,7 @@ from gan.deployment.feedback.session import ESTIMATE_EVERY, PAGE, FeedbackSessio
 from gan.deployment.feedback.store import FeedbackStore
 from gan.deployment.feedback.strata import save_plan
 from gan.errors import InputError
+from gan.evaluation.report_text import percent
 
 TOKEN = "0123456789abcdef"
 
@@ -56,7 +57,7 @@ def new_judges(client, num):
 
 
 def ask(client):
-    return client.post("/next").json()["question"]
+    return client.post("/next", json={}).json()["question"]
 
 
 def say(client, question, said="right", milliseconds=500):
@@ -168,6 +169,7 @@ def test_no_answer_tells_gold_from_samples(tmp_path):
             assert progress["mine"] == progress["all"] == progress["shown"] - 1 == judged_before + 1
             judged_before = progress["mine"]
             estimates.append(client.get("/estimate").text)
+            assert dict(json.loads(estimates[-1])["lines"])["Not judged yet"].startswith("1, ")
             seen[kind].add(
                 (
                     picture.status_code,
@@ -199,7 +201,8 @@ def test_without_gold_the_estimate_is_that_of_now(tmp_path):
         for said in ("right", "wrong"):
             question = say(client, question, said).json()["question"]
             lines = dict(client.get("/estimate").json()["lines"])
-        assert lines["Samples judged"] == "2 of 3 that were shown"
+        assert lines["Samples judged"] == "2"
+        assert lines["Not judged yet"] == "1, which count against both bounds"
         assert lines["Error rate"].startswith("50.00 %, from ")
         assert lines["Tolerance"] == "2.00 %: undecided"
         assert re.fullmatch(r"[\d,]+ more judgements? at the same rate", lines["Would decide"])
@@ -222,7 +225,16 @@ def test_without_gold_the_estimate_is_that_of_now(tmp_path):
         ("/judgement", b"", 400, "No JSON in the body"),
         ("/judgement", b"\xff", 400, "No JSON in the body"),
         ("/judgement", b"[" * 4_000, 400, "JSON"),
+        ("/judgement", rb'{"token": "\udc80", "said": "right", "milliseconds": 1}', 400, "No JSON in the body"),
+        ("/judgement", rb'{"token": "TOKEN", "said": "\udc80", "milliseconds": 1}', 400, "No JSON in the body"),
+        ("/judgement", rb'{"\udc80": 1}', 400, "No JSON in the body"),
+        ("/judgement", {"token": "a b", "said": "right", "milliseconds": 1}, 400, "Bad `token`"),
+        ("/judgement", {"token": "", "said": "right", "milliseconds": 1}, 400, "Bad `token`"),
+        ("/judgement", {"token": "\u00e9", "said": "right", "milliseconds": 1}, 400, "Bad `token`"),
+        ("/undo", rb'{"token": "\udc80"}', 400, "No JSON in the body"),
+        ("/undo", {"token": "x\n"}, 400, "Bad `token`"),
         ("/judgement", b" " * 5_000, 413, "too large"),
+        ("/flag", {"token": "x", "flagged": True, "milliseconds": 1}, 404, "Malformed request"),
         ("/undo", {"token": "x"}, 404, "A picture that was not shown"),
         ("/undo", {}, 400, "Bad `token`"),
         ("/browse", {"page": 0}, 404, "Malformed request"),
@@ -233,7 +245,7 @@ def test_bad_requests_have_one_line_and_change_nothing(path, body, status, reaso
     store, client = server
     token = ask(client)["token"]
     content = body if isinstance(body, bytes) else json.dumps(body).replace("TOKEN", token).encode()
-    answer = client.post(path, content=content)
+    answer = client.post(path, content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == status
     assert reason in answer.json()["error"]
     assert "\n" not in answer.json()["error"]
@@ -299,6 +311,26 @@ def test_pages_of_other_sites_neither_judge_nor_see_pictures(server):
     assert rows_of(store) == before
 
 
+@pytest.mark.parametrize("mode", ["audit", "report"])
+def test_only_the_page_and_programs_write_and_only_as_json(mode, tmp_path):
+    """A page of another port of this machine is of the same site, and a form sends no JSON."""
+    paths = ("/browse", "/flag") if mode == "report" else ("/next", "/judgement", "/undo")
+    with judged(tmp_path / "a.sqlite", mode=mode) as (store, client):
+        for path in paths:
+            for site, status in (("same-site", 403), ("cross-site", 403), ("x", 403), ("same-origin", 0), ("none", 0)):
+                answer = client.post(path, headers={"Sec-Fetch-Site": site}, json={"no": 1})
+                assert answer.status_code == (status or (200 if path == "/next" else 400))
+                assert "\n" not in answer.text
+        before = rows_of(store)
+        for path in paths:
+            for kind in (None, "text/plain", "application/x-www-form-urlencoded", "application/jsonp"):
+                answer = client.post(path, headers={} if kind is None else {"Content-Type": kind}, content=b"{}")
+                assert (answer.status_code, "application/json" in answer.json()["error"]) == (415, True)
+        assert rows_of(store) == before
+        charset = {"Content-Type": "application/json; charset=utf-8"}
+        assert client.post(paths[0], headers=charset, content=b'{"page": 0}').status_code == 200
+
+
 def test_a_server_with_a_token_refuses_requests_without_it(tmp_path):
     with judged(tmp_path / "a.sqlite", token=TOKEN) as (store, client):
         assert ask(client)["number"] == 1
@@ -307,7 +339,7 @@ def test_a_server_with_a_token_refuses_requests_without_it(tmp_path):
             assert answer.status_code == 401
         assert 'realm="gan feedback"' in answer.headers["www-authenticate"]
         password = {"Authorization": f"Basic {b64encode(f'anyone:{TOKEN}'.encode()).decode()}"}
-        assert client.post("/next", headers=password).status_code == 200
+        assert client.post("/next", headers=password, json={}).status_code == 200
         assert client.get("/healthz", headers={"Authorization": ""}).status_code == 200
         assert 'route="/next",status="401"' in client.get("/metrics").text
         assert len(rows_of(store)) == 1
@@ -370,11 +402,13 @@ def test_report_shows_pages_whose_pictures_are_recorded_once_and_may_be_flagged(
         assert len(rows_of(store)) == 2 * PAGE
         lines = dict(client.get("/estimate").json()["lines"])
         assert lines["Flagged"] == f"1 of {2 * PAGE} pictures that were shown"
-        assert "only a lower bound" in lines["Error rate"]
+        share = f"of the pictures shown, at least {percent(1 / (2 * PAGE))}"
+        assert lines["Bad"] == f"{share}: only a lower bound, since not everybody flags"
+        assert "rate" not in " ".join(lines)
         for body, status in (({"page": -1}, 400), ({"page": 10**9}, 400), ({"page": "1"}, 400)):
             assert client.post("/browse", json=body).status_code == status
         assert client.post("/flag", json={"token": "x", "flagged": True, "milliseconds": 1}).status_code == 404
-        assert client.post("/next").status_code == 404
+        assert client.post("/next", json={}).status_code == 404
 
 
 def test_stratified_ends_with_its_plan(tmp_path):
@@ -390,7 +424,7 @@ def test_stratified_ends_with_its_plan(tmp_path):
         assert answer["progress"] == {"mine": 5, "all": 5, "shown": 5, "size": 5}
         assert ask(client) is None
         assert {row["picture"] for row in rows_of(store)} >= {5, 800}
-        assert dict(client.get("/estimate").json()["lines"])["Samples judged"] == "5 of 5 that were shown"
+        assert dict(client.get("/estimate").json()["lines"])["Samples judged"] == "5"
 
 
 def test_without_classes_the_page_asks_whether_a_picture_looks_real(tmp_path):
@@ -432,16 +466,108 @@ def test_a_session_that_cannot_be_shown_is_refused(options, shape, name, tmp_pat
         FeedbackSession(store, engine, plan=None, **{"mode": "audit", "tolerance": 0.1, **options})
 
 
-def test_gold_that_waits_needs_its_images(tmp_path):
+def test_gold_that_waits_holds_up_no_judge_of_a_server_without_gold(tmp_path):
     with judged(tmp_path / "a.sqlite", share=0.9) as (store, client):
-        question = ask(client)
+        gold = ask(client)
         while rows_of(store)[-1]["kind"] == "sample":
+            gold = say(client, gold).json()["question"]
+        judge = client.cookies["gan_judge"]
+    with judged(tmp_path / "a.sqlite") as (store, client):
+        client.cookies = {"gan_judge": judge}
+        question = ask(client)
+        for _ in range(3):
+            assert question["token"] != gold["token"]
+            pixels_of(client, question)
             question = say(client, question).json()["question"]
-    with FeedbackStore(tmp_path / "a.sqlite", SHA256) as store:
-        with pytest.raises(InputError, match="Real images wait for a judgement"):
-            make_session(store)
-        make_session(store, mode="report").close()
-        make_session(store, share=0.1).close()
+        assert "Samples judged" in client.get("/estimate").text
+    with judged(tmp_path / "a.sqlite", share=0.9) as (store, client):
+        client.cookies = {"gan_judge": judge}
+        assert ask(client) == gold
+        pixels_of(client, gold)
+        assert say(client, gold).json()["question"] == question
+
+
+def test_gold_that_a_server_does_not_have_is_refused_in_words(tmp_path):
+    with FeedbackStore(tmp_path / "a.sqlite", SHA256, seed=SEED) as store:
+        made = make_session(store, share=0.9)
+        token = made.next_question("ann").token
+        while rows_of(store)[-1]["kind"] == "sample":
+            made.judge("ann", token, "right", 5)
+            token = made.next_question("ann").token
+        assert made.png(token)
+        assert rows_of(store)[-1]["picture"] > 0
+        for gold in (None, gold_images(0.9, num=1)):
+            made._gold = gold
+            with pytest.raises(InputError, match="A picture that this server does not have"):
+                made.png(token)
+        made.close()
+
+
+def test_a_browser_keeps_what_it_has_not_sent_by_the_file(tmp_path):
+    """Two files of one generator, at one address after the other, share nothing that waits."""
+    keys = []
+    for name in ("a.sqlite", "b.sqlite", "a.sqlite"):
+        with judged(tmp_path / name) as (store, client):
+            keys.append(re.search(r'data-store="([\w-]+)"', client.get("/").text)[1])
+            assert keys[-1] == store.id
+    assert keys[0] == keys[2] != keys[1]
+
+
+def test_a_judge_who_has_nothing_left_is_told_whether_others_have(tmp_path):
+    options = {"mode": "stratified", "num_unflagged": 3, "overlap": 0.0}
+    with judged(tmp_path / "a.sqlite", **options) as (store, client), new_judges(client, 1) as (other,):
+        left = ask(other)
+        question = ask(client)
+        for _ in range(2):
+            answer = say(client, question).json()
+            question = answer["question"]
+        assert (question, answer["unjudged"]) == (None, 1)
+        assert client.post("/next", json={}).json()["unjudged"] == 1
+        assert say(other, left).json()["unjudged"] == 0
+        assert client.post("/next", json={}).json()["unjudged"] == 0
+        assert store.counts("stratified").judged == 3
+
+
+def test_the_estimate_at_the_end_of_a_plan_follows_what_is_taken_back(tmp_path):
+    with FeedbackStore(tmp_path / "a.sqlite", SHA256, seed=SEED, overlap=0.0) as store:
+        save_plan(store, StratifiedPlan(store.seed_of("stratified"), CLASSES, 1_000, (), 12), SHA256)
+    options = {"mode": "stratified", "num_unflagged": 12, "overlap": 0.0, "share": 0.3}
+    with judged(tmp_path / "a.sqlite", **options) as (store, client):
+        question, tokens = ask(client), {}
+        while question is not None:
+            tokens[rows_of(store)[-1]["kind"]] = question["token"]
+            question = say(client, question).json()["question"]
+
+        def estimate():
+            return client.get("/estimate").json()["lines"]
+
+        at_the_end = estimate()
+        assert dict(at_the_end)["Samples judged"] == "12"
+        client.post("/undo", json={"token": tokens["sample"]})
+        assert estimate() == at_the_end  # what waits may be gold
+        say(client, {"token": tokens["sample"]}, "wrong")
+        assert dict(estimate())["Error rate"] != dict(at_the_end)["Error rate"]
+        client.post("/undo", json={"token": tokens["sample"]})
+        say(client, {"token": tokens["sample"]})
+        assert estimate() == at_the_end
+
+
+def test_no_estimate_tells_what_is_on_a_screen(tmp_path):
+    """Also one that is computed at this moment, as that of a server that starts."""
+    seen = set()
+    with FeedbackStore(tmp_path / "a.sqlite", SHA256, seed=SEED, overlap=0.5) as store:
+        made = make_session(store, share=0.5)
+        for number in range(14):
+            for judge in ("ann", "bob"):
+                token = made.next_question(judge).token
+                seen.add(rows_of(store)[-1]["kind"])
+                if number < 13:
+                    made.judge(judge, token, "right", 5)
+            fresh = make_session(store, share=0.5)
+            assert fresh.estimate().counts.waiting == (2 if number == 13 else 0)
+            fresh.close()
+        made.close()
+    assert seen == {"sample", "gold"}
 
 
 def samples(*indices):

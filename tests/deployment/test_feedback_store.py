@@ -65,7 +65,7 @@ def clock(monkeypatch):
 )
 @given(steps=STEPS, overlap=st.sampled_from((0.0, 0.5, 1.0)), stratified=st.booleans())
 def test_any_order_of_requests_keeps_what_was_acknowledged(steps, overlap, stratified, tmp_path_factory, clock):
-    """Nothing is judged twice, no picture is shown twice to one judge, and counts are those of the rows."""
+    """Nothing is judged twice, no judge is asked twice about what they judged, and counts are those of the rows."""
     folder = tmp_path_factory.mktemp("store")
     mode = "stratified" if stratified else "audit"
     open_pictures, said, seen = {}, {}, {judge: {} for judge in JUDGES}
@@ -77,6 +77,7 @@ def test_any_order_of_requests_keeps_what_was_acknowledged(steps, overlap, strat
             if step == "next":
                 following = store.next_picture(judge, mode, plan, gold)
                 if following is not None:
+                    assert following.token not in said
                     seen[judge][following.token] = (following.picture.kind, following.picture.index)
                 open_pictures[judge] = following
             elif step == "late":
@@ -165,6 +166,49 @@ def test_a_picture_that_was_left_goes_to_another_judge_and_never_back(tmp_path, 
         assert store.next_picture("ann", "audit", plan).picture.index == 1
         assert store.next_picture("dan", "audit", plan).picture.index == 0
         assert store.counts("audit") == Counts(waiting=2)
+
+
+def test_a_picture_that_all_judges_left_comes_back_when_nothing_else_is_left(tmp_path, clock):
+    with open_store(tmp_path, overlap=0.0) as store:
+        plan = StratifiedPlan(store.seed_of("stratified"), CLASSES, 50, (), 2)
+
+        def ask(judge):
+            return store.next_picture(judge, "stratified", plan)
+
+        left = ask("ann")
+        clock[0] += stores.ABANDONED_SECONDS + 1
+        taken = ask("bob")
+        assert taken.picture == left.picture
+        other = ask("ann")
+        store.judge(other.token, "ann", "right", 5, "stratified")
+        assert ask("ann") is None  # bob has it
+        clock[0] += stores.ABANDONED_SECONDS + 1
+        again = ask("ann")
+        assert again == left
+        assert ask("ann") == left
+        assert store.counts("stratified") == Counts(right=1, waiting=1)
+        assert ask("bob") is None
+        store.judge(left.token, "ann", "wrong", 5, "stratified")
+        assert store.counts("stratified") == Counts(right=1, wrong=1)
+        clock[0] += stores.ABANDONED_SECONDS + 1
+        assert ask("bob") is ask("ann") is None
+        assert recounted(store, mode="stratified", is_first=1) == {"right": 1, "wrong": 1}
+
+
+def test_a_second_judgement_counts_when_the_first_judge_has_left_and_nobody_else_is_there(tmp_path, clock):
+    with open_store(tmp_path, overlap=1.0) as store:
+        plan = StratifiedPlan(store.seed_of("stratified"), CLASSES, 50, (), 2)
+        left = store.next_picture("ann", "stratified", plan)
+        judge_some(store, 2, ("bob",), mode="stratified", plan=plan, said=lambda picture: "wrong")
+        assert store.next_picture("bob", "stratified", plan) is None
+        assert store.counts("stratified") == Counts(wrong=1, waiting=1)
+        clock[0] += stores.ABANDONED_SECONDS + 1
+        assert store.next_picture("bob", "stratified", plan) is None
+        assert store.counts("stratified") == Counts(wrong=2)
+        assert recounted(store, mode="stratified", judge="bob", is_first=1) == {"wrong": 2}
+        with store.snapshot() as connection:
+            said = connection.execute("SELECT said FROM showing WHERE token = ?", (left.token,)).fetchone()
+        assert said == ("left",)
 
 
 def test_a_late_judgement_is_kept_for_the_agreement_and_counts_by_the_other_judge(tmp_path, clock):

@@ -1,5 +1,6 @@
 """What judgements say: bounds, verdicts, judges and agreement, against direct computation."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,6 +9,8 @@ from helpers.judgements import CLASSES, SHA256, audit_plan, gold_plan, judge_som
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import cohens_kappa
 
+from gan.cli.feedback_report import print_summary
+from gan.deployment.feedback.estimate import estimate_lines
 from gan.deployment.feedback.pictures import StratifiedPlan
 from gan.deployment.feedback.showing import Counts
 from gan.deployment.feedback.strata import save_plan
@@ -194,6 +197,60 @@ def test_stratified_gold_has_corrected_bounds(tmp_path):
         assert summary.corrected.lower <= summary.lower
         assert summary.corrected.upper >= summary.upper
         assert store.counts("audit").n == summarize(store, "audit", 0.1).counts.n == 0
+
+
+@pytest.mark.parametrize("mode", ["audit", "stratified"])
+def test_a_blind_summary_does_not_tell_what_waits(mode, tmp_path):
+    found, kinds = [], []
+    for share in (0.0, 0.99):
+        folder = tmp_path / str(share)
+        folder.mkdir()
+        store, planned = stratified_store(folder)
+        plan = planned if mode == "stratified" else audit_plan(store)
+        with store:
+            judge_some(store, 20, mode=mode, plan=plan, gold=gold_plan(store, 0.4), said=careless)
+            kinds.append(store.next_picture("ann", mode, plan, gold_plan(store, share)).picture.kind)
+            found.append(summarize(store, mode, 0.1, is_blind=True))
+            seen = summarize(store, mode, 0.1)
+            assert found[-1].lower <= seen.lower
+            assert found[-1].upper >= seen.upper
+            assert found[-1].counts.waiting == 1
+    assert kinds == ["sample", "gold"]
+    assert replace(found[0], judges=()) == replace(found[1], judges=())
+    assert estimate_lines(found[0]) == estimate_lines(found[1])
+
+
+@pytest.mark.parametrize(("unsure", "more"), [((), 140), (range(200), None)])
+def test_unsure_answers_of_a_plan_stay_open_in_what_would_decide(unsure, more, tmp_path):
+    store, plan = stratified_store(tmp_path, flagged=(), num_unflagged=150)
+    with store:
+        said = answers(unsure=unsure)
+        judge_some(store, 10, ("ann",), mode="stratified", plan=plan, said=said)
+        assert summarize(store, "stratified", 0.1).more == more
+        judge_some(store, 140, ("ann",), mode="stratified", plan=plan, said=said)
+        verdict = summarize(store, "stratified", 0.1).verdict
+        assert (verdict == "undecided") == (more is None)
+
+
+def test_flags_bound_no_rate(tmp_path, capsys):
+    """Somebody who browses chooses the pictures, and another one may see the same: 3 flags of 4 showings of 2."""
+    with open_store(tmp_path) as store:
+        plan = audit_plan(store)
+        assert summarize(store, "report", 0.02).flagged_share is None
+        store.browse("eve", plan, 1, 1)
+        for judge in ("ann", "bob", "cid"):
+            ((shown, _),) = store.browse(judge, plan, 0, 1)
+            store.judge(shown.token, judge, "wrong", 5, "report")
+        summary = summarize(store, "report", 0.02)
+        assert (summary.lower, summary.upper, summary.rate, summary.verdict) == (0.0, 1.0, None, None)
+        assert summary.flagged_share == 0.75
+        print_summary(summary, as_json_object=False)
+        print_summary(summary, as_json_object=True)
+        said = " ".join(capsys.readouterr().out.split())
+        assert "of the pictures shown, at least 75.00 %: a lower bound only, since not everybody flags" in said
+        assert '"flagged_share": 0.75' in said
+        assert '"lower": 0.0' in said
+        assert summarize(store, "audit", 0.02).flagged_share is None
 
 
 def test_a_plan_that_would_decide_says_how_many_judgements_are_left(tmp_path):

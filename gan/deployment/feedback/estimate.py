@@ -14,16 +14,18 @@ def estimate_lines(summary: FeedbackSummary) -> Lines:
 
 def _flag_lines(summary: FeedbackSummary) -> Lines:
     counts = summary.counts
-    return [
-        ("Flagged", f"{counts.wrong:,} of {counts.n:,} pictures that were shown"),
-        ("Error rate", f"at least {percent(summary.lower)}: only a lower bound, since nobody has to flag what is bad"),
-    ]
+    lines = [("Flagged", f"{counts.wrong:,} of {counts.n:,} pictures that were shown")]
+    if summary.flagged_share is not None:
+        bound = f"of the pictures shown, at least {percent(summary.flagged_share)}"
+        lines.append(("Bad", f"{bound}: only a lower bound, since not everybody flags"))
+    return lines
 
 
 def _rate_lines(summary: FeedbackSummary) -> Lines:
     counts, corrected = summary.counts, summary.corrected
     lines = [
-        ("Samples judged", f"{counts.judged:,} of {counts.n:,} that were shown"),
+        ("Samples judged", f"{counts.judged:,}"),
+        ("Not judged yet", f"{counts.waiting:,}, which count against both bounds"),
         ("Error rate", _rate(summary.rate, summary.lower, summary.upper)),
     ]
     if corrected is not None:

@@ -1,6 +1,6 @@
 """How well people judge: what they said of real images, and how fast they are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gan.deployment.feedback.pictures import Mode
 from gan.deployment.feedback.schema import ALL_JUDGES
@@ -47,10 +47,15 @@ class CorrectedSummary:
     """Real images to judge until the interval is no wider than the tolerance; None: more of them are not enough."""
 
 
-def read_gold(store: FeedbackStore, mode: Mode) -> GoldCounts | None:
-    """Returns what was said of the real images in a mode. None: none was judged."""
+def read_gold(store: FeedbackStore, mode: Mode, *, judged_only: bool = False) -> GoldCounts | None:
+    """Returns what was said of the real images in a mode. None: none was judged.
+
+    judged_only: whether those that wait are left out. Otherwise nobody knows what will be said of them.
+    """
     wrong = store.counts(mode, kind="gold", truth="wrong", first=False)
     right = store.counts(mode, kind="gold", truth="right", first=False)
+    if judged_only:
+        wrong, right = replace(wrong, waiting=0), replace(right, waiting=0)
     return _gold_counts(wrong, right) if wrong.judged + right.judged else None
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, TypeVar
 import jinja2
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from msgspec import Meta
 
 from gan.deployment.feedback.estimate import estimate_lines
 from gan.deployment.feedback.pictures import Mode
@@ -41,12 +42,15 @@ PAGES: Mapping[Mode, str] = {
 
 T = TypeVar("T")
 
+Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+\Z", description="letters, digits, - and _")]
+"""Random name of a showing, as far as its letters tell."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement(Options):
     """What a judge says about a picture that they were shown."""
 
-    token: str
+    token: Token
     said: Said
     milliseconds: Whole
     """Time from the picture to the judgement."""
@@ -56,7 +60,7 @@ class Judgement(Options):
 class TakenBack(Options):
     """A judgement to take back."""
 
-    token: str
+    token: Token
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +74,7 @@ class BrowsedPage(Options):
 class Flag(Options):
     """Whether a picture is flagged as bad."""
 
-    token: str
+    token: Token
     flagged: bool
     milliseconds: Whole
     """Time from the page of pictures to the flag."""
@@ -90,11 +94,29 @@ def _known_judge(request: Request) -> str | None:
 
 
 async def content_of(request: Request) -> Json:
-    """Returns the JSON in the body of a request. Raises `InputError` for anything else."""
+    """Returns the JSON in the body of a request. Raises `InputError` for anything else, and for half a character."""
     try:
-        return json.loads(await request.body())
+        content = json.loads(await request.body())
+        json.dumps(content, ensure_ascii=False).encode()  # no answer and no file could hold it
+        return content
     except (ValueError, RecursionError) as error:
         raise InputError("No JSON in the body", expected="a JSON object", received=str(error)[:80]) from error
+
+
+def check_origin(request: Request) -> None:
+    """Raises 403 for a request that a browser sends for a page that is not of this server, and 415 without JSON.
+
+    A page of another port of this machine is of the same site. Old browsers do not say whose page it is, but let no
+    page of another origin send JSON.
+    """
+    site = request.headers.get("sec-fetch-site", "none")
+    if site not in ("same-origin", "none"):
+        received = site.encode("ascii", "backslashreplace").decode()[:40]
+        raise HTTPException(403, f"A page of another site. Expected: a page of this server. Received: {received}.")
+    kind = request.headers.get("content-type", "nothing").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        received = kind.encode("ascii", "backslashreplace").decode()[:40]
+        raise HTTPException(415, f"Another type. Expected: the content type application/json. Received: {received}.")
 
 
 Judge = Annotated[str, Depends(judge_of)]
@@ -135,12 +157,14 @@ def page_router(session: FeedbackSession) -> APIRouter:
 
 def judge_router(session: FeedbackSession) -> APIRouter:
     """Returns the routes of the modes in which each picture is judged. Each answers with what is to be judged next."""
-    router = APIRouter()
+    router = APIRouter(dependencies=[Depends(check_origin)])
 
     def following(judge: str) -> Response:
         question = session.next_question(judge)
         progress = as_json(session.progress(judge))
-        return JSONResponse({"question": None if question is None else as_json(question), "progress": progress})
+        if question is None:
+            return JSONResponse({"question": None, "unjudged": session.unjudged(), "progress": progress})
+        return JSONResponse({"question": as_json(question), "progress": progress})
 
     @router.post("/next")
     def show(judge: Judge) -> Response:
@@ -162,7 +186,7 @@ def judge_router(session: FeedbackSession) -> APIRouter:
 
 def report_router(session: FeedbackSession) -> APIRouter:
     """Returns the routes of the mode `report`: pages of pictures, and a flag for each."""
-    router = APIRouter()
+    router = APIRouter(dependencies=[Depends(check_origin)])
 
     @router.post("/browse")
     def browse(judge: Judge, content: Content) -> Response:

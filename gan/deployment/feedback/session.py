@@ -1,22 +1,25 @@
 """What judges do at one server: one mode, its pictures, the gold between them, and the file that keeps what they say.
 
 Nothing that a judge's page gets tells gold from samples: the questions have the same fields, the pictures the same size
-in bytes, and the estimate changes only after `ESTIMATE_EVERY` judgements, of which some are of gold.
+in bytes. The estimate counts all pictures on the screens alike, and changes only after `ESTIMATE_EVERY` judgements, of
+which some are of gold.
 """
 
 import io
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 
 from gan.data import images
-from gan.deployment.feedback.pictures import GoldPlan, Mode, Picture, Plan
+from gan.deployment.feedback.pictures import GoldPlan, Mode, Picture, Plan, Truth
 from gan.deployment.feedback.sample_cache import SampleCache
-from gan.deployment.feedback.showing import NotShownError, Said, Shown
-from gan.deployment.feedback.store import FeedbackStore
+from gan.deployment.feedback.showing import Counts, NotShownError, Said, Shown
+from gan.deployment.feedback.store import ABANDONED_SECONDS, FeedbackStore
 from gan.deployment.feedback.summary import FeedbackSummary, summarize
 from gan.errors import InputError, check, check_share
 from gan.saving.engines.engine import Engine
@@ -99,8 +102,7 @@ class FeedbackSession:
         class_names: names of the classes, in the order of their numbers; empty: their numbers.
         name: name of the generator, which the page shows.
 
-    Raises `InputError` for samples that are no images, gold of another shape, no gold if the file has some that waits,
-    and another number of names.
+    Raises `InputError` for samples that are no images, gold of another shape, and another number of names.
     """
 
     def __init__(
@@ -124,10 +126,6 @@ class FeedbackSession:
         if gold is not None:
             check(mode != "report", "gold", "no gold in the mode report", "gold")
             check(gold.images.shape[1:] == shape, "gold", f"images of shape {[*shape]}", [*gold.images.shape[1:]])
-        elif store.counts(mode, kind="gold", first=False).waiting:
-            raise InputError(
-                "Real images wait for a judgement", expected="gold above 0, as when they were shown", received="no gold"
-            )
         names = tuple(class_names) or tuple(map(str, range(engine.num_classes)))
         check(len(names) == engine.num_classes, "class_names", f"{engine.num_classes} names", len(names))
         self.store, self.mode, self.tolerance, self.name, self.image_shape = store, mode, tolerance, name, shape
@@ -135,18 +133,16 @@ class FeedbackSession:
         self._samples = SampleCache(engine)
         self._estimating = threading.Lock()
         self._estimate: FeedbackSummary | None = None
-        self._estimated_at = 0
-        """Judgements at the last estimate."""
-        self._is_last = False
-        """Whether that estimate is of all pictures."""
+        self._estimated_at: tuple[Counts, ...] = ()
+        """What was said at the last estimate."""
         self._lock = threading.Lock()
         self._pictures: OrderedDict[str, Picture] = OrderedDict()
         """Pictures by the tokens of their showings."""
 
     @property
     def key(self) -> str:
-        """Name under which a browser keeps what it has not sent yet: of the generator, and nothing of its seed."""
-        return self.store.generator_sha256[:16]
+        """Name under which a browser keeps what it has not sent yet: of this file, and nothing of its seed."""
+        return self.store.id
 
     @property
     def asks_classes(self) -> bool:
@@ -164,10 +160,20 @@ class FeedbackSession:
         self._samples.close()
 
     def next_question(self, judge: str) -> Question | None:
-        """Returns what a judge is to be shown next, and records it, see `FeedbackStore`. None: all is judged."""
+        """Returns what a judge is to be shown next, and records it, see `FeedbackStore`.
+
+        None: nothing is left for this judge now. `unjudged` says whether others have something left.
+        """
         gold = None if self._gold is None else self._gold.plan
         shown = self.store.next_picture(judge, self.mode, self._plan, gold)
         return None if shown is None else self._question(shown)
+
+    def unjudged(self) -> int:
+        """Returns the number of samples of the plan that no judge has judged. 0 for a plan without end.
+
+        Only a judge who has nothing to judge may know it: it would tell others whether their picture is one of them.
+        """
+        return 0 if self._plan.size is None else self._plan.size - self.store.counts(self.mode).judged
 
     def judge(self, judge: str, token: str, said: Said, milliseconds: int) -> None:
         """Records a judgement. It is on disk when this returns. Raises the errors of `FeedbackStore.judge`."""
@@ -203,11 +209,7 @@ class FeedbackSession:
             raise NotShownError(
                 "A picture that was not shown", expected="the picture of a question", received=token[:40]
             )
-        if picture.kind == "gold":
-            assert self._gold is not None
-            pixels = np.asarray(self._gold.images[picture.index])
-        else:
-            pixels = self._samples.read(picture)
+        pixels = self._gold_pixels(picture.index) if picture.kind == "gold" else self._samples.read(picture)
         buffer = io.BytesIO()
         images.to_pil(pixels).save(buffer, format="PNG", compress_level=0)
         return buffer.getvalue()
@@ -220,20 +222,40 @@ class FeedbackSession:
     def estimate(self) -> FeedbackSummary:
         """Returns the estimate of the mode.
 
-        With gold it is computed anew after `ESTIMATE_EVERY` judgements, and once at the end of the plan.
+        With gold it is computed anew after `ESTIMATE_EVERY` judgements, and at the end of the plan when something else
+        was said. A picture on a judge's screen counts alike whatever it is, see `is_blind` of `summarize`.
         """
         with self._estimating:
-            judged = self._counts(None)[0]
-            is_old = self._gold is None or self._estimate is None or judged >= self._estimated_at + ESTIMATE_EVERY
-            if is_old or (not self._is_last and self._is_finished()):
-                self._estimate, self._estimated_at = summarize(self.store, self.mode, self.tolerance), judged
-                self._is_last = self._is_finished()
+            said = self._said()
+            more = sum(counts.judged for counts in said) - sum(counts.judged for counts in self._estimated_at)
+            is_old = self._gold is None or self._estimate is None or more >= ESTIMATE_EVERY
+            if is_old or (said != self._estimated_at and self._is_finished()):
+                self._estimate = summarize(self.store, self.mode, self.tolerance, is_blind=self.mode != "report")
+                self._estimated_at = said
             assert self._estimate is not None
             return self._estimate
 
+    def _said(self) -> tuple[Counts, ...]:
+        """Returns what was said of samples by their first judges and by others, and of the two kinds of gold."""
+        with self.store.snapshot():
+            first, every = self.store.counts(self.mode), self.store.counts(self.mode, first=False)
+            second = Counts(every.right - first.right, every.wrong - first.wrong, every.unsure - first.unsure)
+            gold = (self.store.counts(self.mode, kind="gold", truth=truth) for truth in get_args(Truth))
+            return tuple(replace(counts, waiting=0) for counts in (first, second, *gold))
+
     def _is_finished(self) -> bool:
-        counts = self.store.counts(self.mode)
-        return counts.n == self._plan.size and not counts.waiting
+        """Returns whether all samples are judged and no judge has a picture on the screen."""
+        with self.store.snapshot() as connection:
+            condition = "mode = ? AND said IS NULL AND shown_at > ?"
+            recent = (self.mode, time.time() - ABANDONED_SECONDS)
+            (on_screens,) = connection.execute(f"SELECT count(*) FROM showing WHERE {condition}", recent).fetchone()
+            return self.store.counts(self.mode).judged == self._plan.size and not on_screens
+
+    def _gold_pixels(self, index: int) -> np.ndarray:
+        if self._gold is None or index >= len(self._gold.images):
+            expected = "a server with the gold with which the picture was shown"
+            raise InputError("A picture that this server does not have", expected=expected, received="another server")
+        return np.asarray(self._gold.images[index])
 
     def _counts(self, judge: str | None) -> tuple[int, int]:
         """Returns how many pictures were judged, and how many were shown."""

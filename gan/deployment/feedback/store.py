@@ -41,6 +41,9 @@ UNSEEN = """NOT EXISTS (SELECT 1 FROM showing AS mine WHERE mine.mode = showing.
     AND mine.seed = showing.seed AND mine.picture = showing.picture AND mine.judge = ?)"""
 """Condition on a showing: the judge was not shown its picture."""
 
+LEAVE = "UPDATE showing SET said = 'left', is_first = 0, wants_second = 0 WHERE id = ?"
+"""Change of a showing whose picture is shown to another judge."""
+
 
 class FeedbackStore:
     """The file of judgements of one generator.
@@ -142,7 +145,8 @@ class FeedbackStore:
 
         In this order: what the judge was shown and has not judged; gold, if it is due; what another judge was shown
         more than `ABANDONED_SECONDS` ago; what a second judge is to be shown, if that is due; the next picture of the
-        plan; what a second judge is to be shown. A judge sees no picture twice.
+        plan; what a second judge is to be shown; what the judge has left to another one, who has left it too. Only the
+        last one is a picture that the judge has seen.
 
         gold: the real images. None: none is shown, and one that waits goes on waiting, as there is no image to show.
         """
@@ -162,7 +166,7 @@ class FeedbackStore:
             return (
                 self._take_abandoned(judge, mode)
                 or (self._show_second(judge, mode) if second_is_due else None)
-                or (self._show_place(judge, mode, plan) if is_open else None)
+                or (self._show_place(judge, mode, plan) if is_open else self._take_again(judge, mode))
             )
 
     def browse(self, judge: str, plan: Plan, start: int, num: int) -> list[tuple[Shown, Said | None]]:
@@ -297,10 +301,33 @@ class FeedbackStore:
                 return None
             number, shown, _ = found
             (wants_second,) = connection.execute("SELECT wants_second FROM showing WHERE id = ?", (number,)).fetchone()
-            connection.execute(
-                "UPDATE showing SET said = 'left', is_first = 0, wants_second = 0 WHERE id = ?", (number,)
-            )
+            connection.execute(LEAVE, (number,))
             return self._show_in_turn(judge, mode, shown.picture, wants_second=bool(wants_second))
+
+    def _take_again(self, judge: str, mode: Mode) -> Shown | None:
+        """Shows a judge once more what they and then another judge have left.
+
+        If they have said something of it, as the second judge or too late, that counts now, and nothing is shown.
+        """
+        with self._database.writing() as connection:
+            found = connection.execute(
+                "SELECT mine.id, mine.said, showing.id, showing.wants_second FROM showing JOIN showing AS mine "
+                "USING (mode, kind, seed, picture) WHERE mode = ? AND kind = 'sample' AND showing.said IS NULL "
+                "AND showing.is_first = 1 AND showing.shown_at < ? AND mine.judge = ? AND mine.id != showing.id "
+                "ORDER BY showing.shown_at",
+                (mode, time.time() - ABANDONED_SECONDS, judge),
+            ).fetchall()
+            for mine, said, other, wants_second in found:
+                connection.execute(LEAVE, (other,))
+                connection.execute("UPDATE showing SET is_first = 1 WHERE id = ?", (mine,))
+                if said == "left":
+                    connection.execute(
+                        "UPDATE showing SET said = NULL, wants_second = ?, shown_at = ? WHERE id = ?",
+                        (wants_second, time.time(), mine),
+                    )
+                    again = self._one("id = ?", mine)
+                    return None if again is None else again[1]
+        return None
 
     def _show_second(self, judge: str, mode: Mode) -> Shown | None:
         """Shows a judge a picture of another one that a second judge is to see."""

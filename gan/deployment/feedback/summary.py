@@ -1,10 +1,11 @@
 """What judgements say: an error rate with bounds, a verdict against a tolerance, and how well people judge."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import get_args
 
 from gan.deployment.feedback.agreement import AgreementSummary, read_agreement
 from gan.deployment.feedback.gold import CorrectedSummary, JudgeSummary, read_gold, read_judges
-from gan.deployment.feedback.pictures import Mode
+from gan.deployment.feedback.pictures import Kind, Mode
 from gan.deployment.feedback.showing import Counts
 from gan.deployment.feedback.store import FeedbackStore
 from gan.deployment.feedback.strata import Strata, load_strata
@@ -44,8 +45,8 @@ class FeedbackSummary:
     lower: float
     upper: float
     """Bounds of the error rate that hold at every look, if judges make no mistakes. What is unsure or waits counts as
-    right for the lower bound, and as wrong for the upper one. In the mode `report`, `lower` is flags / impressions,
-    which is no more than a lower bound of what people would call wrong, and `upper` is 1."""
+    right for the lower bound, and as wrong for the upper one. In the mode `report` they are 0 and 1: people choose
+    freely what they see, so flags bound no rate of the generator."""
     rate: float | None
     """Wrong pictures among those that were called right or wrong; in the mode `stratified`, both parts weighted by
     their sizes. None: not known."""
@@ -68,6 +69,9 @@ class FeedbackSummary:
     """The error rate that is corrected for mistakes of the judges. None: no gold was judged."""
     agreement: AgreementSummary | None
     """None: no picture was judged twice."""
+    flagged_share: float | None
+    """Flags / impressions: of the pictures that were shown, each as often as it was shown, at least this share is bad
+    in the eyes of those who saw it, since not everybody flags. None: nothing was shown, or another mode."""
 
 
 def summarize(
@@ -76,6 +80,7 @@ def summarize(
     tolerance: float,
     *,
     predicted: PredictedCounts | None = None,
+    is_blind: bool = False,
     num_classes: int = 0,
 ) -> FeedbackSummary:
     """Summarizes the judgements of a mode.
@@ -89,6 +94,8 @@ def summarize(
         mode: the mode.
         tolerance: highest acceptable error rate, from 0 to 1.
         predicted: what a classifier says of the pictures of the mode `audit`; None: it has not read them.
+        is_blind: whether every picture that waits counts as a sample whose judgement is not known, also gold and one
+            that a second judge sees. So no number tells what a judge has on the screen. The bounds become no narrower.
         num_classes: that of the generator, for the worst class. 0: the worst class is not looked for.
 
     Raises `InputError` for a tolerance out of range, and for `stratified` if the file has no plan.
@@ -97,15 +104,17 @@ def summarize(
     with store.snapshot():
         if mode == "report":
             return _summarize_report(store, tolerance)
-        counts, strata = store.counts(mode), None
+        counts, strata, planned = store.counts(mode), None, None
+        if is_blind:
+            counts = replace(counts, waiting=count_waiting(store, mode))
         called: Called = WrongRange(counts.wrong, counts.most_wrong, counts.n)
         if mode == "stratified":
             strata = load_strata(store)
             if strata is None:
                 expected = "a file with a plan of the mode stratified"
                 raise InputError("No plan", expected=expected, received=str(store.path))
-            called = _stratified_counts(store, strata)
-        gold = read_gold(store, mode)
+            called, planned = _stratified_counts(store, strata), _stratified_counts(store, strata, is_finished=True)
+        gold = read_gold(store, mode, judged_only=is_blind)
         judges, agreement = read_judges(store, mode), read_agreement(store, mode)
         worst = _worst_class(store, num_classes) if mode == "audit" else None
     lower, upper = _bounds(called, None)
@@ -113,10 +122,10 @@ def summarize(
     verdict = verdict_of_bounds(bounds, tolerance)
     more: int | None = 0
     if verdict == "undecided":
-        if strata is None:
+        if strata is None or planned is None:
             more = _more_drawn(counts, gold, tolerance)
         else:
-            more = _more_planned(called, strata.size - counts.judged, gold, tolerance)
+            more = _more_planned(planned, strata.size - counts.judged, gold, tolerance)
     return FeedbackSummary(
         mode=mode,
         seed=store.seed,
@@ -134,7 +143,14 @@ def summarize(
         judges=judges,
         corrected=None if gold is None else _corrected(called, gold, bounds, tolerance),
         agreement=agreement,
+        flagged_share=None,
     )
+
+
+def count_waiting(store: FeedbackStore, mode: Mode) -> int:
+    """Returns how many pictures judges were shown and have not judged: samples and gold, for a first judge or not."""
+    samples, gold = (store.counts(mode, kind=kind, first=False) for kind in get_args(Kind))
+    return samples.waiting + gold.waiting
 
 
 def _summarize_report(store: FeedbackStore, tolerance: float) -> FeedbackSummary:
@@ -145,7 +161,7 @@ def _summarize_report(store: FeedbackStore, tolerance: float) -> FeedbackSummary
         overlap=store.overlap,
         counts=counts,
         tolerance=tolerance,
-        lower=counts.wrong / counts.n if counts.n else 0.0,
+        lower=0.0,
         upper=1.0,
         rate=None,
         verdict=None,
@@ -156,6 +172,7 @@ def _summarize_report(store: FeedbackStore, tolerance: float) -> FeedbackSummary
         judges=read_judges(store, "report"),
         corrected=None,
         agreement=None,
+        flagged_share=counts.wrong / counts.n if counts.n else None,
     )
 
 
@@ -186,10 +203,15 @@ def _corrected(called: Called, gold: GoldCounts, bounds: tuple[float, float], to
     )
 
 
-def _stratified_counts(store: FeedbackStore, strata: Strata) -> StratifiedCounts:
+def _stratified_counts(store: FeedbackStore, strata: Strata, *, is_finished: bool = False) -> StratifiedCounts:
+    """Returns what was called wrong of a plan. is_finished: what it will be when all is judged, at the same rates."""
+
     def part(is_flagged: bool, size: int) -> WrongRange:
         counts = store.counts("stratified", is_flagged=is_flagged)
-        return WrongRange(counts.wrong, size - counts.right, size)
+        if not is_finished:
+            return WrongRange(counts.wrong, size - counts.right, size)
+        times = size / max(counts.judged, 1)
+        return WrongRange(round(counts.wrong * times), round((counts.wrong + counts.unsure) * times), size)
 
     return StratifiedCounts(
         num=strata.num, flagged=part(True, strata.num_flagged), unflagged=part(False, strata.num_unflagged)
@@ -219,13 +241,6 @@ def _more_drawn(counts: Counts, gold: GoldCounts | None, tolerance: float) -> in
     return max(enough, counts.n) - counts.judged
 
 
-def _more_planned(called: Called, left: int, gold: GoldCounts | None, tolerance: float) -> int | None:
+def _more_planned(planned: Called, left: int, gold: GoldCounts | None, tolerance: float) -> int | None:
     """Returns how many judgements are left of a plan, or None if they do not decide at the same rates."""
-    assert isinstance(called, StratifiedCounts)
-    final = StratifiedCounts(num=called.num, flagged=_finished(called.flagged), unflagged=_finished(called.unflagged))
-    return left if left and verdict_of_bounds(_bounds(final, gold), tolerance) != "undecided" else None
-
-
-def _finished(part: WrongRange) -> WrongRange:
-    """Returns what a part of a plan will be when all of it is judged, at the same rate."""
-    return WrongRange.known(round((part.rate or 0.0) * part.n), part.n)
+    return left if left and verdict_of_bounds(_bounds(planned, gold), tolerance) != "undecided" else None

@@ -3,7 +3,7 @@
 import { Kept } from "./kept.js";
 import { deliver, deliverLeft } from "./outbox.js";
 import { count, part, refreshEstimate, setState, showError, showProblem } from "./progress.js";
-import { Refused, post, untilAnswered } from "./server.js";
+import { Refused, get, post, untilAnswered } from "./server.js";
 
 const KEYS = {
   r: "right",
@@ -11,8 +11,7 @@ const KEYS = {
   w: "wrong",
   ArrowLeft: "wrong",
   u: "unsure",
-  ArrowDown: "unsure",
-};
+}; // no key that scrolls the page up and down: a judgement by mistake would count
 const UNDO = ["z", "Backspace"];
 
 const LARGEST = 512; // of the picture, in pixels of CSS
@@ -20,16 +19,20 @@ const SMALLEST = 160;
 const BESIDE = 340; // height of all else that is to be seen with the picture
 const MOST_UNDONE = 100;
 const LONGEST_MILLISECONDS = 2 ** 31 - 1;
+const PICTURE_TRIES = 3;
+const POLL = 5000; // milliseconds until a judge who has nothing to judge asks again
 
 const judged = new Kept("judged", []); // tokens of the last judgements, for undo
 const state = { question: null, shownAt: 0, isBusy: true };
 
-/** Shows what the server wants to be judged next. */
-async function show({ question, progress }) {
-  if (question !== null && !(await showPicture(question))) {
-    return ask();
+/** Shows what the server wants to be judged next. Throws `Refused` if its picture cannot be had. */
+async function show(answer) {
+  for (let tries = 1; answer.question !== null && !(await showPicture(answer.question, tries)); tries++) {
+    answer = await next();
   }
+  const { question, unjudged, progress } = answer;
   showError(null);
+  const wasDone = !part("done").hidden;
   state.question = question;
   part("judging").hidden = question === null;
   part("done").hidden = question !== null;
@@ -39,21 +42,49 @@ async function show({ question, progress }) {
   setState(question === null ? "done" : "judging");
   state.shownAt = performance.now();
   if (question === null) {
-    part("done-title").focus();
+    showDone(unjudged);
+    if (!wasDone) {
+      part("done-title").focus();
+    }
   }
   return refreshEstimate();
 }
 
-/** Loads a picture, then shows it together with its question. Returns false if it was not loaded. */
-async function showPicture({ token, asked, number }) {
+/** Says that nothing is left for this judge, or that it is left to others; then it may come back. */
+function showDone(unjudged) {
+  part("done-title").textContent = unjudged === 0 ? "All pictures are judged" : "Nothing for you now";
+  part("done-text").textContent =
+    unjudged === 0
+      ? "Thank you. There is nothing left to judge here."
+      : `${count(unjudged, "picture waits", "pictures wait")} for other judges. One that they leave is shown here.`;
+  clearTimeout(state.poll);
+  if (unjudged !== 0) {
+    state.poll = setTimeout(() => state.isBusy || state.question !== null || safely(ask), POLL);
+  }
+}
+
+/**
+ * Loads a picture, then shows it together with its question. Returns false if the question is to be asked again, as
+ * after a new start of the server. Throws `Refused` with the server's reason, and when it was tried too often.
+ */
+async function showPicture({ token, asked, number }, tries) {
   const before = part("picture");
   const picture = before.cloneNode();
   picture.src = `picture/${token}.png`;
   try {
     await picture.decode();
   } catch {
-    showError("The picture was not loaded; trying again.");
-    await new Promise((resolve) => setTimeout(resolve, 500)); // the server may be starting again
+    try {
+      await untilAnswered(() => get(picture.src), (problem) => showError(problem && `Trying again. ${problem}`));
+    } catch (error) {
+      if (error.status !== 404 || tries >= PICTURE_TRIES) {
+        throw error;
+      }
+      return false;
+    }
+    if (tries >= PICTURE_TRIES) {
+      throw new Refused("This browser cannot show the picture.");
+    }
     return false;
   }
   picture.dataset.number = number;
@@ -73,10 +104,14 @@ function showProgress(question, { mine, all, size }) {
   part("status").textContent = `${current}You have judged ${count(mine, "picture", "pictures")}.${everybody}${planned}`;
 }
 
-/** Asks what is to be judged next. */
+/** Asks what is to be judged next, and shows it. */
 async function ask() {
   state.isBusy = true;
-  return show(await untilAnswered(() => post("next"), showProblem));
+  return show(await next());
+}
+
+function next() {
+  return untilAnswered(() => post("next"), showProblem);
 }
 
 /** Records what the judge says of the picture, and shows the next one. */
@@ -100,7 +135,7 @@ function remember(tokens) {
   judged.write([...judged.read().filter((one) => !tokens.includes(one)), ...tokens].slice(-MOST_UNDONE));
 }
 
-/** Takes back the last judgement, and shows its picture again. */
+/** Takes back the last judgement, and shows what waits longest: its picture, or an older one. */
 async function undo() {
   const token = judged.read().at(-1);
   if (state.isBusy || token === undefined) {
@@ -121,18 +156,32 @@ async function undo() {
   });
 }
 
-/** Runs an action. If the server refuses it, says why, and asks what is to be judged next. */
+/** Runs an action. If the server refuses it, says why, and asks what is to be judged next; if it refuses that, stops. */
 async function safely(action) {
   try {
     await action();
   } catch (error) {
-    if (error instanceof Refused) {
-      await ask();
+    if (error instanceof Refused && action !== ask) {
+      await safely(ask);
+      if (state.isBusy) {
+        return;
+      }
+      showError(error.message);
     } else {
-      setState("error");
+      stop(error);
     }
-    showError(error.message);
   }
+}
+
+/** Shows why nothing more can be judged. */
+function stop(error) {
+  state.isBusy = true;
+  state.question = null;
+  part("judging").hidden = true;
+  part("undo").disabled = true;
+  setState("error");
+  showProblem(null);
+  showError(`${error.message} Reload the page to try again.`);
 }
 
 /** Shows the picture as large as fits beside its buttons, each of its pixels as a square of the screen's pixels. */

@@ -35,7 +35,9 @@ async function send(name, onProblem) {
         return answer;
       }
     } catch (error) {
-      drop(name, order);
+      if (!error.isOfPage) {
+        drop(name, order);
+      }
       throw error;
     }
   }
@@ -52,7 +54,8 @@ function drop(name, order) {
 }
 
 /**
- * Sends what an earlier page of this browser has left. Refused requests are forgotten: they can never be recorded.
+ * Sends what an earlier page of this browser has left. Refused requests are forgotten: they can never be recorded. If
+ * the server refuses the page, such as one without the token, all is kept, and `Refused` is thrown.
  *
  * @returns {Promise<{done: string[], refused: string | null}>} names of what was recorded, and why something was not
  */
@@ -64,7 +67,7 @@ export async function deliverLeft(onProblem) {
       await deliver(name, path, body, onProblem);
       done.push(name);
     } catch (error) {
-      if (!(error instanceof Refused)) {
+      if (!(error instanceof Refused) || error.isOfPage) {
         throw error;
       }
       refused = `What this browser kept was not recorded. ${error.message}`;

@@ -2,7 +2,7 @@
 
 import { deliver, deliverLeft } from "./outbox.js";
 import { count, part, refreshEstimate, setState, showError, showProblem } from "./progress.js";
-import { post, untilAnswered } from "./server.js";
+import { get, post, untilAnswered } from "./server.js";
 
 const LONGEST_MILLISECONDS = 2 ** 31 - 1;
 const grid = part("pictures");
@@ -21,7 +21,9 @@ async function show(page) {
   try {
     const { pictures, progress } = await untilAnswered(() => post("browse", { page }), showProblem);
     const cells = pictures.map(cellOf);
-    await Promise.all(cells.map((cell) => cell.firstElementChild.decode().catch(() => {})));
+    const images = cells.map((cell) => cell.firstElementChild);
+    const loaded = await Promise.all(images.map((picture) => picture.decode().then(() => true, () => false)));
+    const missing = images.filter((_, place) => !loaded[place]);
     if (page !== pageOfAddress()) {
       return; // another one was asked for meanwhile
     }
@@ -33,12 +35,19 @@ async function show(page) {
     part("previous").disabled = page === 0;
     showProgress(progress);
     setState("browsing");
+    showError(missing.length === 0 ? null : await whyMissing(missing));
     await refreshEstimate();
   } catch (error) {
     showError(error.message);
     setState("error");
   }
   state.isBusy = false;
+}
+
+/** Returns how many pictures were not loaded, and why the server refuses the first of them. */
+async function whyMissing(missing) {
+  const reason = await get(missing[0].src).then(() => "Reload the page to try again.", (error) => error.message);
+  return `${count(missing.length, "picture was", "pictures were")} not loaded. ${reason}`;
 }
 
 /** Returns the button of a picture. */
@@ -115,10 +124,15 @@ async function start() {
   window.addEventListener("hashchange", () => show(pageOfAddress()));
   part("previous").addEventListener("click", () => turn(-1));
   part("next").addEventListener("click", () => turn(1));
-  const { refused } = await deliverLeft(showProblem);
-  await show(pageOfAddress());
-  if (refused !== null) {
-    showError(refused);
+  try {
+    const { refused } = await deliverLeft(showProblem);
+    await show(pageOfAddress());
+    if (refused !== null) {
+      showError(refused);
+    }
+  } catch (error) {
+    setState("error");
+    showError(error.message);
   }
 }
 

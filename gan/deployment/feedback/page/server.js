@@ -1,26 +1,31 @@
 // Requests to the server of this page.
 
-/** The server has refused a request, and would refuse it again. */
+/** The server has refused a request or failed, and would do so again. */
 export class Refused extends Error {
   constructor(message, status) {
     super(message);
     this.status = status;
+    this.isOfPage = OF_PAGE.has(status);
   }
 }
 
-const FINAL = new Set([400, 404, 405, 409, 413]); // of all others, such as a locked file, the same request is sent again
+const LATER = new Set([408, 429, 502, 503, 504]); // such as a locked file: the same request is sent again
+const OF_PAGE = new Set([401, 403, 421]); // the page itself is refused, whatever it asks for
 
 /** Returns the answer to a request. Throws `Refused`, or another error if the same request may succeed later. */
 async function answerTo(path, options) {
   const response = await fetch(path, { cache: "no-store", ...options }).catch(() => {
     throw new Error("The server does not answer.");
   });
+  if (response.ok && !response.headers.get("Content-Type")?.startsWith("application/json")) {
+    return response.blob();
+  }
   const answer = await response.json().catch(() => null);
   if (response.ok && answer !== null) {
     return answer;
   }
   const reason = answer?.error ?? `${response.status} ${response.statusText}`;
-  throw FINAL.has(response.status) ? new Refused(reason, response.status) : new Error(reason);
+  throw response.ok || LATER.has(response.status) ? new Error(reason) : new Refused(reason, response.status);
 }
 
 /** Sends JSON. Returns the answer; errors are those of `answerTo`. */
@@ -29,7 +34,7 @@ export function post(path, body = {}) {
   return answerTo(path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
-/** Reads JSON. Returns the answer; errors are those of `answerTo`. */
+/** Reads JSON, or a file as bytes. Returns the answer; errors are those of `answerTo`. */
 export function get(path) {
   return answerTo(path, {});
 }
