@@ -156,7 +156,7 @@ async function undo() {
   });
 }
 
-/** Runs an action. If the server refuses it, says why, and asks what is to be judged next; if it refuses that, stops. */
+/** Runs an action. If the server refuses it, says why and asks what is to be judged next; if that fails too, stops. */
 async function safely(action) {
   try {
     await action();
