@@ -4,13 +4,11 @@ import io
 import json
 import re
 import shutil
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from helpers.serving import CLASSES, SumEngine, running, save_generator, write_report
+from helpers.audited import LIMITS, Faulty, Reader, audited, checked, hook_server, read_sum, settle, wait_for
+from helpers.serving import save_generator, write_report
 
 from gan import sampling
 from gan.cli.main import main
@@ -20,16 +18,12 @@ from gan.deployment.monitor.auditor import Auditor
 from gan.deployment.monitor.choice import AuditChoice
 from gan.deployment.monitor.options import AuditOptions
 from gan.deployment.monitor.stop_check import check_size
-from gan.deployment.monitor.webhook import Webhook
 from gan.deployment.serve import models as served_models
-from gan.deployment.serve.app import create_app
-from gan.deployment.serve.limits import Limits
 from gan.deployment.serve.metrics import Metrics
 from gan.deployment.serve.models import Models
 from gan.errors import InputError
 from gan.saving.models import find_classifier
 
-LIMITS = Limits()
 TOKEN = "0123456789abcdef"
 
 
@@ -40,23 +34,6 @@ def run(tmp_path_factory):
     return folder
 
 
-class Faulty(SumEngine):
-    """Its pictures show another class once it is damaged, in a version that was good."""
-
-    is_damaged = False
-
-    def __call__(self, latents, labels=None):
-        return super().__call__(latents, ((labels + self.is_damaged) % CLASSES).astype(np.int32))
-
-
-def read_sum(images):
-    """Reads the class of the pictures of `SumEngine`: ten times the class, and the sum of two latents.
-
-    A sum beyond 5 is read as another class: 0.04 % of the pictures.
-    """
-    return np.eye(CLASSES)[np.round(images.ravel() / 10).astype(int) % CLASSES]
-
-
 @pytest.fixture(autouse=True)
 def engine(monkeypatch):
     """Samples do not wait for others, and the generators are the same fast engine."""
@@ -64,55 +41,6 @@ def engine(monkeypatch):
     engine = Faulty()
     monkeypatch.setattr(served_models, "as_engine", lambda file: engine)
     return engine
-
-
-class Reader:
-    """Reads each sample as the class that was asked, or as another one: the labels are in turn."""
-
-    def __init__(self):
-        self.is_wrong, self.error, self.images = False, None, []
-        self.may_read = threading.Event()
-        self.may_read.set()
-
-    def __call__(self, images):
-        self.may_read.wait(30)
-        if self.error is not None:
-            raise self.error
-        self.images.append(images.copy())
-        return np.eye(CLASSES)[np.full(len(images), int(self.is_wrong))]
-
-
-@contextmanager
-def audited(run, reader, *, share=1.0, token=None, limits=LIMITS, **options):
-    """Serves a generator with an audit, and yields an HTTP client, the auditor and the models."""
-    metrics = Metrics()
-    models = Models([run], limits=limits, metrics=metrics, poll_seconds=3_600)
-    chosen = AuditOptions(share=share, classifier=find_classifier("mnist-probe"), **options)
-    auditor = Auditor(models, chosen, metrics=metrics, read=(reader, CLASSES))
-    app = create_app(models, metrics=metrics, limits=limits, token=token, auditor=auditor)
-    with running(app, limits) as client:
-        yield client, auditor, models
-
-
-def wait_for(holds):
-    for _ in range(1_000):
-        if holds():
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError("it did not happen")
-
-
-def settle(auditor):
-    """Waits until all that was chosen is read, and returns the state of the model."""
-    wait_for(lambda: auditor.snapshot().waiting == 0)
-    (model,) = auditor.snapshot().models
-    return model
-
-
-def checked(auditor, number=1):
-    """Waits until a number of checks of alarms has ended, and returns the state of the model."""
-    wait_for(lambda: sum(auditor.snapshot().models[0].check_counts.values()) >= number)
-    return settle(auditor)
 
 
 def rates(model):
@@ -289,40 +217,15 @@ def test_the_end_of_the_server_reads_what_waits(run):
     assert sum(map(len, reader.images)) == 500
 
 
-class Hook(BaseHTTPRequestHandler):
-    """Answers with the statuses of `answers`, then with 200, and keeps the bodies."""
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.bodies.append((self.path, dict(self.headers), json.loads(body)))
-        status = self.server.answers.pop(0) if self.server.answers else 200
-        self.send_response(status)
-        if status == 302:
-            self.send_header("Location", "file:///etc/passwd")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def hook():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
-    server.bodies, server.answers = [], []
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_alarms_are_posted_without_secrets(run, hook, capsys):
+def test_alarms_are_posted_without_secrets(run, capsys):
     reader = Reader()
     reader.is_wrong = True
-    address = f"http://127.0.0.1:{hook.server_port}/secret-path"
-    with audited(run, reader, actions=("webhook",), webhook=address, token=TOKEN) as (client, auditor, _):
+    with (
+        hook_server() as hook,
+        audited(
+            run, reader, actions=("webhook",), webhook=f"http://127.0.0.1:{hook.server_port}/secret-path", token=TOKEN
+        ) as (client, auditor, _),
+    ):
         client.headers["Authorization"] = f"Bearer {TOKEN}"
         client.get("/sample.npz?num=64&label=0")
         settle(auditor)
@@ -333,37 +236,6 @@ def test_alarms_are_posted_without_secrets(run, hook, capsys):
     assert (body["event"], body["kind"], body["model"], body["nominates"]) == ("alarm", "exceeded", "digits", False)
     assert TOKEN not in json.dumps([headers, body])
     assert "secret-path" not in capsys.readouterr().err
-
-
-def test_a_webhook_tries_again_and_follows_no_redirect(hook, capsys):
-    hook.answers = [500, 302]
-    webhook = Webhook(f"http://127.0.0.1:{hook.server_port}/x", waits=(0.0, 0.0, 0.0))
-    webhook.start()
-    webhook.post({"a": 1})
-    wait_for(lambda: len(hook.bodies) == 3)
-    webhook.close()
-    assert (webhook.failed, [path for path, _, _ in hook.bodies]) == (0, ["/x"] * 3)
-    assert "webhook_failed" not in capsys.readouterr().err
-
-
-def test_a_webhook_gives_up_and_names_only_the_host(hook, capsys):
-    hook.answers = [302] * 4
-    webhook = Webhook(f"http://127.0.0.1:{hook.server_port}/secret", waits=(0.0, 0.0, 0.0))
-    webhook.start()
-    webhook.post({"a": 1})
-    wait_for(lambda: webhook.failed == 1)
-    webhook.close()
-    (line,) = capsys.readouterr().err.splitlines()
-    assert (json.loads(line)["host"], json.loads(line)["reason"]) == ("127.0.0.1", "status 302")
-    assert "secret" not in line
-
-
-def test_a_webhook_that_nobody_answers_ends(capsys):
-    webhook = Webhook("http://127.0.0.1:9/x")
-    webhook.start()
-    webhook.post({"a": 1})
-    webhook.close()
-    assert (webhook.failed, webhook._thread.is_alive()) == (1, False)
 
 
 @pytest.mark.parametrize(

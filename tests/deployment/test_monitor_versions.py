@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers.audits import read_samples
 
+from gan.deployment.monitor.alarm import DRIFT_REPEAT_SECONDS, REPEAT_SECONDS
 from gan.deployment.monitor.model_audit import KEPT, ModelAudit, VersionFacts
 from gan.deployment.monitor.snapshot import take_snapshot
 from gan.deployment.monitor.version_audit import VersionAudit
@@ -45,6 +46,32 @@ def test_a_bad_version_alarms_of_each_kind_once_in_a_while():
     assert (exceeded.audited, exceeded.wrong, exceeded.confidence) == (30, 30, 0.975)
     assert (exceeded.lower, exceeded.upper) == confidence_sequence(30, 30, 0.975)
     assert exceeded.reason.startswith("30 of 30 pictures are wrong: at least ")
+
+
+def test_an_alarm_is_repeated_after_a_while_if_it_still_holds():
+    found = audit()
+    found.add(read_samples(np.ones(30)))
+    assert found.add(read_samples(np.ones(30), first=30), REPEAT_SECONDS - 1) == []
+    again = found.add(read_samples(np.ones(30), first=60), REPEAT_SECONDS)
+    assert [(alarm.kind, alarm.times, alarm.audited) for alarm in again] == [("exceeded", 2, 90), ("changed", 2, 90)]
+    assert len(found.alarms) == 2
+    assert found.add(read_samples(np.zeros(9_000), first=90), 2 * REPEAT_SECONDS) == []  # the bound is below again
+    assert found.add(read_samples([True], first=9_090), 3 * REPEAT_SECONDS) == []
+
+
+def test_drift_is_repeated_after_a_longer_while():
+    found, latents = audit(), np.full((300, 2), 5, np.float32)
+    times = [0.0, REPEAT_SECONDS, DRIFT_REPEAT_SECONDS]
+    alarms = [found.add(read_samples(np.zeros(300), source="latents", latents=latents), now) for now in times]
+    assert [kinds(each) & {("latent_drift", None)} != set() for each in alarms] == [True, False, True]
+
+
+def test_a_report_that_changes_the_tolerance_does_not_change_what_is_shown():
+    model = ModelAudit("m", read_classes=3, clock=lambda: 0.0)
+    model.add(facts(), read_samples(np.arange(500) % 20 == 0))
+    state = take_snapshot(model, facts(tolerance=0.2), (), stopped="")
+    assert (state.tolerance, state.sources[0].verdict) == (0.02, "exceeded")
+    assert {alarm.tolerance for alarm in state.alarms} == {0.02}
 
 
 def test_a_good_version_does_not_alarm():
