@@ -18,8 +18,8 @@ from gan.utils.extras import import_extra
 if TYPE_CHECKING:
     from gan.deployment.monitor.options import AuditOptions
 
-TOKEN = "GAN_TOKEN"
-"""Environment variable with the token, which a list of processes does not show."""
+TOKEN, WEBHOOK = "GAN_TOKEN", "GAN_WEBHOOK"
+"""Environment variables with the token and the webhook, which a list of processes does not show."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,15 @@ class Serve:
     audit_seed: int = 0
     """Seed of the choice of samples."""
     on_exceeded: tuple[Literal["log", "webhook", "stop"], ...] = ("log",)
-    """What an alarm does: log, post to the webhook, stop the model (status 503). The log always has it."""
+    """What an alarm does: log, post to the webhook, stop the model (status 503). The log always has it.
+
+    A model is stopped only if fresh samples, which no client chooses, confirm the alarm.
+    """
     webhook: str | None = None
-    """Address (http or https) that alarms are posted to as JSON. None: no address."""
+    """Address (http or https) that alarms are posted to as JSON. None: the environment variable GAN_WEBHOOK.
+
+    A list of processes shows the option, but not the variable.
+    """
     json: bool = False
     """Print the result as one JSON object on stdout."""
 
@@ -105,12 +111,7 @@ class Serve:
         from gan.deployment.monitor.options import AuditOptions
 
         if self.audit is None:
-            given = {
-                "--tolerance": self.tolerance is not None,
-                "--on-exceeded": self.on_exceeded != ("log",),
-                "--webhook": self.webhook is not None,
-            }
-            without = [name for name, is_given in given.items() if is_given]
+            without = self._given("tolerance", "classifier", "audit_seed", "on_exceeded", "webhook")
             if without:
                 raise InputError(
                     f"Nothing is audited, so {without[0]} has no effect",
@@ -124,8 +125,19 @@ class Serve:
             seed=self.audit_seed,
             tolerance=self.tolerance,
             actions=self.on_exceeded,
-            webhook=self.webhook,
+            webhook=self._find_webhook(),
         )
+
+    def _find_webhook(self) -> str | None:
+        """Returns the address that alarms are posted to. The environment variable has no effect without the action."""
+        if self.webhook is not None or "webhook" not in self.on_exceeded:
+            return self.webhook
+        return os.environ.get(WEBHOOK) or None
+
+    def _given(self, *names: str) -> list[str]:
+        """Returns those of some options that have another value than their default."""
+        defaults = Serve()
+        return [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) != getattr(defaults, name)]
 
     def _announce(self, address: str) -> None:
         print_result({"address": address}, as_json=self.json)
@@ -137,6 +149,13 @@ class Serve:
         if self.checkpoints:
             raise InputError(
                 "Both models and `--rollback`", expected="one of them", received=" ".join(self.checkpoints)
+            )
+        without = self._given("force", "audit", "tolerance", "classifier", "audit_seed", "on_exceeded", "webhook")
+        if without:
+            raise InputError(
+                f"`--rollback` asks a server that runs, so {without[0]} has no effect",
+                expected="--rollback with --host, --port and --token",
+                received=f"{without[0]} too",
             )
         if token is None:
             raise InputError("A rollback needs the token", expected=f"--token or {TOKEN}", received="no token")

@@ -1,5 +1,6 @@
 """A generator with damaged weights is noticed within the stated number of requests, in a real server; its page."""
 
+import io
 import json
 import shutil
 
@@ -11,6 +12,7 @@ from helpers.pages import chromium
 from helpers.serving import served
 
 from gan import load_generator
+from gan.evaluation.classifier.extractor import classify
 from gan.saving import files, models
 
 pytestmark = pytest.mark.slow
@@ -59,11 +61,15 @@ def test_damaged_weights_stop_a_model_within_the_stated_requests(run, damaged, t
             status = httpx.get(f"{server.address}/sample.npz?num=64&seed={100 + served_requests}").status_code
             served_requests += status == 200
             server.wait_until(lambda: json.loads(server.get("/status.json"))["waiting"] == 0)
+            if state_of(server)["alarms"]:
+                server.wait_until(lambda: sum(state_of(server)["check_counts"].values()) == 1)
         assert status == 503
         assert 1 <= served_requests <= REQUESTS
         print(f"stopped after {served_requests} requests of 64 samples")
         found = state_of(server)
         assert found["stopped"]
+        print(found["checks"][0])
+        assert found["check_counts"] == {"confirmed": 1, "not_confirmed": 0, "abandoned": 0}
         assert {alarm["version"] for alarm in found["alarms"]} == {2}
         assert json.loads(server.get("/healthz")) == {"status": "ok"}
         assert server.stop() == 0
@@ -83,6 +89,28 @@ def test_a_good_generator_serves_ten_thousand_samples_without_an_alarm(tmp_path)
         assert server.stop() == 0
 
 
+def test_a_client_that_searches_for_wrong_pictures_does_not_stop_a_good_model(tmp_path):
+    """It finds them among 8,000 with the public classifier, and asks for each alone."""
+    with served(tmp_path, "mnist", "--audit", "0.3", "--on-exceeded", "stop") as server:
+        wrong = []
+        for start in (0, 4_000):
+            answer = httpx.get(f"{server.address}/sample.npz?num=4000&seed=7&label=4&start={start}", timeout=120)
+            images = np.load(io.BytesIO(answer.content))["images"]
+            found, _ = classify("mnist-probe", images.astype(np.float32) / 127.5 - 1)
+            wrong += (np.flatnonzero(found != 4) + start).tolist()
+        server.wait_until(lambda: json.loads(server.get("/status.json"))["waiting"] == 0)
+        for index in wrong:
+            asked = f"{server.address}/sample.npz?num=1&seed=7&label=4&start={index}"
+            assert httpx.get(asked, timeout=60).status_code == 200
+        server.wait_until(lambda: sum(state_of(server)["check_counts"].values()))
+        found = state_of(server)
+        print(f"{len(wrong)} wrong pictures, {[alarm['kind'] for alarm in found['alarms']]}, {found['checks']}")
+        assert found["alarms"]
+        assert found["check_counts"] == {"confirmed": 0, "not_confirmed": 1, "abandoned": 0}
+        assert httpx.get(f"{server.address}/sample.npz?num=1").status_code == 200
+        assert server.stop() == 0
+
+
 def test_the_status_page_in_chromium(run, damaged, tmp_path):
     shutil.copyfile(damaged, run / "generator.keras")
     problems, requested = [], []
@@ -93,7 +121,7 @@ def test_the_status_page_in_chromium(run, damaged, tmp_path):
         for seed in range(20):
             server.get(f"/sample.npz?num=200&seed={seed}&model=mnist")
         server.get("/sample.npz?num=200&model=digits")
-        server.wait_until(lambda: json.loads(server.get("/status.json"))["waiting"] == 0)
+        server.wait_until(lambda: json.loads(server.get("/status.json"))["models"][1]["check_counts"]["confirmed"])
         for width, scheme in ((360, "light"), (1_200, "light"), (1_200, "dark")):
             page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
             page.on("console", lambda message: problems.append(message.text))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.audits import first_changed, first_exceeded, first_uniform_alarm, wrong_places
+from helpers.audits import first_changed, first_exceeded, first_uniform_alarm, largest_uniform_evidence, wrong_places
 from scipy.stats import kstest
 
 from gan.deployment.monitor.detectors import (
@@ -203,6 +203,11 @@ def test_the_simulations_decide_as_the_classes_do():
     detector = UniformDetector(1_000.0)
     hits = [number for number in range(400) if detector.add(numbers[0, number : number + 1])]
     assert first_uniform_alarm(numbers.T, 1_000.0)[0] == hits[0] + 1
+    rng, detector, most = np.random.default_rng(3), UniformDetector(1e12), 0.0
+    for place in rng.integers(0, BINS, (10_000, 1))[:300, 0]:
+        detector.add(np.array([(place + 0.5) / BINS]))
+        most = max(most, detector.evidence)
+    assert largest_uniform_evidence(1, 300, 3)[0] == pytest.approx(most)
 
 
 def test_false_alarms_are_at_least_as_far_apart_as_stated():

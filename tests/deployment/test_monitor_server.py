@@ -4,13 +4,11 @@ import io
 import json
 import re
 import shutil
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from helpers.serving import CLASSES, LATENT_DIM, SumEngine, running, save_generator, write_report
+from helpers.audited import LIMITS, Faulty, Reader, audited, checked, hook_server, read_sum, settle, wait_for
+from helpers.serving import save_generator, write_report
 
 from gan import sampling
 from gan.cli.main import main
@@ -19,16 +17,13 @@ from gan.deployment.monitor import auditor as auditors
 from gan.deployment.monitor.auditor import Auditor
 from gan.deployment.monitor.choice import AuditChoice
 from gan.deployment.monitor.options import AuditOptions
-from gan.deployment.monitor.webhook import Webhook
+from gan.deployment.monitor.stop_check import check_size
 from gan.deployment.serve import models as served_models
-from gan.deployment.serve.app import create_app
-from gan.deployment.serve.limits import Limits
 from gan.deployment.serve.metrics import Metrics
 from gan.deployment.serve.models import Models
 from gan.errors import InputError
 from gan.saving.models import find_classifier
 
-LIMITS = Limits()
 TOKEN = "0123456789abcdef"
 
 
@@ -40,52 +35,12 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def at_once(monkeypatch):
-    """Samples do not wait for others."""
+def engine(monkeypatch):
+    """Samples do not wait for others, and the generators are the same fast engine."""
     monkeypatch.setattr(auditors, "LINGER_SECONDS", 0.0)
-
-
-class Reader:
-    """Reads each sample as the class that was asked, or as another one: the labels are in turn."""
-
-    def __init__(self):
-        self.is_wrong, self.error, self.images = False, None, []
-        self.may_read = threading.Event()
-        self.may_read.set()
-
-    def __call__(self, images):
-        self.may_read.wait(30)
-        if self.error is not None:
-            raise self.error
-        self.images.append(images.copy())
-        return np.eye(CLASSES)[np.full(len(images), int(self.is_wrong))]
-
-
-@contextmanager
-def audited(run, reader, *, share=1.0, token=None, limits=LIMITS, **options):
-    """Serves a generator with an audit, and yields an HTTP client, the auditor and the models."""
-    metrics = Metrics()
-    models = Models([run], limits=limits, metrics=metrics, poll_seconds=3_600)
-    chosen = AuditOptions(share=share, classifier=find_classifier("mnist-probe"), **options)
-    auditor = Auditor(models, chosen, metrics=metrics, read=(reader, CLASSES))
-    app = create_app(models, metrics=metrics, limits=limits, token=token, auditor=auditor)
-    with running(app, limits) as client:
-        yield client, auditor, models
-
-
-def wait_for(holds):
-    for _ in range(1_000):
-        if holds():
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError("it did not happen")
-
-
-def settle(auditor):
-    """Waits until all that was chosen is read, and returns the state of the model."""
-    wait_for(lambda: auditor.snapshot().waiting == 0)
-    (model,) = auditor.snapshot().models
-    return model
+    engine = Faulty()
+    monkeypatch.setattr(served_models, "as_engine", lambda file: engine)
+    return engine
 
 
 def rates(model):
@@ -97,7 +52,7 @@ def test_what_is_served_is_read_and_counted_by_its_source(run):
     with audited(run, reader) as (client, auditor, _):
         answer = client.get("/sample.npz?num=30&label=0&seed=5")
         client.get("/sample.npz?num=10&label=0&truncation=0.5")
-        latents = sampling.latents(3, np.arange(4), LATENT_DIM)
+        latents = sampling.latents(3, np.arange(4), 2)
         rows = [{"latents": row.tolist(), "labels": 1} for row in latents]
         client.post("/v1/models/digits:predict", json={"instances": rows})
         client.get("/sample.png?num=30&label=0&seed=5&start=10")  # twenty repeats, ten more pictures
@@ -158,28 +113,34 @@ def test_a_bad_model_is_stopped_and_a_new_version_serves_again(own_run, capsys):
     reader.is_wrong = True
     with audited(own_run, reader, actions=("log", "stop")) as (client, auditor, models):
         assert client.get("/sample.npz?num=64&label=0").status_code == 200
-        model = settle(auditor)
+        model = checked(auditor)
         answer = client.get("/sample.npz?num=1")
         assert answer.status_code == 503
-        assert "The model is stopped" in answer.json()["error"]
-        assert "rollback" in answer.json()["error"]
+        assert "The model is stopped. Expected: a new version. Received: " in answer.json()["error"]
+        assert "fresh samples are wrong" in answer.json()["error"]
         assert client.get("/healthz").status_code == 200
         status = client.get("/v1/models/digits").json()["model_version_status"][0]
         assert (status["state"], status["status"]["error_code"]) == ("AVAILABLE", "UNAVAILABLE")
         assert 'gan_audit_stopped{model="digits"} 1.0' in client.get("/metrics").text
-        assert "Stopped: " in client.get("/status").text
+        assert 'gan_audit_checks_total{model="digits",outcome="confirmed"} 1.0' in client.get("/metrics").text
+        page = client.get("/status").text
+        assert "Stopped: " in page
+        assert "a restart serves again." in page
+        assert '<strong class="exceeded">Confirmed</strong>' in page
         write_report(save_generator(own_run, seed=1))
         models.get("digits").update()
         assert client.get("/sample.npz?num=1").status_code == 200
         assert 'gan_audit_stopped{model="digits"} 0.0' in client.get("/metrics").text
-        assert models.get("digits").rollback() == (2, 1)
-        assert client.get("/sample.npz?num=1").status_code == 503
     assert [alarm.kind for alarm in model.alarms] == ["changed", "exceeded"]
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     alarms = [line for line in lines if line["event"] == "alarm"]
-    assert [(line["kind"], line["level"], line["stopped"]) for line in alarms] == [
-        ("exceeded", "error", True), ("changed", "error", True)
+    assert [(line["kind"], line["level"], line["nominates"]) for line in alarms] == [
+        ("exceeded", "warning", True), ("changed", "warning", True)
     ]  # fmt: skip
+    (check,) = [line for line in lines if line["event"] == "alarm_check"]
+    assert (check["outcome"], check["level"], check["stopped"], check["attempt"]) == ("confirmed", "error", True, 1)
+    assert check["lower"] > check["tolerance"] == 0.02
+    assert check["num"] == check_size(0.02, 0.95)
 
 
 def test_a_rollback_leaves_a_version_that_was_stopped(own_run):
@@ -191,16 +152,17 @@ def test_a_rollback_leaves_a_version_that_was_stopped(own_run):
         models.get("digits").update()
         reader.is_wrong = True
         client.get("/sample.npz?num=64&label=0")
-        settle(auditor)
-        assert client.get("/sample.npz?num=1").status_code == 503
+        checked(auditor)
+        assert "a new version, or a rollback" in client.get("/sample.npz?num=1").json()["error"]
+        assert "and so does a rollback." in client.get("/status").text
         assert models.get("digits").rollback() == (2, 1)
         assert client.get("/sample.npz?num=1").status_code == 200
 
 
 def test_latents_of_a_client_do_not_stop_a_model(run):
     with audited(run, Reader(), actions=("stop",)) as (client, auditor, _):
-        rows = [{"latents": [9.0] * LATENT_DIM, "labels": 1}] * 200  # the reader reads class 0
-        rows = [{**row, "latents": [9.0 + number] * LATENT_DIM} for number, row in enumerate(rows)]
+        rows = [{"latents": [9.0] * 2, "labels": 1}] * 200  # the reader reads class 0
+        rows = [{**row, "latents": [9.0 + number] * 2} for number, row in enumerate(rows)]
         client.post("/v1/models/digits:predict", json={"instances": rows})
         model = settle(auditor)
         assert client.get("/sample.npz?num=1").status_code == 200
@@ -255,40 +217,15 @@ def test_the_end_of_the_server_reads_what_waits(run):
     assert sum(map(len, reader.images)) == 500
 
 
-class Hook(BaseHTTPRequestHandler):
-    """Answers with the statuses of `answers`, then with 200, and keeps the bodies."""
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.bodies.append((self.path, dict(self.headers), json.loads(body)))
-        status = self.server.answers.pop(0) if self.server.answers else 200
-        self.send_response(status)
-        if status == 302:
-            self.send_header("Location", "file:///etc/passwd")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def hook():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
-    server.bodies, server.answers = [], []
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_alarms_are_posted_without_secrets(run, hook, capsys):
+def test_alarms_are_posted_without_secrets(run, capsys):
     reader = Reader()
     reader.is_wrong = True
-    address = f"http://127.0.0.1:{hook.server_port}/secret-path"
-    with audited(run, reader, actions=("webhook",), webhook=address, token=TOKEN) as (client, auditor, _):
+    with (
+        hook_server() as hook,
+        audited(
+            run, reader, actions=("webhook",), webhook=f"http://127.0.0.1:{hook.server_port}/secret-path", token=TOKEN
+        ) as (client, auditor, _),
+    ):
         client.headers["Authorization"] = f"Bearer {TOKEN}"
         client.get("/sample.npz?num=64&label=0")
         settle(auditor)
@@ -296,40 +233,9 @@ def test_alarms_are_posted_without_secrets(run, hook, capsys):
         assert client.get("/sample.npz?num=1").status_code == 200  # without `stop`, it serves on
     path, headers, body = hook.bodies[0]
     assert (path, headers["Content-Type"]) == ("/secret-path", "application/json")
-    assert (body["event"], body["kind"], body["model"], body["stopped"]) == ("alarm", "exceeded", "digits", False)
+    assert (body["event"], body["kind"], body["model"], body["nominates"]) == ("alarm", "exceeded", "digits", False)
     assert TOKEN not in json.dumps([headers, body])
     assert "secret-path" not in capsys.readouterr().err
-
-
-def test_a_webhook_tries_again_and_follows_no_redirect(hook, capsys):
-    hook.answers = [500, 302]
-    webhook = Webhook(f"http://127.0.0.1:{hook.server_port}/x", waits=(0.0, 0.0, 0.0))
-    webhook.start()
-    webhook.post({"a": 1})
-    wait_for(lambda: len(hook.bodies) == 3)
-    webhook.close()
-    assert (webhook.failed, [path for path, _, _ in hook.bodies]) == (0, ["/x"] * 3)
-    assert "webhook_failed" not in capsys.readouterr().err
-
-
-def test_a_webhook_gives_up_and_names_only_the_host(hook, capsys):
-    hook.answers = [302] * 4
-    webhook = Webhook(f"http://127.0.0.1:{hook.server_port}/secret", waits=(0.0, 0.0, 0.0))
-    webhook.start()
-    webhook.post({"a": 1})
-    wait_for(lambda: webhook.failed == 1)
-    webhook.close()
-    (line,) = capsys.readouterr().err.splitlines()
-    assert (json.loads(line)["host"], json.loads(line)["reason"]) == ("127.0.0.1", "status 302")
-    assert "secret" not in line
-
-
-def test_a_webhook_that_nobody_answers_ends(capsys):
-    webhook = Webhook("http://127.0.0.1:9/x")
-    webhook.start()
-    webhook.post({"a": 1})
-    webhook.close()
-    assert (webhook.failed, webhook._thread.is_alive()) == (1, False)
 
 
 @pytest.mark.parametrize(
@@ -340,9 +246,9 @@ def test_a_webhook_that_nobody_answers_ends(capsys):
         (["--audit", "nan"], "Bad `audit`"),
         (["--audit", "0.1", "--tolerance", "0"], "Bad `tolerance`"),
         (["--audit", "0.1", "--tolerance", "1.5"], "Bad `tolerance`"),
-        (["--audit", "0.1", "--audit-seed", "-1"], "Bad `seed`"),
+        (["--audit", "0.1", "--audit-seed", "-1"], "Bad `audit-seed`"),
         (["--audit", "0.1", "--on-exceeded", "webhook"], "needs its address"),
-        (["--audit", "0.1", "--webhook", "http://localhost/"], "needs its address"),
+        (["--audit", "0.1", "--webhook", "http://localhost/"], "No alarm uses the webhook"),
         (
             ["--audit", "0.1", "--on-exceeded", "webhook", "--webhook", "ftp://example.org/top-secret"],
             "Bad `--webhook`",
@@ -352,6 +258,8 @@ def test_a_webhook_that_nobody_answers_ends(capsys):
         (["--tolerance", "0.1"], "has no effect"),
         (["--on-exceeded", "stop"], "has no effect"),
         (["--webhook", "http://localhost/"], "has no effect"),
+        (["--classifier", "mnist-classifier"], "--classifier has no effect"),
+        (["--audit-seed", "3"], "--audit-seed has no effect"),
     ],
 )
 def test_bad_options_are_one_line(arguments, message, capsys):
@@ -374,36 +282,20 @@ def test_a_classifier_of_other_classes_or_shapes_is_refused(run, tmp_path, capsy
     models.close()
 
 
-class Faulty(SumEngine):
-    """Its pictures show another class once it is damaged, in a version that was good."""
-
-    is_damaged = False
-
-    def __call__(self, latents, labels=None):
-        return super().__call__(latents, (labels + self.is_damaged).astype(np.int32))
-
-
-def read_sum(images):
-    """Reads the class of the pictures of `SumEngine`: they are ten times the class, and the sum of two latents."""
-    return np.eye(5)[np.clip(np.round(images.ravel() / 10), 0, 4).astype(int)]
-
-
 @pytest.mark.parametrize(("query", "kinds"), [("&start={}", {"changed", "exceeded"}), ("", {"other_pictures"})])
-def test_a_damaged_engine_is_noticed_within_the_stated_requests(query, kinds, run, monkeypatch):
-    """With `--audit 0.05`, in 16 requests of 64 samples after a long good time: new pictures, and always the same."""
-    engine = Faulty()
-    monkeypatch.setattr(served_models, "as_engine", lambda file: engine)
+def test_a_damaged_engine_is_stopped_within_the_stated_requests(query, kinds, run, engine, monkeypatch):
+    """With `--audit 0.05`, in 16 requests of 64 samples after a good time: new pictures, and always the same."""
     monkeypatch.setattr(auditors, "MOST_WAITING", 10**6)
     with audited(run, read_sum, share=0.05, actions=("stop",)) as (client, auditor, _):
-        for number in range(60):
-            client.get(f"/sample.npz?num=640&{query.format(640 * number)}")
+        for number in range(12):
+            client.get(f"/sample.npz?num=1280&{query.format(1280 * number)}")
         assert not settle(auditor).alarms
         engine.is_damaged = True
         for number in range(1_000, 1_016):
-            answer = client.get(f"/sample.npz?num=64&{query.format(64 * number)}")
-            settle(auditor)
-            if answer.status_code == 503:
+            client.get(f"/sample.npz?num=64&{query.format(64 * number)}")
+            if settle(auditor).alarms:
                 break
-        assert answer.status_code == 503
-        model = settle(auditor)
+        model = checked(auditor)
+        assert client.get("/sample.npz?num=1").status_code == 503
     assert {alarm.kind for alarm in model.alarms} & kinds
+    assert model.check_counts == {"confirmed": 1, "not_confirmed": 0, "abandoned": 0}

@@ -2,11 +2,18 @@
 
 import numpy as np
 import pytest
-from helpers.audits import first_changed, first_exceeded, first_uniform_alarm, log_evidence, wrong_places
+from helpers.audits import (
+    first_changed,
+    first_exceeded,
+    first_uniform_alarm,
+    largest_uniform_evidence,
+    log_evidence,
+    wrong_places,
+)
 
 from gan.deployment.monitor.drift import LabelDrift
 from gan.deployment.monitor.rate import confidence_of_version
-from gan.deployment.monitor.version_audit import CHANGE_SAMPLES
+from gan.deployment.monitor.version_audit import CHANGE_SAMPLES, CHANGED_PICTURES, DRIFT_SAMPLES
 
 RUNS, TOLERANCE = 1_000, 0.02
 AUDITED = 500_000
@@ -27,6 +34,30 @@ def test_at_most_five_percent_of_the_servers_ever_alarm_in_100_days(rate, most):
     alarms = ever_alarm(rate, AUDITED, 1, seed=0)
     print(f"rate {rate}: {alarms.mean():.1%} of {RUNS} alarm")
     assert alarms.mean() <= most
+
+
+def drift_alarms(streams, n, seed, c=DRIFT_SAMPLES):
+    """Whether each server alarms because of classes, and because of latents: two detectors at 2 c."""
+    evidence = largest_uniform_evidence(3 * streams, n, seed).reshape(3, streams)
+    return evidence[0] >= c, (evidence[1:] >= 2 * c).any(axis=0)
+
+
+@pytest.mark.slow
+def test_at_most_five_percent_ever_raise_an_alarm_of_any_kind_in_100_days():
+    """Each source has as many pictures, and as many repeats of them; each detector of drift as many outcomes."""
+    labels, latents = drift_alarms(RUNS, AUDITED, seed=40)
+    found = {"label_drift": labels, "latent_drift": latents}
+    for number, source in enumerate(("seeds", "truncated", "latents")):
+        found[source] = ever_alarm(0.02, AUDITED, 1, seed=50 + number)
+        places = wrong_places(RUNS, AUDITED, CHANGED_PICTURES, 60 + number)
+        found[f"other_pictures of {source}"] = np.isfinite(
+            first_changed(places, AUDITED, CHANGED_PICTURES, CHANGE_SAMPLES)
+        )
+    for kind, alarms in found.items():
+        print(f"{kind}: {alarms.mean():.1%}")
+    total = np.any(list(found.values()), axis=0).mean()
+    print(f"any kind: {total:.1%} of {RUNS} alarm")
+    assert total <= 0.05
 
 
 @pytest.mark.slow
@@ -56,6 +87,8 @@ def test_a_rate_that_varies_below_the_tolerance_alarms_as_seldom():
 
 def test_few_servers_alarm_in_ten_days():
     """A small stand-in of the slow tests above."""
+    labels, latents = drift_alarms(50, 2_000, 0, c=1e5)
+    assert (labels | latents).mean() <= 0.04  # 2 n / c
     places = wrong_places(100, AUDITED // 10, 0.02, 0)
     assert np.isfinite(first_exceeded(places, AUDITED // 10, 0.02, confidence_of_version(1))).mean() <= 0.05
 
@@ -82,7 +115,7 @@ def test_the_mean_time_between_false_alarms_of_a_rise_is_at_least_the_stated_one
 
 @pytest.mark.slow
 def test_drift_of_classes_alarms_seldom_for_any_distribution():
-    """With c = 1,000,000, at most 2 % of the streams alarm within 20,000 requests; here of 100 streams."""
+    """With c = 1e6, at most 2 % of the streams alarm within 20,000 requests; here of 100 streams."""
     rng, alarms = np.random.default_rng(7), 0
     for stream in range(100):
         drift = LabelDrift(10, 1e6, stream)

@@ -4,10 +4,18 @@ import numpy as np
 import pytest
 from helpers.audits import read_samples
 
+from gan.deployment.monitor.alarm import DRIFT_REPEAT_SECONDS, REPEAT_SECONDS
 from gan.deployment.monitor.model_audit import KEPT, ModelAudit, VersionFacts
 from gan.deployment.monitor.snapshot import take_snapshot
 from gan.deployment.monitor.version_audit import VersionAudit
 from gan.tolerance import confidence_sequence
+
+
+class At(VersionAudit):
+    """Samples are read at one time, unless a test states another one."""
+
+    def add(self, samples, now=0.0):
+        return super().add(samples, now)
 
 
 def audit(**changes):
@@ -15,7 +23,7 @@ def audit(**changes):
         "model": "m", "version": 1, "sha256": "a", "tolerance": 0.02, "place": 1, "num_classes": 3, "read_classes": 3,
         "latent_dim": 2,
     }  # fmt: skip
-    return VersionAudit(**{**values, **changes})
+    return At(**{**values, **changes})
 
 
 def facts(sha256="a", number=1, **changes):
@@ -27,7 +35,7 @@ def kinds(alarms):
     return {(alarm.kind, alarm.source) for alarm in alarms}
 
 
-def test_a_bad_version_alarms_once_of_each_kind():
+def test_a_bad_version_alarms_of_each_kind_once_in_a_while():
     found = audit()
     alarms = found.add(read_samples(np.ones(30)))
     assert kinds(alarms) == {("exceeded", "seeds"), ("changed", "seeds")}
@@ -38,6 +46,32 @@ def test_a_bad_version_alarms_once_of_each_kind():
     assert (exceeded.audited, exceeded.wrong, exceeded.confidence) == (30, 30, 0.975)
     assert (exceeded.lower, exceeded.upper) == confidence_sequence(30, 30, 0.975)
     assert exceeded.reason.startswith("30 of 30 pictures are wrong: at least ")
+
+
+def test_an_alarm_is_repeated_after_a_while_if_it_still_holds():
+    found = audit()
+    found.add(read_samples(np.ones(30)))
+    assert found.add(read_samples(np.ones(30), first=30), REPEAT_SECONDS - 1) == []
+    again = found.add(read_samples(np.ones(30), first=60), REPEAT_SECONDS)
+    assert [(alarm.kind, alarm.times, alarm.audited) for alarm in again] == [("exceeded", 2, 90), ("changed", 2, 90)]
+    assert len(found.alarms) == 2
+    assert found.add(read_samples(np.zeros(9_000), first=90), 2 * REPEAT_SECONDS) == []  # the bound is below again
+    assert found.add(read_samples([True], first=9_090), 3 * REPEAT_SECONDS) == []
+
+
+def test_drift_is_repeated_after_a_longer_while():
+    found, latents = audit(), np.full((300, 2), 5, np.float32)
+    times = [0.0, REPEAT_SECONDS, DRIFT_REPEAT_SECONDS]
+    alarms = [found.add(read_samples(np.zeros(300), source="latents", latents=latents), now) for now in times]
+    assert [kinds(each) & {("latent_drift", None)} != set() for each in alarms] == [True, False, True]
+
+
+def test_a_report_that_changes_the_tolerance_does_not_change_what_is_shown():
+    model = ModelAudit("m", read_classes=3, clock=lambda: 0.0)
+    model.add(facts(), read_samples(np.arange(500) % 20 == 0))
+    state = take_snapshot(model, facts(tolerance=0.2), (), stopped="")
+    assert (state.tolerance, state.sources[0].verdict) == (0.02, "exceeded")
+    assert {alarm.tolerance for alarm in state.alarms} == {0.02}
 
 
 def test_a_good_version_does_not_alarm():
@@ -117,7 +151,7 @@ def test_the_sizes_of_batches_change_nothing(sizes):
         part = slice(at, at + size)
         many.add(facts(), read_samples(wrong[part], keys=keys[part].tolist(), asked=asked[part]))
         at += size
-    states = [take_snapshot(state, facts(), ("a", "b"), "") for state in (one, many)]
+    states = [take_snapshot(state, facts(), ("a", "b"), stopped="") for state in (one, many)]
     kept = [(s.sources, s.detectors, s.classes, s.burn, {a.kind for a in s.alarms}) for s in states]
     assert kept[0] == kept[1]
 
@@ -132,7 +166,7 @@ def test_a_new_version_starts_again_and_one_that_comes_back_goes_on():
     assert (state["a"].sources["seeds"].rate.n, state["b"].sources["seeds"].rate.n) == (15, 10)
     assert (state["a"].confidence, round(state["b"].confidence, 4)) == (0.975, 0.9917)
     assert model.burn.values(0.02)["1h"] == pytest.approx(10 / 25 / 0.02)
-    assert [alarm.version for alarm in take_snapshot(model, facts("b", 2), (), "").alarms] == [1, 1]
+    assert [alarm.version for alarm in take_snapshot(model, facts("b", 2), (), stopped="").alarms] == [1, 1]
     for number in range(3, 10):
         model.version(facts(str(number), number))
     assert len(model.versions) == KEPT
@@ -141,7 +175,7 @@ def test_a_new_version_starts_again_and_one_that_comes_back_goes_on():
 
 def test_a_snapshot_of_a_version_that_was_not_read_is_empty():
     model = ModelAudit("m", read_classes=3, clock=lambda: 0.0)
-    state = take_snapshot(model, facts(), (), "")
+    state = take_snapshot(model, facts(), (), stopped="")
     assert (state.sources, state.detectors, state.classes, state.confidence, state.served_rate) == (
         (),
         (),
@@ -150,7 +184,7 @@ def test_a_snapshot_of_a_version_that_was_not_read_is_empty():
         None,
     )
     model.add(facts(), read_samples([True, False, False, False]))
-    state = take_snapshot(model, facts(), ("zero", "one"), "broken")
+    state = take_snapshot(model, facts(), ("zero", "one"), stopped="broken")
     assert [(each.name, each.asked, each.read, each.wrong) for each in state.classes] == [
         ("zero", 2, 1, 1), ("one", 1, 2, 0), ("2", 1, 1, 0)
     ]  # fmt: skip

@@ -29,6 +29,8 @@ TOKEN = "0123456789abcdef"
         (["mnist", "--token", "short"], "Bad token"),
         (["mnist", "--token", "with a space in the middle"], "Bad token"),
         (["--rollback", "mnist"], "needs the token"),
+        (["--rollback", "mnist", "--token", TOKEN, "--audit", "0.1"], "so --audit has no effect"),
+        (["--rollback", "mnist", "--token", TOKEN, "--force"], "so --force has no effect"),
         (["mnist", "--rollback", "mnist", "--token", TOKEN], "Both models"),
         (["--rollback", "mnist", "--token", TOKEN, "--port", "9"], "No answer"),
     ],

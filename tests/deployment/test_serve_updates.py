@@ -20,6 +20,7 @@ from gan.deployment.serve.place import Place, find_places
 from gan.deployment.serve.request import SeededSamples
 from gan.deployment.serve.rollback import _reason
 from gan.deployment.serve.serving_routes import _is_local
+from gan.deployment.serve.version import ModelStoppedError
 from gan.errors import InputError
 
 ASKED = SeededSamples(num=2, seed=0, start=0, label=None, truncation=None)
@@ -134,6 +135,47 @@ def test_another_signature_is_refused(model, run):
     write_report(run)
     model.update()
     assert "latent_dim is 7" in model.as_dict(2)["model_version_status"][0]["status"]["error_message"]
+
+
+def test_a_stopped_version_has_no_report_to_be_worse_than(model, run):
+    """A version that was refused is looked at again, without another file, once the served one is stopped."""
+    save_generator(run, seed=5)
+    write_report(run, wrong=100, verdict="exceeded")
+    model.update()
+    assert decisions(model) == {"2": "REFUSED", "1": "SERVED"}
+    model.served.stopped = "an alarm"
+    with pytest.raises(ModelStoppedError):
+        drawn(model)
+    model.update()
+    assert decisions(model) == {"2": "SERVED", "1": "PREVIOUS"}
+    drawn(model)
+
+
+def test_a_rollback_to_a_stopped_version_and_its_file_serve_again(model, run, runs):
+    model.served.stopped = "an alarm"
+    put(runs / "1", run)
+    model.update()
+    assert model.rollback() == (2, 1)
+    drawn(model)
+    put(runs / "2", run)
+    model.update()
+    model.version(1).stopped = "an alarm"
+    put(runs / "0", run)
+    model.update()
+    assert decisions(model)["1"] == "SERVED"
+    drawn(model)
+
+
+def test_a_log_that_cannot_be_written_ends_no_update(model, run, runs, monkeypatch):
+    class Closed:
+        def write(self, text):
+            raise BrokenPipeError
+
+    monkeypatch.setattr("sys.stderr", Closed())
+    put(runs / "1", run)
+    model.update()
+    assert model.as_dict()["problem"] is None
+    assert decisions(model) == {"2": "SERVED", "1": "PREVIOUS"}
 
 
 @pytest.mark.parametrize("fault", ["truncated", "removed"])

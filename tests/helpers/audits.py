@@ -5,6 +5,7 @@ from scipy.special import gammaln
 
 from gan.deployment.monitor.detectors import (
     BINS,
+    STAKE,
     WINDOWS,
     bets_on_bins,
     bets_on_rates,
@@ -94,3 +95,27 @@ def read_samples(wrong, *, source="seeds", asked=None, keys=None, latents=None, 
         latents=latents,
         stands=np.ones(len(wrong), bool),
     )
+
+
+def largest_uniform_evidence(streams, n, seed):
+    """The largest evidence that `UniformDetector` ever has within n uniform numbers, if no alarm resets it, [R].
+
+    Weights are kept relative to one that decays, so that a step touches one bin of each stream, not all of them.
+    """
+    rng, windows = np.random.default_rng(seed), np.asarray(WINDOWS)
+    kept, scale, total = 1 - 1 / windows, np.ones(len(windows)), np.zeros(len(windows))
+    counts = np.zeros((streams * len(windows), BINS))
+    first = np.arange(streams * len(windows)).reshape(streams, -1) * BINS
+    m, most = np.zeros((streams, len(windows))), np.zeros(streams)
+    for step in range(n):
+        if step % 10_000 == 0:
+            bins = rng.integers(0, BINS, (10_000, streams))
+            counts *= np.tile(scale, streams)[:, None]
+            scale[:] = 1.0
+        places = first + bins[step % 10_000][:, None]
+        own = counts.ravel()[places]
+        m = next_evidence(m, 1 - STAKE + STAKE * BINS * (own * scale + 0.5) / (total + 0.5 * BINS))
+        scale, total = scale * kept, total * kept + 1
+        counts.ravel()[places] = own + 1 / scale
+        np.maximum(most, m.mean(axis=1), out=most)
+    return most

@@ -14,12 +14,15 @@ Kind = Literal["exceeded", "changed", "other_pictures", "label_drift", "latent_d
 """
 
 STOPPING: tuple[Kind, ...] = ("exceeded", "changed", "other_pictures")
-"""Kinds that may stop a model."""
+"""Kinds that may nominate a version to be stopped."""
+
+REPEAT_SECONDS, DRIFT_REPEAT_SECONDS = 600.0, 3_600.0
+"""Least time between alarms of one kind, source and version: those that may nominate, and others."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """An alarm, the first of its kind, source and version."""
+    """An alarm of a kind, source and version."""
 
     kind: Kind
     source: Source | None = None
@@ -37,12 +40,14 @@ class Alarm:
     upper: float
     confidence: float
     """Of the bounds."""
+    times: int = 1
+    """How often it was raised so far."""
 
     @property
     def can_stop(self) -> bool:
-        """Whether it may stop a model.
+        """Whether it may nominate a version to be stopped: a check on fresh samples decides.
 
-        Clients choose what is drawn from given or truncated latents: these could stop a good model, so they do not.
+        Drift and the latents of clients say nothing about a generator, so they do not.
         """
         return self.kind in STOPPING and self.source == "seeds"
 

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from gan.errors import InputError, check, check_seed
+from gan.errors import InputError, check, check_whole
 from gan.saving.metadata import check_card
 from gan.saving.models import FoundClassifier
 from gan.saving.saved_generator import SavedGenerator
 
 Action = Literal["log", "webhook", "stop"]
 """What an alarm does besides the line in the log, which is always written."""
+
+LOWEST_TOLERANCE = 1e-6
+"""A report with a tolerance of 0 is watched with this one: bets and burn rates divide by it."""
 
 TOLERANCE = 0.02
 """Tolerance of a model without a report, as that of `gan evaluate`."""
@@ -38,16 +41,29 @@ class AuditOptions:
 
     def __post_init__(self) -> None:
         check(0 < self.share <= 1, "audit", "a share > 0 and <= 1", self.share)
-        check_seed(self.seed)
+        check_whole("audit-seed", self.seed, 0, 2**32 - 1)
         if self.tolerance is not None:
             check(0 < self.tolerance <= 1, "tolerance", "a share > 0 and <= 1", self.tolerance)
         if ("webhook" in self.actions) != (self.webhook is not None):
-            received = "no --webhook" if self.webhook is None else "--webhook alone"
-            raise InputError(
-                "A webhook needs its address", expected="--on-exceeded webhook --webhook URL", received=received
-            )
+            if self.webhook is None:
+                problem, received = "A webhook needs its address", "--on-exceeded webhook without --webhook"
+            else:
+                problem, received = "No alarm uses the webhook", "--webhook without --on-exceeded webhook"
+            raise InputError(problem, expected="--on-exceeded webhook --webhook URL", received=received)
         if self.webhook is not None:
             check_webhook(self.webhook)
+
+
+def watched_tolerance(given: float | None, measured: float | None) -> float:
+    """Returns the tolerance that a version is watched with.
+
+    Args:
+        given: that of the options, or None.
+        measured: that of the report of the version; None: it has none.
+    """
+    if given is not None:
+        return given
+    return TOLERANCE if measured is None else min(1.0, max(measured, LOWEST_TOLERANCE))
 
 
 def check_webhook(address: str) -> None:

@@ -47,6 +47,9 @@ class AuditCollector(Collector):
         dropped = CounterMetricFamily("gan_audit_dropped", "Samples for which there was no room.", labels=("model",))
         failed = CounterMetricFamily("gan_audit_failed", "Samples that could not be read.", labels=("model",))
         alarms = CounterMetricFamily("gan_audit_alarms", "Alarms of all versions.", labels=("model",))
+        checks = CounterMetricFamily(
+            "gan_audit_checks", "Checks of alarms on fresh samples.", labels=("model", "outcome")
+        )
         waiting = GaugeMetricFamily("gan_audit_waiting", "Samples that wait to be read.", value=state.waiting)
         webhooks = CounterMetricFamily(
             "gan_audit_failed_webhooks", "Alarms that could not be posted.", value=state.failed_webhooks
@@ -58,6 +61,8 @@ class AuditCollector(Collector):
             dropped.add_metric([name], model.dropped)
             failed.add_metric([name], model.failed)
             alarms.add_metric([name], model.alarm_count)
+            for outcome, count in model.check_counts.items():
+                checks.add_metric([name, outcome], count)
             if model.served_rate is not None:
                 served.add_metric([name], model.served_rate)
             for window, value in model.burn.items():
@@ -76,5 +81,5 @@ class AuditCollector(Collector):
                     classes.add_metric([name, each.name], each.read)
         return (
             audited, wrong, repeats, lower, upper, served, tolerance, stopped, burn, evidence, classes, dropped, failed,
-            alarms, waiting, webhooks,
+            alarms, checks, waiting, webhooks,
         )  # fmt: skip

@@ -48,18 +48,18 @@ class AuditedRate:
         return confidence_sequence(self.wrong, self.n, self.confidence)
 
     def add(self, wrong: np.ndarray) -> bool:
-        """Adds outcomes, bool [N], in the order of time. Returns whether the tolerance was exceeded for the first time.
+        """Adds outcomes, bool [N], in the order of time. Returns whether the lower bound was above the tolerance.
 
-        The lower bound rises only with a wrong outcome, so it is computed after each of these.
+        The lower bound rises only with a wrong outcome, so it is computed after each of these, or after the last one if
+        the tolerance was exceeded before.
         """
-        before = self.has_exceeded
-        if not before:
-            places = np.flatnonzero(wrong)
-            for count, place in enumerate(places, start=self.wrong + 1):
-                n = self.n + int(place) + 1
-                if count > self.tolerance * n and confidence_sequence(count, n, self.confidence)[0] > self.tolerance:
-                    self.has_exceeded = True
-                    break
+        places = list(enumerate(np.flatnonzero(wrong).tolist(), start=self.wrong + 1))
+        looked = places[-1:] if self.has_exceeded else places
+        exceeds = any(self._exceeds(count, self.n + place + 1) for count, place in looked)
+        self.has_exceeded |= exceeds
         self.n += len(wrong)
         self.wrong += int(np.sum(wrong))
-        return self.has_exceeded and not before
+        return exceeds
+
+    def _exceeds(self, wrong: int, n: int) -> bool:
+        return wrong > self.tolerance * n and confidence_sequence(wrong, n, self.confidence)[0] > self.tolerance

@@ -1,5 +1,6 @@
 """Which pictures were read before. A picture that is asked again is no fresh draw from the generator."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ class ReadPictures:
 
     def __init__(self, most: int = MOST_KEPT) -> None:
         self._most = most
-        self._wrong: dict[int, bool] = {}
+        self._wrong = OrderedDict[int, bool]()  # a plain dictionary finds its first entry ever more slowly
 
     def __len__(self) -> int:
         return len(self._wrong)
@@ -35,5 +36,5 @@ class ReadPictures:
                 first = first or now
             self._wrong[key] = first  # as the newest
             if len(self._wrong) > self._most:
-                del self._wrong[next(iter(self._wrong))]
+                self._wrong.popitem(last=False)
         return fresh, np.array(changed, bool)

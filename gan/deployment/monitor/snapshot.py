@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gan.deployment.monitor.alarm import Alarm, Source
 from gan.deployment.monitor.model_audit import ModelAudit, VersionFacts
+from gan.deployment.monitor.stop_check import CheckedAlarm, Outcome
 from gan.deployment.monitor.version_audit import CHANGE_SAMPLES, DRIFT_SAMPLES, SourceAudit, VersionAudit
 from gan.tolerance import Verdict, verdict_of_bounds
 
@@ -66,6 +67,8 @@ class ModelSnapshot:
     confidence: float | None
     """Of the bounds; None: no sample of the version was read."""
     stopped: str
+    has_previous: bool
+    """Whether a version before it is loaded, to which a rollback returns."""
     versions_watched: int
     dropped: int
     failed: int
@@ -77,6 +80,11 @@ class ModelSnapshot:
     detectors: tuple[DetectorSnapshot, ...]
     classes: tuple[ClassSnapshot, ...]
     alarms: tuple[Alarm, ...]
+    """The newest of each kind, source and version."""
+    checks: tuple[CheckedAlarm, ...]
+    """Checks of alarms on fresh samples, the newest first."""
+    check_counts: dict[Outcome, int]
+    """Number of checks by their outcome."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +95,16 @@ class AuditSnapshot:
     classifier: str
     actions: tuple[str, ...]
     waiting: int
+    checking: tuple[str, int, int] | None
+    """The check that runs: the model, the samples that were read, and those that are planned."""
     failed_webhooks: int
     models: tuple[ModelSnapshot, ...]
 
 
-def take_snapshot(audit: ModelAudit, served: VersionFacts, names: Sequence[str], stopped: str) -> ModelSnapshot:
-    """Returns the state of a model. names: of its classes, or empty. stopped: why it does not answer, or ""."""
+def take_snapshot(
+    audit: ModelAudit, served: VersionFacts, names: Sequence[str], *, stopped: str, has_previous: bool = False
+) -> ModelSnapshot:
+    """Returns the state of a model. names: of its classes, or empty. The others: see `ModelSnapshot`."""
     found = next((each for each in audit.versions if each.sha256 == served.sha256), None)
     sources = () if found is None else tuple(_of_source(source, each) for source, each in found.sources.items())
     tolerance = served.tolerance if found is None else found.tolerance  # a report may be replaced meanwhile
@@ -103,6 +115,7 @@ def take_snapshot(audit: ModelAudit, served: VersionFacts, names: Sequence[str],
         tolerance=tolerance,
         confidence=None if found is None else found.confidence,
         stopped=stopped,
+        has_previous=has_previous,
         versions_watched=audit.watched,
         dropped=audit.dropped,
         failed=audit.failed,
@@ -113,6 +126,8 @@ def take_snapshot(audit: ModelAudit, served: VersionFacts, names: Sequence[str],
         detectors=() if found is None else _detectors(found),
         classes=() if found is None else _classes(found, names),
         alarms=tuple(alarm for each in reversed(audit.versions) for alarm in reversed(each.alarms)),
+        checks=tuple(check for each in reversed(audit.versions) for check in reversed(each.checks)),
+        check_counts=dict(audit.checks),
     )
 
 

@@ -1,5 +1,6 @@
 """The status page: what the audit has found, as HTML and JSON."""
 
+import math
 from importlib.resources import files
 
 import jinja2
@@ -9,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from gan.deployment.monitor.auditor import Auditor
 from gan.deployment.monitor.snapshot import AuditSnapshot
+from gan.deployment.monitor.version_audit import CHANGE_SAMPLES, DRIFT_SAMPLES
 from gan.errors import as_json
 
 STYLE = "status.css"
@@ -35,6 +37,7 @@ KINDS = {
     "label_drift": "Drift of classes",
     "latent_drift": "Drift of latents",
 }
+OUTCOMES = {"confirmed": "Confirmed", "not_confirmed": "Not confirmed", "abandoned": "Given up"}
 MOST_BARS = 40
 """Classes of which the page shows the counts."""
 
@@ -52,6 +55,11 @@ def _percent(share: float) -> str:
     return f"{100 * share:.3g}\u00a0%"
 
 
+def _power(number: float) -> str:
+    """Returns the power of ten of a number, such as 9."""
+    return f"{math.log10(number):.3g}"
+
+
 TEMPLATES.filters["percent"] = _percent
 TEMPLATES.filters["count"] = lambda number: f"{number:,.0f}"
 
@@ -59,7 +67,14 @@ TEMPLATES.filters["count"] = lambda number: f"{number:,.0f}"
 def status_page(state: AuditSnapshot) -> str:
     """Returns the status page as HTML."""
     return TEMPLATES.get_template("status.html.jinja").render(
-        state=state, sources=SOURCES, detectors=DETECTORS, kinds=KINDS, most_bars=MOST_BARS
+        state=state,
+        sources=SOURCES,
+        detectors=DETECTORS,
+        kinds=KINDS,
+        outcomes=OUTCOMES,
+        most_bars=MOST_BARS,
+        change_power=_power(CHANGE_SAMPLES),
+        drift_power=_power(DRIFT_SAMPLES),
     )
 
 

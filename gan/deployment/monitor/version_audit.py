@@ -1,25 +1,32 @@
 """What the audit knows of one version of a model: counts, rates, detectors, and the alarms that follow."""
 
 import hashlib
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gan.deployment.monitor.alarm import Alarm, Kind, Source
+from gan.deployment.monitor.alarm import DRIFT_REPEAT_SECONDS, REPEAT_SECONDS, STOPPING, Alarm, Kind, Source
 from gan.deployment.monitor.detectors import RateDetector
 from gan.deployment.monitor.drift import LabelDrift, LatentDrift
 from gan.deployment.monitor.rate import AuditedRate, confidence_of_version
 from gan.deployment.monitor.repeats import ReadPictures
+from gan.deployment.monitor.stop_check import CheckedAlarm, as_confirmation
+from gan.tolerance import Confirmation
 
 CHANGE_SAMPLES = 1e9
 """Mean number of audited pictures between false alarms of a rise of the error rate, at least."""
 
-DRIFT_SAMPLES = 1e6
+DRIFT_SAMPLES = 1e8
 """Mean number of audited requests between false alarms of label drift, and of latents for latent drift, at least."""
 
 CHANGED_PICTURES = 0.001
 """Share of the pictures asked again that may become wrong: rounding in batches of other sizes moves a few of them."""
+
+
+SHOWN_CHECKS = 5
+"""Checks of a version that are shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +73,7 @@ class SourceAudit:
 
 
 class VersionAudit:
-    """Everything of one version. It has no thread and no clock: the same samples give the same state.
+    """Everything of one version. It has no thread and no clock: the same samples and times give the same state.
 
     Args:
         model: name of the model.
@@ -106,11 +113,25 @@ class VersionAudit:
         own_seed = hashlib.blake2b(f"{seed}/ties/{model}/{sha256}".encode(), digest_size=8).digest()
         self.labels = LabelDrift(num_classes or read_classes, DRIFT_SAMPLES, int.from_bytes(own_seed, "big"))
         self.latents = LatentDrift(latent_dim, DRIFT_SAMPLES)
-        self.alarms = list[Alarm]()
-        """The first alarm of each kind and source."""
+        self._alarms: dict[tuple[Kind, Source | None], tuple[Alarm, float]] = {}
+        """The newest alarm of each kind and source, and when it was raised."""
+        self.confirmations = list[Confirmation]()
+        """All checks of alarms, for the confidence of the next one: one in 10 minutes at most."""
+        self.checks = deque[CheckedAlarm](maxlen=SHOWN_CHECKS)
+        """The last checks of alarms."""
 
-    def add(self, samples: ReadSamples) -> list[Alarm]:
-        """Adds samples that were read. Returns the new alarms."""
+    @property
+    def alarms(self) -> list[Alarm]:
+        """The newest alarm of each kind and source, in the order of time."""
+        return [alarm for alarm, _ in self._alarms.values()]
+
+    def add_check(self, check: CheckedAlarm) -> None:
+        """Adds a check of an alarm."""
+        self.checks.append(check)
+        self.confirmations.append(as_confirmation(check))
+
+    def add(self, samples: ReadSamples, now: float) -> list[Alarm]:
+        """Adds samples that were read at a time in seconds. Returns the alarms."""
         fresh, kinds = self.sources[samples.source].add(samples.keys, samples.wrong)
         found: list[tuple[Kind, Source | None]] = [(kind, samples.source) for kind in kinds]
         np.add.at(self.read, samples.read, 1)
@@ -122,11 +143,12 @@ class VersionAudit:
             found.append(("label_drift", None))
         if samples.latents is not None and self.latents.add(samples.latents):
             found.append(("latent_drift", None))
-        return [alarm for kind, source in found if (alarm := self._alarm(kind, source)) is not None]
+        return [alarm for kind, source in found if (alarm := self._alarm(kind, source, now)) is not None]
 
-    def _alarm(self, kind: Kind, source: Source | None) -> Alarm | None:
-        """Returns an alarm and keeps it; None: not the first one of this kind and source."""
-        if any((alarm.kind, alarm.source) == (kind, source) for alarm in self.alarms):
+    def _alarm(self, kind: Kind, source: Source | None, now: float) -> Alarm | None:
+        """Returns an alarm and keeps it; None: the last one of this kind and source was not long ago."""
+        before, at = self._alarms.get((kind, source), (None, now))
+        if before is not None and now - at < (REPEAT_SECONDS if kind in STOPPING else DRIFT_REPEAT_SECONDS):
             return None
         rate = self.sources[source or "seeds"].rate
         lower, upper = rate.bounds
@@ -143,8 +165,10 @@ class VersionAudit:
             lower=lower,
             upper=upper,
             confidence=self.confidence,
+            times=1 if before is None else before.times + 1,
         )
-        self.alarms.append(alarm)
+        self._alarms.pop((kind, source), None)
+        self._alarms[kind, source] = alarm, now
         return alarm
 
 

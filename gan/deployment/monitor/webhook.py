@@ -39,7 +39,7 @@ class Webhook:
     """Posts JSON objects to an address of HTTP or HTTPS. `start` starts the thread, and `close` ends it.
 
     An object is posted up to four times, until the status is 2xx. What is given up is in the log, which names the host
-    alone: the path may be secret. No redirect is followed.
+    alone: the path may be secret. No redirect is followed. What is not posted when it ends is given up too.
 
     Args:
         address: from the options.
@@ -55,6 +55,9 @@ class Webhook:
         self._waiting: queue.Queue[bytes | None] = queue.Queue(MOST_WAITING)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="webhook", daemon=True)
+        self._sending = threading.Lock()
+        self._current = False
+        """Whether an object is being posted that was not given up yet."""
         self.failed = 0
         """Number of objects that were given up."""
 
@@ -70,24 +73,35 @@ class Webhook:
             self._give_up("too many alarms wait")
 
     def close(self) -> None:
-        """Gives each waiting object one more try, and ends. Returns after `ANSWER_SECONDS`, or before."""
+        """Gives waiting objects one more try within `ANSWER_SECONDS`, gives up those that are left, and ends."""
         self._ended.set()
         if self._thread.is_alive():
-            try:
+            with suppress(queue.Full):
                 self._waiting.put_nowait(None)
-            except queue.Full:
-                return
             self._thread.join(ANSWER_SECONDS)
+        with self._sending:
+            left, self._current = self._current, False
+        if left:
+            self._give_up("no answer before the end")
+        with suppress(queue.Empty):
+            while True:
+                if self._waiting.get_nowait() is not None:
+                    self._give_up("the server ends")
 
     def _work(self) -> None:
         while (body := self._waiting.get()) is not None:
+            self._current = True
             problem = self._send(body)
             for wait in self._waits:
                 if problem is None or self._ended.wait(wait):
                     break
                 problem = self._send(body)
-            if problem is not None:
+            with self._sending:
+                is_own, self._current = self._current, False
+            if problem is not None and is_own:
                 self._give_up(problem)
+            if self._ended.is_set() and self._waiting.empty():
+                return
 
     def _send(self, body: bytes) -> str | None:
         """Posts once. Returns what was wrong, or None."""
@@ -100,9 +114,16 @@ class Webhook:
             error.close()
             return f"status {error.code}"
         except (OSError, HTTPException, ValueError) as error:
-            return type(error).__name__
+            return _problem(error)
 
     def _give_up(self, problem: str) -> None:
         self.failed += 1
-        with suppress(OSError, ValueError):  # a log that cannot be written must not end the thread
-            write_log("webhook_failed", level="error", host=self._host, reason=problem)
+        write_log("webhook_failed", level="error", host=self._host, reason=problem)
+
+
+def _problem(error: Exception) -> str:
+    """Returns what went wrong, without the address, which texts of errors may hold."""
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(reason, OSError) and reason.strerror:
+        return reason.strerror
+    return reason if isinstance(reason, str) else type(reason).__name__

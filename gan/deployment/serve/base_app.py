@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import Lifespan, Scope
 
@@ -66,7 +67,8 @@ def base_app(
 
     @app.get("/metrics")
     async def read_metrics() -> Response:
-        return Response(metrics.as_text(), media_type="text/plain; version=0.0.4")
+        text = await run_in_threadpool(metrics.as_text)  # what it reads may be locked
+        return Response(text, media_type="text/plain; version=0.0.4")
 
     app.add_exception_handler(InputError, bad_input)
     app.add_exception_handler(RequestValidationError, _bad_option)

@@ -8,8 +8,9 @@ from fastapi import HTTPException, Request
 from gan.deployment.serve.answers import CLIENT_LEFT
 from gan.deployment.serve.batching import QueueClosedError, QueueFullError
 from gan.deployment.serve.limits import Limits
-from gan.deployment.serve.models import Models, ModelStoppedError, ServedModel, Version
+from gan.deployment.serve.models import Models, ServedModel
 from gan.deployment.serve.request import Asked
+from gan.deployment.serve.version import ModelStoppedError, Version
 from gan.errors import did_you_mean
 from gan.saving.engines.engine import Engine
 
@@ -63,7 +64,7 @@ async def compute(
         message = "Too many samples are waiting. Expected: the same request later. Received: a full queue."
         raise HTTPException(429, message, {"Retry-After": str(RETRY_SECONDS)}) from None
     except ModelStoppedError as stopped:
-        expected = "another version, or a rollback (gan serve --rollback)"
+        expected = "a new version" + (", or a rollback (gan serve --rollback)" if model.has_previous else "")
         raise HTTPException(503, f"The model is stopped. Expected: {expected}. Received: {stopped}.") from None
     except QueueClosedError:
         raise HTTPException(503, "The server ends. Expected: requests to another one. Received: a request.") from None

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from gan.errors import Json
@@ -21,7 +22,7 @@ _LOCK = threading.Lock()
 
 
 def write_log(event: str, *, level: str = "info", **fields: Json) -> None:
-    """Writes a line to the log.
+    """Writes a line to the log. One that cannot be written, as to a pipe that was closed, is lost, and raises nothing.
 
     Args:
         event: what happened, such as `request` or `update`.
@@ -30,7 +31,7 @@ def write_log(event: str, *, level: str = "info", **fields: Json) -> None:
     """
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     line = json.dumps({"time": now, "level": level, "event": event, **fields}, default=str)
-    with _LOCK:
+    with _LOCK, suppress(OSError, ValueError):
         print(line, file=sys.stderr, flush=True)
 
 

@@ -4,95 +4,29 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from gan import sampling
 from gan.deployment.names import license_of
-from gan.deployment.serve.acceptance import Evidence, find_evidence, newest_evidence, reason_to_refuse
+from gan.deployment.serve.acceptance import find_evidence, newest_evidence, reason_to_refuse
 from gan.deployment.serve.batching import BatchQueue, QueueClosedError
 from gan.deployment.serve.limits import Limits
 from gan.deployment.serve.log import write_log
 from gan.deployment.serve.metrics import Metrics
 from gan.deployment.serve.place import Place, Stamp, find_places
 from gan.deployment.serve.request import Asked
+from gan.deployment.serve.version import ModelStoppedError, Version, other_signature
 from gan.errors import InputError, Json
 from gan.sampling.generators import as_engine
 from gan.saving.engines.engine import Engine
 from gan.saving.saved_generator import SavedGenerator
 
-Decision = Literal["SERVED", "PREVIOUS", "REFUSED", "ROLLED_BACK", "REPLACED"]
-"""What became of a version. `SERVED` and `PREVIOUS` are loaded; a rollback returns to the previous one."""
-
-Observer = Callable[["Version", Asked, np.ndarray], None]
+Observer = Callable[[Version, Asked, np.ndarray], None]
 """What sees each answer: the version, what was asked, and the samples float32 [N, H, W, C]. It must be fast."""
 
 LISTED = 20
 """Versions that a model lists; older ones are forgotten, but not those that were rolled back."""
-
-
-class ModelStoppedError(Exception):
-    """The version of a request was stopped. The text says why."""
-
-
-@dataclass(eq=False)
-class Version:
-    """A version of a model. It is loaded, or it was refused or replaced."""
-
-    number: int
-    sha256: str
-    evidence: Evidence | None
-    class_names: tuple[str, ...]
-    decision: Decision
-    weights: str = "float32"
-    """Number type of the stored kernels."""
-    license: str | None = None
-    reason: str = ""
-    """Why it was refused."""
-    stopped: str = ""
-    """Why it no longer answers, although it is loaded: an alarm of the audit. Empty: it answers."""
-    engine: Engine | None = None
-    queue: BatchQueue | None = None
-    latent_dim: int = 0
-    num_classes: int = 0
-    image_shape: tuple[int, ...] = ()
-    """These three are known from its first load on, also after it was released."""
-
-    @property
-    def queued(self) -> int:
-        """Number of samples that wait."""
-        queue = self.queue
-        return 0 if queue is None else queue.queued
-
-    def load(self, engine: Engine, queue: BatchQueue) -> None:
-        """Makes it ready to serve."""
-        self.latent_dim, self.num_classes, self.image_shape = engine.latent_dim, engine.num_classes, engine.image_shape
-        self.engine, self.queue = engine, queue
-
-    def release(self) -> None:
-        """Finishes its requests, and frees its memory."""
-        queue, self.engine, self.queue = self.queue, None, None
-        if queue is not None:
-            queue.close()
-
-    def as_dict(self) -> dict[str, Json]:
-        """Returns the entry of `model_version_status`: TensorFlow Serving's fields, the decision and the report."""
-        loaded = self.decision in ("SERVED", "PREVIOUS")
-        refused = self.decision == "REFUSED"
-        code, message = ("FAILED_PRECONDITION", f"refused: {self.reason}") if refused else ("OK", "")
-        if self.stopped:
-            code, message = "UNAVAILABLE", f"stopped: {self.stopped}"
-        return {
-            "version": str(self.number),
-            "state": "AVAILABLE" if loaded else "END",
-            "status": {"error_code": code, "error_message": message},
-            "decision": self.decision,
-            "sha256": self.sha256,
-            "report": None if self.evidence is None else self.evidence.as_dict(),
-        }
 
 
 class ServedModel:
@@ -119,7 +53,8 @@ class ServedModel:
         self._problem: str | None = None
         self._held_back: str | None = None
         """Why the newest file is not served although its version is loaded."""
-        self._seen: Stamp | None = place.stamp()
+        self._seen: tuple[Stamp, str] | None = (place.stamp(), "")
+        """The files, and why the served version was stopped, at the last look: what decides of the newest file."""
         self._versions = list[Version]()
         saved = place.find()
         first = self._entry(saved)
@@ -134,6 +69,11 @@ class ServedModel:
     def served(self) -> Version:
         """The version that answers requests without a version number."""
         return self._loaded[0]
+
+    @property
+    def has_previous(self) -> bool:
+        """Whether a version before the served one is loaded, so that a rollback is possible."""
+        return self._loaded[1] is not None
 
     def version(self, number: int) -> Version | None:
         """Returns a loaded version by its number, or None."""
@@ -178,11 +118,14 @@ class ServedModel:
     def update(self) -> None:
         """Takes a new version, if there is one that may take over. Does nothing while no file has changed.
 
+        When the served version is stopped, the newest file is looked at again: it may be better than no answer.
+
         A file that is damaged, not yet complete or cannot be read is tried again by the next call.
         """
         try:
             stamp = self._place.stamp()
-            settled = stamp == self._seen or self._consider(stamp)
+            seen = (stamp, self.served.stopped)
+            settled = seen == self._seen or self._consider(stamp)
         except Exception as error:  # also of Keras, TensorFlow and the engines: the loaded version serves on
             problem = error.problem if isinstance(error, InputError) else "The newest version does not load"
             problem = self._place.without_folder(problem)
@@ -190,7 +133,7 @@ class ServedModel:
                 write_log("update_failed", level="error", model=self.name, reason=str(error) or repr(error))
             self._problem = problem
         else:
-            self._problem, self._seen = None, stamp if settled else self._seen
+            self._problem, self._seen = None, seen if settled else self._seen
 
     def _consider(self, stamp: Stamp) -> bool:
         """Takes the newest version or refuses it.
@@ -203,11 +146,12 @@ class ServedModel:
         if entry is served or entry.decision == "ROLLED_BACK":  # a rollback is a decision of a person: also with force
             self._held_back = None
             return True
-        reason = None if self._force else reason_to_refuse(entry.evidence, served.evidence)
+        known = None if served.stopped else served.evidence  # the report of a version that was stopped is refuted
+        reason = None if self._force else reason_to_refuse(entry.evidence, known)
         try:
             if reason is None and entry is not previous:
                 entry.load(*self._ready(saved))
-                reason = None if self._force else _other_signature(entry, served)
+                reason = None if self._force else other_signature(entry, served)
             if self._place.stamp() != stamp:
                 return False
             return self._take_over(entry, loaded) if reason is None else self._refuse(entry, reason, loaded)
@@ -218,7 +162,8 @@ class ServedModel:
     def _take_over(self, entry: Version, judged: tuple[Version, Version | None]) -> bool:
         """Serves a version, keeps the one before it, and releases the one before that.
 
-        The version may be the previous one, whose file came back. Returns False if other versions are loaded than those
+        The version may be the previous one, whose file came back: then it answers again, also if it was stopped.
+        Returns False if other versions are loaded than those
         that it was judged by.
         """
         before, oldest = judged
@@ -228,7 +173,7 @@ class ServedModel:
             before.decision = "PREVIOUS"
             if oldest is not None:
                 oldest.decision = "REPLACED"
-            entry.decision, entry.reason = "SERVED", ""
+            entry.decision, entry.reason, entry.stopped = "SERVED", "", ""
             self._loaded, self._held_back = (entry, before), None
             self._remember(entry)
         write_log("update", model=self.name, version=entry.number, sha256=entry.sha256, forced=self._force)
@@ -259,13 +204,15 @@ class ServedModel:
         """Returns to the version before. Returns the numbers of the version that was served, and of that one.
 
         The version that was left is not taken again, also not with `force` or another report, until the server starts
-        again: then the newest file is served. Raises `LookupError` if no version before it is loaded.
+        again: then the newest file is served. The version before answers again, also if it was stopped: a rollback is
+        a decision of a person. Raises `LookupError` if no version before it is loaded.
         """
         with self._changing:
             left, before = self._loaded
             if before is None:
                 raise LookupError
             before.decision, left.decision = "SERVED", "ROLLED_BACK"
+            before.stopped = ""
             self._loaded, self._held_back = (before, None), None
         write_log("rollback", level="warning", model=self.name, version=before.number, left=left.number)
         left.release()
@@ -329,15 +276,6 @@ class ServedModel:
             self._versions.remove(version)
 
 
-def _other_signature(new: Version, served: Version) -> str | None:
-    """Returns what the clients of a version cannot know about a new one, or None."""
-    for name in ("latent_dim", "num_classes", "image_shape"):
-        mine, theirs = getattr(new, name), getattr(served, name)
-        if mine != theirs:
-            return f"its {name} is {mine}, that of the served version {theirs}"
-    return None
-
-
 class Models:
     """All served models, by name, and the thread that looks for new versions.
 
@@ -394,6 +332,5 @@ class Models:
             for model in self._by_name.values():
                 try:
                     model.update()
-                except Exception as error:  # such as a log that cannot be written now: the next look may succeed
-                    with suppress(OSError, ValueError):
-                        write_log("update_failed", level="error", model=model.name, reason=repr(error))
+                except Exception as error:  # of any class: the next look may succeed
+                    write_log("update_failed", level="error", model=model.name, reason=repr(error))

@@ -7,9 +7,10 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from gan.deployment.serve.compute import find_model
-from gan.deployment.serve.models import Models, Version
+from gan.deployment.serve.models import Models
 from gan.deployment.serve.sample_routes import ModelName
 from gan.deployment.serve.static_files import add_files, as_answer
+from gan.deployment.serve.version import Version
 from gan.errors import Json, as_json
 
 INDEX, SOURCE = "index.html", "source.js"

@@ -3,7 +3,7 @@
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,12 +35,32 @@ class Origin:
     """What some samples of a request were computed from, for the audit."""
 
     source: Source
-    names: list[bytes]
-    """One for each sample: the same for the same inputs of the generator."""
     labels: np.ndarray | None
     """int32 [N], or None."""
     latents: np.ndarray | None = None
     """Those that the client gave, float32 [N, L]; None: of a seed."""
+    seed: int = 0
+    indices: np.ndarray | None = None
+    """Of the samples of a seed, int [N]; None: of given latents."""
+    truncation: float | None = None
+
+    def part(self, rows: range) -> "Origin":
+        """Returns the origin of some of the samples, one after another."""
+
+        def own(array: np.ndarray | None) -> np.ndarray | None:
+            return None if array is None else array[rows.start : rows.stop]
+
+        return replace(self, labels=own(self.labels), latents=own(self.latents), indices=own(self.indices))
+
+    def names(self) -> list[bytes]:
+        """Returns a name of each sample: the same for the same inputs of the generator."""
+        if self.indices is not None:
+            labels = [None] * len(self.indices) if self.labels is None else self.labels.tolist()
+            inputs = zip(self.indices.tolist(), labels)
+            return [repr((self.seed, index, label, self.truncation)).encode() for index, label in inputs]
+        assert self.latents is not None
+        own = [b""] * len(self.latents) if self.labels is None else [label.tobytes() for label in self.labels]
+        return [row.tobytes() + label for row, label in zip(self.latents, own)]
 
 
 class Asked(ABC):
@@ -83,10 +103,8 @@ class SeededSamples(Asked):
         """Returns the origin of some samples, see `Asked`."""
         indices = self.start + rows
         labels = labels_in_turn(indices, num_classes, self._classes(num_classes, class_names))
-        classes = [None] * len(rows) if labels is None else labels.tolist()
-        names = [repr((self.seed, index, label, self.truncation)) for index, label in zip(indices.tolist(), classes)]
         source: Source = "seeds" if self.truncation is None else "truncated"
-        return Origin(source, [name.encode() for name in names], labels)
+        return Origin(source, labels, seed=self.seed, indices=indices, truncation=self.truncation)
 
     def _classes(self, num_classes: int, class_names: Sequence[str]) -> range | None:
         if self.label is None:
@@ -148,10 +166,7 @@ class GivenLatents(Asked):
 
     def origin(self, rows: np.ndarray, num_classes: int, class_names: Sequence[str]) -> Origin:
         """Returns the origin of some samples, see `Asked`."""
-        latents, labels = self.latents[rows], None if self.labels is None else self.labels[rows]
-        classes = [b""] * len(rows) if labels is None else [label.tobytes() for label in labels]
-        names = [row.tobytes() + label for row, label in zip(latents, classes)]
-        return Origin("latents", names, labels, latents)
+        return Origin("latents", None if self.labels is None else self.labels[rows], self.latents[rows])
 
 
 def check_png(engine: Engine) -> None:
