@@ -118,16 +118,18 @@ class Clock:
 def wrong_indices(num):
     """Indices of seed 7 whose pictures of class 1 are read as another one: a client finds them with the package."""
     sums = sampling.latents(7, np.arange(20_000), 2).sum(axis=1)
-    return np.flatnonzero(np.abs(sums) > 5.01)[:num].tolist()
+    found = np.flatnonzero(np.abs(sums) > 5.01)[:num].tolist()
+    assert len(found) == num
+    return found
 
 
 def test_a_client_that_asks_for_wrong_pictures_does_not_stop_a_good_model(run, engine):
     clock = Clock()
     with audited(run, read_sum, actions=("stop",), clock=clock) as (client, auditor, _):
-        for index in wrong_indices(8):
+        for index in wrong_indices(6):
             assert client.get(f"/sample.npz?num=1&seed=7&label=1&start={index}").status_code == 200
             model = settle(auditor)
-        assert {alarm.kind for alarm in model.alarms} == {"exceeded", "changed"}
+        assert "changed" in {alarm.kind for alarm in model.alarms}
         model = checked(auditor)
         assert [each.outcome for each in model.checks] == ["not_confirmed"]
         assert client.get("/sample.npz?num=1").status_code == 200

@@ -222,7 +222,15 @@ def test_false_alarms_are_at_least_as_far_apart_as_stated():
     assert (found <= 60).mean() <= 0.2
 
 
-@pytest.mark.parametrize(("rate", "most"), [(0.9, 15), (0.5, 50), (0.2, 220), (0.1, 700)])
+@pytest.mark.parametrize(
+    ("rate", "most"),
+    [
+        (0.9, 15),
+        (0.5, 50),
+        pytest.param(0.2, 220, marks=pytest.mark.slow),
+        pytest.param(0.1, 700, marks=pytest.mark.slow),
+    ],
+)
 def test_a_rise_is_noticed_after_any_number_of_good_outcomes(rate, most):
     """docs/monitoring.md states these numbers of audited pictures: 99.9 % of the rises are noticed within them."""
     found = first_changed(wrong_places(4_000, most, rate, 1), most, 0.02, CHANGE_SAMPLES)

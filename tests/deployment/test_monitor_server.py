@@ -287,7 +287,7 @@ def test_a_damaged_engine_is_stopped_within_the_stated_requests(query, kinds, ru
     """With `--audit 0.05`, in 16 requests of 64 samples after a good time: new pictures, and always the same."""
     monkeypatch.setattr(auditors, "MOST_WAITING", 10**6)
     with audited(run, read_sum, share=0.05, actions=("stop",)) as (client, auditor, _):
-        for number in range(12):
+        for number in range(6):
             client.get(f"/sample.npz?num=1280&{query.format(1280 * number)}")
         assert not settle(auditor).alarms
         engine.is_damaged = True
