@@ -191,10 +191,11 @@ def test_samples_that_were_read_before_a_failure_are_not_counted_as_failed(run):
 def test_an_alarm_that_cannot_be_reported_does_not_end_the_audit(run, monkeypatch):
     reader = Reader()
     reader.is_wrong = True
-    with audited(run, reader) as (client, auditor, _):
+    with audited(run, reader, actions=("stop",)) as (client, auditor, models):
         monkeypatch.setattr(auditor, "_tell", lambda *_, **__: 1 / 0)
         client.get("/sample.npz?num=64&label=0")
-        settle(auditor)
+        assert checked(auditor).stopped
+        models.get("digits").served.stopped = ""
         client.get("/sample.npz?num=64&label=0&seed=1")
         assert settle(auditor).sources[0].audited == 128
 

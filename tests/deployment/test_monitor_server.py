@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import re
 import shutil
 
@@ -18,6 +19,7 @@ from gan.deployment.monitor.auditor import Auditor
 from gan.deployment.monitor.choice import AuditChoice
 from gan.deployment.monitor.options import AuditOptions
 from gan.deployment.monitor.stop_check import check_size
+from gan.deployment.monitor.version_audit import CHANGE_SAMPLES, DRIFT_SAMPLES
 from gan.deployment.serve import models as served_models
 from gan.deployment.serve.metrics import Metrics
 from gan.deployment.serve.models import Models
@@ -90,6 +92,8 @@ def test_metrics_and_status_show_the_state(run):
     assert 'gan_audit_stopped{model="digits"} 0.0' in text
     assert state["models"][0]["sources"][0]["audited"] == 50
     assert "<h2>digits" in page.text
+    assert f"10<sup>{math.log10(CHANGE_SAMPLES):g}</sup> pictures" in page.text
+    assert f"10<sup>{math.log10(DRIFT_SAMPLES):g}</sup> apart" in page.text
     assert page.headers["content-security-policy"].startswith("default-src 'none'; style-src 'self'")
     assert not re.search(r"<script|style=|https?://", page.text)
     assert sheet.headers["content-type"].startswith("text/css")
@@ -282,12 +286,14 @@ def test_a_classifier_of_other_classes_or_shapes_is_refused(run, tmp_path, capsy
     models.close()
 
 
-@pytest.mark.parametrize(("query", "kinds"), [("&start={}", {"changed", "exceeded"}), ("", {"other_pictures"})])
-def test_a_damaged_engine_is_stopped_within_the_stated_requests(query, kinds, run, engine, monkeypatch):
+@pytest.mark.parametrize(
+    ("query", "good", "kinds"), [("&start={}", 6, {"changed", "exceeded"}), ("", 12, {"other_pictures"})]
+)
+def test_a_damaged_engine_is_stopped_within_the_stated_requests(query, good, kinds, run, engine, monkeypatch):
     """With `--audit 0.05`, in 16 requests of 64 samples after a good time: new pictures, and always the same."""
     monkeypatch.setattr(auditors, "MOST_WAITING", 10**6)
     with audited(run, read_sum, share=0.05, actions=("stop",)) as (client, auditor, _):
-        for number in range(6):
+        for number in range(good):
             client.get(f"/sample.npz?num=1280&{query.format(1280 * number)}")
         assert not settle(auditor).alarms
         engine.is_damaged = True

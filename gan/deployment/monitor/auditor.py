@@ -254,11 +254,12 @@ class Auditor:
         """Draws and reads a batch of a check that is due."""
         try:
             ended = self._checker.step(self._clock())
+            if ended is not None:
+                self._report(*ended)
         except QueueFullError:
             time.sleep(RETRY_SECONDS)
-            return
-        if ended is not None:
-            self._report(*ended)
+        except Exception as error:  # of any class: the audit goes on
+            self._note_failure(next(iter(self._models)), 0, error)
 
     def _act(self, alarm: Alarm, version: Version) -> None:
         """Reports an alarm, and nominates its version to be stopped if the options say so."""

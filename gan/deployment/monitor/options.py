@@ -13,6 +13,8 @@ from gan.saving.saved_generator import SavedGenerator
 Action = Literal["log", "webhook", "stop"]
 """What an alarm does besides the line in the log, which is always written."""
 
+BAD_WEBHOOK = "Bad `--webhook` or GAN_WEBHOOK"
+
 LOWEST_TOLERANCE = 1e-6
 """A report with a tolerance of 0 is watched with this one: bets and burn rates divide by it."""
 
@@ -76,9 +78,9 @@ def check_webhook(address: str) -> None:
     except ValueError:
         fits, has_user = False, False
     if not fits:
-        raise InputError("Bad `--webhook`", expected="http://HOST/... or https://HOST/...", received="another address")
+        raise InputError(BAD_WEBHOOK, expected="http://HOST/... or https://HOST/...", received="another address")
     if has_user:
-        raise InputError("Bad `--webhook`", expected="an address without user and password", received="one with them")
+        raise InputError(BAD_WEBHOOK, expected="an address without user and password", received="one with them")
 
 
 def check_classifier(classifier: FoundClassifier, saved: SavedGenerator) -> None:
