@@ -103,7 +103,7 @@ def test_the_judgements_in_this_folder_are_printed_with_their_file(tmp_path, mon
         plan = StratifiedPlan(judgements.seed_of("stratified"), 10, 100, (4,), 5)
         save_plan(judgements, plan, "ab")
         for mode, pictures in (("audit", AuditPlan(judgements.seed_of("audit"), 10)), ("stratified", plan)):
-            judgements.judge(judgements.next_picture("ann", mode, pictures).token, "ann", "right", 100)
+            judgements.judge(judgements.next_picture("ann", mode, pictures).token, "ann", "right", 100, mode)
     assert main(["tiers", "mnist", "--tolerance", "0.02"]) == 4
     lines = [line.split("  ", 1) for line in capsys.readouterr().out.splitlines()]
     names = [name for name, _ in lines]

@@ -508,7 +508,9 @@ def test_the_file_that_the_printed_command_writes_counts(run):
     command = choose_tier("mnist", 0.02).commands[1]
     with FeedbackStore(shlex.split(command)[-1], find_saved("mnist").summary.sha256, seed=1, overlap=0.0) as judgements:
         for _ in range(30):
-            judgements.judge(judgements.next_picture("ann", "audit", AuditPlan(1, 10)).token, "ann", "wrong", 100)
+            judgements.judge(
+                judgements.next_picture("ann", "audit", AuditPlan(1, 10)).token, "ann", "wrong", 100, "audit"
+            )
     found = choose_tier("mnist", 0.02)
     assert (found.decided_by.source, found.store, found.tier.name) == ("people", "mnist.sqlite", "research")
     assert found.commands[1] == command
