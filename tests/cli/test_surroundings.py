@@ -175,6 +175,7 @@ def test_a_removed_working_folder_is_named_where_it_matters(tmp_path, monkeypatc
     assert capsys.readouterr().err.endswith("(the working folder was removed)\n")
 
 
+@pytest.mark.slow  # the commands without streams are the stand-in
 def test_training_needs_no_streams(forked_gan, tmp_path):
     """As under pythonw, which has neither stdout nor stderr."""
     script = tmp_path / "trains.py"

@@ -73,6 +73,7 @@ def test_two_devices_move_the_weights_like_one_device(fork_server, one_process, 
     assert_same_moves(dict(np.load(tmp_path / "moves.npz")), one_process)
 
 
+@pytest.mark.slow  # the test of two devices, above, is the stand-in
 def test_two_workers_move_the_weights_like_one_process(fork_server, one_process, tmp_path):
     both = start_two(fork_server, tmp_path, "moves.npz", 1, both={"script": str(REPLICAS)})
     for (status, printed), worker_folder in zip(wait_both(fork_server, both), ("worker0", "worker1")):

@@ -131,6 +131,7 @@ def test_recipes_pass_the_linter(tree):
         run(sys.executable, "-m", "ruff", *command, *sorted(set(python)), cwd=tree)
 
 
+@pytest.mark.slow  # the linter of the recipes, above, is the stand-in
 def test_recipes_work(tree):
     printed = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SELECTED_TESTS, cwd=tree)
     assert "skipped" not in printed

@@ -285,6 +285,7 @@ def judged(toy, folder, *said):
         return store.path, plan
 
 
+@pytest.mark.slow  # what the command refuses, below, is the stand-in
 def test_the_command_takes_the_file_of_gan_feedback(fork_server, toy, tmp_path):
     store, plan = judged(toy, tmp_path, "right", "wrong", "unsure", "wrong")
     status, printed = fork_server.run(*options(toy, store), "--output", tmp_path / "run", output=tmp_path / "1")

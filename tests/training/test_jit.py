@@ -57,6 +57,7 @@ def weights(folder):
     return load_generator(folder).get_weights()
 
 
+@pytest.mark.slow  # the test of a failed self-test, below, is the stand-in
 def test_a_run_records_its_mode_and_a_resumed_run_uses_it_unless_told_otherwise(requests, plain, tmp_path):
     assert metadata.load(plain).config.jit == "off"  # "auto" on a CPU
     folder = tmp_path / "run"

@@ -77,6 +77,7 @@ def test_trains_measures_and_draws_the_given_objects(noise, tmp_path):
         np.testing.assert_array_equal(saved, trained)
 
 
+@pytest.mark.slow  # the test of given objects that train, above, is the stand-in
 def test_a_run_of_given_objects_resumes_only_with_the_same_objects(noise, tmp_path):
     class Crash(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
