@@ -122,7 +122,8 @@ class Feedback:
             check_suffix(self.export)
             with self._open(saved, path, create=False) as store:
                 number = export_rows(store, self.export)
-                result = {"rows": number, "file": str(self.export), "seed": store.seed, "overlap": store.overlap}
+                seed = self._printed(store.seed)
+                result = {"rows": number, "file": str(self.export), "seed": seed, "overlap": store.overlap}
             print_result(result, as_json=self.json)
         elif self.rejected is not None:
             with self._open(saved, path, create=False) as store:
@@ -249,8 +250,12 @@ class Feedback:
         return engine, self._plan(saved, store, engine, classifier), self._gold(saved, store, engine)
 
     def _announce(self, seed: int, address: str) -> None:
-        print_result({"address": address, "seed": seed}, as_json=self.json)
+        print_result({"address": address, "seed": self._printed(seed)}, as_json=self.json)
         sys.stdout.flush()
+
+    def _printed(self, seed: int) -> int | str:
+        """Returns a seed as `--seed` takes it: a number that people read would be grouped by commas."""
+        return seed if self.json else str(seed)
 
     def _find_classifier(self, store: FeedbackStore) -> FoundClassifier | None:
         """Finds the classifier of a plan. None: none is needed."""

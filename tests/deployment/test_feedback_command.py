@@ -62,6 +62,15 @@ def test_the_exit_status_of_a_report_is_its_verdict(tolerance, status, store, ca
     assert ("would decide" in said) == (status == 4)
 
 
+def test_the_seed_is_printed_as_the_option_takes_it(tmp_path, capsys):
+    seed = 4_000_000_007
+    mnist_store(tmp_path / "a.sqlite", seed=seed).close()
+    assert feedback("--store", tmp_path / "a.sqlite", "--export", tmp_path / "a.csv") == 0
+    assert re.search(rf"^seed +{seed}$", capsys.readouterr().out, re.MULTILINE)
+    assert feedback("--store", tmp_path / "a.sqlite", "--export", tmp_path / "a.csv", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["seed"] == seed
+
+
 def test_a_report_on_flags_has_no_verdict(store, capsys):
     assert feedback("--store", store, "--report", "--mode", "report") == 0
     said = capsys.readouterr().out
