@@ -6,7 +6,6 @@ import os
 from functools import partial
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from gan.data import images
@@ -16,14 +15,9 @@ from gan.evaluation.evaluation import Evaluation
 from gan.evaluation.report_text import NAMES, PERTURBATIONS, headline
 from gan.saving import files, run_folder
 from gan.utils.arguments import checked
+from gan.utils.templates import load_templates
 
-TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("gan.evaluation", "."),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+TEMPLATES = load_templates("gan.evaluation")
 TEMPLATES.filters["unbroken"] = lambda text: text.replace(" %", "\u00a0%")
 
 

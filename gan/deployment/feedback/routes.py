@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Annotated, TypeVar
 
-import jinja2
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from msgspec import Meta
@@ -19,6 +18,7 @@ from gan.deployment.feedback.session import FeedbackSession
 from gan.deployment.feedback.showing import Said
 from gan.deployment.serve.static_files import add_files
 from gan.errors import InputError, Json, Options, Whole, as_json, convert
+from gan.utils.templates import load_templates
 
 JUDGE = "gan_judge"
 """Cookie with the random id of a judge."""
@@ -26,13 +26,7 @@ JUDGE = "gan_judge"
 JUDGE_SECONDS = 365 * 24 * 3_600
 """Time that a browser keeps the id of its judge."""
 
-TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("gan.deployment.feedback", "page"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+TEMPLATES = load_templates("gan.deployment.feedback", "page")
 
 PAGES: Mapping[Mode, str] = {
     "audit": "judge.html.jinja",

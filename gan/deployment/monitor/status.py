@@ -3,7 +3,6 @@
 import math
 from importlib.resources import files
 
-import jinja2
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
@@ -12,6 +11,7 @@ from gan.deployment.monitor.auditor import Auditor
 from gan.deployment.monitor.snapshot import AuditSnapshot
 from gan.deployment.monitor.version_audit import CHANGE_SAMPLES, DRIFT_SAMPLES
 from gan.errors import as_json
+from gan.utils.templates import load_templates
 
 STYLE = "status.css"
 
@@ -41,13 +41,7 @@ OUTCOMES = {"confirmed": "Confirmed", "not_confirmed": "Not confirmed", "abandon
 MOST_BARS = 40
 """Classes of which the page shows the counts."""
 
-TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("gan.deployment.monitor", "."),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+TEMPLATES = load_templates("gan.deployment.monitor")
 
 
 def _percent(share: float) -> str:
