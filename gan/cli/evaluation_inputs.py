@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gan.config import ClassifierConfig, DataConfig
 from gan.config.arguments import as_arguments
 from gan.errors import InputError
-from gan.saving import models, run_folder
+from gan.saving import models
 from gan.saving.metadata import RunMetadata, check_card, check_classes, suits
 from gan.saving.models import FoundClassifier
 from gan.saving.saved_generator import SavedGenerator, find_saved
@@ -56,10 +56,7 @@ class EvaluationInputs:
     @property
     def run_folder(self) -> Path | None:
         """The checkpoint if it is a run folder, but not a pretrained one."""
-        folder = Path(self.checkpoint)
-        if not (folder / run_folder.GENERATOR).is_file():
-            return None
-        return None if models.is_pretrained(folder) else folder
+        return models.own_run_folder(self.checkpoint)
 
     def trained_on(self, dataset: "Dataset") -> str | None:
         """Returns the name of the dataset that the generator was trained on, or None if it is not known.

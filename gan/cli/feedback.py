@@ -10,18 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import Positional, arg
 
 from gan.cli.exit_status import DONE
-from gan.cli.feedback_report import print_summary
 from gan.cli.output import print_result
 from gan.cli.serve import TOKEN
 from gan.config import DataConfig
 from gan.config.arguments import as_arguments
-from gan.deployment.feedback.exchange import export_rows, import_rows, seed_in, write_rejected
-from gan.deployment.feedback.new_store import create_store
-from gan.deployment.feedback.pictures import AuditPlan, Plan
-from gan.deployment.feedback.rows import check_suffix
-from gan.deployment.feedback.store import FeedbackStore
-from gan.deployment.feedback.strata import load_strata
-from gan.deployment.feedback.summary import summarize
 from gan.deployment.names import served_name
 from gan.errors import InputError, check_seed, check_share, check_share_below_one, check_whole
 from gan.saving import files, models, run_folder
@@ -33,7 +25,9 @@ from gan.utils import tensorflow as runtime
 from gan.utils.extras import import_extra
 
 if TYPE_CHECKING:
+    from gan.deployment.feedback.pictures import Plan
     from gan.deployment.feedback.session import GoldImages
+    from gan.deployment.feedback.store import FeedbackStore
     from gan.saving.engines.engine import Engine
     from gan.tolerance import PredictedCounts
 
@@ -113,6 +107,9 @@ class Feedback:
 
     def run(self) -> int:
         """Does one job, or serves until a signal arrives; returns the exit status."""
+        from gan.deployment.feedback.exchange import export_rows, write_rejected
+        from gan.deployment.feedback.rows import check_suffix
+
         self._check_options()
         saved = find_saved(self.checkpoint)  # rejects other files before TensorFlow is imported
         path = self._store_path(saved)
@@ -166,13 +163,15 @@ class Feedback:
     def _store_path(self, saved: SavedGenerator) -> Path:
         if self.store is not None:
             return files.as_path(self.store, "store")
-        folder = Path(self.checkpoint)
-        if not (folder / run_folder.GENERATOR).is_file() or models.is_pretrained(folder):
+        folder = models.own_run_folder(self.checkpoint)
+        if folder is None:
             expected = "--store FILE.sqlite: only a run folder of your own has a place for it"
             raise InputError("Where are the judgements", expected=expected, received=self.checkpoint)
         return folder / run_folder.JUDGEMENTS
 
-    def _open(self, saved: SavedGenerator, path: Path, *, create: bool = True) -> FeedbackStore:
+    def _open(self, saved: SavedGenerator, path: Path, *, create: bool = True) -> "FeedbackStore":
+        from gan.deployment.feedback.store import FeedbackStore
+
         store = FeedbackStore(path, saved.summary.sha256, seed=self.seed, overlap=self.overlap, create=create)
         try:
             store.check()
@@ -182,6 +181,9 @@ class Feedback:
         return store
 
     def _report(self, saved: SavedGenerator, path: Path) -> int:
+        from gan.cli.feedback_report import print_summary
+        from gan.deployment.feedback.summary import summarize
+
         with self._open(saved, path, create=False) as store:
             predicted = None if self.classifier is None else self._predict(saved, store, self.classifier)
             classes = saved.summary.num_classes or 0
@@ -190,7 +192,7 @@ class Feedback:
         print_summary(summary, as_json_object=self.json, class_names=names)
         return DONE if summary.verdict is None else EXIT_STATUS[summary.verdict]
 
-    def _predict(self, saved: SavedGenerator, store: FeedbackStore, classifier: str) -> "PredictedCounts | None":
+    def _predict(self, saved: SavedGenerator, store: "FeedbackStore", classifier: str) -> "PredictedCounts | None":
         found, dataset = models.find_classifier(classifier), _dataset_name(saved)
         engine = _load_engine(saved)
         from gan.deployment.feedback.reading import NUM, predict, read_flags
@@ -199,6 +201,10 @@ class Feedback:
         return predict(store, read_flags(engine, found, dataset, seed=store.seed, num=num))
 
     def _import(self, saved: SavedGenerator, path: Path, file: Path) -> None:
+        from gan.deployment.feedback.exchange import import_rows, seed_in
+        from gan.deployment.feedback.new_store import create_store
+        from gan.deployment.feedback.rows import check_suffix
+
         check_suffix(file)
         num_classes = saved.summary.num_classes
         if num_classes is None:
@@ -219,6 +225,7 @@ class Feedback:
         token = self.token if self.token is not None else os.environ.get(TOKEN) or None
         for module in ("fastapi", "uvicorn", "prometheus_client"):
             import_extra(module, extra="serve")
+        from gan.deployment.feedback.new_store import create_store
         from gan.deployment.serve.address import check_token, open_socket
 
         check_token(token)
@@ -244,7 +251,7 @@ class Feedback:
                 )
                 run_feedback(session, listening, token=token, ready=partial(self._announce, store.seed))
 
-    def _prepare(self, saved: SavedGenerator, store: FeedbackStore) -> "tuple[Engine, Plan, GoldImages | None]":
+    def _prepare(self, saved: SavedGenerator, store: "FeedbackStore") -> "tuple[Engine, Plan, GoldImages | None]":
         classifier = self._find_classifier(store)
         engine = _load_engine(saved)
         return engine, self._plan(saved, store, engine, classifier), self._gold(saved, store, engine)
@@ -257,23 +264,27 @@ class Feedback:
         """Returns a seed as `--seed` takes it: a number that people read would be grouped by commas."""
         return seed if self.json else str(seed)
 
-    def _find_classifier(self, store: FeedbackStore) -> FoundClassifier | None:
+    def _find_classifier(self, store: "FeedbackStore") -> FoundClassifier | None:
         """Finds the classifier of a plan. None: none is needed."""
+        from gan.deployment.feedback.strata import load_strata
+
         if self.mode != "stratified" or (self.classifier is None and load_strata(store) is not None):
             return None
         return models.find_classifier(self.classifier or CLASSIFIER)
 
     def _plan(
-        self, saved: SavedGenerator, store: FeedbackStore, engine: "Engine", classifier: FoundClassifier | None
-    ) -> Plan:
+        self, saved: SavedGenerator, store: "FeedbackStore", engine: "Engine", classifier: FoundClassifier | None
+    ) -> "Plan":
         if self.mode != "stratified":
+            from gan.deployment.feedback.pictures import AuditPlan
+
             return AuditPlan(store.seed_of(self.mode), engine.num_classes)
         from gan.deployment.feedback.reading import find_plan
 
         dataset = _dataset_name(saved) if classifier is not None else None
         return find_plan(store, engine, classifier, dataset, num=self.num, tolerance=self.tolerance)
 
-    def _gold(self, saved: SavedGenerator, store: FeedbackStore, engine: "Engine") -> "GoldImages | None":
+    def _gold(self, saved: SavedGenerator, store: "FeedbackStore", engine: "Engine") -> "GoldImages | None":
         if not self.gold:
             return None
         if not engine.num_classes:

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
 from gan.cli.output import print_result
-from gan.deployment.tiers.choose import TierDecision, choose_tier
-from gan.deployment.tiers.table import Tier, load_tiers
 from gan.tolerance import EXIT_STATUS
+
+if TYPE_CHECKING:
+    from gan.deployment.tiers.choose import TierDecision
+    from gan.deployment.tiers.table import Tier
 
 OF_SOURCE = {
     "confirmation": "confirmation of the training",
@@ -51,6 +53,9 @@ class Tiers:
 
     def run(self) -> int:
         """Chooses and prints the tier; returns the exit status of the verdict."""
+        from gan.deployment.tiers.choose import choose_tier
+        from gan.deployment.tiers.table import load_tiers
+
         found = choose_tier(
             self.generator,
             self.tolerance,
@@ -66,7 +71,7 @@ class Tiers:
         return EXIT_STATUS[found.verdict]
 
 
-def _print(found: TierDecision) -> None:
+def _print(found: "TierDecision") -> None:
     lines: dict[str, object] = {"tier": f"{found.tier.name}: {_range(found.tier, found.limit)}"}
     for bound in found.bounds:
         decides = " (decides)" if len(found.bounds) > 1 and bound is found.decided_by else ""
@@ -95,7 +100,7 @@ def _print(found: TierDecision) -> None:
     print_result(lines, as_json=False)
 
 
-def _range(tier: Tier, limit: float | None) -> str:
+def _range(tier: "Tier", limit: float | None) -> str:
     if limit is None:
         return f"more than {tier.above:g} times the tolerance, or not enough coverage"
     return f"up to {tier.up_to:g} times the tolerance, which is {limit:.4g}"

@@ -16,8 +16,6 @@ from gan.cli.evaluate import Evaluate, next_evaluation
 from gan.cli.exit_status import DONE, FAILED, after_signal
 from gan.cli.output import print_result
 from gan.config import PRESETS, TrainConfig
-from gan.deployment.feedback.exchange import write_rejected
-from gan.deployment.feedback.store import FeedbackStore
 from gan.distributed import cluster
 from gan.errors import InputError
 from gan.evaluation.report import EvaluationReport
@@ -174,6 +172,9 @@ class Train:
         if not _is_store(given):
             yield given
             return
+        from gan.deployment.feedback.exchange import write_rejected
+        from gan.deployment.feedback.store import FeedbackStore
+
         with TemporaryDirectory() as folder:
             lines = Path(folder) / run_folder.FEEDBACK
             with FeedbackStore(given, models.find_generator(start).sha256, create=False) as store:

@@ -18,11 +18,11 @@ from gan.saving.run_folder import DISCRIMINATOR, GENERATOR
 from gan.utils.types import Tensor
 
 
-def _nothing(_: str) -> None:
+def log_nothing(_: str) -> None:
     """Prints no line."""
 
 
-def build_gan(config: TrainConfig, dataset: Dataset, log: Callable[[str], None] = _nothing) -> GAN:
+def build_gan(config: TrainConfig, dataset: Dataset, log: Callable[[str], None] = log_nothing) -> GAN:
     """Builds the GAN of a configuration, not yet compiled, for the image shape and the classes of a dataset.
 
     With `init_from`, the generator and the averaged generator start with the weights of that checkpoint. So does the

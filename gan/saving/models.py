@@ -47,6 +47,12 @@ def is_pretrained(folder: Path) -> bool:
     return folder.resolve().parent == pretrained_folder().resolve() and folder.name in list_checkpoints()
 
 
+def own_run_folder(checkpoint: str | os.PathLike[str]) -> Path | None:
+    """Returns a checkpoint that is a run folder. None: anything else, a pretrained one included."""
+    folder = Path(checkpoint)
+    return folder if (folder / GENERATOR).is_file() and not is_pretrained(folder) else None
+
+
 def _pretrained_names(file: str) -> list[str]:
     """Returns the names of the pretrained checkpoints that contain a file."""
     folders = pretrained_folder().glob(f"*/{file}")  # in a checkout, this may include runs of earlier revisions

@@ -21,6 +21,7 @@ from gan.tolerance.confirmation import (
     lowest_tolerance,
     most_wrong,
     next_confidence,
+    planned_outcomes,
 )
 from gan.tolerance.error_rate import (
     CONFIDENCE,
@@ -73,6 +74,7 @@ __all__ = [
     "next_confidence",
     "outcomes_needed",
     "plan_unflagged",
+    "planned_outcomes",
     "samples_needed",
     "verdict",
     "verdict_of_bounds",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gan.errors import NotNegative, Positive, Whole, check
-from gan.tolerance.error_rate import CONFIDENCE
+from gan.tolerance.error_rate import CONFIDENCE, check_confidence
 from gan.tolerance.exact import WrongRange, clopper_pearson
 from gan.tolerance.sequence import confidence_sequence
 
@@ -93,7 +93,7 @@ def worst_class_so_far(called: Sequence[WrongRange], confidence: float = CONFIDE
 
     Returns None if no outcome is known.
     """
-    check(0 < confidence < 1, "confidence", "a number between 0 and 1", confidence)
+    check_confidence(confidence)
     rates = {label: one.rate for label, one in enumerate(called) if one.rate is not None}
     if not rates:
         return None

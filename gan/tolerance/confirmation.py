@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from gan.errors import InputError, NotNegative, Positive, Whole, check, check_share, check_whole
-from gan.tolerance.error_rate import CONFIDENCE, IN_REACH, ErrorRate, Verdict, wilson_interval
+from gan.tolerance.error_rate import CONFIDENCE, IN_REACH, ErrorRate, Verdict, check_confidence, wilson_interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Confirmation:
 
     def __post_init__(self) -> None:
         check_whole("wrong", self.wrong, 0, self.num)
-        check(0 < self.confidence < 1, "confidence", "a number between 0 and 1", self.confidence)
+        check_confidence(self.confidence)
 
     @property
     def rate(self) -> ErrorRate:
@@ -98,10 +98,15 @@ def confirmation_size(expected: float, tolerance: float, confidence: float, powe
     check(0 < power < 1, "power", "a number between 0 and 1", power)
     if expected >= tolerance or fewest is None:
         return None
+    n = planned_outcomes(expected, tolerance, confidence, power)
+    return max(fewest, math.ceil(n)) if n < IN_REACH else None
+
+
+def planned_outcomes(expected: float, tolerance: float, confidence: float, power: float) -> float:
+    """Computes the formula of `confirmation_size`, for an `expected` rate below the tolerance or above it."""
     z, b = NormalDist().inv_cdf(0.5 + confidence / 2), NormalDist().inv_cdf(power)
     spread = z * math.sqrt(tolerance * (1 - tolerance)) + b * math.sqrt(expected * (1 - expected))
-    n = max(spread / (tolerance - expected), 0.0) ** 2
-    return max(fewest, math.ceil(n)) if n < IN_REACH else None
+    return max(spread / abs(tolerance - expected), 0.0) ** 2
 
 
 def fewest_outcomes(tolerance: float, confidence: float = CONFIDENCE) -> int | None:
@@ -110,7 +115,7 @@ def fewest_outcomes(tolerance: float, confidence: float = CONFIDENCE) -> int | N
     The upper bound of 0 wrong among n is z^2 / (n + z^2). Returns None when no size below `IN_REACH` is enough.
     """
     check_share("tolerance", tolerance)
-    check(0 < confidence < 1, "confidence", "a number between 0 and 1", confidence)
+    check_confidence(confidence)
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     n = z * z * (1 - tolerance) / tolerance if tolerance > 0 else math.inf
     return max(1, math.ceil(n)) if n < IN_REACH else None

@@ -57,6 +57,11 @@ class ErrorRate:
         return wilson_interval(self.wrong, self.n, confidence)
 
 
+def check_confidence(confidence: float) -> None:
+    """Raises `InputError` unless a confidence is between 0 and 1."""
+    check(0 < confidence < 1, "confidence", "a number between 0 and 1", confidence)
+
+
 def wilson_interval(wrong: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Returns the Wilson score interval of a proportion: the rates that a z-test on `wrong` of `n` does not reject.
 
@@ -66,7 +71,7 @@ def wilson_interval(wrong: int, n: int, confidence: float = CONFIDENCE) -> tuple
     """
     check_whole("n", n, 1)
     check_whole("wrong", wrong, 0, n)
-    check(0 < confidence < 1, "confidence", "a number between 0 and 1", confidence)
+    check_confidence(confidence)
     lower, upper = wilson_bounds(wrong / n, n, math.sqrt, confidence)
     return (0.0 if wrong == 0 else max(0.0, lower)), (1.0 if wrong == n else min(1.0, upper))
 
@@ -131,7 +136,7 @@ def samples_needed(rate: ErrorRate, tolerance: float, *, confidence: float = CON
     no size below `IN_REACH` is enough.
     """
     check_share("tolerance", tolerance)
-    check(0 < confidence < 1, "confidence", "a number between 0 and 1", confidence)
+    check_confidence(confidence)
     difference = rate.value - tolerance
     if difference * difference == 0:
         return None

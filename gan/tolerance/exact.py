@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from gan.errors import check, check_whole
-from gan.tolerance.error_rate import CONFIDENCE
+from gan.errors import check_whole
+from gan.tolerance.error_rate import CONFIDENCE, check_confidence
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def clopper_pearson(wrong: int, n: int, confidence: float = CONFIDENCE) -> tuple
 
     check_whole("n", n, 1)
     check_whole("wrong", wrong, 0, n)
-    check(0 < confidence < 1, "confidence", "a number between 0 and 1", confidence)
+    check_confidence(confidence)
     tail = (1 - confidence) / 2
     lower = 0.0 if wrong == 0 else float(betaincinv(wrong, n - wrong + 1, tail))
     upper = 1.0 if wrong == n else float(betainccinv(wrong + 1, n - wrong, tail))
@@ -75,7 +75,7 @@ def hypergeometric_bounds(wrong: int, n: int, total: int, confidence: float = CO
     check_whole("total", total, 0)
     check_whole("n", n, 0, total)
     check_whole("wrong", wrong, 0, n)
-    check(0 < confidence < 1, "confidence", "a number between 0 and 1", confidence)
+    check_confidence(confidence)
     tail = (1 - confidence) / 2
     return total - _most_possible(n - wrong, n, total, tail), _most_possible(wrong, n, total, tail)
 

@@ -9,8 +9,8 @@ it corrects for inattention, not for errors that nobody sees.
 
 from dataclasses import dataclass
 
-from gan.errors import check, check_share, check_whole
-from gan.tolerance.error_rate import CONFIDENCE, IN_REACH
+from gan.errors import check_share, check_whole
+from gan.tolerance.error_rate import CONFIDENCE, IN_REACH, check_confidence
 from gan.tolerance.exact import WrongRange
 from gan.tolerance.sequence import confidence_sequence
 from gan.tolerance.strata import StratifiedCounts
@@ -151,7 +151,7 @@ Bounds = tuple[float, float]
 
 def _corrected_bounds(called: Called, gold: GoldCounts, confidence: float, *, more: int) -> Bounds:
     """Returns `corrected_bounds` as they will be after `more` gold pictures of each kind, at the same rates."""
-    check(0 < confidence < 1, "confidence", "a number between 0 and 1", confidence)
+    check_confidence(confidence)
     third = 1 - (1 - confidence) / 3
     missed, alarms = _bounds(gold.missed, third, more), _bounds(gold.false_alarms, third, more)
     q = called.bounds(third) if isinstance(called, StratifiedCounts) else _bounds(called, third)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 from gan.errors import check, check_positive, check_share, check_whole
-from gan.tolerance.error_rate import CONFIDENCE, IN_REACH, verdict_of_bounds
+from gan.tolerance.error_rate import CONFIDENCE, IN_REACH, check_confidence, verdict_of_bounds
 
 PRIOR = (0.5, 20.0)
 """Parameters of the beta distribution that `confidence_sequence` mixes over: narrowest for rates of a few percent."""
@@ -40,7 +40,7 @@ def confidence_sequence(
     """
     check_whole("n", n, 0)
     check(0 <= wrong <= n, "wrong", f"a number from 0 to {n}", wrong)
-    check(0 < confidence < 1, "confidence", "a number between 0 and 1", confidence)
+    check_confidence(confidence)
     for parameter in prior:
         check_positive("prior", parameter)
     if n == 0:

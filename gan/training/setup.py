@@ -12,7 +12,7 @@ from gan.distributed import replicas
 from gan.distributed.devices import DeviceSetup
 from gan.errors import InputError, did_you_mean
 from gan.models import jit
-from gan.models.build import build_gan, compile_gan
+from gan.models.build import build_gan, compile_gan, log_nothing
 from gan.models.gan import GAN
 from gan.models.networks.inputs import NetworkInputs
 from gan.sampling.labels import describe_classes
@@ -71,10 +71,6 @@ def named_dataset(config: TrainConfig, dataset: DatasetLike | None) -> tuple[Tra
     return config, None if dataset is None else as_dataset(dataset)
 
 
-def _nothing(_: str) -> None:
-    """Prints no line: only the chief does."""
-
-
 def _check_fit(gan: GAN, dataset: Dataset) -> None:
     """Raises `InputError` unless a given GAN has the image shape and the classes of a dataset."""
     shape, classes = tuple(gan.generator.output_shape[1:]), NetworkInputs.of(gan.generator).num_classes
@@ -129,7 +125,7 @@ def prepare_training(
     )
 
     # The networks, the probe, and the compiled GAN with both.
-    tell = log if devices.is_chief else _nothing
+    tell = log if devices.is_chief else log_nothing  # only the chief prints
     with devices.strategy.scope(), runtime.precision(config.precision):
         gan = gan or build_gan(config, dataset, tell)
     probe = probe or make_probe(config.stopping, dataset, images_per_interval=schedule.images_per_interval)

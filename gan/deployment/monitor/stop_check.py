@@ -4,7 +4,6 @@ import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
@@ -13,7 +12,7 @@ from gan import sampling
 from gan.deployment.monitor.alarm import Alarm, Kind
 from gan.deployment.serve.batching import Inputs
 from gan.errors import Json, as_json
-from gan.tolerance import Confirmation, clopper_pearson, next_confidence, verdict_of_bounds
+from gan.tolerance import Confirmation, clopper_pearson, next_confidence, planned_outcomes, verdict_of_bounds
 
 FEWEST, MOST = 200, 10_000
 """Fewest and most samples of a check."""
@@ -73,20 +72,14 @@ class CheckedAlarm:
 
 
 def check_size(tolerance: float, confidence: float) -> int:
-    """Returns the number of samples of a check.
+    """Returns the number of samples of a check: `planned_outcomes` for twice the odds of the tolerance T, and `POWER`.
 
-    With the quantiles z of the interval and b of `POWER`, p = 2 T / (1 + T), and in the normal approximation, it is
-
-        ((z sqrt(T (1 - T)) + b sqrt(p (1 - p))) / (p - T))^2, with T = tolerance,
-
-    from `FEWEST` to `MOST`.
+    The rate of twice the odds is p = 2 T / (1 + T). The number is from `FEWEST` to `MOST`.
     """
     rate = 2 * tolerance / (1 + tolerance)
     if rate <= tolerance:  # a tolerance of 1: nothing exceeds it
         return FEWEST
-    z, b = NormalDist().inv_cdf(0.5 + confidence / 2), NormalDist().inv_cdf(POWER)
-    spread = z * math.sqrt(tolerance * (1 - tolerance)) + b * math.sqrt(rate * (1 - rate))
-    return min(MOST, max(FEWEST, math.ceil((spread / (rate - tolerance)) ** 2)))
+    return min(MOST, max(FEWEST, math.ceil(planned_outcomes(rate, tolerance, confidence, POWER))))
 
 
 class StopCheck:

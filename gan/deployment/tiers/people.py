@@ -68,8 +68,8 @@ def find_judged(saved: SavedGenerator, given: str, store: Path | None, tolerance
 
 def _written(saved: SavedGenerator, given: str) -> Path:
     """Returns the file that `gan feedback` may write: in a run folder, else in the working directory."""
-    is_run = (Path(given) / run_folder.GENERATOR).is_file() and not models.is_pretrained(saved.folder)
-    return saved.folder / run_folder.JUDGEMENTS if is_run else _named(saved)
+    is_own = models.own_run_folder(given) is not None
+    return saved.folder / run_folder.JUDGEMENTS if is_own else _named(saved)
 
 
 def _named(saved: SavedGenerator) -> Path:
