@@ -26,6 +26,7 @@ ENTRIES = {
     "evaluation",
     "training",
     "deployment",
+    "selection",
     "saving",
     "distributed",
     "utils",
