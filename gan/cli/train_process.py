@@ -6,6 +6,7 @@ kills itself and the processes that it started: the worker of Ray that started i
 
 import os
 import shutil
+import signal
 import sys
 import threading
 
@@ -22,6 +23,7 @@ def end_with_parent() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a cluster that runs in the background ignores it
     threading.Thread(target=end_with_parent, daemon=True).start()
     from gan.cli.main import main
 

@@ -14,6 +14,10 @@ from gan.utils.extras import import_extra
 
 SECONDS = 30.0
 """Seconds that a connection, or a request for resources, may take."""
+LEAST = 5.0
+"""Seconds that an answer may take at least, because the import of Ray may have taken the others."""
+AUTO = "auto"
+"""Address of the cluster that this machine belongs to."""
 CLIENT = "ray://"
 """Start of the address of a Ray Client server: a cluster that this machine is not part of."""
 EXTRA = "ray"
@@ -44,13 +48,16 @@ def connect(address: str | None = None, *, wait_seconds: float = SECONDS) -> Ite
     Raises `InputError` if Ray is not installed, no cluster answers at the address within the time, the answer is not
     that of Ray, this machine is not part of the cluster, or the versions of Python or Ray differ from the cluster's.
     """
+    deadline = time.monotonic() + wait_seconds
+    if address not in (None, AUTO):
+        _check_port(str(address), wait_seconds)  # first, because the import takes seconds
     ray = load_ray(wait_seconds)
     if ray.is_initialized():
         yield ray
         return
-    found = None if address is None else find_address(ray, address)
+    found = _cluster_here() if address == AUTO else address
     if found is not None:
-        _check_answer(found, wait_seconds)
+        _check_answer(found, wait_seconds, deadline)
     handler = signal.getsignal(signal.SIGTERM)
     try:
         try:
@@ -76,21 +83,16 @@ def load_ray(wait_seconds: float = SECONDS) -> ModuleType:
     return import_extra("ray", extra=EXTRA)
 
 
-def find_address(ray: ModuleType, address: str) -> str:
-    """Returns an address as `HOST:PORT` or `ray://HOST:PORT`. `auto` is looked up.
-
-    Raises `InputError` for any other text, and for `auto` if no cluster runs on this machine.
-    """
-    if address == "auto":
-        address = os.environ.get("RAY_ADDRESS", "")
-        if address in ("", "auto", "local"):
-            services = import_extra("ray._private.services", extra=EXTRA)
-            try:
-                address = services.canonicalize_bootstrap_address_or_die("auto")
-            except ConnectionError as error:
-                expected = "a cluster on this machine (`ray start --head`), RAY_ADDRESS, or the address of a cluster"
-                raise InputError("No Ray cluster", expected=expected, received="auto") from error
-    _host_and_port(address)
+def _cluster_here() -> str:
+    """Returns the address in RAY_ADDRESS, or that of the cluster on this machine."""
+    address = os.environ.get("RAY_ADDRESS", "")
+    if address in ("", AUTO, "local"):
+        services = import_extra("ray._private.services", extra=EXTRA)
+        try:
+            return services.canonicalize_bootstrap_address_or_die(AUTO)
+        except ConnectionError as error:
+            expected = "a cluster on this machine (`ray start --head`), RAY_ADDRESS, or the address of a cluster"
+            raise InputError("No Ray cluster", expected=expected, received=AUTO) from error
     return address
 
 
@@ -101,29 +103,28 @@ def _host_and_port(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _check_answer(address: str, wait_seconds: float) -> None:
-    """Raises `InputError` unless a Ray cluster answers at an address within `wait_seconds`."""
-    deadline = time.monotonic() + wait_seconds
+def _check_port(address: str, wait_seconds: float) -> None:
+    """Raises `InputError` unless a program listens at an address."""
     host, port = _host_and_port(address)
-    while True:
-        left = deadline - time.monotonic()
-        try:
-            with socket.create_connection((host, port), timeout=max(left, 0.1)):
-                break
-        except OSError as error:
-            if isinstance(error, socket.gaierror) or time.monotonic() + 1.0 > deadline:
-                raise _no_answer(address, wait_seconds, error.strerror or str(error)) from error
-        time.sleep(0.5)  # a cluster that starts refuses connections at first
+    try:
+        socket.create_connection((host, port), timeout=wait_seconds).close()
+    except OSError as error:
+        raise _no_answer(address, wait_seconds, error.strerror or str(error)) from error
+
+
+def _check_answer(address: str, wait_seconds: float, deadline: float) -> None:
+    """Raises `InputError` unless a Ray cluster answers at an address before the deadline, after `wait_seconds`."""
+    _check_port(address, wait_seconds)
     grpc = import_extra("grpc", extra=EXTRA)
     options = [("grpc.enable_http_proxy", 0)]
     with grpc.insecure_channel(address.removeprefix(CLIENT), options=options) as channel:
-        left = max(deadline - time.monotonic(), 1.0)
+        left = max(deadline - time.monotonic(), LEAST)
         try:
             grpc.channel_ready_future(channel).result(timeout=left)
             if not address.startswith(CLIENT):
                 messages = import_extra("ray.core.generated.gcs_service_pb2", extra=EXTRA)
                 service = import_extra("ray.core.generated.gcs_service_pb2_grpc", extra=EXTRA)
-                left = max(deadline - time.monotonic(), 1.0)
+                left = max(deadline - time.monotonic(), LEAST)
                 service.NodeInfoGcsServiceStub(channel).CheckAlive(messages.CheckAliveRequest(), timeout=left)
         except grpc.FutureTimeoutError as error:
             raise _no_answer(address, wait_seconds, "another program answers there") from error

@@ -52,9 +52,10 @@ class RunReader:
             path = self.run / PurePosixPath(name)
             with suppress(FileNotFoundError):  # an older state that was removed meanwhile
                 found = path.stat()  # before its content: a later change is then read the next time
-                marks[name] = found.st_size, found.st_mtime_ns
-                if marks[name] != self._marks.get(name):
+                mark = found.st_size, found.st_mtime_ns
+                if mark != self._marks.get(name):
                     changed[name] = path.read_bytes()
+                marks[name] = mark
         self._marks = marks
         return RunFiles(
             {name: changed[name] for name in names if name in changed}, tuple(n for n in names if n in marks)
