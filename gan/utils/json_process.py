@@ -5,6 +5,7 @@ import os
 import queue
 import subprocess
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ class JsonProcess:
 
     def _ended(self) -> ProcessEnded:
         self._process.wait()
-        said = self._output.read_text(encoding="utf-8", errors="replace")
+        said = self._output.read_text(encoding="utf-8", errors="replace") if self._output.exists() else ""
         return ProcessEnded(f"the process ended {why_ended(self._process.returncode, said)}")
 
 
@@ -102,6 +103,7 @@ def answer_requests(answer: Callable[[Any], Mapping[str, object]]) -> None:
             try:
                 reply: Mapping[str, object] = answer(request)
             except Exception as error:
+                traceback.print_exc()
                 reply = {"failure": reason_of(error)}
             print(json.dumps(reply), file=answers, flush=True)
 
