@@ -41,7 +41,12 @@ class Candidate:
 
 @checked
 def make_candidates(
-    presets: Sequence[str], vary: Sequence[str] = (), *, dataset: str | None = None, seed: int = 0
+    presets: Sequence[str],
+    vary: Sequence[str] = (),
+    *,
+    dataset: str | None = None,
+    seed: int = 0,
+    deterministic: bool = False,
 ) -> list[Candidate]:
     """Returns a candidate for each preset and each combination of the varied options.
 
@@ -53,6 +58,7 @@ def make_candidates(
         vary: texts such as `learning_rate=1e-3,3e-3`: an option of `gan train`, and its values.
         dataset: dataset of all candidates. None: that of the presets.
         seed: seed of all runs.
+        deterministic: whether they use deterministic kernels only.
 
     Raises `InputError` for an unknown preset, option or value, candidates that are equal, and candidates of different
     data.
@@ -68,7 +74,7 @@ def make_candidates(
         if preset not in PRESETS:
             expected = f"one of {list(PRESETS)}{did_you_mean(preset, PRESETS)}"
             raise InputError("Unknown preset", expected=expected, received=preset)
-        base = replace(PRESETS[preset], seed=seed)
+        base = replace(PRESETS[preset], seed=seed, deterministic=deterministic)
         if dataset is not None:
             base = replace(base, data=replace(base.data, dataset=dataset))
         for values in itertools.product(*(values for _, values in variations)):

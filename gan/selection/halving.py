@@ -82,10 +82,6 @@ class HalvingPlan:
     cost: float
     """The most that the search can cost, in units of the budget."""
 
-    def continuing(self, ranked: Sequence[str]) -> list[str]:
-        """Returns who continues after a rung: the better half, rounded up, of the unfinished ones, best first."""
-        return list(ranked[: math.ceil(len(ranked) / 2)])
-
 
 @checked
 def plan_halving(lengths: Mapping[str, int], budget: float, paces: Mapping[str, Pace] | None = None) -> HalvingPlan:

@@ -1,0 +1,361 @@
+"""Selects the cheapest generator within a tolerance: search, frontier, test."""
+
+import datetime
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import filelock
+
+from gan.config import DataConfig
+from gan.data.dataset import Dataset
+from gan.data.load import load_dataset
+from gan.errors import InputError, check, check_different, check_whole
+from gan.evaluation.report import MOST_NUM
+from gan.models.build import log_nothing
+from gan.saving import files, models, run_folder
+from gan.saving.metadata import check_card
+from gan.selection.candidate import Candidate
+from gan.selection.cost import CostTask, MeasuredCosts, TimedRun
+from gan.selection.fixed_sequence import Outcome, run_sequence
+from gan.selection.frontier import ValidatedCandidate, find_frontier
+from gan.selection.halving import read_budget
+from gan.selection.looks import SampleLook
+from gan.selection.record import (
+    TRIALS,
+    CandidateRecord,
+    SelectionOptions,
+    SelectionRecord,
+    load_selection,
+    save_selection,
+)
+from gan.selection.search import Save, plan_search, search
+from gan.selection.workers import LocalWorkers, Workers
+from gan.tolerance import check_confirmation, planned_samples
+from gan.utils import tensorflow as runtime
+from gan.utils.arguments import checked
+from gan.utils.commands import shell_command
+
+EXPECTED_SHARE = 0.75
+"""Share of the tolerance at which a candidate is to pass its test nine times out of ten. It decides `num`."""
+
+TEST_SEED = 4_100_000_011
+"""Seed of the samples of the first test, plus the seed of the selection. The next candidates have the next seeds."""
+
+PROCESS_LOG, LOCK = "processes.log", ".lock"
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A selection: its folder and its record."""
+
+    folder: Path
+    record: SelectionRecord
+
+    @property
+    def generator(self) -> Path | None:
+        """The file of the chosen generator. None: no one was chosen."""
+        if self.record.chosen is None:
+            return None
+        file = self.record.candidate(self.record.chosen).generator
+        return None if file is None else self.folder / file
+
+
+@checked
+def select(
+    candidates: Sequence[Candidate],
+    options: SelectionOptions,
+    *,
+    output: str | Path | None = None,
+    workers: Workers | None = None,
+    jobs: int = 1,
+    command: str = "",
+    log: Log = log_nothing,
+) -> Selection:
+    """Selects the cheapest candidate whose error rate is within a tolerance.
+
+    1. Search (`search`): the candidates train under a budget by synchronous successive halving. After each rung, the
+       probe looks at samples and validation images.
+    2. Frontier (`find_frontier`), on validation data alone: finished candidates with enough coverage that no other
+       one beats in both error and cost.
+    3. Test (`run_sequence`): from the lowest error to the lowest cost, each gets fresh samples, the other classifier
+       and test images, until one does not pass. The last that passed is chosen. The probability that its error rate is
+       above the tolerance is at most 0.025.
+
+    >>> found = select(make_candidates(["mnist", "mnist-sprint"]), SelectionOptions(tolerance=0.02, budget="600s"))
+    >>> found.record.chosen, found.generator
+
+    Args:
+        candidates: from `make_candidates`.
+        options: tolerance, budget, cost, classifiers.
+        output: folder of the selection. None: a new numbered folder in `runs/`.
+        workers: what runs the training. None: `jobs` processes of this machine.
+        jobs: number of processes, without `workers`.
+        command: command line, for the record.
+        log: receives what is done, line by line.
+
+    Returns the record, which is also written, and the folder. After an exception or Ctrl-C, `resume_selection` continues. Raises
+    `InputError` for candidates of different data, equal names, a budget below the cost of the cheapest candidate, a
+    tolerance that no number of samples can show, and classifiers of other data.
+    """
+    if not candidates:
+        raise InputError("No candidates", expected="one or more", received="none")
+    check_different("candidates", [one.name for one in candidates])
+    if options.budget is None:
+        raise InputError("No budget", expected="a budget, such as 600s or 2e6 images", received="none")
+    data = candidates[0].config.data
+    check(all(one.config.data == data for one in candidates), "candidates", "the same data", "different data")
+    num = plan_test(options)
+    check_classifiers(options, data.dataset)
+    run_folder.check_output(output)
+    dataset = load_data(data)
+    images = {one.name: one.images(len(dataset.train)) for one in candidates}
+    record = new_record(
+        options,
+        dataset,
+        [
+            CandidateRecord(
+                name=one.name,
+                preset=one.preset,
+                config=one.config,
+                images=images[one.name],
+                run=f"{TRIALS}/{one.folder}",
+            )
+            for one in candidates
+        ],
+        num=num,
+        command=command,
+    )
+    if not read_budget(options.budget).in_seconds:
+        record = replace(record, plan=plan_search(record, None, log))
+    folder = run_folder.new_run(output, f"select-{Path(data.dataset).name}")
+    return _continue(record, folder, dataset, workers, jobs, log)
+
+
+@checked
+def resume_selection(
+    folder: str | Path, *, workers: Workers | None = None, jobs: int = 1, log: Log = log_nothing
+) -> Selection:
+    """Resumes a selection that was interrupted. What is finished is not repeated.
+
+    Args:
+        folder: folder of the selection.
+        workers, jobs, log: as for `select`.
+
+    Raises `InputError` if the folder has no selection, or another process works in it, and as `select` does.
+    """
+    record, place = load_selection(folder), Path(files.as_path(folder, "folder"))
+    if record.verdict is not None:
+        log(f"{place} is finished: there is nothing to resume")
+        return Selection(place, record)
+    check_classifiers(record.options, record.dataset)
+    trained = [one.config for one in record.candidates if one.config is not None]
+    dataset = load_data(trained[0].data if trained else DataConfig(dataset=record.dataset))
+    return _continue(record, place, dataset, workers, jobs, log)
+
+
+def plan_test(options: SelectionOptions) -> int:
+    """Returns the number of samples of each test, which is planned before anything is trained.
+
+    Raises `InputError` if no number of samples, or not the given one, could show that a generator is within the
+    tolerance.
+    """
+    if options.num is None:
+        num = planned_samples(EXPECTED_SHARE * options.tolerance, options.tolerance)
+        if num > MOST_NUM:
+            expected = f"a tolerance that {MOST_NUM:,} samples can show"
+            raise InputError("No test could show this tolerance", expected=expected, received=f"{options.tolerance:g}")
+        return num
+    check_whole("num", options.num, 2, MOST_NUM)
+    samples = f"{options.num:,} samples"
+    check_confirmation("tolerance", options.tolerance, options.num, outcomes=samples, larger="--num {}")
+    return options.num
+
+
+def check_classifiers(options: SelectionOptions, dataset: str) -> None:
+    """Raises `InputError` unless the probe and the classifier are different networks for a dataset."""
+    found = [models.find_classifier(name) for name in (options.probe, options.classifier)]
+    for one in found:
+        check_card(dataset, one.card)
+    if found[0].card.sha256 == found[1].card.sha256:
+        raise InputError(
+            "One classifier for search and test",
+            expected="two different ones: --probe looks, --classifier tests",
+            received=options.classifier,
+        )
+
+
+def load_data(data: DataConfig) -> Dataset:
+    """Loads the dataset of a selection. Starts TensorFlow."""
+    runtime.load_tensorflow(lean=True)
+    runtime.start()
+    return load_dataset(data.dataset, fallback=data.dataset_fallback, **data.loading)
+
+
+def new_record(
+    options: SelectionOptions, dataset: Dataset, candidates: Sequence[CandidateRecord], *, num: int, command: str
+) -> SelectionRecord:
+    """Returns the record of a selection that begins now."""
+    return SelectionRecord(
+        options=options,
+        dataset=dataset.name,
+        candidates=tuple(candidates),
+        num=num,
+        command=command,
+        versions={name: runtime.installed_version(name) for name in ("tensorflow", "keras", "numpy", "gan-reference")},
+        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Locks the folder of a selection for this process. Raises `InputError` if another one has the lock."""
+    lock = filelock.FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout as error:
+        raise InputError(
+            "Another process works on this selection", expected="one process", received=str(folder)
+        ) from error
+    with lock:
+        lock.release()
+        yield
+
+
+def _continue(
+    record: SelectionRecord,
+    folder: Path,
+    dataset: Dataset,
+    workers: Workers | None,
+    jobs: int,
+    log: Log,
+) -> Selection:
+    """Does what is missing in a record."""
+    by_default = LocalWorkers(folder / PROCESS_LOG, jobs=jobs)
+    with locked(folder), _resume_hint(folder, log), workers or by_default as run_by:
+        save = _saver(folder, record)
+        if record.plan is None:
+            with _removed_without_plan(folder):
+                record = save(replace(record, plan=plan_search(record, run_by, log)))
+        record = search(record, folder, run_by, save, log)
+        if record.order is None:
+            record = save(_with_order(_with_costs(record, folder, run_by, log), log))
+        return Selection(folder, choose(record, folder, dataset, save, log))
+
+
+@contextmanager
+def _resume_hint(folder: Path, log: Log) -> Iterator[None]:
+    """Says after an exception how to continue, if there is something to continue."""
+    try:
+        yield
+    except BaseException:
+        if (folder / RECORD).exists():
+            log(f"What is finished is kept; {shell_command('gan', 'select', '--resume', folder)} continues")
+        raise
+
+
+@contextmanager
+def _removed_without_plan(folder: Path) -> Iterator[None]:
+    """Removes the folder of a selection if it cannot be planned, such as for too small a budget."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _saver(folder: Path, record: SelectionRecord) -> Save:
+    """Returns a function that writes a record with the seconds that the selection has taken so far."""
+    before, began = record.seconds, time.monotonic()
+
+    def save(changed: SelectionRecord) -> SelectionRecord:
+        changed = replace(changed, seconds=round(before + time.monotonic() - began, 1))
+        save_selection(folder, changed)
+        return changed
+
+    return save
+
+
+def _with_costs(record: SelectionRecord, folder: Path, workers: Workers, log: Log) -> SelectionRecord:
+    """Measures the cost of the finished candidates, each alone, on one machine."""
+    options = record.options
+    finished = [one for one in record.candidates if one.is_finished]
+    runs = tuple(
+        TimedRun(
+            name=one.name,
+            config=one.config,
+            images=one.images,
+            generator=None if one.generator is None else str((folder / one.generator).absolute()),
+        )
+        for one in finished
+        if one.config is not None and one.cost is None
+    )
+    if not runs:
+        return record
+    log(f"measuring the cost of {len(runs)} candidates: {options.cost}")
+    found: MeasuredCosts = workers.measure_costs(CostTask(cost=options.cost, runs=runs))
+    if options.price_per_hour is not None:
+        found = found.priced(options.price_per_hour)
+    for name, cost in found.costs.items():
+        record = record.with_candidate(replace(record.candidate(name), cost=cost))
+    for name, reason in found.failures.items():
+        record = record.with_candidate(replace(record.candidate(name), ended=f"failed: {reason}"))
+    return replace(record, where=found.machine)
+
+
+def _with_order(record: SelectionRecord, log: Log) -> SelectionRecord:
+    """Fixes the order of the tests, from the last looks at validation data and the costs alone."""
+    validated = [
+        ValidatedCandidate(
+            name=one.name,
+            error=one.looks[-1].error,
+            cost=one.cost.value,
+            coverage=one.looks[-1].coverage,
+            real_coverage=one.looks[-1].real_coverage,
+        )
+        for one in record.candidates
+        if one.is_finished and one.cost is not None
+    ]
+    frontier = find_frontier(validated)
+    for name, reason in frontier.dropped.items():
+        record = record.with_candidate(replace(record.candidate(name), dropped=reason))
+    order = tuple(one.name for one in frontier.kept)
+    log(f"to be tested: {', '.join(order) or 'no one'}")
+    return replace(record, order=order)
+
+
+def choose(record: SelectionRecord, folder: Path, dataset: Dataset, save: Save, log: Log) -> SelectionRecord:
+    """Tests the candidates in the order of the record, and chooses the last one that passes.
+
+    Each outcome is saved when it is there, so that a test that was interrupted afterwards is not repeated.
+    """
+    options, order = record.options, record.order
+    assert order is not None
+    assert record.num is not None
+    if not order:
+        return save(replace(record, verdict="undecided"))
+    look = SampleLook.of(dataset, options.classifier, dataset.test, dataset.validation)
+    num = max(record.num, len(look.reference.features))
+    record = replace(record, num=num)
+    done = {one.name: one.outcome for one in record.candidates if one.outcome is not None}
+
+    def measure(name: str) -> Outcome:
+        nonlocal record
+        one = record.candidate(name)
+        assert one.generator is not None
+        log(f"testing {name} on {num:,} fresh samples")
+        seed = (TEST_SEED + options.seed + order.index(name)) % 2**32
+        wrong, _, coverage = look.measure(folder / one.generator, num=num, seed=seed)
+        outcome = Outcome(wrong=wrong, num=num, coverage=coverage, real_coverage=look.reference.real_coverage)
+        record = save(record.with_candidate(replace(one, outcome=outcome)))
+        return outcome
+
+    result = run_sequence(order, measure, tolerance=options.tolerance, num=num, done=done)
+    for test in result.tested:
+        record = record.with_candidate(replace(record.candidate(test.name), test=test))
+    return save(replace(record, chosen=result.chosen, verdict=result.verdict))
