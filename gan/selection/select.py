@@ -25,6 +25,7 @@ from gan.selection.frontier import ValidatedCandidate, find_frontier
 from gan.selection.halving import read_budget
 from gan.selection.looks import SampleLook
 from gan.selection.record import (
+    RECORD,
     TRIALS,
     CandidateRecord,
     SelectionOptions,
@@ -99,8 +100,8 @@ def select(
         command: command line, for the record.
         log: receives what is done, line by line.
 
-    Returns the record, which is also written, and the folder. After an exception or Ctrl-C, `resume_selection` continues. Raises
-    `InputError` for candidates of different data, equal names, a budget below the cost of the cheapest candidate, a
+    Returns the record, which is also written, and the folder. After an exception or Ctrl-C, `resume_selection`
+    continues. Raises `InputError` for candidates of different data, equal names, a budget below the cost of the cheapest candidate, a
     tolerance that no number of samples can show, and classifiers of other data.
     """
     if not candidates:

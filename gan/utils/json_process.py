@@ -77,7 +77,8 @@ class JsonProcess:
         found: dict[str, Any] = json.loads(line)
         if "failure" in found:
             raise ProcessFailure(found["failure"])
-        return found
+        answer: dict[str, Any] = found["answer"]
+        return answer
 
     def close(self) -> None:
         """Ends the process. Does nothing if that was done."""
@@ -95,13 +96,15 @@ class JsonProcess:
 def answer_requests(answer: Callable[[Any], Mapping[str, object]]) -> None:
     """Answers the requests of the process that started this one, until that ends. Prints nothing else on stdout.
 
-    answer: request -> answer. An exception becomes the answer {"failure": its reason}.
+    Each line is {"answer": the answer} or, after an exception, {"failure": its reason}.
+
+    answer: request -> answer, in JSON types.
     """
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)  # what a library prints is no answer
         for request in _requests():
             try:
-                reply: Mapping[str, object] = answer(request)
+                reply: Mapping[str, object] = {"answer": answer(request)}
             except Exception as error:
                 traceback.print_exc()
                 reply = {"failure": reason_of(error)}

@@ -185,7 +185,7 @@ def test_a_process_imports_only_its_engine_and_ends_with_its_input(table, tmp_pa
     )
     for request in ("load", "sample", "loaded"):
         print(json.dumps(request), file=child.stdin, flush=True)
-    answers = [json.loads(child.stdout.readline()) for _ in range(3)]
+    answers = [json.loads(child.stdout.readline())["answer"] for _ in range(3)]
     assert answers[1:] == [{"shape": [3, 28, 28, 1]}, {"loaded": []}]
     assert (tmp_path / "s").stat().st_size == 3 * 28 * 28 * 4
     child.stdin.close()
