@@ -11,14 +11,16 @@ from tyro.conf import Positional, arg
 
 from gan.cli.exit_status import ended_by_sigterm
 from gan.cli.output import print_result
+from gan.cli.selection_table import print_selection
 from gan.errors import InputError
 from gan.selection.cost import CostName
 from gan.selection.record import SelectionOptions
 from gan.tolerance import EXIT_STATUS
+from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 
 if TYPE_CHECKING:
-    from gan.selection.select import Selection
+    from gan.selection.record import Selection
     from gan.selection.workers import Workers
 
 
@@ -77,10 +79,13 @@ class Select:
         with ended_by_sigterm(), self._workers() as workers:
             found = self._select(workers) if self.resume is None else self._resume(workers, self.resume)
         record = found.record
+        from gan.selection.plot import write_plot
+
+        plot = write_plot(found.folder, record)
         if self.json:
             print_result(record.as_dict(), as_json=True)
         else:
-            print(record.chosen, found.folder)
+            print_selection(record, found.folder, plot)
         assert record.verdict is not None
         return EXIT_STATUS[record.verdict]
 
@@ -111,7 +116,8 @@ class Select:
         candidates = make_candidates(
             self.presets, self.vary, dataset=self.dataset, seed=self.seed, deterministic=self.deterministic
         )
-        from gan.selection.select import select
+        runtime.load_tensorflow(lean=True)
+        from gan.selection.selection import select
 
         return select(
             candidates,
@@ -128,7 +134,8 @@ class Select:
             expected = "--resume FOLDER alone: a resumed selection keeps its options"
             received = " ".join([*self.presets, *self.vary]) or "--budget or --output"
             raise InputError("Both `--resume` and a new selection", expected=expected, received=received)
-        from gan.selection.select import resume_selection
+        runtime.load_tensorflow(lean=True)
+        from gan.selection.selection import resume_selection
 
         return resume_selection(folder, workers=workers, jobs=self.jobs, log=_log)
 

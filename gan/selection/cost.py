@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gan.config import TrainConfig
-from gan.errors import InputError, Json, NotNegative, Positive, as_json, check_positive
+from gan.errors import InputError, Json, NotNegative, Positive, Whole, as_json, check_positive
 
 CostName = Literal["train_seconds", "parameters", "bytes", "milliseconds", "price"]
 """Name of a cost, as in `gan select --cost`."""
@@ -24,11 +24,13 @@ OF_TRAINING: tuple[CostName, ...] = ("train_seconds", "price")
 
 @dataclass(frozen=True, kw_only=True)
 class TimedRun:
-    """A candidate whose training is timed, and the length of its run in images."""
+    """A candidate whose cost is measured."""
 
     name: str
-    config: TrainConfig
-    images: Positive
+    config: TrainConfig | None = None
+    """Options of its training. None: it was trained before."""
+    images: Whole = 0
+    """Length of its run in images."""
     generator: str | None = None
     """File of its trained generator. None: it is not trained."""
 

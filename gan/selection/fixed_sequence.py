@@ -41,6 +41,11 @@ class CandidateTest:
     passed: bool
     """Whether the p-value is at most 0.025 and the verdict is `within`, which includes enough coverage."""
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Ends of Wilson's 95 % interval of the error rate."""
+        return ErrorRate(self.wrong, self.num).interval
+
 
 @dataclass(frozen=True, kw_only=True)
 class SequenceResult:

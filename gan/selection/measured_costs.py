@@ -108,6 +108,8 @@ class _TimedTraining:
     """
 
     def __init__(self, run: TimedRun) -> None:
+        if run.config is None:
+            raise InputError("This cost is that of a training", expected="a candidate with options", received=run.name)
         config = replace(run.config, stopping=replace(run.config.stopping, probe="none"))
         data = config.data
         self._dataset = load_dataset(data.dataset, fallback=data.dataset_fallback, **data.loading)

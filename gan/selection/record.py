@@ -160,6 +160,22 @@ class SelectionRecord:
         return as_json(self)
 
 
+@dataclass(frozen=True)
+class Selection:
+    """A selection: its folder and its record."""
+
+    folder: Path
+    record: SelectionRecord
+
+    @property
+    def generator(self) -> Path | None:
+        """The file of the chosen generator. None: no one was chosen."""
+        if self.record.chosen is None:
+            return None
+        file = self.record.candidate(self.record.chosen).generator
+        return None if file is None else self.folder / file
+
+
 @checked
 def load_selection(folder: str | os.PathLike[str]) -> SelectionRecord:
     """Loads the record of a selection from its folder, or from the file.

@@ -1,70 +1,47 @@
 """Selects the cheapest generator within a tolerance: search, frontier, test."""
 
-import datetime
 import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-
-import filelock
 
 from gan.config import DataConfig
 from gan.data.dataset import Dataset
 from gan.data.load import load_dataset
-from gan.errors import InputError, check, check_different, check_whole
-from gan.evaluation.report import MOST_NUM
+from gan.errors import InputError, check, check_different
 from gan.models.build import log_nothing
-from gan.saving import files, models, run_folder
-from gan.saving.metadata import check_card
+from gan.saving import files, run_folder
 from gan.selection.candidate import Candidate
 from gan.selection.cost import CostTask, MeasuredCosts, TimedRun
-from gan.selection.fixed_sequence import Outcome, run_sequence
-from gan.selection.frontier import ValidatedCandidate, find_frontier
+from gan.selection.decision import (
+    Log,
+    check_classifiers,
+    choose,
+    fix_order,
+    locked,
+    new_record,
+    plan_test,
+    saver,
+)
 from gan.selection.halving import read_budget
-from gan.selection.looks import SampleLook
 from gan.selection.record import (
     RECORD,
     TRIALS,
     CandidateRecord,
+    Selection,
     SelectionOptions,
     SelectionRecord,
     load_selection,
-    save_selection,
 )
-from gan.selection.search import Save, plan_search, search
+from gan.selection.search import plan_search, search
 from gan.selection.workers import LocalWorkers, Workers
-from gan.tolerance import check_confirmation, planned_samples
 from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked
 from gan.utils.commands import shell_command
 
-EXPECTED_SHARE = 0.75
-"""Share of the tolerance at which a candidate is to pass its test nine times out of ten. It decides `num`."""
-
-TEST_SEED = 4_100_000_011
-"""Seed of the samples of the first test, plus the seed of the selection. The next candidates have the next seeds."""
-
-PROCESS_LOG, LOCK = "processes.log", ".lock"
-
-Log = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Selection:
-    """A selection: its folder and its record."""
-
-    folder: Path
-    record: SelectionRecord
-
-    @property
-    def generator(self) -> Path | None:
-        """The file of the chosen generator. None: no one was chosen."""
-        if self.record.chosen is None:
-            return None
-        file = self.record.candidate(self.record.chosen).generator
-        return None if file is None else self.folder / file
+PROCESS_LOG = "processes.log"
+"""What the processes print, in the folder of a selection."""
 
 
 @checked
@@ -101,8 +78,8 @@ def select(
         log: receives what is done, line by line.
 
     Returns the record, which is also written, and the folder. After an exception or Ctrl-C, `resume_selection`
-    continues. Raises `InputError` for candidates of different data, equal names, a budget below the cost of the cheapest candidate, a
-    tolerance that no number of samples can show, and classifiers of other data.
+    continues. Raises `InputError` for candidates of different data, equal names, a budget below the cost of the
+    cheapest candidate, a tolerance that no number of samples can show, and classifiers of other data.
     """
     if not candidates:
         raise InputError("No candidates", expected="one or more", received="none")
@@ -160,72 +137,11 @@ def resume_selection(
     return _continue(record, place, dataset, workers, jobs, log)
 
 
-def plan_test(options: SelectionOptions) -> int:
-    """Returns the number of samples of each test, which is planned before anything is trained.
-
-    Raises `InputError` if no number of samples, or not the given one, could show that a generator is within the
-    tolerance.
-    """
-    if options.num is None:
-        num = planned_samples(EXPECTED_SHARE * options.tolerance, options.tolerance)
-        if num > MOST_NUM:
-            expected = f"a tolerance that {MOST_NUM:,} samples can show"
-            raise InputError("No test could show this tolerance", expected=expected, received=f"{options.tolerance:g}")
-        return num
-    check_whole("num", options.num, 2, MOST_NUM)
-    samples = f"{options.num:,} samples"
-    check_confirmation("tolerance", options.tolerance, options.num, outcomes=samples, larger="--num {}")
-    return options.num
-
-
-def check_classifiers(options: SelectionOptions, dataset: str) -> None:
-    """Raises `InputError` unless the probe and the classifier are different networks for a dataset."""
-    found = [models.find_classifier(name) for name in (options.probe, options.classifier)]
-    for one in found:
-        check_card(dataset, one.card)
-    if found[0].card.sha256 == found[1].card.sha256:
-        raise InputError(
-            "One classifier for search and test",
-            expected="two different ones: --probe looks, --classifier tests",
-            received=options.classifier,
-        )
-
-
 def load_data(data: DataConfig) -> Dataset:
     """Loads the dataset of a selection. Starts TensorFlow."""
     runtime.load_tensorflow(lean=True)
     runtime.start()
     return load_dataset(data.dataset, fallback=data.dataset_fallback, **data.loading)
-
-
-def new_record(
-    options: SelectionOptions, dataset: Dataset, candidates: Sequence[CandidateRecord], *, num: int, command: str
-) -> SelectionRecord:
-    """Returns the record of a selection that begins now."""
-    return SelectionRecord(
-        options=options,
-        dataset=dataset.name,
-        candidates=tuple(candidates),
-        num=num,
-        command=command,
-        versions={name: runtime.installed_version(name) for name in ("tensorflow", "keras", "numpy", "gan-reference")},
-        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    )
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Locks the folder of a selection for this process. Raises `InputError` if another one has the lock."""
-    lock = filelock.FileLock(folder / LOCK)
-    try:
-        lock.acquire(blocking=False)
-    except filelock.Timeout as error:
-        raise InputError(
-            "Another process works on this selection", expected="one process", received=str(folder)
-        ) from error
-    with lock:
-        lock.release()
-        yield
 
 
 def _continue(
@@ -239,13 +155,13 @@ def _continue(
     """Does what is missing in a record."""
     by_default = LocalWorkers(folder / PROCESS_LOG, jobs=jobs)
     with locked(folder), _resume_hint(folder, log), workers or by_default as run_by:
-        save = _saver(folder, record)
+        save = saver(folder, record)
         if record.plan is None:
             with _removed_without_plan(folder):
                 record = save(replace(record, plan=plan_search(record, run_by, log)))
         record = search(record, folder, run_by, save, log)
         if record.order is None:
-            record = save(_with_order(_with_costs(record, folder, run_by, log), log))
+            record = save(fix_order(_with_costs(record, folder, run_by, log), log))
         return Selection(folder, choose(record, folder, dataset, save, log))
 
 
@@ -268,18 +184,6 @@ def _removed_without_plan(folder: Path) -> Iterator[None]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _saver(folder: Path, record: SelectionRecord) -> Save:
-    """Returns a function that writes a record with the seconds that the selection has taken so far."""
-    before, began = record.seconds, time.monotonic()
-
-    def save(changed: SelectionRecord) -> SelectionRecord:
-        changed = replace(changed, seconds=round(before + time.monotonic() - began, 1))
-        save_selection(folder, changed)
-        return changed
-
-    return save
 
 
 def _with_costs(record: SelectionRecord, folder: Path, workers: Workers, log: Log) -> SelectionRecord:
@@ -307,56 +211,3 @@ def _with_costs(record: SelectionRecord, folder: Path, workers: Workers, log: Lo
     for name, reason in found.failures.items():
         record = record.with_candidate(replace(record.candidate(name), ended=f"failed: {reason}"))
     return replace(record, where=found.machine)
-
-
-def _with_order(record: SelectionRecord, log: Log) -> SelectionRecord:
-    """Fixes the order of the tests, from the last looks at validation data and the costs alone."""
-    validated = [
-        ValidatedCandidate(
-            name=one.name,
-            error=one.looks[-1].error,
-            cost=one.cost.value,
-            coverage=one.looks[-1].coverage,
-            real_coverage=one.looks[-1].real_coverage,
-        )
-        for one in record.candidates
-        if one.is_finished and one.cost is not None
-    ]
-    frontier = find_frontier(validated)
-    for name, reason in frontier.dropped.items():
-        record = record.with_candidate(replace(record.candidate(name), dropped=reason))
-    order = tuple(one.name for one in frontier.kept)
-    log(f"to be tested: {', '.join(order) or 'no one'}")
-    return replace(record, order=order)
-
-
-def choose(record: SelectionRecord, folder: Path, dataset: Dataset, save: Save, log: Log) -> SelectionRecord:
-    """Tests the candidates in the order of the record, and chooses the last one that passes.
-
-    Each outcome is saved when it is there, so that a test that was interrupted afterwards is not repeated.
-    """
-    options, order = record.options, record.order
-    assert order is not None
-    assert record.num is not None
-    if not order:
-        return save(replace(record, verdict="undecided"))
-    look = SampleLook.of(dataset, options.classifier, dataset.test, dataset.validation)
-    num = max(record.num, len(look.reference.features))
-    record = replace(record, num=num)
-    done = {one.name: one.outcome for one in record.candidates if one.outcome is not None}
-
-    def measure(name: str) -> Outcome:
-        nonlocal record
-        one = record.candidate(name)
-        assert one.generator is not None
-        log(f"testing {name} on {num:,} fresh samples")
-        seed = (TEST_SEED + options.seed + order.index(name)) % 2**32
-        wrong, _, coverage = look.measure(folder / one.generator, num=num, seed=seed)
-        outcome = Outcome(wrong=wrong, num=num, coverage=coverage, real_coverage=look.reference.real_coverage)
-        record = save(record.with_candidate(replace(one, outcome=outcome)))
-        return outcome
-
-    result = run_sequence(order, measure, tolerance=options.tolerance, num=num, done=done)
-    for test in result.tested:
-        record = record.with_candidate(replace(record.candidate(test.name), test=test))
-    return save(replace(record, chosen=result.chosen, verdict=result.verdict))
