@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gan import config, deployment, evaluation, sampling, tolerance
+    from gan import config, deployment, evaluation, sampling, selection, tolerance
     from gan.data import images
     from gan.data.dataset import Dataset
     from gan.data.handwriting import read_digit
@@ -76,6 +76,7 @@ _MODULES = {
     "deployment": "gan.deployment",
     "perturbation": "gan.evaluation.robustness",
     "sampling": "gan.sampling",
+    "selection": "gan.selection",
     "tolerance": "gan.tolerance",
 }
 """Public module -> internal module."""
@@ -124,6 +125,7 @@ __all__ = [  # noqa: RUF022 - in the order of first use
     "classifier",
     "evaluation",
     "perturbation",
+    "selection",
     "deployment",
     "tolerance",
 ]

@@ -25,6 +25,7 @@ from gan.cli.output import output_without_reader
 from gan.cli.presets import Presets
 from gan.cli.project import Project
 from gan.cli.sample import Sample
+from gan.cli.select import Select
 from gan.cli.serve import Serve
 from gan.cli.tiers import Tiers
 from gan.cli.train import DEFAULT_PRESET, Train, resumed
@@ -44,6 +45,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, dict[str, type[Command]]] = {
     "train and sample": {"train": Train, "presets": Presets, "sample": Sample},
+    "select": {"select": Select},
     "evaluate": {"evaluate": Evaluate, "compare": Compare, "project": Project},
     "deploy": {"export": Export, "serve": Serve, "feedback": Feedback, "tiers": Tiers},
     "inspect": {"info": Info, "doctor": Doctor},

@@ -15,7 +15,7 @@ from gan import sampling
 from gan.data.load import DatasetLike, as_dataset
 from gan.deployment.engine_process import BATCH
 from gan.deployment.export import PACKAGES, export_generator
-from gan.deployment.measured_engine import EngineFailure, MeasuredEngine
+from gan.deployment.measured_engine import MeasuredEngine
 from gan.deployment.names import export_name, public_name
 from gan.deployment.table import Artifact, ArtifactFile, ArtifactFormat, ArtifactQuality, ArtifactTable, table_path
 from gan.errors import InputError, check_seed, check_share, check_whole
@@ -35,6 +35,7 @@ from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked
 from gan.utils.commands import shell_command
 from gan.utils.extras import import_extra
+from gan.utils.json_process import ProcessFailure
 from gan.utils.tensorflow import silent_stderr
 
 MOST_SAMPLES = 10_000
@@ -200,7 +201,7 @@ class _Row:
         if self.failure is None and self.engine is not None:
             try:
                 question(self.engine)
-            except EngineFailure as error:
+            except ProcessFailure as error:
                 self.failure = str(error)
 
     def measure(self, reference: QualityReference, labels: np.ndarray | None) -> None:
@@ -210,7 +211,7 @@ class _Row:
             try:
                 self.quality = reference.measure(engine.generate(), labels)
             except InputError as error:
-                raise EngineFailure(str(error)) from error
+                raise ProcessFailure(str(error)) from error
 
         self.ask(evaluate)
 

@@ -1,24 +1,20 @@
 """The process in which `gan.deployment.measure_artifacts` times one generator. It imports only what its engine needs.
 
 It runs as `python -m gan.deployment.engine_process FORMAT FILE INPUTS SAMPLES`. INPUTS is an .npz file with `latents`
-float32 [N, L], and `labels` int32 [N] for a generator with classes. Each line of its standard input is a command:
+float32 [N, L], and `labels` int32 [N] for a generator with classes. Each request is a command, see
+`gan.utils.json_process`:
 
 load: loads the generator and runs it. -> {"idle_memory_bytes"}
 time: runs batches of `BATCH` samples. -> {"milliseconds": of each batch, "peak_memory_bytes": until now}
 sample: writes the samples of INPUTS to SAMPLES, float32 without a header. -> {"shape": of the samples}
 
-The answer is one line of JSON; {"failure": reason} if the command failed. The process ends when its input does.
+The process ends when its input does.
 """
 
-import json
-import os
-import queue
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 
@@ -26,7 +22,7 @@ from gan.errors import Json
 from gan.saving.engines.find import FORMATS
 from gan.saving.engines.format import Run
 from gan.utils import tensorflow as runtime
-from gan.utils.child import end_own_process
+from gan.utils.json_process import answer_requests
 from gan.utils.machine import peak_memory
 
 BATCH = 64
@@ -91,41 +87,22 @@ class Measurement:
         return {"shape": [num, *shape]}
 
 
-def answer(commands: Iterator[str], replies: TextIO, format: str, path: Path, inputs: Path, samples: Path) -> None:
-    """Answers commands until one fails."""
-    measured: Measurement | None = None
-    for command in commands:
-        try:
-            if measured is None:
-                with np.load(inputs) as arrays:
-                    measured = Measurement(format, path, dict(arrays), samples)
-                reply: dict[str, Json] = {"idle_memory_bytes": measured.idle}
-            else:
-                reply = {"time": measured.time, "sample": measured.sample}[command]()
-        except Exception as error:  # the engines have no common class of errors
-            reply = {"failure": runtime.reason_of(error)}
-        print(json.dumps(reply), file=replies, flush=True)
+class Answers:
+    """Answers the commands about one generator, which the first command loads."""
 
+    def __init__(self, format: str, path: Path, inputs: Path, samples: Path) -> None:
+        self._given = format, path, inputs, samples
+        self._measured: Measurement | None = None
 
-def read_commands() -> Iterator[str]:
-    """Yields the lines of standard input. At its end, kills this process and those that it started, also at work.
-
-    The process that asked has then ended, however it was killed.
-    """
-    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-
-    def read() -> None:
-        with open(0, encoding="utf-8", closefd=False) as stream:  # not `sys.stdin`, whose lock others may need
-            for line in stream:
-                lines.put(line.strip())
-        end_own_process()
-
-    threading.Thread(target=read, daemon=True).start()
-    while True:
-        yield lines.get()
+    def __call__(self, command: str) -> dict[str, Json]:
+        """Returns the answer to a command."""
+        if self._measured is None:
+            format, path, inputs, samples = self._given
+            with np.load(inputs) as arrays:
+                self._measured = Measurement(format, path, dict(arrays), samples)
+            return {"idle_memory_bytes": self._measured.idle}
+        return {"time": self._measured.time, "sample": self._measured.sample}[command]()
 
 
 if __name__ == "__main__":
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what an engine prints is no answer
-    answer(read_commands(), answers, sys.argv[1], *map(Path, sys.argv[2:]))
+    answer_requests(Answers(sys.argv[1], *map(Path, sys.argv[2:])))

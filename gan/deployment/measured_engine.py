@@ -1,20 +1,13 @@
 """A generator in a process of its own, which is asked for times, memory and samples."""
 
-import json
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from gan.deployment.table import ArtifactCost
-from gan.utils.child import kill, python_module, why_ended
+from gan.utils.json_process import JsonProcess
 
 PROCESS = "gan.deployment.engine_process"
-
-
-class EngineFailure(RuntimeError):
-    """A measured process that cannot answer. The message says why."""
 
 
 class MeasuredEngine:
@@ -30,33 +23,29 @@ class MeasuredEngine:
     def __init__(self, format: str, path: Path, inputs: Path, scratch: Path) -> None:
         scratch.mkdir(parents=True)
         self.idle_memory_bytes: int | None = None
-        self._samples, self._output = scratch / "samples", scratch / "stderr"
+        self._samples = scratch / "samples"
         self._rounds: list[float] = []
         self._batches, self._peak = 0, None
-        command, environment = python_module(PROCESS, format, *(str(file.absolute()) for file in (path, inputs)))
-        with self._output.open("wb") as output:
-            self._process = subprocess.Popen(
-                [*command, str(self._samples.absolute())],
-                stdin=subprocess.PIPE,  # ends with this process, and the other one notices that
-                stdout=subprocess.PIPE,
-                stderr=output,
-                env={**environment, "CUDA_VISIBLE_DEVICES": "-1"},  # ONNX Runtime and LiteRT use the CPU, too
-                bufsize=0,  # nothing is left to write when the process has ended
-                start_new_session=True,  # Ctrl-C reaches this process alone, which kills the other one
-            )
+        self._process = JsonProcess(
+            PROCESS,
+            format,
+            *(str(file.absolute()) for file in (path, inputs, self._samples)),
+            output=scratch / "stderr",
+            environment={"CUDA_VISIBLE_DEVICES": "-1"},  # ONNX Runtime and LiteRT use the CPU, too
+        )
 
     def start_loading(self) -> None:
         """Lets the process load the generator, while others load theirs."""
-        self._send("load")
+        self._process.send("load")
 
     def finish_loading(self) -> None:
-        """Waits until the generator is loaded. Raises `EngineFailure` if its engine rejects it."""
-        self.idle_memory_bytes = self._receive()["idle_memory_bytes"]
+        """Waits until the generator is loaded. Raises `ProcessFailure` if its engine rejects it."""
+        self.idle_memory_bytes = self._process.receive()["idle_memory_bytes"]
 
     def time_round(self) -> None:
-        """Times some batches. Raises `EngineFailure` if the process has ended."""
-        self._send("time")
-        found = self._receive()
+        """Times some batches. Raises `ProcessFailure` if the process has ended."""
+        self._process.send("time")
+        found = self._process.receive()
         self._rounds.append(float(np.median(found["milliseconds"])))
         self._batches += len(found["milliseconds"])
         self._peak = found["peak_memory_bytes"]
@@ -74,9 +63,9 @@ class MeasuredEngine:
         )
 
     def generate(self) -> np.ndarray:
-        """Returns the samples of the inputs: float32 [N, H, W, C]. Raises `EngineFailure` if the process has ended."""
-        self._send("sample")
-        shape = self._receive()["shape"]
+        """Returns the samples of the inputs: float32 [N, H, W, C]. Raises `ProcessFailure` if the process has ended."""
+        self._process.send("sample")
+        shape = self._process.receive()["shape"]
         try:
             return np.fromfile(self._samples, np.float32).reshape(shape)
         finally:
@@ -84,30 +73,4 @@ class MeasuredEngine:
 
     def close(self) -> None:
         """Ends the process. Does nothing if that was done."""
-        assert self._process.stdout is not None
-        if not self._process.stdout.closed:
-            kill(self._process)
-            self._process.stdout.close()
-
-    def _send(self, command: str) -> None:
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(f"{command}\n".encode())
-            self._process.stdin.flush()
-        except OSError as error:
-            raise self._ended() from error
-
-    def _receive(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise self._ended()
-        found: dict[str, Any] = json.loads(line)
-        if "failure" in found:
-            raise EngineFailure(found["failure"])
-        return found
-
-    def _ended(self) -> EngineFailure:
-        self._process.wait()
-        said = self._output.read_text(encoding="utf-8", errors="replace")
-        return EngineFailure(f"the process of the engine ended {why_ended(self._process.returncode, said)}")
+        self._process.close()

@@ -179,6 +179,13 @@ def choose_subsets(dataset: Dataset, num: int, seed: int) -> EvaluationSubsets:
 
 
 def choose_labels(dataset: Dataset, num: int, seed: int) -> np.ndarray | None:
-    """Returns the labels of `num` random training images: int32 [num], or None for a dataset without labels."""
-    chosen = np.random.default_rng([seed, 1]).permutation(len(dataset.train))[:num]
-    return None if dataset.train.labels is None else dataset.train.labels[chosen]
+    """Returns the labels of `num` random training images: int32 [num], or None for a dataset without labels.
+
+    The images are drawn without replacement until all have been drawn, then all of them again in another order, and so
+    on. So the first labels do not depend on `num`, and the classes have the shares of the data.
+    """
+    if dataset.train.labels is None:
+        return None
+    rng, size = np.random.default_rng([seed, 1]), len(dataset.train)
+    rounds = [rng.permutation(size)[: num - first] for first in range(0, num, size)]
+    return dataset.train.labels[np.concatenate(rounds)]

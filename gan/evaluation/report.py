@@ -20,6 +20,9 @@ MUST_AGREE = ("dataset", "num", "classifier_sha256", "reference", "conditional")
 FEWEST = 2
 """Minimum number of samples for a report: a covariance needs two."""
 
+MOST_NUM = 10**7
+"""Maximum number of samples of an error rate: hours, for a small generator on a CPU."""
+
 FEW = 200
 """Number of samples below which a report proves little."""
 

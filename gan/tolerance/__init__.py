@@ -10,6 +10,7 @@ of a run uses fresh outcomes and a share of the 5 % error (`next_confidence`): a
 instead: its bounds hold at all numbers of outcomes together (`confidence_sequence`).
 """
 
+from gan.tolerance.binomial import LEVEL, POWER, binomial_p_value, passes_test, planned_samples
 from gan.tolerance.classes import WorstClass, worst_class, worst_class_so_far
 from gan.tolerance.confirmation import (
     LAST_SHARE,
@@ -49,7 +50,9 @@ __all__ = [
     "EXIT_STATUS",
     "IN_REACH",
     "LAST_SHARE",
+    "LEVEL",
     "MOST_CONFIDENCE",
+    "POWER",
     "PRIOR",
     "Confirmation",
     "ErrorRate",
@@ -59,6 +62,7 @@ __all__ = [
     "Verdict",
     "WorstClass",
     "WrongRange",
+    "binomial_p_value",
     "check_confirmation",
     "clopper_pearson",
     "confidence_sequence",
@@ -73,8 +77,10 @@ __all__ = [
     "most_wrong",
     "next_confidence",
     "outcomes_needed",
+    "passes_test",
     "plan_unflagged",
     "planned_outcomes",
+    "planned_samples",
     "samples_needed",
     "verdict",
     "verdict_of_bounds",

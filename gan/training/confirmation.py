@@ -16,17 +16,25 @@ from gan import sampling
 from gan.config import StoppingConfig
 from gan.config.stopping import MOST_CONFIRMED
 from gan.data.dataset import Dataset
-from gan.data.split import Split
 from gan.distributed.devices import DeviceSetup
 from gan.errors import InputError
 from gan.evaluation import metrics
-from gan.evaluation.classifier.extractor import Extractor, as_input, load_classifier
+from gan.evaluation.classifier.extractor import Extractor, load_classifier
+from gan.evaluation.coverage import CoverageReference
 from gan.evaluation.metrics import wrong_outcomes
 from gan.models.networks.inputs import NetworkInputs
 from gan.saving import models
 from gan.saving.metadata import check_card
 from gan.saving.models import FoundClassifier
-from gan.tolerance import CONFIDENCE, COVERAGE_SHARE, ErrorRate, confirmation_size, fewest_outcomes, next_confidence
+from gan.tolerance import (
+    CONFIDENCE,
+    COVERAGE_SHARE,
+    ErrorRate,
+    confirmation_size,
+    covers,
+    fewest_outcomes,
+    next_confidence,
+)
 from gan.training.callbacks.confirmations import EXPECTED_SHARE, LEAST_NUM, POWER, Attempt, Outcomes
 
 CONFIRM_SHARE = 0.1
@@ -43,33 +51,6 @@ CONFIRMATION_SEED, NOMINATION_SEED = 3_000_000_019, 3_500_000_011
 
 FIRST = MOST_CONFIRMED
 """Index of the first sample of attempt k is k times this number, so that no two attempts share a sample."""
-
-
-@dataclass(frozen=True)
-class _Images:
-    """Features of real images, with what coverage by equally many samples is compared to."""
-
-    features: np.ndarray
-    radii: np.ndarray
-    real_coverage: float
-
-    @classmethod
-    def of(cls, extractor: Extractor, reference: Split, others: Split, num: int) -> "_Images":
-        """Measures `num` images of a split, and how many of them as many other real images cover."""
-        drawn = [part.take(np.random.default_rng(0).permutation(len(part))[:num]) for part in (reference, others)]
-        features, other = (extractor.arrays(as_input(part.images))["features"] for part in drawn)
-        radii = metrics.squared_radii(features)
-        return cls(features, radii, _coverage(features, other, radii))
-
-    def unmet(self, samples: np.ndarray, kind: str) -> list[str]:
-        """Returns the condition on coverage as text, if these features of samples do not meet it."""
-        found = _coverage(self.features, samples[: len(self.features)], self.radii)
-        needed = COVERAGE_SHARE * self.real_coverage
-        return [] if found >= needed else [f"coverage of {kind} images {found:.2f}, needed {needed:.2f}"]
-
-
-def _coverage(real: np.ndarray, samples: np.ndarray, radii: np.ndarray) -> float:
-    return metrics.precision_recall(real, samples, real_radii=radii)["coverage"]
 
 
 class SampleConfirmation:
@@ -153,7 +134,7 @@ class SampleConfirmation:
         wrong = np.concatenate([part.wrong for part in parts])
         labels = None if parts[0].labels is None else np.concatenate([part.labels for part in parts])
         self._seconds_per_sample = (time.monotonic() - started) / len(wrong)
-        unmet = reference.unmet(parts[0].features, "test")
+        unmet = _unmet(reference, parts[0].features, "test")
         unmet += self._classes_above(wrong, labels, attempt.confidence, proven=False)
         return Outcomes(int(wrong.sum()), len(wrong), unmet)
 
@@ -165,7 +146,7 @@ class SampleConfirmation:
             num = max(num, min(self.options.eval_num, len(self.dataset.validation)))
         labels = self._labels(num, np.random.default_rng([self.seed, 0]))
         one = self._sample(generator, self._probe_extractor, num, NOMINATION_SEED, 0, labels)
-        unmet = self._validation.unmet(one.features, "validation")
+        unmet = _unmet(self._validation, one.features, "validation")
         return unmet + self._classes_above(one.wrong, one.labels, CONFIDENCE, proven=True)
 
     def _classes_above(
@@ -216,12 +197,23 @@ class SampleConfirmation:
         return Extractor(load_classifier(self.probe)[0])
 
     @cached_property
-    def _test(self) -> _Images:
-        return _Images.of(self._extractor, self.dataset.test, self.dataset.validation, self._coverage_num)
+    def _test(self) -> CoverageReference:
+        return CoverageReference.of(self._extractor, self.dataset.test, self.dataset.validation, self._coverage_num)
 
     @cached_property
-    def _validation(self) -> _Images:
-        return _Images.of(self._probe_extractor, self.dataset.validation, self.dataset.train, self._coverage_num)
+    def _validation(self) -> CoverageReference:
+        return CoverageReference.of(
+            self._probe_extractor, self.dataset.validation, self.dataset.train, self._coverage_num
+        )
+
+
+def _unmet(reference: CoverageReference, samples: np.ndarray, kind: str) -> list[str]:
+    """Returns the condition on coverage as text, if these features of samples do not meet it."""
+    found = reference.coverage(samples)
+    if covers(found, reference.real_coverage):
+        return []
+    needed = COVERAGE_SHARE * reference.real_coverage
+    return [f"coverage of {kind} images {found:.2f}, needed {needed:.2f}"]
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,8 @@ def train(
         preset: name of the preset that `config` is based on, for config.json. None: no preset, or the one named by
             `config`.
         console: console for progress and messages. None: stderr.
-        listeners: callbacks that are called after an interval is saved. Their own state is not saved.
+        listeners: callbacks that are called after an interval is saved. Their own state is not saved. One that is a
+            `callbacks.PauseAfter` ends the run early, as Ctrl-C does, so that `resume` continues it.
 
     If `config.devices` is greater than 1, the devices share each batch. If TF_CONFIG names several workers, each worker
     must call this function with the same options.
@@ -330,21 +331,23 @@ def _run(
     # The result.
     stopped_by, interval = stop_reason(stopping)
     step = int(scalar(gan.step))
+    paused = any(one.paused for one in listeners if isinstance(one, callbacks.PauseAfter)) and stopped_by is None
+    interrupted = interrupt.interrupted or (paused and step < schedule.total_steps)
     ended = RunResult(
         images=int(scalar(gan.images_seen)),
         steps=step,
         seconds=run_log.last_row.get("seconds", 0.0),
         compile_seconds=round(run_log.compile_seconds or 0.0, 3),
-        interrupted=interrupt.interrupted,
-        stopped_by=None if interrupt.interrupted else stopped_by,
+        interrupted=interrupted,
+        stopped_by=None if interrupted else stopped_by,
         interval=interval,
         confirmations=tuple(one for rule in confirming for one in rule.confirmations),
     )
     used = replace(record.config, jit="on" if gan.jit_compile else "off")  # XLA may have failed in its first step
     record = replace(record, config=used, result=ended, sha256=files.sha256(generator.path))
     metadata.save(folder, record)
-    if interrupt.interrupted:
-        log(f"Interrupted at step {step:,}; {resume_hint(folder, state.last)}")
+    if interrupted:
+        log(f"{'Paused' if paused else 'Interrupted'} at step {step:,}; {resume_hint(folder, state.last)}")
     result = read_result(folder, record, signal=interrupt.signal)
     for line in confirmation_summary(folder, record):
         log(line)

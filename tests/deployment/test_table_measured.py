@@ -15,7 +15,7 @@ from gan import build_generator, sampling
 from gan.cli.main import main
 from gan.deployment import artifacts
 from gan.deployment.artifacts import ROWS, measure_artifacts
-from gan.deployment.measured_engine import EngineFailure, MeasuredEngine
+from gan.deployment.measured_engine import MeasuredEngine
 from gan.deployment.table import load_table
 from gan.errors import InputError
 from gan.evaluation.classifier.extractor import as_input, load_classifier
@@ -24,6 +24,7 @@ from gan.evaluation.reference import choose_labels
 from gan.evaluation.sample_quality import QualityReference
 from gan.saving.engines.find import load_exported
 from gan.utils.child import python_module
+from gan.utils.json_process import ProcessEnded, ProcessFailure
 from gan.utils.machine import peak_memory
 
 NUM = 200
@@ -57,7 +58,7 @@ def table(run, data, judged, tmp_path_factory):
     out, load = tmp_path_factory.mktemp("exported") / "new", MeasuredEngine.start_loading
 
     def load_or_kill(engine):
-        if "keras" in str(engine._output):
+        if "keras" in str(engine._samples):
             os.kill(engine._process.pid, signal.SIGKILL)
         load(engine)
 
@@ -130,7 +131,7 @@ def test_memory_is_that_of_the_measured_process_alone(table):
 def test_a_process_that_is_killed_leaves_a_row_with_the_reason(table):
     found, _ = table
     row = found.artifacts[2]
-    assert row.failure == "the process of the engine ended (signal 9): no message"
+    assert row.failure == "the process ended (signal 9): no message"
     assert row.file is not None
     assert row.quality is row.cost is None
 
@@ -149,11 +150,12 @@ def test_an_engine_that_rejects_its_file_says_why(tmp_path):
     (tmp_path / "no.tflite").write_bytes(b"no model")
     engine = MeasuredEngine("litert", tmp_path / "no.tflite", tmp_path / "inputs.npz", tmp_path / "scratch")
     engine.start_loading()
-    with pytest.raises(EngineFailure, match="LiteRT rejects this model"):
+    with pytest.raises(ProcessFailure, match="LiteRT rejects this model"):
         engine.finish_loading()
     engine.close()
     engine.close()
-    assert engine._process.returncode is not None
+    with pytest.raises(ProcessEnded, match="signal 9"):
+        engine.time_round()
 
 
 @pytest.mark.parametrize(("format", "row"), [("onnx", 0), ("litert", 1)])
@@ -166,10 +168,11 @@ def test_a_process_imports_only_its_engine_and_ends_with_its_input(table, tmp_pa
         "from pathlib import Path\n"
         "from gan.deployment import engine_process\n"
         f"form, *files = {arguments!r}\n"
-        "engine_process.answer(iter(['load', 'sample']), sys.stdout, form, *map(Path, files))\n"
-        "loaded = [m for m in ('tensorflow', 'keras', 'onnx', 'scipy', 'gan.models') if m in sys.modules]\n"
-        "print(loaded)\n"
-        "next(engine_process.read_commands())\n"
+        "from gan.utils.json_process import answer_requests\n"
+        "answers = engine_process.Answers(form, *map(Path, files))\n"
+        "heavy = ('tensorflow', 'keras', 'onnx', 'scipy', 'gan.models')\n"
+        "loaded = lambda: {'loaded': [module for module in heavy if module in sys.modules]}\n"
+        "answer_requests(lambda request: loaded() if request == 'loaded' else answers(request))\n"
     )
     _, environment = python_module("none")
     child = subprocess.Popen(
@@ -180,9 +183,10 @@ def test_a_process_imports_only_its_engine_and_ends_with_its_input(table, tmp_pa
         text=True,
         start_new_session=True,
     )
-    lines = [child.stdout.readline() for _ in range(3)]
-    assert json.loads(lines[1]) == {"shape": [3, 28, 28, 1]}
-    assert lines[2] == "[]\n"
+    for request in ("load", "sample", "loaded"):
+        print(json.dumps(request), file=child.stdin, flush=True)
+    answers = [json.loads(child.stdout.readline())["answer"] for _ in range(3)]
+    assert answers[1:] == [{"shape": [3, 28, 28, 1]}, {"loaded": []}]
     assert (tmp_path / "s").stat().st_size == 3 * 28 * 28 * 4
     child.stdin.close()
     assert child.wait(10) == -signal.SIGKILL
@@ -200,7 +204,9 @@ def test_an_interrupted_measurement_ends_its_processes_and_writes_no_table(run, 
 
     with pytest.raises(KeyboardInterrupt):
         measure_artifacts(run, data, *judged, out=tmp_path, num=NUM, log=log)
-    assert [engine._process.returncode for engine in started] == [-signal.SIGKILL]
+    assert len(started) == 1
+    with pytest.raises(ProcessEnded, match="signal 9"):
+        started[0].time_round()
     assert [path.name for path in tmp_path.iterdir()] == ["small.onnx"]
 
 

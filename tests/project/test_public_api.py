@@ -29,6 +29,7 @@ MODULES = {
     "penalties",
     "perturbation",
     "sampling",
+    "selection",
     "tolerance",
 }
 WITHOUT_TENSORFLOW = ["config", "images", "tolerance"]

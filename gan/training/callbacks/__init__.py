@@ -4,7 +4,7 @@ from gan.training.callbacks.collapse import CollapseMonitor, FailureSigns
 from gan.training.callbacks.confirmations import Attempt, Confirmations, Outcomes
 from gan.training.callbacks.early_stopping import ToleranceEarlyStopping
 from gan.training.callbacks.finite_losses import FiniteLosses
-from gan.training.callbacks.interrupt import StopOnInterrupt
+from gan.training.callbacks.interrupt import PauseAfter, StopOnInterrupt
 from gan.training.callbacks.network_checkpoint import DiscriminatorCheckpoint, GeneratorCheckpoint
 from gan.training.callbacks.progress import Progress
 from gan.training.callbacks.reduce_learning_rate import ReduceLROnRefusal, ReduceLROnTolerance
@@ -22,6 +22,7 @@ __all__ = [
     "FiniteLosses",
     "GeneratorCheckpoint",
     "Outcomes",
+    "PauseAfter",
     "Progress",
     "ReduceLROnRefusal",
     "ReduceLROnTolerance",

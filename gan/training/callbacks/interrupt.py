@@ -1,4 +1,4 @@
-"""Ends training cleanly on Ctrl-C or SIGTERM, between two steps."""
+"""Ends training cleanly before its end: on Ctrl-C or SIGTERM, between two steps; or after an epoch, for a pause."""
 
 import signal
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from gan.errors import check_whole
 from gan.utils.arguments import checked
 
 
@@ -65,3 +66,24 @@ class StopOnInterrupt(keras.callbacks.Callback):
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}
+
+
+class PauseAfter(keras.callbacks.Callback):
+    """Sets `model.stop_training` at the end of an epoch, so that the training can be resumed later.
+
+    `paused` is True after that. The callback must follow the one that saves the state.
+
+    Args:
+        epochs: number of complete epochs after which the training pauses; those of earlier processes count.
+    """
+
+    @checked
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        check_whole("epochs", epochs, 1)
+        self.epochs = epochs
+        self.paused = False
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if epoch + 1 >= self.epochs and not self.model.stop_training:
+            self.paused = self.model.stop_training = True

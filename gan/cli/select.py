@@ -1,0 +1,144 @@
+"""gan select."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import Positional, arg
+
+from gan.cli.exit_status import ended_by_sigterm
+from gan.cli.output import print_result
+from gan.cli.selection_table import print_selection
+from gan.errors import InputError
+from gan.selection.cost import CostName
+from gan.selection.record import SelectionOptions
+from gan.tolerance import EXIT_STATUS
+from gan.utils import tensorflow as runtime
+from gan.utils.commands import shell_command
+
+if TYPE_CHECKING:
+    from gan.selection.record import Selection
+    from gan.selection.workers import Workers
+
+
+@dataclass(frozen=True)
+class Select:
+    """Select the cheapest generator within a tolerance.
+
+    Trains the presets, and all combinations of the options in --vary, under a budget: the worse half leaves after each
+    rung. Of those that are finished, the ones that no other beats in both error and cost are tested on fresh samples,
+    the one with the lowest error first, until one does not pass. The last that passed is chosen. The exit status is the
+    verdict: 0 if one was chosen; else 3 if the first one exceeds the tolerance, or 4.
+
+    examples:
+      gan select mnist mnist-sprint mnist-mlp --tolerance 0.02 --budget 10min
+      gan select mnist --vary learning_rate=1e-3,3e-3 g_width=16,32 --tolerance 0.01 --budget 2e6 --cost bytes
+      gan select --resume runs/00003-select-mnist
+    """
+
+    presets: Annotated[Positional[tuple[str, ...]], arg(metavar="PRESET")] = ()
+    """Presets to train, see `gan presets`."""
+    vary: tuple[str, ...] = ()
+    """Options to vary, each with its values: learning_rate=1e-3,3e-3. None: the presets as they are."""
+    tolerance: float = 0.02
+    """Highest accepted error rate, above 0 and at most 1."""
+    budget: str | None = None
+    """What the training may cost in all: seconds such as 600s, 10min or 2h, or images such as 2000000 or 2e6."""
+    cost: CostName = "train_seconds"
+    """What is to be low. The seconds of a training, and milliseconds for 64 samples, are timed alone at the end."""
+    price_per_hour: float | None = None
+    """With the cost `price`: price of an hour of training. None: no price."""
+    dataset: str | None = None
+    """Dataset of all candidates. None: that of the presets."""
+    probe: str = SelectionOptions.probe
+    """Classifier of the search: pretrained name or folder of `gan train-classifier`."""
+    classifier: str = SelectionOptions.classifier
+    """Classifier of the test, another one."""
+    look_num: int = SelectionOptions.look_num
+    """Samples of each look of the search."""
+    num: int | None = None
+    """Samples of each test. None: enough for a candidate with 3/4 of the tolerance to pass nine times out of ten."""
+    seed: int = 0
+    """Seed of all training runs and samples."""
+    deterministic: bool = False
+    """Train with deterministic kernels only: the same selection on every run, somewhat slower."""
+    output: Path | None = None
+    """Folder of the selection to create. None: the next number in runs/."""
+    resume: Path | None = None
+    """Folder of a selection to resume, with its options. None: a new selection."""
+    jobs: int = 1
+    """Processes that train at the same time, on this machine."""
+    json: bool = False
+    """Print the record as one JSON object on stdout."""
+
+    def run(self) -> int:
+        """Selects, and prints the table; returns the exit status of the verdict."""
+        with ended_by_sigterm(), self._workers() as workers:
+            found = self._select(workers) if self.resume is None else self._resume(workers, self.resume)
+        record = found.record
+        from gan.selection.plot import write_plot
+
+        plot = write_plot(found.folder, record)
+        if self.json:
+            print_result(record.as_dict(), as_json=True)
+        else:
+            print_selection(record, found.folder, plot)
+        assert record.verdict is not None
+        return EXIT_STATUS[record.verdict]
+
+    @contextmanager
+    def _workers(self) -> "Iterator[Workers | None]":
+        """Yields what runs the training. None: processes of this machine."""
+        yield None
+
+    def _select(self, workers: "Workers | None") -> "Selection":
+        from gan.selection.candidate import make_candidates
+
+        if not self.presets:
+            raise InputError("No candidates", expected="one or more presets (gan presets lists them)", received="none")
+        if self.budget is None:
+            expected = "--budget such as 600s or, in images, 2e6"
+            raise InputError("No budget for the training", expected=expected, received="none")
+        options = SelectionOptions(
+            tolerance=self.tolerance,
+            budget=self.budget,
+            cost=self.cost,
+            price_per_hour=self.price_per_hour,
+            probe=self.probe,
+            classifier=self.classifier,
+            look_num=self.look_num,
+            num=self.num,
+            seed=self.seed,
+        )
+        candidates = make_candidates(
+            self.presets, self.vary, dataset=self.dataset, seed=self.seed, deterministic=self.deterministic
+        )
+        runtime.load_tensorflow(lean=True)
+        from gan.selection.selection import select
+
+        return select(
+            candidates,
+            options,
+            output=self.output,
+            workers=workers,
+            jobs=self.jobs,
+            command=shell_command("gan", *sys.argv[1:]),
+            log=_log,
+        )
+
+    def _resume(self, workers: "Workers | None", folder: Path) -> "Selection":
+        if self.presets or self.vary or self.budget is not None or self.output is not None:
+            expected = "--resume FOLDER alone: a resumed selection keeps its options"
+            received = " ".join([*self.presets, *self.vary]) or "--budget or --output"
+            raise InputError("Both `--resume` and a new selection", expected=expected, received=received)
+        runtime.load_tensorflow(lean=True)
+        from gan.selection.selection import resume_selection
+
+        return resume_selection(folder, workers=workers, jobs=self.jobs, log=_log)
+
+
+def _log(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,126 @@
+"""The plot of a selection: error against images for all candidates, and against cost for the finished ones."""
+
+from io import BytesIO
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from gan.saving import files
+from gan.selection.cost import UNITS, CandidateCost
+from gan.selection.record import CandidateRecord, SelectionRecord
+from gan.tolerance import wilson_interval
+from gan.utils.display import STYLE
+
+PLOT = "selection.png"
+"""Name of the plot in the folder of a selection."""
+
+FRONTIER, BEATEN, TESTED, TOLERANCE = "#c2410c", "#94a3b8", "#1d4ed8", "#334155"
+FEW = 12
+"""Candidates up to which each one is named in the plot. Of more, only those on the frontier are."""
+LOWEST = 0.01
+"""Lowest error rate in the plot, in percent; no error at all is drawn there."""
+
+
+def plot_selection(record: SelectionRecord) -> bytes:
+    """Draws a selection as PNG. The error rates have their Wilson 95 % intervals."""
+    with rc_context({**STYLE, "font.size": 10}):
+        figure = Figure(figsize=(11, 4.4), layout="constrained")
+        search, cost = figure.subplots(1, 2, sharey=True)
+        _plot_search(search, record)
+        _plot_cost(cost, record)
+        for axes in (search, cost):
+            axes.axhline(100 * record.options.tolerance, color=TOLERANCE, linestyle="--", linewidth=1)
+            axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.yaxis.set_minor_formatter(NullFormatter())
+        search.set_ylabel("wrong samples, %")
+        stream = BytesIO()
+        figure.savefig(stream, format="png", dpi=150)
+    return stream.getvalue()
+
+
+def write_plot(folder: Path, record: SelectionRecord) -> Path:
+    """Writes the plot of a selection into its folder, and returns the file."""
+    path, content = folder / PLOT, plot_selection(record)
+    files.write(path, lambda partial: partial.write_bytes(content))
+    return path
+
+
+def _plot_search(axes: Axes, record: SelectionRecord) -> None:
+    axes.set_title("Search: looks at validation data", loc="left", fontsize=10)
+    axes.set_xlabel("images that D has seen")
+    looked = [one for one in record.candidates if one.looks]
+    for one in looked:
+        images, error = [look.images for look in one.looks], [_percent(look.error) for look in one.looks]
+        color = _color(one, record)
+        axes.plot(images, error, color=color, linewidth=1, marker="o", markersize=3, zorder=3 if _is_kept(one) else 2)
+        if not one.is_finished:
+            axes.plot(images[-1:], error[-1:], color=color, marker="x", markersize=7)
+        if len(looked) <= FEW or one.name == record.chosen:
+            axes.annotate(one.name, (images[-1], error[-1]), xytext=(4, 3), textcoords="offset points", fontsize=8)
+    axes.margins(x=0.18)
+
+
+def _plot_cost(axes: Axes, record: SelectionRecord) -> None:
+    axes.set_title("Error against cost: finished candidates", loc="left", fontsize=10)
+    axes.set_xlabel(UNITS[record.options.cost])
+    finished = [(one, one.cost) for one in record.candidates if one.is_finished and one.cost is not None]
+    for one, cost in finished:
+        look = one.looks[-1]
+        _plot_rate(axes, cost, look.wrong, look.num, _color(one, record), "o" if _is_kept(one) else ".")
+        if one.test is not None:
+            _plot_rate(axes, cost, one.test.wrong, one.test.num, TESTED, "D" if one.test.passed else "X", shift=1.03)
+        if len(finished) <= FEW or _is_kept(one):
+            place = (cost.value, _percent(look.error))
+            axes.annotate(one.name, place, xytext=(6, 4), textcoords="offset points", fontsize=8)
+        if one.name == record.chosen:
+            axes.plot(cost.value, _percent(look.error), "o", markersize=16, markerfacecolor="none", color=FRONTIER)
+    if finished:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.margins(x=0.18)
+    for label, color, marker in (
+        ("on the frontier, validation", FRONTIER, "o"),
+        ("passed its test", TESTED, "D"),
+        ("did not pass", TESTED, "X"),
+        ("beaten, or too little coverage", BEATEN, "."),
+    ):
+        axes.plot([], [], marker, color=color, label=label)
+    axes.plot([], [], "--", color=TOLERANCE, linewidth=1, label=f"tolerance {100 * record.options.tolerance:g} %")
+    axes.legend(fontsize=8, loc="best")
+
+
+def _plot_rate(
+    axes: Axes, cost: CandidateCost, wrong: int, num: int, color: str, marker: str, *, shift: float = 1.0
+) -> None:
+    lower, upper = (_percent(bound) for bound in wilson_interval(wrong, num))
+    center = _percent(wrong / num)
+    axes.errorbar(
+        cost.value * shift,
+        center,
+        yerr=[[max(0.0, center - lower)], [max(0.0, upper - center)]],
+        fmt=marker,
+        color=color,
+        markersize=6,
+        linewidth=1,
+        capsize=2,
+        zorder=3,
+    )
+
+
+def _is_kept(one: CandidateRecord) -> bool:
+    return one.is_finished and one.dropped is None
+
+
+def _color(one: CandidateRecord, record: SelectionRecord) -> str:
+    return FRONTIER if _is_kept(one) and record.order is not None else BEATEN
+
+
+def _percent(rate: float) -> float:
+    return max(LOWEST, 100 * rate)

@@ -1,0 +1,195 @@
+"""The record of a selection, selection.json: options, candidates, looks, costs, tests and choice. No TensorFlow."""
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from gan.config import TrainConfig
+from gan.errors import (
+    InputError,
+    Json,
+    NotNegative,
+    Options,
+    Positive,
+    Whole,
+    as_json,
+    check_seed,
+    check_whole,
+    convert,
+)
+from gan.saving import files
+from gan.selection.cost import CandidateCost, CostName, check_price
+from gan.selection.fixed_sequence import CandidateTest, Outcome
+from gan.selection.halving import HalvingPlan, read_budget
+from gan.selection.trial import Look
+from gan.tolerance import Verdict
+from gan.utils.arguments import checked
+
+RECORD = "selection.json"
+"""Name of the record in the folder of a selection."""
+
+TRIALS = "trials"
+"""Folder of the run folders of the candidates, in the folder of a selection."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectionOptions(Options):
+    """Options of a selection."""
+
+    tolerance: float
+    """Highest accepted error rate, above 0 and at most 1."""
+    budget: str | None = None
+    """What the training may cost in all, see `read_budget`. None: nothing is trained."""
+    cost: CostName = "train_seconds"
+    """What is to be low."""
+    price_per_hour: float | None = None
+    """With the cost `price`: price of an hour of training."""
+    probe: str = "mnist-probe"
+    """Classifier of the looks at validation data."""
+    classifier: str = "mnist-classifier"
+    """Classifier of the test, another one."""
+    look_num: int = 5_000
+    """Samples of a look."""
+    num: int | None = None
+    """Samples of a test. None: as many as a candidate with 3/4 of the tolerance needs to pass nine times out of ten."""
+    seed: int = 0
+    """Seed of the training runs and of the samples."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.tolerance <= 1:
+            expected = "an error rate above 0 and at most 1"
+            raise InputError("Bad `tolerance`", expected=expected, received=f"tolerance={self.tolerance}")
+        if self.budget is not None:
+            read_budget(self.budget)
+        check_price(self.cost, self.price_per_hour)
+        check_whole("look_num", self.look_num, 50)
+        if self.num is not None:
+            check_whole("num", self.num, 2)
+        check_seed(self.seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateRecord:
+    """A candidate and what is known of it."""
+
+    name: str
+    preset: str | None = None
+    """Preset of its training. None: it was trained before."""
+    config: TrainConfig | None = None
+    """Options of its training. None: it was trained before."""
+    images: Whole = 0
+    """Length of its run in images; 0: it was trained before."""
+    run: str | None = None
+    """Its run folder, relative to the folder of the selection. None: it was trained before."""
+    generator: str | None = None
+    """Its generator's file, relative to the folder of the selection or absolute."""
+    looks: tuple[Look, ...] = ()
+    """One look after each rung."""
+    ended: str | None = None
+    """Why it left the search before its end. None: it did not."""
+    cost: CandidateCost | None = None
+    dropped: str | None = None
+    """Why it is not tested, although its training is finished. None: it is, or its training is not finished."""
+    outcome: Outcome | None = None
+    """What its test measured. None: it was not tested."""
+    test: CandidateTest | None = None
+    """What follows from that, when all tests are done."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its training is finished, and was looked at."""
+        return self.ended is None and bool(self.looks) and self.looks[-1].images >= self.images
+
+    @property
+    def state(self) -> str:
+        """What became of it, in a few words."""
+        if self.ended is not None:
+            return self.ended
+        if not self.is_finished:
+            return "training"
+        if self.test is not None:
+            return "passed" if self.test.passed else f"did not pass: {self.test.verdict}"
+        return self.dropped or "not tested"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectionRecord:
+    """A selection. It is written after each step, so that it can be resumed."""
+
+    kind: str = "selection"
+    options: SelectionOptions
+    dataset: str
+    candidates: tuple[CandidateRecord, ...]
+    plan: HalvingPlan | None = None
+    """Rungs of the search. None: nothing is trained, or it is not planned yet."""
+    rungs_done: Whole = 0
+    """Rungs that are decided."""
+    order: tuple[str, ...] | None = None
+    """Names of the candidates to test, in this order. It is fixed before the first test. None: not known yet."""
+    num: Positive | None = None
+    """Samples of each test. None: not known yet."""
+    chosen: str | None = None
+    """The candidate that was chosen. None: no one, or not known yet."""
+    verdict: Verdict | None = None
+    """`within` if one was chosen. None: not known yet."""
+    where: str = ""
+    """The machine on which the costs were measured."""
+    seconds: NotNegative = 0.0
+    """Duration of the selection, over all processes that resumed it."""
+    command: str = ""
+    """The command line."""
+    versions: dict[str, str] = field(default_factory=dict)
+    date: str = ""
+    """Time of its start, UTC."""
+
+    def __post_init__(self) -> None:
+        if self.kind != "selection":
+            raise InputError("Not the record of a selection", expected="kind selection", received=self.kind)
+
+    def candidate(self, name: str) -> CandidateRecord:
+        """Returns a candidate by its name."""
+        return next(one for one in self.candidates if one.name == name)
+
+    def with_candidate(self, changed: CandidateRecord) -> "SelectionRecord":
+        """Returns the record with another content of one candidate."""
+        candidates = tuple(changed if one.name == changed.name else one for one in self.candidates)
+        return replace(self, candidates=candidates)
+
+    def as_dict(self) -> dict[str, Json]:
+        """Returns the record in JSON types."""
+        return as_json(self)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A selection: its folder and its record."""
+
+    folder: Path
+    record: SelectionRecord
+
+    @property
+    def generator(self) -> Path | None:
+        """The file of the chosen generator. None: no one was chosen."""
+        if self.record.chosen is None:
+            return None
+        file = self.record.candidate(self.record.chosen).generator
+        return None if file is None else self.folder / file
+
+
+@checked
+def load_selection(folder: str | os.PathLike[str]) -> SelectionRecord:
+    """Loads the record of a selection from its folder, or from the file.
+
+    Raises `InputError` if it does not exist or is damaged, and names the position in it.
+    """
+    given = files.as_path(folder, "folder")
+    path = Path(given / RECORD if given.is_dir() else given)
+    if not path.is_file():
+        expected = f"a folder of gan select, with {RECORD}"
+        raise InputError("No such selection", expected=expected, received=str(given))
+    return convert(files.read_json(path), SelectionRecord, path)
+
+
+def save_selection(folder: Path, record: SelectionRecord) -> None:
+    """Writes the record of a selection, atomically."""
+    files.write_json(folder / RECORD, files.null_for_nan(record).as_dict())

@@ -1,0 +1,136 @@
+"""Who runs the tasks of a selection: processes of this machine. Does not import TensorFlow."""
+
+import queue
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from gan.errors import InputError, check_whole, convert
+from gan.selection.cost import CostTask, MeasuredCosts
+from gan.selection.trial import TrialResult, TrialTask
+from gan.utils import machine
+from gan.utils.json_process import JsonProcess, ProcessEnded, ProcessFailure
+
+PROCESS = "gan.selection.task_process"
+
+ATTEMPTS = 3
+"""Times that a trial is run if its process ends. Each one resumes from the last complete interval of the run."""
+
+
+class Workers(ABC):
+    """What runs the tasks of a selection, here or on other machines. A context manager: at its end, nothing runs."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def run_trials(self, tasks: Sequence[TrialTask]) -> Iterator[tuple[TrialTask, TrialResult]]:
+        """Runs trials of different candidates, and yields each with its result, in the order of their ends.
+
+        At the end of a trial, its run folder is complete. A trial whose process, machine or connection fails is
+        repeated from the last complete interval of its run, at most `ATTEMPTS` times in all; then it is a failure.
+
+        Raises `InputError` for a task that cannot be run.
+        """
+
+    @abstractmethod
+    def measure_costs(self, task: CostTask) -> MeasuredCosts:
+        """Measures costs on one machine, while no trial runs there.
+
+        Raises `InputError` for a task that cannot be run, and `ProcessFailure` if it fails otherwise.
+        """
+
+    def close(self) -> None:  # noqa: B027 - not every kind has something to close
+        """Ends what runs."""
+
+
+class LocalWorkers(Workers):
+    """Processes of this machine, each of which runs one task after the other.
+
+    Args:
+        jobs: number of processes. They share the cores.
+        output: file for what they print.
+    """
+
+    def __init__(self, output: Path, *, jobs: int = 1) -> None:
+        check_whole("jobs", jobs, 1)
+        self.jobs = jobs
+        self._output = output
+        self._idle: queue.SimpleQueue[JsonProcess] = queue.SimpleQueue()
+        self._started: list[JsonProcess] = []
+        self._closed = False
+
+    def run_trials(self, tasks: Sequence[TrialTask]) -> Iterator[tuple[TrialTask, TrialResult]]:
+        """Runs trials, see `Workers`. At most `jobs` of them run at the same time, in the order of `tasks`."""
+        with ThreadPoolExecutor(self.jobs) as threads:
+            running = {threads.submit(self._run_trial, task): task for task in tasks}
+            try:
+                for done in as_completed(running):
+                    yield running[done], done.result()
+            except BaseException:
+                threads.shutdown(wait=False, cancel_futures=True)
+                self.close()
+                raise
+
+    def measure_costs(self, task: CostTask) -> MeasuredCosts:
+        """Measures costs in a process that has all cores, see `Workers`."""
+        process = self._start({})
+        try:
+            return convert(_ask(process, "cost", task.as_dict()), MeasuredCosts, "the result of a task")
+        finally:
+            process.close()
+
+    def close(self) -> None:
+        """Kills all processes."""
+        self._closed = True
+        for process in self._started:
+            process.close()
+
+    def _run_trial(self, task: TrialTask) -> TrialResult:
+        reason = ""
+        for _ in range(ATTEMPTS):
+            process = self._take()
+            try:
+                found = _ask(process, "trial", task.as_dict())
+            except ProcessEnded as error:
+                reason = str(error)
+                process.close()
+                if self._closed:
+                    raise
+                continue
+            except ProcessFailure as error:
+                self._idle.put(process)
+                return TrialResult(failure=str(error))
+            self._idle.put(process)
+            return convert(found, TrialResult, "the result of a task")
+        return TrialResult(failure=f"{reason} (the last of {ATTEMPTS} attempts)")
+
+    def _take(self) -> JsonProcess:
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            threads = str(max(1, machine.cores() // self.jobs))
+            names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+            return self._start(dict.fromkeys(names, threads) if self.jobs > 1 else {})
+
+    def _start(self, environment: dict[str, str]) -> JsonProcess:
+        process = JsonProcess(PROCESS, output=self._output, environment=environment)
+        self._started.append(process)
+        return process
+
+
+def _ask(process: JsonProcess, kind: str, task: dict[str, Any]) -> dict[str, Any]:
+    process.send({"kind": kind, "task": task})
+    found = process.receive()
+    if "input_error" in found:
+        problem, expected, received = found["input_error"]
+        raise InputError(problem, expected=expected, received=received)
+    return found
