@@ -68,7 +68,7 @@ class RayWorkers(Workers):
         if trials is not None:
             check_whole("trials", trials, 1)
         os.environ.update(_TUNE)
-        self._storage = None if storage is None else str(storage)
+        self._storage = None if storage is None else _place(storage)
         self._stack = ExitStack()
         self._ray = self._stack.enter_context(connect(address))
         try:
@@ -83,7 +83,7 @@ class RayWorkers(Workers):
             return
         tune = import_extra("ray.tune", extra=EXTRA)
         storage = self._storage or str(Path(tasks[0].folder).parents[1] / STORAGE)
-        experiment = f"{storage.rstrip('/')}/{experiment_name(tasks)}"
+        experiment = f"{storage}/{experiment_name(tasks)}"
         runs = {task.name: self._ray.put(RunReader(Path(task.folder)).read()) for task in tasks}
         limits = {"cpu": self.resources["CPU"], "gpu": self.resources.get("GPU", 0.0)}
         trainable = tune.with_resources(tune.with_parameters(run_tune_trial, runs=runs), limits)
@@ -152,6 +152,12 @@ def trial_resources(nodes: Sequence[Mapping[str, float]], trials: int | None = N
     found = share(nodes, trials)
     least = min(node["CPU"] for node in nodes)
     return {**found, "CPU": min(found["CPU"], float(int(least)))}, trials
+
+
+def _place(storage: str | Path) -> str:
+    """Returns a URI as it is, and a folder as an absolute path."""
+    text = str(storage)
+    return text.rstrip("/") if "://" in text else str(Path(text).absolute())
 
 
 def experiment_name(tasks: Sequence[TrialTask]) -> str:
@@ -234,7 +240,7 @@ def read_result(metrics: Mapping[str, Any], error: Exception | None) -> TrialRes
         raise InputError(problem, expected=expected, received=received)
     if RESULT in metrics:
         return convert(json.loads(metrics[RESULT]), TrialResult, "the result of a task")
-    said = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = [line.strip() for line in str(error or "").splitlines() if line.strip()]
     if any("cluster storage" in line for line in said):
         expected = "--storage with a folder that all nodes share, or a URI such as s3://bucket/folder"
         raise InputError(
