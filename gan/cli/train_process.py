@@ -22,8 +22,15 @@ def end_with_parent() -> None:
     end_own_process()
 
 
+def accept_signals() -> None:
+    """Lets Ctrl-C and SIGTERM reach this process: nodes of Ray block SIGINT, and background jobs ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if os.name == "posix":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+
+
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a cluster that runs in the background ignores it
+    accept_signals()
     threading.Thread(target=end_with_parent, daemon=True).start()
     from gan.cli.main import main
 

@@ -91,9 +91,9 @@ def test_an_interrupted_training_resumes_on_the_cluster(cluster, by_hand, tmp_pa
     assert workers_alive() == []
     ray = " ".join(on(cluster))
     assert f"gan train --resume {run} {ray}" in (tmp_path / "err").read_text()
-    done = start(tmp_path, "--resume", run, "--steps", "200", *on(cluster))
+    done = start(tmp_path, "--resume", run, "--steps", "100", *on(cluster))
     assert done.wait(SECONDS) == 0, (tmp_path / "err").read_text()
-    assert json.loads((run / "config.json").read_text())["result"]["steps"] == 200
+    assert json.loads((run / "config.json").read_text())["result"]["steps"] == 100
 
 
 def test_a_driver_that_is_killed_leaves_no_worker(cluster, tmp_path):
@@ -120,7 +120,7 @@ def test_a_node_that_is_killed_ends_the_training_which_resumes_on_another(cluste
         assert workers_alive() == []
     finally:
         cluster.add_node()
-    done = start(tmp_path, "--resume", run, "--steps", "200", *on(cluster))
+    done = start(tmp_path, "--resume", run, "--steps", "100", *on(cluster))
     assert done.wait(SECONDS) == 0, (tmp_path / "err").read_text()
 
 

@@ -45,7 +45,9 @@ def test_a_worker_runs_its_process_and_sends_output_and_each_interval(tmp_path):
     place = worker.place()
     assert place.address.startswith("127.0.0.1:")
     config = {"cluster": {"worker": [place.address]}, "task": {"type": "worker", "index": 0}}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # as in a worker of Ray
     worker.start(["--output", place.run], config, str(tmp_path), None)
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     answers = []
     wait_for(
         lambda: (
@@ -57,9 +59,9 @@ def test_a_worker_runs_its_process_and_sends_output_and_each_interval(tmp_path):
     assert files == RunFiles({"state/000000016.json": b"{}"}, ("state/000000016.json",))
     said, folder, run = b"".join(answer.out for answer in answers).decode().rsplit(" ", 2)
     assert (json.loads(said), folder, run.strip()) == (config, str(tmp_path), place.run)
-    worker.interrupt(signal.SIGTERM)
+    worker.interrupt(signal.SIGINT)
     ended = wait_for(lambda: (new := worker.poll()).status is not None and new)
-    assert ended.status == 143
+    assert ended.status == 130
     worker.close()
     assert not worker.folder.exists()
 

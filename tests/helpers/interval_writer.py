@@ -10,10 +10,11 @@ import threading
 import time
 from pathlib import Path
 
-from gan.cli.train_process import end_with_parent
+from gan.cli.train_process import accept_signals, end_with_parent
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
+    accept_signals()
+    signal.signal(signal.SIGINT, lambda number, frame: sys.exit(130))
     threading.Thread(target=end_with_parent, daemon=True).start()
     run = Path(sys.argv[2])
     (run / "state").mkdir(parents=True)
