@@ -35,6 +35,10 @@ INTERVAL = "interval"
 """Metric of a trial: complete intervals of its run."""
 RUN = "run"
 """Run folder in the working folder of a trial."""
+URI = "://"
+"""Part of a URI that a path does not have."""
+NAME_LENGTH = 80
+"""Characters of a candidate's name that the table shows."""
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 """Variables with the number of threads of a process that uses TensorFlow."""
 SHOW_EVERY = 30.0
@@ -85,7 +89,10 @@ class RayWorkers(Workers):
             raise
 
     def run_trials(self, tasks: Sequence[TrialTask]) -> Iterator[tuple[TrialTask, TrialResult]]:
-        """Runs trials, see `Workers`. Yields them when all have ended and their run folders are here."""
+        """Runs trials, see `Workers`. Yields them when all have ended and their run folders are here.
+
+        Ray's copies of the run folders are then removed, unless the storage is a URI.
+        """
         if not tasks:
             return
         tune = import_extra("ray.tune", extra=EXTRA)
@@ -110,6 +117,7 @@ class RayWorkers(Workers):
                     progress_reporter=tune.CLIReporter(
                         parameter_columns={"task/name": "candidate"},
                         metric_columns={INTERVAL: INTERVAL},
+                        max_column_length=NAME_LENGTH,
                         max_report_frequency=SHOW_EVERY,
                         print_intermediate_tables=True,
                     ),
@@ -121,6 +129,8 @@ class RayWorkers(Workers):
         for task, one in zip(tasks, grid, strict=True):
             fetch_run(one.checkpoint, Path(task.folder))
         yield from results
+        if URI not in experiment:  # the caller has saved the results, and the run folders are here
+            shutil.rmtree(experiment, ignore_errors=True)
 
     def measure_costs(self, task: CostTask) -> MeasuredCosts:
         """Measures costs on a node of the cluster, of which it takes all CPUs and GPUs, see `Workers`."""
@@ -164,7 +174,7 @@ def trial_resources(nodes: Sequence[Mapping[str, float]], trials: int | None = N
 def _place(storage: str | Path) -> str:
     """Returns a URI as it is, and a folder as an absolute path."""
     text = str(storage)
-    return text.rstrip("/") if "://" in text else str(Path(text).absolute())
+    return text.rstrip("/") if URI in text else str(Path(text).absolute())
 
 
 def experiment_name(tasks: Sequence[TrialTask]) -> str:

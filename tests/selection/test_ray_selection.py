@@ -89,9 +89,14 @@ def test_a_driver_that_is_killed_is_resumed(cluster, local, tmp_path):
     wait_for_a_checkpoint(process, folder)
     process.kill()
     process.wait()
-    before = {path.parent for path in checkpoints(folder)}
-    assert finish(start(folder, "--resume", folder, "--ray", cluster.address), folder) == local
-    assert before <= {path.parent for path in checkpoints(folder)}  # the same trials, not new ones
+    [rung] = folder.glob("ray/rung-*")
+    resumed, experiments = start(folder, "--resume", folder, "--ray", cluster.address), set[str]()
+    while resumed.poll() is None:
+        experiments |= {path.name.split("_")[3] for path in rung.glob("run_tune_trial_*")}
+        time.sleep(0.2)
+    assert len(experiments) == 1  # the same trials, not new ones
+    assert finish(resumed, folder) == local
+    assert not list(folder.glob("ray/rung-*"))
 
 
 def test_a_node_that_is_killed_in_the_middle_changes_nothing(cluster, local, tmp_path):

@@ -145,6 +145,7 @@ def test_run_folders_come_back_and_continue_in_the_next_rung(connected, tasks, t
     assert rows(tasks[1])[-1] == "5"
     assert fake.limits == [{"cpu": 1.0, "gpu": 0.0}] * 2
     assert fake.closed
+    assert not any(Path(place).exists() for place in fake.experiments)
     assert all(place.startswith(str(Path(tasks[0].folder).parents[1] / "ray")) for place in fake.experiments)
 
 
