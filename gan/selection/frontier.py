@@ -51,16 +51,14 @@ def find_frontier(candidates: Iterable[ValidatedCandidate]) -> Frontier:
     reasons = {candidate.name: _unfit(candidate) for candidate in candidates}
     dropped = {name: reason for name, reason in reasons.items() if reason is not None}
     kept: list[ValidatedCandidate] = []
-    cheapest = cheapest_below = None  # of all kept ones so far, and of those with a lower error than the next one
+    below: ValidatedCandidate | None = None  # the last kept one of a lower error, so the cheapest of all of them
     for candidate in sorted((one for one in candidates if one.name not in dropped), key=_place):
         if kept and kept[-1].error < candidate.error:
-            cheapest_below = cheapest
-        if cheapest_below is not None and cheapest_below.cost < candidate.cost:
-            dropped[candidate.name] = f"beaten by {cheapest_below.name}"
-            continue
-        kept.append(candidate)
-        if cheapest is None or candidate.cost < cheapest.cost:
-            cheapest = candidate
+            below = kept[-1]
+        if below is not None and below.cost < candidate.cost:
+            dropped[candidate.name] = f"beaten by {below.name}"
+        else:
+            kept.append(candidate)
     return Frontier(kept=tuple(kept), dropped=dropped)
 
 
