@@ -51,12 +51,10 @@ def find_frontier(candidates: Iterable[ValidatedCandidate]) -> Frontier:
     reasons = {candidate.name: _unfit(candidate) for candidate in candidates}
     dropped = {name: reason for name, reason in reasons.items() if reason is not None}
     kept: list[ValidatedCandidate] = []
-    below: ValidatedCandidate | None = None  # the last kept one of a lower error, so the cheapest of all of them
     for candidate in sorted((one for one in candidates if one.name not in dropped), key=_place):
-        if kept and kept[-1].error < candidate.error:
-            below = kept[-1]
-        if below is not None and below.cost < candidate.cost:
-            dropped[candidate.name] = f"beaten by {below.name}"
+        # Costs fall along `kept`. So the last one is the cheapest so far, and errs less than a dearer one after it.
+        if kept and kept[-1].cost < candidate.cost:
+            dropped[candidate.name] = f"beaten by {kept[-1].name}"
         else:
             kept.append(candidate)
     return Frontier(kept=tuple(kept), dropped=dropped)
