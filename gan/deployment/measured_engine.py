@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,19 @@ class MeasuredEngine:
     Args:
         format: `keras`, `saved_model`, `onnx` or `litert`.
         path: the generator's file.
-        inputs: .npz file with `latents` float32 [N, L], and `labels` int32 [N] for a generator with classes.
-        scratch: folder for the output of the process.
+        timed: inputs of the timed batches: `latents` float32 [N, L], and `labels` int32 [N] for a generator with
+            classes.
+        scratch: folder for the inputs and the output of the process.
     """
 
-    def __init__(self, format: str, path: Path, inputs: Path, scratch: Path) -> None:
+    def __init__(self, format: str, path: Path, timed: Mapping[str, np.ndarray], scratch: Path) -> None:
         scratch.mkdir(parents=True)
         self.idle_memory_bytes: int | None = None
-        self._samples, self._output = scratch / "samples", scratch / "stderr"
+        self._inputs, self._samples, self._output = scratch / "inputs.npz", scratch / "samples", scratch / "stderr"
+        np.savez(self._inputs, allow_pickle=False, **timed)
         self._rounds: list[float] = []
         self._batches, self._peak = 0, None
-        command, environment = python_module(PROCESS, format, *(str(file.absolute()) for file in (path, inputs)))
+        command, environment = python_module(PROCESS, format, *(str(file.absolute()) for file in (path, self._inputs)))
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [*command, str(self._samples.absolute())],
@@ -73,8 +76,12 @@ class MeasuredEngine:
             peak_memory_bytes=self._peak,
         )
 
-    def generate(self) -> np.ndarray:
-        """Returns the samples of the inputs: float32 [N, H, W, C]. Raises `EngineFailure` if the process has ended."""
+    def generate(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Returns the samples of inputs, which are named as the timed ones: float32 [N, H, W, C].
+
+        Raises `EngineFailure` if the process has ended.
+        """
+        np.savez(self._inputs, allow_pickle=False, **inputs)
         self._send("sample")
         shape = self._receive()["shape"]
         try:
