@@ -55,7 +55,8 @@ def test_unknown_numbers_state_the_reason():
     report = made_up({"recall": (None, None)}, not_known={"recall": "too few"})
     row = {"name": "recall", "value": "not known", "real": "not known", "meaning": "share Not known: too few."}
     assert row in reports.rows(report)
-    assert reports.numbers(report) == {"recall": None, "copied_share": 0.1, "tolerance": 0.02, "verdict": "undecided"}
+    others = {"copied_share": 0.1, "num": 1_000, "tolerance": 0.02, "verdict": "undecided"}
+    assert reports.numbers(report) == {"recall": None, **others}
 
 
 def test_saved_report_loads_unchanged(tmp_path):
