@@ -74,15 +74,16 @@ def _print(made: "MadeEnsemble") -> None:
     shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for column in COLUMNS:
         shown.add_column(column, justify="right" if column else "left")
-    for number, (member, single, cost) in enumerate(zip(fitted.members, fitted.singles, made.costs)):
+    parts = zip(fitted.folders, fitted.members, fitted.singles, made.costs)
+    for number, (folder, member, single, cost) in enumerate(parts):
         mark = " *" if number == fitted.best else ""
         weight = f"{member.weight:.3f}\nT {member.temperature:.2f}"
-        shown.add_row(Path(single.name).name + mark, weight, *_scores(single), *_cost(cost))
+        shown.add_row(folder.name + mark, weight, *_scores(single), *_cost(cost))
     shown.add_section()
-    shown.add_row(fitted.equal.name, "", *_scores(fitted.equal), "", "")
-    shown.add_row(fitted.weighted.name, "", *_scores(fitted.weighted), *_cost(made.cost))
+    shown.add_row("equal weights", "", *_scores(fitted.equal), "", "")
+    shown.add_row(f"{fitted.weights} weights", "", *_scores(fitted.weighted), *_cost(made.cost))
     temperature = f"T {fitted.calibration.temperature:.2f}"
-    shown.add_row(fitted.calibrated.name, temperature, *_scores(fitted.calibrated), "", "")
+    shown.add_row("calibrated", temperature, *_scores(fitted.calibrated), "", "")
     print_table(shown)
     print_result(
         {

@@ -28,11 +28,11 @@ def find_members(classifiers: Sequence[MemberLike], dataset: str | None = None) 
     for number, member in enumerate(found):
         same = next((other for other in found[:number] if other.card.sha256 == member.card.sha256), None)
         if same is not None:
-            received = f"{name_of(same)} and {name_of(member)}, both with SHA-256 {member.card.sha256}"
+            received = f"{_name(same)} and {_name(member)}, both with SHA-256 {member.card.sha256}"
             raise InputError("The same classifier twice", expected="different classifiers", received=received)
         for what, value in _IN_COMMON.items():
             if value(member.card) != value(first.card):
-                received = f"{value(first.card)} of {name_of(first)}, {value(member.card)} of {name_of(member)}"
+                received = f"{value(first.card)} of {_name(first)}, {value(member.card)} of {_name(member)}"
                 raise InputError("The classifiers do not match", expected=f"the same {what}", received=received)
     if dataset is not None:
         for member in found:
@@ -40,7 +40,7 @@ def find_members(classifiers: Sequence[MemberLike], dataset: str | None = None) 
         return found, dataset
     common = common_datasets([member.card for member in found])
     if not common:
-        received = ", ".join(f"{list(member.card.data_sets)} of {name_of(member)}" for member in found)
+        received = ", ".join(f"{list(member.card.data_sets)} of {_name(member)}" for member in found)
         raise InputError("The classifiers are for different datasets", expected="one dataset of all", received=received)
     return found, common[0]
 
@@ -55,7 +55,7 @@ _IN_COMMON: dict[str, Callable[[ClassifierCard], object]] = {
 """What must be the same -> its value in a card."""
 
 
-def name_of(member: FoundClassifier) -> str:
+def _name(member: FoundClassifier) -> str:
     """Returns the folder of a classifier, by which messages name it."""
     return str(member.file.path.parent)
 

@@ -33,7 +33,7 @@ def test_prints_json(forked_gan, members, tmp_path):
     said = json.loads(done.stdout)
     assert [member["weight"] for member in said["members"]] == [0.6, 0.4]
     assert said["card"]["sha256"] == load_classifier(tmp_path / "both")[1].sha256
-    assert said["given weights"]["test"]["num"] == 500
+    assert said["weighted"]["test"]["num"] == 500
 
 
 @pytest.mark.slow  # three commands; the quick tests load the ensemble as these commands do

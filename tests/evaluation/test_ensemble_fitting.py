@@ -70,13 +70,13 @@ def test_its_results_are_json(made):
     content = json.loads(json.dumps(made.as_dict()))
     assert [member["name"] for member in content["members"]] == ["mnist-probe", "worse"]
     assert content["members"][0]["test"]["num"] == 500
-    assert set(content) >= {"equal weights", "fitted weights", "calibrated", "best", "cost", "card", "folder"}
+    assert set(content) >= {"equal", "weighted", "calibrated", "weights", "best", "cost", "card", "folder"}
 
 
 def test_given_weights_are_used(worse, digits):
     fitted = fit_ensemble(["mnist-probe", worse], digits, weights=[0.25, 0.75])
     assert [member.weight for member in fitted.members] == [0.25, 0.75]
-    assert fitted.weighted.name == "given weights"
+    assert fitted.weights == "given"
     one = fit_ensemble(["mnist-probe", worse], digits, weights=[1.0, 0.0])
     assert one.weighted.test.log_loss == pytest.approx(one.singles[0].test.log_loss, abs=1e-6)
     assert one.model.count_params() == 113_126

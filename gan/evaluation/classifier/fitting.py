@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
@@ -17,7 +18,7 @@ from gan.evaluation.classifier.cost import BATCH, ClassifierCost, measure_costs
 from gan.evaluation.classifier.ensemble import build_ensemble
 from gan.evaluation.classifier.extractor import Extractor, as_input, load_classifier
 from gan.evaluation.classifier.pool import Score, fit_weights, pool_logits
-from gan.evaluation.members import MemberLike, common_datasets, find_members, name_of
+from gan.evaluation.members import MemberLike, common_datasets, find_members
 from gan.saving import files, run_folder
 from gan.saving.ensemble_member import EnsembleMember
 from gan.saving.metadata import Calibration, ClassifierCard, check_card
@@ -38,12 +39,11 @@ SPLITS = ("validation", "test")
 class EnsembleScore:
     """The scores of a classifier, or of a combination of several, on both splits."""
 
-    name: str
     validation: Score
     test: Score
 
     def as_dict(self) -> dict[str, Json]:
-        """Returns the scores in JSON types, without the name."""
+        """Returns the scores in JSON types."""
         return {"validation": self.validation.as_dict(), "test": self.test.as_dict()}
 
 
@@ -55,6 +55,10 @@ class FittedEnsemble:
     """The network, see `build_ensemble`."""
     members: tuple[EnsembleMember, ...]
     """All given classifiers, with weights and temperatures."""
+    folders: tuple[Path, ...]
+    """Their folders."""
+    weights: Literal["fitted", "given"]
+    """Where the weights come from."""
     calibration: Calibration
     """How the logits of the ensemble become probabilities: one more temperature, and no bound."""
     singles: tuple[EnsembleScore, ...]
@@ -89,15 +93,17 @@ class MadeEnsemble:
         """Returns all results in JSON types."""
         fitted = self.fitted
         members: list[Json] = [
-            {**as_json(member), "classifier": single.name, **single.as_dict(), "cost": as_json(cost)}
-            for member, single, cost in zip(fitted.members, fitted.singles, self.costs)
+            {**as_json(member), "classifier": str(folder), **single.as_dict(), "cost": as_json(cost)}
+            for member, folder, single, cost in zip(fitted.members, fitted.folders, fitted.singles, self.costs)
         ]
-        combined = (fitted.equal, fitted.weighted, fitted.calibrated)
         return {
             "folder": str(self.folder),
             "members": members,
-            "best": fitted.singles[fitted.best].name,
-            **{one.name: one.as_dict() for one in combined},
+            "best": str(fitted.folders[fitted.best]),
+            "weights": fitted.weights,
+            "equal": fitted.equal.as_dict(),
+            "weighted": fitted.weighted.as_dict(),
+            "calibrated": fitted.calibrated.as_dict(),
             "cost": as_json(self.cost),
             "card": self.card.as_dict(),
         }
@@ -237,14 +243,14 @@ def _fit(
     logits = [_logits(classifier, dataset) for classifier in loaded]
     temperatures = [fit_temperature(one["validation"], labels["validation"]) for one in logits]
 
-    def score(name: str, of_split: dict[str, np.ndarray], temperature: float = 1.0) -> EnsembleScore:
+    def score(of_split: dict[str, np.ndarray], temperature: float = 1.0) -> EnsembleScore:
         found = {
             split: Score.of(of_split[split], labels[split], temperature=temperature, rejects=rejects)
             for split in labels
         }
-        return EnsembleScore(name, found["validation"], found["test"])
+        return EnsembleScore(found["validation"], found["test"])
 
-    singles = tuple(map(score, map(name_of, found), logits, temperatures))
+    singles = tuple(map(score, logits, temperatures))
     if given is None:
         weights = fit_weights([one["validation"] for one in logits], labels["validation"], temperatures)
     else:
@@ -262,11 +268,13 @@ def _fit(
             for member, weight, temperature in zip(found, weights.tolist(), temperatures)
         ),
         calibration=calibrated,
+        folders=tuple(member.file.path.parent for member in found),
+        weights="fitted" if given is None else "given",
         singles=singles,
         best=int(np.argmin([single.validation.log_loss for single in singles])),
-        equal=score("equal weights", pooled),
-        weighted=score("fitted weights" if given is None else "given weights", of_model),
-        calibrated=score("calibrated", of_model, calibrated.temperature),
+        equal=score(pooled),
+        weighted=score(of_model),
+        calibrated=score(of_model, calibrated.temperature),
         dataset=dataset,
         by_class=classification_report(labels["test"], answered, output_dict=True, zero_division=0.0),
     )
