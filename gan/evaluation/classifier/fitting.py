@@ -244,11 +244,11 @@ def _fit(
     temperatures = [fit_temperature(one["validation"], labels["validation"]) for one in logits]
 
     def score(of_split: dict[str, np.ndarray], temperature: float = 1.0) -> EnsembleScore:
-        found = {
+        scores = {
             split: Score.of(of_split[split], labels[split], temperature=temperature, rejects=rejects)
             for split in labels
         }
-        return EnsembleScore(found["validation"], found["test"])
+        return EnsembleScore(scores["validation"], scores["test"])
 
     singles = tuple(map(score, logits, temperatures))
     if given is None:
