@@ -15,6 +15,7 @@ from gan.cli.benchmark import Benchmark
 from gan.cli.classify import Classify
 from gan.cli.compare import Compare
 from gan.cli.doctor import Doctor
+from gan.cli.ensemble import Ensemble
 from gan.cli.evaluate import Evaluate
 from gan.cli.exit_status import BAD_INPUT, DONE, FAILED, INTERRUPTED
 from gan.cli.export import Export
@@ -49,7 +50,7 @@ COMMANDS: dict[str, dict[str, type[Command]]] = {
     "evaluate": {"evaluate": Evaluate, "compare": Compare, "project": Project},
     "deploy": {"export": Export, "serve": Serve, "feedback": Feedback, "tiers": Tiers},
     "inspect": {"info": Info, "doctor": Doctor},
-    "classifiers": {"train-classifier": TrainClassifier, "classify": Classify},
+    "classifiers": {"train-classifier": TrainClassifier, "classify": Classify, "ensemble": Ensemble},
 }
 """Title in the help -> name -> command."""
 PRESETS_OF: dict[type[Command], tuple[str, Mapping[str, object]]] = {
