@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 import numpy as np
 
@@ -137,7 +136,6 @@ def fit_mixture(
     """
     check(len(generators) >= FEWEST, "generators", "two or more", len(generators))
     check_seed(seed)
-    check(split in get_args(FitSplit), "split", f"one of {list(get_args(FitSplit))}: test images only report", split)
     dataset = as_dataset(dataset)
     classifier, card = as_classifier(classifier, card)
     check_card(dataset.name, card, dataset.image_shape)
