@@ -157,7 +157,8 @@ def test_generators_of_different_data(runs, tmp_path, capsys):
     assert main(list(map(str, ["mix", first, other, *weights, "--dataset", "mnist5k"]))) == 0
     assert [part.train_sha256 for part in find_saved(tmp_path / "made").mixture.components][1] == "ab"
     named = [
-        changed_run(first, tmp_path / "-".join(names), class_names=names) for names in ("abcdefghij", "jihgfedcba")
+        changed_run(first, tmp_path / "-".join(names), class_names=tuple(names))
+        for names in ("abcdefghij", "jihgfedcba")
     ]
     assert "different classes" in refused(capsys, "mix", *named, "--weights", "0.5", "0.5")
     bare = [save_tiny(tmp_path / f"{name}.keras") for name in "ab"]
