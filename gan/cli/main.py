@@ -22,6 +22,7 @@ from gan.cli.export import Export
 from gan.cli.feedback import Feedback
 from gan.cli.help import format_help, format_overview
 from gan.cli.info import Info
+from gan.cli.mix import Mix
 from gan.cli.output import output_without_reader
 from gan.cli.presets import Presets
 from gan.cli.project import Project
@@ -46,8 +47,8 @@ class Command(Protocol):
 
 COMMANDS: dict[str, dict[str, type[Command]]] = {
     "train and sample": {"train": Train, "presets": Presets, "sample": Sample},
-    "select": {"select": Select},
     "evaluate": {"evaluate": Evaluate, "compare": Compare, "project": Project},
+    "select": {"select": Select, "mix": Mix},
     "deploy": {"export": Export, "serve": Serve, "feedback": Feedback, "tiers": Tiers},
     "inspect": {"info": Info, "doctor": Doctor},
     "classifiers": {"train-classifier": TrainClassifier, "classify": Classify, "ensemble": Ensemble},

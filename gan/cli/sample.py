@@ -91,6 +91,12 @@ class Sample:
             check_whole("shard", self.shard, 1)
         out, write = self._destination()
         saved = find_saved(self.checkpoint)
+        if saved.mixture is not None and self.truncation is not None:
+            raise InputError(
+                "Truncation would change the weights of a mixture",
+                expected="no --truncation, or one of its generators",
+                received=f"--truncation {self.truncation:g}",
+            )
         if saved.summary.num_classes is not None:  # an early error
             self._asked(saved, saved.summary.num_classes)
         self._check_walk(saved)

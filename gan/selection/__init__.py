@@ -5,11 +5,15 @@ from typing import TYPE_CHECKING
 from gan.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from gan.models.networks.mixture import build_mixture, chosen_components
     from gan.selection.candidate import Candidate, make_candidates
     from gan.selection.cost import CandidateCost, MeasuredCosts
     from gan.selection.fixed_sequence import CandidateTest, Outcome, SequenceResult, run_sequence
     from gan.selection.frontier import Frontier, ValidatedCandidate, find_frontier
     from gan.selection.halving import Budget, HalvingPlan, plan_halving, read_budget
+    from gan.selection.mixture_folder import make_mixture
+    from gan.selection.mixture_inputs import MixtureInputs
+    from gan.selection.mixture_weights import MixtureFit, fit_mixture
     from gan.selection.plot import plot_selection
     from gan.selection.record import CandidateRecord, Selection, SelectionOptions, SelectionRecord, load_selection
     from gan.selection.saved import select_saved
@@ -28,6 +32,8 @@ _HOMES = {
     "LocalWorkers": "gan.selection.workers",
     "Look": "gan.selection.trial",
     "MeasuredCosts": "gan.selection.cost",
+    "MixtureFit": "gan.selection.mixture_weights",
+    "MixtureInputs": "gan.selection.mixture_inputs",
     "Outcome": "gan.selection.fixed_sequence",
     "Selection": "gan.selection.record",
     "SelectionOptions": "gan.selection.record",
@@ -35,9 +41,13 @@ _HOMES = {
     "SequenceResult": "gan.selection.fixed_sequence",
     "ValidatedCandidate": "gan.selection.frontier",
     "Workers": "gan.selection.workers",
+    "build_mixture": "gan.models.networks.mixture",
+    "chosen_components": "gan.models.networks.mixture",
     "find_frontier": "gan.selection.frontier",
+    "fit_mixture": "gan.selection.mixture_weights",
     "load_selection": "gan.selection.record",
     "make_candidates": "gan.selection.candidate",
+    "make_mixture": "gan.selection.mixture_folder",
     "plan_halving": "gan.selection.halving",
     "plot_selection": "gan.selection.plot",
     "read_budget": "gan.selection.halving",
@@ -57,6 +67,8 @@ __all__ = [
     "LocalWorkers",
     "Look",
     "MeasuredCosts",
+    "MixtureFit",
+    "MixtureInputs",
     "Outcome",
     "Selection",
     "SelectionOptions",
@@ -64,9 +76,13 @@ __all__ = [
     "SequenceResult",
     "ValidatedCandidate",
     "Workers",
+    "build_mixture",
+    "chosen_components",
     "find_frontier",
+    "fit_mixture",
     "load_selection",
     "make_candidates",
+    "make_mixture",
     "plan_halving",
     "plot_selection",
     "read_budget",
