@@ -1,5 +1,6 @@
 """Options of `gan sample --reject`, and the rejection that they ask for."""
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -22,6 +23,8 @@ CLASSIFIER = "mnist-probe"
 """The classifier that rejects, unless another one is given. Reports use another, `mnist-classifier`."""
 ATTEMPTS = 100
 """Default maximum number of attempts per sample: `gan.selection.rejection.sampling.MOST_ATTEMPTS`."""
+COMPARE = "gan.selection.compare_rejections; in a checkout: python -m benchmarks rejection --runs RUN"
+"""What measures the samples before and after rejection."""
 
 
 @dataclass(frozen=True)
@@ -189,8 +192,8 @@ class RejectedSamples:
             "accepted": (np.dtype(bool), lambda part: self._accepted.take(len(part))),
         }
 
-    def summary(self) -> dict[str, object]:
-        """Returns the lines of the summary."""
+    def summary(self, *, as_json: bool) -> dict[str, object]:
+        """Returns the lines of the summary. People are also told what measures the samples before and after."""
         fitted = self._rejection
         error = {} if fitted.error is None else {"calibration": {"by": fitted.calibration, **asdict(fitted.error)}}
         return {
@@ -198,13 +201,13 @@ class RejectedSamples:
             "accepted_share": self._found / self._made,
             "without_acceptance": self._missed,
             **error,
+            **({} if as_json else {"before and after": COMPARE}),
         }
 
-    def warn(self, log: Callable[[str], None]) -> None:
-        """Tells if the calibration has found that the discriminator tells nothing."""
+    def warn(self) -> None:
+        """Prints a line on stderr if the calibration has found that the discriminator tells nothing."""
         error = self._rejection.error
         if error is not None and error.log_loss >= error.log_loss_constant:
-            log(
-                f"the discriminator does not tell held-out images from samples: its calibrated log loss is "
-                f"{error.log_loss:.4f}, that of a constant {error.log_loss_constant:.4f}"
-            )
+            losses = f"{error.log_loss:.4f}, that of a constant {error.log_loss_constant:.4f}"
+            line = f"the discriminator does not tell held-out images from samples: its calibrated log loss is {losses}"
+            print(f"gan: {line}", file=sys.stderr)

@@ -136,6 +136,8 @@ class Sample:
         _check_channels(engine.image_shape[-1], out, write)
         _check_room(out, len(self._span) * math.prod(engine.image_shape), write)
         rejected = None if fit is None else RejectedSamples(fit(engine, self.truncation))
+        if rejected is not None:
+            rejected.warn()
         kept = self._span.start
         with (
             ended_by_sigterm(),
@@ -154,7 +156,7 @@ class Sample:
                 raise
         seconds = round(time.monotonic() - began, 3)
         summary = {"samples": len(self._span), "out": str(out), "seed": self.seed, "seconds": seconds}
-        more = {} if rejected is None else rejected.summary()
+        more = {} if rejected is None else rejected.summary(as_json=self.json)
         print_result({**summary, **more}, as_json=self.json)
         return DONE
 

@@ -60,6 +60,7 @@ def test_a_sample_is_the_same_in_another_command(toy, kept, forked_gan, tmp_path
     done = forked_gan(*options, "--start", 40, "--num", 50, "--shard", 40, "--out", tmp_path / "shards")
     assert done.returncode == 0, done.stderr
     assert "accepted_share" in done.stdout
+    assert "gan.selection.compare_rejections" in done.stdout
     shards = [read(path) for path in sorted((tmp_path / "shards").iterdir())]
     assert [len(shard["images"]) for shard in shards] == [40, 10]
     for name, array in kept[0].items():
