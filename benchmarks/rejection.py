@@ -27,7 +27,7 @@ class Rejection(Benchmark):
     runs: tuple[str, ...] = ("runs/sprint", "runs/mlp")
     """Run folders of `gan train mnist-sprint` and `gan train mnist-mlp`, or others."""
     keeps: tuple[float, ...] = (0.9, 0.5)
-    """Shares of the attempts to accept."""
+    """Shares of the first attempts to accept."""
     reject_with: str = "mnist-probe"
     """The classifier that rejects."""
     classifier: str = "mnist-classifier"

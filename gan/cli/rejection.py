@@ -29,7 +29,7 @@ COMPARE = "gan.selection.compare_rejections; in a checkout: python -m benchmarks
 
 @dataclass(frozen=True)
 class RejectionOptions:
-    """The checked options. `keep`: share of the attempts to accept. None: the default of the method."""
+    """The checked options. `keep`: share of the first attempts to accept. None: the default of the method."""
 
     by: RejectBy
     keep: float | None

@@ -77,9 +77,11 @@ class Sample:
     discriminator is calibrated on validation images. What `gan evaluate` reports is without rejection.
     """
     keep: float | None = None
-    """With `reject`: share of the attempts to accept, above 0 and at most 1. None: what is read as the requested class.
+    """With `reject`: share of first attempts to accept, above 0 and at most 1. None: by method.
 
-    By the discriminator, None is 0.9.
+    By a classifier, None accepts what it reads as the requested class. By the discriminator, None is 0.9. Classes
+    differ, and the samples of those that are often rejected need more attempts. So of all attempts, a lower share is
+    accepted.
     """
     reject_with: str | None = None
     """With `reject classifier`: pretrained name or folder of the classifier. None: mnist-probe.

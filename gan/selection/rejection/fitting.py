@@ -31,7 +31,7 @@ FITTING_SEED = 1_000_033
 """Seed of the samples that a rejection is fitted on. No evaluation, no training run and no default uses it."""
 
 KEEP = 0.9
-"""Default share of the attempts that is accepted by the discriminator's ratio."""
+"""Default share of the first attempts that is accepted by the discriminator's ratio."""
 
 MOST_MISSED = 0.01
 """Largest expected share of samples of which no attempt is accepted."""
@@ -50,9 +50,12 @@ class FittedRejection:
 
     sampler: RejectionSampler
     keep: float | None
-    """Share of the attempts that was asked for. None: what the classifier reads as the requested class."""
+    """Share of first attempts to accept that was asked for. None: what the classifier reads as the requested class."""
     acceptance_rate: float
-    """Mean acceptance of `n` other samples than those that it was fitted on."""
+    """Mean acceptance of the first attempts of `n` other samples than those that it was fitted on.
+
+    Of all attempts, a lower share is accepted if classes differ: samples of those that are often rejected have more.
+    """
     n: int
     classifier_sha256: str | None = None
     """SHA-256 of the classifier that rejects. None: the discriminator does."""
@@ -82,9 +85,9 @@ def fit_classifier_rejection(
     Args:
         generator: what `as_engine` takes: a Keras generator or an exported one.
         classifier, card: what `load_classifier` loads.
-        keep: share of the attempts that is accepted, above 0 and at most 1. The threshold is chosen on fresh samples of
-            all classes in turn. None: accepted is what the classifier reads as the requested class; without classes,
-            what has a top probability of at least `metrics.SURE`. That is what an error rate counts as right.
+        keep: share of the first attempts that is accepted, above 0 and at most 1. The threshold is chosen on fresh
+            samples of all classes in turn. None: accepted is what the classifier reads as the requested class; without
+            classes, what has a top probability of at least `metrics.SURE`. An error rate counts the same as right.
         truncation: as for `sampling.generate`.
         most_attempts: maximum number of attempts per sample.
 
@@ -138,7 +141,7 @@ def fit_discriminator_rejection(
         generator: what `as_engine` takes.
         discriminator: its discriminator, see `load_discriminator`.
         dataset: the dataset of the training.
-        keep: mean acceptance, above 0 and at most 1, which M is chosen for.
+        keep: mean acceptance of first attempts, above 0 and at most 1, which M is chosen for.
         truncation, most_attempts: as for `fit_classifier_rejection`.
 
     Raises `InputError` for a discriminator of other images or classes, for too few validation images, and if so few
@@ -176,7 +179,7 @@ def fit_discriminator_rejection(
 def _rate(acceptance: Acceptance, scores: np.ndarray, most_attempts: int) -> float:
     """Returns the mean acceptance of scores. Raises `InputError` if too many samples would have no accepted attempt.
 
-    Of an acceptance rate a, the share (1 - a)^most_attempts of the samples has none.
+    Of an acceptance rate a, the share (1 - a)^most_attempts of the samples has none. More have none if classes differ.
     """
     rate = float(acceptance(scores).mean())
     if (1 - rate) ** most_attempts > MOST_MISSED:
