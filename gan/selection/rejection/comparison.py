@@ -64,7 +64,7 @@ def compare_rejections(
     """Measures samples before and after each rejection: error rate, Frechet distance, precision, recall, coverage.
 
     Args:
-        rejections: from `fit_classifier_rejection` and `fit_discriminator_rejection`, of the same generator object and
+        rejections: from `fit_classifier_rejection` and `fit_discriminator_rejection`, of the same generator and
             truncation.
         dataset: a dataset named by the classifier's card, or its name. Its test images are the reference.
         classifier, card: the judge, as for `evaluate`.
@@ -84,9 +84,10 @@ def compare_rejections(
             expected="another classifier as judge",
             received=f"SHA-256 {card.sha256} twice",
         )
-    same = {(id(one.sampler.attempts.engine), one.sampler.attempts.truncation) for one in rejections}
+    tried = [one.sampler.attempts for one in rejections]
+    same = {(id(getattr(each.engine, "network", each.engine)), each.truncation) for each in tried}
     check(len(same) == 1, "rejections", "at least one, all of the same generator and truncation", len(same))
-    attempts = rejections[0].sampler.attempts
+    attempts = tried[0]
     check_generator(attempts.engine, dataset)
     reference = QualityReference.of(dataset, classifier, num=num, seed=seed)
     labels = choose_labels(dataset, num, seed) if attempts.engine.num_classes else None
