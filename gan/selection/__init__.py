@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from gan.selection.mixture_weights import MixtureFit, fit_mixture
     from gan.selection.plot import plot_selection
     from gan.selection.record import CandidateRecord, Selection, SelectionOptions, SelectionRecord, load_selection
+    from gan.selection.rejection.comparison import compare_rejections
+    from gan.selection.rejection.fitting import fit_classifier_rejection, fit_discriminator_rejection
+    from gan.selection.rejection.sampling import RejectionSampler
     from gan.selection.saved import select_saved
     from gan.selection.selection import resume_selection, select
     from gan.selection.trial import Look
@@ -35,6 +38,7 @@ _HOMES = {
     "MixtureFit": "gan.selection.mixture_weights",
     "MixtureInputs": "gan.selection.mixture_inputs",
     "Outcome": "gan.selection.fixed_sequence",
+    "RejectionSampler": "gan.selection.rejection.sampling",
     "Selection": "gan.selection.record",
     "SelectionOptions": "gan.selection.record",
     "SelectionRecord": "gan.selection.record",
@@ -43,7 +47,10 @@ _HOMES = {
     "Workers": "gan.selection.workers",
     "build_mixture": "gan.models.networks.mixture",
     "chosen_components": "gan.models.networks.mixture",
+    "compare_rejections": "gan.selection.rejection.comparison",
     "find_frontier": "gan.selection.frontier",
+    "fit_classifier_rejection": "gan.selection.rejection.fitting",
+    "fit_discriminator_rejection": "gan.selection.rejection.fitting",
     "fit_mixture": "gan.selection.mixture_weights",
     "load_selection": "gan.selection.record",
     "make_candidates": "gan.selection.candidate",
@@ -70,6 +77,7 @@ __all__ = [
     "MixtureFit",
     "MixtureInputs",
     "Outcome",
+    "RejectionSampler",
     "Selection",
     "SelectionOptions",
     "SelectionRecord",
@@ -78,7 +86,10 @@ __all__ = [
     "Workers",
     "build_mixture",
     "chosen_components",
+    "compare_rejections",
     "find_frontier",
+    "fit_classifier_rejection",
+    "fit_discriminator_rejection",
     "fit_mixture",
     "load_selection",
     "make_candidates",
