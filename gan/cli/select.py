@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from gan.selection.record import Selection
     from gan.selection.workers import Workers
 
+LOCAL = "local"
+"""Value of --ray for a cluster of this machine alone."""
+
 
 @dataclass(frozen=True)
 class Select:
@@ -37,6 +40,7 @@ class Select:
       gan select mnist mnist-sprint mnist-mlp --tolerance 0.02 --budget 10min
       gan select mnist --vary learning_rate=1e-3,3e-3 g_width=16,32 --tolerance 0.01 --budget 2e6 --cost bytes
       gan select --resume runs/00003-select-mnist
+      gan select mnist mnist-sprint mnist-mlp --tolerance 0.02 --budget 2e6 --ray auto
     """
 
     presets: Annotated[Positional[tuple[str, ...]], arg(metavar="PRESET")] = ()
@@ -69,8 +73,18 @@ class Select:
     """Folder of the selection to create. None: the next number in runs/."""
     resume: Path | None = None
     """Folder of a selection to resume, with its options. None: a new selection."""
-    jobs: int = 1
-    """Processes that train at the same time, on this machine."""
+    jobs: int | None = None
+    """Trainings at the same time. None: one, or with --ray one on each node (one a GPU, if there are GPUs)."""
+    ray: str | None = None
+    """Ray cluster whose nodes train: auto or HOST:PORT, on a machine of the cluster. None: this machine trains.
+
+    `local` starts a cluster of this machine alone. Needs: pip install 'gan-reference[ray]'
+    """
+    storage: str | None = None
+    """With --ray: place for the runs in training, which all nodes reach: a folder, or a URI such as s3://bucket/folder.
+
+    None: the folder of the selection.
+    """
     json: bool = False
     """Print the record as one JSON object on stdout."""
 
@@ -92,7 +106,15 @@ class Select:
     @contextmanager
     def _workers(self) -> "Iterator[Workers | None]":
         """Yields what runs the training. None: processes of this machine."""
-        yield None
+        if self.ray is None:
+            if self.storage is not None:
+                raise InputError("`--storage` alone", expected="--ray with it", received=f"--storage {self.storage}")
+            yield None
+            return
+        from gan.selection.ray_workers import RayWorkers
+
+        with RayWorkers(None if self.ray == LOCAL else self.ray, trials=self.jobs, storage=self.storage) as workers:
+            yield workers
 
     def _select(self, workers: "Workers | None") -> "Selection":
         from gan.selection.candidate import make_candidates
@@ -124,7 +146,7 @@ class Select:
             options,
             output=self.output,
             workers=workers,
-            jobs=self.jobs,
+            jobs=self.jobs or 1,
             command=shell_command("gan", *sys.argv[1:]),
             log=_log,
         )
@@ -137,7 +159,7 @@ class Select:
         runtime.load_tensorflow(lean=True)
         from gan.selection.selection import resume_selection
 
-        return resume_selection(folder, workers=workers, jobs=self.jobs, log=_log)
+        return resume_selection(folder, workers=workers, jobs=self.jobs or 1, log=_log)
 
 
 def _log(line: str) -> None:

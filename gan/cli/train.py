@@ -15,7 +15,9 @@ from tyro.conf import Suppress
 from gan.cli.evaluate import Evaluate, next_evaluation
 from gan.cli.exit_status import DONE, FAILED, after_signal
 from gan.cli.output import print_result
+from gan.cli.train_ray import RayTraining, check_ray, train_on_ray
 from gan.config import PRESETS, TrainConfig
+from gan.config.arguments import as_arguments
 from gan.distributed import cluster
 from gan.errors import InputError
 from gan.evaluation.report import EvaluationReport
@@ -51,6 +53,7 @@ class Train:
       gan train --dataset ./photos --image-size 64 --conditioning none --epochs 50
       gan train --resume runs/00001-mnist
       gan train mnist --init-from runs/00001-mnist --feedback runs/00001-mnist/feedback.sqlite
+      gan train mnist --ray auto --workers 2
     """
 
     config: TrainConfig = field(default_factory=TrainConfig)
@@ -63,6 +66,14 @@ class Train:
     """
     output: Path | None = None
     """Run folder to create. None: the next number in runs/."""
+    ray: str | None = None
+    """Ray cluster whose nodes train: auto, HOST:PORT, or ray://HOST:PORT from a machine outside. None: this machine.
+
+    `auto` is the cluster of this machine. The run folder comes to this machine. The nodes need this package and the
+    data. Needs: pip install 'gan-reference[ray]'
+    """
+    workers: int | None = None
+    """Number of workers that share each batch, with --ray. They are spread over the nodes."""
     dry_run: bool = False
     """Print all options, with their values, as JSON; do not train."""
     json: bool = False
@@ -75,6 +86,8 @@ class Train:
             options = {"preset": self.preset, **resumed, **config.as_dict()}
             print(json.dumps(options, indent=None if self.json else 2))
             return DONE
+        if self.ray is not None:
+            return train_on_ray(self._on_ray(self.ray))
         runtime.load_tensorflow(lean=True)
         from gan.training.train import resume, train
 
@@ -111,6 +124,26 @@ class Train:
             return FAILED
         return DONE if report is None else EXIT_STATUS[report.verdict]
 
+    def _on_ray(self, address: str) -> RayTraining:
+        """Returns the same training as options for the workers of a cluster."""
+        more, preset = ["--json"] if self.json else [], []
+        chief, others = PRESETS.get(self.preset, TrainConfig()), TrainConfig()
+        if self.resume is None:
+            preset, others = [self.preset], chief
+        else:
+            chief = metadata.load(self.resume).config  # which the chief reads too, but not the others
+        return RayTraining(
+            address=address,
+            workers=self.workers or 1,
+            gpus=self.config.devices,
+            chief=[*preset, *as_arguments(self.config, chief), *more],
+            others=[*preset, *as_arguments(self.config, others), *more],
+            output=self.output,
+            name=self._name() if self.resume is None else "",
+            resume=self.resume,
+            json=self.json,
+        )
+
     @property
     def _to_confirm(self) -> bool:
         return self.config.stopping.tolerance is not None
@@ -137,6 +170,7 @@ class Train:
 
         Raises `InputError` for options that cannot be used.
         """
+        check_ray(self.ray, self.workers)
         worker = cluster.from_environment()
         if worker is not None and not worker.is_chief:
             return {"worker": worker.index}, self.config  # only the chief has the run folder

@@ -1,0 +1,115 @@
+"""Tests `gan select --ray` on a real cluster of two nodes. test_ray_workers.py is the quick stand-in."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from helpers.commands import OFFLINE
+from helpers.ray_clusters import two_nodes
+
+from gan.selection.record import load_selection
+
+pytestmark = pytest.mark.slow
+SECONDS = 900.0
+SELECT = [
+    "mnist-mlp", "--vary", "learning_rate=1e-3,2e-3,4e-3", "images=6400", "--dataset", "mnist5k", "--budget", "16000",
+    "--tolerance", "0.99", "--cost", "parameters", "--look-num", "200", "--num", "400", "--deterministic",
+]  # fmt: skip
+"""Three candidates. Two of them leave after the first of three rungs, of 1,600 images, and one is finished."""
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with two_nodes() as started:
+        yield started
+
+
+def start(folder, *arguments):
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".out").open("ab") as out:
+        return subprocess.Popen(
+            [sys.executable, "-m", "gan", "select", *map(str, arguments)],
+            stdout=out,
+            stderr=out,
+            env={**os.environ, **OFFLINE},
+            start_new_session=True,
+        )
+
+
+def finish(process, folder):
+    """Waits for the end, and returns what was selected and why."""
+    status = process.wait(SECONDS)
+    assert status in (0, 3, 4), folder.with_suffix(".out").read_text(encoding="utf-8")
+    record = load_selection(folder)
+    candidates = [(one.name, one.ended, one.looks, one.dropped, one.outcome) for one in record.candidates]
+    return record.chosen, record.verdict, record.order, status, candidates
+
+
+def checkpoints(folder):
+    return list(folder.glob("ray/rung-*/*/checkpoint_*"))
+
+
+def wait_for_a_checkpoint(process, folder):
+    deadline = time.monotonic() + SECONDS
+    while not checkpoints(folder):
+        assert process.poll() is None, folder.with_suffix(".out").read_text(encoding="utf-8")
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert load_selection(folder).rungs_done == 0
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """The same selection in two processes of this machine, of one thread each."""
+    folder = tmp_path_factory.mktemp("local") / "selection"
+    jobs = str(os.cpu_count())
+    return finish(start(folder, *SELECT, "--jobs", jobs, "--output", folder), folder)
+
+
+def test_the_choice_is_that_of_this_machine(cluster, local, tmp_path):
+    folder = tmp_path / "selection"
+    assert finish(start(folder, *SELECT, "--ray", cluster.address, "--output", folder), folder) == local
+    assert "candidate" in folder.with_suffix(".out").read_text(encoding="utf-8")  # a column of the table
+    for one in load_selection(folder).candidates:
+        assert (folder / one.run / "config.json").exists()
+
+
+def test_a_driver_that_is_killed_is_resumed(cluster, local, tmp_path):
+    folder = tmp_path / "selection"
+    process = start(folder, *SELECT, "--ray", cluster.address, "--output", folder)
+    wait_for_a_checkpoint(process, folder)
+    process.kill()
+    process.wait()
+    before = {path.parent for path in checkpoints(folder)}
+    assert finish(start(folder, "--resume", folder, "--ray", cluster.address), folder) == local
+    assert before <= {path.parent for path in checkpoints(folder)}  # the same trials, not new ones
+
+
+def test_a_node_that_is_killed_in_the_middle_changes_nothing(cluster, local, tmp_path):
+    folder = tmp_path / "selection"
+    process = start(folder, *SELECT, "--ray", cluster.address, "--output", folder)
+    wait_for_a_checkpoint(process, folder)
+    cluster.kill_node()
+    try:
+        assert finish(process, folder) == local
+    finally:
+        cluster.add_node()
+
+
+def test_bad_input_is_one_line_and_no_folder(cluster, tmp_path):
+    for number, (options, problem) in enumerate(
+        [
+            (["--ray", "127.0.0.1:1"], "gan: No Ray cluster answers."),
+            (["--ray", cluster.address, "--jobs", "3"], "gan: Too many"),
+            (["--storage", "s3://bucket"], "gan: `--storage` alone."),
+        ]
+    ):
+        folder = tmp_path / str(number)
+        process = start(folder, *SELECT, *options, "--output", folder)
+        assert process.wait(SECONDS) == 2
+        text = folder.with_suffix(".out").read_text(encoding="utf-8")
+        assert text.startswith(problem)
+        assert text.count("\n") == 1
+        assert not folder.exists()

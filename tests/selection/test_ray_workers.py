@@ -1,0 +1,233 @@
+"""Tests trials on Ray with a fake of Ray. test_ray_selection.py has a real cluster."""
+
+import json
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from helpers.fake_ray import Checkpoint, DriverEnded, FakeRay
+from helpers.tiny import QUICK
+
+from gan.errors import InputError
+from gan.selection import ray_workers
+from gan.selection.cost import CandidateCost, CostTask, MeasuredCosts, TimedRun
+from gan.selection.ray_workers import RayWorkers, experiment_name, fetch_run, read_result, trial_resources
+from gan.selection.trial import Look, TrialResult, TrialTask
+from gan.selection.workers import ATTEMPTS
+from gan.utils.json_process import ProcessFailure
+
+
+@pytest.mark.parametrize(
+    ("nodes", "trials", "expected"),
+    [
+        ([4, 4], None, (4, 2)),
+        ([4, 4], 4, (2, 4)),
+        ([8, 2], None, (2, 2)),  # a trial must also fit on the other node
+        ([8, 2], 5, (2, 5)),
+        ([2, 0], None, (2, 1)),  # a head without CPUs
+    ],
+)
+def test_a_trial_fits_on_each_node(nodes, trials, expected):
+    found, number = trial_resources([{"CPU": float(cpus)} for cpus in nodes], trials)
+    assert (found["CPU"], number) == expected
+
+
+def test_there_is_one_trial_a_gpu():
+    nodes = [{"CPU": 8.0, "GPU": 2.0}, {"CPU": 4.0, "GPU": 2.0}]
+    assert trial_resources(nodes) == ({"CPU": 2.0, "GPU": 1.0}, 4)
+
+
+def test_more_trials_than_cpus_are_refused():
+    with pytest.raises(InputError, match="at most 2"):
+        trial_resources([{"CPU": 1.0}, {"CPU": 1.0}], 3)
+
+
+@pytest.fixture
+def tasks(tmp_path):
+    def task(name):
+        place = tmp_path / "selection" / "trials" / name
+        options = {"preset": "mnist", "config": QUICK, "intervals": 3, "probe": "mnist-probe", "num": 100, "seed": 1}
+        return TrialTask(name=name, folder=str(place), **options)
+
+    return [task("a"), task("b")]
+
+
+def test_an_experiment_has_the_name_of_its_tasks(tasks):
+    name = experiment_name(tasks)
+    assert name == experiment_name(tasks[::-1])
+    assert len({name, experiment_name(tasks[:1]), experiment_name([replace(one, intervals=4) for one in tasks])}) == 3
+
+
+def look(wrong=1):
+    return Look(images=48, wrong=wrong, num=100, coverage=0.9, real_coverage=0.9, generator_sha256="0" * 64)
+
+
+def test_the_last_metrics_of_a_trial_are_its_result():
+    result = TrialResult(look=look(), seconds=2.0)
+    assert read_result({"interval": 3, "result": json.dumps(result.as_dict())}, None) == result
+    with pytest.raises(InputError, match=r"No data\. Expected x\. Received: y"):
+        read_result({"input_error": json.dumps(["No data", "x", "y"])}, None)
+    lost = read_result({"interval": 1}, RuntimeError("trace\n  ray.exceptions.NodeDiedError: gone\n"))
+    assert lost.failure == f"ray.exceptions.NodeDiedError: gone (the last of {ATTEMPTS} attempts)"
+    assert read_result({}, None).failure.startswith("no result")
+    with pytest.raises(InputError, match=r"do not share the storage.*--storage"):
+        read_result({}, RuntimeError("RuntimeError: Unable to set up cluster storage with the following settings"))
+
+
+def test_a_run_folder_is_replaced_by_its_checkpoint(tmp_path):
+    (tmp_path / "checkpoint" / "state").mkdir(parents=True)
+    (tmp_path / "checkpoint" / "state" / "2").write_text("2", encoding="utf-8")
+    run = tmp_path / "trials" / "a"
+    fetch_run(None, run)
+    assert not run.exists()
+    for _ in range(2):
+        fetch_run(Checkpoint(tmp_path / "checkpoint"), run)
+        assert [path.name for path in run.rglob("*")] == ["state", "2"]
+        (run / "state" / "1").write_text("old", encoding="utf-8")
+    assert [path.name for path in run.parent.iterdir()] == ["a"]
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Replaces the training: each interval appends a line to a file. The list has the intervals that ran."""
+    ran = []
+
+    def run(task, folder, save):
+        file = folder / "log.csv"
+        rows = file.read_text(encoding="utf-8").splitlines() if file.exists() else ["interval"]
+        for number in range(len(rows), task.intervals + 1):
+            ran.append((task.name, number))
+            rows.append(str(number))
+            folder.mkdir(exist_ok=True)
+            file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+            save(folder)
+        return {"result": json.dumps(TrialResult(look=look()).as_dict())}
+
+    monkeypatch.setattr(ray_workers, "run_on_node", run)
+    return ran
+
+
+@pytest.fixture
+def connected(monkeypatch):
+    """Returns workers of a fake of Ray."""
+
+    def make(fake, **options):
+        @contextmanager
+        def connect(address):
+            yield fake
+            fake.closed = True
+
+        monkeypatch.setattr(ray_workers, "connect", connect)
+        monkeypatch.setattr(ray_workers, "import_extra", lambda name, extra: fake.tune)
+        monkeypatch.setitem(sys.modules, "ray", fake)
+        monkeypatch.setitem(sys.modules, "ray.tune", fake.tune)
+        for name in (*ray_workers._TUNE, *ray_workers.THREADS):
+            monkeypatch.setenv(name, "")
+        return RayWorkers("auto", **options)
+
+    return make
+
+
+def rows(task):
+    return Path(task.folder, "log.csv").read_text(encoding="utf-8").split()
+
+
+def test_run_folders_come_back_and_continue_in_the_next_rung(connected, tasks, trained):
+    fake = FakeRay()
+    with connected(fake) as workers:
+        assert {task.name: result.look for task, result in workers.run_trials(tasks)} == {"a": look(), "b": look()}
+        assert [rows(task) for task in tasks] == [["interval", "1", "2", "3"]] * 2
+        [_] = workers.run_trials([replace(tasks[1], intervals=5)])
+    assert trained == [("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2), ("b", 3), ("b", 4), ("b", 5)]
+    assert rows(tasks[1])[-1] == "5"
+    assert fake.limits == [{"cpu": 1.0, "gpu": 0.0}] * 2
+    assert fake.closed
+    assert all(place.startswith(str(Path(tasks[0].folder).parents[1] / "ray")) for place in fake.experiments)
+
+
+def test_a_trial_that_fails_loses_one_interval_at_most(connected, tasks, trained):
+    def fail_once(name, reports):
+        if (name, reports) == ("a", 2):
+            raise RuntimeError("node died")
+
+    with connected(FakeRay(faults=fail_once)) as workers:
+        assert all(result.look for _, result in workers.run_trials(tasks))
+    assert trained == [("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2), ("b", 3)]
+
+
+def test_a_trial_that_always_fails_is_a_failure_and_the_others_are_not(connected, tasks, trained):
+    def fail(name, reports):
+        if name == "a":
+            raise RuntimeError("node died")
+
+    with connected(FakeRay(faults=fail)) as workers:
+        found = {task.name: result for task, result in workers.run_trials(tasks)}
+    assert found["a"].failure == f"node died (the last of {ATTEMPTS} attempts)"
+    assert found["b"].look == look()
+
+
+def test_an_experiment_whose_driver_ended_is_restored(connected, tasks, trained):
+    def end_once(name, reports):
+        if name == "b" and reports == 2 and not ended:
+            ended.append(name)
+            raise DriverEnded
+
+    ended = []
+    fake = FakeRay(faults=end_once)
+    with pytest.raises(DriverEnded), connected(fake) as workers:
+        list(workers.run_trials(tasks))
+    assert fake.closed
+    with connected(fake) as workers:
+        assert len(list(workers.run_trials(tasks))) == 2
+    assert trained == [("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2), ("b", 3)]
+    assert [rows(task)[-1] for task in tasks] == ["3", "3"]
+
+
+def test_storage_may_be_a_uri(connected, tasks, trained, tmp_path):
+    fake = FakeRay()
+    with connected(fake, storage=f"{tmp_path}/shared/") as workers:
+        list(workers.run_trials(tasks))
+        assert list(workers.run_trials([])) == []
+    assert list(fake.experiments) == [f"{tmp_path}/shared/{experiment_name(tasks)}"]
+
+
+def test_costs_are_measured_alone_on_the_largest_node(connected, tmp_path, monkeypatch):
+    from gan.selection import measured_costs
+
+    def measure(task):
+        [run] = task.runs
+        size = float(Path(run.generator).stat().st_size)
+        cost = CandidateCost(value=size, lowest=size, highest=size)
+        return MeasuredCosts(costs={run.name: cost}, failures={}, machine="node")
+
+    monkeypatch.setattr(measured_costs, "measure_costs", measure)
+    file = tmp_path / "generator.keras"
+    file.write_bytes(b"1234")
+    task = CostTask(cost="bytes", runs=(TimedRun(name="a", generator=str(file)),))
+    fake = FakeRay(nodes=(2, 8))
+    with connected(fake) as workers:
+        assert workers.measure_costs(task).costs["a"].value == 4.0
+        assert fake.limits[-1]["num_cpus"] == 8.0
+
+        def refuse(task):
+            raise InputError("Bad", expected="x", received="y")
+
+        monkeypatch.setattr(measured_costs, "measure_costs", refuse)
+        with pytest.raises(InputError, match=r"Bad\. Expected x"):
+            workers.measure_costs(task)
+
+        def fail(task):
+            raise RuntimeError("node died")
+
+        monkeypatch.setattr(measured_costs, "measure_costs", fail)
+        with pytest.raises(ProcessFailure, match="node died"):
+            workers.measure_costs(task)
+
+
+def test_ray_client_and_bad_numbers_are_refused_before_connecting():
+    with pytest.raises(InputError, match=r"Ray Client.*auto or HOST:PORT"):
+        RayWorkers("ray://host:10001")
+    with pytest.raises(InputError, match="trials=0"):
+        RayWorkers("auto", trials=0)
