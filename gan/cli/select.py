@@ -50,7 +50,7 @@ class Select:
     tolerance: float = 0.02
     """Highest accepted error rate, above 0 and at most 1."""
     budget: str | None = None
-    """What the training may cost in all: seconds such as 600s, 10min or 2h, or images such as 2000000 or 2e6."""
+    """What the training may cost in all: seconds such as 600s or 2h, or images such as 2e6. None: with --resume."""
     cost: CostName = "train_seconds"
     """What is to be low. The seconds of a training, and milliseconds for 64 samples, are timed alone at the end."""
     price_per_hour: float | None = None
@@ -74,16 +74,16 @@ class Select:
     resume: Path | None = None
     """Folder of a selection to resume, with its options. None: a new selection."""
     jobs: int | None = None
-    """Trainings at the same time. None: one, or with --ray one on each node (one a GPU, if there are GPUs)."""
+    """Trainings at the same time. None: one, or with --ray one on each node, or for each GPU."""
     ray: str | None = None
-    """Ray cluster whose nodes train: auto or HOST:PORT, on a machine of the cluster. None: this machine trains.
+    """Ray cluster whose nodes train: auto, HOST:PORT or local, on a machine of it. None: this machine.
 
     `local` starts a cluster of this machine alone. Needs: pip install 'gan-reference[ray]'
     """
     storage: str | None = None
-    """With --ray: place for the runs in training, which all nodes reach: a folder, or a URI such as s3://bucket/folder.
+    """With --ray: place of the runs in training, which all nodes reach. None: the folder of the selection.
 
-    None: the folder of the selection.
+    A folder of a shared file system, or a URI such as s3://bucket/folder.
     """
     json: bool = False
     """Print the record as one JSON object on stdout."""
