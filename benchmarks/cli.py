@@ -32,6 +32,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "train-on-synthetic": ("benchmarks.train_on_synthetic", "TrainOnSynthetic"),
         "fit-checks": ("benchmarks.fit_checks", "FitChecks"),
         "read-digits": ("benchmarks.read_digits", "ReadDigits"),
+        "rejection": ("benchmarks.rejection", "Rejection"),
         "feedback": ("benchmarks.feedback", "Feedback"),
         "stopping-rules": ("benchmarks.stopping_rules", "StoppingRules"),
         "stopping": ("benchmarks.stopping", "Stopping"),

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from gan.cli.output import print_result, print_table
 from gan.deployment.table import Artifact, ArtifactTable
+from gan.evaluation.report import samples_text
 
 TITLES = {"keras": "Keras", "saved_model": "SavedModel", "onnx": "ONNX", "litert": "LiteRT"}
 """Format -> name for people, as short as a column of a narrow terminal needs."""
@@ -21,7 +22,7 @@ def print_artifacts(table: ArtifactTable, path: Path) -> None:
         table: the table.
         path: its file.
     """
-    title = f"{table.name}: {table.num:,} samples against the test images of {table.dataset}"
+    title = f"{table.name}: {samples_text(table.num, table.compared)} against the test images of {table.dataset}"
     shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for column in COLUMNS:
         shown.add_column(column, justify="right" if column not in ("", "verdict") else "left")

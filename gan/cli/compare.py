@@ -16,7 +16,8 @@ from gan.evaluation import report as reports
 class Compare:
     """Compare reports of `gan evaluate` in one table.
 
-    All reports must use the same dataset, the same classifier and the same number of samples.
+    All reports must use the same dataset, the same classifier and the same number of test images. The numbers of
+    samples may differ: the error rate is that of all samples.
     """
 
     checkpoints: Annotated[Positional[tuple[str, ...]], arg(metavar="CHECKPOINT...")]
@@ -34,11 +35,15 @@ class Compare:
         if self.json:
             print_result({name: reports.numbers(report) for name, report in found.items()}, as_json=True)
             return DONE
-        table = Table(title=f"{first.num:,} samples against {first.dataset}", title_justify="left")
+        same = len({report.num for report in found.values()}) == 1
+        samples = reports.samples_text(first.num, first.compared) if same else f"first {first.compared:,} samples"
+        table = Table(title=f"{samples} against {first.dataset}", title_justify="left")
         table.add_column("", no_wrap=True)
         for column in (*found, "real images"):
             table.add_column(column, justify="right")
         for name in dict.fromkeys(name for report in found.values() for name in reports.numbers(report)):
+            if name == "num" and same:
+                continue
             cells = [reports.written(name, report) for report in found.values()]
             table.add_row(name, *cells, reports.written(name, first, column="real"))
         print_table(table)

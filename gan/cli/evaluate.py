@@ -45,9 +45,10 @@ class Evaluate:
     classifier: str = "mnist-classifier"
     """Classifier for features and error rates: pretrained name or folder of `gan train-classifier`."""
     num: int | None = None
-    """Number of samples and of test images, 200 or more to prove much. None: 10000, or the size of the smallest split.
+    """Number of samples, from 2 to 10 million. None: 10000, or the size of the smallest split.
 
-    The minimum is 2. Numbers that few images do not define are not known.
+    All of them count for the error rate. The first ones, as many as the smallest split has, are compared with test
+    images. Below 200, the report proves little; numbers that few images do not define are not known.
     """
     tolerance: float = 0.02
     """Accepted error rate, from 0 to 1."""
@@ -74,7 +75,7 @@ class Evaluate:
         verdict. None: the samples of the report decide.
         """
         if self.num is not None:
-            check_whole("num", self.num, reports.FEWEST)
+            check_whole("num", self.num, reports.FEWEST, reports.MOST_NUM)
         check_share("tolerance", self.tolerance)
         if self.seed is not None:
             check_seed(self.seed)
@@ -142,7 +143,8 @@ def next_evaluation(run: Path) -> dict[str, str]:
 
 
 def _print(report: EvaluationReport, folder: Path | None) -> None:
-    table = Table(title=f"{report.num:,} samples against the test images of {report.dataset}", title_justify="left")
+    samples = reports.samples_text(report.num, report.compared)
+    table = Table(title=f"{samples} against the test images of {report.dataset}", title_justify="left")
     table.add_column("")
     table.add_column("samples", justify="right")
     table.add_column("real images", justify="right")

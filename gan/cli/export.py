@@ -14,7 +14,7 @@ from gan.cli.output import print_result
 from gan.config.arguments import as_arguments
 from gan.deployment.table import table_path
 from gan.errors import InputError, check, check_seed, check_share, check_whole
-from gan.evaluation.report import FEWEST
+from gan.evaluation.report import FEWEST, MOST_NUM
 from gan.saving import files
 from gan.saving.engines.card import FormatName
 from gan.saving.saved_generator import find_saved
@@ -68,7 +68,7 @@ class Export:
     a quiet machine only if nothing else runs.
     """
     num: int | None = None
-    """With --table: number of samples and of test images. None: 10000, or the size of the smallest split."""
+    """With --table: number of samples, as for `gan evaluate`. None: 10000, or the size of the smallest split."""
     tolerance: float = 0.02
     """With --table: accepted error rate, from 0 to 1."""
     dataset: str | None = None
@@ -152,7 +152,7 @@ class Export:
 
     def _measure(self) -> int:
         if self.num is not None:
-            check_whole("num", self.num, FEWEST)
+            check_whole("num", self.num, FEWEST, MOST_NUM)
         check_share("tolerance", self.tolerance)
         if self.seed is not None:
             check_seed(self.seed)

@@ -15,6 +15,7 @@ from gan.saving.commands import resume_command
 from gan.saving.engines.card import ExportCard, GeneratorVerdict
 from gan.saving.engines.find import FORMATS
 from gan.saving.metadata import RunMetadata
+from gan.saving.mixture import MixtureRecord
 from gan.saving.saved_generator import find_saved
 
 
@@ -36,8 +37,12 @@ class Info:
         else:
             saved = find_saved(self.checkpoint)
             of_file = as_json(saved.summary)
-            more = self._of_run(saved.folder, saved.record) if saved.card is None else self._of_card(saved.card)
-            facts = {**of_file, **more}
+            if saved.card is not None:
+                facts = {**of_file, **self._of_card(saved.card)}
+            elif saved.mixture is not None:
+                facts = {**of_file, **self._of_mixture(saved.mixture)}
+            else:
+                facts = {**of_file, **self._of_run(saved.folder, saved.record)}
         print_result(facts, as_json=self.json)
         return DONE
 
@@ -45,6 +50,20 @@ class Info:
         if record is None:
             return {"run": {} if self.json else "no config.json in the folder of the generator"}
         return {"run": record.as_dict() if self.json else _summary(record), "state": _state(folder, record)}
+
+    def _of_mixture(self, record: MixtureRecord) -> dict[str, Json]:
+        if self.json:
+            return {"mixture": record.as_dict()}
+        data, fit = record.dataset, record.fit
+        return {
+            "mixture": ", ".join(f"{component.name} {component.weight:.4g}" for component in record.components),
+            "weights": "given"
+            if fit is None
+            else f"fitted to {fit.split} images: kernel distance {fit.distance:.4g}, of equal weights {fit.equal:.4g}",
+            "dataset": data.name,
+            "image_shape": " x ".join(map(str, data.image_shape)),
+            **({"classes": describe_classes(data.class_names)} if data.class_names else {}),
+        }
 
     def _of_card(self, card: ExportCard) -> dict[str, Json]:
         if self.json:

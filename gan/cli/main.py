@@ -15,12 +15,14 @@ from gan.cli.benchmark import Benchmark
 from gan.cli.classify import Classify
 from gan.cli.compare import Compare
 from gan.cli.doctor import Doctor
+from gan.cli.ensemble import Ensemble
 from gan.cli.evaluate import Evaluate
 from gan.cli.exit_status import BAD_INPUT, DONE, FAILED, INTERRUPTED
 from gan.cli.export import Export
 from gan.cli.feedback import Feedback
 from gan.cli.help import format_help, format_overview
 from gan.cli.info import Info
+from gan.cli.mix import Mix
 from gan.cli.output import output_without_reader
 from gan.cli.presets import Presets
 from gan.cli.project import Project
@@ -45,11 +47,11 @@ class Command(Protocol):
 
 COMMANDS: dict[str, dict[str, type[Command]]] = {
     "train and sample": {"train": Train, "presets": Presets, "sample": Sample},
-    "select": {"select": Select},
     "evaluate": {"evaluate": Evaluate, "compare": Compare, "project": Project},
+    "select": {"select": Select, "mix": Mix},
     "deploy": {"export": Export, "serve": Serve, "feedback": Feedback, "tiers": Tiers},
     "inspect": {"info": Info, "doctor": Doctor},
-    "classifiers": {"train-classifier": TrainClassifier, "classify": Classify},
+    "classifiers": {"train-classifier": TrainClassifier, "classify": Classify, "ensemble": Ensemble},
 }
 """Title in the help -> name -> command."""
 PRESETS_OF: dict[type[Command], tuple[str, Mapping[str, object]]] = {

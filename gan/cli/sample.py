@@ -7,6 +7,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from tyro.conf import Positional, arg
 
 from gan.cli.exit_status import DONE, ended_by_sigterm
 from gan.cli.output import print_result
+from gan.cli.rejection import RejectBy, RejectedSamples, RejectionOptions
 from gan.data import images
 from gan.errors import InputError, check_sampling, check_whole
 from gan.sampling import writers
@@ -46,6 +48,7 @@ class Sample:
       gan sample mnist --num 100 --out digits.png
       gan sample runs/00001-mnist --label 7 --num 50000 --out sevens.npz
       gan sample mnist --interpolate 12 57 --steps 10
+      gan sample mnist --num 1000 --reject classifier --keep 0.9 --out kept.npz
     """
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
@@ -67,10 +70,34 @@ class Sample:
     """Interpolate between the samples of these two indices; ignores `num` and `start`. None: no interpolation."""
     steps: int = 10
     """With `interpolate`: number of samples, both ends included."""
+    reject: RejectBy | None = None
+    """Reject samples by a classifier or by the discriminator of the run, and try again. None: every sample is kept.
+
+    Each sample is the first accepted one of several attempts, and still a function of its seed and index alone. The
+    discriminator is calibrated on validation images. What `gan evaluate` reports is without rejection.
+    """
+    keep: float | None = None
+    """With `reject`: share of first attempts to accept, above 0 and at most 1. None: by method.
+
+    By a classifier, None accepts what it reads as the requested class. By the discriminator, None is 0.9. Classes
+    differ, and the samples of those that are often rejected need more attempts. So of all attempts, a lower share is
+    accepted.
+    """
+    reject_with: str | None = None
+    """With `reject classifier`: pretrained name or folder of the classifier. None: mnist-probe.
+
+    It should be another one than the classifier that measures the error rate.
+    """
+    attempts: int | None = None
+    """With `reject`: maximum number of attempts per sample. None: 100.
+
+    If none of them is accepted, the attempt with the highest score is kept, and counted in the summary.
+    """
     out: str = "samples.png"
     """Output: a grid (name.png), a file of arrays (name.npz) or a folder of PNG files (name/).
 
-    The arrays are `images` (uint8), `labels` and `indices`. Any name without a suffix is a folder.
+    The arrays are `images` (uint8), `labels` and `indices`; with `reject` also `attempts`, the number of the kept
+    attempt from 0, and `accepted`. Any name without a suffix is a folder.
     """
     shard: int | None = None
     """Samples per .npz file, with a folder as `out`. None: one PNG file per sample.
@@ -89,11 +116,21 @@ class Sample:
             check_whole("interpolate", end, 0)
         if self.shard is not None:
             check_whole("shard", self.shard, 1)
+        options = RejectionOptions.of(self.reject, self.keep, self.reject_with, self.attempts)
+        if options is not None and self.interpolate is not None:
+            raise InputError("A walk has no attempts", expected="no --reject", received="--interpolate and --reject")
         out, write = self._destination()
         saved = find_saved(self.checkpoint)
+        if saved.mixture is not None and self.truncation is not None:
+            raise InputError(
+                "Truncation would change the weights of a mixture",
+                expected="no --truncation, or one of its generators",
+                received=f"--truncation {self.truncation:g}",
+            )
         if saved.summary.num_classes is not None:  # an early error
             self._asked(saved, saved.summary.num_classes)
         self._check_walk(saved)
+        fit = None if options is None else options.find(saved)
         runtime.load_tensorflow(lean=True)
         runtime.start()
         began = time.monotonic()
@@ -106,14 +143,17 @@ class Sample:
         asked = self._asked(saved, engine.num_classes)
         _check_channels(engine.image_shape[-1], out, write)
         _check_room(out, len(self._span) * math.prod(engine.image_shape), write)
+        rejected = None if fit is None else RejectedSamples(fit(engine, self.truncation))
+        if rejected is not None:
+            rejected.warn()
         kept = self._span.start
         with (
             ended_by_sigterm(),
             progress_bar(Console(stderr=True)) as bar,
-            closing(self._batches(engine, asked, bar)) as batches,
+            closing(self._batches(self._generate(engine, asked, rejected), bar)) as batches,
         ):
             try:
-                for kept in write(out, self._sample_batches(engine, asked, batches)):  # noqa: B007 - read after an interruption
+                for kept in write(out, self._sample_batches(engine, asked, batches, rejected)):  # noqa: B007 - read after an interruption
                     pass
             except (KeyboardInterrupt, SystemExit, OSError, MemoryError, tf.errors.OpError):
                 bar.stop()
@@ -123,9 +163,9 @@ class Sample:
                     print(f"gan: {written}; {rest}", file=sys.stderr)
                 raise
         seconds = round(time.monotonic() - began, 3)
-        print_result(
-            {"samples": len(self._span), "out": str(out), "seed": self.seed, "seconds": seconds}, as_json=self.json
-        )
+        summary = {"samples": len(self._span), "out": str(out), "seed": self.seed, "seconds": seconds}
+        more = {} if rejected is None else rejected.summary(as_json=self.json)
+        print_result({**summary, **more}, as_json=self.json)
         return DONE
 
     def _rest(self, kept: int) -> str:
@@ -134,6 +174,8 @@ class Sample:
         words += ["--seed", str(self.seed)]
         for option, value in (("--label", self.label), ("--truncation", self.truncation), ("--shard", self.shard)):
             words += [] if value is None else [option, str(value)]
+        options = RejectionOptions.of(self.reject, self.keep, self.reject_with, self.attempts)
+        words += [] if options is None else options.words
         return shell_command("gan", "sample", *words, "--out", self.out)
 
     @property
@@ -145,7 +187,7 @@ class Sample:
         return writers.cut(self._span, self.shard or writers.CHUNK)
 
     def _sample_batches(
-        self, engine: Engine, asked: range | None, batches: Iterator[np.ndarray]
+        self, engine: Engine, asked: range | None, batches: Iterator[np.ndarray], rejected: RejectedSamples | None
     ) -> writers.SampleBatches:
         walk, num, classes = self.interpolate is not None, len(self._span), engine.num_classes
         return writers.SampleBatches(
@@ -156,30 +198,30 @@ class Sample:
             labels=lambda part: None if walk else labels_in_turn(np.asarray(part), classes, asked),
             indices=lambda part: np.full(len(part), -1) if walk else np.asarray(part),
             columns=num if walk else writers.grid_columns(num, classes),
+            noted={} if rejected is None else rejected.columns,
         )
 
-    def _batches(self, engine: Engine, asked: range | None, bar: Any) -> Generator[np.ndarray, None, None]:
+    def _batches(self, generated: Iterator[np.ndarray], bar: Any) -> Generator[np.ndarray, None, None]:
         """Returns batches of samples as bytes, and generates the next batches meanwhile."""
         from gan.utils.parallel import ahead
 
         task = bar.add_task("sampling", total=len(self._span), speed="-")
         began, done = time.monotonic(), 0
-        with closing(ahead(self._generate(engine, asked), AHEAD)) as batches:
+        with closing(ahead(generated, AHEAD)) as batches:
             for batch in batches:
                 done += len(batch)
                 bar.update(task, completed=done, speed=f"{done / max(time.monotonic() - began, 1e-9):,.0f}")
                 yield images.to_uint8(batch)
 
-    def _generate(self, engine: Engine, asked: range | None) -> Iterator[np.ndarray]:
+    def _generate(self, engine: Engine, asked: range | None, rejected: RejectedSamples | None) -> Iterator[np.ndarray]:
         """Returns batches of samples in [-1, 1]. No batch crosses the end of a file."""
         from gan import sampling
 
         if self.interpolate is None:
+            draw = partial(sampling.stream, engine, truncation=self.truncation) if rejected is None else rejected.stream
             for part in self._files():
                 labels = labels_in_turn(np.asarray(part), engine.num_classes, asked)
-                yield from sampling.stream(
-                    engine, len(part), seed=self.seed, start=part.start, labels=labels, truncation=self.truncation
-                )
+                yield from draw(len(part), seed=self.seed, start=part.start, labels=labels)
         else:
             label = None if asked is None else asked.start
             walk = sampling.interpolate(

@@ -27,7 +27,8 @@ def print_selection(record: SelectionRecord, folder: Path, plot: Path) -> None:
     options = record.options
     lines: dict[str, object] = {
         "wrong": f"of {options.look_num:,} samples, as {options.probe} sees them",
-        "cost": f"{UNITS[options.cost]}, lowest-highest of the rounds below it" + _where(record),
+        "coverage": f"of validation images; real images cover {_real_coverage(record)}",
+        "cost": f"{UNITS[options.cost]}" + _rounds(record) + _where(record),
         "test": f"wrong of {record.num or 0:,} fresh samples, as {options.classifier} sees them; 95 % below it",
     }
     if record.chosen is not None:
@@ -41,6 +42,16 @@ def print_selection(record: SelectionRecord, folder: Path, plot: Path) -> None:
         lines["chosen"] = "none: no candidate passed its test" if order else "none: no finished candidate to test"
     lines |= {"verdict": record.verdict, "plot": plot, "selection": folder}
     print_result(lines, as_json=False)
+
+
+def _real_coverage(record: SelectionRecord) -> str:
+    found = [one.looks[-1].real_coverage for one in record.candidates if one.looks]
+    return f"{found[0]:.3f}" if found else "not known"
+
+
+def _rounds(record: SelectionRecord) -> str:
+    rounds = max((one.cost.rounds for one in record.candidates if one.cost is not None), default=1)
+    return f": median of {rounds} rounds, lowest-highest below it" if rounds > 1 else ""
 
 
 def _where(record: SelectionRecord) -> str:

@@ -3,7 +3,7 @@
 import datetime
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,12 @@ from gan.deployment.names import export_name, public_name
 from gan.deployment.table import Artifact, ArtifactFile, ArtifactFormat, ArtifactQuality, ArtifactTable, table_path
 from gan.errors import InputError, check_seed, check_share, check_whole
 from gan.evaluation.classifier.extractor import ClassifierLike, as_classifier
+from gan.evaluation.error_rate import BLOCK
 from gan.evaluation.evaluation import EVALUATION_SEED, check_generator
-from gan.evaluation.reference import check_num, choose_labels, limit_images, most_samples
+from gan.evaluation.reference import choose_labels, limit_images, most_samples, samples_to_compare
 from gan.evaluation.sample_quality import QualityReference, SampleQuality
 from gan.sampling.generators import as_engine
+from gan.sampling.writers import cut
 from gan.saving import files
 from gan.saving.engines.card import FormatName, Weights
 from gan.saving.engines.find import FORMATS
@@ -81,9 +83,10 @@ def measure_artifacts(
     """Exports a generator in every format and weight width, and measures quality, bytes, time and memory of each file.
 
     The first row is the .keras file. All files draw the samples of the same latents and labels, which are compared
-    with the same images: those of `evaluate` with the same `num` and `seed`. Each file is run by a process of its own,
-    on the CPU. In each round, all processes time some batches, one after the other, so that a slow moment of the
-    machine concerns all of them. Ten processes run at the same time: for the preset mnist, they use 3 GB of memory.
+    with the same images: those of `evaluate` with the same `num` and `seed`. The memory does not depend on `num`. Each
+    file is run by a process of its own, on the CPU. In each round, all processes time some batches, one after the
+    other, so that a slow moment of the machine concerns all of them. Ten processes run at the same time: for the preset
+    mnist, they use 3 GB of memory.
 
     A row that cannot be measured contains the reason; the others are measured.
 
@@ -92,7 +95,8 @@ def measure_artifacts(
         dataset: a dataset named by the classifier's card, or its name.
         classifier, card: from `load_classifier`, or what it loads, without a card.
         out: folder for all files, and for the table NAME-artifacts.json.
-        num: number of samples, from 2 to the size of the smallest split. None: `MOST_SAMPLES`, or that size.
+        num: number of samples, from 2 to 10 million, as for `evaluate`. None: `MOST_SAMPLES`, or the size of the
+            smallest split.
         tolerance: the highest acceptable error rate, a share.
         seed: seed of the samples, the labels and the draws.
         rounds: number of rounds of timed batches, >= 1.
@@ -117,22 +121,19 @@ def measure_artifacts(
     engine = as_engine(saved.file)
     check_generator(engine, dataset)
     num = min(MOST_SAMPLES, most_samples(dataset)) if num is None else num
-    check_num(num, dataset)
+    samples_to_compare(num, dataset)  # raises `InputError`
     with silent_stderr():
         for module in MODULES:
             import_extra(module, extra="export")
 
     labels = choose_labels(limit_images(dataset), num, seed) if engine.num_classes else None
-    inputs = {"latents": sampling.latents(seed, np.arange(num), engine.latent_dim)}
-    if labels is not None:
-        inputs["labels"] = labels.astype(np.int32)
+    inputs = _Inputs(seed, engine.latent_dim, labels)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="gan-table-") as scratch, ExitStack() as at_end:
-        np.savez(Path(scratch) / "inputs.npz", allow_pickle=False, **inputs)
         rows = [_export(row, saved, folder, license, say) for row in ROWS]
         say("loading the generators")
         for row in rows:
-            row.start(folder, Path(scratch))
+            row.start(folder, Path(scratch), inputs.of(range(min(BATCH, num))))
             at_end.callback(row.close)
         for row in rows:
             row.ask(MeasuredEngine.finish_loading)
@@ -144,7 +145,7 @@ def measure_artifacts(
         reference = QualityReference.of(dataset, classifier, num=num, seed=seed)
         for row in rows:
             say(f"evaluating {row.title}")
-            row.measure(reference, labels)
+            row.measure(reference, inputs)
             row.close()
     idle = [row.engine.idle_memory_bytes for row in rows if row.engine and row.engine.idle_memory_bytes]
     table = ArtifactTable(
@@ -155,6 +156,7 @@ def measure_artifacts(
         classifier_sha256=card.sha256,
         tolerance=tolerance,
         num=num,
+        compared=reference.compared,
         seed=seed,
         frechet_floor=reference.frechet_floor,
         real_coverage=reference.real_coverage,
@@ -172,6 +174,22 @@ def measure_artifacts(
     return table
 
 
+@dataclass(frozen=True)
+class _Inputs:
+    """What all files draw their samples of: the latents of a seed, and the requested labels int [num], or None."""
+
+    seed: int
+    latent_dim: int
+    labels: np.ndarray | None
+
+    def of(self, indices: range) -> dict[str, np.ndarray]:
+        """Returns {name of an input: array} of some samples."""
+        inputs = {"latents": sampling.latents(self.seed, np.asarray(indices), self.latent_dim)}
+        if self.labels is not None:
+            inputs["labels"] = self.labels[indices.start : indices.stop].astype(np.int32)
+        return inputs
+
+
 @dataclass
 class _Row:
     """A row of the table while it is measured. After a failure, nothing else is done for it."""
@@ -187,12 +205,12 @@ class _Row:
     def title(self) -> str:
         return f"{self.format} {self.weights}"
 
-    def start(self, folder: Path, scratch: Path) -> None:
-        """Starts the process of the generator, which loads it."""
+    def start(self, folder: Path, scratch: Path, timed: Mapping[str, np.ndarray]) -> None:
+        """Starts the process of the generator, which loads it. `timed`: inputs of the timed batches."""
         if self.file is None:
             return
         self.engine = MeasuredEngine(
-            self.format, folder / self.file.name, scratch / "inputs.npz", scratch / self.title.replace(" ", "-")
+            self.format, folder / self.file.name, timed, scratch / self.title.replace(" ", "-")
         )
         self.ask(MeasuredEngine.start_loading)
 
@@ -204,12 +222,15 @@ class _Row:
             except ProcessFailure as error:
                 self.failure = str(error)
 
-    def measure(self, reference: QualityReference, labels: np.ndarray | None) -> None:
-        """Evaluates the samples of the process."""
+    def measure(self, reference: QualityReference, inputs: _Inputs) -> None:
+        """Evaluates the samples of the process: those that are compared at once, the others in blocks."""
 
         def evaluate(engine: MeasuredEngine) -> None:
+            first = engine.generate(inputs.of(range(reference.compared)))
+            rest = cut(range(reference.compared, reference.num), BLOCK)
+            others = (engine.generate(inputs.of(block)) for block in rest)
             try:
-                self.quality = reference.measure(engine.generate(), labels)
+                self.quality = reference.measure(first, inputs.labels, others)
             except InputError as error:
                 raise ProcessFailure(str(error)) from error
 

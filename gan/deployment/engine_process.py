@@ -1,8 +1,8 @@
 """The process in which `gan.deployment.measure_artifacts` times one generator. It imports only what its engine needs.
 
 It runs as `python -m gan.deployment.engine_process FORMAT FILE INPUTS SAMPLES`. INPUTS is an .npz file with `latents`
-float32 [N, L], and `labels` int32 [N] for a generator with classes. Each request is a command, see
-`gan.utils.json_process`:
+float32 [N, L], and `labels` int32 [N] for a generator with classes. It is read again for samples. Each request is a
+command, see `gan.utils.json_process`:
 
 load: loads the generator and runs it. -> {"idle_memory_bytes"}
 time: runs batches of `BATCH` samples. -> {"milliseconds": of each batch, "peak_memory_bytes": until now}
@@ -13,7 +13,6 @@ The process ends when its input does.
 
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -49,18 +48,18 @@ def load_run(format: str, path: Path) -> Run:
 
 
 class Measurement:
-    """A generator and its inputs, and the commands about it.
+    """A generator, and the commands about it.
 
     Args:
         format: a key of `FORMATS`, or `keras`.
         path: the file.
-        inputs: {name of an input: array [N, ...]}.
+        inputs: .npz file of the inputs, which is read again for samples.
         samples: file for the samples.
     """
 
-    def __init__(self, format: str, path: Path, inputs: Mapping[str, np.ndarray], samples: Path) -> None:
+    def __init__(self, format: str, path: Path, inputs: Path, samples: Path) -> None:
         self.inputs, self.samples = inputs, samples
-        self.batch = {name: np.resize(value, (BATCH, *value.shape[1:])) for name, value in inputs.items()}
+        self.batch = {name: np.resize(value, (BATCH, *value.shape[1:])) for name, value in _read(inputs).items()}
         self.idle = peak_memory()
         self.run = load_run(format, path)
         for _ in range(WARM_UP):
@@ -77,14 +76,20 @@ class Measurement:
         return {"milliseconds": milliseconds, "peak_memory_bytes": peak_memory()}
 
     def sample(self) -> dict[str, Json]:
-        """Writes the samples of all inputs."""
-        num, shape = len(self.inputs["latents"]), ()
+        """Reads the inputs, and writes the samples of all."""
+        inputs = _read(self.inputs)
+        num, shape = len(inputs["latents"]), ()
         with self.samples.open("wb") as file:
             for first in range(0, num, SAMPLED):
-                images = self.run({name: value[first : first + SAMPLED] for name, value in self.inputs.items()})
+                images = self.run({name: value[first : first + SAMPLED] for name, value in inputs.items()})
                 file.write(np.ascontiguousarray(images, np.float32).tobytes())
                 shape = images.shape[1:]
         return {"shape": [num, *shape]}
+
+
+def _read(inputs: Path) -> dict[str, np.ndarray]:
+    with np.load(inputs) as arrays:
+        return dict(arrays)
 
 
 class Answers:
@@ -97,9 +102,7 @@ class Answers:
     def __call__(self, command: str) -> dict[str, Json]:
         """Returns the answer to a command."""
         if self._measured is None:
-            format, path, inputs, samples = self._given
-            with np.load(inputs) as arrays:
-                self._measured = Measurement(format, path, dict(arrays), samples)
+            self._measured = Measurement(*self._given)
             return {"idle_memory_bytes": self._measured.idle}
         return {"time": self._measured.time, "sample": self._measured.sample}[command]()
 

@@ -221,7 +221,7 @@ def _card(
         class_names=saved.class_names if source.engine.num_classes else (),
         image_shape=source.engine.image_shape,  # type: ignore[arg-type]  # three numbers
         data=None if saved.data is None else replace(saved.data, dataset=public_name(saved.data.dataset)),
-        train_sha256=saved.record.dataset.train_sha256 if saved.record else None,
+        train_sha256=saved.trained_on.train_sha256 if saved.trained_on else None,
         generator_sha256=saved.summary.sha256,
         content_sha256=content_sha256,
         verdict=read_verdict(saved),

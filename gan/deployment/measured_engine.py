@@ -1,5 +1,6 @@
 """A generator in a process of its own, which is asked for times, memory and samples."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +17,22 @@ class MeasuredEngine:
     Args:
         format: `keras`, `saved_model`, `onnx` or `litert`.
         path: the generator's file.
-        inputs: .npz file with `latents` float32 [N, L], and `labels` int32 [N] for a generator with classes.
-        scratch: folder for the output of the process.
+        timed: inputs of the timed batches: `latents` float32 [N, L], and `labels` int32 [N] for a generator with
+            classes.
+        scratch: folder for the inputs and the output of the process.
     """
 
-    def __init__(self, format: str, path: Path, inputs: Path, scratch: Path) -> None:
+    def __init__(self, format: str, path: Path, timed: Mapping[str, np.ndarray], scratch: Path) -> None:
         scratch.mkdir(parents=True)
         self.idle_memory_bytes: int | None = None
-        self._samples = scratch / "samples"
+        self._inputs, self._samples = scratch / "inputs.npz", scratch / "samples"
+        np.savez(self._inputs, allow_pickle=False, **timed)
         self._rounds: list[float] = []
         self._batches, self._peak = 0, None
         self._process = JsonProcess(
             PROCESS,
             format,
-            *(str(file.absolute()) for file in (path, inputs, self._samples)),
+            *(str(file.absolute()) for file in (path, self._inputs, self._samples)),
             output=scratch / "stderr",
             environment={"CUDA_VISIBLE_DEVICES": "-1"},  # ONNX Runtime and LiteRT use the CPU, too
         )
@@ -62,8 +65,12 @@ class MeasuredEngine:
             peak_memory_bytes=self._peak,
         )
 
-    def generate(self) -> np.ndarray:
-        """Returns the samples of the inputs: float32 [N, H, W, C]. Raises `ProcessFailure` if the process has ended."""
+    def generate(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Returns the samples of inputs, which are named as the timed ones: float32 [N, H, W, C].
+
+        Raises `ProcessFailure` if the process has ended.
+        """
+        np.savez(self._inputs, allow_pickle=False, **inputs)
         self._process.send("sample")
         shape = self._process.receive()["shape"]
         try:

@@ -121,13 +121,15 @@ class ArtifactTable:
     tolerance: NotNegative
     """Highest accepted error rate."""
     num: Positive
-    """Number of samples, and of test images."""
+    """Number of samples of the error rate."""
+    compared: Whole = 0
+    """Number of samples, the first ones, and of test images of all other numbers. 0: it is replaced by `num`."""
     seed: Whole
     """Seed of the samples and of the choice of test images."""
     frechet_floor: float | None
-    """Frechet distance of as many training images. None: not known."""
+    """Frechet distance of `compared` training images. None: not known."""
     real_coverage: NotNegative | None
-    """Coverage of as many validation images. None: not defined for so few images."""
+    """Coverage of `compared` validation images. None: not defined for so few images."""
     batch: Positive
     """Samples in a timed batch."""
     idle_memory_bytes: Positive | None
@@ -143,6 +145,10 @@ class ArtifactTable:
     """The command that made the table."""
     date: str
     """Time of the measurement, UTC."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "compared", self.compared or self.num)
+        check_whole("compared", self.compared, 1, self.num)
 
     @property
     def within(self) -> list[Artifact]:

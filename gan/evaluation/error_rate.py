@@ -1,5 +1,6 @@
 """The error rate of any number of samples, in blocks: no test images, and memory for a block only."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -34,6 +35,13 @@ class SampleOutcomes:
     def rate(self) -> ErrorRate:
         """The error rate of all samples."""
         return ErrorRate.of(self.wrong)
+
+    def numbers(self) -> dict[str, float]:
+        """Returns {name: value} of the error rate, the ends of its interval and its standard error."""
+        rate, (lower, upper) = self.rate.value, self.rate.interval
+        stderr = math.sqrt(rate * (1.0 - rate) / len(self.wrong))
+        ends = {"": rate, "_lower": lower, "_upper": upper, "_stderr": stderr}
+        return {f"error_rate{end}": value for end, value in ends.items()}
 
     def by_class(self, classes: int) -> tuple[ClassErrorRate, ...]:
         """Returns the error rate of each requested class that has samples; () without requests."""

@@ -8,30 +8,35 @@ from dataclasses import astuple, dataclass, field, replace
 import numpy as np
 
 from gan import sampling
-from gan.data import images
 from gan.data.dataset import Dataset
 from gan.data.load import DatasetLike, as_dataset
-from gan.errors import InputError, check, check_seed, check_share
+from gan.errors import InputError, check_seed, check_share
 from gan.evaluation import metrics, projection, robustness
 from gan.evaluation.classifier.extractor import ClassifierLike, Extractor, as_classifier, as_input
-from gan.evaluation.metrics import Neighbours
+from gan.evaluation.error_rate import (
+    BATCH,
+    SampleOutcomes,
+    check_samples,
+    find_wrong,
+    in_blocks,
+    wrong_in_blocks,
+)
+from gan.evaluation.grids import by_rows, with_neighbors
 from gan.evaluation.reference import (
     FLOOR_DRAWS,
     MOST,
     NEAREST,
     EvaluatedImages,
     Reference,
-    check_num,
     choose_labels,
     choose_subsets,
     limit_images,
-    most_samples,
+    samples_to_compare,
     why_few,
 )
 from gan.evaluation.report import (
     FEW,
     ClassCounts,
-    ClassErrorRate,
     CopiedShare,
     EvaluationReport,
     MetricRow,
@@ -44,7 +49,7 @@ from gan.sampling.labels import labels_for
 from gan.saving.engines.engine import Engine
 from gan.saving.files import null_for_nan
 from gan.saving.metadata import ClassifierCard, check_card
-from gan.tolerance import ErrorRate, WorstClass, samples_needed, verdict, worst_class
+from gan.tolerance import ErrorRate, samples_needed, verdict
 from gan.utils.arguments import checked
 
 EVALUATION_SEED = 1_000_003
@@ -57,6 +62,8 @@ PERTURBED = 1_000
 """Samples per point of the perturbation curve."""
 
 CONVENTIONS = {
+    "error_rate, worst_class, error_rate_by_class": "all samples (num); real: as many images as other numbers use",
+    "other numbers": "the first samples (compared) and as many test images; perturbation: the first 1,000 samples",
     "images": "in [-1, 1]; squared differences are means over the pixels on this scale",
     "ssim": "window 11, sigma 1.5, K1 .01, K2 .03, data range 2",
     "precision, recall, density, coverage": f"k = {metrics.NEIGHBOURS}, strictly nearer, without the image itself",
@@ -105,8 +112,9 @@ def evaluate(
         dataset: a dataset named by the classifier's card, or its name.
         classifier, card: from `load_classifier`, or what it loads, without a card. Provides the features, and decides
             which samples are wrong.
-        num: number of samples, from 2 to the size of the smallest split. Below 200, a warning says that the report
-            proves little, and some numbers may not be known.
+        num: number of samples, from 2 to 10 million. All of them count for the error rate. Only the first ones are
+            compared with real images, and kept in memory: at most as many as the smallest split has. Below 200, a
+            warning says that the report proves little, and some numbers may not be known.
         tolerance: the highest acceptable error rate, a share.
         seed: seed of the samples, the labels and the draws. Another seed draws new samples.
         trained_on: name of the dataset that the generator was trained on. None: `dataset`. If it is another dataset,
@@ -120,14 +128,21 @@ def evaluate(
     classifier, card = as_classifier(classifier, card)
     check_card(dataset.name, card, dataset.image_shape)
     check_generator(engine, dataset)
-    check_num(num, dataset)
-    dataset = limit_images(dataset)
+    compared = samples_to_compare(num, dataset)
+    dataset, extractor = limit_images(dataset), Extractor(classifier)
     started = time.monotonic()
     requested = choose_labels(dataset, num, seed) if engine.num_classes else None
-    samples = sampling.generate(engine, num, seed=seed, labels=requested, batch_size=250)
+    first, rest = (None, None) if requested is None else (requested[:compared], requested[compared:])
+    samples = sampling.generate(engine, compared, seed=seed, labels=first, batch_size=BATCH)
+    check_samples(samples)
     seconds = {"generate": time.monotonic() - started}
-    evaluated = evaluate_samples(
-        samples, requested, dataset, classifier, card, tolerance=tolerance, seed=seed, trained_on=trained_on
+    others = np.zeros(0, bool)
+    if num > compared:
+        started = time.monotonic()
+        others = find_wrong(engine, extractor, num - compared, seed=seed, start=compared, labels=rest)
+        seconds["error_rate"] = time.monotonic() - started
+    evaluated = _evaluate(
+        samples, others, requested, dataset, extractor, card, tolerance=tolerance, seed=seed, trained_on=trained_on
     )
 
     started = time.monotonic()
@@ -141,7 +156,7 @@ def evaluate(
     report = replace(evaluated.report, perturbation=tuple(points))
 
     started = time.monotonic()
-    reconstructed = _reconstruct(engine, dataset, requested is not None, min(RECONSTRUCTED, num), seed)
+    reconstructed = _reconstruct(engine, dataset, requested is not None, min(RECONSTRUCTED, compared), seed)
     report = replace(
         report,
         metrics={**report.metrics, **reconstructed.rows},
@@ -197,11 +212,14 @@ def evaluate_samples(
 ) -> Evaluation:
     """Evaluates samples from any source: float32 [N, H, W, C] in [-1, 1], and their requested labels (or None).
 
-    `report.metrics` is {name: row}. A row contains the `value` of the samples, and `real`, the same number for as many
-    validation images instead of samples. For `frechet_distance`, `real` is the floor: the mean of ten draws of as many
-    training images. The report also contains the Wilson interval of the error rate, and the verdict against
-    `tolerance`. `copied_share` is None if it is not known. Both numbers of a row are None if the metric is not known;
-    `report.not_known` contains {name: reason}. This concerns SSIM metrics of images with a side below 11 pixels.
+    All samples count for the error rate, the worst class and the error rate of each class. All other numbers compare
+    the first samples, `report.compared`, with real images: at most as many as the smallest split has.
+
+    `report.metrics` is {name: row}. A row contains the `value` of the samples, and `real`, the same number for
+    `report.compared` validation images instead of samples. For `frechet_distance`, `real` is the floor: the mean of ten
+    draws of as many training images. The report also contains the Wilson interval of the error rate, and the verdict
+    against `tolerance`. `copied_share` is None if it is not known. Both numbers of a row are None if the metric is not
+    known; `report.not_known` contains {name: reason}. This concerns SSIM metrics of images with a side below 11 pixels.
     `evaluate` describes the arguments.
 
     Raises `InputError` if samples, dataset and classifier do not match, or samples are not finite.
@@ -213,26 +231,45 @@ def evaluate_samples(
     check_seed(seed)
     _check_shape(samples.shape[1:], dataset)
     num = len(samples)
-    check_num(num, dataset)
+    compared = samples_to_compare(num, dataset)
     labels = None if labels is None else labels_for(np.arange(num), dataset.num_classes, labels)
-    check(bool(np.isfinite(samples).all()), "samples", "finite images", "NaN or infinity")
-    check(
-        float(np.abs(samples).max()) <= images.LARGEST_VALUE,
-        "samples",
-        "values in [-1, 1]",
-        float(np.abs(samples).max()),
-    )
-    if num < FEW:
-        message = f"{num} samples prove little: their confidence intervals are wide; {FEW} or more are advisable"
-        warnings.warn(message, stacklevel=2)
+    first, extractor = samples[:compared], Extractor(classifier)
+    check_samples(first)
+    others = wrong_in_blocks(in_blocks(samples[compared:]), extractor, None if labels is None else labels[compared:])
     dataset = limit_images(dataset)
-    chosen = choose_subsets(dataset, num, seed)
+    return _evaluate(
+        first, others, labels, dataset, extractor, card, tolerance=tolerance, seed=seed, trained_on=trained_on
+    )
+
+
+def _evaluate(
+    samples: np.ndarray,
+    others: np.ndarray,
+    labels: np.ndarray | None,
+    dataset: Dataset,
+    extractor: Extractor,
+    card: ClassifierCard,
+    *,
+    tolerance: float,
+    seed: int,
+    trained_on: str | None,
+) -> Evaluation:
+    """Compares samples with real images, and measures the error rate of these and other samples.
+
+    others: which of the other samples are wrong. labels: those of the samples, then those of the others, or None.
+    """
+    compared, num = len(samples), len(samples) + len(others)
+    if compared < FEW:
+        what, why = f"{num} samples", "their confidence intervals are wide"
+        if num >= FEW:
+            what, why = f"{compared} test images", "other numbers than the error rate are not precise"
+        warnings.warn(f"{what} prove little: {why}; {FEW} or more are advisable", stacklevel=3)
+    chosen = choose_subsets(dataset, compared, seed)
     test, validation = chosen.test, chosen.validation
 
     started = time.monotonic()
-    extractor = Extractor(classifier)
     held_out = as_input(validation.images)
-    fake = EvaluatedImages(samples, labels, extractor.arrays(samples))
+    fake = EvaluatedImages(samples, None if labels is None else labels[:compared], extractor.arrays(samples))
     real = EvaluatedImages(held_out, None if labels is None else validation.labels, extractor.arrays(held_out))
     reference = Reference(extractor, extractor.arrays(as_input(test.images)), as_input(dataset.train.images))
     floor = reference.floor(chosen.floor)
@@ -241,6 +278,8 @@ def evaluate_samples(
     started = time.monotonic()
     value, near = reference.numbers(fake)
     value_of_real, _ = reference.numbers(real)
+    outcomes = SampleOutcomes(np.concatenate([fake.wrong, others]), labels)
+    value.update(outcomes.numbers())
     value_of_real.update(frechet_distance=floor.mean, frechet_distance_stderr=floor.spread)
     # validation images come from the same source as the training images; the test digits have other writers
     unseen = as_input(dataset.validation.images)
@@ -249,7 +288,7 @@ def evaluate_samples(
     share = copied if trained_on in (None, dataset.name) else _NO_SHARE
     seconds["metrics"] = time.monotonic() - started
 
-    rate = ErrorRate.of(fake.wrong)
+    rate = outcomes.rate
     coverages = {"coverage": value["coverage"], "real_coverage": value_of_real["coverage"]}
     decision = verdict(rate, tolerance, **coverages)
     reasons = []
@@ -258,10 +297,11 @@ def evaluate_samples(
         reasons += ["coverage"] * (verdict(ErrorRate(0, 10**6), tolerance, **coverages) != "within")
     report = EvaluationReport(
         dataset=dataset.name,
-        reference=f"{num} test images, features of the classifier",
+        reference=f"{compared} test images, features of the classifier",
         classifier_sha256=card.sha256,
         conventions=CONVENTIONS,
         num=num,
+        compared=compared,
         seed=seed,
         conditional=labels is not None,
         labels=f"none; wrong: top probability below {metrics.SURE}" if labels is None else "of random training images",
@@ -273,24 +313,23 @@ def evaluate_samples(
         copied_share_lower=share.copied_share_lower,
         copied_share_upper=share.copied_share_upper,
         copied_share_real=copied_real,
-        nearest_num=min(num, NEAREST),
+        nearest_num=min(compared, NEAREST),
         class_histogram=ClassCounts(
             _counts(fake.seen, extractor.classes),
             _counts(reference.outputs["logits"].argmax(axis=1), extractor.classes),
         ),
-        error_rate_by_class=_by_class(fake, extractor.classes),
-        worst_class=_worst_class(fake, extractor.classes),
-        worst_class_real=_worst_class(real, extractor.classes),
+        error_rate_by_class=outcomes.by_class(extractor.classes),
+        worst_class=outcomes.worst_class(extractor.classes),
+        worst_class_real=SampleOutcomes(real.wrong, real.labels).worst_class(extractor.classes),
         tolerance=tolerance,
         verdict=decision,
         undecided_because_of=tuple(reasons),
         samples_needed=samples_needed(rate, tolerance) if reasons == ["error_rate"] else None,
-        samples_at_hand=most_samples(dataset),
         seconds=_rounded(seconds),
     )
     grids = {
-        "samples": _by_rows(fake, extractor.classes),
-        "neighbours": _with_neighbors(fake, near, dataset.train.images),
+        "samples": by_rows(fake, extractor.classes),
+        "neighbours": with_neighbors(fake, near, dataset.train.images),
     }
     return Evaluation(_complete(report, dataset), grids)
 
@@ -310,7 +349,7 @@ def _complete(report: EvaluationReport, dataset: Dataset) -> EvaluationReport:
     report = null_for_nan(report)
     if None in astuple(report.metrics["pairwise_ssim"]):
         not_known.setdefault("pairwise_ssim", "no class has two images")
-    report = replace(report, not_known={**why_few(report.num), **not_known, **report.not_known})
+    report = replace(report, not_known={**why_few(report.compared), **not_known, **report.not_known})
     return replace(report, summary=summary(report))
 
 
@@ -345,44 +384,3 @@ def _check_shape(shape: tuple[int, ...], dataset: Dataset) -> None:
             expected=str(dataset.image_shape),
             received=str(tuple(shape)),
         )
-
-
-def _by_class(evaluated: EvaluatedImages, classes: int) -> tuple[ClassErrorRate, ...]:
-    """Returns the error rate of each requested class."""
-    if evaluated.labels is None:
-        return ()
-    wrong, labels = evaluated.wrong, evaluated.labels
-    of_class = {label: wrong[labels == label] for label in range(classes)}
-    rates = {label: ErrorRate.of(outcomes) for label, outcomes in of_class.items() if len(outcomes)}
-    return tuple(ClassErrorRate(label, rate.n, rate.value, rate.interval[1]) for label, rate in rates.items())
-
-
-def _worst_class(evaluated: EvaluatedImages, classes: int) -> WorstClass | None:
-    """Returns the requested class with the highest error rate, with bounds for all of them."""
-    if evaluated.labels is None:
-        return None
-    wrong, total = (
-        np.bincount(labels, minlength=classes).tolist()
-        for labels in (evaluated.labels[evaluated.wrong], evaluated.labels)
-    )
-    return worst_class(wrong, total)
-
-
-def _by_rows(evaluated: EvaluatedImages, classes: int) -> np.ndarray:
-    """Returns a grid of ten images per class, one row per class: requested classes, or top classes without requests."""
-    rows = [np.flatnonzero(evaluated.labels_or_seen == label)[:10] for label in range(min(classes, 20))]
-    blank = np.full((10, *evaluated.images.shape[1:]), -1.0, np.float32)
-    shown = [np.concatenate([evaluated.images[row], blank[len(row) :]]) for row in rows]
-    return images.grid(images.to_uint8(np.concatenate(shown)), columns=10, scale=2)
-
-
-def _with_neighbors(evaluated: EvaluatedImages, near: Neighbours, train: np.ndarray) -> np.ndarray:
-    """Returns a grid of at most sixteen images, each with its nearest training image to its right.
-
-    The first images come first. For at most ten top classes, the image nearest to a training image follows.
-    """
-    seen = evaluated.seen[: len(near.mse)]
-    nearest = [min(np.flatnonzero(seen == label), key=lambda i: near.mse[i]) for label in np.unique(seen)[:10]]
-    chosen = np.concatenate([np.arange(min(16 - len(nearest), len(seen))), nearest])
-    pairs = np.stack([images.to_uint8(evaluated.images[chosen]), train[near.index[chosen]]], axis=1)
-    return images.grid(pairs.reshape(-1, *train.shape[1:]), columns=8, scale=2)

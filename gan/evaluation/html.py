@@ -47,6 +47,7 @@ def page(evaluation: Evaluation, *, checkpoint: str) -> str:
     report = evaluation.report
     return TEMPLATES.get_template("page.html.jinja").render(
         report=report,
+        samples=reports.samples_text(report.num, report.compared),
         checkpoint=checkpoint,
         headline=headline(report),
         rows=reports.rows(report),

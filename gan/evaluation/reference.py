@@ -8,13 +8,13 @@ import numpy as np
 
 from gan.data.dataset import Dataset
 from gan.data.split import Split
-from gan.errors import InputError
+from gan.errors import InputError, check_whole
 from gan.evaluation import metrics
 from gan.evaluation.classifier.extractor import Extractor
 from gan.evaluation.metrics import Neighbours, frechet_distance, wrong_outcomes
 from gan.evaluation.metrics.kernel import KERNEL_BLOCKS
 from gan.evaluation.metrics.quality import quality
-from gan.evaluation.report import FEWEST, FrechetFloor
+from gan.evaluation.report import FEWEST, MOST_NUM, FrechetFloor
 
 FLOOR_DRAWS = 10
 """Draws of training images for the floor of the Frechet distance."""
@@ -162,12 +162,14 @@ def most_samples(dataset: Dataset) -> int:
     return min(sizes.values())
 
 
-def check_num(num: int, dataset: Dataset) -> None:
-    """Raises `InputError` unless `num` samples can be compared with the images of a dataset."""
-    most = most_samples(dataset)
-    if not FEWEST <= num <= most:
-        limits = f"a whole number from {FEWEST} to {most}, the size of the smallest split of {dataset.name}"
-        raise InputError("Bad `num`", expected=limits, received=f"num={num}")
+def samples_to_compare(num: int, dataset: Dataset) -> int:
+    """Returns how many of `num` samples are compared with as many images of each split: the first ones.
+
+    All of them, or as many as the smallest split has, of which training and validation images count up to `MOST`.
+    Raises `InputError` unless `num` is from `FEWEST` to `MOST_NUM`, and if a split has fewer than `FEWEST` images.
+    """
+    check_whole("num", num, FEWEST, MOST_NUM)
+    return min(num, most_samples(limit_images(dataset)))
 
 
 def choose_subsets(dataset: Dataset, num: int, seed: int) -> EvaluationSubsets:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from typing import Literal
 
-from gan.errors import InputError, Positive, Whole, convert
+from gan.errors import InputError, Positive, Whole, check_whole, convert
 from gan.evaluation.stopping import StoppingHistory
 from gan.saving import files, models, run_folder
 from gan.saving.renamed_keys import with_new_names
@@ -14,7 +14,7 @@ from gan.tolerance import Confirmation, ErrorRate, Verdict, WorstClass, samples_
 from gan.utils.arguments import checked
 from gan.utils.commands import shell_command
 
-MUST_AGREE = ("dataset", "num", "classifier_sha256", "reference", "conditional")
+MUST_AGREE = ("dataset", "compared", "classifier_sha256", "reference", "conditional")
 """Fields that must be equal in reports to compare. The Frechet distance depends on all, the error rate on the last."""
 
 FEWEST = 2
@@ -121,6 +121,10 @@ class EvaluationReport:
 
     `worst_class` is the class with the highest error rate, and `worst_class_real` that of as many validation images.
     It does not change the verdict. None: no classes were requested, or an earlier revision wrote the report.
+
+    `num` is the number of samples of the error rate, of the error rate of each class, and of the worst class. All other
+    numbers describe the first `compared` samples and as many real images. `perturbation` and `reconstruction` contain
+    their own numbers.
     """
 
     checkpoint: Checkpoint | None = None
@@ -129,6 +133,8 @@ class EvaluationReport:
     classifier_sha256: str
     conventions: dict[str, str] = field(default_factory=dict)
     num: Positive
+    compared: Whole = 0
+    """0: all samples, also in a report of an earlier revision. It is replaced by `num`."""
     seed: Whole
     conditional: bool
     labels: str
@@ -150,13 +156,16 @@ class EvaluationReport:
     verdict: Verdict
     undecided_because_of: tuple[str, ...]
     samples_needed: Positive | None
-    samples_at_hand: Whole = 0
     seconds: dict[str, float]
     summary: dict[str, str] = field(default_factory=dict)
     reconstruction: Reconstruction | None = None
     perturbation: tuple[PerturbationPoint, ...] | None = None
     stopping: StoppingHistory | None = None
     confirmed: Confirmation | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "compared", self.compared or self.num)
+        check_whole("compared", self.compared, 1, self.num)
 
     @property
     def samples_verdict(self) -> Verdict:
@@ -241,13 +250,14 @@ def check_comparable(reports: Mapping[str, EvaluationReport]) -> None:
 
 
 def numbers(report: EvaluationReport) -> dict[str, float | str | None]:
-    """Returns {name: number} of a report: each number with a meaning, the tolerance and the verdict."""
+    """Returns {name: number} of a report: each number with a meaning, the samples, the tolerance and the verdict."""
     metrics = {name: report.metrics[name].value for name in report.meaning if name in report.metrics}
     worst = {} if report.worst_class is None else {"worst_class": report.worst_class.rate}
     return {
         **metrics,
         **worst,
         "copied_share": report.copied_share,
+        "num": report.num,
         "tolerance": report.tolerance,
         "verdict": report.verdict,
     }
@@ -282,8 +292,8 @@ def written(name: str, report: EvaluationReport, *, column: Column = "value") ->
         return _worst(report.worst_class if column == "value" else report.worst_class_real)
     if name not in report.metrics:
         source = "" if report.confirmed is None else " (by confirmation)"
-        decision = {"tolerance": str(report.tolerance), "verdict": report.verdict + source}
-        return decision.get(name, "") if column == "value" else ""
+        fields = {"num": f"{report.num:,}", "tolerance": str(report.tolerance), "verdict": report.verdict + source}
+        return fields.get(name, "") if column == "value" else ""
     values = {key: getattr(row, column) for key, row in report.metrics.items()}
     if values[name] is None:
         return "not known"
@@ -292,6 +302,11 @@ def written(name: str, report: EvaluationReport, *, column: Column = "value") ->
     if lower is not None and upper is not None:
         return f"{value} ({lower:.3g} to {upper:.3g})"
     return value if error is None else f"{value} ± {error:.2g}"
+
+
+def samples_text(num: int, compared: int) -> str:
+    """Returns how many samples a report has, and how many of them it compares with test images."""
+    return f"{num:,} samples" + (f", the first {compared:,} of them" if compared < num else "")
 
 
 def _copied(share: CopiedShare | None) -> str:

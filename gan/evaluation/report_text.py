@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gan.evaluation.report import EvaluationReport, PerturbationPoint
+from gan.evaluation.report import MOST_NUM, EvaluationReport, PerturbationPoint
 from gan.evaluation.stopping import StoppingHistory
 from gan.tolerance import Confirmation, WorstClass
 
@@ -83,10 +83,8 @@ def headline(report: EvaluationReport) -> str:
         return "Undecided: too few images to measure variety"
     if "coverage" in report.undecided_because_of:
         return "Undecided: not enough variety to ship it"
-    if report.samples_needed is None:
+    if report.samples_needed is None or report.samples_needed > MOST_NUM:
         return "Undecided: too close to the tolerance"
-    if report.samples_needed > report.samples_at_hand:
-        return "Undecided: too few real images to decide"
     return "Undecided: more samples needed"
 
 
@@ -108,9 +106,9 @@ def summary(report: EvaluationReport) -> dict[str, str]:
     floor, unknown = report.frechet_floor, report.not_known.get("pairwise_ssim")
     sentences = {
         "tolerance": " ".join(filter(None, (_tolerance(report, value), _worst_class(report.worst_class)))),
-        "fidelity": f"The Frechet distance is {value['frechet_distance']:.3g}, {_times(report.frechet_in_floors)} "
-        f"the distance of real images ({floor.mean:.3g} ± {floor.spread:.2g}); precision is "
-        f"{shares('precision')}.",
+        "fidelity": f"The Frechet distance{_of_first(report)} is {value['frechet_distance']:.3g}, "
+        f"{_times(report.frechet_in_floors)} the distance of real images ({floor.mean:.3g} ± {floor.spread:.2g}); "
+        f"precision is {shares('precision')}.",
         "variety": f"Coverage is {shares('coverage')}, recall is {shares('recall')}, {_copies_in_short(report)}.",
         "similarity": _similarity(value["pairwise_ssim"], real["pairwise_ssim"])
         if unknown is None
@@ -129,6 +127,10 @@ def summary(report: EvaluationReport) -> dict[str, str]:
     if report.stopping is not None:
         sentences["stopping"] = _stopping(report, report.stopping)
     return sentences
+
+
+def _of_first(report: EvaluationReport) -> str:
+    return f" of the first {report.compared:,} samples" if report.compared < report.num else ""
 
 
 def _times(ratio: float | None) -> str:
@@ -151,7 +153,7 @@ def _tolerance(report: EvaluationReport, value: dict[str, float]) -> str:
     if "coverage" in report.undecided_because_of:
         return f"{sentence} Coverage is too low to accept the generator; more samples will not help."
     if "error_rate" in report.undecided_because_of:
-        return f"{sentence} {_to_decide(report.samples_needed, report.samples_at_hand)}"
+        return f"{sentence} {_to_decide(report.samples_needed)}"
     return sentence
 
 
@@ -191,7 +193,7 @@ def _confirmation(report: EvaluationReport, done: Confirmation) -> str:
     if "error_rate" in report.undecided_because_of and report.samples_needed is not None:
         return f"{sentence} At this error rate, {report.samples_needed:,} fresh samples would decide."
     if "error_rate" in report.undecided_because_of:
-        return f"{sentence} {_to_decide(None, 0)}"
+        return f"{sentence} {_to_decide(None)}"
     return sentence
 
 
@@ -239,13 +241,13 @@ def _stopping(report: EvaluationReport, history: StoppingHistory) -> str:
     return " ".join(sentences)
 
 
-def _to_decide(needed: int | None, available: int) -> str:
+def _to_decide(needed: int | None) -> str:
     if needed is None:
         return "The error rate is too close to the tolerance: no number of samples would decide."
-    if needed > available:
+    if needed > MOST_NUM:
         return (
-            f"At this error rate, a decision needs {needed:,} new samples, but only {available:,} real images are "
-            "available to compare with: choose another tolerance."
+            f"At this error rate, a decision needs {needed:,} new samples, more than the {MOST_NUM:,} that --num "
+            "accepts: choose another tolerance."
         )
     return f"At this error rate, {needed:,} new samples would decide (--num {needed} --seed ANOTHER)."
 

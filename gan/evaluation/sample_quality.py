@@ -1,5 +1,6 @@
 """Error rate, Frechet distance and coverage of several sets of samples against the same reference images."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import keras
@@ -8,7 +9,8 @@ import numpy as np
 from gan.data.dataset import Dataset
 from gan.errors import check
 from gan.evaluation.classifier.extractor import Extractor, as_input
-from gan.evaluation.reference import EvaluatedImages, Reference, check_num, choose_subsets, limit_images
+from gan.evaluation.error_rate import SampleOutcomes, check_samples, wrong_in_blocks
+from gan.evaluation.reference import EvaluatedImages, Reference, choose_subsets, limit_images, samples_to_compare
 from gan.tolerance import ErrorRate
 
 
@@ -17,6 +19,7 @@ class SampleQuality:
     """Numbers of samples, equal to those of `evaluate_samples`."""
 
     rate: ErrorRate
+    """Of all samples; the other numbers are those of the compared ones."""
     frechet_distance: float
     coverage: float
     """NaN if it is not defined for so few samples."""
@@ -29,6 +32,8 @@ class QualityReference:
     reference: Reference
     num: int
     """Number of samples of each set."""
+    compared: int
+    """Number of samples, the first ones, that are compared with as many real images."""
     frechet_floor: float
     """Frechet distance of training images: the mean of ten draws."""
     real_coverage: float
@@ -38,27 +43,39 @@ class QualityReference:
     def of(cls, dataset: Dataset, classifier: keras.Model, *, num: int, seed: int) -> "QualityReference":
         """Computes the reference for sets of `num` samples: that of `evaluate_samples` with the same seed.
 
-        Raises `InputError` unless `num` is a whole number from 2 to the size of the smallest split.
+        `samples_to_compare` says how many of them are compared with real images, and raises `InputError`.
         """
-        check_num(num, dataset)
+        compared = samples_to_compare(num, dataset)
         dataset = limit_images(dataset)
-        chosen = choose_subsets(dataset, num, seed)
+        chosen = choose_subsets(dataset, compared, seed)
         extractor = Extractor(classifier)
         test, held_out = (extractor.arrays(as_input(part.images)) for part in (chosen.test, chosen.validation))
         reference = Reference(extractor, test, as_input(dataset.train.images))
         real_coverage = reference.manifold(held_out)["coverage"]
-        return cls(reference, num, reference.floor(chosen.floor).mean, real_coverage)
+        return cls(reference, num, compared, reference.floor(chosen.floor).mean, real_coverage)
 
-    def measure(self, samples: np.ndarray, labels: np.ndarray | None) -> SampleQuality:
-        """Measures samples float32 [num, H, W, C] in [-1, 1] with requested labels int [num], or None without classes.
+    def measure(
+        self, samples: np.ndarray, labels: np.ndarray | None, others: Iterable[np.ndarray] = ()
+    ) -> SampleQuality:
+        """Measures samples in [-1, 1], given in blocks, so that they need not be in memory at the same time.
 
-        Raises `InputError` for another number of samples, and samples that are not finite.
+        Args:
+            samples: the first ones, float32 [compared, H, W, C], which are compared with real images.
+            labels: requested labels of all samples, int [num], or None without classes.
+            others: blocks of the other samples, float32 [B, H, W, C], of which only the error rate is measured.
+
+        Raises `InputError` for another number of samples, and samples that are not finite or not in [-1, 1].
         """
-        check(len(samples) == self.num, "samples", f"{self.num} samples", len(samples))
-        check(bool(np.isfinite(samples).all()), "samples", "finite images", "NaN or infinity")
-        found = EvaluatedImages(samples, labels, self.reference.extractor.arrays(samples))
+        check(len(samples) == self.compared, "samples", f"{self.compared} samples", len(samples))
+        check_samples(samples)
+        first, rest = (None, None) if labels is None else (labels[: self.compared], labels[self.compared :])
+        found = EvaluatedImages(samples, first, self.reference.extractor.arrays(samples))
+        outcomes = SampleOutcomes(
+            np.concatenate([found.wrong, wrong_in_blocks(others, self.reference.extractor, rest)]), labels
+        )
+        check(len(outcomes.wrong) == self.num, "others", f"{self.num} samples in all", len(outcomes.wrong))
         return SampleQuality(
-            ErrorRate.of(found.wrong),
+            outcomes.rate,
             self.reference.quality(found)["frechet_distance"],
             self.reference.manifold(found.outputs)["coverage"],
         )

@@ -57,7 +57,7 @@ def uniform(shape: Shape, key: Tensor, low: float = 0.0, high: float = 1.0) -> t
     return low + (high - low) * tf.cast(high_bits, tf.float32) * 2.0**-24
 
 
-SAMPLING, TRAINING, EVALUATION, PROJECTION, NOISE, STEP = range(6)
+SAMPLING, TRAINING, EVALUATION, PROJECTION, NOISE, STEP, ATTEMPT, ACCEPTANCE = range(8)
 """Streams of random numbers. The same seed gives unrelated numbers in different streams."""
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gan.sampling.generators import compiled
     from gan.sampling.labels import labels_for
     from gan.sampling.samples import (
+        acceptance_draws,
         batch_for,
         generate,
         interpolate,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "acceptance_draws": "gan.sampling.samples",
     "batch_for": "gan.sampling.samples",
     "compiled": "gan.sampling.generators",
     "generate": "gan.sampling.samples",
@@ -36,6 +38,7 @@ _HOMES = {
     "truncate": "gan.sampling.samples",
 }
 __all__ = [
+    "acceptance_draws",
     "batch_for",
     "compiled",
     "generate",

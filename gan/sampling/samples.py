@@ -1,7 +1,7 @@
 """Latents from a seed and an index, and samples from latents. No function keeps a random state."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import keras
@@ -12,7 +12,7 @@ from gan.errors import check, check_not_negative, check_positive, check_sampling
 from gan.models import random
 from gan.models.networks.graph import label_embedding
 from gan.models.networks.inputs import named_inputs
-from gan.models.random import NOISE, PROJECTION, SAMPLING
+from gan.models.random import ACCEPTANCE, ATTEMPT, NOISE, PROJECTION, SAMPLING
 from gan.sampling.generators import GeneratorLike, KerasEngine, as_engine
 from gan.sampling.labels import Labels, is_sequence, labels_for
 from gan.saving.engines.engine import Engine
@@ -24,6 +24,9 @@ from gan.utils.types import Tensor
 BLOCK = 1_024
 """Latents per block. One call per block is 30 times faster than one call per latent."""
 
+DRAWS = 16
+"""Attempts whose uniform numbers are drawn together, because a call takes longer than its numbers."""
+
 BATCH_PIXELS, LARGEST_BATCH = 2**19, 1_024
 """Limits of the default batch size: the largest power of two with at most this many pixels and samples per batch.
 
@@ -34,6 +37,9 @@ On two cores, samples of 28 x 28 pixels were generated at 22,700 and 23,300 samp
 LARGEST_THRESHOLD = 40.0
 """Threshold from which `truncate` changes nothing: the error function is 1. TensorFlow's is NaN for 1e154 and above."""
 
+Draw = Callable[[tuple[int, ...], tf.Tensor, tf.Tensor], tf.Tensor]
+"""(shape, key, counters) -> random numbers."""
+
 AT_ONCE = 3
 """Batches that are generated at the same time. A core that finishes its part of an operation waits for the other core;
 the next batch fills this gap. On two cores this was 1.05 and 1.1 times as fast."""
@@ -41,25 +47,50 @@ the next batch fills this gap. On two cores this was 1.05 and 1.1 times as fast.
 
 @tf.function(autograph=False)  # less than half the time of eager calls, most of which is spent on the key
 def _compiled_normal(shape: tuple[int, ...], key: tf.Tensor, counters: tf.Tensor) -> tf.Tensor:
+    return random.normal(shape, _folded(key, counters))
+
+
+@tf.function(autograph=False)
+def _compiled_uniform(shape: tuple[int, ...], key: tf.Tensor, counters: tf.Tensor) -> tf.Tensor:
+    return random.uniform(shape, _folded(key, counters))
+
+
+def _folded(key: tf.Tensor, counters: tf.Tensor) -> tf.Tensor:
     for counter in tf.unstack(counters):
         key = random.fold_in(key, counter)
-    return random.normal(shape, key)
+    return key
 
 
 @checked
-def latents(seed: int, indices: Tensor, latent_dim: int) -> np.ndarray:
+def latents(seed: int, indices: Tensor, latent_dim: int, *, attempt: int = 0) -> np.ndarray:
     """Returns standard normal latent vectors for a seed: float32 [len(indices), latent_dim].
 
-    The vector of (seed, index) does not depend on the other indices. The vectors of different seeds are unrelated.
+    The vector of (seed, index, attempt) does not depend on the other indices. The vectors of different seeds, and of
+    different attempts, are unrelated.
 
     Args:
         seed: whole number, 0 <= seed < 2**32.
         indices: indices of the samples: whole numbers >= 0, in any order.
         latent_dim: length of a latent vector, >= 1.
+        attempt: number of the attempt of each sample, >= 0. Rejection makes more than the first, 0.
 
     Raises `InputError` for numbers out of range, or no index.
     """
-    return _in_blocks(indices, latent_dim, SAMPLING, seed)
+    check_whole("attempt", attempt, 0)
+    stream, counters = (ATTEMPT, (attempt,)) if attempt else (SAMPLING, ())
+    return _in_blocks(indices, latent_dim, stream, seed, *counters)
+
+
+@checked
+def acceptance_draws(seed: int, indices: Tensor, *, attempt: int = 0) -> np.ndarray:
+    """Returns the uniform numbers in [0, 1) that accept or reject an attempt of each sample: float32 [len(indices)].
+
+    They are a function of (seed, index, attempt), independent of the latents. An attempt of acceptance probability p is
+    accepted if its number is below p. The arguments and errors are those of `latents`.
+    """
+    check_whole("attempt", attempt, 0)
+    group, place = divmod(attempt, DRAWS)
+    return _in_blocks(indices, DRAWS, ACCEPTANCE, seed, group, draw=_compiled_uniform)[:, place]
 
 
 def checked_indices(indices: Tensor) -> np.ndarray:
@@ -73,18 +104,20 @@ def checked_indices(indices: Tensor) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def _in_blocks(indices: Tensor, latent_dim: int, stream: int, seed: int, *counters: int) -> np.ndarray:
+def _in_blocks(
+    indices: Tensor, latent_dim: int, stream: int, seed: int, *counters: int, draw: Draw = _compiled_normal
+) -> np.ndarray:
     check_seed(seed)
     check_whole("latent_dim", latent_dim, 1)
     indices = checked_indices(indices)
     blocks, position = np.unique(indices // BLOCK, return_inverse=True)
-    values = [_block(latent_dim, stream, int(seed), *map(int, (*counters, block))) for block in blocks]
+    values = [_block(draw, latent_dim, stream, int(seed), *map(int, (*counters, block))) for block in blocks]
     return np.concatenate(values)[position * BLOCK + indices % BLOCK]
 
 
 @lru_cache(maxsize=16)  # consecutive small batches need the same block
-def _block(latent_dim: int, stream: int, seed: int, *counters: int) -> np.ndarray:
-    return _compiled_normal((BLOCK, latent_dim), random.key(seed, stream), tf.constant(counters, tf.int64)).numpy()
+def _block(draw: Draw, latent_dim: int, stream: int, seed: int, *counters: int) -> np.ndarray:
+    return draw((BLOCK, latent_dim), random.key(seed, stream), tf.constant(counters, tf.int64)).numpy()
 
 
 @checked

@@ -7,7 +7,7 @@ report where to resume after an interruption.
 import math
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -33,6 +33,8 @@ class SampleBatches:
         labels: maps numbers to classes, int32, or to None when there are no classes.
         indices: maps numbers to indices under the seed, int64; -1 for samples without an index.
         columns: columns of a grid.
+        noted: more arrays of .npz files: {name: (type, function of numbers)}. A function is called once for each
+            number, in order, after the samples of these numbers were generated.
     """
 
     span: range
@@ -42,6 +44,7 @@ class SampleBatches:
     labels: Callable[[range], np.ndarray | None]
     indices: Callable[[range], np.ndarray]
     columns: int
+    noted: Mapping[str, tuple[np.dtype, Callable[[range], np.ndarray]]] = field(default_factory=dict)
 
 
 Writer = Callable[[Path, SampleBatches], Iterator[int]]
@@ -110,6 +113,10 @@ def _save(path: Path, samples: SampleBatches, span: range) -> None:
         "images": Pieces(shape, np.dtype(np.uint8), _take(samples.batches, len(span))),
         "indices": pieces(samples.indices),
         "labels": pieces(samples.labels),
+        **{
+            name: Pieces((len(span),), dtype, map(values, cut(span, CHUNK)))
+            for name, (dtype, values) in samples.noted.items()
+        },
     }
     arrays = {name: array for name, array in candidates.items() if array is not None}
     files.write(path, lambda beside: save_npz(beside, arrays))

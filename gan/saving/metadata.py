@@ -11,6 +11,7 @@ from msgspec import Meta
 from gan.config import ClassifierConfig, TrainConfig
 from gan.errors import ImageShape, InputError, Json, NotNegative, Positive, Whole, as_json, convert
 from gan.saving import files, run_folder
+from gan.saving.ensemble_member import EnsembleMember
 from gan.saving.renamed_keys import with_new_names
 from gan.tolerance import Confirmation
 from gan.utils import tensorflow as runtime
@@ -131,10 +132,7 @@ class RunMetadata:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierDataset:
-    """The dataset of a classifier.
-
-    `train`, `validation` and `test` are numbers of images. `left_out` is the number of training images not used.
-    """
+    """The dataset of a classifier. The numbers are of images; `left_out` is that of training images not used."""
 
     name: str = ""
     image_shape: ImageShape
@@ -164,7 +162,9 @@ class ClassifierCard:
     kind: str = "classifier"
     name: str = ""
     config: ClassifierConfig | None = None
-    """Options of the training of the classifier; None: not recorded."""
+    """Options of the training of the classifier; None: not recorded, or an ensemble."""
+    members: tuple[EnsembleMember, ...] = ()
+    """The classifiers of an ensemble; empty: a single classifier."""
     data_sets: Annotated[tuple[str, ...], Meta(min_length=1, description="a list of names, one or more")]
     """Names of the datasets for which the classifier is valid."""
     dataset: ClassifierDataset
@@ -189,7 +189,7 @@ class ClassifierCard:
 
     def as_dict(self) -> dict[str, Json]:
         """Returns the card in JSON types, as in config.json, without the optional parts that are empty."""
-        absent = [name for name in ("calibration", "confirmations") if not getattr(self, name)]
+        absent = [name for name in ("calibration", "confirmations", "members") if not getattr(self, name)]
         content: dict[str, Any] = {name: value for name, value in as_json(self).items() if name not in absent}
         if self.config is not None and self.config.tolerance is None:
             del content["config"]["tolerance"]

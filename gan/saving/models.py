@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gan.config import PRESETS
 from gan.errors import InputError, Positive, Whole, convert, did_you_mean, near_names
@@ -243,7 +243,7 @@ def describe(checkpoint: str | Path | ModelFile) -> GeneratorSummary:
         layers = {layer["config"]["name"]: layer["config"] for layer in described}
         latent_dim = layers.get("latents", {}).get("batch_shape", [None])[-1]
         inputs = sum(layer["class_name"] == "InputLayer" for layer in described)
-        num_classes = layers.get("label_embedding", {}).get("input_dim", 0 if inputs < 2 else None)
+        num_classes = 0 if inputs < 2 else _classes_of_embedding(described)
         summary = {
             "file": str(file.path),
             "bytes": file.path.stat().st_size,
@@ -254,6 +254,18 @@ def describe(checkpoint: str | Path | ModelFile) -> GeneratorSummary:
         return convert(summary, GeneratorSummary, file.path)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise not_a_generator(file.path, found) from error
+
+
+def _classes_of_embedding(layers: list[Any]) -> int | None:
+    """Returns the number of classes that a layer `label_embedding` tells, also one of a component of a mixture."""
+    for layer in layers:
+        config = layer["config"]
+        found = config.get("input_dim") if config["name"] == "label_embedding" else None
+        if found is None and isinstance(config.get("layers"), list):
+            found = _classes_of_embedding(config["layers"])
+        if found is not None:
+            return int(found)
+    return None
 
 
 def _described_class(config: object) -> str:

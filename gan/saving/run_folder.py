@@ -9,6 +9,8 @@ from gan.saving.files import as_path, check_writable
 
 GENERATOR, DISCRIMINATOR = "generator.keras", "discriminator.keras"
 CLASSIFIER, CONFIG = "classifier.keras", "config.json"
+MIXTURE = "mixture.json"
+"""What a mixture of generators has in place of `CONFIG`: it has no training."""
 LOG, SAMPLES, REPORT, PAGE = "log.csv", "samples", "report.json", "report.html"
 TENSORBOARD = "tensorboard"
 FEEDBACK, FEEDBACK_IMAGES = "feedback.jsonl", "feedback.npy"

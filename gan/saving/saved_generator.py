@@ -10,21 +10,24 @@ from gan.saving import models
 from gan.saving.engines.card import ExportCard
 from gan.saving.engines.find import find_exported
 from gan.saving.engines.format import ExportedFile
-from gan.saving.metadata import RunMetadata
+from gan.saving.metadata import RunDataset, RunMetadata
+from gan.saving.mixture import MixtureRecord, load_mixture
 from gan.saving.models import GeneratorSummary
 from gan.saving.zip_safety import ModelFile
 
 
 @dataclass(frozen=True)
 class SavedGenerator:
-    """A checked file of a generator, and its metadata: that of its run, or the card of an exported generator."""
+    """A checked file of a generator, and its metadata: of its run, of a mixture, or the card of an exported one."""
 
     file: ModelFile | ExportedFile
     summary: GeneratorSummary
     record: RunMetadata | None = None
-    """Metadata of the run; None: not known, or exported."""
+    """Metadata of the run; None: not known, a mixture, or exported."""
     card: ExportCard | None = None
     """None: not exported."""
+    mixture: MixtureRecord | None = None
+    """None: not a mixture of generators, or exported."""
 
     @property
     def folder(self) -> Path:
@@ -36,20 +39,28 @@ class SavedGenerator:
         """Names of the classes, in the order of their numbers; empty if they are unknown."""
         if self.card is not None:
             return self.card.class_names
-        return self.record.dataset.class_names if self.record else ()
+        return self.trained_on.class_names if self.trained_on else ()
+
+    @property
+    def trained_on(self) -> RunDataset | None:
+        """The dataset that the generator was trained on. None: not known, or exported."""
+        found = self.record or self.mixture
+        return found.dataset if found else None
 
     @property
     def dataset(self) -> str | None:
         """Name of the dataset that the generator was trained on, or None if it is not known."""
         if self.card is not None:
             return self.card.data.dataset if self.card.data else None
-        return self.record.dataset.name if self.record else None
+        return self.trained_on.name if self.trained_on else None
 
     @property
     def data(self) -> DataConfig | None:
         """Options of that dataset, or None if they are not known."""
         if self.card is not None:
             return self.card.data
+        if self.mixture is not None:
+            return self.mixture.data
         return self.record.config.data if self.record else None
 
     def is_of(self, dataset: str) -> bool:
@@ -62,7 +73,7 @@ def find_saved(checkpoint: str | os.PathLike[str] | ModelFile | ExportedFile) ->
 
     A .keras file that was found before is checked again only if it has changed, an exported one always.
 
-    Raises `InputError` as `models.find_generator`, `models.describe` and `find_exported` do.
+    Raises `InputError` as `models.find_generator`, `models.describe`, `load_mixture` and `find_exported` do.
     """
     if isinstance(checkpoint, ExportedFile):
         checkpoint = checkpoint.path
@@ -74,7 +85,9 @@ def find_saved(checkpoint: str | os.PathLike[str] | ModelFile | ExportedFile) ->
         )
         return SavedGenerator(exported, summary, card=card)
     file = models.find_generator(checkpoint)
-    return SavedGenerator(file, models.describe(file), models.load_config(file))
+    mixture = load_mixture(file)
+    record = None if mixture is not None else models.load_config(file)
+    return SavedGenerator(file, models.describe(file), record, mixture=mixture)
 
 
 def find_to_export(checkpoint: str | os.PathLike[str]) -> SavedGenerator:

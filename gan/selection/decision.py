@@ -40,10 +40,13 @@ def plan_test(options: SelectionOptions) -> int:
     tolerance.
     """
     if options.num is None:
-        num = planned_samples(EXPECTED_SHARE * options.tolerance, options.tolerance)
+        expected, received = f"a tolerance that {MOST_NUM:,} samples can show", f"{options.tolerance:g}"
+        try:
+            num = planned_samples(EXPECTED_SHARE * options.tolerance, options.tolerance)
+        except InputError as error:  # of a tolerance near 0
+            raise InputError("No test could show this tolerance", expected=expected, received=received) from error
         if num > MOST_NUM:
-            expected = f"a tolerance that {MOST_NUM:,} samples can show"
-            raise InputError("No test could show this tolerance", expected=expected, received=f"{options.tolerance:g}")
+            raise InputError("No test could show this tolerance", expected=expected, received=received)
         return num
     check_whole("num", options.num, 2, MOST_NUM)
     samples = f"{options.num:,} samples"

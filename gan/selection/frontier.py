@@ -51,16 +51,12 @@ def find_frontier(candidates: Iterable[ValidatedCandidate]) -> Frontier:
     reasons = {candidate.name: _unfit(candidate) for candidate in candidates}
     dropped = {name: reason for name, reason in reasons.items() if reason is not None}
     kept: list[ValidatedCandidate] = []
-    cheapest = cheapest_below = None  # of all kept ones so far, and of those with a lower error than the next one
     for candidate in sorted((one for one in candidates if one.name not in dropped), key=_place):
-        if kept and kept[-1].error < candidate.error:
-            cheapest_below = cheapest
-        if cheapest_below is not None and cheapest_below.cost < candidate.cost:
-            dropped[candidate.name] = f"beaten by {cheapest_below.name}"
-            continue
-        kept.append(candidate)
-        if cheapest is None or candidate.cost < cheapest.cost:
-            cheapest = candidate
+        # Costs fall along `kept`. So the last one is the cheapest so far, and errs less than a dearer one after it.
+        if kept and kept[-1].cost < candidate.cost:
+            dropped[candidate.name] = f"beaten by {kept[-1].name}"
+        else:
+            kept.append(candidate)
     return Frontier(kept=tuple(kept), dropped=dropped)
 
 

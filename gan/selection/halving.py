@@ -117,7 +117,7 @@ def plan_halving(lengths: Mapping[str, int], budget: float, paces: Mapping[str, 
             if cost <= budget:
                 return HalvingPlan(rungs, _parts(rungs[0], max(kept.values())), left_out, cost)
         dearest = max(kept, key=lambda name: (whole[name], name))
-        left_out[dearest] = f"the budget does not reach its end: {lengths[dearest]:,} images"
+        left_out[dearest] = f"too long for the budget: {lengths[dearest]:,} images"
         del kept[dearest]
 
 

@@ -13,7 +13,7 @@ from gan.evaluation import metrics
 from gan.evaluation.classifier.extractor import Extractor, load_classifier
 from gan.evaluation.coverage import CoverageReference
 from gan.evaluation.error_rate import find_wrong, measure_samples
-from gan.evaluation.reference import choose_labels
+from gan.evaluation.reference import choose_labels, limit_images
 from gan.sampling.generators import GeneratorLike, as_engine
 from gan.saving import files
 from gan.saving.metadata import check_card
@@ -56,7 +56,7 @@ class SampleLook:
         """
         num = max(num, len(self.reference.features))
         engine = as_engine(generator)
-        labels = choose_labels(self.dataset, num, seed) if engine.num_classes else None
+        labels = choose_labels(limit_images(self.dataset), num, seed) if engine.num_classes else None
         first = len(self.reference.features)
         seen = measure_samples(
             engine, self.extractor, first, seed=seed, labels=None if labels is None else labels[:first]

@@ -19,7 +19,7 @@ PLOT = "selection.png"
 
 FRONTIER, BEATEN, TESTED, TOLERANCE = "#c2410c", "#94a3b8", "#1d4ed8", "#334155"
 FEW = 12
-"""Candidates up to which each one is named in the plot. Of more, only those on the frontier are."""
+"""Candidates up to which each one is named in the plot. Of more, only those that were tested are."""
 LOWEST = 0.01
 """Lowest error rate in the plot, in percent; no error at all is drawn there."""
 
@@ -62,6 +62,9 @@ def _plot_search(axes: Axes, record: SelectionRecord) -> None:
             axes.plot(images[-1:], error[-1:], color=color, marker="x", markersize=7)
         if len(looked) <= FEW or one.name == record.chosen:
             axes.annotate(one.name, (images[-1], error[-1]), xytext=(4, 3), textcoords="offset points", fontsize=8)
+    axes.plot([], [], "x", color=BEATEN, markersize=7, label="left the search")
+    axes.legend(fontsize=8, loc="best")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.margins(x=0.18)
 
 
@@ -74,9 +77,15 @@ def _plot_cost(axes: Axes, record: SelectionRecord) -> None:
         _plot_rate(axes, cost, look.wrong, look.num, _color(one, record), "o" if _is_kept(one) else ".")
         if one.test is not None:
             _plot_rate(axes, cost, one.test.wrong, one.test.num, TESTED, "D" if one.test.passed else "X", shift=1.03)
-        if len(finished) <= FEW or _is_kept(one):
-            place = (cost.value, _percent(look.error))
-            axes.annotate(one.name, place, xytext=(6, 4), textcoords="offset points", fontsize=8)
+        if len(finished) <= FEW or one.test is not None:
+            axes.annotate(
+                one.name,
+                (cost.value, _percent(look.error)),
+                xytext=(-7, 4),
+                textcoords="offset points",
+                fontsize=8,
+                horizontalalignment="right",
+            )
         if one.name == record.chosen:
             axes.plot(cost.value, _percent(look.error), "o", markersize=16, markerfacecolor="none", color=FRONTIER)
     if finished:
@@ -84,7 +93,7 @@ def _plot_cost(axes: Axes, record: SelectionRecord) -> None:
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.margins(x=0.18)
+        axes.margins(x=0.25)
     for label, color, marker in (
         ("on the frontier, validation", FRONTIER, "o"),
         ("passed its test", TESTED, "D"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from gan.config import DataConfig
 from gan.data.dataset import Dataset
 from gan.data.load import load_dataset
-from gan.errors import InputError, check, check_different
+from gan.errors import InputError, check, check_different, check_whole
 from gan.models.build import log_nothing
 from gan.saving import files, run_folder
 from gan.selection.candidate import Candidate
@@ -89,6 +89,7 @@ def select(
     data = candidates[0].config.data
     check(all(one.config.data == data for one in candidates), "candidates", "the same data", "different data")
     num = plan_test(options)
+    check_whole("jobs", jobs, 1)
     check_classifiers(options, data.dataset)
     run_folder.check_output(output)
     dataset = load_data(data)

@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from gan import sampling
 from gan.config import StoppingConfig
 from gan.config.stopping import MOST_CONFIRMED
 from gan.data.dataset import Dataset
@@ -21,7 +20,7 @@ from gan.errors import InputError
 from gan.evaluation import metrics
 from gan.evaluation.classifier.extractor import Extractor, load_classifier
 from gan.evaluation.coverage import CoverageReference
-from gan.evaluation.metrics import wrong_outcomes
+from gan.evaluation.error_rate import measure_samples
 from gan.models.networks.inputs import NetworkInputs
 from gan.saving import models
 from gan.saving.metadata import check_card
@@ -143,7 +142,7 @@ class SampleConfirmation:
             return []
         num = self._coverage_num
         if self.options.tolerance_per_class is not None:
-            num = max(num, min(self.options.eval_num, len(self.dataset.validation)))
+            num = max(num, self.options.eval_num)
         labels = self._labels(num, np.random.default_rng([self.seed, 0]))
         one = self._sample(generator, self._probe_extractor, num, NOMINATION_SEED, 0, labels)
         unmet = _unmet(self._validation, one.features, "validation")
@@ -181,11 +180,10 @@ class SampleConfirmation:
         labels: np.ndarray | None,
     ) -> "_Measured":
         requested = labels if NetworkInputs.of(generator).num_classes else None
-        samples = sampling.generate(
-            generator, num, seed=(seed + self.seed) % 2**32, start=start, labels=requested, batch_size=250
+        drawn = measure_samples(
+            generator, extractor, num, seed=(seed + self.seed) % 2**32, start=start, labels=requested
         )
-        outputs = extractor.arrays(samples)
-        return _Measured(np.asarray(wrong_outcomes(outputs["logits"], requested)), requested, outputs["features"])
+        return _Measured(drawn.wrong, requested, drawn.outputs["features"])
 
     @cached_property
     def _extractor(self) -> Extractor:

@@ -89,6 +89,17 @@ BAD_INPUT = {
     "unknown classifier": (["train-classifier", "nonsense"], ["Unknown preset", "mnist-probe", "nonsense"]),
     "classifier epochs": (["train-classifier", "--epochs", "0"], ["epochs=0"]),
     "classifier tolerance": (["train-classifier", "--tolerance", "1.5"], ["number from 0 to 1", "tolerance=1.5"]),
+    "ensemble of one": (["ensemble", "mnist-probe"], ["two classifiers or more", "Received: 1."]),
+    "ensemble of one twice": (["ensemble", "mnist-probe", "mnist-probe"], ["The same classifier twice"]),
+    "ensemble with a reader": (["ensemble", "mnist-probe", "mnist-reader"], ["class of rejected images"]),
+    "ensemble of other data": (
+        ["ensemble", "mnist-probe", "mnist-classifier", "--dataset", "letters"],
+        ["for another dataset", "letters"],
+    ),
+    "weights of an ensemble": (
+        ["ensemble", "mnist-probe", "mnist-classifier", "--weights", "0.5", "0.6"],
+        ["weights that sum to 1", "the sum is 1.1"],
+    ),
     "init from nothing": (["train", "--init-from", "nothing"], ["No such checkpoint", "nothing"]),
     "output is a file": (["train", "--output", "file"], ["cannot be written", "file"]),
     "output below a file": (["train", "--output", "file/run"], ["cannot be written", "file"]),

@@ -19,6 +19,7 @@ COMMANDS = {
     "project": ["project", "mnist", "digit.png"],
     "classify": ["classify", "digit.png"],
     "train-classifier": ["train-classifier", "mnist-probe", "--dataset", "mnist5k", "--output", "probe"],
+    "ensemble": ["ensemble", "mnist-probe", "mnist-classifier", "--dataset", "mnist5k", "--output", "ensemble"],
 }
 
 

@@ -71,11 +71,19 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
     assert load_table(str(tmp_path / "table.json")).within == [ROW]
 
 
+def test_a_table_of_an_earlier_revision_compared_all_samples(tmp_path):
+    content = TABLE.as_dict()
+    assert content.pop("compared") == 10_000
+    files.write_json(tmp_path / "table.json", content)
+    assert load_table(tmp_path / "table.json") == TABLE
+
+
 @pytest.mark.parametrize(
     ("place", "value", "said"),
     [
         ("kind", "generator", "Bad `kind`"),
         ("num", 0, "Bad `num`"),
+        ("compared", 10_001, "Bad `compared`"),
         ("artifacts", "none", "Bad `artifacts`"),
         ("artifacts__0__format", "web", "`artifacts[0].format`"),
         ("artifacts__0__weights", "int4", "`artifacts[0].weights`"),

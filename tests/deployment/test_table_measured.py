@@ -19,6 +19,7 @@ from gan.deployment.measured_engine import MeasuredEngine
 from gan.deployment.table import load_table
 from gan.errors import InputError
 from gan.evaluation.classifier.extractor import as_input, load_classifier
+from gan.evaluation.error_rate import BLOCK, in_blocks
 from gan.evaluation.evaluation import evaluate_samples
 from gan.evaluation.reference import choose_labels
 from gan.evaluation.sample_quality import QualityReference
@@ -28,6 +29,9 @@ from gan.utils.json_process import ProcessEnded, ProcessFailure
 from gan.utils.machine import peak_memory
 
 NUM = 200
+"""Images of the smallest split."""
+MANY = NUM + BLOCK + 100
+"""Samples of the table: those that are compared with images, and two blocks of others."""
 FEW_ROWS = [("onnx", "float32"), ("litert", "int8"), ("keras", "float32")]
 """The last one is killed: the import of TensorFlow takes seconds."""
 
@@ -65,7 +69,7 @@ def table(run, data, judged, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(artifacts, "ROWS", FEW_ROWS)
         patch.setattr(MeasuredEngine, "start_loading", load_or_kill)
-        found = measure_artifacts(run, data, *judged, out=out, num=NUM, seed=5, rounds=2, tolerance=1.0)
+        found = measure_artifacts(run, data, *judged, out=out, num=MANY, seed=5, rounds=2, tolerance=1.0)
     return found, out
 
 
@@ -97,19 +101,26 @@ def test_samples_that_are_not_finite_or_too_few_are_refused(data, judged):
         reference.measure(np.full_like(images, np.nan), None)
     with pytest.raises(InputError, match="2 samples"):
         reference.measure(images[:1], None)
+    with pytest.raises(InputError, match="2 samples in all"):
+        reference.measure(images, None, [images])
 
 
 def test_a_row_has_the_numbers_of_its_own_file(table, data, judged):
     found, out = table
-    labels, reference = choose_labels(data, NUM, 5), QualityReference.of(data, judged[0], num=NUM, seed=5)
+    labels, reference = choose_labels(data, MANY, 5), QualityReference.of(data, judged[0], num=MANY, seed=5)
+    assert reference.compared == found.compared == NUM
     for row in found.artifacts[:2]:
         engine = load_exported(out / row.file.name)
         assert row.file.bytes == engine.file.bytes
         assert row.file.content_sha256 == engine.card.content_sha256
         assert row.file.max_difference == engine.card.max_difference
-        samples = sampling.generate(engine, NUM, seed=5, labels=labels, batch_size=250)
-        expected = reference.measure(samples, labels)
+        samples, others = (
+            sampling.generate(engine, stop - start, seed=5, start=start, labels=labels[start:stop], batch_size=250)
+            for start, stop in ((0, NUM), (NUM, MANY))
+        )
+        expected = reference.measure(samples, labels, in_blocks(others))
         rate = expected.rate
+        assert rate.n == MANY
         assert (row.quality.wrong, row.quality.num, row.quality.error_rate) == (rate.wrong, rate.n, rate.value)
         assert (row.quality.error_rate_lower, row.quality.error_rate_upper) == rate.interval
         assert row.quality.frechet_distance == pytest.approx(expected.frechet_distance, rel=1e-4)
@@ -141,14 +152,14 @@ def test_the_written_table_is_the_returned_one_beside_its_files(table):
     assert load_table(out / "small-artifacts.json") == found
     files = ["small-artifacts.json", "small-int8.tflite", "small.keras", "small.onnx"]
     assert sorted(path.name for path in out.iterdir()) == files
-    assert (found.name, found.dataset, found.num, found.seed, found.tolerance) == ("small", "mnist5k", NUM, 5, 1.0)
+    assert (found.name, found.dataset, found.num, found.seed, found.tolerance) == ("small", "mnist5k", MANY, 5, 1.0)
     assert found.versions["onnxruntime"] != "missing"
 
 
 def test_an_engine_that_rejects_its_file_says_why(tmp_path):
-    np.savez(tmp_path / "inputs.npz", latents=np.zeros((2, 4), np.float32))
     (tmp_path / "no.tflite").write_bytes(b"no model")
-    engine = MeasuredEngine("litert", tmp_path / "no.tflite", tmp_path / "inputs.npz", tmp_path / "scratch")
+    timed = {"latents": np.zeros((2, 4), np.float32)}
+    engine = MeasuredEngine("litert", tmp_path / "no.tflite", timed, tmp_path / "scratch")
     engine.start_loading()
     with pytest.raises(ProcessFailure, match="LiteRT rejects this model"):
         engine.finish_loading()
@@ -225,7 +236,7 @@ def test_a_format_that_cannot_express_the_generator_does_not_stop_the_others(run
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"num": 10**6}, "Bad `num`"),
+        ({"num": 10**7 + 1}, "Bad `num`"),
         ({"num": 1}, "Bad `num`"),
         ({"tolerance": 2.0}, "Bad `tolerance`"),
         ({"seed": -1}, "Bad `seed`"),

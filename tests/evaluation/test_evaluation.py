@@ -11,16 +11,21 @@ import pytest
 from helpers.tiny import small_gan
 
 import gan
+from gan import sampling
 from gan.data import images
 from gan.errors import InputError, as_json
-from gan.evaluation.classifier.extractor import as_input, classify, load_classifier
+from gan.evaluation.classifier.extractor import Extractor, as_input, classify, load_classifier
 from gan.evaluation.evaluation import evaluate, evaluate_samples
 from gan.evaluation.html import page, write_report
-from gan.evaluation.report import load_report
+from gan.evaluation.metrics import wrong_outcomes
+from gan.evaluation.reference import choose_labels
+from gan.evaluation.report import MOST_NUM, load_report
 from gan.evaluation.report_text import summary
 from gan.models.networks import LABEL_EMBEDDING
+from gan.sampling.generators import as_engine
 from gan.saving import files
-from gan.tolerance import worst_class
+from gan.saving.engines.engine import Engine
+from gan.tolerance import ErrorRate, worst_class
 
 
 def repeating_generator(digits):
@@ -207,10 +212,80 @@ def test_real_against_real_is_the_same_in_every_report(evaluated, untrained, dig
         assert other.metrics[name].real == pytest.approx(row.real, rel=1e-6), name
 
 
-@pytest.mark.parametrize(("num", "message"), [(1, "from 2 to 500"), (501, "from 2 to 500")])
-def test_rejects_too_few_or_too_many_samples(evaluated, num, message):
-    with pytest.raises(InputError, match=message):
+@pytest.mark.parametrize("num", [1, MOST_NUM + 1])
+def test_rejects_too_few_or_too_many_samples(evaluated, num):
+    with pytest.raises(InputError, match="from 2 to 10000000"):
         evaluated(small_gan().generator_ema, num=num)
+
+
+class Opaque(Engine):
+    """A generator without weights to perturb and gradients to reconstruct with, which take most of the time."""
+
+    def __init__(self, network):
+        self.inner = as_engine(network)
+        self.latent_dim, self.num_classes = self.inner.latent_dim, self.inner.num_classes
+        self.image_shape = self.inner.image_shape
+
+    def __call__(self, latents, labels=None):
+        return self.inner(latents, labels)
+
+
+@pytest.fixture(scope="module", params=[10, 0], ids=["conditional", "unconditional"])
+def beyond(request, small_classifier, digits):
+    """Returns (an evaluation of as many samples as the smallest split has, one of more, these samples, their labels).
+
+    The data has 60 test images.
+    """
+    classifier, card = load_classifier(small_classifier[0])
+    data = replace(digits, train=digits.train.take(np.arange(0, 4_000, 10)), test=digits.test.take(np.arange(60)))
+    engine = Opaque(small_gan(classes=request.param).generator_ema)
+    with pytest.warns(UserWarning, match="60 samples prove little"):
+        few = evaluate(engine, data, classifier, card, num=60, seed=3)
+    with pytest.warns(UserWarning, match="60 test images prove little"):
+        many = evaluate(engine, data, classifier, card, num=1_100, seed=3)
+    labels = choose_labels(data, 1_100, 3) if request.param else None
+    samples = sampling.generate(engine, 1_100, seed=3, labels=labels)
+    with pytest.warns(UserWarning, match="60 test images prove little"):
+        given = evaluate_samples(samples, labels, data, classifier, card, seed=3)
+    return few, many, given, wrong_outcomes(Extractor(classifier).arrays(samples)["logits"], labels), labels
+
+
+def test_more_samples_than_test_images_change_the_numbers_of_errors_alone(beyond):
+    few, many = beyond[0].report, beyond[1].report
+    assert (few.num, few.compared, many.num, many.compared) == (60, 60, 1_100, 60)
+    of_errors = {f"error_rate{end}" for end in ("", "_lower", "_upper", "_stderr")}
+    for name, row in few.metrics.items():
+        if name in of_errors:
+            assert many.metrics[name].real == row.real
+        else:
+            assert many.metrics[name] == row, name
+    for name in ("class_histogram", "frechet_floor", "frechet_in_floors", "copied", "nearest_num", "reference",
+                 "worst_class_real", "not_known"):  # fmt: skip
+        assert getattr(few, name) == getattr(many, name), name
+    for name, grid in beyond[0].images.items():
+        np.testing.assert_array_equal(beyond[1].images[name], grid)
+    assert [point.n for point in many.perturbation] == [1_000] * 4
+
+
+def test_the_error_rate_is_that_of_all_samples(beyond):
+    _, many, given, wrong, labels = beyond
+    for report in (many.report, given.report):
+        rate = ErrorRate.of(np.asarray(wrong))
+        row = report.metrics
+        assert row["error_rate"].value == rate.value
+        assert (row["error_rate_lower"].value, row["error_rate_upper"].value) == rate.interval
+        assert row["error_rate_stderr"].value == pytest.approx((rate.value * (1 - rate.value) / 1_100) ** 0.5)
+        assert sum(row.n for row in report.error_rate_by_class) == (0 if labels is None else 1_100)
+        assert report.worst_class is None or report.worst_class.n > 60
+
+
+def test_samples_beyond_the_test_images_must_be_finite_too(small_classifier, digits):
+    classifier, card = load_classifier(small_classifier[0])
+    data = replace(digits, test=digits.test.take(np.arange(4)))
+    samples = np.zeros((6, 28, 28, 1), np.float32)
+    samples[5, 0, 0, 0] = np.nan
+    with pytest.raises(InputError, match="finite images"):
+        evaluate_samples(samples, None, data, classifier, card)
 
 
 def test_rejects_arguments_that_do_not_fit_together(small_classifier, digits):
@@ -239,16 +314,19 @@ def test_the_exit_status_for_an_exported_generator_follows_the_verdict(
 ):
     """Without reconstructions, which take most of the time of an evaluation."""
     exported = gan.deployment.export_generator(tiny_run["folder"], tmp_path)
-    options = ["--classifier", small_classifier[0], "--num", 200, "--output", tmp_path / "r"]
+    options = ["--classifier", small_classifier[0], "--num", 700, "--output", tmp_path / "r"]  # 500 test images
     done = forked_gan("evaluate", exported.path, *options)
     assert (done.returncode, done.stderr) == (3, "")
+    assert "700 samples, the first 500 of them against the test images of mnist5k" in " ".join(done.stdout.split())
     report = load_report(str(tmp_path / "r"))
+    assert (report.num, report.compared, sum(report.class_histogram.real)) == (700, 500, 500)
     assert (report.verdict, report.reconstruction) == ("exceeded", None)
     assert report.not_known["reconstruction_mse"] == "an exported generator has no gradients"
     assert [point.fault for point in report.perturbation] == ["none", *["latent_noise"] * 3]
     assert report.checkpoint.sha256 == exported.sha256
     html = (tmp_path / "r" / "report.html").read_text()
     assert report.summary["tolerance"].replace(" %", "\N{NO-BREAK SPACE}%") in html
+    assert "are those of all 700 samples, all other numbers those of the first 500" in " ".join(html.split())
 
 
 @pytest.mark.slow  # the test before is the stand-in
@@ -279,7 +357,8 @@ def test_the_exit_status_of_the_command_follows_the_verdict(forked_gan, tiny_run
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--num", "1"], "whole number >= 2"),
+        (["--num", "1"], "whole number from 2 to 10000000"),
+        (["--num", "10000001"], "whole number from 2 to 10000000"),
         (["--tolerance", "1.5"], "number from 0 to 1"),
         (["--dataset", "kmnist"], "for another dataset"),
         (["--classifier", "nonsense"], "No such classifier"),

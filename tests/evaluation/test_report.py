@@ -55,7 +55,8 @@ def test_unknown_numbers_state_the_reason():
     report = made_up({"recall": (None, None)}, not_known={"recall": "too few"})
     row = {"name": "recall", "value": "not known", "real": "not known", "meaning": "share Not known: too few."}
     assert row in reports.rows(report)
-    assert reports.numbers(report) == {"recall": None, "copied_share": 0.1, "tolerance": 0.02, "verdict": "undecided"}
+    others = {"copied_share": 0.1, "num": 1_000, "tolerance": 0.02, "verdict": "undecided"}
+    assert reports.numbers(report) == {"recall": None, **others}
 
 
 def test_saved_report_loads_unchanged(tmp_path):
@@ -81,7 +82,7 @@ def test_saved_report_loads_unchanged(tmp_path):
 @pytest.mark.parametrize("name", ["mnist", "mnist-mlp", "mnist-unconditional"])
 def test_reports_of_pretrained_generators_load(name):
     report = reports.load_report(name)
-    assert sum(report.class_histogram.samples) == report.num
+    assert sum(report.class_histogram.samples) == report.num == report.compared
     content = json.loads((models.pretrained_folder() / name / "report.json").read_text())
     assert json.loads(json.dumps(report.as_dict()))["metrics"] == content["metrics"]
 
@@ -91,6 +92,8 @@ def test_reports_of_earlier_revisions_load(tmp_path):
     content = json.loads(json.dumps(made_up().as_dict()))
     content["class_histogram"]["pictures"] = content["class_histogram"].pop("samples")
     assert content.pop("not_known") == {}
+    assert content.pop("compared") == content["num"]
+    content["samples_at_hand"] = 10_000
     (tmp_path / "report.json").write_text(json.dumps(content))
     assert reports.load_report(str(tmp_path)) == made_up()
 
@@ -110,6 +113,8 @@ def malformed(**changes):
         (malformed(dataset=["mnist"]), "dataset"),
         (malformed(num="many"), "num"),
         (malformed(num=0), "num"),
+        (malformed(compared=-1), "compared"),
+        (malformed(num=999), "compared"),
         (malformed(meaning=[]), "meaning"),
         (malformed(verdict="good"), "verdict"),
         (malformed(frechet_floor={"mean": 1.0, "spread": 0.1}), "frechet_floor.draws"),
@@ -132,7 +137,7 @@ def test_rejects_excessively_nested_json(tmp_path):
 def test_comparison_requires_equal_settings(key):
     reports.check_comparable({"a": made_up(), "b": made_up(tolerance=0.5, verdict="within")})
     with pytest.raises(InputError, match=f"same {key}"):
-        reports.check_comparable({"a": made_up(), "b": made_up(**{key: "other"})})
+        reports.check_comparable({"a": made_up(), "b": made_up(**{key: 500 if key == "compared" else "other"})})
 
 
 def test_compare_prints_reports_side_by_side(gan_command, two):
@@ -143,6 +148,20 @@ def test_compare_prints_reports_side_by_side(gan_command, two):
     assert [word for word in row.split() if word[0].isdigit()] == ["0.9", "0.8", "0.95"]
     found = json.loads(gan_command("compare", two / "a", two / "b", "--json").stdout)
     assert [numbers["recall"] for numbers in found.values()] == [0.9, 0.8]
+
+
+def test_compare_shows_the_numbers_of_samples_where_they_differ(gan_command, two):
+    """The error rates of 1,000 and of 5,000 samples are comparable, if as many are compared with test images."""
+    more = made_up(num=5_000, compared=1_000)
+    assert "num" not in gan_command("compare", two / "a", two / "b", env={"COLUMNS": "200"}).stdout.split()
+    (two / "b" / "report.json").write_text(json.dumps(more.as_dict()))
+    title, *lines = gan_command("compare", two / "a", two / "b", env={"COLUMNS": "200"}).stdout.splitlines()
+    assert title.strip() == "first 1,000 samples against mnist"
+    rows = [line.replace("│", " ").split() for line in lines]
+    assert ["num", "1,000", "5,000"] in rows
+    (two / "a" / "report.json").write_text(json.dumps(more.as_dict()))
+    same = gan_command("compare", two / "a", two / "b").stdout.splitlines()
+    assert same[0].strip() == "5,000 samples, the first 1,000 of them against mnist"
 
 
 def test_compare_shows_the_worst_class_where_it_is_known(gan_command, two):

@@ -4,7 +4,7 @@ import pytest
 from helpers.reports import made_up
 
 from gan.evaluation import plots
-from gan.evaluation.report import PerturbationPoint
+from gan.evaluation.report import MOST_NUM, PerturbationPoint
 from gan.evaluation.report_text import MEANING, NAMES, headline, percent, summary
 from gan.tolerance import worst_class
 
@@ -32,7 +32,6 @@ def report(**changes):
     good = {
         "num": 10_000,
         "verdict": "within",
-        "samples_at_hand": 10_000,
         "copied_share_lower": -0.05,
         "copied_share_upper": 0.25,
         "perturbation": (point("none", 0.0, 0.009), point("float16", 1.0, 0.011), point("int8", 1.0, 0.31)),
@@ -73,8 +72,15 @@ def test_summary_of_a_good_report():
         (
             UNDECIDED | {"samples_needed": 105_641},
             "tolerance",
-            "a decision needs 105,641 new samples, but only 10,000 real images are available",
+            "105,641 new samples would decide (--num 105641 --seed ANOTHER).",
         ),
+        (
+            UNDECIDED | {"samples_needed": MOST_NUM + 1},
+            "tolerance",
+            "a decision needs 10,000,001 new samples, more than the 10,000,000 that --num accepts",
+        ),
+        ({"num": 50_000}, "tolerance", "of 50,000 samples are not recognized"),
+        ({"num": 50_000, "compared": 10_000}, "fidelity", "The Frechet distance of the first 10,000 samples is 2.2"),
         (UNDECIDED, "tolerance", "no number of samples would decide"),
         (LOW_COVERAGE, "tolerance", "is within the tolerance"),
         (LOW_COVERAGE, "tolerance", "Coverage is too low to accept the generator"),
@@ -126,7 +132,8 @@ def test_summary_of_other_reports(changes, subject, words):
         ({"copied_share_lower": 0.02}, "Within tolerance, but check for copies"),
         ({"verdict": "exceeded", "copied_share_lower": 0.02}, "Exceeds the tolerance: do not ship it"),
         (UNDECIDED | {"samples_needed": 700}, "Undecided: more samples needed"),
-        (UNDECIDED | {"samples_needed": 10_001}, "Undecided: too few real images to decide"),
+        (UNDECIDED | {"samples_needed": MOST_NUM}, "Undecided: more samples needed"),
+        (UNDECIDED | {"samples_needed": MOST_NUM + 1}, "Undecided: too close to the tolerance"),
         (UNDECIDED, "Undecided: too close to the tolerance"),
         (LOW_COVERAGE, "Undecided: not enough variety to ship it"),
     ],

@@ -99,7 +99,7 @@ def report(wrong=184, num=10_000, *, coverage=0.9, tolerance=0.02, **changes):
         **dict.fromkeys(("frechet_distance", "precision", "recall", "pairwise_ssim"), (0.9, 0.9)),
     }
     found = verdict(rate, tolerance, coverage=math.nan if coverage is None else coverage, real_coverage=0.95)
-    return made_up(values, num=num, tolerance=tolerance, verdict=found, samples_at_hand=10_000, **changes)
+    return made_up(values, num=num, tolerance=tolerance, verdict=found, **changes)
 
 
 def test_the_history_of_a_run_comes_from_its_log_and_its_metadata(tmp_path):

@@ -9,7 +9,10 @@ from gan.utils.json_process import answer_requests
 
 
 def answer(request):
-    """Counts the attempts in the run folder. `dies-N`: ends in the first N attempts; `fails`; `sleeps`; `bad`: when `sleeps` does."""
+    """Counts the attempts in the run folder.
+
+    `dies-N` ends in the first N attempts, `fails` and `sleeps` do so, and `bad` is bad input once `sleeps` sleeps.
+    """
     task = request["task"]
     if request["kind"] == "cost":
         costs = {run["name"]: {"value": 1.0, "lowest": 1.0, "highest": 1.0} for run in task["runs"]}

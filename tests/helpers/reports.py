@@ -38,4 +38,4 @@ def made_up(values=VALUES, **changes):
         samples_needed=None,
         seconds={},
     )
-    return replace(report, **changes)
+    return replace(report, **{"compared": 0, **changes})

@@ -54,10 +54,13 @@ RENAMED: Mapping[str, str] = {
     "pictures": "samples",  # reports
 }
 """Part of a name in an earlier revision -> current part."""
-ADDED = re.compile(r"discriminator\.keras |\.npz (step|images_seen)$")
+ADDED = re.compile(r"discriminator\.keras |\.npz (step|images_seen)$|^report\.json compared$")
 """Names of results that an earlier revision may lack."""
-IGNORED = re.compile(r"\.json content/format$|^report\.json (conventions|labels|meaning|not_known|reference|summary)\b")
-"""Names of results that are not compared: the version of a training state, and the sentences of a report."""
+IGNORED = re.compile(
+    r"\.json content/format$|^report\.json (samples_at_hand|conventions|labels|meaning|not_known|reference|summary)\b"
+)
+"""Names of results that are not compared: the version of a training state, the sentences of a report, and the number of
+real images that samples were limited to."""
 
 Results = dict[str, np.ndarray]
 """Name -> array of numbers, or a string of shape ()."""

@@ -51,7 +51,7 @@ def test_a_smaller_one_halves():
 def test_the_dearest_are_left_out_if_halving_is_not_enough():
     plan = plan_halving({"short": 100, "long": 10_000}, 300)
     assert plan.rungs == (100,)
-    assert plan.left_out == {"long": "the budget does not reach its end: 10,000 images"}
+    assert plan.left_out == {"long": "too long for the budget: 10,000 images"}
 
 
 def test_a_budget_below_the_cheapest_candidate_is_refused():
@@ -98,7 +98,7 @@ def test_two_hundred_candidates_have_at_most_eight_halvings():
 
 def test_rungs_end_at_whole_intervals():
     plan = plan_halving({"a": 130_000, "b": 27_000, "c": 600_000}, 500_000)
-    assert plan.left_out == {"c": "the budget does not reach its end: 600,000 images"}
+    assert plan.left_out == {"c": "too long for the budget: 600,000 images"}
     assert (plan.rungs, plan.parts) == ((130_000,), 8)
     assert interval_images(plan, 64) == 254 * 64  # 16,250 images
     assert rung_of(plan, 0, length=130_000, per_step=64).is_last

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.selections import NUM, KnownWorkers, record_of
+from helpers.known_selections import NUM, KnownWorkers, record_of
 
 from gan.errors import InputError
 from gan.selection import decision

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gan.errors import InputError
+from gan.errors import InputError, check_whole
 from gan.saving.metadata import Calibration
 
 
@@ -11,6 +11,37 @@ def probabilities(logits: np.ndarray, calibration: Calibration) -> np.ndarray:
     scaled = logits.astype(np.float64) / calibration.temperature
     powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Computes the log loss: the mean of -log softmax(logits)[label], in nats, in float64.
+
+    Args:
+        logits: float [N, classes].
+        labels: whole numbers [N], the true classes.
+    """
+    exact = logits.astype(np.float64)
+    top = exact.max(axis=1)
+    chosen = exact[np.arange(len(labels)), labels]
+    return float(np.mean(top + np.log(np.exp(exact - top[:, None]).sum(axis=1)) - chosen))
+
+
+def calibration_error(probability: np.ndarray, correct: np.ndarray, *, bins: int = 15) -> float:
+    """Computes the expected calibration error: the mean over images of |accuracy - mean probability| of their bin.
+
+    The bins divide (0, 1] into `bins` equal intervals. 0: in each bin, answers are right as often as they claim. A
+    small number of images makes it too large, because the accuracy of a bin varies.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks. arXiv:1706.04599, section 2.
+
+    Args:
+        probability: float [N] in [0, 1], probability of the class that is answered.
+        correct: bool [N], whether this class is the true one.
+        bins: number of intervals.
+    """
+    check_whole("bins", bins, 1)
+    which = np.clip(np.ceil(probability * bins).astype(np.int64) - 1, 0, bins - 1)
+    return float(np.abs(np.bincount(which, weights=correct - probability)).sum() / len(probability))
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -26,14 +57,10 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """
     from scipy.optimize import minimize_scalar  # slow to import
 
-    chosen = np.arange(len(labels)), labels
+    def loss(log_temperature: float) -> float:
+        return cross_entropy(logits.astype(np.float64) / np.exp(log_temperature), labels)
 
-    def cross_entropy(log_temperature: float) -> float:
-        scaled = logits.astype(np.float64) / np.exp(log_temperature)
-        top = scaled.max(axis=1)
-        return float(np.mean(top + np.log(np.exp(scaled - top[:, None]).sum(axis=1)) - scaled[chosen]))
-
-    found = minimize_scalar(cross_entropy, bounds=(np.log(0.05), np.log(20)), method="bounded")
+    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
     return float(np.exp(found.x))
 
 

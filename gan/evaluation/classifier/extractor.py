@@ -29,7 +29,7 @@ ClassifierLike = Annotated[
 """A classifier, or what `load_classifier` loads."""
 
 
-def _check_classifier(model: keras.Model) -> None:
+def check_classifier(model: keras.Model) -> None:
     """Raises `InputError` unless a model has one input of images, one output of logits, and a layer of features."""
     known = [layer.name for layer in getattr(model, "layers", [])]
     shapes = [len(tensor.shape) for tensor in (*(model.inputs or ()), *(model.outputs or ()))]
@@ -50,7 +50,7 @@ class Extractor:
 
     @checked
     def __init__(self, classifier: keras.Model) -> None:
-        _check_classifier(classifier)
+        check_classifier(classifier)
         self._both = keras.Model(
             classifier.input, {"features": classifier.get_layer(FEATURES).output, "logits": classifier.output}
         )

@@ -35,7 +35,7 @@ def kernel_distance(
     dealt = [features[rng.permutation(len(features))].astype(np.float64) for features in (real, fake)]
     reals, fakes = ([features[i::blocks] for i in range(blocks)] for features in dealt)
     sizes = [np.array([len(part) for part in parts]) for parts in (reals, fakes)]
-    sums = [_kernel_sums(a, b) for a, b in ((reals, reals), (fakes, fakes), (reals, fakes))]
+    sums = [kernel_sums(a, b) for a, b in ((reals, reals), (fakes, fakes), (reals, fakes))]
     own = [np.array([np.sum((np.sum(x**2, axis=1) / x.shape[1] + 1) ** 3) for x in parts]) for parts in (reals, fakes)]
 
     def distance(kept: np.ndarray) -> float:
@@ -50,8 +50,12 @@ def kernel_distance(
     return distance(every), float(np.sqrt((blocks - 1) * np.var(without)))
 
 
-def _kernel_sums(a: list[np.ndarray], b: list[np.ndarray]) -> np.ndarray:
-    """Returns the sums of the kernel over all pairs of images, for each pair of parts: [parts, parts]."""
+def kernel_sums(a: list[np.ndarray], b: list[np.ndarray]) -> np.ndarray:
+    """Returns the sums of the kernel over all pairs of images, for each pair of parts: [parts of a, parts of b].
+
+    The kernel is (x.y / F + 1)^3. Parts are features float64 [N, F], of any N each. If `a` is `b`, pairs of an image
+    with itself are included, and half the work is saved.
+    """
 
     def pair(x: np.ndarray, y: np.ndarray) -> float:
         kernel = x @ y.T / x.shape[1] + 1

@@ -1,0 +1,65 @@
+"""Classifiers that can form an ensemble: what they must have in common. Does not import TensorFlow."""
+
+import os
+from collections.abc import Callable, Sequence
+
+from gan.errors import InputError
+from gan.saving.metadata import ClassifierCard, check_card
+from gan.saving.models import FoundClassifier, find_classifier
+
+MemberLike = str | os.PathLike[str] | FoundClassifier
+"""A folder of a classifier, a pretrained name, or what `find_classifier` returns."""
+
+
+def find_members(classifiers: Sequence[MemberLike], dataset: str | None = None) -> tuple[list[FoundClassifier], str]:
+    """Finds the members of an ensemble. Returns (members, the name of the dataset for which all are valid).
+
+    The dataset is `dataset` or, if that is None, the first one in the first card that all cards have.
+
+    Raises `InputError` for fewer than two classifiers, one that does not exist, the same one twice, and classifiers of
+    different image shapes, classes or datasets, or of which only some have a class of rejected images.
+    """
+    if len(classifiers) < 2:
+        raise InputError(
+            "Too few members of an ensemble", expected="two classifiers or more", received=str(len(classifiers))
+        )
+    found = [find_classifier(classifier) for classifier in classifiers]
+    first = found[0]
+    for number, member in enumerate(found):
+        same = next((other for other in found[:number] if other.card.sha256 == member.card.sha256), None)
+        if same is not None:
+            received = f"{_name(same)} and {_name(member)}, both with SHA-256 {member.card.sha256}"
+            raise InputError("The same classifier twice", expected="different classifiers", received=received)
+        for what, value in _IN_COMMON.items():
+            if value(member.card) != value(first.card):
+                received = f"{value(first.card)} of {_name(first)}, {value(member.card)} of {_name(member)}"
+                raise InputError("The classifiers do not match", expected=f"the same {what}", received=received)
+    if dataset is not None:
+        for member in found:
+            check_card(dataset, member.card)
+        return found, dataset
+    common = common_datasets([member.card for member in found])
+    if not common:
+        received = ", ".join(f"{list(member.card.data_sets)} of {_name(member)}" for member in found)
+        raise InputError("The classifiers are for different datasets", expected="one dataset of all", received=received)
+    return found, common[0]
+
+
+_IN_COMMON: dict[str, Callable[[ClassifierCard], object]] = {
+    "shape of images": lambda card: list(card.dataset.image_shape),
+    "class of rejected images, or none": lambda card: (
+        "such a class" if card.calibration is not None and card.calibration.rejects else "none"
+    ),
+    "number of classes": lambda card: card.dataset.num_classes,
+}
+"""What must be the same -> its value in a card."""
+
+
+def _name(member: FoundClassifier) -> str:
+    """Returns the folder of a classifier, by which messages name it."""
+    return str(member.file.path.parent)
+
+
+def common_datasets(cards: Sequence[ClassifierCard]) -> tuple[str, ...]:
+    """Returns the names of the datasets for which all classifiers are valid, in the order of the first card."""
+    return tuple(name for name in cards[0].data_sets if all(name in card.data_sets for card in cards))

@@ -1,0 +1,101 @@
+"""What a mixture is made of: saved generators of one dataset, and their weights or a classifier. No TensorFlow."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gan.config import DataConfig
+from gan.errors import InputError, check, check_different
+from gan.saving import models
+from gan.saving.metadata import RunDataset, check_card
+from gan.saving.models import FoundClassifier
+from gan.saving.run_folder import GENERATOR
+from gan.saving.saved_generator import SavedGenerator, find_to_export
+from gan.utils.simplex import check_weights
+
+
+@dataclass(frozen=True)
+class MixtureInputs:
+    """Saved generators, the data that their mixture stands for, and given weights or what fits them."""
+
+    saved: tuple[SavedGenerator, ...]
+    data: DataConfig
+    known: RunDataset | None
+    """That data, as one of the generators was trained on it. None: no generator was."""
+    weights: tuple[float, ...] | None
+    """None: they are fitted."""
+    classifier: FoundClassifier | None
+    """Classifier for the features of the fit; None: the weights are given."""
+
+    @classmethod
+    def find(
+        cls,
+        checkpoints: Sequence[str | os.PathLike[str]],
+        *,
+        weights: Sequence[float] | None = None,
+        dataset: str | None = None,
+        classifier: str | os.PathLike[str] = "mnist-probe",
+    ) -> "MixtureInputs":
+        """Finds what a mixture needs, and checks that it fits together as far as the files tell.
+
+        Args:
+            checkpoints: two or more run folders, .keras files or pretrained names, each once.
+            weights: probability of each generator; None: they are fitted.
+            dataset: the data that the mixture stands for. None: the dataset of all generators.
+            classifier: classifier for the features of the fit, a folder or pretrained name.
+
+        Raises `InputError` for fewer than two generators, weights that do not sum to 1, generators of several datasets
+        without `dataset`, other classes, and a classifier of another dataset.
+        """
+        check(len(checkpoints) >= 2, "generators", "two or more", [*map(str, checkpoints)])
+        check_different("generators", [*map(str, checkpoints)])
+        given = None if weights is None else tuple(check_weights("weights", weights, len(checkpoints)).tolist())
+        saved = tuple(find_to_export(checkpoint) for checkpoint in checkpoints)
+        name = dataset or _common_dataset(saved)
+        _check_classes(saved)
+        of_it = next((one for one in saved if one.trained_on is not None and one.trained_on.name == name), None)
+        found = None
+        if given is None:
+            found = models.find_classifier(classifier)
+            check_card(name, found.card, of_it.trained_on.image_shape if of_it and of_it.trained_on else None)
+        data = of_it.data if of_it else None
+        return cls(saved, data or DataConfig(dataset=name), of_it.trained_on if of_it else None, given, found)
+
+
+def name_of(saved: SavedGenerator) -> str:
+    """Returns the name of a saved generator: that of its run folder, or of its file without the suffix."""
+    path = saved.file.path.resolve()
+    return path.parent.name if path.name == GENERATOR else path.stem
+
+
+def _common_dataset(saved: Sequence[SavedGenerator]) -> str:
+    """Returns the name of the dataset that all generators were trained on, as far as it is recorded.
+
+    Raises `InputError` if they were trained on several, or no generator has a record.
+    """
+    known = {name_of(one): one.trained_on for one in saved if one.trained_on is not None}
+    expected = "--dataset NAME or FOLDER: the data that the mixture stands for"
+    if not known:
+        raise InputError("No generator has a record of its dataset", expected=expected, received="none")
+    first, *others = known.values()
+    for other in others:
+        digests = {data.train_sha256 for data in (first, other)} - {None}
+        same = len(digests) == 1 if first.train_sha256 and other.train_sha256 else first.name == other.name
+        if not same or first.image_shape != other.image_shape:
+            raise InputError(
+                "These generators were trained on different images",
+                expected=f"generators of one dataset, or {expected}",
+                received=", ".join(f"{name}: {data.name}" for name, data in known.items()),
+            )
+    return first.name
+
+
+def _check_classes(saved: Sequence[SavedGenerator]) -> None:
+    """Raises `InputError` if conditional generators call the same class number different names."""
+    known = {one.class_names: name_of(one) for one in saved if one.class_names and one.summary.num_classes != 0}
+    if len(known) > 1:
+        raise InputError(
+            "These generators have different classes",
+            expected="the same names in the same order",
+            received="; ".join(f"{name}: {', '.join(names[:10])}" for names, name in known.items()),
+        )
