@@ -58,6 +58,26 @@ class Folder(Protocol):
         """Copies it to a folder."""
 
 
+class EndedTrial(Protocol):
+    """A trial of Ray that has ended."""
+
+    @property
+    def config(self) -> Mapping[str, Mapping[str, Json]] | None:
+        """Its parameters: {"task": the task in JSON types}."""
+
+    @property
+    def metrics(self) -> Mapping[str, Json] | None:
+        """Its last report."""
+
+    @property
+    def error(self) -> Exception | None:
+        """What ended its last attempt."""
+
+    @property
+    def checkpoint(self) -> Folder | None:
+        """Its last checkpoint."""
+
+
 class RayWorkers(Workers):
     """Nodes of a Ray cluster, each of which runs trials.
 
@@ -124,9 +144,9 @@ class RayWorkers(Workers):
                 ),
             )
         with redirect_stdout(sys.stderr):
-            grid = tuner.fit()
-        results = [(task, read_result(one.metrics or {}, one.error)) for task, one in zip(tasks, grid, strict=True)]
-        for task, one in zip(tasks, grid, strict=True):
+            ended = match_trials(tasks, list(tuner.fit()))
+        results = [(task, read_result(one.metrics or {}, one.error)) for task, one in ended]
+        for task, one in ended:
             fetch_run(one.checkpoint, Path(task.folder))
         yield from results
         if URI not in experiment:  # the caller has saved the results, and the run folders are here
@@ -245,6 +265,16 @@ def measure_on_node(content: Json, generators: Mapping[str, bytes]) -> dict[str,
             return measure_costs(replace(task, runs=tuple(runs))).as_dict()
         except InputError as error:
             return {INPUT_ERROR: [error.problem, error.expected, error.received]}
+
+
+def match_trials(tasks: Sequence[TrialTask], trials: Sequence[EndedTrial]) -> list[tuple[TrialTask, EndedTrial]]:
+    """Returns each task with its trial. A restored experiment has its trials in another order.
+
+    A trial that never reported has no configuration. It has no checkpoint either, only an error.
+    """
+    known = {str(one.config["task"]["name"]): one for one in trials if one.config}
+    silent = [one for one in trials if not one.config]
+    return [(task, known[task.name] if task.name in known else silent.pop()) for task in tasks]
 
 
 def read_result(metrics: Mapping[str, Json], error: Exception | None) -> TrialResult:
