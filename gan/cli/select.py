@@ -11,7 +11,9 @@ from tyro.conf import Positional, arg
 
 from gan.cli.exit_status import ended_by_sigterm
 from gan.cli.output import print_result
+from gan.cli.select_artefacts import select_artefacts
 from gan.cli.selection_table import print_selection
+from gan.config.arguments import as_arguments
 from gan.errors import InputError
 from gan.selection.cost import CostName
 from gan.selection.record import SelectionOptions
@@ -22,6 +24,18 @@ from gan.utils.commands import shell_command
 if TYPE_CHECKING:
     from gan.selection.record import Selection
     from gan.selection.workers import Workers
+
+OF_TRAINING = {
+    "--vary",
+    "--budget",
+    "--deterministic",
+    "--resume",
+    "--jobs",
+    "--ray",
+    "--storage",
+    "--price-per-hour",
+}
+"""Options that have no effect with `--artefacts`."""
 
 LOCAL = "local"
 """Value of --ray for a cluster of this machine alone."""
@@ -40,19 +54,25 @@ class Select:
       gan select mnist mnist-sprint mnist-mlp --tolerance 0.02 --budget 10min
       gan select mnist --vary learning_rate=1e-3,3e-3 g_width=16,32 --tolerance 0.01 --budget 2e6 --cost bytes
       gan select --resume runs/00003-select-mnist
+      gan select --artefacts mnist --tolerance 0.01 --cost bytes
       gan select mnist mnist-sprint mnist-mlp --tolerance 0.02 --budget 2e6 --ray auto
     """
 
     presets: Annotated[Positional[tuple[str, ...]], arg(metavar="PRESET")] = ()
     """Presets to train, see `gan presets`."""
+    artefacts: Annotated[str | None, arg(metavar="CHECKPOINT")] = None
+    """Run folder, .keras file or pretrained name to export in all formats and weights, and to select among the files.
+
+    Nothing is trained. Needs: pip install 'gan-reference[export]'
+    """
     vary: tuple[str, ...] = ()
     """Options to vary, each with its values: learning_rate=1e-3,3e-3. None: the presets as they are."""
     tolerance: float = 0.02
     """Highest accepted error rate, above 0 and at most 1."""
     budget: str | None = None
     """What the training may cost in all: seconds such as 600s, 10min or 2h, or images such as 2000000 or 2e6."""
-    cost: CostName = "train_seconds"
-    """What is to be low. The seconds of a training, and milliseconds for 64 samples, are timed alone at the end."""
+    cost: CostName | None = None
+    """What is to be low. None: train_seconds or, with --artefacts, milliseconds for 64 samples. Timed each alone."""
     price_per_hour: float | None = None
     """With the cost `price`: price of an hour of training. None: no price."""
     dataset: str | None = None
@@ -91,7 +111,7 @@ class Select:
     def run(self) -> int:
         """Selects, and prints the table; returns the exit status of the verdict."""
         with ended_by_sigterm(), self._workers() as workers:
-            found = self._select(workers) if self.resume is None else self._resume(workers, self.resume)
+            found = self._find(workers)
         record = found.record
         from gan.selection.plot import write_plot
 
@@ -116,6 +136,40 @@ class Select:
         with RayWorkers(None if self.ray == LOCAL else self.ray, trials=self.jobs, storage=self.storage) as workers:
             yield workers
 
+    def _find(self, workers: "Workers | None") -> "Selection":
+        if self.artefacts is not None:
+            return self._select_artefacts(self.artefacts)
+        return self._select(workers) if self.resume is None else self._resume(workers, self.resume)
+
+    @property
+    def _options(self) -> SelectionOptions:
+        return SelectionOptions(
+            tolerance=self.tolerance,
+            budget=self.budget,
+            cost=self.cost or (SelectionOptions.cost if self.artefacts is None else "milliseconds"),
+            price_per_hour=self.price_per_hour,
+            probe=self.probe,
+            classifier=self.classifier,
+            look_num=self.look_num,
+            num=self.num,
+            seed=self.seed,
+        )
+
+    def _select_artefacts(self, checkpoint: str) -> "Selection":
+        given = {word for word in as_arguments(self, Select()) if word.startswith("--")}
+        idle = [*self.presets, *sorted(given & OF_TRAINING)]
+        if idle:
+            expected = "--artefacts without them: nothing is trained"
+            raise InputError("These have no effect", expected=expected, received=" ".join(idle))
+        return select_artefacts(
+            checkpoint,
+            self._options,
+            dataset=self.dataset,
+            output=self.output,
+            command=shell_command("gan", *sys.argv[1:]),
+            log=_log,
+        )
+
     def _select(self, workers: "Workers | None") -> "Selection":
         from gan.selection.candidate import make_candidates
 
@@ -124,17 +178,7 @@ class Select:
         if self.budget is None:
             expected = "--budget such as 600s or, in images, 2e6"
             raise InputError("No budget for the training", expected=expected, received="none")
-        options = SelectionOptions(
-            tolerance=self.tolerance,
-            budget=self.budget,
-            cost=self.cost,
-            price_per_hour=self.price_per_hour,
-            probe=self.probe,
-            classifier=self.classifier,
-            look_num=self.look_num,
-            num=self.num,
-            seed=self.seed,
-        )
+        options = self._options
         candidates = make_candidates(
             self.presets, self.vary, dataset=self.dataset, seed=self.seed, deterministic=self.deterministic
         )

@@ -25,19 +25,22 @@ LOWEST = 0.01
 
 
 def plot_selection(record: SelectionRecord) -> bytes:
-    """Draws a selection as PNG. The error rates have their Wilson 95 % intervals."""
+    """Draws a selection as PNG. The error rates have their Wilson 95 % intervals.
+
+    Without a search, only the costs are drawn.
+    """
     with rc_context({**STYLE, "font.size": 10}):
-        figure = Figure(figsize=(11, 4.4), layout="constrained")
-        search, cost = figure.subplots(1, 2, sharey=True)
-        _plot_search(search, record)
-        _plot_cost(cost, record)
-        for axes in (search, cost):
+        draw = (_plot_search, _plot_cost) if record.trains else (_plot_cost,)
+        figure = Figure(figsize=(11 if record.trains else 7, 4.4), layout="constrained")
+        parts = figure.subplots(1, len(draw), sharey=True, squeeze=False)[0]
+        for axes, plot in zip(parts, draw):
+            plot(axes, record)
             axes.axhline(100 * record.options.tolerance, color=TOLERANCE, linestyle="--", linewidth=1)
             axes.set_yscale("log")
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.yaxis.set_minor_formatter(NullFormatter())
-        search.set_ylabel("wrong samples, %")
+        parts[0].set_ylabel("wrong samples, %")
         stream = BytesIO()
         figure.savefig(stream, format="png", dpi=150)
     return stream.getvalue()
@@ -69,7 +72,7 @@ def _plot_search(axes: Axes, record: SelectionRecord) -> None:
 
 
 def _plot_cost(axes: Axes, record: SelectionRecord) -> None:
-    axes.set_title("Error against cost: finished candidates", loc="left", fontsize=10)
+    axes.set_title("Error against cost" + (": finished candidates" if record.trains else ""), loc="left", fontsize=10)
     axes.set_xlabel(UNITS[record.options.cost])
     finished = [(one, one.cost) for one in record.candidates if one.is_finished and one.cost is not None]
     for one, cost in finished:
