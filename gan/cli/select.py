@@ -190,7 +190,7 @@ class Select:
             options,
             output=self.output,
             workers=workers,
-            jobs=self.jobs or 1,
+            jobs=1 if self.jobs is None else self.jobs,
             command=shell_command("gan", *sys.argv[1:]),
             log=_log,
         )
@@ -203,7 +203,7 @@ class Select:
         runtime.load_tensorflow(lean=True)
         from gan.selection.selection import resume_selection
 
-        return resume_selection(folder, workers=workers, jobs=self.jobs or 1, log=_log)
+        return resume_selection(folder, workers=workers, jobs=1 if self.jobs is None else self.jobs, log=_log)
 
 
 def _log(line: str) -> None:
