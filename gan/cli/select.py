@@ -50,6 +50,8 @@ class Select:
     the one with the lowest error first, until one does not pass. The last that passed is chosen. The exit status is the
     verdict: 0 if one was chosen; else 3 if the first one exceeds the tolerance, or 4.
 
+    With --artefacts, nothing is trained: the candidates are the exported files of one generator.
+
     examples:
       gan select mnist mnist-sprint mnist-mlp --tolerance 0.02 --budget 10min
       gan select mnist --vary learning_rate=1e-3,3e-3 g_width=16,32 --tolerance 0.01 --budget 2e6 --cost bytes
@@ -60,23 +62,24 @@ class Select:
 
     presets: Annotated[Positional[tuple[str, ...]], arg(metavar="PRESET")] = ()
     """Presets to train, see `gan presets`."""
-    artefacts: Annotated[str | None, arg(metavar="CHECKPOINT")] = None
-    """Run folder, .keras file or pretrained name to export in all formats and weights, and to select among the files.
+    artefacts: str | None = None
+    """Run folder, .keras file or pretrained name: select among its exports. None: candidates are trained.
 
-    Nothing is trained. Needs: pip install 'gan-reference[export]'
+    They are the Keras file, and SavedModel, ONNX and LiteRT in float32, float16 and int8.
+    Needs: pip install 'gan-reference[export]'
     """
     vary: tuple[str, ...] = ()
     """Options to vary, each with its values: learning_rate=1e-3,3e-3. None: the presets as they are."""
     tolerance: float = 0.02
     """Highest accepted error rate, above 0 and at most 1."""
     budget: str | None = None
-    """What the training may cost in all: seconds such as 600s, 10min or 2h, or images such as 2000000 or 2e6."""
+    """What the training may cost: seconds such as 600s or 2h, or images such as 2e6. None: nothing to train."""
     cost: CostName | None = None
-    """What is to be low. None: train_seconds or, with --artefacts, milliseconds for 64 samples. Timed each alone."""
+    """What is to be low: milliseconds are for 64 samples. None: train_seconds, or milliseconds with --artefacts."""
     price_per_hour: float | None = None
     """With the cost `price`: price of an hour of training. None: no price."""
     dataset: str | None = None
-    """Dataset of all candidates. None: that of the presets."""
+    """Dataset of all candidates. None: that of the presets, or of the run of --artefacts."""
     probe: str = SelectionOptions.probe
     """Classifier of the search: pretrained name or folder of `gan train-classifier`."""
     classifier: str = SelectionOptions.classifier
@@ -94,22 +97,23 @@ class Select:
     resume: Path | None = None
     """Folder of a selection to resume, with its options. None: a new selection."""
     jobs: int | None = None
-    """Trainings at the same time. None: one, or with --ray one on each node (one a GPU, if there are GPUs)."""
+    """Trainings at the same time. None: one, or with --ray one on each node, or for each GPU."""
     ray: str | None = None
-    """Ray cluster whose nodes train: auto or HOST:PORT, on a machine of the cluster. None: this machine trains.
+    """Ray cluster whose nodes train: auto, HOST:PORT or local, on a machine of it. None: this machine.
 
     `local` starts a cluster of this machine alone. Needs: pip install 'gan-reference[ray]'
     """
     storage: str | None = None
-    """With --ray: place for the runs in training, which all nodes reach: a folder, or a URI such as s3://bucket/folder.
+    """With --ray: place of the runs in training, which all nodes reach. None: the folder of the selection.
 
-    None: the folder of the selection.
+    A folder of a shared file system, or a URI such as s3://bucket/folder.
     """
     json: bool = False
     """Print the record as one JSON object on stdout."""
 
     def run(self) -> int:
         """Selects, and prints the table; returns the exit status of the verdict."""
+        self._check_combination()
         with ended_by_sigterm(), self._workers() as workers:
             found = self._find(workers)
         record = found.record
@@ -141,6 +145,16 @@ class Select:
             return self._select_artefacts(self.artefacts)
         return self._select(workers) if self.resume is None else self._resume(workers, self.resume)
 
+    def _check_combination(self) -> None:
+        """Raises `InputError` for what has no effect with --artefacts."""
+        if self.artefacts is None:
+            return
+        given = {word for word in as_arguments(self, Select()) if word.startswith("--")}
+        idle = [*self.presets, *sorted(given & OF_TRAINING)]
+        if idle:
+            expected = "--artefacts without them: nothing is trained"
+            raise InputError("These have no effect", expected=expected, received=" ".join(idle))
+
     @property
     def _options(self) -> SelectionOptions:
         return SelectionOptions(
@@ -156,11 +170,6 @@ class Select:
         )
 
     def _select_artefacts(self, checkpoint: str) -> "Selection":
-        given = {word for word in as_arguments(self, Select()) if word.startswith("--")}
-        idle = [*self.presets, *sorted(given & OF_TRAINING)]
-        if idle:
-            expected = "--artefacts without them: nothing is trained"
-            raise InputError("These have no effect", expected=expected, received=" ".join(idle))
         return select_artefacts(
             checkpoint,
             self._options,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from gan.distributed.ray_cluster import CLIENT, EXTRA, connect, node_resources, share
 from gan.errors import InputError, Json, check_whole, convert
@@ -45,6 +45,13 @@ _TUNE = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the selection, not only the rung
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
+
+
+class Folder(Protocol):
+    """A checkpoint of Ray."""
+
+    def to_directory(self, path: str | Path) -> object:
+        """Copies it to a folder."""
 
 
 class RayWorkers(Workers):
@@ -166,7 +173,7 @@ def experiment_name(tasks: Sequence[TrialTask]) -> str:
     return f"rung-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def run_tune_trial(config: dict[str, Json], runs: Mapping[str, Any]) -> None:
+def run_tune_trial(config: dict[str, Json], runs: Mapping[str, object]) -> None:
     """Runs a trial on its node, in a process of Ray Tune.
 
     Args:
@@ -230,16 +237,16 @@ def measure_on_node(content: Json, generators: Mapping[str, bytes]) -> dict[str,
             return {INPUT_ERROR: [error.problem, error.expected, error.received]}
 
 
-def read_result(metrics: Mapping[str, Any], error: Exception | None) -> TrialResult:
+def read_result(metrics: Mapping[str, Json], error: Exception | None) -> TrialResult:
     """Returns the result of a trial of Ray Tune: its last metrics, or the error that ended its last attempt.
 
     Raises `InputError` for a task that cannot be run, and for storage that the nodes do not share.
     """
     if INPUT_ERROR in metrics:
-        problem, expected, received = json.loads(metrics[INPUT_ERROR])
+        problem, expected, received = json.loads(str(metrics[INPUT_ERROR]))
         raise InputError(problem, expected=expected, received=received)
     if RESULT in metrics:
-        return convert(json.loads(metrics[RESULT]), TrialResult, "the result of a task")
+        return convert(json.loads(str(metrics[RESULT])), TrialResult, "the result of a task")
     said = [line.strip() for line in str(error or "").splitlines() if line.strip()]
     if any("cluster storage" in line for line in said):
         expected = "--storage with a folder that all nodes share, or a URI such as s3://bucket/folder"
@@ -250,7 +257,7 @@ def read_result(metrics: Mapping[str, Any], error: Exception | None) -> TrialRes
     return TrialResult(failure=f"{reason} (the last of {ATTEMPTS} attempts)")
 
 
-def fetch_run(checkpoint: Any, folder: Path) -> None:
+def fetch_run(checkpoint: Folder | None, folder: Path) -> None:
     """Replaces a run folder by a checkpoint of Ray. None: leaves it as it is."""
     if checkpoint is None:
         return

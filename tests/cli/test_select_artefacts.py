@@ -165,6 +165,8 @@ def test_an_interruption_ends_the_processes_and_leaves_nothing(few, tiny_run, tm
         (["mnist", "mnist-mlp"], r"These have no effect.*mnist-mlp"),
         (["mnist", "--vary", "steps=6,8", "--budget", "9"], r"no effect.*--budget --vary"),
         (["mnist", "--jobs", "2"], "no effect.*--jobs"),
+        (["mnist", "--ray", "nowhere:1"], "no effect.*--ray"),
+        (["mnist", "--storage", "folder"], "no effect.*--storage"),
         (["mnist", "--resume", "nowhere"], "no effect.*--resume"),
         (["mnist", "--deterministic"], "no effect.*--deterministic"),
         (["mnist", "--cost", "train_seconds"], "not trained here"),

@@ -10,6 +10,7 @@ import pytest
 from helpers.fake_ray import Checkpoint, DriverEnded, FakeRay
 from helpers.tiny import QUICK
 
+from gan.cli.select import Select
 from gan.errors import InputError
 from gan.selection import ray_workers
 from gan.selection.cost import CandidateCost, CostTask, MeasuredCosts, TimedRun
@@ -231,3 +232,28 @@ def test_ray_client_and_bad_numbers_are_refused_before_connecting():
         RayWorkers("ray://host:10001")
     with pytest.raises(InputError, match="trials=0"):
         RayWorkers("auto", trials=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"ray": "auto"}, ("auto", None, None)),
+        ({"ray": "local", "jobs": 2}, (None, 2, None)),
+        ({"ray": "host:1", "storage": "s3://bucket"}, ("host:1", None, "s3://bucket")),
+    ],
+)
+def test_the_command_passes_its_options_on(monkeypatch, options, expected):
+    @contextmanager
+    def record(address, *, trials, storage):
+        yield address, trials, storage
+
+    monkeypatch.setattr(ray_workers, "RayWorkers", record)
+    with Select(**options)._workers() as found:
+        assert found == expected
+
+
+def test_without_ray_processes_of_this_machine_train_and_storage_is_refused():
+    with Select()._workers() as found:
+        assert found is None
+    with pytest.raises(InputError, match=r"`--storage` alone"), Select(storage="s3://bucket")._workers():
+        pass
