@@ -137,6 +137,7 @@ class Row:
 
     @property
     def title(self) -> str:
+        """Format and weight width, for messages."""
         return f"{self.format} {self.weights}"
 
     def start(self, folder: Path, scratch: Path, timed: Mapping[str, np.ndarray]) -> None:
