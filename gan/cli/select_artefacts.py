@@ -15,7 +15,7 @@ from gan.utils import machine
 from gan.utils import tensorflow as runtime
 
 if TYPE_CHECKING:
-    from gan.deployment.artifacts import TimedArtifact
+    from gan.deployment.artifact_rows import TimedArtifact
     from gan.selection.record import Selection
     from gan.selection.saved import MadeGenerators
 

@@ -14,7 +14,7 @@ from gan.cli.select import Select
 from gan.cli.selection_table import print_selection
 from gan.data.load import load_dataset
 from gan.deployment import artifact_rows
-from gan.deployment.artifacts import TimedArtifact
+from gan.deployment.artifact_rows import TimedArtifact
 from gan.deployment.measured_engine import MeasuredEngine
 from gan.deployment.table import ArtifactCost
 from gan.errors import InputError
