@@ -1,5 +1,7 @@
 """The plot of a selection: error against images for all candidates, and against cost for the finished ones."""
 
+import math
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -20,24 +22,29 @@ PLOT = "selection.png"
 FRONTIER, BEATEN, TESTED, TOLERANCE = "#c2410c", "#94a3b8", "#1d4ed8", "#334155"
 FEW = 12
 """Candidates up to which each one is named in the plot. Of more, only those that were tested are."""
+NEAR_COST, NEAR_ERROR = 0.15, 0.08
+"""Points with one label: difference of the logarithms of their costs, as a share of the axis, and of their errors."""
 LOWEST = 0.01
 """Lowest error rate in the plot, in percent; no error at all is drawn there."""
 
 
 def plot_selection(record: SelectionRecord) -> bytes:
-    """Draws a selection as PNG. The error rates have their Wilson 95 % intervals."""
+    """Draws a selection as PNG. The error rates have their Wilson 95 % intervals.
+
+    Without a search, only the costs are drawn.
+    """
     with rc_context({**STYLE, "font.size": 10}):
-        figure = Figure(figsize=(11, 4.4), layout="constrained")
-        search, cost = figure.subplots(1, 2, sharey=True)
-        _plot_search(search, record)
-        _plot_cost(cost, record)
-        for axes in (search, cost):
+        draw = (_plot_search, _plot_cost) if record.trains else (_plot_cost,)
+        figure = Figure(figsize=(11 if record.trains else 7, 4.4), layout="constrained")
+        parts = figure.subplots(1, len(draw), sharey=True, squeeze=False)[0]
+        for axes, plot in zip(parts, draw):
+            plot(axes, record)
             axes.axhline(100 * record.options.tolerance, color=TOLERANCE, linestyle="--", linewidth=1)
             axes.set_yscale("log")
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.yaxis.set_minor_formatter(NullFormatter())
-        search.set_ylabel("wrong samples, %")
+        parts[0].set_ylabel("wrong samples, %")
         stream = BytesIO()
         figure.savefig(stream, format="png", dpi=150)
     return stream.getvalue()
@@ -69,7 +76,7 @@ def _plot_search(axes: Axes, record: SelectionRecord) -> None:
 
 
 def _plot_cost(axes: Axes, record: SelectionRecord) -> None:
-    axes.set_title("Error against cost: finished candidates", loc="left", fontsize=10)
+    axes.set_title("Error against cost" + (": finished candidates" if record.trains else ""), loc="left", fontsize=10)
     axes.set_xlabel(UNITS[record.options.cost])
     finished = [(one, one.cost) for one in record.candidates if one.is_finished and one.cost is not None]
     for one, cost in finished:
@@ -77,17 +84,18 @@ def _plot_cost(axes: Axes, record: SelectionRecord) -> None:
         _plot_rate(axes, cost, look.wrong, look.num, _color(one, record), "o" if _is_kept(one) else ".")
         if one.test is not None:
             _plot_rate(axes, cost, one.test.wrong, one.test.num, TESTED, "D" if one.test.passed else "X", shift=1.03)
-        if len(finished) <= FEW or one.test is not None:
-            axes.annotate(
-                one.name,
-                (cost.value, _percent(look.error)),
-                xytext=(-7, 4),
-                textcoords="offset points",
-                fontsize=8,
-                horizontalalignment="right",
-            )
         if one.name == record.chosen:
             axes.plot(cost.value, _percent(look.error), "o", markersize=16, markerfacecolor="none", color=FRONTIER)
+    named = [(one, cost) for one, cost in finished if len(finished) <= FEW or one.test is not None]
+    for names, value, error in _labels([(one.name, cost.value, _percent(one.looks[-1].error)) for one, cost in named]):
+        axes.annotate(
+            "\n".join(names),
+            (value, error),
+            xytext=(-11, 4),
+            textcoords="offset points",
+            fontsize=8,
+            horizontalalignment="right",
+        )
     if finished:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -103,6 +111,24 @@ def _plot_cost(axes: Axes, record: SelectionRecord) -> None:
         axes.plot([], [], marker, color=color, label=label)
     axes.plot([], [], "--", color=TOLERANCE, linewidth=1, label=f"tolerance {100 * record.options.tolerance:g} %")
     axes.legend(fontsize=8, loc="best")
+
+
+def _labels(points: Sequence[tuple[str, float, float]]) -> list[tuple[list[str], float, float]]:
+    """Returns (names, cost, error) of each label, at its cheapest point: near points have one label together.
+
+    points: (name, cost, error) of each point, all above 0.
+    """
+    ordered = sorted(points, key=lambda point: point[1])
+    span = math.log(ordered[-1][1] / ordered[0][1]) if ordered else 0.0
+    labels: list[tuple[list[str], float, float]] = []
+    for name, cost, error in ordered:
+        for names, first, height in labels:
+            if math.log(cost / first) <= NEAR_COST * span and abs(math.log(error / height)) <= NEAR_ERROR:
+                names.append(name)
+                break
+        else:
+            labels.append(([name], cost, error))
+    return labels
 
 
 def _plot_rate(
