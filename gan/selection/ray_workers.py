@@ -21,7 +21,7 @@ from gan.distributed.ray_cluster import CLIENT, EXTRA, connect, node_resources, 
 from gan.errors import InputError, Json, check_whole, convert
 from gan.saving.run_copy import RunReader, write_run
 from gan.selection.cost import CostTask, MeasuredCosts
-from gan.selection.trial import TrialResult, TrialTask, complete_intervals
+from gan.selection.trial import TrialResult, TrialTask
 from gan.selection.workers import ATTEMPTS, Workers
 from gan.utils import tensorflow as runtime
 from gan.utils.extras import import_extra
@@ -212,6 +212,9 @@ def run_tune_trial(config: dict[str, Json], runs: Mapping[str, object]) -> None:
     """
     import ray
     from ray import tune
+
+    runtime.load_tensorflow(lean=True)
+    from gan.selection.training import complete_intervals
 
     def save(run: Path, **metrics: str) -> None:
         found = tune.Checkpoint.from_directory(run) if run.exists() else None

@@ -25,6 +25,7 @@ from gan.selection.decision import (
 )
 from gan.selection.halving import read_budget
 from gan.selection.record import (
+    RECORD,
     TRIALS,
     CandidateRecord,
     Selection,
@@ -156,6 +157,7 @@ def _continue(
     """Does what is missing in a record."""
     by_default = LocalWorkers(folder / PROCESS_LOG, jobs=jobs)
     with locked(folder), resume_hint(folder, log), workers or by_default as run_by:
+        record = load_selection(folder) if (folder / RECORD).exists() else record  # another process may have changed it
         save = saver(folder, record)
         if record.plan is None:
             record = save(replace(record, plan=plan_search(record, run_by, log)))

@@ -144,6 +144,8 @@ ELSEWHERE = {
     "gan train --resume runs/00001-mnist --ray auto --workers 2",
     "gan select mnist mnist-sprint mnist-mlp --tolerance 0.02 --budget 2e6 --ray auto",
     "gan select --resume runs/00003-select-mnist --ray auto",
+    "gan select --artefacts runs/00001-mnist --tolerance 0.02",
+    "gan select --resume runs/00002-select-mnist",
     "python -m benchmarks stacked-mnist",
     "python -m benchmarks read-digits",
     "python -m benchmarks feedback",
