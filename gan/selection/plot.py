@@ -72,8 +72,15 @@ def _plot_search(axes: Axes, record: SelectionRecord) -> None:
     named = [one for one in looked if len(looked) <= FEW or one.name == record.chosen]
     ends = [(_name(one, record), float(one.looks[-1].images), _percent(one.looks[-1].error)) for one in named]
     for names, images_seen, error_rate in _labels(ends, is_log=False):
-        place = (images_seen, error_rate)
-        axes.annotate("\n".join(names), place, xytext=(5, 3), textcoords="offset points", fontsize=8, in_layout=False)
+        axes.annotate(
+            "\n".join(names),
+            (images_seen, error_rate),
+            xytext=(7, 0),
+            textcoords="offset points",
+            fontsize=8,
+            verticalalignment="center",
+            in_layout=False,
+        )
     axes.plot([], [], "x", color=BEATEN, markersize=7, label="left the search")
     axes.legend(fontsize=8, loc="lower left")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
