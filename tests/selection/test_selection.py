@@ -72,6 +72,7 @@ def weights(folder):
         return {name: arrays[name] for name in arrays.files}
 
 
+@pytest.mark.slow  # the selection that pauses its runs, below, is the stand-in
 def test_a_paused_run_resumes_to_the_same_result(tmp_path):
     config = replace(QUICK, eval_every=32, deterministic=True, optimization=candidates(1e-3)[0].config.optimization)
     whole = train(config, output=tmp_path / "whole")
