@@ -101,10 +101,7 @@ class Select:
     output: Path | None = None
     """Folder of the selection to create. None: the next number in runs/."""
     resume: Path | None = None
-    """Folder of a selection to resume, with its options: only those of where it runs can be given again.
-
-    None: a new selection.
-    """
+    """Folder of a selection to resume, with its options except --jobs, --ray and --storage. None: a new selection."""
     jobs: int | None = None
     """Trainings at the same time. None: one, or with --ray one on each node, or for each GPU."""
     ray: str | None = None
