@@ -56,10 +56,11 @@ def test_an_interruption_with_a_record_says_how_to_continue_there(tmp_path):
 
 def test_a_folder_that_got_a_record_meanwhile_is_not_touched(tmp_path, monkeypatch):
     monkeypatch.setattr(folders.run_folder, "new_run", lambda output, name: output)  # of a process that was as fast
-    save_selection(tmp_path, record_of(LENGTHS))
+    record = record_of(LENGTHS)
+    save_selection(tmp_path, record)
     with pytest.raises(InputError, match="not empty"), folders.begun(tmp_path, "x", quiet):
         pass
-    assert load_selection(tmp_path) == record_of(LENGTHS)
+    assert load_selection(tmp_path) == record
 
 
 def test_a_selection_that_ended_meanwhile_is_not_repeated(tmp_path, monkeypatch):

@@ -54,7 +54,8 @@ def test_the_better_half_continues_and_short_runs_are_finished_on_the_way(tmp_pa
 
 @pytest.mark.parametrize("seed", range(5))
 def test_who_continues_does_not_depend_on_who_arrives_first(tmp_path, seed):
-    orders = [searched(record_of(LENGTHS, budget="2499"), KnownWorkers(known, seed=s), tmp_path) for s in (seed, 99)]
+    start = record_of(LENGTHS, budget="2499")
+    orders = [searched(start, KnownWorkers(known, seed=s), tmp_path) for s in (seed, 99)]
     assert orders[0] == orders[1]
 
 

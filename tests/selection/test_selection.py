@@ -378,4 +378,6 @@ def test_the_command_is_killed_and_resumed(tmp_path):
         expected[name] for name in ("chosen", "verdict", "order")
     ]
     for one, other in zip(found["candidates"], expected["candidates"]):
+        for look in (*one["looks"], *other["looks"]):
+            del look["generator_sha256"]  # a .keras file holds the time at which it was written
         assert (one["looks"], one["ended"], one["outcome"]) == (other["looks"], other["ended"], other["outcome"])
