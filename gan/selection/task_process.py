@@ -1,7 +1,7 @@
 """The process that runs tasks of a selection: `python -m gan.selection.task_process`.
 
-A request is {"task": KIND, ...} with the fields of the task, its answer is the result in JSON types. Bad input of a
-user is the answer {"input_error": [problem, expected, received]}.
+A request is {"kind": one of `TASKS`, "task": the task in JSON types}, its answer the result in JSON types. Bad input of
+a user is the answer {"input_error": [problem, expected, received]}.
 """
 
 from collections.abc import Callable, Mapping
