@@ -10,7 +10,7 @@ from rich.console import Console
 from gan.errors import InputError, TrainingError
 from gan.saving import files, metadata, run_folder, training_state
 from gan.selection.looks import ValidationLook
-from gan.selection.trial import TrialResult, TrialTask
+from gan.selection.trial import TrialResult, TrialTask, run_log
 from gan.training import callbacks
 from gan.training.train import resume, train
 from gan.utils import tensorflow as runtime
@@ -64,7 +64,7 @@ def _train(task: TrialTask, folder: Path, after_interval: Callable[[Path], None]
     folder.parent.mkdir(parents=True, exist_ok=True)
     if is_new and folder.exists():
         _remove_leftovers(folder)
-    with folder.with_suffix(folder.suffix + ".log").open("a", encoding="utf-8") as file:
+    with run_log(folder).open("a", encoding="utf-8") as file:
         console = Console(file=file, width=120)
         if is_new:
             run = train(task.config, output=folder, preset=task.preset, console=console, listeners=listeners)
