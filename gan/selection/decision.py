@@ -9,6 +9,7 @@ from pathlib import Path
 from gan.config import DataConfig
 from gan.data.dataset import Dataset
 from gan.errors import InputError, TrainingError
+from gan.evaluation.members import independent
 from gan.evaluation.report import MOST_NUM
 from gan.saving import files, models
 from gan.saving.metadata import check_card
@@ -68,11 +69,11 @@ def plan_test(options: SelectionOptions, least: int = 1) -> int:
 
 
 def check_classifiers(options: SelectionOptions, dataset: str) -> None:
-    """Raises `InputError` unless the probe and the classifier are different networks for a dataset."""
+    """Raises `InputError` unless the probe and the classifier are independent networks for a dataset."""
     found = [models.find_classifier(name) for name in (options.probe, options.classifier)]
     for one in found:
         check_card(dataset, one.card)
-    if found[0].card.sha256 == found[1].card.sha256:
+    if not independent(found[0].card, found[1].card):
         raise InputError(
             "One classifier for search and test",
             expected="two different ones: --probe looks, --classifier tests",

@@ -260,7 +260,7 @@ def test_fingerprint_hashes_training_images_and_labels_once(monkeypatch):
         train_sha256=expected,
     )
     record = RunMetadata(config=TrainConfig(), dataset=data.describe(), total_steps=1)
-    metadata.check_dataset(record, data.describe())
+    metadata.check_dataset(record.dataset, data.describe())
     all_workers_agree = SimpleNamespace(
         has_several_workers=True, broadcast=lambda content: content, broadcast_arrays=lambda arrays: arrays
     )
