@@ -32,6 +32,7 @@ PAGES = {
     "docs/comparison.md": "Comparison",
     "docs/command-line.md": "Command line",
     "docs/gpu.md": "GPUs",
+    "docs/selection.md": "Selection",
     "docs/deployment.md": "Deployment",
     "docs/feedback.md": "Feedback",
     "docs/tiers.md": "Tiers",

@@ -11,7 +11,9 @@ from tyro.conf import Positional, arg
 
 from gan.cli.exit_status import ended_by_sigterm
 from gan.cli.output import print_result
+from gan.cli.select_artefacts import select_artefacts
 from gan.cli.selection_table import print_selection
+from gan.config.arguments import as_arguments
 from gan.errors import InputError
 from gan.selection.cost import CostName
 from gan.selection.record import SelectionOptions
@@ -22,6 +24,18 @@ from gan.utils.commands import shell_command
 if TYPE_CHECKING:
     from gan.selection.record import Selection
     from gan.selection.workers import Workers
+
+OF_TRAINING = {
+    "--vary",
+    "--budget",
+    "--deterministic",
+    "--resume",
+    "--jobs",
+    "--ray",
+    "--storage",
+    "--price-per-hour",
+}
+"""Options that have no effect with `--artefacts`."""
 
 LOCAL = "local"
 """Value of --ray for a cluster of this machine alone."""
@@ -36,27 +50,36 @@ class Select:
     the one with the lowest error first, until one does not pass. The last that passed is chosen. The exit status is the
     verdict: 0 if one was chosen; else 3 if the first one exceeds the tolerance, or 4.
 
+    With --artefacts, nothing is trained: the candidates are the exported files of one generator.
+
     examples:
       gan select mnist mnist-sprint mnist-mlp --tolerance 0.02 --budget 10min
       gan select mnist --vary learning_rate=1e-3,3e-3 g_width=16,32 --tolerance 0.01 --budget 2e6 --cost bytes
       gan select --resume runs/00003-select-mnist
+      gan select --artefacts mnist --tolerance 0.01 --cost bytes
       gan select mnist mnist-sprint mnist-mlp --tolerance 0.02 --budget 2e6 --ray auto
     """
 
     presets: Annotated[Positional[tuple[str, ...]], arg(metavar="PRESET")] = ()
     """Presets to train, see `gan presets`."""
+    artefacts: str | None = None
+    """Run folder, .keras file or pretrained name: select among its exports. None: candidates are trained.
+
+    They are the Keras file, and SavedModel, ONNX and LiteRT in float32, float16 and int8.
+    Needs: pip install 'gan-reference[export]'
+    """
     vary: tuple[str, ...] = ()
     """Options to vary, each with its values: learning_rate=1e-3,3e-3. None: the presets as they are."""
     tolerance: float = 0.02
     """Highest accepted error rate, above 0 and at most 1."""
     budget: str | None = None
-    """What the training may cost in all: seconds such as 600s, 10min or 2h, or images such as 2000000 or 2e6."""
-    cost: CostName = "train_seconds"
-    """What is to be low. The seconds of a training, and milliseconds for 64 samples, are timed alone at the end."""
+    """What the training may cost: seconds such as 600s or 2h, or images such as 2e6. None: nothing to train."""
+    cost: CostName | None = None
+    """What is to be low: milliseconds are for 64 samples. None: train_seconds, or milliseconds with --artefacts."""
     price_per_hour: float | None = None
     """With the cost `price`: price of an hour of training. None: no price."""
     dataset: str | None = None
-    """Dataset of all candidates. None: that of the presets."""
+    """Dataset of all candidates. None: that of the presets, or of the run of --artefacts."""
     probe: str = SelectionOptions.probe
     """Classifier of the search: pretrained name or folder of `gan train-classifier`."""
     classifier: str = SelectionOptions.classifier
@@ -74,24 +97,25 @@ class Select:
     resume: Path | None = None
     """Folder of a selection to resume, with its options. None: a new selection."""
     jobs: int | None = None
-    """Trainings at the same time. None: one, or with --ray one on each node (one a GPU, if there are GPUs)."""
+    """Trainings at the same time. None: one, or with --ray one on each node, or for each GPU."""
     ray: str | None = None
-    """Ray cluster whose nodes train: auto or HOST:PORT, on a machine of the cluster. None: this machine trains.
+    """Ray cluster whose nodes train: auto, HOST:PORT or local, on a machine of it. None: this machine.
 
     `local` starts a cluster of this machine alone. Needs: pip install 'gan-reference[ray]'
     """
     storage: str | None = None
-    """With --ray: place for the runs in training, which all nodes reach: a folder, or a URI such as s3://bucket/folder.
+    """With --ray: place of the runs in training, which all nodes reach. None: the folder of the selection.
 
-    None: the folder of the selection.
+    A folder of a shared file system, or a URI such as s3://bucket/folder.
     """
     json: bool = False
     """Print the record as one JSON object on stdout."""
 
     def run(self) -> int:
         """Selects, and prints the table; returns the exit status of the verdict."""
+        self._check_combination()
         with ended_by_sigterm(), self._workers() as workers:
-            found = self._select(workers) if self.resume is None else self._resume(workers, self.resume)
+            found = self._find(workers)
         record = found.record
         from gan.selection.plot import write_plot
 
@@ -116,6 +140,45 @@ class Select:
         with RayWorkers(None if self.ray == LOCAL else self.ray, trials=self.jobs, storage=self.storage) as workers:
             yield workers
 
+    def _find(self, workers: "Workers | None") -> "Selection":
+        if self.artefacts is not None:
+            return self._select_artefacts(self.artefacts)
+        return self._select(workers) if self.resume is None else self._resume(workers, self.resume)
+
+    def _check_combination(self) -> None:
+        """Raises `InputError` for what has no effect with --artefacts."""
+        if self.artefacts is None:
+            return
+        given = {word for word in as_arguments(self, Select()) if word.startswith("--")}
+        idle = [*self.presets, *sorted(given & OF_TRAINING)]
+        if idle:
+            expected = "--artefacts without them: nothing is trained"
+            raise InputError("These have no effect", expected=expected, received=" ".join(idle))
+
+    @property
+    def _options(self) -> SelectionOptions:
+        return SelectionOptions(
+            tolerance=self.tolerance,
+            budget=self.budget,
+            cost=self.cost or (SelectionOptions.cost if self.artefacts is None else "milliseconds"),
+            price_per_hour=self.price_per_hour,
+            probe=self.probe,
+            classifier=self.classifier,
+            look_num=self.look_num,
+            num=self.num,
+            seed=self.seed,
+        )
+
+    def _select_artefacts(self, checkpoint: str) -> "Selection":
+        return select_artefacts(
+            checkpoint,
+            self._options,
+            dataset=self.dataset,
+            output=self.output,
+            command=shell_command("gan", *sys.argv[1:]),
+            log=_log,
+        )
+
     def _select(self, workers: "Workers | None") -> "Selection":
         from gan.selection.candidate import make_candidates
 
@@ -124,17 +187,7 @@ class Select:
         if self.budget is None:
             expected = "--budget such as 600s or, in images, 2e6"
             raise InputError("No budget for the training", expected=expected, received="none")
-        options = SelectionOptions(
-            tolerance=self.tolerance,
-            budget=self.budget,
-            cost=self.cost,
-            price_per_hour=self.price_per_hour,
-            probe=self.probe,
-            classifier=self.classifier,
-            look_num=self.look_num,
-            num=self.num,
-            seed=self.seed,
-        )
+        options = self._options
         candidates = make_candidates(
             self.presets, self.vary, dataset=self.dataset, seed=self.seed, deterministic=self.deterministic
         )
@@ -146,7 +199,7 @@ class Select:
             options,
             output=self.output,
             workers=workers,
-            jobs=self.jobs or 1,
+            jobs=1 if self.jobs is None else self.jobs,
             command=shell_command("gan", *sys.argv[1:]),
             log=_log,
         )
@@ -159,7 +212,7 @@ class Select:
         runtime.load_tensorflow(lean=True)
         from gan.selection.selection import resume_selection
 
-        return resume_selection(folder, workers=workers, jobs=self.jobs or 1, log=_log)
+        return resume_selection(folder, workers=workers, jobs=1 if self.jobs is None else self.jobs, log=_log)
 
 
 def _log(line: str) -> None:

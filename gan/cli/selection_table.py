@@ -11,18 +11,22 @@ from gan.selection.record import CandidateRecord, SelectionRecord
 from gan.utils.commands import shell_command
 
 COLUMNS = ("", "images", "wrong", "coverage", "cost", "test", "")
+IMAGES = COLUMNS.index("images")
+"""The column that only candidates which are trained here need."""
 
 
 def print_selection(record: SelectionRecord, folder: Path, plot: Path) -> None:
     """Prints all candidates, those on the frontier first, then what was chosen and how it was tested."""
     shown = Table(title=f"{len(record.candidates):,} candidates", title_justify="left", box=box.SIMPLE_HEAD)
     shown.show_edge, shown.padding = False, (0, 1, 0, 0)
-    for number, column in enumerate(COLUMNS):
+    kept = [number for number in range(len(COLUMNS)) if record.trains or number != IMAGES]
+    for number, column in ((number, COLUMNS[number]) for number in kept):
         shown.add_column(column, justify="right" if column else "left", no_wrap=number == 0)
     order = list(record.order or ())
     place = {one.name: (0, order.index(one.name)) if one.name in order else (1, 0) for one in record.candidates}
     for one in sorted(record.candidates, key=lambda one: (*place[one.name], not one.is_finished, one.name)):
-        shown.add_row(*_cells(one, chosen=one.name == record.chosen))
+        cells = _cells(one, chosen=one.name == record.chosen)
+        shown.add_row(*(cells[number] for number in kept))
     print_table(shown)
     options = record.options
     lines: dict[str, object] = {
@@ -34,9 +38,11 @@ def print_selection(record: SelectionRecord, folder: Path, plot: Path) -> None:
     if record.chosen is not None:
         one = record.candidate(record.chosen)
         assert one.generator is not None
+        generator = folder / one.generator
         lines["chosen"] = f"{one.name}, the cheapest of those that passed at the tolerance of {options.tolerance:g}"
-        lines["generator"] = folder / one.generator
-        lines["sample"] = shell_command("gan", "sample", (folder / one.generator).parent, "--out", "digits.png")
+        lines["generator"] = generator
+        sampled = generator if one.run is None else folder / one.run
+        lines["sample"] = shell_command("gan", "sample", sampled, "--out", "digits.png")
         lines["guarantee"] = "its error rate is above the tolerance with probability 2.5 % or less"
     else:
         lines["chosen"] = "none: no candidate passed its test" if order else "none: no finished candidate to test"

@@ -73,7 +73,7 @@ class Train:
     data. Needs: pip install 'gan-reference[ray]'
     """
     workers: int | None = None
-    """Number of workers that share each batch, with --ray. They are spread over the nodes."""
+    """With --ray: workers that share each batch, spread over the nodes. None: --ray is not used."""
     dry_run: bool = False
     """Print all options, with their values, as JSON; do not train."""
     json: bool = False

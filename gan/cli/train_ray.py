@@ -268,7 +268,7 @@ def _interrupts() -> Iterator[Callable[[], int | None]]:
             signal.signal(number, handler)
 
 
-class RayFleet:
+class _RayFleet:
     """Workers that are actors of Ray.
 
     Args:
@@ -329,11 +329,11 @@ class RayFleet:
 
 
 @contextmanager
-def _started(ray: ModuleType, parts: Sequence[dict[str, object]]) -> Iterator[RayFleet]:
+def _started(ray: ModuleType, parts: Sequence[dict[str, object]]) -> Iterator[_RayFleet]:
     """Starts an actor in each part of the reserved resources. At the end, ends all processes and actors."""
     actors = [ray.remote(**part)(TrainWorker).remote() for part in parts]
     try:
-        yield RayFleet(ray, actors)
+        yield _RayFleet(ray, actors)
     finally:
         with suppress(Exception):  # of actors that are lost
             ray.wait([actor.close.remote() for actor in actors], num_returns=len(actors), timeout=GRACE)

@@ -183,7 +183,7 @@ def share(nodes: Sequence[Mapping[str, float]], workers: int, *, gpus: int = 1) 
     if found < workers:
         total = sum(node.get("CPU", 0.0) for node in nodes)
         expected = f"at most {found}: the cluster has {total:g} CPUs on {len(nodes)} nodes"
-        raise InputError("Too many workers", expected=expected, received=f"--workers {workers}")
+        raise InputError("Too many workers", expected=expected, received=str(workers))
     most = int(max(node.get("CPU", 0.0) for node in nodes))
     cpus = max(cpus for cpus in range(1, most + 1) if places(nodes, {**wanted, "CPU": cpus}) >= workers)
     return {**wanted, "CPU": float(cpus)}

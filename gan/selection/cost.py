@@ -92,6 +92,13 @@ class MeasuredCosts:
         return MeasuredCosts(costs=priced, failures=self.failures, machine=self.machine)
 
 
+def check_not_of_training(cost: CostName) -> None:
+    """Raises `InputError` for a cost of training, which generators that were trained before do not have."""
+    if cost in OF_TRAINING:
+        expected = f"one of {[cost for cost in UNITS if cost not in OF_TRAINING]}"
+        raise InputError("These generators are not trained here", expected=expected, received=f"cost={cost}")
+
+
 def check_price(cost: CostName, price_per_hour: float | None) -> None:
     """Raises `InputError` unless there is a price exactly when the cost is a price."""
     if cost == "price" and price_per_hour is None:

@@ -1,6 +1,7 @@
 """The decision of a selection: the plan of the test, the order of the candidates, and the choice."""
 
 import datetime
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import filelock
 
+from gan.config import DataConfig
 from gan.data.dataset import Dataset
 from gan.errors import InputError, check_whole
 from gan.evaluation.report import MOST_NUM
@@ -17,10 +19,11 @@ from gan.saving.metadata import check_card
 from gan.selection.fixed_sequence import Outcome, run_sequence
 from gan.selection.frontier import ValidatedCandidate, find_frontier
 from gan.selection.looks import SampleLook
-from gan.selection.record import CandidateRecord, SelectionOptions, SelectionRecord, save_selection
+from gan.selection.record import RECORD, CandidateRecord, SelectionOptions, SelectionRecord, save_selection
 from gan.selection.search import Save
 from gan.tolerance import check_confirmation, planned_samples
 from gan.utils import tensorflow as runtime
+from gan.utils.commands import shell_command
 
 EXPECTED_SHARE = 0.75
 """Share of the tolerance at which a candidate is to pass its test nine times out of ten. It decides `num`."""
@@ -68,12 +71,19 @@ def check_classifiers(options: SelectionOptions, dataset: str) -> None:
 
 
 def new_record(
-    options: SelectionOptions, dataset: Dataset, candidates: Sequence[CandidateRecord], *, num: int, command: str
+    options: SelectionOptions,
+    dataset: Dataset,
+    candidates: Sequence[CandidateRecord],
+    *,
+    num: int,
+    command: str,
+    data: DataConfig | None = None,
 ) -> SelectionRecord:
-    """Returns the record of a selection that begins now."""
+    """Returns the record of a selection that begins now. `data`: how its dataset was loaded, if that is known."""
     return SelectionRecord(
         options=options,
         dataset=dataset.name,
+        data=data,
         candidates=tuple(candidates),
         num=num,
         command=command,
@@ -95,6 +105,19 @@ def locked(folder: Path) -> Iterator[None]:
     with lock:
         lock.release()
         yield
+
+
+@contextmanager
+def resume_hint(folder: Path, log: Log) -> Iterator[None]:
+    """Says after an exception how to continue. Without a record there is nothing to continue: the folder is removed."""
+    try:
+        yield
+    except BaseException:
+        if (folder / RECORD).exists():
+            log(f"What is finished is kept; {shell_command('gan', 'select', '--resume', folder)} continues")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def saver(folder: Path, record: SelectionRecord) -> Save:

@@ -77,7 +77,7 @@ class HalvingPlan:
 
     rungs: tuple[Positive, ...]
     parts: Positive
-    """Intervals up to the first rung, which is a whole number of intervals of every candidate."""
+    """Intervals up to the first rung, or somewhat more: an interval is a whole number of steps."""
     left_out: dict[str, str]
     cost: float
     """The most that the search can cost, in units of the budget."""
@@ -141,7 +141,9 @@ def _most_cost(lengths: Mapping[str, int], pace: Mapping[str, Pace], rungs: Sequ
 
 @checked
 def rung_of(plan: HalvingPlan, number: int, *, length: int, per_step: int) -> Rung:
-    """Returns where a candidate's part of a rung ends.
+    """Returns where a candidate's part of a rung ends: the last interval that ends at the rung or before it.
+
+    It is at least one interval, which is longer than a rung if a single step is.
 
     Args:
         plan: the plan.
@@ -150,11 +152,11 @@ def rung_of(plan: HalvingPlan, number: int, *, length: int, per_step: int) -> Ru
         per_step: images of a train step.
     """
     each = interval_images(plan, per_step)
-    intervals, total = plan.parts * 2**number, math.ceil(length / each)
+    intervals, total = max(1, plan.rungs[number] // each), math.ceil(length / each)
     is_last = intervals >= total or number == len(plan.rungs) - 1
     return Rung(length if is_last else intervals * each, total if is_last else intervals, is_last)
 
 
 def interval_images(plan: HalvingPlan, per_step: int) -> int:
-    """Returns the images of an interval of a candidate: whole steps, a part of the first rung."""
-    return per_step * max(1, round(plan.rungs[0] / plan.parts / per_step))
+    """Returns the images of an interval of a candidate: whole steps, at most a part of the first rung."""
+    return per_step * max(1, plan.rungs[0] // (plan.parts * per_step))

@@ -41,7 +41,7 @@ def measure_costs(task: CostTask) -> MeasuredCosts:
     Raises `InputError` for data that is not available.
     """
     measured = _MEASURES[task.cost](task)
-    return replace(measured, machine=f"{machine.cpu_model()}, {machine.cores()} cores")
+    return replace(measured, machine=machine.processor())
 
 
 def _counted(count: Callable[[Path], int]) -> Callable[[CostTask], MeasuredCosts]:
@@ -59,7 +59,8 @@ def _generator(run: TimedRun) -> Path:
     return Path(run.generator)
 
 
-def _count_parameters(generator: Path) -> int:
+def count_parameters(generator: Path) -> int:
+    """Returns the number of parameters of a saved generator."""
     return int(load_generator(str(generator)).count_params())
 
 
@@ -162,7 +163,7 @@ def _time_training(task: CostTask) -> MeasuredCosts:
 _MEASURES: dict[CostName, Callable[[CostTask], MeasuredCosts]] = {
     "train_seconds": _time_training,
     "price": _time_training,
-    "parameters": _counted(_count_parameters),
+    "parameters": _counted(count_parameters),
     "bytes": _counted(_count_bytes),
     "milliseconds": _time_sampling,
 }

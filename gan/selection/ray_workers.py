@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from gan.distributed.ray_cluster import CLIENT, EXTRA, connect, node_resources, share
 from gan.errors import InputError, Json, check_whole, convert
 from gan.saving.run_copy import RunReader, write_run
 from gan.selection.cost import CostTask, MeasuredCosts
-from gan.selection.trial import TrialResult, TrialTask, complete_intervals
+from gan.selection.trial import TrialResult, TrialTask
 from gan.selection.workers import ATTEMPTS, Workers
 from gan.utils import tensorflow as runtime
 from gan.utils.extras import import_extra
@@ -35,6 +35,10 @@ INTERVAL = "interval"
 """Metric of a trial: complete intervals of its run."""
 RUN = "run"
 """Run folder in the working folder of a trial."""
+URI = "://"
+"""Part of a URI that a path does not have."""
+NAME_LENGTH = 80
+"""Characters of a candidate's name that the table shows."""
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 """Variables with the number of threads of a process that uses TensorFlow."""
 SHOW_EVERY = 30.0
@@ -45,6 +49,33 @@ _TUNE = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the selection, not only the rung
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
+
+
+class Folder(Protocol):
+    """A checkpoint of Ray."""
+
+    def to_directory(self, path: str | Path) -> object:
+        """Copies it to a folder."""
+
+
+class EndedTrial(Protocol):
+    """A trial of Ray that has ended."""
+
+    @property
+    def config(self) -> Mapping[str, Mapping[str, Json]] | None:
+        """Its parameters: {"task": the task in JSON types}."""
+
+    @property
+    def metrics(self) -> Mapping[str, Json] | None:
+        """Its last report."""
+
+    @property
+    def error(self) -> Exception | None:
+        """What ended its last attempt."""
+
+    @property
+    def checkpoint(self) -> Folder | None:
+        """Its last checkpoint."""
 
 
 class RayWorkers(Workers):
@@ -78,7 +109,10 @@ class RayWorkers(Workers):
             raise
 
     def run_trials(self, tasks: Sequence[TrialTask]) -> Iterator[tuple[TrialTask, TrialResult]]:
-        """Runs trials, see `Workers`. Yields them when all have ended and their run folders are here."""
+        """Runs trials, see `Workers`. Yields them when all have ended and their run folders are here.
+
+        Ray's copies of the run folders are then removed, unless the storage is a URI.
+        """
         if not tasks:
             return
         tune = import_extra("ray.tune", extra=EXTRA)
@@ -103,17 +137,20 @@ class RayWorkers(Workers):
                     progress_reporter=tune.CLIReporter(
                         parameter_columns={"task/name": "candidate"},
                         metric_columns={INTERVAL: INTERVAL},
+                        max_column_length=NAME_LENGTH,
                         max_report_frequency=SHOW_EVERY,
                         print_intermediate_tables=True,
                     ),
                 ),
             )
         with redirect_stdout(sys.stderr):
-            grid = tuner.fit()
-        results = [(task, read_result(one.metrics or {}, one.error)) for task, one in zip(tasks, grid, strict=True)]
-        for task, one in zip(tasks, grid, strict=True):
+            ended = match_trials(tasks, list(tuner.fit()))
+        results = [(task, read_result(one.metrics or {}, one.error)) for task, one in ended]
+        for task, one in ended:
             fetch_run(one.checkpoint, Path(task.folder))
         yield from results
+        if URI not in experiment:  # the caller has saved the results, and the run folders are here
+            shutil.rmtree(experiment, ignore_errors=True)
 
     def measure_costs(self, task: CostTask) -> MeasuredCosts:
         """Measures costs on a node of the cluster, of which it takes all CPUs and GPUs, see `Workers`."""
@@ -157,7 +194,7 @@ def trial_resources(nodes: Sequence[Mapping[str, float]], trials: int | None = N
 def _place(storage: str | Path) -> str:
     """Returns a URI as it is, and a folder as an absolute path."""
     text = str(storage)
-    return text.rstrip("/") if "://" in text else str(Path(text).absolute())
+    return text.rstrip("/") if URI in text else str(Path(text).absolute())
 
 
 def experiment_name(tasks: Sequence[TrialTask]) -> str:
@@ -166,7 +203,7 @@ def experiment_name(tasks: Sequence[TrialTask]) -> str:
     return f"rung-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def run_tune_trial(config: dict[str, Json], runs: Mapping[str, Any]) -> None:
+def run_tune_trial(config: dict[str, Json], runs: Mapping[str, object]) -> None:
     """Runs a trial on its node, in a process of Ray Tune.
 
     Args:
@@ -175,6 +212,9 @@ def run_tune_trial(config: dict[str, Json], runs: Mapping[str, Any]) -> None:
     """
     import ray
     from ray import tune
+
+    runtime.load_tensorflow(lean=True)
+    from gan.selection.training import complete_intervals
 
     def save(run: Path, **metrics: str) -> None:
         found = tune.Checkpoint.from_directory(run) if run.exists() else None
@@ -230,16 +270,26 @@ def measure_on_node(content: Json, generators: Mapping[str, bytes]) -> dict[str,
             return {INPUT_ERROR: [error.problem, error.expected, error.received]}
 
 
-def read_result(metrics: Mapping[str, Any], error: Exception | None) -> TrialResult:
+def match_trials(tasks: Sequence[TrialTask], trials: Sequence[EndedTrial]) -> list[tuple[TrialTask, EndedTrial]]:
+    """Returns each task with its trial. A restored experiment has its trials in another order.
+
+    A trial that never reported has no configuration. It has no checkpoint either, only an error.
+    """
+    known = {str(one.config["task"]["name"]): one for one in trials if one.config}
+    silent = [one for one in trials if not one.config]
+    return [(task, known[task.name] if task.name in known else silent.pop()) for task in tasks]
+
+
+def read_result(metrics: Mapping[str, Json], error: Exception | None) -> TrialResult:
     """Returns the result of a trial of Ray Tune: its last metrics, or the error that ended its last attempt.
 
     Raises `InputError` for a task that cannot be run, and for storage that the nodes do not share.
     """
     if INPUT_ERROR in metrics:
-        problem, expected, received = json.loads(metrics[INPUT_ERROR])
+        problem, expected, received = json.loads(str(metrics[INPUT_ERROR]))
         raise InputError(problem, expected=expected, received=received)
     if RESULT in metrics:
-        return convert(json.loads(metrics[RESULT]), TrialResult, "the result of a task")
+        return convert(json.loads(str(metrics[RESULT])), TrialResult, "the result of a task")
     said = [line.strip() for line in str(error or "").splitlines() if line.strip()]
     if any("cluster storage" in line for line in said):
         expected = "--storage with a folder that all nodes share, or a URI such as s3://bucket/folder"
@@ -250,7 +300,7 @@ def read_result(metrics: Mapping[str, Any], error: Exception | None) -> TrialRes
     return TrialResult(failure=f"{reason} (the last of {ATTEMPTS} attempts)")
 
 
-def fetch_run(checkpoint: Any, folder: Path) -> None:
+def fetch_run(checkpoint: Folder | None, folder: Path) -> None:
     """Replaces a run folder by a checkpoint of Ray. None: leaves it as it is."""
     if checkpoint is None:
         return

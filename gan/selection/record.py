@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gan.config import TrainConfig
+from gan.config import DataConfig, TrainConfig
 from gan.errors import (
     InputError,
     Json,
@@ -119,6 +119,8 @@ class SelectionRecord:
     kind: str = "selection"
     options: SelectionOptions
     dataset: str
+    data: DataConfig | None = None
+    """How the dataset was loaded. None: not known, such as for arrays."""
     candidates: tuple[CandidateRecord, ...]
     plan: HalvingPlan | None = None
     """Rungs of the search. None: nothing is trained, or it is not planned yet."""
@@ -145,6 +147,11 @@ class SelectionRecord:
     def __post_init__(self) -> None:
         if self.kind != "selection":
             raise InputError("Not the record of a selection", expected="kind selection", received=self.kind)
+
+    @property
+    def trains(self) -> bool:
+        """Whether its candidates are trained. If not, they were trained before."""
+        return any(one.config is not None for one in self.candidates)
 
     def candidate(self, name: str) -> CandidateRecord:
         """Returns a candidate by its name."""

@@ -1,20 +1,32 @@
 """Selects among generators that were trained before, such as the exported files of one generator."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gan.config import DataConfig
+from gan.data.dataset import Dataset
 from gan.data.load import DatasetLike, as_dataset
 from gan.errors import InputError, check
 from gan.models.build import log_nothing
 from gan.saving import run_folder
-from gan.saving.saved_generator import find_saved
-from gan.selection.cost import OF_TRAINING, UNITS, CostTask, MeasuredCosts, TimedRun
-from gan.selection.decision import Log, check_classifiers, choose, fix_order, locked, new_record, plan_test, saver
+from gan.saving.saved_generator import SavedGenerator, find_saved
+from gan.selection.cost import CostTask, MeasuredCosts, TimedRun, check_not_of_training
+from gan.selection.decision import (
+    Log,
+    check_classifiers,
+    choose,
+    fix_order,
+    locked,
+    new_record,
+    plan_test,
+    resume_hint,
+    saver,
+)
 from gan.selection.looks import SampleLook
 from gan.selection.measured_costs import measure_costs
-from gan.selection.record import CandidateRecord, Selection, SelectionOptions
-from gan.selection.search import LOOK_SEED
+from gan.selection.record import CandidateRecord, Selection, SelectionOptions, SelectionRecord
+from gan.selection.search import LOOK_SEED, Save
 from gan.selection.trial import Look
 from gan.utils.arguments import checked
 
@@ -48,16 +60,83 @@ def select_saved(
         command: command line, for the record.
         log: receives what is done, line by line.
 
-    Returns the record, which is also written, and the folder. Raises `InputError` for generators of other data, a
-    tolerance that no number of samples can show, classifiers of other data, and a cost of training without `costs`.
+    Returns the record, which is also written, and the folder. After an exception or Ctrl-C, `resume_selection`
+    continues. Raises `InputError` for generators of other data, a tolerance that no number of samples can show,
+    classifiers of other data, and a cost of training without `costs`.
     """
-    if costs is None and options.cost in OF_TRAINING:
-        expected = f"one of {[cost for cost in UNITS if cost not in OF_TRAINING]}, or the costs"
-        raise InputError("These generators are not trained here", expected=expected, received=f"cost={options.cost}")
-    dataset = as_dataset(dataset)
+    if costs is None:
+        check_not_of_training(options.cost)
+    given, dataset = dataset, as_dataset(dataset)
+    num = _check(options, dataset, output)
+    found = _find(generators, dataset)
+    missing = [name for name in found if costs is not None and name not in costs.costs and name not in costs.failures]
+    check(not missing, "costs", "the costs of all candidates", f"none of {missing}")
+    folder = run_folder.new_run(output, f"select-{dataset.title}")
+    candidates = [CandidateRecord(name=name, generator=str(one.file.path.absolute())) for name, one in found.items()]
+    record = new_record(options, dataset, candidates, num=num, command=command, data=_data_of(given))
+    with locked(folder), resume_hint(folder, log):
+        return _continue(record if costs is None else _with_costs(record, costs), folder, dataset, log)
+
+
+@dataclass(frozen=True)
+class MadeGenerators:
+    """Generators that were written into the folder of a selection, and their costs."""
+
+    files: Mapping[str, Path]
+    """Name of a candidate -> its file, or the folder of a SavedModel."""
+    costs: MeasuredCosts
+    """The costs of these, and the failures of those that could not be written or measured."""
+
+
+def select_made(
+    make: Callable[[Path], MadeGenerators],
+    dataset: Dataset,
+    options: SelectionOptions,
+    *,
+    data: DataConfig | None = None,
+    output: str | Path | None = None,
+    command: str = "",
+    log: Log = log_nothing,
+) -> Selection:
+    """Selects as `select_saved` does, among generators that are made first.
+
+    Args:
+        make: writes the generators into the folder that it gets, the one of the selection, and measures their costs.
+            After an exception in it, the folder is removed.
+        dataset, options, output, command, log: as for `select_saved`.
+        data: how the dataset was loaded, to resume the selection.
+
+    Returns and raises as `select_saved` does.
+    """
+    num = _check(options, dataset, output)
+    folder = run_folder.new_run(output, f"select-{dataset.title}")
+    with locked(folder), resume_hint(folder, log):
+        made = make(folder)
+        found, failures = _find(made.files, dataset), made.costs.failures
+        candidates = [
+            CandidateRecord(name=name, generator=str(one.file.path.absolute().relative_to(folder.absolute())))
+            for name, one in found.items()
+        ]
+        candidates += [CandidateRecord(name=name) for name in failures if name not in found]
+        record = new_record(options, dataset, candidates, num=num, command=command, data=data)
+        return _continue(_with_costs(record, made.costs), folder, dataset, log)
+
+
+def continue_saved(record: SelectionRecord, folder: Path, dataset: Dataset, log: Log) -> Selection:
+    """Does what is missing in the record of a selection of `select_saved` or `select_made`."""
+    with locked(folder), resume_hint(folder, log):
+        return _continue(record, folder, dataset, log)
+
+
+def _check(options: SelectionOptions, dataset: Dataset, output: str | Path | None) -> int:
+    """Checks all that needs no generator, and returns the number of samples of each test."""
     num = plan_test(options)
     check_classifiers(options, dataset.name)
     run_folder.check_output(output)
+    return num
+
+
+def _find(generators: Mapping[str, str | Path], dataset: Dataset) -> dict[str, SavedGenerator]:
     found = {name: find_saved(given) for name, given in generators.items()}
     if not found:
         raise InputError("No candidates", expected="one or more generators", received="none")
@@ -65,36 +144,58 @@ def select_saved(
         if saved.dataset is not None and not saved.is_of(dataset.name):
             expected = f"generators of {dataset.name}"
             raise InputError("Candidates of different data", expected=expected, received=f"{name}, of {saved.dataset}")
-    missing = [name for name in found if costs is not None and name not in costs.costs and name not in costs.failures]
-    check(not missing, "costs", "the costs of all candidates", f"none of {missing}")
-    folder = run_folder.new_run(output, f"select-{dataset.title}")
-    places = {name: str(saved.file.path.absolute()) for name, saved in found.items()}
-    candidates = [CandidateRecord(name=name, generator=places[name]) for name in found]
-    record = new_record(options, dataset, candidates, num=num, command=command)
-    with locked(folder):
-        save = saver(folder, record)
-        look = SampleLook.of(dataset, options.probe, dataset.validation, dataset.train)
-        for name, saved in found.items():
-            log(f"looking at {name}")
-            wrong, seen, coverage = look.measure(
-                saved.file, num=options.look_num, seed=(LOOK_SEED + options.seed) % 2**32
-            )
-            one = Look(
-                images=0,
-                wrong=wrong,
-                num=seen,
-                coverage=coverage,
-                real_coverage=look.reference.real_coverage,
-                generator_sha256=saved.summary.sha256,
-            )
-            record = save(record.with_candidate(replace(record.candidate(name), looks=(one,))))
-        if costs is None:
-            log(f"measuring the cost of {len(found)} generators: {options.cost}")
-            runs = tuple(TimedRun(name=name, generator=place) for name, place in places.items())
-            costs = measure_costs(CostTask(cost=options.cost, runs=runs))
-        for name, cost in costs.costs.items():
-            record = record.with_candidate(replace(record.candidate(name), cost=cost))
-        for name, reason in costs.failures.items():
-            record = record.with_candidate(replace(record.candidate(name), ended=f"failed: {reason}"))
-        record = save(fix_order(replace(record, where=costs.machine), log))
-        return Selection(folder, choose(record, folder, dataset, save, log))
+    return found
+
+
+def _data_of(dataset: DatasetLike) -> DataConfig | None:
+    """Returns how a dataset is loaded that is given by its name."""
+    return DataConfig(dataset=str(dataset)) if isinstance(dataset, (str, Path)) else None
+
+
+def _continue(record: SelectionRecord, folder: Path, dataset: Dataset, log: Log) -> Selection:
+    """Looks, measures the costs and tests. What the record has is not repeated."""
+    save = saver(folder, record)
+    record = _with_looks(save(record), folder, dataset, save, log)
+    if record.order is None:
+        runs = tuple(
+            TimedRun(name=one.name, generator=str((folder / one.generator).absolute()))
+            for one in record.candidates
+            if one.generator is not None and one.ended is None and one.cost is None
+        )
+        if runs:
+            log(f"measuring the cost of {len(runs)} generators: {record.options.cost}")
+            record = _with_costs(record, measure_costs(CostTask(cost=record.options.cost, runs=runs)))
+        record = save(fix_order(record, log))
+    return Selection(folder, choose(record, folder, dataset, save, log))
+
+
+def _with_costs(record: SelectionRecord, costs: MeasuredCosts) -> SelectionRecord:
+    for name, cost in costs.costs.items():
+        record = record.with_candidate(replace(record.candidate(name), cost=cost))
+    for name, reason in costs.failures.items():
+        record = record.with_candidate(replace(record.candidate(name), ended=f"failed: {reason}"))
+    return replace(record, where=costs.machine)
+
+
+def _with_looks(record: SelectionRecord, folder: Path, dataset: Dataset, save: Save, log: Log) -> SelectionRecord:
+    """Looks at each generator with the probe, at the coverage of validation images. Each look is saved."""
+    options = record.options
+    missing = [one for one in record.candidates if one.ended is None and not one.looks and one.generator is not None]
+    if not missing:
+        return record
+    look = SampleLook.of(dataset, options.probe, dataset.validation, dataset.train)
+    for one in missing:
+        assert one.generator is not None
+        log(f"looking at {one.name}")
+        saved = find_saved(folder / one.generator)
+        wrong, num, coverage = look.measure(saved.file, num=options.look_num, seed=(LOOK_SEED + options.seed) % 2**32)
+        found = Look(
+            images=0,
+            wrong=wrong,
+            num=num,
+            coverage=coverage,
+            real_coverage=look.reference.real_coverage,
+            generator_sha256=saved.summary.sha256,
+        )
+        record = save(record.with_candidate(replace(one, looks=(found,))))
+    return record

@@ -117,6 +117,7 @@ def _task(one: CandidateRecord, plan: HalvingPlan, number: int, record: Selectio
         preset=one.preset or "",
         config=config,
         intervals=rung.intervals,
+        is_last=rung.is_last,
         probe=options.probe,
         num=options.look_num,
         seed=(LOOK_SEED + options.seed) % 2**32,

@@ -1,8 +1,6 @@
 """Selects the cheapest generator within a tolerance: search, frontier, test."""
 
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from gan.selection.decision import (
     locked,
     new_record,
     plan_test,
+    resume_hint,
     saver,
 )
 from gan.selection.halving import read_budget
@@ -34,11 +33,11 @@ from gan.selection.record import (
     SelectionRecord,
     load_selection,
 )
+from gan.selection.saved import continue_saved
 from gan.selection.search import plan_search, search
 from gan.selection.workers import LocalWorkers, Workers
 from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked
-from gan.utils.commands import shell_command
 
 PROCESS_LOG = "processes.log"
 """What the processes print, in the folder of a selection."""
@@ -109,6 +108,7 @@ def select(
         ],
         num=num,
         command=command,
+        data=data,
     )
     if not read_budget(options.budget).in_seconds:
         record = replace(record, plan=plan_search(record, None, log))
@@ -120,7 +120,7 @@ def select(
 def resume_selection(
     folder: str | Path, *, workers: Workers | None = None, jobs: int = 1, log: Log = log_nothing
 ) -> Selection:
-    """Resumes a selection that was interrupted. What is finished is not repeated.
+    """Resumes a selection that was interrupted, one of `select_saved` too. What is finished is not repeated.
 
     Args:
         folder: folder of the selection.
@@ -133,8 +133,9 @@ def resume_selection(
         log(f"{place} is finished: there is nothing to resume")
         return Selection(place, record)
     check_classifiers(record.options, record.dataset)
-    trained = [one.config for one in record.candidates if one.config is not None]
-    dataset = load_data(trained[0].data if trained else DataConfig(dataset=record.dataset))
+    dataset = load_data(record.data or DataConfig(dataset=record.dataset, dataset_fallback="none"))
+    if not record.trains:
+        return continue_saved(record, place, dataset, log)
     return _continue(record, place, dataset, workers, jobs, log)
 
 
@@ -155,36 +156,15 @@ def _continue(
 ) -> Selection:
     """Does what is missing in a record."""
     by_default = LocalWorkers(folder / PROCESS_LOG, jobs=jobs)
-    with locked(folder), _resume_hint(folder, log), workers or by_default as run_by:
+    with locked(folder), resume_hint(folder, log), workers or by_default as run_by:
+        record = load_selection(folder) if (folder / RECORD).exists() else record  # another process may have changed it
         save = saver(folder, record)
         if record.plan is None:
-            with _removed_without_plan(folder):
-                record = save(replace(record, plan=plan_search(record, run_by, log)))
+            record = save(replace(record, plan=plan_search(record, run_by, log)))
         record = search(record, folder, run_by, save, log)
         if record.order is None:
             record = save(fix_order(_with_costs(record, folder, run_by, log), log))
         return Selection(folder, choose(record, folder, dataset, save, log))
-
-
-@contextmanager
-def _resume_hint(folder: Path, log: Log) -> Iterator[None]:
-    """Says after an exception how to continue, if there is something to continue."""
-    try:
-        yield
-    except BaseException:
-        if (folder / RECORD).exists():
-            log(f"What is finished is kept; {shell_command('gan', 'select', '--resume', folder)} continues")
-        raise
-
-
-@contextmanager
-def _removed_without_plan(folder: Path) -> Iterator[None]:
-    """Removes the folder of a selection if it cannot be planned, such as for too small a budget."""
-    try:
-        yield
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def _with_costs(record: SelectionRecord, folder: Path, workers: Workers, log: Log) -> SelectionRecord:

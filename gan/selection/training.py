@@ -8,11 +8,17 @@ import keras
 from rich.console import Console
 
 from gan.errors import TrainingError
-from gan.saving import log_file, run_folder
+from gan.saving import metadata, run_folder, training_state
 from gan.selection.looks import ValidationLook
-from gan.selection.trial import TrialResult, TrialTask, complete_intervals
+from gan.selection.trial import TrialResult, TrialTask
 from gan.training import callbacks
 from gan.training.train import resume, train
+
+
+def complete_intervals(folder: Path) -> int:
+    """Returns the number of intervals of the run in a folder whose state is complete; 0 if there is none."""
+    state = training_state.latest(folder)[0] if folder.exists() else None
+    return 0 if state is None else state.interval
 
 
 def run_trial(task: TrialTask, after_interval: Callable[[Path], None] | None = None) -> TrialResult:
@@ -28,30 +34,39 @@ def run_trial(task: TrialTask, after_interval: Callable[[Path], None] | None = N
     started = time.monotonic()
     folder = Path(task.folder)
     try:
-        _train(task, folder, after_interval)
+        images = _train(task, folder, after_interval)
     except TrainingError as error:
         return TrialResult(failure=str(error), seconds=time.monotonic() - started)
-    images = int(log_file.last_row(folder / run_folder.LOG)["images"])
     look = ValidationLook.of(task.config.data, task.probe).measure(
         folder / run_folder.GENERATOR, num=task.num, seed=task.seed, images=images
     )
     return TrialResult(look=look, seconds=time.monotonic() - started)
 
 
-def _train(task: TrialTask, folder: Path, after_interval: Callable[[Path], None] | None) -> None:
-    if complete_intervals(folder) >= task.intervals:
-        return
+def _train(task: TrialTask, folder: Path, after_interval: Callable[[Path], None] | None) -> int:
+    """Trains until the end of the task, and returns the images that D has seen.
+
+    The state decides what is done: it is written after the generator of its interval. A run ends with its result.
+    """
+    is_new = not (folder / run_folder.CONFIG).exists()
+    done = None if is_new else metadata.load(folder).result
+    if done is not None and not done.interrupted:
+        return done.images
+    state = None if is_new else training_state.latest(folder)[0]
+    if state is not None and state.interval >= task.intervals and not task.is_last:
+        return state.images
     listeners = [] if after_interval is None else [_AfterInterval(folder, after_interval)]
-    listeners.append(callbacks.PauseAfter(task.intervals))
+    listeners += [] if task.is_last else [callbacks.PauseAfter(task.intervals)]
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(folder.suffix + ".log").open("a", encoding="utf-8") as file:
         console = Console(file=file, width=120)
-        if (folder / run_folder.CONFIG).exists():
-            run = resume(folder, console=console, listeners=listeners)
-        else:
+        if is_new:
             run = train(task.config, output=folder, preset=task.preset, console=console, listeners=listeners)
+        else:
+            run = resume(folder, console=console, listeners=listeners)
     if run.signal is not None:  # of a person, or of the program that runs the trial
         raise KeyboardInterrupt
+    return run.images
 
 
 class _AfterInterval(keras.callbacks.Callback):

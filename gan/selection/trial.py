@@ -5,11 +5,9 @@ Tasks and results are JSON, so that other processes and machines can run them. D
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from gan.config import TrainConfig
 from gan.errors import InputError, Json, NotNegative, Positive, Whole, as_json, check_whole
-from gan.saving import log_file, run_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +21,9 @@ class TrialTask:
     preset: str
     config: TrainConfig
     intervals: Positive
-    """Complete intervals of the run at which it pauses. A shorter run is finished before."""
+    """Complete intervals of the run at which it pauses."""
+    is_last: bool = False
+    """Whether the run is finished then."""
     probe: str
     """Classifier of the look: a folder or a pretrained name."""
     num: Positive
@@ -75,8 +75,3 @@ class TrialResult:
     def __post_init__(self) -> None:
         if (self.look is None) == (self.failure is None):
             raise InputError("Bad result of a trial", expected="a look or a failure", received="both or none")
-
-
-def complete_intervals(folder: Path) -> int:
-    """Returns the number of complete intervals of the run in a folder; 0 if there is none."""
-    return int(log_file.last_row(folder / run_folder.LOG).get("interval", 0))

@@ -30,3 +30,8 @@ def peak_memory(process: int | str = "self") -> int | None:
         return None
     kilobytes = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
     return 1024 * kilobytes[0] if kilobytes else None
+
+
+def processor() -> str:
+    """Returns the name of the processor and the number of cores that this process can use, as text."""
+    return f"{cpu_model()}, {cores()} cores"

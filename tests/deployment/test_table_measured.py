@@ -13,8 +13,9 @@ from helpers.commands import run_gan
 
 from gan import build_generator, sampling
 from gan.cli.main import main
-from gan.deployment import artifacts
-from gan.deployment.artifacts import ROWS, measure_artifacts
+from gan.deployment import artifact_rows
+from gan.deployment.artifact_rows import ROWS
+from gan.deployment.artifacts import measure_artifacts, time_artifacts
 from gan.deployment.measured_engine import MeasuredEngine
 from gan.deployment.table import load_table
 from gan.errors import InputError
@@ -67,7 +68,7 @@ def table(run, data, judged, tmp_path_factory):
         load(engine)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(artifacts, "ROWS", FEW_ROWS)
+        patch.setattr(artifact_rows, "ROWS", FEW_ROWS)
         patch.setattr(MeasuredEngine, "start_loading", load_or_kill)
         found = measure_artifacts(run, data, *judged, out=out, num=MANY, seed=5, rounds=2, tolerance=1.0)
     return found, out
@@ -156,6 +157,26 @@ def test_the_written_table_is_the_returned_one_beside_its_files(table):
     assert found.versions["onnxruntime"] != "missing"
 
 
+def test_files_and_times_are_measured_without_samples(run, tmp_path, monkeypatch):
+    """A file that cannot be exported has a reason, and one that is not timed starts no process."""
+    monkeypatch.setattr(artifact_rows, "ROWS", FEW_ROWS[:2])
+    onnx, litert = time_artifacts(run, tmp_path / "timed", rounds=2)
+    assert (onnx.name, litert.name) == ("onnx-float32", "litert-int8")
+    assert (onnx.path, litert.path) == (tmp_path / "timed" / "small.onnx", tmp_path / "timed" / "small-int8.tflite")
+    assert (onnx.bytes, litert.bytes) == (onnx.path.stat().st_size, litert.path.stat().st_size)
+    assert all(row.failure is None and row.cost.rounds == 2 for row in (onnx, litert))
+
+    def refuse(*_, format, **__):
+        raise InputError(f"{format} cannot", expected="layers", received="Sort")
+
+    monkeypatch.setattr(artifact_rows, "ROWS", [FEW_ROWS[0], FEW_ROWS[2]])
+    monkeypatch.setattr(artifact_rows, "export_generator", refuse)
+    monkeypatch.setattr(artifact_rows, "MeasuredEngine", None)
+    onnx, keras = time_artifacts(run, tmp_path / "counted", timed=False)
+    assert (onnx.path, onnx.bytes, onnx.failure) == (None, None, "onnx cannot. Expected layers. Received: Sort.")
+    assert (keras.path.name, keras.bytes, keras.cost) == ("small.keras", keras.path.stat().st_size, None)
+
+
 def test_an_engine_that_rejects_its_file_says_why(tmp_path):
     (tmp_path / "no.tflite").write_bytes(b"no model")
     timed = {"latents": np.zeros((2, 4), np.float32)}
@@ -206,7 +227,7 @@ def test_a_process_imports_only_its_engine_and_ends_with_its_input(table, tmp_pa
 
 def test_an_interrupted_measurement_ends_its_processes_and_writes_no_table(run, data, judged, tmp_path, monkeypatch):
     started, start = [], MeasuredEngine.start_loading
-    monkeypatch.setattr(artifacts, "ROWS", FEW_ROWS[:1])
+    monkeypatch.setattr(artifact_rows, "ROWS", FEW_ROWS[:1])
     monkeypatch.setattr(MeasuredEngine, "start_loading", lambda engine: started.append(engine) or start(engine))
 
     def log(text):
@@ -225,8 +246,8 @@ def test_a_format_that_cannot_express_the_generator_does_not_stop_the_others(run
     def refuse(*_, **__):
         raise InputError("ONNX cannot express this generator", expected="layers", received="Sort")
 
-    monkeypatch.setattr(artifacts, "export_generator", refuse)
-    monkeypatch.setattr(artifacts, "ROWS", FEW_ROWS[:1])
+    monkeypatch.setattr(artifact_rows, "export_generator", refuse)
+    monkeypatch.setattr(artifact_rows, "ROWS", FEW_ROWS[:1])
     found = measure_artifacts(run, data, *judged, out=tmp_path, num=NUM)
     assert [(row.file, row.quality, row.cost) for row in found.artifacts] == [(None, None, None)]
     assert found.artifacts[0].failure == "ONNX cannot express this generator. Expected layers. Received: Sort."

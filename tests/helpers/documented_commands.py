@@ -119,6 +119,33 @@ ELSEWHERE = {
     "gan feedback mnist --store other.sqlite --import judgements.csv",
     "gan feedback mnist --store mnist.sqlite --rejected wrong.jsonl",
     "curl http://127.0.0.1:8501/sample.png?label=7&num=64 --output sevens.png",
+    "gan select mnist mnist-sprint mnist-mlp --tolerance 0.02 --budget 10min",
+    "gan select mnist --vary learning_rate=1e-3,3e-3 g_width=16,32 --tolerance 0.01 --budget 2e6 --cost bytes",
+    "gan select --resume runs/00001-select-mnist",
+    "gan select --artefacts mnist --tolerance 0.01 --cost bytes",
+    "gan train-classifier mnist-probe --epochs 4 --seed 1 --output runs/seed1",
+    "gan train-classifier mnist-probe --epochs 4 --seed 2 --output runs/seed2",
+    "gan train-classifier mnist-probe --epochs 4 --seed 3 --output runs/seed3",
+    "gan ensemble runs/seed1 runs/seed2 runs/seed3 mnist-probe --output runs/ensemble",
+    "gan evaluate mnist --classifier runs/ensemble --num 2000",
+    "gan train mnist --probe runs/ensemble",
+    "gan mix mnist mnist-mlp --output runs/mixture",
+    "gan mix mnist mnist-mlp --weights 0.5 0.5 --output runs/equal",
+    "gan info runs/mixture",
+    "gan evaluate runs/mixture",
+    "gan export runs/mixture --format onnx",
+    "gan sample runs/00001-mnist --num 1000 --reject classifier --out kept.npz",
+    "gan sample runs/00001-mnist --num 1000 --reject classifier --keep 0.9 --out kept.npz",
+    "gan sample runs/00001-mnist --num 1000 --reject discriminator --keep 0.9 --out kept.npz",
+    "ray start --head --port 6379",
+    "ray start --address HEAD:6379",
+    "gan train mnist --ray auto --workers 2",
+    "gan train mnist --ray ray://HEAD:10001 --workers 2",
+    "gan train --resume runs/00001-mnist --ray auto --workers 2",
+    "gan select mnist mnist-sprint mnist-mlp --tolerance 0.02 --budget 2e6 --ray auto",
+    "gan select --resume runs/00003-select-mnist --ray auto",
+    "gan select --artefacts runs/00001-mnist --tolerance 0.02",
+    "gan select --resume runs/00002-select-mnist",
     "python -m benchmarks stacked-mnist",
     "python -m benchmarks read-digits",
     "python -m benchmarks feedback",
@@ -126,7 +153,7 @@ ELSEWHERE = {
     "python -m benchmarks stopping",
     "python -m benchmarks stopping-rules",
 }
-"""Commands that other tests cover: in test_docs.py, test_packaging.py, and the tests of each benchmark."""
+"""Commands that other tests cover: in test_docs.py, test_packaging.py, tests/selection, and those of each benchmark."""
 
 
 @dataclass(frozen=True)

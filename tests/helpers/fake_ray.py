@@ -100,6 +100,7 @@ class FakeRay:
             @staticmethod
             def restore(path, trainable, **options):
                 cluster.experiments[path].trainable = trainable
+                cluster.experiments[path].trials.reverse()  # as Ray may do
                 return cluster.experiments[path]
 
             def fit(self):
@@ -116,6 +117,7 @@ class FakeRay:
                             trial["state"] = "ended"
                 return [
                     SimpleNamespace(
+                        config={"task": trial["task"]} if trial["metrics"] else None,
                         metrics=trial["metrics"],
                         error=None if trial["state"] == "ended" else trial["state"],
                         checkpoint=trial["checkpoint"],

@@ -95,9 +95,10 @@ def test_xla_trains_like_the_plain_graph(plain, options):
             np.testing.assert_allclose(gan.get_metrics_result()[name], mean, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow  # the test of the plain step, above, is the stand-in
 @pytest.mark.parametrize(
     "options",
-    [{"critic_steps": 2}, pytest.param({"simultaneous": True}, marks=pytest.mark.slow)],
+    [{"critic_steps": 2}, {"simultaneous": True}],
     ids=["critic steps", "simultaneous"],
 )
 def test_programs_of_several_updates_train_like_the_plain_graph(options):

@@ -124,6 +124,7 @@ def test_notebook_is_small_enough_for_a_browser(source_and_notebook):
     assert source_and_notebook[0].with_suffix(".ipynb").stat().st_size < 3_000_000
 
 
+@pytest.mark.slow  # the test of a notebook in a kernel, below, is the stand-in
 def test_code_of_the_first_notebook_runs_with_quick_values(fork_server, tmp_path):
     """Runs the code as a script, without a kernel."""
     notebook = execute.read(FOLDER / f"{NAMES[0]}.py")

@@ -10,6 +10,7 @@ import pytest
 from helpers.fake_ray import Checkpoint, DriverEnded, FakeRay
 from helpers.tiny import QUICK
 
+from gan.cli.select import Select
 from gan.errors import InputError
 from gan.selection import ray_workers
 from gan.selection.cost import CandidateCost, CostTask, MeasuredCosts, TimedRun
@@ -103,7 +104,7 @@ def trained(monkeypatch):
             folder.mkdir(exist_ok=True)
             file.write_text("\n".join(rows) + "\n", encoding="utf-8")
             save(folder)
-        return {"result": json.dumps(TrialResult(look=look()).as_dict())}
+        return {"result": json.dumps(TrialResult(look=look(wrong=ord(task.name))).as_dict())}
 
     monkeypatch.setattr(ray_workers, "run_on_node", run)
     return ran
@@ -137,13 +138,17 @@ def rows(task):
 def test_run_folders_come_back_and_continue_in_the_next_rung(connected, tasks, trained):
     fake = FakeRay()
     with connected(fake) as workers:
-        assert {task.name: result.look for task, result in workers.run_trials(tasks)} == {"a": look(), "b": look()}
+        assert {task.name: result.look for task, result in workers.run_trials(tasks)} == {
+            "a": look(ord("a")),
+            "b": look(ord("b")),
+        }
         assert [rows(task) for task in tasks] == [["interval", "1", "2", "3"]] * 2
         [_] = workers.run_trials([replace(tasks[1], intervals=5)])
     assert trained == [("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2), ("b", 3), ("b", 4), ("b", 5)]
     assert rows(tasks[1])[-1] == "5"
     assert fake.limits == [{"cpu": 1.0, "gpu": 0.0}] * 2
     assert fake.closed
+    assert not any(Path(place).exists() for place in fake.experiments)
     assert all(place.startswith(str(Path(tasks[0].folder).parents[1] / "ray")) for place in fake.experiments)
 
 
@@ -165,7 +170,7 @@ def test_a_trial_that_always_fails_is_a_failure_and_the_others_are_not(connected
     with connected(FakeRay(faults=fail)) as workers:
         found = {task.name: result for task, result in workers.run_trials(tasks)}
     assert found["a"].failure == f"node died (the last of {ATTEMPTS} attempts)"
-    assert found["b"].look == look()
+    assert found["b"].look == look(ord("b"))
 
 
 def test_an_experiment_whose_driver_ended_is_restored(connected, tasks, trained):
@@ -180,7 +185,8 @@ def test_an_experiment_whose_driver_ended_is_restored(connected, tasks, trained)
         list(workers.run_trials(tasks))
     assert fake.closed
     with connected(fake) as workers:
-        assert len(list(workers.run_trials(tasks))) == 2
+        found = {task.name: result.look for task, result in workers.run_trials(tasks)}
+    assert found == {"a": look(ord("a")), "b": look(ord("b"))}  # Ray restores trials in another order
     assert trained == [("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2), ("b", 3)]
     assert [rows(task)[-1] for task in tasks] == ["3", "3"]
 
@@ -231,3 +237,28 @@ def test_ray_client_and_bad_numbers_are_refused_before_connecting():
         RayWorkers("ray://host:10001")
     with pytest.raises(InputError, match="trials=0"):
         RayWorkers("auto", trials=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"ray": "auto"}, ("auto", None, None)),
+        ({"ray": "local", "jobs": 2}, (None, 2, None)),
+        ({"ray": "host:1", "storage": "s3://bucket"}, ("host:1", None, "s3://bucket")),
+    ],
+)
+def test_the_command_passes_its_options_on(monkeypatch, options, expected):
+    @contextmanager
+    def record(address, *, trials, storage):
+        yield address, trials, storage
+
+    monkeypatch.setattr(ray_workers, "RayWorkers", record)
+    with Select(**options)._workers() as found:
+        assert found == expected
+
+
+def test_without_ray_processes_of_this_machine_train_and_storage_is_refused():
+    with Select()._workers() as found:
+        assert found is None
+    with pytest.raises(InputError, match=r"`--storage` alone"), Select(storage="s3://bucket")._workers():
+        pass

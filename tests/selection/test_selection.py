@@ -72,6 +72,7 @@ def weights(folder):
         return {name: arrays[name] for name in arrays.files}
 
 
+@pytest.mark.slow  # the selection that pauses its runs, below, is the stand-in
 def test_a_paused_run_resumes_to_the_same_result(tmp_path):
     config = replace(QUICK, eval_every=32, deterministic=True, optimization=candidates(1e-3)[0].config.optimization)
     whole = train(config, output=tmp_path / "whole")
@@ -149,6 +150,7 @@ def test_candidates_of_different_data_and_equal_names_are_refused(tmp_path):
         select([one, one], options(), output=tmp_path / "s")
 
 
+@pytest.mark.slow  # the selection among exported files, in tests/cli/test_select_artefacts.py, is the stand-in
 def test_saved_generators_are_selected_without_a_search(quick, tiny_run, tmp_path):
     """Both are one generator, so that only the cost differs: both are on the frontier, the dearer one first."""
     generators = {"folder": tiny_run["folder"], "file": tiny_run["folder"] / "generator.keras"}

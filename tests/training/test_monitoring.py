@@ -130,6 +130,7 @@ def test_patience_ends_a_run_and_keeps_the_best_averaged_generator(digits, tmp_p
     assert (record["result"]["stopped_by"], record["result"]["interval"]) == ("patience", 3)
 
 
+@pytest.mark.slow  # the run that patience ends, in this file, is the stand-in
 def test_a_run_keeps_the_best_averaged_generator_and_its_samples(tmp_path):
     """The loss of G is lowest in the second interval of four, whose generator is restored."""
     run = train(tiny(monitor="g_loss", monitor_mode="min", patience=2), output=tmp_path / "run")

@@ -38,6 +38,7 @@ def test_trains_on_a_folder_of_images_and_samples(fork_server, tmp_path, size, c
     assert (status, "is finished" in printed) == (0, True), printed
 
 
+@pytest.mark.slow  # the names of labels in tests/sampling/test_labels.py are the stand-in
 def test_classes_are_shown_and_taken_by_name(fork_server, tmp_path):
     paint_shapes(tmp_path / "images", (16, 16), count=36, classes=("2", "1", "10"))
     run, output = tmp_path / "run", tmp_path / "output"

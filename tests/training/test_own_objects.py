@@ -102,6 +102,7 @@ def test_a_run_of_given_objects_resumes_only_with_the_same_objects(noise, tmp_pa
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow  # the test of given objects that train, above, is the stand-in
 def test_a_given_trained_gan_starts_again_from_step_0(noise, tmp_path):
     given = objects(noise)
     train(CONFIG, output=tmp_path / "first", **given)

@@ -234,6 +234,7 @@ def refused(small_classifier, tmp_path_factory):
     return run
 
 
+@pytest.mark.slow  # the refusals of a plain model in test_tolerance_callbacks.py are the stand-in
 def test_a_refusal_changes_nothing_in_the_training(refused, monkeypatch, small_classifier, tmp_path):
     """The weights after interval 3 are those of a run of three intervals without a tolerance."""
     assert (refused.stopped_by, refused.interval, refused.steps, refused.verdict) == ("target", 3, 30, "within")

@@ -72,6 +72,7 @@ def test_the_length_of_intervals_does_not_change_the_result(tmp_path, monkeypatc
             np.testing.assert_allclose(a, b, rtol=0, atol=1e-7)
 
 
+@pytest.mark.slow  # the run from both networks in test_feedback.py is the stand-in
 def test_a_run_can_start_from_the_generator_of_another_run(tmp_path, digits):
     first = train(QUICK, output=tmp_path / "first")
     gan = build_gan(replace(QUICK, init_from=str(first.folder), seed=9), digits)
