@@ -169,7 +169,7 @@ for one in record.candidates:
 for one in record.candidates:
     if one.cost is not None:
         bounds = f"{one.cost.lowest:.1f} to {one.cost.highest:.1f}"
-        print(f"{one.name:32s} {one.cost.value:6.1f} s ({bounds}), {one.cost.start:.1f} s of it to compile")
+        print(f"{one.name:32s} {one.cost.value:6.1f} s ({bounds}), {one.cost.start:.1f} s of it to start")
 print(f"on {record.where}")
 
 # %%
@@ -195,15 +195,15 @@ Image(selection.plot_selection(record), width=1000)
 
 # %%
 print(f"tolerance {TOLERANCE:.0%}, {record.num:,} samples planned for each test\n")
-print(f"{'':32s}   n    wrong            p-value  verdict    coverage  passed")
+print(f"{'':32s}     n   wrong   rate    p-value  verdict    coverage  passed")
 for name in record.order:
     test = record.candidate(name).test
     if test is None:
         print(f"{name:32s} not tested: the sequence ended before")
         continue
-    counts = f"{test.num:6,} {test.wrong:6,} {test.wrong / test.num:6.2%}"
-    coverage = f"{test.coverage / test.real_coverage:7.0%}"
-    print(f"{name:32s} {counts} {test.p_value:12.2g}  {test.verdict:9s} {coverage}   {test.passed}")
+    counts = f"{test.num:5,}  {test.wrong:6,}  {test.wrong / test.num:5.2%}"
+    coverage = f"{test.coverage / test.real_coverage:8.0%}"
+    print(f"{name:32s} {counts}  {test.p_value:9.2g}  {test.verdict:9s}  {coverage}  {test.passed}")
 print(f"\nchosen: {record.chosen}; verdict: {record.verdict}")
 print(f"exit status of gan select: {tolerance.EXIT_STATUS[record.verdict]}")
 
@@ -266,34 +266,15 @@ with warnings.catch_warnings():
 
 # %%
 options = selection.SelectionOptions(tolerance=TOLERANCE, cost="bytes", look_num=LOOK)
-artefacts = selection.select_saved(files, digits, options, output="artefacts").record
+by_size = selection.select_saved(files, digits, options, output="files").record
 print(f"{'':16s}{'KB':>6s}{'look':>8s}{'test':>8s}  state")
-for one in sorted(artefacts.candidates, key=lambda one: -one.cost.value):
+for one in sorted(by_size.candidates, key=lambda one: -one.cost.value):
     test = "" if one.test is None else f"{one.test.wrong / one.test.num:.2%}"
     print(f"{one.name:16s}{one.cost.value / 1e3:6,.0f}{one.looks[-1].error:8.2%}{test:>8s}  {one.state}")
-print(f"\nchosen: {artefacts.chosen}; verdict: {artefacts.verdict}")
+print(f"\nchosen: {by_size.chosen}; verdict: {by_size.verdict}")
 
 # %%
-plt.figure(figsize=(8, 3.4))
-for one in artefacts.candidates:
-    look = one.looks[-1]
-    low, high = 100 * np.array(tolerance.wilson_interval(look.wrong, look.num))
-    value, kilobytes = 100 * look.error, one.cost.value / 1e3
-    color = "C0" if one.name in artefacts.order else "C7"
-    plt.errorbar(kilobytes, value, [[value - low], [high - value]], fmt="o", capsize=3, color=color)
-    plt.annotate(one.name, (kilobytes, high), (0, 4), textcoords="offset points", ha="center", fontsize=8)
-    if one.test is not None:
-        plt.plot(kilobytes, 100 * one.test.wrong / one.test.num, "D" if one.test.passed else "X", color="C1")
-for style, color, label in (("o", "C0", "on the frontier"), ("o", "C7", "beaten"), ("D", "C1", "tested")):
-    plt.plot([], [], style, color=color, label=label)
-plt.axhline(100 * TOLERANCE, color="black", linestyle=":", label="tolerance")
-plt.xscale("log")
-plt.margins(x=0.12, y=0.15)
-plt.xlabel("size of the file (KB)")
-plt.ylabel("error rate (%)")
-plt.title("Files of one generator")
-plt.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-plt.show()
+Image(selection.plot_selection(by_size), width=650)
 
 # %% [markdown]
 # In the looks, all files draw from the same latents, so that their differences are those of the rounding. Where the
