@@ -20,6 +20,7 @@ NAMES = [
     "06_your_own_images",
     "07_scale",
     "09_feedback_and_deployment",
+    "10_selection",
 ]
 spec = importlib.util.spec_from_file_location("execute", FOLDER / "execute.py")
 execute = importlib.util.module_from_spec(spec)
