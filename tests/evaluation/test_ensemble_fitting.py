@@ -121,8 +121,13 @@ def test_members_with_a_class_of_rejected_images(tmp_path, digits):
     assert card.calibration == Calibration(temperature=made.fitted.calibration.temperature, rejects=True)
     found = [one.label for one in answer(classifier, card, as_input(digits.test.images))]
     assert np.mean(np.array(found) == digits.test.labels) == pytest.approx(card.accuracy["test"])
-    third = untrained_classifier(tmp_path / "3", seed=3, logits=11, rejects=True)
-    assert fit_ensemble([made.folder, third], digits).members[0].members == card.members
+
+
+@pytest.mark.slow
+def test_a_member_that_is_an_ensemble_keeps_its_members(made, tmp_path, digits):
+    third = untrained_classifier(tmp_path / "third", seed=3)
+    fitted = fit_ensemble([made.folder, third], digits)
+    assert [member.members for member in fitted.members] == [made.card.members, ()]
 
 
 def test_a_card_without_members_is_that_of_a_single_classifier():
