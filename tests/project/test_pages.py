@@ -31,7 +31,7 @@ from gan.tolerance import EXIT_STATUS
 TRAINING, *OTHERS = blocks("python")
 SLOW_PYTHON = [block for block in OTHERS if "evaluate(" in block]
 FROM_ONNX = [block for block in OTHERS if "import onnxruntime" in block]  # run in test_samples_without_package.py
-OF_RUNS = [block for block in OTHERS if "from gan.selection" in block]  # they train, or need a run: tests/selection
+OF_RUNS = [block for block in OTHERS if "selection." in block]  # they train, or need a run: tests/selection
 
 
 @pytest.mark.filterwarnings("ignore:MNIST IS NOT AVAILABLE")
