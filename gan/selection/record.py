@@ -117,6 +117,8 @@ class SelectionRecord:
     """A selection. It is written after each step, so that it can be resumed."""
 
     kind: str = "selection"
+    id: str = field(default_factory=lambda: os.urandom(4).hex())
+    """Identifier, other than that of any other selection. It is chosen at random."""
     options: SelectionOptions
     dataset: str
     data: DataConfig | None = None

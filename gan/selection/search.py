@@ -121,6 +121,7 @@ def _task(one: CandidateRecord, plan: HalvingPlan, number: int, record: Selectio
         probe=options.probe,
         num=options.look_num,
         seed=(LOOK_SEED + options.seed) % 2**32,
+        selection=record.id,
     )
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from gan.errors import TrainingError
 from gan.saving import metadata, run_folder, training_state
 from gan.selection.looks import ValidationLook
-from gan.selection.trial import TrialResult, TrialTask
+from gan.selection.trial import TrialResult, TrialTask, run_log
 from gan.training import callbacks
 from gan.training.train import resume, train
 
@@ -58,7 +58,7 @@ def _train(task: TrialTask, folder: Path, after_interval: Callable[[Path], None]
     listeners = [] if after_interval is None else [_AfterInterval(folder, after_interval)]
     listeners += [] if task.is_last else [callbacks.PauseAfter(task.intervals)]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(folder.suffix + ".log").open("a", encoding="utf-8") as file:
+    with run_log(folder).open("a", encoding="utf-8") as file:
         console = Console(file=file, width=120)
         if is_new:
             run = train(task.config, output=folder, preset=task.preset, console=console, listeners=listeners)
