@@ -119,7 +119,7 @@ class FakeRay:
         trial["reports"] += 1
         trial["metrics"] = metrics
         if checkpoint is not None:
-            place = Path(trial["place"]) / str(trial["reports"])
+            place = Path(trial["place"].removeprefix("file://")) / str(trial["reports"])
             checkpoint.to_directory(place)
             trial["checkpoint"] = Checkpoint(place)
         self.faults(trial["task"]["name"], trial["reports"])
