@@ -150,7 +150,10 @@ ELSEWHERE = {
     "gan select --resume runs/00003-select-mnist --ray auto",
     "gan select --artefacts runs/00001-mnist --tolerance 0.02",
     "gan select --resume runs/00002-select-mnist",
-    "gan select mnist mnist-sprint mnist-mlp mnist-unconditional cgan dcgan sngan r3gan --vary images=40000 --budget 9min",
+    (
+        "gan select mnist mnist-sprint mnist-mlp mnist-unconditional cgan dcgan sngan r3gan --vary images=40000 "
+        "--budget 9min"
+    ),
     "python -m benchmarks stacked-mnist",
     "python -m benchmarks read-digits",
     "python -m benchmarks feedback",
