@@ -46,7 +46,7 @@ def test_other_commands_take_the_ensemble(gan_command, tmp_path):
     options = ["--dataset", "mnist5k", "--num", 500, "--tolerance", 1, "--classifier", both, "--json"]
     done = gan_command("evaluate", "mnist", *options, "--output", tmp_path / "report")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["error_rate"] < 0.1
+    assert json.loads(done.stdout)["metrics"]["error_rate"]["value"] < 0.1
     options = ["--dataset", "mnist5k", "--steps", 20, "--batch-size", 32, "--eval-every", 320, "--probe", both]
     done = gan_command("train", *options, "--output", run)
     assert done.returncode == 0, done.stderr

@@ -192,9 +192,10 @@ def test_the_perturbation_curve_starts_at_the_error_rate_of_the_report(untrained
     assert first.error_rate == untrained.metrics["error_rate"].value
 
 
-def test_copies_are_not_assessed_for_another_training_set(evaluated, digits):
+@pytest.mark.parametrize("trained_on", ["mnist", pytest.param("", marks=pytest.mark.slow)])
+def test_copies_are_not_assessed_for_another_training_set(evaluated, digits, trained_on):
     held_out = digits.validation.take(np.arange(200))
-    report = evaluated(None, samples=as_input(held_out.images), labels=held_out.labels, trained_on="mnist").report
+    report = evaluated(None, samples=as_input(held_out.images), labels=held_out.labels, trained_on=trained_on).report
     assert report.copied_share is None
     assert "trained on another dataset" in report.summary["copies"]
     assert report.copied_share_real.copied_share is not None
