@@ -21,7 +21,7 @@ train: .venv/installed
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile --durations 20
 
-test-all: lint .venv/installed-docs
+test-all: lint .venv/installed-docs .venv/installed-ray
 	GAN_TEST_ALL=1 $(BIN)/pytest -n 2 --dist loadfile -m "slow or not slow"
 
 lint: .venv/installed-test
@@ -71,6 +71,10 @@ classifiers: .venv/installed
 
 .venv/installed-docs: .venv/bin/python setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	@touch $@ .venv/installed
+
+.venv/installed-ray: .venv/bin/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[ray]'
 	@touch $@ .venv/installed
 
 clean:

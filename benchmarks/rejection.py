@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from benchmarks.benchmark import Benchmark, Log, Record, provenance
 from benchmarks.summary import Table
 from gan.errors import InputError, check, check_whole
+from gan.evaluation.members import independent
 from gan.saving import models
+from gan.saving.metadata import check_dataset
 from gan.utils import tensorflow as runtime
 
 if TYPE_CHECKING:
@@ -45,11 +47,11 @@ class Rejection(Benchmark):
         for keep in self.keeps:
             check(0 < keep <= 1, "keeps", "numbers above 0 and at most 1", keep)
         check_whole("num", self.num, 2)
-        judge, rejecting = (models.find_classifier(name).card.sha256 for name in (self.classifier, self.reject_with))
-        if judge == rejecting:
+        judge, rejecting = (models.find_classifier(name).card for name in (self.classifier, self.reject_with))
+        if not independent(judge, rejecting):
             raise InputError(
                 "The classifier that rejects cannot judge what is left",
-                expected="two classifiers",
+                expected="two classifiers without a network in common",
                 received=f"{self.reject_with} and {self.classifier}",
             )
         for run in self.runs:
@@ -77,6 +79,7 @@ class Rejection(Benchmark):
             raise InputError("The dataset of this run is not known", expected="a config.json", received=run)
         data = described.config.data
         dataset = load_dataset(described.dataset.name, fallback="none", **data.loading)
+        check_dataset(described.dataset, dataset.describe(), "The images have changed since the training")
         engine, discriminator = as_engine(load_generator(run)), load_discriminator(run)
         rejections = {"classifier": fit_classifier_rejection(engine, self.reject_with)}
         for keep in self.keeps:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from gan.models.gan import GAN
     from gan.models.networks.build import build_discriminator, build_generator
     from gan.models.networks.load import load_discriminator, load_generator
-    from gan.sampling.samples import generate, interpolate, latents
+    from gan.sampling.interpolation import interpolate
+    from gan.sampling.samples import generate, latents
     from gan.saving.engines.find import load_exported
     from gan.saving.models import list_checkpoints
     from gan.training import callbacks
@@ -43,7 +44,7 @@ _HOMES = {
     "build_generator": "gan.models.networks.build",
     "evaluate": "gan.evaluation.evaluation",
     "generate": "gan.sampling.samples",
-    "interpolate": "gan.sampling.samples",
+    "interpolate": "gan.sampling.interpolation",
     "latents": "gan.sampling.samples",
     "list_checkpoints": "gan.saving.models",
     "load_classifier": "gan.evaluation.classifier.extractor",

@@ -59,14 +59,18 @@ class EvaluationInputs:
         return models.own_run_folder(self.checkpoint)
 
     def trained_on(self, dataset: "Dataset") -> str | None:
-        """Returns the name of the dataset that the generator was trained on, or None if it is not known.
+        """Returns the name of the dataset that the generator was trained on, as `evaluate` takes it.
 
         A card knows only the last part of a path. Then the training images decide whether it is the given dataset.
+        "": not known, for a mixture of generators that were trained on other images than it stands for.
         """
-        card = self.saved.card
-        if card is not None and card.train_sha256 is not None and card.train_sha256 == dataset.fingerprint:
+        saved = self.saved
+        known = saved.card.train_sha256 if saved.card is not None else saved.trained_on
+        if saved.is_mixture and known is None:
+            return ""
+        if saved.card is not None and known is not None and known == dataset.fingerprint:
             return dataset.name
-        return self.saved.dataset
+        return saved.dataset
 
     def load_dataset(self) -> "Dataset":
         """Loads the dataset, with the options of the training if it is the same one.

@@ -11,7 +11,7 @@ from gan.cli.exit_status import DONE, ended_by_sigterm
 from gan.cli.output import print_result
 from gan.errors import InputError, check_seed, check_whole
 from gan.saving import run_folder
-from gan.selection.mixture_inputs import MixtureInputs
+from gan.selection.mixture_inputs import PROBE, MixtureInputs
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 
@@ -34,9 +34,12 @@ class Mix:
     weights: Annotated[tuple[float, ...] | None, arg(metavar="WEIGHT...")] = None
     """Probability of each generator, with sum 1. None: fitted to validation images."""
     dataset: str | None = None
-    """Dataset that the mixture stands for. None: the dataset of the training, which must be one for all generators."""
-    classifier: str = "mnist-probe"
-    """Classifier for the features of the fit, a pretrained name or folder of `gan train-classifier`."""
+    """Dataset that the mixture stands for. None: the dataset of the training, which must be one for all generators.
+
+    Images of another dataset than that of the training are scaled and cropped to the size of the generators' images.
+    """
+    classifier: str | None = None
+    """Classifier for the features of the fit, a pretrained name or folder. None: mnist-probe."""
     num: int | None = None
     """Samples of each generator for the fit. None: 5000, or the number of validation images."""
     seed: int | None = None
@@ -50,7 +53,7 @@ class Mix:
         """Fits the weights and writes the mixture; returns the exit status."""
         self._check_combination()
         given = MixtureInputs.find(
-            self.generators, weights=self.weights, dataset=self.dataset, classifier=self.classifier
+            self.generators, weights=self.weights, dataset=self.dataset, classifier=self.classifier or PROBE
         )
         run_folder.check_output(self.output)
         runtime.load_tensorflow(lean=True)
@@ -79,8 +82,7 @@ class Mix:
             check_whole("num", self.num, 2)
         if self.seed is not None:
             check_seed(self.seed)
-        idle = [f"--{name}" for name in ("num", "seed") if getattr(self, name) is not None]
-        idle += ["--classifier"] if self.classifier != Mix.classifier else []
+        idle = [f"--{name}" for name in ("num", "seed", "classifier") if getattr(self, name) is not None]
         if self.weights is not None and idle:
             expected = "--weights without them: nothing is fitted"
             raise InputError("These options have no effect", expected=expected, received=" ".join(idle))

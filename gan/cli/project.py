@@ -15,6 +15,7 @@ from gan.data import images
 from gan.errors import InputError, check_seed, check_whole
 from gan.sampling.labels import read_label
 from gan.saving import files, models
+from gan.saving.saved_generator import find_saved
 from gan.utils import tensorflow as runtime
 
 DIGITS = (28, 28, 1)
@@ -67,12 +68,11 @@ class Project:
             raise InputError("Bad `--out`", expected="a .png file", received=repr(str(self.out)))
         files.check_writable(self.out)
         file = models.find_generator(self.checkpoint)
-        classes = models.describe(file).num_classes
-        record = models.load_config(file)
-        names = record.dataset.class_names if record else ()
+        saved = find_saved(file)
+        classes, names = saved.summary.num_classes, saved.class_names
         if classes is not None:  # an early error
             self._number(classes, names)
-        originals = self._read(record.dataset.image_shape) if record else None
+        originals = self._read(saved.stands_for.image_shape) if saved.stands_for else None
         runtime.load_tensorflow(lean=True)
         runtime.start()
         from gan.evaluation.metrics import why_no_ssim

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from gan.errors import InputError, check, check_whole, is_number
+from gan.errors import InputError
 from gan.saving import models
-from gan.saving.metadata import check_card, check_classes
+from gan.saving.metadata import check_card, check_classes, check_dataset
 from gan.saving.run_folder import DISCRIMINATOR
 from gan.saving.saved_generator import SavedGenerator
+from gan.selection.rejection.limits import KEEP, MOST_ATTEMPTS, check_attempts, check_keep
 
 if TYPE_CHECKING:
     from gan.saving.engines.engine import Engine
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 RejectBy = Literal["classifier", "discriminator"]
 CLASSIFIER = "mnist-probe"
 """The classifier that rejects, unless another one is given. Reports use another, `mnist-classifier`."""
-ATTEMPTS = 100
-"""Default maximum number of attempts per sample: `gan.selection.rejection.sampling.MOST_ATTEMPTS`."""
 COMPARE = "gan.selection.compare_rejections; in a checkout: python -m benchmarks rejection --runs RUN"
 """What measures the samples before and after rejection."""
 
@@ -51,9 +50,9 @@ class RejectionOptions:
                 )
             return None
         if keep is not None:
-            check(is_number(keep) and 0 < keep <= 1, "keep", "a number above 0 and at most 1", keep)
+            check_keep(keep)
         if attempts is not None:
-            check_whole("attempts", attempts, 1, 10**6)
+            check_attempts("attempts", attempts)
         if by == "discriminator" and classifier is not None:
             raise InputError(
                 "The discriminator rejects, so --reject-with has no effect",
@@ -78,7 +77,7 @@ class RejectionOptions:
     @property
     def most_attempts(self) -> int:
         """Maximum number of attempts per sample."""
-        return ATTEMPTS if self.attempts is None else self.attempts
+        return MOST_ATTEMPTS if self.attempts is None else self.attempts
 
 
 Fit = Callable[["Engine", float | None], "FittedRejection"]
@@ -87,7 +86,7 @@ Fit = Callable[["Engine", float | None], "FittedRejection"]
 
 def _find_classifier(options: RejectionOptions, saved: SavedGenerator) -> Fit:
     found = models.find_classifier(options.classifier or CLASSIFIER)
-    if saved.dataset is not None:
+    if saved.dataset is not None and not any(map(saved.is_of, found.card.data_sets)):
         check_card(saved.dataset, found.card)
 
     def fit(engine: "Engine", truncation: float | None) -> "FittedRejection":
@@ -120,10 +119,12 @@ def _find_discriminator(options: RejectionOptions, saved: SavedGenerator) -> Fit
     def fit(engine: "Engine", truncation: float | None) -> "FittedRejection":
         from gan.data.load import load_dataset
         from gan.models.networks.load import load_discriminator
-        from gan.selection.rejection.fitting import KEEP, fit_discriminator_rejection
+        from gan.selection.rejection.fitting import fit_discriminator_rejection
 
         dataset = load_dataset(name, fallback="none", **data.loading)
         check_classes(saved.class_names, dataset.class_names)
+        if saved.trained_on is not None:
+            check_dataset(saved.trained_on, dataset.describe(), "The images have changed since the training")
         discriminator = load_discriminator(file)
         return fit_discriminator_rejection(
             engine,

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -121,7 +122,7 @@ class Sample:
             raise InputError("A walk has no attempts", expected="no --reject", received="--interpolate and --reject")
         out, write = self._destination()
         saved = find_saved(self.checkpoint)
-        if saved.mixture is not None and self.truncation is not None:
+        if saved.is_mixture and self.truncation is not None:
             raise InputError(
                 "Truncation would change the weights of a mixture",
                 expected="no --truncation, or one of its generators",
@@ -219,9 +220,14 @@ class Sample:
 
         if self.interpolate is None:
             draw = partial(sampling.stream, engine, truncation=self.truncation) if rejected is None else rejected.stream
-            for part in self._files():
+
+            def batches(part: range) -> Iterator[np.ndarray]:
                 labels = labels_in_turn(np.asarray(part), engine.num_classes, asked)
-                yield from draw(len(part), seed=self.seed, start=part.start, labels=labels)
+                return draw(len(part), seed=self.seed, start=part.start, labels=labels)
+
+            # with rejection, small files would leave most rows of each call empty
+            parts = self._files() if rejected is None else writers.cut(self._span, writers.CHUNK)
+            yield from writers.cut_batches(chain.from_iterable(map(batches, parts)), map(len, self._files()))
         else:
             label = None if asked is None else asked.start
             walk = sampling.interpolate(

@@ -1,9 +1,9 @@
 """gan select."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,10 +13,10 @@ from gan.cli.exit_status import ended_by_sigterm
 from gan.cli.output import print_result
 from gan.cli.select_artefacts import select_artefacts
 from gan.cli.selection_table import print_selection
-from gan.config.arguments import as_arguments
-from gan.errors import InputError
+from gan.errors import InputError, check_whole
+from gan.saving import run_folder
 from gan.selection.cost import CostName
-from gan.selection.record import SelectionOptions
+from gan.selection.record import SelectionOptions, load_selection
 from gan.tolerance import EXIT_STATUS
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
@@ -36,6 +36,9 @@ OF_TRAINING = {
     "--price-per-hour",
 }
 """Options that have no effect with `--artefacts`."""
+
+OF_RESUMING = {"--resume", "--jobs", "--ray", "--storage", "--json"}
+"""Options of a selection that is resumed. It keeps all others."""
 
 LOCAL = "local"
 """Value of --ray for a cluster of this machine alone."""
@@ -85,9 +88,12 @@ class Select:
     classifier: str = SelectionOptions.classifier
     """Classifier of the test, another one."""
     look_num: int = SelectionOptions.look_num
-    """Samples of each look of the search."""
+    """Samples of each look of the search, at least 2,000: as many as images for coverage."""
     num: int | None = None
-    """Samples of each test. None: enough for a candidate with 3/4 of the tolerance to pass nine times out of ten."""
+    """Samples of each test. None: enough for a candidate with 3/4 of the tolerance to pass nine times out of ten.
+
+    They are at least 2,000: as many as images for coverage.
+    """
     seed: int = 0
     """Seed of all training runs and samples."""
     deterministic: bool = False
@@ -95,7 +101,7 @@ class Select:
     output: Path | None = None
     """Folder of the selection to create. None: the next number in runs/."""
     resume: Path | None = None
-    """Folder of a selection to resume, with its options. None: a new selection."""
+    """Folder of a selection to resume, with its options except --jobs, --ray and --storage. None: a new selection."""
     jobs: int | None = None
     """Trainings at the same time. None: one, or with --ray one on each node, or for each GPU."""
     ray: str | None = None
@@ -114,14 +120,15 @@ class Select:
     def run(self) -> int:
         """Selects, and prints the table; returns the exit status of the verdict."""
         self._check_combination()
+        find = self._prepare()
         with ended_by_sigterm(), self._workers() as workers:
-            found = self._find(workers)
+            found = find(workers)
         record = found.record
         from gan.selection.plot import write_plot
 
         plot = write_plot(found.folder, record)
         if self.json:
-            print_result(record.as_dict(), as_json=True)
+            print_result({"folder": str(found.folder), **record.as_dict()}, as_json=True)
         else:
             print_selection(record, found.folder, plot)
         assert record.verdict is not None
@@ -140,20 +147,34 @@ class Select:
         with RayWorkers(None if self.ray == LOCAL else self.ray, trials=self.jobs, storage=self.storage) as workers:
             yield workers
 
-    def _find(self, workers: "Workers | None") -> "Selection":
+    def _prepare(self) -> "Callable[[Workers | None], Selection]":
+        """Checks presets and options, before Ray is connected. Returns a function that selects."""
         if self.artefacts is not None:
-            return self._select_artefacts(self.artefacts)
-        return self._select(workers) if self.resume is None else self._resume(workers, self.resume)
+            checkpoint = self.artefacts
+            return lambda workers: self._select_artefacts(checkpoint)
+        if self.jobs is not None:
+            check_whole("jobs", self.jobs, 1)
+        return self._prepare_new() if self.resume is None else self._prepare_resumed(self.resume)
 
     def _check_combination(self) -> None:
-        """Raises `InputError` for what has no effect with --artefacts."""
-        if self.artefacts is None:
-            return
-        given = {word for word in as_arguments(self, Select()) if word.startswith("--")}
-        idle = [*self.presets, *sorted(given & OF_TRAINING)]
-        if idle:
+        """Raises `InputError` for what has no effect with --artefacts, or with --resume."""
+        changed = (one.name for one in fields(self) if getattr(self, one.name) != one.default)
+        given = {f"--{name.replace('_', '-')}" for name in changed if name != "presets"}
+        if self.artefacts is not None and (given & OF_TRAINING or self.presets):
             expected = "--artefacts without them: nothing is trained"
-            raise InputError("These have no effect", expected=expected, received=" ".join(idle))
+            received = " ".join([*self.presets, *sorted(given & OF_TRAINING)])
+            raise InputError("These have no effect", expected=expected, received=received)
+        others = given - OF_RESUMING
+        if self.resume is not None and (others or self.presets):
+            expected = "--resume FOLDER, with no others than --jobs, --ray, --storage and --json: it keeps its options"
+            received = " ".join([*self.presets, *sorted(others)])
+            raise InputError("Both `--resume` and a new selection", expected=expected, received=received)
+
+    @property
+    def _resume_words(self) -> list[str]:
+        """The options that a resumed selection needs again."""
+        chosen = {"--jobs": self.jobs, "--ray": self.ray, "--storage": self.storage}
+        return [word for name, value in chosen.items() if value is not None for word in (name, str(value))]
 
     @property
     def _options(self) -> SelectionOptions:
@@ -179,7 +200,7 @@ class Select:
             log=_log,
         )
 
-    def _select(self, workers: "Workers | None") -> "Selection":
+    def _prepare_new(self) -> "Callable[[Workers | None], Selection]":
         from gan.selection.candidate import make_candidates
 
         if not self.presets:
@@ -191,28 +212,36 @@ class Select:
         candidates = make_candidates(
             self.presets, self.vary, dataset=self.dataset, seed=self.seed, deterministic=self.deterministic
         )
-        runtime.load_tensorflow(lean=True)
-        from gan.selection.selection import select
+        run_folder.check_output(self.output)
 
-        return select(
-            candidates,
-            options,
-            output=self.output,
-            workers=workers,
-            jobs=1 if self.jobs is None else self.jobs,
-            command=shell_command("gan", *sys.argv[1:]),
-            log=_log,
-        )
+        def find(workers: "Workers | None") -> "Selection":
+            runtime.load_tensorflow(lean=True)
+            from gan.selection.selection import select
 
-    def _resume(self, workers: "Workers | None", folder: Path) -> "Selection":
-        if self.presets or self.vary or self.budget is not None or self.output is not None:
-            expected = "--resume FOLDER alone: a resumed selection keeps its options"
-            received = " ".join([*self.presets, *self.vary]) or "--budget or --output"
-            raise InputError("Both `--resume` and a new selection", expected=expected, received=received)
-        runtime.load_tensorflow(lean=True)
-        from gan.selection.selection import resume_selection
+            return select(
+                candidates,
+                options,
+                output=self.output,
+                workers=workers,
+                jobs=1 if self.jobs is None else self.jobs,
+                command=shell_command("gan", *sys.argv[1:]),
+                resume_words=self._resume_words,
+                log=_log,
+            )
 
-        return resume_selection(folder, workers=workers, jobs=1 if self.jobs is None else self.jobs, log=_log)
+        return find
+
+    def _prepare_resumed(self, folder: Path) -> "Callable[[Workers | None], Selection]":
+        load_selection(folder)
+
+        def find(workers: "Workers | None") -> "Selection":
+            runtime.load_tensorflow(lean=True)
+            from gan.selection.selection import resume_selection
+
+            jobs = 1 if self.jobs is None else self.jobs
+            return resume_selection(folder, workers=workers, jobs=jobs, resume_words=self._resume_words, log=_log)
+
+        return find
 
 
 def _log(line: str) -> None:

@@ -14,6 +14,11 @@ COLUMNS = ("", "images", "wrong", "coverage", "cost", "test", "")
 IMAGES = COLUMNS.index("images")
 """The column that only candidates which are trained here need."""
 
+GUARANTEE = (
+    "the probability that a candidate is chosen whose error rate is above the tolerance is at most 2.5 %, "
+    "as the classifier of the test counts errors"
+)
+
 
 def print_selection(record: SelectionRecord, folder: Path, plot: Path) -> None:
     """Prints all candidates, those on the frontier first, then what was chosen and how it was tested."""
@@ -35,6 +40,8 @@ def print_selection(record: SelectionRecord, folder: Path, plot: Path) -> None:
         "cost": f"{UNITS[options.cost]}" + _rounds(record) + _where(record),
         "test": f"wrong of {record.num or 0:,} fresh samples, as {options.classifier} sees them; 95 % below it",
     }
+    if record.without_labels:
+        lines["wrong"] = f"{lines['wrong']}; {record.without_labels}"
     if record.chosen is not None:
         one = record.candidate(record.chosen)
         assert one.generator is not None
@@ -43,7 +50,7 @@ def print_selection(record: SelectionRecord, folder: Path, plot: Path) -> None:
         lines["generator"] = generator
         sampled = generator if one.run is None else folder / one.run
         lines["sample"] = shell_command("gan", "sample", sampled, "--out", "digits.png")
-        lines["guarantee"] = "its error rate is above the tolerance with probability 2.5 % or less"
+        lines["guarantee"] = GUARANTEE
     else:
         lines["chosen"] = "none: no candidate passed its test" if order else "none: no finished candidate to test"
     lines |= {"verdict": record.verdict, "plot": plot, "selection": folder}

@@ -118,7 +118,7 @@ class RunCopy:
 
     def write(self, content: RunFiles) -> None:
         """Writes what changed. Creates the folder of a new run."""
-        if not content.names:
+        if content == RunFiles():
             return
         if self.folder is None:
             self.folder = run_folder.new_run(self.training.output, self.training.name)
@@ -166,10 +166,11 @@ class Screen:
                     stream.write(line)
             stream.flush()
 
-    def show_last(self) -> None:
-        """Prints the message with which the chief ended, if there is one."""
+    def show_last(self, worker: str | None = None) -> None:
+        """Prints the message with which the chief ended, if there is one. worker: its name, to print too."""
         if self.last:
-            print(self.last, file=sys.stderr)
+            start = PREFIX if worker is None else f"{PREFIX}{worker}: "
+            print(start + self.last.removeprefix(PREFIX), file=sys.stderr)
 
 
 def is_ending(line: str) -> bool:
@@ -205,7 +206,8 @@ def follow(fleet: Fleet, copy: RunCopy, interrupt: Callable[[], int | None]) -> 
                 screen.show(progress)
         status = endings.get(0)
         if status is not None and status >= 0 and status != FAILED:
-            screen.show_last()
+            # This command has checked the input on this machine. So the message is about files of that node.
+            screen.show_last(_name(fleet, 0) if status == BAD_INPUT else None)
             return status
         if any(ending != 0 for ending in endings.values()):
             deadline = time.monotonic() + GRACE if deadline is None else deadline
@@ -227,7 +229,7 @@ def _failure(
         return 0 if status is None or status < 0 else 1 if status == BAD_INPUT else 2
 
     index = min((index for index, status in endings.items() if status != 0), key=lambda index: (order(index), index))
-    status, name = endings[index], f"Worker {index} on {fleet.places[index].host}"
+    status, name = endings[index], _name(fleet, index)
     if status is None:
         raise TrainingError(f"{name} was lost: its process or its machine ended; {copy.resume_hint}")
     if status < 0:
@@ -241,6 +243,10 @@ def _failure(
         print(f"{PREFIX}{name}: {said}", file=sys.stderr)
         return BAD_INPUT
     raise TrainingError(f"{name} failed: {said}; {copy.resume_hint}")
+
+
+def _name(fleet: Fleet, index: int) -> str:
+    return f"Worker {index} on {fleet.places[index].host}"
 
 
 @contextmanager

@@ -5,19 +5,17 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from gan.distributed.cluster import VARIABLE
 from gan.saving.run_copy import RunFiles, RunReader, write_run
 from gan.utils.child import kill, python_module
 from gan.utils.tensorflow import installed_version
+from gan.utils.working_folder import working_folder
 
 FOLDER = "GAN_WORKER_FOLDER"
 """Environment variable with the folder of a worker, which its process removes when it is left alone."""
@@ -64,7 +62,8 @@ class TrainWorker:
 
     def __init__(self, host: str | None = None, module: str = MODULE) -> None:
         self.host, self.module = host, module
-        self.folder = Path(tempfile.mkdtemp(prefix="gan-worker-"))
+        self._stack = ExitStack()
+        self.folder = self._stack.enter_context(working_folder("gan-worker"))
         self.run = RunReader(self.folder / "run")
         self._process: subprocess.Popen[bytes] | None = None
         self._shown = {"out": 0, "err": 0}
@@ -123,7 +122,7 @@ class TrainWorker:
         """Kills the process if it runs, and removes the folder of this worker."""
         if self._process is not None:
             kill(self._process)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._stack.close()
 
     def _new(self, stream: str) -> bytes:
         try:

@@ -24,7 +24,10 @@ class StoppingConfig(Options):
     `auto`: `mnist-probe` if it suits the dataset, otherwise no classifier.
     """
     eval_num: int = 2_000
-    """Samples measured after each interval, and validation images to compare with. Short intervals use fewer."""
+    """Samples measured after each interval, and validation images to compare with, at most all of them.
+
+    Short intervals use fewer.
+    """
     tolerance: float | None = None
     """Stop when fresh samples confirm at most this error rate. None: never.
 

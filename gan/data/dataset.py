@@ -60,13 +60,12 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """Hexadecimal SHA-256 of the training images and labels, in their order. Computed once; 0.1 s for MNIST."""
-        digest = hashlib.sha256()
-        for array in (self.train.images, self.train.labels):
-            if array is not None:
-                digest.update(f"{array.dtype}{array.shape}".encode())
-                for chunk in storage.in_chunks(array):  # an array in a file may be larger than the memory
-                    digest.update(chunk.tobytes())
-        return digest.hexdigest()
+        return _sha256(self.train)
+
+    @cached_property
+    def whole_fingerprint(self) -> str:
+        """Hexadecimal SHA-256 of the images and labels of all splits, in their order. Computed once."""
+        return hashlib.sha256("".join(map(_sha256, (self.train, self.validation, self.test))).encode()).hexdigest()
 
     def describe(self) -> RunDataset:
         """Returns the entry for the record of a run: name, image shape, classes, split sizes, and SHA-256."""
@@ -203,3 +202,13 @@ class Dataset:
             expected = "data that can be read"
             raise InputError("The tf.data.Dataset raised an error", expected=expected, received=message) from error
         return cls.from_arrays(images, np.concatenate(labels) if labels else None, name=name)
+
+
+def _sha256(split: Split) -> str:
+    digest = hashlib.sha256()
+    for array in (split.images, split.labels):
+        if array is not None:
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            for chunk in storage.in_chunks(array):  # an array in a file may be larger than the memory
+                digest.update(chunk.tobytes())
+    return digest.hexdigest()

@@ -222,6 +222,7 @@ def _card(
         image_shape=source.engine.image_shape,  # type: ignore[arg-type]  # three numbers
         data=None if saved.data is None else replace(saved.data, dataset=public_name(saved.data.dataset)),
         train_sha256=saved.trained_on.train_sha256 if saved.trained_on else None,
+        mixture=saved.is_mixture,
         generator_sha256=saved.summary.sha256,
         content_sha256=content_sha256,
         verdict=read_verdict(saved),

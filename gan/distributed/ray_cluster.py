@@ -189,6 +189,14 @@ def share(nodes: Sequence[Mapping[str, float]], workers: int, *, gpus: int = 1) 
     return {**wanted, "CPU": float(cpus)}
 
 
+def in_use(ray: ModuleType, wanted: Mapping[str, float], workers: int, seconds: float) -> InputError:
+    """Returns the error for resources that other programs held for all of some seconds."""
+    each = ", ".join(f"{amount:g} {name}" for name, amount in wanted.items())
+    free = ", ".join(f"{ray.available_resources().get(name, 0.0):g} {name}" for name in wanted)
+    expected = f"{workers} x ({each}) within {seconds:.0f} s"
+    return InputError("The cluster is in use", expected=expected, received=f"{free} free on all nodes")
+
+
 @contextmanager
 def reserved(
     ray: ModuleType, wanted: Mapping[str, float], workers: int, *, wait_seconds: float = SECONDS
@@ -202,12 +210,7 @@ def reserved(
     group = groups.placement_group([dict(wanted)] * workers, strategy="SPREAD")
     try:
         if not group.wait(wait_seconds):
-            each = ", ".join(f"{amount:g} {name}" for name, amount in wanted.items())
-            raise InputError(
-                "The cluster is in use",
-                expected=f"{workers} x ({each}) within {wait_seconds:.0f} s",
-                received=f"{ray.available_resources().get('CPU', 0.0):g} CPUs that are free",
-            )
+            raise in_use(ray, wanted, workers, wait_seconds)
         strategy = strategies.PlacementGroupSchedulingStrategy
         yield [
             {

@@ -118,7 +118,7 @@ def evaluate(
         tolerance: the highest acceptable error rate, a share.
         seed: seed of the samples, the labels and the draws. Another seed draws new samples.
         trained_on: name of the dataset that the generator was trained on. None: `dataset`. If it is another dataset,
-            the share of copies is not known.
+            or "" for an unknown one, the share of copies is not known.
 
     Raises `InputError` if generator, dataset and classifier do not match.
     """

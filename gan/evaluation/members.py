@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from gan.errors import InputError
+from gan.saving.ensemble_member import EnsembleMember
 from gan.saving.metadata import ClassifierCard, check_card
 from gan.saving.models import FoundClassifier, find_classifier
 
@@ -58,6 +59,21 @@ _IN_COMMON: dict[str, Callable[[ClassifierCard], object]] = {
 def _name(member: FoundClassifier) -> str:
     """Returns the folder of a classifier, by which messages name it."""
     return str(member.file.path.parent)
+
+
+def independent(first: ClassifierCard, second: ClassifierCard) -> bool:
+    """Returns whether two classifiers have no network in common: they differ, and so do their members.
+
+    Members of an ensemble count if they have a weight, and so do the members of a member. What one classifier selects
+    says nothing about the errors that another one finds only if they are independent.
+    """
+    return _networks(first).isdisjoint(_networks(second))
+
+
+def _networks(card: ClassifierCard | EnsembleMember) -> set[str]:
+    """Returns the SHA-256 of a classifier and of all networks in it."""
+    parts = [_networks(member) for member in card.members if member.weight > 0]
+    return {card.sha256}.union(*parts)
 
 
 def common_datasets(cards: Sequence[ClassifierCard]) -> tuple[str, ...]:

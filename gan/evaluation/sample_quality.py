@@ -1,4 +1,4 @@
-"""Error rate, Frechet distance and coverage of several sets of samples against the same reference images."""
+"""Quality of several sets of samples against the same reference images."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,8 +21,10 @@ class SampleQuality:
     rate: ErrorRate
     """Of all samples; the other numbers are those of the compared ones."""
     frechet_distance: float
+    precision: float
+    """NaN if it is not defined for so few samples, as recall and coverage."""
+    recall: float
     coverage: float
-    """NaN if it is not defined for so few samples."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,9 @@ class QualityReference:
             np.concatenate([found.wrong, wrong_in_blocks(others, self.reference.extractor, rest)]), labels
         )
         check(len(outcomes.wrong) == self.num, "others", f"{self.num} samples in all", len(outcomes.wrong))
+        manifold = self.reference.manifold(found.outputs)
         return SampleQuality(
             outcomes.rate,
             self.reference.quality(found)["frechet_distance"],
-            self.reference.manifold(found.outputs)["coverage"],
+            **{name: manifold[name] for name in ("precision", "recall", "coverage")},
         )

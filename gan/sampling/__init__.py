@@ -10,15 +10,14 @@ from gan.utils.lazy import lazy_names
 if TYPE_CHECKING:
     from gan.models.random import training_latents
     from gan.sampling.generators import compiled
+    from gan.sampling.interpolation import interpolate, spherical
     from gan.sampling.labels import labels_for
     from gan.sampling.samples import (
         acceptance_draws,
         batch_for,
         generate,
-        interpolate,
         latents,
         projection_latents,
-        spherical,
         stream,
         truncate,
     )
@@ -28,11 +27,11 @@ _HOMES = {
     "batch_for": "gan.sampling.samples",
     "compiled": "gan.sampling.generators",
     "generate": "gan.sampling.samples",
-    "interpolate": "gan.sampling.samples",
+    "interpolate": "gan.sampling.interpolation",
     "labels_for": "gan.sampling.labels",
     "latents": "gan.sampling.samples",
     "projection_latents": "gan.sampling.samples",
-    "spherical": "gan.sampling.samples",
+    "spherical": "gan.sampling.interpolation",
     "stream": "gan.sampling.samples",
     "training_latents": "gan.models.random",
     "truncate": "gan.sampling.samples",

@@ -55,6 +55,20 @@ def cut(span: range, size: int) -> Iterator[range]:
     return (range(first, min(first + size, span.stop)) for first in range(span.start, span.stop, size))
 
 
+def cut_batches(batches: Iterable[np.ndarray], sizes: Iterable[int]) -> Iterator[np.ndarray]:
+    """Cuts batches where files end. `sizes`: numbers of samples of the files, with the sum of those of the batches."""
+    rest = iter(sizes)
+    left = next(rest, 0)
+    for batch in batches:
+        while len(batch) > left:
+            if left:
+                yield batch[:left]
+            batch, left = batch[left:], next(rest)
+        if len(batch):
+            yield batch
+        left -= len(batch)
+
+
 def write_grid(out: Path, samples: SampleBatches) -> Iterator[int]:
     """Writes all samples as a grid in one image file."""
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -18,3 +18,5 @@ class EnsembleMember:
     """0: the ensemble does not contain this classifier."""
     temperature: Annotated[float, Meta(gt=0)] = 1.0
     """Logits are divided by it before the softmax."""
+    members: "tuple[EnsembleMember, ...]" = ()
+    """The members of a classifier that is an ensemble itself."""

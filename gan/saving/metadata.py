@@ -317,15 +317,15 @@ def check_options(record: RunMetadata, asked: TrainConfig) -> None:
         )
 
 
-def check_dataset(record: RunMetadata, dataset: RunDataset) -> None:
-    """Raises `InputError` unless training images and labels are those with which the run started."""
-    check_classes(record.dataset.class_names, dataset.class_names)
-    expected, received = record.dataset.train_sha256, dataset.train_sha256
+def check_dataset(before: RunDataset, now: RunDataset, problem: str = "The dataset cannot change on resume") -> None:
+    """Raises `InputError`, about a problem, unless training images and labels are those with which a run started."""
+    check_classes(before.class_names, now.class_names)
+    expected, received = before.train_sha256, now.train_sha256
     if expected is not None and expected != received:
         raise InputError(
-            "The dataset cannot change on resume",
-            expected=f"{record.dataset.train} training images of {record.dataset.name!r} with SHA-256 {expected}",
-            received=f"{dataset.train} images of {dataset.name!r} with SHA-256 {received}",
+            problem,
+            expected=f"{before.train} training images of {before.name!r} with SHA-256 {expected}",
+            received=f"{now.train} images of {now.name!r} with SHA-256 {received}",
         )
 
 

@@ -75,6 +75,12 @@ class MixtureRecord:
         total = sum(component.weight for component in self.components)
         check(abs(total - 1) < 1e-6, "components", "weights that sum to 1", f"{total:g}")
 
+    @property
+    def trained_on(self) -> RunDataset | None:
+        """The data, if each component with a weight was trained on exactly these images. None: not known."""
+        known = {component.train_sha256 for component in self.components if component.weight > 0}
+        return self.dataset if known == {self.dataset.train_sha256} != {None} else None
+
     def as_dict(self) -> dict[str, Json]:
         """Returns the record in JSON types, as in mixture.json."""
         return as_json(self)

@@ -14,14 +14,14 @@ from gan.saving.training_state import FOLDER, LOCK
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Files of a run folder that are new or changed, and the names of all of its files.
+    """What changed in a run folder: files that are new or changed, and the names of those that are no longer there.
 
     Names are relative, with `/`. They are in the order in which they are written: training states last, and a manifest
     after its arrays.
     """
 
     changed: dict[str, bytes] = field(default_factory=dict)
-    names: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 class RunReader:
@@ -41,7 +41,7 @@ class RunReader:
         return any(name not in self._marks for name in manifests)
 
     def read(self) -> RunFiles:
-        """Reads the files that are new or changed, by size and time.
+        """Reads the files that are new or changed, by size and time, and finds those that were removed.
 
         Training states are read first. So the other files are as new or newer, and `resume` removes what is newer.
         """
@@ -56,22 +56,21 @@ class RunReader:
                 if mark != self._marks.get(name):
                     changed[name] = path.read_bytes()
                 marks[name] = mark
+        removed = sorted(set(self._marks).difference(marks))
         self._marks = marks
-        return RunFiles(
-            {name: changed[name] for name in names if name in changed}, tuple(n for n in names if n in marks)
-        )
+        return RunFiles({name: changed[name] for name in names if name in changed}, tuple(removed))
 
 
 def write_run(run: Path, content: RunFiles) -> None:
-    """Writes what changed to a copy of a run folder, and then removes the files that are no longer there.
+    """Writes what changed to a copy of a run folder, and then removes the files that the run no longer has.
 
-    The lock of the copy stays. Raises `OSError` if a file cannot be written.
+    All other files stay, such as reports about the copy. Raises `OSError` if a file cannot be written.
     """
     for name, text in content.changed.items():
         path = run / PurePosixPath(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, lambda partial, text=text: partial.write_bytes(text))  # type: ignore[misc]
-    for name in set(_names(run)).difference(content.names):
+    for name in content.removed:
         (run / PurePosixPath(name)).unlink(missing_ok=True)
 
 

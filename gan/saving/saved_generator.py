@@ -39,20 +39,33 @@ class SavedGenerator:
         """Names of the classes, in the order of their numbers; empty if they are unknown."""
         if self.card is not None:
             return self.card.class_names
-        return self.trained_on.class_names if self.trained_on else ()
+        return self.stands_for.class_names if self.stands_for else ()
 
     @property
-    def trained_on(self) -> RunDataset | None:
-        """The dataset that the generator was trained on. None: not known, or exported."""
+    def is_mixture(self) -> bool:
+        """Whether the first latent number chooses one of several generators, as far as the metadata tell."""
+        return self.mixture is not None or (self.card is not None and self.card.mixture)
+
+    @property
+    def stands_for(self) -> RunDataset | None:
+        """The dataset whose images the generator draws. None: not known, or exported."""
         found = self.record or self.mixture
         return found.dataset if found else None
 
     @property
+    def trained_on(self) -> RunDataset | None:
+        """The dataset that the generator was trained on. None: not known, or exported.
+
+        Not known is also that of a mixture whose generators were trained on other images than it stands for.
+        """
+        return self.stands_for if self.mixture is None else self.mixture.trained_on
+
+    @property
     def dataset(self) -> str | None:
-        """Name of the dataset that the generator was trained on, or None if it is not known."""
+        """Name of the dataset whose images the generator draws, or None if it is not known."""
         if self.card is not None:
             return self.card.data.dataset if self.card.data else None
-        return self.trained_on.name if self.trained_on else None
+        return self.stands_for.name if self.stands_for else None
 
     @property
     def data(self) -> DataConfig | None:
@@ -64,7 +77,7 @@ class SavedGenerator:
         return self.record.config.data if self.record else None
 
     def is_of(self, dataset: str) -> bool:
-        """Returns whether the generator was trained on a dataset. A card knows only the last part of a path."""
+        """Returns whether the generator draws images of a dataset. A card knows only the last part of a path."""
         return dataset == self.dataset or (self.card is not None and Path(dataset).name == self.dataset)
 
 

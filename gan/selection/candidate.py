@@ -4,7 +4,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -135,7 +135,7 @@ def _with_option(config: TrainConfig, name: str, text: str) -> TrainConfig:
 def _read_value(name: str, text: str, hint: Any) -> Any:
     is_tuple = any("tuple" in str(part) for part in (hint, *get_args(hint)))
     content: Any = text
-    if text.lower() == "none":
+    if text.lower() == "none" and "none" not in _choices(hint):
         content = [] if is_tuple else None
     elif is_tuple:
         content = text.split("+")
@@ -148,6 +148,11 @@ def _read_value(name: str, text: str, hint: Any) -> Any:
         raise InputError(f"Bad value of `{name}` in `--vary`", expected=expected, received=text) from error
 
 
+def _choices(hint: Any) -> list[object]:
+    """Returns the texts that an option can be, such as `none` of `conditioning`."""
+    return [choice for part in (hint, *get_args(hint)) if get_origin(part) is Literal for choice in get_args(part)]
+
+
 def _check_different(candidates: Sequence[Candidate]) -> None:
     """Raises `InputError` for two candidates with the same options, which would be the same run."""
     seen: dict[str, str] = {}
@@ -157,10 +162,19 @@ def _check_different(candidates: Sequence[Candidate]) -> None:
             expected = "candidates with different options"
             raise InputError("Two candidates are equal", expected=expected, received=f"{seen[key]} and {one.name}")
         seen[key] = one.name
-    names = [one.folder for one in candidates]
+    check_folders(candidates)
+
+
+def check_folders(candidates: Sequence[Candidate]) -> None:
+    """Raises `InputError` for two candidates with one run folder. Some file systems do not distinguish case."""
+    seen: dict[str, str] = {}
     for one in candidates:
-        if names.count(one.folder) > 1:
-            raise InputError("Two candidates have one name", expected="different names", received=one.name)
+        folder = one.folder.casefold()
+        if folder in seen:
+            expected = "names that differ in letters (not in their case), digits or -._="
+            received = f"{seen[folder]} and {one.name}"
+            raise InputError("Two candidates have one run folder", expected=expected, received=received)
+        seen[folder] = one.name
 
 
 def _check_same_data(candidates: Sequence[Candidate]) -> None:

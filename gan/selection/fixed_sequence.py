@@ -41,6 +41,9 @@ class CandidateTest:
     passed: bool
     """Whether the p-value is at most 0.025 and the verdict is `within`, which includes enough coverage."""
 
+    def __post_init__(self) -> None:
+        check_whole("wrong", self.wrong, 0, self.num)
+
     @property
     def interval(self) -> tuple[float, float]:
         """Ends of Wilson's 95 % interval of the error rate."""
@@ -80,8 +83,9 @@ def run_sequence(
     A candidate passes if the exact test and the verdict agree that its error rate is within the tolerance
     (`gan.tolerance.passes_test`), and if its coverage is at least 0.8 of that of real images.
 
-    **The guarantee**: the error rate of the chosen candidate is above the tolerance with probability at most 0.025,
-    for any number of candidates, and whether or not their samples depend on each other. For that to happen, the first
+    **The guarantee**: the probability that a candidate is chosen whose error rate is above the tolerance is at most
+    0.025, for any number of candidates, and whether or not their samples depend on each other. It is the probability of
+    both together, not that of an error rate above the tolerance once one is chosen. For both to happen, the first
     candidate of the order that is not within the tolerance must pass, and the order says in advance which one this is.
     So no test needs a stricter level. It holds if
 

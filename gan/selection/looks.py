@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from gan.config import DataConfig
 from gan.data.dataset import Dataset
 from gan.data.load import load_dataset
@@ -12,8 +14,8 @@ from gan.errors import InputError
 from gan.evaluation import metrics
 from gan.evaluation.classifier.extractor import Extractor, load_classifier
 from gan.evaluation.coverage import CoverageReference
-from gan.evaluation.error_rate import find_wrong, measure_samples
-from gan.evaluation.reference import choose_labels, limit_images
+from gan.evaluation.error_rate import BLOCK, check_samples, measure_samples
+from gan.evaluation.reference import EvaluatedImages, choose_labels, limit_images
 from gan.sampling.generators import GeneratorLike, as_engine
 from gan.saving import files
 from gan.saving.metadata import check_card
@@ -21,6 +23,21 @@ from gan.selection.trial import Look
 
 COVERAGE_NUM = 2_000
 """Samples, and real images, for coverage. Its standard error is then below .011."""
+
+
+def coverage_images(dataset: Dataset, covered: Split, others: Split) -> int:
+    """Returns the number of images whose coverage is measured: at most `COVERAGE_NUM`, and those of each split.
+
+    Raises `InputError` for too few images.
+    """
+    num = min(COVERAGE_NUM, len(covered), len(others))
+    if num <= metrics.NEIGHBOURS:
+        raise InputError(
+            "Too few images to measure coverage",
+            expected=f"more than {metrics.NEIGHBOURS} images in each split",
+            received=f"{num} in {dataset.name}",
+        )
+    return num
 
 
 @dataclass(frozen=True)
@@ -39,33 +56,42 @@ class SampleLook:
         """
         model, card = load_classifier(classifier)
         check_card(dataset.name, card, dataset.image_shape)
-        num = min(COVERAGE_NUM, len(covered), len(others))
-        if num <= metrics.NEIGHBOURS:
-            raise InputError(
-                "Too few images to measure coverage",
-                expected=f"more than {metrics.NEIGHBOURS} images in each split",
-                received=f"{num} in {dataset.name}",
-            )
+        num = coverage_images(dataset, covered, others)
         extractor = Extractor(model)
         return cls(dataset, extractor, CoverageReference.of(extractor, covered, others, num))
 
     def measure(self, generator: GeneratorLike, *, num: int, seed: int) -> tuple[int, int, float]:
         """Returns (wrong samples, samples, coverage) of samples of a seed. Their labels have the shares of the data.
 
+        Samples with NaN are wrong, and cover nothing. Raises `InputError` for samples that are not in [-1, 1].
+
         num: number of samples. It becomes the number of images for coverage, if that is larger.
         """
-        num = max(num, len(self.reference.features))
+        first = len(self.reference.features)
+        num = max(num, first)
         engine = as_engine(generator)
         labels = choose_labels(limit_images(self.dataset), num, seed) if engine.num_classes else None
-        first = len(self.reference.features)
-        seen = measure_samples(
-            engine, self.extractor, first, seed=seed, labels=None if labels is None else labels[:first]
-        )
-        wrong = int(seen.wrong.sum())
-        if num > first:
-            rest = None if labels is None else labels[first:]
-            wrong += int(find_wrong(engine, self.extractor, num - first, seed=seed, start=first, labels=rest).sum())
-        return wrong, num, self.reference.coverage(seen.outputs["features"])
+        wrong, coverage = 0, 0.0
+        for start in (0, *range(first, num, BLOCK)):
+            end = first if start == 0 else min(start + BLOCK, num)
+            asked = None if labels is None else labels[start:end]
+            seen = measure_samples(engine, self.extractor, end - start, seed=seed, start=start, labels=asked)
+            broken = _is_broken(seen)
+            check_samples(seen.images[~broken])
+            wrong += int((seen.wrong | broken).sum())
+            if start == 0:
+                coverage = self._coverage(seen.outputs["features"][~broken])
+        return wrong, num, coverage
+
+    def _coverage(self, features: np.ndarray) -> float:
+        """Returns the coverage by samples. Those that are left out, since they are not finite, cover nothing."""
+        return self.reference.coverage(features) if len(features) > metrics.NEIGHBOURS else 0.0
+
+
+def _is_broken(seen: EvaluatedImages) -> np.ndarray:
+    """Returns which images, or what the classifier makes of them, are not finite: bool [N]."""
+    outputs = (seen.images, seen.outputs["logits"], seen.outputs["features"])
+    return ~np.all([np.isfinite(part).reshape(len(part), -1).all(axis=1) for part in outputs], axis=0)
 
 
 @dataclass(frozen=True)

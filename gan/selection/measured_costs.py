@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from gan import sampling
+from gan.config import TrainConfig
+from gan.data.dataset import Dataset
 from gan.data.load import load_dataset
 from gan.distributed.devices import start
 from gan.errors import InputError, TrainingError
@@ -108,12 +110,9 @@ class _TimedTraining:
     `first_images` the number of images of that call.
     """
 
-    def __init__(self, run: TimedRun) -> None:
-        if run.config is None:
-            raise InputError("This cost is that of a training", expected="a candidate with options", received=run.name)
-        config = replace(run.config, stopping=replace(run.config.stopping, probe="none"))
-        data = config.data
-        self._dataset = load_dataset(data.dataset, fallback=data.dataset_fallback, **data.loading)
+    def __init__(self, config: TrainConfig, dataset: Dataset) -> None:
+        config = replace(config, stopping=replace(config.stopping, probe="none"))
+        self._dataset = dataset
         began = time.perf_counter()
         devices = start(seed=config.seed, deterministic=config.deterministic, log=log_nothing)
         setup = prepare_training(config, self._dataset, devices, log_nothing)
@@ -144,9 +143,13 @@ def _time_training(task: CostTask) -> MeasuredCosts:
     failures: dict[str, str] = {}
     trainings: dict[str, _TimedTraining] = {}
     for run in task.runs:
+        if run.config is None:
+            raise InputError("This cost is that of a training", expected="a candidate with options", received=run.name)
+        data = run.config.data
+        dataset = load_dataset(data.dataset, fallback=data.dataset_fallback, **data.loading)
         try:
-            trainings[run.name] = _TimedTraining(run)
-        except TrainingError as error:
+            trainings[run.name] = _TimedTraining(run.config, dataset)
+        except (InputError, TrainingError) as error:  # of this candidate alone
             failures[run.name] = str(error)
     rounds: dict[str, list[float]] = {name: [] for name in trainings}
     for number in range(task.rounds):

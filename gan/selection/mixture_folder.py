@@ -2,19 +2,19 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
 
-from gan.data.dataset import Dataset
+from gan.config import DataConfig
 from gan.data.load import load_dataset
 from gan.errors import InputError
 from gan.models.networks.inputs import NetworkInputs
 from gan.models.networks.load import load_generator
 from gan.models.networks.mixture import build_mixture
 from gan.saving import files, run_folder
-from gan.saving.metadata import RunDataset
+from gan.saving.metadata import RunDataset, check_dataset
 from gan.saving.mixture import FitRecord, MixtureComponent, MixtureRecord, save_mixture
 from gan.selection.mixture_inputs import MixtureInputs, name_of
 from gan.selection.mixture_weights import MIXTURE_SEED, MixtureFit, fit_mixture
@@ -49,12 +49,15 @@ def make_mixture(
     """
     run_folder.check_output(output)
     generators = [load_generator(saved.file) for saved in given.saved]  # type: ignore[arg-type]  # not exported
-    fit, data = None, given.known
+    fit, data, config = None, given.known, given.data
     equal = [1 / len(generators)] * len(generators)
-    build_mixture(generators, equal if given.weights is None else given.weights)  # rejects them before the data
+    first = build_mixture(generators, equal if given.weights is None else given.weights)  # refused before the data
+    if data is None:
+        config = _for_images(config, first.output_shape[1:])
     if given.classifier is not None or data is None:
-        dataset = load_dataset(given.data.dataset, fallback="none", **given.data.loading)
-        _check_unchanged(dataset, data)
+        dataset = load_dataset(config.dataset if data is None else data.name, fallback="none", **config.loading)
+        if data is not None:
+            check_dataset(data, dataset.describe(), "The images have changed since the training of the generators")
         data = dataset.describe()
         if given.classifier is not None:
             fit = fit_mixture(generators, dataset, given.classifier, num=num, seed=seed)
@@ -71,19 +74,16 @@ def make_mixture(
         folder = run_folder.new_run(output, "mixture")
         path = folder / run_folder.GENERATOR
         files.write(path, mixture.save)
-        record = _record(given, generators, data, weights, fit, files.sha256(path))
+        record = _record(replace(given, data=config), generators, data, weights, fit, files.sha256(path))
         save_mixture(folder, record)
     return SavedMixture(folder, record)
 
 
-def _check_unchanged(dataset: Dataset, known: RunDataset | None) -> None:
-    expected = None if known is None else known.train_sha256
-    if expected is not None and dataset.fingerprint != expected:
-        raise InputError(
-            "The images have changed since the training of the generators",
-            expected=f"training images of {dataset.name!r} with SHA-256 {expected}",
-            received=dataset.fingerprint,
-        )
+def _for_images(data: DataConfig, shape: tuple[int, int, int]) -> DataConfig:
+    """Returns the options that load a dataset with the image shape of the generators."""
+    height, width, channels = shape
+    size = replace(data, image_size=f"{height}x{width}")
+    return replace(size, channels=channels) if channels in (1, 3) else size  # type: ignore[arg-type]  # 1 or 3
 
 
 def _record(

@@ -3,15 +3,19 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from gan.config import DataConfig
-from gan.errors import InputError, check, check_different
+from gan.errors import InputError, check
 from gan.saving import models
 from gan.saving.metadata import RunDataset, check_card
 from gan.saving.models import FoundClassifier
 from gan.saving.run_folder import GENERATOR
 from gan.saving.saved_generator import SavedGenerator, find_to_export
 from gan.utils.simplex import check_weights
+
+PROBE = "mnist-probe"
+"""Classifier for the features of a fit, unless another one is given. Reports use another, `mnist-classifier`."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class MixtureInputs:
     saved: tuple[SavedGenerator, ...]
     data: DataConfig
     known: RunDataset | None
-    """That data, as one of the generators was trained on it. None: no generator was."""
+    """That data, as the metadata of one of the generators describe it. None: no generator is for it."""
     weights: tuple[float, ...] | None
     """None: they are fitted."""
     classifier: FoundClassifier | None
@@ -34,7 +38,7 @@ class MixtureInputs:
         *,
         weights: Sequence[float] | None = None,
         dataset: str | None = None,
-        classifier: str | os.PathLike[str] = "mnist-probe",
+        classifier: str | os.PathLike[str] = PROBE,
     ) -> "MixtureInputs":
         """Finds what a mixture needs, and checks that it fits together as far as the files tell.
 
@@ -44,22 +48,22 @@ class MixtureInputs:
             dataset: the data that the mixture stands for. None: the dataset of all generators.
             classifier: classifier for the features of the fit, a folder or pretrained name.
 
-        Raises `InputError` for fewer than two generators, weights that do not sum to 1, generators of several datasets
-        without `dataset`, other classes, and a classifier of another dataset.
+        Raises `InputError` for fewer than two generators, the same one twice, weights that do not sum to 1, generators
+        of several datasets without `dataset`, other classes, and a classifier of another dataset.
         """
         check(len(checkpoints) >= 2, "generators", "two or more", [*map(str, checkpoints)])
-        check_different("generators", [*map(str, checkpoints)])
         given = None if weights is None else tuple(check_weights("weights", weights, len(checkpoints)).tolist())
         saved = tuple(find_to_export(checkpoint) for checkpoint in checkpoints)
+        _check_different(saved)
         name = dataset or _common_dataset(saved)
         _check_classes(saved)
-        of_it = next((one for one in saved if one.trained_on is not None and one.trained_on.name == name), None)
+        of_it = next((one for one in saved if one.stands_for is not None and one.stands_for.name == name), None)
         found = None
         if given is None:
             found = models.find_classifier(classifier)
-            check_card(name, found.card, of_it.trained_on.image_shape if of_it and of_it.trained_on else None)
+            check_card(name, found.card, of_it.stands_for.image_shape if of_it and of_it.stands_for else None)
         data = of_it.data if of_it else None
-        return cls(saved, data or DataConfig(dataset=name), of_it.trained_on if of_it else None, given, found)
+        return cls(saved, data or DataConfig(dataset=name), of_it.stands_for if of_it else None, given, found)
 
 
 def name_of(saved: SavedGenerator) -> str:
@@ -68,16 +72,31 @@ def name_of(saved: SavedGenerator) -> str:
     return path.parent.name if path.name == GENERATOR else path.stem
 
 
+def _place(saved: SavedGenerator) -> Path:
+    """Returns the run folder or the file of a generator, by which messages name it."""
+    path = saved.file.path
+    return path.parent if path.name == GENERATOR else path
+
+
+def _check_different(saved: Sequence[SavedGenerator]) -> None:
+    """Raises `InputError` if two generators have the same file."""
+    for number, one in enumerate(saved):
+        same = next((other for other in saved[:number] if other.summary.sha256 == one.summary.sha256), None)
+        if same is not None:
+            received = f"{_place(same)} and {_place(one)}, both with SHA-256 {one.summary.sha256}"
+            raise InputError("The same generator twice", expected="different generators", received=received)
+
+
 def _common_dataset(saved: Sequence[SavedGenerator]) -> str:
-    """Returns the name of the dataset that all generators were trained on, as far as it is recorded.
+    """Returns the name of the dataset that all generators draw, as far as it is recorded.
 
     Raises `InputError` if they were trained on several, or no generator has a record.
     """
-    known = {name_of(one): one.trained_on for one in saved if one.trained_on is not None}
+    known = [(_place(one), one.stands_for) for one in saved if one.stands_for is not None]
     expected = "--dataset NAME or FOLDER: the data that the mixture stands for"
     if not known:
         raise InputError("No generator has a record of its dataset", expected=expected, received="none")
-    first, *others = known.values()
+    first, *others = (data for _, data in known)
     for other in others:
         digests = {data.train_sha256 for data in (first, other)} - {None}
         same = len(digests) == 1 if first.train_sha256 and other.train_sha256 else first.name == other.name
@@ -85,17 +104,17 @@ def _common_dataset(saved: Sequence[SavedGenerator]) -> str:
             raise InputError(
                 "These generators were trained on different images",
                 expected=f"generators of one dataset, or {expected}",
-                received=", ".join(f"{name}: {data.name}" for name, data in known.items()),
+                received=", ".join(f"{place}: {data.name}" for place, data in known),
             )
     return first.name
 
 
 def _check_classes(saved: Sequence[SavedGenerator]) -> None:
     """Raises `InputError` if conditional generators call the same class number different names."""
-    known = {one.class_names: name_of(one) for one in saved if one.class_names and one.summary.num_classes != 0}
+    known = {one.class_names: _place(one) for one in saved if one.class_names and one.summary.num_classes != 0}
     if len(known) > 1:
         raise InputError(
             "These generators have different classes",
             expected="the same names in the same order",
-            received="; ".join(f"{name}: {', '.join(names[:10])}" for names, name in known.items()),
+            received="; ".join(f"{place}: {', '.join(names[:10])}" for names, place in known.items()),
         )

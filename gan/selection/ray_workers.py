@@ -2,26 +2,27 @@
 
 After each interval, the run folder of a trial goes to Ray's storage as its checkpoint. A trial whose process or node
 ends continues from there on another node. An experiment whose driver ended is restored. The run folders come back into
-the folder of the selection at the end of a rung. Imports Ray when it connects, and TensorFlow on the nodes only.
+the folder of the selection at the end of a rung, and the experiment is removed. Imports Ray when it connects, and
+TensorFlow on the nodes only.
 """
 
 import hashlib
 import json
 import os
-import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, redirect_stdout
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, redirect_stdout, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from gan.distributed.ray_cluster import CLIENT, EXTRA, connect, node_resources, share
-from gan.errors import InputError, Json, check_whole, convert
-from gan.saving.run_copy import RunReader, write_run
+from gan.distributed.ray_cluster import CLIENT, EXTRA, connect, in_use, node_resources, reserved, share
+from gan.errors import InputError, Json, TrainingError, check_whole, convert
 from gan.selection.cost import CostTask, MeasuredCosts
+from gan.selection.ray_trial import INPUT_ERROR, INTERVAL, RESULT, RUN, measure_on_node, run_tune_trial
 from gan.selection.trial import TrialResult, TrialTask
+from gan.selection.trial_files import read_trial, write_trial
 from gan.selection.workers import ATTEMPTS, Workers
 from gan.utils import tensorflow as runtime
 from gan.utils.extras import import_extra
@@ -29,20 +30,14 @@ from gan.utils.json_process import ProcessFailure
 
 STORAGE = "ray"
 """Folder of Ray's storage in the folder of a selection."""
-RESULT, INPUT_ERROR = "result", "input_error"
-"""Metrics with which a trial ends: its result, or what is wrong with its task, as JSON."""
-INTERVAL = "interval"
-"""Metric of a trial: complete intervals of its run."""
-RUN = "run"
-"""Run folder in the working folder of a trial."""
 URI = "://"
 """Part of a URI that a path does not have."""
 NAME_LENGTH = 80
 """Characters of a candidate's name that the table shows."""
-THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
-"""Variables with the number of threads of a process that uses TensorFlow."""
 SHOW_EVERY = 30.0
 """Seconds between two tables of progress."""
+WAIT_SECONDS = 600.0
+"""Seconds that a selection waits for CPUs and GPUs which other programs use, or which a cluster starts."""
 _TUNE = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the table of trials, without the rest
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the run folders have logs
@@ -54,8 +49,16 @@ _TUNE = {
 class Folder(Protocol):
     """A checkpoint of Ray."""
 
-    def to_directory(self, path: str | Path) -> object:
-        """Copies it to a folder."""
+    def as_directory(self) -> AbstractContextManager[str]:
+        """Yields a folder with its content, which must not be changed."""
+
+
+class WaitingTrial(Protocol):
+    """A trial of Ray, which may not run yet."""
+
+    @property
+    def status(self) -> str:
+        """Such as RUNNING or PENDING."""
 
 
 class EndedTrial(Protocol):
@@ -99,7 +102,7 @@ class RayWorkers(Workers):
         if trials is not None:
             check_whole("trials", trials, 1)
         os.environ.update(_TUNE)
-        self._storage = None if storage is None else _place(storage)
+        self._storage = None if storage is None else check_storage(storage)
         self._stack = ExitStack()
         self._ray = self._stack.enter_context(connect(address))
         try:
@@ -111,14 +114,15 @@ class RayWorkers(Workers):
     def run_trials(self, tasks: Sequence[TrialTask]) -> Iterator[tuple[TrialTask, TrialResult]]:
         """Runs trials, see `Workers`. Yields them when all have ended and their run folders are here.
 
-        Ray's copies of the run folders are then removed, unless the storage is a URI.
+        Ray's copies of the run folders are then removed. Also raises `InputError` if no trial can run for
+        `WAIT_SECONDS`, because other programs use the cluster.
         """
         if not tasks:
             return
         tune = import_extra("ray.tune", extra=EXTRA)
-        storage = self._storage or str(Path(tasks[0].folder).parents[1] / STORAGE)
+        storage = self._storage or str(Path(tasks[0].folder).absolute().parents[1] / STORAGE)
         experiment = f"{storage}/{experiment_name(tasks)}"
-        runs = {task.name: self._ray.put(RunReader(Path(task.folder)).read()) for task in tasks}
+        runs = {task.name: self._ray.put(read_trial(Path(task.folder))) for task in tasks}
         limits = {"cpu": self.resources["CPU"], "gpu": self.resources.get("GPU", 0.0)}
         trainable = tune.with_resources(tune.with_parameters(run_tune_trial, runs=runs), limits)
         if tune.Tuner.can_restore(experiment):
@@ -126,12 +130,13 @@ class RayWorkers(Workers):
         else:
             tuner = tune.Tuner(
                 trainable,
-                param_space={"task": tune.grid_search([task.as_dict() for task in tasks])},
+                param_space={"task": tune.grid_search([_elsewhere(task).as_dict() for task in tasks])},
                 tune_config=tune.TuneConfig(max_concurrent_trials=self.trials),
                 run_config=tune.RunConfig(
                     name=experiment_name(tasks),
                     storage_path=storage,
                     verbose=1,
+                    callbacks=[waiting_limit(self.resources)],
                     failure_config=tune.FailureConfig(max_failures=ATTEMPTS - 1),
                     checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
                     progress_reporter=tune.CLIReporter(
@@ -145,27 +150,42 @@ class RayWorkers(Workers):
             )
         with redirect_stdout(sys.stderr):
             ended = match_trials(tasks, list(tuner.fit()))
-        results = [(task, read_result(one.metrics or {}, one.error)) for task, one in ended]
         for task, one in ended:
             fetch_run(one.checkpoint, Path(task.folder))
+        try:
+            fault = self._ray.exceptions.RayTaskError
+            results = [(task, read_result(one.metrics or {}, one.error, fault)) for task, one in ended]
+        except InputError:
+            remove_experiment(experiment)  # its trials have ended: a resumed selection would not repeat them
+            raise
         yield from results
-        if URI not in experiment:  # the caller has saved the results, and the run folders are here
-            shutil.rmtree(experiment, ignore_errors=True)
+        remove_experiment(experiment)  # the caller has saved the results, and the run folders are here
 
     def measure_costs(self, task: CostTask) -> MeasuredCosts:
-        """Measures costs on a node of the cluster, of which it takes all CPUs and GPUs, see `Workers`."""
-        node = max(node_resources(self._ray), key=lambda one: (one.get("GPU", 0.0), one.get("CPU", 0.0)))
+        """Measures costs on the largest node of the cluster, of which it takes all CPUs and GPUs, see `Workers`.
+
+        Also raises `InputError` if other programs use them for longer than `WAIT_SECONDS`.
+        """
         generators = {run.name: Path(run.generator).read_bytes() for run in task.runs if run.generator is not None}
-        limits = {"num_cpus": node.get("CPU", 0.0), "num_gpus": node.get("GPU", 0.0)}
-        measure = self._ray.remote(max_calls=1, max_retries=ATTEMPTS - 1, **limits)(measure_on_node)
-        try:
-            found = self._ray.get(measure.remote(task.as_dict(), generators))
-        except self._ray.exceptions.RayError as error:
-            raise ProcessFailure(runtime.reason_of(error)) from error
+        found = self._ask_largest_node(task, generators)
         if INPUT_ERROR in found:
-            problem, expected, received = found[INPUT_ERROR]
-            raise InputError(problem, expected=expected, received=received)
+            raise _read_error(found[INPUT_ERROR])
         return convert(found, MeasuredCosts, "the result of a task")
+
+    def _ask_largest_node(self, task: CostTask, generators: Mapping[str, bytes]) -> Mapping[str, Json]:
+        errors, reason = self._ray.exceptions, ""
+        for _ in range(ATTEMPTS):
+            node = max(node_resources(self._ray), key=lambda one: (one.get("GPU", 0.0), one.get("CPU", 0.0)))
+            wanted = {name: node[name] for name in ("CPU", "GPU") if node.get(name, 0.0) > 0}
+            with reserved(self._ray, wanted, 1, wait_seconds=WAIT_SECONDS) as [part]:
+                measure = self._ray.remote(max_calls=1, max_retries=0, **part)(measure_on_node)
+                try:
+                    return self._ray.get(measure.remote(task.as_dict(), generators))
+                except errors.RayTaskError as error:  # the task itself failed
+                    raise ProcessFailure(runtime.reason_of(error)) from error
+                except errors.RayError as error:  # its process or node ended
+                    reason = runtime.reason_of(error)
+        raise ProcessFailure(f"{reason} (the last of {ATTEMPTS} attempts)")
 
     def close(self) -> None:
         """Disconnects from the cluster, which ends all trials."""
@@ -191,83 +211,66 @@ def trial_resources(nodes: Sequence[Mapping[str, float]], trials: int | None = N
     return {**found, "CPU": min(found["CPU"], float(int(least)))}, trials
 
 
-def _place(storage: str | Path) -> str:
-    """Returns a URI as it is, and a folder as an absolute path."""
+def check_storage(storage: str | Path) -> str:
+    """Returns a URI as it is, and a folder as an absolute path.
+
+    Raises `InputError` for a URI of a file system that Ray cannot use.
+    """
     text = str(storage)
-    return text.rstrip("/") if URI in text else str(Path(text).absolute())
+    if URI not in text:
+        return str(Path(text).absolute())
+    file_systems = import_extra("pyarrow.fs", extra=EXTRA)
+    try:
+        file_systems.FileSystem.from_uri(text)
+    except (ValueError, NotImplementedError) as error:
+        expected = "a folder, or a URI such as s3://bucket/folder or gs://bucket/folder"
+        raise InputError("Bad `storage`", expected=expected, received=text) from error
+    return text.rstrip("/")
 
 
 def experiment_name(tasks: Sequence[TrialTask]) -> str:
-    """Returns the name of the experiment of a rung. It is the same when a selection is resumed in the same rung."""
-    text = json.dumps(sorted((task.as_dict() for task in tasks), key=lambda task: str(task["name"])), sort_keys=True)
-    return f"rung-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    """Returns the name of the experiment of a rung.
+
+    It is the same when a selection is resumed in the same rung, also in another folder. Other selections have others.
+    """
+    contents = [_elsewhere(task).as_dict() for task in sorted(tasks, key=lambda task: task.name)]
+    text = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
+    return f"rung-{tasks[0].selection}-{text[:16]}"
 
 
-def run_tune_trial(config: dict[str, Json], runs: Mapping[str, object]) -> None:
-    """Runs a trial on its node, in a process of Ray Tune.
+def _elsewhere(task: TrialTask) -> TrialTask:
+    """Returns a task without the place of its run folder on this machine."""
+    return replace(task, folder=RUN)
 
-    Args:
-        config: {"task": the task in JSON types}.
-        runs: name of a candidate -> reference to the files of its run before this rung.
+
+def remove_experiment(place: str) -> None:
+    """Removes an experiment from its storage, a folder or a URI. What cannot be removed stays."""
+    file_systems = import_extra("pyarrow.fs", extra=EXTRA)
+    with suppress(OSError, ValueError, NotImplementedError):
+        system, path = file_systems.FileSystem.from_uri(place)
+        system.delete_dir(path)
+
+
+def waiting_limit(wanted: Mapping[str, float]) -> object:
+    """Returns a callback of Ray Tune that raises `InputError` when no trial ran for `WAIT_SECONDS`.
+
+    wanted: resources of a trial, which other programs use then.
     """
     import ray
     from ray import tune
 
-    runtime.load_tensorflow(lean=True)
-    from gan.selection.training import complete_intervals
+    class WaitingLimit(tune.Callback):
+        since: float | None = None
 
-    def save(run: Path, **metrics: str) -> None:
-        found = tune.Checkpoint.from_directory(run) if run.exists() else None
-        tune.report({INTERVAL: complete_intervals(run), **metrics}, checkpoint=found)
+        def on_step_begin(self, iteration: int, trials: Sequence[WaitingTrial], **more: object) -> None:
+            if any(one.status == "RUNNING" for one in trials):
+                self.since = None
+            elif self.since is None:
+                self.since = time.monotonic()
+            elif time.monotonic() - self.since > WAIT_SECONDS:
+                raise in_use(ray, wanted, 1, WAIT_SECONDS)
 
-    task = convert(config["task"], TrialTask, "a task")
-    with tempfile.TemporaryDirectory(prefix="gan-trial-") as place:
-        folder = Path(place) / RUN
-        checkpoint = tune.get_checkpoint()
-        if checkpoint is None:
-            write_run(folder, ray.get(runs[task.name]))
-        else:
-            checkpoint.to_directory(folder)
-        cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1.0)
-        os.environ.update(dict.fromkeys(THREADS, str(max(1, int(cpus)))))
-        save(folder, **run_on_node(task, folder, save))
-
-
-def run_on_node(task: TrialTask, folder: Path, save: Callable[[Path], None]) -> dict[str, str]:
-    """Runs a trial in a folder of this node. Returns the metrics with which it ends."""
-    runtime.load_tensorflow(lean=True)
-    from gan.selection.training import run_trial
-
-    try:
-        result = run_trial(replace(task, folder=str(folder)), save)
-    except InputError as error:
-        return {INPUT_ERROR: json.dumps([error.problem, error.expected, error.received])}
-    return {RESULT: json.dumps(result.as_dict())}
-
-
-def measure_on_node(content: Json, generators: Mapping[str, bytes]) -> dict[str, Json]:
-    """Measures costs on this node.
-
-    Args:
-        content: the task in JSON types.
-        generators: name of a candidate -> content of its generator's file.
-    """
-    runtime.load_tensorflow(lean=True)
-    from gan.selection.measured_costs import measure_costs
-
-    task = convert(content, CostTask, "a task")
-    with tempfile.TemporaryDirectory(prefix="gan-cost-") as place:
-        runs = []
-        for number, run in enumerate(task.runs):
-            file = None if run.generator is None else Path(place) / str(number) / Path(run.generator).name
-            if file is not None:
-                file.parent.mkdir()
-                file.write_bytes(generators[run.name])
-            runs.append(replace(run, generator=None if file is None else str(file)))
-        try:
-            return measure_costs(replace(task, runs=tuple(runs))).as_dict()
-        except InputError as error:
-            return {INPUT_ERROR: [error.problem, error.expected, error.received]}
+    return WaitingLimit()
 
 
 def match_trials(tasks: Sequence[TrialTask], trials: Sequence[EndedTrial]) -> list[tuple[TrialTask, EndedTrial]]:
@@ -280,14 +283,20 @@ def match_trials(tasks: Sequence[TrialTask], trials: Sequence[EndedTrial]) -> li
     return [(task, known[task.name] if task.name in known else silent.pop()) for task in tasks]
 
 
-def read_result(metrics: Mapping[str, Json], error: Exception | None) -> TrialResult:
-    """Returns the result of a trial of Ray Tune: its last metrics, or the error that ended its last attempt.
+def read_result(
+    metrics: Mapping[str, Json], error: Exception | None, fault: type[Exception] | tuple[()] = ()
+) -> TrialResult:
+    """Returns the result of a trial of Ray Tune: its last metrics, or what ended its processes or nodes.
 
-    Raises `InputError` for a task that cannot be run, and for storage that the nodes do not share.
+    Args:
+        metrics, error: the last report, and the error that ended the last attempt.
+        fault: class of errors in a process, such as of a full disk.
+
+    Raises `InputError` for a task that cannot be run, and for storage that the nodes do not share. Raises
+    `TrainingError` for another error in a process, see `Workers.run_trials`.
     """
     if INPUT_ERROR in metrics:
-        problem, expected, received = json.loads(str(metrics[INPUT_ERROR]))
-        raise InputError(problem, expected=expected, received=received)
+        raise _read_error(json.loads(str(metrics[INPUT_ERROR])))
     if RESULT in metrics:
         return convert(json.loads(str(metrics[RESULT])), TrialResult, "the result of a task")
     said = [line.strip() for line in str(error or "").splitlines() if line.strip()]
@@ -296,16 +305,21 @@ def read_result(metrics: Mapping[str, Json], error: Exception | None) -> TrialRe
         raise InputError(
             "The nodes of the cluster do not share the storage", expected=expected, received=said[-1][:200]
         )
-    reason = said[-1][:200] if said else "no result"
-    return TrialResult(failure=f"{reason} (the last of {ATTEMPTS} attempts)")
+    reason = f"{said[-1][:200] if said else 'no result'} (the last of {ATTEMPTS} attempts)"
+    if isinstance(error, fault):
+        raise TrainingError(f"A trial failed: {reason}")
+    return TrialResult(failure=reason)
+
+
+def _read_error(content: Json) -> InputError:
+    problem, expected, received = convert(content, tuple[str, str, str], "the result of a task")
+    return InputError(problem, expected=expected, received=received)
 
 
 def fetch_run(checkpoint: Folder | None, folder: Path) -> None:
-    """Replaces a run folder by a checkpoint of Ray. None: leaves it as it is."""
+    """Brings a run folder and its log up to date from a checkpoint of Ray. None: leaves them as they are."""
     if checkpoint is None:
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".fetched-", dir=folder.parent) as place:
-        checkpoint.to_directory(Path(place) / RUN)
-        shutil.rmtree(folder, ignore_errors=True)
-        (Path(place) / RUN).rename(folder)
+    with checkpoint.as_directory() as place:
+        content = read_trial(Path(place) / RUN)
+    write_trial(folder, content)

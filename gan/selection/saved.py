@@ -13,20 +13,20 @@ from gan.saving import run_folder
 from gan.saving.saved_generator import SavedGenerator, find_saved
 from gan.selection.cost import CostTask, MeasuredCosts, TimedRun, check_not_of_training
 from gan.selection.decision import (
-    Log,
     check_classifiers,
+    check_not_all_failed,
     choose,
+    explain_errors,
     fix_order,
-    locked,
     new_record,
-    plan_test,
-    resume_hint,
-    saver,
+    plan_samples,
+    with_costs,
 )
+from gan.selection.folder import Log, Save, begun, saver
 from gan.selection.looks import SampleLook
 from gan.selection.measured_costs import measure_costs
 from gan.selection.record import CandidateRecord, Selection, SelectionOptions, SelectionRecord
-from gan.selection.search import LOOK_SEED, Save
+from gan.selection.search import LOOK_SEED
 from gan.selection.trial import Look
 from gan.utils.arguments import checked
 
@@ -67,15 +67,14 @@ def select_saved(
     if costs is None:
         check_not_of_training(options.cost)
     given, dataset = dataset, as_dataset(dataset)
-    num = _check(options, dataset, output)
+    options, num = _check(options, dataset, output)
     found = _find(generators, dataset)
     missing = [name for name in found if costs is not None and name not in costs.costs and name not in costs.failures]
     check(not missing, "costs", "the costs of all candidates", f"none of {missing}")
-    folder = run_folder.new_run(output, f"select-{dataset.title}")
-    candidates = [CandidateRecord(name=name, generator=str(one.file.path.absolute())) for name, one in found.items()]
+    candidates = [_candidate(name, one, one.file.path.absolute()) for name, one in found.items()]
     record = new_record(options, dataset, candidates, num=num, command=command, data=_data_of(given))
-    with locked(folder), resume_hint(folder, log):
-        return _continue(record if costs is None else _with_costs(record, costs), folder, dataset, log)
+    with begun(output, f"select-{dataset.title}", log) as folder:
+        return continue_saved(record if costs is None else with_costs(record, costs), folder, dataset, log)
 
 
 @dataclass(frozen=True)
@@ -102,38 +101,34 @@ def select_made(
 
     Args:
         make: writes the generators into the folder that it gets, the one of the selection, and measures their costs.
-            After an exception in it, the folder is removed.
+            After an exception in it, what was written is removed.
         dataset, options, output, command, log: as for `select_saved`.
         data: how the dataset was loaded, to resume the selection.
 
     Returns and raises as `select_saved` does.
     """
-    num = _check(options, dataset, output)
-    folder = run_folder.new_run(output, f"select-{dataset.title}")
-    with locked(folder), resume_hint(folder, log):
+    options, num = _check(options, dataset, output)
+    with begun(output, f"select-{dataset.title}", log) as folder:
         made = make(folder)
         found, failures = _find(made.files, dataset), made.costs.failures
         candidates = [
-            CandidateRecord(name=name, generator=str(one.file.path.absolute().relative_to(folder.absolute())))
+            _candidate(name, one, one.file.path.absolute().relative_to(folder.absolute()))
             for name, one in found.items()
         ]
         candidates += [CandidateRecord(name=name) for name in failures if name not in found]
         record = new_record(options, dataset, candidates, num=num, command=command, data=data)
-        return _continue(_with_costs(record, made.costs), folder, dataset, log)
+        return continue_saved(with_costs(record, made.costs), folder, dataset, log)
 
 
-def continue_saved(record: SelectionRecord, folder: Path, dataset: Dataset, log: Log) -> Selection:
-    """Does what is missing in the record of a selection of `select_saved` or `select_made`."""
-    with locked(folder), resume_hint(folder, log):
-        return _continue(record, folder, dataset, log)
+def _candidate(name: str, saved: SavedGenerator, path: Path) -> CandidateRecord:
+    return CandidateRecord(name=name, generator=str(path), is_conditional=saved.summary.num_classes != 0)
 
 
-def _check(options: SelectionOptions, dataset: Dataset, output: str | Path | None) -> int:
-    """Checks all that needs no generator, and returns the number of samples of each test."""
-    num = plan_test(options)
+def _check(options: SelectionOptions, dataset: Dataset, output: str | Path | None) -> tuple[SelectionOptions, int]:
+    """Checks all that needs no generator. Returns the options, and the samples of each test, as `plan_samples`."""
     check_classifiers(options, dataset.name)
     run_folder.check_output(output)
-    return num
+    return plan_samples(options, dataset)
 
 
 def _find(generators: Mapping[str, str | Path], dataset: Dataset) -> dict[str, SavedGenerator]:
@@ -152,10 +147,16 @@ def _data_of(dataset: DatasetLike) -> DataConfig | None:
     return DataConfig(dataset=str(dataset)) if isinstance(dataset, (str, Path)) else None
 
 
-def _continue(record: SelectionRecord, folder: Path, dataset: Dataset, log: Log) -> Selection:
-    """Looks, measures the costs and tests. What the record has is not repeated."""
+def continue_saved(record: SelectionRecord, folder: Path, dataset: Dataset, log: Log) -> Selection:
+    """Looks, measures the costs and tests, in a locked folder. What the record has is not repeated.
+
+    record: that of a selection of `select_saved` or `select_made`.
+    """
+    explain_errors(record, log)
     save = saver(folder, record)
-    record = _with_looks(save(record), folder, dataset, save, log)
+    record = save(record)
+    check_not_all_failed(record)
+    record = _with_looks(record, folder, dataset, save, log)
     if record.order is None:
         runs = tuple(
             TimedRun(name=one.name, generator=str((folder / one.generator).absolute()))
@@ -164,17 +165,9 @@ def _continue(record: SelectionRecord, folder: Path, dataset: Dataset, log: Log)
         )
         if runs:
             log(f"measuring the cost of {len(runs)} generators: {record.options.cost}")
-            record = _with_costs(record, measure_costs(CostTask(cost=record.options.cost, runs=runs)))
+            record = save(with_costs(record, measure_costs(CostTask(cost=record.options.cost, runs=runs))))
         record = save(fix_order(record, log))
     return Selection(folder, choose(record, folder, dataset, save, log))
-
-
-def _with_costs(record: SelectionRecord, costs: MeasuredCosts) -> SelectionRecord:
-    for name, cost in costs.costs.items():
-        record = record.with_candidate(replace(record.candidate(name), cost=cost))
-    for name, reason in costs.failures.items():
-        record = record.with_candidate(replace(record.candidate(name), ended=f"failed: {reason}"))
-    return replace(record, where=costs.machine)
 
 
 def _with_looks(record: SelectionRecord, folder: Path, dataset: Dataset, save: Save, log: Log) -> SelectionRecord:

@@ -5,20 +5,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from gan.errors import InputError
+from gan.errors import TrainingError
 from gan.saving import run_folder
-from gan.selection.cost import CostTask, TimedRun
+from gan.selection.cost import CostTask, MeasuredCosts, TimedRun
+from gan.selection.folder import Save
 from gan.selection.halving import HalvingPlan, Pace, interval_images, plan_halving, read_budget, rung_of
-from gan.selection.record import CandidateRecord, SelectionRecord
+from gan.selection.record import FAILED, CandidateRecord, SelectionRecord
 from gan.selection.trial import Look, TrialResult, TrialTask
 from gan.selection.workers import Workers
 from gan.tolerance import COVERAGE_SHARE
+from gan.utils.json_process import ProcessFailure
 
 LOOK_SEED = 4_000_000_007
 """Seed of the samples of all looks, plus the seed of the selection. No training run and no test uses such a seed."""
-
-Save = Callable[[SelectionRecord], SelectionRecord]
-"""Writes a record, and returns it."""
 
 
 def shortfall(look: Look) -> float:
@@ -36,28 +35,66 @@ def plan_search(record: SelectionRecord, workers: Workers | None, log: Callable[
 
     workers: for a budget in seconds, they time some steps of each candidate first. None: the budget is in images.
 
-    Raises `InputError` for a budget below the cost of the cheapest candidate.
+    Raises `InputError` for a budget below the cost of the cheapest candidate, and `TrainingError` if nothing can be
+    timed.
     """
     assert record.options.budget is not None
     budget = read_budget(record.options.budget)
     lengths = {one.name: one.images for one in record.candidates}
+    per_step = {one.name: _per_step(one) for one in record.candidates}
     if not budget.in_seconds:
-        return plan_halving(lengths, budget.amount)
+        return plan_halving(lengths, budget.amount, per_step=per_step)
     assert workers is not None
     log(f"timing some steps of {len(lengths)} candidates, to plan for {budget}")
     runs = tuple(
         TimedRun(name=one.name, config=one.config, images=one.images) for one in record.candidates if one.config
     )
-    found = workers.measure_costs(CostTask(cost="train_seconds", runs=runs, rounds=1))
+    found = measure_costs(workers, CostTask(cost="train_seconds", runs=runs, rounds=1))
     paces = {}
     for name, cost in found.costs.items():
         paces[name] = Pace(image=max(cost.value - cost.start, 1e-9) / lengths[name], start=cost.start)
     known = {name: lengths[name] for name in paces}
     if not known:
-        reason = next(iter(found.failures.values()), "no candidate")
-        raise InputError("No candidate can be trained", expected="one or more that train", received=reason)
-    plan = plan_halving(known, budget.amount, paces)
-    return replace(plan, left_out={**plan.left_out, **found.failures})
+        raise TrainingError(f"No candidate can be trained: {next(iter(found.failures.values()), 'none was timed')}")
+    plan = plan_halving(known, budget.amount, paces, per_step=per_step)
+    failures = {name: f"{FAILED}{reason}" for name, reason in found.failures.items()}
+    return replace(plan, left_out={**plan.left_out, **failures})
+
+
+def measure_costs(workers: Workers, task: CostTask) -> MeasuredCosts:
+    """Measures costs. Raises `TrainingError` if the process that measures them fails, and as `Workers` does."""
+    try:
+        return workers.measure_costs(task)
+    except ProcessFailure as error:
+        raise TrainingError(f"The costs could not be measured: {error}") from error
+
+
+def measure_finished(
+    record: SelectionRecord, folder: Path, workers: Workers, log: Callable[[str], None]
+) -> MeasuredCosts | None:
+    """Measures the costs of the finished candidates that have none, each alone, on one machine. None: all have one."""
+    options = record.options
+    runs = tuple(
+        TimedRun(
+            name=one.name,
+            config=one.config,
+            images=one.images,
+            generator=None if one.generator is None else str((folder / one.generator).absolute()),
+        )
+        for one in record.candidates
+        if one.is_finished and one.config is not None and one.cost is None
+    )
+    if not runs:
+        return None
+    log(f"measuring the cost of {len(runs)} candidates: {options.cost}")
+    found = measure_costs(workers, CostTask(cost=options.cost, runs=runs))
+    return found if options.price_per_hour is None else found.priced(options.price_per_hour)
+
+
+def _per_step(one: CandidateRecord) -> int:
+    """Returns the images of a train step."""
+    assert one.config is not None
+    return one.config.optimization.batch_size * one.config.optimization.critic_steps
 
 
 def search(
@@ -103,12 +140,11 @@ def _halve(record: SelectionRecord, number: int) -> SelectionRecord:
 def _task(one: CandidateRecord, plan: HalvingPlan, number: int, record: SelectionRecord, folder: Path) -> TrialTask:
     assert one.config is not None
     assert one.run is not None
-    options, config = record.options, one.config
-    per_step = config.optimization.batch_size * config.optimization.critic_steps
+    options, config, per_step = record.options, one.config, _per_step(one)
     rung = rung_of(plan, number, length=one.images, per_step=per_step)
     config = replace(
         config,
-        eval_every=interval_images(plan, per_step),
+        eval_every=interval_images(plan, length=one.images, per_step=per_step),
         stopping=replace(config.stopping, probe="none"),  # the look after a rung measures
     )
     return TrialTask(
@@ -121,12 +157,13 @@ def _task(one: CandidateRecord, plan: HalvingPlan, number: int, record: Selectio
         probe=options.probe,
         num=options.look_num,
         seed=(LOOK_SEED + options.seed) % 2**32,
+        selection=record.id,
     )
 
 
 def _with_result(one: CandidateRecord, result: TrialResult) -> CandidateRecord:
     if result.look is None:
-        return replace(one, ended=f"failed: {result.failure}")
+        return replace(one, ended=f"{FAILED}{result.failure}")
     generator = f"{one.run}/{run_folder.GENERATOR}"
     return replace(one, looks=(*one.looks, result.look), generator=generator)
 

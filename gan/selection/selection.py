@@ -9,38 +9,39 @@ from gan.data.dataset import Dataset
 from gan.data.load import load_dataset
 from gan.errors import InputError, check, check_different, check_whole
 from gan.models.build import log_nothing
-from gan.saving import files, run_folder
-from gan.selection.candidate import Candidate
-from gan.selection.cost import CostTask, MeasuredCosts, TimedRun
+from gan.saving import run_folder
+from gan.selection.candidate import Candidate, check_folders
 from gan.selection.decision import (
-    Log,
     check_classifiers,
+    check_inputs,
+    check_not_all_failed,
     choose,
+    explain_errors,
+    find_inputs,
     fix_order,
-    locked,
     new_record,
-    plan_test,
-    resume_hint,
-    saver,
+    plan_samples,
+    with_costs,
 )
+from gan.selection.folder import Log, begun, locked, resume_hint, saver
 from gan.selection.halving import read_budget
 from gan.selection.record import (
-    RECORD,
     TRIALS,
     CandidateRecord,
     Selection,
     SelectionOptions,
     SelectionRecord,
+    find_folder,
     load_selection,
 )
 from gan.selection.saved import continue_saved
-from gan.selection.search import plan_search, search
+from gan.selection.search import measure_finished, plan_search, search
 from gan.selection.workers import LocalWorkers, Workers
 from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked
 
-PROCESS_LOG = "processes.log"
-"""What the processes print, in the folder of a selection."""
+PROCESSES = "processes"
+"""Folder of what the processes print, in the folder of a selection."""
 
 
 @checked
@@ -52,6 +53,7 @@ def select(
     workers: Workers | None = None,
     jobs: int = 1,
     command: str = "",
+    resume_words: Sequence[str] = (),
     log: Log = log_nothing,
 ) -> Selection:
     """Selects the cheapest candidate whose error rate is within a tolerance.
@@ -61,8 +63,8 @@ def select(
     2. Frontier (`find_frontier`), on validation data alone: finished candidates with enough coverage that no other
        one beats in both error and cost.
     3. Test (`run_sequence`): from the lowest error to the lowest cost, each gets fresh samples, the other classifier
-       and test images, until one does not pass. The last that passed is chosen. The probability that its error rate is
-       above the tolerance is at most 0.025.
+       and test images, until one does not pass. The last that passed is chosen. The probability that a candidate is
+       chosen whose error rate is above the tolerance is at most 0.025.
 
     >>> found = select(make_candidates(["mnist", "mnist-sprint"]), SelectionOptions(tolerance=0.02, budget="600s"))
     >>> found.record.chosen, found.generator
@@ -74,24 +76,27 @@ def select(
         workers: what runs the training. None: `jobs` processes of this machine.
         jobs: number of processes, without `workers`.
         command: command line, for the record.
+        resume_words: options of `gan select` with which to resume, for the message after an interruption.
         log: receives what is done, line by line.
 
     Returns the record, which is also written, and the folder. After an exception or Ctrl-C, `resume_selection`
     continues. Raises `InputError` for candidates of different data, equal names, a budget below the cost of the
-    cheapest candidate, a tolerance that no number of samples can show, and classifiers of other data.
+    cheapest candidate, a tolerance that no number of samples can show, and classifiers of other data. Raises
+    `TrainingError` if all candidates fail, and if a process fails for another reason than its candidate.
     """
     if not candidates:
         raise InputError("No candidates", expected="one or more", received="none")
     check_different("candidates", [one.name for one in candidates])
+    check_folders(candidates)
     if options.budget is None:
         raise InputError("No budget", expected="a budget, such as 600s or 2e6 images", received="none")
     data = candidates[0].config.data
     check(all(one.config.data == data for one in candidates), "candidates", "the same data", "different data")
-    num = plan_test(options)
     check_whole("jobs", jobs, 1)
     check_classifiers(options, data.dataset)
     run_folder.check_output(output)
     dataset = load_data(data)
+    options, num = plan_samples(options, dataset)
     images = {one.name: one.images(len(dataset.train)) for one in candidates}
     record = new_record(
         options,
@@ -103,6 +108,7 @@ def select(
                 config=one.config,
                 images=images[one.name],
                 run=f"{TRIALS}/{one.folder}",
+                is_conditional=dataset.num_classes > 0 and one.config.model.conditioning != "none",
             )
             for one in candidates
         ],
@@ -110,33 +116,49 @@ def select(
         command=command,
         data=data,
     )
-    if not read_budget(options.budget).in_seconds:
+    if not read_budget(options.budget or "").in_seconds:
         record = replace(record, plan=plan_search(record, None, log))
-    folder = run_folder.new_run(output, f"select-{Path(data.dataset).name}")
-    return _continue(record, folder, dataset, workers, jobs, log)
+    with begun(output, f"select-{Path(data.dataset).name}", log, resume_words) as folder:
+        return _continue(record, folder, dataset, workers, jobs, log)
 
 
 @checked
 def resume_selection(
-    folder: str | Path, *, workers: Workers | None = None, jobs: int = 1, log: Log = log_nothing
+    folder: str | Path,
+    *,
+    workers: Workers | None = None,
+    jobs: int = 1,
+    resume_words: Sequence[str] = (),
+    log: Log = log_nothing,
 ) -> Selection:
     """Resumes a selection that was interrupted, one of `select_saved` too. What is finished is not repeated.
 
     Args:
-        folder: folder of the selection.
-        workers, jobs, log: as for `select`.
+        folder: folder of the selection, or its record.
+        workers, jobs, resume_words, log: as for `select`.
 
-    Raises `InputError` if the folder has no selection, or another process works in it, and as `select` does.
+    Raises `InputError` if the folder has no selection, another process works in it, or the dataset, the probe or the
+    classifier is not the one of the start, and as `select` does.
     """
-    record, place = load_selection(folder), Path(files.as_path(folder, "folder"))
+    record, place = load_selection(folder), find_folder(folder)
     if record.verdict is not None:
-        log(f"{place} is finished: there is nothing to resume")
-        return Selection(place, record)
-    check_classifiers(record.options, record.dataset)
-    dataset = load_data(record.data or DataConfig(dataset=record.dataset, dataset_fallback="none"))
-    if not record.trains:
-        return continue_saved(record, place, dataset, log)
-    return _continue(record, place, dataset, workers, jobs, log)
+        return _finished(record, place, log)
+    with locked(place):
+        record = load_selection(place)  # another process may have changed it
+        if record.verdict is not None:
+            return _finished(record, place, log)
+        check_classifiers(record.options, record.dataset)
+        dataset = load_data(record.data or DataConfig(dataset=record.dataset, dataset_fallback="none"))
+        check_inputs(record, find_inputs(record.options, dataset))
+        with resume_hint(place, log, resume_words):
+            if not record.trains:
+                return continue_saved(record, place, dataset, log)
+            return _continue(record, place, dataset, workers, jobs, log)
+
+
+def _finished(record: SelectionRecord, folder: Path, log: Log) -> Selection:
+    log(f"{folder} is finished: there is nothing to resume")
+    return Selection(folder, record)
 
 
 def load_data(data: DataConfig) -> Dataset:
@@ -154,41 +176,17 @@ def _continue(
     jobs: int,
     log: Log,
 ) -> Selection:
-    """Does what is missing in a record."""
-    by_default = LocalWorkers(folder / PROCESS_LOG, jobs=jobs)
-    with locked(folder), resume_hint(folder, log), workers or by_default as run_by:
-        record = load_selection(folder) if (folder / RECORD).exists() else record  # another process may have changed it
+    """Does what is missing in a record, in a locked folder."""
+    explain_errors(record, log)
+    with workers or LocalWorkers(folder / PROCESSES, jobs=jobs) as run_by:
         save = saver(folder, record)
         if record.plan is None:
             record = save(replace(record, plan=plan_search(record, run_by, log)))
         record = search(record, folder, run_by, save, log)
+        check_not_all_failed(record)
         if record.order is None:
-            record = save(fix_order(_with_costs(record, folder, run_by, log), log))
+            costs = measure_finished(record, folder, run_by, log)
+            record = save(record if costs is None else with_costs(record, costs))
+            check_not_all_failed(record)
+            record = save(fix_order(record, log))
         return Selection(folder, choose(record, folder, dataset, save, log))
-
-
-def _with_costs(record: SelectionRecord, folder: Path, workers: Workers, log: Log) -> SelectionRecord:
-    """Measures the cost of the finished candidates, each alone, on one machine."""
-    options = record.options
-    finished = [one for one in record.candidates if one.is_finished]
-    runs = tuple(
-        TimedRun(
-            name=one.name,
-            config=one.config,
-            images=one.images,
-            generator=None if one.generator is None else str((folder / one.generator).absolute()),
-        )
-        for one in finished
-        if one.config is not None and one.cost is None
-    )
-    if not runs:
-        return record
-    log(f"measuring the cost of {len(runs)} candidates: {options.cost}")
-    found: MeasuredCosts = workers.measure_costs(CostTask(cost=options.cost, runs=runs))
-    if options.price_per_hour is not None:
-        found = found.priced(options.price_per_hour)
-    for name, cost in found.costs.items():
-        record = record.with_candidate(replace(record.candidate(name), cost=cost))
-    for name, reason in found.failures.items():
-        record = record.with_candidate(replace(record.candidate(name), ended=f"failed: {reason}"))
-    return replace(record, where=found.machine)

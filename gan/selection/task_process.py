@@ -1,17 +1,16 @@
 """The process that runs tasks of a selection: `python -m gan.selection.task_process`.
 
-A request is {"task": KIND, ...} with the fields of the task, its answer is the result in JSON types. Bad input of a
-user is the answer {"input_error": [problem, expected, received]}.
+A request is {"kind": one of `TASKS`, "task": the task in JSON types}, its answer the result in JSON types. Bad input of
+a user is the answer {"input_error": [problem, expected, received]}.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from gan.errors import InputError, Json, convert
 from gan.selection.cost import CostTask
 from gan.selection.trial import TrialTask
 from gan.utils import tensorflow as runtime
-from gan.utils.json_process import answer_requests
+from gan.utils.json_process import Message, answer_requests
 
 
 def _run_trial(content: Json) -> dict[str, Json]:
@@ -30,7 +29,7 @@ TASKS: Mapping[str, Callable[[Json], dict[str, Json]]] = {"trial": _run_trial, "
 """Kind of a task -> what runs it."""
 
 
-def answer(request: Mapping[str, Any]) -> dict[str, Json]:
+def answer(request: Message) -> dict[str, Json]:
     """Runs a task, and returns its result in JSON types."""
     runtime.load_tensorflow(lean=True)
     try:

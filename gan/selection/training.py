@@ -7,12 +7,13 @@ from pathlib import Path
 import keras
 from rich.console import Console
 
-from gan.errors import TrainingError
-from gan.saving import metadata, run_folder, training_state
+from gan.errors import InputError, TrainingError
+from gan.saving import files, metadata, run_folder, training_state
 from gan.selection.looks import ValidationLook
-from gan.selection.trial import TrialResult, TrialTask
+from gan.selection.trial import TrialResult, TrialTask, run_log
 from gan.training import callbacks
 from gan.training.train import resume, train
+from gan.utils import tensorflow as runtime
 
 
 def complete_intervals(folder: Path) -> int:
@@ -28,18 +29,21 @@ def run_trial(task: TrialTask, after_interval: Callable[[Path], None] | None = N
         task: the task.
         after_interval: called with the run folder after each interval, when its state is complete.
 
-    Returns a failure for a training that cannot continue, such as after a NaN loss. Raises `InputError` for a task that
-    cannot be run, such as of a dataset that is not available.
+    Returns a failure for a training that cannot start or continue, such as after a NaN loss. Raises `InputError` for
+    what all candidates have in common, such as a dataset that is not available, and for a run that another process
+    trains.
     """
     started = time.monotonic()
     folder = Path(task.folder)
+    runtime.prepare(deterministic=task.config.deterministic)
+    validation = ValidationLook.of(task.config.data, task.probe)
+    if training_state.is_locked(folder):
+        raise InputError("Another process trains in this folder", expected="one process per run", received=str(folder))
     try:
         images = _train(task, folder, after_interval)
-    except TrainingError as error:
+    except (InputError, TrainingError) as error:
         return TrialResult(failure=str(error), seconds=time.monotonic() - started)
-    look = ValidationLook.of(task.config.data, task.probe).measure(
-        folder / run_folder.GENERATOR, num=task.num, seed=task.seed, images=images
-    )
+    look = validation.measure(folder / run_folder.GENERATOR, num=task.num, seed=task.seed, images=images)
     return TrialResult(look=look, seconds=time.monotonic() - started)
 
 
@@ -58,7 +62,9 @@ def _train(task: TrialTask, folder: Path, after_interval: Callable[[Path], None]
     listeners = [] if after_interval is None else [_AfterInterval(folder, after_interval)]
     listeners += [] if task.is_last else [callbacks.PauseAfter(task.intervals)]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(folder.suffix + ".log").open("a", encoding="utf-8") as file:
+    if is_new and folder.exists():
+        _remove_leftovers(folder)
+    with run_log(folder).open("a", encoding="utf-8") as file:
         console = Console(file=file, width=120)
         if is_new:
             run = train(task.config, output=folder, preset=task.preset, console=console, listeners=listeners)
@@ -67,6 +73,16 @@ def _train(task: TrialTask, folder: Path, after_interval: Callable[[Path], None]
     if run.signal is not None:  # of a person, or of the program that runs the trial
         raise KeyboardInterrupt
     return run.images
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Removes what a process leaves that was killed while it began a run: the lock and partial files, no others."""
+    state = folder / training_state.FOLDER
+    files.remove_partial(folder)
+    files.remove_partial(state)
+    if state.is_dir() and [path.name for path in state.iterdir()] in ([], [training_state.LOCK]):
+        (state / training_state.LOCK).unlink(missing_ok=True)
+        state.rmdir()
 
 
 class _AfterInterval(keras.callbacks.Callback):

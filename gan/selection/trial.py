@@ -5,9 +5,15 @@ Tasks and results are JSON, so that other processes and machines can run them. D
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from gan.config import TrainConfig
 from gan.errors import InputError, Json, NotNegative, Positive, Whole, as_json, check_whole
+
+
+def run_log(folder: Path) -> Path:
+    """Returns the file beside a run folder to which its training prints."""
+    return folder.with_name(f"{folder.name}.log")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +36,8 @@ class TrialTask:
     """Samples of the look."""
     seed: Whole
     """Seed of the samples."""
+    selection: str = ""
+    """Identifier of the selection, see `SelectionRecord.id`."""
 
     def as_dict(self) -> dict[str, Json]:
         """Returns the task in JSON types."""

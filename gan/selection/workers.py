@@ -1,6 +1,7 @@
 """Who runs the tasks of a selection: processes of this machine. Does not import TensorFlow."""
 
 import queue
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -8,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from gan.errors import InputError, check_whole, convert
+from gan.errors import InputError, TrainingError, check_whole, convert
 from gan.selection.cost import CostTask, MeasuredCosts
 from gan.selection.trial import TrialResult, TrialTask
 from gan.utils import machine
@@ -35,10 +36,11 @@ class Workers(ABC):
     def run_trials(self, tasks: Sequence[TrialTask]) -> Iterator[tuple[TrialTask, TrialResult]]:
         """Runs trials of different candidates, and yields each with its result, in the order of their ends.
 
-        At the end of a trial, its run folder is complete. A trial whose process, machine or connection fails is
-        repeated from the last complete interval of its run, at most `ATTEMPTS` times in all; then it is a failure.
+        At the end of a trial, its run folder is complete. A trial whose process or machine ends is repeated from the
+        last complete interval of its run, at most `ATTEMPTS` times in all; then it is a failure of the candidate.
 
-        Raises `InputError` for a task that cannot be run.
+        Raises `InputError` for a task that cannot be run, and `TrainingError` for another error in a process, such as
+        of a full disk: it is no fault of the candidate, and the trial can be run again.
         """
 
     @abstractmethod
@@ -56,8 +58,8 @@ class LocalWorkers(Workers):
     """Processes of this machine, each of which runs one task after the other.
 
     Args:
+        output: folder for what they print, a file for each process.
         jobs: number of processes. They share the cores.
-        output: file for what they print.
     """
 
     def __init__(self, output: Path, *, jobs: int = 1) -> None:
@@ -66,7 +68,7 @@ class LocalWorkers(Workers):
         self._output = output
         self._idle: queue.SimpleQueue[JsonProcess] = queue.SimpleQueue()
         self._started: list[JsonProcess] = []
-        self._closed = False
+        self._closed, self._lock = False, threading.Lock()
 
     def run_trials(self, tasks: Sequence[TrialTask]) -> Iterator[tuple[TrialTask, TrialResult]]:
         """Runs trials, see `Workers`. At most `jobs` of them run at the same time, in the order of `tasks`."""
@@ -89,8 +91,9 @@ class LocalWorkers(Workers):
             process.close()
 
     def close(self) -> None:
-        """Kills all processes."""
-        self._closed = True
+        """Kills all processes. No other one is started."""
+        with self._lock:
+            self._closed = True
         for process in self._started:
             process.close()
 
@@ -107,8 +110,7 @@ class LocalWorkers(Workers):
                     raise
                 continue
             except ProcessFailure as error:
-                self._idle.put(process)
-                return TrialResult(failure=str(error))
+                raise TrainingError(f"The trial of {task.name} failed: {error}") from error
             self._idle.put(process)
             return convert(found, TrialResult, "the result of a task")
         return TrialResult(failure=f"{reason} (the last of {ATTEMPTS} attempts)")
@@ -122,8 +124,13 @@ class LocalWorkers(Workers):
             return self._start(dict.fromkeys(names, threads) if self.jobs > 1 else {})
 
     def _start(self, environment: dict[str, str]) -> JsonProcess:
-        process = JsonProcess(PROCESS, output=self._output, environment=environment)
-        self._started.append(process)
+        with self._lock:
+            if self._closed:
+                raise ProcessEnded("the workers are closed")
+            self._output.mkdir(parents=True, exist_ok=True)
+            number = 1 + len(list(self._output.iterdir()))  # those of earlier processes remain
+            process = JsonProcess(PROCESS, output=self._output / f"{number:03}.log", environment=environment)
+            self._started.append(process)
         return process
 
 

@@ -41,13 +41,15 @@ class Probe:
     """What is measured after each interval: metrics for `GAN.compile` and validation batches for `GAN.fit`.
 
     By default, nothing is measured. `sha256` is the checksum of the classifier, for the metadata of the run.
-    `left_out` is the reason why SSIM is not measured although there is a classifier (None: no reason).
+    `left_out` is the reason why SSIM is not measured although there is a classifier (None: no reason). `most` is the
+    largest number of images that `eval_num` can ask for: that of the validation split.
     """
 
     metrics: tuple[keras.metrics.Metric, ...] = ()
     batches: tf.data.Dataset | None = None
     sha256: str | None = None
     left_out: str | None = None
+    most: int = 0
 
     def __post_init__(self) -> None:
         given = self.metrics if isinstance(self.metrics, (tuple, list)) else (None,)
@@ -75,7 +77,11 @@ class Probe:
         needed = fewest_outcomes(tolerance)
         if needed is not None and num >= needed:
             return None
-        way = "" if needed is None else f"; --eval-num {needed} with intervals of {4 * needed:,} images could, too"
+        way = ""
+        if needed is not None and needed <= self.most:
+            way = f"; --eval-num {needed} with intervals of {4 * needed:,} images could, too"
+        elif needed is not None and self.most:
+            way = f" ({needed:,} could, too, but there are {self.most:,} validation images)"
         upper = f"{100 * ErrorRate(0, num).interval[1]:.2g} %"
         return f"{num:,} samples per interval cannot show an error rate below {upper}: the end of the run decides{way}"
 
@@ -84,8 +90,8 @@ def make_probe(options: StoppingConfig, dataset: Dataset, *, images_per_interval
     """Returns the probe that compares samples with validation images: val_error_rate, val_frechet_distance and others.
 
     `eval_num` images are compared, but at most a quarter of the images of an interval (and at least 200), to keep the
-    evaluation short. If the validation split is smaller, all of it is used. SSIM is left out if the images are too
-    small for it. Raises `InputError` when the probe is for another dataset.
+    evaluation short. If the validation split is smaller, all of it is used, and there are as many samples. SSIM is left
+    out if the images are too small for it. Raises `InputError` when the probe is for another dataset.
     """
     found = find_probe(options, dataset.name, dataset.image_shape)
     if found is None:
@@ -98,7 +104,7 @@ def make_probe(options: StoppingConfig, dataset: Dataset, *, images_per_interval
     left_out = why_no_ssim(dataset.image_shape)
     if left_out is None:
         metrics += (PairwiseSSIM(stride=4),)
-    return Probe(metrics, held_out.take(chosen).in_order(500), card.sha256, left_out)
+    return Probe(metrics, held_out.take(chosen).in_order(500), card.sha256, left_out, len(held_out))
 
 
 def find_probe(

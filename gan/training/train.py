@@ -221,7 +221,7 @@ def resume(
             asked = broadcast_config(devices, asked)
             with nullcontext() if has_moved else new_place_hint(folder, record):
                 dataset = dataset or load_data(asked.data)
-            metadata.check_dataset(record, dataset.describe())
+            metadata.check_dataset(record.dataset, dataset.describe())
             if has_moved:
                 log(moved_message(record, dataset))
             setup = prepare_training(asked, dataset, devices, log, saved=saved, feedback=said, gan=gan, probe=probe)

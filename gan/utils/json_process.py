@@ -8,10 +8,12 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from gan.utils.child import end_own_process, kill, python_module, why_ended
 from gan.utils.tensorflow import reason_of
+
+Message: TypeAlias = Any  # any JSON value
 
 
 class ProcessFailure(RuntimeError):
@@ -48,11 +50,6 @@ class JsonProcess:
                 start_new_session=True,  # Ctrl-C reaches this process alone, which kills the other one
             )
 
-    @property
-    def pid(self) -> int:
-        """Number of the process."""
-        return self._process.pid
-
     def send(self, request: object) -> None:
         """Sends a request, any JSON value. Raises `ProcessEnded` if the process has ended."""
         assert self._process.stdin is not None
@@ -62,7 +59,7 @@ class JsonProcess:
         except (OSError, ValueError) as error:  # ValueError: it was closed
             raise self._ended() from error
 
-    def receive(self) -> dict[str, Any]:
+    def receive(self) -> Message:
         """Waits for the answer to the oldest request that has none.
 
         Raises `ProcessEnded` if the process has ended, and `ProcessFailure` if it could not answer.
@@ -77,8 +74,7 @@ class JsonProcess:
         found: dict[str, Any] = json.loads(line)
         if "failure" in found:
             raise ProcessFailure(found["failure"])
-        answer: dict[str, Any] = found["answer"]
-        return answer
+        return found["answer"]
 
     def close(self) -> None:
         """Ends the process. Does nothing if that was done."""
@@ -93,7 +89,7 @@ class JsonProcess:
         return ProcessEnded(f"the process ended {why_ended(self._process.returncode, said)}")
 
 
-def answer_requests(answer: Callable[[Any], Mapping[str, object]]) -> None:
+def answer_requests(answer: Callable[[Message], Mapping[str, object]]) -> None:
     """Answers the requests of the process that started this one, until that ends. Prints nothing else on stdout.
 
     Each line is {"answer": the answer} or, after an exception, {"failure": its reason}.
@@ -111,7 +107,7 @@ def answer_requests(answer: Callable[[Any], Mapping[str, object]]) -> None:
             print(json.dumps(reply), file=answers, flush=True)
 
 
-def _requests() -> Iterator[Any]:
+def _requests() -> Iterator[Message]:
     """Yields the requests. At their end, kills this process and those that it started, also at work.
 
     The process that asked has then ended, however it was killed.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,10 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers.commands import OFFLINE, TOY, UNWATCHED, run_gan
+from helpers.commands import OFFLINE, ROOT, TOY, UNWATCHED, run_gan
 from helpers.comparison import assert_same_run
 from helpers.ports import free_ports
 from helpers.ray_clusters import two_nodes
+
+from gan.saving.models import find_generator
 
 pytestmark = pytest.mark.slow
 SECONDS = 600.0
@@ -134,3 +137,35 @@ def test_bad_input_is_one_line(cluster, tmp_path):
         assert done.stderr.startswith(problem)
         assert done.stderr.count("\n") == 1
         assert not Path(tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A home folder that the nodes do not have, with models and feedback."""
+    folder = tmp_path_factory.mktemp("home")
+    for name in ("mnist", "mnist-classifier", "mnist-probe"):
+        shutil.copytree(ROOT / "checkpoints" / name, folder / f"my-{name}")
+    line = {"generator_sha256": find_generator(folder / "my-mnist").sha256, "seed": 1, "index": 1, "label": 1}
+    (folder / "rejected.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--init-from", "~/my-mnist"], "No such checkpoint. "),
+        (["--init-from", "mnist", "--feedback", "~/rejected.jsonl"], "No such feedback. "),
+        (["--tolerance", "0.5", "--classifier", "~/my-mnist-classifier"], "No such classifier. "),
+        (["--probe", "~/my-mnist-probe"], "No such classifier. "),
+    ],
+)
+def test_a_file_that_a_node_lacks_is_one_line_with_its_name(cluster, home, tmp_path, options, problem):
+    """This machine has the file, so the message without the name would be a riddle."""
+    more = [*options, *on(cluster), "--output", tmp_path / "run"]
+    done = run_gan("train", "mnist", "--dataset", "mnist5k", "--steps", 20, *more, env={"HOME": str(home)})
+    assert done.returncode == 2, done.stderr
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("gan: ")]
+    assert line.startswith("gan: Worker 0 on ")
+    assert problem in line
+    assert "~/" in line or str(Path.home()) in line
+    assert not (tmp_path / "run").exists()

@@ -260,7 +260,7 @@ def test_fingerprint_hashes_training_images_and_labels_once(monkeypatch):
         train_sha256=expected,
     )
     record = RunMetadata(config=TrainConfig(), dataset=data.describe(), total_steps=1)
-    metadata.check_dataset(record, data.describe())
+    metadata.check_dataset(record.dataset, data.describe())
     all_workers_agree = SimpleNamespace(
         has_several_workers=True, broadcast=lambda content: content, broadcast_arrays=lambda arrays: arrays
     )
@@ -269,3 +269,11 @@ def test_fingerprint_hashes_training_images_and_labels_once(monkeypatch):
     assert len(computed) == 1
     unlabeled = Dataset("noise", 0, Split(noise(), None), other, other)
     assert unlabeled.fingerprint == hashlib.sha256(pixels).hexdigest()
+
+
+def test_the_whole_fingerprint_hashes_all_splits():
+    train, other, changed = (Split(noise()[first:], LABELS[first:].astype(np.int32)) for first in (0, 3, 4))
+    data = Dataset("noise", 3, train, other, other)
+    for splits in ((other, other, other), (train, changed, other), (train, other, changed)):
+        assert Dataset("noise", 3, *splits).whole_fingerprint != data.whole_fingerprint
+    assert Dataset("other name", 3, train, other, other).whole_fingerprint == data.whole_fingerprint

@@ -10,8 +10,9 @@ from helpers.pages import PAGE, needs_node, run_node
 
 import gan
 from gan.data.images import to_uint8
+from gan.sampling.interpolation import spherical
 from gan.sampling.labels import labels_for
-from gan.sampling.samples import spherical, truncate
+from gan.sampling.samples import truncate
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@ import errno
 import os
 import shutil
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,15 @@ def drawn(model, number=None):
 
 def expected(run):
     return sampling.generate(load_generator(run), 2)
+
+
+def test_a_mixture_refuses_truncated_latents(model):
+    truncated = replace(ASKED, truncation=0.7)
+    assert len(model.submit(None, truncated)[1].result()) == 2
+    model.served.is_mixture = True
+    assert len(drawn(model)) == 2
+    with pytest.raises(InputError, match=r"would change the weights of a mixture.*truncation=0\.7"):
+        model.submit(None, truncated)
 
 
 def decisions(model):

@@ -131,7 +131,7 @@ def test_reserved_resources_are_returned_after_an_error(monkeypatch):
     )
     monkeypatch.setattr(ray_cluster, "import_extra", lambda name, extra: modules)
     ray = SimpleNamespace(available_resources=lambda: {"CPU": 1.0})
-    problem = r"in use.*2 x \(1 CPU\) within 3 s.*1 CPUs"
+    problem = r"in use.*2 x \(1 CPU\) within 3 s.*1 CPU free"
     with pytest.raises(InputError, match=problem), reserved(ray, {"CPU": 1.0}, 2, wait_seconds=3):
         pass
     assert removed == [group]

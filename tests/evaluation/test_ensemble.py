@@ -1,7 +1,9 @@
 """Tests of ensembles of classifiers as networks: exact pools, features, and files that load without this package."""
 
+import re
 import subprocess
 import sys
+import zipfile
 
 import keras
 import numpy as np
@@ -108,6 +110,15 @@ print(*sorted({module.partition(".")[0] for module in classes(network.get_config
 """
 
 
+def test_a_file_has_only_parts_of_keras(ensemble, tmp_path):
+    ensemble.save(tmp_path / "classifier.keras")
+    with zipfile.ZipFile(tmp_path / "classifier.keras") as archive:
+        described = archive.read("config.json").decode()
+    assert set(re.findall(r'"module": "(\w+)', described)) == {"keras"}
+    assert set(re.findall(r'"registered_name": "([^"]+)"', described)) <= {"Functional"}
+
+
+@pytest.mark.slow  # a process of its own; the quick test before it reads the file
 def test_plain_keras_loads_the_file_without_this_package(ensemble, pictures, tmp_path):
     ensemble.save(tmp_path / "classifier.keras")
     np.savez(tmp_path / "given.npz", images=pictures, **Extractor(ensemble).arrays(pictures))

@@ -12,9 +12,12 @@ from gan.errors import InputError
 from gan.evaluation.classifier.answers import answer
 from gan.evaluation.classifier.extractor import as_input, classify, load_classifier
 from gan.evaluation.classifier.fitting import fit_ensemble, make_ensemble
-from gan.evaluation.members import find_members
+from gan.evaluation.members import find_members, independent
 from gan.saving import files, models
+from gan.saving.ensemble_member import EnsembleMember
 from gan.saving.metadata import Calibration, classifier_card
+from gan.selection import SelectionOptions
+from gan.selection.decision import check_classifiers
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +61,34 @@ def test_fitted_weights_are_the_best_ones_on_validation_images(made):
     assert fitted.weighted.test.error_rate.n == 500
 
 
+def test_a_folder_is_complete_before_its_cost_is_measured(tmp_path, monkeypatch, digits):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gan.evaluation.classifier.fitting.measure_costs", interrupted)
+    folders = [untrained_classifier(tmp_path / str(seed), seed=seed) for seed in (1, 2)]
+    with pytest.raises(KeyboardInterrupt):
+        make_ensemble(folders, tmp_path / "both", dataset=digits)
+    assert load_classifier(tmp_path / "both")[1].members[1].sha256 == files.sha256(folders[1] / "classifier.keras")
+
+
+def test_an_ensemble_is_not_independent_of_its_members(made, worse):
+    both, other = made.card, models.find_classifier("mnist-classifier").card
+    parts = [models.find_classifier(folder).card for folder in ("mnist-probe", worse)]
+    assert independent(*parts)
+    assert independent(both, other)
+    assert not independent(both, both)
+    assert not any(independent(*pair) for part in parts for pair in ((both, part), (part, both)))
+    left_out = replace(both, members=tuple(replace(member, weight=0.0) for member in both.members))
+    assert independent(left_out, parts[0])
+    nested = EnsembleMember(name="both", sha256="cd", weight=0.5, members=both.members)
+    assert not independent(replace(both, sha256="ab", members=(nested,)), parts[1])
+    for options in ({"classifier": str(made.folder)}, {"probe": str(made.folder), "classifier": "mnist-probe"}):
+        with pytest.raises(InputError, match="One classifier for search and test"):
+            check_classifiers(SelectionOptions(tolerance=0.02, **options), "mnist5k")
+    check_classifiers(SelectionOptions(tolerance=0.02, probe=str(made.folder)), "mnist5k")
+
+
 def test_its_cost_is_beside_that_of_its_members(made):
     assert len(made.costs) == 2
     for cost in (*made.costs, made.cost):
@@ -90,6 +121,13 @@ def test_members_with_a_class_of_rejected_images(tmp_path, digits):
     assert card.calibration == Calibration(temperature=made.fitted.calibration.temperature, rejects=True)
     found = [one.label for one in answer(classifier, card, as_input(digits.test.images))]
     assert np.mean(np.array(found) == digits.test.labels) == pytest.approx(card.accuracy["test"])
+
+
+@pytest.mark.slow
+def test_a_member_that_is_an_ensemble_keeps_its_members(made, tmp_path, digits):
+    third = untrained_classifier(tmp_path / "third", seed=3)
+    fitted = fit_ensemble([made.folder, third], digits)
+    assert [member.members for member in fitted.members] == [made.card.members, ()]
 
 
 def test_a_card_without_members_is_that_of_a_single_classifier():

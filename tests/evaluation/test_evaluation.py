@@ -172,7 +172,7 @@ def test_each_sample_is_next_to_its_nearest_training_image(evaluated, digits):
     np.testing.assert_array_equal(tiles[0][0], dotted[0])
 
 
-@pytest.mark.slow  # the confidence of samples without labels in tests/evaluation/test_error_rate.py is the stand-in
+@pytest.mark.slow  # the threshold without labels in test_metrics.py is the stand-in
 def test_an_unconditional_generator_is_evaluated_by_the_confidence_of_the_classifier(evaluated):
     found = evaluated(small_gan(classes=0).generator_ema, num=200)
     report, html = found.report, page(found, checkpoint="unconditional")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gan.evaluation.classifier.calibration import calibration_error, cross_entropy, fit_temperature
-from gan.evaluation.classifier.pool import Score, fit_weights, log_softmax, pool_logits
+from gan.evaluation.classifier.calibration import calibration_error, cross_entropy, fit_temperature, log_softmax
+from gan.evaluation.classifier.pool import Score, fit_weights, pool_logits
 
 RIGHT, LEFT = np.log([[0.9, 0.1]]), np.log([[0.1, 0.9]])
 

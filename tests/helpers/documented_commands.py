@@ -134,6 +134,10 @@ ELSEWHERE = {
     "gan info runs/mixture",
     "gan evaluate runs/mixture",
     "gan export runs/mixture --format onnx",
+    "gan train mnist-unconditional --dataset digits-0-4.npz --probe none --output run-0-4",
+    "gan train mnist-unconditional --dataset digits-5-9.npz --probe none --output run-5-9",
+    "gan mix run-0-4 run-5-9 --dataset mnist --output mixture",
+    "gan evaluate mixture --num 5000",
     "gan sample runs/00001-mnist --num 1000 --reject classifier --out kept.npz",
     "gan sample runs/00001-mnist --num 1000 --reject classifier --keep 0.9 --out kept.npz",
     "gan sample runs/00001-mnist --num 1000 --reject discriminator --keep 0.9 --out kept.npz",
@@ -146,6 +150,10 @@ ELSEWHERE = {
     "gan select --resume runs/00003-select-mnist --ray auto",
     "gan select --artefacts runs/00001-mnist --tolerance 0.02",
     "gan select --resume runs/00002-select-mnist",
+    (
+        "gan select mnist mnist-sprint mnist-mlp mnist-unconditional cgan dcgan sngan r3gan --vary images=40000 "
+        "--budget 9min"
+    ),
     "python -m benchmarks stacked-mnist",
     "python -m benchmarks read-digits",
     "python -m benchmarks feedback",

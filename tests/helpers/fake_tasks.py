@@ -11,7 +11,8 @@ from gan.utils.json_process import answer_requests
 def answer(request):
     """Counts the attempts in the run folder.
 
-    `dies-N` ends in the first N attempts, `fails` and `sleeps` do so, and `bad` is bad input once `sleeps` sleeps.
+    `dies-N` ends in the first N attempts, `broken` cannot be trained, `fails` and `sleeps` do so, and `bad` is bad
+    input once `sleeps` sleeps.
     """
     task = request["task"]
     if request["kind"] == "cost":
@@ -24,7 +25,9 @@ def answer(request):
     if name.startswith("dies") and attempt < int(name[-1]):
         os.kill(os.getpid(), signal.SIGKILL)
     if name == "fails":
-        raise ValueError("a fault of the program")
+        raise OSError(28, "No space left on device")
+    if name == "broken":
+        return {"look": None, "failure": "g_loss became NaN at step 3", "seconds": 1.0}
     if name == "sleeps":
         time.sleep(600)
     if name == "bad":

@@ -31,6 +31,7 @@ from gan.tolerance import EXIT_STATUS
 TRAINING, *OTHERS = blocks("python")
 SLOW_PYTHON = [block for block in OTHERS if "evaluate(" in block]
 FROM_ONNX = [block for block in OTHERS if "import onnxruntime" in block]  # run in test_samples_without_package.py
+OF_RUNS = [block for block in OTHERS if "selection." in block]  # they train, or need a run: tests/selection
 
 
 @pytest.mark.filterwarnings("ignore:MNIST IS NOT AVAILABLE")
@@ -46,7 +47,7 @@ def test_the_python_block_trains_as_the_command_does(tmp_path, monkeypatch):
     assert gan.generate(gan.load_generator("generator.keras"), 2).shape == (2, 28, 28, 1)
 
 
-@pytest.mark.parametrize("block", [block for block in OTHERS if block not in SLOW_PYTHON + FROM_ONNX])
+@pytest.mark.parametrize("block", [block for block in OTHERS if block not in SLOW_PYTHON + FROM_ONNX + OF_RUNS])
 def test_other_python_blocks_run(block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(block, {})

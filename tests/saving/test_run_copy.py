@@ -51,7 +51,7 @@ def test_a_copy_that_breaks_off_anywhere_holds_the_state_before(tmp_path):
     for length in range(len(new.changed)):
         broken = tmp_path / f"broken{length}"
         shutil.copytree(copy, broken)
-        write_run(broken, RunFiles(dict(list(new.changed.items())[:length]), new.names))
+        write_run(broken, RunFiles(dict(list(new.changed.items())[:length])))
         found, _ = training_state.latest(broken)
         assert found.interval == 1
     write_run(copy, new)
@@ -76,7 +76,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path, monkeypatc
 
 def test_a_file_that_is_removed_meanwhile_is_left_out(tmp_path, monkeypatch):
     interval(tmp_path, 1)
-    names, read = RunReader(tmp_path).read().names, type(tmp_path).read_bytes
+    names, read = set(RunReader(tmp_path).read().changed), type(tmp_path).read_bytes
 
     def remove(path):
         if path.name == "1.png":
@@ -84,8 +84,7 @@ def test_a_file_that_is_removed_meanwhile_is_left_out(tmp_path, monkeypatch):
         return read(path)
 
     monkeypatch.setattr(type(tmp_path), "read_bytes", remove)
-    new = RunReader(tmp_path).read()
-    assert set(names) - set(new.names) == set(names) - set(new.changed) == {"samples/1.png"}
+    assert names - set(RunReader(tmp_path).read().changed) == {"samples/1.png"}
 
 
 def test_locks_and_partial_files_stay_where_they_are(tmp_path):
@@ -96,7 +95,7 @@ def test_locks_and_partial_files_stay_where_they_are(tmp_path):
     with training_state.locked(run), training_state.locked(copy):
         new = RunReader(run).read()
         write_run(copy, new)
-        assert not any("lock" in name or "partial" in name for name in new.names)
+        assert not any("lock" in name or "partial" in name for name in new.changed)
         assert (copy / "state" / "lock").exists()
         assert training_state.is_locked(copy)
 
@@ -104,4 +103,52 @@ def test_locks_and_partial_files_stay_where_they_are(tmp_path):
 def test_a_disk_that_is_full_is_an_error(tmp_path):
     (tmp_path / "copy").write_text("a file", encoding="utf-8")
     with pytest.raises(OSError, match="copy"):
-        write_run(tmp_path / "copy", RunFiles({"log.csv": b""}, ("log.csv",)))
+        write_run(tmp_path / "copy", RunFiles({"log.csv": b""}))
+
+
+OWN = {"report.json": "of gan evaluate", "feedback.sqlite": "judgements", "samples/mine.png": "of gan sample"}
+
+
+def add_own(copy):
+    for name, text in OWN.items():
+        (copy / name).write_text(text, encoding="utf-8")
+
+
+def assert_only_own(copy, run):
+    assert {name for name in content(copy) if name not in content(run)} == set(OWN)
+    assert {name: (copy / name).read_text(encoding="utf-8") for name in OWN} == OWN
+
+
+def test_files_of_other_programs_stay_in_the_copy(tmp_path):
+    run, copy = tmp_path / "run", tmp_path / "copy"
+    reader = RunReader(run)
+    interval(run, 1)
+    write_run(copy, reader.read())
+    add_own(copy)
+    for number in (2, 3):
+        interval(run, number)
+        new = reader.read()
+        write_run(copy, new)
+    assert new.removed == ("state/000000016.json", "state/000000016.npz")
+    assert_only_own(copy, run)
+
+
+def test_files_of_other_programs_stay_after_a_restart_and_old_states_do_not(tmp_path):
+    """A new driver sends the copy to another node, whose run continues from it."""
+    run, copy, other = (tmp_path / name for name in ("run", "copy", "other"))
+    reader = RunReader(run)
+    for number in (1, 2):
+        interval(run, number)
+    write_run(copy, reader.read())
+    interval(run, 3)
+    write_run(copy, RunFiles(reader.read().changed))  # killed before it removes what is old
+    assert (copy / "state" / "000000016.json").exists()
+    write_run(other, RunReader(copy).read())
+    add_own(copy)
+    later = RunReader(other)
+    later.read()  # the driver has it
+    interval(other, 4)
+    write_run(copy, later.read())
+    assert_only_own(copy, other)
+    assert len(list((copy / "state").glob("*.json"))) == training_state.KEPT
+    assert training_state.latest(copy)[0].interval == 4

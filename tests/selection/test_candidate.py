@@ -4,7 +4,7 @@ import pytest
 
 from gan.config import PRESETS
 from gan.errors import InputError
-from gan.selection.candidate import make_candidates
+from gan.selection.candidate import Candidate, check_folders, make_candidates
 
 
 def test_a_preset_alone_is_a_candidate_with_its_options():
@@ -34,6 +34,24 @@ def test_values_have_the_type_of_their_option():
     assert one.config.model.g_width == 16
     [one] = make_candidates(["mnist"], ["penalties=none"])
     assert one.config.optimization.penalties == ()
+
+
+def test_none_is_a_choice_of_some_options():
+    found = make_candidates(["mnist"], ["conditioning=none,projection", "d_norm=none,spectral"])
+    assert [(one.config.model.conditioning, one.config.model.d_norm) for one in found] == [
+        ("none", "none"),
+        ("none", "spectral"),
+        ("projection", "none"),
+        ("projection", "spectral"),
+    ]
+
+
+def test_candidates_need_different_run_folders():
+    config = PRESETS["mnist"]
+    check_folders([Candidate("lr=1/2", "mnist", config), Candidate("lr=1_2", "mnist", config)])
+    for names in (("lr=1/2", "lr=1:2"), ("a", "A")):
+        with pytest.raises(InputError, match=f"one run folder.*{names[0]} and {names[1]}"):
+            check_folders([Candidate(name, "mnist", config) for name in names])
 
 
 def test_a_length_takes_the_place_of_another():

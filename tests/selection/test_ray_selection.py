@@ -76,19 +76,24 @@ def local(tmp_path_factory):
 
 
 def test_the_choice_is_that_of_this_machine(cluster, local, tmp_path):
-    folder = tmp_path / "selection"
-    assert finish(start(folder, *SELECT, "--ray", cluster.address, "--output", folder), folder) == local
+    folder, storage = tmp_path / "selection", tmp_path / "storage"
+    options = ["--ray", cluster.address, "--storage", storage.as_uri(), "--output", folder]
+    assert finish(start(folder, *SELECT, *options), folder) == local
     assert "candidate" in folder.with_suffix(".out").read_text(encoding="utf-8")  # a column of the table
     for one in load_selection(folder).candidates:
         assert (folder / one.run / "config.json").exists()
+        assert (folder / f"{one.run}.log").read_text(encoding="utf-8")
+    assert storage.exists()
+    assert not list(storage.glob("rung-*"))
 
 
-def test_a_driver_that_is_killed_is_resumed(cluster, local, tmp_path):
+def test_a_driver_that_is_killed_is_resumed_also_in_another_place(cluster, local, tmp_path):
     folder = tmp_path / "selection"
     process = start(folder, *SELECT, "--ray", cluster.address, "--output", folder)
     wait_for_a_checkpoint(process, folder)
     process.kill()
     process.wait()
+    folder = folder.rename(tmp_path / "moved")
     [rung] = folder.glob("ray/rung-*")
     resumed, experiments = start(folder, "--resume", folder, "--ray", cluster.address), set[str]()
     while resumed.poll() is None:
@@ -110,12 +115,54 @@ def test_a_node_that_is_killed_in_the_middle_changes_nothing(cluster, local, tmp
         cluster.add_node()
 
 
+IN_USE = """
+import sys
+import ray
+from gan.config import PRESETS
+from gan.errors import InputError
+from gan.selection import ray_workers
+from gan.selection.cost import CostTask
+from gan.selection.trial import TrialTask
+ray_workers.WAIT_SECONDS = 3.0
+class Other:
+    def start(self):
+        pass
+task = TrialTask(
+    name="a", folder=sys.argv[2], preset="mnist", config=PRESETS["mnist"], intervals=1, probe="mnist-probe",
+    num=100, seed=1,
+)
+with ray_workers.RayWorkers(sys.argv[1]) as workers:
+    others = [ray.remote(num_cpus=1)(Other).remote() for _ in range(2)]
+    ray.get([other.start.remote() for other in others])
+    for call in (lambda: workers.measure_costs(CostTask(cost="bytes", runs=())), lambda: [*workers.run_trials([task])]):
+        try:
+            call()
+        except InputError as error:
+            print(error)
+"""
+"""Holds all CPUs of the cluster as another program does."""
+
+
+def test_a_cluster_that_others_use_is_one_line_after_a_while(cluster, tmp_path):
+    place = tmp_path / "selection" / "trials" / "a"
+    done = subprocess.run(
+        [sys.executable, "-c", IN_USE, cluster.address, place],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **OFFLINE},
+        timeout=SECONDS,
+    )
+    problem = "The cluster is in use. Expected 1 x (1 CPU) within 3 s. Received: 0 CPU free on all nodes."
+    assert done.stdout.splitlines() == [problem] * 2
+
+
 def test_bad_input_is_one_line_and_no_folder(cluster, tmp_path):
     for number, (options, problem) in enumerate(
         [
             (["--ray", "127.0.0.1:1"], "gan: No Ray cluster answers."),
             (["--ray", cluster.address, "--jobs", "3"], "gan: Too many"),
             (["--storage", "s3://bucket"], "gan: `--storage` alone."),
+            (["--ray", cluster.address, "--storage", "nowhere://bucket"], "gan: Bad `storage`."),
         ]
     ):
         folder = tmp_path / str(number)

@@ -1,21 +1,24 @@
 """Tests trials on Ray with a fake of Ray. test_ray_selection.py has a real cluster."""
 
 import json
+import shutil
+import socket
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from helpers.fake_ray import Checkpoint, DriverEnded, FakeRay
+from helpers.fake_ray import DriverEnded, FakeRay, FileSystem, RayError
 from helpers.tiny import QUICK
 
 from gan.cli.select import Select
-from gan.errors import InputError
-from gan.selection import ray_workers
+from gan.errors import InputError, TrainingError
+from gan.selection import ray_trial, ray_workers
 from gan.selection.cost import CandidateCost, CostTask, MeasuredCosts, TimedRun
-from gan.selection.ray_workers import RayWorkers, experiment_name, fetch_run, read_result, trial_resources
-from gan.selection.trial import Look, TrialResult, TrialTask
+from gan.selection.ray_workers import RayWorkers, experiment_name, read_result, trial_resources
+from gan.selection.trial import Look, TrialResult, TrialTask, run_log
 from gan.selection.workers import ATTEMPTS
 from gan.utils.json_process import ProcessFailure
 
@@ -61,6 +64,12 @@ def test_an_experiment_has_the_name_of_its_tasks(tasks):
     assert len({name, experiment_name(tasks[:1]), experiment_name([replace(one, intervals=4) for one in tasks])}) == 3
 
 
+def test_the_experiment_of_a_moved_selection_is_the_same_and_that_of_another_one_is_not(tasks):
+    moved = [replace(one, folder=f"/elsewhere/{one.name}") for one in tasks]
+    others = [replace(one, selection="another") for one in tasks]
+    assert experiment_name(tasks) == experiment_name(moved) != experiment_name(others)
+
+
 def look(wrong=1):
     return Look(images=48, wrong=wrong, num=100, coverage=0.9, real_coverage=0.9, generator_sha256="0" * 64)
 
@@ -77,19 +86,6 @@ def test_the_last_metrics_of_a_trial_are_its_result():
         read_result({}, RuntimeError("RuntimeError: Unable to set up cluster storage with the following settings"))
 
 
-def test_a_run_folder_is_replaced_by_its_checkpoint(tmp_path):
-    (tmp_path / "checkpoint" / "state").mkdir(parents=True)
-    (tmp_path / "checkpoint" / "state" / "2").write_text("2", encoding="utf-8")
-    run = tmp_path / "trials" / "a"
-    fetch_run(None, run)
-    assert not run.exists()
-    for _ in range(2):
-        fetch_run(Checkpoint(tmp_path / "checkpoint"), run)
-        assert [path.name for path in run.rglob("*")] == ["state", "2"]
-        (run / "state" / "1").write_text("old", encoding="utf-8")
-    assert [path.name for path in run.parent.iterdir()] == ["a"]
-
-
 @pytest.fixture
 def trained(monkeypatch):
     """Replaces the training: each interval appends a line to a file. The list has the intervals that ran."""
@@ -103,10 +99,12 @@ def trained(monkeypatch):
             rows.append(str(number))
             folder.mkdir(exist_ok=True)
             file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+            with run_log(folder).open("a", encoding="utf-8") as log:
+                log.write(f"{number} ")
             save(folder)
         return {"result": json.dumps(TrialResult(look=look(wrong=ord(task.name))).as_dict())}
 
-    monkeypatch.setattr(ray_workers, "run_on_node", run)
+    monkeypatch.setattr(ray_trial, "run_on_node", run)
     return ran
 
 
@@ -121,10 +119,11 @@ def connected(monkeypatch):
             fake.closed = True
 
         monkeypatch.setattr(ray_workers, "connect", connect)
-        monkeypatch.setattr(ray_workers, "import_extra", lambda name, extra: fake.tune)
+        monkeypatch.setattr(ray_workers, "import_extra", fake.import_extra)
+        monkeypatch.setattr(ray_workers, "reserved", fake.reserve)
         monkeypatch.setitem(sys.modules, "ray", fake)
         monkeypatch.setitem(sys.modules, "ray.tune", fake.tune)
-        for name in (*ray_workers._TUNE, *ray_workers.THREADS):
+        for name in (*ray_workers._TUNE, *ray_trial.THREADS):
             monkeypatch.setenv(name, "")
         return RayWorkers("auto", **options)
 
@@ -146,6 +145,8 @@ def test_run_folders_come_back_and_continue_in_the_next_rung(connected, tasks, t
         [_] = workers.run_trials([replace(tasks[1], intervals=5)])
     assert trained == [("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2), ("b", 3), ("b", 4), ("b", 5)]
     assert rows(tasks[1])[-1] == "5"
+    logs = [run_log(Path(task.folder)).read_text(encoding="utf-8").split() for task in tasks]
+    assert logs == [["1", "2", "3"], ["1", "2", "3", "4", "5"]]
     assert fake.limits == [{"cpu": 1.0, "gpu": 0.0}] * 2
     assert fake.closed
     assert not any(Path(place).exists() for place in fake.experiments)
@@ -155,22 +156,38 @@ def test_run_folders_come_back_and_continue_in_the_next_rung(connected, tasks, t
 def test_a_trial_that_fails_loses_one_interval_at_most(connected, tasks, trained):
     def fail_once(name, reports):
         if (name, reports) == ("a", 2):
-            raise RuntimeError("node died")
+            raise RayError("node died")
 
     with connected(FakeRay(faults=fail_once)) as workers:
         assert all(result.look for _, result in workers.run_trials(tasks))
     assert trained == [("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2), ("b", 3)]
 
 
-def test_a_trial_that_always_fails_is_a_failure_and_the_others_are_not(connected, tasks, trained):
+def test_a_trial_whose_node_always_ends_is_a_failure_and_the_others_are_not(connected, tasks, trained):
     def fail(name, reports):
         if name == "a":
-            raise RuntimeError("node died")
+            raise RayError("node died")
 
     with connected(FakeRay(faults=fail)) as workers:
         found = {task.name: result for task, result in workers.run_trials(tasks)}
     assert found["a"].failure == f"node died (the last of {ATTEMPTS} attempts)"
     assert found["b"].look == look(ord("b"))
+
+
+def test_an_error_in_a_process_ends_the_rung_and_can_be_repeated(connected, tasks, trained):
+    """It is no fault of the candidate."""
+
+    def fill_disk(name, reports):
+        if name == "a" and is_full:
+            raise OSError("No space left on device")
+
+    is_full, fake = [True], FakeRay(faults=fill_disk)
+    with connected(fake) as workers:
+        with pytest.raises(TrainingError, match=r"^A trial failed: No space .*last of 3 attempts"):
+            list(workers.run_trials(tasks))
+        is_full.clear()
+        assert all(result.look for _, result in workers.run_trials(tasks))
+    assert [name for name, _ in trained].count("b") == 3
 
 
 def test_an_experiment_whose_driver_ended_is_restored(connected, tasks, trained):
@@ -191,12 +208,95 @@ def test_an_experiment_whose_driver_ended_is_restored(connected, tasks, trained)
     assert [rows(task)[-1] for task in tasks] == ["3", "3"]
 
 
-def test_storage_may_be_a_uri(connected, tasks, trained, tmp_path):
-    fake = FakeRay()
-    with connected(fake, storage=f"{tmp_path}/shared/") as workers:
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_storage_may_be_elsewhere_and_keeps_nothing(connected, tasks, trained, tmp_path, monkeypatch, scheme):
+    fake, removed = FakeRay(), []
+    monkeypatch.setattr(FileSystem, "delete_dir", lambda system, path: removed.append(path))
+    with connected(fake, storage=f"{scheme}{tmp_path}/shared/") as workers:
         list(workers.run_trials(tasks))
         assert list(workers.run_trials([])) == []
-    assert list(fake.experiments) == [f"{tmp_path}/shared/{experiment_name(tasks)}"]
+    place = f"{tmp_path}/shared/{experiment_name(tasks)}"
+    assert list(fake.experiments) == [f"{scheme}{place}"]
+    assert removed == [place]
+
+
+def test_storage_that_cannot_be_cleaned_keeps_the_results(connected, tasks, trained, monkeypatch):
+    def refuse(system, path):
+        raise PermissionError(path)
+
+    monkeypatch.setattr(FileSystem, "delete_dir", refuse)
+    with connected(FakeRay()) as workers:
+        assert all(result.look for _, result in workers.run_trials(tasks))
+
+
+def test_unknown_storage_is_refused_before_connecting(connected):
+    fake = FakeRay()
+    with pytest.raises(InputError, match=r"Bad `storage`.*s3://bucket/folder.*Received: nowhere://bucket"):
+        connected(fake, storage="nowhere://bucket")
+    assert not fake.closed
+
+
+def test_a_repeated_selection_does_not_get_the_results_of_a_deleted_one(connected, tasks, trained, tmp_path):
+    fake = FakeRay()
+    place = f"{tmp_path}/shared"
+    with connected(fake, storage=place) as workers:
+        results = workers.run_trials(tasks)
+        next(results)
+        results.close()  # as if the driver ended here: the experiment stays
+        shutil.rmtree(Path(tasks[0].folder).parent)
+        list(workers.run_trials([replace(one, selection="2") for one in tasks]))
+    assert len(trained) == 2 * len({*trained}) == 12
+
+
+def test_bad_input_of_a_trial_brings_the_runs_and_is_tried_again(connected, tasks, trained, monkeypatch):
+    run = ray_trial.run_on_node
+
+    def refuse(task, folder, save):
+        found = run(task, folder, save)
+        return {"input_error": json.dumps(["No data", "x", "y"])} if task.name == "b" else found
+
+    monkeypatch.setattr(ray_trial, "run_on_node", refuse)
+    with connected(FakeRay()) as workers:
+        with pytest.raises(InputError, match="No data"):
+            list(workers.run_trials(tasks))
+        assert [rows(task)[-1] for task in tasks] == ["3", "3"]
+        monkeypatch.setattr(ray_trial, "run_on_node", run)
+        assert all(result.look for _, result in workers.run_trials(tasks))
+    assert len(trained) == 6  # each interval once
+
+
+def test_bad_input_names_the_node(tmp_path, tasks, monkeypatch):
+    def refuse(task, save):
+        raise InputError("No such classifier", expected="a folder", received=task.probe)
+
+    monkeypatch.setattr("gan.selection.training.run_trial", refuse)
+    found = ray_trial.run_on_node(tasks[0], tmp_path, print)
+    host = socket.gethostname()
+    with pytest.raises(InputError, match=rf"^No such classifier\..*mnist-probe \(on node {host}\)\.$"):
+        read_result(found, None)
+
+
+def test_a_cluster_that_others_use_is_an_error_after_a_while(connected, tasks, trained, monkeypatch):
+    clock = iter(range(0, 10**6, 250))
+    monkeypatch.setattr(ray_workers, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with (
+        connected(FakeRay(pending=4)) as workers,
+        pytest.raises(InputError, match=r"in use\. Expected 1 x \(1 CPU\) within 600 s\. Received: 0 CPU free"),
+    ):
+        list(workers.run_trials(tasks))
+    with connected(FakeRay(pending=3)) as workers:
+        assert all(result.look for _, result in workers.run_trials(tasks))
+
+
+def test_the_time_to_wait_starts_again_after_a_trial_ran(connected, monkeypatch):
+    fake, clock = FakeRay(), iter(range(0, 10**6, 400))
+    monkeypatch.setattr(ray_workers, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with connected(fake):
+        limit = ray_workers.waiting_limit({"CPU": 1.0})
+        for statuses in (["PENDING"] * 2, ["PENDING"] * 2, ["ERROR", "RUNNING"], ["PENDING"] * 2, ["PENDING"] * 2):
+            limit.on_step_begin(iteration=0, trials=[SimpleNamespace(status=status) for status in statuses])
+        with pytest.raises(InputError, match="in use"):
+            limit.on_step_begin(iteration=0, trials=[SimpleNamespace(status="PENDING")])
 
 
 def test_costs_are_measured_alone_on_the_largest_node(connected, tmp_path, monkeypatch):
@@ -215,7 +315,18 @@ def test_costs_are_measured_alone_on_the_largest_node(connected, tmp_path, monke
     fake = FakeRay(nodes=(2, 8))
     with connected(fake) as workers:
         assert workers.measure_costs(task).costs["a"].value == 4.0
-        assert fake.limits[-1]["num_cpus"] == 8.0
+        assert fake.limits[-1] == {"num_cpus": 8.0, "max_calls": 1, "max_retries": 0}
+        assert fake.reserved == [({"CPU": 8.0}, ray_workers.WAIT_SECONDS)]
+
+        def lose_node(task):
+            if fake.cpus == (2, 8):
+                fake.cpus = (2,)
+                raise RayError("node died")
+            return measure(task)
+
+        monkeypatch.setattr(measured_costs, "measure_costs", lose_node)
+        assert workers.measure_costs(task).costs["a"].value == 4.0
+        assert [wanted["CPU"] for wanted, _ in fake.reserved] == [8.0, 8.0, 2.0]
 
         def refuse(task):
             raise InputError("Bad", expected="x", received="y")
@@ -224,12 +335,16 @@ def test_costs_are_measured_alone_on_the_largest_node(connected, tmp_path, monke
         with pytest.raises(InputError, match=r"Bad\. Expected x"):
             workers.measure_costs(task)
 
-        def fail(task):
-            raise RuntimeError("node died")
+        for fault, said, attempts in [(ValueError("a fault"), "a fault", 1), (RayError("dead"), "the last of 3", 3)]:
 
-        monkeypatch.setattr(measured_costs, "measure_costs", fail)
-        with pytest.raises(ProcessFailure, match="node died"):
-            workers.measure_costs(task)
+            def fail(task, fault=fault):
+                raise fault
+
+            monkeypatch.setattr(measured_costs, "measure_costs", fail)
+            fake.reserved.clear()
+            with pytest.raises(ProcessFailure, match=said):
+                workers.measure_costs(task)
+            assert len(fake.reserved) == attempts
 
 
 def test_ray_client_and_bad_numbers_are_refused_before_connecting():

@@ -1,5 +1,7 @@
 """Rejection: attempts as functions of (seed, index, attempt), exact acceptance, calibration."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -10,15 +12,22 @@ from gan import build_discriminator, build_generator, load_classifier, sampling
 from gan.data.dataset import Dataset
 from gan.data.split import Split
 from gan.errors import InputError
+from gan.evaluation.classifier.extractor import Extractor, as_input
+from gan.evaluation.metrics import frechet_distance, precision_recall
+from gan.evaluation.reference import choose_labels, choose_subsets
 from gan.models.random import SAMPLING, fold_in, key, normal
 from gan.sampling.generators import as_engine
 from gan.saving.engines.engine import Engine
+from gan.saving.ensemble_member import EnsembleMember
+from gan.saving.metadata import ClassifierCard, ClassifierDataset
 from gan.selection import RejectionSampler, fit_classifier_rejection, fit_discriminator_rejection
 from gan.selection.rejection.acceptance import RatioAcceptance, ThresholdAcceptance, choose_log_bound, choose_threshold
 from gan.selection.rejection.attempts import Attempts
 from gan.selection.rejection.calibration import CALIBRATORS, CalibrationError, calibrate, fit_log_ratio
 from gan.selection.rejection.comparison import compare_rejections
+from gan.selection.rejection.fitting import FittedRejection
 from gan.selection.rejection.scores import ClassifierScore, DiscriminatorScore, ImageScore
+from gan.tolerance import ErrorRate
 
 
 class Points(Engine):
@@ -152,10 +161,6 @@ def conditional():
     keras.utils.set_random_seed(0)
     engine = as_engine(build_generator((12, 12, 1), 4, 3, width=4))
 
-    class Brightness(ImageScore):
-        def __call__(self, images, labels):
-            return images.mean(axis=(1, 2, 3), dtype=np.float64)
-
     attempts = Attempts(engine, Brightness())
     scores = attempts.first_scores(0, np.arange(2_000), (np.arange(2_000) % 3).astype(np.int32))
     return RejectionSampler(attempts, ThresholdAcceptance(choose_threshold(scores, 1 / 3)), 9)
@@ -208,8 +213,8 @@ def test_calibration_finds_the_known_ratio_of_two_normals():
 
 def test_a_distorted_score_is_calibrated_by_isotonic_regression():
     rng = np.random.default_rng(1)
-    real, fake = rng.normal(1, 1, 20_000), rng.normal(-1, 1, 5_000)
-    scores, is_real = np.concatenate([real, fake]), np.arange(25_000) < 20_000
+    real, fake = rng.normal(1, 1, 8_000), rng.normal(-1, 1, 2_000)
+    scores, is_real = np.concatenate([real, fake]), np.arange(10_000) < 8_000
     name, log_ratio = fit_log_ratio(np.sinh(3 * scores), is_real)  # the prior, 4 to 1, is not part of the ratio
     assert name == "isotonic"
     places = np.linspace(-1.5, 1.5, 7)
@@ -225,6 +230,14 @@ def test_the_calibration_error_of_known_probabilities():
     assert always.ece == pytest.approx(0.25)
     assert always.log_loss == pytest.approx(-(np.log(0.75) + np.log(0.25)) / 2)
     assert always.n == 1_000
+
+
+def test_equal_probabilities_share_a_bin():
+    """Real images come first, and the probabilities are right: constant 1/2, then 1/4 and 3/4."""
+    is_real = np.arange(800) < 400
+    assert CalibrationError.of(np.zeros_like, np.zeros(800), is_real).ece == 0
+    scores = np.repeat([-1.0, 1.0, -1.0, 1.0], [100, 300, 300, 100])
+    assert CalibrationError.of(lambda s: s * np.log(3), scores, is_real).ece == pytest.approx(0, abs=1e-12)
 
 
 def test_refuses_to_calibrate_with_few_or_broken_scores():
@@ -244,13 +257,47 @@ def test_scores_of_a_classifier():
     np.testing.assert_allclose(score(images, None), np.log(top / (1 - top)), rtol=1e-6)
 
 
+def test_a_class_of_rejected_images_is_never_read():
+    """Logits 1, 2 of two classes and 4 of none: p = e^2 / (e + e^2 + e^4)."""
+    inputs = keras.Input((1, 1, 3))
+    flat = keras.Model(inputs, layers.Activation("linear")(layers.Flatten(name="features")(inputs)))
+    score, image = ClassifierScore(flat, rejects=True), np.array([1, 2, 4], np.float32).reshape(1, 1, 1, 3)
+    np.testing.assert_allclose(score(image, None), 2 - np.log(np.e + np.e**4), rtol=1e-6)
+    np.testing.assert_allclose(score(image, np.array([1], np.int32)), 2 - 4)
+
+
+class OneHot(Engine):
+    """Images of one pixel that are logits of three classes: of classes 0 and 1 the requested one, else class 0."""
+
+    latent_dim, num_classes, image_shape = 1, 3, (1, 1, 3)
+
+    def __call__(self, latents, labels=None):
+        return np.eye(3, dtype=np.float32)[labels % 2].reshape(-1, 1, 1, 3)
+
+
+def test_refuses_a_rejection_that_never_accepts_one_class(monkeypatch):
+    """Two thirds of all attempts are right, so the mean yield is high; but of class 2, none is."""
+    monkeypatch.setattr("gan.selection.rejection.fitting.FITTED", 600)
+    inputs = keras.Input((1, 1, 3))
+    flat = keras.Model(inputs, layers.Activation("linear")(layers.Flatten(name="features")(inputs)))
+    card = ClassifierCard(
+        data_sets=("x",), dataset=ClassifierDataset(image_shape=(1, 1, 3), num_classes=3), sha256="ab"
+    )
+    with pytest.raises(InputError, match=r"Received: a yield of 0\.6\d* in 300 samples, 0 of class 2\."):
+        fit_classifier_rejection(OneHot(), flat, card)
+    fitted = fit_classifier_rejection(OneHot(), flat, card, keep=1)
+    assert fitted.acceptance_rate == 1
+    assert fitted.classifier == card
+
+
+@pytest.mark.slow
 def test_a_classifier_keeps_what_it_reads_as_requested(monkeypatch):
     monkeypatch.setattr("gan.selection.rejection.fitting.FITTED", 600)
     engine = as_engine("mnist")
     probe, card = load_classifier("mnist-probe")
     fitted = fit_classifier_rejection(engine, probe, card, truncation=3.0)
     score = fitted.sampler.attempts.score
-    assert fitted.classifier_sha256 == card.sha256
+    assert fitted.classifier == card
     assert fitted.acceptance_rate > 0.95
     kept = fitted.sampler.generate(256)
     logits = score.extractor.arrays(kept.images)["logits"]
@@ -258,10 +305,68 @@ def test_a_classifier_keeps_what_it_reads_as_requested(monkeypatch):
     np.testing.assert_array_equal(logits.argmax(axis=1), np.arange(256) % 10)
     half = fit_classifier_rejection(engine, probe, card, keep=0.5)
     assert abs(half.acceptance_rate - 0.5) < 4 * np.sqrt(0.25 * 2 / 300)
-    with pytest.raises(InputError, match="cannot judge what is left"):
-        compare_rejections([half], dataset(28), probe, card, num=20)
     with pytest.raises(InputError, match=r"yield of at least 0.99 .* Received: a yield of 0.[45]"):
         fit_classifier_rejection(engine, probe, card, keep=0.5, most_attempts=1)
+
+
+class Waves(Engine):
+    """Images 28 x 28 of sums of a few waves."""
+
+    latent_dim, num_classes, image_shape = 4, 10, (28, 28, 1)
+
+    def __call__(self, latents, labels=None):
+        waves = np.sin(np.arange(784) * np.arange(1, 5)[:, None] / 50).astype(np.float32)
+        return np.tanh(latents @ waves - 0.1 * labels[:, None]).reshape(-1, 28, 28, 1)
+
+
+class Brightness(ImageScore):
+    """The mean of the pixels."""
+
+    def __call__(self, images, labels):
+        return images.mean(axis=(1, 2, 3), dtype=np.float64)
+
+
+def test_all_samples_count_for_the_error_rate_and_the_first_are_compared(digits):
+    """110 samples and 40 test images: Frechet distance and manifold are those of 40 samples, as in a report."""
+    keras.utils.set_random_seed(4)
+    inputs = keras.Input((28, 28, 1))
+    reader = keras.Model(inputs, layers.Dense(10)(layers.Dense(6, name="features")(layers.Flatten()(inputs))))
+    card = ClassifierCard(
+        data_sets=("mnist5k",), dataset=ClassifierDataset(image_shape=(28, 28, 1), num_classes=10), sha256="ab"
+    )
+    few = replace(digits, train=digits.train.take(np.arange(90) * 40), test=digits.test.take(np.arange(40) * 12))
+    engine = Waves()
+    attempts = Attempts(engine, Brightness())
+    scores = attempts.first_scores(0, np.arange(250), np.arange(250, dtype=np.int32) % 10)
+    sampler = RejectionSampler(attempts, ThresholdAcceptance(choose_threshold(scores, 0.5)), 20)
+    (found,) = compare_rejections([FittedRejection(sampler, 0.5, 0.5, 1)], few, reader, card, num=110, seed=7)
+    labels = choose_labels(few, 110, 7)
+    kept = sampler.generate(110, seed=7, labels=labels)
+    assert (found.num, found.accepted) == (110, int(kept.accepted.sum()))
+    assert found.attempts == int(kept.made(20).sum()) > 150
+    extractor = Extractor(reader)
+    real = extractor.arrays(as_input(choose_subsets(few, 40, 7).test.images))
+    first = sampling.generate(engine, 110, seed=7, labels=labels)
+    for samples, measured in ((first, found.before), (kept.images, found.after)):
+        fake = extractor.arrays(samples)
+        assert measured.rate == ErrorRate(int((fake["logits"].argmax(axis=1) != labels).sum()), 110)
+        expected = precision_recall(real["features"], fake["features"][:40])
+        for name in ("precision", "recall", "coverage"):
+            assert getattr(measured, name) == pytest.approx(expected[name], rel=1e-6)
+        moments = [(f.mean(axis=0), np.cov(f, rowvar=False)) for f in (real["features"], fake["features"][:40])]
+        distance = frechet_distance(*(part.astype(np.float64) for pair in moments for part in pair))
+        assert measured.frechet_distance == pytest.approx(float(distance), rel=1e-3)
+
+
+def test_refuses_a_judge_with_the_network_that_rejects():
+    card = ClassifierCard(
+        name="probe", data_sets=("mnist",), dataset=ClassifierDataset(image_shape=(28, 28, 1)), sha256="ab"
+    )
+    member = EnsembleMember(name="probe", sha256="ab", weight=0.3)
+    rejection = FittedRejection(points(ThresholdAcceptance(0.0)), None, 1.0, 1, classifier=card)
+    for judge in (card, replace(card, sha256="cd", members=(member,))):
+        with pytest.raises(InputError, match="cannot judge what is left"):
+            compare_rejections([rejection], dataset(28), keras.Sequential(), judge, num=20)
 
 
 def dataset(size, classes=10):

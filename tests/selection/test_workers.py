@@ -1,16 +1,20 @@
 """Local workers: processes that run trials, and what happens when they end."""
 
 import os
+import threading
+import time
 from contextlib import suppress
+from typing import ClassVar
 
 import pytest
 
 from gan.config import PRESETS
-from gan.errors import InputError
+from gan.errors import InputError, TrainingError
 from gan.selection import workers
 from gan.selection.cost import CostTask, TimedRun
 from gan.selection.trial import TrialTask
 from gan.selection.workers import ATTEMPTS, LocalWorkers
+from gan.utils.json_process import ProcessEnded
 
 
 @pytest.fixture
@@ -48,7 +52,7 @@ def is_running(pid):
 
 
 def test_one_process_runs_all_trials_and_a_dead_one_is_replaced(started, tmp_path):
-    names = ["a", "dies-1", f"dies-{ATTEMPTS}", "fails", "b"]
+    names = ["a", "dies-1", f"dies-{ATTEMPTS}", "broken", "b"]
     with started() as local:
         found = {one.name: result for one, result in local.run_trials([task(tmp_path, name) for name in names])}
         pids = {name: attempts(tmp_path / name) for name in names}
@@ -56,12 +60,51 @@ def test_one_process_runs_all_trials_and_a_dead_one_is_replaced(started, tmp_pat
     assert list(found) == names
     assert found["a"].look == found["b"].look == found["dies-1"].look
     assert found[f"dies-{ATTEMPTS}"].failure == "the process ended (signal 9): no message (the last of 3 attempts)"
-    assert found["fails"].failure.endswith("a fault of the program")
+    assert found["broken"].failure == "g_loss became NaN at step 3"
     assert [len(pids[name]) for name in names] == [1, 2, ATTEMPTS, 1, 1]
     assert pids["a"] == pids["dies-1"][:1]
-    assert pids["fails"] == pids["b"]
-    assert "Traceback" in (tmp_path / "log").read_text(encoding="utf-8")
+    assert pids["broken"] == pids["b"]
+    assert len(list((tmp_path / "log").iterdir())) == len({pid for every in pids.values() for pid in every})
     assert not any(is_running(pid) for every in pids.values() for pid in every)
+
+
+def test_a_full_disk_ends_the_trials_and_is_no_failure_of_a_candidate(started, tmp_path):
+    with started() as local, pytest.raises(TrainingError, match=r"The trial of fails failed.*No space left"):
+        list(local.run_trials([task(tmp_path, name) for name in ("fails", "a")]))
+    assert "Traceback" in (tmp_path / "log" / "001.log").read_text(encoding="utf-8")
+    assert not (tmp_path / "a").exists()
+
+
+class SlowStart:
+    """A process whose start takes a moment, and whose trials take a second: `bad` is bad input."""
+
+    started: ClassVar = []
+
+    def __init__(self, module, *, output, environment):
+        time.sleep(0.1 * len(self.started))
+        self.started.append(self)
+        self.ended = threading.Event()
+
+    def send(self, request):
+        self.name = request["task"]["name"]
+
+    def receive(self):
+        if self.name == "bad":
+            return {"input_error": ["Bad thing", "x", "y"]}
+        raise ProcessEnded("killed" if self.ended.wait(5) else "it ran to its end")
+
+    def close(self):
+        self.ended.set()
+
+
+def test_a_process_that_starts_while_the_workers_are_closed_is_killed(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "JsonProcess", SlowStart)
+    SlowStart.started.clear()
+    with LocalWorkers(tmp_path / "log", jobs=2) as local, pytest.raises(InputError, match="Bad thing"):
+        list(local.run_trials([task(tmp_path, name) for name in ("bad", "a", "b")]))
+    assert all(process.ended.is_set() for process in SlowStart.started)
+    with pytest.raises(ProcessEnded, match="closed"):
+        local.measure_costs(CostTask(cost="train_seconds", runs=()))
 
 
 def test_bad_input_ends_all_trials(started, tmp_path):

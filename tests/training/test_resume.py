@@ -271,10 +271,12 @@ def test_rejects_other_training_images_or_labels():
     record = metadata.new_metadata(
         TrainConfig(), dataset.describe(), device="CPU", total_steps=10, preset=None, probe="ab"
     )
-    metadata.check_dataset(record, Dataset("plain", 4, Split(images.copy(), labels.copy()), part, part).describe())
+    metadata.check_dataset(
+        record.dataset, Dataset("plain", 4, Split(images.copy(), labels.copy()), part, part).describe()
+    )
     for other in (Split(images[::-1], labels), Split(images, labels[::-1]), Split(images[:3], labels[:3])):
         with pytest.raises(InputError, match="The dataset cannot change on resume"):
-            metadata.check_dataset(record, Dataset("plain", 4, other, part, part).describe())
+            metadata.check_dataset(record.dataset, Dataset("plain", 4, other, part, part).describe())
 
 
 def test_resume_from_python_gives_the_same_run(fork_server, interrupted_run, toy, tmp_path):

@@ -31,7 +31,7 @@ from gan.training.confirmation import (
     check_confirmable,
     make_confirmation,
 )
-from gan.training.monitoring import Probe
+from gan.training.monitoring import Probe, make_probe
 from gan.training.summary import confirmation_summary, images_for
 
 ALONE = SimpleNamespace(is_chief=True, broadcast=lambda content: json.loads(json.dumps(content)))
@@ -173,7 +173,7 @@ def test_rejects_what_no_confirmation_could_show(digits, small_classifier):
 
 
 def test_a_probe_of_few_samples_says_that_the_end_decides(digits):
-    probe = Probe((keras.metrics.Mean(),), digits.validation.in_order(500))
+    probe = Probe((keras.metrics.Mean(),), digits.validation.in_order(500), most=5_000)
     enough = {"budget": 1_000, "min_num": 500}
     assert probe.why_only_at_end(0.02, **enough) is None
     line = probe.why_only_at_end(0.001, **enough)
@@ -182,6 +182,8 @@ def test_a_probe_of_few_samples_says_that_the_end_decides(digits):
         "with intervals of 15,352 images could, too"
     )
     assert "--eval-num" not in probe.why_only_at_end(0.0, **enough)
+    line = make_probe(StoppingConfig(), digits, images_per_interval=10**6).why_only_at_end(0.001, **enough)
+    assert line.endswith("the end of the run decides (3,838 could, too, but there are 500 validation images)")
     assert Probe().why_only_at_end(0.5, **enough).startswith("Nothing is measured")
     assert probe.why_only_at_end(0.02, budget=499, min_num=500).startswith("499 samples, for 10 % of the images")
 

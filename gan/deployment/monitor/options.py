@@ -90,7 +90,7 @@ def check_classifier(classifier: FoundClassifier, saved: SavedGenerator) -> None
     """
     card = classifier.card
     if saved.dataset is not None:
-        shape = None if saved.trained_on is None else saved.trained_on.image_shape
+        shape = None if saved.stands_for is None else saved.stands_for.image_shape
         check_card(saved.dataset, card, shape)
     classes = card.dataset.num_classes
     asked = saved.summary.num_classes

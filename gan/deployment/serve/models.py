@@ -97,6 +97,7 @@ class ServedModel:
                 raise QueueClosedError
             engine, queue = version.engine, version.queue
             if engine is not None and queue is not None:
+                asked.check_version(version)
                 job = asked.prepare(engine, version.class_names, self._limits)
                 try:
                     return version, queue.submit(job.rows, job.inputs)
@@ -248,6 +249,7 @@ class ServedModel:
             "REFUSED",
             weights="float32" if card is None else card.weights,
             license=license_of(saved),
+            is_mixture=saved.is_mixture,
         )
 
     def _ready(self, saved: SavedGenerator) -> tuple[Engine, BatchQueue]:

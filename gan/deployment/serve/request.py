@@ -12,6 +12,7 @@ from gan.data import images
 from gan.deployment.monitor.alarm import Source
 from gan.deployment.serve.batching import Inputs
 from gan.deployment.serve.limits import Limits
+from gan.deployment.serve.version import Version
 from gan.errors import InputError, check
 from gan.sampling.labels import labels_in_turn, read_label
 from gan.sampling.writers import Pieces, as_grid, grid_columns, save_npz
@@ -70,6 +71,9 @@ class Asked(ABC):
     def origin(self, rows: np.ndarray, num_classes: int, class_names: Sequence[str]) -> Origin:
         """Returns the origin of some samples of a request that was answered: rows int [N], from 0."""
 
+    def check_version(self, version: Version) -> None:  # noqa: B027 - most requests suit every version
+        """Raises `InputError` if a version would draw something else than what is asked."""
+
     @abstractmethod
     def prepare(self, engine: Engine, class_names: Sequence[str], limits: Limits) -> Job:
         """Returns what to compute. Raises `InputError` if this engine cannot draw it, or the limits forbid it."""
@@ -84,6 +88,15 @@ class SeededSamples(Asked):
     start: int
     label: str | None
     truncation: float | None
+
+    def check_version(self, version: Version) -> None:
+        """Raises `InputError` for truncated latents of a mixture, see `Asked`."""
+        if version.is_mixture and self.truncation is not None:
+            raise InputError(
+                "Truncation would change the weights of a mixture",
+                expected="no truncation",
+                received=f"truncation={self.truncation:g}",
+            )
 
     def prepare(self, engine: Engine, class_names: Sequence[str], limits: Limits) -> Job:
         """Returns what to compute, see `Asked`."""

@@ -28,6 +28,8 @@ class Version:
     weights: str = "float32"
     """Number type of the stored kernels."""
     license: str | None = None
+    is_mixture: bool = False
+    """Whether its first latent number chooses one of several generators, see `SavedGenerator.is_mixture`."""
     reason: str = ""
     """Why it was refused."""
     stopped: str = ""

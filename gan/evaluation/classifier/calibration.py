@@ -6,11 +6,16 @@ from gan.errors import InputError, check_whole
 from gan.saving.metadata import Calibration
 
 
+def log_softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Computes log softmax(logits / temperature) in float64: [N, classes] -> [N, classes]."""
+    scaled = logits.astype(np.float64) / temperature
+    shifted = scaled - scaled.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
 def probabilities(logits: np.ndarray, calibration: Calibration) -> np.ndarray:
     """Computes softmax(logits / temperature) in float64: [N, classes] -> [N, classes]."""
-    scaled = logits.astype(np.float64) / calibration.temperature
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    return np.exp(log_softmax(logits, calibration.temperature))
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -20,23 +25,20 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
         logits: float [N, classes].
         labels: whole numbers [N], the true classes.
     """
-    exact = logits.astype(np.float64)
-    top = exact.max(axis=1)
-    chosen = exact[np.arange(len(labels)), labels]
-    return float(np.mean(top + np.log(np.exp(exact - top[:, None]).sum(axis=1)) - chosen))
+    return -float(np.mean(log_softmax(logits)[np.arange(len(labels)), labels]))
 
 
 def calibration_error(probability: np.ndarray, correct: np.ndarray, *, bins: int = 15) -> float:
     """Computes the expected calibration error: the mean over images of |accuracy - mean probability| of their bin.
 
-    The bins divide (0, 1] into `bins` equal intervals. 0: in each bin, answers are right as often as they claim. A
-    small number of images makes it too large, because the accuracy of a bin varies.
+    The bins divide (0, 1] into `bins` equal intervals, so equal probabilities share a bin. 0: in each bin, answers are
+    right as often as they claim. A small number of images makes it too large, because the accuracy of a bin varies.
 
     Source: Guo et al., On Calibration of Modern Neural Networks. arXiv:1706.04599, section 2.
 
     Args:
-        probability: float [N] in [0, 1], probability of the class that is answered.
-        correct: bool [N], whether this class is the true one.
+        probability: float [N] in [0, 1], probability of the class that is answered, or of another event.
+        correct: bool [N], whether this class is the true one, or the event happened.
         bins: number of intervals.
     """
     check_whole("bins", bins, 1)

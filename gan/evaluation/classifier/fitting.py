@@ -26,6 +26,7 @@ from gan.saving.models import FoundClassifier
 from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked
 from gan.utils.global_state import restored
+from gan.utils.signals import deferred_signals
 from gan.utils.simplex import check_weights
 
 NAME = "ensemble"
@@ -151,18 +152,26 @@ def make_ensemble(
         classifiers, dataset, weights: as for `fit_ensemble`.
         output: folder to create. None: the next number in runs/.
 
-    Raises `InputError` as `fit_ensemble` does, and if the folder cannot be used. Nothing is written then.
+    Raises `InputError` as `fit_ensemble` does, and if the folder cannot be used. Nothing is written then. The cost is
+    measured after the folder is complete.
     """
     run_folder.check_output(output)
     device = runtime.start()
     found, loaded, fitted = _find_and_fit(classifiers, dataset, weights)
-    folder = run_folder.new_run(output, NAME)
-    path = folder / run_folder.CLASSIFIER
-    files.write(path, fitted.model.save)
+    with deferred_signals():  # a folder without a card would be no classifier
+        folder = run_folder.new_run(output, NAME)
+        path = folder / run_folder.CLASSIFIER
+        files.write(path, fitted.model.save)
+        card = _card(found, fitted, device, files.sha256(path))
+        files.write_json(folder / run_folder.CONFIG, card.as_dict())
     images = as_input(fitted.dataset.test.images[:BATCH])
     costs = measure_costs([*loaded, fitted.model], [*(member.file.path for member in found), path], images)
+    return MadeEnsemble(folder, card, fitted, tuple(costs[:-1]), costs[-1])
+
+
+def _card(found: Sequence[FoundClassifier], fitted: FittedEnsemble, device: str, sha256: str) -> ClassifierCard:
     used = [member.card for member, share in zip(found, fitted.members) if share.weight > 0]
-    card = ClassifierCard(
+    return ClassifierCard(
         name=NAME,
         members=fitted.members,
         data_sets=common_datasets([member.card for member in found]),
@@ -186,10 +195,8 @@ def make_ensemble(
         device=device,
         versions=runtime.versions(),
         git_revision=runtime.git_revision(),
-        sha256=files.sha256(path),
+        sha256=sha256,
     )
-    files.write_json(folder / run_folder.CONFIG, card.as_dict())
-    return MadeEnsemble(folder, card, fitted, tuple(costs[:-1]), costs[-1])
 
 
 def _find_and_fit(
@@ -264,7 +271,13 @@ def _fit(
     return FittedEnsemble(
         model=model,
         members=tuple(
-            EnsembleMember(name=member.card.name, sha256=member.card.sha256, weight=weight, temperature=temperature)
+            EnsembleMember(
+                name=member.card.name,
+                sha256=member.card.sha256,
+                weight=weight,
+                temperature=temperature,
+                members=member.card.members,
+            )
             for member, weight, temperature in zip(found, weights.tolist(), temperatures)
         ),
         calibration=calibrated,

@@ -6,17 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan.errors import Json
-from gan.evaluation.classifier.calibration import calibration_error, cross_entropy, probabilities
+from gan.evaluation.classifier.calibration import calibration_error, cross_entropy, log_softmax, probabilities
 from gan.saving.metadata import Calibration
 from gan.tolerance import ErrorRate
 from gan.utils.simplex import minimize_on_simplex
-
-
-def log_softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Computes log softmax(logits / temperature) in float64: [N, classes] -> [N, classes]."""
-    scaled = logits.astype(np.float64) / temperature
-    shifted = scaled - scaled.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def pool_logits(logits: Sequence[np.ndarray], weights: np.ndarray, temperatures: Sequence[float]) -> np.ndarray:

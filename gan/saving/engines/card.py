@@ -54,9 +54,11 @@ class ExportCard:
     pixel_range: tuple[float, float] = (-1.0, 1.0)
     """Values of black and white in the output."""
     data: DataConfig | None = None
-    """Options of the data that the generator was trained on; of a folder or file, only the last part of its path."""
+    """Options of the data that the generator draws; of a folder or file, only the last part of its path."""
     train_sha256: str | None = None
-    """SHA-256 of the training images and labels, as in config.json; None: not recorded."""
+    """SHA-256 of the training images and labels of the generator, as in config.json; None: not known."""
+    mixture: bool = False
+    """Whether the first latent number chooses one of several generators, so that truncation changes their weights."""
     generator_sha256: str
     """SHA-256 of the generator's .keras file."""
     content_sha256: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan.errors import check, is_number
+from gan.selection.rejection.limits import check_keep
 from gan.utils.arguments import checked
 
 LogRatio = Callable[[np.ndarray], np.ndarray]
@@ -53,11 +53,6 @@ class RatioAcceptance(Acceptance):
         """Computes the probabilities, see `Acceptance`."""
         powers = np.exp(np.minimum(0.0, self.log_ratio(scores) - self.log_bound))
         return np.where(np.isnan(scores), 0.0, powers)
-
-
-def check_keep(keep: float) -> None:
-    """Raises `InputError` unless the share of attempts to accept is above 0 and at most 1."""
-    check(is_number(keep) and 0 < keep <= 1, "keep", "a number above 0 and at most 1", keep)
 
 
 @checked

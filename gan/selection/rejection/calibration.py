@@ -10,14 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan.errors import InputError, check
+from gan.evaluation.classifier.calibration import calibration_error
 from gan.selection.rejection.acceptance import LogRatio
 from gan.utils.arguments import check_axes, checked
 
 FEWEST = 50
 """Minimum number of images of the data, and of samples, in each half of a calibration."""
-
-BINS = 10
-"""Groups of the expected calibration error, of equal size."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +78,9 @@ class CalibrationError:
     """How well the probabilities of being real are calibrated, on images that the calibration was not fitted on."""
 
     ece: float
-    """Expected calibration error: mean |mean probability - share of real images| over `BINS` groups of equal size.
+    """Expected calibration error of the probability of being real, see `calibration_error`.
 
-    That of a perfect calibration is above zero too: about 0.8 / sqrt(n / BINS) times the deviation of an outcome.
+    That of a perfect calibration is above zero too: the fewer images, the higher.
     """
     log_loss: float
     """Mean cross-entropy, in nats."""
@@ -97,11 +95,9 @@ class CalibrationError:
         """Measures a log ratio on scores float [N], with `is_real` bool [N]."""
         log_odds = log_ratio(scores) + _log_prior(is_real)
         p = 1 / (1 + np.exp(-log_odds))
-        groups = np.array_split(np.argsort(p, kind="stable"), BINS)
-        gaps = [len(group) * abs(p[group].mean() - is_real[group].mean()) for group in groups if len(group)]
         share = is_real.mean()
         constant = -(share * np.log(share) + (1 - share) * np.log1p(-share))
-        return cls(float(sum(gaps) / len(p)), _log_loss(log_odds, is_real), float(constant), len(p))
+        return cls(calibration_error(p, is_real), _log_loss(log_odds, is_real), float(constant), len(p))
 
 
 def _log_loss(log_odds: np.ndarray, is_real: np.ndarray) -> float:
@@ -119,7 +115,7 @@ class Calibration:
     fitted: np.ndarray
     """log r of the samples of the half that it was fitted on, float64 [N]."""
     held_out: np.ndarray
-    """Scores of the samples of the other half, float64 [N]."""
+    """Numbers of the samples of the other half, int64 [N]."""
 
 
 @checked
@@ -175,6 +171,5 @@ def calibrate(real: np.ndarray, fake: np.ndarray) -> Calibration:
     fitted, other = _halves(is_real)
     name, log_ratio = fit_log_ratio(scores[fitted], is_real[fitted])
     error = CalibrationError.of(log_ratio, scores[other], is_real[other])
-    return Calibration(
-        name, log_ratio, error, log_ratio(scores[fitted][~is_real[fitted]]), scores[other][~is_real[other]]
-    )
+    held_out = other[~is_real[other]] - len(real)
+    return Calibration(name, log_ratio, error, log_ratio(scores[fitted][~is_real[fitted]]), held_out)

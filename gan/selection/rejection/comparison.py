@@ -9,34 +9,24 @@ from gan import sampling
 from gan.data.load import DatasetLike, as_dataset
 from gan.errors import InputError, check, check_seed
 from gan.evaluation.classifier.extractor import ClassifierLike, as_classifier
+from gan.evaluation.error_rate import in_blocks
 from gan.evaluation.evaluation import EVALUATION_SEED, check_generator
-from gan.evaluation.reference import EvaluatedImages, choose_labels
-from gan.evaluation.sample_quality import QualityReference
+from gan.evaluation.members import independent
+from gan.evaluation.reference import choose_labels
+from gan.evaluation.sample_quality import QualityReference, SampleQuality
 from gan.saving.metadata import ClassifierCard, check_card
 from gan.selection.rejection.fitting import FittedRejection
 from gan.selection.rejection.sampling import RejectionSampler
-from gan.tolerance import ErrorRate
 from gan.utils.arguments import checked
-
-
-@dataclass(frozen=True)
-class MeasuredSamples:
-    """Numbers of a set of samples, as `evaluate_samples` defines them."""
-
-    rate: ErrorRate
-    frechet_distance: float
-    precision: float
-    recall: float
-    coverage: float
 
 
 @dataclass(frozen=True)
 class RejectionComparison:
     """What a rejection changes, on the same seed, indices and classes."""
 
-    before: MeasuredSamples
+    before: SampleQuality
     """Of the first attempts, which are the samples without rejection."""
-    after: MeasuredSamples
+    after: SampleQuality
     frechet_floor: float
     """Frechet distance of training images: the mean of ten draws."""
     accepted: int
@@ -63,6 +53,9 @@ def compare_rejections(
 ) -> list[RejectionComparison]:
     """Measures samples before and after each rejection: error rate, Frechet distance, precision, recall, coverage.
 
+    As in a report, all samples count for the error rate. The first ones, as many as the smallest split has, are
+    compared with as many test images.
+
     Args:
         rejections: from `fit_classifier_rejection` and `fit_discriminator_rejection`, of the same generator and
             truncation.
@@ -71,19 +64,15 @@ def compare_rejections(
         num: number of samples.
         seed: of the samples, their classes, and the draws of reference images.
 
-    Raises `InputError` if the judge is also one that rejects: then the error rate is low by construction. Also if
-    generator, dataset and classifier do not match.
+    Raises `InputError` if the judge is also one that rejects, or is an ensemble with it: then the error rate is low by
+    construction. Also if generator, dataset and classifier do not match.
     """
     check_seed(seed)
     dataset = as_dataset(dataset)
     classifier, card = as_classifier(classifier, card)
     check_card(dataset.name, card, dataset.image_shape)
-    if card.sha256 in [rejection.classifier_sha256 for rejection in rejections]:
-        raise InputError(
-            "The classifier that rejects cannot judge what is left: its error rate is 0 by construction",
-            expected="another classifier as judge",
-            received=f"SHA-256 {card.sha256} twice",
-        )
+    for rejecting in (one.classifier for one in rejections if one.classifier is not None):
+        check_judge(card, rejecting)
     tried = [one.sampler.attempts for one in rejections]
     same = {(id(getattr(each.engine, "network", each.engine)), each.truncation) for each in tried}
     check(len(same) == 1, "rejections", "at least one, all of the same generator and truncation", len(same))
@@ -108,12 +97,15 @@ def compare_rejections(
     return [compare(rejection.sampler) for rejection in rejections]
 
 
-def _measure(against: QualityReference, samples: np.ndarray, labels: np.ndarray | None) -> MeasuredSamples:
-    reference = against.reference
-    found = EvaluatedImages(samples, labels, reference.extractor.arrays(samples))
-    manifold = reference.manifold(found.outputs)
-    return MeasuredSamples(
-        ErrorRate.of(found.wrong),
-        reference.quality(found)["frechet_distance"],
-        **{name: manifold[name] for name in ("precision", "recall", "coverage")},
-    )
+def check_judge(judge: ClassifierCard, rejecting: ClassifierCard) -> None:
+    """Raises `InputError` if the classifier that judges contains the one that rejects, or the other way round."""
+    if not independent(judge, rejecting):
+        raise InputError(
+            "The classifier that rejects cannot judge what is left: its error rate is low by construction",
+            expected="a judge without the networks of the classifier that rejects",
+            received=f"{judge.name} judges, SHA-256 {judge.sha256}; {rejecting.name} rejects, {rejecting.sha256}",
+        )
+
+
+def _measure(reference: QualityReference, samples: np.ndarray, labels: np.ndarray | None) -> SampleQuality:
+    return reference.measure(samples[: reference.compared], labels, in_blocks(samples[reference.compared :]))

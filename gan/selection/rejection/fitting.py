@@ -14,27 +14,20 @@ from gan.sampling.generators import GeneratorLike, as_engine
 from gan.sampling.labels import labels_for
 from gan.saving.metadata import ClassifierCard
 from gan.selection.rejection.acceptance import (
-    Acceptance,
     RatioAcceptance,
     ThresholdAcceptance,
-    check_keep,
     choose_log_bound,
     choose_threshold,
 )
 from gan.selection.rejection.attempts import Attempts
 from gan.selection.rejection.calibration import CalibrationError, calibrate
-from gan.selection.rejection.sampling import MOST_ATTEMPTS, RejectionSampler
+from gan.selection.rejection.limits import KEEP, MOST_ATTEMPTS, MOST_MISSED, check_keep
+from gan.selection.rejection.sampling import RejectionSampler
 from gan.selection.rejection.scores import ClassifierScore, DiscriminatorScore
 from gan.utils.arguments import checked
 
 FITTING_SEED = 1_000_033
 """Seed of the samples that a rejection is fitted on. No evaluation, no training run and no default uses it."""
-
-KEEP = 0.9
-"""Default share of the first attempts that is accepted by the discriminator's ratio."""
-
-MOST_MISSED = 0.01
-"""Largest expected share of samples of which no attempt is accepted."""
 
 FITTED = 10_000
 """Number of these samples, and the maximum number of held-out images."""
@@ -57,8 +50,8 @@ class FittedRejection:
     Of all attempts, a lower share is accepted if classes differ: samples of those that are often rejected have more.
     """
     n: int
-    classifier_sha256: str | None = None
-    """SHA-256 of the classifier that rejects. None: the discriminator does."""
+    classifier: ClassifierCard | None = None
+    """Card of the classifier that rejects. None: the discriminator does."""
     calibration: str = ""
     """Name of the calibration of D, see `CALIBRATORS`; "" for a classifier."""
     error: CalibrationError | None = None
@@ -105,14 +98,16 @@ def fit_classifier_rejection(
             expected=f"images of shape {shape}, of {classes} classes or without",
             received=f"a generator of images of shape {tuple(engine.image_shape)}, {engine.num_classes} classes",
         )
-    attempts = Attempts(engine, ClassifierScore(classifier), truncation)
+    rejects = card.calibration is not None and card.calibration.rejects
+    attempts = Attempts(engine, ClassifierScore(classifier, rejects=rejects), truncation)
     indices = np.arange(FITTED)
-    scores = attempts.first_scores(FITTING_SEED, indices, labels_for(indices, engine.num_classes, None))
-    fitted, other = np.split(np.random.default_rng(FITTING_SEED).permutation(scores), 2)
-    threshold = choose_threshold(fitted, keep) if keep is not None else _read_as_requested(engine.num_classes)
+    labels = labels_for(indices, engine.num_classes, None)
+    scores = attempts.first_scores(FITTING_SEED, indices, labels)
+    fitted, other = np.split(np.random.default_rng(FITTING_SEED).permutation(FITTED), 2)
+    threshold = choose_threshold(scores[fitted], keep) if keep is not None else _read_as_requested(engine.num_classes)
     sampler = RejectionSampler(attempts, ThresholdAcceptance(threshold), most_attempts)
-    rate = _rate(sampler.acceptance, other, most_attempts)
-    return FittedRejection(sampler, keep, rate, len(other), classifier_sha256=card.sha256)
+    rate = _rate(sampler.acceptance(scores[other]), None if labels is None else labels[other], most_attempts)
+    return FittedRejection(sampler, keep, rate, len(other), classifier=card)
 
 
 def _read_as_requested(num_classes: int) -> float:
@@ -159,34 +154,43 @@ def fit_discriminator_rejection(
     held_out = held_out.take(np.random.default_rng(FITTING_SEED).permutation(len(held_out)))
     labels = held_out.labels if engine.num_classes else None
     attempts = Attempts(engine, score, truncation)
-    calibration = calibrate(
-        attempts.scores_of(as_input(held_out.images), labels),
-        attempts.first_scores(FITTING_SEED, np.arange(len(held_out)), labels),
-    )
+    scores = attempts.first_scores(FITTING_SEED, np.arange(len(held_out)), labels)
+    calibration = calibrate(attempts.scores_of(as_input(held_out.images), labels), scores)
+    held_scores, held_labels = scores[calibration.held_out], None if labels is None else labels[calibration.held_out]
     log_bound = choose_log_bound(calibration.fitted, keep)
     sampler = RejectionSampler(attempts, RatioAcceptance(calibration.log_ratio, log_bound), most_attempts)
     return FittedRejection(
         sampler,
         keep,
-        _rate(sampler.acceptance, calibration.held_out, most_attempts),
-        len(calibration.held_out),
+        _rate(sampler.acceptance(held_scores), held_labels, most_attempts),
+        len(held_scores),
         calibration=calibration.name,
         error=calibration.error,
-        cut_share=float(np.mean(calibration.log_ratio(calibration.held_out) > log_bound)),
+        cut_share=float(np.mean(calibration.log_ratio(held_scores) > log_bound)),
     )
 
 
-def _rate(acceptance: Acceptance, scores: np.ndarray, most_attempts: int) -> float:
-    """Returns the mean acceptance of scores. Raises `InputError` if too many samples would have no accepted attempt.
+def _rate(accepted: np.ndarray, labels: np.ndarray | None, most_attempts: int) -> float:
+    """Returns the mean acceptance of samples. Raises `InputError` if too many would have no accepted attempt.
 
-    Of an acceptance rate a, the share (1 - a)^most_attempts of the samples has none. More have none if classes differ.
+    Of a class with the acceptance a, the share (1 - a)^most_attempts of the samples has none. Classes are equally often
+    requested, so the mean over the classes counts.
+
+    Args:
+        accepted: acceptance of samples, float64 [N].
+        labels: their requested classes, int32 [N], or None without classes.
+        most_attempts: maximum number of attempts per sample.
     """
-    rate = float(acceptance(scores).mean())
-    if (1 - rate) ** most_attempts > MOST_MISSED:
+    rate = float(accepted.mean())
+    own = np.zeros(len(accepted), int) if labels is None else labels
+    of_class = {int(label): float(accepted[own == label].mean()) for label in np.unique(own)}
+    if np.mean([(1 - each) ** most_attempts for each in of_class.values()]) > MOST_MISSED:
         least = 1 - MOST_MISSED ** (1 / most_attempts)
+        worst = min(of_class, key=lambda label: of_class[label])
+        lowest = "" if labels is None else f", {of_class[worst]:.2g} of class {worst}"
         raise InputError(
             "Too few attempts are accepted",
             expected=f"a yield of at least {least:.2g} for at most {most_attempts} attempts; or more attempts",
-            received=f"a yield of {rate:.2g} in {len(scores):,} samples",
+            received=f"a yield of {rate:.2g} in {len(accepted):,} samples{lowest}",
         )
     return rate

@@ -5,16 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan.errors import check_sampling, check_whole
+from gan.errors import check_sampling
 from gan.sampling.labels import Labels, is_sequence, labels_for
 from gan.sampling.samples import AT_ONCE, acceptance_draws
 from gan.selection.rejection.acceptance import Acceptance
 from gan.selection.rejection.attempts import Attempts
+from gan.selection.rejection.limits import MOST_ATTEMPTS, check_attempts
 from gan.utils.arguments import checked
 from gan.utils.parallel import in_parallel
-
-MOST_ATTEMPTS = 100
-"""Default of the maximum number of attempts per sample."""
 
 WINDOW = 16
 """Samples that are worked on together, in batches. Only the last batches of a window are filled up."""
@@ -68,7 +66,7 @@ class RejectionSampler:
     most_attempts: int = MOST_ATTEMPTS
 
     def __post_init__(self) -> None:
-        check_whole("most_attempts", self.most_attempts, 1, 10**6)
+        check_attempts("most_attempts", self.most_attempts)
 
     @checked
     def stream(self, num: int, *, seed: int = 0, start: int = 0, labels: Labels = None) -> Iterator[KeptSamples]:

@@ -31,20 +31,24 @@ class ClassifierScore(ImageScore):
     """The margin of the requested class: its logit less the largest logit of the other classes.
 
     It is above zero if the classifier reads the requested class. Without requested classes, it is the log odds
-    log(p / (1 - p)) of the top probability p.
+    log(p / (1 - p)) of the largest probability p of a class.
 
     Args:
         classifier: images -> logits [B, classes], with a layer of features, see `load_classifier`.
+        rejects: whether the last logit stands for images of none of the classes. It is one of the others, and never the
+            class that is read.
     """
 
-    def __init__(self, classifier: keras.Model) -> None:
+    def __init__(self, classifier: keras.Model, *, rejects: bool = False) -> None:
         self.extractor = Extractor(classifier)
+        self.rejects = rejects
 
     def __call__(self, images: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
         """Computes the margins or log odds, see `ImageScore`."""
         logits = np.asarray(self.extractor(images)["logits"], np.float64)
         rows = np.arange(len(logits))
-        chosen = logits.argmax(axis=1) if labels is None else labels
+        classes = logits[:, :-1] if self.rejects else logits
+        chosen = classes.argmax(axis=1) if labels is None else labels
         others = logits.copy()
         others[rows, chosen] = -np.inf
         top = others.max(axis=1)

@@ -26,6 +26,7 @@ def test_prints_a_table_and_writes_a_classifier(forked_gan, members, tmp_path):
     assert f"{card.members[0].weight:.3f}" in done.stdout
 
 
+@pytest.mark.slow  # test_its_results_are_json is quick
 def test_prints_json(forked_gan, members, tmp_path):
     options = ["--weights", ".6", ".4", "--output", tmp_path / "both", "--json"]
     done = forked_gan("ensemble", *members, *options)
