@@ -40,13 +40,14 @@ print(start_tensorflow(seed=0))
 
 # %%
 import warnings
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import Image
 
 import gan
-from gan import deployment, generate, load_classifier, load_dataset, load_generator, selection, tolerance
+from gan import deployment, load_classifier, load_dataset, load_generator, selection, tolerance
 
 plt.rcParams.update(gan.evaluation.STYLE)
 
@@ -122,11 +123,13 @@ for number, (best, sequence) in zip(numbers, share):
 # what is best after half a minute of training, not which preset is best.
 
 # %%
-candidates = selection.make_candidates(NAMES, [f"images={IMAGES}"])
-candidates += selection.make_candidates(["mnist-sprint"], [f"images={SHORT}"])
+presets = selection.make_candidates(NAMES, [f"images={IMAGES}"])
+(shorter,) = selection.make_candidates(["mnist-sprint"], [f"images={SHORT}"])
+candidates = [replace(one, name=one.preset) for one in presets]  # shorter names, for tables and plots
+candidates.append(replace(shorter, name="mnist-sprint, short"))
 options = selection.SelectionOptions(tolerance=TOLERANCE, budget=BUDGET, cost="train_seconds", look_num=LOOK)
 for one in candidates:
-    print(f"{one.name:32s} batches of {one.config.optimization.batch_size}, {one.config.model.arch}")
+    print(f"{one.name:20s} batches of {one.config.optimization.batch_size}, {one.config.model.arch}")
 
 # %% [markdown]
 # `select` does everything that follows. The search is **synchronous successive halving**: all candidates train to a
@@ -149,11 +152,11 @@ record = found.record
 # and ends well, can be lost.
 
 # %%
-print(f"{'rungs':32s}" + "".join(f"{rung:9,} images " for rung in record.plan.rungs))
-print(f"{'looks':32s}" + "".join("  wrong  covers " for _ in record.plan.rungs))
+print(f"{'rungs':20s}" + "".join(f"{rung:9,} images " for rung in record.plan.rungs))
+print(f"{'looks':20s}" + "".join("  wrong  covers " for _ in record.plan.rungs))
 for one in record.candidates:
     looks = "".join(f"{look.error:7.1%}  {look.coverage / look.real_coverage:6.1%} " for look in one.looks)
-    print(f"{one.name:32s}{looks:{16 * len(record.plan.rungs)}s}  {one.state}")
+    print(f"{one.name:20s}{looks:{16 * len(record.plan.rungs)}s}  {one.state}")
 
 # %% [markdown]
 # An error rate alone would be a bad guide. A generator without classes is wrong only where the classifier is unsure. If
@@ -169,7 +172,7 @@ for one in record.candidates:
 for one in record.candidates:
     if one.cost is not None:
         bounds = f"{one.cost.lowest:.1f} to {one.cost.highest:.1f}"
-        print(f"{one.name:32s} {one.cost.value:6.1f} s ({bounds}), {one.cost.start:.1f} s of it to start")
+        print(f"{one.name:20s} {one.cost.value:6.1f} s ({bounds}), {one.cost.start:.1f} s of it to start")
 print(f"on {record.where}")
 
 # %%
@@ -195,15 +198,15 @@ Image(selection.plot_selection(record), width=1000)
 
 # %%
 print(f"tolerance {TOLERANCE:.0%}, {record.num:,} samples planned for each test\n")
-print(f"{'':32s}     n   wrong   rate    p-value  verdict    coverage  passed")
+print(f"{'':20s}     n   wrong   rate    p-value  verdict    coverage  passed")
 for name in record.order:
     test = record.candidate(name).test
     if test is None:
-        print(f"{name:32s} not tested: the sequence ended before")
+        print(f"{name:20s} not tested: the sequence ended before")
         continue
     counts = f"{test.num:5,}  {test.wrong:6,}  {test.wrong / test.num:5.2%}"
     coverage = f"{test.coverage / test.real_coverage:8.0%}"
-    print(f"{name:32s} {counts}  {test.p_value:9.2g}  {test.verdict:9s}  {coverage}  {test.passed}")
+    print(f"{name:20s} {counts}  {test.p_value:9.2g}  {test.verdict:9s}  {coverage}  {test.passed}")
 print(f"\nchosen: {record.chosen}; verdict: {record.verdict}")
 print(f"exit status of gan select: {tolerance.EXIT_STATUS[record.verdict]}")
 
@@ -238,7 +241,7 @@ for part in (0, 0.25, 0.5, 0.75, 0.9):
 # %%
 for one in record.candidates:
     if one.cost is not None:
-        print(f"{one.name:32s} {one.cost.value / 3600 * 2.5:.4f} at 2.50 an hour")
+        print(f"{one.name:20s} {one.cost.value / 3600 * 2.5:.4f} at 2.50 an hour")
 
 # %% [markdown]
 # ## The files of the chosen generator
@@ -262,7 +265,8 @@ with warnings.catch_warnings():
     digits = load_dataset("mnist")
 
 # %% [markdown]
-# `select_saved` compares generators that exist. There is no search, but the frontier and the tests are the same.
+# `select_saved` compares generators that exist. There is no search, but the frontier and the tests are the same. Equal
+# errors do not beat each other. So files that make the same errors in the look are all tested, the largest one first.
 
 # %%
 options = selection.SelectionOptions(tolerance=TOLERANCE, cost="bytes", look_num=LOOK)
@@ -314,21 +318,13 @@ print(f"{changed.attempts / changed.num:.2f} attempts per sample")
 networks = [load_generator(found.folder / one.generator) for one in finished[:2]]
 fit = selection.fit_mixture(networks, digits, *load_classifier("mnist-probe"), num=NUM)
 for one, weight, distance in zip(finished, fit.weights, fit.single):
-    print(f"{one.name:32s} weight {weight:.3f}, alone at distance {distance:.3f}")
+    print(f"{one.name:20s} weight {weight:.3f}, alone at distance {distance:.3f}")
 print(f"distance with these weights {fit.distance:.3f}, with equal ones {fit.equal:.3f}")
-mixture = selection.build_mixture(networks, fit.weights)
-which = selection.chosen_components(gan.latents(0, range(20), mixture.inputs[0].shape[-1]), fit.weights)
-_, axis = plt.subplots(figsize=(11, 1))
-axis.imshow(gan.images.grid(gan.images.to_uint8(generate(mixture, 20)), columns=20)[..., 0], cmap="gray")
-axis.set_xticks([15 + 30 * i for i in range(20)], which)
-axis.set(title="Samples of the mixture, and the number of the generator that drew each", yticks=[])
-axis.grid(False)
-plt.show()
 
 # %% [markdown]
-# A mixture helps where each generator has lost something else; otherwise, there is little to gain. All generators
-# compute each sample, so a mixture costs as much as all of them together. `gan mix RUN RUN --output runs/mixture`
-# writes one.
+# A mixture helps where each generator has lost something else. Otherwise there is little to gain, and the better one
+# gets nearly all the weight. All generators compute each sample, so a mixture costs as much as all of them together.
+# `selection.build_mixture(networks, fit.weights)` makes one network of them, and `gan mix RUN RUN` a folder.
 #
 # ## Neighbours: ensembles of classifiers
 #
