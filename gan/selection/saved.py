@@ -136,7 +136,9 @@ def _find(generators: Mapping[str, str | Path], dataset: Dataset) -> dict[str, S
     if not found:
         raise InputError("No candidates", expected="one or more generators", received="none")
     for name, saved in found.items():
-        if saved.dataset is not None and not saved.is_of(dataset.name):
+        # the card of a run that fell back to other data names what was asked for, but has the digest of what it used
+        same_images = saved.card is not None and saved.card.train_sha256 == dataset.fingerprint
+        if saved.dataset is not None and not saved.is_of(dataset.name) and not same_images:
             expected = f"generators of {dataset.name}"
             raise InputError("Candidates of different data", expected=expected, received=f"{name}, of {saved.dataset}")
     return found
