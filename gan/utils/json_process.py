@@ -50,6 +50,11 @@ class JsonProcess:
                 start_new_session=True,  # Ctrl-C reaches this process alone, which kills the other one
             )
 
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
     def send(self, request: object) -> None:
         """Sends a request, any JSON value. Raises `ProcessEnded` if the process has ended."""
         assert self._process.stdin is not None

@@ -11,16 +11,15 @@ import pytest
 from helpers.comparison import assert_same
 from helpers.tiny import QUICK, small_gan
 
-from gan import generate, load_generator, resume, train
+from gan import generate, load_generator, resume, sampling, train
 from gan.config import ModelConfig, StoppingConfig, TrainConfig
 from gan.errors import InputError
-from gan.evaluation import EVALUATION_SEED
+from gan.evaluation import EVALUATION_SEED, error_rate
 from gan.evaluation.classifier.extractor import Extractor, load_classifier
 from gan.evaluation.metrics import PairwiseSSIM
 from gan.saving import log_file, metadata
 from gan.saving.models import find_classifier
 from gan.tolerance import ErrorRate, fewest_outcomes, next_confidence
-from gan.training import confirmation
 from gan.training.callbacks import Attempt, Outcomes
 from gan.training.confirmation import (
     CHUNK,
@@ -68,13 +67,13 @@ def test_counts_the_samples_that_the_classifier_does_not_read_as_asked(confirmin
 
 def test_no_two_attempts_share_a_sample_with_each_other_or_with_another_evaluation(confirming, monkeypatch):
     drawn = []
-    draw = confirmation.sampling.generate
+    draw = sampling.generate
 
     def recorded(generator, num, *, seed, start, **options):
         drawn.append((seed, range(start, start + num)))
         return draw(generator, num, seed=seed, start=start, **options)
 
-    monkeypatch.setattr(confirmation.sampling, "generate", recorded)
+    monkeypatch.setattr(error_rate.sampling, "generate", recorded)
     gan, confirm = small_gan(), confirming(seed=5)
     confirm.condition(gan)
     for attempt in (attempt_of(1, 1_200), attempt_of(2, 200), attempt_of(3, 2_000, is_last=True)):
