@@ -8,7 +8,6 @@ import numpy as np
 
 from gan.config import DataConfig
 from gan.data.dataset import Dataset
-from gan.data.load import load_dataset
 from gan.data.split import Split
 from gan.errors import InputError
 from gan.evaluation import metrics
@@ -20,6 +19,7 @@ from gan.sampling.generators import GeneratorLike, as_engine
 from gan.saving import files
 from gan.saving.metadata import check_card
 from gan.selection.trial import Look
+from gan.training.setup import load_data
 
 COVERAGE_NUM = 2_000
 """Samples, and real images, for coverage. Its standard error is then below .011."""
@@ -104,7 +104,7 @@ class ValidationLook:
     @cache
     def of(data: DataConfig, probe: str) -> "ValidationLook":
         """Loads the dataset and the probe, once in a process."""
-        dataset = load_dataset(data.dataset, fallback=data.dataset_fallback, **data.loading)
+        dataset = load_data(data)
         return ValidationLook(SampleLook.of(dataset, probe, dataset.validation, dataset.train))
 
     def measure(self, generator: Path, *, num: int, seed: int, images: int) -> Look:

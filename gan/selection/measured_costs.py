@@ -11,7 +11,6 @@ import numpy as np
 from gan import sampling
 from gan.config import TrainConfig
 from gan.data.dataset import Dataset
-from gan.data.load import load_dataset
 from gan.distributed.devices import start
 from gan.errors import InputError, TrainingError
 from gan.models.build import log_nothing
@@ -20,7 +19,7 @@ from gan.sampling.generators import as_engine
 from gan.selection.cost import CandidateCost, CostName, CostTask, MeasuredCosts, TimedRun
 from gan.training.callbacks import FiniteLosses
 from gan.training.loop import Schedule, fit_intervals
-from gan.training.setup import prepare_training
+from gan.training.setup import load_data, prepare_training
 from gan.utils import machine
 
 BATCH = 64
@@ -145,8 +144,7 @@ def _time_training(task: CostTask) -> MeasuredCosts:
     for run in task.runs:
         if run.config is None:
             raise InputError("This cost is that of a training", expected="a candidate with options", received=run.name)
-        data = run.config.data
-        dataset = load_dataset(data.dataset, fallback=data.dataset_fallback, **data.loading)
+        dataset = load_data(run.config.data)
         try:
             trainings[run.name] = _TimedTraining(run.config, dataset)
         except (InputError, TrainingError) as error:  # of this candidate alone

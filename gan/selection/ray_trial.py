@@ -9,8 +9,9 @@ from pathlib import Path
 
 from gan.errors import InputError, Json, convert
 from gan.selection.cost import CostTask
-from gan.selection.trial import TrialTask
+from gan.selection.trial import TrialTask, error_content
 from gan.selection.trial_files import write_trial
+from gan.selection.workers import THREADS
 from gan.utils import tensorflow as runtime
 from gan.utils.working_folder import working_folder
 
@@ -20,8 +21,6 @@ INTERVAL = "interval"
 """Metric of a trial: complete intervals of its run."""
 RUN = "run"
 """Run folder in a checkpoint of Ray."""
-THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
-"""Variables with the number of threads of a process that uses TensorFlow."""
 
 
 def run_tune_trial(config: dict[str, Json], runs: Mapping[str, object]) -> None:
@@ -93,4 +92,5 @@ def measure_on_node(content: Json, generators: Mapping[str, bytes]) -> dict[str,
 
 def _error_on_node(error: InputError) -> list[str]:
     """Returns an error in JSON types, with the name of this node: its files may be others than those of the driver."""
-    return [error.problem, error.expected, f"{error.received} (on node {socket.gethostname()})"]
+    problem, expected, received = error_content(error)
+    return [problem, expected, f"{received} (on node {socket.gethostname()})"]

@@ -21,7 +21,7 @@ from gan.distributed.ray_cluster import CLIENT, EXTRA, connect, in_use, node_res
 from gan.errors import InputError, Json, TrainingError, check_whole, convert
 from gan.selection.cost import CostTask, MeasuredCosts
 from gan.selection.ray_trial import INPUT_ERROR, INTERVAL, RESULT, RUN, measure_on_node, run_tune_trial
-from gan.selection.trial import TrialResult, TrialTask
+from gan.selection.trial import TrialResult, TrialTask, read_error
 from gan.selection.trial_files import read_trial, write_trial
 from gan.selection.workers import ATTEMPTS, Workers
 from gan.utils import tensorflow as runtime
@@ -169,7 +169,7 @@ class RayWorkers(Workers):
         generators = {run.name: Path(run.generator).read_bytes() for run in task.runs if run.generator is not None}
         found = self._ask_largest_node(task, generators)
         if INPUT_ERROR in found:
-            raise _read_error(found[INPUT_ERROR])
+            raise read_error(found[INPUT_ERROR])
         return convert(found, MeasuredCosts, "the result of a task")
 
     def _ask_largest_node(self, task: CostTask, generators: Mapping[str, bytes]) -> Mapping[str, Json]:
@@ -296,7 +296,7 @@ def read_result(
     `TrainingError` for another error in a process, see `Workers.run_trials`.
     """
     if INPUT_ERROR in metrics:
-        raise _read_error(json.loads(str(metrics[INPUT_ERROR])))
+        raise read_error(json.loads(str(metrics[INPUT_ERROR])))
     if RESULT in metrics:
         return convert(json.loads(str(metrics[RESULT])), TrialResult, "the result of a task")
     said = [line.strip() for line in str(error or "").splitlines() if line.strip()]
@@ -309,11 +309,6 @@ def read_result(
     if isinstance(error, fault):
         raise TrainingError(f"A trial failed: {reason}")
     return TrialResult(failure=reason)
-
-
-def _read_error(content: Json) -> InputError:
-    problem, expected, received = convert(content, tuple[str, str, str], "the result of a task")
-    return InputError(problem, expected=expected, received=received)
 
 
 def fetch_run(checkpoint: Folder | None, folder: Path) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from gan.config import DataConfig
 from gan.data.dataset import Dataset
-from gan.data.load import load_dataset
 from gan.errors import InputError, check, check_different, check_whole
 from gan.models.build import log_nothing
 from gan.saving import run_folder
@@ -37,6 +36,7 @@ from gan.selection.record import (
 from gan.selection.saved import continue_saved
 from gan.selection.search import measure_finished, plan_search, search
 from gan.selection.workers import LocalWorkers, Workers
+from gan.training import setup
 from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked
 
@@ -165,7 +165,7 @@ def load_data(data: DataConfig) -> Dataset:
     """Loads the dataset of a selection. Starts TensorFlow."""
     runtime.load_tensorflow(lean=True)
     runtime.start()
-    return load_dataset(data.dataset, fallback=data.dataset_fallback, **data.loading)
+    return setup.load_data(data)
 
 
 def _continue(

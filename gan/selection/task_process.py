@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from gan.errors import InputError, Json, convert
 from gan.selection.cost import CostTask
-from gan.selection.trial import TrialTask
+from gan.selection.trial import TrialTask, error_content
 from gan.utils import tensorflow as runtime
 from gan.utils.json_process import Message, answer_requests
 
@@ -35,7 +35,7 @@ def answer(request: Message) -> dict[str, Json]:
     try:
         return TASKS[request["kind"]](request["task"])
     except InputError as error:
-        return {"input_error": [error.problem, error.expected, error.received]}
+        return {"input_error": error_content(error)}
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gan.config import TrainConfig
-from gan.errors import InputError, Json, NotNegative, Positive, Whole, as_json, check_whole
+from gan.errors import InputError, Json, NotNegative, Positive, Whole, as_json, check_whole, convert
 
 
 def run_log(folder: Path) -> Path:
@@ -83,3 +83,14 @@ class TrialResult:
     def __post_init__(self) -> None:
         if (self.look is None) == (self.failure is None):
             raise InputError("Bad result of a trial", expected="a look or a failure", received="both or none")
+
+
+def error_content(error: InputError) -> list[str]:
+    """Returns an error in JSON types, for the process that asked for a task. `read_error` is the inverse."""
+    return [error.problem, error.expected, error.received]
+
+
+def read_error(content: Json) -> InputError:
+    """Returns the error that `error_content` described."""
+    problem, expected, received = convert(content, tuple[str, str, str], "the result of a task")
+    return InputError(problem, expected=expected, received=received)

@@ -9,13 +9,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from gan.errors import InputError, TrainingError, check_whole, convert
+from gan.errors import TrainingError, check_whole, convert
 from gan.selection.cost import CostTask, MeasuredCosts
-from gan.selection.trial import TrialResult, TrialTask
+from gan.selection.trial import TrialResult, TrialTask, read_error
 from gan.utils import machine
 from gan.utils.json_process import JsonProcess, ProcessEnded, ProcessFailure
 
 PROCESS = "gan.selection.task_process"
+
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+"""Variables with the number of threads of a process that uses TensorFlow."""
 
 ATTEMPTS = 3
 """Times that a trial is run if its process ends. Each one resumes from the last complete interval of the run."""
@@ -120,8 +123,7 @@ class LocalWorkers(Workers):
             return self._idle.get_nowait()
         except queue.Empty:
             threads = str(max(1, machine.cores() // self.jobs))
-            names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
-            return self._start(dict.fromkeys(names, threads) if self.jobs > 1 else {})
+            return self._start(dict.fromkeys(THREADS, threads) if self.jobs > 1 else {})
 
     def _start(self, environment: dict[str, str]) -> JsonProcess:
         with self._lock:
@@ -138,6 +140,5 @@ def _ask(process: JsonProcess, kind: str, task: dict[str, Any]) -> dict[str, Any
     process.send({"kind": kind, "task": task})
     found = process.receive()
     if "input_error" in found:
-        problem, expected, received = found["input_error"]
-        raise InputError(problem, expected=expected, received=received)
+        raise read_error(found["input_error"])
     return found
