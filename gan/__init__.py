@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gan import config, deployment, evaluation, sampling, selection, tolerance
+    from gan import config, deployment, evaluation, sampling, selection, text, tolerance
     from gan.data import images
     from gan.data.dataset import Dataset
     from gan.data.handwriting import read_digit
@@ -78,6 +78,7 @@ _MODULES = {
     "perturbation": "gan.evaluation.robustness",
     "sampling": "gan.sampling",
     "selection": "gan.selection",
+    "text": "gan.text",
     "tolerance": "gan.tolerance",
 }
 """Public module -> internal module."""
@@ -127,6 +128,7 @@ __all__ = [  # noqa: RUF022 - in the order of first use
     "evaluation",
     "perturbation",
     "selection",
+    "text",
     "deployment",
     "tolerance",
 ]

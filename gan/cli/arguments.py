@@ -107,6 +107,11 @@ def _with_new_name(argument: str) -> str:
 def unknown_command(name: str, options: Sequence[str], commands: Iterable[str]) -> InputError:
     """Returns the error for a first argument that is not a command."""
     commands = list(commands)
+    below = [known for known in commands if known.startswith(f"{name} ")]
+    if below:
+        near = did_you_mean(" ".join([name, *options[:2]]), below)
+        expected = f"one of {below}{near or f' (gan {name} --help describes them)'}"
+        return InputError("Incomplete command", expected=expected, received=shell_command("gan", name, *options[:2]))
     place = next((index for index, word in enumerate(options) if word in commands), None)
     if name.startswith("-") and place is not None:
         expected = shell_command("gan", *options[place:], name, *options[:place])

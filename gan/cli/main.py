@@ -29,6 +29,11 @@ from gan.cli.project import Project
 from gan.cli.sample import Sample
 from gan.cli.select import Select
 from gan.cli.serve import Serve
+from gan.cli.text_gan import TrainTextGan
+from gan.cli.text_generate import GenerateTexts
+from gan.cli.text_model import TrainLanguageModel
+from gan.cli.text_questions import Ask, TrainQuestions
+from gan.cli.text_recognizer import Recognize, TrainRecognizer
 from gan.cli.tiers import Tiers
 from gan.cli.train import DEFAULT_PRESET, Train, resumed
 from gan.cli.train_classifier import DEFAULT_CLASSIFIER, TrainClassifier
@@ -51,14 +56,24 @@ COMMANDS: dict[str, dict[str, type[Command]]] = {
     "select": {"select": Select, "mix": Mix},
     "deploy": {"export": Export, "serve": Serve, "feedback": Feedback, "tiers": Tiers},
     "inspect": {"info": Info, "doctor": Doctor},
+    "text": {
+        "text train gan": TrainTextGan,
+        "text train model": TrainLanguageModel,
+        "text train recognizer": TrainRecognizer,
+        "text train questions": TrainQuestions,
+        "text generate": GenerateTexts,
+        "text recognize": Recognize,
+        "text ask": Ask,
+    },
     "classifiers": {"train-classifier": TrainClassifier, "classify": Classify, "ensemble": Ensemble},
 }
-"""Title in the help -> name -> command."""
+"""Title in the help -> name, of one word or more -> command."""
 PRESETS_OF: dict[type[Command], tuple[str, Mapping[str, object]]] = {
     Train: (DEFAULT_PRESET, PRESETS),
     TrainClassifier: (DEFAULT_CLASSIFIER, CLASSIFIERS),
 }
 """Command -> (default preset, configurations by name)."""
+MOST_WORDS = max(len(name.split()) for group in COMMANDS.values() for name in group)
 DESCRIPTION = "Generative adversarial networks in Keras 3: train, sample, evaluate."
 HELP_OPTIONS = {"-h", "--help", "--help-all"}
 VERSION_OPTIONS = {"--version", "-V", "version"}
@@ -141,8 +156,10 @@ def parse(arguments: Sequence[str]) -> Command:
         return Benchmark(tuple(options))
     commands = {name: command for group in COMMANDS.values() for name, command in group.items()}
     if name.startswith("--tyro-"):  # such as --tyro-print-completion bash
-        every: Any = Union[tuple(Annotated[command, tyro.conf.subcommand(name)] for name, command in commands.items())]  # noqa: UP007
+        joined = {name.replace(" ", "-"): command for name, command in commands.items()}
+        every: Any = Union[tuple(Annotated[command, tyro.conf.subcommand(name)] for name, command in joined.items())]  # noqa: UP007
         return tyro.cli(every, prog="gan", args=arguments)
+    name, options = _whole_name(name, options, commands)
     if name not in commands:
         raise unknown_command(name, options, commands)
     command: Any = commands[name]
@@ -167,6 +184,27 @@ def parse(arguments: Sequence[str]) -> Command:
         registry=REGISTRY,
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.CascadeSubcommandArgs),
     )
+
+
+def _whole_name(name: str, options: list[str], commands: Mapping[str, object]) -> tuple[str, list[str]]:
+    """Returns the name of a command with the words that belong to it, such as `text train gan`, and the rest.
+
+    If the words are only the beginning of names, prints the help of these commands if asked for.
+    """
+    words = [name, *options]
+    for length in range(min(len(words), MOST_WORDS), 0, -1):
+        if " ".join(words[:length]) in commands:
+            return " ".join(words[:length]), words[length:]
+    begun = [word for word in words if word not in HELP_OPTIONS]
+    start = " ".join(begun[:MOST_WORDS]) + " "
+    wants_help = len(begun) < len(words)
+    below = {
+        title: {name: command for name, command in group.items() if name.startswith(start)}
+        for title, group in COMMANDS.items()
+    }
+    if wants_help and any(below.values()):
+        _print_and_exit(format_overview(DESCRIPTION, {title: group for title, group in below.items() if group}))
+    return name, options
 
 
 def _default(name: str, command: Any, options: list[str]) -> Command | None:

@@ -21,7 +21,7 @@ ROWS = [
     {"sampling"},
     {"evaluation"},
     {"training"},
-    {"deployment", "selection"},
+    {"deployment", "selection", "text"},
     {"cli"},
 ]
 """Rooms, from the lowest row to the highest. A room imports only from lower rows; `gan/__init__.py` from all rows."""

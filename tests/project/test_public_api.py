@@ -30,6 +30,7 @@ MODULES = {
     "perturbation",
     "sampling",
     "selection",
+    "text",
     "tolerance",
 }
 WITHOUT_TENSORFLOW = ["config", "images", "tolerance"]

@@ -27,6 +27,7 @@ ENTRIES = {
     "training",
     "deployment",
     "selection",
+    "text",
     "saving",
     "distributed",
     "utils",
@@ -47,6 +48,9 @@ WITHOUT_TENSORFLOW = [
     "gan.saving.training_state",
     "gan.selection.fixed_sequence",
     "gan.selection.frontier",
+    "gan.text.corpora",
+    "gan.text.names",
+    "gan.text.text_run",
     "gan.tolerance",
 ]
 """Modules that check options and read metadata. Bad input is rejected before the slow import of TensorFlow."""
@@ -112,7 +116,7 @@ def test_training_loads_no_package_of_other_commands():
     assert not {*OPTIONAL, "mlxtend", "tensorflow_datasets"} & set(loaded)
 
 
-@pytest.mark.parametrize("package", ["gan.sampling", "gan.evaluation", "gan.deployment", "gan.selection"])
+@pytest.mark.parametrize("package", ["gan.sampling", "gan.evaluation", "gan.deployment", "gan.selection", "gan.text"])
 def test_lazy_names_match_the_imports_for_type_checkers(package):
     """The rule for imports counts those under TYPE_CHECKING, so it covers lazy names."""
     module = importlib.import_module(package)

@@ -1,0 +1,110 @@
+"""Loads texts by name or file."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gan.errors import InputError
+from gan.saving.files import as_path
+from gan.text import files
+from gan.text.alphabet import Alphabet
+from gan.text.corpus import Corpus, TextSplit, as_split, split_by_hash
+from gan.text.names import LANGUAGES, NAMES, load_names
+from gan.text.normalization import clean
+
+LONGEST = 200
+"""Largest number of places of an encoded text of a file."""
+FEWEST = 30
+"""Fewest texts of a file."""
+MOST_CLASSES = 1_000
+TEXT, CATEGORY = "text", "category"
+"""Names of the columns of a table."""
+
+
+def load_corpus(name: str | os.PathLike[str] = NAMES, languages: Sequence[str] = LANGUAGES) -> Corpus:
+    """Loads texts in three splits.
+
+    Args:
+        name: `names` (see `load_names`), or a file in UTF-8. A .csv or .tsv with the columns `text` and `category`, or
+            JSON lines (.jsonl) with these keys, has categories. Any other file has texts without categories, one a line.
+            A repeated text counts once. Its hash decides the split, so it never changes.
+        languages: languages of `names`.
+
+    Raises `InputError` for a name that is not known, and for a file with too few texts or other content.
+    """
+    if os.fspath(name) == NAMES:
+        return load_names(languages)
+    path = as_path(name, "data")
+    if not path.is_file():
+        expected = f"{NAMES}, or a file: text, .csv, .tsv or .jsonl"
+        raise InputError("No such texts", expected=expected, received=str(name))
+    is_table = path.suffix.lower() in (*files.TABLES, ".jsonl")
+    return _labeled(path) if is_table else _lines(path)
+
+
+def _lines(path: Path) -> Corpus:
+    """Returns the lines of a text file that are not empty, each once."""
+    texts = list(dict.fromkeys(filter(None, map(clean, files.read_text(path).split("\n")))))
+    _check_number(path, len(texts))
+    parts = _split(texts)
+    length = _length(texts)
+    splits = [TextSplit(tuple(texts[i] for i in rows)) for rows in parts.values()]
+    return Corpus(path.name, *splits, alphabet=Alphabet.of(splits[0].texts), length=length)
+
+
+def _labeled(path: Path) -> Corpus:
+    """Returns the rows of a table with the columns text and category. A text with two categories is an error."""
+    category_of: dict[str, str] = {}
+    for number, row in files.read_rows(path):
+        text, category = (row.get(name) for name in (TEXT, CATEGORY))
+        place = f"{path}, line {number}"
+        if not isinstance(text, str) or not isinstance(category, str) or not clean(text) or not clean(category):
+            received = f"{place}: {', '.join(row) or 'nothing'}"
+            raise InputError("Bad row", expected=f"the columns {TEXT} and {CATEGORY}, both filled", received=received)
+        known = category_of.setdefault(clean(text), clean(category))
+        if known != clean(category):
+            received = f"{place}: {known} and {clean(category)}"
+            raise InputError("A text with two categories", expected="one category of each text", received=received)
+    _check_number(path, len(category_of))
+    counts = Counter(category_of.values())
+    names = tuple(sorted(counts))
+    rare = [name for name in names if counts[name] < 3]
+    if rare or not 2 <= len(names) <= MOST_CLASSES:
+        expected = f"2 to {MOST_CLASSES:,} categories of at least 3 texts each"
+        raise InputError("Bad categories", expected=expected, received=f"{len(names)}, {rare[0] if rare else ''}")
+    texts = list(category_of)
+    parts = _split(texts, [names.index(category_of[text]) for text in texts])
+    splits = {
+        split: as_split([(texts[i], names.index(category_of[texts[i]])) for i in rows]) for split, rows in parts.items()
+    }
+    alphabet = Alphabet.of(splits["train"].texts)
+    return Corpus(name=path.name, alphabet=alphabet, length=_length(texts), class_names=names, **splits)
+
+
+def _split(texts: Sequence[str], labels: Sequence[int] | None = None) -> dict[str, list[int]]:
+    """Returns the numbers of the texts in each split, 80, 10 and 10 %. Each category is in each split."""
+    parts: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
+    for i, text in enumerate(texts):
+        parts[split_by_hash(text, validation=10, test=10)].append(i)
+    for label in sorted(set(labels or ())):
+        for split in ("validation", "test", "train"):
+            if not any(labels[i] == label for i in parts[split]):  # type: ignore[index]
+                donor = max(parts, key=lambda name: sum(labels[i] == label for i in parts[name]))  # type: ignore[index]
+                moved = next(i for i in parts[donor] if labels[i] == label)  # type: ignore[index]
+                parts[donor].remove(moved)
+                parts[split].append(moved)
+    return parts
+
+
+def _length(texts: Sequence[str]) -> int:
+    """Returns the places that hold 99 % of the texts whole, at most `LONGEST`."""
+    return min(LONGEST, max(1, int(np.ceil(np.percentile([len(text) for text in texts], 99)))))
+
+
+def _check_number(path: Path, number: int) -> None:
+    if number < FEWEST:
+        received = f"{path}: {number}"
+        raise InputError("Too few texts", expected=f"at least {FEWEST} different ones", received=received)

@@ -1,0 +1,27 @@
+"""The form in which a model reads texts: the same in training and afterwards."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+Form = Literal["text", "name"]
+
+
+def clean(text: str) -> str:
+    """Returns a text in Unicode form NFC, without control characters, and with single spaces."""
+    composed = unicodedata.normalize("NFC", text)
+    return " ".join(
+        "".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in composed).split()
+    )
+
+
+def normalize_name(name: str) -> str:
+    """Returns a name in lower case, without text in brackets, digits and punctuation."""
+    name = re.sub(r"\([^)]*\)|\[[^\]]*\]", " ", unicodedata.normalize("NFC", name).lower())
+    name = name.replace("\u0307", "")  # combining dot that `lower` leaves of the Turkish letter I with a dot
+    return " ".join("".join(letter if letter.isalpha() else " " for letter in name).split())
+
+
+NORMALIZE: Mapping[Form, Callable[[str], str]] = {"text": clean, "name": normalize_name}
+"""Form -> function that brings a text into it."""

@@ -1,0 +1,125 @@
+"""Opens the run folder of a text model for training: a new one, or one that is resumed."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, is_dataclass, replace
+from pathlib import Path
+from typing import Generic, TypeVar, cast
+
+from gan.errors import InputError, as_json
+from gan.saving import run_folder, training_state
+from gan.saving.training_state import State
+from gan.text.corpus import Corpus
+from gan.text.fitting import FitResult, latest_state
+from gan.text.text_run import Kind, TextRecord, TextResult, find_run, load_record
+from gan.utils import tensorflow as runtime
+
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True)
+class OpenRun(Generic[Config]):
+    """A locked run folder, ready to train in it."""
+
+    folder: Path
+    record: TextRecord
+    config: Config
+    corpus: Corpus
+    saved: State | None = None
+    """State to resume from. None: a new training."""
+
+    def finish(self, fitted: FitResult, **numbers: object) -> TextRecord:
+        """Records how the training ended, and the numbers measured on its network, which must be written before."""
+        stopped = None if fitted.interrupted else fitted.stopped_by
+        result = TextResult(
+            epochs=fitted.epochs,
+            seconds=fitted.seconds,
+            interrupted=fitted.interrupted,
+            stopped_by=cast("None", stopped),
+            numbers=dict(numbers),
+        )
+        return self.record.finish(self.folder, result)
+
+
+@contextmanager
+def new_run(
+    kind: Kind, config: Config, corpus: Corpus, *, output: str | Path | None, device: str
+) -> Iterator[OpenRun[Config]]:
+    """Creates and locks a run folder: `output`, or the next number in runs/. Yields what to train.
+
+    After an error before the first complete epoch, the folder is removed. `device` is a description of it.
+    """
+    assert is_dataclass(config)
+    assert not isinstance(config, type)
+    record = TextRecord(
+        kind=kind,
+        config=as_json(config),
+        corpus=corpus.describe(),
+        device=device,
+        versions=runtime.versions(),
+        git_revision=runtime.git_revision(),
+    )
+    existed = output is not None and Path(output).is_dir()
+    folder = run_folder.new_run(output, f"text-{kind}")
+    try:
+        with training_state.locked(folder):
+            record.save(folder)
+            yield OpenRun(folder, record, config, corpus)
+    except BaseException:
+        if latest_state(folder) is None:
+            _remove(folder, keep=existed)
+        raise
+
+
+@contextmanager
+def resumed_run(
+    folder: str | Path,
+    kind: Kind,
+    config_type: type[Config],
+    load: Callable[[Config], Corpus],
+    log: Callable[[str], None],
+) -> Iterator[OpenRun[Config] | None]:
+    """Locks the folder of an interrupted run. Yields what to train, or None if the run is finished already.
+
+    Args:
+        folder: run folder.
+        kind: kind of its model.
+        config_type: dataclass of its options.
+        load: function: options -> the texts. They must be the recorded ones.
+        log: prints a line.
+
+    Raises `InputError`, and changes nothing, for a folder of another kind, other texts, and damaged states.
+    """
+    path, record = find_run(folder, kind)
+    if record.result is not None and not record.result.interrupted:
+        log(f"{path} is finished: {record.result.epochs} epochs")
+        yield None
+        return
+    with training_state.locked(path):
+        record = load_record(path)
+        config = record.options(config_type, path)
+        corpus = load(config)
+        corpus.check_same(record.corpus)
+        saved = latest_state(path)
+        epochs = saved.interval if saved else 0
+        log(f"resuming after epoch {epochs}" if saved else "no epoch is complete: the training starts again")
+        record = replace(record, resumed=(*record.resumed, epochs))
+        record.save(path)
+        yield OpenRun(path, record, config, corpus, saved)
+
+
+def check_one_start(resume: object, **given: object) -> None:
+    """Raises `InputError` if options are given beside `--resume`: a resumed run keeps its own."""
+    names = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None]
+    if resume is not None and names:
+        raise InputError("Options beside `--resume`", expected="--resume RUN alone", received=" ".join(names))
+
+
+def _remove(folder: Path, *, keep: bool) -> None:
+    """Removes what this training wrote; `keep`: the folder itself was there before."""
+    if not keep:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for inner in folder.iterdir():
+        shutil.rmtree(inner, ignore_errors=True) if inner.is_dir() else inner.unlink(missing_ok=True)
