@@ -54,7 +54,7 @@ class CorpusRecord:
         return self.alphabet.encode([NORMALIZE[self.form](text) for text in texts], self.length)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Corpus:
     """Texts in three splits. Train on `train`, choose on `validation`, report on `test`, once.
 

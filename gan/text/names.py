@@ -43,9 +43,17 @@ def load_names(languages: Sequence[str] = LANGUAGES) -> Corpus:
         splits = {split_by_hash(entry) for entry in entries_of[name]}
         if len(languages_of[name]) == len(splits) == 1:
             parts[splits.pop()].append((name, languages.index(min(languages_of[name]))))
-    splits = [as_split(pairs) for pairs in parts.values()]
-    alphabet = Alphabet.of(text for split in splits for text in split.texts)
-    return Corpus(NAMES, *splits, alphabet=alphabet, length=LONGEST, class_names=tuple(languages), form="name")
+    train, validation, test = map(as_split, parts.values())
+    return Corpus(
+        name=NAMES,
+        train=train,
+        validation=validation,
+        test=test,
+        alphabet=Alphabet.of((*train.texts, *validation.texts, *test.texts)),
+        length=LONGEST,
+        class_names=tuple(languages),
+        form="name",
+    )
 
 
 def shared_names(languages: Sequence[str] = LANGUAGES) -> dict[str, set[str]]:
