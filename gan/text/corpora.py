@@ -29,8 +29,8 @@ def load_corpus(name: str | os.PathLike[str] = NAMES, languages: Sequence[str] =
 
     Args:
         name: `names` (see `load_names`), or a file in UTF-8. A .csv or .tsv with the columns `text` and `category`, or
-            JSON lines (.jsonl) with these keys, has categories. Any other file has texts without categories, one a line.
-            A repeated text counts once. Its hash decides the split, so it never changes.
+            JSON lines (.jsonl) with these keys, has categories. Any other file has texts without categories, one per
+            line. A repeated text counts once. Its hash decides the split, so it never changes.
         languages: languages of `names`.
 
     Raises `InputError` for a name that is not known, and for a file with too few texts or other content.
@@ -51,8 +51,9 @@ def _lines(path: Path) -> Corpus:
     _check_number(path, len(texts))
     parts = _split(texts)
     length = _length(texts)
-    splits = [TextSplit(tuple(texts[i] for i in rows)) for rows in parts.values()]
-    return Corpus(path.name, *splits, alphabet=Alphabet.of(splits[0].texts), length=length)
+    train, validation, test = (TextSplit(tuple(texts[i] for i in rows)) for rows in parts.values())
+    alphabet = Alphabet.of(train.texts)
+    return Corpus(name=path.name, train=train, validation=validation, test=test, alphabet=alphabet, length=length)
 
 
 def _labeled(path: Path) -> Corpus:
@@ -77,11 +78,18 @@ def _labeled(path: Path) -> Corpus:
         raise InputError("Bad categories", expected=expected, received=f"{len(names)}, {rare[0] if rare else ''}")
     texts = list(category_of)
     parts = _split(texts, [names.index(category_of[text]) for text in texts])
-    splits = {
-        split: as_split([(texts[i], names.index(category_of[texts[i]])) for i in rows]) for split, rows in parts.items()
-    }
-    alphabet = Alphabet.of(splits["train"].texts)
-    return Corpus(name=path.name, alphabet=alphabet, length=_length(texts), class_names=names, **splits)
+    train, validation, test = (
+        as_split([(texts[i], names.index(category_of[texts[i]])) for i in rows]) for rows in parts.values()
+    )
+    return Corpus(
+        name=path.name,
+        train=train,
+        validation=validation,
+        test=test,
+        alphabet=Alphabet.of(train.texts),
+        length=_length(texts),
+        class_names=names,
+    )
 
 
 def _split(texts: Sequence[str], labels: Sequence[int] | None = None) -> dict[str, list[int]]:
