@@ -1,10 +1,7 @@
 """Texts as images: a row of pixels per character, and a channel per character of the alphabet."""
 
-from dataclasses import replace
-
 import numpy as np
 
-from gan.data import images
 from gan.data.dataset import Dataset
 from gan.data.split import Split
 from gan.errors import check
@@ -48,5 +45,5 @@ def image_dataset(corpus: Corpus) -> Dataset:
     def split(texts: TextSplit) -> Split:
         return Split(numbers_to_images(corpus.encode(texts), corpus.alphabet.size), texts.labels)
 
-    parts = (split(part) for part in (corpus.train, corpus.validation, corpus.test))
-    return Dataset(corpus.name, corpus.num_classes, *parts, corpus.class_names)
+    train, validation, test = map(split, (corpus.train, corpus.validation, corpus.test))
+    return Dataset(corpus.name, corpus.num_classes, train, validation, test, corpus.class_names)
