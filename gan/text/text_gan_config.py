@@ -6,6 +6,7 @@ from gan.config import ModelConfig, OptimizationConfig, StoppingConfig, TrainCon
 from gan.config.data import DataConfig
 from gan.config.fields import convert_fields
 from gan.errors import (
+    InputError,
     Options,
     check,
     check_different,
@@ -16,7 +17,11 @@ from gan.errors import (
     check_share_below_one,
     check_whole,
 )
+from gan.text.corpus import Corpus
 from gan.text.names import LANGUAGES, NAMES
+
+NO_RECOGNIZER = "none"
+"""Name in place of a recognizer."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,17 @@ class TextGanConfig(Options):
             check(bool(getattr(self, name).strip()), name, "a recognizer, or none", getattr(self, name))
         if self.tolerance is not None:
             check_share("tolerance", self.tolerance)
-            check(self.judge != "none", "judge", "a recognizer for the verdict", self.judge)
+            check(self.judge != NO_RECOGNIZER, "judge", "a recognizer for the verdict", self.judge)
         check_seed(self.seed)
+
+    def check_fit(self, corpus: Corpus) -> None:
+        """Raises `InputError` for texts without categories, and for fewer training texts than a batch."""
+        if not corpus.num_classes:
+            expected = "a .csv, .tsv or .jsonl file with the columns text and category"
+            raise InputError("A text GAN needs categories", expected=expected, received=f"{corpus.name}: texts alone")
+        most = len(corpus.train)
+        received = f"batch_size={self.batch_size}, critic_steps={self.critic_steps}"
+        check(self.batch_size * self.critic_steps <= most, "batch_size", f"at most {most} training texts", received)
 
     def train_config(self) -> TrainConfig:
         """Returns the options of `gan.train`, to which the texts, networks and measurements are given as objects.
