@@ -118,6 +118,7 @@ class TextGanConfig(Options):
                 batch_size=self.batch_size,
                 learning_rate=self.learning_rate,
                 d_learning_rate=self.d_learning_rate,
+                beta_2=0.9,
                 loss="wasserstein",
                 penalties=("wgan_gp",),
                 gamma=self.penalty,
