@@ -35,7 +35,7 @@ class TextGanConfig(Options):
     """
     languages: tuple[str, ...] = LANGUAGES
     """With --data names: the languages to learn."""
-    steps: int = 6_000
+    steps: int = 4_000
     """Length of the run in generator updates."""
     batch_size: int = 64
     """Texts per batch. Each update of D sees one real and one generated batch."""
@@ -47,13 +47,13 @@ class TextGanConfig(Options):
     """Filters of the convolutions."""
     latent_dim: int = 32
     """Dimension of the latent vector."""
-    critic_steps: int = 1
+    critic_steps: int = 2
     """Discriminator updates per generator update."""
     penalty: float = 10.0
     """Weight of the gradient penalty of D."""
     penalty_every: int = 1
     """Compute the penalty every N discriminator updates, scaled by N."""
-    mismatched_labels: float = 0.0
+    mismatched_labels: float = 0.08
     """Share of D's loss that treats real texts with wrong categories as fake, in [0, 1)."""
     ema_half_life: float = 10_000.0
     """Half-life of the generator's moving average, in real texts that D sees. 1 turns averaging off."""
