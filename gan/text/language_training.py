@@ -19,13 +19,19 @@ from gan.text.language_model import (
     example_targets,
     nats_per_text,
 )
+from gan.text.quality import TextReference
+from gan.text.recognizer import load_recognizer
 from gan.text.report import TextReport, load_text_report
-from gan.text.text_run import NETWORK, TextRecord, find_run
+from gan.text.text_run import NETWORK, Kind, TextRecord, find_run
 from gan.text.training_run import OpenRun, new_run, resumed_run
 from gan.training.callbacks import ToleranceEarlyStopping
 from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked
 from gan.utils.global_state import restored
+
+KIND: Kind = "model"
+REPORT_SEED = 1
+"""Seed of the texts of the report."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +72,9 @@ def train_language_model(
     run_folder.check_output(output)
     corpus = load_corpus(config.data, config.languages) if corpus is None else corpus
     device = runtime.start(seed=config.seed, deterministic=config.deterministic)
-    with new_run("model", config, corpus, output=output, device=device) as run:
-        return _train(run, log)
+    judge = _load_judge(config, corpus)
+    with new_run(KIND, config, corpus, output=output, device=device) as run:
+        return _train(run, judge, log)
 
 
 @restored()
@@ -83,13 +90,13 @@ def resume_language_model(folder: str | Path, *, log: Log = print) -> LanguageMo
     def load(config: LanguageModelConfig) -> Corpus:
         return load_corpus(config.data, config.languages)
 
-    with resumed_run(folder, "model", LanguageModelConfig, load, log) as run:
+    with resumed_run(folder, KIND, LanguageModelConfig, load, log) as run:
         if run is None:
-            path, record = find_run(folder, "model")
+            path, record = find_run(folder, KIND)
             report = load_text_report(path) if (path / run_folder.REPORT).is_file() else None
             return LanguageModelTraining(path, record, report)
         runtime.start(seed=run.config.seed, deterministic=run.config.deterministic)
-        return _train(run, log)
+        return _train(run, _load_judge(run.config, run.corpus), log)
 
 
 def fit_language_network(
@@ -127,12 +134,29 @@ def _examples(corpus: Corpus, split: TextSplit) -> Examples:
     return example_inputs(numbers, split.labels), example_targets(numbers)
 
 
-def _train(run: OpenRun[LanguageModelConfig], log: Log) -> LanguageModelTraining:
-    network, fitted = fit_language_network(run.config, run.corpus, folder=run.folder, saved=run.saved, log=log)
+def _load_judge(config: LanguageModelConfig, corpus: Corpus) -> TextReference | None:
+    """Returns the judge and the numbers of real texts, before the training, so that it does not fail at the end."""
+    if config.judge_name is None:
+        return None
+    reference = TextReference(corpus, load_recognizer(config.judge_name), num=config.num)
+    keras.utils.set_random_seed(config.seed)
+    return reference
+
+
+def _train(run: OpenRun[LanguageModelConfig], judge: TextReference | None, log: Log) -> LanguageModelTraining:
+    config = run.config
+    network, fitted = fit_language_network(config, run.corpus, folder=run.folder, saved=run.saved, log=log)
     if fitted.interrupted:
         return LanguageModelTraining(run.folder, run.finish(fitted), signal=fitted.signal)
     model = LanguageModel(network, run.record.corpus)
     splits = {"validation": run.corpus.validation, "test": run.corpus.test}
     measured = {f"{split}_{name}": value for split in splits for name, value in model.measure(splits[split]).items()}
-    files.write(run.folder / NETWORK["model"], network.save)
-    return LanguageModelTraining(run.folder, run.finish(fitted, **measured), signal=fitted.signal)
+    files.write(run.folder / NETWORK[KIND], network.save)
+    record, report = run.finish(fitted, **measured), None
+    if judge is not None and config.judge_name is not None:
+        quality = judge.measure_generator(model, seed=REPORT_SEED)
+        report = quality.report(KIND, judge=config.judge_name, sha256=record.sha256, tolerance=config.tolerance)
+        report.save(run.folder)
+    else:
+        log("There is no recognizer of these texts, so no report of errors.")
+    return LanguageModelTraining(run.folder, record, report, fitted.signal)
