@@ -15,44 +15,61 @@ if TYPE_CHECKING:
     from gan.text.markov import MarkovLanguage
     from gan.text.names import load_names, shared_names
     from gan.text.normalization import normalize_name
+    from gan.text.recognizer import Feature, Recognition, Recognizer, load_recognizer
+    from gan.text.recognizer_config import RecognizerConfig
+    from gan.text.recognizer_training import resume_recognizer, train_recognizer
     from gan.text.saved import load_text_generator
     from gan.text.text_run import list_pretrained
 
 _HOMES = {
     "Alphabet": "gan.text.alphabet",
     "Corpus": "gan.text.corpus",
+    "Feature": "gan.text.recognizer",
     "LanguageModel": "gan.text.language_model",
     "LanguageModelConfig": "gan.text.language_config",
     "MarkovLanguage": "gan.text.markov",
+    "Recognition": "gan.text.recognizer",
+    "Recognizer": "gan.text.recognizer",
+    "RecognizerConfig": "gan.text.recognizer_config",
     "TextGenerator": "gan.text.generators",
     "TextSplit": "gan.text.corpus",
     "list_pretrained": "gan.text.text_run",
     "load_corpus": "gan.text.corpora",
     "load_names": "gan.text.names",
+    "load_recognizer": "gan.text.recognizer",
     "load_text_generator": "gan.text.saved",
     "normalize_name": "gan.text.normalization",
     "resume_language_model": "gan.text.language_training",
+    "resume_recognizer": "gan.text.recognizer_training",
     "shared_names": "gan.text.names",
     "train_language_model": "gan.text.language_training",
+    "train_recognizer": "gan.text.recognizer_training",
 }
 """Public name -> module that defines it."""
 
 __all__ = [
     "Alphabet",
     "Corpus",
+    "Feature",
     "LanguageModel",
     "LanguageModelConfig",
     "MarkovLanguage",
+    "Recognition",
+    "Recognizer",
+    "RecognizerConfig",
     "TextGenerator",
     "TextSplit",
     "list_pretrained",
     "load_corpus",
     "load_names",
+    "load_recognizer",
     "load_text_generator",
     "normalize_name",
     "resume_language_model",
+    "resume_recognizer",
     "shared_names",
     "train_language_model",
+    "train_recognizer",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
