@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gan.text.normalization import normalize_name
     from gan.text.recognizer import Feature, Recognition, Recognizer, load_recognizer
     from gan.text.recognizer_config import RecognizerConfig
+    from gan.text.recognizer_pool import RecognizerPool, fit_pool
     from gan.text.recognizer_training import resume_recognizer, train_recognizer
     from gan.text.saved import load_text_generator
     from gan.text.text_run import list_pretrained
@@ -31,8 +32,10 @@ _HOMES = {
     "Recognition": "gan.text.recognizer",
     "Recognizer": "gan.text.recognizer",
     "RecognizerConfig": "gan.text.recognizer_config",
+    "RecognizerPool": "gan.text.recognizer_pool",
     "TextGenerator": "gan.text.generators",
     "TextSplit": "gan.text.corpus",
+    "fit_pool": "gan.text.recognizer_pool",
     "list_pretrained": "gan.text.text_run",
     "load_corpus": "gan.text.corpora",
     "load_names": "gan.text.names",
@@ -57,8 +60,10 @@ __all__ = [
     "Recognition",
     "Recognizer",
     "RecognizerConfig",
+    "RecognizerPool",
     "TextGenerator",
     "TextSplit",
+    "fit_pool",
     "list_pretrained",
     "load_corpus",
     "load_names",

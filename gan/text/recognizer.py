@@ -14,15 +14,13 @@ from gan.saving import models, zip_safety
 from gan.text.alphabet import END, FIRST
 from gan.text.corpus import CorpusRecord
 from gan.text.normalization import NORMALIZE
+from gan.text.recognizer_config import READ
 from gan.text.recognizer_network import BOUNDARY, FEATURES, LOGITS, windows_of
 from gan.text.text_run import find_network, find_run
 from gan.utils.arguments import checked
 
 BEGIN_MARK, END_MARK = "^", "$"
 """What stands for the beginning and the end of a text in an n-gram."""
-
-READ = 100_000
-"""Characters of a text that are read. Only the first ones, as many as the network has places, decide."""
 
 BATCH, EXPLAINED = 500, 32
 """Texts that are computed, and that are explained, at a time."""

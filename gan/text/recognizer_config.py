@@ -15,6 +15,9 @@ from gan.errors import (
 )
 from gan.text.names import LANGUAGES, NAMES
 
+READ = 100_000
+"""Characters of a text that are read. Only the first ones, as many as the network has places, decide."""
+
 
 @dataclass(frozen=True)
 class RecognizerConfig(Options):
