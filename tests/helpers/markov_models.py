@@ -1,10 +1,13 @@
 """A language model whose weights are set by hand, so that it is a Markov language exactly."""
 
+from pathlib import Path
+
 import numpy as np
 
 from gan.text.corpus import CorpusRecord
 from gan.text.language_model import CATEGORY, CHARACTER, LOGITS, LanguageModel, build_language_network
 from gan.text.markov import MarkovLanguage
+from gan.text.text_run import NETWORK, TextRecord, TextResult
 
 LARGE = 30.0
 """tanh and sigmoid of it are 1 in float32."""
@@ -49,3 +52,12 @@ def markov_model(*languages: MarkovLanguage) -> LanguageModel:
     # a unit is 1 of the pair and -1 of all others: (h + 1) / 2 selects the row
     network.get_layer(LOGITS).set_weights([rows / 2, rows.sum(axis=0) / 2])
     return LanguageModel(network, record)
+
+
+def save_language_model(model: LanguageModel, folder: Path) -> Path:
+    """Writes a finished run folder of a model, as a training does; returns it."""
+    folder.mkdir(parents=True)
+    model.network.save(folder / NETWORK["model"])
+    record = TextRecord(kind="model", config={}, corpus=model.corpus)
+    record.finish(folder, TextResult(epochs=1, seconds=0.0, interrupted=False))
+    return folder
