@@ -6,6 +6,8 @@ from gan.config.fields import convert_fields
 from gan.errors import InputError, Options, check_positive, check_seed, check_share, check_share_below_one, check_whole
 from gan.text.names import LANGUAGES, NAMES
 
+NAMES_JUDGE, NO_JUDGE = "names-recognizer", "none"
+
 
 @dataclass(frozen=True)
 class LanguageModelConfig(Options):
@@ -19,20 +21,27 @@ class LanguageModelConfig(Options):
     """Units of the embeddings and of each GRU."""
     layers: int = 1
     """Number of GRUs, one on top of the other."""
-    dropout: float = 0.4
+    dropout: float = 0.5
     """Share of the units that are dropped while training, from 0 to below 1."""
-    epochs: int = 60
+    epochs: int = 30
     """Most passes over the training texts."""
-    batch_size: int = 64
+    batch_size: int = 128
     """Texts per step."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 5e-3
     """Initial learning rate of Adam. It decays to 1 % along a cosine."""
-    patience: int = 8
+    patience: int = 5
     """Stop after this number of epochs without a better likelihood of the validation texts."""
     seed: int = 0
     """Seed of all random numbers: initial weights, order of the texts, dropout."""
+    judge: str | None = None
+    """Recognizer that judges generated texts: run folder, pretrained name, or none. None: names-recognizer for `names`.
+
+    It must know the categories of the texts. Without it, there is no report: no one knows what is right.
+    """
+    num: int = 5_000
+    """Texts of the report."""
     tolerance: float | None = None
-    """With `names`: highest accepted error rate of generated names, from 0 to 1. None: no verdict."""
+    """Highest accepted error rate of generated texts, from 0 to 1. None: no verdict."""
     deterministic: bool = False
     """Use deterministic kernels only: the same seed gives bit-identical weights, somewhat slower."""
 
@@ -43,9 +52,16 @@ class LanguageModelConfig(Options):
         check_share_below_one("dropout", self.dropout)
         check_positive("learning_rate", self.learning_rate)
         check_seed(self.seed)
-        if self.tolerance is None:
-            return
-        check_share("tolerance", self.tolerance)
-        if self.data != NAMES:
-            expected = f"the texts `{NAMES}`: no recognizer knows the categories of others"
-            raise InputError("A tolerance without a recognizer", expected=expected, received=f"data={self.data!r}")
+        check_whole("num", self.num, 100)
+        if self.tolerance is not None:
+            check_share("tolerance", self.tolerance)
+            if self.judge_name is None:
+                expected = f"--judge, a recognizer of these texts, or the texts `{NAMES}` in {' '.join(LANGUAGES)}"
+                raise InputError("A tolerance without a judge", expected=expected, received=f"data={self.data!r}")
+
+    @property
+    def judge_name(self) -> str | None:
+        """The recognizer that judges generated texts. None: there is none."""
+        if self.judge is not None:
+            return None if self.judge == NO_JUDGE else self.judge
+        return NAMES_JUDGE if self.data == NAMES and set(self.languages) <= set(LANGUAGES) else None

@@ -1,17 +1,16 @@
 """Trains a language model: options, a new run, and a resumed one."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
-from gan.saving import files
+from gan.saving import files, run_folder
 from gan.saving.training_state import State
 from gan.text.corpora import load_corpus
 from gan.text.corpus import Corpus, TextSplit
-from gan.text.fitting import Examples, FitResult, fit_epochs
+from gan.text.fitting import Examples, FitResult, Log, fit_epochs
 from gan.text.language_config import LanguageModelConfig
 from gan.text.language_model import (
     LanguageModel,
@@ -20,49 +19,84 @@ from gan.text.language_model import (
     example_targets,
     nats_per_text,
 )
-from gan.text.text_run import NETWORK, TextRecord, load_record
+from gan.text.quality import TextReference
+from gan.text.recognizer import load_recognizer
+from gan.text.report import TextReport, load_text_report
+from gan.text.text_run import NETWORK, Kind, TextRecord, find_run
 from gan.text.training_run import OpenRun, new_run, resumed_run
 from gan.training.callbacks import ToleranceEarlyStopping
 from gan.utils import tensorflow as runtime
+from gan.utils.arguments import checked
+from gan.utils.global_state import restored
 
-Log = Callable[[str], None]
+KIND: Kind = "model"
+REPORT_SEED = 1
+"""Seed of the texts of the report."""
 
 
 @dataclass(frozen=True)
-class LanguageModelRun:
-    """A run folder after a training. `signal` is the number of the signal that interrupted it, or None."""
+class LanguageModelTraining:
+    """What a training of a language model has left."""
 
     folder: Path
     record: TextRecord
+    report: TextReport | None = None
+    """Errors of generated names. None: the training was interrupted, or there is no recognizer of its texts."""
     signal: int | None = None
+    """Signal that interrupted the training."""
 
 
+@restored()
+@checked
 def train_language_model(
-    config: LanguageModelConfig, *, output: str | Path | None = None, log: Log = print
-) -> LanguageModelRun:
-    """Trains a language model in a new run folder: `output`, or the next number in runs/.
+    config: LanguageModelConfig | None = None,
+    *,
+    output: str | Path | None = None,
+    corpus: Corpus | None = None,
+    log: Log = print,
+) -> LanguageModelTraining:
+    """Trains a language model, and measures it on the validation texts and once on the test texts.
 
-    The weights of the epoch that is best on the validation texts are kept. The test texts are rated once, at the end.
+    The weights of the epoch that is best on the validation texts are kept. Writes model.keras, text.json, log.csv and
+    state/, and report.json if there is a recognizer of its texts.
 
-    Raises `InputError` for texts that cannot be used, and `TrainingError` when the loss becomes NaN or infinite.
+    Args:
+        config: options. None: their defaults.
+        output: folder to create. None: the next number in runs/.
+        corpus: texts in place of those that the options name. Such a run cannot be resumed.
+        log: prints a line.
+
+    Raises `InputError` for texts and a folder that cannot be used, and `TrainingError` when the loss becomes NaN.
     """
-    corpus = load_corpus(config.data, config.languages)
+    config = config or LanguageModelConfig()
+    run_folder.check_output(output)
+    corpus = load_corpus(config.data, config.languages) if corpus is None else corpus
     device = runtime.start(seed=config.seed, deterministic=config.deterministic)
-    with new_run("model", config, corpus, output=output, device=device) as run:
-        return _train(run, log)
+    judge = _load_judge(config, corpus)
+    with new_run(KIND, config, corpus, output=output, device=device) as run:
+        return _train(run, judge, log)
 
 
-def resume_language_model(folder: str | Path, *, log: Log = print) -> LanguageModelRun:
-    """Resumes an interrupted run after its last complete epoch. A finished run is returned as it is.
+@restored()
+@checked
+def resume_language_model(folder: str | Path, *, log: Log = print) -> LanguageModelTraining:
+    """Resumes an interrupted training after its last complete epoch. A finished one is returned as it is.
+
+    The result is that of a training without the interruption.
 
     Raises `InputError`, and changes nothing, for a folder without such a run, other texts, and damaged states.
     """
-    load = lambda config: load_corpus(config.data, config.languages)  # noqa: E731
-    with resumed_run(folder, "model", LanguageModelConfig, load, log) as run:
+
+    def load(config: LanguageModelConfig) -> Corpus:
+        return load_corpus(config.data, config.languages)
+
+    with resumed_run(folder, KIND, LanguageModelConfig, load, log) as run:
         if run is None:
-            return LanguageModelRun(Path(folder), load_record(Path(folder)))
+            path, record = find_run(folder, KIND)
+            report = load_text_report(path) if (path / run_folder.REPORT).is_file() else None
+            return LanguageModelTraining(path, record, report)
         runtime.start(seed=run.config.seed, deterministic=run.config.deterministic)
-        return _train(run, log)
+        return _train(run, _load_judge(run.config, run.corpus), log)
 
 
 def fit_language_network(
@@ -100,16 +134,29 @@ def _examples(corpus: Corpus, split: TextSplit) -> Examples:
     return example_inputs(numbers, split.labels), example_targets(numbers)
 
 
-def _train(run: OpenRun[LanguageModelConfig], log: Log) -> LanguageModelRun:
-    config, corpus = run.config, run.corpus
-    network, fitted = fit_language_network(config, corpus, folder=run.folder, saved=run.saved, log=log)
+def _load_judge(config: LanguageModelConfig, corpus: Corpus) -> TextReference | None:
+    """Returns the judge and the numbers of real texts, before the training, so that it does not fail at the end."""
+    if config.judge_name is None:
+        return None
+    reference = TextReference(corpus, load_recognizer(config.judge_name), num=config.num)
+    keras.utils.set_random_seed(config.seed)
+    return reference
+
+
+def _train(run: OpenRun[LanguageModelConfig], judge: TextReference | None, log: Log) -> LanguageModelTraining:
+    config = run.config
+    network, fitted = fit_language_network(config, run.corpus, folder=run.folder, saved=run.saved, log=log)
     if fitted.interrupted:
-        return LanguageModelRun(run.folder, run.finish(fitted), fitted.signal)
+        return LanguageModelTraining(run.folder, run.finish(fitted), signal=fitted.signal)
     model = LanguageModel(network, run.record.corpus)
-    numbers = {
-        f"{split}_{name}": value
-        for split in ("validation", "test")
-        for name, value in model.measure(getattr(corpus, split)).items()
-    }
-    files.write(run.folder / NETWORK["model"], network.save)
-    return LanguageModelRun(run.folder, run.finish(fitted, **numbers))
+    splits = {"validation": run.corpus.validation, "test": run.corpus.test}
+    measured = {f"{split}_{name}": value for split in splits for name, value in model.measure(splits[split]).items()}
+    files.write(run.folder / NETWORK[KIND], network.save)
+    record, report = run.finish(fitted, **measured), None
+    if judge is not None and config.judge_name is not None:
+        quality = judge.measure_generator(model, seed=REPORT_SEED)
+        report = quality.report(KIND, judge=config.judge_name, sha256=record.sha256, tolerance=config.tolerance)
+        report.save(run.folder)
+    else:
+        log("There is no recognizer of these texts, so no report of errors.")
+    return LanguageModelTraining(run.folder, record, report, fitted.signal)
