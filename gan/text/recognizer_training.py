@@ -17,9 +17,9 @@ from gan.text.alphabet import REPLACEMENT
 from gan.text.corpora import load_corpus
 from gan.text.corpus import Corpus, TextSplit
 from gan.text.fitting import Examples, FitResult, Log, fit_epochs
-from gan.text.recognizer import Recognizer
+from gan.text.recognizer import BATCH, Recognizer
 from gan.text.recognizer_config import RecognizerConfig
-from gan.text.recognizer_network import TrainableRecognizer, build_recognizer
+from gan.text.recognizer_network import TrainableRecognizer, build_recognizer, frequent_ngrams
 from gan.text.report import TextReport, load_text_report
 from gan.text.text_run import NETWORK, Kind, find_run
 from gan.text.training_run import OpenRun, new_run, resumed_run
@@ -159,10 +159,11 @@ def mean_cross_entropy(num_classes: int, label_smoothing: float = 0.0) -> Callab
 
 def _train(run: OpenRun[RecognizerConfig], log: Log) -> RecognizerTraining:
     config, corpus = run.config, run.corpus
-    built = build_recognizer(corpus.alphabet.size, corpus.length, corpus.num_classes, config)
+    ngrams = frequent_ngrams(corpus, config.ngrams)
+    built = build_recognizer(corpus.alphabet.size, corpus.length, corpus.num_classes, config, ngrams)
     steps = -(-len(corpus.train) // config.batch_size)
     built.trainer.compile(
-        _optimizer(config, steps),
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps)),
         mean_cross_entropy(corpus.num_classes, config.label_smoothing),
         metrics=[MeanErrorRate()],
         jit_compile=False,
@@ -188,24 +189,14 @@ def _train(run: OpenRun[RecognizerConfig], log: Log) -> RecognizerTraining:
     return RecognizerTraining(run.folder, _report(run, built, fitted))
 
 
-def _optimizer(config: RecognizerConfig, steps: int) -> keras.optimizers.Optimizer:
-    """Returns Adam. With an average, the weights become the averaged ones at the end of each epoch."""
-    rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps)
-    if not config.averaging:
-        return keras.optimizers.Adam(rate)
-    kept = 0.5 ** (1 / (config.averaging * steps))
-    return keras.optimizers.Adam(rate, use_ema=True, ema_momentum=kept, ema_overwrite_frequency=steps)
-
-
 def _report(run: OpenRun[RecognizerConfig], built: TrainableRecognizer, fitted: FitResult) -> TextReport:
     """Writes the network and the report of its errors on the test texts."""
     corpus = run.corpus
     assert corpus.validation.labels is not None
-    built.finish(temperature=1.0)
-    recognizer = Recognizer(built.network, corpus.describe())
-    on_validation = recognizer.outputs_of_numbers(corpus.encode(corpus.validation))["logits"]
-    temperature = fit_temperature(on_validation, corpus.validation.labels)
+    members = built.trainer.predict(corpus.encode(corpus.validation), batch_size=BATCH, verbose=0)
+    temperature = fit_temperature(members.mean(axis=1), corpus.validation.labels)
     built.finish(temperature=temperature)
+    recognizer = Recognizer(built.network, corpus.describe())
     files.write(run.folder / NETWORK[KIND], built.network.save)
     validation, test = (recognizer_error_rate(recognizer, split) for split in (corpus.validation, corpus.test))
     record = run.finish(
