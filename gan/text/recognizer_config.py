@@ -46,13 +46,13 @@ class RecognizerConfig(Options):
     """Share of the characters of the training texts that are mistyped, in other places in each epoch."""
     label_smoothing: float = 0.0
     """Share of each label that is spread over all categories."""
-    epochs: int = 40
+    epochs: int = 14
     """Largest number of passes over the training texts."""
     batch_size: int = 64
     """Texts per step."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 6e-3
     """Initial learning rate of Adam. It decays to 0 along a cosine."""
-    patience: int = 20
+    patience: int = 8
     """Epochs without a lower error rate on the validation texts after which the training stops."""
     tolerance: float | None = None
     """Highest accepted error rate, from 0 to 1. The exit status is the verdict on the test texts. None: no verdict.

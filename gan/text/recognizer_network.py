@@ -43,19 +43,20 @@ class TrainableRecognizer:
     heads: tuple[layers.Dense, ...]
     """Layers of the trainer that compute the logits of the members with windows."""
 
-    def finish(self, *, temperature: float) -> None:
-        """Makes the logits of the network the mean of the members' logits, divided by a temperature. Call it once.
+    def finish(self, shares: Sequence[float]) -> None:
+        """Makes the logits of the network a sum: those of each member, times its share. Call it once.
 
         The mean over the categories is subtracted from all weights. It has no effect on probabilities, and the
         contribution of an n-gram is then relative to the mean category.
         """
-        scale = 1.0 / (self.trainer.output_shape[1] * temperature)
-        kernels, biases = zip(*(head.get_weights() for head in self.heads))
+        kernels, biases = zip(
+            *([weight * share for weight in head.get_weights()] for head, share in zip(self.heads, shares))
+        )
         scores = self.network.get_layer(SCORES)
-        scores.set_weights([_centered(np.concatenate(kernels)) * scale, _centered(sum(biases)) * scale])
+        scores.set_weights([_centered(np.concatenate(kernels)), _centered(sum(biases))])
         table = table_of(self.network)
         if table is not None:
-            table.set_weights([_centered(table.get_weights()[0]) * scale])
+            table.set_weights([_centered(table.get_weights()[0]) * shares[-1]])
 
 
 def build_recognizer(

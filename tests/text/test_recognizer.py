@@ -203,16 +203,17 @@ def test_perturbation_by_typos() -> None:
     assert [point.rate.wrong for point in curve] == [0, 0, typed.wrong]
 
 
-def test_the_logits_are_the_calibrated_mean_of_the_members() -> None:
+def test_the_logits_are_a_sum_over_the_members() -> None:
     keras.utils.set_random_seed(0)
-    built = build_recognizer(6, 5, 3, RecognizerConfig(windows=(2, 3), filters=4, embedding=4, members=3), NGRAMS)
+    config = RecognizerConfig(windows=(2, 3), filters=4, embedding=4, members=2)
+    built = build_recognizer(6, 5, 3, config, NGRAMS)
     table = built.network.get_layer(TABLE)
     table.set_weights([np.random.default_rng(1).normal(size=(6, 3))])
     numbers = np.random.default_rng(0).integers(0, 6, (20, 5), np.int32)
     members = built.trainer.predict_on_batch(numbers)
-    assert members.shape == (20, 4, 3)
-    built.finish(temperature=2.0)
-    expected = members.mean(axis=1) / 2
+    assert members.shape == (20, 3, 3)
+    built.finish([0.5, 2.0, 0.25])
+    expected = 0.5 * members[:, 0] + 2 * members[:, 1] + 0.25 * members[:, 2]
     expected -= expected.mean(axis=1, keepdims=True)
     np.testing.assert_allclose(built.network.predict_on_batch(numbers), expected, atol=1e-5)
 

@@ -24,6 +24,7 @@ from gan.text.recognizer_training import (
     RecognizerTraining,
     TypoExamples,
     class_metrics,
+    fit_shares,
     mean_cross_entropy,
     recognizer_error_rate,
     resume_recognizer,
@@ -85,6 +86,23 @@ def test_the_loss_is_the_mean_cross_entropy_of_the_members() -> None:
     np.testing.assert_allclose(mean_cross_entropy(2)(np.array([0, 1]), logits), expected, rtol=1e-6)
     smooth = 0.9 * expected[0] + 0.1 * -np.log([0.5, 0.5, 0.8, 0.2]).mean()
     np.testing.assert_allclose(mean_cross_entropy(2, 0.1)(np.array([0, 1]), logits)[0], smooth, rtol=1e-6)
+
+
+def test_shares_of_the_members() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 4_000)
+    good = np.log(0.7 * np.eye(3)[labels] + 0.1)  # in which the true category has the probability 0.8 ...
+    moved = rng.random(4_000) < 0.3  # ... and is right for seven in ten, and by chance for a third of the others
+    good[moved] = good[rng.permutation(np.flatnonzero(moved))]
+    noise = rng.normal(size=(4_000, 3))
+    shares = fit_shares(np.stack([good, noise], axis=1), labels)
+    assert shares[1] == pytest.approx(0, abs=0.05)
+    doubled = fit_shares(np.stack([2 * good, noise], axis=1), labels)
+    assert doubled[0] == pytest.approx(shares[0] / 2, rel=1e-3)
+    share = np.bincount(np.argmax(good, axis=1) == labels)[1] / len(labels)
+    assert np.exp(shares[0] * np.log(0.8)) / (
+        np.exp(shares[0] * np.log(0.8)) + 2 * np.exp(shares[0] * np.log(0.1))
+    ) == pytest.approx(share, abs=0.01)  # calibrated: the probability is the share of right answers
 
 
 def test_a_run(trained: RecognizerTraining, corpus: Corpus) -> None:
