@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ from gan.text.alphabet import END, FIRST
 from gan.text.corpus import CorpusRecord
 from gan.text.normalization import NORMALIZE
 from gan.text.recognizer_config import READ
-from gan.text.recognizer_network import BOUNDARY, FEATURES, LOGITS, windows_of
+from gan.text.recognizer_network import BOUNDARY, FEATURES, KNOWN, SCORES, spans_of_table, table_of, windows_of
 from gan.text.text_run import find_network, find_run
 from gan.utils.arguments import checked
 
@@ -30,6 +30,9 @@ PRETRAINED = "names-recognizer"
 
 UNKNOWN_CHARACTERS = "no known characters"
 """Why a text has no category: the network has seen none of its characters."""
+
+Contribution: TypeAlias = tuple[int, int, float]
+"""First place of an n-gram, the one after its last, and what it adds to a logit."""
 
 
 class Feature(NamedTuple):
@@ -75,9 +78,11 @@ class Recognizer:
         self.network = network
         self.corpus = corpus
         self._windows = windows_of(network)
+        self._table = table_of(network)
         features = network.get_layer(FEATURES).output
         self._outputs = keras.Model(network.inputs[0], {"features": features, "logits": network.outputs[0]})
-        self._detectors = keras.Model(network.inputs[0], [layer.output for layer in self._windows])
+        known = [] if self._table is None else [network.get_layer(KNOWN).output]
+        self._detectors = keras.Model(network.inputs[0], [*(layer.output for layer in self._windows), *known])
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -120,9 +125,10 @@ class Recognizer:
         """Returns the n-grams of a text and their contributions to the logit of a category, the largest first.
 
         A channel of a window takes its largest value over all places of the text, and that value times a weight is
-        what it adds to the logit: the contribution of the n-gram at that place. The same n-gram counts once, for all
-        channels that it won. The contributions and `bias` sum to the logit. They are relative to the mean over all
-        categories: a positive one speaks for this category.
+        what it adds to the logit: the contribution of the n-gram at that place. An n-gram in the table adds its weight.
+        What the same places add in several ways is one contribution. The contributions and `bias` sum to the logit.
+        Those of a trained recognizer are relative to the mean over all categories: a positive one speaks for this
+        category.
 
         The n-gram `$` alone is empty places: these channels found nothing in the text.
 
@@ -141,19 +147,21 @@ class Recognizer:
         numbers = self._encode(texts)
         if labels is None:
             labels = self.outputs_of_numbers(numbers)["logits"].argmax(axis=1).tolist()
-        kernel = self.network.get_layer(LOGITS).get_weights()[0].astype(np.float64)
+        kernel = self.network.get_layer(SCORES).get_weights()[0].astype(np.float64)
         found: list[list[Feature]] = []
         for part in _parts(numbers, EXPLAINED):
             values = _as_list(self._detectors.predict_on_batch(part))
             for row, sequence in enumerate(part):
-                weights = kernel[:, labels[len(found)]]
-                features = self._features(texts[len(found)], sequence, [value[row] for value in values], weights)
-                found.append(features)
+                label = labels[len(found)]
+                contributions = self._of_windows([value[row] for value in values], kernel[:, label])
+                if self._table is not None:
+                    contributions += self._of_table(values[-1][row], label)
+                found.append(_as_features(texts[len(found)], sequence, contributions))
         return found
 
     def bias(self, category: str) -> float:
         """Returns what the logit of a category is without any n-gram."""
-        return float(self.network.get_layer(LOGITS).get_weights()[1][self.label_of(category)])
+        return float(self.network.get_layer(SCORES).get_weights()[1][self.label_of(category)])
 
     def label_of(self, category: str) -> int:
         """Returns the index of a category. Raises `InputError` if it is not known."""
@@ -196,25 +204,39 @@ class Recognizer:
             return Recognition(text, None, ranked[best], ranked, is_cut, f"not sure: {best} {ranked[best]:.1%}")
         return Recognition(text, best, ranked[best], ranked, is_cut)
 
-    def _features(
-        self, text: str, numbers: np.ndarray, values: Sequence[np.ndarray], weights: np.ndarray
-    ) -> list[Feature]:
-        """Returns the n-grams of a text. values: float [places, channels] of each window; weights: of all channels."""
-        ends = np.flatnonzero(numbers == END)
-        end = int(ends[0]) if len(ends) else len(numbers)
-        contributions: dict[tuple[int, int], float] = {}
+    def _of_windows(self, values: Sequence[np.ndarray], weights: np.ndarray) -> list[Contribution]:
+        """Returns what each channel of the windows adds. values: float [places, channels] of each window."""
+        found: list[Contribution] = []
         first = 0
         for window, value in zip(self._windows, values):
-            best = value.argmax(axis=0)
             added = value.max(axis=0).astype(np.float64) * weights[first : first + value.shape[1]]
             first += value.shape[1]
-            for place, contribution in zip(best.tolist(), added.tolist()):
-                if contribution:
-                    start = place - BOUNDARY
-                    span = _span(start, start + window.kernel_size[0], end)
-                    contributions[span] = contributions.get(span, 0.0) + contribution
-        found = [Feature(_ngram(text, start, stop), start, total) for (start, stop), total in contributions.items()]
-        return sorted(found, key=lambda feature: -feature.contribution)
+            size = window.kernel_size[0]
+            found += [
+                (place - BOUNDARY, place - BOUNDARY + size, contribution)
+                for place, contribution in zip(value.argmax(axis=0).tolist(), added.tolist())
+            ]
+        return found
+
+    def _of_table(self, known: np.ndarray, label: int) -> list[Contribution]:
+        """Returns what each n-gram in the table adds. known: its row at each position, 0 for an unknown one."""
+        assert self._table is not None
+        weights = self._table.get_weights()[0][:, label].astype(np.float64)
+        spans = spans_of_table(self.corpus.length)
+        return [(*spans[position], float(weights[known[position]])) for position in np.flatnonzero(known).tolist()]
+
+
+def _as_features(text: str, numbers: np.ndarray, contributions: Sequence[Contribution]) -> list[Feature]:
+    """Returns the n-grams of a text, the largest contribution first. Contributions of the same places are added."""
+    ends = np.flatnonzero(numbers == END)
+    end = int(ends[0]) if len(ends) else len(numbers)
+    totals: dict[tuple[int, int], float] = {}
+    for start, stop, contribution in contributions:
+        if contribution:
+            span = _span(start, stop, end)
+            totals[span] = totals.get(span, 0.0) + contribution
+    found = [Feature(_ngram(text, start, stop), start, total) for (start, stop), total in totals.items()]
+    return sorted(found, key=lambda feature: -feature.contribution)
 
 
 def _span(start: int, stop: int, end: int) -> tuple[int, int]:
@@ -244,11 +266,11 @@ def _check_network(network: keras.Model, corpus: CorpusRecord) -> None:
     shapes = [tuple(tensor.shape) for tensor in (*network.inputs, *network.outputs)]
     expected = [(None, corpus.length), (None, len(corpus.class_names))]
     names = {layer.name for layer in network.layers}
-    if shapes != expected or not {FEATURES, LOGITS} <= names or not windows_of(network):
+    if shapes != expected or not {FEATURES, SCORES} <= names or not windows_of(network):
         received = f"shapes {shapes}, layers {sorted(names)[:5]}"
         raise InputError("Not a recognizer", expected=f"shapes {expected}, with n-grams", received=received)
     channels = sum(layer.filters for layer in windows_of(network))
-    weights = network.get_layer(LOGITS).get_weights()[0].shape
+    weights = network.get_layer(SCORES).get_weights()[0].shape
     if weights != (channels, len(corpus.class_names)):
         received = f"{channels} channels, weights {weights}"
         raise InputError("Not a recognizer", expected="one weight of each channel and category", received=received)

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from gan.errors import InputError, Json, as_json
-from gan.evaluation.classifier.calibration import fit_temperature
+from gan.evaluation.classifier.calibration import log_softmax
 from gan.evaluation.metrics import ClassifierErrorRate
 from gan.evaluation.robustness.typos import mistyped
 from gan.saving import files, run_folder
@@ -17,9 +17,9 @@ from gan.text.alphabet import REPLACEMENT
 from gan.text.corpora import load_corpus
 from gan.text.corpus import Corpus, TextSplit
 from gan.text.fitting import Examples, FitResult, Log, fit_epochs
-from gan.text.recognizer import Recognizer
+from gan.text.recognizer import BATCH, Recognizer
 from gan.text.recognizer_config import RecognizerConfig
-from gan.text.recognizer_network import TrainableRecognizer, build_recognizer
+from gan.text.recognizer_network import TrainableRecognizer, build_recognizer, frequent_ngrams
 from gan.text.report import TextReport, load_text_report
 from gan.text.text_run import NETWORK, Kind, find_run
 from gan.text.training_run import OpenRun, new_run, resumed_run
@@ -32,6 +32,8 @@ from gan.utils.types import Tensor
 
 KIND: Kind = "recognizer"
 MONITOR = "val_error_rate_upper"
+MOST_SHARE = 20.0
+"""Largest share of a member. Without errors on the validation texts, no share would be large enough."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,9 @@ def train_recognizer(
 ) -> RecognizerTraining:
     """Trains a recognizer of categories, and measures it once on the test texts.
 
-    The weights of the epoch with the fewest errors on the validation texts are kept. The temperature of the
-    probabilities is fitted on the validation texts. Writes recognizer.keras, text.json, log.csv, report.json
-    and state/.
+    The weights of the epoch with the fewest errors on the validation texts are kept. The shares of the members, and
+    with them the calibration of the probabilities, are fitted on the validation texts too. Writes recognizer.keras,
+    text.json, log.csv, report.json and state/.
 
     Args:
         config: options. None: their defaults.
@@ -159,10 +161,11 @@ def mean_cross_entropy(num_classes: int, label_smoothing: float = 0.0) -> Callab
 
 def _train(run: OpenRun[RecognizerConfig], log: Log) -> RecognizerTraining:
     config, corpus = run.config, run.corpus
-    built = build_recognizer(corpus.alphabet.size, corpus.length, corpus.num_classes, config)
+    ngrams = frequent_ngrams(corpus, config.ngrams)
+    built = build_recognizer(corpus.alphabet.size, corpus.length, corpus.num_classes, config, ngrams)
     steps = -(-len(corpus.train) // config.batch_size)
     built.trainer.compile(
-        _optimizer(config, steps),
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps)),
         mean_cross_entropy(corpus.num_classes, config.label_smoothing),
         metrics=[MeanErrorRate()],
         jit_compile=False,
@@ -188,33 +191,46 @@ def _train(run: OpenRun[RecognizerConfig], log: Log) -> RecognizerTraining:
     return RecognizerTraining(run.folder, _report(run, built, fitted))
 
 
-def _optimizer(config: RecognizerConfig, steps: int) -> keras.optimizers.Optimizer:
-    """Returns Adam. With an average, the weights become the averaged ones at the end of each epoch."""
-    rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps)
-    if not config.averaging:
-        return keras.optimizers.Adam(rate)
-    kept = 0.5 ** (1 / (config.averaging * steps))
-    return keras.optimizers.Adam(rate, use_ema=True, ema_momentum=kept, ema_overwrite_frequency=steps)
-
-
 def _report(run: OpenRun[RecognizerConfig], built: TrainableRecognizer, fitted: FitResult) -> TextReport:
     """Writes the network and the report of its errors on the test texts."""
     corpus = run.corpus
     assert corpus.validation.labels is not None
-    built.finish(temperature=1.0)
+    members = built.trainer.predict(corpus.encode(corpus.validation), batch_size=BATCH, verbose=0)
+    shares = fit_shares(members, corpus.validation.labels)
+    built.finish(shares)
     recognizer = Recognizer(built.network, corpus.describe())
-    on_validation = recognizer.outputs_of_numbers(corpus.encode(corpus.validation))["logits"]
-    temperature = fit_temperature(on_validation, corpus.validation.labels)
-    built.finish(temperature=temperature)
     files.write(run.folder / NETWORK[KIND], built.network.save)
     validation, test = (recognizer_error_rate(recognizer, split) for split in (corpus.validation, corpus.test))
-    record = run.finish(
-        fitted, weights=built.network.count_params(), temperature=temperature, validation=validation.value
-    )
+    record = run.finish(fitted, weights=built.network.count_params(), shares=shares, validation=validation.value)
     metrics = class_metrics(recognizer, corpus.test)
     report = TextReport.of(KIND, test, sha256=record.sha256, tolerance=run.config.tolerance, metrics=metrics)
     report.save(run.folder)
     return report
+
+
+def fit_shares(members: np.ndarray, labels: np.ndarray) -> list[float]:
+    """Finds the shares of members in the sum of their logits with the smallest log loss: numbers >= 0.
+
+    The loss is convex. The sum of the shares acts like an inverse temperature, so the probabilities are calibrated.
+    Hinton 2002, Training products of experts, section 1, on such logarithmic pools; arXiv:1706.04599 on temperatures.
+
+    Args:
+        members: logits of each member [N, members, categories], of texts that they were not trained on.
+        labels: int [N], the true categories.
+    """
+    from scipy.optimize import minimize  # slow to import
+
+    logits = members.astype(np.float64)
+    chosen = logits[np.arange(len(labels)), :, labels]
+
+    def loss(shares: np.ndarray) -> tuple[float, np.ndarray]:
+        logs = log_softmax(np.einsum("nmk,m->nk", logits, shares))
+        expected = np.einsum("nmk,nk->nm", logits, np.exp(logs))
+        return -float(logs[np.arange(len(labels)), labels].mean()), (expected - chosen).mean(axis=0)
+
+    count = logits.shape[1]
+    found = minimize(loss, np.full(count, 1 / count), jac=True, bounds=[(0.0, MOST_SHARE)] * count, method="L-BFGS-B")
+    return found.x.tolist()
 
 
 def recognizer_error_rate(recognizer: Recognizer, split: TextSplit) -> ErrorRate:

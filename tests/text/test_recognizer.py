@@ -6,14 +6,14 @@ import zipfile
 import keras
 import numpy as np
 import pytest
-from helpers.recognizers import record_of
+from helpers.recognizers import record_of, tiny_corpus
 
 from gan.errors import InputError
 from gan.evaluation.robustness import classifier_curve, error_rate
 from gan.text.alphabet import Alphabet
 from gan.text.recognizer import UNKNOWN_CHARACTERS, Feature, Recognizer
 from gan.text.recognizer_config import RecognizerConfig
-from gan.text.recognizer_network import FEATURES, LOGITS, build_recognizer, windows_of
+from gan.text.recognizer_network import FEATURES, SCORES, TABLE, build_recognizer, frequent_ngrams, windows_of
 
 END, A, B, C = 0, 2, 3, 4
 """Numbers of the end and of the letters of the alphabet abc."""
@@ -31,7 +31,7 @@ def by_hand() -> Recognizer:
     kernel[0, END, 2], kernel[1, A, 2] = 6, 7
     kernel[0, END, 3] = kernel[1, END, 3] = 4
     windows_of(network)[0].set_weights([kernel, bias])
-    network.get_layer(LOGITS).set_weights([np.array([[2, -1], [-3, 5], [0.5, 0], [0, 0.25]]), np.array([0.5, 0.25])])
+    network.get_layer(SCORES).set_weights([np.array([[2, -1], [-3, 5], [0.5, 0], [0, 0.25]]), np.array([0.5, 0.25])])
     return Recognizer(network, record_of("abc", 4, "first", "second"))
 
 
@@ -97,13 +97,70 @@ def test_other_networks_are_refused(by_hand: Recognizer) -> None:
         Recognizer(plain, record_of("abc", 4, "first", "second"))
 
 
+def code(*numbers: int, base: int = 7) -> int:
+    """Returns the code of an n-gram of the alphabet abcd."""
+    return sum((number + 1) * base**place for place, number in enumerate(reversed(numbers)))
+
+
+NGRAMS = sorted([code(A), code(A, B), code(END, A), code(B, END), code(C, A, B, A, B)])
+"""Codes of a, ab, ^a, b$ and cabab."""
+
+
 def random_recognizer(members: int = 2) -> Recognizer:
     keras.utils.set_random_seed(1)
     config = RecognizerConfig(windows=(4, 1, 2), filters=7, embedding=6, members=members)
-    built = build_recognizer(6, 9, 3, config)
+    built = build_recognizer(6, 9, 3, config, NGRAMS)
+    rng = np.random.default_rng(2)
     for layer in built.network.layers:
-        layer.set_weights([np.random.default_rng(2).normal(size=each.shape) for each in layer.get_weights()])
+        if layer.trainable_variables:
+            layer.set_weights([rng.normal(size=each.shape) for each in layer.get_weights()])
     return Recognizer(built.network, record_of("abcd", 9, "x", "y", "z"))
+
+
+def test_the_table_adds_a_weight_for_each_ngram() -> None:
+    recognizer = random_recognizer()
+    for name, weights in (("window_0_1", None), (SCORES, None), (TABLE, np.arange(18.0).reshape(6, 3))):
+        layer = recognizer.network.get_layer(name)
+        layer.set_weights([np.zeros(each.shape) for each in layer.get_weights()] if weights is None else [weights])
+    row = {
+        ngram: 1 + NGRAMS.index(number)
+        for ngram, number in zip(
+            ("a", "ab", "^a", "b$", "cabab"), [code(A), code(A, B), code(END, A), code(B, END), code(C, A, B, A, B)]
+        )
+    }
+    for text, known in {
+        "abab": ["a", "a", "ab", "ab", "^a", "b$"],
+        "cabab": ["a", "a", "ab", "ab", "b$", "cabab"],
+    }.items():
+        assert recognizer.outputs([text])["logits"][0, 1] == sum(3 * row[ngram] + 1 for ngram in known)
+        features = recognizer.explain(text, "y")
+        assert sorted(one.ngram for one in features) == sorted(known)
+        assert {one.ngram: one.contribution for one in features} == {ngram: 3 * row[ngram] + 1 for ngram in known}
+    assert recognizer.outputs(["dd"])["logits"].tolist() == [[0, 0, 0]]
+
+
+def test_the_frequent_ngrams_of_texts(tmp_path) -> None:
+    corpus = tiny_corpus(tmp_path)
+    found = frequent_ngrams(corpus, 10**6)
+    base, number = corpus.alphabet.size + 1, corpus.alphabet.encode
+    ends = [code(*number(["ski"], 3)[0], END, base=base), code(*number(["i"], 1)[0], END, base=base)]
+    assert set(ends) <= set(found)
+    marked = [f"^{text}$" for text in corpus.train.texts]
+    expected = {
+        ngram
+        for text in marked
+        for size in range(1, 6)
+        for ngram in (text[at : at + size] for at in range(len(text) - size + 1))
+        if sum(ngram in other for other in marked) >= 2
+    } - {"^", "$"}
+    assert len(found) == len(expected) == len(set(found))
+    assert found == sorted(found)
+    best = frequent_ngrams(corpus, 3)
+    counts = {ngram: sum(ngram in text for text in marked) for ngram in expected}
+    assert len(best) == 3
+    assert set(best) <= set(found)
+    assert code(*number(["i"], 1)[0], base=base) in best or counts["i"] < sorted(counts.values())[-3]
+    assert frequent_ngrams(corpus, 0) == []
 
 
 def test_contributions_sum_to_the_logits() -> None:
@@ -134,6 +191,9 @@ def test_perturbation_by_typos() -> None:
     recognizer = random_recognizer(members=1)
     rng = np.random.default_rng(0)
     texts = np.array(["".join(rng.choice(list("abcd"), 8)) for _ in range(80)], object)
+    logits = recognizer.outputs(list(texts))["logits"]
+    head = recognizer.network.get_layer(SCORES)
+    head.set_weights([head.get_weights()[0], -logits.mean(axis=0)])  # so that all categories are found
     model, labels = recognizer.string_model(), recognizer.outputs(list(texts))["logits"].argmax(axis=1)
     assert error_rate(model, (texts, labels)).value == 0
     typed = error_rate(model, (texts, labels), typos=0.3, seed=1)
@@ -143,14 +203,17 @@ def test_perturbation_by_typos() -> None:
     assert [point.rate.wrong for point in curve] == [0, 0, typed.wrong]
 
 
-def test_the_logits_are_the_calibrated_mean_of_the_members() -> None:
+def test_the_logits_are_a_sum_over_the_members() -> None:
     keras.utils.set_random_seed(0)
-    built = build_recognizer(6, 5, 3, RecognizerConfig(windows=(2, 3), filters=4, embedding=4, members=3))
+    config = RecognizerConfig(windows=(2, 3), filters=4, embedding=4, members=2)
+    built = build_recognizer(6, 5, 3, config, NGRAMS)
+    table = built.network.get_layer(TABLE)
+    table.set_weights([np.random.default_rng(1).normal(size=(6, 3))])
     numbers = np.random.default_rng(0).integers(0, 6, (20, 5), np.int32)
     members = built.trainer.predict_on_batch(numbers)
     assert members.shape == (20, 3, 3)
-    built.finish(temperature=2.0)
-    expected = members.mean(axis=1) / 2
+    built.finish([0.5, 2.0, 0.25])
+    expected = 0.5 * members[:, 0] + 2 * members[:, 1] + 0.25 * members[:, 2]
     expected -= expected.mean(axis=1, keepdims=True)
     np.testing.assert_allclose(built.network.predict_on_batch(numbers), expected, atol=1e-5)
 
