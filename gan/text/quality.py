@@ -1,17 +1,17 @@
 """Quality of generated texts with requested categories, beside the same numbers of real texts that were held out."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Protocol
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
 
-from gan.errors import InputError, Json, check, check_whole
+from gan.errors import InputError, Json, as_json, check, check_whole
 from gan.evaluation import metrics
 from gan.text.alphabet import REPLACEMENT
 from gan.text.corpus import Corpus
 from gan.text.generators import TextGenerator
+from gan.text.judges import TextJudge, class_places
 from gan.text.report import TextReport
 from gan.text.text_run import Kind
 from gan.tolerance import ErrorRate, WorstClass, covers, worst_class
@@ -24,17 +24,6 @@ FLOOR_DRAWS = 10
 
 FEWEST = 100
 """Fewest generated texts, and fewest texts of a split to compare them with."""
-
-
-class TextJudge(Protocol):
-    """What judges texts, such as a `Recognizer`."""
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Names of the categories, in the order of the logits."""
-
-    def outputs(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
-        """Returns {`features`: float32 [N, F], `logits`: float32 [N, categories]} of texts."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +53,8 @@ class TextQuality:
     """Texts that are compared with as many real ones: the first ones. `rate` and `novelty` are those of all texts."""
     by_class: dict[str, ErrorRate]
     """Error rate of each requested category."""
-    worst: WorstClass | None
-    """The category with the highest error rate, by its index. None: there is only one."""
+    worst: WorstClass
+    """The category with the highest error rate: its `label` is its place in `by_class`."""
 
     @property
     def covers(self) -> bool:
@@ -96,9 +85,7 @@ class TextQuality:
             "real_error_rate_upper": upper,
             **{name: getattr(self, name) for name in (*names, *frechet)},
             "error_rate_by_class": {name: rate.value for name, rate in self.by_class.items()},
-            "worst_class": None
-            if self.worst is None
-            else {"category": list(self.by_class)[self.worst.label], **asdict(self.worst)},
+            "worst_class": {"category": list(self.by_class)[self.worst.label], **as_json(self.worst)},
         }
 
 
@@ -162,6 +149,9 @@ class TextReference:
         wrong = self._wrong(texts, outputs["logits"], labels)
         names = self.corpus.class_names
         total, errors = (np.bincount(part, minlength=len(names)).tolist() for part in (labels, labels[wrong]))
+        by_class = {name: ErrorRate(errors[i], total[i]) for i, name in enumerate(names) if total[i]}
+        worst = worst_class([rate.wrong for rate in by_class.values()], [rate.n for rate in by_class.values()])
+        assert worst is not None
         features = outputs["features"][: self.compared]
         return TextQuality(
             rate=ErrorRate.of(wrong),
@@ -174,8 +164,8 @@ class TextReference:
             frechet_floor=self.frechet_floor,
             frechet_floor_spread=self.frechet_floor_spread,
             compared=self.compared,
-            by_class={name: ErrorRate(errors[i], total[i]) for i, name in enumerate(names) if total[i]},
-            worst=worst_class(errors, total),
+            by_class=by_class,
+            worst=worst,
         )
 
     def _wrong(self, texts: Sequence[str], logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -203,17 +193,3 @@ def principal_components(features: np.ndarray, most: int = DIMENSIONS) -> tuple[
     size = features.shape[1]
     _, vectors = scipy.linalg.eigh(np.cov(features, rowvar=False), subset_by_index=[max(0, size - most), size - 1])
     return features.mean(axis=0), vectors
-
-
-def class_places(class_names: Sequence[str], known: Sequence[str]) -> np.ndarray:
-    """Returns the index of each category in the logits of a judge that knows the categories `known`: int32 [K].
-
-    Raises `InputError` without categories, and for one that the judge does not know.
-    """
-    unknown = [name for name in class_names if name not in known]
-    if unknown or not class_names:
-        received = ", ".join(unknown[:5]) or "texts without categories"
-        raise InputError(
-            "The judge does not know these categories", expected=f"some of {list(known)}", received=received
-        )
-    return np.array([known.index(name) for name in class_names], np.int32)

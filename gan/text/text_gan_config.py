@@ -6,6 +6,7 @@ from gan.config import ModelConfig, OptimizationConfig, StoppingConfig, TrainCon
 from gan.config.data import DataConfig
 from gan.config.fields import convert_fields
 from gan.errors import (
+    InputError,
     Options,
     check,
     check_different,
@@ -16,7 +17,11 @@ from gan.errors import (
     check_share_below_one,
     check_whole,
 )
+from gan.text.corpus import Corpus
 from gan.text.names import LANGUAGES, NAMES
+
+NO_RECOGNIZER = "none"
+"""Name in place of a recognizer."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class TextGanConfig(Options):
     """
     languages: tuple[str, ...] = LANGUAGES
     """With --data names: the languages to learn."""
-    steps: int = 6_000
+    steps: int = 4_000
     """Length of the run in generator updates."""
     batch_size: int = 64
     """Texts per batch. Each update of D sees one real and one generated batch."""
@@ -42,13 +47,13 @@ class TextGanConfig(Options):
     """Filters of the convolutions."""
     latent_dim: int = 32
     """Dimension of the latent vector."""
-    critic_steps: int = 1
+    critic_steps: int = 2
     """Discriminator updates per generator update."""
     penalty: float = 10.0
     """Weight of the gradient penalty of D."""
     penalty_every: int = 1
     """Compute the penalty every N discriminator updates, scaled by N."""
-    mismatched_labels: float = 0.0
+    mismatched_labels: float = 0.08
     """Share of D's loss that treats real texts with wrong categories as fake, in [0, 1)."""
     ema_half_life: float = 10_000.0
     """Half-life of the generator's moving average, in real texts that D sees. 1 turns averaging off."""
@@ -83,8 +88,17 @@ class TextGanConfig(Options):
             check(bool(getattr(self, name).strip()), name, "a recognizer, or none", getattr(self, name))
         if self.tolerance is not None:
             check_share("tolerance", self.tolerance)
-            check(self.judge != "none", "judge", "a recognizer for the verdict", self.judge)
+            check(self.judge != NO_RECOGNIZER, "judge", "a recognizer for the verdict", self.judge)
         check_seed(self.seed)
+
+    def check_fit(self, corpus: Corpus) -> None:
+        """Raises `InputError` for texts without categories, and for fewer training texts than a batch."""
+        if not corpus.num_classes:
+            expected = "a .csv, .tsv or .jsonl file with the columns text and category"
+            raise InputError("A text GAN needs categories", expected=expected, received=f"{corpus.name}: texts alone")
+        most = len(corpus.train)
+        received = f"batch_size={self.batch_size}, critic_steps={self.critic_steps}"
+        check(self.batch_size * self.critic_steps <= most, "batch_size", f"at most {most} training texts", received)
 
     def train_config(self) -> TrainConfig:
         """Returns the options of `gan.train`, to which the texts, networks and measurements are given as objects.
@@ -104,6 +118,7 @@ class TextGanConfig(Options):
                 batch_size=self.batch_size,
                 learning_rate=self.learning_rate,
                 d_learning_rate=self.d_learning_rate,
+                beta_2=0.9,
                 loss="wasserstein",
                 penalties=("wgan_gp",),
                 gamma=self.penalty,

@@ -8,7 +8,7 @@ import keras
 from rich.console import Console
 
 from gan.data.dataset import Dataset
-from gan.errors import InputError, as_json
+from gan.errors import as_json
 from gan.models.gan import GAN
 from gan.saving import run_folder
 from gan.text.corpora import load_corpus
@@ -18,7 +18,7 @@ from gan.text.quality import TextReference
 from gan.text.recognizer import Recognizer, load_recognizer
 from gan.text.report import TextReport, load_text_report
 from gan.text.text_gan import TextGan, load_text_gan
-from gan.text.text_gan_config import TextGanConfig
+from gan.text.text_gan_config import NO_RECOGNIZER, TextGanConfig
 from gan.text.text_images import image_dataset
 from gan.text.text_networks import build_text_discriminator, build_text_generator
 from gan.text.text_probe import make_text_probe
@@ -33,7 +33,6 @@ from gan.utils import tensorflow as runtime
 KIND: Kind = "gan"
 REPORT_SEED = 1
 """Seed of the texts of the report. No other texts of this seed are looked at while training."""
-NO_JUDGE = "none"
 
 
 @dataclass(frozen=True)
@@ -128,9 +127,7 @@ def resume_text_gan(
 def load_texts(config: TextGanConfig) -> Corpus:
     """Loads the texts that the options name. Raises `InputError` if they have no categories, or too few for a batch."""
     corpus = load_corpus(config.data, config.languages)
-    if not corpus.num_classes:
-        expected = "a .csv, .tsv or .jsonl file with the columns text and category"
-        raise InputError("A text GAN needs categories", expected=expected, received=f"{corpus.name}: texts alone")
+    config.check_fit(corpus)
     return corpus
 
 
@@ -148,7 +145,7 @@ def build_text_gan(config: TextGanConfig, corpus: Corpus) -> GAN:
 def _objects(config: TextGanConfig, corpus: Corpus, record: TextRecord) -> _Objects:
     dataset = image_dataset(corpus)
     probe = Probe()
-    if config.probe != NO_JUDGE:
+    if config.probe != NO_RECOGNIZER:
         _, found = find_run(config.probe, "recognizer")
         probe = make_text_probe(load_recognizer(config.probe), corpus, dataset, sha256=found.sha256)
     keras.utils.set_random_seed(config.seed)
@@ -157,7 +154,7 @@ def _objects(config: TextGanConfig, corpus: Corpus, record: TextRecord) -> _Obje
 
 def _load_judge(config: TextGanConfig, corpus: Corpus) -> tuple[Recognizer, TextReference] | None:
     """Returns the judge and the numbers of real texts, before the training, so that it does not fail at the end."""
-    if config.judge == NO_JUDGE:
+    if config.judge == NO_RECOGNIZER:
         return None
     judge = load_recognizer(config.judge)
     return judge, TextReference(corpus, judge, num=config.num)

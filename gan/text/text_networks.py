@@ -3,7 +3,12 @@
 As there, G ends in a softmax over the characters of each place, and D reads it as it is, or the one-hot rows of a real
 text. Nothing is sampled or rounded between G and D, so the gradient of D's loss reaches G. Different from there, G
 begins at a quarter of the length and D ends at it: a block there costs a quarter, and sees four times as far.
+
+Two neighbors become one place in D, with twice the channels, and the other way round in G: nothing of their order is
+lost, as it would be by a mean.
 """
+
+from itertools import pairwise
 
 import keras
 from keras import initializers, layers
@@ -42,9 +47,8 @@ def build_text_generator(
     x = layers.Dense(lengths[-1] * width)(x)
     x = _block(layers.Reshape((lengths[-1], width))(x))
     for stage in reversed(range(STAGES)):
-        x = layers.Conv1D(width, 1)(x)
-        x = layers.UpSampling1D(2)(x)
-        x = _block(layers.Cropping1D((0, x.shape[1] - lengths[stage]))(x))
+        x = layers.Reshape((2 * lengths[stage + 1], width))(layers.Conv1D(2 * width, 1)(x))
+        x = _block(layers.Cropping1D((0, 2 * lengths[stage + 1] - lengths[stage]))(x))
     x = layers.Conv1D(size, KERNEL, padding="same")(layers.ReLU()(x))
     p = layers.Softmax(dtype="float32", name="probabilities")(x)
     images = layers.Rescaling(2.0, -1.0, dtype="float32", name="images")(layers.Reshape((length, 1, size))(p))
@@ -62,9 +66,9 @@ def build_text_discriminator(length: int, size: int, num_classes: int = 0, *, wi
     def features(x: Tensor) -> Tensor:
         x = layers.Rescaling(0.5, 0.5)(layers.Reshape((length, size))(x))
         x = _block(layers.Conv1D(width, 1)(x))
-        for _ in range(STAGES):
-            x = layers.AveragePooling1D(2, padding="same")(x)
-            x = _block(layers.Conv1D(width, 1)(x))
+        for longer, shorter in pairwise(_lengths(length)):
+            x = layers.ZeroPadding1D((0, 2 * shorter - longer))(x)
+            x = _block(layers.Conv1D(width, 1)(layers.Reshape((shorter, 2 * width))(x)))
         return layers.Flatten()(layers.ReLU()(x))
 
     norm = NORMS["none"]

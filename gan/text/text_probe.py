@@ -7,7 +7,8 @@ from gan.data.dataset import Dataset
 from gan.evaluation import metrics
 from gan.text.alphabet import END
 from gan.text.corpus import Corpus
-from gan.text.quality import class_places, principal_components
+from gan.text.judges import class_places
+from gan.text.quality import principal_components
 from gan.text.recognizer import Recognizer
 from gan.training.monitoring import Probe
 from gan.utils.types import Tensor
