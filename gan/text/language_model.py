@@ -42,25 +42,28 @@ def build_language_network(
     """Builds the network: characters before each place, int32 [B, L] -> logits of the next one, [B, L, V - 1].
 
     The character before the first place is `END`. Logit 0 is that of the end, logit k of the character k + 1: the
-    unknown character, number 1, has none, so it is never generated. The category is embedded, and added to each
-    character. Layers of GRU follow (arXiv:1406.1078).
+    unknown character, number 1, has none, so it is never generated. The characters are embedded, and layers of GRU
+    follow (arXiv:1406.1078). The embedded category is added to the input of each GRU at all places.
 
     Args:
         alphabet_size: V, see `Alphabet.size`.
         num_classes: number of categories. 0: the network has no labels.
         width: units of the embeddings and of each GRU.
         layers: number of GRUs.
-        dropout: share of the units that are dropped before each GRU and before the logits, while training.
+        dropout: share of the units that are dropped before each GRU and before the logits, while training. The
+            category is never dropped.
     """
     characters = keras.Input((None,), dtype="int32", name=CHARACTERS)
     inputs = {CHARACTERS: characters}
     x = keras.layers.Embedding(alphabet_size, width, name=CHARACTER)(characters)
+    category = None
     if num_classes:
         inputs[LABELS] = keras.Input((), dtype="int32", name=LABELS)
-        category = keras.layers.Embedding(num_classes, width, name=CATEGORY)(inputs[LABELS])
-        x = keras.layers.Add()([x, keras.layers.Reshape((1, width))(category)])
+        embedded = keras.layers.Embedding(num_classes, width, name=CATEGORY)(inputs[LABELS])
+        category = keras.layers.Reshape((1, width))(embedded)
     for _ in range(layers):
         x = keras.layers.Dropout(dropout)(x)
+        x = x if category is None else keras.layers.Add()([x, category])
         x = keras.layers.GRU(width, return_sequences=True)(x)
     x = keras.layers.Dropout(dropout)(x)
     return keras.Model(inputs, keras.layers.Dense(alphabet_size - 1, name=LOGITS)(x), name="language_model")
@@ -242,10 +245,10 @@ class LanguageModel:
             return (place < length) & tf.reduce_any(alive)
 
         def step(place: Tensor, before: Tensor, alive: Tensor, states: Tensor, found: Tensor) -> tuple[Tensor, ...]:
-            x = self._layers[CHARACTER](before) + category
+            x = self._layers[CHARACTER](before)
             after = []
             for gru, state in zip(self._grus, states):
-                x, (state,) = gru.cell(x, [state], training=False)
+                x, (state,) = gru.cell(x + category, [state], training=False)
                 after.append(state)
             drawn = draw_places(self._layers[LOGITS](x), uniforms[place], temperature, greedy=greedy)
             numbers = drawn + tf.cast(drawn > 0, tf.int32)
