@@ -15,6 +15,8 @@ from gan.config.arguments import as_arguments
 from gan.errors import InputError, Json, as_json, check_share, check_whole
 from gan.saving import run_folder
 from gan.text import files
+from gan.text.corpus import Corpus
+from gan.text.labeled_corpus import load_labeled
 from gan.text.recognizer_config import READ, RecognizerConfig
 from gan.text.text_run import find_network, find_run
 from gan.utils import tensorflow as runtime
@@ -55,13 +57,13 @@ class TrainRecognizer:
 
     def run(self) -> int:
         """Trains, and prints the report; returns the exit status."""
-        self._check()
+        corpus = self._check()
         log = partial(print, file=sys.stderr if self.json else sys.stdout, flush=True)
         runtime.load_tensorflow(lean=True)
         from gan.text.recognizer_training import resume_recognizer, train_recognizer
 
         if self.resume is None:
-            done = train_recognizer(self.config, output=self.output, log=log)
+            done = train_recognizer(self.config, corpus=corpus, output=self.output, log=log)
         else:
             done = resume_recognizer(self.resume, log=log)
         self._print(done)
@@ -69,13 +71,11 @@ class TrainRecognizer:
             return after_signal(done.signal) if done.signal else DONE
         return done.report.exit_status
 
-    def _check(self) -> None:
-        """Checks options and files before TensorFlow is imported."""
+    def _check(self) -> Corpus | None:
+        """Checks options and files before TensorFlow is imported. Returns the texts; None: those of the resumed run."""
         if self.resume is None:
             run_folder.check_output(self.output)
-            if Path(self.config.data).suffix:
-                files.read_text(self.config.data)
-            return
+            return load_labeled(self.config)
         given = list(as_arguments(self.config, RecognizerConfig()))
         if self.output is not None:
             given += ["--output", str(self.output)]
@@ -83,6 +83,7 @@ class TrainRecognizer:
             expected = "--resume RUN alone: a resumed run keeps its options and its folder"
             raise InputError("Options beside `--resume`", expected=expected, received=" ".join(given))
         find_run(self.resume, "recognizer")
+        return None
 
     def _print(self, done: "RecognizerTraining") -> None:
         report = done.report

@@ -8,22 +8,22 @@ import keras
 import numpy as np
 from keras import ops
 
-from gan.errors import InputError, Json, as_json
+from gan.errors import Json, as_json
 from gan.evaluation.classifier.calibration import log_softmax
 from gan.evaluation.metrics import ClassifierErrorRate
 from gan.evaluation.robustness.typos import mistyped
 from gan.saving import files, run_folder
 from gan.text.alphabet import REPLACEMENT
-from gan.text.corpora import load_corpus
 from gan.text.corpus import Corpus, TextSplit
 from gan.text.fitting import Examples, FitResult, Log, fit_epochs
+from gan.text.labeled_corpus import check_corpus, load_labeled
 from gan.text.recognizer import BATCH, Recognizer
 from gan.text.recognizer_config import RecognizerConfig
 from gan.text.recognizer_network import TrainableRecognizer, build_recognizer, frequent_ngrams
 from gan.text.report import TextReport, load_text_report
 from gan.text.text_run import NETWORK, Kind, find_run
 from gan.text.training_run import OpenRun, new_run, resumed_run
-from gan.tolerance import CONFIDENCE, ErrorRate, check_confirmation, worst_class
+from gan.tolerance import ErrorRate, worst_class
 from gan.training.callbacks import ToleranceEarlyStopping
 from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked
@@ -65,7 +65,7 @@ def train_recognizer(
     Args:
         config: options. None: their defaults.
         output: folder to create. None: the next number in runs/.
-        corpus: texts with categories, in place of those that the options name. Such a run cannot be resumed.
+        corpus: texts with categories, in place of those that the options name. A run of others cannot be resumed.
         log: prints a line.
 
     Raises `InputError` for texts without categories, a folder that cannot be used, and windows that are too long.
@@ -92,25 +92,6 @@ def resume_recognizer(folder: str | Path, *, log: Log = print) -> RecognizerTrai
             return RecognizerTraining(path, load_text_report(path))
         runtime.start(seed=run.config.seed, deterministic=run.config.deterministic)
         return _train(run, log)
-
-
-def load_labeled(config: RecognizerConfig) -> Corpus:
-    """Loads the texts that the options name. Raises `InputError` if they have no categories."""
-    corpus = load_corpus(config.data, config.languages)
-    check_corpus(config, corpus)
-    return corpus
-
-
-def check_corpus(config: RecognizerConfig, corpus: Corpus) -> None:
-    """Raises `InputError` for texts without categories, and for too few test texts for the tolerance."""
-    if not corpus.num_classes:
-        expected = "a .csv, .tsv or .jsonl file with the columns text and category"
-        raise InputError("A recognizer needs categories", expected=expected, received=f"{corpus.name}: texts alone")
-    if config.tolerance is not None:
-        num = len(corpus.test)
-        check_confirmation(
-            "tolerance", config.tolerance, num, CONFIDENCE, outcomes=f"{num:,} test texts", larger="{:,} test texts"
-        )
 
 
 class TypoExamples:
