@@ -57,7 +57,7 @@ class TextGanConfig(Options):
     """Half-life of the generator's moving average, in real texts that D sees. 1 turns averaging off."""
     intervals: int = 5
     """Number of intervals. Each ends with a measurement, a log row, a sheet of texts and a state."""
-    probe: str = "names-recognizer"
+    probe: str = "names-probe"
     """Recognizer that measures texts after each interval: run folder, pretrained name, or none."""
     judge: str = "names-recognizer"
     """Recognizer that judges the texts of the report: run folder, pretrained name, or none."""
