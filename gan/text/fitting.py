@@ -113,9 +113,14 @@ def fit_epochs(
     return FitResult(state.epochs, rows.seconds, stopping.stopped_by, interrupted, interrupt.signal)
 
 
-def latest_state(folder: Path) -> State | None:
-    """Returns the newest intact state of a run folder, or None. Raises `InputError` if there are damaged ones only."""
+def latest_state(folder: Path, log: Log = print) -> State | None:
+    """Returns the newest intact state of a run folder, or None. Logs which newer ones are damaged.
+
+    Raises `InputError` if there are damaged ones only.
+    """
     saved, damaged = training_state.latest(folder)
+    for line in damaged if saved else ():
+        log(line)
     if saved is None and damaged:
         raise InputError("All training states are damaged", expected="an intact one", received=damaged[0])
     return saved
