@@ -20,7 +20,7 @@ KINDS = ("territories", "languages", "currencies")
 SHORTEST = 3
 """Fewest characters of a name."""
 LONGEST = 32
-"""Places of an encoded name. Of the names in `LANGUAGES`, one in a thousand is longer."""
+"""Places of an encoded name. Of the names in `LANGUAGES`, one in a hundred is longer."""
 
 
 def entry_of(kind: str, code: str) -> str:
