@@ -88,9 +88,10 @@ def without_room(folder):
         path.write_text(text, encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    "program", [HELP, pytest.param(HELP + EVERYTHING, marks=pytest.mark.slow)], ids=["help", "all"]
-)
+PROGRAMS = [pytest.param(HELP, id="help"), pytest.param(HELP + EVERYTHING, id="all", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_the_rest_of_the_package_works_without_the_room(tmp_path, program):
     without_room(tmp_path)
     done = subprocess.run([sys.executable, "-c", program, tmp_path], cwd=tmp_path, capture_output=True, text=True)
