@@ -64,8 +64,8 @@ class TextRecord:
         return convert(self.config, kind, folder / RECORD, "config")
 
     def save(self, folder: Path) -> None:
-        """Writes text.json, atomically."""
-        files.write_json(folder / RECORD, as_json(self))
+        """Writes text.json, atomically. NaN becomes null."""
+        files.write_json(folder / RECORD, files.null_for_nan(as_json(self)))
 
     def finish(self, folder: Path, result: TextResult) -> "TextRecord":
         """Writes the result, and the SHA-256 of the network. Returns the new record."""

@@ -125,7 +125,7 @@ class Second:
 
 def test_the_column_of_descriptions_is_as_wide_as_the_names_of_a_group():
     text = help.format_overview("What it is.", {"one": {"a": First}, "two": {"some long name": Second, "b": First}})
-    assert text.splitlines()[3:10] == [
+    assert text.splitlines()[4:11] == [
         "one:", "  a  One.", "", "two:", "  some long name  Two.", "  b               One.", "",
     ]  # fmt: skip
 
