@@ -11,31 +11,53 @@ if TYPE_CHECKING:
     from gan.text.generators import TextGenerator
     from gan.text.names import load_names, shared_names
     from gan.text.normalization import normalize_name
+    from gan.text.recognizer import Feature, Recognition, Recognizer, load_recognizer
+    from gan.text.recognizer_config import RecognizerConfig
+    from gan.text.recognizer_pool import RecognizerPool, fit_pool
+    from gan.text.recognizer_training import resume_recognizer, train_recognizer
     from gan.text.text_run import list_pretrained
 
 _HOMES = {
     "Alphabet": "gan.text.alphabet",
     "Corpus": "gan.text.corpus",
+    "Feature": "gan.text.recognizer",
+    "Recognition": "gan.text.recognizer",
+    "Recognizer": "gan.text.recognizer",
+    "RecognizerConfig": "gan.text.recognizer_config",
+    "RecognizerPool": "gan.text.recognizer_pool",
     "TextGenerator": "gan.text.generators",
     "TextSplit": "gan.text.corpus",
+    "fit_pool": "gan.text.recognizer_pool",
     "list_pretrained": "gan.text.text_run",
     "load_corpus": "gan.text.corpora",
     "load_names": "gan.text.names",
+    "load_recognizer": "gan.text.recognizer",
     "normalize_name": "gan.text.normalization",
+    "resume_recognizer": "gan.text.recognizer_training",
     "shared_names": "gan.text.names",
+    "train_recognizer": "gan.text.recognizer_training",
 }
 """Public name -> module that defines it."""
 
 __all__ = [
     "Alphabet",
     "Corpus",
+    "Feature",
+    "Recognition",
+    "Recognizer",
+    "RecognizerConfig",
+    "RecognizerPool",
     "TextGenerator",
     "TextSplit",
+    "fit_pool",
     "list_pretrained",
     "load_corpus",
     "load_names",
+    "load_recognizer",
     "normalize_name",
+    "resume_recognizer",
     "shared_names",
+    "train_recognizer",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
