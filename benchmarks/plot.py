@@ -13,7 +13,7 @@ from benchmarks.summary import Spread
 from gan.saving import files
 from gan.utils.display import STYLE
 
-__all__ = ["Figure", "Panel", "bars", "panels", "scatter", "write_png"]
+__all__ = ["Figure", "Panel", "Route", "bars", "panels", "plane", "scatter", "write_png"]
 
 PNG_STYLE: Any = {**STYLE, "savefig.dpi": 150}
 COLORS = ("#1d4ed8", "#c2410c", "#15803d", "#7e22ce", "#b91c1c", "#0e7490", "#a16207", "#be185d", "#4d7c0f", "#374151")
@@ -87,6 +87,34 @@ def panels(drawn: Sequence[Panel], *, title: str, columns: int | None = None) ->
                 axes.set_yscale("log")
                 _plain_ticks(axes)
             axes.legend(frameon=False)
+        return figure
+
+
+@dataclass(frozen=True)
+class Route:
+    """Points (x, y) of one kind, in order, with a line through them. `names`: words beside the points; (): none."""
+
+    points: Points
+    names: Sequence[str] = ()
+
+
+def plane(routes: Mapping[str, Sequence[Route]], *, x: str, y: str, title: str) -> Figure:
+    """Draws routes in a plane, with one color and marker per kind. A route of one point is a large marker."""
+    with rc_context(PNG_STYLE):
+        figure = Figure(figsize=(9, 5.5), layout="constrained")
+        axes = figure.subplots()
+        for number, (kind, of_kind) in enumerate(routes.items()):
+            marker, color = MARKERS[number % len(MARKERS)], COLORS[number % len(COLORS)]
+            for first, route in enumerate(of_kind):
+                size = 9 if len(route.points) == 1 else 5
+                label = None if first else _short(kind)
+                axes.plot(*zip(*route.points), f"{marker}-", color=color, label=label, markersize=size, alpha=0.85)
+                for point, name in zip(route.points, route.names):
+                    axes.annotate(name, point, xytext=(6, -12), textcoords="offset points", color=color, fontsize=9)
+        axes.set(xlabel=x, ylabel=y, title=title)
+        axes.set_xlim(0, None)
+        axes.set_ylim(0, None)
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
         return figure
 
 

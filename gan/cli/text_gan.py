@@ -1,15 +1,106 @@
 """gan text train gan."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gan.cli.exit_status import DONE, after_signal
+from gan.cli.output import print_result
+from gan.config.arguments import as_arguments
+from gan.errors import InputError, as_json
+from gan.saving import run_folder
+from gan.text.corpora import load_corpus
+from gan.text.judges import class_places
+from gan.text.report import TextReport
+from gan.text.text_gan_config import NO_RECOGNIZER, TextGanConfig
+from gan.text.text_run import find_network, find_run
+from gan.utils import tensorflow as runtime
+from gan.utils.commands import shell_command
+
+if TYPE_CHECKING:
+    from gan.text.text_gan_training import TextGanRun
 
 
 @dataclass(frozen=True)
 class TrainTextGan:
-    """Train a GAN of texts."""
+    """Train a GAN of texts with categories.
 
-    seed: int = 0
-    """Seed of all random numbers."""
+    Writes a run folder like that of gan train: the averaged generator, a log, sheets of generated texts, and a state.
+    At the end, a recognizer judges fresh texts: the report holds their error rate, coverage, novelty and Frechet
+    distance beside those of real texts. With --tolerance, the exit status is the verdict: 0 within, 3 exceeded, 4
+    undecided. An interrupted training can be resumed.
+
+    examples:
+      gan text train gan
+      gan text train gan --languages fi sv tr --steps 2000 --output runs/three
+      gan text train gan --resume runs/00001-text-gan
+    """
+
+    config: TextGanConfig = field(default_factory=TextGanConfig)
+    resume: Path | None = None
+    """Run to resume after its last complete interval. It keeps its options. None: a new run."""
+    output: Path | None = None
+    """Run folder to create. None: the next number in runs/."""
+    json: bool = False
+    """Print the report as one JSON object on stdout."""
 
     def run(self) -> int:
-        """Runs the command."""
-        raise NotImplementedError
+        """Trains, and prints the report; returns the exit status."""
+        self._check()
+        runtime.load_tensorflow(lean=True)
+        from gan.text.text_gan_training import resume_text_gan, train_text_gan
+
+        done = train_text_gan(self.config, output=self.output) if self.resume is None else resume_text_gan(self.resume)
+        self._print(done)
+        if done.signal:
+            return after_signal(done.signal)
+        return DONE if done.report is None else done.report.exit_status
+
+    def _check(self) -> None:
+        """Checks options and files before TensorFlow is imported."""
+        if self.resume is None:
+            run_folder.check_output(self.output)
+            corpus = load_corpus(self.config.data, self.config.languages)
+            self.config.check_fit(corpus)
+            for recognizer in {self.config.probe, self.config.judge} - {NO_RECOGNIZER}:
+                folder, record = find_run(recognizer, "recognizer")
+                find_network(folder, record)
+                class_places(corpus.class_names, record.corpus.class_names)
+            return
+        given = list(as_arguments(self.config, TextGanConfig()))
+        if self.output is not None:
+            given += ["--output", str(self.output)]
+        if given:
+            expected = "--resume RUN alone: a resumed run keeps its options and its folder"
+            raise InputError("Options beside `--resume`", expected=expected, received=" ".join(given))
+        find_run(self.resume, "gan")
+
+    def _print(self, done: "TextGanRun") -> None:
+        result: dict[str, object] = {"run": str(done.folder)}
+        if done.record.result is not None and done.record.result.interrupted:
+            result["resume"] = shell_command("gan", "text", "train", "gan", "--resume", done.folder)
+        elif not self.json:
+            result["samples"] = str(done.folder / run_folder.SAMPLES)
+            result["generate"] = shell_command("gan", "text", "generate", done.folder)
+        if done.report is not None:
+            result |= as_json(done.report) if self.json else _lines(done.report)
+        print_result(result, as_json=self.json)
+
+
+def _lines(report: TextReport) -> dict[str, object]:
+    """Returns the numbers of a report as lines for people."""
+    lower, upper = report.rate.interval
+    found = report.metrics
+    result: dict[str, object] = {
+        "error rate": f"{report.error_rate:.1%} ({lower:.1%} to {upper:.1%}), "
+        f"of real texts {found['real_error_rate']:.1%}; judge: {found['judge']}",
+        "coverage": f"{found['coverage']:.3f}, of real texts {found['real_coverage']:.3f}",
+        "new texts": f"{found['novelty']:.1%}; different ones {found['distinct']:.1%}",
+        "Frechet distance": f"{found['frechet_distance']:.3g}, of real texts {found['frechet_floor']:.3g}",
+    }
+    worst = found["worst_class"]
+    if isinstance(worst, dict):
+        result["worst category"] = f"{worst['category']}, {worst['wrong']} of {worst['n']} wrong"
+    if report.verdict is not None:
+        result["verdict"] = f"{report.verdict}, tolerance {report.tolerance:.1%}"
+    return result

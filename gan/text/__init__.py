@@ -9,18 +9,26 @@ if TYPE_CHECKING:
     from gan.text.corpora import load_corpus
     from gan.text.corpus import Corpus, TextSplit
     from gan.text.generators import TextGenerator
+    from gan.text.language_config import LanguageModelConfig
+    from gan.text.language_model import LanguageModel
+    from gan.text.language_training import resume_language_model, train_language_model
+    from gan.text.markov import MarkovLanguage
     from gan.text.names import load_names, shared_names
     from gan.text.normalization import normalize_name
     from gan.text.recognizer import Feature, Recognition, Recognizer, load_recognizer
     from gan.text.recognizer_config import RecognizerConfig
     from gan.text.recognizer_pool import RecognizerPool, fit_pool
     from gan.text.recognizer_training import resume_recognizer, train_recognizer
+    from gan.text.saved import load_text_generator
     from gan.text.text_run import list_pretrained
 
 _HOMES = {
     "Alphabet": "gan.text.alphabet",
     "Corpus": "gan.text.corpus",
     "Feature": "gan.text.recognizer",
+    "LanguageModel": "gan.text.language_model",
+    "LanguageModelConfig": "gan.text.language_config",
+    "MarkovLanguage": "gan.text.markov",
     "Recognition": "gan.text.recognizer",
     "Recognizer": "gan.text.recognizer",
     "RecognizerConfig": "gan.text.recognizer_config",
@@ -32,9 +40,12 @@ _HOMES = {
     "load_corpus": "gan.text.corpora",
     "load_names": "gan.text.names",
     "load_recognizer": "gan.text.recognizer",
+    "load_text_generator": "gan.text.saved",
     "normalize_name": "gan.text.normalization",
+    "resume_language_model": "gan.text.language_training",
     "resume_recognizer": "gan.text.recognizer_training",
     "shared_names": "gan.text.names",
+    "train_language_model": "gan.text.language_training",
     "train_recognizer": "gan.text.recognizer_training",
 }
 """Public name -> module that defines it."""
@@ -43,6 +54,9 @@ __all__ = [
     "Alphabet",
     "Corpus",
     "Feature",
+    "LanguageModel",
+    "LanguageModelConfig",
+    "MarkovLanguage",
     "Recognition",
     "Recognizer",
     "RecognizerConfig",
@@ -54,9 +68,12 @@ __all__ = [
     "load_corpus",
     "load_names",
     "load_recognizer",
+    "load_text_generator",
     "normalize_name",
+    "resume_language_model",
     "resume_recognizer",
     "shared_names",
+    "train_language_model",
     "train_recognizer",
 ]
 

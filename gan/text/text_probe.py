@@ -1,0 +1,69 @@
+"""What is measured on the texts of a GAN after each interval of its training."""
+
+import keras
+import tensorflow as tf
+
+from gan.data.dataset import Dataset
+from gan.evaluation import metrics
+from gan.text.alphabet import END
+from gan.text.corpus import Corpus
+from gan.text.judges import class_places
+from gan.text.quality import principal_components
+from gan.text.recognizer import Recognizer
+from gan.training.monitoring import Probe
+from gan.utils.types import Tensor
+
+MOST_PROBED = 1_000
+"""Most texts that are measured after an interval, and validation texts to compare them with."""
+
+
+def make_text_probe(recognizer: Recognizer, corpus: Corpus, dataset: Dataset, *, sha256: str | None = None) -> Probe:
+    """Returns the probe that measures texts: val_error_rate with its interval, and val_frechet_distance.
+
+    Args:
+        recognizer: what judges the texts. It must know the categories of the corpus.
+        corpus: texts of the GAN.
+        dataset: the same as images.
+        sha256: SHA-256 of the recognizer's file, for the record of the run.
+
+    Raises `InputError` if the recognizer does not know a category.
+    """
+    reader = _TextReader(recognizer, corpus)
+    size = reader.components.shape[1]
+    parts = [
+        metrics.ErrorRate(lambda outputs: outputs["logits"]),
+        metrics.FrechetDistance(lambda outputs: outputs["features"], size),
+    ]
+    held_out = dataset.validation.at_most(MOST_PROBED)
+    return Probe((metrics.Extracted(reader, parts),), held_out.in_order(500), sha256)
+
+
+class _TextReader:
+    """Images [B, L, 1, V] -> what a recognizer computes of their texts, with the categories of the corpus first."""
+
+    def __init__(self, recognizer: Recognizer, corpus: Corpus) -> None:
+        places = class_places(corpus.class_names, recognizer.class_names).tolist()
+        others = [place for place in range(len(recognizer.class_names)) if place not in places]
+        self._order = tf.constant([*places, *others], tf.int32)
+        known = recognizer.corpus
+        numbers = known.alphabet.encode(["", "", *corpus.alphabet.letters], 1)[:, 0]
+        numbers[1] = 1  # an unknown character stays unknown
+        self._numbers = tf.constant(numbers, tf.int32)
+        self._length = known.length
+        network = recognizer.network
+        self._network = keras.Model(network.inputs[0], [network.get_layer("features").output, network.outputs[0]])
+        features = recognizer.outputs(corpus.train.texts)["features"]
+        mean, self.components = principal_components(features)
+        self._mean = tf.constant(mean, tf.float32)
+        self._components = tf.constant(self.components, tf.float32)
+
+    def __call__(self, images: Tensor) -> dict[str, Tensor]:
+        numbers = tf.argmax(images[:, :, 0], axis=-1, output_type=tf.int32)
+        inside = tf.math.cumprod(tf.cast(numbers != END, tf.int32), axis=1)  # the text ends at the first end
+        numbers = tf.gather(self._numbers, numbers * inside)[:, : self._length]
+        numbers = tf.pad(numbers, [[0, 0], [0, self._length - numbers.shape[1]]])
+        features, logits = self._network(numbers, training=False)
+        return {
+            "features": tf.matmul(features - self._mean, self._components),
+            "logits": tf.gather(logits, self._order, axis=1),
+        }

@@ -1,0 +1,157 @@
+"""Training of the language model: exact resume, what a run folder holds, and convergence to a known language."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gan.errors import InputError
+from gan.text.language_config import LanguageModelConfig
+from gan.text.language_model import load_language_model
+from gan.text.language_training import resume_language_model, train_language_model
+from gan.text.markov import MarkovLanguage, empirical, sample_variation, total_variation
+from gan.text.text_run import find_run
+
+TINY = LanguageModelConfig(
+    width=8, layers=1, dropout=0.2, epochs=3, batch_size=32, learning_rate=0.02, deterministic=True
+)
+
+
+def silent(line: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def texts_file(tmp_path_factory) -> Path:
+    file = tmp_path_factory.mktemp("texts") / "lines.txt"
+    language = MarkovLanguage.drawn("abcd", 6, seed=4)
+    file.write_text("\n".join(dict.fromkeys(filter(None, language.sample(300, seed=1)))), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def whole(texts_file, tmp_path_factory) -> Path:
+    """A training of the tiny options without interruption."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    config = LanguageModelConfig(**{**vars(TINY), "data": str(texts_file)})
+    train_language_model(config, output=folder, log=silent)
+    return folder
+
+
+def test_the_run_folder_has_the_numbers_of_its_network(whole):
+    folder, record = find_run(whole, "model")
+    model = load_language_model(folder, record)
+    assert sorted(path.name for path in folder.iterdir()) == ["log.csv", "model.keras", "state", "text.json"]
+    assert record.result is not None
+    numbers = record.result.numbers
+    assert set(numbers) == {
+        f"{split}_{name}"
+        for split in ("validation", "test")
+        for name in ("nats_per_text", "bits_per_character", "perplexity")
+    }
+    rows = (folder / "log.csv").read_text(encoding="utf-8").splitlines()
+    best = min(float(row.split(",")[rows[0].split(",").index("val_loss")]) for row in rows[1:])
+    assert numbers["validation_nats_per_text"] == pytest.approx(best, rel=1e-5)
+    assert len(model.generate(5)) == 5
+
+
+def test_an_interrupted_training_resumes_exactly(whole, texts_file, tmp_path, monkeypatch):
+    from gan.text import language_training
+
+    fit = language_training.fit_epochs
+    import keras
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 0:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(language_training, "fit_epochs", lambda *a, **k: fit(*a, **k, listeners=[Stop()]))
+        config = LanguageModelConfig(**{**vars(TINY), "data": str(texts_file)})
+        run = train_language_model(config, output=tmp_path / "run", log=silent)
+    assert run.signal == signal.SIGINT
+    assert run.record.result is not None
+    assert run.record.result.interrupted
+    with pytest.raises(InputError, match="no network yet"):
+        load_language_model(*find_run(tmp_path / "run"))
+    resumed = resume_language_model(tmp_path / "run", log=silent)
+    assert resumed.record.resumed == (1,)
+    ours, theirs = (
+        load_language_model(*find_run(folder)).network.get_weights() for folder in (tmp_path / "run", whole)
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert resumed.record.result is not None
+    assert resumed.record.result.numbers == find_run(whole)[1].result.numbers  # type: ignore[union-attr]
+
+
+def test_a_finished_training_is_not_changed(whole):
+    before = {path: path.stat().st_mtime_ns for path in whole.iterdir()}
+    lines: list[str] = []
+    again = resume_language_model(whole, log=lines.append)
+    assert "is finished" in lines[0]
+    assert again.record == find_run(whole)[1]
+    assert before == {path: path.stat().st_mtime_ns for path in whole.iterdir()}
+
+
+def test_other_texts_are_refused_on_resume(whole, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    record = json.loads((whole / "text.json").read_text(encoding="utf-8"))
+    (tmp_path / "other.txt").write_text("\n".join(f"text {i}" for i in range(50)), encoding="utf-8")
+    record["config"]["data"], record["result"] = str(tmp_path / "other.txt"), None
+    (folder / "text.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(InputError, match="texts have changed"):
+        resume_language_model(folder, log=silent)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"width": 0},
+        {"layers": 0},
+        {"dropout": 1.0},
+        {"learning_rate": 0.0},
+        {"seed": -1},
+        {"tolerance": 1.5},
+        {"num": 99},
+        {"data": "poems.txt", "tolerance": 0.1},
+        {"judge": "none", "tolerance": 0.1},
+        {"languages": ("fi", "pt"), "tolerance": 0.1},
+    ],
+)
+def test_bad_options_are_refused(options):
+    with pytest.raises(InputError):
+        LanguageModelConfig(**options)
+
+
+def test_an_untrained_folder_is_removed_after_bad_texts(tmp_path):
+    with pytest.raises(InputError, match="No such texts"):
+        train_language_model(LanguageModelConfig(data=str(tmp_path / "none.txt")), output=tmp_path / "run", log=silent)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_trained_model_approaches_the_known_language(tmp_path):
+    language = MarkovLanguage.drawn("abc", 6, seed=1)
+    truth = language.distribution()
+    config = LanguageModelConfig(width=24, dropout=0.0, epochs=15, batch_size=128, learning_rate=0.01, patience=3)
+    excess, distance = [], []
+    for num in (500, 10_000):
+        folder = tmp_path / str(num)
+        train_language_model(config, corpus=language.corpus(num, 2_000, 2_000), output=folder, log=silent)
+        model = load_language_model(*find_run(folder))
+        nats = model.log_likelihood(list(truth))
+        cross_entropy = -sum(p * value for p, value in zip(truth.values(), nats))
+        excess.append(cross_entropy / language.expected_characters - language.entropy_rate)
+        distance.append(total_variation(truth, dict(zip(truth, np.exp(nats).tolist()))))
+    assert 0 < excess[1] < excess[0] < 0.05
+    assert excess[1] < 0.002
+    assert distance[1] < distance[0] < 0.2
+    assert distance[1] < 0.05
+    generated = total_variation(truth, empirical(model.generate(10_000)))
+    assert generated < sample_variation(truth, 10_000) + distance[1]
