@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from benchmarks.benchmark import Benchmark, BenchmarkInterruptedError, Log, Record, provenance
 from benchmarks.summary import Table, format_spread
 from gan.errors import InputError, check, check_whole
-from gan.text.judges import class_places
+from gan.text.judges import FEWEST, class_places
 from gan.text.language_config import LanguageModelConfig
 from gan.text.names import LANGUAGES, load_names
 from gan.text.text_gan_config import NO_RECOGNIZER, TextGanConfig
@@ -63,7 +63,7 @@ class Text(Benchmark):
         check(0 < len(set(known)) == len(known), "temperatures", "at least one, each once", known)
         for temperature in known:
             check(temperature > 0, "temperatures", "numbers above 0", temperature)
-        check_whole("num", self.num, 100)
+        check_whole("num", self.num, FEWEST)
         folder, record = find_run(self.judge, "recognizer")
         find_network(folder, record)
         class_places(load_names(self.languages).class_names, record.corpus.class_names)

@@ -7,6 +7,9 @@ import numpy as np
 
 from gan.errors import InputError
 
+FEWEST = 100
+"""Fewest generated texts that are judged, and fewest texts of a split to compare them with."""
+
 
 class TextJudge(Protocol):
     """What judges texts, such as a `Recognizer`."""

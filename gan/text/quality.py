@@ -11,7 +11,7 @@ from gan.evaluation import metrics
 from gan.text.alphabet import REPLACEMENT
 from gan.text.corpus import Corpus
 from gan.text.generators import TextGenerator
-from gan.text.judges import TextJudge, class_places
+from gan.text.judges import FEWEST, TextJudge, class_places
 from gan.text.report import TextReport
 from gan.text.text_run import Kind
 from gan.tolerance import ErrorRate, WorstClass, covers, worst_class
@@ -21,9 +21,6 @@ DIMENSIONS = 64
 
 FLOOR_DRAWS = 10
 """Draws of real texts for the floor of the Frechet distance."""
-
-FEWEST = 100
-"""Fewest generated texts, and fewest texts of a split to compare them with."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from gan.errors import (
     check_whole,
 )
 from gan.text.corpus import Corpus
+from gan.text.judges import FEWEST
 from gan.text.names import LANGUAGES, NAMES
 
 NO_RECOGNIZER = "none"
@@ -79,7 +80,7 @@ class TextGanConfig(Options):
         for name in ("steps", "batch_size", "latent_dim", "critic_steps", "penalty_every", "intervals"):
             check_whole(name, getattr(self, name), 1)
         check_whole("width", self.width, 1, 4_096)
-        check_whole("num", self.num, 100)
+        check_whole("num", self.num, FEWEST)
         for name in ("learning_rate", "d_learning_rate", "ema_half_life"):
             check_positive(name, getattr(self, name))
         check_not_negative("penalty", self.penalty)

@@ -10,25 +10,26 @@ from rich.console import Console
 from gan.data.dataset import Dataset
 from gan.errors import as_json
 from gan.models.gan import GAN
-from gan.saving import run_folder
+from gan.saving import files, run_folder
 from gan.text.corpora import load_corpus
 from gan.text.corpus import Corpus
 from gan.text.fitting import latest_state
 from gan.text.quality import TextReference
-from gan.text.recognizer import Recognizer, load_recognizer
+from gan.text.recognizer import load_recognizer
 from gan.text.report import TextReport, load_text_report
-from gan.text.text_gan import TextGan, load_text_gan
+from gan.text.text_gan import load_text_gan
 from gan.text.text_gan_config import NO_RECOGNIZER, TextGanConfig
 from gan.text.text_images import image_dataset
 from gan.text.text_networks import build_text_discriminator, build_text_generator
 from gan.text.text_probe import make_text_probe
-from gan.text.text_run import Kind, TextRecord, TextResult, find_run
+from gan.text.text_run import NETWORK, Kind, TextRecord, TextResult, find_run
 from gan.text.text_sheet import TextSheet
 from gan.training.monitoring import Probe
 from gan.training.recovery import console_log
 from gan.training.result import TrainingResult
 from gan.training.train import resume, train
 from gan.utils import tensorflow as runtime
+from gan.utils.global_state import restored
 
 KIND: Kind = "gan"
 REPORT_SEED = 1
@@ -56,6 +57,7 @@ class _Objects(TypedDict):
     grid: TextSheet
 
 
+@restored()
 def train_text_gan(
     config: TextGanConfig | None = None,
     *,
@@ -85,7 +87,7 @@ def train_text_gan(
         versions=runtime.versions(),
         git_revision=runtime.git_revision(),
     )
-    judge = _load_judge(config, corpus)
+    reference = _load_reference(config, corpus)
     result = train(
         config.train_config(),
         **_objects(config, corpus, record),
@@ -94,9 +96,10 @@ def train_text_gan(
         console=console,
         listeners=listeners,
     )
-    return _finish(result, record, corpus, judge, config)
+    return _finish(result, record, reference, config)
 
 
+@restored()
 def resume_text_gan(
     run: str | Path,
     *,
@@ -117,11 +120,11 @@ def resume_text_gan(
     corpus.check_same(record.corpus)
     saved = latest_state(folder)
     runtime.start(seed=config.seed, deterministic=config.deterministic)
-    judge = _load_judge(config, corpus)
+    reference = _load_reference(config, corpus)
     resumed = (*record.resumed, saved.interval if saved else 0)
     record = replace(record, resumed=resumed, result=None, sha256=None)
     result = resume(folder, **_objects(config, corpus, record), console=console, listeners=listeners)
-    return _finish(result, record, corpus, judge, config)
+    return _finish(result, record, reference, config)
 
 
 def load_texts(config: TextGanConfig) -> Corpus:
@@ -152,19 +155,17 @@ def _objects(config: TextGanConfig, corpus: Corpus, record: TextRecord) -> _Obje
     return _Objects(dataset=dataset, gan=build_text_gan(config, corpus), probe=probe, grid=TextSheet(record))
 
 
-def _load_judge(config: TextGanConfig, corpus: Corpus) -> tuple[Recognizer, TextReference] | None:
-    """Returns the judge and the numbers of real texts, before the training, so that it does not fail at the end."""
+def _load_reference(config: TextGanConfig, corpus: Corpus) -> TextReference | None:
+    """Returns the numbers of real texts, before the training, so that it does not fail at the end."""
     if config.judge == NO_RECOGNIZER:
         return None
-    judge = load_recognizer(config.judge)
-    return judge, TextReference(corpus, judge, num=config.num)
+    return TextReference(corpus, load_recognizer(config.judge), num=config.num)
 
 
 def _finish(
     result: TrainingResult,
     record: TextRecord,
-    corpus: Corpus,
-    judge: tuple[Recognizer, TextReference] | None,
+    reference: TextReference | None,
     config: TextGanConfig,
 ) -> TextGanRun:
     """Measures the texts of a finished training, and completes text.json."""
@@ -176,11 +177,10 @@ def _finish(
         stopped_by="collapse" if result.stopped_by == "collapse" else None,
         numbers={name: value for name, value in logs.items() if name.startswith("val_")},
     )
-    record = record.finish(folder, ended)
-    if result.interrupted or judge is None:
-        return TextGanRun(folder, record, None, result.signal)
-    gan: TextGan = load_text_gan(folder, record)
-    quality = judge[1].measure_generator(gan, seed=REPORT_SEED)
-    report = quality.report(KIND, judge=config.judge, sha256=record.sha256, tolerance=config.tolerance)
-    report.save(folder)
-    return TextGanRun(folder, record, report, result.signal)
+    report = None
+    if not result.interrupted and reference is not None:  # before the record, so that a finished run has its report
+        quality = reference.measure_generator(load_text_gan(folder, record), seed=REPORT_SEED)
+        sha256 = files.sha256(folder / NETWORK[KIND])
+        report = quality.report(KIND, judge=config.judge, sha256=sha256, tolerance=config.tolerance)
+        report.save(folder)
+    return TextGanRun(folder, record.finish(folder, ended), report, result.signal)

@@ -9,8 +9,8 @@ from gan.text.text_gan_config import TextGanConfig
 from helpers.recognizers import write_table
 
 TINY = {
-    "steps": 4, "intervals": 2, "batch_size": 8, "width": 4, "latent_dim": 4, "num": 100, "probe": "none",
-    "judge": "none", "deterministic": True,
+    "steps": 4, "intervals": 2, "batch_size": 8, "critic_steps": 1, "width": 4, "latent_dim": 4, "num": 100,
+    "probe": "none", "judge": "none", "deterministic": True,
 }  # fmt: skip
 """Options of a run of two intervals of two steps."""
 

@@ -10,14 +10,14 @@ import pytest
 from helpers.recognizers import tiny_corpus, write_table
 from helpers.text_gans import tiny_gan_config
 
-from gan.errors import InputError
+from gan.errors import InputError, as_json
 from gan.saving import run_folder
 from gan.text.generators import TextGenerator
 from gan.text.text_gan import BLOCK, TextGan, load_text_gan
 from gan.text.text_gan_config import TextGanConfig
-from gan.text.text_gan_training import TextGanRun, resume_text_gan, train_text_gan
+from gan.text.text_gan_training import TextGanRun, build_text_gan, resume_text_gan, train_text_gan
 from gan.text.text_networks import build_text_generator
-from gan.text.text_run import RECORD, load_record
+from gan.text.text_run import NETWORK, RECORD, TextRecord, TextResult, load_record
 from gan.training.callbacks import PauseAfter
 
 
@@ -46,15 +46,28 @@ def test_an_interrupted_run_has_its_record(paused: TextGanRun) -> None:
     assert {"000000016.png", "000000016.txt"} <= names
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_complete(finished: TextGanRun) -> None:
     result = finished.record.result
     assert result is not None
+    assert finished.report is None
     assert (result.interrupted, result.epochs, finished.record.resumed) == (False, 2, (1,))
     assert load_record(finished.folder) == finished.record
     lines = (finished.folder / run_folder.SAMPLES / "000000032.txt").read_text(encoding="utf-8").splitlines()
     assert [line.split("\t")[0] for line in lines] == ["east", "west"]
     again = resume_text_gan(finished.folder)
     assert again.record == finished.record
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TextRecord]:
+    """A run folder with an untrained generator, and its record."""
+    folder = tmp_path_factory.mktemp("saved")
+    config, corpus = tiny_gan_config(folder), tiny_corpus(folder)
+    keras.utils.set_random_seed(0)
+    build_text_gan(config, corpus).generator.save(folder / NETWORK["gan"])
+    record = TextRecord(kind="gan", config=as_json(config), corpus=corpus.describe())
+    return folder, record.finish(folder, TextResult(epochs=0, seconds=0.0, interrupted=False))
 
 
 @pytest.mark.slow
@@ -77,13 +90,13 @@ def test_a_run_resumes_on_its_own_texts_only(paused: TextGanRun) -> None:
         table.write_text(before, encoding="utf-8")
 
 
-def test_plain_keras_loads_the_generator(finished: TextGanRun) -> None:
-    generator = keras.saving.load_model(finished.folder / run_folder.GENERATOR, custom_objects={}, compile=False)
+def test_plain_keras_loads_the_generator(saved: tuple[Path, TextRecord]) -> None:
+    generator = keras.saving.load_model(saved[0] / run_folder.GENERATOR, custom_objects={}, compile=False)
     assert {type(layer).__module__.split(".")[0] for layer in generator.layers} == {"keras"}
 
 
-def test_a_text_is_the_same_alone_and_in_a_batch(finished: TextGanRun) -> None:
-    gan = load_text_gan(finished.folder, finished.record)
+def test_a_text_is_the_same_alone_and_in_a_batch(saved: tuple[Path, TextRecord]) -> None:
+    gan = load_text_gan(*saved)
     assert isinstance(gan, TextGenerator)
     many = gan.generate(BLOCK + 40, seed=3)
     assert gan.generate(1, seed=3, start=BLOCK + 7) == [many[BLOCK + 7]]
@@ -98,8 +111,8 @@ def test_a_text_is_the_same_alone_and_in_a_batch(finished: TextGanRun) -> None:
     assert gan.generate(20, seed=4) != many[:20]
 
 
-def test_requests_that_the_generator_does_not_know(finished: TextGanRun) -> None:
-    gan = load_text_gan(finished.folder, finished.record)
+def test_requests_that_the_generator_does_not_know(saved: tuple[Path, TextRecord]) -> None:
+    gan = load_text_gan(*saved)
     assert gan.label_of("west") == 1
     with pytest.raises(InputError, match=r"Unknown category.*west"):
         gan.label_of("wset")
@@ -156,6 +169,18 @@ def test_the_loss_is_wasserstein_with_gradient_penalty(tmp_path: Path) -> None:
     )
     assert config.interval_steps(options.total_steps(0)) == 2
     assert write_table(tmp_path / "names.csv").name in config.data.dataset
+
+
+def test_a_finished_run_is_not_changed(saved: tuple[Path, TextRecord]) -> None:
+    before = {path: path.read_bytes() for path in saved[0].iterdir()}
+    done = resume_text_gan(saved[0])
+    assert (done.record, done.report, done.signal) == (saved[1], None, None)
+    assert {path: path.read_bytes() for path in saved[0].iterdir()} == before
+
+
+def test_the_generator_must_be_the_recorded_one(saved: tuple[Path, TextRecord]) -> None:
+    with pytest.raises(InputError, match="does not match its record"):
+        load_text_gan(saved[0], replace(saved[1], sha256="0" * 64))
 
 
 def test_a_failed_start_leaves_nothing(tmp_path: Path) -> None:

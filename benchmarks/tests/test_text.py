@@ -1,0 +1,46 @@
+import json
+
+import pytest
+
+from benchmarks.cli import main
+from benchmarks.tests.tables import rows_of
+from gan.saving import files
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--seeds", "0", "0"], "Bad `seeds`"),
+        (["--temperatures", "0"], "Bad `temperatures`"),
+        (["--num", "99"], "Bad `num`"),
+        (["--judge", "missing"], "No such text model"),
+        (["--languages", "fi", "xx"], "Unknown language"),
+        (["--languages", "fi", "da"], "The judge does not know these categories"),
+    ],
+)
+def test_bad_input_is_rejected(options, message, tmp_path, capsys):
+    assert main(["text", *options, "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_compares_both_and_resumes(tmp_path, capsys):
+    out, runs = tmp_path / "out", tmp_path / "runs"
+    options = ["text", "--languages", "fi", "tr", "--gan-steps", "2", "--model-epochs", "1", "--temperatures", "0.5"]
+    options += ["--seeds", "3", "--num", "150", "--runs", str(runs), "--out", str(out)]
+    assert main(options) == 0
+    assert {path.name for path in runs.iterdir()} == {"gan-3", "model-3"}
+    found = files.read_json(out / "results.json")["runs"]
+    assert list(found["gan-3"]["settings"]) == ["text GAN"]
+    numbers = found["model-3"]["settings"]["language model, temperature 0.5"]
+    assert set(numbers["texts"]) == {"fi", "tr"}
+    assert 0 <= numbers["coverage"] <= 1
+    rows = rows_of((out / "table.md").read_text(encoding="utf-8"))
+    assert [row[0] for row in rows] == ["names", "real names", "language model, temperature 0.5", "text GAN"]
+    before = json.dumps(found)
+    assert main(options) == 0
+    assert json.dumps(files.read_json(out / "results.json")["runs"]) == before
+    capsys.readouterr()
+    assert main([*options, "--gan-steps", "3"]) == 2
+    assert "A run of other options" in capsys.readouterr().err
