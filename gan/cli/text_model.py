@@ -11,8 +11,7 @@ from gan.errors import as_json
 from gan.saving import run_folder
 from gan.text.corpora import load_corpus
 from gan.text.language_config import LanguageModelConfig
-from gan.text.text_run import NETWORK, find_run
-from gan.text.training_run import check_one_start
+from gan.text.text_run import NETWORK, check_one_start, find_run
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 

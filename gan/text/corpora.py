@@ -31,8 +31,9 @@ def load_corpus(name: str | os.PathLike[str] = NAMES, languages: Sequence[str] =
     Args:
         name: `names` (see `load_names`), or a file in UTF-8. A .csv or .tsv with the columns `text` and `category`, or
             JSON lines (.jsonl) with these keys, has categories. Any other file has texts without categories, one per
-            line. A repeated text counts once. Its hash decides the split, so that it stays the same when texts are
-            added. If a split has none of a category, one is moved there.
+            line; a line of more than `LONGEST` characters is cut into pieces at spaces. A repeated text counts once.
+            Its hash decides the split, so that it stays the same when texts are added. If a split has none of a
+            category, one is moved there.
         languages: languages of `names`.
 
     Raises `InputError` for a name that is not known, and for a file with too few texts or other content.
@@ -50,14 +51,30 @@ def load_corpus(name: str | os.PathLike[str] = NAMES, languages: Sequence[str] =
 
 
 def _lines(path: Path) -> Corpus:
-    """Returns the lines of a text file that are not empty, each once."""
-    texts = list(dict.fromkeys(filter(None, map(clean, files.read_text(path).split("\n")))))
+    """Returns the lines of a text file that are not empty, each once. A long one, as in a book, is cut into pieces."""
+    lines = map(clean, files.read_text(path).split("\n"))
+    texts = list(dict.fromkeys(piece for line in lines for piece in cut(line)))
     _check_number(path, len(texts))
     parts = _split(texts)
     length = _length(texts)
     train, validation, test = (TextSplit(tuple(texts[i] for i in rows)) for rows in parts.values())
     alphabet = Alphabet.of(train.texts)
     return Corpus(name=path.name, train=train, validation=validation, test=test, alphabet=alphabet, length=length)
+
+
+def cut(line: str) -> list[str]:
+    """Returns the pieces of a line, cut at spaces, of at most `LONGEST` characters. Only a longer word is cut inside.
+
+    >>> cut("one line")
+    ['one line']
+    """
+    pieces, start = [], 0
+    while len(line) - start > LONGEST:
+        space = line.rfind(" ", start + 1, start + LONGEST + 1)
+        end = start + LONGEST if space < 0 else space
+        pieces.append(line[start:end])
+        start = end + (space > 0)
+    return [*pieces, line[start:]] if start < len(line) else pieces
 
 
 def _labeled(path: Path) -> Corpus:

@@ -121,13 +121,6 @@ def _is_finished(folder: Path, record: TextRecord, log: Callable[[str], None]) -
     return True
 
 
-def check_one_start(resume: object, **given: object) -> None:
-    """Raises `InputError` if options are given beside `--resume`: a resumed run keeps its own."""
-    names = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None]
-    if resume is not None and names:
-        raise InputError("Options beside `--resume`", expected="--resume RUN alone", received=" ".join(names))
-
-
 def _remove(folder: Path, *, keep: bool) -> None:
     """Removes what this training wrote; `keep`: the folder itself was there before."""
     if not keep:

@@ -58,6 +58,7 @@ def test_the_run_folder_has_the_numbers_of_its_network(whole):
     assert len(model.generate(5)) == 5
 
 
+@pytest.mark.slow  # two more trainings; test_text_fitting.py has the same of a smaller network
 def test_an_interrupted_training_resumes_exactly(whole, texts_file, tmp_path, monkeypatch):
     from gan.text import language_training
 

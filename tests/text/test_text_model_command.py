@@ -38,6 +38,7 @@ sys.exit(main(sys.argv[1:]))
 """Runs `gan`, and sends SIGTERM after the first epoch."""
 
 
+@pytest.mark.slow  # two trainings; the ones of test_language_training.py are of one process
 def test_a_training_is_interrupted_resumed_and_used(fork_server: ForkServer, forked_gan: Gan, texts_file, tmp_path):
     folder, script = tmp_path / "run", tmp_path / "script.py"
     script.write_text(SCRIPT, encoding="utf-8")

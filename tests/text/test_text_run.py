@@ -11,8 +11,8 @@ from gan.saving import files, training_state
 from gan.saving.training_state import State
 from gan.text import Alphabet, Corpus, TextSplit, list_pretrained, text_run
 from gan.text.fitting import FitResult
-from gan.text.text_run import NETWORK, RECORD, TextRecord, find_network, find_run, load_record
-from gan.text.training_run import check_one_start, new_run, resumed_run
+from gan.text.text_run import NETWORK, RECORD, TextRecord, check_one_start, find_network, find_run, load_record
+from gan.text.training_run import new_run, resumed_run
 
 
 @dataclass(frozen=True)

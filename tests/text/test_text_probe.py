@@ -1,0 +1,74 @@
+"""What is measured on a text GAN while it trains, and the sheet of its texts."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from helpers.recognizers import record_of, tiny_corpus
+
+from gan.data.images import from_uint8
+from gan.errors import InputError
+from gan.text.quality import principal_components
+from gan.text.recognizer import Recognizer
+from gan.text.recognizer_config import RecognizerConfig
+from gan.text.recognizer_network import build_recognizer
+from gan.text.text_images import image_dataset
+from gan.text.text_probe import make_text_probe
+from gan.text.text_sheet import draw_sheet
+
+
+@pytest.mark.parametrize("length", [5, 12])
+def test_the_probe_reads_what_the_recognizer_reads(tmp_path: Path, length: int) -> None:
+    corpus = tiny_corpus(tmp_path)  # categories east and west
+    keras.utils.set_random_seed(0)
+    letters = "".join(reversed(corpus.alphabet.letters[1:])) + "?"
+    options = RecognizerConfig(windows=(2,), filters=3, embedding=2, members=1)
+    network = build_recognizer(len(letters) + 2, length, 3, options).network
+    recognizer = Recognizer(network, record_of(letters, length, "west", "north", "east"))
+    dataset = image_dataset(corpus)
+    probe = make_text_probe(recognizer, corpus, dataset, sha256="0")
+    assert probe.sha256 == "0"
+    (metric,) = probe.metrics
+    split = dataset.validation
+    found = metric.extract(from_uint8(split.images.astype(np.float32)))
+    expected = recognizer.outputs(corpus.validation.texts)
+    np.testing.assert_allclose(found["logits"], expected["logits"][:, [2, 0, 1]], atol=1e-5)
+    mean, components = principal_components(recognizer.outputs(corpus.train.texts)["features"])
+    np.testing.assert_allclose(found["features"], (expected["features"] - mean) @ components, atol=1e-5)
+    for images, labels in probe.batches:
+        metric.update_state(images, images, labels)
+    results = metric.result()
+    assert float(results["error_rate"]) == np.mean(found["logits"].numpy().argmax(axis=1) != corpus.validation.labels)
+    assert float(results["frechet_distance"]) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_probe_ends_a_text_at_its_first_end(tmp_path: Path) -> None:
+    corpus = tiny_corpus(tmp_path)
+    options = RecognizerConfig(windows=(2,), filters=3, embedding=2, members=1)
+    network = build_recognizer(corpus.alphabet.size, corpus.length, 2, options).network
+    recognizer = Recognizer(network, corpus.describe())
+    (metric,) = make_text_probe(recognizer, corpus, image_dataset(corpus)).metrics
+    size = corpus.alphabet.size
+    numbers = np.array([[2, 3, 0, 4, 5], [2, 3, 0, 0, 0]])
+    images = 2.0 * np.eye(size, dtype=np.float32)[np.pad(numbers, ((0, 0), (0, corpus.length - 5)))][:, :, None] - 1.0
+    first, second = metric.extract(images)["logits"].numpy()
+    assert first.tolist() == second.tolist()
+
+
+def test_a_recognizer_of_other_categories(tmp_path: Path) -> None:
+    corpus = tiny_corpus(tmp_path)
+    options = RecognizerConfig(windows=(2,), filters=3, embedding=2, members=1)
+    network = build_recognizer(corpus.alphabet.size, corpus.length, 2, options).network
+    recognizer = Recognizer(network, record_of(corpus.alphabet.letters, corpus.length, "east", "south"))
+    with pytest.raises(InputError, match=r"does not know these categories.*west"):
+        make_text_probe(recognizer, corpus, image_dataset(corpus))
+
+
+def test_a_sheet_has_a_row_for_each_category() -> None:
+    blank = draw_sheet([("", ["", ""]), ("", ["", ""])])
+    assert (blank.shape, blank.dtype, blank.min()) == ((2 * 8 + 2 * 22, 2 * 8 + 2 * 190 + 95, 1), np.uint8, 255)
+    drawn = draw_sheet([("fi", ["ruotsi", "suomi"]), ("tr", ["", "i" * 100])])
+    assert drawn.shape == blank.shape
+    assert all(part.min() < 255 for part in (drawn[:30, :95], drawn[:30, 95:285], drawn[30:, 285:]))
+    assert drawn[30:, 110:285].min() == 255
