@@ -7,7 +7,7 @@ from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
-from gan.errors import InputError, as_json
+from gan.errors import as_json
 from gan.saving import run_folder, training_state
 from gan.saving.files import as_path
 from gan.saving.training_state import State
