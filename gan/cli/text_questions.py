@@ -15,7 +15,7 @@ from gan.config.arguments import as_arguments
 from gan.errors import InputError, as_json, check_share
 from gan.saving import run_folder
 from gan.text import files
-from gan.text.questions.ask import Model, find_threshold
+from gan.text.questions.ask import Model, find_thresholds
 from gan.text.questions.facts import load_facts
 from gan.text.questions.knowledge import Knowledge, known_facts, load_knowledge
 from gan.text.questions.options import QuestionsConfig
@@ -104,7 +104,7 @@ class TrainQuestions:
         languages: Any = report.metrics["languages"]
         for language, numbers in languages.items():
             result[f"  {language}"] = _described(numbers["at_threshold"])
-        result["threshold"] = report.metrics["threshold"]
+        result["thresholds"] = report.metrics["thresholds"]
         result["verdict"] = f"{report.verdict}, tolerance {report.tolerance:.1%}"
         result["ask"] = shell_command("gan", "text", "ask", "What is the currency of Finland?", "--model", done.folder)
         print_result(result, as_json=False)
@@ -128,7 +128,7 @@ class Ask:
     status is 0 if all questions were answered, and 4 if one was refused.
 
     examples:
-      gan text ask "What is the currency of Finland?" 日本的货币是什么？
+      gan text ask "What is the currency of Finland?" 日本的货币是什么
       gan text ask --file questions.txt --json
       gan text ask "How does the while statement end?" --knowledge python
       gan text ask "When does the library open?" --knowledge faq.jsonl --threshold 0.6
@@ -183,7 +183,9 @@ class Ask:
             questions += [files.check_text(line) for line in lines if line.strip()]
         if not questions:
             received = "none" if self.file is None else f"nothing in {self.file}"
-            raise InputError("No question", expected="a question, or --file FILE with a question a line", received=received)
+            raise InputError(
+                "No question", expected="a question, or --file FILE with a question a line", received=received
+            )
         return questions
 
     def _model(self, knowledge: Knowledge) -> Model | None:
@@ -195,7 +197,7 @@ class Ask:
             return None
         folder, record = find_run(self.model, "questions")
         find_network(folder, record)
-        return Model(folder, record, find_threshold(folder, record, self.tolerance))
+        return Model(folder, record, find_thresholds(folder, record, self.tolerance))
 
 
 def _as_json(answer: "Answer") -> dict[str, object]:

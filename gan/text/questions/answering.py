@@ -1,11 +1,12 @@
 """Answers questions from facts: what is asked (the reader), about what (retrieval), and how sure that is."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from gan.text.questions.facts import Fact, Known, tell
-from gan.text.questions.reader import Mention, Reader, Understanding, join, plain
+from gan.text.questions.facts import Fact, Known, Language, tell
+from gan.text.questions.reader import Mention, Reader, Understanding, join_neighbors, language_of, plain
 from gan.text.questions.retrieval import Found, Retrieval
 
 SCRIPTS = ("LATIN", "CJK")
@@ -14,6 +15,8 @@ KNOWN = 0.8
 """Similarity from which on a second name is taken for a known one, so that it is not clear which one is meant."""
 FARTHEST = 5
 """Characters between two parts of one name at most, such as ` and `."""
+NAMES_KEPT = 10_000
+"""Names whose search is remembered, since many questions are about the same ones."""
 NAMES_LISTED = 5
 """Names that the search returns."""
 
@@ -33,8 +36,9 @@ class Answer:
     fact: Fact | None = None
     """The fact that was found, even if it was refused."""
 
-    def at(self, threshold: float) -> "Answer":
-        """Returns the answer if its score is at least the threshold, else a refusal."""
+    def at(self, thresholds: Mapping[Language, float]) -> "Answer":
+        """Returns the answer if its score is at least the threshold of its question's language, else a refusal."""
+        threshold = thresholds[language_of(self.question)]
         if self.text is None or self.score >= threshold:
             return self
         reason = self.reason or "the answer would be too uncertain"
@@ -63,6 +67,7 @@ class FactAnswerer:
             entities.setdefault(thing.name, (thing.language, thing.key))
         self._entities = list(entities.values())
         self.retrieval = Retrieval(list(entities))
+        self._nearest = lru_cache(maxsize=NAMES_KEPT)(self._search)
 
     def answer(self, questions: Sequence[str]) -> list[Answer]:
         """Returns the best answer to each question, with its score: a refusal only if there is none at all."""
@@ -80,6 +85,11 @@ class FactAnswerer:
         found = dict.fromkeys(self._entities[one.index][1] for one in self.retrieval.search([name], 4 * most)[0])
         keys = list(found)[:most]
         return keys.index(key) if key in keys else None
+
+    def name_in(self, question: str, understood: Understanding) -> str | None:
+        """Returns the name that a question is about, as it is written there; None if there is none, or several."""
+        mention, _ = self._choose(plain(question), understood.mentions)
+        return None if mention is None else mention.name
 
     def _answer(self, question: str, understood: Understanding) -> Answer:
         mention, best = self._choose(plain(question), understood.mentions)
@@ -108,15 +118,16 @@ class FactAnswerer:
     def _choose(self, text: str, mentions: Sequence[Mention]) -> tuple[Mention | None, Found | None]:
         """Returns the name in a question that is most similar to a known one, and that one.
 
-        Neighbors may be parts of one name. The name is None if there is none, or if another one is known as well.
+        Neighbors may be parts of one name, and a known name may reach beyond what was found. The name is None if there
+        is none, or if another one is known as well.
         """
-        pairs = zip(mentions, mentions[1:])
-        joined = [join(text, one, two) for one, two in pairs if two.start - one.end <= FARTHEST]
-        candidates = [*joined, *mentions]
+        candidates = [*join_neighbors(text, mentions, FARTHEST), *mentions]
+        candidates += [longer for mention in mentions for longer in self._longer(text, mention)]
         if not candidates:
             return None, None
-        found = [one[0] for one in self.retrieval.search([mention.name for mention in candidates], 1)]
-        best = max(range(len(found)), key=lambda index: found[index].similarity)
+        found = [self._nearest(mention.name) for mention in candidates]
+        sizes = [len(mention.name) for mention in candidates]
+        best = max(range(len(found)), key=lambda index: (found[index].similarity, sizes[index]))
         chosen = candidates[best]
         others = [
             one for mention, one in zip(candidates, found) if mention.end <= chosen.start or chosen.end <= mention.start
@@ -125,6 +136,19 @@ class FactAnswerer:
             one.similarity >= KNOWN and self._entities[one.index] != self._entities[found[best].index] for one in others
         )
         return (None if several else chosen), found[best]
+
+    def _search(self, name: str) -> Found:
+        return self.retrieval.search([name], 1)[0][0]
+
+    def _longer(self, text: str, mention: Mention) -> Iterator[Mention]:
+        """Yields the known names that a question has where a name was found, unless they are a part of it."""
+        lower = text.casefold()
+        for name in self._owners:
+            start = lower.find(name)
+            end = start + len(name)
+            overlaps = 0 <= start < mention.end and mention.start < end
+            if overlaps and len(lower) == len(text) and (start < mention.start or mention.end < end):
+                yield replace(mention, name=text[start:end], start=start, end=end)
 
 
 def refuse(question: str, reason: str) -> Answer:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan.errors import InputError, check_share
-from gan.text.questions.facts import RELATIONS
+from gan.errors import InputError, check_share, convert
+from gan.saving import run_folder
+from gan.text.questions.facts import LANGUAGES, RELATIONS, Language
 from gan.text.questions.knowledge import Knowledge, as_passages
 from gan.text.report import load_text_report
-from gan.text.text_run import TextRecord
+from gan.text.text_run import RECORD, TextRecord
 
 if TYPE_CHECKING:
     from gan.text.questions.answering import Answer
@@ -20,11 +21,11 @@ COPY_THRESHOLD = 0.75
 
 @dataclass(frozen=True)
 class Model:
-    """A trained reader: its folder, record and threshold."""
+    """A trained reader: its folder, record, and threshold of each language."""
 
     folder: Path
     record: TextRecord
-    threshold: float
+    thresholds: dict[Language, float]
 
 
 def answer_questions(
@@ -47,19 +48,20 @@ def answer_questions(
     understood = [fact for fact in knowledge.facts if fact.relation in RELATIONS] if model else []
     others = [fact for fact in knowledge.facts if fact not in understood or not fact.language]
     passages = [*knowledge.passages, *as_passages(others)]
-    ways: list[tuple[Callable[[Sequence[str]], list[Answer]], float]] = []
+    ways: list[tuple[Callable[[Sequence[str]], list[Answer]], dict[Language, float]]] = []
     if model and understood:
         from gan.text.questions.answering import FactAnswerer
         from gan.text.questions.reader import load_reader
 
         answerer = FactAnswerer(load_reader(model.folder, model.record), understood, knowledge.others)
-        ways.append((answerer.answer, model.threshold))
+        ways.append((answerer.answer, model.thresholds))
     if passages:
         from gan.text.questions.copying import Copier
 
-        ways.append((Copier(passages).answer, COPY_THRESHOLD))
+        ways.append((Copier(passages).answer, dict.fromkeys(LANGUAGES, COPY_THRESHOLD)))
     found = [
-        [one.at(lowest if threshold is None else threshold) for one in answer(questions)] for answer, lowest in ways
+        [one.at(lowest if threshold is None else dict.fromkeys(LANGUAGES, threshold)) for one in answer(questions)]
+        for answer, lowest in ways
     ]
     for answers in zip(*found):
         given = [one for one in answers if one.text is not None]
@@ -67,24 +69,43 @@ def answer_questions(
     return answered
 
 
-def find_threshold(model_folder: Path, record: TextRecord, tolerance: float | None = None) -> float:
-    """Returns the threshold of a reader. With a tolerance, the lowest one at which its error rate is within it.
+def find_thresholds(folder: Path, record: TextRecord, tolerance: float | None = None) -> dict[Language, float]:
+    """Returns the threshold of a reader in each language. With a tolerance, the lowest at which its errors are within.
 
-    The upper bound of the error rate on the validation exam decides: its tolerance curve is in report.json. Raises
+    The upper bound of the error rate on the validation exam decides: its tolerance curves are in report.json. Raises
     `InputError` for a run that is not finished, and for a tolerance that no threshold keeps.
     """
     numbers = record.result.numbers if record.result else {}
-    threshold = numbers.get("threshold")
-    if not isinstance(threshold, (int, float)):
+    if "thresholds" not in numbers:
         expected = "a finished run (gan text train questions --resume completes it)"
-        raise InputError("This run has no threshold yet", expected=expected, received=str(model_folder))
+        raise InputError("This run has no threshold yet", expected=expected, received=str(folder))
     if tolerance is None:
-        return float(threshold)
+        return convert(numbers["thresholds"], dict[Language, float], folder / RECORD, "result.numbers.thresholds")
     check_share("tolerance", tolerance)
-    points = load_text_report(model_folder).metrics.get("validation_curve")
-    assert isinstance(points, list)
-    fitting = [point for point in points if point["error_rate_upper"] <= tolerance]
-    if not fitting:
-        best = min(point["error_rate_upper"] for point in points)
-        raise InputError("No threshold keeps this tolerance", expected=f"{best:.3f} or more", received=f"{tolerance}")
-    return float(min(point["threshold"] for point in fitting))
+    metrics = load_text_report(folder).metrics.get("languages")
+    curves = convert(metrics, dict[Language, _Curve], folder / run_folder.REPORT, "metrics.languages")
+    return {language: _lowest(one.validation_curve, tolerance) for language, one in curves.items()}
+
+
+@dataclass(frozen=True)
+class _Point:
+    threshold: float
+    error_rate_upper: float
+
+
+@dataclass(frozen=True)
+class _Curve:
+    validation_curve: tuple[_Point, ...]
+
+
+def _lowest(points: Sequence[_Point], tolerance: float) -> float:
+    """Returns the lowest threshold from which on all error rates are within a tolerance."""
+    kept = None
+    for point in sorted(points, key=lambda one: -one.threshold):
+        if point.error_rate_upper > tolerance:
+            break
+        kept = point.threshold
+    if kept is None:
+        least = min(point.error_rate_upper for point in points)
+        raise InputError("No threshold keeps this tolerance", expected=f"{least:.3f} or more", received=f"{tolerance}")
+    return kept

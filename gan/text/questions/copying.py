@@ -6,7 +6,7 @@ import numpy as np
 
 from gan.text.questions.answering import Answer, refuse
 from gan.text.questions.knowledge import Passage
-from gan.text.questions.reader import plain
+from gan.text.questions.reader import language_of, plain
 from gan.text.questions.retrieval import Retrieval
 from gan.text.questions.wordings import content_words
 
@@ -27,12 +27,13 @@ class Copier:
     def __init__(self, passages: Sequence[Passage]) -> None:
         """`passages`: at least one."""
         self._passages = tuple(passages)
-        self._retrieval = Retrieval([_content(one.key) for one in passages], shortest=SHORTEST_GRAM, longest=LONGEST_GRAM)
+        keys = [_content(one.key) for one in passages]
+        self._retrieval = Retrieval(keys, shortest=SHORTEST_GRAM, longest=LONGEST_GRAM)
         self._is_document = np.array([one.is_document for one in passages])
-        keys = self._retrieval.vectors(self._retrieval.keys)
-        self._similar = keys.T.tocsr()
-        keys.data[:] = 1.0
-        self._present = keys.T.tocsr()
+        vectors = self._retrieval.vectors(keys)
+        self._similar = vectors.T.tocsr()
+        vectors.data[:] = 1.0
+        self._present = vectors.T.tocsr()
 
     def answer(self, questions: Sequence[str]) -> list[Answer]:
         """Returns the best answer to each question, with its score: a refusal only if there is none at all."""
@@ -60,5 +61,5 @@ class Copier:
 
 def _content(text: str) -> str:
     """Returns the words with content. Chinese characters stay together as words do."""
-    language = "zh" if any("\u4e00" <= letter <= "\u9fff" for letter in text) else "en"
+    language = language_of(text)
     return ("" if language == "zh" else " ").join(content_words(text, language))

@@ -80,7 +80,18 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
 
 ARTICLE = (
     *("Bahamas", "Comoros", "Gambia", "Maldives", "Netherlands", "Philippines", "Seychelles", "Isle of Man"),
-    *("Islands", "Republic", "Territories", "Territory", "Emirates", "States", "Kingdom", "Union", "Nations", "Eurozone"),
+    *(
+        "Islands",
+        "Republic",
+        "Territories",
+        "Territory",
+        "Emirates",
+        "States",
+        "Kingdom",
+        "Union",
+        "Nations",
+        "Eurozone",
+    ),
 )
 """Ends of English names that take the article."""
 
@@ -182,7 +193,7 @@ def _names(language: str, code: str, entity: str) -> tuple[str, ...]:
     """Returns the names of a territory, without brackets and abbreviations too."""
     names = [entity, entity.replace("&", "and"), entity.replace("St.", "Saint")]
     names += [name.replace("&", "and") for name in names]
-    outside, bracket, inside = entity.replace("（", "(").replace("）", ")").partition("(")
+    outside, bracket, inside = entity.translate({0xFF08: "(", 0xFF09: ")"}).partition("(")
     if bracket:
         space = " " if language == "en" else ""
         names.append(f"{outside.strip()}{space}{inside.partition(')')[2].strip()}".strip())

@@ -31,18 +31,8 @@ COMPOSED_SHARE = 0.3
 
 SHARES = {"currency": 0.3, "language": 0.3, "other": 0.4}
 """Meaning -> share of the questions for training."""
-PREFIXES: dict[Language, tuple[str, ...]] = {
-    "en": (
-        *("Please tell me: ", "Hi, ", "Hello! ", "Quick question: ", "Excuse me, ", "Could you tell me, ", "So, "),
-        *("I wonder: ", "Dear computer, ", "Sorry to bother you, but ", "Let me ask: ", "My question: ", "Hey "),
-    ),
-    "zh": ("请问，", "请问", "你好，", "问一下，", "麻烦问下，", "我想问：", "打扰一下，", "那么，", "请告诉我，"),
-}
-SUFFIXES: dict[Language, tuple[str, ...]] = {
-    "en": (" Thanks!", " Thank you.", " please", " I would like to know.", " Do you know?", " now", " today"),
-    "zh": ("谢谢！", "谢谢。", "我想知道。", "你知道吗？", "呢", "啊？", "现在"),
-}
-ENDS = "?.!？。！"
+ENDS = "?.!\uff1f\u3002\uff01"
+"""Characters that end a question."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +92,7 @@ class QuestionMaker:
         """Returns all texts that questions consist of."""
         wordings = [one.text for one in (*self.wordings.questions, *self.wordings.cores)]
         wordings += [context for _, context in self.wordings.contexts]
-        parts = [text for group in (*PREFIXES.values(), *SUFFIXES.values()) for text in group]
+        parts = [text for _, text in (*self.wordings.prefixes, *self.wordings.suffixes)]
         words = [noun for _, noun in self.wordings.nouns] + [place for _, place in self.wordings.places]
         return [*wordings, *words, *(name for names in self.names.values() for name in names), *parts]
 
@@ -188,7 +178,7 @@ class QuestionMaker:
             name = "".join(random.permutation(letters)[: 1 + random.integers(6)])
         else:
             name = " ".join("".join(random.permutation(list(word.lower()))).capitalize() for word in first.split())
-        return " ".join(name.split()).strip(" -&,.()（）") or first
+        return " ".join(name.split()).strip(" -&,.()\uff08\uff09") or first
 
 
 def vary(question: Question, language: Language, random: np.random.Generator) -> Question:
@@ -196,13 +186,15 @@ def vary(question: Question, language: Language, random: np.random.Generator) ->
     if question.text[-1:] in ENDS and random.random() < 0.25:
         question = Question(question.text[:-1], question.meaning, question.spans)
     if random.random() < 0.2:
-        prefix = _pick(random, PREFIXES[language])
+        prefix = _pick(random, load_wordings("train").polite(language, before=True))
         if language == "en" and random.random() < 0.7 and question.text[:2].istitle():
             first = question.text[0].lower() if not (question.spans and question.spans[0][0] == 0) else question.text[0]
             question = Question(first + question.text[1:], question.meaning, question.spans)
         question = _insert(question, 0, prefix)
     if random.random() < 0.12:
-        question = _insert(question, len(question.text), _pick(random, SUFFIXES[language]))
+        question = _insert(
+            question, len(question.text), _pick(random, load_wordings("train").polite(language, before=False))
+        )
     if random.random() < 0.25:
         question = _misspell(question, random)
     kind = random.random()

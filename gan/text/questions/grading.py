@@ -87,23 +87,18 @@ def curve(grades: Sequence[Grade], points: int = CURVE_POINTS) -> list[Point]:
 
 
 def choose_threshold(grades: Sequence[Grade], least: float = LEAST_ANSWERED) -> float:
-    """Returns the threshold with the fewest wrong answers at which every language has the share `least` answered.
+    """Returns the threshold with the fewest wrong answers at which a share `least` of the known is answered.
 
-    Answers to questions without an answer are wrong ones. Of equally good thresholds, from a to b, the middle is
-    chosen. If even threshold 0 leaves more unanswered, it is 0.
+    Answers to questions without an answer are wrong ones. Of equally good thresholds the lowest is chosen, which
+    answers most. It is 0 if even threshold 0 leaves more unanswered.
     """
-    languages = sorted({one.language for one in grades})
-    candidates = sorted({0.0, *(one.score for one in grades)})
-    best: list[float] = []
+    best = 0.0
     fewest = len(grades) + 1
-    for threshold in candidates:
-        parts = [measure([one for one in grades if one.language == language], threshold) for language in languages]
-        wrong = sum(part.wrong for part in parts)
-        if (min(part.answered for part in parts) < least and threshold > 0) or wrong > fewest:
-            continue
-        best = [*best, threshold] if wrong == fewest else [threshold]
-        fewest = wrong
-    return (best[0] + best[-1]) / 2
+    for threshold in sorted({0.0, *(one.score for one in grades)}):
+        point = measure(grades, threshold)
+        if point.answered >= least and point.wrong < fewest:
+            best, fewest = threshold, point.wrong
+    return best
 
 
 def at_share(grades: Sequence[Grade], share: float = LEAST_ANSWERED) -> Point:
@@ -129,13 +124,15 @@ def by_wording(grades: Sequence[Grade], threshold: float) -> dict[str, Json]:
     drawn = np.random.default_rng(0).integers(len(numbers), size=(RESAMPLES, len(numbers)))
     sums = numbers[drawn].sum(axis=1)
     lower, upper = np.percentile(sums[:, 0] / sums[:, 1], [2.5, 97.5])
-    worst = sorted(groups, key=lambda key: -groups[key][0] / groups[key][1])[:5]
+    worst = sorted((key for key in groups if groups[key][0]), key=lambda key: -groups[key][0] / groups[key][1])[:5]
     return {
         "wordings": len(numbers),
         "wordings_with_errors": wrong.wrong,
         "share_of_wordings_upper": wrong.interval[1],
         "interval": [float(lower), float(upper) if wrong.wrong else wrong.interval[1]],
-        "worst": [{"wording": key[1], "wrong": groups[key][0], "num": groups[key][1]} for key in worst if groups[key][0]],
+        "worst": [
+            {"wording": key[1], "wrong": groups[key][0], "num": groups[key][1]} for key in worst if groups[key][0]
+        ],
     }
 
 

@@ -18,7 +18,9 @@ FORMS = ({"question", "answer"}, {"entity", "relation", "answer"}, {"title", "te
 """Keys that a line must have: one of these sets. `source` may be added to each."""
 _RELATIONS = {
     **dict.fromkeys(("currencies", "money", "\u8d27\u5e01"), "currency"),
-    **dict.fromkeys(("languages", "official language", "official languages", "\u8bed\u8a00", "\u5b98\u65b9\u8bed\u8a00"), "language"),
+    **dict.fromkeys(
+        ("languages", "official language", "official languages", "\u8bed\u8a00", "\u5b98\u65b9\u8bed\u8a00"), "language"
+    ),
 }
 """Other words for the relations that the reader understands."""
 EXPECTED = "question and answer; or entity, relation and answer; or title and text"

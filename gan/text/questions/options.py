@@ -17,15 +17,15 @@ class QuestionsConfig(Options):
     """Convolutions after the first one."""
     dropout: float = 0.2
     """Share of features that is left out in training, from 0 to below 1."""
-    epochs: int = 24
+    epochs: int = 12
     """Largest number of epochs."""
-    examples: int = 8_192
+    examples: int = 8_000
     """Questions of an epoch. They are drawn anew for each."""
     batch_size: int = 64
     """Questions per step."""
     learning_rate: float = 2e-3
     """Initial learning rate of Adam. It decays to 1 % along a cosine."""
-    patience: int = 8
+    patience: int = 12
     """Epochs without a lower loss on the validation questions after which the training stops."""
     tolerance: float = 0.05
     """Highest accepted error rate of the answers, from 0 to 1."""

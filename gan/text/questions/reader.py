@@ -10,6 +10,7 @@ import numpy as np
 
 from gan.text.corpus import CorpusRecord
 from gan.text.normalization import clean
+from gan.text.questions.facts import Language
 from gan.text.questions.generation import BEGIN, INSIDE, OUTSIDE
 from gan.text.questions.wordings import MEANINGS, Meaning
 from gan.text.text_run import TextRecord, find_network
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 LENGTH = 112
 """Places of an encoded question. A longer one is refused."""
+
+
+ENDS_OF_NAMES = " .,;:?!\uff0c\u3002\uff1f\uff01\uff1a\uff1b"
+"""Characters that do not begin or end a name."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,9 @@ class Understanding:
         return max((one for one in MEANINGS if one != "other"), key=lambda one: self.probabilities[one])
 
 
-def build_reader(vocabulary: int, length: int, *, width: int, embedding: int, blocks: int, dropout: float) -> "keras.Model":
+def build_reader(
+    vocabulary: int, length: int, *, width: int, embedding: int, blocks: int, dropout: float
+) -> "keras.Model":
     """Returns a network: numbers of characters [B, length] -> `meaning` [B, 3] and `tags` [B, length, 3], both softmax.
 
     Residual 1-D convolutions; `meaning` reads their largest values over the
@@ -106,13 +113,13 @@ def mentions(question: str, probabilities: np.ndarray) -> tuple[Mention, ...]:
     """Returns the names in a question, from the probabilities of the tags of its characters [length, 3].
 
     A name is a run of characters that are more probably part of one than not; its first one, and each that is tagged
-    as a beginning, starts a name. Its confidence is the lowest probability among these decisions and that it ends there.
+    as a beginning, starts a name. Its confidence is the lowest probability of these decisions and of its end.
     A Latin name is extended to whole words.
     """
     tags = probabilities[: len(question)].argmax(axis=1)
     best = probabilities[: len(question)].max(axis=1)
     starts = [i for i, tag in enumerate(tags) if tag == BEGIN or (tag == INSIDE and (i == 0 or tags[i - 1] == OUTSIDE))]
-    found = []
+    found: list[Mention] = []
     for start in starts:
         end = start + 1
         while end < len(tags) and tags[end] == INSIDE:
@@ -120,21 +127,33 @@ def mentions(question: str, probabilities: np.ndarray) -> tuple[Mention, ...]:
         decisions = best[start : end + 1].copy()
         decisions[0] = probabilities[start, BEGIN]
         start, end = _whole_words(question, start, end)
-        name = question[start:end].strip(" .,;:?!")
+        name = question[start:end].strip(ENDS_OF_NAMES)
         if name and (not found or start >= found[-1].end):
             found.append(Mention(name, float(decisions.min()), start, end))
     return tuple(found)
 
 
-def join(question: str, first: Mention, second: Mention) -> Mention:
-    """Returns two neighbors, and what is between them, as one name."""
-    name = question[first.start : second.end].strip(" .,;:?!")
-    return Mention(name, min(first.confidence, second.confidence), first.start, second.end)
+def join_neighbors(question: str, found: Sequence[Mention], farthest: int) -> list[Mention]:
+    """Returns all runs of two or more names as one name each, if at most `farthest` characters are between two."""
+    joined = []
+    for first, one in enumerate(found):
+        for second in range(first + 1, len(found)):
+            if found[second].start - found[second - 1].end > farthest:
+                break
+            name = question[one.start : found[second].end].strip(ENDS_OF_NAMES)
+            confidence = min(part.confidence for part in found[first : second + 1])
+            joined.append(Mention(name, confidence, one.start, found[second].end))
+    return joined
+
+
+def language_of(question: str) -> Language:
+    """Returns the language of a question: Chinese if it has a Chinese character, else English."""
+    return "zh" if any("\u4e00" <= letter <= "\u9fff" for letter in question) else "en"
 
 
 def _whole_words(question: str, start: int, end: int) -> tuple[int, int]:
     """Returns the ends of a name, moved outwards to where its words end. Chinese has no such ends."""
-    while 0 < start and _is_latin(question[start - 1]) and _is_latin(question[start]):
+    while start > 0 and _is_latin(question[start - 1]) and _is_latin(question[start]):
         start -= 1
     while end < len(question) and _is_latin(question[end - 1]) and _is_latin(question[end]):
         end += 1

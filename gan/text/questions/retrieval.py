@@ -63,7 +63,10 @@ class Retrieval:
 
 
 def recall(ranks: Sequence[int | None], most: int) -> float:
-    """Returns the share of searches whose right key is among the first `most`. A rank counts from 0; None: not found."""
+    """Returns the share of searches whose right key is among the first `most`.
+
+    ranks: place of the right key, from 0. None: not found.
+    """
     return sum(rank is not None and rank < most for rank in ranks) / len(ranks)
 
 

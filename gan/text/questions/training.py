@@ -16,17 +16,16 @@ from gan.text.questions.facts import LANGUAGES
 from gan.text.questions.generation import Question, QuestionMaker, names_of
 from gan.text.questions.options import QuestionsConfig
 from gan.text.questions.reader import LENGTH, Reader, build_reader
-from gan.text.questions.report import measure_reader
+from gan.text.questions.report import KIND, measure_reader
 from gan.text.questions.wordings import MEANINGS, Split, load_wordings
 from gan.text.report import TextReport, load_text_report
-from gan.text.text_run import NETWORK, Kind, find_run
+from gan.text.text_run import NETWORK, find_run
 from gan.text.training_run import OpenRun, new_run, resumed_run
 from gan.training.callbacks import ToleranceEarlyStopping
 from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked
 from gan.utils.global_state import restored
 
-KIND: Kind = "questions"
 NAME = "questions"
 """Name of the corpus of questions."""
 TAGS_WEIGHT = 20.0
@@ -46,7 +45,7 @@ def load_questions() -> Corpus:
         train=train,
         validation=_parts("validation"),
         test=_parts("test"),
-        alphabet=Alphabet.of([*train.texts, *(text.lower() for text in train.texts), *(t.upper() for t in train.texts)]),
+        alphabet=Alphabet.of(form for text in train.texts for form in (text, text.lower(), text.upper())),
         length=LENGTH,
         class_names=MEANINGS,
     )
@@ -128,7 +127,7 @@ def _train(run: OpenRun[QuestionsConfig], log: Log) -> QuestionsTraining:
     reader = Reader(model, run.record.corpus)
     measured = measure_reader(reader, sha256=files.sha256(network), tolerance=config.tolerance)
     measured.report.save(run.folder)
-    run.finish(fitted, threshold=measured.threshold)
+    run.finish(fitted, thresholds=measured.thresholds)
     return QuestionsTraining(run.folder, measured.report)
 
 

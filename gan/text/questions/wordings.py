@@ -17,6 +17,8 @@ MEANINGS: tuple[Meaning, ...] = ("currency", "language", "other")
 
 PLACE = "{}"
 """Stands for the name in a wording."""
+PARTS = ("place", "noun", "context", "prefix", "suffix")
+"""Keys of the lines that are no whole wordings, in the files of wordings."""
 WORD = "[]"
 """Stands for any noun of `Wordings.nouns`, in a wording for training with the meaning `other`."""
 
@@ -40,6 +42,8 @@ class Wordings:
         nouns: (language, noun) to fill `WORD` with.
         contexts: wordings that begin a question with its name; a core ends it, without a name.
         cores: what is asked.
+        prefixes: polite words before a question.
+        suffixes: polite words after it.
     """
 
     questions: tuple[Wording, ...]
@@ -47,6 +51,8 @@ class Wordings:
     nouns: tuple[tuple[Language, str], ...]
     contexts: tuple[tuple[Language, str], ...] = ()
     cores: tuple[Wording, ...] = ()
+    prefixes: tuple[tuple[Language, str], ...] = ()
+    suffixes: tuple[tuple[Language, str], ...] = ()
 
     def compose(self) -> Iterator[Wording]:
         """Yields each context with each core."""
@@ -64,6 +70,10 @@ class Wordings:
         """Returns the places in a language."""
         return [name for its, name in self.places if its == language]
 
+    def polite(self, language: Language, *, before: bool) -> list[str]:
+        """Returns the polite words of a language, before a question or after it."""
+        return [text for its, text in (self.prefixes if before else self.suffixes) if its == language]
+
     def nouns_in(self, language: Language) -> list[str]:
         """Returns the nouns in a language."""
         return [noun for its, noun in self.nouns if its == language]
@@ -72,27 +82,29 @@ class Wordings:
 @cache
 def load_wordings(split: Split) -> Wordings:
     """Returns the wordings of a split, from a file of this package."""
-    questions, places, nouns, contexts, cores = [], [], [], [], []
+    whole: dict[str, list[Wording]] = {"text": [], "core": []}
+    parts: dict[str, list[tuple[Language, str]]] = {name: [] for name in PARTS}
     for _, row in read_rows(Path(__file__).parent / f"wordings_{split}.jsonl"):
         language: Language = "zh" if row["language"] == "zh" else "en"
-        if "place" in row:
-            places.append((language, str(row["place"])))
-        elif "noun" in row:
-            nouns.append((language, str(row["noun"])))
-        elif "context" in row:
-            contexts.append((language, str(row["context"])))
-        else:
+        name = next(name for name in (*whole, *parts) if name in row)
+        if name in whole:
             meaning = next(one for one in MEANINGS if one == row["relation"])
-            whole = "text" in row
-            (questions if whole else cores).append(Wording(language, meaning, str(row["text" if whole else "core"])))
-    return Wordings(tuple(questions), tuple(places), tuple(nouns), tuple(contexts), tuple(cores))
+            whole[name].append(Wording(language, meaning, str(row[name])))
+        else:
+            parts[name].append((language, str(row[name])))
+    places, nouns, contexts, prefixes, suffixes = map(tuple, parts.values())
+    return Wordings(tuple(whole["text"]), places, nouns, contexts, tuple(whole["core"]), prefixes, suffixes)
 
 
 _STOP_WORDS = frozenset(
-    "a an the of in is are was were be been being do does did have has had i you he she it we they me my your their "
-    "his her its to for on at by with from as and or if then than that this these those there here what which who "
-    "whom whose when where why how can could would should will shall may might must not no so please tell give say "
-    "one am into about s t".split()
+    word
+    for line in (
+        "a an the of in is are was were be been being do does did have has had i you he she it we they me my your",
+        "their his her its to for on at by with from as and or if then than that this these those there here what",
+        "which who whom whose when where why how can could would should will shall may might must not no so please",
+        "tell give say one am into about s t",
+    )
+    for word in line.split()
 )
 """English words that carry no content of a question."""
 _FUNCTION_CHARACTERS = frozenset("的是在用吗呢什么哪种个些了我你他她它们请问一下有那里这到去吧啊和与会能要以为人")
