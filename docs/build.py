@@ -37,6 +37,7 @@ PAGES = {
     "docs/feedback.md": "Feedback",
     "docs/tiers.md": "Tiers",
     "docs/monitoring.md": "Monitoring",
+    "docs/text.md": "Text",
     "docs/data.md": "Images and datasets",
     "docs/keras-options.md": "Options of Keras",
     "docs/experiments.md": "Experiments",

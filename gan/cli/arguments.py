@@ -5,11 +5,12 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import Protocol
 
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from gan.cli.help import list_options
-from gan.errors import InputError, did_you_mean
+from gan.errors import InputError, did_you_mean, near_names
 from gan.saving import run_folder
 from gan.utils.commands import shell_command
 
@@ -35,6 +36,13 @@ EMPTY = "none"
 
 REGISTRY = ConstructorRegistry()
 """How tyro reads values: as it does by default, except for whole numbers."""
+
+
+class Command(Protocol):
+    """The options of a command."""
+
+    def run(self) -> int:
+        """Runs the command; returns its exit status."""
 
 
 @REGISTRY.primitive_rule
@@ -104,22 +112,34 @@ def _with_new_name(argument: str) -> str:
     return f"{new}{joined}{value}"
 
 
-def unknown_command(name: str, options: Sequence[str], commands: Iterable[str]) -> InputError:
-    """Returns the error for a first argument that is not a command."""
+def unknown_command(words: Sequence[str], commands: Iterable[str]) -> InputError:
+    """Returns the error for arguments that do not begin with the name of a command."""
     commands = list(commands)
-    below = [known for known in commands if known.startswith(f"{name} ")]
-    if below:
-        near = did_you_mean(" ".join([name, *options[:2]]), below)
-        expected = f"one of {below}{near or f' (gan {name} --help describes them)'}"
-        return InputError("Incomplete command", expected=expected, received=shell_command("gan", name, *options[:2]))
-    place = next((index for index, word in enumerate(options) if word in commands), None)
-    if name.startswith("-") and place is not None:
-        expected = shell_command("gan", *options[place:], name, *options[:place])
-        return InputError("An option before the command", expected=expected, received=name)
-    meant = OTHER_WORDS.get(name.lower())
-    hint = f" (did you mean {meant}?)" if meant else did_you_mean(name, commands)
-    expected = f"one of {commands}{hint or ' (gan --help describes them)'}"
-    return InputError("Unknown command", expected=expected, received=name or "no command")
+    starts = {name[: end.start()] for name in commands for end in re.finditer(" ", name)}
+    if words[0] in starts:
+        return _incomplete_command(words, commands, starts)
+    ends = {len(name.split()) for name in commands}
+    place = next((i for i in range(1, len(words)) if any(" ".join(words[i : i + n]) in commands for n in ends)), None)
+    if words[0].startswith("-") and place is not None:
+        expected = shell_command("gan", *words[place:], *words[:place])
+        return InputError("An option before the command", expected=expected, received=words[0])
+    meant = {**dict.fromkeys(starts), **{name.split()[-1]: name for name in commands}, **dict.fromkeys(commands)}
+    near = near_names(words[0], meant, most=1)
+    known = OTHER_WORDS.get(words[0].lower()) or (meant[near[0]] or near[0] if near else None)
+    hint = f" (did you mean {known}?)" if known else " (gan --help describes them)"
+    return InputError("Unknown command", expected=f"one of {commands}{hint}", received=words[0] or "no command")
+
+
+def _incomplete_command(words: Sequence[str], commands: Sequence[str], starts: Iterable[str]) -> InputError:
+    """Returns the error for words of which only the first ones are the start of names of several words."""
+    start = max((s for s in starts if s.split() == list(words[: len(s.split())])), key=len)
+    below = [name for name in commands if name.startswith(f"{start} ")]
+    number = len(start.split())
+    following = {name.split()[number]: None for name in below}
+    near = near_names(words[number], following, most=1) if len(words) > number else []
+    hint = f" (did you mean {start} {near[0]}?)" if near else f" (gan {start} --help describes them)"
+    received = shell_command("gan", *words[: number + 1])
+    return InputError("Incomplete command", expected=f"one of {below}{hint}", received=received)
 
 
 def unknown_preset(name: str, command: str, presets: Mapping[str, object]) -> InputError:

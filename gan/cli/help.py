@@ -115,8 +115,8 @@ def format_help(prog: str, command: object, *, show_all: bool = False, has_prese
 def format_overview(description: str, commands: Mapping[str, Mapping[str, type]]) -> str:
     """Returns the help text of `gan`. commands: title of a group -> name -> class of the options."""
     lines = ["usage: gan COMMAND [--option value ...]", "", description]
-    width = max(len(name) for group in commands.values() for name in group)
     for title, group in commands.items():
+        width = max(map(len, group))
         rows = [(name, _paragraphs(_docstring(command))[0]) for name, command in group.items()]
         lines += ["", f"{title}:", *_table(rows, width)]
     return "\n".join([*lines, "", "Options of a command: gan COMMAND --help"])

@@ -4,13 +4,14 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import make_dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, Protocol, Union
+from typing import Annotated, Any, NoReturn, Union
 
 import tyro
 
-from gan.cli.arguments import REGISTRY, unknown_command, unknown_preset, with_usual_words
+from gan.cli.arguments import REGISTRY, Command, unknown_command, unknown_preset, with_usual_words
 from gan.cli.benchmark import Benchmark
 from gan.cli.classify import Classify
 from gan.cli.compare import Compare
@@ -29,11 +30,7 @@ from gan.cli.project import Project
 from gan.cli.sample import Sample
 from gan.cli.select import Select
 from gan.cli.serve import Serve
-from gan.cli.text_gan import TrainTextGan
-from gan.cli.text_generate import GenerateTexts
-from gan.cli.text_model import TrainLanguageModel
-from gan.cli.text_questions import Ask, TrainQuestions
-from gan.cli.text_recognizer import Recognize, TrainRecognizer
+from gan.cli.text_commands import TEXT_COMMANDS
 from gan.cli.tiers import Tiers
 from gan.cli.train import DEFAULT_PRESET, Train, resumed
 from gan.cli.train_classifier import DEFAULT_CLASSIFIER, TrainClassifier
@@ -42,29 +39,13 @@ from gan.errors import InputError, TrainingError
 from gan.utils import tensorflow as runtime
 from gan.utils.device_errors import device_failure
 
-
-class Command(Protocol):
-    """The options of a command."""
-
-    def run(self) -> int:
-        """Runs the command; returns its exit status."""
-
-
 COMMANDS: dict[str, dict[str, type[Command]]] = {
     "train and sample": {"train": Train, "presets": Presets, "sample": Sample},
     "evaluate": {"evaluate": Evaluate, "compare": Compare, "project": Project},
     "select": {"select": Select, "mix": Mix},
     "deploy": {"export": Export, "serve": Serve, "feedback": Feedback, "tiers": Tiers},
     "inspect": {"info": Info, "doctor": Doctor},
-    "text": {
-        "text train gan": TrainTextGan,
-        "text train model": TrainLanguageModel,
-        "text train recognizer": TrainRecognizer,
-        "text train questions": TrainQuestions,
-        "text generate": GenerateTexts,
-        "text recognize": Recognize,
-        "text ask": Ask,
-    },
+    **TEXT_COMMANDS,
     "classifiers": {"train-classifier": TrainClassifier, "classify": Classify, "ensemble": Ensemble},
 }
 """Title in the help -> name, of one word or more -> command."""
@@ -77,6 +58,7 @@ MOST_WORDS = max(len(name.split()) for group in COMMANDS.values() for name in gr
 DESCRIPTION = "Generative adversarial networks in Keras 3: train, sample, evaluate."
 HELP_OPTIONS = {"-h", "--help", "--help-all"}
 VERSION_OPTIONS = {"--version", "-V", "version"}
+MARKERS = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.CascadeSubcommandArgs)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -147,7 +129,7 @@ def parse(arguments: Sequence[str]) -> Command:
     """
     name, *options = arguments or ("",)
     if name == "help":  # gan help train, as with git
-        name, *options = [*options[:1], "--help"]
+        name, *options = [*options, "--help"]
     if name in HELP_OPTIONS:
         _print_and_exit(format_overview(DESCRIPTION, COMMANDS))
     if name in VERSION_OPTIONS:
@@ -156,12 +138,11 @@ def parse(arguments: Sequence[str]) -> Command:
         return Benchmark(tuple(options))
     commands = {name: command for group in COMMANDS.values() for name, command in group.items()}
     if name.startswith("--tyro-"):  # such as --tyro-print-completion bash
-        joined = {name.replace(" ", "-"): command for name, command in commands.items()}
-        every: Any = Union[tuple(Annotated[command, tyro.conf.subcommand(name)] for name, command in joined.items())]  # noqa: UP007
-        return tyro.cli(every, prog="gan", args=arguments)
+        config = (*MARKERS, tyro.conf.OmitSubcommandPrefixes)
+        return tyro.cli(_nested(commands), prog="gan", args=arguments, registry=REGISTRY, config=config)
     name, options = _whole_name(name, options, commands)
     if name not in commands:
-        raise unknown_command(name, options, commands)
+        raise unknown_command([name, *options], commands)
     command: Any = commands[name]
     options = with_usual_words(options, command)
     wants_help = bool(HELP_OPTIONS.intersection(options))
@@ -182,7 +163,7 @@ def parse(arguments: Sequence[str]) -> Command:
         default=default,
         args=options,
         registry=REGISTRY,
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.CascadeSubcommandArgs),
+        config=MARKERS,
     )
 
 
@@ -195,16 +176,30 @@ def _whole_name(name: str, options: list[str], commands: Mapping[str, object]) -
     for length in range(min(len(words), MOST_WORDS), 0, -1):
         if " ".join(words[:length]) in commands:
             return " ".join(words[:length]), words[length:]
-    begun = [word for word in words if word not in HELP_OPTIONS]
-    start = " ".join(begun[:MOST_WORDS]) + " "
-    wants_help = len(begun) < len(words)
+    start = "".join(f"{word} " for word in words if word not in HELP_OPTIONS)
     below = {
         title: {name: command for name, command in group.items() if name.startswith(start)}
         for title, group in COMMANDS.items()
     }
-    if wants_help and any(below.values()):
+    if HELP_OPTIONS.intersection(words) and any(below.values()):
         _print_and_exit(format_overview(DESCRIPTION, {title: group for title, group in below.items() if group}))
     return name, options
+
+
+def _nested(commands: Mapping[str, Any]) -> Any:
+    """Returns the commands as one type for tyro, which writes the completions of shells from it.
+
+    Names with the same first word become subcommands of this word.
+    """
+    groups: dict[str, dict[str, Any]] = {}
+    for name, command in commands.items():
+        first, _, rest = name.partition(" ")
+        groups.setdefault(first, {})[rest] = command
+    kinds = {
+        first: group.get("") or make_dataclass(first, [("_", Annotated[_nested(group), tyro.conf.arg(name="")])])
+        for first, group in groups.items()
+    }
+    return Union[tuple(Annotated[kind, tyro.conf.subcommand(first)] for first, kind in kinds.items())]  # noqa: UP007
 
 
 def _default(name: str, command: Any, options: list[str]) -> Command | None:

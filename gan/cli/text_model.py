@@ -14,8 +14,7 @@ from gan.text.corpora import load_corpus
 from gan.text.corpus import Corpus
 from gan.text.judges import class_places
 from gan.text.language_config import LanguageModelConfig
-from gan.text.text_run import NETWORK, find_network, find_run
-from gan.text.training_run import check_one_start
+from gan.text.text_run import NETWORK, check_one_start, find_network, find_run
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 

@@ -1,5 +1,6 @@
 """The characters of a text model, and their numbers."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -40,10 +41,9 @@ class Alphabet:
 
         Raises `InputError` if there are none.
         """
-        counts: dict[str, int] = {}
+        counts = Counter[str]()
         for text in texts:
-            for character in text:
-                counts[character] = counts.get(character, 0) + 1
+            counts.update(text)
         letters = "".join(sorted(character for character, count in counts.items() if count >= least))
         if not letters:
             raise InputError("No characters to learn", expected=f"characters that occur {least} times", received="none")
@@ -64,10 +64,16 @@ class Alphabet:
         return encoded
 
     def decode(self, numbers: np.ndarray) -> list[str]:
-        """Returns the texts of numbers [N, L]: the characters before the first 0. An unknown one becomes U+FFFD."""
+        """Returns the texts of numbers [N, L]: the characters before the first 0. An unknown one becomes U+FFFD.
+
+        Raises `InputError` for a number that is not one of this alphabet.
+        """
+        numbers = np.asarray(numbers)
+        fits = numbers.size == 0 or (numbers.min() >= 0 and numbers.max() < self.size)
+        check(fits, "numbers", f"whole numbers below {self.size}", numbers)
         characters = ["", REPLACEMENT, *self.letters]
         found = []
-        for row in np.asarray(numbers):
+        for row in numbers:
             ends = np.flatnonzero(row == END)
             found.append("".join(characters[number] for number in row[: ends[0] if len(ends) else len(row)]))
         return found

@@ -22,6 +22,7 @@ FEWEST = 30
 MOST_CLASSES = 1_000
 TEXT, CATEGORY = "text", "category"
 """Names of the columns of a table."""
+SPLITS = ("train", "validation", "test")
 
 
 def load_corpus(name: str | os.PathLike[str] = NAMES, languages: Sequence[str] = LANGUAGES) -> Corpus:
@@ -31,14 +32,17 @@ def load_corpus(name: str | os.PathLike[str] = NAMES, languages: Sequence[str] =
         name: `names` (see `load_names`), or a file in UTF-8. A .csv or .tsv with the columns `text` and `category`, or
             JSON lines (.jsonl) with these keys, has categories. Any other file has texts without categories, one per
             line; a line of more than `LONGEST` characters is cut into pieces at spaces. A repeated text counts once.
-            Its hash decides the split, so it never changes.
+            Its hash decides the split, so that it stays the same when texts are added. If a split has none of a
+            category, one is moved there.
         languages: languages of `names`.
 
     Raises `InputError` for a name that is not known, and for a file with too few texts or other content.
     """
+    path = as_path(name, "data")
     if os.fspath(name) == NAMES:
         return load_names(languages)
-    path = as_path(name, "data")
+    if tuple(languages) != LANGUAGES:
+        raise InputError("Languages without effect", expected=f"them for {NAMES} only", received=f"{name}")
     if not path.is_file():
         expected = f"{NAMES}, or a file: text, .csv, .tsv or .jsonl"
         raise InputError("No such texts", expected=expected, received=str(name))
@@ -91,12 +95,14 @@ def _labeled(path: Path) -> Corpus:
     names = tuple(sorted(counts))
     rare = [name for name in names if counts[name] < 3]
     if rare or not 2 <= len(names) <= MOST_CLASSES:
+        few = f", of which {rare[0]!r} has {counts[rare[0]]}" if rare else ""
         expected = f"2 to {MOST_CLASSES:,} categories of at least 3 texts each"
-        raise InputError("Bad categories", expected=expected, received=f"{len(names)}, {rare[0] if rare else ''}")
+        raise InputError("Bad categories", expected=expected, received=f"{path}: {len(names):,} categories{few}")
     texts = list(category_of)
-    parts = _split(texts, [names.index(category_of[text]) for text in texts])
+    numbers = {name: number for number, name in enumerate(names)}
+    labels = [numbers[category] for category in category_of.values()]
     train, validation, test = (
-        as_split([(texts[i], names.index(category_of[texts[i]])) for i in rows]) for rows in parts.values()
+        as_split([(texts[i], labels[i]) for i in rows]) for rows in _split(texts, labels).values()
     )
     return Corpus(
         name=path.name,
@@ -110,18 +116,17 @@ def _labeled(path: Path) -> Corpus:
 
 
 def _split(texts: Sequence[str], labels: Sequence[int] | None = None) -> dict[str, list[int]]:
-    """Returns the numbers of the texts in each split, 80, 10 and 10 %. Each category is in each split."""
-    parts: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
-    for i, text in enumerate(texts):
-        parts[split_by_hash(text, validation=10, test=10)].append(i)
-    for label in sorted(set(labels or ())):
+    """Returns the numbers of the texts in each split, 80, 10 and 10 %, sorted. Each category is in each split."""
+    rows_of: dict[int, dict[str, list[int]]] = {}
+    for i, (text, label) in enumerate(zip(texts, labels or [0] * len(texts))):
+        rows = rows_of.setdefault(label, {split: [] for split in SPLITS})
+        rows[split_by_hash(text, validation=10, test=10)].append(i)
+    for rows in rows_of.values():
         for split in ("validation", "test", "train"):
-            if not any(labels[i] == label for i in parts[split]):  # type: ignore[index]
-                donor = max(parts, key=lambda name: sum(labels[i] == label for i in parts[name]))  # type: ignore[index]
-                moved = next(i for i in parts[donor] if labels[i] == label)  # type: ignore[index]
-                parts[donor].remove(moved)
-                parts[split].append(moved)
-    return parts
+            if not rows[split]:
+                donor = max(rows.values(), key=len)
+                rows[split].append(donor.pop(0))
+    return {split: sorted(i for rows in rows_of.values() for i in rows[split]) for split in SPLITS}
 
 
 def _length(texts: Sequence[str]) -> int:

@@ -2,14 +2,17 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
 
-from gan.errors import InputError, Positive, Whole, check
+from gan.errors import InputError, Positive, Whole, check, check_different
 from gan.text.alphabet import Alphabet
 from gan.text.normalization import NORMALIZE, Form
+
+LONGEST = 10_000
+"""Largest number of places of an encoded text."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ class CorpusRecord:
     train_sha256: str | None = None
     """SHA-256 of the training texts and their categories."""
 
+    def __post_init__(self) -> None:
+        check(self.length <= LONGEST, "length", f"at most {LONGEST:,} places", self.length)
+        check_different("class_names", self.class_names)
+        Alphabet(self.letters)
+
     @property
     def alphabet(self) -> Alphabet:
         """The characters of the texts."""
@@ -62,9 +70,11 @@ class Corpus:
         name: name by which `load_corpus` finds it.
         train, validation, test: the splits.
         class_names: names of the categories; empty without categories.
-        alphabet: characters of the training texts.
+        alphabet: the known characters. Those of a file are the ones of its training texts.
         length: places of an encoded text. The rest of a longer one is cut off.
         form: form of the texts, see `normalization`.
+
+    Raises `InputError` for an empty split, and for labels that do not fit the names of the categories.
     """
 
     name: str
@@ -80,6 +90,10 @@ class Corpus:
         empty = [name for name in ("train", "validation", "test") if not len(getattr(self, name))]
         if empty:
             raise InputError("A split is empty", expected="texts in each split", received=f"none in {', '.join(empty)}")
+        for name in ("train", "validation", "test"):
+            labels = getattr(self, name).labels
+            fits = labels is None or 0 <= labels.min() <= labels.max() < self.num_classes
+            check(fits, f"{name}.labels", f"numbers of {self.num_classes} categories", labels)
 
     @property
     def num_classes(self) -> int:
@@ -111,11 +125,13 @@ class Corpus:
 
     def check_same(self, recorded: CorpusRecord) -> None:
         """Raises `InputError` unless these are the texts of a record: a run resumes on its own texts only."""
-        if self.describe() != recorded:
+        ours = self.describe()
+        changed = [field.name for field in fields(ours) if getattr(ours, field.name) != getattr(recorded, field.name)]
+        if changed:
             raise InputError(
                 "The texts have changed",
                 expected=f"{recorded.train:,} training texts of SHA-256 {recorded.train_sha256}",
-                received=f"{len(self.train):,} of SHA-256 {self.fingerprint}",
+                received=f"{ours.train:,} of SHA-256 {ours.train_sha256}, with another {', '.join(changed)}",
             )
 
 

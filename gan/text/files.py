@@ -23,31 +23,37 @@ TABLES = {".csv": ",", ".tsv": "\t"}
 
 
 def read_text(source: str | Path) -> str:
-    """Returns the text of a UTF-8 file, without its byte order mark. `-` is standard input.
+    """Returns the text of a UTF-8 file, see `decode_text`. `-` is standard input.
 
     Raises `InputError` for a file that does not exist, is not text in UTF-8, or has more than `LARGEST` bytes.
     """
-    if source == STDIN:
-        return decode_text(_read(sys.stdin.buffer, "standard input"), "standard input")
-    path = as_path(source, "file")
-    if not path.is_file():
-        raise InputError("No such text", expected="a text file in UTF-8", received=str(path))
+    name = "standard input" if source == STDIN else str(source)
     try:
+        if source == STDIN:
+            if sys.stdin is None:
+                raise OSError("it is closed")
+            return decode_text(_read(sys.stdin.buffer, name), name)
+        path = as_path(source, "file")
+        if not path.is_file():
+            raise InputError("No such text", expected="a text file in UTF-8, or - for standard input", received=name)
         with path.open("rb") as file:
-            return decode_text(_read(file, str(path)), str(path))
+            return decode_text(_read(file, name), name)
     except OSError as error:
-        raise InputError("The text cannot be read", expected="a readable file", received=str(error)) from error
+        raise InputError("The text cannot be read", expected="a readable file", received=f"{name}: {error}") from error
 
 
 def decode_text(content: bytes, name: str) -> str:
-    """Returns bytes as text. `name` is their source, for errors. Raises `InputError` unless they are text in UTF-8."""
+    """Returns bytes as text, without a byte order mark, and with \\n at the end of lines. `name` is their source.
+
+    Raises `InputError` unless they are text in UTF-8.
+    """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError("Not text in UTF-8", expected="UTF-8", received=f"{name}, byte {error.start}") from error
     if "\0" in text:
         raise InputError("Not text", expected="text in UTF-8", received=f"{name}, a binary file")
-    return text
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def check_text(text: str) -> str:
@@ -70,21 +76,40 @@ def check_text(text: str) -> str:
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
     """Yields (number of the line, columns) of a table with a header, .csv or .tsv, or of JSON lines.
 
-    Raises `InputError`, which names the line, for a line that is not a JSON object, and for a damaged table.
+    Raises `InputError`, which names the line, for a row that is longer or shorter than the header, for a line that is
+    not a JSON object, and for other damage: a name that occurs twice, NaN, half a character, an open quotation mark.
     """
+    separator = TABLES.get(path.suffix.lower())
     text = read_text(path)
-    if path.suffix.lower() in TABLES:
-        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=TABLES[path.suffix.lower()])
-        try:
-            for row in rows:
-                yield rows.line_num, {str(name): value for name, value in row.items() if name is not None}
-        except csv.Error as error:
-            raise InputError("Damaged table", expected="comma-separated values", received=f"{path}: {error}") from error
-        return
+    return _json_lines(path, text) if separator is None else _table(path, text, separator)
+
+
+def _table(path: Path, text: str, separator: str) -> Iterator[tuple[int, dict[str, object]]]:
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    header = list[str]()
+    try:
+        for row in filter(None, rows):
+            place = f"{path}, line {rows.line_num}"
+            if not header:
+                header = row
+                if len(set(header)) < len(header):
+                    raise InputError("Damaged table", expected="different names of columns", received=place)
+            elif len(row) != len(header):
+                expected = f"{len(header)} columns as in the header; quote a text that contains {separator!r}"
+                raise InputError("Damaged table", expected=expected, received=f"{place}: {len(row)}")
+            else:
+                yield rows.line_num, dict(zip(header, row))
+    except csv.Error as error:
+        received = f"{path}, line {rows.line_num}: {error}"
+        raise InputError("Damaged table", expected=f"values separated by {separator!r}", received=received) from error
+
+
+def _json_lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, object]]]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
-                row = json.loads(line)
+                row = json.loads(line, object_pairs_hook=_different_names)
+                json.dumps(row, ensure_ascii=False, allow_nan=False).encode()  # fails for NaN and half a character
             except (ValueError, RecursionError) as error:
                 received = f"{path}, line {number}: {error}"
                 raise InputError("Damaged JSON lines", expected="a JSON object a line", received=received) from error
@@ -92,6 +117,13 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
                 received = f"{path}, line {number}: {type(row).__name__}"
                 raise InputError("Damaged JSON lines", expected="a JSON object a line", received=received)
             yield number, row
+
+
+def _different_names(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise ValueError("a name occurs twice")
+    return row
 
 
 def _read(file: BinaryIO, name: str) -> bytes:

@@ -67,7 +67,10 @@ def fit_epochs(
         listeners: further callbacks, called after the state of an epoch is saved.
         log: prints a line.
 
-    Raises `TrainingError` when the loss becomes NaN or infinite. The last state then remains.
+    Only complete epochs count: an interrupted one leaves no trace in the log, the state and the best weights. An
+    optimizer with `use_ema` overwrites the weights by their averages at the end of each epoch, as `fit` of Keras does.
+
+    Raises `TrainingError` when a loss or a weight becomes NaN or infinite. The last state then remains.
     """
     interrupt = StopOnInterrupt()
     rows = _EpochLog(folder / run_folder.LOG)
@@ -79,8 +82,8 @@ def fit_epochs(
     rows.cut_back(first)
     training_state.discard_after(folder, saved)
     # the state last, so that the other files of an epoch with a state are complete
-    called = [keras.callbacks.TerminateOnNaN(), stopping, rows, state, *listeners, interrupt]
-    callback_list = SingleTraining(called, add_history=True, model=model, epochs=epochs)
+    called = [stopping, rows, state, *listeners, interrupt]
+    callback_list = _CompleteEpochs(called, add_history=True, model=model, epochs=epochs)
     model.stop_training = bool(saved and saved.stopped)
     with callback_list.training():
         for epoch in range(first, epochs):
@@ -106,15 +109,18 @@ def fit_epochs(
             )
             if state.epochs > epoch:
                 log(rows.describe(epochs))
-            elif not interrupt.interrupted:
-                raise TrainingError(f"The loss is NaN or infinite in epoch {epoch + 1}; this state is not saved.")
-    interrupted = interrupt.interrupted and state.epochs < epochs and stopping.stopped_by is None
+    interrupted = state.epochs < epochs and stopping.stopped_by is None
     return FitResult(state.epochs, rows.seconds, stopping.stopped_by, interrupted, interrupt.signal)
 
 
-def latest_state(folder: Path) -> State | None:
-    """Returns the newest intact state of a run folder, or None. Raises `InputError` if there are damaged ones only."""
+def latest_state(folder: Path, log: Log = print) -> State | None:
+    """Returns the newest intact state of a run folder, or None. Logs which newer ones are damaged.
+
+    Raises `InputError` if there are damaged ones only.
+    """
     saved, damaged = training_state.latest(folder)
+    for line in damaged if saved else ():
+        log(line)
     if saved is None and damaged:
         raise InputError("All training states are damaged", expected="an intact one", received=damaged[0])
     return saved
@@ -134,6 +140,7 @@ def _restore(model: keras.Model, saved: State) -> None:
         )
     for name, variable in ours.items():
         variable.assign(theirs[name])
+    model.optimizer.finalize_variable_values(model.trainable_variables)  # as `fit` does after the state is saved
 
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:
@@ -163,24 +170,35 @@ def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
         state.assign(drawn.astype(state.dtype))
 
 
-class _PerEpoch(keras.callbacks.Callback):
-    """Base of callbacks that act after a complete epoch: one that no signal and no NaN has ended early."""
+class _CompleteEpochs(SingleTraining):
+    """Calls `on_epoch_end` of the callbacks after complete epochs only. Raises `TrainingError` for NaN and infinity."""
+
+    _done = 0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._batches = 0
+        self._done, self._number = 0, epoch + 1
+        super().on_epoch_begin(epoch, logs)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._batches = batch + 1
+        self._check("the loss", (logs or {})["loss"])
+        super().on_train_batch_end(batch, logs)
+        self._done = batch + 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if self._batches >= (self.params or {})["steps"] and np.isfinite((logs or {})["loss"]):
-            self._record(epoch, logs or {})
+        if self._done < self.params["steps"]:
+            return
+        self._check("the validation loss", (logs or {}).get("val_loss", 0.0))
+        for variable in self.model.trainable_variables:
+            self._check(f"a weight of {variable.path}", np.asarray(variable))
+        super().on_epoch_end(epoch, logs)
 
-    def _record(self, epoch: int, logs: dict[str, float]) -> None:
-        raise NotImplementedError
+    def _check(self, name: str, value: Tensor) -> None:
+        if not np.isfinite(value).all():
+            reason = f"In epoch {self._number}, {name} is NaN or infinite; this state is not saved"
+            raise TrainingError(f"{reason}. A lower learning rate may help.")
 
 
-class _EpochLog(_PerEpoch):
+class _EpochLog(keras.callbacks.Callback):
     """Appends a row per epoch to log.csv: interval, images (here examples), seconds, then all logs."""
 
     def __init__(self, path: Path) -> None:
@@ -188,6 +206,7 @@ class _EpochLog(_PerEpoch):
         self.path = path
         self.examples = 0
         self.last: dict[str, float] = {}
+        self._columns: list[str] = []
         self._before, self._began = 0.0, time.monotonic()
 
     @property
@@ -202,6 +221,7 @@ class _EpochLog(_PerEpoch):
         if not kept:
             self.path.unlink(missing_ok=True)
             return
+        self._columns = header
         with files.atomically(self.path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([header, *kept])
 
@@ -214,12 +234,13 @@ class _EpochLog(_PerEpoch):
         self._before, self.examples = state["seconds"], int(state["examples"])
         self._began = time.monotonic()
 
-    def _record(self, epoch: int, logs: dict[str, float]) -> None:
-        numbers = {name: float(value) for name, value in logs.items()}
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        numbers = {name: float(value) for name, value in (logs or {}).items()}
         self.last = {"interval": epoch + 1, "images": self.examples, "seconds": self.seconds, **numbers}
-        is_new = not self.path.exists()
+        is_new = not self._columns
+        self._columns = self._columns or list(self.last)
         with self.path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.last, extrasaction="ignore")
+            writer = csv.DictWriter(file, self._columns, extrasaction="ignore")
             if is_new:
                 writer.writeheader()
             writer.writerow(self.last)
@@ -231,7 +252,7 @@ class _EpochLog(_PerEpoch):
         return f"epoch {self.last.get('interval', 0):.0f}/{epochs}, {self.seconds:.0f} s{numbers}"
 
 
-class _EpochState(_PerEpoch):
+class _EpochState(keras.callbacks.Callback):
     """Saves a state after every complete epoch, and restores those of the callbacks when training begins."""
 
     def __init__(self, folder: Path, stopping: ToleranceEarlyStopping, rows: _EpochLog, saved: State | None) -> None:
@@ -239,6 +260,7 @@ class _EpochState(_PerEpoch):
         self.folder = folder
         self._rows = rows
         self.epochs = saved.interval if saved else 0
+        self._stopping = stopping
         self._savable: dict[str, HasState] = {"stopping": stopping, "rows": rows}
         self._saved = saved
 
@@ -252,7 +274,7 @@ class _EpochState(_PerEpoch):
                 callback.set_arrays([arrays[key] for key in sorted(arrays) if key.startswith(prefix)])
             callback.set_state(self._saved.callbacks[name])
 
-    def _record(self, epoch: int, logs: dict[str, float]) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         arrays = {name: np.asarray(variable) for name, variable in _variables(self.model).items()}
         for name, callback in self._savable.items():
             if isinstance(callback, HasArrays):
@@ -262,7 +284,7 @@ class _EpochState(_PerEpoch):
             interval=epoch + 1,
             step=int(self.model.optimizer.iterations),
             images=self._rows.examples,
-            stopped=bool(self.model.stop_training),
+            stopped=self._stopping.stopped_by is not None,  # not `stop_training`, which an interruption sets too
             callbacks=states,
             arrays=arrays,
         )

@@ -20,7 +20,7 @@ KINDS = ("territories", "languages", "currencies")
 SHORTEST = 3
 """Fewest characters of a name."""
 LONGEST = 32
-"""Places of an encoded name. Of the names in `LANGUAGES`, one in a thousand is longer."""
+"""Places of an encoded name. Of the names in `LANGUAGES`, one in a hundred is longer."""
 
 
 def entry_of(kind: str, code: str) -> str:
@@ -35,7 +35,8 @@ def load_names(languages: Sequence[str] = LANGUAGES) -> Corpus:
     entries, 60 %, 20 % and 20 %: *Germania* and *Germany* are names of the same country, and one in the training
     split would nearly give away the other. A name of entries in two splits is left out.
 
-    Raises `InputError` without Babel, for a language that it does not know, and for fewer than two.
+    Raises `InputError` without Babel, for a language that it does not know, for fewer than two, and for a language that
+    shares all its names with the others.
     """
     languages_of, entries_of = collect_names(languages)
     parts: dict[str, list[tuple[str, int]]] = {"train": [], "validation": [], "test": []}
@@ -43,6 +44,13 @@ def load_names(languages: Sequence[str] = LANGUAGES) -> Corpus:
         splits = {split_by_hash(entry) for entry in entries_of[name]}
         if len(languages_of[name]) == len(splits) == 1:
             parts[splits.pop()].append((name, languages.index(min(languages_of[name]))))
+    for number, language in enumerate(languages):
+        lacking = [split for split, pairs in parts.items() if all(label != number for _, label in pairs)]
+        if lacking:
+            expected = "names of its own in each split"
+            raise InputError(
+                "Languages too much alike", expected=expected, received=f"{language}: none in {lacking[0]}"
+            )
     train, validation, test = map(as_split, parts.values())
     return Corpus(
         name=NAMES,

@@ -8,12 +8,13 @@ from typing import Literal
 Form = Literal["text", "name"]
 
 
+_GAPS = re.compile("[\\s\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ufeff\\ud800-\\udfff]+")
+"""White space, controls, separators of lines and paragraphs, byte order marks, and halves of characters."""
+
+
 def clean(text: str) -> str:
     """Returns a text in Unicode form NFC, without control characters, and with single spaces."""
-    composed = unicodedata.normalize("NFC", text)
-    return " ".join(
-        "".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in composed).split()
-    )
+    return _GAPS.sub(" ", unicodedata.normalize("NFC", text)).strip(" ")
 
 
 def normalize_name(name: str) -> str:

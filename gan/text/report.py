@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gan.errors import Json, Positive, Whole, as_json, convert
+from gan.errors import Json, Positive, Whole, as_json, check, convert
 from gan.saving import files, run_folder
 from gan.text.text_run import Kind
 from gan.tolerance import EXIT_STATUS, ErrorRate, Verdict, samples_needed, verdict
@@ -30,6 +30,9 @@ class TextReport:
     """Size of a fresh sample that would decide, if the rate stays the same. None: decided, or not known."""
     metrics: dict[str, Json] = field(default_factory=dict)
     """Further numbers, by name."""
+
+    def __post_init__(self) -> None:
+        check(self.wrong <= self.num, "wrong", f"at most num={self.num}", self.wrong)
 
     @classmethod
     def of(

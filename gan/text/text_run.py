@@ -64,8 +64,8 @@ class TextRecord:
         return convert(self.config, kind, folder / RECORD, "config")
 
     def save(self, folder: Path) -> None:
-        """Writes text.json, atomically."""
-        files.write_json(folder / RECORD, as_json(self))
+        """Writes text.json, atomically. NaN becomes null."""
+        files.write_json(folder / RECORD, files.null_for_nan(as_json(self)))
 
     def finish(self, folder: Path, result: TextResult) -> "TextRecord":
         """Writes the result, and the SHA-256 of the network. Returns the new record."""
@@ -121,3 +121,10 @@ def find_network(folder: Path, record: TextRecord) -> Path:
         received = f"{path}: {files.sha256(path)}"
         raise InputError("This network does not match its record", expected=record.sha256, received=received)
     return path
+
+
+def check_one_start(resume: object, **given: object) -> None:
+    """Raises `InputError` if options are given beside `--resume`: a resumed run keeps its own."""
+    names = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None]
+    if resume is not None and names:
+        raise InputError("Options beside `--resume`", expected="--resume RUN alone", received=" ".join(names))

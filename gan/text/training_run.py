@@ -7,8 +7,9 @@ from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
-from gan.errors import InputError, as_json
+from gan.errors import as_json
 from gan.saving import run_folder, training_state
+from gan.saving.files import as_path
 from gan.saving.training_state import State
 from gan.text.corpus import Corpus
 from gan.text.fitting import FitResult, latest_state
@@ -60,14 +61,16 @@ def new_run(
         versions=runtime.versions(),
         git_revision=runtime.git_revision(),
     )
-    existed = output is not None and Path(output).is_dir()
+    existed = output is not None and as_path(output, "output").is_dir()
     folder = run_folder.new_run(output, f"text-{kind}")
+    is_ours = False  # another process may have locked the folder in this moment
     try:
         with training_state.locked(folder):
+            is_ours = True
             record.save(folder)
             yield OpenRun(folder, record, config, corpus)
     except BaseException:
-        if latest_state(folder) is None:
+        if is_ours and training_state.latest(folder) == (None, []):
             _remove(folder, keep=existed)
         raise
 
@@ -92,16 +95,18 @@ def resumed_run(
     Raises `InputError`, and changes nothing, for a folder of another kind, other texts, and damaged states.
     """
     path, record = find_run(folder, kind)
-    if record.result is not None and not record.result.interrupted:
-        log(f"{path} is finished: {record.result.epochs} epochs")
+    if _is_finished(path, record, log):
         yield None
         return
     with training_state.locked(path):
         record = load_record(path)
+        if _is_finished(path, record, log):  # by another process, while this one waited
+            yield None
+            return
         config = record.options(config_type, path)
         corpus = load(config)
         corpus.check_same(record.corpus)
-        saved = latest_state(path)
+        saved = latest_state(path, log)
         epochs = saved.interval if saved else 0
         log(f"resuming after epoch {epochs}" if saved else "no epoch is complete: the training starts again")
         record = replace(record, resumed=(*record.resumed, epochs))
@@ -109,11 +114,11 @@ def resumed_run(
         yield OpenRun(path, record, config, corpus, saved)
 
 
-def check_one_start(resume: object, **given: object) -> None:
-    """Raises `InputError` if options are given beside `--resume`: a resumed run keeps its own."""
-    names = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None]
-    if resume is not None and names:
-        raise InputError("Options beside `--resume`", expected="--resume RUN alone", received=" ".join(names))
+def _is_finished(folder: Path, record: TextRecord, log: Callable[[str], None]) -> bool:
+    if record.result is None or record.result.interrupted:
+        return False
+    log(f"{folder} is finished: {record.result.epochs} epochs")
+    return True
 
 
 def _remove(folder: Path, *, keep: bool) -> None:

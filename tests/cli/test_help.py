@@ -78,17 +78,56 @@ def test_help_all_shows_every_option_in_the_same_groups(capsys, monkeypatch):
 
 @pytest.mark.parametrize("name", sorted(set(ALL) - {"train"}))
 def test_commands_with_few_options_show_all_of_them(capsys, monkeypatch, name):
-    text = shown(capsys, monkeypatch, name, "--help")
+    text = shown(capsys, monkeypatch, *name.split(), "--help")
     assert text.startswith(f"usage: gan {name} ")
-    assert text == shown(capsys, monkeypatch, name, "--help-all")
+    assert text == shown(capsys, monkeypatch, *name.split(), "--help-all")
     assert all(option.usage in text for option in help.list_options(ALL[name]))
 
 
 def test_the_overview_has_one_line_for_each_command(capsys, monkeypatch):
     text = shown(capsys, monkeypatch, "--help", columns=100)
-    rows = dict(re.findall(r"^  (\S+) +([A-Z].+\.)$", text, flags=re.MULTILINE))
-    assert set(rows) == set(ALL)
+    assert rows(text) == list(ALL)
     assert text == shown(capsys, monkeypatch, "--help-all", columns=100)
+
+
+def rows(text):
+    """Names of the commands of an overview with one line for each, in their order."""
+    return [name for name, _ in re.findall(r"^  (\S+(?: \S+)*)  +([A-Z].+\.)$", text, flags=re.MULTILINE)]
+
+
+STARTS = {
+    start: [name for name in ALL if name.startswith(f"{start} ")]
+    for start in sorted({" ".join(name.split()[:n]) for name in ALL for n in range(1, len(name.split()))})
+}
+"""First words of names of several words -> the names."""
+
+
+def test_some_commands_have_names_of_several_words():
+    assert STARTS["text train"] == [f"text train {kind}" for kind in ("gan", "model", "recognizer", "questions")]
+    assert set(STARTS["text"]) > set(STARTS["text train"])
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_the_overview_of_first_words_has_the_commands_that_begin_with_them(capsys, monkeypatch, start):
+    text = shown(capsys, monkeypatch, *start.split(), "--help", columns=100)
+    assert rows(text) == STARTS[start]
+    for words in (["help", *start.split()], [*start.split(), "-h"], [*start.split()[:1], "-h", *start.split()[1:]]):
+        assert shown(capsys, monkeypatch, *words, columns=100) == text
+
+
+class First:
+    """One."""
+
+
+class Second:
+    """Two."""
+
+
+def test_the_column_of_descriptions_is_as_wide_as_the_names_of_a_group():
+    text = help.format_overview("What it is.", {"one": {"a": First}, "two": {"some long name": Second, "b": First}})
+    assert text.splitlines()[4:11] == [
+        "one:", "  a  One.", "", "two:", "  some long name  Two.", "  b               One.", "",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("columns", [60, 80, 300])

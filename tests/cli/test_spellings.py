@@ -81,7 +81,8 @@ def test_the_version_is_printed(arguments, capsys):
 @pytest.mark.parametrize("command", [None, *NAMES])
 def test_help_has_a_command_too(command, capsys):
     shown = []
-    for arguments in (["help", *([command] if command else [])], [*([command] if command else []), "-h"]):
+    words = command.split() if command else []
+    for arguments in (["help", *words], [*words, "-h"]):
         with pytest.raises(SystemExit) as ended:
             main(arguments)
         assert ended.value.code == 0
@@ -99,6 +100,17 @@ REFUSED = {
     "--seed 3 sample mnist --num 2": "Expected gan sample mnist --num 2 --seed 3.",
     "--nonsense": "Unknown command. Expected one of",
     "": "no command",
+    "text": "Incomplete command. Expected one of ['text train gan', ",
+    "text train": "'text train questions'] (gan text train --help describes them). Received: gan text train.",
+    "text train modle": "(did you mean text train model?). Received: gan text train modle.",
+    "text traim gan": "(did you mean text train?). Received: gan text traim.",
+    "text train --seed 3": "(gan text train --help describes them). Received: gan text train --seed.",
+    "text nonsense": "(gan text --help describes them). Received: gan text nonsense.",
+    "text nonsense --help": "Incomplete command",
+    "TEXT ask": "(did you mean text?). Received: TEXT.",
+    "text-train-gan": "(did you mean text train gan?). Received: text-train-gan.",
+    "recognise": "(did you mean text recognize?). Received: recognise.",
+    "--seed 3 text train gan --json": "Expected gan text train gan --json --seed 3. Received: --seed.",
     "train mnsit": "(did you mean mnist?)",
     "train MNIST": "(did you mean mnist?)",
     "train Mnist_MLP": "(did you mean mnist-mlp?)",

@@ -21,6 +21,7 @@ NAMES = [
     "07_scale",
     "09_feedback_and_deployment",
     "10_selection",
+    "12_text",
 ]
 spec = importlib.util.spec_from_file_location("execute", FOLDER / "execute.py")
 execute = importlib.util.module_from_spec(spec)

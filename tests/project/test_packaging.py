@@ -58,6 +58,9 @@ def test_wheel_contains_only_the_package_and_pretrained_checkpoints(wheel):
         "mnist-probe",
         "mnist-reader",
     }
+    texts = (ROOT / "gan" / "text").rglob("*")
+    data = [path for path in texts if path.is_file() and path.suffix not in (".py", ".pyc")]
+    assert {str(path.relative_to(ROOT)) for path in data} <= set(names)
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
 
 

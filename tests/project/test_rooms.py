@@ -35,6 +35,7 @@ ENTRIES = {
 }
 WITHOUT_TENSORFLOW = [
     "gan.cli",
+    "gan.cli.main",
     "gan.config",
     "gan.data.images",
     "gan.distributed.cluster",

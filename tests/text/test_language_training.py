@@ -140,7 +140,7 @@ def test_an_untrained_folder_is_removed_after_bad_texts(tmp_path):
 def test_a_trained_model_approaches_the_known_language(tmp_path):
     language = MarkovLanguage.drawn("abc", 6, seed=1)
     truth = language.distribution()
-    config = LanguageModelConfig(width=24, dropout=0.0, epochs=15, batch_size=128, learning_rate=0.01, patience=3)
+    config = LanguageModelConfig(width=24, dropout=0.0, epochs=15, batch_size=128, learning_rate=0.01, patience=15)
     excess, distance = [], []
     for num in (500, 10_000):
         folder = tmp_path / str(num)

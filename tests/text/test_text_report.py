@@ -1,0 +1,70 @@
+"""Tests of the report of a text model: error rate, interval, verdict and exit status."""
+
+import json
+
+import pytest
+
+from gan.errors import InputError
+from gan.text.report import TextReport, load_text_report
+from gan.tolerance import EXIT_STATUS, ErrorRate
+
+
+def report(wrong=5, num=100, **options):
+    return TextReport.of("recognizer", ErrorRate(wrong, num), sha256="ab", **options)
+
+
+def test_the_interval_is_the_one_of_wilson():
+    """(p + z^2/2n +- z sqrt(p(1 - p)/n + z^2/4n^2)) / (1 + z^2/n) for p = 0.1, n = 100, z = 1.959964."""
+    found = report(10)
+    assert (found.wrong, found.num, found.error_rate) == (10, 100, 0.1)
+    assert found.error_rate_lower == pytest.approx(0.0552291, abs=1e-6)
+    assert found.error_rate_upper == pytest.approx(0.1743657, abs=1e-6)
+    assert found.rate == ErrorRate(10, 100)
+
+
+def test_without_a_tolerance_there_is_no_verdict():
+    found = report()
+    assert (found.verdict, found.samples_needed, found.exit_status) == (None, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "tolerance", "verdict"), [(0, 0.1, "within"), (50, 0.1, "exceeded"), (5, 0.1, "undecided")]
+)
+def test_the_verdict_gives_the_exit_status(wrong, tolerance, verdict):
+    found = report(wrong, tolerance=tolerance)
+    assert found.verdict == verdict
+    assert found.exit_status == EXIT_STATUS[verdict]
+    assert (found.samples_needed is not None) == (verdict == "undecided")
+    if found.samples_needed:
+        decided = report(wrong * found.samples_needed // 100, found.samples_needed, tolerance=tolerance)
+        assert decided.verdict != "undecided"
+
+
+def test_low_coverage_forbids_within_and_more_samples_would_not_help():
+    found = report(0, tolerance=0.1, covers=False)
+    assert (found.verdict, found.samples_needed) == ("undecided", None)
+    assert report(50, tolerance=0.1, covers=False).verdict == "exceeded"
+    assert report(5, tolerance=0.1, covers=False).samples_needed is None
+
+
+def test_a_report_comes_back_from_its_file(tmp_path):
+    found = report(tolerance=0.1, metrics={"f1": {"fi": 0.5, "sv": float("nan")}, "seconds": 2})
+    found.save(tmp_path)
+    json.loads((tmp_path / "report.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)  # no NaN
+    loaded = load_text_report(tmp_path)
+    assert loaded.metrics == {"f1": {"fi": 0.5, "sv": None}, "seconds": 2}
+    assert (loaded.rate, loaded.verdict, loaded.kind) == (found.rate, found.verdict, "recognizer")
+
+
+@pytest.mark.parametrize(
+    "change", [{"wrong": 101}, {"wrong": -1}, {"num": 0}, {"verdict": "good"}, {"kind": "poem"}, {"error_rate": None}]
+)
+def test_a_damaged_report_is_refused(tmp_path, change):
+    report().save(tmp_path)
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **change}), encoding="utf-8")
+    with pytest.raises(InputError, match=r"report\.json"):
+        load_text_report(tmp_path)
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match=r"Damaged report\.json"):
+        load_text_report(tmp_path)
