@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from gan.cli.exit_status import DONE, after_signal
 from gan.cli.output import print_result
+from gan.cli.text_report import report_lines
 from gan.config.arguments import as_arguments
 from gan.errors import InputError, as_json
 from gan.saving import run_folder
 from gan.text.corpora import load_corpus
 from gan.text.judges import class_places
-from gan.text.report import TextReport
 from gan.text.text_gan_config import NO_RECOGNIZER, TextGanConfig
 from gan.text.text_run import find_network, find_run
 from gan.utils import tensorflow as runtime
@@ -83,24 +83,5 @@ class TrainTextGan:
             result["samples"] = str(done.folder / run_folder.SAMPLES)
             result["generate"] = shell_command("gan", "text", "generate", done.folder)
         if done.report is not None:
-            result |= as_json(done.report) if self.json else _lines(done.report)
+            result |= as_json(done.report) if self.json else report_lines(done.report)
         print_result(result, as_json=self.json)
-
-
-def _lines(report: TextReport) -> dict[str, object]:
-    """Returns the numbers of a report as lines for people."""
-    lower, upper = report.rate.interval
-    found = report.metrics
-    result: dict[str, object] = {
-        "error rate": f"{report.error_rate:.1%} ({lower:.1%} to {upper:.1%}), "
-        f"of real texts {found['real_error_rate']:.1%}; judge: {found['judge']}",
-        "coverage": f"{found['coverage']:.3f}, of real texts {found['real_coverage']:.3f}",
-        "new texts": f"{found['novelty']:.1%}; different ones {found['distinct']:.1%}",
-        "Frechet distance": f"{found['frechet_distance']:.3g}, of real texts {found['frechet_floor']:.3g}",
-    }
-    worst = found["worst_class"]
-    if isinstance(worst, dict):
-        result["worst category"] = f"{worst['category']}, {worst['wrong']} of {worst['n']} wrong"
-    if report.verdict is not None:
-        result["verdict"] = f"{report.verdict}, tolerance {report.tolerance:.1%}"
-    return result

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from gan.cli.exit_status import DONE, after_signal
 from gan.cli.output import print_result
+from gan.cli.text_report import report_lines
 from gan.errors import as_json
 from gan.saving import run_folder
 from gan.text.corpora import load_corpus
+from gan.text.corpus import Corpus
+from gan.text.judges import class_places
 from gan.text.language_config import LanguageModelConfig
-from gan.text.text_run import NETWORK, check_one_start, find_run
+from gan.text.text_run import NETWORK, check_one_start, find_network, find_run
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 
@@ -40,28 +43,22 @@ class TrainLanguageModel:
 
     def run(self) -> int:
         """Trains, prints the results and the next commands; returns the exit status."""
-        default = LanguageModelConfig()
-        names = (one.name for one in fields(default))
-        changed = {name: getattr(self.config, name) for name in names}
-        given = {name: value for name, value in changed.items() if value != getattr(default, name)}
-        check_one_start(self.resume, output=self.output, **given)
+        corpus = self._check()
         log = partial(print, file=sys.stderr, flush=True)
-        if self.resume is None:
-            run_folder.check_output(self.output)
-            corpus = load_corpus(self.config.data, self.config.languages)
-        else:
-            find_run(self.resume, "model")
         runtime.load_tensorflow(lean=True)
         from gan.text.language_training import resume_language_model, train_language_model
 
-        if self.resume is None:
+        if corpus is not None:
             run = train_language_model(self.config, corpus=corpus, output=self.output, log=log)
         else:
+            assert self.resume is not None
             run = resume_language_model(self.resume, log=log)
         result = run.record.result
         assert result is not None
         network = run.folder / NETWORK["model"]
-        report = {} if run.report is None else as_json(run.report)
+        report: dict[str, object] = {}
+        if run.report is not None:
+            report = as_json(run.report) if self.json else report_lines(run.report)
         if self.json:
             ended = {"interrupted": result.interrupted, "stopped_by": result.stopped_by}
             spent = {"epochs": result.epochs, "seconds": result.seconds}
@@ -77,3 +74,20 @@ class TrainLanguageModel:
         if run.signal:
             return after_signal(run.signal)
         return DONE if run.report is None else run.report.exit_status
+
+    def _check(self) -> Corpus | None:
+        """Checks options and files before TensorFlow is imported. Returns the texts; None: they are those of a run."""
+        default = LanguageModelConfig()
+        given = {one.name: getattr(self.config, one.name) for one in fields(default)}
+        changed = {name: value for name, value in given.items() if value != getattr(default, name)}
+        check_one_start(self.resume, output=self.output, **changed)
+        if self.resume is not None:
+            find_run(self.resume, "model")
+            return None
+        run_folder.check_output(self.output)
+        corpus = load_corpus(self.config.data, self.config.languages)
+        if self.config.judge_name is not None:
+            folder, record = find_run(self.config.judge_name, "recognizer")
+            find_network(folder, record)
+            class_places(corpus.class_names, record.corpus.class_names)
+        return corpus

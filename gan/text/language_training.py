@@ -19,6 +19,7 @@ from gan.text.language_model import (
     example_targets,
     nats_per_text,
 )
+from gan.text.names import NAMES
 from gan.text.quality import TextReference
 from gan.text.recognizer import load_recognizer
 from gan.text.report import TextReport, load_text_report
@@ -136,7 +137,8 @@ def _examples(corpus: Corpus, split: TextSplit) -> Examples:
 
 def _load_judge(config: LanguageModelConfig, corpus: Corpus) -> TextReference | None:
     """Returns the judge and the numbers of real texts, before the training, so that it does not fail at the end."""
-    if config.judge_name is None:
+    is_default = config.judge is None and config.tolerance is None
+    if config.judge_name is None or (is_default and corpus.name != NAMES):
         return None
     reference = TextReference(corpus, load_recognizer(config.judge_name), num=config.num)
     keras.utils.set_random_seed(config.seed)

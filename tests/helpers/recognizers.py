@@ -11,7 +11,7 @@ from gan.text.recognizer_config import RecognizerConfig
 ENDINGS = {"west": "ona", "east": "ski"}
 """Category -> how its texts end."""
 
-TINY = {"windows": (2, 3), "filters": 4, "embedding": 4, "members": 2, "batch_size": 16, "learning_rate": 0.03}
+TINY = {"windows": (3,), "filters": 4, "embedding": 4, "batch_size": 16, "learning_rate": 0.03}
 """Options of a network of a few hundred weights."""
 
 

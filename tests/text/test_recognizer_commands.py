@@ -8,6 +8,14 @@ import pytest
 from helpers.commands import Gan
 from helpers.recognizers import TINY, write_table
 
+from gan.saving import log_file
+from gan.text.corpora import load_corpus
+from gan.text.recognizer import load_recognizer
+from gan.text.recognizer_network import SCORES
+from gan.text.recognizer_training import recognizer_error_rate
+from gan.text.report import load_text_report
+from gan.text.text_run import load_record
+
 OPTIONS = [
     word
     for name, value in TINY.items()
@@ -28,6 +36,19 @@ def run(forked_gan: Gan, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert report["error_rate_upper"] <= 0.5
     assert {"east", "west", "accuracy"} <= set(report["metrics"]["by_class"])
     return folder / "run"
+
+
+def test_a_run(run: Path) -> None:
+    corpus = load_corpus(run.parent / "names.csv")
+    record, report = load_record(run), load_text_report(run)
+    assert record.result is not None
+    assert (record.kind, record.result.stopped_by, record.sha256) == ("recognizer", "target", report.sha256)
+    assert len(log_file.rows(run / "log.csv")) == record.result.epochs
+    recognizer = load_recognizer(run)
+    rate = recognizer_error_rate(recognizer, corpus.test)
+    assert (rate.wrong, rate.n) == (report.wrong, len(corpus.test))
+    assert record.result.numbers["validation"] == recognizer_error_rate(recognizer, corpus.validation).value
+    assert abs(recognizer.network.get_layer(SCORES).get_weights()[0].sum(axis=1)).max() < 1e-5  # centered
 
 
 def test_a_text_gets_a_category_and_the_features_that_decided(forked_gan: Gan, run: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +22,6 @@ from gan.text.recognizer import Recognition, Recognizer, load_recognizer
 from gan.text.recognizer_config import RecognizerConfig
 from gan.text.recognizer_pool import fit_pool
 from gan.text.recognizer_training import (
-    RecognizerTraining,
     TypoExamples,
     class_metrics,
     fit_shares,
@@ -30,7 +30,6 @@ from gan.text.recognizer_training import (
     resume_recognizer,
     train_recognizer,
 )
-from gan.text.report import load_text_report
 from gan.text.text_run import load_record
 
 
@@ -41,14 +40,6 @@ def silent(line: str) -> None:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return tiny_corpus(tmp_path_factory.mktemp("texts"))
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> RecognizerTraining:
-    """A tiny recognizer of three epochs."""
-    folder = tmp_path_factory.mktemp("recognizer")
-    config = tiny_config(folder, epochs=3, typos=0.1, seed=4, deterministic=True)
-    return train_recognizer(config, output=folder / "run", log=silent)
 
 
 def test_typos_are_a_function_of_seed_epoch_and_index(corpus: Corpus) -> None:
@@ -105,22 +96,11 @@ def test_shares_of_the_members() -> None:
     ) == pytest.approx(share, abs=0.01)  # calibrated: the probability is the share of right answers
 
 
-def test_a_run(trained: RecognizerTraining, corpus: Corpus) -> None:
-    record, report = load_record(trained.folder), load_text_report(trained.folder)
-    assert report == trained.report
-    assert record.result is not None
-    assert (record.kind, record.result.epochs, record.sha256) == ("recognizer", 3, report.sha256)
-    recognizer = load_recognizer(trained.folder)
-    rate = recognizer_error_rate(recognizer, corpus.test)
-    assert (rate.wrong, rate.n) == (report.wrong, report.num) == (report.wrong, len(corpus.test))
-    assert report.verdict is None
-    assert len(log_file.rows(trained.folder / "log.csv")) == 3
-    assert record.result.numbers["validation"] == recognizer_error_rate(recognizer, corpus.validation).value
-    assert abs(recognizer.network.get_layer("scores").get_weights()[0].sum(axis=1)).max() < 1e-5  # centered
-
-
-def test_resume_is_exact(trained: RecognizerTraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = load_record(trained.folder).options(RecognizerConfig, trained.folder)
+@pytest.mark.slow
+def test_resume_is_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand-in among the quick tests: `test_a_finished_run_is_not_trained_again`, and exact resume of `fit_epochs`."""
+    config = tiny_config(tmp_path, epochs=3, typos=0.1, seed=4, deterministic=True, members=2)
+    whole = train_recognizer(config, output=tmp_path / "whole", log=silent)
     draw = TypoExamples.__call__
 
     def interrupted(self: TypoExamples, epoch: int) -> object:
@@ -134,10 +114,10 @@ def test_resume_is_exact(trained: RecognizerTraining, tmp_path: Path, monkeypatc
     assert not (tmp_path / "run" / "recognizer.keras").exists()
     monkeypatch.setattr(TypoExamples, "__call__", draw)
     resumed = resume_recognizer(tmp_path / "run", log=silent)
-    ours, theirs = (load_recognizer(folder).network.get_weights() for folder in (resumed.folder, trained.folder))
+    ours, theirs = (load_recognizer(folder).network.get_weights() for folder in (resumed.folder, whole.folder))
     for our, their in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(our, their)
-    rows = [log_file.rows(folder / "log.csv") for folder in (resumed.folder, trained.folder)]
+    rows = [log_file.rows(folder / "log.csv") for folder in (resumed.folder, whole.folder)]
     assert [{**row, "seconds": 0} for row in rows[0]] == [{**row, "seconds": 0} for row in rows[1]]
     assert load_record(resumed.folder).resumed == (1,)
     again = resume_recognizer(tmp_path / "run", log=silent)  # a finished run stays as it is
@@ -189,15 +169,15 @@ def test_a_pool_is_not_worse_than_its_best_member(corpus: Corpus) -> None:
     assert Score.of(pool.logits(corpus.validation.texts), labels).log_loss <= min(losses) + 1e-9
 
 
-def test_pools_are_checked(corpus: Corpus, trained: RecognizerTraining) -> None:
-    recognizer = load_recognizer(trained.folder)
+def test_pools_are_checked(corpus: Corpus) -> None:
+    member, other = noisy(corpus, 0), noisy(corpus, 1)
     with pytest.raises(InputError, match="two or more"):
-        fit_pool([recognizer], corpus.validation)
+        fit_pool([member], corpus.validation)
     with pytest.raises(InputError, match="texts alone"):
-        fit_pool([recognizer, recognizer], TextSplit(corpus.validation.texts))
-    pool = fit_pool([recognizer, recognizer], corpus.validation)
-    texts = corpus.test.texts
-    np.testing.assert_array_equal(pool.logits(texts).argmax(axis=1), recognizer.outputs(texts)["logits"].argmax(axis=1))
+        fit_pool([member, other], TextSplit(corpus.validation.texts))
+    other.corpus = replace(other.corpus, class_names=("east", "north"))
+    with pytest.raises(InputError, match="The categories differ"):
+        fit_pool([member, other], corpus.validation)
 
 
 @pytest.mark.parametrize(

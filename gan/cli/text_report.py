@@ -1,0 +1,22 @@
+"""The report of generated texts, as lines for people."""
+
+from gan.text.report import TextReport
+
+
+def report_lines(report: TextReport) -> dict[str, object]:
+    """Returns the numbers of the report of generated texts as lines for people."""
+    lower, upper = report.rate.interval
+    found = report.metrics
+    result: dict[str, object] = {
+        "error rate": f"{report.error_rate:.1%} ({lower:.1%} to {upper:.1%}), "
+        f"of real texts {found['real_error_rate']:.1%}; judge: {found['judge']}",
+        "coverage": f"{found['coverage']:.3f}, of real texts {found['real_coverage']:.3f}",
+        "new texts": f"{found['novelty']:.1%}; different ones {found['distinct']:.1%}",
+        "Frechet distance": f"{found['frechet_distance']:.3g}, of real texts {found['frechet_floor']:.3g}",
+    }
+    worst = found["worst_class"]
+    if isinstance(worst, dict):
+        result["worst category"] = f"{worst['category']}, {worst['wrong']} of {worst['n']} wrong"
+    if report.verdict is not None:
+        result["verdict"] = f"{report.verdict}, tolerance {report.tolerance:.1%}"
+    return result
