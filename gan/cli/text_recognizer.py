@@ -192,7 +192,9 @@ class Recognize:
             "read": found.text,
             "is_cut": found.is_cut,
             "reason": found.reason,
-            "features": [feature._asdict() for feature in features],
+            "features": [
+                {"ngram": one.ngram, "start": one.start, "contribution": one.contribution} for one in features
+            ],
         }
 
     def _lines(self, text: str, found: "Recognition", features: "Sequence[Feature]") -> Iterator[str]:
