@@ -1,0 +1,111 @@
+"""Answers questions from the built-in facts, from documents, or from knowledge of one's own."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gan.errors import InputError, check_share, convert
+from gan.saving import run_folder
+from gan.text.questions.facts import LANGUAGES, RELATIONS, Language
+from gan.text.questions.knowledge import Knowledge, as_passages
+from gan.text.report import load_text_report
+from gan.text.text_run import RECORD, TextRecord
+
+if TYPE_CHECKING:
+    from gan.text.questions.answering import Answer
+
+COPY_THRESHOLD = 0.75
+"""Threshold of copied answers, chosen on questions about the validation topics of Python's reference."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained reader: its folder, record, and threshold of each language."""
+
+    folder: Path
+    record: TextRecord
+    thresholds: dict[Language, float]
+
+
+def answer_questions(
+    questions: Sequence[str], knowledge: Knowledge, model: Model | None, *, threshold: float | None = None
+) -> "list[Answer]":
+    """Answers questions, or refuses them.
+
+    The facts whose relation the reader knows are found by what it understands, all others and the passages by
+    their words. The reader answers first.
+
+    Args:
+        questions: what is asked.
+        knowledge: what is known.
+        model: reader of the questions; None: all of the knowledge is found by its words.
+        threshold: lowest score of an answer, from 0 to 1. None: that of the reader, and `COPY_THRESHOLD`.
+    """
+    if threshold is not None:
+        check_share("threshold", threshold)
+    answered: list[Answer] = []
+    understood = [fact for fact in knowledge.facts if fact.relation in RELATIONS] if model else []
+    others = [fact for fact in knowledge.facts if fact not in understood or not fact.language]
+    passages = [*knowledge.passages, *as_passages(others)]
+    ways: list[tuple[Callable[[Sequence[str]], list[Answer]], dict[Language, float]]] = []
+    if model and understood:
+        from gan.text.questions.answering import FactAnswerer
+        from gan.text.questions.reader import load_reader
+
+        answerer = FactAnswerer(load_reader(model.folder, model.record), understood, knowledge.others)
+        ways.append((answerer.answer, model.thresholds))
+    if passages:
+        from gan.text.questions.copying import Copier
+
+        ways.append((Copier(passages).answer, dict.fromkeys(LANGUAGES, COPY_THRESHOLD)))
+    found = [
+        [one.at(lowest if threshold is None else dict.fromkeys(LANGUAGES, threshold)) for one in answer(questions)]
+        for answer, lowest in ways
+    ]
+    for answers in zip(*found):
+        given = [one for one in answers if one.text is not None]
+        answered.append(given[0] if given else answers[-1 if passages else 0])
+    return answered
+
+
+def find_thresholds(folder: Path, record: TextRecord, tolerance: float | None = None) -> dict[Language, float]:
+    """Returns the threshold of a reader in each language. With a tolerance, the lowest at which its errors are within.
+
+    The upper bound of the error rate on the validation exam decides: its tolerance curves are in report.json. Raises
+    `InputError` for a run that is not finished, and for a tolerance that no threshold keeps.
+    """
+    numbers = record.result.numbers if record.result else {}
+    if "thresholds" not in numbers:
+        expected = "a finished run (gan text train questions --resume completes it)"
+        raise InputError("This run has no threshold yet", expected=expected, received=str(folder))
+    if tolerance is None:
+        return convert(numbers["thresholds"], dict[Language, float], folder / RECORD, "result.numbers.thresholds")
+    check_share("tolerance", tolerance)
+    metrics = load_text_report(folder).metrics.get("languages")
+    curves = convert(metrics, dict[Language, _Curve], folder / run_folder.REPORT, "metrics.languages")
+    return {language: _lowest(one.validation_curve, tolerance) for language, one in curves.items()}
+
+
+@dataclass(frozen=True)
+class _Point:
+    threshold: float
+    error_rate_upper: float
+
+
+@dataclass(frozen=True)
+class _Curve:
+    validation_curve: tuple[_Point, ...]
+
+
+def _lowest(points: Sequence[_Point], tolerance: float) -> float:
+    """Returns the lowest threshold from which on all error rates are within a tolerance."""
+    kept = None
+    for point in sorted(points, key=lambda one: -one.threshold):
+        if point.error_rate_upper > tolerance:
+            break
+        kept = point.threshold
+    if kept is None:
+        least = min(point.error_rate_upper for point in points)
+        raise InputError("No threshold keeps this tolerance", expected=f"{least:.3f} or more", received=f"{tolerance}")
+    return kept
