@@ -163,6 +163,7 @@ class Text(Benchmark):
     def _trainings(self) -> Iterator[tuple[Kind, TextGanConfig | LanguageModelConfig]]:
         for seed in self.seeds:
             yield "model", LanguageModelConfig(languages=self.languages, epochs=self.model_epochs, seed=seed)
+        for seed in self.seeds:
             yield (
                 "gan",
                 TextGanConfig(

@@ -13,7 +13,7 @@ from itertools import pairwise
 import keras
 from keras import initializers, layers
 
-from gan.models.networks.conditioning import projection, unconditional, with_labels
+from gan.models.networks.conditioning import LABEL_EMBEDDING, projection, unconditional
 from gan.models.networks.norms import NORMS
 from gan.utils.types import Tensor
 
@@ -42,7 +42,9 @@ def build_text_generator(
     latents = x = keras.Input((latent_dim,), name="latents")
     labels = keras.Input((), dtype="int32", name="labels") if num_classes else None
     if num_classes:
-        x = with_labels(latents, labels, num_classes)
+        # on the scale of the latents: with Keras' default, +-0.05, a short training does not learn the categories
+        table = layers.Embedding(num_classes, latent_dim, initializers.RandomNormal(stddev=1.0), name=LABEL_EMBEDDING)
+        x = layers.Concatenate()([latents, table(labels)])
     lengths = _lengths(length)
     x = layers.Dense(lengths[-1] * width)(x)
     x = _block(layers.Reshape((lengths[-1], width))(x))

@@ -136,7 +136,6 @@ def test_a_generator_of_other_texts(tmp_path: Path) -> None:
         {"steps": 0},
         {"penalty": -1.0},
         {"learning_rate": 0.0},
-        {"mismatched_labels": 1.0},
         {"num": 99},
         {"tolerance": 1.5},
         {"tolerance": 0.1, "judge": "none"},
