@@ -76,10 +76,11 @@ def test_an_abstention_is_never_right():
     assert not grade(asked, Answer(question="", text="Fijian", score=0.9, fact=OTHER)).is_right
 
 
-def test_the_threshold_has_the_fewest_wrong_answers_at_the_share_to_answer():
-    assert choose_threshold(GRADES, least=0.5) == 0.8  # at 0.6 and 0.7 the answer about a place is given
-    assert choose_threshold(GRADES, least=0.75) == 0.0  # 0.6 answers as many, and makes the same two errors
-    assert choose_threshold(GRADES, least=1.0) == 0.0  # nobody can answer all
+def test_the_threshold_is_the_lowest_that_keeps_the_tolerance_and_refuses():
+    assert choose_threshold(GRADES, 1.0, least_refused=0.5) == 0.6
+    assert choose_threshold(GRADES, 1.0) == 0.8  # at 0.6 and 0.7 the answer about a place is given
+    assert choose_threshold(GRADES, wilson_interval(0, 2)[1], least_refused=0.0) == 0.8  # two right answers
+    assert choose_threshold(GRADES, 0.1) == 1.0  # two right answers show no more
     assert at_share(GRADES, 0.5).threshold == 0.8
 
 

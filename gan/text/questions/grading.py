@@ -12,6 +12,8 @@ from gan.tolerance import ErrorRate, Verdict, verdict
 
 LEAST_ANSWERED = 0.9
 """Share of the questions with an answer that must be answered."""
+LEAST_REFUSED = 0.95
+"""Share of the questions without an answer that must be refused."""
 CURVE_POINTS = 41
 """Points of the tolerance curve."""
 RESAMPLES = 1_000
@@ -86,19 +88,17 @@ def curve(grades: Sequence[Grade], points: int = CURVE_POINTS) -> list[Point]:
     return [measure(grades, scores[index]) for index in chosen]
 
 
-def choose_threshold(grades: Sequence[Grade], least: float = LEAST_ANSWERED) -> float:
-    """Returns the threshold with the fewest wrong answers at which a share `least` of the known is answered.
+def choose_threshold(grades: Sequence[Grade], tolerance: float, least_refused: float = LEAST_REFUSED) -> float:
+    """Returns the lowest threshold that keeps both promises: it answers most of all that do.
 
-    Answers to questions without an answer are wrong ones. Of equally good thresholds the lowest is chosen, which
-    answers most. It is 0 if even threshold 0 leaves more unanswered.
+    The upper bound of the error rate of the answers is within the tolerance, and the share `least_refused` of the
+    questions without an answer is refused. Without such a threshold it is 1: only what is certain is answered.
     """
-    best = 0.0
-    fewest = len(grades) + 1
-    for threshold in sorted({0.0, *(one.score for one in grades)}):
+    for threshold in sorted({one.score for one in grades if one.score > 0}):
         point = measure(grades, threshold)
-        if point.answered >= least and point.wrong < fewest:
-            best, fewest = threshold, point.wrong
-    return best
+        if point.error_rate_upper <= tolerance and point.refused >= least_refused:
+            return threshold
+    return 1.0
 
 
 def at_share(grades: Sequence[Grade], share: float = LEAST_ANSWERED) -> Point:

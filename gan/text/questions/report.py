@@ -59,7 +59,7 @@ def measure_reader(reader: Reader, *, sha256: str | None, tolerance: float) -> M
     points = []
     for language in LANGUAGES:
         chosen_on, part, varied = (_in(language, one) for one in (held_out, grades, mistyped))
-        threshold = thresholds[language] = choose_threshold(chosen_on)
+        threshold = thresholds[language] = choose_threshold(chosen_on, tolerance)
         point = measure(part, threshold)
         points.append(point)
         languages[language] = {
