@@ -15,11 +15,11 @@ from gan.config.arguments import as_arguments
 from gan.errors import InputError, as_json, check_share
 from gan.saving import run_folder
 from gan.text import files
-from gan.text.questions.ask import Model, find_thresholds
+from gan.text.questions.ask import PRETRAINED, Model, find_reader
 from gan.text.questions.facts import load_facts
 from gan.text.questions.knowledge import Knowledge, known_facts, load_knowledge
 from gan.text.questions.options import QuestionsConfig
-from gan.text.text_run import find_network, find_run
+from gan.text.text_run import find_run
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 
@@ -138,7 +138,7 @@ class Ask:
     """Questions to answer."""
     file: str | None = None
     """UTF-8 file with one question a line; - is standard input. Empty lines do not count. None: no file."""
-    model: str = "questions"
+    model: str = PRETRAINED
     """Reader of questions: its run folder, or a pretrained name."""
     knowledge: str | None = None
     """What is known: `python`, or a .jsonl file. None: the built-in facts.
@@ -195,9 +195,7 @@ class Ask:
                 expected = "--threshold: the tolerance curve is that of the built-in facts"
                 raise InputError("No facts", expected=expected, received=f"--tolerance {self.tolerance}")
             return None
-        folder, record = find_run(self.model, "questions")
-        find_network(folder, record)
-        return Model(folder, record, find_thresholds(folder, record, self.tolerance))
+        return find_reader(self.model, self.tolerance)
 
 
 def _as_json(answer: "Answer") -> dict[str, object]:

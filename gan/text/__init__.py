@@ -14,13 +14,19 @@ if TYPE_CHECKING:
     from gan.text.language_model import LanguageModel
     from gan.text.language_training import resume_language_model, train_language_model
     from gan.text.markov import MarkovLanguage
-    from gan.text.names import load_names, shared_names
+    from gan.text.names import collect_names, load_names, shared_names
     from gan.text.normalization import normalize_name
     from gan.text.quality import TextQuality, TextReference
+    from gan.text.questions.answering import Answer
+    from gan.text.questions.ask import answer_questions, find_reader
+    from gan.text.questions.knowledge import Knowledge, known_facts, load_knowledge
+    from gan.text.questions.options import QuestionsConfig
+    from gan.text.questions.training import resume_questions, train_questions
     from gan.text.recognizer import Feature, Recognition, Recognizer, load_recognizer
     from gan.text.recognizer_config import RecognizerConfig
     from gan.text.recognizer_pool import RecognizerPool, fit_pool
     from gan.text.recognizer_training import resume_recognizer, train_recognizer
+    from gan.text.report import TextReport, load_text_report
     from gan.text.saved import load_text_generator
     from gan.text.text_gan import TextGan
     from gan.text.text_gan_config import TextGanConfig
@@ -30,11 +36,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Alphabet": "gan.text.alphabet",
+    "Answer": "gan.text.questions.answering",
     "Corpus": "gan.text.corpus",
     "Feature": "gan.text.recognizer",
+    "Knowledge": "gan.text.questions.knowledge",
     "LanguageModel": "gan.text.language_model",
     "LanguageModelConfig": "gan.text.language_config",
     "MarkovLanguage": "gan.text.markov",
+    "QuestionsConfig": "gan.text.questions.options",
     "Recognition": "gan.text.recognizer",
     "Recognizer": "gan.text.recognizer",
     "RecognizerConfig": "gan.text.recognizer_config",
@@ -45,21 +54,30 @@ _HOMES = {
     "TextJudge": "gan.text.judges",
     "TextQuality": "gan.text.quality",
     "TextReference": "gan.text.quality",
+    "TextReport": "gan.text.report",
     "TextSplit": "gan.text.corpus",
+    "answer_questions": "gan.text.questions.ask",
     "build_text_discriminator": "gan.text.text_networks",
     "build_text_generator": "gan.text.text_networks",
+    "collect_names": "gan.text.names",
+    "find_reader": "gan.text.questions.ask",
     "fit_pool": "gan.text.recognizer_pool",
+    "known_facts": "gan.text.questions.knowledge",
     "list_pretrained": "gan.text.text_run",
     "load_corpus": "gan.text.corpora",
+    "load_knowledge": "gan.text.questions.knowledge",
     "load_names": "gan.text.names",
     "load_recognizer": "gan.text.recognizer",
     "load_text_generator": "gan.text.saved",
+    "load_text_report": "gan.text.report",
     "normalize_name": "gan.text.normalization",
     "resume_language_model": "gan.text.language_training",
+    "resume_questions": "gan.text.questions.training",
     "resume_recognizer": "gan.text.recognizer_training",
     "resume_text_gan": "gan.text.text_gan_training",
     "shared_names": "gan.text.names",
     "train_language_model": "gan.text.language_training",
+    "train_questions": "gan.text.questions.training",
     "train_recognizer": "gan.text.recognizer_training",
     "train_text_gan": "gan.text.text_gan_training",
 }
@@ -67,11 +85,14 @@ _HOMES = {
 
 __all__ = [
     "Alphabet",
+    "Answer",
     "Corpus",
     "Feature",
+    "Knowledge",
     "LanguageModel",
     "LanguageModelConfig",
     "MarkovLanguage",
+    "QuestionsConfig",
     "Recognition",
     "Recognizer",
     "RecognizerConfig",
@@ -82,21 +103,30 @@ __all__ = [
     "TextJudge",
     "TextQuality",
     "TextReference",
+    "TextReport",
     "TextSplit",
+    "answer_questions",
     "build_text_discriminator",
     "build_text_generator",
+    "collect_names",
+    "find_reader",
     "fit_pool",
+    "known_facts",
     "list_pretrained",
     "load_corpus",
+    "load_knowledge",
     "load_names",
     "load_recognizer",
     "load_text_generator",
+    "load_text_report",
     "normalize_name",
     "resume_language_model",
+    "resume_questions",
     "resume_recognizer",
     "resume_text_gan",
     "shared_names",
     "train_language_model",
+    "train_questions",
     "train_recognizer",
     "train_text_gan",
 ]

@@ -10,10 +10,13 @@ from gan.saving import run_folder
 from gan.text.questions.facts import LANGUAGES, RELATIONS, Language
 from gan.text.questions.knowledge import Knowledge, as_passages
 from gan.text.report import load_text_report
-from gan.text.text_run import RECORD, TextRecord
+from gan.text.text_run import RECORD, TextRecord, find_network, find_run
 
 if TYPE_CHECKING:
     from gan.text.questions.answering import Answer
+
+PRETRAINED = "questions"
+"""Reader of questions in English and Chinese."""
 
 COPY_THRESHOLD = 0.75
 """Threshold of copied answers: three quarters of a question must be in the known text. A choice, not measured."""
@@ -26,6 +29,16 @@ class Model:
     folder: Path
     record: TextRecord
     thresholds: dict[Language, float]
+
+
+def find_reader(run: str | Path = PRETRAINED, tolerance: float | None = None) -> Model:
+    """Finds a trained reader of questions: its run folder, or a pretrained name.
+
+    Raises `InputError` if it does not exist, is damaged, or is of another kind, and as `find_thresholds` does.
+    """
+    folder, record = find_run(run, "questions")
+    find_network(folder, record)
+    return Model(folder, record, find_thresholds(folder, record, tolerance))
 
 
 def answer_questions(
