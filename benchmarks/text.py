@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from benchmarks.benchmark import Benchmark, BenchmarkInterruptedError, Log, Record, provenance
 from benchmarks.summary import Table, format_spread
 from gan.errors import InputError, check, check_whole
-from gan.text.judges import FEWEST, class_places
-from gan.text.language_config import LanguageModelConfig
-from gan.text.names import LANGUAGES, load_names
-from gan.text.text_gan_config import NO_RECOGNIZER, TextGanConfig
-from gan.text.text_run import RECORD, Kind, TextRecord, find_network, find_run, load_record
+from gan.text.data.names import LANGUAGES, load_names
+from gan.text.generation.judges import FEWEST, class_places
+from gan.text.generation.language_config import LanguageModelConfig
+from gan.text.generation.text_gan_config import NO_RECOGNIZER, TextGanConfig
+from gan.text.runs.text_run import RECORD, Kind, TextRecord, find_network, find_run, load_record
 from gan.utils import tensorflow as runtime
 
 if TYPE_CHECKING:
     from benchmarks.plot import Figure
-    from gan.text.quality import TextQuality, TextReference
+    from gan.text.generation.quality import TextQuality, TextReference
 
 SAMPLE_SEED = 1
 """Seed of the texts that are measured: that of the report of a text GAN."""
@@ -82,9 +82,9 @@ class Text(Benchmark):
 
     def measure(self, record: Record, log: Log) -> None:
         runtime.start()
-        from gan.text.corpora import load_corpus
-        from gan.text.quality import TextReference
-        from gan.text.recognizer import load_recognizer
+        from gan.text.data.corpora import load_corpus
+        from gan.text.generation.quality import TextReference
+        from gan.text.recognition.recognizer import load_recognizer
 
         reference = None
         for kind, config in self._trainings():
@@ -199,7 +199,7 @@ class Text(Benchmark):
         return folder
 
     def _measure(self, folder: Path, reference: "TextReference") -> dict[str, Any]:
-        from gan.text.saved import load_text_generator
+        from gan.text.generation.saved import load_text_generator
 
         generator: Any = load_text_generator(folder)
         labels = reference.choose_labels(SAMPLE_SEED)
@@ -219,7 +219,7 @@ class Text(Benchmark):
 
 def _train_gan(config: TextGanConfig, folder: Path) -> int | None:
     """Trains a text GAN, or resumes its training. Returns the number of the signal that interrupted it, or None."""
-    from gan.text.text_gan_training import resume_text_gan, train_text_gan
+    from gan.text.generation.text_gan_training import resume_text_gan, train_text_gan
 
     is_new = not (folder / RECORD).is_file()
     return (train_text_gan(config, output=folder) if is_new else resume_text_gan(folder)).signal
@@ -227,7 +227,7 @@ def _train_gan(config: TextGanConfig, folder: Path) -> int | None:
 
 def _train_model(config: LanguageModelConfig, folder: Path, log: Log) -> int | None:
     """Trains a language model, or resumes its training. Returns the number of the signal, or None."""
-    from gan.text.language_training import resume_language_model, train_language_model
+    from gan.text.generation.language_training import resume_language_model, train_language_model
 
     is_new = not (folder / RECORD).is_file()
     done = train_language_model(config, output=folder, log=log) if is_new else resume_language_model(folder, log=log)

@@ -10,15 +10,15 @@ from gan.cli.text_report import report_lines
 from gan.config.arguments import as_arguments
 from gan.errors import InputError, as_json
 from gan.saving import run_folder
-from gan.text.corpora import load_corpus
-from gan.text.judges import class_places
-from gan.text.text_gan_config import NO_RECOGNIZER, TextGanConfig
-from gan.text.text_run import find_network, find_run
+from gan.text.data.corpora import load_corpus
+from gan.text.generation.judges import class_places
+from gan.text.generation.text_gan_config import NO_RECOGNIZER, TextGanConfig
+from gan.text.runs.text_run import find_network, find_run
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 
 if TYPE_CHECKING:
-    from gan.text.text_gan_training import TextGanRun
+    from gan.text.generation.text_gan_training import TextGanRun
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class TrainTextGan:
         """Trains, and prints the report; returns the exit status."""
         self._check()
         runtime.load_tensorflow(lean=True)
-        from gan.text.text_gan_training import resume_text_gan, train_text_gan
+        from gan.text.generation.text_gan_training import resume_text_gan, train_text_gan
 
         done = train_text_gan(self.config, output=self.output) if self.resume is None else resume_text_gan(self.resume)
         self._print(done)

@@ -13,13 +13,13 @@ from gan.cli.exit_status import DONE, ended_by_sigterm
 from gan.cli.output import print_result
 from gan.errors import InputError, check, check_not_negative, check_sampling, did_you_mean
 from gan.saving import files
-from gan.text.files import check_text, read_text
-from gan.text.prompts import as_prompt
-from gan.text.text_run import TextRecord, find_network, find_run
+from gan.text.data.files import check_text, read_text
+from gan.text.generation.prompts import as_prompt
+from gan.text.runs.text_run import TextRecord, find_network, find_run
 from gan.utils import tensorflow as runtime
 
 if TYPE_CHECKING:
-    from gan.text.generators import TextGenerator
+    from gan.text.generation.generators import TextGenerator
 
 DEFAULT_CHECKPOINT = "names-model"
 SUFFIXES = (".txt", ".jsonl")
@@ -72,7 +72,7 @@ class GenerateTexts:
         label, options = self._label(record), self._options(record)
         find_network(folder, record)
         runtime.load_tensorflow(lean=True)
-        from gan.text.saved import load_text_generator
+        from gan.text.generation.saved import load_text_generator
 
         runtime.start()
         generator = load_text_generator(folder)

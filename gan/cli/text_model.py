@@ -10,11 +10,11 @@ from gan.cli.output import print_result
 from gan.cli.text_report import report_lines
 from gan.errors import as_json
 from gan.saving import run_folder
-from gan.text.corpora import load_corpus
-from gan.text.corpus import Corpus
-from gan.text.judges import class_places
-from gan.text.language_config import LanguageModelConfig
-from gan.text.text_run import NETWORK, check_one_start, find_network, find_run
+from gan.text.data.corpora import load_corpus
+from gan.text.data.corpus import Corpus
+from gan.text.generation.judges import class_places
+from gan.text.generation.language_config import LanguageModelConfig
+from gan.text.runs.text_run import NETWORK, check_one_start, find_network, find_run
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 
@@ -46,7 +46,7 @@ class TrainLanguageModel:
         corpus = self._check()
         log = partial(print, file=sys.stderr, flush=True)
         runtime.load_tensorflow(lean=True)
-        from gan.text.language_training import resume_language_model, train_language_model
+        from gan.text.generation.language_training import resume_language_model, train_language_model
 
         if corpus is not None:
             run = train_language_model(self.config, corpus=corpus, output=self.output, log=log)

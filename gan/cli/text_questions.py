@@ -14,12 +14,12 @@ from gan.cli.output import print_result
 from gan.config.arguments import as_arguments
 from gan.errors import InputError, as_json, check_share
 from gan.saving import run_folder
-from gan.text import files
+from gan.text.data import files
 from gan.text.questions.ask import PRETRAINED, Model, find_reader
 from gan.text.questions.facts import load_facts
 from gan.text.questions.knowledge import Knowledge, known_facts, load_knowledge
 from gan.text.questions.options import QuestionsConfig
-from gan.text.text_run import find_run
+from gan.text.runs.text_run import find_run
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 

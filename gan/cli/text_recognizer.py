@@ -14,17 +14,17 @@ from gan.cli.output import print_result
 from gan.config.arguments import as_arguments
 from gan.errors import InputError, Json, as_json, check_share, check_whole
 from gan.saving import run_folder
-from gan.text import files
-from gan.text.corpus import Corpus
-from gan.text.labeled_corpus import load_labeled
-from gan.text.recognizer_config import READ, RecognizerConfig
-from gan.text.text_run import find_network, find_run
+from gan.text.data import files
+from gan.text.data.corpus import Corpus
+from gan.text.data.labeled_corpus import load_labeled
+from gan.text.recognition.recognizer_config import READ, RecognizerConfig
+from gan.text.runs.text_run import find_network, find_run
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 
 if TYPE_CHECKING:
-    from gan.text.recognizer import Feature, Recognition
-    from gan.text.recognizer_training import RecognizerTraining
+    from gan.text.recognition.recognizer import Feature, Recognition
+    from gan.text.recognition.recognizer_training import RecognizerTraining
 
 SHOWN = 60
 """Characters of a text that the lines for people show."""
@@ -60,7 +60,7 @@ class TrainRecognizer:
         corpus = self._check()
         log = partial(print, file=sys.stderr if self.json else sys.stdout, flush=True)
         runtime.load_tensorflow(lean=True)
-        from gan.text.recognizer_training import resume_recognizer, train_recognizer
+        from gan.text.recognition.recognizer_training import resume_recognizer, train_recognizer
 
         if self.resume is None:
             done = train_recognizer(self.config, corpus=corpus, output=self.output, log=log)
@@ -155,7 +155,7 @@ class Recognize:
         find_network(*find_run(self.model, "recognizer"))
         runtime.load_tensorflow(lean=True)
         runtime.start()
-        from gan.text.recognizer import load_recognizer
+        from gan.text.recognition.recognizer import load_recognizer
 
         recognizer = load_recognizer(self.model)
         found = recognizer.recognize(texts, unsure=self.unsure or 0.0)

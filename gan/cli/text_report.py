@@ -1,6 +1,6 @@
 """The report of generated texts, as lines for people."""
 
-from gan.text.report import TextReport
+from gan.text.runs.report import TextReport
 
 
 def report_lines(report: TextReport) -> dict[str, object]:

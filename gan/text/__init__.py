@@ -5,81 +5,81 @@ from typing import TYPE_CHECKING
 from gan.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from gan.text.alphabet import Alphabet
-    from gan.text.corpora import load_corpus
-    from gan.text.corpus import Corpus, TextSplit
-    from gan.text.generators import TextGenerator
-    from gan.text.judges import TextJudge
-    from gan.text.language_config import LanguageModelConfig
-    from gan.text.language_model import LanguageModel
-    from gan.text.language_training import resume_language_model, train_language_model
-    from gan.text.markov import MarkovLanguage
-    from gan.text.names import collect_names, load_names, shared_names
-    from gan.text.normalization import normalize_name
-    from gan.text.quality import TextQuality, TextReference
+    from gan.text.data.alphabet import Alphabet
+    from gan.text.data.corpora import load_corpus
+    from gan.text.data.corpus import Corpus, TextSplit
+    from gan.text.data.names import collect_names, load_names, shared_names
+    from gan.text.data.normalization import normalize_name
+    from gan.text.generation.generators import TextGenerator
+    from gan.text.generation.judges import TextJudge
+    from gan.text.generation.language_config import LanguageModelConfig
+    from gan.text.generation.language_model import LanguageModel
+    from gan.text.generation.language_training import resume_language_model, train_language_model
+    from gan.text.generation.markov import MarkovLanguage
+    from gan.text.generation.quality import TextQuality, TextReference
+    from gan.text.generation.saved import load_text_generator
+    from gan.text.generation.text_gan import TextGan
+    from gan.text.generation.text_gan_config import TextGanConfig
+    from gan.text.generation.text_gan_training import resume_text_gan, train_text_gan
+    from gan.text.generation.text_networks import build_text_discriminator, build_text_generator
     from gan.text.questions.answering import Answer
     from gan.text.questions.ask import answer_questions, find_reader
     from gan.text.questions.knowledge import Knowledge, known_facts, load_knowledge
     from gan.text.questions.options import QuestionsConfig
     from gan.text.questions.training import resume_questions, train_questions
-    from gan.text.recognizer import Feature, Recognition, Recognizer, load_recognizer
-    from gan.text.recognizer_config import RecognizerConfig
-    from gan.text.recognizer_pool import RecognizerPool, fit_pool
-    from gan.text.recognizer_training import resume_recognizer, train_recognizer
-    from gan.text.report import TextReport, load_text_report
-    from gan.text.saved import load_text_generator
-    from gan.text.text_gan import TextGan
-    from gan.text.text_gan_config import TextGanConfig
-    from gan.text.text_gan_training import resume_text_gan, train_text_gan
-    from gan.text.text_networks import build_text_discriminator, build_text_generator
-    from gan.text.text_run import list_pretrained
+    from gan.text.recognition.recognizer import Feature, Recognition, Recognizer, load_recognizer
+    from gan.text.recognition.recognizer_config import RecognizerConfig
+    from gan.text.recognition.recognizer_pool import RecognizerPool, fit_pool
+    from gan.text.recognition.recognizer_training import resume_recognizer, train_recognizer
+    from gan.text.runs.report import TextReport, load_text_report
+    from gan.text.runs.text_run import list_pretrained
 
 _HOMES = {
-    "Alphabet": "gan.text.alphabet",
+    "Alphabet": "gan.text.data.alphabet",
     "Answer": "gan.text.questions.answering",
-    "Corpus": "gan.text.corpus",
-    "Feature": "gan.text.recognizer",
+    "Corpus": "gan.text.data.corpus",
+    "Feature": "gan.text.recognition.recognizer",
     "Knowledge": "gan.text.questions.knowledge",
-    "LanguageModel": "gan.text.language_model",
-    "LanguageModelConfig": "gan.text.language_config",
-    "MarkovLanguage": "gan.text.markov",
+    "LanguageModel": "gan.text.generation.language_model",
+    "LanguageModelConfig": "gan.text.generation.language_config",
+    "MarkovLanguage": "gan.text.generation.markov",
     "QuestionsConfig": "gan.text.questions.options",
-    "Recognition": "gan.text.recognizer",
-    "Recognizer": "gan.text.recognizer",
-    "RecognizerConfig": "gan.text.recognizer_config",
-    "RecognizerPool": "gan.text.recognizer_pool",
-    "TextGan": "gan.text.text_gan",
-    "TextGanConfig": "gan.text.text_gan_config",
-    "TextGenerator": "gan.text.generators",
-    "TextJudge": "gan.text.judges",
-    "TextQuality": "gan.text.quality",
-    "TextReference": "gan.text.quality",
-    "TextReport": "gan.text.report",
-    "TextSplit": "gan.text.corpus",
+    "Recognition": "gan.text.recognition.recognizer",
+    "Recognizer": "gan.text.recognition.recognizer",
+    "RecognizerConfig": "gan.text.recognition.recognizer_config",
+    "RecognizerPool": "gan.text.recognition.recognizer_pool",
+    "TextGan": "gan.text.generation.text_gan",
+    "TextGanConfig": "gan.text.generation.text_gan_config",
+    "TextGenerator": "gan.text.generation.generators",
+    "TextJudge": "gan.text.generation.judges",
+    "TextQuality": "gan.text.generation.quality",
+    "TextReference": "gan.text.generation.quality",
+    "TextReport": "gan.text.runs.report",
+    "TextSplit": "gan.text.data.corpus",
     "answer_questions": "gan.text.questions.ask",
-    "build_text_discriminator": "gan.text.text_networks",
-    "build_text_generator": "gan.text.text_networks",
-    "collect_names": "gan.text.names",
+    "build_text_discriminator": "gan.text.generation.text_networks",
+    "build_text_generator": "gan.text.generation.text_networks",
+    "collect_names": "gan.text.data.names",
     "find_reader": "gan.text.questions.ask",
-    "fit_pool": "gan.text.recognizer_pool",
+    "fit_pool": "gan.text.recognition.recognizer_pool",
     "known_facts": "gan.text.questions.knowledge",
-    "list_pretrained": "gan.text.text_run",
-    "load_corpus": "gan.text.corpora",
+    "list_pretrained": "gan.text.runs.text_run",
+    "load_corpus": "gan.text.data.corpora",
     "load_knowledge": "gan.text.questions.knowledge",
-    "load_names": "gan.text.names",
-    "load_recognizer": "gan.text.recognizer",
-    "load_text_generator": "gan.text.saved",
-    "load_text_report": "gan.text.report",
-    "normalize_name": "gan.text.normalization",
-    "resume_language_model": "gan.text.language_training",
+    "load_names": "gan.text.data.names",
+    "load_recognizer": "gan.text.recognition.recognizer",
+    "load_text_generator": "gan.text.generation.saved",
+    "load_text_report": "gan.text.runs.report",
+    "normalize_name": "gan.text.data.normalization",
+    "resume_language_model": "gan.text.generation.language_training",
     "resume_questions": "gan.text.questions.training",
-    "resume_recognizer": "gan.text.recognizer_training",
-    "resume_text_gan": "gan.text.text_gan_training",
-    "shared_names": "gan.text.names",
-    "train_language_model": "gan.text.language_training",
+    "resume_recognizer": "gan.text.recognition.recognizer_training",
+    "resume_text_gan": "gan.text.generation.text_gan_training",
+    "shared_names": "gan.text.data.names",
+    "train_language_model": "gan.text.generation.language_training",
     "train_questions": "gan.text.questions.training",
-    "train_recognizer": "gan.text.recognizer_training",
-    "train_text_gan": "gan.text.text_gan_training",
+    "train_recognizer": "gan.text.recognition.recognizer_training",
+    "train_text_gan": "gan.text.generation.text_gan_training",
 }
 """Public name -> module that defines it."""
 

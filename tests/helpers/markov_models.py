@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gan.text.corpus import CorpusRecord
-from gan.text.language_model import CATEGORY, CHARACTER, LOGITS, LanguageModel, build_language_network
-from gan.text.markov import MarkovLanguage
-from gan.text.text_run import NETWORK, TextRecord, TextResult
+from gan.text.data.corpus import CorpusRecord
+from gan.text.generation.language_model import CATEGORY, CHARACTER, LOGITS, LanguageModel, build_language_network
+from gan.text.generation.markov import MarkovLanguage
+from gan.text.runs.text_run import NETWORK, TextRecord, TextResult
 
 LARGE = 30.0
 """tanh and sigmoid of it are 1 in float32."""

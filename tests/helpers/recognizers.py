@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gan.text.corpora import load_corpus
-from gan.text.corpus import Corpus, CorpusRecord
-from gan.text.recognizer_config import RecognizerConfig
+from gan.text.data.corpora import load_corpus
+from gan.text.data.corpus import Corpus, CorpusRecord
+from gan.text.recognition.recognizer_config import RecognizerConfig
 
 ENDINGS = {"west": "ona", "east": "ski"}
 """Category -> how its texts end."""

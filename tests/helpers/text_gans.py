@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gan.text.text_gan_config import TextGanConfig
+from gan.text.generation.text_gan_config import TextGanConfig
 from helpers.recognizers import write_table
 
 TINY = {

@@ -49,9 +49,9 @@ WITHOUT_TENSORFLOW = [
     "gan.saving.training_state",
     "gan.selection.fixed_sequence",
     "gan.selection.frontier",
-    "gan.text.corpora",
-    "gan.text.names",
-    "gan.text.text_run",
+    "gan.text.data.corpora",
+    "gan.text.data.names",
+    "gan.text.runs.text_run",
     "gan.tolerance",
 ]
 """Modules that check options and read metadata. Bad input is rejected before the slow import of TensorFlow."""

@@ -6,9 +6,9 @@ import pytest
 from helpers.markov_models import markov_model, markov_record
 
 from gan.errors import InputError
-from gan.text.corpus import TextSplit
-from gan.text.generators import TextGenerator
-from gan.text.language_model import (
+from gan.text.data.corpus import TextSplit
+from gan.text.generation.generators import TextGenerator
+from gan.text.generation.language_model import (
     BLOCK,
     LanguageModel,
     build_language_network,
@@ -17,7 +17,7 @@ from gan.text.language_model import (
     example_targets,
     nats_per_text,
 )
-from gan.text.markov import MarkovLanguage, empirical, sample_variation, total_variation
+from gan.text.generation.markov import MarkovLanguage, empirical, sample_variation, total_variation
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from gan.errors import InputError
-from gan.text.language_config import LanguageModelConfig
-from gan.text.language_model import load_language_model
-from gan.text.language_training import resume_language_model, train_language_model
-from gan.text.markov import MarkovLanguage, empirical, sample_variation, total_variation
-from gan.text.text_run import find_run
+from gan.text.generation.language_config import LanguageModelConfig
+from gan.text.generation.language_model import load_language_model
+from gan.text.generation.language_training import resume_language_model, train_language_model
+from gan.text.generation.markov import MarkovLanguage, empirical, sample_variation, total_variation
+from gan.text.runs.text_run import find_run
 
 TINY = LanguageModelConfig(
     width=8, layers=1, dropout=0.2, epochs=3, batch_size=32, learning_rate=0.02, deterministic=True
@@ -60,7 +60,7 @@ def test_the_run_folder_has_the_numbers_of_its_network(whole):
 
 @pytest.mark.slow  # two more trainings; test_text_fitting.py has the same of a smaller network
 def test_an_interrupted_training_resumes_exactly(whole, texts_file, tmp_path, monkeypatch):
-    from gan.text import language_training
+    from gan.text.generation import language_training
 
     fit = language_training.fit_epochs
     import keras

@@ -1,6 +1,6 @@
 """Long lines of a text file, as in a book without useful line breaks: nothing of them is lost."""
 
-from gan.text.corpora import LONGEST, cut, load_corpus
+from gan.text.data.corpora import LONGEST, cut, load_corpus
 
 
 def test_a_long_line_is_cut_at_spaces_and_nothing_is_lost():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan.errors import InputError
-from gan.text.markov import MarkovLanguage, empirical, sample_variation, total_variation
+from gan.text.generation.markov import MarkovLanguage, empirical, sample_variation, total_variation
 
 
 @pytest.fixture(scope="module")

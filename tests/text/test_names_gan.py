@@ -3,12 +3,12 @@
 import keras
 
 from gan.saving import files
-from gan.text.names import LANGUAGES
-from gan.text.report import load_text_report
-from gan.text.saved import load_text_generator
-from gan.text.text_gan import TextGan
-from gan.text.text_gan_config import TextGanConfig
-from gan.text.text_run import NETWORK, find_network, find_run
+from gan.text.data.names import LANGUAGES
+from gan.text.generation.saved import load_text_generator
+from gan.text.generation.text_gan import TextGan
+from gan.text.generation.text_gan_config import TextGanConfig
+from gan.text.runs.report import load_text_report
+from gan.text.runs.text_run import NETWORK, find_network, find_run
 
 LARGEST = 1_500_000
 """Largest size of its folder, in bytes."""

@@ -11,10 +11,17 @@ from helpers.recognizers import record_of, tiny_corpus
 
 from gan.errors import InputError
 from gan.evaluation.robustness import classifier_curve
-from gan.text.alphabet import Alphabet
-from gan.text.recognizer import UNKNOWN_CHARACTERS, Feature, Recognizer
-from gan.text.recognizer_config import RecognizerConfig
-from gan.text.recognizer_network import FEATURES, SCORES, TABLE, build_recognizer, frequent_ngrams, windows_of
+from gan.text.data.alphabet import Alphabet
+from gan.text.recognition.recognizer import UNKNOWN_CHARACTERS, Feature, Recognizer
+from gan.text.recognition.recognizer_config import RecognizerConfig
+from gan.text.recognition.recognizer_network import (
+    FEATURES,
+    SCORES,
+    TABLE,
+    build_recognizer,
+    frequent_ngrams,
+    windows_of,
+)
 
 END, A, B, C = 0, 2, 3, 4
 """Numbers of the end and of the letters of the alphabet abc."""

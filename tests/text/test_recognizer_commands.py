@@ -9,12 +9,12 @@ from helpers.commands import Gan
 from helpers.recognizers import TINY, write_table
 
 from gan.saving import log_file
-from gan.text.corpora import load_corpus
-from gan.text.recognizer import load_recognizer
-from gan.text.recognizer_network import SCORES
-from gan.text.recognizer_training import recognizer_error_rate
-from gan.text.report import load_text_report
-from gan.text.text_run import load_record
+from gan.text.data.corpora import load_corpus
+from gan.text.recognition.recognizer import load_recognizer
+from gan.text.recognition.recognizer_network import SCORES
+from gan.text.recognition.recognizer_training import recognizer_error_rate
+from gan.text.runs.report import load_text_report
+from gan.text.runs.text_run import load_record
 
 OPTIONS = [
     word

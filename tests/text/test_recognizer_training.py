@@ -15,13 +15,13 @@ from gan.errors import InputError
 from gan.evaluation.classifier.pool import Score
 from gan.evaluation.robustness.typos import mistyped
 from gan.saving import log_file
-from gan.text import recognizer_training
-from gan.text.alphabet import REPLACEMENT
-from gan.text.corpus import Corpus, TextSplit
-from gan.text.recognizer import Recognition, Recognizer, load_recognizer
-from gan.text.recognizer_config import RecognizerConfig
-from gan.text.recognizer_pool import fit_pool
-from gan.text.recognizer_training import (
+from gan.text.data.alphabet import REPLACEMENT
+from gan.text.data.corpus import Corpus, TextSplit
+from gan.text.recognition import recognizer_training
+from gan.text.recognition.recognizer import Recognition, Recognizer, load_recognizer
+from gan.text.recognition.recognizer_config import RecognizerConfig
+from gan.text.recognition.recognizer_pool import fit_pool
+from gan.text.recognition.recognizer_training import (
     TypoExamples,
     class_metrics,
     fit_shares,
@@ -30,7 +30,7 @@ from gan.text.recognizer_training import (
     resume_recognizer,
     train_recognizer,
 )
-from gan.text.text_run import load_record
+from gan.text.runs.text_run import load_record
 
 
 def silent(line: str) -> None:

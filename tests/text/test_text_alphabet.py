@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from gan.errors import InputError
 from gan.text import Alphabet, normalize_name
-from gan.text.alphabet import END, FIRST, REPLACEMENT, UNKNOWN
-from gan.text.normalization import NORMALIZE, clean
+from gan.text.data.alphabet import END, FIRST, REPLACEMENT, UNKNOWN
+from gan.text.data.normalization import NORMALIZE, clean
 
 ANY = st.text(st.characters(exclude_categories=[]), max_size=30)
 """Texts of all characters, halves of characters and controls included."""

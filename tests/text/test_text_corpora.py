@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from gan.errors import InputError, as_json, convert
 from gan.text import Alphabet, Corpus, TextSplit, load_corpus
-from gan.text.corpora import LONGEST, _split
-from gan.text.corpus import CorpusRecord, split_by_hash
+from gan.text.data.corpora import LONGEST, _split
+from gan.text.data.corpus import CorpusRecord, split_by_hash
 
 SPLITS = ("train", "validation", "test")
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gan.errors import InputError
-from gan.text import files
-from gan.text.files import check_text, decode_text, read_rows, read_text
+from gan.text.data import files
+from gan.text.data.files import check_text, decode_text, read_rows, read_text
 
 
 def refused(function, *arguments):

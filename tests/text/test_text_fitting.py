@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from gan.errors import InputError, TrainingError
 from gan.saving import files, training_state
-from gan.text.fitting import fit_epochs, latest_state
+from gan.text.runs.fitting import fit_epochs, latest_state
 from gan.training.callbacks import PauseAfter, ToleranceEarlyStopping
 
 NUM, EPOCHS, BATCH = 20, 3, 8
@@ -186,7 +186,7 @@ def test_a_state_has_all_variables_in_their_shapes(whole, optimizer):
 
 def test_seconds_add_up_over_processes(tmp_path, monkeypatch):
     clock = iter(np.arange(0, 1e4, 1.0))
-    monkeypatch.setattr("gan.text.fitting.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("gan.text.runs.fitting.time.monotonic", lambda: float(next(clock)))
     seconds = [fit(tmp_path, one_head(), plain, listeners=[PauseAfter(n)])[1].seconds for n in (1, 2)]
     with (tmp_path / "log.csv").open(encoding="utf-8") as file:
         of_rows = [float(row["seconds"]) for row in csv.DictReader(file)]

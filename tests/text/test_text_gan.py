@@ -12,12 +12,12 @@ from helpers.text_gans import tiny_gan_config
 
 from gan.errors import InputError, as_json
 from gan.saving import run_folder
-from gan.text.generators import TextGenerator
-from gan.text.text_gan import BLOCK, TextGan, load_text_gan
-from gan.text.text_gan_config import TextGanConfig
-from gan.text.text_gan_training import TextGanRun, build_text_gan, resume_text_gan, train_text_gan
-from gan.text.text_networks import build_text_generator
-from gan.text.text_run import NETWORK, RECORD, TextRecord, TextResult, load_record
+from gan.text.generation.generators import TextGenerator
+from gan.text.generation.text_gan import BLOCK, TextGan, load_text_gan
+from gan.text.generation.text_gan_config import TextGanConfig
+from gan.text.generation.text_gan_training import TextGanRun, build_text_gan, resume_text_gan, train_text_gan
+from gan.text.generation.text_networks import build_text_generator
+from gan.text.runs.text_run import NETWORK, RECORD, TextRecord, TextResult, load_record
 from gan.training.callbacks import PauseAfter
 
 

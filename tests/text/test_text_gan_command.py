@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from helpers.recognizers import write_table
 
-from gan.text.text_run import RECORD
+from gan.text.runs.text_run import RECORD
 
 TINY = ("--steps", 2, "--intervals", 1, "--batch-size", 8, "--width", 4, "--latent-dim", 4)
 

@@ -9,9 +9,9 @@ from conftest import shared
 from helpers.commands import Gan
 from helpers.markov_models import markov_model, save_language_model
 
-from gan.text.markov import MarkovLanguage
-from gan.text.saved import load_text_generator
-from gan.text.text_run import find_run
+from gan.text.generation.markov import MarkovLanguage
+from gan.text.generation.saved import load_text_generator
+from gan.text.runs.text_run import find_run
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from gan.data.images import from_uint8
 from gan.errors import InputError
 from gan.models.gan import GAN
 from gan.models.networks.inputs import NetworkInputs
-from gan.text.alphabet import Alphabet
-from gan.text.text_images import image_dataset, images_to_numbers, images_to_texts, numbers_to_images
-from gan.text.text_networks import build_text_discriminator, build_text_generator
+from gan.text.data.alphabet import Alphabet
+from gan.text.generation.text_images import image_dataset, images_to_numbers, images_to_texts, numbers_to_images
+from gan.text.generation.text_networks import build_text_discriminator, build_text_generator
 
 LETTERS = Alphabet("abc")
 

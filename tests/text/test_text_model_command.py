@@ -8,7 +8,7 @@ import pytest
 from helpers.commands import Gan
 from helpers.fork_server import ForkServer
 
-from gan.text.markov import MarkovLanguage
+from gan.text.generation.markov import MarkovLanguage
 
 OPTIONS = ["--width", 8, "--batch-size", 64, "--patience", 50, "--deterministic"]
 
@@ -25,7 +25,7 @@ SCRIPT = """
 import os, signal, sys
 import keras
 from gan.cli.main import main
-from gan.text import language_training
+from gan.text.generation import language_training
 
 class Stop(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):

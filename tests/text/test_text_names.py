@@ -9,9 +9,9 @@ import pytest
 
 from gan.errors import InputError
 from gan.text import load_corpus, load_names, shared_names
-from gan.text.corpus import split_by_hash
-from gan.text.names import KINDS, LANGUAGES, LONGEST, SHORTEST, collect_names, entry_of
-from gan.text.normalization import normalize_name
+from gan.text.data.corpus import split_by_hash
+from gan.text.data.names import KINDS, LANGUAGES, LONGEST, SHORTEST, collect_names, entry_of
+from gan.text.data.normalization import normalize_name
 
 babel = pytest.importorskip("babel")
 MEASURED = {

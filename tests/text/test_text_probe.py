@@ -9,13 +9,13 @@ from helpers.recognizers import record_of, tiny_corpus
 
 from gan.data.images import from_uint8
 from gan.errors import InputError
-from gan.text.quality import principal_components
-from gan.text.recognizer import Recognizer
-from gan.text.recognizer_config import RecognizerConfig
-from gan.text.recognizer_network import build_recognizer
-from gan.text.text_images import image_dataset
-from gan.text.text_probe import make_text_probe
-from gan.text.text_sheet import draw_sheet
+from gan.text.generation.quality import principal_components
+from gan.text.generation.text_images import image_dataset
+from gan.text.generation.text_probe import make_text_probe
+from gan.text.generation.text_sheet import draw_sheet
+from gan.text.recognition.recognizer import Recognizer
+from gan.text.recognition.recognizer_config import RecognizerConfig
+from gan.text.recognition.recognizer_network import build_recognizer
 
 
 @pytest.mark.parametrize("length", [5, 12])

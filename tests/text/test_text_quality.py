@@ -7,10 +7,10 @@ import pytest
 from helpers.text_gans import LastLetter
 
 from gan.errors import InputError
-from gan.text.alphabet import Alphabet
-from gan.text.corpus import Corpus, TextSplit
-from gan.text.judges import class_places
-from gan.text.quality import TextReference, principal_components
+from gan.text.data.alphabet import Alphabet
+from gan.text.data.corpus import Corpus, TextSplit
+from gan.text.generation.judges import class_places
+from gan.text.generation.quality import TextReference, principal_components
 
 NUM = 120
 LABELS = np.arange(NUM) % 2

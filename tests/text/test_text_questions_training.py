@@ -18,8 +18,8 @@ from gan.text.questions.options import QuestionsConfig
 from gan.text.questions.reader import build_reader, load_reader
 from gan.text.questions.report import grade_exam
 from gan.text.questions.training import resume_questions, train_questions
-from gan.text.report import load_text_report
-from gan.text.text_run import find_run, load_record
+from gan.text.runs.report import load_text_report
+from gan.text.runs.text_run import find_run, load_record
 
 TINY = {"width": 4, "embedding": 2, "blocks": 1, "epochs": 2, "examples": 24, "batch_size": 12}
 

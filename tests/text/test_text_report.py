@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gan.errors import InputError
-from gan.text.report import TextReport, load_text_report
+from gan.text.runs.report import TextReport, load_text_report
 from gan.tolerance import EXIT_STATUS, ErrorRate
 
 

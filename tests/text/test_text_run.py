@@ -9,10 +9,11 @@ import pytest
 from gan.errors import InputError, Options
 from gan.saving import files, training_state
 from gan.saving.training_state import State
-from gan.text import Alphabet, Corpus, TextSplit, list_pretrained, text_run
-from gan.text.fitting import FitResult
-from gan.text.text_run import NETWORK, RECORD, TextRecord, check_one_start, find_network, find_run, load_record
-from gan.text.training_run import new_run, resumed_run
+from gan.text import Alphabet, Corpus, TextSplit, list_pretrained
+from gan.text.runs import text_run
+from gan.text.runs.fitting import FitResult
+from gan.text.runs.text_run import NETWORK, RECORD, TextRecord, check_one_start, find_network, find_run, load_record
+from gan.text.runs.training_run import new_run, resumed_run
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def test_a_run_without_a_state_starts_again(tmp_path):
 
 def test_a_run_that_another_process_finished_meanwhile_is_left(interrupted, monkeypatch):
     first = load_record(interrupted)
-    monkeypatch.setattr("gan.text.training_run.find_run", lambda folder, kind: (interrupted, first))
+    monkeypatch.setattr("gan.text.runs.training_run.find_run", lambda folder, kind: (interrupted, first))
     with resume(interrupted) as run:
         run.finish(FITTED)
     before = content(interrupted)

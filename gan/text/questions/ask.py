@@ -9,8 +9,8 @@ from gan.errors import InputError, check_share, convert
 from gan.saving import run_folder
 from gan.text.questions.facts import LANGUAGES, RELATIONS, Language
 from gan.text.questions.knowledge import Knowledge, as_passages
-from gan.text.report import load_text_report
-from gan.text.text_run import RECORD, TextRecord, find_network, find_run
+from gan.text.runs.report import load_text_report
+from gan.text.runs.text_run import RECORD, TextRecord, find_network, find_run
 
 if TYPE_CHECKING:
     from gan.text.questions.answering import Answer

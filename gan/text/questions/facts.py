@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal, get_args
 
-from gan.text.corpus import split_by_hash
+from gan.text.data.corpus import split_by_hash
 from gan.utils.extras import import_extra
 
 Language = Literal["en", "zh"]

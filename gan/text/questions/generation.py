@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan.text.alphabet import REPLACEMENT
+from gan.text.data.alphabet import REPLACEMENT
 from gan.text.questions.facts import LANGUAGES, Language, load_facts, load_territories, split_of
 from gan.text.questions.wordings import MEANINGS, PLACE, WORD, Meaning, Split, Wordings, content_words, load_wordings
 

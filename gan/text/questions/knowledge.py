@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gan.errors import InputError
-from gan.text.files import read_rows
-from gan.text.normalization import clean
+from gan.text.data.files import read_rows
+from gan.text.data.normalization import clean
 from gan.text.questions.facts import Fact, Known, load_facts, load_others
 
 PYTHON = "python"

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gan.text.corpus import CorpusRecord
-from gan.text.normalization import clean
+from gan.text.data.corpus import CorpusRecord
+from gan.text.data.normalization import clean
 from gan.text.questions.facts import Language
 from gan.text.questions.generation import BEGIN, INSIDE, OUTSIDE
 from gan.text.questions.wordings import MEANINGS, Meaning
-from gan.text.text_run import TextRecord, find_network
+from gan.text.runs.text_run import TextRecord, find_network
 
 if TYPE_CHECKING:
     import keras

@@ -21,8 +21,8 @@ from gan.text.questions.grading import (
 )
 from gan.text.questions.reader import Reader
 from gan.text.questions.retrieval import recall
-from gan.text.report import TextReport
-from gan.text.text_run import Kind
+from gan.text.runs.report import TextReport
+from gan.text.runs.text_run import Kind
 from gan.tolerance import ErrorRate
 
 KIND: Kind = "questions"

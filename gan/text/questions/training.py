@@ -8,9 +8,8 @@ import keras
 import numpy as np
 
 from gan.saving import files, run_folder
-from gan.text.alphabet import Alphabet
-from gan.text.corpus import Corpus, TextSplit
-from gan.text.fitting import Examples, Log, fit_epochs
+from gan.text.data.alphabet import Alphabet
+from gan.text.data.corpus import Corpus, TextSplit
 from gan.text.questions.exam import exam_questions
 from gan.text.questions.facts import LANGUAGES
 from gan.text.questions.generation import Question, QuestionMaker, names_of
@@ -18,9 +17,10 @@ from gan.text.questions.options import QuestionsConfig
 from gan.text.questions.reader import LENGTH, Reader, build_reader
 from gan.text.questions.report import KIND, measure_reader
 from gan.text.questions.wordings import MEANINGS, Split, load_wordings
-from gan.text.report import TextReport, load_text_report
-from gan.text.text_run import NETWORK, find_run
-from gan.text.training_run import OpenRun, new_run, resumed_run
+from gan.text.runs.fitting import Examples, Log, fit_epochs
+from gan.text.runs.report import TextReport, load_text_report
+from gan.text.runs.text_run import NETWORK, find_run
+from gan.text.runs.training_run import OpenRun, new_run, resumed_run
 from gan.training.callbacks import ToleranceEarlyStopping
 from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from gan.text.files import read_rows
+from gan.text.data.files import read_rows
 from gan.text.questions.facts import Language
 
 Split = Literal["train", "validation", "test"]

@@ -7,8 +7,8 @@ import numpy as np
 
 from gan.errors import InputError
 from gan.evaluation.classifier.pool import fit_weights, pool_logits
-from gan.text.corpus import TextSplit
-from gan.text.recognizer import Recognizer
+from gan.text.data.corpus import TextSplit
+from gan.text.recognition.recognizer import Recognizer
 from gan.utils.arguments import checked
 
 

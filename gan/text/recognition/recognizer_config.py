@@ -13,7 +13,7 @@ from gan.errors import (
     check_share_below_one,
     check_whole,
 )
-from gan.text.names import LANGUAGES, NAMES
+from gan.text.data.names import LANGUAGES, NAMES
 
 READ = 100_000
 """Characters of a text that are read. Only the first ones, as many as the network has places, decide."""

@@ -1,9 +1,9 @@
 """Texts with categories, as the options of a recognizer name them. Does not import TensorFlow."""
 
 from gan.errors import InputError
-from gan.text.corpora import load_corpus
-from gan.text.corpus import Corpus
-from gan.text.recognizer_config import RecognizerConfig
+from gan.text.data.corpora import load_corpus
+from gan.text.data.corpus import Corpus
+from gan.text.recognition.recognizer_config import RecognizerConfig
 from gan.tolerance import CONFIDENCE, check_confirmation
 
 

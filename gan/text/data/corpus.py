@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from gan.errors import InputError, Positive, Whole, check, check_different
-from gan.text.alphabet import Alphabet
-from gan.text.normalization import NORMALIZE, Form
+from gan.text.data.alphabet import Alphabet
+from gan.text.data.normalization import NORMALIZE, Form
 
 LONGEST = 10_000
 """Largest number of places of an encoded text."""

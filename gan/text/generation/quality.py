@@ -8,12 +8,12 @@ import scipy.linalg
 
 from gan.errors import InputError, Json, as_json, check, check_whole
 from gan.evaluation import metrics
-from gan.text.alphabet import REPLACEMENT
-from gan.text.corpus import Corpus
-from gan.text.generators import TextGenerator
-from gan.text.judges import FEWEST, TextJudge, class_places
-from gan.text.report import TextReport
-from gan.text.text_run import Kind
+from gan.text.data.alphabet import REPLACEMENT
+from gan.text.data.corpus import Corpus
+from gan.text.generation.generators import TextGenerator
+from gan.text.generation.judges import FEWEST, TextJudge, class_places
+from gan.text.runs.report import TextReport
+from gan.text.runs.text_run import Kind
 from gan.tolerance import ErrorRate, WorstClass, covers, worst_class
 
 DIMENSIONS = 64

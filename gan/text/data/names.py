@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from gan.errors import InputError, check_different, did_you_mean
-from gan.text.alphabet import Alphabet
-from gan.text.corpus import Corpus, as_split, split_by_hash
-from gan.text.normalization import normalize_name
+from gan.text.data.alphabet import Alphabet
+from gan.text.data.corpus import Corpus, as_split, split_by_hash
+from gan.text.data.normalization import normalize_name
 from gan.utils.extras import import_extra
 
 NAMES = "names"

@@ -11,19 +11,19 @@ from gan.data.dataset import Dataset
 from gan.errors import as_json
 from gan.models.gan import GAN
 from gan.saving import files, run_folder
-from gan.text.corpora import load_corpus
-from gan.text.corpus import Corpus
-from gan.text.fitting import latest_state
-from gan.text.quality import TextReference
-from gan.text.recognizer import load_recognizer
-from gan.text.report import TextReport, load_text_report
-from gan.text.text_gan import load_text_gan
-from gan.text.text_gan_config import NO_RECOGNIZER, TextGanConfig
-from gan.text.text_images import image_dataset
-from gan.text.text_networks import build_text_discriminator, build_text_generator
-from gan.text.text_probe import make_text_probe
-from gan.text.text_run import NETWORK, Kind, TextRecord, TextResult, find_run
-from gan.text.text_sheet import TextSheet
+from gan.text.data.corpora import load_corpus
+from gan.text.data.corpus import Corpus
+from gan.text.generation.quality import TextReference
+from gan.text.generation.text_gan import load_text_gan
+from gan.text.generation.text_gan_config import NO_RECOGNIZER, TextGanConfig
+from gan.text.generation.text_images import image_dataset
+from gan.text.generation.text_networks import build_text_discriminator, build_text_generator
+from gan.text.generation.text_probe import make_text_probe
+from gan.text.generation.text_sheet import TextSheet
+from gan.text.recognition.recognizer import load_recognizer
+from gan.text.runs.fitting import latest_state
+from gan.text.runs.report import TextReport, load_text_report
+from gan.text.runs.text_run import NETWORK, Kind, TextRecord, TextResult, find_run
 from gan.training.monitoring import Probe
 from gan.training.recovery import console_log
 from gan.training.result import TrainingResult

@@ -5,11 +5,11 @@ import tensorflow as tf
 
 from gan.data.dataset import Dataset
 from gan.evaluation import metrics
-from gan.text.alphabet import END
-from gan.text.corpus import Corpus
-from gan.text.judges import class_places
-from gan.text.quality import principal_components
-from gan.text.recognizer import Recognizer
+from gan.text.data.alphabet import END
+from gan.text.data.corpus import Corpus
+from gan.text.generation.judges import class_places
+from gan.text.generation.quality import principal_components
+from gan.text.recognition.recognizer import Recognizer
 from gan.training.monitoring import Probe
 from gan.utils.types import Tensor
 

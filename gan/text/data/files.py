@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from gan.errors import InputError
 from gan.saving.files import as_path
-from gan.text.normalization import clean
+from gan.text.data.normalization import clean
 
 LARGEST = 64 * 2**20
 """Largest text that is read, in bytes."""

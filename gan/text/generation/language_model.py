@@ -13,10 +13,10 @@ from gan.errors import InputError, check, check_not_negative, check_sampling
 from gan.models import random
 from gan.saving import models
 from gan.saving.zip_safety import check_model
-from gan.text.alphabet import END, UNKNOWN
-from gan.text.corpus import CorpusRecord, TextSplit
-from gan.text.prompts import as_prompt
-from gan.text.text_run import TextRecord, find_network
+from gan.text.data.alphabet import END, UNKNOWN
+from gan.text.data.corpus import CorpusRecord, TextSplit
+from gan.text.generation.prompts import as_prompt
+from gan.text.runs.text_run import TextRecord, find_network
 from gan.utils.arguments import checked
 from gan.utils.types import Tensor
 

@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from gan.distributed.replicas import scalar
 from gan.saving import files
-from gan.text.text_gan import TextGan
-from gan.text.text_run import TextRecord
+from gan.text.generation.text_gan import TextGan
+from gan.text.runs.text_run import TextRecord
 from gan.training import callbacks
 
 COLUMNS = 5

@@ -13,16 +13,16 @@ from gan.evaluation.classifier.calibration import log_softmax
 from gan.evaluation.metrics import ClassifierErrorRate
 from gan.evaluation.robustness.typos import mistyped
 from gan.saving import files, run_folder
-from gan.text.alphabet import REPLACEMENT
-from gan.text.corpus import Corpus, TextSplit
-from gan.text.fitting import Examples, FitResult, Log, fit_epochs
-from gan.text.labeled_corpus import check_corpus, load_labeled
-from gan.text.recognizer import BATCH, Recognizer
-from gan.text.recognizer_config import RecognizerConfig
-from gan.text.recognizer_network import TrainableRecognizer, build_recognizer, frequent_ngrams
-from gan.text.report import TextReport, load_text_report
-from gan.text.text_run import NETWORK, Kind, find_run
-from gan.text.training_run import OpenRun, new_run, resumed_run
+from gan.text.data.alphabet import REPLACEMENT
+from gan.text.data.corpus import Corpus, TextSplit
+from gan.text.data.labeled_corpus import check_corpus, load_labeled
+from gan.text.recognition.recognizer import BATCH, Recognizer
+from gan.text.recognition.recognizer_config import RecognizerConfig
+from gan.text.recognition.recognizer_network import TrainableRecognizer, build_recognizer, frequent_ngrams
+from gan.text.runs.fitting import Examples, FitResult, Log, fit_epochs
+from gan.text.runs.report import TextReport, load_text_report
+from gan.text.runs.text_run import NETWORK, Kind, find_run
+from gan.text.runs.training_run import OpenRun, new_run, resumed_run
 from gan.tolerance import ErrorRate, worst_class
 from gan.training.callbacks import ToleranceEarlyStopping
 from gan.utils import tensorflow as runtime

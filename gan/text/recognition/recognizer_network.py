@@ -10,9 +10,9 @@ import numpy as np
 from keras import layers, ops
 
 from gan.errors import InputError
-from gan.text.alphabet import END
-from gan.text.corpus import Corpus
-from gan.text.recognizer_config import RecognizerConfig
+from gan.text.data.alphabet import END
+from gan.text.data.corpus import Corpus
+from gan.text.recognition.recognizer_config import RecognizerConfig
 
 FEATURES, SCORES, LOGITS = "features", "scores", "logits"
 """Names of the layers with the largest values of all windows, of their weights, and of the logits."""

@@ -5,8 +5,8 @@ import numpy as np
 from gan.data.dataset import Dataset
 from gan.data.split import Split
 from gan.errors import check
-from gan.text.alphabet import Alphabet
-from gan.text.corpus import Corpus, TextSplit
+from gan.text.data.alphabet import Alphabet
+from gan.text.data.corpus import Corpus, TextSplit
 from gan.utils.arguments import check_axes, checked
 
 

@@ -11,9 +11,9 @@ from gan.errors import InputError, check_sampling, did_you_mean
 from gan.models.networks.load import load_generator
 from gan.sampling.generators import KerasEngine
 from gan.saving.zip_safety import check_model
-from gan.text.corpus import CorpusRecord
-from gan.text.text_images import images_to_texts
-from gan.text.text_run import TextRecord, find_network
+from gan.text.data.corpus import CorpusRecord
+from gan.text.generation.text_images import images_to_texts
+from gan.text.runs.text_run import TextRecord, find_network
 from gan.utils.arguments import checked
 
 BLOCK = 256

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from gan.text.generators import TextGenerator
-from gan.text.language_model import load_language_model
-from gan.text.text_run import Kind, TextRecord, find_run
+from gan.text.generation.generators import TextGenerator
+from gan.text.generation.language_model import load_language_model
+from gan.text.runs.text_run import Kind, TextRecord, find_run
 
 
 def _load_gan(folder: Path, record: TextRecord) -> TextGenerator:
-    from gan.text.text_gan import load_text_gan
+    from gan.text.generation.text_gan import load_text_gan
 
     return load_text_gan(folder, record)
 

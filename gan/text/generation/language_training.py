@@ -8,23 +8,23 @@ import keras
 
 from gan.saving import files, run_folder
 from gan.saving.training_state import State
-from gan.text.corpora import load_corpus
-from gan.text.corpus import Corpus, TextSplit
-from gan.text.fitting import Examples, FitResult, Log, fit_epochs
-from gan.text.language_config import LanguageModelConfig
-from gan.text.language_model import (
+from gan.text.data.corpora import load_corpus
+from gan.text.data.corpus import Corpus, TextSplit
+from gan.text.data.names import NAMES
+from gan.text.generation.language_config import LanguageModelConfig
+from gan.text.generation.language_model import (
     LanguageModel,
     build_language_network,
     example_inputs,
     example_targets,
     nats_per_text,
 )
-from gan.text.names import NAMES
-from gan.text.quality import TextReference
-from gan.text.recognizer import load_recognizer
-from gan.text.report import TextReport, load_text_report
-from gan.text.text_run import NETWORK, Kind, TextRecord, find_run
-from gan.text.training_run import OpenRun, new_run, resumed_run
+from gan.text.generation.quality import TextReference
+from gan.text.recognition.recognizer import load_recognizer
+from gan.text.runs.fitting import Examples, FitResult, Log, fit_epochs
+from gan.text.runs.report import TextReport, load_text_report
+from gan.text.runs.text_run import NETWORK, Kind, TextRecord, find_run
+from gan.text.runs.training_run import OpenRun, new_run, resumed_run
 from gan.training.callbacks import ToleranceEarlyStopping
 from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked

@@ -11,12 +11,20 @@ from keras import layers
 
 from gan.errors import InputError, did_you_mean
 from gan.saving import models, zip_safety
-from gan.text.alphabet import END, FIRST
-from gan.text.corpus import CorpusRecord
-from gan.text.normalization import NORMALIZE
-from gan.text.recognizer_config import READ
-from gan.text.recognizer_network import BOUNDARY, FEATURES, KNOWN, SCORES, spans_of_table, table_of, windows_of
-from gan.text.text_run import find_network, find_run
+from gan.text.data.alphabet import END, FIRST
+from gan.text.data.corpus import CorpusRecord
+from gan.text.data.normalization import NORMALIZE
+from gan.text.recognition.recognizer_config import READ
+from gan.text.recognition.recognizer_network import (
+    BOUNDARY,
+    FEATURES,
+    KNOWN,
+    SCORES,
+    spans_of_table,
+    table_of,
+    windows_of,
+)
+from gan.text.runs.text_run import find_network, find_run
 from gan.utils.arguments import checked
 
 BEGIN_MARK, END_MARK = "^", "$"

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 from gan.errors import InputError, Json, NotNegative, Whole, as_json, convert, did_you_mean
 from gan.saving import files
 from gan.saving.files import as_path
-from gan.text.corpus import CorpusRecord
+from gan.text.data.corpus import CorpusRecord
 
 RECORD = "text.json"
 """What a run folder of a text model has, whatever its kind."""
@@ -77,7 +77,7 @@ class TextRecord:
 
 def pretrained_texts() -> Path:
     """Returns the folder of the pretrained text models."""
-    return Path(__file__).parent / "pretrained"
+    return Path(__file__).parents[1] / "pretrained"
 
 
 def list_pretrained(kind: Kind | None = None) -> list[str]:

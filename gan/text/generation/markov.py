@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan.errors import check, check_positive, check_seed, check_whole
-from gan.text.alphabet import Alphabet
-from gan.text.corpus import Corpus, TextSplit
+from gan.text.data.alphabet import Alphabet
+from gan.text.data.corpus import Corpus, TextSplit
 
 MOST_TEXTS = 2_000_000
 """Largest number of texts whose distribution is listed."""

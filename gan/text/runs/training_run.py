@@ -11,9 +11,9 @@ from gan.errors import as_json
 from gan.saving import run_folder, training_state
 from gan.saving.files import as_path
 from gan.saving.training_state import State
-from gan.text.corpus import Corpus
-from gan.text.fitting import FitResult, latest_state
-from gan.text.text_run import Kind, TextRecord, TextResult, find_run, load_record
+from gan.text.data.corpus import Corpus
+from gan.text.runs.fitting import FitResult, latest_state
+from gan.text.runs.text_run import Kind, TextRecord, TextResult, find_run, load_record
 from gan.utils import tensorflow as runtime
 
 Config = TypeVar("Config")

@@ -9,11 +9,11 @@ import numpy as np
 
 from gan.errors import InputError
 from gan.saving.files import as_path
-from gan.text import files
-from gan.text.alphabet import Alphabet
-from gan.text.corpus import Corpus, TextSplit, as_split, split_by_hash
-from gan.text.names import LANGUAGES, NAMES, load_names
-from gan.text.normalization import clean
+from gan.text.data import files
+from gan.text.data.alphabet import Alphabet
+from gan.text.data.corpus import Corpus, TextSplit, as_split, split_by_hash
+from gan.text.data.names import LANGUAGES, NAMES, load_names
+from gan.text.data.normalization import clean
 
 LONGEST = 200
 """Largest number of places of an encoded text of a file."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from gan.config.fields import convert_fields
 from gan.errors import InputError, Options, check_positive, check_seed, check_share, check_share_below_one, check_whole
-from gan.text.names import LANGUAGES, NAMES
+from gan.text.data.names import LANGUAGES, NAMES
 
 NAMES_JUDGE, NO_JUDGE = "names-recognizer", "none"
 

@@ -16,9 +16,9 @@ from gan.errors import (
     check_share,
     check_whole,
 )
-from gan.text.corpus import Corpus
-from gan.text.judges import FEWEST
-from gan.text.names import LANGUAGES, NAMES
+from gan.text.data.corpus import Corpus
+from gan.text.data.names import LANGUAGES, NAMES
+from gan.text.generation.judges import FEWEST
 
 NO_RECOGNIZER = "none"
 """Name in place of a recognizer."""

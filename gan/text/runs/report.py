@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gan.errors import Json, Positive, Whole, as_json, check, convert
 from gan.saving import files, run_folder
-from gan.text.text_run import Kind
+from gan.text.runs.text_run import Kind
 from gan.tolerance import EXIT_STATUS, ErrorRate, Verdict, samples_needed, verdict
 
 

@@ -1,9 +1,9 @@
 """The beginning of a text, which a language model continues."""
 
 from gan.errors import InputError
-from gan.text.corpus import CorpusRecord
-from gan.text.files import check_text
-from gan.text.normalization import NORMALIZE, clean
+from gan.text.data.corpus import CorpusRecord
+from gan.text.data.files import check_text
+from gan.text.data.normalization import NORMALIZE, clean
 
 MOST_NAMED = 5
 """Unknown characters that the error names."""

@@ -1,0 +1,1 @@
+"""Texts: alphabet, forms, corpora of names and of a user's files."""

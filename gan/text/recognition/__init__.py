@@ -1,0 +1,1 @@
+"""Recognition of categories, and of the n-grams that decided."""

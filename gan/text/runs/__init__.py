@@ -1,0 +1,1 @@
+"""Run folders, the training loop and the report of text models."""
