@@ -135,6 +135,8 @@ def test_a_generator_of_other_texts(tmp_path: Path) -> None:
         {"width": 0},
         {"steps": 0},
         {"penalty": -1.0},
+        {"loss": "hinge"},
+        {"critic_steps": 0},
         {"learning_rate": 0.0},
         {"num": 99},
         {"tolerance": 1.5},
@@ -157,17 +159,27 @@ def test_options_that_do_not_fit_the_texts(tmp_path: Path) -> None:
         replace(config, batch_size=70, critic_steps=5).check_fit(corpus)
 
 
-def test_the_loss_is_wasserstein_with_gradient_penalty(tmp_path: Path) -> None:
-    config = tiny_gan_config(tmp_path, critic_steps=3, penalty=5.0).train_config()
-    options = config.optimization
-    assert (options.loss, options.penalties, options.gamma, options.critic_steps) == (
-        "wasserstein",
-        ("wgan_gp",),
-        5.0,
-        3,
-    )
-    assert config.interval_steps(options.total_steps(0)) == 2
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ("relativistic", (("r1", "r2"), 3.0, 1, 0.1, 0.99)),
+        ("wasserstein", (("wgan_gp",), 10.0, 2, 0.0, 0.9)),
+    ],
+)
+def test_a_loss_has_its_recipe(loss: str, expected: tuple[object, ...], tmp_path: Path) -> None:
+    config = tiny_gan_config(tmp_path, loss=loss, critic_steps=None).train_config()
+    found = config.optimization
+    assert found.loss == loss
+    recipe = (found.penalties, found.gamma, found.critic_steps, found.mismatched_labels, found.beta_2)
+    assert recipe == expected
+    assert config.interval_steps(found.total_steps(0)) == 2
     assert write_table(tmp_path / "names.csv").name in config.data.dataset
+
+
+def test_options_replace_a_part_of_the_recipe(tmp_path: Path) -> None:
+    config = tiny_gan_config(tmp_path, critic_steps=3, penalty=5.0).train_config()
+    assert (config.optimization.gamma, config.optimization.critic_steps) == (5.0, 3)
+    assert config.interval_steps(config.optimization.total_steps(0)) == 2
 
 
 def test_a_finished_run_is_not_changed(saved: tuple[Path, TextRecord]) -> None:

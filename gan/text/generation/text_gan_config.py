@@ -1,10 +1,14 @@
 """Options of the training of a text GAN. Does not import TensorFlow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from gan.config import ModelConfig, OptimizationConfig, StoppingConfig, TrainConfig
 from gan.config.data import DataConfig
 from gan.config.fields import convert_fields
+from gan.config.optimization import PenaltyName
 from gan.errors import (
     InputError,
     Options,
@@ -22,6 +26,31 @@ from gan.text.generation.judges import FEWEST
 
 NO_RECOGNIZER = "none"
 """Name in place of a recognizer."""
+
+TextLoss = Literal["relativistic", "wasserstein"]
+
+
+class Recipe(NamedTuple):
+    """What goes with a loss. For the fields see `OptimizationConfig`."""
+
+    penalties: tuple[PenaltyName, ...]
+    gamma: float
+    mismatched_labels: float
+    critic_steps: int
+    beta_2: float
+
+
+RECIPES: Mapping[TextLoss, Recipe] = MappingProxyType(
+    {
+        "relativistic": Recipe(("r1", "r2"), gamma=3.0, mismatched_labels=0.1, critic_steps=1, beta_2=0.99),
+        "wasserstein": Recipe(("wgan_gp",), gamma=10.0, mismatched_labels=0.0, critic_steps=2, beta_2=0.9),
+    }
+)
+"""Loss -> its recipe: that of arXiv:2501.05441 with mismatched labels, and that of arXiv:1705.10929.
+
+The latter has no real texts with wrong categories as fakes. Its penalty does not limit the difference of the scores of
+one text in two categories, so that difference would grow without end.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,12 +76,14 @@ class TextGanConfig(Options):
     """Filters of the convolutions."""
     latent_dim: int = 32
     """Dimension of the latent vector."""
-    critic_steps: int = 2
-    """Discriminator updates per generator update."""
-    penalty: float = 10.0
-    """Weight of the gradient penalty of D."""
+    loss: TextLoss = "relativistic"
+    """Loss, with its penalties: relativistic with R1 and R2, or Wasserstein with the gradient penalty of WGAN-GP."""
+    penalty: float | None = None
+    """Weight of the gradient penalties of D. None: 3 for relativistic, 10 for wasserstein."""
     penalty_every: int = 1
-    """Compute the penalty every N discriminator updates, scaled by N."""
+    """Compute the penalties every N discriminator updates, scaled by N."""
+    critic_steps: int | None = None
+    """Discriminator updates per generator update. None: 1 for relativistic, 2 for wasserstein."""
     ema_half_life: float = 10_000.0
     """Half-life of the generator's moving average, in real texts that D sees. 1 turns averaging off."""
     intervals: int = 5
@@ -74,13 +105,17 @@ class TextGanConfig(Options):
         convert_fields(self)
         check(bool(self.data.strip()), "data", "names or a file", self.data)
         check_different("languages", self.languages)
-        for name in ("steps", "batch_size", "latent_dim", "critic_steps", "penalty_every", "intervals"):
+        for name in ("steps", "batch_size", "latent_dim", "penalty_every", "intervals"):
             check_whole(name, getattr(self, name), 1)
+        check(self.loss in RECIPES, "loss", f"one of {list(RECIPES)}", self.loss)
+        if self.critic_steps is not None:
+            check_whole("critic_steps", self.critic_steps, 1)
         check_whole("width", self.width, 1, 4_096)
         check_whole("num", self.num, FEWEST)
         for name in ("learning_rate", "d_learning_rate", "ema_half_life"):
             check_positive(name, getattr(self, name))
-        check_not_negative("penalty", self.penalty)
+        if self.penalty is not None:
+            check_not_negative("penalty", self.penalty)
         for name in ("probe", "judge"):
             check(bool(getattr(self, name).strip()), name, "a recognizer, or none", getattr(self, name))
         if self.tolerance is not None:
@@ -88,22 +123,23 @@ class TextGanConfig(Options):
             check(self.judge != NO_RECOGNIZER, "judge", "a recognizer for the verdict", self.judge)
         check_seed(self.seed)
 
+    @property
+    def texts_per_step(self) -> int:
+        """Real texts that D sees in an update of the generator."""
+        return self.batch_size * (self.critic_steps or RECIPES[self.loss].critic_steps)
+
     def check_fit(self, corpus: Corpus) -> None:
         """Raises `InputError` for texts without categories, and for fewer training texts than a batch."""
         if not corpus.num_classes:
             expected = "a .csv, .tsv or .jsonl file with the columns text and category"
             raise InputError("A text GAN needs categories", expected=expected, received=f"{corpus.name}: texts alone")
         most = len(corpus.train)
-        received = f"batch_size={self.batch_size}, critic_steps={self.critic_steps}"
-        check(self.batch_size * self.critic_steps <= most, "batch_size", f"at most {most} training texts", received)
+        received = f"batch_size={self.batch_size}, {self.texts_per_step} texts per step"
+        check(self.texts_per_step <= most, "batch_size", f"at most {most} training texts per step", received)
 
     def train_config(self) -> TrainConfig:
-        """Returns the options of `gan.train`, to which the texts, networks and measurements are given as objects.
-
-        The loss is that of Wasserstein with gradient penalty, as in arXiv:1705.10929. There are no real texts with
-        wrong categories as fakes: the penalty does not limit the difference of the scores of one text in two
-        categories, so it would grow without end.
-        """
+        """Returns the options of `gan.train`, to which the texts, networks and measurements are given as objects."""
+        recipe = RECIPES[self.loss]
         return TrainConfig(
             data=DataConfig(dataset=self.data, dataset_fallback="none"),
             model=ModelConfig(
@@ -117,17 +153,17 @@ class TextGanConfig(Options):
                 batch_size=self.batch_size,
                 learning_rate=self.learning_rate,
                 d_learning_rate=self.d_learning_rate,
-                beta_2=0.9,
-                loss="wasserstein",
-                penalties=("wgan_gp",),
-                gamma=self.penalty,
+                beta_2=recipe.beta_2,
+                loss=self.loss,
+                penalties=recipe.penalties,
+                gamma=recipe.gamma if self.penalty is None else self.penalty,
                 penalty_every=self.penalty_every,
-                critic_steps=self.critic_steps,
-                mismatched_labels=0.0,
+                critic_steps=self.critic_steps or recipe.critic_steps,
+                mismatched_labels=recipe.mismatched_labels,
             ),
             stopping=StoppingConfig(probe="none"),
             seed=self.seed,
-            eval_every=-(-self.steps // self.intervals) * self.batch_size * self.critic_steps,
+            eval_every=-(-self.steps // self.intervals) * self.texts_per_step,
             precision="float32",
             jit="off",
             deterministic=self.deterministic,

@@ -6,6 +6,9 @@ begins at a quarter of the length and D ends at it: a block there costs a quarte
 
 Two neighbors become one place in D, with twice the channels, and the other way round in G: nothing of their order is
 lost, as it would be by a mean.
+
+The category of a text shows in n-grams anywhere in it. So D also has the largest value of each of some windows over all
+places, as a recognizer has, and G gets the category again at each length.
 """
 
 from itertools import pairwise
@@ -23,6 +26,8 @@ STAGES = 2
 """Halvings of the length in D, and doublings in G."""
 BLOCKS = STAGES + 1
 """Residual blocks of each network: one at each length."""
+WINDOWS = (3, 5)
+"""Places of the n-grams that D looks for anywhere in a text."""
 
 
 def build_text_generator(
@@ -40,17 +45,20 @@ def build_text_generator(
         width: filters of the convolutions; >= 1.
     """
     latents = x = keras.Input((latent_dim,), name="latents")
-    labels = keras.Input((), dtype="int32", name="labels") if num_classes else None
+    labels = category = None
     if num_classes:
-        # on the scale of the latents: with Keras' default, +-0.05, a short training does not learn the categories
-        table = layers.Embedding(num_classes, latent_dim, initializers.RandomNormal(stddev=1.0), name=LABEL_EMBEDDING)
-        x = layers.Concatenate()([latents, table(labels)])
+        labels = keras.Input((), dtype="int32", name="labels")
+        # initialized on the scale of the latents: Keras' default, +-0.05, is too small beside them
+        normal = initializers.RandomNormal(stddev=1.0)
+        category = layers.Embedding(num_classes, latent_dim, normal, name=LABEL_EMBEDDING)(labels)
+        x = layers.Concatenate()([latents, category])
     lengths = _lengths(length)
-    x = layers.Dense(lengths[-1] * width)(x)
-    x = _block(layers.Reshape((lengths[-1], width))(x))
+    x = layers.Reshape((lengths[-1], width))(layers.Dense(lengths[-1] * width)(x))
+    x = _block(_with_category(x, category))
     for stage in reversed(range(STAGES)):
         x = layers.Reshape((2 * lengths[stage + 1], width))(layers.Conv1D(2 * width, 1)(x))
-        x = _block(layers.Cropping1D((0, 2 * lengths[stage + 1] - lengths[stage]))(x))
+        x = layers.Cropping1D((0, 2 * lengths[stage + 1] - lengths[stage]))(x)
+        x = _block(_with_category(x, category))
     x = layers.Conv1D(size, KERNEL, padding="same")(layers.ReLU()(x))
     p = layers.Softmax(dtype="float32", name="probabilities")(x)
     images = layers.Rescaling(2.0, -1.0, dtype="float32", name="images")(layers.Reshape((length, 1, size))(p))
@@ -66,12 +74,15 @@ def build_text_discriminator(length: int, size: int, num_classes: int = 0, *, wi
     labels = keras.Input((), dtype="int32", name="labels") if num_classes else None
 
     def features(x: Tensor) -> Tensor:
-        x = layers.Rescaling(0.5, 0.5)(layers.Reshape((length, size))(x))
-        x = _block(layers.Conv1D(width, 1)(x))
+        p = layers.Rescaling(0.5, 0.5)(layers.Reshape((length, size))(x))
+        x = _block(layers.Conv1D(width, 1)(p))
         for longer, shorter in pairwise(_lengths(length)):
             x = layers.ZeroPadding1D((0, 2 * shorter - longer))(x)
             x = _block(layers.Conv1D(width, 1)(layers.Reshape((shorter, 2 * width))(x)))
-        return layers.Flatten()(layers.ReLU()(x))
+        padded = layers.ZeroPadding1D(1)(p)
+        found = [layers.Conv1D(width, window, padding="same", activation="relu")(padded) for window in WINDOWS]
+        pooled = [layers.GlobalMaxPooling1D()(one) for one in found]
+        return layers.Concatenate()([layers.Flatten()(layers.ReLU()(x)), *pooled])
 
     norm = NORMS["none"]
     if num_classes:
@@ -80,6 +91,14 @@ def build_text_discriminator(length: int, size: int, num_classes: int = 0, *, wi
         logits = unconditional(images, features, norm)
     logits = layers.Activation("linear", dtype="float32", name="logits")(logits)
     return keras.Model([images, labels] if num_classes else images, logits, name="discriminator")
+
+
+def _with_category(x: Tensor, category: Tensor | None) -> Tensor:
+    """Returns x [B, L, C] plus a learned linear function of the category's embedding, the same at each place."""
+    if category is None:
+        return x
+    filters = x.shape[-1]
+    return layers.Add()([x, layers.Reshape((1, filters))(layers.Dense(filters)(category))])
 
 
 def _lengths(length: int) -> list[int]:
