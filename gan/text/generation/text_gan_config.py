@@ -64,11 +64,11 @@ class TextGanConfig(Options):
     """
     languages: tuple[str, ...] = LANGUAGES
     """With --data names: the languages to learn."""
-    steps: int = 2_000
+    steps: int = 3_000
     """Length of the run in generator updates."""
     batch_size: int = 64
     """Texts per batch. Each update of D sees one real and one generated batch."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     """Initial Adam learning rate of the generator. It decays to 2 % along a cosine."""
     d_learning_rate: float = 2e-3
     """Initial Adam learning rate of the discriminator. It decays as that of the generator."""
