@@ -176,7 +176,6 @@ class Recognize:
         texts = [files.check_text(text) for text in self.texts]
         if self.file is not None:
             lines = files.read_text(self.file).split("\n")
-            lines = files.read_text(self.file).split("\n")
             texts += [files.check_text(line[: READ + 1]) for line in lines if line.strip()]
         if not texts:
             received = "none" if self.file is None else f"nothing in {self.file}"

@@ -15,6 +15,8 @@ TINY = (
     "--probe none"
 )
 """Options that shorten a training. They are appended to a command; the last value of an option counts."""
+TINY_TEXT_GAN = "--steps 2 --intervals 1 --batch-size 8 --width 4 --probe none --judge none"
+TINY_RECOGNIZER = "--filters 4 --embedding 4 --ngrams 100 --epochs 1"
 
 QUICK = {
     "make train": TINY,
@@ -39,6 +41,9 @@ QUICK = {
     "gan doctor": "",
     "gan train --tolerance 0.02 --tolerance-per-class 0.05 --when-refuted reduce": "--dry-run",
     "gan train --batch-size 64": "--dry-run",  # needs two machines, see test_devices.py
+    "gan text generate --label fi --num 10": "",
+    "gan text recognize Germania Niemcy": "",
+    "gan text ask 'What is the currency of Finland?' '日本的货币是什么'": "",
 }
 """Commands that `make test` runs -> appended options. They run after `make train`, in the order of the pages."""
 
@@ -86,6 +91,22 @@ SLOW = {
     "gan train --dataset pictures --image-size 64 --conditioning none --images 500000 --output runs/pictures": TINY,
     "gan sample runs/pictures --num 64 --out samples.png": "--num 4",
     "gan sample runs/pictures --num 1000 --out samples/": "--num 4",
+    "gan text generate --prompt 'new ' --temperature 0.7": "",
+    "gan text generate names-gan --num 12": "",
+    "gan text generate --num 5000 --output names.jsonl": "--num 30",
+    "gan text recognize --file names.txt --json": "",
+    "gan text ask --file questions.txt --json": "",
+    "gan text ask 'What is the capital of Finland?'": "",
+    "gan text ask 'How does the while statement end?' --knowledge python": "",
+    "gan text ask 'When does the library open?' --knowledge faq.jsonl --threshold 0.6": "",
+    "gan text train gan": TINY_TEXT_GAN,
+    "gan text train gan --languages fi sv tr --steps 2000 --output runs/three": TINY_TEXT_GAN,
+    "gan text train model": "--width 8 --epochs 1 --judge none",
+    "gan text train model --data poems.txt --epochs 30": "--width 8 --epochs 1",
+    "gan text train recognizer": TINY_RECOGNIZER,
+    "gan text train recognizer --data requests.csv --tolerance 0.1 --output runs/requests": TINY_RECOGNIZER,
+    "gan text recognize 'where is my parcel' --model runs/requests": "",
+    "gan text train questions": "--width 4 --epochs 1 --examples 64",
 }
 """Commands that only `make test-all` runs -> appended options. `make test` checks that their options exist."""
 
@@ -97,6 +118,9 @@ ACCEPTED = {
     "gan evaluate mnist --dataset mnist5k --num 20000 --output evaluated": {"within", "undecided"},
     "gan evaluate runs/fashion --classifier runs/fashion-classifier": {"exceeded"},
     "gan evaluate exported/mnist-int8.tflite --num 2000": {"within", "undecided"},
+    "gan text ask 'What is the capital of Finland?'": {"undecided"},  # refused
+    "gan text train recognizer --data requests.csv --tolerance 0.1 --output runs/requests": {"exceeded", "undecided"},
+    "gan text train questions": {"exceeded", "undecided"},
 }
 """Commands whose exit status is a verdict -> the possible verdicts with few steps and samples."""
 
@@ -108,9 +132,9 @@ ELSEWHERE = {
     "make docs",
     "python -m http.server --directory exported/mnist-web",
     "pip install .",
-    "pip install gan-reference[gpu]",
-    "pip install gan-reference[export]",
-    "pip install gan-reference[serve]",
+    "pip install 'gan-reference[gpu]'",
+    "pip install 'gan-reference[export]'",
+    "pip install 'gan-reference[serve]'",
     "gan serve mnist",
     "gan serve mnist --audit 0.05",
     "gan feedback mnist --store mnist.sqlite",
@@ -118,7 +142,7 @@ ELSEWHERE = {
     "gan feedback mnist --store mnist.sqlite --export judgements.csv",
     "gan feedback mnist --store other.sqlite --import judgements.csv",
     "gan feedback mnist --store mnist.sqlite --rejected wrong.jsonl",
-    "curl http://127.0.0.1:8501/sample.png?label=7&num=64 --output sevens.png",
+    "curl 'http://127.0.0.1:8501/sample.png?label=7&num=64' --output sevens.png",
     "gan select mnist mnist-sprint mnist-mlp --tolerance 0.02 --budget 10min",
     "gan select mnist --vary learning_rate=1e-3,3e-3 g_width=16,32 --tolerance 0.01 --budget 2e6 --cost bytes",
     "gan select --resume runs/00001-select-mnist",
@@ -199,6 +223,6 @@ def commands() -> list[Command]:
                 name, _, value = words[1].partition("=")
                 environment[name] = value
             elif words:
-                command = Command(" ".join(words).removeprefix(".venv/bin/"), environment)
+                command = Command(shlex.join(words).removeprefix(".venv/bin/"), environment)
                 found.setdefault(command.line, command)
     return list(found.values())

@@ -19,11 +19,13 @@ from helpers.documented_commands import (
     blocks,
     commands,
 )
+from helpers.own_texts import write_own_texts
 from helpers.painting import paint_shapes
 from PIL import Image
 
 import gan
 from gan.cli.exit_status import BAD_INPUT
+from gan.cli.main import COMMANDS, MOST_WORDS
 from gan.config import PRESETS, TrainConfig
 from gan.data.sources import tfds
 from gan.tolerance import EXIT_STATUS
@@ -85,6 +87,7 @@ class Newcomer:
         digit = gan.load_dataset("mnist5k").test.images[0, ..., 0]
         Image.fromarray(digit).resize((90, 90)).save(folder / "my-seven.jpg")
         paint_shapes(folder / "pictures", (64, 64), classes=())
+        write_own_texts(folder)
         rng = np.random.default_rng(0)
         color = {"images": rng.integers(0, 256, (60, 32, 32, 3), np.uint8), "labels": np.arange(60) % 10}
         np.savez(folder / "color.npz", **color)
@@ -133,6 +136,12 @@ def test_slow_commands_run(newcomer):
     assert len(list((newcomer.folder / "samples").iterdir())) == 4
 
 
+def command_words(arguments: list[str]) -> list[str]:
+    """Returns the words at the beginning that are the name of a command, such as `text train gan`."""
+    names = {name for group in COMMANDS.values() for name in group}
+    return next(arguments[:num] for num in range(MOST_WORDS, 0, -1) if " ".join(arguments[:num]) in names)
+
+
 def test_slow_commands_have_their_options(fork_server, tmp_path):
     for line in SLOW:
         command = Command(line)
@@ -140,7 +149,8 @@ def test_slow_commands_have_their_options(fork_server, tmp_path):
         if arguments[0] == "train":
             status, output = fork_server.run(*arguments, "--dry-run", output=tmp_path / "output", environment=OFFLINE)
         else:
-            status, output = fork_server.run(arguments[0], "--help", output=tmp_path / "output", script=command.script)
+            program = command_words(arguments) if command.script is None else arguments[:1]
+            status, output = fork_server.run(*program, "--help", output=tmp_path / "output", script=command.script)
             assert {word for word in arguments if word.startswith("--")} <= set(re.findall(r"--[a-z-]+", output)), line
         assert status == 0, output
 

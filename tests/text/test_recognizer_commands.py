@@ -1,13 +1,16 @@
 """The commands gan text train recognizer and gan text recognize, in processes of their own."""
 
+import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from helpers.commands import Gan
 from helpers.recognizers import TINY, write_table
 
+from gan.cli.text_recognizer import Recognize
 from gan.saving import log_file
 from gan.text.data.corpora import load_corpus
 from gan.text.recognition.recognizer import load_recognizer
@@ -49,6 +52,12 @@ def test_a_run(run: Path) -> None:
     assert (rate.wrong, rate.n) == (report.wrong, len(corpus.test))
     assert record.result.numbers["validation"] == recognizer_error_rate(recognizer, corpus.validation).value
     assert abs(recognizer.network.get_layer(SCORES).get_weights()[0].sum(axis=1)).max() < 1e-5  # centered
+
+
+def test_a_hyphen_is_standard_input(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"munona\n\nbadski\n")))
+    assert Recognize(file="-", model=str(run), features=0, json=True).run() == 0
+    assert [one["text"] for one in json.loads(capsys.readouterr().out)["results"]] == ["munona", "badski"]
 
 
 def test_a_text_gets_a_category_and_the_features_that_decided(forked_gan: Gan, run: Path) -> None:
