@@ -24,12 +24,11 @@ from gan.text.text_run import find_run, load_record
 TINY = {"width": 4, "embedding": 2, "blocks": 1, "epochs": 2, "examples": 24, "batch_size": 12}
 
 
-@pytest.fixture(autouse=True)
-def few_questions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def few_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exams of every 97th question, so that they take no time."""
-    if request.node.get_closest_marker("slow") is None:
-        for module in ("training", "report"):
-            monkeypatch.setattr(f"gan.text.questions.{module}.exam_questions", few)
+    for module in ("training", "report"):
+        monkeypatch.setattr(f"gan.text.questions.{module}.exam_questions", few)
 
 
 def few(split, *, varied=False):
@@ -44,6 +43,8 @@ def test_a_network_has_a_probability_for_each_meaning_and_each_tag():
     np.testing.assert_allclose(np.sum(found["tags"], axis=-1), 1.0, rtol=1e-5)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("few_questions")
 def test_a_resumed_training_is_the_one_without_an_interruption(tmp_path, monkeypatch):
     lines = []
     config = QuestionsConfig(**TINY)
