@@ -154,6 +154,7 @@ def test_a_text_gan_has_no_temperature_and_no_prompt(forked_gan: Gan, run, tmp_p
     assert_refused(forked_gan("text", "generate", folder, "--prompt", "a"), "no such option")
 
 
+@pytest.mark.slow  # test_quick_commands_run of test_pages.py runs it, and those above compare a smaller network
 def test_the_pretrained_model_draws_names_of_a_language(forked_gan: Gan):
     done = forked_gan("text", "generate", "--num", 5, "--label", "fi", "--temperature", 0.5)
     _, record = find_run("names-model", "model")

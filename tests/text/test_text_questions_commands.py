@@ -42,14 +42,18 @@ def test_answers_come_with_their_source_and_refusals_with_their_reason(forked_ga
         assert (answer["answer"] is None) == (answer["source"] is None) == bool(answer["reason"])
 
 
-def test_the_lines_for_people_and_the_status_of_an_answer(forked_gan):
-    done = forked_gan("text", "ask", "Which currency do people use in Japan?")
-    assert done.returncode == 0, done.stderr
+def test_the_lines_for_people(forked_gan):
+    done = forked_gan("text", "ask", "Which currency do people use in Japan?", "How high is Mount Fuji?")
+    assert done.returncode == 4
     assert "The currency of Japan is the Japanese Yen." in done.stdout
     assert "territory JP" in done.stdout
-    done = forked_gan("text", "ask", "How high is Mount Fuji?")
-    assert done.returncode == 4
     assert "no answer: " in done.stdout
+
+
+@pytest.mark.slow  # each loads the reader; test_quick_commands_run of test_pages.py has answers and status 0
+def test_the_status_of_an_answer_and_a_threshold(forked_gan):
+    status, (answer,) = ask(forked_gan, "Which currency do people use in Japan?")
+    assert (status, answer["answer"]) == (0, "The currency of Japan is the Japanese Yen.")
     status, (answer,) = ask(forked_gan, "Which currency do people use in Japan?", "--threshold", "1")
     assert (status, answer["answer"]) == (4, None)
 
@@ -58,10 +62,10 @@ def test_own_knowledge_is_answered_without_the_facts(forked_gan, tmp_path):
     file = tmp_path / "known.jsonl"
     lines = ['{"entity": "Narnia", "relation": "currency", "answer": "Lion"}', '{"question": "Why?", "answer": "So."}']
     file.write_text("\n".join(lines), encoding="utf-8")
-    status, answers = ask(forked_gan, "What is the currency of Narnia?", "--knowledge", file)
-    assert (status, answers[0]["answer"], answers[0]["source"]) == (0, "Lion", "known.jsonl, line 1")
-    status, answers = ask(forked_gan, "What is the currency of Finland?", "--knowledge", file)
-    assert (status, answers[0]["answer"]) == (4, None)
+    questions = ["What is the currency of Narnia?", "What is the currency of Finland?"]
+    status, (known, unknown) = ask(forked_gan, *questions, "--knowledge", file)
+    assert (known["answer"], known["source"]) == ("Lion", "known.jsonl, line 1")
+    assert (status, unknown["answer"]) == (4, None)
     status, answers = ask(forked_gan, "How does the while statement terminate the loop?", "--knowledge", "python")
     assert status == 0
     assert "while" in answers[0]["source"]
