@@ -119,7 +119,6 @@ ACCEPTED = {
     "gan evaluate runs/fashion --classifier runs/fashion-classifier": {"exceeded"},
     "gan evaluate exported/mnist-int8.tflite --num 2000": {"within", "undecided"},
     "gan text ask 'What is the capital of Finland?'": {"undecided"},  # refused
-    "gan text train recognizer --data requests.csv --tolerance 0.1 --output runs/requests": {"exceeded", "undecided"},
     "gan text train questions": {"exceeded", "undecided"},
 }
 """Commands whose exit status is a verdict -> the possible verdicts with few steps and samples."""
