@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmarks.benchmark import Benchmark, BenchmarkInterruptedError, Log, Record, provenance
 from benchmarks.summary import Table, format_spread
-from gan.errors import InputError, check, check_whole
+from gan.errors import InputError, as_json, check, check_whole
 from gan.text.data.names import LANGUAGES, load_names
 from gan.text.generation.judges import FEWEST, class_places
 from gan.text.generation.language_config import LanguageModelConfig
@@ -90,7 +90,7 @@ class Text(Benchmark):
         for kind, config in self._trainings():
             key = f"{kind}-{config.seed}"
             folder = self._train(kind, config, log)
-            recorded = {"sha256": load_record(folder).sha256, "options": _plain(config)}
+            recorded = {"sha256": load_record(folder).sha256, "options": _of_network(vars(config))}
             if record.has(key, recorded):
                 continue
             if reference is None:
@@ -130,7 +130,7 @@ class Text(Benchmark):
                 "Error rate: share of names that the judge does not find in the requested language. Coverage: share of "
                 f"{first['compared']:,} test names with a generated one nearer than their 5th neighbor, by the judge's "
                 "features. New: not in the training names. Different: among as many generated names. Real names: "
-                "test names (error rate), validation names (coverage), training names (Frechet distance).",
+                "test names (error rate), validation names (coverage, Frechet distance): held out from all trainings.",
                 "",
                 *(f"    {line}" for line in lines),
                 "",
@@ -180,10 +180,9 @@ class Text(Benchmark):
         if not (folder / RECORD).is_file():
             return None
         _, record = find_run(folder, kind)
-        found = record.options(type(config), folder)
-        if _plain(found) != _plain(config):
-            problem = "A run of other options"
-            raise InputError(problem, expected="another --runs", received=f"{folder}: {_plain(found)}")
+        found = _of_network(record.config)  # as they are recorded: a run without an option of today is another one
+        if found != _of_network(as_json(config)):
+            raise InputError("A run of other options", expected="another --runs", received=f"{folder}: {found}")
         return record
 
     def _train(self, kind: Kind, config: TextGanConfig | LanguageModelConfig, log: Log) -> Path:
@@ -234,9 +233,9 @@ def _train_model(config: LanguageModelConfig, folder: Path, log: Log) -> int | N
     return done.signal
 
 
-def _plain(config: TextGanConfig | LanguageModelConfig) -> dict[str, Any]:
+def _of_network(options: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the options that change the network."""
-    return {name: value for name, value in vars(config).items() if name not in RUN_FIELDS}
+    return {name: value for name, value in options.items() if name not in RUN_FIELDS}
 
 
 def _numbers(found: "TextQuality") -> dict[str, Any]:

@@ -306,10 +306,8 @@ members = {"trained here": recognizer}
 members |= {name: text.load_recognizer(name) for name in ("names-recognizer", "names-probe")}
 pool = text.fit_pool(list(members.values()), names.validation)
 for (name, member), weight in zip(members.items(), pool.weights):
-    print(
-        f"{name:17s} weight {weight:.2f}: "
-        f"{count_errors(member, names.test).value:.1%} of the test names wrong"
-    )
+    rate = count_errors(member, names.test)
+    print(f"{name:17s} weight {weight:.2f}: {rate.value:.1%} of the test names wrong")
 rate = tolerance.ErrorRate.of(pool.logits(names.test.texts).argmax(axis=1) != names.test.labels)
 low, high = rate.interval
 print(f"{'pool':30s} {rate.value:.1%} ({low:.1%} to {high:.1%})")

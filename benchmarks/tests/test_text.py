@@ -1,10 +1,16 @@
 import json
+from contextlib import nullcontext
 
 import pytest
 
 from benchmarks.cli import main
 from benchmarks.tests.tables import rows_of
+from benchmarks.text import Text
+from gan.errors import InputError, as_json
 from gan.saving import files
+from gan.text.data.corpus import CorpusRecord
+from gan.text.generation.language_config import LanguageModelConfig
+from gan.text.runs.text_run import TextRecord
 
 
 @pytest.mark.parametrize(
@@ -22,6 +28,17 @@ def test_bad_input_is_rejected(options, message, tmp_path, capsys):
     assert main(["text", *options, "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_without_an_option_of_today_is_another_one(tmp_path):
+    corpus = CorpusRecord(name="names", letters="ab", length=2, train=1)
+    options = as_json(LanguageModelConfig())
+    folder = tmp_path / "model-0"
+    folder.mkdir()
+    for recorded, fits in ((options, True), ({k: v for k, v in options.items() if k != "dropout"}, False)):
+        TextRecord(kind="model", config=recorded, corpus=corpus).save(folder)
+        with nullcontext() if fits else pytest.raises(InputError, match="A run of other options"):
+            Text(seeds=(0,), runs=tmp_path).check()
 
 
 @pytest.mark.slow

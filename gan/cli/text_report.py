@@ -12,7 +12,8 @@ def report_lines(report: TextReport) -> dict[str, object]:
         f"of real texts {found['real_error_rate']:.1%}; judge: {found['judge']}",
         "coverage": f"{found['coverage']:.3f}, of real texts {found['real_coverage']:.3f}",
         "new texts": f"{found['novelty']:.1%}; different ones {found['distinct']:.1%}",
-        "Frechet distance": f"{found['frechet_distance']:.3g}, of real texts {found['frechet_floor']:.3g}",
+        "Frechet distance": f"{found['frechet_distance']:.3g}, "
+        f"of real texts that were held out {found['frechet_floor']:.3g}",
     }
     worst = found["worst_class"]
     if isinstance(worst, dict):

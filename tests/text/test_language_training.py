@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.recognizers import write_table
 
 from gan.errors import InputError
 from gan.text.generation.language_config import LanguageModelConfig
 from gan.text.generation.language_model import load_language_model
 from gan.text.generation.language_training import resume_language_model, train_language_model
 from gan.text.generation.markov import MarkovLanguage, empirical, sample_variation, total_variation
+from gan.text.runs.report import TextReport, load_text_report
 from gan.text.runs.text_run import find_run
 
 TINY = LanguageModelConfig(
@@ -98,6 +100,41 @@ def test_a_finished_training_is_not_changed(whole):
     assert "is finished" in lines[0]
     assert again.record == find_run(whole)[1]
     assert before == {path: path.stat().st_mtime_ns for path in whole.iterdir()}
+
+
+class FirstLetter:
+    """A judge by hand: of the first category if the first letter is in the first half of the alphabet."""
+
+    class_names = ("east", "west")
+
+    def outputs(self, texts):
+        features = np.array([[len(text), ord(text[0]) if text else 0] for text in texts], np.float32)
+        logits = np.stack([features[:, 1] < ord("m"), features[:, 1] >= ord("m")], axis=1)
+        return {"features": features, "logits": logits.astype(np.float32)}
+
+
+def test_a_finished_run_has_its_report(tmp_path, monkeypatch):
+    from gan.text.generation import language_training
+
+    folder, table = tmp_path / "run", write_table(tmp_path / "names.csv", 600)
+    options = {"data": str(table), "epochs": 1, "judge": "by hand", "num": 100, "tolerance": 0.9}
+    config = LanguageModelConfig(**{**vars(TINY), **options})
+    monkeypatch.setattr(language_training, "load_recognizer", lambda name: FirstLetter())
+
+    def interrupted(self, folder):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TextReport, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train_language_model(config, output=folder, log=silent)
+    assert find_run(folder)[1].result is None
+    resumed = resume_language_model(folder, log=silent)
+    assert resumed.record.result is not None
+    assert resumed.report.verdict is not None
+    (folder / "report.json").unlink()
+    again = resume_language_model(folder, log=silent)  # measures it again
+    assert again.report == load_text_report(folder) == resumed.report
 
 
 def test_other_texts_are_refused_on_resume(whole, tmp_path):

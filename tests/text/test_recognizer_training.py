@@ -30,6 +30,7 @@ from gan.text.recognition.recognizer_training import (
     resume_recognizer,
     train_recognizer,
 )
+from gan.text.runs.report import TextReport, load_text_report
 from gan.text.runs.text_run import load_record
 
 
@@ -123,6 +124,26 @@ def test_resume_is_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     again = resume_recognizer(tmp_path / "run", log=silent)  # a finished run stays as it is
     assert again.report == resumed.report
     assert load_record(resumed.folder).resumed == (1,)
+
+
+def test_a_finished_run_has_its_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, config = tmp_path / "run", tiny_config(tmp_path, epochs=1, tolerance=0.5)
+
+    def interrupted(self: TextReport, folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TextReport, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train_recognizer(config, output=folder, log=silent)
+    assert load_record(folder).result is None
+    resumed = resume_recognizer(folder, log=silent)
+    assert load_record(folder).result is not None
+    assert resumed.report is not None
+    assert resumed.report.verdict is not None
+    (folder / "report.json").unlink()
+    again = resume_recognizer(folder, log=silent)  # measures it again
+    assert again.report == load_text_report(folder) == resumed.report
 
 
 def answering(*answers: str | None) -> SimpleNamespace:

@@ -53,6 +53,8 @@ def test_a_whole_training(forked_gan, tmp_path: Path) -> None:
     assert (tmp_path / "run" / RECORD).is_file()
     header = (tmp_path / "run" / "log.csv").read_text(encoding="utf-8").splitlines()[0]
     assert {"val_error_rate", "val_error_rate_upper", "val_frechet_distance"} <= set(header.split(","))
-    again = forked_gan("text", "train", "gan", "--resume", "run", cwd=tmp_path)
-    assert again.returncode == 3
-    assert "exceeded, tolerance 0.1%" in again.stdout
+    for _ in range(2):
+        again = forked_gan("text", "train", "gan", "--resume", "run", cwd=tmp_path)
+        assert again.returncode == 3
+        assert "exceeded, tolerance 0.1%" in again.stdout
+        (tmp_path / "run" / "report.json").unlink()  # it is measured again

@@ -56,7 +56,8 @@ def test_real_texts_have_the_numbers_of_the_reference(reference: TextReference, 
     assert found.coverage == found.real_coverage
     same = reference.measure(corpus.test.texts, LABELS)
     assert same.frechet_distance == pytest.approx(0, abs=1e-6)
-    assert 0 < found.frechet_floor_spread < found.frechet_floor
+    assert found.frechet_distance == pytest.approx(found.frechet_floor)  # all texts of validation, in another order
+    assert found.frechet_floor > 0
 
 
 def test_one_text_again_and_again(reference: TextReference) -> None:
@@ -76,6 +77,20 @@ def test_errors_by_hand(reference: TextReference, corpus: Corpus) -> None:
     numbers = found.numbers()
     assert numbers["worst_class"]["category"] == "first"
     assert numbers["error_rate_by_class"] == {"first": 2 / 60, "last": 2 / 60}
+
+
+def test_texts_are_measured_in_the_form_of_the_corpus(reference: TextReference, corpus: Corpus) -> None:
+    texts = [f"  {text}\t " for text in corpus.train.texts]
+    texts[1], texts[3] = " ", "\u00a0\n"
+    found = reference.measure(texts, LABELS)
+    assert (found.rate.wrong, found.novelty) == (2, 2 / NUM)
+    assert found.distinct == (NUM - 1) / NUM
+
+
+def test_a_memorized_text_that_was_cut_is_not_new(corpus: Corpus) -> None:
+    short = replace(corpus, length=5)
+    found = TextReference(short, LastLetter(), num=NUM).measure([text[:5] for text in corpus.train.texts], LABELS)
+    assert found.novelty == 0.0
 
 
 def test_few_errors_without_coverage_are_not_within(reference: TextReference) -> None:

@@ -73,6 +73,8 @@ def test_a_resumed_training_is_the_one_without_an_interruption(tmp_path, monkeyp
     assert record.resumed == (1,)
     assert set(find_thresholds(again.folder, record)) == set(LANGUAGES)
     assert resume_questions(tmp_path / "part", log=lines.append).report == load_text_report(again.folder)
+    (again.folder / "report.json").unlink()
+    assert resume_questions(tmp_path / "part", log=lines.append).report.metrics == again.report.metrics
 
 
 def test_the_pretrained_reader_is_small_and_was_trained_with_the_defaults():

@@ -56,6 +56,11 @@ def test_a_report_comes_back_from_its_file(tmp_path):
     assert (loaded.rate, loaded.verdict, loaded.kind) == (found.rate, found.verdict, "recognizer")
 
 
+def test_a_missing_report_is_bad_input(tmp_path):
+    with pytest.raises(InputError, match="This run has no report"):
+        load_text_report(tmp_path)
+
+
 @pytest.mark.parametrize(
     "change", [{"wrong": 101}, {"wrong": -1}, {"num": 0}, {"verdict": "good"}, {"kind": "poem"}, {"error_rate": None}]
 )

@@ -1,6 +1,7 @@
 """Trains a language model: options, a new run, and a resumed one."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from gan.text.generation.language_model import (
     build_language_network,
     example_inputs,
     example_targets,
+    load_language_model,
     nats_per_text,
 )
 from gan.text.generation.quality import TextReference
@@ -83,7 +85,7 @@ def train_language_model(
 def resume_language_model(folder: str | Path, *, log: Log = print) -> LanguageModelTraining:
     """Resumes an interrupted training after its last complete epoch. A finished one is returned as it is.
 
-    The result is that of a training without the interruption.
+    A finished one whose report is missing is measured again. The result is that of a training without the interruption.
 
     Raises `InputError`, and changes nothing, for a folder without such a run, other texts, and damaged states.
     """
@@ -93,9 +95,7 @@ def resume_language_model(folder: str | Path, *, log: Log = print) -> LanguageMo
 
     with resumed_run(folder, KIND, LanguageModelConfig, load, log) as run:
         if run is None:
-            path, record = find_run(folder, KIND)
-            report = load_text_report(path) if (path / run_folder.REPORT).is_file() else None
-            return LanguageModelTraining(path, record, report)
+            return _finished(*find_run(folder, KIND), load)
         runtime.start(seed=run.config.seed, deterministic=run.config.deterministic)
         return _train(run, _load_judge(run.config, run.corpus), log)
 
@@ -154,11 +154,33 @@ def _train(run: OpenRun[LanguageModelConfig], judge: TextReference | None, log: 
     splits = {"validation": run.corpus.validation, "test": run.corpus.test}
     measured = {f"{split}_{name}": value for split in splits for name, value in model.measure(splits[split]).items()}
     files.write(run.folder / NETWORK[KIND], network.save)
-    record, report = run.finish(fitted, **measured), None
-    if judge is not None and config.judge_name is not None:
-        quality = judge.measure_generator(model, seed=REPORT_SEED)
-        report = quality.report(KIND, judge=config.judge_name, sha256=record.sha256, tolerance=config.tolerance)
-        report.save(run.folder)
-    else:
+    report = None
+    if judge is None:
         log("There is no recognizer of these texts, so no report of errors.")
-    return LanguageModelTraining(run.folder, record, report, fitted.signal)
+    else:  # before the record, so that a finished run has its report
+        report = _report(run.folder, config, model, judge)
+    return LanguageModelTraining(run.folder, run.finish(fitted, **measured), report, fitted.signal)
+
+
+def _finished(folder: Path, record: TextRecord, load: Callable[[LanguageModelConfig], Corpus]) -> LanguageModelTraining:
+    """Returns what a finished training has left. A report that is missing is measured again."""
+    config, report = record.options(LanguageModelConfig, folder), None
+    if (folder / run_folder.REPORT).is_file():
+        report = load_text_report(folder)
+    elif config.judge_name is not None:
+        corpus = load(config)
+        corpus.check_same(record.corpus)
+        judge = _load_judge(config, corpus)
+        if judge is not None:
+            report = _report(folder, config, load_language_model(folder, record), judge)
+    return LanguageModelTraining(folder, record, report)
+
+
+def _report(folder: Path, config: LanguageModelConfig, model: LanguageModel, judge: TextReference) -> TextReport:
+    """Measures generated texts, and writes the report."""
+    assert config.judge_name is not None
+    sha256 = files.sha256(folder / NETWORK[KIND])
+    quality = judge.measure_generator(model, seed=REPORT_SEED)
+    report = quality.report(KIND, judge=config.judge_name, sha256=sha256, tolerance=config.tolerance)
+    report.save(folder)
+    return report

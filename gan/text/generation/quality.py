@@ -10,6 +10,7 @@ from gan.errors import InputError, Json, as_json, check, check_whole
 from gan.evaluation import metrics
 from gan.text.data.alphabet import REPLACEMENT
 from gan.text.data.corpus import Corpus
+from gan.text.data.normalization import NORMALIZE
 from gan.text.generation.generators import TextGenerator
 from gan.text.generation.judges import FEWEST, TextJudge, class_places
 from gan.text.runs.report import TextReport
@@ -19,17 +20,14 @@ from gan.tolerance import ErrorRate, WorstClass, covers, worst_class
 DIMENSIONS = 64
 """Most principal components of the features for the Frechet distance. More than texts would make it meaningless."""
 
-FLOOR_DRAWS = 10
-"""Draws of real texts for the floor of the Frechet distance."""
-
 
 @dataclass(frozen=True)
 class TextQuality:
     """Numbers of generated texts, and of as many real ones."""
 
     rate: ErrorRate
-    """Share of the texts that the judge does not find in the requested category. An empty text is an error, and so is
-    one with an unknown character."""
+    """Share of the texts that the judge does not find in the requested category. A text that is empty in the form of
+    the corpus is an error, and so is one with an unknown character."""
     real_rate: ErrorRate
     """The same of the test texts and their own categories: errors of the judge."""
     coverage: float
@@ -37,15 +35,13 @@ class TextQuality:
     real_coverage: float
     """The same of validation texts instead of generated ones."""
     novelty: float
-    """Share of the texts that are not in the training split. It is 1 for validation texts."""
+    """Share of the texts that are not in the training split. It is 1 for validation texts of `load_corpus`."""
     distinct: float
-    """Number of different texts, as a share of the `compared` ones. It is 1 for real texts."""
+    """Number of different texts, as a share of the `compared` ones. It is 1 for real texts of `load_corpus`."""
     frechet_distance: float
     """Frechet distance to the test texts, on the principal components of the judge's features."""
     frechet_floor: float
-    """The same of training texts instead of generated ones: mean of `FLOOR_DRAWS` draws of as many texts."""
-    frechet_floor_spread: float
-    """Standard deviation of these draws."""
+    """The same of validation texts instead of generated ones: real texts that were held out from the training."""
     compared: int
     """Texts that are compared with as many real ones: the first ones. `rate` and `novelty` are those of all texts."""
     by_class: dict[str, ErrorRate]
@@ -73,14 +69,16 @@ class TextQuality:
 
     def numbers(self) -> dict[str, Json]:
         """Returns all numbers except the error rate itself, in JSON types, by name."""
-        names = ("coverage", "real_coverage", "novelty", "distinct", "compared")
-        frechet = ("frechet_distance", "frechet_floor", "frechet_floor_spread")
+        names = (
+            *("coverage", "real_coverage", "novelty", "distinct", "compared"),
+            *("frechet_distance", "frechet_floor"),
+        )
         lower, upper = self.real_rate.interval
         return {
             "real_error_rate": self.real_rate.value,
             "real_error_rate_lower": lower,
             "real_error_rate_upper": upper,
-            **{name: getattr(self, name) for name in (*names, *frechet)},
+            **{name: getattr(self, name) for name in names},
             "error_rate_by_class": {name: rate.value for name, rate in self.by_class.items()},
             "worst_class": {"category": list(self.by_class)[self.worst.label], **as_json(self.worst)},
         }
@@ -88,6 +86,8 @@ class TextQuality:
 
 class TextReference:
     """Real texts and their numbers, computed once for several sets of generated texts.
+
+    All texts are brought into the form of the corpus, and cut to its places, before anything is measured.
 
     Args:
         corpus: texts with categories. The generated ones are compared with the test texts.
@@ -107,10 +107,11 @@ class TextReference:
             raise InputError("Too few real texts to compare with", expected=expected, received=received)
         self.corpus, self.judge = corpus, judge
         self._places = class_places(corpus.class_names, judge.class_names)
-        self._known = set(corpus.train.texts)
-        outputs = {name: judge.outputs(getattr(corpus, name).texts) for name in ("train", "validation", "test")}
+        read = {name: self._read(getattr(corpus, name).texts) for name in ("train", "validation", "test")}
+        self._known = set(read["train"])
+        outputs = {name: judge.outputs(texts) for name, texts in read.items()}
         assert corpus.test.labels is not None
-        self.real_rate = ErrorRate.of(self._wrong(corpus.test.texts, outputs["test"]["logits"], corpus.test.labels))
+        self.real_rate = ErrorRate.of(self._wrong(read["test"], outputs["test"]["logits"], corpus.test.labels))
         rng = np.random.default_rng(0)
         test, validation = (
             part["features"][rng.permutation(len(part["features"]))[: self.compared]]
@@ -121,8 +122,7 @@ class TextReference:
         train = outputs["train"]["features"].astype(np.float64)
         self._mean, self._components = principal_components(train)
         self._moments = self._moments_of(test)
-        draws = [self._frechet(train[rng.permutation(len(train))[: self.compared]]) for _ in range(FLOOR_DRAWS)]
-        self.frechet_floor, self.frechet_floor_spread = float(np.mean(draws)), float(np.std(draws, ddof=1))
+        self.frechet_floor = self._frechet(validation)
 
     def choose_labels(self, seed: int) -> np.ndarray:
         """Returns categories to request, int32 [num]: those of training texts in random order, again and again."""
@@ -142,6 +142,7 @@ class TextReference:
         Raises `InputError` for another number of texts or labels.
         """
         check(len(texts) == len(labels) == self.num, "texts", f"{self.num} texts and labels", len(texts))
+        texts = self._read(texts)
         outputs = self.judge.outputs(texts)
         wrong = self._wrong(texts, outputs["logits"], labels)
         names = self.corpus.class_names
@@ -159,11 +160,15 @@ class TextReference:
             distinct=len(set(texts[: self.compared])) / self.compared,
             frechet_distance=self._frechet(features),
             frechet_floor=self.frechet_floor,
-            frechet_floor_spread=self.frechet_floor_spread,
             compared=self.compared,
             by_class=by_class,
             worst=worst,
         )
+
+    def _read(self, texts: Sequence[str]) -> list[str]:
+        """Returns texts in the form of the corpus, cut to its places. One with an unknown character stays as it is."""
+        normalize, length = NORMALIZE[self.corpus.form], self.corpus.length
+        return [text if REPLACEMENT in text else normalize(text)[:length] for text in texts]
 
     def _wrong(self, texts: Sequence[str], logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Returns which texts are errors: bool [N]."""

@@ -113,8 +113,7 @@ def resume_text_gan(
     folder, record = find_run(run, KIND)
     if record.result is not None and not record.result.interrupted:
         console_log(console or Console(stderr=True))(f"{folder} is finished: {record.result.epochs} intervals")
-        has_report = (folder / run_folder.REPORT).is_file()
-        return TextGanRun(folder, record, load_text_report(folder) if has_report else None)
+        return _finished(folder, record)
     config = record.options(TextGanConfig, folder)
     corpus = load_texts(config)
     corpus.check_same(record.corpus)
@@ -179,8 +178,26 @@ def _finish(
     )
     report = None
     if not result.interrupted and reference is not None:  # before the record, so that a finished run has its report
-        quality = reference.measure_generator(load_text_gan(folder, record), seed=REPORT_SEED)
-        sha256 = files.sha256(folder / NETWORK[KIND])
-        report = quality.report(KIND, judge=config.judge, sha256=sha256, tolerance=config.tolerance)
-        report.save(folder)
+        report = _report(folder, record, reference, config)
     return TextGanRun(folder, record.finish(folder, ended), report, result.signal)
+
+
+def _finished(folder: Path, record: TextRecord) -> TextGanRun:
+    """Returns a finished run. A report that is missing is measured again."""
+    if (folder / run_folder.REPORT).is_file():
+        return TextGanRun(folder, record, load_text_report(folder))
+    config = record.options(TextGanConfig, folder)
+    corpus = load_texts(config)
+    corpus.check_same(record.corpus)
+    reference = _load_reference(config, corpus)
+    report = None if reference is None else _report(folder, record, reference, config)
+    return TextGanRun(folder, record, report)
+
+
+def _report(folder: Path, record: TextRecord, reference: TextReference, config: TextGanConfig) -> TextReport:
+    """Measures fresh texts of a finished training, and writes the report."""
+    quality = reference.measure_generator(load_text_gan(folder, record), seed=REPORT_SEED)
+    sha256 = files.sha256(folder / NETWORK[KIND])
+    report = quality.report(KIND, judge=config.judge, sha256=sha256, tolerance=config.tolerance)
+    report.save(folder)
+    return report

@@ -14,12 +14,12 @@ from gan.text.questions.exam import exam_questions
 from gan.text.questions.facts import LANGUAGES
 from gan.text.questions.generation import Question, QuestionMaker, names_of
 from gan.text.questions.options import QuestionsConfig
-from gan.text.questions.reader import LENGTH, Reader, build_reader
+from gan.text.questions.reader import LENGTH, Reader, build_reader, load_reader
 from gan.text.questions.report import KIND, measure_reader
 from gan.text.questions.wordings import MEANINGS, Split, load_wordings
 from gan.text.runs.fitting import Examples, Log, fit_epochs
 from gan.text.runs.report import TextReport, load_text_report
-from gan.text.runs.text_run import NETWORK, find_run
+from gan.text.runs.text_run import NETWORK, TextRecord, find_run
 from gan.text.runs.training_run import OpenRun, new_run, resumed_run
 from gan.training.callbacks import ToleranceEarlyStopping
 from gan.utils import tensorflow as runtime
@@ -91,14 +91,23 @@ def train_questions(
 def resume_questions(folder: str | Path, *, log: Log = print) -> QuestionsTraining:
     """Resumes an interrupted training of a reader: the result is that of a training without the interruption.
 
-    A finished run stays as it is. Raises `InputError` for a folder of another kind, other texts, and damaged states.
+    A finished run stays as it is, but a report that is missing is measured again. Raises `InputError` for a folder of
+    another kind, other texts, and damaged states.
     """
     with resumed_run(folder, KIND, QuestionsConfig, lambda _: load_questions(), log) as run:
         if run is None:
-            path, _ = find_run(folder, KIND)
-            return QuestionsTraining(path, load_text_report(path))
+            return _finished(*find_run(folder, KIND))
         runtime.start(seed=run.config.seed)
         return _train(run, log)
+
+
+def _finished(folder: Path, record: TextRecord) -> QuestionsTraining:
+    """Returns what a finished training has left. A report that is missing is measured again."""
+    if not (folder / run_folder.REPORT).is_file():
+        tolerance = record.options(QuestionsConfig, folder).tolerance
+        measured = measure_reader(load_reader(folder, record), sha256=record.sha256, tolerance=tolerance)
+        measured.report.save(folder)
+    return QuestionsTraining(folder, load_text_report(folder))
 
 
 def _train(run: OpenRun[QuestionsConfig], log: Log) -> QuestionsTraining:

@@ -16,12 +16,12 @@ from gan.saving import files, run_folder
 from gan.text.data.alphabet import REPLACEMENT
 from gan.text.data.corpus import Corpus, TextSplit
 from gan.text.data.labeled_corpus import check_corpus, load_labeled
-from gan.text.recognition.recognizer import BATCH, Recognizer
+from gan.text.recognition.recognizer import BATCH, Recognizer, load_recognizer
 from gan.text.recognition.recognizer_config import RecognizerConfig
 from gan.text.recognition.recognizer_network import TrainableRecognizer, build_recognizer, frequent_ngrams
 from gan.text.runs.fitting import Examples, FitResult, Log, fit_epochs
 from gan.text.runs.report import TextReport, load_text_report
-from gan.text.runs.text_run import NETWORK, Kind, find_run
+from gan.text.runs.text_run import NETWORK, Kind, TextRecord, find_run
 from gan.text.runs.training_run import OpenRun, new_run, resumed_run
 from gan.tolerance import ErrorRate, worst_class
 from gan.training.callbacks import ToleranceEarlyStopping
@@ -84,12 +84,12 @@ def train_recognizer(
 def resume_recognizer(folder: str | Path, *, log: Log = print) -> RecognizerTraining:
     """Resumes an interrupted training of a recognizer: the result is that of a training without the interruption.
 
-    A finished run stays as it is. Raises `InputError` for a folder of another kind, other texts, and damaged states.
+    A finished run stays as it is, but a report that is missing is measured again. Raises `InputError` for a folder of
+    another kind, other texts, and damaged states.
     """
     with resumed_run(folder, KIND, RecognizerConfig, load_labeled, log) as run:
         if run is None:
-            path, _ = find_run(folder, KIND)
-            return RecognizerTraining(path, load_text_report(path))
+            return RecognizerTraining(*_finished(*find_run(folder, KIND)))
         runtime.start(seed=run.config.seed, deterministic=run.config.deterministic)
         return _train(run, log)
 
@@ -181,11 +181,32 @@ def _report(run: OpenRun[RecognizerConfig], built: TrainableRecognizer, fitted: 
     built.finish(shares)
     recognizer = Recognizer(built.network, corpus.describe())
     files.write(run.folder / NETWORK[KIND], built.network.save)
-    validation, test = (recognizer_error_rate(recognizer, split) for split in (corpus.validation, corpus.test))
-    record = run.finish(fitted, weights=built.network.count_params(), shares=shares, validation=validation.value)
-    metrics = class_metrics(recognizer, corpus.test)
-    report = TextReport.of(KIND, test, sha256=record.sha256, tolerance=run.config.tolerance, metrics=metrics)
-    report.save(run.folder)
+    validation = recognizer_error_rate(recognizer, corpus.validation)
+    report = _write_report(run.folder, recognizer, corpus, run.config)  # before the record: a finished run has both
+    run.finish(fitted, weights=built.network.count_params(), shares=shares, validation=validation.value)
+    return report
+
+
+def _finished(folder: Path, record: TextRecord) -> tuple[Path, TextReport]:
+    """Returns the folder of a finished run, and its report. One that is missing is measured again."""
+    if (folder / run_folder.REPORT).is_file():
+        return folder, load_text_report(folder)
+    config = record.options(RecognizerConfig, folder)
+    corpus = load_labeled(config)
+    corpus.check_same(record.corpus)
+    return folder, _write_report(folder, load_recognizer(folder), corpus, config)
+
+
+def _write_report(folder: Path, recognizer: Recognizer, corpus: Corpus, config: RecognizerConfig) -> TextReport:
+    """Measures a recognizer on the test texts, and writes the report."""
+    report = TextReport.of(
+        KIND,
+        recognizer_error_rate(recognizer, corpus.test),
+        sha256=files.sha256(folder / NETWORK[KIND]),
+        tolerance=config.tolerance,
+        metrics=class_metrics(recognizer, corpus.test),
+    )
+    report.save(folder)
     return report
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gan.errors import Json, Positive, Whole, as_json, check, convert
+from gan.errors import InputError, Json, Positive, Whole, as_json, check, convert
 from gan.saving import files, run_folder
 from gan.text.runs.text_run import Kind
 from gan.tolerance import EXIT_STATUS, ErrorRate, Verdict, samples_needed, verdict
@@ -85,6 +85,8 @@ class TextReport:
 
 
 def load_text_report(folder: Path) -> TextReport:
-    """Reads report.json of a text model. Raises `InputError` if it is damaged."""
+    """Reads report.json of a text model. Raises `InputError` if it is missing or damaged."""
     path = folder / run_folder.REPORT
+    if not path.is_file():
+        raise InputError("This run has no report", expected=path.name, received=str(folder))
     return convert(files.read_json(path), TextReport, path)
