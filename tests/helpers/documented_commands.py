@@ -183,7 +183,7 @@ ELSEWHERE = {
     "python -m benchmarks stopping",
     "python -m benchmarks stopping-rules",
 }
-"""Commands that other tests cover: in test_docs.py, test_packaging.py, tests/selection, tests/text, and those of each benchmark."""
+"""Commands that other tests cover: test_docs.py, test_packaging.py, tests/selection, tests/text and benchmarks."""
 
 
 @dataclass(frozen=True)
