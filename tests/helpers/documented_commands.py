@@ -106,7 +106,6 @@ SLOW = {
     "gan text train recognizer": TINY_RECOGNIZER,
     "gan text train recognizer --data requests.csv --tolerance 0.1 --output runs/requests": TINY_RECOGNIZER,
     "gan text recognize 'where is my parcel' --model runs/requests": "",
-    "gan text train questions": "--width 4 --epochs 1 --examples 64",
 }
 """Commands that only `make test-all` runs -> appended options. `make test` checks that their options exist."""
 
@@ -119,8 +118,6 @@ ACCEPTED = {
     "gan evaluate runs/fashion --classifier runs/fashion-classifier": {"exceeded"},
     "gan evaluate exported/mnist-int8.tflite --num 2000": {"within", "undecided"},
     "gan text ask 'What is the capital of Finland?'": {"undecided"},  # refused
-    "gan text train recognizer --data requests.csv --tolerance 0.1 --output runs/requests": {"exceeded", "undecided"},
-    "gan text train questions": {"exceeded", "undecided"},
 }
 """Commands whose exit status is a verdict -> the possible verdicts with few steps and samples."""
 
@@ -178,6 +175,7 @@ ELSEWHERE = {
         "gan select mnist mnist-sprint mnist-mlp mnist-unconditional cgan dcgan sngan r3gan --vary images=40000 "
         "--budget 9min"
     ),
+    "gan text train questions",
     "python -m benchmarks stacked-mnist",
     "python -m benchmarks read-digits",
     "python -m benchmarks feedback",
@@ -185,7 +183,7 @@ ELSEWHERE = {
     "python -m benchmarks stopping",
     "python -m benchmarks stopping-rules",
 }
-"""Commands that other tests cover: in test_docs.py, test_packaging.py, tests/selection, and those of each benchmark."""
+"""Commands that other tests cover: test_docs.py, test_packaging.py, tests/selection, tests/text and benchmarks."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ SENTENCES = {
 
 def write_own_texts(folder: Path) -> None:
     """Writes lines, a table of requests in three categories, questions, and knowledge."""
-    requests = [(sentence.format(i), category) for category, sentence in SENTENCES.items() for i in range(40)]
+    requests = [(sentence.format(i), category) for category, sentence in SENTENCES.items() for i in range(300)]
     texts = {
         "requests.csv": ["text,category", *(",".join(row) for row in requests)],
         "poems.txt": [f"line {i} of a poem" for i in range(60)],

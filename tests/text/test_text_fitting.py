@@ -142,7 +142,11 @@ CUT = {
 """Where trainings are interrupted -> optimizer, step of each signal, counted from 0 in each process."""
 
 
-@pytest.mark.parametrize("place", CUT)
+QUICK = ("three times, first before any state", "with averages")
+PLACES = [place if place in QUICK else pytest.param(place, marks=pytest.mark.slow) for place in CUT]
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_a_training_interrupted_by_signals_and_resumed_is_the_same(whole, tmp_path, place):
     optimizer, batches = CUT[place]
     folder, model, result, stopping = whole(optimizer)

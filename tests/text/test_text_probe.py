@@ -19,7 +19,7 @@ from gan.text.recognition.recognizer_config import RecognizerConfig
 from gan.text.recognition.recognizer_network import build_recognizer
 
 
-@pytest.mark.parametrize("length", [5, 12])
+@pytest.mark.parametrize("length", [5, pytest.param(12, marks=pytest.mark.slow)])
 def test_the_probe_reads_what_the_recognizer_reads(tmp_path: Path, length: int) -> None:
     corpus = tiny_corpus(tmp_path)  # categories east and west
     keras.utils.set_random_seed(0)
