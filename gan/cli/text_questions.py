@@ -60,7 +60,7 @@ class TrainQuestions:
     def run(self) -> int:
         """Trains, and prints the report; returns the exit status."""
         self._check()
-        log = partial(print, file=sys.stderr if self.json else sys.stdout, flush=True)
+        log = partial(print, file=sys.stderr, flush=True)
         runtime.load_tensorflow(lean=True)
         from gan.text.questions.training import resume_questions, train_questions
 

@@ -11,6 +11,7 @@ from tyro.conf import Positional, arg
 
 from gan.cli.exit_status import DONE, after_signal
 from gan.cli.output import print_result
+from gan.cli.text_report import verdict_lines
 from gan.config.arguments import as_arguments
 from gan.errors import InputError, Json, as_json, check_share, check_whole
 from gan.saving import run_folder
@@ -58,7 +59,7 @@ class TrainRecognizer:
     def run(self) -> int:
         """Trains, and prints the report; returns the exit status."""
         corpus = self._check()
-        log = partial(print, file=sys.stderr if self.json else sys.stdout, flush=True)
+        log = partial(print, file=sys.stderr, flush=True)
         runtime.load_tensorflow(lean=True)
         from gan.text.recognition.recognizer_training import resume_recognizer, train_recognizer
 
@@ -100,10 +101,7 @@ class TrainRecognizer:
             f"{report.error_rate:.1%} ({lower:.1%} to {upper:.1%}), {report.wrong:,} of {report.num:,}"
         )
         result |= {f"  {name}": line for name, line in _classes(report.metrics)}
-        if report.verdict is not None:
-            result["verdict"] = f"{report.verdict}, tolerance {report.tolerance:.1%}"
-        if report.samples_needed is not None:
-            result["to decide"] = f"{report.samples_needed:,} fresh test texts, if the error rate stays the same"
+        result |= verdict_lines(report, "test texts")
         result["recognize"] = shell_command("gan", "text", "recognize", "TEXT", "--model", done.folder)
         print_result(result, as_json=False)
 

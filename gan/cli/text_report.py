@@ -18,6 +18,16 @@ def report_lines(report: TextReport) -> dict[str, object]:
     worst = found["worst_class"]
     if isinstance(worst, dict):
         result["worst category"] = f"{worst['category']}, {worst['wrong']} of {worst['n']} wrong"
-    if report.verdict is not None:
-        result["verdict"] = f"{report.verdict}, tolerance {report.tolerance:.1%}"
+    return result | verdict_lines(report, "texts")
+
+
+def verdict_lines(report: TextReport, outcomes: str) -> dict[str, object]:
+    """Returns the verdict as lines for people: nothing without a tolerance. `outcomes` is what is counted, in words."""
+    if report.verdict is None:
+        return {}
+    result: dict[str, object] = {"verdict": f"{report.verdict}, tolerance {report.tolerance:.1%}"}
+    if report.samples_needed is not None:
+        result["to decide"] = f"{report.samples_needed:,} fresh {outcomes}, if the error rate stays the same"
+    elif report.verdict == "undecided" and report.metrics.get("covers") is False:
+        result["to decide"] = "a coverage of 0.8 of that of real texts or more: more texts do not decide it"
     return result
