@@ -4,11 +4,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan.cli.exit_status import DONE, after_signal
 from gan.cli.output import print_result
-from gan.cli.text_report import report_lines
-from gan.config.arguments import as_arguments
-from gan.errors import InputError, as_json
+from gan.cli.text_report import (
+    check_resumed_alone,
+    report_lines,
+    resume_command,
+    training_result,
+    training_status,
+)
 from gan.saving import run_folder
 from gan.text.data.corpora import load_corpus
 from gan.text.generation.judges import class_places
@@ -52,9 +55,7 @@ class TrainTextGan:
 
         done = train_text_gan(self.config, output=self.output) if self.resume is None else resume_text_gan(self.resume)
         self._print(done)
-        if done.signal:
-            return after_signal(done.signal)
-        return DONE if done.report is None else done.report.exit_status
+        return training_status(done.report, done.signal, done.record.config.get("tolerance"))
 
     def _check(self) -> None:
         """Checks options and files before TensorFlow is imported."""
@@ -67,21 +68,17 @@ class TrainTextGan:
                 find_network(folder, record)
                 class_places(corpus.class_names, record.corpus.class_names)
             return
-        given = list(as_arguments(self.config, TextGanConfig()))
-        if self.output is not None:
-            given += ["--output", str(self.output)]
-        if given:
-            expected = "--resume RUN alone: a resumed run keeps its options and its folder"
-            raise InputError("Options beside `--resume`", expected=expected, received=" ".join(given))
+        check_resumed_alone(self.output, self.config, TextGanConfig())
         find_run(self.resume, "gan")
 
     def _print(self, done: "TextGanRun") -> None:
+        if self.json:
+            print_result(training_result(done.folder, done.record, done.report), as_json=True)
+            return
         result: dict[str, object] = {"run": str(done.folder)}
         if done.record.result is not None and done.record.result.interrupted:
-            result["resume"] = shell_command("gan", "text", "train", "gan", "--resume", done.folder)
-        elif not self.json:
+            result["resume"] = resume_command(done.folder, done.record)
+        else:
             result["samples"] = str(done.folder / run_folder.SAMPLES)
             result["generate"] = shell_command("gan", "text", "generate", done.folder)
-        if done.report is not None:
-            result |= as_json(done.report) if self.json else report_lines(done.report)
-        print_result(result, as_json=self.json)
+        print_result(result | (report_lines(done.report) if done.report else {}), as_json=False)

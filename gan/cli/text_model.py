@@ -1,20 +1,24 @@
 """gan text train model."""
 
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from gan.cli.exit_status import DONE, after_signal
 from gan.cli.output import print_result
-from gan.cli.text_report import report_lines
-from gan.errors import as_json
+from gan.cli.text_report import (
+    check_resumed_alone,
+    report_lines,
+    resume_command,
+    training_result,
+    training_status,
+)
 from gan.saving import run_folder
 from gan.text.data.corpora import load_corpus
 from gan.text.data.corpus import Corpus
 from gan.text.generation.judges import class_places
 from gan.text.generation.language_config import LanguageModelConfig
-from gan.text.runs.text_run import NETWORK, check_one_start, find_network, find_run
+from gan.text.runs.text_run import NETWORK, find_network, find_run
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 
@@ -56,32 +60,24 @@ class TrainLanguageModel:
         result = run.record.result
         assert result is not None
         network = run.folder / NETWORK["model"]
-        report: dict[str, object] = {}
-        if run.report is not None:
-            report = as_json(run.report) if self.json else report_lines(run.report)
         if self.json:
-            ended = {"interrupted": result.interrupted, "stopped_by": result.stopped_by}
-            spent = {"epochs": result.epochs, "seconds": result.seconds}
-            print_result({"folder": str(run.folder), **spent, **ended, **result.numbers, **report}, as_json=True)
+            print_result(training_result(run.folder, run.record, run.report), as_json=True)
         else:
             trained = f"{result.epochs} epochs in {result.seconds:.0f} s" + (
                 ", then interrupted" if result.interrupted else ""
             )
-            again = shell_command("gan", "text", "train", "model", "--resume", run.folder)
             use = shell_command("gan", "text", "generate", run.folder)
-            following = {"resume": again} if result.interrupted else {"network": network, "generate": use}
+            following: dict[str, object] = {"network": network, "generate": use}
+            if result.interrupted:
+                following = {"resume": resume_command(run.folder, run.record)}
+            report = report_lines(run.report) if run.report else {}
             print_result({"trained": trained, **result.numbers, **report, **following}, as_json=False)
-        if run.signal:
-            return after_signal(run.signal)
-        return DONE if run.report is None else run.report.exit_status
+        return training_status(run.report, run.signal, run.record.config.get("tolerance"))
 
     def _check(self) -> Corpus | None:
         """Checks options and files before TensorFlow is imported. Returns the texts; None: they are those of a run."""
-        default = LanguageModelConfig()
-        given = {one.name: getattr(self.config, one.name) for one in fields(default)}
-        changed = {name: value for name, value in given.items() if value != getattr(default, name)}
-        check_one_start(self.resume, output=self.output, **changed)
         if self.resume is not None:
+            check_resumed_alone(self.output, self.config, LanguageModelConfig())
             find_run(self.resume, "model")
             return None
         run_folder.check_output(self.output)

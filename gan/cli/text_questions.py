@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from gan.cli.exit_status import DONE, UNDECIDED, after_signal
+from gan.cli.exit_status import DONE, UNDECIDED
 from gan.cli.output import print_result
-from gan.config.arguments import as_arguments
-from gan.errors import InputError, as_json, check_share
+from gan.cli.text_report import check_resumed_alone, resume_command, training_result, training_status
+from gan.errors import InputError, check_share
 from gan.saving import run_folder
 from gan.text.data import files
 from gan.text.questions.ask import PRETRAINED, Model, find_reader
 from gan.text.questions.facts import load_facts
 from gan.text.questions.knowledge import Knowledge, known_facts, load_knowledge
 from gan.text.questions.options import QuestionsConfig
-from gan.text.runs.text_run import find_run
+from gan.text.runs.text_run import find_run, load_record
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 
@@ -60,7 +60,7 @@ class TrainQuestions:
     def run(self) -> int:
         """Trains, and prints the report; returns the exit status."""
         self._check()
-        log = partial(print, file=sys.stderr if self.json else sys.stdout, flush=True)
+        log = partial(print, file=sys.stderr, flush=True)
         runtime.load_tensorflow(lean=True)
         from gan.text.questions.training import resume_questions, train_questions
 
@@ -69,9 +69,7 @@ class TrainQuestions:
         else:
             done = resume_questions(self.resume, log=log)
         self._print(done)
-        if done.report is None:
-            return after_signal(done.signal) if done.signal else DONE
-        return done.report.exit_status
+        return training_status(done.report, done.signal, load_record(done.folder).config.get("tolerance"))
 
     def _check(self) -> None:
         """Checks options and files before TensorFlow is imported."""
@@ -79,23 +77,17 @@ class TrainQuestions:
             run_folder.check_output(self.output)
             load_facts()
             return
-        given = list(as_arguments(self.config, QuestionsConfig()))
-        if self.output is not None:
-            given += ["--output", str(self.output)]
-        if given:
-            expected = "--resume RUN alone: a resumed run keeps its options and its folder"
-            raise InputError("Options beside `--resume`", expected=expected, received=" ".join(given))
+        check_resumed_alone(self.output, self.config, QuestionsConfig())
         find_run(self.resume, "questions")
 
     def _print(self, done: "QuestionsTraining") -> None:
-        report = done.report
+        report, record = done.report, load_record(done.folder)
+        if self.json:
+            print_result(training_result(done.folder, record, report), as_json=True)
+            return
         result: dict[str, object] = {"run": str(done.folder)}
         if report is None:
-            result["resume"] = shell_command("gan", "text", "train", "questions", "--resume", done.folder)
-            print_result(result, as_json=self.json)
-            return
-        if self.json:
-            print_result({**result, **as_json(report)}, as_json=True)
+            print_result(result | {"resume": resume_command(done.folder, record)}, as_json=False)
             return
         lower, upper = report.rate.interval
         result["error rate"] = (

@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from gan.cli.exit_status import DONE, after_signal
+from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
-from gan.config.arguments import as_arguments
-from gan.errors import InputError, Json, as_json, check_share, check_whole
+from gan.cli.text_report import (
+    check_resumed_alone,
+    resume_command,
+    training_result,
+    training_status,
+    verdict_lines,
+)
+from gan.errors import InputError, Json, check_share, check_whole
 from gan.saving import run_folder
 from gan.text.data import files
 from gan.text.data.corpus import Corpus
 from gan.text.data.labeled_corpus import load_labeled
 from gan.text.recognition.recognizer_config import READ, RecognizerConfig
-from gan.text.runs.text_run import find_network, find_run
+from gan.text.runs.text_run import find_network, find_run, load_record
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 
@@ -58,7 +64,7 @@ class TrainRecognizer:
     def run(self) -> int:
         """Trains, and prints the report; returns the exit status."""
         corpus = self._check()
-        log = partial(print, file=sys.stderr if self.json else sys.stdout, flush=True)
+        log = partial(print, file=sys.stderr, flush=True)
         runtime.load_tensorflow(lean=True)
         from gan.text.recognition.recognizer_training import resume_recognizer, train_recognizer
 
@@ -67,43 +73,32 @@ class TrainRecognizer:
         else:
             done = resume_recognizer(self.resume, log=log)
         self._print(done)
-        if done.report is None:
-            return after_signal(done.signal) if done.signal else DONE
-        return done.report.exit_status
+        return training_status(done.report, done.signal, load_record(done.folder).config.get("tolerance"))
 
     def _check(self) -> Corpus | None:
         """Checks options and files before TensorFlow is imported. Returns the texts; None: those of the resumed run."""
         if self.resume is None:
             run_folder.check_output(self.output)
             return load_labeled(self.config)
-        given = list(as_arguments(self.config, RecognizerConfig()))
-        if self.output is not None:
-            given += ["--output", str(self.output)]
-        if given:
-            expected = "--resume RUN alone: a resumed run keeps its options and its folder"
-            raise InputError("Options beside `--resume`", expected=expected, received=" ".join(given))
+        check_resumed_alone(self.output, self.config, RecognizerConfig())
         find_run(self.resume, "recognizer")
         return None
 
     def _print(self, done: "RecognizerTraining") -> None:
-        report = done.report
+        report, record = done.report, load_record(done.folder)
+        if self.json:
+            print_result(training_result(done.folder, record, report), as_json=True)
+            return
         result: dict[str, object] = {"run": str(done.folder)}
         if report is None:
-            result["resume"] = shell_command("gan", "text", "train", "recognizer", "--resume", done.folder)
-            print_result(result, as_json=self.json)
-            return
-        if self.json:
-            print_result({**result, **as_json(report)}, as_json=True)
+            print_result(result | {"resume": resume_command(done.folder, record)}, as_json=False)
             return
         lower, upper = report.rate.interval
         result["error rate"] = (
             f"{report.error_rate:.1%} ({lower:.1%} to {upper:.1%}), {report.wrong:,} of {report.num:,}"
         )
         result |= {f"  {name}": line for name, line in _classes(report.metrics)}
-        if report.verdict is not None:
-            result["verdict"] = f"{report.verdict}, tolerance {report.tolerance:.1%}"
-        if report.samples_needed is not None:
-            result["to decide"] = f"{report.samples_needed:,} fresh test texts, if the error rate stays the same"
+        result |= verdict_lines(report, "test texts")
         result["recognize"] = shell_command("gan", "text", "recognize", "TEXT", "--model", done.folder)
         print_result(result, as_json=False)
 
@@ -122,7 +117,7 @@ class Recognize:
 
     Prints the category of each text with its probability, and the n-grams that decided: what each of them adds to the
     score of the category, relative to the mean of all categories. ^ is the beginning of a text and $ its end. A text
-    without any known character has no category.
+    with fewer known than unknown characters has no category.
 
     examples:
       gan text recognize Germania Niemcy "Republika Czeska"

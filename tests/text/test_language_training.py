@@ -160,6 +160,9 @@ def test_other_texts_are_refused_on_resume(whole, tmp_path):
         {"num": 99},
         {"data": "poems.txt", "tolerance": 0.1},
         {"judge": "none", "tolerance": 0.1},
+        {"tolerance": 0.0001},
+        {"languages": ("fi", "fi")},
+        {"data": " "},
         {"languages": ("fi", "pt"), "tolerance": 0.1},
     ],
 )

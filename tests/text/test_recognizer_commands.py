@@ -62,9 +62,10 @@ def test_a_hyphen_is_standard_input(run: Path, monkeypatch: pytest.MonkeyPatch, 
 
 def test_a_text_gets_a_category_and_the_features_that_decided(forked_gan: Gan, run: Path) -> None:
     texts = ["munona", "ta\u015fski" * 50, "\U0001f642\U0001f642", "\u0634\u0643\u0631\u0627", "\u041c\u043eski"]
+    texts.append("\u041c\u043e\u0441ki")
     done = forked_gan("text", "recognize", *texts, "--model", run, "--features", 3, "--json")
     assert done.returncode == 0, done.stderr
-    west, cut, emoji, arabic, mixed = json.loads(done.stdout)["results"]
+    west, cut, emoji, arabic, mixed, few = json.loads(done.stdout)["results"]
     assert (west["category"], west["is_cut"]) == ("west", False)
     assert west["probability"] == max(west["probabilities"].values()) > 0.5
     assert len(west["features"]) == 3
@@ -74,6 +75,7 @@ def test_a_text_gets_a_category_and_the_features_that_decided(forked_gan: Gan, r
     for one in (emoji, arabic):
         assert (one["category"], one["reason"], one["features"]) == (None, "no known characters", [])
     assert mixed["category"] == "east"
+    assert (few["category"], few["reason"]) == (None, "only 2 of 5 characters are known")
     printed = forked_gan("text", "recognize", texts[0], texts[1], texts[2], "--model", run)
     assert printed.returncode == 0
     assert "munona\n  west " in printed.stdout

@@ -141,6 +141,7 @@ def test_a_generator_of_other_texts(tmp_path: Path) -> None:
         {"num": 99},
         {"tolerance": 1.5},
         {"tolerance": 0.1, "judge": "none"},
+        {"tolerance": 0.0001},
         {"languages": ("fi", "fi")},
         {"probe": " "},
     ],

@@ -44,11 +44,11 @@ def test_a_whole_training(forked_gan, tmp_path: Path) -> None:
     table = ("--data", "names.csv")
     judge = forked_gan("text", "train", "recognizer", *table, "--epochs", 2, "--output", "judge", cwd=tmp_path)
     assert judge.returncode == 0, judge.stderr
-    options = (*table, *TINY, "--judge", "judge", "--probe", "judge", "--num", 100, "--tolerance", 0.001)
+    options = (*table, *TINY, "--judge", "judge", "--probe", "judge", "--num", 100, "--tolerance", 0.05)
     done = forked_gan("text", "train", "gan", *options, "--output", "run", "--json", cwd=tmp_path)
     assert done.returncode == 3, done.stderr
     found = json.loads(done.stdout)
-    assert (found["kind"], found["num"], found["verdict"], found["tolerance"]) == ("gan", 100, "exceeded", 0.001)
+    assert (found["kind"], found["num"], found["verdict"], found["tolerance"]) == ("gan", 100, "exceeded", 0.05)
     assert {"coverage", "real_coverage", "novelty", "frechet_floor", "judge"} <= found["metrics"].keys()
     assert (tmp_path / "run" / RECORD).is_file()
     header = (tmp_path / "run" / "log.csv").read_text(encoding="utf-8").splitlines()[0]
@@ -56,5 +56,5 @@ def test_a_whole_training(forked_gan, tmp_path: Path) -> None:
     for _ in range(2):
         again = forked_gan("text", "train", "gan", "--resume", "run", cwd=tmp_path)
         assert again.returncode == 3
-        assert "exceeded, tolerance 0.1%" in again.stdout
+        assert "exceeded, tolerance 5.0%" in again.stdout
         (tmp_path / "run" / "report.json").unlink()  # it is measured again

@@ -56,7 +56,7 @@ def test_a_training_is_interrupted_resumed_and_used(fork_server: ForkServer, for
     assert resumed.returncode == 0, resumed.stderr
     result = json.loads(resumed.stdout)
     assert (result["epochs"], result["interrupted"]) == (2, False)
-    assert result["test_bits_per_character"] > 0
+    assert result["numbers"]["test_bits_per_character"] > 0
     assert "no recognizer of these texts" in resumed.stderr
     record = json.loads((folder / "text.json").read_text(encoding="utf-8"))
     assert len(record["resumed"]) == 1

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers.text_gans import LastLetter
 
+from gan.cli.text_report import report_lines
 from gan.errors import InputError
 from gan.text.data.alphabet import Alphabet
 from gan.text.data.corpus import Corpus, TextSplit
@@ -97,8 +98,18 @@ def test_few_errors_without_coverage_are_not_within(reference: TextReference) ->
     found = reference.measure(["abcz"] * NUM, np.ones(NUM, int))
     report = found.report("gan", judge="by hand", tolerance=0.05)
     assert (report.wrong, report.verdict, report.samples_needed, report.exit_status) == (0, "undecided", None, 4)
+    lines = report_lines(report)
+    assert lines["verdict"] == "undecided, tolerance 5.0%"
+    assert "more texts do not decide it" in str(lines["to decide"])
     assert set(found.by_class) == {"last"}
     assert found.numbers()["worst_class"]["category"] == "last"
+
+
+def test_the_lines_tell_how_many_texts_decide(reference: TextReference, corpus: Corpus) -> None:
+    texts = [f"{text[:-1]}z" if i == 0 else text for i, text in enumerate(corpus.test.texts)]
+    report = reference.measure(texts, LABELS).report("gan", judge="by hand", tolerance=0.02)
+    assert report.samples_needed is not None
+    assert str(report_lines(report)["to decide"]).startswith(f"{report.samples_needed:,} fresh texts")
 
 
 def test_more_texts_than_real_ones(corpus: Corpus) -> None:

@@ -1,11 +1,17 @@
 """Tests of the report of a text model: error rate, interval, verdict and exit status."""
 
 import json
+import signal
+from pathlib import Path
 
 import pytest
 
-from gan.errors import InputError
+from gan.cli.text_report import check_resumed_alone, training_result, training_status
+from gan.errors import InputError, as_json
+from gan.text.data.corpus import CorpusRecord
+from gan.text.recognition.recognizer_config import RecognizerConfig
 from gan.text.runs.report import TextReport, load_text_report
+from gan.text.runs.text_run import TextRecord, TextResult
 from gan.tolerance import EXIT_STATUS, ErrorRate
 
 
@@ -73,3 +79,31 @@ def test_a_damaged_report_is_refused(tmp_path, change):
     path.write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match=r"Damaged report\.json"):
         load_text_report(tmp_path)
+
+
+def record(**ended):
+    corpus = CorpusRecord(name="by hand", letters="ab", length=2, train=1)
+    result = TextResult(epochs=3, seconds=1.5, numbers={"val_loss": 0.5}, **ended)
+    return TextRecord(kind="recognizer", config={}, corpus=corpus, result=result)
+
+
+def test_all_trainings_print_the_same_keys():
+    keys = {"run", "kind", "epochs", "seconds", "interrupted", "stopped_by", "numbers"}
+    done = training_result(Path("r"), record(interrupted=False, stopped_by="patience"), report(tolerance=0.1))
+    assert done.keys() == keys | as_json(report()).keys()
+    assert (done["run"], done["epochs"], done["stopped_by"], done["num"]) == ("r", 3, "patience", 100)
+    cut = training_result(Path("r"), record(interrupted=True), None)
+    assert cut.keys() == keys | {"resume"}
+    assert cut["resume"] == "gan text train recognizer --resume r"
+
+
+def test_a_training_with_a_tolerance_does_not_end_with_0_without_its_verdict():
+    assert training_status(None, signal.SIGTERM, 0.1) == 128 + signal.SIGTERM
+    assert (training_status(None, None, 0.1), training_status(None, None, None)) == (4, 0)
+    assert training_status(report(50, tolerance=0.1), None, 0.1) == 3
+
+
+def test_options_beside_a_resumed_run():
+    check_resumed_alone(None, RecognizerConfig(), RecognizerConfig())
+    with pytest.raises(InputError, match=r"Received: --epochs 3 --output x"):
+        check_resumed_alone(Path("x"), RecognizerConfig(epochs=3), RecognizerConfig())

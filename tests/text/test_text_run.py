@@ -12,7 +12,7 @@ from gan.saving.training_state import State
 from gan.text import Alphabet, Corpus, TextSplit, list_pretrained
 from gan.text.runs import text_run
 from gan.text.runs.fitting import FitResult
-from gan.text.runs.text_run import NETWORK, RECORD, TextRecord, check_one_start, find_network, find_run, load_record
+from gan.text.runs.text_run import NETWORK, RECORD, TextRecord, find_network, find_run, load_record
 from gan.text.runs.training_run import new_run, resumed_run
 
 
@@ -277,10 +277,3 @@ def test_the_installed_pretrained_models_are_whole():
         assert isinstance(record, TextRecord)
         assert record.sha256 is not None
         assert find_network(folder, record).is_file()
-
-
-def test_options_beside_resume_are_refused():
-    check_one_start(None, epochs=3)
-    check_one_start("run", epochs=None)
-    with pytest.raises(InputError, match="--batch-size --seed"):
-        check_one_start("run", batch_size=3, epochs=None, seed=0)

@@ -3,8 +3,19 @@
 from dataclasses import dataclass
 
 from gan.config.fields import convert_fields
-from gan.errors import InputError, Options, check_positive, check_seed, check_share, check_share_below_one, check_whole
+from gan.errors import (
+    InputError,
+    Options,
+    check,
+    check_different,
+    check_positive,
+    check_seed,
+    check_share,
+    check_share_below_one,
+    check_whole,
+)
 from gan.text.data.names import LANGUAGES, NAMES
+from gan.tolerance import check_confirmation
 
 NAMES_JUDGE, NO_JUDGE = "names-recognizer", "none"
 
@@ -47,6 +58,8 @@ class LanguageModelConfig(Options):
 
     def __post_init__(self) -> None:
         convert_fields(self)
+        check(bool(self.data.strip()), "data", "names or a file", self.data)
+        check_different("languages", self.languages)
         for name in ("width", "layers", "epochs", "batch_size", "patience"):
             check_whole(name, getattr(self, name), 1)
         check_share_below_one("dropout", self.dropout)
@@ -58,6 +71,7 @@ class LanguageModelConfig(Options):
             if self.judge_name is None:
                 expected = f"--judge, a recognizer of these texts, or the texts `{NAMES}` in {' '.join(LANGUAGES)}"
                 raise InputError("A tolerance without a judge", expected=expected, received=f"data={self.data!r}")
+            check_confirmation("tolerance", self.tolerance, self.num, outcomes=f"num={self.num}", larger="--num {}")
 
     @property
     def judge_name(self) -> str | None:

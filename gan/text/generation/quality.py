@@ -79,6 +79,7 @@ class TextQuality:
             "real_error_rate_lower": lower,
             "real_error_rate_upper": upper,
             **{name: getattr(self, name) for name in names},
+            "covers": self.covers,
             "error_rate_by_class": {name: rate.value for name, rate in self.by_class.items()},
             "worst_class": {"category": list(self.by_class)[self.worst.label], **as_json(self.worst)},
         }

@@ -23,6 +23,7 @@ from gan.errors import (
 from gan.text.data.corpus import Corpus
 from gan.text.data.names import LANGUAGES, NAMES
 from gan.text.generation.judges import FEWEST
+from gan.tolerance import check_confirmation
 
 NO_RECOGNIZER = "none"
 """Name in place of a recognizer."""
@@ -121,6 +122,7 @@ class TextGanConfig(Options):
         if self.tolerance is not None:
             check_share("tolerance", self.tolerance)
             check(self.judge != NO_RECOGNIZER, "judge", "a recognizer for the verdict", self.judge)
+            check_confirmation("tolerance", self.tolerance, self.num, outcomes=f"num={self.num}", larger="--num {}")
         check_seed(self.seed)
 
     @property

@@ -117,7 +117,7 @@ def resume_text_gan(
     config = record.options(TextGanConfig, folder)
     corpus = load_texts(config)
     corpus.check_same(record.corpus)
-    saved = latest_state(folder)
+    saved = latest_state(folder, console_log(console or Console(stderr=True)))
     runtime.start(seed=config.seed, deterministic=config.deterministic)
     reference = _load_reference(config, corpus)
     resumed = (*record.resumed, saved.interval if saved else 0)

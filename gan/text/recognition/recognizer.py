@@ -39,6 +39,9 @@ PRETRAINED = "names-recognizer"
 UNKNOWN_CHARACTERS = "no known characters"
 """Why a text has no category: the network has seen none of its characters."""
 
+LEAST_KNOWN = 0.5
+"""Share of the characters of a text that must be known, without spaces, so that it has a category."""
+
 Contribution: TypeAlias = tuple[int, int, float]
 """First place of an n-gram, the one after its last, and what it adds to a logit."""
 
@@ -112,7 +115,8 @@ class Recognizer:
 
     @checked
     def recognize(self, texts: Sequence[str], *, unsure: float = 0.0) -> list[Recognition]:
-        """Returns the category of each text, with its probability. A text without any known character has none.
+        """Returns the category of each text, with its probability. A text of fewer known than unknown
+        characters has none; spaces do not count.
 
         Args:
             texts: texts in any form.
@@ -205,6 +209,11 @@ class Recognizer:
     ) -> Recognition:
         if not np.any(numbers >= FIRST):
             return Recognition(text, None, None, {}, is_cut, UNKNOWN_CHARACTERS)
+        characters = text.replace(" ", "")
+        known = sum(character in self.corpus.letters for character in characters)
+        if known < LEAST_KNOWN * len(characters):
+            reason = f"only {known} of {len(characters)} characters are known"
+            return Recognition(text, None, None, {}, is_cut, reason)
         order = np.argsort(-probabilities, kind="stable")
         ranked = {self.class_names[label]: float(probabilities[label]) for label in order}
         best = self.class_names[order[0]]

@@ -121,10 +121,3 @@ def find_network(folder: Path, record: TextRecord) -> Path:
         received = f"{path}: {files.sha256(path)}"
         raise InputError("This network does not match its record", expected=record.sha256, received=received)
     return path
-
-
-def check_one_start(resume: object, **given: object) -> None:
-    """Raises `InputError` if options are given beside `--resume`: a resumed run keeps its own."""
-    names = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None]
-    if resume is not None and names:
-        raise InputError("Options beside `--resume`", expected="--resume RUN alone", received=" ".join(names))
