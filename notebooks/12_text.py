@@ -401,9 +401,9 @@ plt.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
 plt.show()
 
 # %% [markdown]
-# Good is left and up. Chance alone would find the requested language once in twelve names. The GAN hardly does better:
-# its letters form syllables, but no names of the requested language. At every temperature, the language model makes
-# fewer errors *and* covers more.
+# Good is left and up. Chance alone would find the requested language once in twelve names, so the GAN has learned much:
+# about every second name is found in it. But at every temperature, the language model covers more, and at all but the
+# highest ones it also makes fewer errors.
 #
 # **Why does likelihood win?** The language model learns from every letter of every real name: its loss tells how
 # probable that letter should have been. The GAN learns only from the opinion of a discriminator, which changes all the
