@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmarks.benchmark import Benchmark, BenchmarkInterruptedError, Log, Record, provenance
 from benchmarks.summary import Table, format_spread
-from gan.errors import InputError, as_json, check, check_whole
+from gan.errors import InputError, as_json, check, check_positive, check_whole
 from gan.text.data.names import LANGUAGES, load_names
 from gan.text.generation.judges import FEWEST, class_places
 from gan.text.generation.language_config import LanguageModelConfig
@@ -62,7 +62,7 @@ class Text(Benchmark):
         known = list(self.temperatures)
         check(0 < len(set(known)) == len(known), "temperatures", "at least one, each once", known)
         for temperature in known:
-            check(temperature > 0, "temperatures", "numbers above 0", temperature)
+            check_positive("temperatures", temperature)
         check_whole("num", self.num, FEWEST)
         folder, record = find_run(self.judge, "recognizer")
         find_network(folder, record)

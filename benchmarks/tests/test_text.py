@@ -18,6 +18,7 @@ from gan.text.runs.text_run import TextRecord
     [
         (["--seeds", "0", "0"], "Bad `seeds`"),
         (["--temperatures", "0"], "Bad `temperatures`"),
+        (["--temperatures", "inf"], "Bad `temperatures`"),
         (["--num", "99"], "Bad `num`"),
         (["--judge", "missing"], "No such text model"),
         (["--languages", "fi", "xx"], "Unknown language"),

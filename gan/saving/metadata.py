@@ -354,9 +354,10 @@ def check_probe(record: RunMetadata, probe: str | None) -> None:
 def check_given(record: RunMetadata, given: Sequence[str]) -> None:
     """Raises `InputError` unless `given` names the same objects as those passed at the start of the run."""
     if tuple(given) != record.given:
+        needed = ", ".join(f"{name}=" for name in record.given)
         raise InputError(
             "A resumed run needs the same objects as at its start",
-            expected=", ".join(f"{name}=" for name in record.given) or "no gan=, probe= or grid=",
+            expected=f"{needed}, as the command that started it gives" if needed else "no gan=, probe= or grid=",
             received=", ".join(f"{name}=" for name in given) or "none",
         )
 

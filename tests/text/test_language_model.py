@@ -128,6 +128,7 @@ def test_temperature_zero_is_the_most_probable_character(language, model, random
     while len(expected) < language.length and (state := int(language.steps[state].argmax())):
         expected += language.letters[state - 1]
     assert model.generate(3, seed=1, temperature=0.0) == [expected] * 3
+    assert model.generate(3, seed=1, temperature=1e-310) == [expected] * 3
     greedy = random_model.generate(9, seed=1, temperature=0.0)
     assert greedy == 3 * greedy[:3]
     assert greedy == random_model.generate(9, seed=2, temperature=1e-300)

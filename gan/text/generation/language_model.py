@@ -20,6 +20,9 @@ from gan.text.runs.text_run import TextRecord, find_network
 from gan.utils.arguments import checked
 from gan.utils.types import Tensor
 
+COLDEST = 1e-6
+"""Lowest temperature that divides the logits. A lower one takes the most probable character."""
+
 BLOCK = 256
 """Texts that are generated together. Text i is always row i % BLOCK of block i // BLOCK, so no kernel rounds it in
 another way when it is generated alone."""
@@ -37,7 +40,7 @@ Example: TypeAlias = dict[str, np.ndarray]
 
 
 def build_language_network(
-    alphabet_size: int, num_classes: int, *, width: int = 192, layers: int = 1, dropout: float = 0.4
+    alphabet_size: int, num_classes: int, *, width: int = 192, layers: int = 1, dropout: float = 0.5
 ) -> keras.Model:
     """Builds the network: characters before each place, int32 [B, L] -> logits of the next one, [B, L, V - 1].
 
@@ -141,7 +144,7 @@ class LanguageModel:
             seed: whole number, 0 <= seed < 2**32.
             start: index of the first text.
             labels: category of each text. None: index modulo the number of categories.
-            temperature: >= 0. 0: always the most probable character, so all texts of a category are the same.
+            temperature: >= 0. Below 1e-6: always the most probable character, so all texts of a category are the same.
             prompt: beginning of all texts, in the form of the texts that the model learned.
 
         Raises `InputError` for numbers out of range, and for a prompt with characters that the model has not learned or
@@ -163,7 +166,7 @@ class LanguageModel:
                 tf.constant([seed, block], tf.int64),
                 tf.constant(begun),
                 tf.constant(temperature, tf.float64),
-                greedy=temperature == 0,
+                greedy=temperature < COLDEST,
             )
             texts += self.corpus.alphabet.decode(drawn.numpy()[rows])
         return texts
@@ -181,11 +184,11 @@ class LanguageModel:
         Args:
             texts: texts as they are, not brought into the form of those that the model learned.
             labels: category of each text; needed if the model has categories.
-            temperature: that of `generate`, > 0.
+            temperature: that of `generate`, >= 1e-6.
 
         Raises `InputError` for missing or unknown labels.
         """
-        check(0 < temperature < math.inf, "temperature", "a finite number > 0", temperature)
+        check(COLDEST <= temperature < math.inf, "temperature", f"a finite number >= {COLDEST}", temperature)
         numbers = self.corpus.alphabet.encode(texts, self.corpus.length)
         nats = self._rated(numbers, labels, temperature)
         return np.where((numbers == UNKNOWN).any(axis=1), -np.inf, nats)

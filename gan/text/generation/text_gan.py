@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from gan import sampling
-from gan.errors import InputError, check_sampling, did_you_mean
+from gan.errors import InputError, check_sampling
 from gan.models.networks.load import load_generator
 from gan.sampling.generators import KerasEngine
 from gan.saving.zip_safety import check_model
@@ -51,20 +51,13 @@ class TextGan:
             num: number of texts, >= 1.
             seed: whole number, 0 <= seed < 2**32.
             start: index of the first text.
-            labels: category of each text, see `label_of`. None: index modulo the number of categories.
+            labels: index of the category of each text. None: index modulo the number of categories.
 
         Raises `InputError` for numbers out of range.
         """
         check_sampling(num=num, seed=seed, start=start, truncation=None)
         asked = sampling.labels_for(np.arange(start, start + num), len(self.class_names), labels)
         return [text for part in self._blocks(num, seed, start, asked) for text in part]
-
-    def label_of(self, category: str) -> int:
-        """Returns the index of a category. Raises `InputError` if the generator did not learn it."""
-        if category not in self.class_names:
-            expected = f"one of {list(self.class_names)}{did_you_mean(category, self.class_names)}"
-            raise InputError("Unknown category", expected=expected, received=category)
-        return self.class_names.index(category)
 
     def _blocks(self, num: int, seed: int, start: int, labels: np.ndarray | None) -> Iterator[list[str]]:
         for first in range(start - start % BLOCK, start + num, BLOCK):

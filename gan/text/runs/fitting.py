@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import keras
 import numpy as np
@@ -30,7 +30,7 @@ class FitResult:
 
     epochs: int
     seconds: float
-    stopped_by: str | None
+    stopped_by: Literal["target", "patience"] | None
     interrupted: bool
     signal: int | None
 

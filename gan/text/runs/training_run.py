@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from gan.errors import as_json
 from gan.saving import run_folder, training_state
@@ -32,12 +32,11 @@ class OpenRun(Generic[Config]):
 
     def finish(self, fitted: FitResult, **numbers: object) -> TextRecord:
         """Records how the training ended, and the numbers measured on its network, which must be written before."""
-        stopped = None if fitted.interrupted else fitted.stopped_by
         result = TextResult(
             epochs=fitted.epochs,
             seconds=fitted.seconds,
             interrupted=fitted.interrupted,
-            stopped_by=cast("None", stopped),
+            stopped_by=None if fitted.interrupted else fitted.stopped_by,
             numbers=dict(numbers),
         )
         return self.record.finish(self.folder, result)
