@@ -10,7 +10,7 @@ def is_known_name(written: str, known: str) -> bool:
     """Returns whether a written name is a known one. Case, accents and the article `the` do not matter.
 
     It either begins with the known name, which ends there as a word: a reader may have taken a word too many. Or it has
-    one typo: their Damerau-Levenshtein distance is 1, the first letter is the same, and the known name is not too short.
+    one typo: their Damerau-Levenshtein distance is 1, with the same first letter, if the known name has five or more.
     So a word before a known name makes another one of it.
 
     >>> is_known_name("the finland", "Finland"), is_known_name("Filand", "Finland"), is_known_name("Prussia", "Russia")
