@@ -136,11 +136,10 @@ def test_names_are_read_from_the_tags_and_joined():
         tags[start] = [0.1, 0.7, 0.2]
     first, second = mentions(text, tags)
     assert (first.name, second.name) == ("St. Kitts", "Nevis")
-    assert first.confidence == pytest.approx(0.7)
     (joined,) = join_neighbors(text, [first, second], 5)
     assert joined.name == "St. Kitts & Nevis"
     assert join_neighbors(text, [first, second], 2) == []
-    assert Mention("x", 1.0, 0, 1) != first
+    assert Mention("x", 0, 1) != first
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from gan.errors import InputError
 from gan.text.questions.ask import answer_questions
+from gan.text.questions.copying import Copier
 from gan.text.questions.knowledge import cut, load_knowledge, python_documents
 
 LINES = [
@@ -74,6 +75,13 @@ def test_what_is_not_known_is_refused_with_a_reason(write, question):
 def test_a_known_question_needs_its_question_word_and_no_negation(write, known, asked, is_answered):
     answer = ask(write({"question": known, "answer": "So."}), asked)
     assert (answer.text == "So.") is is_answered, answer
+
+
+def test_a_huge_question_is_refused_before_it_is_cleaned(write, monkeypatch):
+    copier = Copier(load_knowledge(write(*LINES)).passages)
+    monkeypatch.setattr("gan.text.questions.copying.plain", None)
+    (answer,) = copier.answer(["x" * 1_000_000])
+    assert "longer than 2,000 characters" in answer.reason
 
 
 def test_a_fact_is_not_the_answer_to_its_negation(write):

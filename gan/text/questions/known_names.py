@@ -2,6 +2,8 @@
 
 import unicodedata
 
+from gan.text.questions.reader import is_latin
+
 SHORTEST_MISTYPED = 5
 """Characters of a known name from which on one of them may be mistyped."""
 
@@ -21,7 +23,7 @@ def is_known_name(written: str, known: str) -> bool:
         return False
     if one.startswith(other):
         rest = one[len(other) :]
-        if not (_is_latin(rest[:1]) and _is_latin(other[-1])):
+        if not (is_latin(rest[:1]) and is_latin(other[-1])):
             return True
     return len(other) >= SHORTEST_MISTYPED and one[:1] == other[0] and has_one_typo(one, other)
 
@@ -44,7 +46,3 @@ def _folded(name: str) -> str:
     name = name.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     letters = unicodedata.normalize("NFKD", name)
     return "".join(one for one in letters if not unicodedata.combining(one)).casefold().strip().removeprefix("the ")
-
-
-def _is_latin(letter: str) -> bool:
-    return letter.isalpha() and letter < "\u2e80"
