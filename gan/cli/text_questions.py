@@ -139,14 +139,12 @@ class Ask:
     question and answer; entity, relation and answer; or title and text. A key source is optional.
     """
     threshold: float | None = None
-    """Refuse answers of a lower score, from 0 to 1.
-
-    None: the threshold of the reader, chosen on validation; 0.75 for texts that are found by their words.
-    """
+    """Refuse answers of a lower score, from 0 to 1. None: that of the reader; 0.75 for texts found by their words."""
     tolerance: float | None = None
-    """Use the lowest threshold at which the upper bound of the error rate on validation is within this.
+    """Use the lowest recorded threshold whose upper bound of the error rate is within this. None: see above.
 
-    It is one of 41 points a language, and is not for --knowledge. None: the threshold above.
+    The upper bound of the error rate on the validation questions counts, at 41 thresholds a language. It is not for
+    --knowledge, whose error rate is not known.
     """
     json: bool = False
     """Print the answers as one JSON object on stdout."""
