@@ -20,12 +20,16 @@ SPLITS = ("train", "validation", "test")
         ("en", "FI", "currency", ("Euro",), "The currency of Finland is the Euro."),
         (
             *("en", "FI", "language", ("Finnish", "Swedish")),
-            "The official languages of Finland are Finnish and Swedish.",
+            "Among the official languages of Finland are Finnish and Swedish.",
         ),
         ("en", "JP", "currency", ("Japanese Yen",), "The currency of Japan is the Japanese Yen."),
         ("en", "CH", "language", ("German", "French", "Italian"), None),
         ("en", "BS", "currency", ("Bahamian Dollar",), "The currency of the Bahamas is the Bahamian Dollar."),
-        ("zh", "FI", "language", ("芬兰语", "瑞典语"), "芬兰的官方语言是芬兰语和瑞典语。"),
+        ("zh", "FI", "language", ("芬兰语", "瑞典语"), "芬兰的官方语言包括芬兰语和瑞典语。"),
+        ("en", "ZA", "language", ("English",), "One of the official languages of South Africa is English."),
+        ("en", "NZ", "language", ("Māori",), "One of the official languages of New Zealand is Māori."),
+        ("en", "NO", "language", ("Norwegian Bokmål", "Norwegian Nynorsk"), None),
+        ("en", "FR", "language", ("French",), "The official language of France is French."),
         ("zh", "JP", "currency", ("日元",), "日本的货币是日元。"),
     ],
 )

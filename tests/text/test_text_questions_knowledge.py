@@ -6,6 +6,7 @@ import pytest
 
 from gan.errors import InputError
 from gan.text.questions.ask import answer_questions
+from gan.text.questions.copying import Copier
 from gan.text.questions.knowledge import cut, load_knowledge, python_documents
 
 LINES = [
@@ -53,6 +54,41 @@ def test_what_is_not_known_is_refused_with_a_reason(write, question):
     assert answer.reason
 
 
+@pytest.mark.parametrize(
+    ("known", "asked", "is_answered"),
+    [
+        ("Who are you?", "who are  you", True),
+        ("When does the library open?", "When does the library open on Mondays?", False),
+        ("When does the library open?", "When does the library open, please?", True),
+        ("When does the library open?", "Why does the library open?", False),
+        ("When does the library open?", "Where does the library open?", False),
+        ("When does the library open?", "When does the library not open?", False),
+        ("Which bus goes to the library?", "What bus goes to the library?", True),
+        ("Can I return it?", "Can I not return it?", False),
+        ("Can I return it?", "Can't I return it?", False),
+        ("Can I return it?", "How do I return it?", False),
+        ("图书馆什么时候开门", "图书馆什么时候开门\uff1f", True),
+        ("图书馆什么时候开门", "图书馆为什么开门", False),
+        ("图书馆什么时候开门", "图书馆什么时候不开门", False),
+    ],
+)
+def test_a_known_question_needs_its_question_word_and_no_negation(write, known, asked, is_answered):
+    answer = ask(write({"question": known, "answer": "So."}), asked)
+    assert (answer.text == "So.") is is_answered, answer
+
+
+def test_a_huge_question_is_refused_before_it_is_cleaned(write, monkeypatch):
+    copier = Copier(load_knowledge(write(*LINES)).passages)
+    monkeypatch.setattr("gan.text.questions.copying.plain", None)
+    (answer,) = copier.answer(["x" * 1_000_000])
+    assert "longer than 2,000 characters" in answer.reason
+
+
+def test_a_fact_is_not_the_answer_to_its_negation(write):
+    assert ask(write(LINES[1]), "What are the moons of Mars?").text
+    assert ask(write(LINES[1]), "What are not the moons of Mars?").text is None
+
+
 def test_a_repeated_line_counts_once(write):
     knowledge = load_knowledge(write(LINES[1], LINES[0], LINES[1], {**LINES[0], "source": "elsewhere"}))
     assert (len(knowledge.facts), len(knowledge.passages)) == (1, 1)
@@ -66,6 +102,7 @@ def test_a_repeated_line_counts_once(write):
             [LINES[0], {"question": "when does the library open?", "answer": "At ten."}],
             ["line 2", "At nine.", "line 1"],
         ),
+        ([{"question": "Is it open", "answer": "a"}, {"question": "Is it  open?", "answer": "b"}], ["Two answers"]),
         ([LINES[1], {**LINES[1], "answer": "none"}], ["Two answers", "line 2"]),
         ([{"question": "Why?"}], ["line 1", "question and answer"]),
         ([LINES[0], {"question": "Why?", "answer": " "}], ["`answer`", "line 2", "not empty"]),
@@ -101,8 +138,13 @@ def test_python_answers_with_a_passage_of_its_reference():
         "How does the while statement terminate the loop?": "while",
         "lambda expressions create anonymous functions": "lambda",
         "What does the yield expression do in a generator function?": "yield",
+        "How is the with statement evaluated?": "with",
+        "How does the while statement end?": "while",
+        "What does the in operator test?": "in",
+        "What is a class?": "class",
+        "How do I raise an exception?": "raise",
     }
     unknown = "Which volcano erupted in Sicily yesterday evening?"
     *answers, refused = answer_questions([*topics, unknown], python_documents(), None)
-    assert all(topic in answer.source for topic, answer in zip(topics.values(), answers, strict=True))
+    assert all(f": {topic}, " in answer.source for topic, answer in zip(topics.values(), answers, strict=True))
     assert refused.text is None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from gan.text.questions.facts import Fact, Known, Language, tell
+from gan.text.questions.known_names import is_known_name
 from gan.text.questions.reader import Mention, Reader, Understanding, join_neighbors, language_of, plain
 from gan.text.questions.retrieval import Found, Retrieval
 
@@ -17,6 +18,8 @@ FARTHEST = 5
 """Characters between two parts of one name at most, such as ` and `."""
 NAMES_KEPT = 10_000
 """Names whose search is remembered, since many questions are about the same ones."""
+LONGEST_RAW = 20_000
+"""Characters of a question, invisible ones included. A longer one is refused before it is read."""
 NAMES_LISTED = 5
 """Names that the search returns."""
 
@@ -48,6 +51,7 @@ class Answer:
 class FactAnswerer:
     """Answers questions from facts that the reader understands.
 
+    A name that is not a known one, but for a typo, is refused: see `is_known_name`.
     The score of an answer is the lower one of two numbers: the probability of what is asked, and the square of the
     similarity of the name in the question with the known one.
     """
@@ -71,7 +75,7 @@ class FactAnswerer:
 
     def answer(self, questions: Sequence[str]) -> list[Answer]:
         """Returns the best answer to each question, with its score: a refusal only if there is none at all."""
-        texts = [plain(question) for question in questions]
+        texts = [plain(question) if len(question) <= LONGEST_RAW else question for question in questions]
         problems = [find_problem(text, self.reader.corpus.length) for text in texts]
         readable = [text for text, problem in zip(texts, problems) if problem is None]
         understood = iter(self.reader.read(readable))
@@ -97,6 +101,8 @@ class FactAnswerer:
             return refuse(question, "it names nothing known" if best is None else "it names several things")
         assert best is not None
         name = self.retrieval.keys[best.index]
+        if not is_known_name(mention.name, name):
+            return refuse(question, f"{mention.name} is not known")
         if len(self._owners[name.casefold()]) > 1:
             return refuse(question, f"{mention.name} is the name of several things")
         language, key = self._entities[best.index]

@@ -19,7 +19,10 @@ PRETRAINED = "questions"
 """Reader of questions in English and Chinese."""
 
 COPY_THRESHOLD = 0.75
-"""Threshold of copied answers: three quarters of a question must be in the known text. A choice, not measured."""
+"""Threshold of copied answers: three quarters of a question must be in the known text. A choice, not measured.
+
+It measures words, not whether the answer is right.
+"""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def answer_questions(
         check_share("threshold", threshold)
     answered: list[Answer] = []
     understood = [fact for fact in knowledge.facts if fact.relation in RELATIONS] if model else []
-    others = [fact for fact in knowledge.facts if fact not in understood or not fact.language]
+    others = [fact for fact in knowledge.facts if not (model and fact.relation in RELATIONS and fact.language)]
     passages = [*knowledge.passages, *as_passages(others)]
     ways: list[tuple[Callable[[Sequence[str]], list[Answer]], dict[Language, float]]] = []
     if model and understood:
@@ -83,9 +86,10 @@ def answer_questions(
 
 
 def find_thresholds(folder: Path, record: TextRecord, tolerance: float | None = None) -> dict[Language, float]:
-    """Returns the threshold of a reader in each language. With a tolerance, the lowest at which its errors are within.
+    """Returns the threshold of a reader in each language. With a tolerance, the lowest one that keeps it on validation.
 
-    The upper bound of the error rate on the validation exam decides: its tolerance curves are in report.json. Raises
+    Only the points of the tolerance curves in report.json count, so a lower one between them may keep it too. The upper
+    bound of their error rate must be within the tolerance; how many questions are refused does not count. Raises
     `InputError` for a run that is not finished, and for a tolerance that no threshold keeps.
     """
     numbers = record.result.numbers if record.result else {}
@@ -112,7 +116,7 @@ class _Curve:
 
 
 def _lowest(points: Sequence[_Point], tolerance: float) -> float:
-    """Returns the lowest threshold whose error rate is within a tolerance."""
+    """Returns the lowest threshold whose upper bound of the error rate is within a tolerance."""
     kept = [point.threshold for point in points if point.error_rate_upper <= tolerance]
     if not kept:
         least = min(point.error_rate_upper for point in points)

@@ -38,7 +38,7 @@ class Asked:
 def exam_questions(split: Split, *, varied: bool = False) -> list[Asked]:
     """Returns the exam of a split: each fact of its territories in each wording, and what cannot be known.
 
-    varied: whether to write them as `vary` does: other case, typos outside of the names, polite words.
+    varied: whether to write them as `vary` does: other case, polite words, and typos, also in names.
     """
     asked = [one for language in LANGUAGES for one in _exam_in(split, language)]
     if not varied:

@@ -31,6 +31,8 @@ class Fact:
     """Identifies the thing, whatever the language: the code of a territory."""
     names: tuple[str, ...]
     """All names by which it is found, `entity` included."""
+    is_complete: bool = True
+    """Whether the answers are all that there are."""
 
 
 @dataclass(frozen=True)
@@ -97,26 +99,28 @@ ARTICLE = (
 
 
 @cache
-def load_facts(languages: Sequence[Language] = LANGUAGES) -> tuple[Fact, ...]:
-    """Returns all facts in some languages: about 496 in English, and 495 in Chinese.
+def load_facts() -> tuple[Fact, ...]:
+    """Returns all facts: about 496 in English, and 495 in Chinese.
 
     The answers are the currencies that are legal tender today, and the official languages of the whole territory.
-    Languages without a name in the CLDR are left out. Raises `InputError` without Babel.
+    A fact is not complete if the CLDR has further languages that are official in a part or in effect, or one without
+    a name. Raises `InputError` without Babel.
     """
     babel = import_extra("babel", extra="text")
     currencies_of = import_extra("babel.numbers", extra="text").get_territory_currencies
     languages_of = import_extra("babel.languages", extra="text").get_official_languages
     found = []
-    for language in languages:
+    for language in LANGUAGES:
         locale = babel.Locale.parse(language)
         for code in sorted(code for code in locale.territories if len(code) == 2):
             answers = {
                 "currency": [locale.currencies.get(one) for one in currencies_of(code)],
                 "language": [
                     locale.languages.get(one) or locale.languages.get(one.partition("_")[0])
-                    for one in languages_of(code)
+                    for one in _without_groups(languages_of(code))
                 ],
             }
+            more = set(languages_of(code, regional=True, de_facto=True)) - set(languages_of(code))
             for relation, names in answers.items():
                 known = tuple(dict.fromkeys(name for name in names if name))
                 if known:
@@ -130,6 +134,7 @@ def load_facts(languages: Sequence[Language] = LANGUAGES) -> tuple[Fact, ...]:
                             source=f"CLDR (Babel {babel.__version__}): territory {code}",
                             key=code,
                             names=_names(language, code, entity),
+                            is_complete=all(names) and not (relation == "language" and more),
                         )
                     )
     return tuple(found)
@@ -168,6 +173,8 @@ def tell(fact: Fact) -> str:
     if (fact.language, fact.relation) not in _SENTENCES:
         return "; ".join(fact.answers)
     one, several, article = _SENTENCES[fact.language, fact.relation]
+    if not fact.is_complete:
+        one, several = _INCOMPLETE[fact.language, fact.relation]
     answers = [f"{article}{answer}" for answer in fact.answers]
     entity = with_article(fact.entity) if fact.language == "en" else fact.entity
     return (one if len(answers) == 1 else several).format(entity, join_answers(answers, fact.language))
@@ -187,6 +194,19 @@ _SENTENCES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("zh", "language"): ("{}的官方语言是{}。", "{}的官方语言是{}。", ""),
 }
 """(Language, relation) -> sentence of one answer, of several ones, and article of an answer."""
+_INCOMPLETE: dict[tuple[str, str], tuple[str, str]] = {
+    ("en", "currency"): ("One of the currencies of {} is {}.", "Among the currencies of {} are {}."),
+    ("en", "language"): ("One of the official languages of {} is {}.", "Among the official languages of {} are {}."),
+    ("zh", "currency"): ("{}的货币包括{}。", "{}的货币包括{}。"),
+    ("zh", "language"): ("{}的官方语言包括{}。", "{}的官方语言包括{}。"),
+}
+"""(Language, relation) -> sentence of one answer and of several ones, if there are more than these."""
+_GROUPS = {"no": {"nb", "nn"}}
+"""Language -> its written forms. Beside them it is no further language."""
+
+
+def _without_groups(codes: Sequence[str]) -> list[str]:
+    return [code for code in codes if not _GROUPS.get(code, {code}) <= set(codes) - {code}]
 
 
 def _names(language: str, code: str, entity: str) -> tuple[str, ...]:

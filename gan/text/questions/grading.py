@@ -150,7 +150,17 @@ def refusals(grades: Iterable[Grade], threshold: float) -> dict[str, Json]:
     }
 
 
-def decide(point: Point, tolerance: float, least: float = LEAST_ANSWERED) -> Verdict:
-    """Returns the verdict on the error rate of the answers; `within` needs the share `least` answered too."""
+def decide(point: Point, tolerance: float) -> Verdict:
+    """Returns the verdict on the error rate of the answers.
+
+    `within` needs the shares `LEAST_ANSWERED` and `LEAST_REFUSED` too.
+    """
     found = verdict(ErrorRate(point.wrong, max(1, point.num)), tolerance)
-    return "undecided" if found == "within" and point.answered < least else found
+    covers = point.answered >= LEAST_ANSWERED and point.refused >= LEAST_REFUSED
+    return found if found != "within" or covers else "undecided"
+
+
+def worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """Returns the worst one of verdicts: `exceeded`, else `undecided`, else `within`."""
+    order: tuple[Verdict, ...] = ("within", "undecided", "exceeded")
+    return max(verdicts, key=order.index)

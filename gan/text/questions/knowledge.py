@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from gan.errors import InputError
 from gan.text.data.files import read_rows
@@ -23,7 +24,12 @@ _RELATIONS = {
     ),
 }
 """Other words for the relations that the reader understands."""
+END_MARKS = " .?!\u3002\uff1f\uff01"
+"""Characters at the end of a question that do not change it."""
 EXPECTED = "question and answer; or entity, relation and answer; or title and text"
+
+
+Form = Literal["question", "fact", "document"]
 
 
 @dataclass(frozen=True)
@@ -34,13 +40,16 @@ class Passage:
         key: what a question is compared with: a known question, or title and text of a passage.
         text: the answer.
         source: where it comes from.
-        is_document: whether a question is about a part of the key only.
+        form: a known question; a fact, whose key is its relation and its name; or a document, of which a question
+            is about a part only.
+        title: title of the document.
     """
 
     key: str
     text: str
     source: str
-    is_document: bool = False
+    form: Form = "question"
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,7 @@ def python_documents() -> Knowledge:
     for topic, text in sorted(topics.items()):
         for number, passage in enumerate(cut(text), 1):
             source = f"pydoc_data.topics: {topic}, passage {number}"
-            found.append(Passage(f"{topic}\n{passage}", passage, source, is_document=True))
+            found.append(Passage(f"{topic}\n{passage}", passage, source, "document", topic))
     return Knowledge((), tuple(found))
 
 
@@ -132,7 +141,7 @@ def _from_file(path: Path) -> Knowledge:
         elif "question" in form:
             question = _text(row["question"], "question", where)
             answer = "; ".join(_answers(row["answer"], where))
-            first = passages.setdefault(question.casefold(), (line, Passage(question, answer, source)))
+            first = passages.setdefault(normalized(question), (line, Passage(question, answer, source)))
             _check_same(first[0], first[1].text, answer, where)
         else:
             title = _text(row["title"], "title", where)
@@ -141,10 +150,19 @@ def _from_file(path: Path) -> Knowledge:
             for number, passage in enumerate(cut(str(text)), 1):
                 key = f"{title}\n{passage}"
                 its_source = f"{source}: {title}, passage {number}"
-                passages.setdefault(key, (line, Passage(key, passage, its_source, is_document=True)))
+                passages.setdefault(key, (line, Passage(key, passage, its_source, "document", title)))
     if not facts and not passages:
         raise InputError("No knowledge", expected=f"JSON lines with {EXPECTED}", received=f"{path}: no lines")
     return Knowledge(tuple(fact for _, fact in facts.values()), tuple(one for _, one in passages.values()))
+
+
+def normalized(question: str) -> str:
+    """Returns a question without what does not change it: case, white space, and marks at its end.
+
+    >>> normalized("When does the  library open ?")
+    'when does the library open'
+    """
+    return " ".join(question.casefold().split()).strip(END_MARKS)
 
 
 def _form(row: dict[str, object], where: str) -> set[str]:
@@ -183,4 +201,4 @@ def _shown(answer: object) -> str:
 
 def as_passages(facts: Sequence[Fact]) -> list[Passage]:
     """Returns facts as passages, whose key is the relation and the name."""
-    return [Passage(f"{fact.relation} {fact.entity}", "; ".join(fact.answers), fact.source) for fact in facts]
+    return [Passage(f"{fact.relation} {fact.entity}", "; ".join(fact.answers), fact.source, "fact") for fact in facts]

@@ -28,10 +28,9 @@ ENDS_OF_NAMES = " .,;:?!\uff0c\u3002\uff1f\uff01\uff1a\uff1b"
 
 @dataclass(frozen=True)
 class Mention:
-    """A name in a question, where it stands, and the lowest probability of a decision on its characters."""
+    """A name in a question, and where it stands."""
 
     name: str
-    confidence: float
     start: int
     end: int
 
@@ -113,23 +112,19 @@ def mentions(question: str, probabilities: np.ndarray) -> tuple[Mention, ...]:
     """Returns the names in a question, from the probabilities of the tags of its characters [length, 3].
 
     A name is a run of characters that are more probably part of one than not; its first one, and each that is tagged
-    as a beginning, starts a name. Its confidence is the lowest probability of these decisions and of its end.
-    A Latin name is extended to whole words.
+    as a beginning, starts a name. A Latin name is extended to whole words.
     """
     tags = probabilities[: len(question)].argmax(axis=1)
-    best = probabilities[: len(question)].max(axis=1)
     starts = [i for i, tag in enumerate(tags) if tag == BEGIN or (tag == INSIDE and (i == 0 or tags[i - 1] == OUTSIDE))]
     found: list[Mention] = []
     for start in starts:
         end = start + 1
         while end < len(tags) and tags[end] == INSIDE:
             end += 1
-        decisions = best[start : end + 1].copy()
-        decisions[0] = probabilities[start, BEGIN]
         start, end = _whole_words(question, start, end)
         name = question[start:end].strip(ENDS_OF_NAMES)
         if name and (not found or start >= found[-1].end):
-            found.append(Mention(name, float(decisions.min()), start, end))
+            found.append(Mention(name, start, end))
     return tuple(found)
 
 
@@ -141,8 +136,7 @@ def join_neighbors(question: str, found: Sequence[Mention], farthest: int) -> li
             if found[second].start - found[second - 1].end > farthest:
                 break
             name = question[one.start : found[second].end].strip(ENDS_OF_NAMES)
-            confidence = min(part.confidence for part in found[first : second + 1])
-            joined.append(Mention(name, confidence, one.start, found[second].end))
+            joined.append(Mention(name, one.start, found[second].end))
     return joined
 
 
@@ -153,14 +147,15 @@ def language_of(question: str) -> Language:
 
 def _whole_words(question: str, start: int, end: int) -> tuple[int, int]:
     """Returns the ends of a name, moved outwards to where its words end. Chinese has no such ends."""
-    while start > 0 and _is_latin(question[start - 1]) and _is_latin(question[start]):
+    while start > 0 and is_latin(question[start - 1]) and is_latin(question[start]):
         start -= 1
-    while end < len(question) and _is_latin(question[end - 1]) and _is_latin(question[end]):
+    while end < len(question) and is_latin(question[end - 1]) and is_latin(question[end]):
         end += 1
     return start, end
 
 
-def _is_latin(letter: str) -> bool:
+def is_latin(letter: str) -> bool:
+    """Returns whether a character is a letter of a script that separates words, not a Chinese one."""
     return letter.isalpha() and letter < "\u2e80"
 
 
