@@ -525,14 +525,14 @@ ask(["Who painted the Mona Lisa?", "Wie heißt die Währung?", "Какая ва�
 #
 # A model that refuses everything is never wrong. So the error rate of the answers means nothing without the share of
 # questions that are answered. The threshold is the dial between the two. It is chosen on validation questions, and
-# the test questions measure once.
+# measured on test questions.
 #
 # The test asks about countries that are in no training question, in wordings that were written before the training.
 # Nearly a third of its questions ask what cannot be known. An answer to one of them counts as wrong. A refusal never
 # counts as right: it lowers the share answered.
 #
-# The test was taken once, after the training. The numbers are in `report.json` beside the network, and the SHA-256 says
-# that they belong to it.
+# The numbers are in `report.json` beside the network, and the SHA-256 says that they belong to it. The test was taken
+# more than once, and two rules were changed after its errors had been seen (docs/text.md). So the numbers flatter.
 
 # %%
 report = text.load_text_report(reader.folder)
@@ -576,7 +576,8 @@ print(f"verdict for both languages together: {verdicts['ask'].verdict}")
 # solid ones. The two differ, since other wordings give other curves. Questions in the same wording depend on each
 # other, so the true uncertainty is larger than the intervals say. `report.json` also counts the errors by wording.
 #
-# With typos, fewer English questions are answered than we promise. So this promise, too, holds for careful typing.
+# With typos, fewer questions are answered, and more answers are wrong. Other typos would need another test. So this
+# promise, too, holds for careful typing.
 #
 # ## Knowledge of your own
 #
@@ -587,17 +588,17 @@ print(f"verdict for both languages together: {verdicts['ask'].verdict}")
 lines = [
     {"question": "When does the library open?", "answer": "At nine, on weekdays.", "source": "the door"},
     {"entity": "Atlantis", "relation": "currency", "answer": "the orichalc"},
-    {"title": "Parking", "text": "Guests park behind the house. The gate closes at ten in the evening."},
+    {"title": "Parking", "text": "Guests park behind the house. Guests must leave before the gates close at ten."},
 ]
 Path("knowledge.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
 own = text.load_knowledge("knowledge.jsonl")
-ask(["When does the library open?", "What is the currency of Atlantis?", "When does the gate close?"], own)
+ask(["When does the library open?", "What is the currency of Atlantis?", "When do the gates close?"], own)
 ask(["What is the currency of Finland?", "Who is the director of the library?"], own)
 
 # %% [markdown]
 # Every Python has documents: its own reference. A question finds a passage, and the passage is copied. Nothing is
-# written anew, so nothing is invented. But the passage may not be what you meant. The answer to the second question
-# is about another statement: common words such as *with* are not compared. A score of 1 is no guarantee.
+# written anew, so nothing is invented. But the passage may not be what you meant: the score compares words, not
+# meanings. A score of 1 is no guarantee.
 
 # %%
 python = text.load_knowledge("python")
