@@ -61,6 +61,7 @@ SETTINGS = {
     "extensions": ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"],
     "myst_heading_anchors": 6,
     "autodoc_default_options": {"members": True, "member-order": "bysource"},
+    "suppress_warnings": ["ref.python"],  # several classes have an attribute `width`; a short name may mean any of them
     "napoleon_use_ivar": True,  # an "Attributes:" section may name what autodoc documents, too
     "autodoc_inherit_docstrings": False,
     "autodoc_preserve_defaults": True,
