@@ -588,7 +588,10 @@ print(f"verdict for both languages together: {verdicts['ask'].verdict}")
 lines = [
     {"question": "When does the library open?", "answer": "At nine, on weekdays.", "source": "the door"},
     {"entity": "Atlantis", "relation": "currency", "answer": "the orichalc"},
-    {"title": "Parking", "text": "Guests park behind the house. Guests must leave before the gates close at ten."},
+    {
+        "title": "Parking",
+        "text": "Guests park behind the house. Guests must leave before the gates close at ten.",
+    },
 ]
 Path("knowledge.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
 own = text.load_knowledge("knowledge.jsonl")
