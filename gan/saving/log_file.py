@@ -4,6 +4,8 @@ import csv
 from contextlib import suppress
 from pathlib import Path
 
+from gan.saving import files
+
 
 def last_row(path: Path) -> dict[str, float]:
     """Returns the last complete row of a log file as numbers. Empty if there is none."""
@@ -27,6 +29,21 @@ def rows(path: Path) -> list[dict[str, float]]:
             with suppress(ValueError):
                 found.append({k: int(v) if k in ("interval", "images") else float(v) for k, v in zip(header, row)})
     return found
+
+
+def cut_back(path: Path, interval: int) -> int:
+    """Keeps the complete rows 1, ..., `interval` of a log file, atomically. Returns the number of removed rows.
+
+    Without such rows, the file is removed.
+    """
+    header, lines = table(path)
+    kept = [row for row in lines if len(row) == len(header) and row[0].isdecimal() and int(row[0]) <= interval]
+    if not kept:
+        path.unlink(missing_ok=True)
+        return len(lines)
+    with files.atomically(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *kept])
+    return len(lines) - len(kept)
 
 
 def table(path: Path) -> tuple[list[str], list[list[str]]]:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from gan.errors import InputError, Json, TrainingError
-from gan.saving import files, log_file, run_folder, training_state
+from gan.saving import log_file, run_folder, training_state
 from gan.saving.training_state import State
 from gan.training.callbacks import StopOnInterrupt, ToleranceEarlyStopping
 from gan.training.callbacks.resumable import HasArrays, HasState
@@ -216,14 +216,8 @@ class _EpochLog(keras.callbacks.Callback):
 
     def cut_back(self, epochs: int) -> None:
         """Keeps the rows of the first `epochs` epochs."""
-        header, rows = log_file.table(self.path)
-        kept = [row for row in rows if len(row) == len(header) and row[0].isdecimal() and int(row[0]) <= epochs]
-        if not kept:
-            self.path.unlink(missing_ok=True)
-            return
-        self._columns = header
-        with files.atomically(self.path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([header, *kept])
+        log_file.cut_back(self.path, epochs)
+        self._columns, _ = log_file.table(self.path)
 
     def get_state(self) -> dict[str, float]:
         """Returns the seconds and examples so far."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypedDict
 
 from gan.distributed.replicas import scalar
-from gan.saving import files, log_file
+from gan.saving import log_file
 from gan.training.callbacks.resumable import ResumableCallback
 from gan.utils.arguments import checked
 
@@ -58,20 +58,9 @@ class RunLog(ResumableCallback[LogState]):
 
     def cut_back(self, interval: int) -> int:
         """Keeps rows 1, ..., `interval` of the file, atomically. Returns the number of removed rows."""
-        if not self.path.exists():
-            return 0
-        header, rows = log_file.table(self.path)
-        kept = [row for row in rows if len(row) == len(header) and row[0].isdecimal() and int(row[0]) <= interval]
-        if not kept:
-            self.path.unlink()
-            return len(rows)
-        with (
-            files.atomically(self.path) as beside,
-            beside.open("w", newline="", encoding="utf-8") as file,
-        ):
-            csv.writer(file).writerows([header, *kept])
-        self.last_row = log_file.last_row(self.path)
-        return len(rows) - len(kept)
+        removed = log_file.cut_back(self.path, interval)
+        self.last_row = log_file.last_row(self.path) or self.last_row
+        return removed
 
     def get_state(self) -> LogState:
         """Returns the seconds of training and of compilation so far."""
