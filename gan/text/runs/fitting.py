@@ -14,7 +14,7 @@ from gan.errors import InputError, Json, TrainingError
 from gan.saving import log_file, run_folder, training_state
 from gan.saving.training_state import State
 from gan.training.callbacks import StopOnInterrupt, ToleranceEarlyStopping
-from gan.training.callbacks.resumable import HasArrays, HasState
+from gan.training.callbacks.resumable import HasState, collect_arrays, restore_states
 from gan.utils.single_training import SingleTraining
 from gan.utils.types import Tensor
 
@@ -259,20 +259,12 @@ class _EpochState(keras.callbacks.Callback):
         self._saved = saved
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        if self._saved is None:
-            return
-        for name, callback in self._savable.items():
-            if isinstance(callback, HasArrays):
-                prefix = f"callbacks/{name}/"
-                arrays = self._saved.arrays
-                callback.set_arrays([arrays[key] for key in sorted(arrays) if key.startswith(prefix)])
-            callback.set_state(self._saved.callbacks[name])
+        if self._saved is not None:
+            restore_states(self._savable, self._saved)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         arrays = {name: np.asarray(variable) for name, variable in _variables(self.model).items()}
-        for name, callback in self._savable.items():
-            if isinstance(callback, HasArrays):
-                arrays |= {f"callbacks/{name}/{i:06d}": array for i, array in enumerate(callback.get_arrays())}
+        arrays |= collect_arrays(self._savable)
         states: dict[str, dict[str, Json]] = {name: dict(one.get_state()) for name, one in self._savable.items()}
         now = State(
             interval=epoch + 1,

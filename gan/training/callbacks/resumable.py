@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from gan.errors import convert
+from gan.saving.training_state import State as SavedState
 
 State = TypeVar("State", bound=Mapping[str, object])
 
@@ -34,6 +35,25 @@ class HasArrays(Protocol):
 
     def set_arrays(self, arrays: Sequence[np.ndarray]) -> None:
         """Restores what `get_arrays` returned."""
+
+
+def collect_arrays(callbacks: Mapping[str, HasState]) -> dict[str, np.ndarray]:
+    """Returns the arrays of callbacks under the names that `restore_states` looks for in a training state."""
+    return {
+        f"callbacks/{name}/{i:06d}": array
+        for name, callback in callbacks.items()
+        if isinstance(callback, HasArrays)
+        for i, array in enumerate(callback.get_arrays())
+    }
+
+
+def restore_states(callbacks: Mapping[str, HasState], saved: SavedState) -> None:
+    """Restores the states and arrays of callbacks, by name, from a training state."""
+    for name, callback in callbacks.items():
+        if isinstance(callback, HasArrays):
+            prefix = f"callbacks/{name}/"
+            callback.set_arrays([saved.arrays[key] for key in sorted(saved.arrays) if key.startswith(prefix)])
+        callback.set_state(saved.callbacks[name])
 
 
 class ResumableCallback(keras.callbacks.Callback, Generic[State]):

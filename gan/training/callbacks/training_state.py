@@ -14,7 +14,7 @@ from gan.errors import InputError, Json, TrainingError, convert
 from gan.saving import training_state
 from gan.saving.training_state import State
 from gan.training.callbacks.interrupt import StopOnInterrupt
-from gan.training.callbacks.resumable import HasArrays, HasState
+from gan.training.callbacks.resumable import HasState, collect_arrays, restore_states
 from gan.utils.arguments import checked
 
 _PARTS = ("generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer", "augment")
@@ -71,13 +71,7 @@ class TrainingState(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         if self.last is None:
             return
-        for name, callback in self._savable.items():
-            if isinstance(callback, HasArrays):
-                prefix = f"callbacks/{name}/"
-                callback.set_arrays(
-                    [self.last.arrays[key] for key in sorted(self.last.arrays) if key.startswith(prefix)]
-                )
-            callback.set_state(self.last.callbacks[name])
+        restore_states(self._savable, self.last)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         step = int(scalar(self.model.step))
@@ -93,9 +87,7 @@ class TrainingState(keras.callbacks.Callback):
         if bad:
             raise TrainingError(f"{_readable_name(bad[0])} is NaN or infinite at step {step}; this state is not saved.")
         arrays[_MEANS] = means
-        for name, callback in self._savable.items():
-            if isinstance(callback, HasArrays):
-                arrays |= {f"callbacks/{name}/{i:06d}": array for i, array in enumerate(callback.get_arrays())}
+        arrays |= collect_arrays(self._savable)
         interrupted = any(part.interrupted for part in self._callbacks if isinstance(part, StopOnInterrupt))
         stopped_by_rule = any(getattr(part, "stopped_by", None) for part in self._callbacks)
         now = State(
