@@ -12,7 +12,9 @@ its source. An output with a folder of this machine or a log line of TensorFlow 
 
 import argparse
 import ast
+import base64
 import hashlib
+import io
 import os
 import re
 import sys
@@ -25,10 +27,12 @@ from typing import Any
 
 import jupytext
 import nbformat
+import numpy as np
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from PIL import Image
 
 FOLDER = Path(__file__).parent
 FORMAT = "py:percent"
@@ -95,6 +99,34 @@ def find_output_errors(notebook: Any) -> list[str]:
     return found
 
 
+def compact_png(png: bytes) -> bytes:
+    """Returns a PNG image without transparency and with at most 256 colors, about half of the size.
+
+    The colors are exact if the image has no more. Returns the image itself if that is not larger.
+    """
+    with Image.open(io.BytesIO(png)) as image:
+        opaque = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA")).convert("RGB")
+    colors, places = np.unique(np.asarray(opaque).reshape(-1, 3), axis=0, return_inverse=True)
+    if len(colors) <= 256:
+        found = Image.fromarray(places.reshape(opaque.size[::-1]).astype(np.uint8), "P")
+        found.putpalette(colors.tobytes())
+    else:
+        found = opaque.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE)
+    written = io.BytesIO()
+    found.save(written, "png", optimize=True)
+    return min(png, written.getvalue(), key=len)
+
+
+def compact_images(notebook: Any) -> None:
+    """Replaces the PNG images of all outputs by `compact_png` of them, so that the repository stays small."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "image/png" in data:
+                png = compact_png(base64.b64decode(data["image/png"]))
+                data["image/png"] = base64.b64encode(png).decode() + "\n"
+
+
 def execute(notebook: Any) -> None:
     """Runs all cells in a kernel of this interpreter, and stores their outputs. Raises `CellExecutionError`."""
     with tempfile.TemporaryDirectory() as folder:
@@ -131,6 +163,7 @@ def make(source: Path, output: Path, *, quick: bool = False) -> list[str]:
     except CellExecutionError:
         nbformat.write(notebook, file.with_suffix(".failed.ipynb"))
         raise
+    compact_images(notebook)
     found = find_output_errors(notebook)
     nbformat.write(notebook, file.with_suffix(".refused.ipynb") if found else file)
     return found
@@ -162,6 +195,7 @@ def update_words(source: Path, output: Path) -> list[str]:
     for old, new in zip(executed, code):
         new.outputs, new.execution_count = old.outputs, old.execution_count
     now.metadata["language_info"] = before.metadata["language_info"]
+    compact_images(now)
     nbformat.write(now, file)
     return []
 

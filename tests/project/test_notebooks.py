@@ -1,14 +1,18 @@
 """Tests that the notebooks are complete, readable and match their sources."""
 
 import ast
+import base64
 import importlib.util
+import io
 import re
 import subprocess
 import sys
 
 import nbformat
+import numpy as np
 import pytest
 from helpers.commands import OFFLINE, ROOT
+from PIL import Image
 
 FOLDER = ROOT / "notebooks"
 NAMES = [
@@ -211,3 +215,41 @@ def test_new_text_keeps_the_outputs_and_new_code_is_rejected(tmp_path):
     for code in ("print(2)", "print(1);", "%time print(1)"):
         text.write_text(f"# %% [markdown]\n# New words\n\n# %%\n{code}\n", encoding="utf-8")
         assert execute.update_words(text, tmp_path) == ["code cells differ from the executed notebook"]
+
+
+def png_of(pixels):
+    written = io.BytesIO()
+    Image.fromarray(pixels).save(written, "png")
+    return written.getvalue()
+
+
+def pixels_of(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def test_compact_png_keeps_up_to_256_colors_exactly():
+    pixels = np.random.default_rng(0).integers(0, 6, (140, 150, 3), np.uint8) * 51  # 216 colors
+    png = png_of(pixels)
+    compact = execute.compact_png(png)
+    assert len(compact) < len(png)
+    np.testing.assert_array_equal(pixels_of(compact), pixels)
+
+
+def test_compact_png_is_close_with_more_colors():
+    noise = np.random.default_rng(0).integers(0, 8, (128, 128, 3))
+    ramp = np.linspace(0, 247, 128)[:, None, None]
+    pixels = (ramp + noise).astype(np.uint8)
+    difference = pixels_of(execute.compact_png(png_of(pixels))).astype(float) - pixels
+    assert 0.0 < np.sqrt(np.mean(difference**2)) < 8.0
+
+
+def test_compact_png_puts_transparent_images_on_white():
+    pixels = np.full((64, 64, 4), (255, 0, 0, 0), np.uint8)
+    assert (pixels_of(execute.compact_png(png_of(pixels))) == 255).all()
+
+
+def test_large_images_of_notebooks_have_a_palette(source_and_notebook):
+    for cell in source_and_notebook[1].cells:
+        for output in cell.get("outputs", []):
+            png = base64.b64decode(output.get("data", {}).get("image/png", ""))
+            assert len(png) < 20_000 or Image.open(io.BytesIO(png)).mode == "P"
