@@ -28,8 +28,8 @@ def pack(package: str, folder: Path, *, sha256: str, expected: str) -> Path:
         sha256: hexadecimal SHA-256 of the package.
         expected: what a user can do about a failure, for the error message.
 
-    Raises `InputError` if npm is missing, fails, or delivers another package. After `SECONDS`, npm and the programs that
-    it started are ended.
+    Raises `InputError` if npm is missing, fails, or delivers another package. After `SECONDS`, npm is ended with the
+    programs that it started.
     """
     npm = shutil.which("npm")
     if npm is None:
