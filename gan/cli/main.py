@@ -15,6 +15,7 @@ from gan.cli.arguments import REGISTRY, Command, unknown_command, unknown_preset
 from gan.cli.benchmark import Benchmark
 from gan.cli.classify import Classify
 from gan.cli.compare import Compare
+from gan.cli.data_emoji import DrawEmoji
 from gan.cli.doctor import Doctor
 from gan.cli.ensemble import Ensemble
 from gan.cli.evaluate import Evaluate
@@ -44,6 +45,7 @@ COMMANDS: dict[str, dict[str, type[Command]]] = {
     "evaluate": {"evaluate": Evaluate, "compare": Compare, "project": Project},
     "select": {"select": Select, "mix": Mix},
     "deploy": {"export": Export, "serve": Serve, "feedback": Feedback, "tiers": Tiers},
+    "data": {"data emoji": DrawEmoji},
     "inspect": {"info": Info, "doctor": Doctor},
     **TEXT_COMMANDS,
     "classifiers": {"train-classifier": TrainClassifier, "classify": Classify, "ensemble": Ensemble},

@@ -13,6 +13,7 @@ import tensorflow as tf
 from gan.config.data import height_and_width, path_name
 from gan.data.dataset import Arrays, Dataset
 from gan.data.request import Request
+from gan.data.sources.emoji import is_emoji, load_emoji
 from gan.data.sources.folder import load_folder, load_labeled
 from gan.data.sources.mnist5k import EMBEDDED, load_embedded
 from gan.data.sources.npy import NPY, load_array
@@ -56,10 +57,12 @@ def load_dataset(
             * Any image dataset of tensorflow-datasets, such as `mnist`, `fashion_mnist`, `kmnist` or `cifar10`. That
               library looks for prepared datasets in the folder of the environment variable TFDS_DATA_DIR.
             * `stacked-mnist`: three digits as RGB, 1,000 classes; see `load_stacked`.
+            * `emoji`: drawings of emoji in color, 32 x 32 pixels, one class for each category. `emoji-64` has 64 x 64,
+              and so on from 16 to 256. The command `gan data emoji` draws them once; see `load_emoji`.
             * A folder of images, with a sub-folder for each class or without classes; see `load_folder`. `./mnist` is
               the folder, `mnist` is the dataset. A `.zip` file of such a folder.
             * A `.csv` file that labels images; see `load_labeled`.
-            * An `.npz` file with the arrays `images` and `labels`; see `load_archive`.
+            * An `.npz` file with the arrays `images` and `labels`, perhaps also `class_names`; see `load_archive`.
             * An `.npy` file; see `load_array`.
         fallback: dataset to use instead of `mnist`, with a warning, when `mnist` can be neither found nor downloaded:
             `mnist5k` or `none`. The attribute `name` of the result is the name of the loaded dataset.
@@ -159,6 +162,7 @@ _FILES: dict[str, Callable[[Request], Dataset]] = {
 SOURCES = (
     *(Source(digits.__eq__, load) for digits, load in _DIGITS.items()),
     *(Source((STACKED + digits).__eq__, _stacked) for digits in _DIGITS),
+    Source(is_emoji, load_emoji),
     *(Source(partial(_has_suffix, suffix), load) for suffix, load in _FILES.items()),
     Source(_is_spelled_as_path, load_folder),
     Source(is_catalogued, load_catalogued),

@@ -3,9 +3,7 @@
 Does not import TensorFlow.
 """
 
-import os
 import shutil
-import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
@@ -14,7 +12,7 @@ import platformdirs
 
 from gan.errors import InputError
 from gan.saving import files
-from gan.utils.child import kill
+from gan.utils import npm
 
 VERSION = "1.30.0"
 """Version of onnxruntime-web, the npm package of ONNX Runtime Web."""
@@ -28,11 +26,11 @@ RUNTIME = {
 }
 """SHA-256 of the files that a page needs: the WebAssembly backend and its JavaScript. They lie in `dist/`."""
 
-COMMAND = ("npm", "pack", f"onnxruntime-web@{VERSION}")
-"""Command that downloads the package."""
+PACKAGE = f"onnxruntime-web@{VERSION}"
+"""Name and version of the package for npm."""
 
-SECONDS = 300.0
-"""Time limit of the download."""
+INSTEAD = f"the package of `{npm.pack_command(PACKAGE)}`, unpacked, with --runtime FOLDER (`runtime` in Python)"
+"""What a user without the runtime can give."""
 
 
 def find_runtime(folder: Path | None = None) -> Path:
@@ -81,10 +79,7 @@ def _download(target: Path) -> None:
     """Downloads the package with npm, and moves the files of `RUNTIME` to `target`, which appears complete."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".onnxruntime-web-", dir=target.parent) as scratch:
-        package = _npm_pack(Path(scratch))
-        received = files.sha256(package)
-        if received != PACKAGE_SHA256:
-            raise _error("npm delivered another package", f"SHA-256 {received} instead of {PACKAGE_SHA256}")
+        package = npm.pack(PACKAGE, Path(scratch), sha256=PACKAGE_SHA256, expected=INSTEAD)
         draft = Path(scratch) / "draft"
         draft.mkdir()
         with tarfile.open(package) as archive:
@@ -102,39 +97,5 @@ def _download(target: Path) -> None:
                 raise
 
 
-def _npm_pack(folder: Path) -> Path:
-    """Runs `COMMAND` in a folder and returns the downloaded package."""
-    npm = shutil.which(COMMAND[0])
-    if npm is None:
-        raise _error("npm is not installed", "no npm in PATH")
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            [npm, *COMMAND[1:]],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=os.name == "posix",
-        )
-        try:
-            status = process.wait(SECONDS)
-        except subprocess.TimeoutExpired as error:
-            raise _error("npm does not end", f"no package after {SECONDS:.0f} s") from error
-        finally:
-            kill(process)
-        output.seek(0)
-        printed = output.read().decode(errors="replace").split("\n")
-    packages = sorted(folder.glob("*.tgz"))
-    if status or not packages:
-        lines = [line.strip() for line in printed if line.strip()]
-        reason = next((line for line in lines if "error" in line.lower()), "no message")
-        raise _error("npm did not download the runtime", f"exit status {status}: {reason}")
-    return packages[0]
-
-
 def _error(problem: str, received: str) -> InputError:
-    return InputError(
-        problem,
-        expected=f"the package of `{' '.join(COMMAND)}`, unpacked, with --runtime FOLDER (`runtime` in Python)",
-        received=received,
-    )
+    return InputError(problem, expected=INSTEAD, received=received)

@@ -8,6 +8,7 @@ from helpers.exported_pages import STAND_IN, write_stand_in
 
 from gan import InputError
 from gan.deployment import web_runtime
+from gan.utils import npm
 
 
 def write_files(folder):
@@ -117,7 +118,7 @@ def test_another_package_is_an_error(tmp_path, package, monkeypatch):
 
 
 def test_an_npm_that_does_not_end_is_killed_with_its_children(tmp_path, monkeypatch):
-    monkeypatch.setattr(web_runtime, "SECONDS", 0.1)
+    monkeypatch.setattr(npm, "SECONDS", 0.1)
     put_npm(tmp_path, "/bin/sleep 60; true")
     with pytest.raises(InputError, match="npm does not end"):
         web_runtime.find_runtime()

@@ -30,11 +30,14 @@ LAYOUTS: tuple[dict[str, tuple[str, str]], ...] = (
 """Names of the arrays of images and labels by split: the project's own, those of Keras' mnist.npz, and of MedMNIST.
 The training images are required. Labels and other splits are optional."""
 
+CLASS_NAMES = "class_names"
+"""Name of an array with the names of the classes, which is optional."""
+
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def load_archive(request: Request) -> Dataset:
-    """Loads the arrays of one of the `LAYOUTS`, and ignores other arrays.
+    """Loads the arrays of one of the `LAYOUTS` and the texts `class_names` [K], and ignores other arrays.
 
     Images are uint8 [N, H, W], [N, H, W, 1] or [N, H, W, 3]. Labels are whole numbers 0, ..., K - 1, [N] or [N, 1].
     Raises `InputError` for other arrays, for a damaged file, and for a file that unpacks to far more than its size.
@@ -45,7 +48,7 @@ def load_archive(request: Request) -> Dataset:
     try:
         with zipfile.ZipFile(path) as archive:
             check_expansion(str(path), path.stat().st_size, archive)
-            return Dataset.of(str(path), _splits(archive, request, path))
+            return Dataset.of(str(path), _splits(archive, request, path), _class_names(archive))
     except InputError:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
@@ -68,6 +71,15 @@ def _splits(archive: zipfile.ZipFile, request: Request, path: Path) -> dict[str,
             known = check_labels(_whole(archive, labels), len(pixels), labels) if labels in members else None
             parts[split] = Split(pixels, known)
     return parts
+
+
+def _class_names(archive: zipfile.ZipFile) -> tuple[str, ...]:
+    """Returns the names of the classes; empty without a list of texts of that name."""
+    if f"{CLASS_NAMES}.npy" not in archive.namelist():
+        return ()
+    with archive.open(f"{CLASS_NAMES}.npy") as member:
+        shape, _, dtype = _header(member)
+    return tuple(map(str, _whole(archive, CLASS_NAMES))) if dtype.kind == "U" and len(shape) == 1 else ()
 
 
 def _pixels(archive: zipfile.ZipFile, name: str, request: Request) -> Iterator[np.ndarray]:
