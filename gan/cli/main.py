@@ -201,7 +201,9 @@ def _nested(commands: Mapping[str, Any]) -> Any:
         first: group.get("") or make_dataclass(first, [("_", Annotated[_nested(group), tyro.conf.arg(name="")])])
         for first, group in groups.items()
     }
-    return Union[tuple(Annotated[kind, tyro.conf.subcommand(first)] for first, kind in kinds.items())]  # noqa: UP007
+    below = [Annotated[kind, tyro.conf.subcommand(first)] for first, kind in kinds.items()]
+    hidden = [Annotated[None, tyro.conf.Suppress]]  # tyro needs two types to make subcommands
+    return Union[tuple(below + hidden)]  # noqa: UP007
 
 
 def _default(name: str, command: Any, options: list[str]) -> Command | None:

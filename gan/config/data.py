@@ -33,11 +33,11 @@ class DataConfig(Options):
     """Options of the training data."""
 
     dataset: str = "mnist"
-    """TensorFlow Datasets name, folder, .zip, .csv, .npz or .npy. Included: mnist5k (5,000 MNIST digits). Also emoji,
-    which gan data emoji draws.
+    """TensorFlow Datasets name, folder, .zip, .csv, .npz or .npy. Also mnist5k, photos, and emoji (gan data emoji).
 
-    `emoji` has 32 x 32 pixels in color, `emoji-64` 64 x 64. `stacked-mnist` is three digits as RGB, 1,000 classes. The
-    sub-folders of an image folder are its classes. An `.npz` file holds the arrays `images` and `labels`.
+    `mnist5k` has 5,000 MNIST digits, `photos` crops of photographs. The command `gan data emoji` draws `emoji`, 32 x 32
+    pixels in color, and `emoji-64`. `stacked-mnist` is three digits as RGB, 1,000 classes. The sub-folders of an image
+    folder are its classes. An `.npz` file holds the arrays `images` and `labels`.
     """
     dataset_fallback: Literal["mnist5k", "none"] = "mnist5k"
     """Dataset to use, with a warning, if mnist is neither on disk nor downloadable. none: report an error."""

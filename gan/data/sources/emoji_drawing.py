@@ -51,11 +51,16 @@ def draw(icon: Icon, icons: IconSet, size: int) -> np.ndarray:
 
 
 def as_svg(icon: Icon, icons: IconSet, size: int) -> str:
-    """Returns an icon as the text of an SVG: a square of `size` pixels with the icon in its middle."""
+    """Returns an icon as the text of an SVG: a square of `size` pixels with the icon in its middle.
+
+    Raises `DrawingError` for an icon without a width or height.
+    """
     left = icons.left if icon.left is None else icon.left
     top = icons.top if icon.top is None else icon.top
     width = icons.width if icon.width is None else icon.width
     height = icons.height if icon.height is None else icon.height
+    if min(width, height) <= 0:
+        raise DrawingError(f"it has the size {width:g} x {height:g}")
     side = max(width, height)
     box = f"{left + (width - side) / 2} {top + (height - side) / 2} {side} {side}"
     return (

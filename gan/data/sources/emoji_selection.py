@@ -162,10 +162,12 @@ def _categories(package: Package) -> dict[str, str | None]:
     for listed, names in package.categories.items():
         category = short.get(_words(listed))
         for name in names:
-            received = f"{name[:80]!r} in metadata.json of {package.source.origin}"
+            where = f"metadata.json of {package.source.origin}"
             if name not in package.icons.icons:
+                received = f"{name[:80]!r} in {where}"
                 raise InputError("A package of another layout", expected="a name in icons.json", received=received)
             if category is not None and found.get(name) is not None:
+                received = f"{name[:80]!r} twice in {where}"
                 raise InputError("Two emoji of one name", expected="each name once", received=received)
             found[name] = category or found.get(name)
     return found
