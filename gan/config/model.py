@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gan.config.fields import convert_fields
-from gan.errors import Options, check_different, check_positive, check_whole
+from gan.errors import InputError, Options, check, check_different, check_positive, check_whole
 
 Arch = Literal["dcgan", "mlp", "resnet", "tf_tutorial"]
 Conditioning = Literal["projection", "concat", "none"]
 Norm = Literal["none", "batch", "spectral"]
-Augmentation = Literal["brightness", "contrast", "translation", "cutout"]
+Augmentation = Literal[
+    "brightness", "contrast", "translation", "cutout", "flip", "rotate90", "integer_translation", "scale", "color"
+]
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,12 @@ class ModelConfig(Options):
     """Normalization in the discriminator: batch normalization or spectral normalization of weights."""
     augment: tuple[Augmentation, ...] = ()
     """Differentiable augmentations of all inputs of D, real and generated, for small datasets."""
+    augment_probability: float | Literal["ada"] = 1.0
+    """Probability of each augmentation, for each image, in [0, 1]. ada: set by how much D overfits.
+
+    With `ada`, it starts at 0 and stays below 0.8 (arXiv:2006.06676), so that `flip`, `rotate90` and `color` do not
+    leak into the samples. With 1, they do.
+    """
     latent_dim: int = 32
     """Dimension of the latent vector."""
     g_width: int | None = None
@@ -48,3 +56,12 @@ class ModelConfig(Options):
                 check_whole(name, getattr(self, name), 1)
         check_positive("ema_half_life", self.ema_half_life)
         check_different("augment", self.augment)
+        probability = self.augment_probability
+        if probability != "ada":
+            check(0 <= probability <= 1, "augment_probability", "a number from 0 to 1, or ada", probability)
+        if probability != 1 and not self.augment:
+            raise InputError(
+                "The probability of augmentations has no effect",
+                expected="augmentations in `augment`, or augment_probability=1",
+                received=f"augment_probability={probability} without augmentation",
+            )

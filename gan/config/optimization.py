@@ -20,6 +20,9 @@ from gan.errors import (
 Loss = Literal["non_saturating", "minimax", "hinge", "least_squares", "wasserstein", "relativistic"]
 PenaltyName = Literal["r1", "r2", "wgan_gp", "dragan"]
 
+WITHOUT_BOUNDARY: tuple[Loss, ...] = ("wasserstein", "relativistic")
+"""Losses for which no logit separates real from fake."""
+
 MISMATCHED_LABELS = 0.08
 """Default weight, in D's loss, of reals with a mismatched label, if there are at least two classes."""
 

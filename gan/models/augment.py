@@ -1,34 +1,27 @@
 """Differentiable augmentation of all images, real and fake, before the discriminator.
 
-It helps with small datasets. Each layer is differentiable with respect to its images. Random numbers differ for each
-image and depend only on the key that a layer is called with. Default strengths are those of the DiffAugment code
-(arXiv:2006.10738).
+It helps with small datasets. Each layer is differentiable with respect to its images, twice. Random numbers differ for
+each image and depend only on the key that a layer is called with. `brightness`, `contrast`, `translation` and `cutout`
+are those of DiffAugment (arXiv:2006.10738), with the default strengths of its code. `flip`, `rotate90`,
+`integer_translation`, `scale` and `color` are those of ADA (arXiv:2006.06676, appendix B), with its default strengths.
 """
 
-from abc import abstractmethod
+import math
 from collections.abc import Iterable
+from typing import Literal
 
 import keras
 import tensorflow as tf
 from keras import ops
 
-from gan.errors import InputError, check_share
+from gan.errors import InputError, check_not_negative, check_share
 from gan.models import random
+from gan.models.adaptive import Adaptive as Adaptive
+from gan.models.augmentation import Augmentation as Augmentation
+from gan.models.augmentation import Chain as Chain
+from gan.models.augmentation import Occasional as Occasional
+from gan.models.augmentation import one_per_image
 from gan.utils.types import Tensor
-
-
-class Augmentation(keras.Layer):
-    """Base class of an augmentation layer: `augmentation(images, key)` returns float32 images [B, H, W, C].
-
-    `images` are [B, H, W, C] in [-1, 1]. `key`, int64 [2], determines the random numbers.
-    """
-
-    def __init__(self, *, name: str | None = None) -> None:
-        super().__init__(name=name, dtype="float32")
-
-    @abstractmethod
-    def call(self, images: Tensor, key: Tensor) -> Tensor:
-        """Returns the augmented images."""
 
 
 class _WithStrength(Augmentation):
@@ -43,9 +36,11 @@ class _WithStrength(Augmentation):
         return {"strength": self.strength, "name": self.name}
 
 
-def _uniform(images: Tensor, key: Tensor, low: float, high: float) -> Tensor:
-    """Returns one number in [low, high) per image: [B, 1, 1, 1]."""
-    return random.uniform((tf.shape(images)[0], 1, 1, 1), key, low, high)
+class _WithoutOptions(Augmentation):
+    """Base class of an augmentation without options."""
+
+    def get_config(self) -> dict[str, object]:
+        return {"name": self.name}
 
 
 def _offsets(images: Tensor, key: Tensor, limits: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -58,6 +53,19 @@ def _offsets(images: Tensor, key: Tensor, limits: tuple[int, int]) -> tuple[Tens
     return drawn[0], drawn[1]
 
 
+def _product(rows: Tensor, columns: Tensor, images: Tensor) -> Tensor:
+    """Returns images with new rows and columns, which are weighted sums of the old ones.
+
+    A product with matrices is linear: every derivative exists, on every device and under XLA.
+
+    Args:
+        rows, columns: weights, float32 [B, H, H] and [B, W, W].
+        images: float32 [B, H, W, C].
+    """
+    moved = ops.einsum("bij,bjwc->biwc", rows, images)
+    return ops.einsum("bij,bhjc->bhic", columns, moved)
+
+
 @keras.saving.register_keras_serializable(package="gan")
 class Brightness(_WithStrength):
     """Adds one number from -strength to strength to all pixels of an image."""
@@ -66,7 +74,7 @@ class Brightness(_WithStrength):
         super().__init__(strength, name=name)
 
     def call(self, images: Tensor, key: Tensor) -> Tensor:
-        return images + _uniform(images, key, -self.strength, self.strength)
+        return images + one_per_image(images, key, -self.strength, self.strength)
 
 
 @keras.saving.register_keras_serializable(package="gan")
@@ -78,7 +86,7 @@ class Contrast(_WithStrength):
 
     def call(self, images: Tensor, key: Tensor) -> Tensor:
         mean = ops.mean(images, axis=(1, 2, 3), keepdims=True)
-        return mean + (images - mean) * _uniform(images, key, 1.0 - self.strength, 1.0 + self.strength)
+        return mean + (images - mean) * one_per_image(images, key, 1.0 - self.strength, 1.0 + self.strength)
 
 
 @keras.saving.register_keras_serializable(package="gan")
@@ -89,12 +97,15 @@ class Translation(_WithStrength):
         super().__init__(strength, name=name)
 
     def call(self, images: Tensor, key: Tensor) -> Tensor:
+        down, right = _offsets(images, key, _limits(images, self.strength))
         height, width = images.shape[1:3]
-        limits = (int(height * self.strength + 0.5), int(width * self.strength + 0.5))
-        down, right = _offsets(images, key, limits)
-        # a product with 0/1 matrices: linear, so every derivative exists, on every device and under XLA
-        moved = ops.einsum("bij,bjwc->biwc", _shift_matrices(down, height), images)
-        return ops.einsum("bij,bhjc->bhic", _shift_matrices(right, width), moved)
+        return _product(_shift_matrices(down, height), _shift_matrices(right, width), images)
+
+
+def _limits(images: Tensor, share: float) -> tuple[int, int]:
+    """Returns a share of the height and of the width, in whole pixels."""
+    height, width = images.shape[1:3]
+    return int(height * share + 0.5), int(width * share + 0.5)
 
 
 def _shift_matrices(by: Tensor, length: int) -> Tensor:
@@ -126,24 +137,139 @@ def _cut_mask(center: Tensor, length: int, share: float) -> Tensor:
 
 
 @keras.saving.register_keras_serializable(package="gan")
-class Chain(Augmentation):
-    """Applies augmentations in sequence. Each one has its own random numbers."""
+class Flip(_WithoutOptions):
+    """Mirrors half of the images, left to right.
 
-    def __init__(self, parts: Iterable[Augmentation], *, name: str | None = None) -> None:
-        super().__init__(name=name)
-        self.parts = list(parts)
+    Both forms are equally likely, so G could learn mirrored images. `Occasional` and `Adaptive` prevent that.
+    """
 
     def call(self, images: Tensor, key: Tensor) -> Tensor:
-        for number, part in enumerate(self.parts):
-            images = part(images, random.fold_in(key, number))
-        return images
+        return ops.where(one_per_image(images, key) < 0.5, ops.flip(images, axis=2), images)
+
+
+@keras.saving.register_keras_serializable(package="gan")
+class Rotate90(_WithoutOptions):
+    """Turns each image by 0, 90, 180 or 270 degrees; one that is not square by 0 or 180 degrees.
+
+    All are equally likely, so G could learn turned images. `Occasional` and `Adaptive` prevent that.
+    """
+
+    def call(self, images: Tensor, key: Tensor) -> Tensor:
+        height, width = images.shape[1:3]
+        half = one_per_image(images, random.fold_in(key, 0)) < 0.5
+        images = ops.where(half, ops.flip(images, axis=(1, 2)), images)
+        if height != width:
+            return images
+        quarter = one_per_image(images, random.fold_in(key, 1)) < 0.5
+        return ops.where(quarter, ops.flip(ops.transpose(images, (0, 2, 1, 3)), axis=1), images)
+
+
+@keras.saving.register_keras_serializable(package="gan")
+class IntegerTranslation(_WithStrength):
+    """Shifts an image by whole pixels, by up to `strength` times its height and width.
+
+    Pixels that leave the image enter it at the other side, so no pixel is lost. `Translation` fills with 0 instead.
+    """
+
+    def __init__(self, strength: float = 0.125, *, name: str | None = None) -> None:
+        super().__init__(strength, name=name)
+
+    def call(self, images: Tensor, key: Tensor) -> Tensor:
+        down, right = _offsets(images, key, _limits(images, self.strength))
+        height, width = images.shape[1:3]
+        return _product(_cycle_matrices(down, height), _cycle_matrices(right, width), images)
+
+
+def _cycle_matrices(by: Tensor, length: int) -> Tensor:
+    """Returns matrices that shift a line of pixels in a circle: int32 [B] -> float32 [B, length, length]."""
+    place = ops.arange(length)
+    return ops.cast(ops.mod(place[None, :, None] - by[:, None, None], length) == place[None, None, :], "float32")
+
+
+@keras.saving.register_keras_serializable(package="gan")
+class Scale(_WithStrength):
+    """Enlarges or reduces an image about its center, by 2^(strength * n) for a standard normal number n.
+
+    New pixels are bilinear interpolations. Beyond its borders, the image is continued by reflection. (The paper uses
+    wavelet filters instead of interpolation.)
+    """
+
+    def __init__(self, strength: float = 0.2, *, name: str | None = None) -> None:
+        super().__init__(strength, name=name)
+
+    def call(self, images: Tensor, key: Tensor) -> Tensor:
+        factor = ops.power(2.0, self.strength * random.normal((tf.shape(images)[0],), key))
+        height, width = images.shape[1:3]
+        return _product(_scale_matrices(factor, height), _scale_matrices(factor, width), images)
+
+
+def _scale_matrices(factor: Tensor, length: int) -> Tensor:
+    """Returns matrices that scale a line of pixels about its center: [B] -> float32 [B, length, length].
+
+    Each row has the weights of the old pixels in a new one. Their sum is 1.
+    """
+    place, last = ops.arange(length, dtype="float32"), length - 1
+    old = (place[None, :] - last / 2) / factor[:, None] + last / 2
+    old = last - ops.abs(ops.mod(old, max(1.0, 2.0 * last)) - last)  # reflected at the centers of the outer pixels
+    return ops.maximum(0.0, 1.0 - ops.abs(old[:, :, None] - place[None, None, :]))
+
+
+@keras.saving.register_keras_serializable(package="gan")
+class Color(Augmentation):
+    """Changes brightness, contrast, saturation and hue of an image by one linear map of its colors.
+
+    With standard normal numbers n, u uniform in [-1, 1), and a color x that has the gray part g (the mean of red, green
+    and blue), the new color is
+
+        c (g + s R(x - g)) + c b,   b = brightness * n,  c = 2^(contrast * n),  s = 2^(saturation * n),
+
+    where R turns colors about the gray axis by the angle pi * hue * u. arXiv:2006.06676, appendix B. Images without
+    three channels have no saturation and no hue, so only b and c change them.
+
+    Args:
+        brightness, contrast, saturation: spread of the random numbers; >= 0.
+        hue: largest turn as a share of 180 degrees, in [0, 1].
+    """
+
+    def __init__(
+        self,
+        brightness: float = 0.2,
+        contrast: float = 0.5,
+        saturation: float = 1.0,
+        hue: float = 1.0,
+        *,
+        name: str | None = None,
+    ) -> None:
+        for part, spread in (("brightness", brightness), ("contrast", contrast), ("saturation", saturation)):
+            check_not_negative(part, spread)
+        check_share("hue", hue)
+        super().__init__(name=name)
+        self.brightness, self.contrast, self.saturation, self.hue = brightness, contrast, saturation, hue
+
+    def call(self, images: Tensor, key: Tensor) -> Tensor:
+        count = tf.shape(images)[0]
+        brightness, contrast, saturation = ops.unstack(random.normal((3, count), random.fold_in(key, 0)))
+        if images.shape[-1] == 3:
+            angle = math.pi * self.hue * random.uniform((count,), random.fold_in(key, 1), -1.0, 1.0)
+            matrices = _color_matrices(ops.power(2.0, self.saturation * saturation), angle)
+            images = ops.einsum("bij,bhwj->bhwi", matrices, images)
+        factor = ops.power(2.0, self.contrast * contrast)
+        return factor[:, None, None, None] * (images + (self.brightness * brightness)[:, None, None, None])
 
     def get_config(self) -> dict[str, object]:
-        return {"parts": [keras.saving.serialize_keras_object(part) for part in self.parts], "name": self.name}
+        names = ("brightness", "contrast", "saturation", "hue", "name")
+        return {name: getattr(self, name) for name in names}
 
-    @classmethod
-    def from_config(cls, config: dict[str, object]) -> "Chain":
-        return cls(**{**config, "parts": keras.saving.deserialize_keras_object(config["parts"])})
+
+def _color_matrices(saturation: Tensor, angle: Tensor) -> Tensor:
+    """Returns matrices that turn colors about the gray axis and scale their distance from it: [B] twice -> [B, 3, 3].
+
+    Rodrigues' formula for the axis (1, 1, 1) / sqrt(3).
+    """
+    gray = ops.full((3, 3), 1 / 3)
+    cross = ops.convert_to_tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
+    cosine, sine = (saturation * turn(angle) for turn in (ops.cos, ops.sin))
+    return gray + cosine[:, None, None] * (ops.eye(3) - gray) + sine[:, None, None] * cross
 
 
 AUGMENTATIONS: dict[str, type[Augmentation]] = {
@@ -151,13 +277,21 @@ AUGMENTATIONS: dict[str, type[Augmentation]] = {
     "contrast": Contrast,
     "translation": Translation,
     "cutout": Cutout,
+    "flip": Flip,
+    "rotate90": Rotate90,
+    "integer_translation": IntegerTranslation,
+    "scale": Scale,
+    "color": Color,
 }
 
 
-def get(names: Iterable[str]) -> Augmentation | None:
+def get(names: Iterable[str], *, probability: float | Literal["ada"] = 1.0) -> Augmentation | None:
     """Returns the augmentations with these names in `AUGMENTATIONS`, with their defaults, in this order.
 
-    Returns None for an empty list. Raises `InputError` for an unknown name.
+    Returns None for an empty list. Raises `InputError` for an unknown name or probability.
+
+    probability: probability with which each one is applied to each image, in [0, 1]. "ada": training adapts it, see
+        `Adaptive`.
     """
     names = list(names)
     for name in names:
@@ -165,4 +299,10 @@ def get(names: Iterable[str]) -> Augmentation | None:
             raise InputError(
                 "Unknown `augment`", expected=f"some of {list(AUGMENTATIONS)}", received=f"augment={name!r}"
             )
-    return Chain(AUGMENTATIONS[name]() for name in names) if names else None
+    parts = [AUGMENTATIONS[name]() for name in names]
+    if isinstance(probability, str) and probability != "ada":
+        raise InputError(
+            "Bad `probability`", expected="a number from 0 to 1, or 'ada'", received=f"probability={probability!r}"
+        )
+    whole = Adaptive(parts) if probability == "ada" else Occasional(parts, probability=probability)
+    return (Chain(parts) if probability == 1 else whole) if parts else None

@@ -42,7 +42,7 @@ def build_gan(config: TrainConfig, dataset: Dataset, log: Callable[[str], None] 
     generator = build_generator(shape, model.latent_dim, classes, model.arch, model.g_width)
     options = {"conditioning": model.conditioning} if conditional else {}
     discriminator = build_discriminator(shape, classes, model.arch, model.d_width, norm=model.d_norm, **options)
-    layers = augment.get(model.augment)
+    layers = augment.get(model.augment, probability=model.augment_probability)
     gan = GAN(generator, discriminator, augment=layers, ema_half_life=model.ema_half_life, seed=config.seed)
     if config.init_from is not None:
         _load_weights(gan, config.init_from, log)

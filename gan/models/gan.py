@@ -10,6 +10,7 @@ import gan.models.optimizers  # noqa: F401 - registers the optimizer class that 
 from gan.distributed import replicas
 from gan.errors import check, check_different, check_positive, check_seed, check_whole
 from gan.models import ema, extra_fakes, keras_checks, losses, networks, optimizer_pair, random
+from gan.models.adaptive import Adaptation
 from gan.models.augment import Augmentation
 from gan.models.counters import CountedModel
 from gan.models.critic import LAYER_LOSSES, Critic, Logs, as_log, last_values
@@ -143,7 +144,7 @@ class GAN(CountedModel):
             auto_scale_loss: whether optimizers get a dynamic loss scale for layers that compute in float16.
 
         Raises `InputError` for an unknown or bad option, a penalty or optimizer given twice, an optimizer that was used
-        before, and a network without trainable variables.
+        before, a network without trainable variables, and adaptive augmentation with a loss without boundary.
         """
         keras_checks.refuse_compile_options(other_options, GAN.compile)
         adversarial_loss, evaluation_metrics = losses.get(loss), keras_checks.check_metrics(metrics)
@@ -163,6 +164,7 @@ class GAN(CountedModel):
             check(isinstance(rejected, RejectedSamples), "rejected", "a gan.extra_fakes.RejectedSamples", rejected)
             rejected.check_fit(self._batch_check.image_shape, classes)
             fakes.append(rejected)
+        adaptation = Adaptation(self.augment, adversarial_loss)
         self._critic.compile(adversarial_loss, parts, fakes, replicas_in_sync)
 
         self._keras_options = options
@@ -177,8 +179,9 @@ class GAN(CountedModel):
         inputs = (self._generator_inputs, self._critic.network_inputs)
         layer_logs = [name for name, *network in zip(LAYER_LOSSES, pair, inputs) if has_layer_losses(*network)]
         self._lazy = [penalty.name for penalty in parts if penalty.every > 1]
-        self.step_means = WeightedMeans((*STEP_LOGS, *(one.name for one in parts), *layer_logs), kept=self._lazy)
-        self.adversarial_loss, self.penalties = adversarial_loss, parts
+        names = (*STEP_LOGS, *(one.name for one in parts), *layer_logs, *adaptation.names)
+        self.step_means = WeightedMeans(names, kept=self._lazy)
+        self.adversarial_loss, self.penalties, self._adaptation = adversarial_loss, parts, adaptation
         self.critic_steps, self.simultaneous = critic_steps, simultaneous
         self.mismatched_labels, self.rejected = mismatched_share, rejected
         self.set_evaluation_metrics(evaluation_metrics)
@@ -198,7 +201,7 @@ class GAN(CountedModel):
             data: real images [critic_steps * B, H, W, C] in [-1, 1], or (images, labels int32 [critic_steps * B]).
 
         Returns the logs of the step: `STEP_LOGS`, one entry per penalty (0 in steps without it), and `g_layer_loss` or
-        `d_layer_loss` if layers of that network have losses.
+        `d_layer_loss` if layers of that network have losses, and `augment_probability` if it is adapted.
         """
         real, labels = self._batch_check.unpack(data)
         context = tf.distribute.get_replica_context()
@@ -226,6 +229,7 @@ class GAN(CountedModel):
         with tf.control_dependencies([tf.identity(self.g_optimizer.iterations)]):  # count only a step that succeeded
             self.images_seen.assign_add(tf.cast(images, tf.int64))
             self.step.assign_add(1)
+            all_logs |= self._adaptation.update(all_logs, images)
         logs, names = {"g_loss": (g_loss, 1.0), LAYER_LOSSES[0]: as_log(added), **all_logs}, self.step_means.names
         self.step_means.update_state(*(tf.stack(part) for part in zip(*(logs[name] for name in names))))
         # Keras averages logs over replicas. With several processes it averages over the first axis, which must exist.

@@ -14,6 +14,7 @@ SHOWN = {
     "d_loss": "d_loss",
     "real_accuracy": "real_accuracy",
     "fake_accuracy": "fake_accuracy",
+    "augment_probability": "augment",
     "val_frechet_distance": "frechet",
     "val_error_rate": "error_rate",
 }
