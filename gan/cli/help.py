@@ -21,6 +21,7 @@ GROUPS = ("data", "model", "optimization", "stopping", "output")
 """Groups of the options of a training run. All but the last are parts of `TrainConfig`."""
 GROUP_OF = {
     "init_from": "model",
+    "freeze_d": "model",
     "feedback": "optimization",
     "feedback_share": "optimization",
     "seed": "optimization",

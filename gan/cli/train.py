@@ -25,6 +25,7 @@ from gan.saving import metadata, models, run_folder, training_state
 from gan.saving.commands import resume_command
 from gan.saving.extension import LENGTHS, extended_config
 from gan.saving.files import as_path
+from gan.saving.initial_checkpoint import find_initial
 from gan.saving.metadata import check_card
 from gan.saving.rejected import read_rejected
 from gan.saving.zip_safety import ModelFile
@@ -83,6 +84,7 @@ class Train:
         """Trains, prints the results and the next commands; returns the exit status."""
         resumed, config = self._check()
         if self.dry_run:
+            self._check_initial_weights()
             options = {"preset": self.preset, **resumed, **config.as_dict()}
             print(json.dumps(options, indent=None if self.json else 2))
             return DONE
@@ -176,9 +178,10 @@ class Train:
             return {"worker": worker.index}, self.config  # only the chief has the run folder
         if self.resume is None:
             run_folder.check_output(self.output)
-            found = None if self.config.init_from is None else models.find_generator(self.config.init_from)
+            self.config.check_start()
+            initial = find_initial(self.config)
             with self._rejected() as lines:
-                self._check_feedback(lines, found)
+                self._check_feedback(lines, None if initial is None else initial.generator)
             self._check_classifier(self.config.data.dataset)
             return {}, self.config
         if self.output is not None:
@@ -191,6 +194,14 @@ class Train:
         saved, _ = training_state.latest(self.resume)
         config = extended_config(self.resume, record, config, saved)
         return {"resume": {"run": str(self.resume), "step": saved.step if saved else 0}}, config
+
+    def _check_initial_weights(self) -> None:
+        """Builds the networks, in a dry run that starts from a checkpoint: only they show whether its weights fit."""
+        if self.resume is None and self.config.init_from is not None and cluster.is_chief():
+            runtime.load_tensorflow(lean=True)
+            from gan.models.build import check_initial_weights
+
+            check_initial_weights(self.config)
 
     @contextmanager
     def _rejected(self) -> Iterator[Path | None]:

@@ -32,7 +32,14 @@ class TrainConfig(Options):
     init_from: str | None = None
     """Run folder, .keras file or pretrained name whose weights are loaded. None: random weights.
 
-    D gets the weights of a discriminator.keras beside the generator, if there is one that fits.
+    D gets the weights of a discriminator.keras beside the generator, if there is one that fits. The weights that depend
+    on the labels start at random if the number of classes differs. The optimizers start fresh, at step 0.
+    """
+    freeze_d: int = 0
+    """With `init_from`: layers of D, from the images on, that keep their weights (FreezeD, arXiv:2002.10964).
+
+    Layers are the convolutions of `dcgan` and `tf_tutorial`, the sizes of `resnet` and the dense layers of `mlp`.
+    Batch statistics and spectral norms still follow the images.
     """
     feedback: str | None = None
     """Samples of the generator of `init_from` that people called wrong, as fakes of D. None: no feedback.
@@ -68,6 +75,7 @@ class TrainConfig(Options):
         convert_fields(self)
         check_seed(self.seed)
         check_whole("devices", self.devices, 1)
+        check_whole("freeze_d", self.freeze_d, 0)
         if self.eval_every is not None:
             check_whole("eval_every", self.eval_every, 1)
         share = self.feedback_share
@@ -105,6 +113,15 @@ class TrainConfig(Options):
         if self.optimization.learning_rate_end is not None:
             return self.optimization.learning_rate_end
         return 1.0 if self.stopping.constant_rate else 0.02
+
+    def check_start(self) -> None:
+        """Checks that a run which builds its networks freezes no layer with random weights, or raises `InputError`."""
+        if self.freeze_d and self.init_from is None:
+            raise InputError(
+                "Frozen layers would keep their random weights",
+                expected="--freeze-d with --init-from",
+                received=f"--freeze-d {self.freeze_d} alone",
+            )
 
     def check_feedback(self, num_classes: int | None) -> None:
         """Checks the share of the feedback in D's loss before there is a D.

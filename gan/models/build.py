@@ -10,11 +10,12 @@ from gan.errors import InputError
 from gan.models import augment, penalties
 from gan.models.extra_fakes import RejectedSamples
 from gan.models.gan import GAN
-from gan.models.networks import build_discriminator, build_generator
-from gan.models.networks.load import load_discriminator, load_generator
+from gan.models.initial_weights import load_initial_weights
+from gan.models.networks import NetworkInputs, build_discriminator, build_generator, trained_variables
+from gan.models.networks.load import load_generator
+from gan.models.networks.sizes import ImageShape
 from gan.models.optimizers import Adam
-from gan.saving import models
-from gan.saving.run_folder import DISCRIMINATOR, GENERATOR
+from gan.saving.initial_checkpoint import find_initial
 from gan.utils.types import Tensor
 
 
@@ -25,27 +26,44 @@ def log_nothing(_: str) -> None:
 def build_gan(config: TrainConfig, dataset: Dataset, log: Callable[[str], None] = log_nothing) -> GAN:
     """Builds the GAN of a configuration, not yet compiled, for the image shape and the classes of a dataset.
 
-    With `init_from`, the generator and the averaged generator start with the weights of that checkpoint. So does the
-    discriminator, if one that fits lies beside the generator. `log` gets a line that says whether it does.
+    With `init_from`, the generator, the averaged generator and the discriminator start with the weights of that
+    checkpoint, as far as `load_initial_weights` can take them. `log` gets lines about what it cannot take.
 
     Raises `InputError` if the dataset has no labels for `conditioning`, or if the networks cannot have that image
     shape. Raises it also if the weights of `init_from` do not fit.
     """
     model = config.model
-    conditional = model.conditioning != "none"
-    if conditional and not dataset.num_classes:
+    if model.conditioning != "none" and not dataset.num_classes:
         raise InputError(
             f"The dataset {dataset.name!r} has no labels", expected="conditioning=none", received=model.conditioning
         )
-    classes = dataset.num_classes if conditional else 0
-    shape = dataset.image_shape
+    return _build(config, dataset.image_shape, dataset.num_classes, log)
+
+
+def check_initial_weights(config: TrainConfig) -> None:
+    """Raises `InputError` if the weights of `init_from` do not fit the options, or `freeze_d` is too deep.
+
+    Builds the networks for images and classes like those of the checkpoint, without any data.
+    """
+    initial = find_initial(config)
+    if initial is None:
+        return
+    source = load_generator(initial.generator)
+    gan = _build(config, source.output_shape[1:], NetworkInputs.of(source).num_classes or 2, log_nothing)
+    trained_variables(gan.discriminator, config.freeze_d)
+
+
+def _build(config: TrainConfig, shape: ImageShape, num_classes: int, log: Callable[[str], None]) -> GAN:
+    model = config.model
+    classes = 0 if model.conditioning == "none" else num_classes
     generator = build_generator(shape, model.latent_dim, classes, model.arch, model.g_width)
-    options = {"conditioning": model.conditioning} if conditional else {}
+    options = {"conditioning": model.conditioning} if classes else {}
     discriminator = build_discriminator(shape, classes, model.arch, model.d_width, norm=model.d_norm, **options)
     layers = augment.get(model.augment, probability=model.augment_probability)
     gan = GAN(generator, discriminator, augment=layers, ema_half_life=model.ema_half_life, seed=config.seed)
-    if config.init_from is not None:
-        _load_weights(gan, config.init_from, log)
+    initial = find_initial(config)
+    if initial is not None:
+        load_initial_weights(gan, initial, log, freeze_d=config.freeze_d)
     return gan
 
 
@@ -87,50 +105,7 @@ def compile_gan(
         simultaneous=options.simultaneous,
         mismatched_labels=options.mismatched_labels,
         rejected=rejected,
+        freeze_d=config.freeze_d,
         metrics=metrics,
         steps_per_execution=options.steps_per_execution,
     )
-
-
-def _load_weights(gan: GAN, checkpoint: str, log: Callable[[str], None]) -> None:
-    """Loads the weights of a checkpoint into the generator, the averaged generator and, if they fit, D.
-
-    Raises `InputError` if the shapes of the generator's weights differ.
-    """
-    found = models.find_generator(checkpoint)
-    source, target = load_generator(found), gan.generator
-    misfit = _misfit(source, target)
-    if misfit is not None:
-        needed, given = misfit
-        raise InputError(
-            "The weights of the init_from checkpoint do not fit this configuration",
-            expected=needed,
-            received=f"{checkpoint}: {given}",
-        )
-    for network in (target, gan.generator_ema):
-        network.set_weights(source.get_weights())
-    beside = found.path.with_name(DISCRIMINATOR)
-    if found.path.name != GENERATOR or not beside.is_file():
-        log(f"init_from: no {DISCRIMINATOR} beside {found.path}, so the discriminator starts with random weights")
-        return
-    source = load_discriminator(beside)
-    misfit = _misfit(source, gan.discriminator)
-    if misfit is not None:
-        needed, given = misfit
-        log(f"init_from: {beside} has {given}, not {needed}, so the discriminator starts with random weights")
-        return
-    gan.discriminator.set_weights(source.get_weights())
-    log(f"init_from: the discriminator starts with the weights of {beside}")
-
-
-def _misfit(source: keras.Model, target: keras.Model) -> tuple[str, str] | None:
-    """Returns descriptions of the weights that `target` needs and `source` has. None: their shapes are the same."""
-    shapes = [[tuple(weight.shape) for weight in network.weights] for network in (target, source)]
-    if shapes[0] == shapes[1]:
-        return None
-    first = next((i for i, (a, b) in enumerate(zip(*shapes)) if a != b), min(map(len, shapes)) - 1)
-    needed, given = (
-        f"{len(network.weights)} weights, such as {network.weights[first].path} {tuple(network.weights[first].shape)}"
-        for network in (target, source)
-    )
-    return needed, given

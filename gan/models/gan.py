@@ -111,6 +111,7 @@ class GAN(CountedModel):
         *,
         mismatched_labels: float | None = None,
         rejected: RejectedSamples | None = None,
+        freeze_d: int = 0,
         jit_compile: bool | str = "auto",
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
@@ -137,6 +138,9 @@ class GAN(CountedModel):
                 `d_loss` includes this part; scores, accuracies and penalties do not.
             rejected: samples that people called wrong, as fakes with a share of D's loss, beside the same reals. None:
                 none.
+            freeze_d: number of layers of D, from the images on, that keep their weights, for fine-tuning a trained D on
+                few images (FreezeD, arXiv:2002.10964). `networks.list_stages` tells what counts as a layer. D's
+                gradient leaves out their variables; batch statistics and spectral norms still follow the images.
             jit_compile: whether XLA compiles the train step. "auto": where `gan doctor --test-jit` has found that it
                 works and is faster on this GPU; never on a CPU. True: without a test. If XLA then fails, the plain
                 graph trains, with a warning. `docs/gpu.md` says more.
@@ -144,7 +148,8 @@ class GAN(CountedModel):
             auto_scale_loss: whether optimizers get a dynamic loss scale for layers that compute in float16.
 
         Raises `InputError` for an unknown or bad option, a penalty or optimizer given twice, an optimizer that was used
-        before, a network without trainable variables, and adaptive augmentation with a loss without boundary.
+        before, a network without trainable variables, adaptive augmentation with a loss without boundary, and more
+        frozen layers than D has before its logits.
         """
         keras_checks.refuse_compile_options(other_options, GAN.compile)
         adversarial_loss, evaluation_metrics = losses.get(loss), keras_checks.check_metrics(metrics)
@@ -152,11 +157,13 @@ class GAN(CountedModel):
         parts = [get_penalty(penalty) for penalty in penalties or ()]
         check_different("penalties", [penalty.name for penalty in parts])
         check_whole("critic_steps", critic_steps, 1)
+        check_whole("freeze_d", freeze_d, 0)
         keras_checks.check_truth("simultaneous", simultaneous)
         options = keras_checks.execution(jit_compile, run_eagerly, steps_per_execution, auto_scale_loss)
         strategy, pair = self.distribute_strategy, (self.generator, self.discriminator)
         replicas_in_sync = strategy.num_replicas_in_sync
-        optimizers = optimizer_pair.resolve((g_optimizer, d_optimizer), pair, auto_scale_loss, strategy)
+        trained = (self.generator.trainable_variables, networks.trained_variables(self.discriminator, freeze_d))
+        optimizers = optimizer_pair.resolve((g_optimizer, d_optimizer), pair, trained, auto_scale_loss, strategy)
         classes = self._critic.network_inputs.num_classes
         fakes = extra_fakes.of_mismatched_labels(mismatched_labels, classes)
         mismatched_share = sum((part.share for part in fakes), 0.0)
@@ -175,7 +182,7 @@ class GAN(CountedModel):
             steps_per_execution=1 if replicas_in_sync > 1 else steps_per_execution,
         )
         self.g_optimizer, self.d_optimizer = optimizers
-        self.optimizer = OptimizerPair(self, *(network.trainable_variables for network in pair))
+        self.optimizer = OptimizerPair(self, *trained)
         inputs = (self._generator_inputs, self._critic.network_inputs)
         layer_logs = [name for name, *network in zip(LAYER_LOSSES, pair, inputs) if has_layer_losses(*network)]
         self._lazy = [penalty.name for penalty in parts if penalty.every > 1]
@@ -184,6 +191,7 @@ class GAN(CountedModel):
         self.adversarial_loss, self.penalties, self._adaptation = adversarial_loss, parts, adaptation
         self.critic_steps, self.simultaneous = critic_steps, simultaneous
         self.mismatched_labels, self.rejected = mismatched_share, rejected
+        self.freeze_d = freeze_d
         self.set_evaluation_metrics(evaluation_metrics)
         self.set_jit_compile(jit_compile)
 
@@ -366,6 +374,7 @@ class GAN(CountedModel):
             "critic_steps": self.critic_steps,
             "simultaneous": self.simultaneous,
             "mismatched_labels": self.mismatched_labels,
+            "freeze_d": self.freeze_d,
             **self._keras_options,
             **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
         }

@@ -40,10 +40,13 @@ def inner_optimizers(optimizer: keras.optimizers.Optimizer) -> list[keras.optimi
 def resolve(
     optimizers: tuple[object, object],
     networks: tuple[keras.Model, keras.Model],
+    trained: tuple[Sequence[keras.Variable], Sequence[keras.Variable]],
     auto_scale_loss: bool,
     strategy: tf.distribute.Strategy,
 ) -> tuple[keras.optimizers.Optimizer, keras.optimizers.Optimizer]:
     """Returns the optimizers of a generator and a discriminator, in this order, not yet built.
+
+    `trained` are the variables that each of them updates.
 
     With `auto_scale_loss`, an optimizer gets a dynamic loss scale if its gradients pass through layers that compute in
     float16. The gradients of G also pass through D.
@@ -57,9 +60,11 @@ def resolve(
         raise InputError(
             "Each network needs its own optimizer", expected="two optimizers", received="the same object twice"
         )
-    for name, optimizer, network, role in zip(names, (g, d), networks, ("generator", "discriminator")):
+    for name, optimizer, variables, network, role in zip(
+        names, (g, d), trained, networks, ("generator", "discriminator")
+    ):
         _check_trainable(network, role)
-        _check_unused(name, optimizer, network.trainable_variables)
+        _check_unused(name, optimizer, variables)
     if auto_scale_loss:
         g, d = _loss_scaled(g, networks), _loss_scaled(d, networks[1:])
     for name, optimizer in zip(names, (g, d)):
@@ -134,7 +139,7 @@ class OptimizerPair:
 
     Args:
         gan: the GAN, whose `g_optimizer` and `d_optimizer` are built here, if they are new.
-        g_variables, d_variables: the variables that each network trains, as they are at `compile`.
+        g_variables, d_variables: the variables that each optimizer updates.
     """
 
     built = True
@@ -142,7 +147,10 @@ class OptimizerPair:
     def __init__(
         self, gan: keras.Model, g_variables: Sequence[keras.Variable], d_variables: Sequence[keras.Variable]
     ) -> None:
-        self.__dict__.update(gan=gan, g_variables=list(g_variables), d_variables=list(d_variables))
+        trainable = [list(network.trainable_variables) for network in (gan.generator, gan.discriminator)]
+        self.__dict__.update(
+            gan=gan, g_variables=list(g_variables), d_variables=list(d_variables), trainable_at_compile=trainable
+        )
         for optimizer, variables in ((gan.g_optimizer, g_variables), (gan.d_optimizer, d_variables)):
             if not optimizer.built:
                 optimizer.build(variables)
@@ -176,7 +184,7 @@ class OptimizerPair:
     def check_trainable(self) -> None:
         """Raises `InputError` if other variables are trainable than when the GAN was compiled."""
         networks = {"generator": self.gan.generator, "discriminator": self.gan.discriminator}
-        for (role, network), compiled in zip(networks.items(), (self.g_variables, self.d_variables)):
+        for (role, network), compiled in zip(networks.items(), self.trainable_at_compile):
             if {id(one) for one in network.trainable_variables} != {id(one) for one in compiled}:
                 raise InputError(
                     f"`trainable` of the {role} {network.name!r} was changed after compile",

@@ -12,7 +12,17 @@ from gan.config import PRESETS, TrainConfig
 from gan.errors import InputError, did_you_mean, type_name
 from gan.utils.arguments import checked
 
-FIXED = ("eval_every", "init_from", "feedback", "feedback_share", "devices", "tensorboard", "source", "deterministic")
+FIXED = (
+    "eval_every",
+    "init_from",
+    "freeze_d",
+    "feedback",
+    "feedback_share",
+    "devices",
+    "tensorboard",
+    "source",
+    "deterministic",
+)
 """Options that cannot be varied: a selection sets them, or they are the same for all candidates."""
 
 Fields = tuple[str, ...]

@@ -150,6 +150,11 @@ def prepare_training(
         if feedback is not None:
             share = f"{100 * config.feedback_share:g} %"
             log(f"feedback: {len(feedback.images):,} samples that people called wrong are {share} of D's loss")
+        if config.freeze_d:
+            kept = f"{len(gan.optimizer.d_variables)} of {len(gan.discriminator.trainable_variables)}"
+            log(
+                f"freeze_d: the first {config.freeze_d} layers of the discriminator stay, so it trains {kept} variables"
+            )
         if dataset.class_names:
             log(f"classes: {describe_classes(dataset.class_names)}")
         if probe.left_out is not None:

@@ -104,6 +104,8 @@ def train(
     config, dataset = named_dataset(config, dataset)
     if feedback is not None and config.feedback is None:
         config = replace(config, feedback=os.fspath(feedback))
+    if gan is None:
+        config.check_start()
     check(name is None or Path(name).name == name, "name", "the last part of a folder name", name)
     console = console or Console(stderr=True)
     log = console_log(console)

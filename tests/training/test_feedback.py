@@ -191,7 +191,8 @@ def test_a_dry_run_refuses_what_the_run_refuses(words, label, message, tmp_path,
     """The pretrained generator has ten classes, so 0.08 of D's loss are mismatched labels."""
     file = tmp_path / "lines.jsonl"
     file.write_text(lines_of("mnist", 3, label=label), encoding="utf-8")
-    command = ["train", "--dry-run", "--init-from", "mnist", "--feedback", str(file), *words]
+    start = ["--init-from", "mnist", "--latent-dim", "64"]
+    command = ["train", "--dry-run", *start, "--feedback", str(file), *words]
     assert main(command) == (0 if message is None else 2)
     printed = capsys.readouterr()
     if message is None:
@@ -304,12 +305,14 @@ def test_the_command_refuses_feedback_without_a_wrong_sample_or_of_another_gener
     assert status == 2
     assert "No sample to train on" in printed
     assert str(store) in printed
-    status, printed = fork_server.run(*options("mnist", store), *run, output=tmp_path / "2")
+    mnist = [*options("mnist", store), "--latent-dim", "64"]
+    status, printed = fork_server.run(*mnist, *run, output=tmp_path / "2")
     assert status == 2
     assert "Judgements of another generator" in printed
     lines = tmp_path / "lines.jsonl"
     lines.write_text(lines_of(toy, 3), encoding="utf-8")
-    status, printed = fork_server.run(*options("mnist", lines), *run, output=tmp_path / "3")
+    mnist = [*options("mnist", lines), "--latent-dim", "64"]
+    status, printed = fork_server.run(*mnist, *run, output=tmp_path / "3")
     assert status == 2
     assert "The feedback is about another generator" in printed
     assert not (tmp_path / "run").exists()

@@ -10,6 +10,7 @@ from gan.models.networks.inputs import NetworkInputs
 from gan.models.networks.inspect import check_pair, has_batch_statistics
 from gan.models.networks.norms import NORMS
 from gan.models.networks.sizes import downsamplings, stage_sizes, upsamplings
+from gan.models.networks.stages import list_stages, trained_variables
 
 __all__ = [
     "CONDITIONINGS",
@@ -23,6 +24,8 @@ __all__ = [
     "check_pair",
     "downsamplings",
     "has_batch_statistics",
+    "list_stages",
     "stage_sizes",
+    "trained_variables",
     "upsamplings",
 ]

@@ -36,7 +36,7 @@ def encodings(network: keras.Model, tensor: Tensor) -> Iterator[tuple[keras.Oper
 
     Operations between the input and the encoding, such as casts and reshapes, must have no other input.
     """
-    for operation, inputs, outputs in _calls(network):
+    for operation, inputs, outputs in calls(network):
         places = [place for place, value in enumerate(inputs) if value is tensor]
         if not places:
             continue
@@ -59,7 +59,7 @@ def last_activation(network: keras.Model) -> tuple[str, str] | None:
     """
     output = network.outputs[0]
     while True:
-        makers = [call for call in _calls(network) if any(made is output for made in call[2])]
+        makers = [call for call in calls(network) if any(made is output for made in call[2])]
         if not makers:
             return None
         operation, inputs, _ = makers[0]
@@ -73,7 +73,7 @@ def last_activation(network: keras.Model) -> tuple[str, str] | None:
         output = inputs[0]
 
 
-def _calls(network: keras.Model) -> Iterator[tuple[keras.Operation, list[Tensor], list[Tensor]]]:
+def calls(network: keras.Model) -> Iterator[tuple[keras.Operation, list[Tensor], list[Tensor]]]:
     """Yields (operation, input tensors, output tensors) for each call of a layer or function in a network."""
     for operation in getattr(network, "operations", network.layers):
         # `_inbound_nodes` is private in Keras, which has no public way to read the graph of a network.
