@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Suppress
 
 from gan.cli.evaluate import Evaluate, next_evaluation
-from gan.cli.exit_status import DONE, FAILED, after_signal
+from gan.cli.exit_status import DONE, FAILED, after_signal, of_verdict
 from gan.cli.output import print_result
 from gan.cli.train_ray import RayTraining, check_ray, train_on_ray
 from gan.config import PRESETS, TrainConfig
@@ -28,7 +28,6 @@ from gan.saving.files import as_path
 from gan.saving.metadata import check_card
 from gan.saving.rejected import read_rejected
 from gan.saving.zip_safety import ModelFile
-from gan.tolerance import EXIT_STATUS
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 
@@ -122,7 +121,7 @@ class Train:
             return after_signal(run.signal)
         if run.stopped_by == "collapse":
             return FAILED
-        return DONE if report is None else EXIT_STATUS[report.verdict]
+        return of_verdict(None if report is None else report.verdict)
 
     def _on_ray(self, address: str) -> RayTraining:
         """Returns the same training as options for the workers of a cluster."""
@@ -266,7 +265,7 @@ def _numbers(report: EvaluationReport | None) -> dict[str, object]:
 def _verdict(run: Path, report: EvaluationReport | None) -> dict[str, str]:
     if report is None:
         return next_evaluation(run)
-    return {"verdict": report.verdict, **report.summary, "report": str(run / run_folder.PAGE)}
+    return {"verdict": str(report.verdict), **report.summary, "report": str(run / run_folder.PAGE)}
 
 
 def resumed(options: Sequence[str]) -> Train | None:
