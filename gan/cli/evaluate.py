@@ -1,7 +1,6 @@
 """gan evaluate."""
 
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,19 +8,18 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional, arg
 
-from gan.cli.evaluation_inputs import EvaluationInputs, classifier_command, classifier_folder
+from gan.cli.evaluation_inputs import EvaluationInputs, evaluation_commands
 from gan.cli.output import print_result, print_table
-from gan.errors import InputError, check_seed, check_share, check_whole
+from gan.config import ReadingOptions
+from gan.errors import check_seed, check_share, check_whole
 from gan.evaluation import report as reports
 from gan.evaluation.report import Checkpoint, EvaluationReport
 from gan.evaluation.report_text import summary
 from gan.evaluation.stopping import load_stopping_history
-from gan.saving import files, metadata, models, run_folder
-from gan.saving.metadata import suits
+from gan.saving import files, metadata, run_folder
 from gan.saving.saved_generator import find_saved
 from gan.tolerance import EXIT_STATUS, Confirmation
 from gan.utils import tensorflow as runtime
-from gan.utils.commands import shell_command
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,7 @@ class Evaluate:
     """Run folder, .keras file, pretrained name (`gan doctor` lists them) or exported generator."""
     dataset: str | None = None
     """Dataset whose test images are compared with the samples. None: the dataset of the training."""
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
     classifier: str = "mnist-classifier"
     """Classifier for features and error rates: pretrained name or folder of `gan train-classifier`."""
     num: int | None = None
@@ -79,7 +78,7 @@ class Evaluate:
         check_share("tolerance", self.tolerance)
         if self.seed is not None:
             check_seed(self.seed)
-        given = EvaluationInputs.find(self.checkpoint, self.classifier, self.dataset)
+        given = EvaluationInputs.find(self.checkpoint, self.classifier, self.dataset, self.reading)
         saved = given.saved
         stopping = load_stopping_history(saved.folder, saved.record) if saved.record else None
         folder = self.output or given.run_folder
@@ -128,18 +127,11 @@ def next_evaluation(run: Path) -> dict[str, str]:
     Empty if the data has too few images, or no classes to train a classifier for.
     """
     record = metadata.load(run)
-    data, own = record.dataset, classifier_folder(run)
-    evaluate: list[str | Path] = ["gan", "evaluate", run]
+    data, stopping = record.dataset, record.config.stopping
     if min(data.train, data.validation, data.test) < reports.FEWEST:
         return {}
-    default = Path(Evaluate.classifier)
-    for classifier in (default, own, Path(record.config.stopping.probe)):
-        with suppress(InputError):  # no such classifier
-            if suits(models.find_classifier(classifier).card, data.name, data.image_shape):
-                evaluate += [] if classifier == default else ["--classifier", classifier]
-                return {"evaluate": shell_command(*evaluate)}
-    train = None if own.exists() else classifier_command(record, own)
-    return {} if train is None else {"to evaluate": f"{train} && {shell_command(*evaluate, '--classifier', own)}"}
+    known = (Evaluate.classifier, stopping.classifier, stopping.probe)
+    return evaluation_commands(run, data, record.config.data, known)
 
 
 def _print(report: EvaluationReport, folder: Path | None) -> None:

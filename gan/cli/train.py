@@ -25,7 +25,7 @@ from gan.saving import metadata, models, run_folder, training_state
 from gan.saving.commands import resume_command
 from gan.saving.extension import LENGTHS, extended_config
 from gan.saving.files import as_path
-from gan.saving.metadata import check_card
+from gan.saving.known_images import check_card
 from gan.saving.rejected import read_rejected
 from gan.saving.zip_safety import ModelFile
 from gan.tolerance import EXIT_STATUS

@@ -48,7 +48,8 @@ from gan.sampling.generators import GeneratorLike, KerasEngine, as_engine
 from gan.sampling.labels import labels_for
 from gan.saving.engines.engine import Engine
 from gan.saving.files import null_for_nan
-from gan.saving.metadata import ClassifierCard, check_card
+from gan.saving.known_images import check_card
+from gan.saving.metadata import ClassifierCard
 from gan.tolerance import ErrorRate, samples_needed, verdict
 from gan.utils.arguments import checked
 
@@ -126,7 +127,7 @@ def evaluate(
     check_share("tolerance", tolerance)
     engine, dataset = as_engine(generator), as_dataset(dataset)
     classifier, card = as_classifier(classifier, card)
-    check_card(dataset.name, card, dataset.image_shape)
+    check_card(dataset, card)
     check_generator(engine, dataset)
     compared = samples_to_compare(num, dataset)
     dataset, extractor = limit_images(dataset), Extractor(classifier)
@@ -226,7 +227,7 @@ def evaluate_samples(
     """
     dataset = as_dataset(dataset)
     classifier, card = as_classifier(classifier, card)
-    check_card(dataset.name, card, dataset.image_shape)
+    check_card(dataset, card)
     check_share("tolerance", tolerance)
     check_seed(seed)
     _check_shape(samples.shape[1:], dataset)

@@ -37,6 +37,11 @@ class RunDataset:
     train_sha256: str | None = None
     """SHA-256 of the training images and labels; None: not recorded."""
 
+    @property
+    def fingerprint(self) -> str | None:
+        """The same as `train_sha256`, by the name that it has in a loaded `Dataset`."""
+        return self.train_sha256
+
 
 @dataclass(frozen=True)
 class Resumption:
@@ -141,6 +146,8 @@ class ClassifierDataset:
     left_out: Whole = 0
     validation: Whole = 0
     test: Whole = 0
+    train_sha256: str | None = None
+    """SHA-256 of all training images and labels of the dataset, those left out included; None: not recorded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -377,24 +384,3 @@ def _flat(options: Mapping[str, Json], prefix: str = "") -> dict[str, Json]:
     for name, value in options.items():
         found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return found
-
-
-def suits(card: ClassifierCard, dataset: str, image_shape: Sequence[int] | None = None) -> bool:
-    """Returns whether a classifier is valid for a dataset and, unless `image_shape` is None, for that image shape."""
-    return dataset in card.data_sets and (image_shape is None or tuple(image_shape) == card.dataset.image_shape)
-
-
-def check_card(dataset: str, card: ClassifierCard, image_shape: Sequence[int] | None = None) -> None:
-    """Raises `InputError` unless `suits` is true."""
-    if not suits(card, dataset):
-        raise InputError(
-            "The classifier is for another dataset",
-            expected=f"one of {list(card.data_sets)}, or another classifier (gan train-classifier)",
-            received=f"dataset={dataset!r}",
-        )
-    if not suits(card, dataset, image_shape):
-        raise InputError(
-            "The classifier is for images of another shape",
-            expected=f"images of shape {card.dataset.image_shape}, or another classifier",
-            received=f"images of shape {tuple(image_shape or ())}",
-        )

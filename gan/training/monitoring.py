@@ -16,7 +16,8 @@ from gan.evaluation.metrics.quality import quality_metric
 from gan.models.gan import GAN
 from gan.models.losses import AdversarialLoss
 from gan.saving import models
-from gan.saving.metadata import StopReason, check_card, suits
+from gan.saving.known_images import ImagesLike, check_card, suits
+from gan.saving.metadata import StopReason
 from gan.saving.models import FoundClassifier
 from gan.tolerance import ErrorRate, fewest_outcomes
 from gan.training import callbacks
@@ -93,7 +94,7 @@ def make_probe(options: StoppingConfig, dataset: Dataset, *, images_per_interval
     evaluation short. If the validation split is smaller, all of it is used, and there are as many samples. SSIM is left
     out if the images are too small for it. Raises `InputError` when the probe is for another dataset.
     """
-    found = find_probe(options, dataset.name, dataset.image_shape)
+    found = find_probe(options, dataset)
     if found is None:
         return Probe()
     classifier, card = load_classifier(found)
@@ -107,9 +108,7 @@ def make_probe(options: StoppingConfig, dataset: Dataset, *, images_per_interval
     return Probe(metrics, held_out.take(chosen).in_order(500), card.sha256, left_out, len(held_out))
 
 
-def find_probe(
-    options: StoppingConfig, dataset: str, image_shape: Sequence[int] | None = None
-) -> FoundClassifier | None:
+def find_probe(options: StoppingConfig, dataset: ImagesLike) -> FoundClassifier | None:
     """Returns the classifier that evaluates each interval of a run on a dataset. None: no evaluation.
 
     Raises `InputError` when the options need a classifier and the selected classifier does not suit the dataset.
@@ -117,11 +116,11 @@ def find_probe(
     if options.probe == "none":
         return None
     found = models.find_classifier(PROBE if options.probe == "auto" else options.probe)
-    if suits(found.card, dataset, image_shape):
+    if suits(found.card, dataset):
         return found
     needed = options.probe != "auto" or options.tolerance is not None or (options.monitor or "").startswith("val_")
     if needed:
-        check_card(dataset, found.card, image_shape)
+        check_card(dataset, found.card)
     return None
 
 

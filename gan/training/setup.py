@@ -120,7 +120,7 @@ def prepare_training(
         config.stopping,
         dataset,
         devices,
-        probe=find_probe(config.stopping, dataset.name, dataset.image_shape) if probe is None else None,
+        probe=find_probe(config.stopping, dataset) if probe is None else None,
         seed=config.seed,
     )
 
