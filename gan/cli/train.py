@@ -24,8 +24,9 @@ from gan.evaluation.report import EvaluationReport
 from gan.saving import metadata, models, run_folder, training_state
 from gan.saving.commands import resume_command
 from gan.saving.extension import LENGTHS, extended_config
+from gan.saving.feature_file import find_features
 from gan.saving.files import as_path
-from gan.saving.metadata import check_card
+from gan.saving.known_images import check_card
 from gan.saving.rejected import read_rejected
 from gan.saving.zip_safety import ModelFile
 from gan.utils import tensorflow as runtime
@@ -178,6 +179,8 @@ class Train:
             found = None if self.config.init_from is None else models.find_generator(self.config.init_from)
             with self._rejected() as lines:
                 self._check_feedback(lines, found)
+            if self.config.stopping.features is not None:
+                find_features(self.config.stopping.features)
             self._check_classifier(self.config.data.dataset)
             return {}, self.config
         if self.output is not None:

@@ -15,7 +15,8 @@ from gan.evaluation.features import Features, FeaturesLike, load_features, rando
 from gan.evaluation.images import as_images
 from gan.evaluation.report import FeatureSource
 from gan.saving import models
-from gan.saving.metadata import ClassifierCard, check_card
+from gan.saving.known_images import check_card
+from gan.saving.metadata import ClassifierCard
 from gan.saving.models import FoundClassifier
 from gan.utils.arguments import check_axes, checked
 from gan.utils.types import Tensor
@@ -134,7 +135,7 @@ def make_extractor(
     shape, network, found = dataset.image_shape, None, None
     if classifier is not None:
         network, card = as_classifier(classifier, card)
-        check_card(dataset.name, card, shape)
+        check_card(dataset, card)
     if features is not None:
         found = load_features(features, shape)
     elif network is None:
