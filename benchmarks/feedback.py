@@ -28,7 +28,7 @@ from benchmarks.summary import Table, format_spread
 from gan.config import PRESETS, TrainConfig
 from gan.errors import TrainingError, check, check_whole
 from gan.saving import files, models
-from gan.saving.metadata import check_card
+from gan.saving.known_images import check_card
 from gan.tolerance import ErrorRate
 from gan.utils import tensorflow as runtime
 

@@ -23,7 +23,7 @@ from benchmarks.summary import Spread, Table, format_spread
 from gan.config import PRESETS, TrainConfig
 from gan.errors import check_whole
 from gan.saving import models
-from gan.saving.metadata import check_card
+from gan.saving.known_images import check_card
 from gan.utils import tensorflow as runtime
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from benchmarks.summary import Table
 from gan.config import PRESETS, StoppingConfig, TrainConfig
 from gan.errors import check, check_share, check_whole
 from gan.saving import models, run_folder
-from gan.saving.metadata import check_card
+from gan.saving.known_images import check_card
 from gan.utils import tensorflow as runtime
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """gan evaluate."""
 
-from contextlib import suppress
-from dataclasses import dataclass, replace
+import sys
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,19 +9,20 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional, arg
 
-from gan.cli.evaluation_inputs import EvaluationInputs, classifier_command, classifier_folder
+from gan.cli.evaluation_inputs import EvaluationInputs, evaluation_commands, known_classifiers
+from gan.cli.exit_status import of_verdict
 from gan.cli.output import print_result, print_table
+from gan.config import ReadingOptions
 from gan.errors import InputError, check_seed, check_share, check_whole
 from gan.evaluation import report as reports
 from gan.evaluation.report import Checkpoint, EvaluationReport
 from gan.evaluation.report_text import summary
 from gan.evaluation.stopping import load_stopping_history
-from gan.saving import files, metadata, models, run_folder
-from gan.saving.metadata import suits
+from gan.saving import files, metadata, run_folder
+from gan.saving.feature_file import find_features
 from gan.saving.saved_generator import find_saved
-from gan.tolerance import EXIT_STATUS, Confirmation
+from gan.tolerance import Confirmation
 from gan.utils import tensorflow as runtime
-from gan.utils.commands import shell_command
 
 
 @dataclass(frozen=True)
@@ -29,29 +30,41 @@ class Evaluate:
     """Evaluate a generator: quality, error rate, robustness and a verdict.
 
     The error rate is the share of samples that the classifier reads as another class than requested. Every number is
-    shown next to the same number for real images. Writes report.json and report.html. The exit status is the verdict:
-    0 if the error rate is within the tolerance, 3 if it exceeds it, 4 if its confidence interval includes it or if
-    coverage is too low.
+    shown next to the same number for real images. Writes report.json and report.html. Without a classifier for the
+    data, the report has no error rate. With --tolerance, the exit status is the verdict: 0 if the error rate is within
+    the tolerance, 3 if it exceeds it, 4 if its confidence interval includes it or if coverage is too low.
 
     examples:
-      gan evaluate mnist --output report
+      gan evaluate mnist --tolerance 0.02 --output report
       gan evaluate runs/00001-mnist --tolerance 0.01 --num 5000
+      gan evaluate runs/00002-pictures --classifier none --features network.keras:pooled
     """
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
     """Run folder, .keras file, pretrained name (`gan doctor` lists them) or exported generator."""
     dataset: str | None = None
     """Dataset whose test images are compared with the samples. None: the dataset of the training."""
-    classifier: str = "mnist-classifier"
-    """Classifier for features and error rates: pretrained name or folder of `gan train-classifier`."""
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
+    classifier: str | None = None
+    """Classifier for features and error rates: pretrained name, folder of `gan train-classifier`, or none.
+
+    None: mnist-classifier, the classifiers in the options of the run or the folder RUN-classifier, if one suits the
+    data. Without a classifier, there is no error rate, and faults are not tried.
+    """
+    features: str | None = None
+    """Network whose layer gives the features: FILE.keras or FILE.keras:LAYER, any Keras model of such images.
+
+    The default layer is named `features`, or is the one before the last. None: the classifier, or without one a fixed
+    random network, which sees texture and color more than meaning.
+    """
     num: int | None = None
     """Number of samples, from 2 to 10 million. None: 10000, or the size of the smallest split.
 
     All of them count for the error rate. The first ones, as many as the smallest split has, are compared with test
     images. Below 200, the report proves little; numbers that few images do not define are not known.
     """
-    tolerance: float = 0.02
-    """Accepted error rate, from 0 to 1."""
+    tolerance: float | None = None
+    """Accepted error rate, from 0 to 1, for a verdict; needs a classifier. None: numbers without a verdict."""
     output: Path | None = None
     """Folder for the report. None: the run folder; no report for other checkpoints."""
     seed: int | None = None
@@ -66,7 +79,19 @@ class Evaluate:
             print_result(report.as_dict(), as_json=True)
         else:
             _print(report, folder)
-        return EXIT_STATUS[report.verdict]
+        return of_verdict(report.verdict)
+
+    def _check_tolerance(self, given: EvaluationInputs) -> None:
+        """Raises `InputError` for a tolerance without a classifier, with the command that trains one."""
+        if self.tolerance is None:
+            return
+        command = given.classifier_command()
+        way = "gan train-classifier makes one" if command is None else command
+        raise InputError(
+            "A tolerance needs a classifier",
+            expected=f"a classifier for {given.dataset} (--classifier FOLDER; {way})",
+            received=f"--tolerance {self.tolerance:g}",
+        )
 
     def report(self, confirmed: Confirmation | None = None) -> tuple[EvaluationReport, Path | None]:
         """Evaluates and writes the report. Returns the report and its folder, or None if it was not written.
@@ -76,10 +101,14 @@ class Evaluate:
         """
         if self.num is not None:
             check_whole("num", self.num, reports.FEWEST, reports.MOST_NUM)
-        check_share("tolerance", self.tolerance)
+        if self.tolerance is not None:
+            check_share("tolerance", self.tolerance)
         if self.seed is not None:
             check_seed(self.seed)
-        given = EvaluationInputs.find(self.checkpoint, self.classifier, self.dataset)
+        given = EvaluationInputs.find(self.checkpoint, self.classifier, self.dataset, self.reading)
+        features = None if self.features is None else find_features(self.features)
+        if not given.candidates:
+            self._check_tolerance(given)
         saved = given.saved
         stopping = load_stopping_history(saved.folder, saved.record) if saved.record else None
         folder = self.output or given.run_folder
@@ -88,22 +117,25 @@ class Evaluate:
             files.check_writable(folder / run_folder.PAGE)
         runtime.load_tensorflow(lean=True)
         runtime.start()
-        from gan.evaluation.classifier.extractor import load_classifier
         from gan.evaluation.evaluation import EVALUATION_SEED, Evaluation, evaluate
         from gan.evaluation.html import write_report
         from gan.evaluation.reference import most_samples
         from gan.sampling.generators import as_engine
 
         engine, described = as_engine(saved.file), find_saved(saved.file).summary
-        classifier, card = load_classifier(given.classifier)
         dataset = given.load_dataset()
+        classifier = given.classifier_for(dataset)
+        if classifier is None:
+            self._check_tolerance(given)
+            if self.classifier is None:
+                _tell_missing(given)
         seed = EVALUATION_SEED if self.seed is None else self.seed
         num = self.num or min(10_000, most_samples(dataset))
         found = evaluate(
             engine,
             dataset,
             classifier,
-            card,
+            features=features,
             num=num,
             tolerance=self.tolerance,
             seed=seed,
@@ -122,24 +154,23 @@ class Evaluate:
         return report, folder
 
 
+def _tell_missing(given: EvaluationInputs) -> None:
+    """Says on stderr that no classifier suits the data, and how to get one."""
+    command = given.classifier_command()
+    way = "" if command is None else f" (for both: {command})"
+    print(f"No classifier suits {given.dataset}: no error rate and no verdict{way}", file=sys.stderr)
+
+
 def next_evaluation(run: Path) -> dict[str, str]:
     """Returns the command that evaluates a run; before it the training of a classifier if none suits the run's data.
 
-    Empty if the data has too few images, or no classes to train a classifier for.
+    Data without classes is evaluated without a classifier. Empty if the data has too few images.
     """
     record = metadata.load(run)
-    data, own = record.dataset, classifier_folder(run)
-    evaluate: list[str | Path] = ["gan", "evaluate", run]
+    data = record.dataset
     if min(data.train, data.validation, data.test) < reports.FEWEST:
         return {}
-    default = Path(Evaluate.classifier)
-    for classifier in (default, own, Path(record.config.stopping.probe)):
-        with suppress(InputError):  # no such classifier
-            if suits(models.find_classifier(classifier).card, data.name, data.image_shape):
-                evaluate += [] if classifier == default else ["--classifier", classifier]
-                return {"evaluate": shell_command(*evaluate)}
-    train = None if own.exists() else classifier_command(record, own)
-    return {} if train is None else {"to evaluate": f"{train} && {shell_command(*evaluate, '--classifier', own)}"}
+    return evaluation_commands(run, data, record.config.data, known_classifiers(record))
 
 
 def _print(report: EvaluationReport, folder: Path | None) -> None:
@@ -155,4 +186,4 @@ def _print(report: EvaluationReport, folder: Path | None) -> None:
         table.add_row(row["name"], row["value"], row["real"], *([row["meaning"]] if explained else []))
     print_table(table, wraps=explained)
     where = "not written (--output FOLDER)" if folder is None else str(folder / run_folder.PAGE)
-    print_result({**report.summary, "verdict": report.verdict, "report": where}, as_json=False)
+    print_result({**report.summary, "verdict": report.verdict or "none", "report": where}, as_json=False)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from gan.tolerance import EXIT_STATUS
+from gan.tolerance import EXIT_STATUS, Verdict
 
 DONE = 0
 """The command succeeded."""
@@ -19,6 +19,11 @@ EXCEEDED = EXIT_STATUS["exceeded"]
 """The error rate exceeds the tolerance."""
 UNDECIDED = EXIT_STATUS["undecided"]
 """Neither within nor exceeded: the interval includes the tolerance, or coverage is too low."""
+
+
+def of_verdict(verdict: Verdict | None) -> int:
+    """Returns the status of a verdict; without one, the command just succeeded."""
+    return DONE if verdict is None else EXIT_STATUS[verdict]
 
 
 def after_signal(number: int) -> int:

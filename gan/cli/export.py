@@ -1,6 +1,6 @@
 """gan export."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +11,7 @@ from gan.cli.artifacts import print_artifacts
 from gan.cli.evaluation_inputs import EvaluationInputs
 from gan.cli.exit_status import DONE, FAILED, ended_by_sigterm
 from gan.cli.output import print_result
+from gan.config import ReadingOptions
 from gan.config.arguments import as_arguments
 from gan.deployment.table import table_path
 from gan.errors import InputError, check, check_seed, check_share, check_whole
@@ -21,7 +22,8 @@ from gan.saving.saved_generator import find_saved
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 
-OF_TABLE = {"--num", "--tolerance", "--dataset", "--classifier", "--seed"}
+OF_READING = {f"--{option.name.replace('_', '-')}" for option in fields(ReadingOptions)}
+OF_TABLE = {"--num", "--tolerance", "--dataset", "--classifier", "--seed", *OF_READING}
 """Options that have an effect only with `--table`."""
 
 OF_FILES = {"--format", "--weights", "--runtime"}
@@ -73,6 +75,7 @@ class Export:
     """With --table: accepted error rate, from 0 to 1."""
     dataset: str | None = None
     """With --table: dataset whose test images are compared with the samples. None: the dataset of the training."""
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
     classifier: str = "mnist-classifier"
     """With --table: classifier for features and error rates, a pretrained name or folder of `gan train-classifier`."""
     seed: int | None = None
@@ -156,7 +159,7 @@ class Export:
         check_share("tolerance", self.tolerance)
         if self.seed is not None:
             check_seed(self.seed)
-        given = EvaluationInputs.find(self.checkpoint, self.classifier, self.dataset)
+        given = EvaluationInputs.find(self.checkpoint, self.classifier, self.dataset, self.reading)
         runtime.load_tensorflow(lean=True)
         runtime.start()
         from gan.deployment.artifacts import measure_artifacts

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,11 +12,12 @@ from tyro.conf import Positional, arg
 from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
 from gan.cli.serve import TOKEN
-from gan.config import DataConfig
+from gan.config import ReadingOptions
 from gan.config.arguments import as_arguments
 from gan.deployment.names import served_name
 from gan.errors import InputError, check_seed, check_share, check_share_below_one, check_whole
 from gan.saving import files, models, run_folder
+from gan.saving.known_images import KnownImages
 from gan.saving.metadata import check_classes
 from gan.saving.models import FoundClassifier
 from gan.saving.saved_generator import SavedGenerator, find_saved
@@ -41,6 +42,9 @@ OF_JOB = {
     "--rejected": set[str](),
 }
 """Option that is a job of its own -> the options that have an effect beside it, except `--store` and `--json`."""
+
+OF_GOLD = {"--dataset", *(f"--{option.name.replace('_', '-')}" for option in fields(ReadingOptions))}
+"""Options that have an effect only with `--gold`."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,9 @@ class Feedback:
     """Accepted error rate, from 0 to 1."""
     gold: float = 0.0
     """Share of real test images among the pictures, half with a wrong class. They measure the judges."""
+    dataset: str | None = None
+    """With --gold: dataset of the real images. None: the dataset of the training."""
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
     overlap: float | None = None
     """Share of the samples that a second person judges too. None: that of the file, or 0.1 for a new one."""
     seed: int | None = None
@@ -155,6 +162,8 @@ class Feedback:
             idle |= given & {"--num", "--classifier"}
         if self.report and self.classifier is None:
             idle |= given & {"--num"}
+        if not self.gold:
+            idle |= given & OF_GOLD
         if idle:
             mode = [] if self.mode == "audit" and jobs else [f"--mode {self.mode}"]
             beside = f"{' '.join([*jobs, *mode])} without them"
@@ -193,7 +202,7 @@ class Feedback:
         return DONE if summary.verdict is None else EXIT_STATUS[summary.verdict]
 
     def _predict(self, saved: SavedGenerator, store: "FeedbackStore", classifier: str) -> "PredictedCounts | None":
-        found, dataset = models.find_classifier(classifier), _dataset_name(saved)
+        found, dataset = models.find_classifier(classifier), _images(saved)
         engine = _load_engine(saved)
         from gan.deployment.feedback.reading import NUM, predict, read_flags
 
@@ -281,7 +290,7 @@ class Feedback:
             return AuditPlan(store.seed_of(self.mode), engine.num_classes)
         from gan.deployment.feedback.reading import find_plan
 
-        dataset = _dataset_name(saved) if classifier is not None else None
+        dataset = _images(saved) if classifier is not None else None
         return find_plan(store, engine, classifier, dataset, num=self.num, tolerance=self.tolerance)
 
     def _gold(self, saved: SavedGenerator, store: "FeedbackStore", engine: "Engine") -> "GoldImages | None":
@@ -293,8 +302,8 @@ class Feedback:
         from gan.data.load import load_dataset
         from gan.deployment.feedback.reading import make_gold
 
-        options = saved.data or DataConfig()
-        dataset = load_dataset(_dataset_name(saved), fallback="none", **options.loading)
+        options = self.reading.over(saved.data, self.dataset or _images(saved).name)
+        dataset = load_dataset(options.dataset, fallback="none", **options.loading)
         check_classes(saved.class_names, dataset.class_names)
         return make_gold(store, engine, dataset, self.gold)
 
@@ -307,8 +316,9 @@ def _load_engine(saved: SavedGenerator) -> "Engine":
     return as_engine(saved.file)
 
 
-def _dataset_name(saved: SavedGenerator) -> str:
-    if saved.dataset is None:
+def _images(saved: SavedGenerator) -> KnownImages:
+    """Returns what is known of the images that a generator draws. Raises `InputError` if nothing is."""
+    if saved.images is None:
         expected = "a generator whose dataset is known: a run folder, a pretrained name or an exported one"
         raise InputError("Which images are real", expected=expected, received=str(saved.file.path))
-    return saved.dataset
+    return saved.images

@@ -215,12 +215,13 @@ def _tree(cls: type) -> ast.ClassDef:
 
 
 def _docstrings(cls: type) -> dict[str, str]:
-    """Returns the docstring below each field of a dataclass."""
+    """Returns the docstring below each field of a dataclass, those of the dataclasses that it extends included."""
     docs = {}
-    for statements in pairwise(_tree(cls).body):
-        match statements:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(doc))):
-                docs[name] = doc
+    for part in filter(is_dataclass, reversed(cls.__mro__)):
+        for statements in pairwise(_tree(part).body):
+            match statements:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(doc))):
+                    docs[name] = doc
     return docs
 
 

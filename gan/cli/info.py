@@ -84,8 +84,10 @@ class Info:
 
 def _verdict(found: GeneratorVerdict) -> str:
     """Returns the verdict of a generator before its export, as one line."""
+    known = found.verdict is not None and found.tolerance is not None
+    decided = f"{found.verdict} the tolerance of {found.tolerance:g}" if known else "none, without a tolerance"
     return (
-        f"{found.verdict} the tolerance of {found.tolerance:g}: error rate {found.error_rate:.4g} "
+        f"{decided}: error rate {found.error_rate:.4g} "
         f"({found.error_rate_lower:.3g} to {found.error_rate_upper:.3g}) of {found.num:,} samples, before the export"
     )
 

@@ -1,19 +1,20 @@
 """gan mix."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from rich.console import Console
 from tyro.conf import Positional, arg
 
+from gan.cli.evaluation_inputs import DEFAULT_CLASSIFIER, evaluation_commands
 from gan.cli.exit_status import DONE, ended_by_sigterm
 from gan.cli.output import print_result
+from gan.config import ReadingOptions
 from gan.errors import InputError, check_seed, check_whole
 from gan.saving import run_folder
 from gan.selection.mixture_inputs import PROBE, MixtureInputs
 from gan.utils import tensorflow as runtime
-from gan.utils.commands import shell_command
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Mix:
 
     Images of another dataset than that of the training are scaled and cropped to the size of the generators' images.
     """
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
     classifier: str | None = None
     """Classifier for the features of the fit, a pretrained name or folder. None: mnist-probe."""
     num: int | None = None
@@ -53,7 +55,11 @@ class Mix:
         """Fits the weights and writes the mixture; returns the exit status."""
         self._check_combination()
         given = MixtureInputs.find(
-            self.generators, weights=self.weights, dataset=self.dataset, classifier=self.classifier or PROBE
+            self.generators,
+            weights=self.weights,
+            dataset=self.dataset,
+            reading=self.reading,
+            classifier=self.classifier or PROBE,
         )
         run_folder.check_output(self.output)
         runtime.load_tensorflow(lean=True)
@@ -72,7 +78,8 @@ class Mix:
             distances = {"mixture": fit.distance, "equal weights": fit.equal}
             result["kernel_distance"] = {**distances, **dict(zip(self.generators, fit.single))}
             result["samples"] = fit.num
-        result["evaluate"] = shell_command("gan", "evaluate", made.folder)
+        known = (DEFAULT_CLASSIFIER, self.classifier or PROBE)
+        result |= evaluation_commands(made.folder, record.dataset, record.data, known)
         print_result(result, as_json=self.json)
         return DONE
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from gan.errors import InputError
 from gan.saving import models
-from gan.saving.metadata import check_card, check_classes, check_dataset
+from gan.saving.known_images import check_card
+from gan.saving.metadata import check_classes, check_dataset
 from gan.saving.run_folder import DISCRIMINATOR
 from gan.saving.saved_generator import SavedGenerator
 from gan.selection.rejection.limits import KEEP, MOST_ATTEMPTS, check_attempts, check_keep
@@ -86,8 +87,10 @@ Fit = Callable[["Engine", float | None], "FittedRejection"]
 
 def _find_classifier(options: RejectionOptions, saved: SavedGenerator) -> Fit:
     found = models.find_classifier(options.classifier or CLASSIFIER)
-    if saved.dataset is not None and not any(map(saved.is_of, found.card.data_sets)):
-        check_card(saved.dataset, found.card)
+    if saved.images is not None:
+        has_digests = None not in (saved.images.fingerprint, found.card.dataset.train_sha256)
+        if has_digests or not any(map(saved.draws, found.card.data_sets)):
+            check_card(saved.images, found.card)
 
     def fit(engine: "Engine", truncation: float | None) -> "FittedRejection":
         from gan.selection.rejection.fitting import fit_classifier_rejection

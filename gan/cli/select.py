@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from gan.cli.exit_status import ended_by_sigterm
 from gan.cli.output import print_result
 from gan.cli.select_artefacts import select_artefacts
 from gan.cli.selection_table import print_selection
+from gan.config import ReadingOptions
 from gan.errors import InputError, check_whole
 from gan.saving import run_folder
 from gan.selection.cost import CostName
@@ -83,6 +84,7 @@ class Select:
     """With the cost `price`: price of an hour of training. None: no price."""
     dataset: str | None = None
     """Dataset of all candidates. None: that of the presets, or of the run of --artefacts."""
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
     probe: str = SelectionOptions.probe
     """Classifier of the search: pretrained name or folder of `gan train-classifier`."""
     classifier: str = SelectionOptions.classifier
@@ -195,6 +197,7 @@ class Select:
             checkpoint,
             self._options,
             dataset=self.dataset,
+            reading=self.reading,
             output=self.output,
             command=shell_command("gan", *sys.argv[1:]),
             log=_log,
@@ -210,7 +213,12 @@ class Select:
             raise InputError("No budget for the training", expected=expected, received="none")
         options = self._options
         candidates = make_candidates(
-            self.presets, self.vary, dataset=self.dataset, seed=self.seed, deterministic=self.deterministic
+            self.presets,
+            self.vary,
+            dataset=self.dataset,
+            reading=self.reading,
+            seed=self.seed,
+            deterministic=self.deterministic,
         )
         run_folder.check_output(self.output)
 

@@ -1,12 +1,11 @@
 """The selection of `gan select --artefacts`: all formats and weight widths of one generator."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan.cli.evaluation_inputs import EvaluationInputs
-from gan.config import DataConfig
+from gan.config import ReadingOptions
 from gan.errors import InputError
 from gan.saving.saved_generator import find_to_export
 from gan.selection.cost import CandidateCost, MeasuredCosts, check_not_of_training
@@ -28,6 +27,7 @@ def select_artefacts(
     options: SelectionOptions,
     *,
     dataset: str | None = None,
+    reading: ReadingOptions | None = None,
     output: Path | None = None,
     command: str = "",
     log: Callable[[str], None],
@@ -38,14 +38,15 @@ def select_artefacts(
         checkpoint: run folder, .keras file or pretrained name.
         options: tolerance, cost, classifiers.
         dataset: dataset that the generator was trained on. None: the one that its run names.
+        reading: how its images are read. None: as in the training.
         output, command, log: as for `select_saved`.
 
     Returns and raises as `select_saved` does.
     """
     check_not_of_training(options.cost)
     saved = find_to_export(checkpoint)
-    given = EvaluationInputs.find(checkpoint, options.classifier, dataset)
-    if saved.dataset is not None and not saved.is_of(given.dataset):
+    given = EvaluationInputs.find(checkpoint, options.classifier, dataset, reading)
+    if saved.draws(given.dataset) is False:
         expected = f"--dataset {saved.dataset}, which the generator was trained on"
         raise InputError("Another dataset", expected=expected, received=given.dataset)
     runtime.load_tensorflow(lean=True)
@@ -59,8 +60,7 @@ def select_artefacts(
         costs = _costs(rows, options, lambda: count_parameters(saved.file.path))
         return MadeGenerators({row.name: row.path for row in rows if row.path is not None}, costs)
 
-    data = replace(saved.data or DataConfig(), dataset=given.dataset, dataset_fallback="none")
-    return select_made(make, given.load_dataset(), options, data=data, output=output, command=command, log=log)
+    return select_made(make, given.load_dataset(), options, data=given.data, output=output, command=command, log=log)
 
 
 def _costs(rows: "Sequence[TimedArtifact]", options: SelectionOptions, parameters: Callable[[], int]) -> MeasuredCosts:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Suppress
 
 from gan.cli.evaluate import Evaluate, next_evaluation
-from gan.cli.exit_status import DONE, FAILED, after_signal
+from gan.cli.exit_status import DONE, FAILED, after_signal, of_verdict
 from gan.cli.output import print_result
 from gan.cli.train_ray import RayTraining, check_ray, train_on_ray
 from gan.config import PRESETS, TrainConfig
@@ -24,12 +24,12 @@ from gan.evaluation.report import EvaluationReport
 from gan.saving import metadata, models, run_folder, training_state
 from gan.saving.commands import resume_command
 from gan.saving.extension import LENGTHS, extended_config
+from gan.saving.feature_file import find_features
 from gan.saving.files import as_path
 from gan.saving.initial_checkpoint import find_initial
-from gan.saving.metadata import check_card
+from gan.saving.known_images import check_card
 from gan.saving.rejected import read_rejected
 from gan.saving.zip_safety import ModelFile
-from gan.tolerance import EXIT_STATUS
 from gan.utils import tensorflow as runtime
 from gan.utils.commands import shell_command
 
@@ -124,7 +124,7 @@ class Train:
             return after_signal(run.signal)
         if run.stopped_by == "collapse":
             return FAILED
-        return DONE if report is None else EXIT_STATUS[report.verdict]
+        return of_verdict(None if report is None else report.verdict)
 
     def _on_ray(self, address: str) -> RayTraining:
         """Returns the same training as options for the workers of a cluster."""
@@ -182,6 +182,8 @@ class Train:
             initial = find_initial(self.config)
             with self._rejected() as lines:
                 self._check_feedback(lines, None if initial is None else initial.generator)
+            if self.config.stopping.features is not None:
+                find_features(self.config.stopping.features)
             self._check_classifier(self.config.data.dataset)
             return {}, self.config
         if self.output is not None:
@@ -277,7 +279,7 @@ def _numbers(report: EvaluationReport | None) -> dict[str, object]:
 def _verdict(run: Path, report: EvaluationReport | None) -> dict[str, str]:
     if report is None:
         return next_evaluation(run)
-    return {"verdict": report.verdict, **report.summary, "report": str(run / run_folder.PAGE)}
+    return {"verdict": str(report.verdict), **report.summary, "report": str(run / run_folder.PAGE)}
 
 
 def resumed(options: Sequence[str]) -> Train | None:

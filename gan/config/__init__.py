@@ -1,7 +1,7 @@
 """Options of training runs and classifiers, as frozen dataclasses, and the presets. Imports no TensorFlow."""
 
 from gan.config.classifier import CLASSIFIERS, ClassifierConfig
-from gan.config.data import DataConfig
+from gan.config.data import DataConfig, ReadingOptions
 from gan.config.model import Arch, Augmentation, Conditioning, ModelConfig, Norm
 from gan.config.optimization import Loss, OptimizationConfig, PenaltyName
 from gan.config.presets import PRESETS
@@ -23,6 +23,7 @@ __all__ = [
     "OptimizationConfig",
     "PenaltyName",
     "Precision",
+    "ReadingOptions",
     "StoppingConfig",
     "TrainConfig",
     "config_from_dict",

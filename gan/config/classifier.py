@@ -1,25 +1,23 @@
 """Options of a classifier's training, and its presets."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Literal
 
 from gan.config.data import DataConfig
-from gan.config.fields import convert_fields
 from gan.errors import check_positive, check_seed, check_share, check_whole
 
 
 @dataclass(frozen=True)
-class ClassifierConfig:
-    """Training options of a classifier. The defaults are the preset `mnist-classifier`, which is used in reports."""
+class ClassifierConfig(DataConfig):
+    """Training options of a classifier. The defaults are the preset `mnist-classifier`, which is used in reports.
 
-    dataset: str = "mnist"
-    """Labeled dataset: mnist5k, an image dataset of TensorFlow Datasets, a folder of classes or an .npz file."""
-    image_size: str | None = None
-    """Image size, such as 64 or 96x64 (height x width). Images are scaled, then center-cropped. None: original size."""
-    channels: Literal[1, 3] | None = None
-    """Image channels: 1 is gray, 3 is RGB. None: as in the dataset."""
+    The first ones are those of its data, which must have labels.
+    """
+
+    dataset_fallback: Literal["mnist5k", "none"] = "none"
+    """Dataset to use, with a warning, if mnist is neither on disk nor downloadable. none: report an error."""
     width: int = 32
     """Filters of the first of three convolutional stages. Each next stage has twice as many."""
     blocks: int = 2
@@ -42,13 +40,10 @@ class ClassifierConfig:
     @property
     def data(self) -> DataConfig:
         """Options of the data."""
-        return DataConfig(
-            dataset=self.dataset, dataset_fallback="none", image_size=self.image_size, channels=self.channels
-        )
+        return DataConfig(**{option.name: getattr(self, option.name) for option in fields(DataConfig)})
 
     def __post_init__(self) -> None:
-        convert_fields(self)
-        _ = self.data  # checks the options of the data
+        super().__post_init__()  # converts all fields, and checks the options of the data
         for name in ("width", "blocks", "epochs", "batch_size"):
             check_whole(name, getattr(self, name), 1)
         check_positive("learning_rate", self.learning_rate)

@@ -4,10 +4,10 @@ import operator
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from numbers import Integral
 from pathlib import Path
-from typing import Literal, SupportsIndex, TypedDict
+from typing import Any, Literal, SupportsIndex, TypedDict
 
 from PIL import ImageColor
 
@@ -80,6 +80,41 @@ class DataConfig(Options):
             "pixel_range": self.pixel_range,
             "corrupt_share": self.corrupt_share,
         }
+
+
+@dataclass(frozen=True)
+class ReadingOptions(Options):
+    """How a command reads the images of a data set beside a generator. None: as in the training of the generator."""
+
+    image_size: str | None = None
+    """Image size, such as 64 or 96x64 (height x width). None: as in the training."""
+    channels: Literal[1, 3] | None = None
+    """Image channels: 1 converts color to gray, 3 converts gray to RGB. None: as in the training."""
+    background: str | None = None
+    """Color of transparent parts, such as white or #ff8000. None: as in the training."""
+    pixel_range: tuple[float, float] | None = None
+    """Values of the files that become black and white, such as 0 4095 for 12 bits. None: as in the training."""
+    corrupt_share: float | None = None
+    """Largest share of unreadable files in an image folder, 0 to 1. None: as in the training."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image_size", _written(height_and_width(self.image_size)))
+        convert_fields(self)
+        self.over(DataConfig())  # checks the values
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options that are not None."""
+        return {part.name: getattr(self, part.name) for part in fields(self) if getattr(self, part.name) is not None}
+
+    def over(self, data: DataConfig | None, dataset: str | None = None) -> DataConfig:
+        """Returns the options of a training with these in their place, and the name of the data set.
+
+        data: None: the options of the training are not known. dataset: None: that of the training. The result has no
+        fallback: what a command compares with is what was asked for.
+        """
+        data = data or DataConfig()
+        return replace(data, dataset=dataset or data.dataset, dataset_fallback="none", **self.given)
 
 
 def _is_text(name: str) -> bool:

@@ -21,7 +21,13 @@ class StoppingConfig(Options):
     probe: str = "auto"
     """Classifier that measures samples after each interval: folder, pretrained name, none or auto (MNIST: mnist-probe).
 
-    `auto`: `mnist-probe` if it suits the dataset, otherwise no classifier.
+    `auto`: `mnist-probe` if it suits the dataset, otherwise no classifier: features are compared, without error rates.
+    `none`: nothing is measured.
+    """
+    features: str | None = None
+    """Network whose features are compared after each interval: FILE.keras or FILE.keras:LAYER.
+
+    It is any Keras model of such images. None: the classifier or, without one, a fixed random network.
     """
     eval_num: int = 2_000
     """Samples measured after each interval, and validation images to compare with, at most all of them.
@@ -84,6 +90,9 @@ class StoppingConfig(Options):
             check_not_negative(name, getattr(self, name))
         if self.probe == "none" and (self.tolerance is not None or (self.monitor or "").startswith("val_")):
             raise InputError("Nothing would be measured", expected="a probe", received="probe=none")
+        if self.probe == "none" and self.features is not None:
+            received = f"probe=none, features={self.features}"
+            raise InputError("Options without effect", expected="a probe, or no features", received=received)
         if self.tolerance is not None and self.monitor is not None and self.when_stale == "stop":
             received = f"tolerance={self.tolerance}, monitor={self.monitor}"
             raise InputError("Two stopping rules", expected="tolerance or monitor", received=received)

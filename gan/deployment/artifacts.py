@@ -20,7 +20,8 @@ from gan.evaluation.sample_quality import QualityReference
 from gan.sampling.generators import as_engine
 from gan.sampling.labels import labels_for
 from gan.saving import files
-from gan.saving.metadata import ClassifierCard, check_card
+from gan.saving.known_images import check_card
+from gan.saving.metadata import ClassifierCard
 from gan.saving.saved_generator import find_to_export
 from gan.utils import machine
 from gan.utils import tensorflow as runtime
@@ -87,7 +88,7 @@ def measure_artifacts(
     files.check_writable(path)
     dataset = as_dataset(dataset)
     classifier, card = as_classifier(classifier, card)
-    check_card(dataset.name, card, dataset.image_shape)
+    check_card(dataset, card)
     engine = as_engine(saved.file)
     check_generator(engine, dataset)
     num = min(MOST_SAMPLES, most_samples(dataset)) if num is None else num

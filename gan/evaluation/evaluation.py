@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 
@@ -11,8 +11,10 @@ from gan import sampling
 from gan.data.dataset import Dataset
 from gan.data.load import DatasetLike, as_dataset
 from gan.errors import InputError, check_seed, check_share
-from gan.evaluation import metrics, projection, robustness
-from gan.evaluation.classifier.extractor import ClassifierLike, Extractor, as_classifier, as_input
+from gan.evaluation import metrics, robustness
+from gan.evaluation.classifier.extractor import ClassifierLike, Extractor, as_input, make_extractor
+from gan.evaluation.conventions import CONVENTIONS
+from gan.evaluation.decision import decide
 from gan.evaluation.error_rate import (
     BATCH,
     SampleOutcomes,
@@ -21,10 +23,10 @@ from gan.evaluation.error_rate import (
     in_blocks,
     wrong_in_blocks,
 )
+from gan.evaluation.features import RANDOM, FeaturesLike
 from gan.evaluation.grids import by_rows, with_neighbors
+from gan.evaluation.reconstruction import RECONSTRUCTED, reconstruct
 from gan.evaluation.reference import (
-    FLOOR_DRAWS,
-    MOST,
     NEAREST,
     EvaluatedImages,
     Reference,
@@ -41,41 +43,20 @@ from gan.evaluation.report import (
     EvaluationReport,
     MetricRow,
     PerturbationPoint,
-    Reconstruction,
 )
-from gan.evaluation.report_text import MEANING, summary
-from gan.sampling.generators import GeneratorLike, KerasEngine, as_engine
+from gan.evaluation.report_text import explain, summary
+from gan.sampling.generators import GeneratorLike, as_engine
 from gan.sampling.labels import labels_for
 from gan.saving.engines.engine import Engine
 from gan.saving.files import null_for_nan
-from gan.saving.metadata import ClassifierCard, check_card
-from gan.tolerance import ErrorRate, samples_needed, verdict
+from gan.saving.metadata import ClassifierCard
 from gan.utils.arguments import checked
 
 EVALUATION_SEED = 1_000_003
 """Seed of the evaluated samples. No training run and no default of `gan sample` uses it."""
 
-RECONSTRUCTED = 64
-"""Number of test images to reconstruct."""
-
 PERTURBED = 1_000
 """Samples per point of the perturbation curve."""
-
-CONVENTIONS = {
-    "error_rate, worst_class, error_rate_by_class": "all samples (num); real: as many images as other numbers use",
-    "other numbers": "the first samples (compared) and as many test images; perturbation: the first 1,000 samples",
-    "images": "in [-1, 1]; squared differences are means over the pixels on this scale",
-    "ssim": "window 11, sigma 1.5, K1 .01, K2 .03, data range 2",
-    "precision, recall, density, coverage": f"k = {metrics.NEIGHBOURS}, strictly nearer, without the image itself",
-    "kernel_distance": "(x.y / F + 1)^3, unbiased; standard error by jackknife over 10 blocks",
-    "pairwise_ssim": "2,000 random pairs of one class",
-    "nearest_mse, nearest_ssim, copied_share": f"the first {NEAREST:,} samples; copied_share, real: test images",
-    "reconstruction": f"the first {RECONSTRUCTED} test images; real images: the nearest training image of each",
-    "frechet_distance of real": f"the floor: the mean of {FLOOR_DRAWS} draws of training images",
-    "training images": f"at most {MOST:,}, drawn at random if the dataset has more",
-    "interval": "Wilson, 95 %",
-    "worst_class": "Clopper-Pearson, 95 %, of the highest error rate of all classes",
-}
 
 
 @dataclass(frozen=True)
@@ -90,11 +71,12 @@ class Evaluation:
 def evaluate(
     generator: GeneratorLike,
     dataset: DatasetLike,
-    classifier: ClassifierLike,
+    classifier: ClassifierLike | None = None,
     card: ClassifierCard | None = None,
     *,
+    features: FeaturesLike | None = None,
     num: int = 10_000,
-    tolerance: float = 0.02,
+    tolerance: float | None = None,
     seed: int = EVALUATION_SEED,
     trained_on: str | None = None,
 ) -> Evaluation:
@@ -109,27 +91,31 @@ def evaluate(
         generator: conditional or unconditional; its samples have the shape of the dataset's images. Also a GAN, or what
             `load_generator` or `load_exported` loads. An exported generator is not reconstructed with, since it has no
             gradients, and its only fault is `latent_noise`.
-        dataset: a dataset named by the classifier's card, or its name.
+        dataset: a dataset named by the classifier's card, or its name. Without a classifier, any dataset.
         classifier, card: from `load_classifier`, or what it loads, without a card. Provides the features, and decides
-            which samples are wrong.
+            which samples are wrong. None: no error rate is measured, and faults are not tried.
+        features: network to compare samples and real images with, see `load_features`. None: the classifier, or
+            without one the fixed random network, see `random_features`.
         num: number of samples, from 2 to 10 million. All of them count for the error rate. Only the first ones are
-            compared with real images, and kept in memory: at most as many as the smallest split has. Below 200, a
-            warning says that the report proves little, and some numbers may not be known.
-        tolerance: the highest acceptable error rate, a share.
+            compared with real images, and kept in memory: at most as many as the smallest split has. Without a
+            classifier, no others are drawn. Below 200, a warning says that the report proves little, and some numbers
+            may not be known.
+        tolerance: the highest acceptable error rate, a share, for a verdict. None: numbers without a verdict.
         seed: seed of the samples, the labels and the draws. Another seed draws new samples.
         trained_on: name of the dataset that the generator was trained on. None: `dataset`. If it is another dataset,
             or "" for an unknown one, the share of copies is not known.
 
-    Raises `InputError` if generator, dataset and classifier do not match.
+    Raises `InputError` if generator, dataset, classifier and features do not match, and for a tolerance without a
+    classifier.
     """
     check_seed(seed)
-    check_share("tolerance", tolerance)
     engine, dataset = as_engine(generator), as_dataset(dataset)
-    classifier, card = as_classifier(classifier, card)
-    check_card(dataset.name, card, dataset.image_shape)
+    _check_tolerance(tolerance, classifier)
+    extractor, card = make_extractor(dataset, classifier, card, features)
     check_generator(engine, dataset)
     compared = samples_to_compare(num, dataset)
-    dataset, extractor = limit_images(dataset), Extractor(classifier)
+    num = num if extractor.classes else compared  # the others count for the error rate alone
+    dataset = limit_images(dataset)
     started = time.monotonic()
     requested = choose_labels(dataset, num, seed) if engine.num_classes else None
     first, rest = (None, None) if requested is None else (requested[:compared], requested[compared:])
@@ -145,18 +131,22 @@ def evaluate(
         samples, others, requested, dataset, extractor, card, tolerance=tolerance, seed=seed, trained_on=trained_on
     )
 
-    started = time.monotonic()
-    labels = None if requested is None else requested[:PERTURBED]
-    curve = robustness.generator_curve(engine, classifier, min(PERTURBED, num), labels=labels, seed=seed)
-    seconds["perturb"] = time.monotonic() - started
-    points = (
-        PerturbationPoint(point.fault, point.severity, point.rate.n, point.rate.value, *point.rate.interval)
-        for point in curve
-    )
-    report = replace(evaluated.report, perturbation=tuple(points))
+    report = evaluated.report
+    if extractor.classifier is None:
+        report = replace(report, not_known={**report.not_known, "perturbation": "a fault needs an error rate"})
+    else:
+        started = time.monotonic()
+        labels = None if requested is None else requested[:PERTURBED]
+        curve = robustness.generator_curve(engine, extractor.classifier, min(PERTURBED, num), labels=labels, seed=seed)
+        seconds["perturb"] = time.monotonic() - started
+        points = (
+            PerturbationPoint(point.fault, point.severity, point.rate.n, point.rate.value, *point.rate.interval)
+            for point in curve
+        )
+        report = replace(report, perturbation=tuple(points))
 
     started = time.monotonic()
-    reconstructed = _reconstruct(engine, dataset, requested is not None, min(RECONSTRUCTED, compared), seed)
+    reconstructed = reconstruct(engine, dataset, requested is not None, min(RECONSTRUCTED, compared), seed)
     report = replace(
         report,
         metrics={**report.metrics, **reconstructed.rows},
@@ -169,33 +159,13 @@ def evaluate(
     return Evaluation(_complete(report, dataset), {**evaluated.images, **reconstructed.images})
 
 
-@dataclass(frozen=True)
-class _Reconstructions:
-    """Numbers and images of the reconstructions of test images."""
-
-    rows: dict[str, MetricRow]
-    images: dict[str, np.ndarray]
-    reconstruction: Reconstruction | None = None
-    not_known: dict[str, str] = field(default_factory=dict)
-
-
-def _reconstruct(engine: Engine, dataset: Dataset, conditional: bool, num: int, seed: int) -> _Reconstructions:
-    """Reconstructs test images. An exported generator has no gradients, so its numbers are not known."""
-    test = dataset.test.take(np.random.default_rng([seed, 2]).permutation(len(dataset.test))[:num])
-    originals = as_input(test.images)
-    if not isinstance(engine, KerasEngine):
-        names = ("reconstruction_mse", "reconstruction_ssim")
-        not_known = dict.fromkeys(names, "an exported generator has no gradients")
-        return _Reconstructions(dict.fromkeys(names, MetricRow(None, None)), {}, not_known=not_known)
-    nearest = metrics.nearest_neighbours(originals, as_input(dataset.train.images))
-    real = {"reconstruction_mse": float(nearest.mse.mean()), "reconstruction_ssim": float(nearest.ssim.mean())}
-    found = projection.project(engine.network, originals, labels=test.labels if conditional else None, seed=seed)
-    value = {"reconstruction_mse": float(found.mse.mean()), "reconstruction_ssim": float(found.ssim.mean())}
-    return _Reconstructions(
-        _rows(value, real),
-        {"reconstructions": projection.comparison(originals, found, columns=16, scale=2)},
-        Reconstruction(len(originals), found.steps, found.restarts),
-    )
+def _check_tolerance(tolerance: float | None, classifier: ClassifierLike | None) -> None:
+    if tolerance is None:
+        return
+    check_share("tolerance", tolerance)
+    if classifier is None:
+        expected = "a classifier too (gan train-classifier makes one), or no tolerance"
+        raise InputError("A tolerance needs a classifier", expected=expected, received=f"tolerance={tolerance}")
 
 
 @checked
@@ -203,39 +173,43 @@ def evaluate_samples(
     samples: np.ndarray,
     labels: np.ndarray | None,
     dataset: DatasetLike,
-    classifier: ClassifierLike,
+    classifier: ClassifierLike | None = None,
     card: ClassifierCard | None = None,
     *,
-    tolerance: float = 0.02,
+    features: FeaturesLike | None = None,
+    tolerance: float | None = None,
     seed: int = EVALUATION_SEED,
     trained_on: str | None = None,
 ) -> Evaluation:
     """Evaluates samples from any source: float32 [N, H, W, C] in [-1, 1], and their requested labels (or None).
 
     All samples count for the error rate, the worst class and the error rate of each class. All other numbers compare
-    the first samples, `report.compared`, with real images: at most as many as the smallest split has.
+    the first samples, `report.compared`, with real images: at most as many as the smallest split has. Without a
+    classifier, the first samples are all that count.
 
     `report.metrics` is {name: row}. A row contains the `value` of the samples, and `real`, the same number for
     `report.compared` validation images instead of samples. For `frechet_distance`, `real` is the floor: the mean of ten
     draws of as many training images. The report also contains the Wilson interval of the error rate, and the verdict
-    against `tolerance`. `copied_share` is None if it is not known. Both numbers of a row are None if the metric is not
-    known; `report.not_known` contains {name: reason}. This concerns SSIM metrics of images with a side below 11 pixels.
-    `evaluate` describes the arguments.
+    if there is a `tolerance`. `copied_share` is None if it is not known. Both numbers of a row are None if the metric
+    is not known; `report.not_known` contains {name: reason}. This concerns SSIM metrics of images with a side below 11
+    pixels. `evaluate` describes the arguments.
 
-    Raises `InputError` if samples, dataset and classifier do not match, or samples are not finite.
+    Raises `InputError` if samples, dataset, classifier and features do not match, samples are not finite, and for a
+    tolerance without a classifier.
     """
     dataset = as_dataset(dataset)
-    classifier, card = as_classifier(classifier, card)
-    check_card(dataset.name, card, dataset.image_shape)
-    check_share("tolerance", tolerance)
+    _check_tolerance(tolerance, classifier)
+    extractor, card = make_extractor(dataset, classifier, card, features)
     check_seed(seed)
     _check_shape(samples.shape[1:], dataset)
     num = len(samples)
     compared = samples_to_compare(num, dataset)
     labels = None if labels is None else labels_for(np.arange(num), dataset.num_classes, labels)
-    first, extractor = samples[:compared], Extractor(classifier)
+    first, others = samples[:compared], np.zeros(0, bool)
     check_samples(first)
-    others = wrong_in_blocks(in_blocks(samples[compared:]), extractor, None if labels is None else labels[compared:])
+    if extractor.classes:
+        rest = None if labels is None else labels[compared:]
+        others = wrong_in_blocks(in_blocks(samples[compared:]), extractor, rest)
     dataset = limit_images(dataset)
     return _evaluate(
         first, others, labels, dataset, extractor, card, tolerance=tolerance, seed=seed, trained_on=trained_on
@@ -248,15 +222,16 @@ def _evaluate(
     labels: np.ndarray | None,
     dataset: Dataset,
     extractor: Extractor,
-    card: ClassifierCard,
+    card: ClassifierCard | None,
     *,
-    tolerance: float,
+    tolerance: float | None,
     seed: int,
     trained_on: str | None,
 ) -> Evaluation:
     """Compares samples with real images, and measures the error rate of these and other samples.
 
-    others: which of the other samples are wrong. labels: those of the samples, then those of the others, or None.
+    others: which of the other samples are wrong. labels: those of the samples, then those of the others, or None. card:
+    that of the classifier, or None without one.
     """
     compared, num = len(samples), len(samples) + len(others)
     if compared < FEW:
@@ -278,8 +253,11 @@ def _evaluate(
     started = time.monotonic()
     value, near = reference.numbers(fake)
     value_of_real, _ = reference.numbers(real)
-    outcomes = SampleOutcomes(np.concatenate([fake.wrong, others]), labels)
-    value.update(outcomes.numbers())
+    outcomes = None if card is None else SampleOutcomes(np.concatenate([fake.wrong, others]), labels)
+    if outcomes is not None:
+        value.update(outcomes.numbers())
+    for numbers, images in ((value, samples), (value_of_real, held_out)):
+        numbers.update(_sliced(as_input(test.images[:NEAREST]), images[:NEAREST], seed))
     value_of_real.update(frechet_distance=floor.mean, frechet_distance_stderr=floor.spread)
     # validation images come from the same source as the training images; the test digits have other writers
     unseen = as_input(dataset.validation.images)
@@ -288,24 +266,21 @@ def _evaluate(
     share = copied if trained_on in (None, dataset.name) else _NO_SHARE
     seconds["metrics"] = time.monotonic() - started
 
-    rate = outcomes.rate
-    coverages = {"coverage": value["coverage"], "real_coverage": value_of_real["coverage"]}
-    decision = verdict(rate, tolerance, **coverages)
-    reasons = []
-    if decision == "undecided":
-        reasons += ["error_rate"] * (verdict(rate, tolerance) == "undecided")
-        reasons += ["coverage"] * (verdict(ErrorRate(0, 10**6), tolerance, **coverages) != "within")
+    rate = None if outcomes is None else outcomes.rate
+    decided = decide(rate, tolerance, value["coverage"], value_of_real["coverage"])
+    classes, source = extractor.classes, extractor.source(None if card is None else card.sha256)
     report = EvaluationReport(
         dataset=dataset.name,
-        reference=f"{compared} test images, features of the classifier",
-        classifier_sha256=card.sha256,
+        reference=f"{compared} test images, features of {_OF_SOURCE.get(source.name, 'a given network')}",
+        classifier_sha256=None if card is None else card.sha256,
+        features=source,
         conventions=CONVENTIONS,
         num=num,
         compared=compared,
         seed=seed,
         conditional=labels is not None,
-        labels=f"none; wrong: top probability below {metrics.SURE}" if labels is None else "of random training images",
-        meaning=MEANING,
+        labels=_labels_text(labels, outcomes),
+        meaning=explain(value, source, by_class=labels is not None or classes > 0),
         metrics=_rows(value, value_of_real),
         frechet_floor=floor,
         frechet_in_floors=value["frechet_distance"] / floor.mean if floor.mean > 0 else None,
@@ -314,24 +289,45 @@ def _evaluate(
         copied_share_upper=share.copied_share_upper,
         copied_share_real=copied_real,
         nearest_num=min(compared, NEAREST),
-        class_histogram=ClassCounts(
-            _counts(fake.seen, extractor.classes),
-            _counts(reference.outputs["logits"].argmax(axis=1), extractor.classes),
-        ),
-        error_rate_by_class=outcomes.by_class(extractor.classes),
-        worst_class=outcomes.worst_class(extractor.classes),
-        worst_class_real=SampleOutcomes(real.wrong, real.labels).worst_class(extractor.classes),
+        class_histogram=_histogram(fake, reference, classes),
+        error_rate_by_class=() if outcomes is None else outcomes.by_class(classes),
+        worst_class=None if outcomes is None else outcomes.worst_class(classes),
+        worst_class_real=None if outcomes is None else SampleOutcomes(real.wrong, real.labels).worst_class(classes),
         tolerance=tolerance,
-        verdict=decision,
-        undecided_because_of=tuple(reasons),
-        samples_needed=samples_needed(rate, tolerance) if reasons == ["error_rate"] else None,
+        verdict=decided.verdict,
+        undecided_because_of=decided.because_of,
+        samples_needed=decided.samples_needed,
         seconds=_rounded(seconds),
     )
     grids = {
-        "samples": by_rows(fake, extractor.classes),
+        "samples": by_rows(fake, classes or dataset.num_classes),
         "neighbours": with_neighbors(fake, near, dataset.train.images),
     }
     return Evaluation(_complete(report, dataset), grids)
+
+
+_OF_SOURCE = {"classifier": "the classifier", RANDOM: "a fixed random network"}
+"""Name of a source of features -> how a report names it."""
+
+
+def _labels_text(labels: np.ndarray | None, outcomes: SampleOutcomes | None) -> str:
+    if labels is not None:
+        return "of random training images"
+    return "none" if outcomes is None else f"none; wrong: top probability below {metrics.SURE}"
+
+
+def _histogram(fake: EvaluatedImages, reference: Reference, classes: int) -> ClassCounts | None:
+    if fake.seen is None:
+        return None
+    real = reference.outputs["logits"].argmax(axis=1)
+    return ClassCounts(_counts(fake.seen, classes), _counts(real, classes))
+
+
+def _sliced(real: np.ndarray, images: np.ndarray, seed: int) -> dict[str, float]:
+    """Returns the sliced Wasserstein distance; NaN for images that are too small for a patch."""
+    if min(real.shape[1:3]) < metrics.SMALLEST_SIDE:
+        return {metrics.SLICED: np.nan}
+    return metrics.sliced_wasserstein(real, images, seed=seed)
 
 
 _NO_SHARE = CopiedShare(None, None, None)
@@ -346,6 +342,8 @@ def _complete(report: EvaluationReport, dataset: Dataset) -> EvaluationReport:
     """Replaces NaN by None, and adds the reasons for numbers that are not known and the summary."""
     reason = metrics.why_no_ssim(dataset.image_shape)
     not_known = {name: reason for name in report.metrics if reason is not None and name.endswith("_ssim")}
+    if min(dataset.image_shape[:2]) < metrics.SMALLEST_SIDE:
+        not_known[metrics.SLICED] = f"it needs images of at least {metrics.SMALLEST_SIDE} pixels in height and width"
     report = null_for_nan(report)
     if None in astuple(report.metrics["pairwise_ssim"]):
         not_known.setdefault("pairwise_ssim", "no class has two images")

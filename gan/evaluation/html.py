@@ -12,7 +12,7 @@ from gan.data import images
 from gan.evaluation import plots
 from gan.evaluation import report as reports
 from gan.evaluation.evaluation import Evaluation
-from gan.evaluation.report_text import NAMES, PERTURBATIONS, headline
+from gan.evaluation.report_text import PERTURBATIONS, headline, name_of
 from gan.saving import files, run_folder
 from gan.utils.arguments import checked
 from gan.utils.templates import load_templates
@@ -51,7 +51,7 @@ def page(evaluation: Evaluation, *, checkpoint: str) -> str:
         checkpoint=checkpoint,
         headline=headline(report),
         rows=reports.rows(report),
-        names=NAMES,
+        name_of=name_of,
         images={name: _embedded(image) for name, image in evaluation.images.items()},
         histogram=plots.class_histogram(report),
         curves=plots.perturbation_curves(report.tolerance, report.perturbation) if report.perturbation else [],

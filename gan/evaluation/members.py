@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 from gan.errors import InputError
 from gan.saving.ensemble_member import EnsembleMember
-from gan.saving.metadata import ClassifierCard, check_card
+from gan.saving.known_images import check_card, images_of, suits
+from gan.saving.metadata import ClassifierCard
 from gan.saving.models import FoundClassifier, find_classifier
 
 MemberLike = str | os.PathLike[str] | FoundClassifier
@@ -37,7 +38,7 @@ def find_members(classifiers: Sequence[MemberLike], dataset: str | None = None) 
                 raise InputError("The classifiers do not match", expected=f"the same {what}", received=received)
     if dataset is not None:
         for member in found:
-            check_card(dataset, member.card)
+            check_card(dataset, member.card)  # by its name; after loading, its images decide
         return found, dataset
     common = common_datasets([member.card for member in found])
     if not common:
@@ -77,5 +78,9 @@ def _networks(card: ClassifierCard | EnsembleMember) -> set[str]:
 
 
 def common_datasets(cards: Sequence[ClassifierCard]) -> tuple[str, ...]:
-    """Returns the names of the datasets for which all classifiers are valid, in the order of the first card."""
-    return tuple(name for name in cards[0].data_sets if all(name in card.data_sets for card in cards))
+    """Returns the names of the datasets for which all classifiers are valid, in the order of the first card.
+
+    Names of other cards for the same images, such as another path, count too.
+    """
+    first = cards[0]
+    return tuple(name for name in first.data_sets if all(suits(card, images_of(first, name)) for card in cards))

@@ -48,8 +48,10 @@ CONFIRMED: dict[Verdict, tuple[str, str]] = {
 
 
 def class_histogram(report: EvaluationReport) -> str:
-    """Plots the share of each class, in samples and in test images, as SVG text."""
+    """Plots the share of each class, in samples and in test images, as SVG text; "" without a classifier."""
     histogram, width = report.class_histogram, 0.4
+    if histogram is None:
+        return ""
     classes = len(histogram.real)
     with rc_context(SVG_STYLE):
         figure = Figure(figsize=SIZE, layout="constrained")
@@ -65,11 +67,11 @@ def class_histogram(report: EvaluationReport) -> str:
         return _svg(figure)
 
 
-def perturbation_curves(tolerance: float, points: Sequence[PerturbationPoint]) -> list[str]:
+def perturbation_curves(tolerance: float | None, points: Sequence[PerturbationPoint]) -> list[str]:
     """Plots the error rate against the severity of each fault with several severities, as SVG texts.
 
     Args:
-        tolerance: drawn as a horizontal line.
+        tolerance: drawn as a horizontal line. None: no line.
         points: the first is without a fault.
     """
     clean = replace(points[0], severity=0.0)
@@ -77,7 +79,7 @@ def perturbation_curves(tolerance: float, points: Sequence[PerturbationPoint]) -
     for point in points[1:]:
         faults.setdefault(point.fault, []).append(point)
     graded = {fault: [clean, *of_fault] for fault, of_fault in faults.items() if len(of_fault) > 1}
-    highest = max((point.error_rate_upper for curve in graded.values() for point in curve), default=tolerance)
+    highest = max((point.error_rate_upper for curve in graded.values() for point in curve), default=0.0)
     plots = []
     with rc_context(SVG_STYLE):
         for fault, curve in graded.items():
@@ -85,17 +87,19 @@ def perturbation_curves(tolerance: float, points: Sequence[PerturbationPoint]) -
             axes = figure.subplots()
             _curve(axes, tolerance, curve)
             axes.set(title=PERTURBATIONS.get(fault, fault), xlabel="severity (standard deviations)")
-            axes.set(ylabel="error rate (%)", ylim=(0, 105 * max(highest, tolerance)))
+            axes.set(ylabel="error rate (%)", ylim=(0, 105 * max(highest, tolerance or 0.0, 1e-3)))
             plots.append(_svg(figure))
     return plots
 
 
-def _curve(axes: Axes, tolerance: float, curve: Sequence[PerturbationPoint]) -> None:
+def _curve(axes: Axes, tolerance: float | None, curve: Sequence[PerturbationPoint]) -> None:
     severity = [point.severity for point in curve]
     axes.plot(severity, [100 * point.error_rate for point in curve], "o-", color=SAMPLES, markersize=4)
     lower = [100 * point.error_rate_lower for point in curve]
     upper = [100 * point.error_rate_upper for point in curve]
     axes.fill_between(severity, lower, upper, color=SAMPLES, alpha=0.2, linewidth=0)
+    if tolerance is None:
+        return
     axes.axhline(100 * tolerance, color=REAL, linestyle="--", linewidth=1)
     axes.annotate("tolerance", (max(severity), 100 * tolerance), (0, 3), textcoords="offset points",
                   ha="right", color=REAL)  # fmt: skip

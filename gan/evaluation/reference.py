@@ -33,31 +33,34 @@ Outputs = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class EvaluatedImages:
-    """Images float32 [N, H, W, C] in [-1, 1], their requested labels (or None), and the classifier's outputs."""
+    """Images float32 [N, H, W, C] in [-1, 1], their requested labels (or None), and the extractor's outputs.
+
+    Without a classifier, there are no logits: no class is seen, and no image is wrong.
+    """
 
     images: np.ndarray
     labels: np.ndarray | None
     outputs: Outputs
 
     @property
-    def seen(self) -> np.ndarray:
-        """The top class of each image: int [N]."""
-        return self.outputs["logits"].argmax(axis=1)
+    def seen(self) -> np.ndarray | None:
+        """The top class of each image: int [N]; None without a classifier."""
+        return self.outputs["logits"].argmax(axis=1) if "logits" in self.outputs else None
 
     @property
-    def labels_or_seen(self) -> np.ndarray:
-        """The requested class of each image; without requested labels, its top class: int [N]."""
+    def labels_or_seen(self) -> np.ndarray | None:
+        """The requested class of each image; without requested labels, its top class: int [N], or None."""
         return self.seen if self.labels is None else self.labels
 
     @property
     def wrong(self) -> np.ndarray:
-        """Whether each image is a wrong outcome: bool [N], see `metrics.wrong_outcomes`."""
+        """Whether each image is a wrong outcome: bool [N], see `metrics.wrong_outcomes`. Needs a classifier."""
         return np.asarray(wrong_outcomes(self.outputs["logits"], self.labels))
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The reference: classifier outputs of the test images, and the training images, float32 in [-1, 1]."""
+    """The reference: outputs of the extractor for the test images, and the training images, float32 in [-1, 1]."""
 
     extractor: Extractor
     outputs: Outputs
@@ -68,7 +71,7 @@ class Reference:
         return metrics.squared_radii(self.outputs["features"])
 
     def quality(self, evaluated: EvaluatedImages) -> dict[str, float]:
-        """Returns the error rate, the Frechet distance and the class divergence of images, see `quality`."""
+        """Returns the Frechet distance and, with a classifier, error rate and class divergence, see `quality`."""
         return quality(self.extractor, self.outputs, evaluated.outputs, evaluated.labels)
 
     def manifold(self, outputs: Outputs) -> dict[str, float]:
@@ -90,7 +93,7 @@ class Reference:
         few = why_few(len(fake))
         kernel, kernel_error = (np.nan, np.nan) if "kernel_distance" in few else metrics.kernel_distance(real, fake)
         labels = evaluated.labels_or_seen
-        paired = len(np.unique(labels)) < len(labels)
+        paired = labels is None or len(np.unique(labels)) < len(labels)
         found = {
             **self.quality(evaluated),
             "kernel_distance": kernel,

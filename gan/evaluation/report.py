@@ -14,7 +14,7 @@ from gan.tolerance import Confirmation, ErrorRate, Verdict, WorstClass, samples_
 from gan.utils.arguments import checked
 from gan.utils.commands import shell_command
 
-MUST_AGREE = ("dataset", "compared", "classifier_sha256", "reference", "conditional")
+MUST_AGREE = ("dataset", "compared", "classifier_sha256", "reference", "features_used", "conditional")
 """Fields that must be equal in reports to compare. The Frechet distance depends on all, the error rate on the last."""
 
 FEWEST = 2
@@ -28,6 +28,20 @@ FEW = 200
 
 Column = Literal["value", "real"]
 """`value`: the number of the samples. `real`: the same number for real images."""
+
+
+@dataclass(frozen=True)
+class FeatureSource:
+    """The network whose outputs are the features: its name, the layer, the SHA-256, and the number of features.
+
+    The name is `classifier`, `random` for the fixed random network, or that of a given file. The SHA-256 is that of the
+    file, or of the random kernels.
+    """
+
+    name: str
+    layer: str
+    sha256: str
+    dimension: Positive
 
 
 @dataclass(frozen=True)
@@ -119,6 +133,11 @@ class EvaluationReport:
     reports of the run, perhaps for another tolerance, do not. `stopping` shows the early stopping of the run, and
     decides nothing; None: the run had no tolerance.
 
+    Without a tolerance, there is no verdict (None). Without a classifier, there is no tolerance either, and what it
+    would measure is absent: `error_rate` and the like in `metrics`, `class_histogram`, `error_rate_by_class`,
+    `worst_class` and `perturbation`. `features`: None in a report of an earlier revision, whose features are those of
+    its classifier.
+
     `worst_class` is the class with the highest error rate, and `worst_class_real` that of as many validation images.
     It does not change the verdict. None: no classes were requested, or an earlier revision wrote the report.
 
@@ -130,7 +149,8 @@ class EvaluationReport:
     checkpoint: Checkpoint | None = None
     dataset: str
     reference: str
-    classifier_sha256: str
+    classifier_sha256: str | None
+    features: FeatureSource | None = None
     conventions: dict[str, str] = field(default_factory=dict)
     num: Positive
     compared: Whole = 0
@@ -148,12 +168,12 @@ class EvaluationReport:
     copied_share_upper: float | None
     copied_share_real: CopiedShare | None = None
     nearest_num: Positive
-    class_histogram: ClassCounts
+    class_histogram: ClassCounts | None
     error_rate_by_class: tuple[ClassErrorRate, ...]
     worst_class: WorstClass | None = None
     worst_class_real: WorstClass | None = None
-    tolerance: float
-    verdict: Verdict
+    tolerance: float | None
+    verdict: Verdict | None
     undecided_because_of: tuple[str, ...]
     samples_needed: Positive | None
     seconds: dict[str, float]
@@ -168,9 +188,16 @@ class EvaluationReport:
         check_whole("compared", self.compared, 1, self.num)
 
     @property
-    def samples_verdict(self) -> Verdict:
+    def features_used(self) -> str:
+        """The layer and the SHA-256 of the network whose features are compared."""
+        if self.features is None:
+            return f"layer features of SHA-256 {self.classifier_sha256}"
+        return f"layer {self.features.layer} of SHA-256 {self.features.sha256}"
+
+    @property
+    def samples_verdict(self) -> Verdict | None:
         """The verdict by the samples of the report alone. It differs from `verdict` only if `confirmed` decides."""
-        if self.confirmed is None:
+        if self.confirmed is None or self.tolerance is None:
             return self.verdict
         rate, coverage = self.metrics["error_rate"].value, self.metrics.get("coverage", MetricRow(None, None))
         known = {"coverage": coverage.value, "real_coverage": coverage.real}
@@ -197,6 +224,8 @@ class EvaluationReport:
         `conditions` if other conditions, such as coverage, were not met. `samples_needed` is the size of a confirmation
         that would decide.
         """
+        if self.tolerance is None:
+            raise InputError("Nothing to confirm", expected="a report with a tolerance", received="tolerance=None")
         by_rate = verdict(confirmed.rate, self.tolerance, confidence=confirmed.confidence)
         reasons = []
         if confirmed.verdict == "undecided":
@@ -292,7 +321,11 @@ def written(name: str, report: EvaluationReport, *, column: Column = "value") ->
         return _worst(report.worst_class if column == "value" else report.worst_class_real)
     if name not in report.metrics:
         source = "" if report.confirmed is None else " (by confirmation)"
-        fields = {"num": f"{report.num:,}", "tolerance": str(report.tolerance), "verdict": report.verdict + source}
+        fields = {
+            "num": f"{report.num:,}",
+            "tolerance": "none" if report.tolerance is None else str(report.tolerance),
+            "verdict": "none" if report.verdict is None else report.verdict + source,
+        }
         return fields.get(name, "") if column == "value" else ""
     values = {key: getattr(row, column) for key, row in report.metrics.items()}
     if values[name] is None:

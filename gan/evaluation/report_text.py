@@ -1,10 +1,10 @@
 """Sentences of a report: the headline, the summary, and how to read each number."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from gan.evaluation.report import MOST_NUM, EvaluationReport, PerturbationPoint
+from gan.evaluation.report import MOST_NUM, EvaluationReport, FeatureSource, PerturbationPoint
 from gan.evaluation.stopping import StoppingHistory
-from gan.tolerance import Confirmation, WorstClass
+from gan.tolerance import Confirmation, Verdict, WorstClass
 
 NAMES = {
     "error_rate": "Error rate",
@@ -18,6 +18,7 @@ NAMES = {
     "class_kl": "Class balance",
     "classes_seen": "Classes found",
     "pairwise_ssim": "Similarity within a class",
+    "sliced_wasserstein": "Patch distance",
     "nearest_mse": "Difference from the nearest training image",
     "nearest_ssim": "Similarity to the nearest training image",
     "copied_share": "Share of copies",
@@ -42,6 +43,8 @@ MEANING = {
     "class_kl": "Divergence between the class shares of samples and test images, in nats. 0 means equal shares.",
     "classes_seen": "Number of classes that the classifier finds among the samples.",
     "pairwise_ssim": "Similarity (SSIM) of two samples of the same class. Above real images: less variety.",
+    "sliced_wasserstein": "Distance between 7 x 7 patches of samples and test images, mean over several resolutions "
+    "(sliced Wasserstein distance). Sees local structure, not whole images. Lower is better.",
     "nearest_mse": "Mean squared difference from the nearest training image. Far below real images: possible copies.",
     "nearest_ssim": "SSIM to the nearest training image. Far above real images: possible copies.",
     "copied_share": "Estimated share of samples that copy a training image. Blur does not hide copies.",
@@ -50,6 +53,43 @@ MEANING = {
     "reconstruction_ssim": "SSIM between the same pairs. Higher is better.",
 }
 """How to read each number of a report."""
+
+OF_CLASSES = ("error_rate", "worst_class", "class_kl", "classes_seen")
+"""Measures that need a classifier."""
+
+RANDOM_NETWORK = (
+    "The features are those of a fixed random network, which sees texture and color more than meaning: compare the "
+    "numbers only within the same data."
+)
+"""What a reader must know of features that nothing was trained for."""
+
+
+def explain(numbers: Collection[str], source: FeatureSource, *, by_class: bool) -> dict[str, str]:
+    """Returns how to read each of the numbers: {name: sentences}, and of those that are added to them later.
+
+    source: where the features are from. by_class: whether pairs of samples are of one class.
+    """
+    meaning = dict(MEANING)
+    if "error_rate" not in numbers:
+        meaning = {name: text for name, text in MEANING.items() if name not in OF_CLASSES}
+    if source.name == "random":
+        meaning["frechet_distance"] += f" {RANDOM_NETWORK}"
+    if not by_class:
+        meaning["pairwise_ssim"] = meaning["pairwise_ssim"].replace(" of the same class", "")
+    found = {}
+    for name, text in meaning.items():
+        found[name] = text
+        if name == "sliced_wasserstein":
+            levels = [number for number in numbers if number.startswith(f"{name}_")]
+            found |= {level: f"The same at {level.rpartition('_')[2]} pixels." for level in levels}
+    return found
+
+
+def name_of(number: str) -> str:
+    """Returns the name of a measure for people."""
+    base, _, size = number.rpartition("_")
+    return f"{NAMES[base]}, {size}" if number not in NAMES and base in NAMES else NAMES.get(number, number)
+
 
 PERTURBATIONS = {
     "none": "no fault",
@@ -68,6 +108,9 @@ def percent(share: float, digits: int = 2) -> str:
 
 def headline(report: EvaluationReport) -> str:
     """Answers whether the generator may be shipped, in one line."""
+    if report.verdict is None:
+        missing = "tolerance" if "error_rate" in report.metrics else "classifier"
+        return f"No verdict: there was no {missing}"
     if report.verdict == "exceeded":
         return "Exceeds the tolerance: do not ship it"
     if report.verdict == "within":
@@ -97,6 +140,8 @@ def summary(report: EvaluationReport) -> dict[str, str]:
     """
     value = {name: row.value for name, row in report.metrics.items() if row.value is not None}
     real = {name: row.real for name, row in report.metrics.items() if row.real is not None}
+    by_class = report.conditional or report.class_histogram is not None
+    random = f" {RANDOM_NETWORK}" if report.features is not None and report.features.name == "random" else ""
 
     def shares(name: str) -> str:
         if name in report.not_known:
@@ -108,11 +153,11 @@ def summary(report: EvaluationReport) -> dict[str, str]:
         "tolerance": " ".join(filter(None, (_tolerance(report, value), _worst_class(report.worst_class)))),
         "fidelity": f"The Frechet distance{_of_first(report)} is {value['frechet_distance']:.3g}, "
         f"{_times(report.frechet_in_floors)} the distance of real images ({floor.mean:.3g} ± {floor.spread:.2g}); "
-        f"precision is {shares('precision')}.",
+        f"precision is {shares('precision')}.{random}",
         "variety": f"Coverage is {shares('coverage')}, recall is {shares('recall')}, {_copies_in_short(report)}.",
-        "similarity": _similarity(value["pairwise_ssim"], real["pairwise_ssim"])
+        "similarity": _similarity(value["pairwise_ssim"], real["pairwise_ssim"], by_class)
         if unknown is None
-        else f"Similarity within a class is not known: {unknown}.",
+        else f"Similarity{' within a class' if by_class else ''} is not known: {unknown}.",
         "copies": _copies(report),
     }
     if "reconstruction_mse" in value:
@@ -140,11 +185,14 @@ def _times(ratio: float | None) -> str:
 
 
 def _tolerance(report: EvaluationReport, value: dict[str, float]) -> str:
+    tolerance = report.tolerance
+    if tolerance is None:
+        return _without_tolerance(report, value)
     if report.confirmed is not None:
-        return f"{_confirmation(report, report.confirmed)} {_comparison(report, value)}"
+        return f"{_confirmation(report, report.confirmed, tolerance)} {_comparison(report, value, tolerance)}"
     lower, upper = value["error_rate_lower"], value["error_rate_upper"]
     sentence = (
-        f"The error rate {_decision(report, upper)} the tolerance of {percent(report.tolerance)}: "
+        f"The error rate {_decision(report, upper, tolerance)} the tolerance of {percent(tolerance)}: "
         f"{percent(value['error_rate'])} of {report.num:,} samples are {_wrong(report)} (95 % confidence interval: "
         f"{percent(lower)} to {percent(upper)})."
     )
@@ -157,10 +205,24 @@ def _tolerance(report: EvaluationReport, value: dict[str, float]) -> str:
     return sentence
 
 
-def _decision(report: EvaluationReport, upper: float) -> str:
+def _without_tolerance(report: EvaluationReport, value: dict[str, float]) -> str:
+    if "error_rate" not in value:
+        return (
+            "No classifier measured the samples, so their error rate is not known and there is no verdict. Compare "
+            "each number with that of real images."
+        )
+    lower, upper = value["error_rate_lower"], value["error_rate_upper"]
+    return (
+        f"The error rate is {percent(value['error_rate'])}: that share of {report.num:,} samples are {_wrong(report)} "
+        f"(95 % confidence interval: {percent(lower)} to {percent(upper)}). No tolerance was given, so there is no "
+        "verdict (--tolerance SHARE)."
+    )
+
+
+def _decision(report: EvaluationReport, upper: float, tolerance: float) -> str:
     if report.verdict == "exceeded":
         return "exceeds"
-    return "is within" if upper <= report.tolerance else "may be within or above"
+    return "is within" if upper <= tolerance else "may be within or above"
 
 
 def _wrong(report: EvaluationReport) -> str:
@@ -180,12 +242,12 @@ def _worst_class(worst: WorstClass | None) -> str:
     )
 
 
-def _confirmation(report: EvaluationReport, done: Confirmation) -> str:
+def _confirmation(report: EvaluationReport, done: Confirmation, tolerance: float) -> str:
     """Describes the confirmation that decides the verdict."""
     lower, upper = done.bounds
     sentence = (
-        f"In the last confirmation of the run, the error rate {_decision(report, upper)} the tolerance of "
-        f"{percent(report.tolerance)}: {percent(done.rate.value)} of {done.num:,} fresh samples are {_wrong(report)} "
+        f"In the last confirmation of the run, the error rate {_decision(report, upper, tolerance)} the tolerance "
+        f"of {percent(tolerance)}: {percent(done.rate.value)} of {done.num:,} fresh samples are {_wrong(report)} "
         f"({100 * done.confidence:.4g} % confidence interval: {percent(lower)} to {percent(upper)})."
     )
     if "conditions" in report.undecided_because_of:
@@ -197,7 +259,7 @@ def _confirmation(report: EvaluationReport, done: Confirmation) -> str:
     return sentence
 
 
-def _comparison(report: EvaluationReport, value: dict[str, float]) -> str:
+def _comparison(report: EvaluationReport, value: dict[str, float], tolerance: float) -> str:
     """Compares the samples of the report with the confirmation that decides the verdict."""
     lower, upper = value["error_rate_lower"], value["error_rate_upper"]
     numbers = (
@@ -212,12 +274,12 @@ def _comparison(report: EvaluationReport, value: dict[str, float]) -> str:
         )
     if report.samples_verdict == report.verdict:
         return f"{numbers}, which agrees."
-    alone = {
+    alone: dict[Verdict | None, str] = {
         "within": "be within the tolerance",
         "exceeded": "exceed the tolerance",
         "undecided": "leave the verdict undecided",
     }
-    reason = " because of their coverage" if report.samples_verdict == "undecided" and upper <= report.tolerance else ""
+    reason = " because of their coverage" if report.samples_verdict == "undecided" and upper <= tolerance else ""
     return f"{numbers}. Alone, they would {alone[report.samples_verdict]}{reason}."
 
 
@@ -252,12 +314,13 @@ def _to_decide(needed: int | None) -> str:
     return f"At this error rate, {needed:,} new samples would decide (--num {needed} --seed ANOTHER)."
 
 
-def _similarity(value: float, real: float) -> str:
+def _similarity(value: float, real: float, by_class: bool) -> str:
     if abs(value - real) < 0.01:
         compared = "about as similar to each other as"
     else:
         compared = "more similar to each other than" if value > real else "less similar to each other than"
-    return f"Samples of the same class are {compared} real images (SSIM {value:.3f}, real images: {real:.3f})."
+    which = "Samples of the same class" if by_class else "Samples"
+    return f"{which} are {compared} real images (SSIM {value:.3f}, real images: {real:.3f})."
 
 
 def _copies_in_short(report: EvaluationReport) -> str:

@@ -37,6 +37,11 @@ class RunDataset:
     train_sha256: str | None = None
     """SHA-256 of the training images and labels; None: not recorded."""
 
+    @property
+    def fingerprint(self) -> str | None:
+        """The same as `train_sha256`, by the name that it has in a loaded `Dataset`."""
+        return self.train_sha256
+
 
 @dataclass(frozen=True)
 class Resumption:
@@ -96,7 +101,9 @@ class RunMetadata:
     dataset: RunDataset
     """The dataset that the run actually used."""
     probe_sha256: str | None = None
-    """SHA-256 of the classifier that evaluates each interval; None: no probe."""
+    """SHA-256 of the classifier that evaluates each interval; None: no classifier."""
+    features_sha256: str | None = None
+    """SHA-256 of the network whose features compare each interval, if it is not that classifier; None: no other."""
     feedback: FeedbackRecord | None = None
     """What people called wrong; None: no feedback."""
     total_steps: Positive
@@ -115,13 +122,19 @@ class RunMetadata:
     """SHA-256 of the generator's file; None before the end."""
 
     @property
+    def measures_nothing(self) -> bool:
+        """Whether no interval is compared with validation images."""
+        return self.probe_sha256 is None and self.features_sha256 is None and "probe" not in self.given
+
+    @property
     def is_finished(self) -> bool:
         """Whether the run ended without an interruption."""
         return self.result is not None and not self.result.interrupted
 
     def as_dict(self) -> dict[str, Json]:
         """Returns the metadata in JSON types, as in config.json, without the optional fields that are empty."""
-        absent = [name for name in ("feedback", "given", "resumed", "result", "sha256") if not getattr(self, name)]
+        optional = ("features_sha256", "feedback", "given", "resumed", "result", "sha256")
+        absent = [name for name in optional if not getattr(self, name)]
         content: dict[str, Any] = {name: value for name, value in as_json(self).items() if name not in absent}
         if self.result is not None and not self.result.confirmations:
             del content["result"]["confirmations"]
@@ -141,6 +154,8 @@ class ClassifierDataset:
     left_out: Whole = 0
     validation: Whole = 0
     test: Whole = 0
+    train_sha256: str | None = None
+    """SHA-256 of all training images and labels of the dataset, those left out included; None: not recorded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,18 +253,20 @@ def new_metadata(
     total_steps: int,
     preset: str | None,
     probe: str | None,
+    features: str | None = None,
     feedback: FeedbackRecord | None = None,
     given: Sequence[str] = (),
 ) -> RunMetadata:
     """Returns the metadata of a new run, with the installed versions and the git revision.
 
-    `probe` is the SHA-256 of the probe, or None. For the other arguments see `RunMetadata`.
+    `probe` is the SHA-256 of the probe, or None, `features` that of other features, or None. The rest: `RunMetadata`.
     """
     return RunMetadata(
         preset=preset,
         config=config,
         dataset=dataset,
         probe_sha256=probe,
+        features_sha256=features,
         feedback=feedback,
         total_steps=total_steps,
         device=device,
@@ -343,12 +360,16 @@ def check_classes(before: tuple[str, ...], now: Sequence[str]) -> None:
         )
 
 
-def check_probe(record: RunMetadata, probe: str | None) -> None:
-    """Raises `InputError` unless `probe` is the SHA-256 of the probe with which the run started (None: no probe)."""
-    expected = record.probe_sha256
-    if expected != probe:
-        wanted, given = (f"SHA-256 {digest}" if digest else "no probe" for digest in (expected, probe))
-        raise InputError("The probe cannot change on resume", expected=wanted, received=given)
+def check_probe(record: RunMetadata, probe: str | None, features: str | None = None) -> None:
+    """Raises `InputError` unless a run resumes with the probe with which it started.
+
+    `probe` is the SHA-256 of its classifier (None: no classifier), `features` that of other features (None: no other).
+    """
+    pairs = {"probe": (record.probe_sha256, probe), "features": (record.features_sha256, features)}
+    for what, digests in pairs.items():
+        if digests[0] != digests[1]:
+            wanted, given = (f"SHA-256 {digest}" if digest else f"no {what}" for digest in digests)
+            raise InputError(f"The {what} cannot change on resume", expected=wanted, received=given)
 
 
 def check_given(record: RunMetadata, given: Sequence[str]) -> None:
@@ -377,24 +398,3 @@ def _flat(options: Mapping[str, Json], prefix: str = "") -> dict[str, Json]:
     for name, value in options.items():
         found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return found
-
-
-def suits(card: ClassifierCard, dataset: str, image_shape: Sequence[int] | None = None) -> bool:
-    """Returns whether a classifier is valid for a dataset and, unless `image_shape` is None, for that image shape."""
-    return dataset in card.data_sets and (image_shape is None or tuple(image_shape) == card.dataset.image_shape)
-
-
-def check_card(dataset: str, card: ClassifierCard, image_shape: Sequence[int] | None = None) -> None:
-    """Raises `InputError` unless `suits` is true."""
-    if not suits(card, dataset):
-        raise InputError(
-            "The classifier is for another dataset",
-            expected=f"one of {list(card.data_sets)}, or another classifier (gan train-classifier)",
-            received=f"dataset={dataset!r}",
-        )
-    if not suits(card, dataset, image_shape):
-        raise InputError(
-            "The classifier is for images of another shape",
-            expected=f"images of shape {card.dataset.image_shape}, or another classifier",
-            received=f"images of shape {tuple(image_shape or ())}",
-        )

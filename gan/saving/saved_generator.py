@@ -10,6 +10,7 @@ from gan.saving import models
 from gan.saving.engines.card import ExportCard
 from gan.saving.engines.find import find_exported
 from gan.saving.engines.format import ExportedFile
+from gan.saving.known_images import ImagesLike, KnownImages, NamedImages, as_images, same_images
 from gan.saving.metadata import RunDataset, RunMetadata
 from gan.saving.mixture import MixtureRecord, load_mixture
 from gan.saving.models import GeneratorSummary
@@ -76,9 +77,26 @@ class SavedGenerator:
             return self.mixture.data
         return self.record.config.data if self.record else None
 
-    def is_of(self, dataset: str) -> bool:
-        """Returns whether the generator draws images of a dataset. A card knows only the last part of a path."""
-        return dataset == self.dataset or (self.card is not None and Path(dataset).name == self.dataset)
+    @property
+    def images(self) -> KnownImages | None:
+        """What is known of the images that the generator draws. None: nothing."""
+        if self.card is None:
+            return self.stands_for
+        if self.card.data is None:
+            return None
+        return NamedImages(self.card.data.dataset, self.card.image_shape, self.card.train_sha256)
+
+    def draws(self, images: ImagesLike) -> bool | None:
+        """Returns whether the generator draws these images. None: not known, or only the images themselves can tell.
+
+        A card knows only the last part of a path. Unless two SHA-256 are known, that must be enough.
+        """
+        if self.images is None:
+            return None
+        found = same_images(self.images, images)
+        if found is None and self.card is not None:
+            return Path(as_images(images).name).name == self.images.name or None
+        return found
 
 
 def find_saved(checkpoint: str | os.PathLike[str] | ModelFile | ExportedFile) -> SavedGenerator:

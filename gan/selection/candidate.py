@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from gan.config import PRESETS, TrainConfig
+from gan.config import PRESETS, ReadingOptions, TrainConfig
 from gan.errors import InputError, did_you_mean, type_name
 from gan.utils.arguments import checked
 
@@ -55,6 +55,7 @@ def make_candidates(
     vary: Sequence[str] = (),
     *,
     dataset: str | None = None,
+    reading: ReadingOptions | None = None,
     seed: int = 0,
     deterministic: bool = False,
 ) -> list[Candidate]:
@@ -67,6 +68,7 @@ def make_candidates(
         presets: names of presets.
         vary: texts such as `learning_rate=1e-3,3e-3`: an option of `gan train`, and its values.
         dataset: dataset of all candidates. None: that of the presets.
+        reading: how its images are read. None: as in the presets.
         seed: seed of all runs.
         deterministic: whether they use deterministic kernels only.
 
@@ -85,8 +87,8 @@ def make_candidates(
             expected = f"one of {list(PRESETS)}{did_you_mean(preset, PRESETS)}"
             raise InputError("Unknown preset", expected=expected, received=preset)
         base = replace(PRESETS[preset], seed=seed, deterministic=deterministic)
-        if dataset is not None:
-            base = replace(base, data=replace(base.data, dataset=dataset))
+        asked: dict[str, Any] = {} if dataset is None else {"dataset": dataset}
+        base = replace(base, data=replace(base.data, **asked, **(reading.given if reading else {})))
         for values in itertools.product(*(values for _, values in variations)):
             chosen = [(name, value) for (name, _), value in zip(variations, values)]
             config = base

@@ -12,7 +12,7 @@ from gan.errors import InputError, TrainingError
 from gan.evaluation.members import independent
 from gan.evaluation.report import MOST_NUM
 from gan.saving import files, models
-from gan.saving.metadata import check_card
+from gan.saving.known_images import ImagesLike, check_card
 from gan.saving.saved_generator import find_saved
 from gan.selection.cost import MeasuredCosts
 from gan.selection.fixed_sequence import Outcome, run_sequence
@@ -68,7 +68,7 @@ def plan_test(options: SelectionOptions, least: int = 1) -> int:
     return num
 
 
-def check_classifiers(options: SelectionOptions, dataset: str) -> None:
+def check_classifiers(options: SelectionOptions, dataset: ImagesLike) -> None:
     """Raises `InputError` unless the probe and the classifier are independent networks for a dataset."""
     found = [models.find_classifier(name) for name in (options.probe, options.classifier)]
     for one in found:

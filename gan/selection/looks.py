@@ -17,7 +17,7 @@ from gan.evaluation.error_rate import BLOCK, check_samples, measure_samples
 from gan.evaluation.reference import EvaluatedImages, choose_labels, limit_images
 from gan.sampling.generators import GeneratorLike, as_engine
 from gan.saving import files
-from gan.saving.metadata import check_card
+from gan.saving.known_images import check_card
 from gan.selection.trial import Look
 from gan.training.setup import load_data
 
@@ -55,7 +55,7 @@ class SampleLook:
         Raises `InputError` if the classifier is of another dataset, or a split has too few images.
         """
         model, card = load_classifier(classifier)
-        check_card(dataset.name, card, dataset.image_shape)
+        check_card(dataset, card)
         num = coverage_images(dataset, covered, others)
         extractor = Extractor(model)
         return cls(dataset, extractor, CoverageReference.of(extractor, covered, others, num))

@@ -80,10 +80,12 @@ def make_mixture(
 
 
 def _for_images(data: DataConfig, shape: tuple[int, int, int]) -> DataConfig:
-    """Returns the options that load a dataset with the image shape of the generators."""
+    """Returns the options that load a dataset with the image shape of the generators, where they say nothing else."""
     height, width, channels = shape
-    size = replace(data, image_size=f"{height}x{width}")
-    return replace(size, channels=channels) if channels in (1, 3) else size  # type: ignore[arg-type]  # 1 or 3
+    size = replace(data, image_size=data.image_size or f"{height}x{width}")
+    if channels not in (1, 3) or data.channels is not None:
+        return size
+    return replace(size, channels=channels)  # type: ignore[arg-type]  # 1 or 3
 
 
 def _record(

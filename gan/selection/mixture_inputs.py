@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gan.config import DataConfig
+from gan.config import DataConfig, ReadingOptions
 from gan.errors import InputError, check
 from gan.saving import models
-from gan.saving.metadata import RunDataset, check_card
+from gan.saving.known_images import check_card, means, same_images
+from gan.saving.metadata import RunDataset
 from gan.saving.models import FoundClassifier
 from gan.saving.run_folder import GENERATOR
 from gan.saving.saved_generator import SavedGenerator, find_to_export
@@ -38,6 +39,7 @@ class MixtureInputs:
         *,
         weights: Sequence[float] | None = None,
         dataset: str | None = None,
+        reading: ReadingOptions | None = None,
         classifier: str | os.PathLike[str] = PROBE,
     ) -> "MixtureInputs":
         """Finds what a mixture needs, and checks that it fits together as far as the files tell.
@@ -46,6 +48,7 @@ class MixtureInputs:
             checkpoints: two or more run folders, .keras files or pretrained names, each once.
             weights: probability of each generator; None: they are fitted.
             dataset: the data that the mixture stands for. None: the dataset of all generators.
+            reading: how its images are read. None: as in the training.
             classifier: classifier for the features of the fit, a folder or pretrained name.
 
         Raises `InputError` for fewer than two generators, the same one twice, weights that do not sum to 1, generators
@@ -57,13 +60,16 @@ class MixtureInputs:
         _check_different(saved)
         name = dataset or _common_dataset(saved)
         _check_classes(saved)
-        of_it = next((one for one in saved if one.stands_for is not None and one.stands_for.name == name), None)
+        is_reread = reading is not None and bool(reading.given)
+        of_it = next((one for one in saved if one.stands_for is not None and means(name, one.stands_for.name)), None)
+        known = None if of_it is None or is_reread else of_it.stands_for
+        options = next((one.data for one in (of_it, *saved) if one is not None and one.data is not None), None)
+        data = (reading or ReadingOptions()).over(options, name if known is None else known.name)
         found = None
         if given is None:
             found = models.find_classifier(classifier)
-            check_card(name, found.card, of_it.stands_for.image_shape if of_it and of_it.stands_for else None)
-        data = of_it.data if of_it else None
-        return cls(saved, data or DataConfig(dataset=name), of_it.stands_for if of_it else None, given, found)
+            check_card(known or name, found.card)
+        return cls(saved, data, known, given, found)
 
 
 def name_of(saved: SavedGenerator) -> str:
@@ -98,9 +104,7 @@ def _common_dataset(saved: Sequence[SavedGenerator]) -> str:
         raise InputError("No generator has a record of its dataset", expected=expected, received="none")
     first, *others = (data for _, data in known)
     for other in others:
-        digests = {data.train_sha256 for data in (first, other)} - {None}
-        same = len(digests) == 1 if first.train_sha256 and other.train_sha256 else first.name == other.name
-        if not same or first.image_shape != other.image_shape:
+        if not same_images(first, other):
             raise InputError(
                 "These generators were trained on different images",
                 expected=f"generators of one dataset, or {expected}",

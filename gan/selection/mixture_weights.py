@@ -13,7 +13,8 @@ from gan.evaluation.evaluation import check_generator
 from gan.evaluation.metrics.kernel import kernel_sums
 from gan.models.networks.mixture import FEWEST
 from gan.sampling.generators import GeneratorLike, as_engine
-from gan.saving.metadata import ClassifierCard, check_card
+from gan.saving.known_images import check_card
+from gan.saving.metadata import ClassifierCard
 from gan.saving.mixture import FitSplit
 from gan.utils.arguments import check_axes, checked
 from gan.utils.simplex import minimize_on_simplex
@@ -139,7 +140,7 @@ def fit_mixture(
     check_seed(seed)
     dataset = as_dataset(dataset)
     classifier, card = as_classifier(classifier, card)
-    check_card(dataset.name, card, dataset.image_shape)
+    check_card(dataset, card)
     engines = [as_engine(generator) for generator in generators]
     for engine in engines:
         check_generator(engine, dataset)

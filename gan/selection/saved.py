@@ -126,7 +126,7 @@ def _candidate(name: str, saved: SavedGenerator, path: Path) -> CandidateRecord:
 
 def _check(options: SelectionOptions, dataset: Dataset, output: str | Path | None) -> tuple[SelectionOptions, int]:
     """Checks all that needs no generator. Returns the options, and the samples of each test, as `plan_samples`."""
-    check_classifiers(options, dataset.name)
+    check_classifiers(options, dataset)
     run_folder.check_output(output)
     return plan_samples(options, dataset)
 
@@ -136,9 +136,7 @@ def _find(generators: Mapping[str, str | Path], dataset: Dataset) -> dict[str, S
     if not found:
         raise InputError("No candidates", expected="one or more generators", received="none")
     for name, saved in found.items():
-        # the card of a run that fell back to other data names what was asked for, but has the digest of what it used
-        same_images = saved.card is not None and saved.card.train_sha256 == dataset.fingerprint
-        if saved.dataset is not None and not saved.is_of(dataset.name) and not same_images:
+        if saved.dataset is not None and not saved.draws(dataset):
             expected = f"generators of {dataset.name}"
             raise InputError("Candidates of different data", expected=expected, received=f"{name}, of {saved.dataset}")
     return found

@@ -23,7 +23,7 @@ from gan.evaluation.coverage import CoverageReference
 from gan.evaluation.error_rate import measure_samples
 from gan.models.networks.inputs import NetworkInputs
 from gan.saving import models
-from gan.saving.metadata import check_card
+from gan.saving.known_images import check_card
 from gan.saving.models import FoundClassifier
 from gan.tolerance import (
     CONFIDENCE,
@@ -235,7 +235,7 @@ def make_confirmation(
         return None
     options.check_confirmable()
     classifier = models.find_classifier(options.classifier)
-    check_card(dataset.name, classifier.card, dataset.image_shape)
+    check_card(dataset, classifier.card)
     return SampleConfirmation(options, dataset, classifier=classifier, probe=probe, devices=devices, seed=seed)
 
 

@@ -10,13 +10,15 @@ import tensorflow as tf
 from gan.config import StoppingConfig
 from gan.data.dataset import Dataset
 from gan.errors import InputError, check
-from gan.evaluation.classifier.extractor import Extractor, load_classifier
+from gan.evaluation.classifier.extractor import make_extractor
 from gan.evaluation.metrics import PairwiseSSIM, why_no_ssim
 from gan.evaluation.metrics.quality import quality_metric
+from gan.evaluation.report import FEWEST, FeatureSource
 from gan.models.gan import GAN
 from gan.models.losses import AdversarialLoss
 from gan.saving import models
-from gan.saving.metadata import StopReason, check_card, suits
+from gan.saving.known_images import ImagesLike, check_card, suits
+from gan.saving.metadata import StopReason
 from gan.saving.models import FoundClassifier
 from gan.tolerance import ErrorRate, fewest_outcomes
 from gan.training import callbacks
@@ -40,9 +42,10 @@ HEALTHY_AFTER = 16_000
 class Probe:
     """What is measured after each interval: metrics for `GAN.compile` and validation batches for `GAN.fit`.
 
-    By default, nothing is measured. `sha256` is the checksum of the classifier, for the metadata of the run.
-    `left_out` is the reason why SSIM is not measured although there is a classifier (None: no reason). `most` is the
-    largest number of images that `eval_num` can ask for: that of the validation split.
+    By default, nothing is measured. `sha256` is the checksum of the classifier, for the metadata of the run; None
+    without one. `features` says where the features are from if they are not those of the classifier. `left_out` is the
+    reason why SSIM is not measured although other numbers are (None: no reason). `most` is the largest number of images
+    that `eval_num` can ask for: that of the validation split.
     """
 
     metrics: tuple[keras.metrics.Metric, ...] = ()
@@ -50,6 +53,7 @@ class Probe:
     sha256: str | None = None
     left_out: str | None = None
     most: int = 0
+    features: FeatureSource | None = None
 
     def __post_init__(self) -> None:
         given = self.metrics if isinstance(self.metrics, (tuple, list)) else (None,)
@@ -89,43 +93,43 @@ class Probe:
 def make_probe(options: StoppingConfig, dataset: Dataset, *, images_per_interval: int) -> Probe:
     """Returns the probe that compares samples with validation images: val_error_rate, val_frechet_distance and others.
 
+    Without a classifier for the dataset, the features are those of `options.features`, else of the fixed random
+    network; then there are no error rates and no classes. Fewer than two validation images are not compared with these.
+
     `eval_num` images are compared, but at most a quarter of the images of an interval (and at least 200), to keep the
     evaluation short. If the validation split is smaller, all of it is used, and there are as many samples. SSIM is left
     out if the images are too small for it. Raises `InputError` when the probe is for another dataset.
     """
-    found = find_probe(options, dataset.name, dataset.image_shape)
-    if found is None:
+    found, held_out = find_probe(options, dataset), dataset.validation
+    if options.probe == "none" or (found is None and len(held_out) < FEWEST):
         return Probe()
-    classifier, card = load_classifier(found)
-    held_out = dataset.validation
+    extractor, card = make_extractor(dataset, found, None, options.features)
     num = min(options.eval_num, max(MIN_EVAL_NUM, images_per_interval // 4))
     chosen = np.random.default_rng(0).permutation(len(held_out))[:num]
-    metrics: tuple[keras.metrics.Metric, ...] = (quality_metric(Extractor(classifier)),)
+    metrics: tuple[keras.metrics.Metric, ...] = (quality_metric(extractor),)
     left_out = why_no_ssim(dataset.image_shape)
     if left_out is None:
         metrics += (PairwiseSSIM(stride=4),)
-    return Probe(metrics, held_out.take(chosen).in_order(500), card.sha256, left_out, len(held_out))
+    sha256, source = None if card is None else card.sha256, None if extractor.given is None else extractor.given.source
+    return Probe(metrics, held_out.take(chosen).in_order(500), sha256, left_out, len(held_out), source)
 
 
-def find_probe(
-    options: StoppingConfig, dataset: str, image_shape: Sequence[int] | None = None
-) -> FoundClassifier | None:
-    """Returns the classifier that evaluates each interval of a run on a dataset. None: no evaluation.
+def find_probe(options: StoppingConfig, dataset: ImagesLike) -> FoundClassifier | None:
+    """Returns the classifier that evaluates each interval of a run on a dataset. None: no classifier.
 
     Raises `InputError` when the options need a classifier and the selected classifier does not suit the dataset.
     """
     if options.probe == "none":
         return None
     found = models.find_classifier(PROBE if options.probe == "auto" else options.probe)
-    if suits(found.card, dataset, image_shape):
+    if suits(found.card, dataset):
         return found
-    needed = options.probe != "auto" or options.tolerance is not None or (options.monitor or "").startswith("val_")
-    if needed:
-        check_card(dataset, found.card, image_shape)
+    if options.probe != "auto" or options.tolerance is not None:
+        check_card(dataset, found.card)
     return None
 
 
-def check_monitor(options: StoppingConfig, gan: GAN) -> None:
+def check_monitor(options: StoppingConfig, gan: GAN, probe: Probe) -> None:
     """Raises `InputError`, before the first step, when this GAN does not log a number to monitor."""
     monitored = [options.monitor] * (options.monitor is not None)
     monitored += [NOMINATES] * (options.tolerance is not None and bool(gan.evaluation_metrics))
@@ -134,7 +138,8 @@ def check_monitor(options: StoppingConfig, gan: GAN) -> None:
     known = sorted({*gan.step_means.names, *(f"val_{name}" for name in measured)})
     for name in monitored:
         if name not in known:
-            raise InputError("Unknown `monitor`", expected=f"one of {known}", received=f"monitor={name!r}")
+            needs = "" if probe.sha256 or probe.features is None else "; error rates and classes need a classifier"
+            raise InputError("Unknown `monitor`", expected=f"one of {known}{needs}", received=f"monitor={name!r}")
 
 
 def stopping_callbacks(

@@ -11,6 +11,7 @@ from gan.data.load import DatasetLike, as_dataset, load_dataset
 from gan.distributed import replicas
 from gan.distributed.devices import DeviceSetup
 from gan.errors import InputError, did_you_mean
+from gan.evaluation.features import RANDOM
 from gan.models import jit
 from gan.models.build import build_gan, compile_gan, log_nothing
 from gan.models.gan import GAN
@@ -120,7 +121,7 @@ def prepare_training(
         config.stopping,
         dataset,
         devices,
-        probe=find_probe(config.stopping, dataset.name, dataset.image_shape) if probe is None else None,
+        probe=find_probe(config.stopping, dataset) if probe is None else None,
         seed=config.seed,
     )
 
@@ -136,7 +137,7 @@ def prepare_training(
         xla = jit.decide(gan, config.jit, title=title, batch_size=batch_size, log=tell)
         gan.jit_compile = xla.on
     config = replace(config, jit="on" if xla.on else "off")
-    check_monitor(config.stopping, gan)
+    check_monitor(config.stopping, gan, probe)
     if saved is None:
         for counter in (gan.step, gan.images_seen):  # a given GAN may have been trained before
             counter.assign(0)
@@ -157,6 +158,9 @@ def prepare_training(
             )
         if dataset.class_names:
             log(f"classes: {describe_classes(dataset.class_names)}")
+        if probe.features is not None and probe.sha256 is None:
+            which = "the fixed random network" if probe.features.name == RANDOM else probe.features.name
+            log(f"no classifier suits the data: intervals are compared by features of {which}, without error rates")
         if probe.left_out is not None:
             log(f"val_pairwise_ssim is not measured: {probe.left_out}")
         if config.stopping.tolerance is not None and confirmation is not None:

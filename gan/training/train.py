@@ -131,6 +131,7 @@ def train(
             total_steps=setup.schedule.total_steps,
             preset=preset,
             probe=setup.probe.sha256,
+            features=None if setup.probe.features is None else setup.probe.features.sha256,
             feedback=None if said is None else said.record,
             given=_given(gan=gan, probe=probe, grid=grid),
         )
@@ -220,6 +221,8 @@ def resume(
             start = None if saved else config.init_from
             said = None if record.feedback is None else load_feedback(folder, record.feedback, start)
             asked = replace(config, data=data, init_from=start, feedback=None)
+            if record.measures_nothing:  # an earlier revision did not measure data without a classifier
+                asked = replace(asked, stopping=replace(asked.stopping, probe="none", features=None))
             asked = broadcast_config(devices, asked)
             with nullcontext() if has_moved else new_place_hint(folder, record):
                 dataset = dataset or load_data(asked.data)
@@ -227,7 +230,8 @@ def resume(
             if has_moved:
                 log(moved_message(record, dataset))
             setup = prepare_training(asked, dataset, devices, log, saved=saved, feedback=said, gan=gan, probe=probe)
-            metadata.check_probe(record, setup.probe.sha256)
+            features = None if setup.probe.features is None else setup.probe.features.sha256
+            metadata.check_probe(record, setup.probe.sha256, features)
             if has_new_length(record, config):
                 log(length_message(record, setup))
             record = metadata.resumed_metadata(

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan.cli.evaluate import classifier_command, next_evaluation
+from gan.cli.evaluate import next_evaluation
+from gan.cli.evaluation_inputs import classifier_command
 from gan.cli.main import parse
 from gan.config import PRESETS, DataConfig, TrainConfig
 from gan.config.arguments import as_arguments
@@ -179,7 +180,7 @@ def test_the_classifier_that_the_probe_names_evaluates_the_run(small_classifier,
 def test_a_classifier_reads_the_images_as_the_run_did(tmp_path):
     config = TrainConfig(data=DataConfig(dataset="my pictures", image_size="32x64", channels=1))
     record = written_run(tmp_path / "run", dataset=OWN, config=config)
-    found = parsed(classifier_command(record, tmp_path / "c"))
+    found = parsed(classifier_command(record.dataset, record.config.data, tmp_path / "c"))
     assert found.config.data == DataConfig("/my pictures", "none", "32x64", 1)
     assert found.config.batch_size == 27
 

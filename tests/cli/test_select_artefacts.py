@@ -179,7 +179,7 @@ def test_an_interruption_ends_the_processes_and_leaves_nothing(few, tiny_run, tm
 )
 def test_bad_input_is_one_line_and_writes_nothing(words, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command.EvaluationInputs, "load_dataset", lambda given: SimpleNamespace(name="mnist"))
+    monkeypatch.setattr(command.EvaluationInputs, "load_dataset", lambda given: NamedImages("mnist"))
     checkpoint, *others = words
     presets = [others.pop(0)] if others and not others[0].startswith("--") else []
     assert main(["select", *presets, "--artefacts", checkpoint, *others]) == 2

@@ -18,7 +18,7 @@ from gan.cli import main
 from gan.errors import InputError, convert
 from gan.evaluation import report as reports
 from gan.saving import metadata, models, training_state
-from gan.saving.metadata import suits
+from gan.saving.known_images import NamedImages, suits
 from gan.saving.renamed_keys import with_new_names
 from gan.saving.training_state import State
 from gan.training import callbacks, result
@@ -259,7 +259,7 @@ def test_a_card_is_usable_or_rejected(tmp_path_factory, content):
         assert str(folder) in error
     else:
         _, card = found
-        assert isinstance(suits(card, "mnist", (28, 28, 1)), bool)
+        assert isinstance(suits(card, NamedImages("mnist", (28, 28, 1))), bool)
         assert not suits(card, "cifar10")
         assert len(card.dataset.image_shape) == 3
 

@@ -20,6 +20,7 @@ from gan.evaluation.metrics.quality import quality, quality_metric
 from gan.evaluation.report import load_report
 from gan.models import random
 from gan.models.losses import LOSSES
+from gan.saving.known_images import NamedImages
 from gan.tolerance import Confirmation
 from gan.training.loop import Schedule
 from gan.training.monitoring import find_probe, make_probe, stopping_callbacks
@@ -77,9 +78,9 @@ def test_finds_a_probe_only_for_its_own_dataset_and_image_shape(small_classifier
         find_probe(StoppingConfig(tolerance=0.02), "kmnist")
     with pytest.raises(InputError, match="No such classifier"):
         find_probe(StoppingConfig(probe="nonsense"), "mnist")
-    assert find_probe(StoppingConfig(), "mnist", (32, 32, 1)) is None
+    assert find_probe(StoppingConfig(), NamedImages("mnist", (32, 32, 1))) is None
     with pytest.raises(InputError, match=r"another shape. .* shape \(28, 28, 1\).* Received: .* shape \(32, 32, 1\)"):
-        find_probe(StoppingConfig(tolerance=0.02), "mnist", (32, 32, 1))
+        find_probe(StoppingConfig(tolerance=0.02), NamedImages("mnist", (32, 32, 1)))
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -13,7 +13,7 @@ from gan.evaluation.classifier.extractor import Extractor, as_input, load_classi
 from gan.evaluation.metrics import wrong_outcomes
 from gan.sampling import stream
 from gan.saving.engines.engine import Engine
-from gan.saving.metadata import check_card
+from gan.saving.known_images import ImagesLike, NamedImages, as_images, check_card
 from gan.saving.models import FoundClassifier
 from gan.tolerance import PredictedCounts, plan_unflagged
 
@@ -21,15 +21,17 @@ NUM = 10_000
 """Number of samples that a classifier reads for a new plan."""
 
 
-def read_flags(engine: Engine, classifier: FoundClassifier, dataset: str, *, seed: int, num: int) -> np.ndarray:
+def read_flags(engine: Engine, classifier: FoundClassifier, dataset: ImagesLike, *, seed: int, num: int) -> np.ndarray:
     """Returns which samples 0, ..., num - 1 a classifier reads as another class than asked: bool [num].
 
     The classes are those of `label_of`. It reads the bytes that people see. Without classes, a sample is flagged if the
     classifier is not sure of any class, see `metrics.wrong_outcomes`.
 
-    dataset: name of the dataset of the generator. Raises `InputError` if the classifier is for another one.
+    dataset: what is known of the images of the generator, or their name. Raises `InputError` if the classifier is for
+    other ones.
     """
-    check_card(dataset, classifier.card, engine.image_shape)
+    known = as_images(dataset)
+    check_card(NamedImages(known.name, tuple(engine.image_shape), known.fingerprint), classifier.card)
     extractor = Extractor(load_classifier(classifier)[0])
     labels = None
     if engine.num_classes:
@@ -47,7 +49,7 @@ def find_plan(
     store: FeedbackStore,
     engine: Engine,
     classifier: FoundClassifier | None,
-    dataset: str | None,
+    dataset: ImagesLike | None,
     *,
     num: int | None,
     tolerance: float,
@@ -60,7 +62,7 @@ def find_plan(
         store: the store.
         engine: the generator.
         classifier: reads the samples of a new plan; None: the store must have a plan.
-        dataset: name of the dataset of the generator, which the classifier must be for.
+        dataset: what is known of the images of the generator, which the classifier must be for.
         num: number of samples of the plan; None: that of the store, or `NUM`.
         tolerance: highest acceptable error rate.
 

@@ -6,7 +6,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from gan.errors import InputError, check, check_whole
-from gan.saving.metadata import check_card
+from gan.saving.known_images import check_card
 from gan.saving.models import FoundClassifier
 from gan.saving.saved_generator import SavedGenerator
 
@@ -89,9 +89,8 @@ def check_classifier(classifier: FoundClassifier, saved: SavedGenerator) -> None
     A generator of unknown data is compared when it is loaded, by its classes and the shape of its samples.
     """
     card = classifier.card
-    if saved.dataset is not None:
-        shape = None if saved.stands_for is None else saved.stands_for.image_shape
-        check_card(saved.dataset, card, shape)
+    if saved.images is not None:
+        check_card(saved.images, card)
     classes = card.dataset.num_classes
     asked = saved.summary.num_classes
     if classes is not None and asked and asked != classes:

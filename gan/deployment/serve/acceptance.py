@@ -35,7 +35,7 @@ class Evidence:
     def verdict_at(self, tolerance: float) -> Verdict:
         """Returns the verdict at a tolerance: the measured one at its own, else that of the interval."""
         found = self.measured
-        if tolerance == found.tolerance:
+        if found.verdict is not None and tolerance == found.tolerance:
             return found.verdict
         if found.error_rate_upper <= tolerance:
             return "within"
@@ -95,7 +95,7 @@ def reason_to_refuse(new: Evidence | None, served: Evidence | None) -> str | Non
        them counts samples of a wrong class as errors. A card may not tell the last two; then they are not compared.
     3. Its error rate is higher: the lower end of its interval is above the upper end of the served one's.
     4. Its verdict is worse, at the tolerance of the served one's: `within` is better than `undecided`, and that is
-       better than `exceeded`.
+       better than `exceeded`. A served version without a tolerance has no verdict to compare.
     5. Its coverage is lower: the upper end of its Wilson 95 % interval is below the lower end of the served one's.
 
     Without a report of the served version, the first rule is the only one. An unknown coverage is not compared.
@@ -118,9 +118,10 @@ def reason_to_refuse(new: Evidence | None, served: Evidence | None) -> str | Non
             f"its error rate is higher: at least {mine.error_rate_lower:.3g}, "
             f"that of the served version at most {theirs.error_rate_upper:.3g}"
         )
-    verdict, before = new.verdict_at(theirs.tolerance), theirs.verdict
-    if RANK[verdict] < RANK[before]:
-        return f"its verdict is worse: {verdict} at the tolerance of {theirs.tolerance:g}, not {before}"
+    if theirs.tolerance is not None and theirs.verdict is not None:
+        verdict, before = new.verdict_at(theirs.tolerance), theirs.verdict
+        if RANK[verdict] < RANK[before]:
+            return f"its verdict is worse: {verdict} at the tolerance of {theirs.tolerance:g}, not {before}"
     bounds, bounds_before = new.coverage_bounds, served.coverage_bounds
     if bounds is not None and bounds_before is not None and bounds[1] < bounds_before[0]:
         return (

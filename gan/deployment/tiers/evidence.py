@@ -67,7 +67,10 @@ def find_measured(saved: SavedGenerator, given: str) -> Measured:
         verdict, source = saved.card.verdict, "card"
         unmet = _unmet_by_card(verdict, evaluate)
     else:
-        raise InputError("The error rate is not known", expected=f"a report of this file: {evaluate}", received=given)
+        expected = f"a report of this file: {evaluate}"
+        if report is not None:
+            expected = f"a report with a classifier: {evaluate} --classifier FOLDER"
+        raise InputError("The error rate is not known", expected=expected, received=given)
     if saved.dataset is not None and not is_same_data(verdict.dataset, public_name(saved.dataset)):
         raise InputError(
             "The report is of another dataset than the training",
@@ -109,6 +112,6 @@ def _unmet_by_card(verdict: GeneratorVerdict, evaluate: str) -> tuple[str, ...]:
     """Returns what a card lets unmet. It has no coverage, but its verdict `within` needs enough of it."""
     if verdict.verdict == "within":
         return ()
-    if verdict.error_rate_upper <= verdict.tolerance:
+    if verdict.tolerance is not None and verdict.error_rate_upper <= verdict.tolerance:
         return ("the coverage is too low",)
     return (f"the card does not tell the coverage: {evaluate}",)

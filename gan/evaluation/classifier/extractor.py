@@ -8,10 +8,14 @@ import numpy as np
 import tensorflow as tf
 
 from gan.data import images as pixels
-from gan.errors import InputError
+from gan.data.dataset import Dataset
+from gan.errors import InputError, check
 from gan.evaluation.classifier.network import FEATURES
+from gan.evaluation.features import Features, FeaturesLike, load_features, random_features
 from gan.evaluation.images import as_images
+from gan.evaluation.report import FeatureSource
 from gan.saving import models
+from gan.saving.known_images import check_card
 from gan.saving.metadata import ClassifierCard
 from gan.saving.models import FoundClassifier
 from gan.utils.arguments import check_axes, checked
@@ -42,33 +46,49 @@ def check_classifier(model: keras.Model) -> None:
 
 
 class Extractor:
-    """A classifier as a function: images [B, H, W, C] in [-1, 1] -> {"features": [B, F], "logits": [B, classes]}.
+    """A network as a function: images [B, H, W, C] in [-1, 1] -> {"features": [B, F], "logits": [B, classes]}.
 
-    Compiled once, for any number of images. `arrays` splits large arrays into batches. `features` is F, `classes` is
-    the number of classes.
+    Without a classifier, there are no logits. Compiled once, for any number of images. `arrays` splits large arrays
+    into batches. `features` is F, `classes` is the number of classes, 0 without a `classifier`.
+
+    Args:
+        classifier: decides which samples are wrong; its layer `features` gives the features. None: no classes.
+        features: gives the features instead.
     """
 
     @checked
-    def __init__(self, classifier: keras.Model) -> None:
-        check_classifier(classifier)
-        self._both = keras.Model(
-            classifier.input, {"features": classifier.get_layer(FEATURES).output, "logits": classifier.output}
-        )
-        self.features = int(self._both.output["features"].shape[-1])
-        self.classes = int(self._both.output["logits"].shape[-1])
+    def __init__(self, classifier: keras.Model | None, features: Features | None = None) -> None:
+        if classifier is None:
+            check(features is not None, "features", "a classifier, features, or both", None)
+            inputs, outputs = features.network.input, {"features": features.network.output}  # type: ignore[union-attr]
+        else:
+            check_classifier(classifier)
+            inputs = classifier.input
+            found = classifier.get_layer(FEATURES).output if features is None else features.network(inputs)
+            outputs = {"features": found, "logits": classifier.output}
+        self._both = keras.Model(inputs, outputs)
+        self.features = int(outputs["features"].shape[-1])
+        self.classes = 0 if classifier is None else int(outputs["logits"].shape[-1])
+        self.classifier, self.given = classifier, features
         self._graph = tf.function(
             lambda images: self._both(images, training=False),
-            input_signature=[tf.TensorSpec(classifier.input.shape, tf.float32)],
+            input_signature=[tf.TensorSpec(inputs.shape, tf.float32)],
             autograph=False,
         )
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         return self._graph(images)
 
+    def source(self, classifier_sha256: str | None) -> FeatureSource:
+        """Returns where the features are from: the given network, or the classifier, whose SHA-256 is known."""
+        if self.given is not None:
+            return self.given.source
+        return FeatureSource("classifier", FEATURES, str(classifier_sha256), self.features)
+
     def arrays(self, images: np.ndarray, *, batch_size: int = 500) -> dict[str, np.ndarray]:
         """Computes the same outputs for images [N, H, W, C] in batches, as float32 arrays."""
         parts = [self(images[i : i + batch_size]) for i in range(0, len(images), batch_size)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in ("features", "logits")}
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 @checked
@@ -101,6 +121,26 @@ def as_classifier(classifier: ClassifierLike, card: ClassifierCard | None = None
         expected = "a card too, or its folder or name: classifier, card = load_classifier(...)"
         raise InputError("The classifier has no card", expected=expected, received=f"the model {classifier.name}")
     return classifier, card
+
+
+def make_extractor(
+    dataset: Dataset, classifier: ClassifierLike | None, card: ClassifierCard | None, features: FeaturesLike | None
+) -> tuple[Extractor, ClassifierCard | None]:
+    """Returns what measures images of a dataset, and the card of its classifier; None without a classifier.
+
+    The features are those of `features`, else of the classifier, else of the fixed random network.
+
+    Raises `InputError` if the classifier or the features do not suit the dataset.
+    """
+    shape, network, found = dataset.image_shape, None, None
+    if classifier is not None:
+        network, card = as_classifier(classifier, card)
+        check_card(dataset, card)
+    if features is not None:
+        found = load_features(features, shape)
+    elif network is None:
+        found = random_features(shape)
+    return Extractor(network, found), None if network is None else card
 
 
 @checked

@@ -21,7 +21,8 @@ from gan.evaluation.classifier.pool import Score, fit_weights, pool_logits
 from gan.evaluation.members import MemberLike, common_datasets, find_members
 from gan.saving import files, run_folder
 from gan.saving.ensemble_member import EnsembleMember
-from gan.saving.metadata import Calibration, ClassifierCard, check_card
+from gan.saving.known_images import check_card
+from gan.saving.metadata import Calibration, ClassifierCard
 from gan.saving.models import FoundClassifier
 from gan.utils import tensorflow as runtime
 from gan.utils.arguments import checked
@@ -183,6 +184,7 @@ def _card(found: Sequence[FoundClassifier], fitted: FittedEnsemble, device: str,
             left_out=min(card.dataset.left_out for card in used),
             validation=len(fitted.dataset.validation),
             test=len(fitted.dataset.test),
+            train_sha256=fitted.dataset.fingerprint,
         ),
         weights=fitted.model.count_params(),
         accuracy={
@@ -229,7 +231,7 @@ def _labels(
             raise InputError(
                 "The dataset has other classes", expected=f"the {classes} of the classifier", received=received
             )
-        check_card(dataset.name, member.card, dataset.image_shape)
+        check_card(dataset, member.card)
     labels = {}
     for split in SPLITS:
         known = dataset.splits[split].labels

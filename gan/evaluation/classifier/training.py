@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan.config import ClassifierConfig
+from gan.config import ClassifierConfig, DataConfig
 from gan.data.load import DatasetLike, as_dataset, load_dataset
 from gan.data.sources.mnist5k import EMBEDDED
 from gan.data.split import Split
@@ -213,7 +213,7 @@ def make_classifier(
     dataset = as_dataset(dataset)
     if not dataset.num_classes:
         raise InputError("A classifier needs labels", expected="a dataset with labels", received=config.dataset)
-    train = without_embedded(dataset.train) if dataset.name == "mnist" else dataset.train
+    train = without_embedded(dataset.train, config.data) if dataset.name == "mnist" else dataset.train
     started, revision = time.monotonic(), runtime.git_revision()
     classifier = trained(
         config, train, dataset.validation, num_classes=dataset.num_classes, callbacks=callbacks, verbose=verbose
@@ -240,6 +240,7 @@ def make_classifier(
             left_out=len(dataset.train) - len(train),
             validation=len(dataset.validation),
             test=len(dataset.test),
+            train_sha256=dataset.fingerprint,
         ),
         weights=classifier.count_params(),
         accuracy={
@@ -295,8 +296,8 @@ def _confirmations(callbacks: Sequence[keras.callbacks.Callback]) -> tuple[Confi
     return tuple(one for one in found if isinstance(one, Confirmation))
 
 
-def without_embedded(split: Split) -> Split:
-    """Removes the digits of `mnist5k` from a split of `mnist`."""
-    embedded = load_dataset(EMBEDDED)
+def without_embedded(split: Split, data: DataConfig | None = None) -> Split:
+    """Removes the digits of `mnist5k` from a split of `mnist`. data: the options that read it; None: the defaults."""
+    embedded = load_dataset(EMBEDDED, **(data or DataConfig()).loading)
     known = {image.tobytes() for part in (embedded.train, embedded.validation, embedded.test) for image in part.images}
     return split.take(np.flatnonzero([image.tobytes() not in known for image in split.images]))

@@ -16,10 +16,13 @@ from gan.evaluation.metrics.paired import (
     ssim_of_pairs,
     why_no_ssim,
 )
+from gan.evaluation.metrics.sliced import SLICED, SMALLEST_SIDE, sliced_wasserstein
 from gan.models.means import WeightedMeans
 
 __all__ = [
     "NEIGHBOURS",
+    "SLICED",
+    "SMALLEST_SIDE",
     "SURE",
     "WINDOW",
     "ClassHistogram",
@@ -39,6 +42,7 @@ __all__ = [
     "nearest_neighbours",
     "pairwise_ssim",
     "precision_recall",
+    "sliced_wasserstein",
     "squared_radii",
     "ssim",
     "ssim_of_pairs",

@@ -1,4 +1,4 @@
-"""Classifier-based quality of samples, for validation during training and for reports."""
+"""Quality of samples by features and classes, for validation during training and for reports."""
 
 from collections.abc import Mapping
 
@@ -26,7 +26,8 @@ def quality(
 ) -> dict[str, float]:
     """Computes the error rate, the Frechet distance, the class divergence and their uncertainties.
 
-    The keys are those of `ErrorRate`, `FrechetDistance` and `ClassHistogram`.
+    The keys are those of `ErrorRate`, `FrechetDistance` and `ClassHistogram`. An extractor without a classifier has
+    only the Frechet distance.
 
     Args:
         extractor: the extractor of `real` and `fake`.
@@ -35,15 +36,19 @@ def quality(
         labels: int [N], requested labels of the samples. None: unconditional samples.
     """
     for name, arrays in (("real", real), ("fake", fake)):
-        check({"features", "logits"} <= arrays.keys(), name, "features and logits: `extractor.arrays`", list(arrays))
+        needed = {"features", "logits"} if extractor.classes else {"features"}
+        check(needed <= arrays.keys(), name, f"{' and '.join(sorted(needed))}: `extractor.arrays`", list(arrays))
     metric = metrics.Extracted(lambda outputs: outputs, _parts(extractor))
     metric.update_state(dict(real), dict(fake), labels)
     return {name: float(value) for name, value in metric.result().items()}
 
 
 def _parts(extractor: Extractor) -> list[keras.metrics.Metric]:
+    distance = metrics.FrechetDistance(lambda outputs: outputs["features"], extractor.features)
+    if not extractor.classes:
+        return [distance]
     return [
         metrics.ErrorRate(lambda outputs: outputs["logits"]),
-        metrics.FrechetDistance(lambda outputs: outputs["features"], extractor.features),
+        distance,
         metrics.ClassHistogram(lambda outputs: outputs["logits"], extractor.classes),
     ]

@@ -23,8 +23,9 @@ class GeneratorVerdict:
     Weights of float16 or int8 change a generator. `gan evaluate` on the exported file judges what is deployed.
     """
 
-    verdict: Verdict
-    tolerance: NotNegative
+    verdict: Verdict | None
+    """None: there was no tolerance, only numbers."""
+    tolerance: NotNegative | None
     error_rate: NotNegative
     error_rate_lower: NotNegative
     error_rate_upper: NotNegative

@@ -14,7 +14,8 @@ from gan.evaluation.evaluation import EVALUATION_SEED, check_generator
 from gan.evaluation.members import independent
 from gan.evaluation.reference import choose_labels
 from gan.evaluation.sample_quality import QualityReference, SampleQuality
-from gan.saving.metadata import ClassifierCard, check_card
+from gan.saving.known_images import check_card
+from gan.saving.metadata import ClassifierCard
 from gan.selection.rejection.fitting import FittedRejection
 from gan.selection.rejection.sampling import RejectionSampler
 from gan.utils.arguments import checked
@@ -70,7 +71,7 @@ def compare_rejections(
     check_seed(seed)
     dataset = as_dataset(dataset)
     classifier, card = as_classifier(classifier, card)
-    check_card(dataset.name, card, dataset.image_shape)
+    check_card(dataset, card)
     for rejecting in (one.classifier for one in rejections if one.classifier is not None):
         check_judge(card, rejecting)
     tried = [one.sampler.attempts for one in rejections]
