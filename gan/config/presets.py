@@ -27,6 +27,21 @@ DCGAN_STEPS = OptimizationConfig(
 )
 """Optimization options of DCGAN, which later papers kept."""
 
+EMOJI = TrainConfig(
+    data=DataConfig(dataset="emoji"),
+    model=ModelConfig(latent_dim=64, g_width=48, d_width=48, ema_half_life=20_000.0),
+    optimization=OptimizationConfig(
+        images=1_000_000,
+        learning_rate=2e-3,
+        loss="relativistic",
+        penalties=("r1", "r2"),
+        gamma=1.0,
+        mismatched_labels=0.0,
+    ),
+    precision="float32",
+    source="Emoji in color: relativistic loss, penalties R1 and R2 (arXiv:2501.05441).",
+)
+
 PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
     {
         "dcgan": TrainConfig(
@@ -165,6 +180,8 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
             precision="float32",
             source="1,000 modes, three digits as RGB: relativistic loss, penalties R1 and R2 (arXiv:2501.05441).",
         ),
+        "emoji": EMOJI,
+        "emoji-64": replace(EMOJI, data=DataConfig(dataset="emoji-64")),
         **{name: _as_published(recipe) for name, recipe in PAPERS.items()},
     }
 )
