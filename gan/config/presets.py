@@ -29,9 +29,9 @@ DCGAN_STEPS = OptimizationConfig(
 
 EMOJI = TrainConfig(
     data=DataConfig(dataset="emoji"),
-    model=ModelConfig(latent_dim=64, g_width=48, d_width=48, ema_half_life=20_000.0),
+    model=ModelConfig(augment=("translation",), latent_dim=64, g_width=48, d_width=48, ema_half_life=20_000.0),
     optimization=OptimizationConfig(
-        images=1_000_000,
+        images=600_000,
         learning_rate=2e-3,
         loss="relativistic",
         penalties=("r1", "r2"),
