@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gan.cli.exit_status import DONE
 from gan.cli.output import print_result
 from gan.config import PRESETS
+from gan.data.sources.emoji_set import built_sets
 from gan.errors import InputError, check_positive, did_you_mean
 from gan.saving import models
 from gan.utils import gpu
@@ -69,7 +70,7 @@ class Doctor:
                 "precision auto": precision,
                 **jit,
                 "data folder": str(data_folder()),
-                "data sets": ["mnist5k (embedded)", *prepared(data_folder())],
+                "data sets": ["mnist5k (embedded)", "photos (embedded)", *built_sets(), *prepared(data_folder())],
                 "checkpoints": models.list_checkpoints(),
             },
             as_json=self.json,

@@ -13,11 +13,13 @@ import tensorflow as tf
 from gan.config.data import height_and_width, path_name
 from gan.data.dataset import Arrays, Dataset
 from gan.data.request import Request
-from gan.data.sources.emoji import is_emoji, load_emoji
+from gan.data.sources.emoji import load_emoji
+from gan.data.sources.emoji_set import is_emoji
 from gan.data.sources.folder import load_folder, load_labeled
 from gan.data.sources.mnist5k import EMBEDDED, load_embedded
 from gan.data.sources.npy import NPY, load_array
 from gan.data.sources.npz import SUFFIX, load_archive
+from gan.data.sources.photos import MORE_PHOTOS, PHOTOS, load_photos
 from gan.data.sources.stacked_mnist import STACKED, load_stacked
 from gan.data.sources.tfds import UnreachableError, is_catalogued, load_catalogued
 from gan.data.sources.zip_folder import ZIP, load_zip
@@ -59,6 +61,7 @@ def load_dataset(
             * `stacked-mnist`: three digits as RGB, 1,000 classes; see `load_stacked`.
             * `emoji`: drawings of emoji in color, 32 x 32 pixels, one class for each category. `emoji-64` has 64 x 64,
               and so on from 16 to 256. The command `gan data emoji` draws them once; see `load_emoji`.
+            * `photos`: crops of two photographs, which need no download, and `photos-6`; see `load_photos`.
             * A folder of images, with a sub-folder for each class or without classes; see `load_folder`. `./mnist` is
               the folder, `mnist` is the dataset. A `.zip` file of such a folder.
             * A `.csv` file that labels images; see `load_labeled`.
@@ -163,6 +166,7 @@ SOURCES = (
     *(Source(digits.__eq__, load) for digits, load in _DIGITS.items()),
     *(Source((STACKED + digits).__eq__, _stacked) for digits in _DIGITS),
     Source(is_emoji, load_emoji),
+    *(Source(name.__eq__, load_photos) for name in (PHOTOS, MORE_PHOTOS)),
     *(Source(partial(_has_suffix, suffix), load) for suffix, load in _FILES.items()),
     Source(_is_spelled_as_path, load_folder),
     Source(is_catalogued, load_catalogued),

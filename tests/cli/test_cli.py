@@ -282,8 +282,12 @@ def test_doctor(forked_gan, tmp_path):
     (tmp_path / "kmnist" / "3.0.1").mkdir(parents=True)
     (tmp_path / "kmnist" / "3.0.1" / "dataset_info.json").write_text("{}")
     (tmp_path / "dataset_info.json").write_text("{}")
-    said = json.loads(forked_gan("doctor", "--json", env={"TFDS_DATA_DIR": str(tmp_path)}).stdout)
-    assert said["data sets"] == ["mnist5k (embedded)", "kmnist"]
+    for name in ("emoji-64", "emoji-old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "images.npz").write_text("")
+    folders = {"TFDS_DATA_DIR": str(tmp_path), "GAN_DATA_DIR": str(tmp_path)}
+    said = json.loads(forked_gan("doctor", "--json", env=folders).stdout)
+    assert said["data sets"] == ["mnist5k (embedded)", "photos (embedded)", "emoji-64", "kmnist"]
     assert said["checkpoints"] == models.list_checkpoints()
     assert said["device"] == runtime.describe()
     assert said["bfloat16 instructions"] == list(runtime.bfloat16_instructions())

@@ -118,7 +118,9 @@ def test_the_notice_says_what_creative_commons_asks_for(tmp_path):
             "license": {"title": license, "spdx": license, "url": "https://y"},
         }
         (path / "info.json").write_text(json.dumps(info), encoding="utf-8")
-        (path / "package.json").write_text(json.dumps({"name": f"@iconify-json/{style}", "version": "1"}))
+        (path / "package.json").write_text(
+            json.dumps({"name": f"@iconify-json/{style}", "version": "1"}), encoding="utf-8"
+        )
     folder, record = build_emoji(EmojiOptions(styles=tuple(licenses)), tmp_path / "out", source=tmp_path / "from")
     notice = (folder / "NOTICE.txt").read_text(encoding="utf-8")
     assert "openmoji by X, license CC-BY-SA-4.0, https://y" in notice

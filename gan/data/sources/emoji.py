@@ -1,20 +1,12 @@
 """Loads `emoji`: drawings of emoji in color, which `gan data emoji` has built. Needs no network."""
 
-import re
 from dataclasses import replace
 
 from gan.data.dataset import Dataset
 from gan.data.request import Request
-from gan.data.sources.emoji_set import ARCHIVE, LARGEST, SIZE, SMALLEST, emoji_folder
+from gan.data.sources.emoji_set import ARCHIVE, SIZE, emoji_folder, size_of
 from gan.data.sources.npz import load_archive
-from gan.errors import InputError, check
-
-_NAME = re.compile(r"emoji(?:-([1-9]\d*))?")
-
-
-def is_emoji(name: str) -> bool:
-    """Returns whether a name is `emoji`, or `emoji-` and a size in pixels."""
-    return _NAME.fullmatch(name) is not None
+from gan.errors import InputError
 
 
 def load_emoji(request: Request) -> Dataset:
@@ -25,10 +17,7 @@ def load_emoji(request: Request) -> Dataset:
 
     Raises `InputError` for a size that is not offered, and for a data set that is not built yet.
     """
-    found = _NAME.fullmatch(request.name)
-    assert found is not None
-    size = int(found[1] or SIZE)
-    check(SMALLEST <= size <= LARGEST, "dataset", f"emoji-N with N from {SMALLEST} to {LARGEST}", request.name)
+    size = size_of(request.name)
     path = emoji_folder(size) / ARCHIVE
     if not path.is_file():
         expected = f"`gan data emoji{'' if size == SIZE else f' --size {size}'}` before"

@@ -8,8 +8,10 @@ KIND = "emoji"
 """Value of `kind` in `about.json`."""
 
 _OBLIGATIONS = {
-    "Apache-2.0": "Pass this notice and the license on with the pictures. They were changed: vectors became pixels.",
-    "MIT": "Pass this notice, with the name of the author and the license, on with the pictures.",
+    "Apache-2.0": (
+        "Pass this notice and the text of the license on with the pictures. They were changed: vectors became pixels."
+    ),
+    "MIT": "Pass the name of the author and the text of the license on with the pictures.",
     "CC-BY-4.0": (
         "Wherever you show the pictures or pass them on, name the author and the license with its address. Say that "
         "they were changed: vectors became pixels."

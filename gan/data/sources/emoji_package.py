@@ -251,12 +251,12 @@ def _read(style: str, path: Path, origin: str) -> Package:
 
 def _unpacked(path: Path) -> dict[str, bytes]:
     """Returns the content of `FILES` in a `.tgz` file. Writes nothing, and reads at most `MOST_BYTES`."""
-    with gzip.open(path) as packed:
+    with gzip.GzipFile(path) as packed:
         content = packed.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise InputError("The package is too large", expected=f"at most {MOST_BYTES:,} bytes", received=str(path))
     found = {}
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+    with tarfile.TarFile(fileobj=io.BytesIO(content)) as archive:
         for name in FILES:
             member = next((part for part in archive if part.name == f"package/{name}" and part.isreg()), None)
             file = None if member is None else archive.extractfile(member)

@@ -5,6 +5,7 @@ Does not import TensorFlow.
 
 import hashlib
 import os
+import re
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -34,6 +35,7 @@ ARCHIVE, RECORD, NOTICE, SHEET = "images.npz", "about.json", "NOTICE.txt", "shee
 MOST_NOT_DRAWN = 0.01
 """Largest share of icons that do not draw. They are left out and recorded; with more, nothing is built."""
 
+_NAME = re.compile(r"emoji(-[1-9]\d{0,8})?")
 _SUFFIX = {"train": "train", "validation": "val", "test": "test"}
 """Split -> end of the names of its arrays in the archive, as in Keras' mnist.npz."""
 _ON_SHEET = 16
@@ -62,11 +64,32 @@ class EmojiOptions(Options):
         check(self.labels in ("category", "style"), "labels", "category or style", self.labels)
 
 
+def is_emoji(name: str) -> bool:
+    """Returns whether a name is `emoji`, or `emoji-` and a size in pixels."""
+    return _NAME.fullmatch(name) is not None
+
+
+def size_of(name: str) -> int:
+    """Returns the size in pixels of a data set for whose name `is_emoji` holds.
+
+    Raises `InputError` for a size that is not offered.
+    """
+    size = int(name.removeprefix("emoji").removeprefix("-") or SIZE)
+    check(SMALLEST <= size <= LARGEST, "dataset", f"emoji-N with N from {SMALLEST} to {LARGEST}", name)
+    return size
+
+
 def emoji_folder(size: int) -> Path:
     """Returns the folder of the data set of a size, in GAN_DATA_DIR or in the user's data folder."""
     given = os.environ.get("GAN_DATA_DIR")
     place = Path(given).expanduser() if given else Path(platformdirs.user_data_dir("gan-reference", appauthor=False))
     return place / ("emoji" if size == SIZE else f"emoji-{size}")
+
+
+def built_sets() -> list[str]:
+    """Returns the names of the data sets that are in their folders, such as `emoji` and `emoji-64`."""
+    place = emoji_folder(SIZE).parent
+    return sorted(path.parent.name for path in place.glob(f"emoji*/{ARCHIVE}") if is_emoji(path.parent.name))
 
 
 @dataclass(frozen=True)

@@ -73,10 +73,10 @@ def _known() -> list[str]:
 
 
 def _unknown(name: str) -> InputError:
-    near = near_names(name, ["mnist5k", "stacked-mnist", "emoji", *_known()])
+    near = near_names(name, ["mnist5k", "stacked-mnist", "emoji", "photos", *_known()])
     hint = f", such as {', '.join(near)}" if near else ""
     files = "a folder of images, a .zip, .csv, .npz or .npy file"
-    expected = f"mnist5k, stacked-mnist, emoji, {files} or a dataset of tensorflow-datasets{hint}"
+    expected = f"mnist5k, stacked-mnist, emoji, photos, {files} or a dataset of tensorflow-datasets{hint}"
     return InputError("Unknown `dataset`", expected=expected, received=f"dataset={name!r}")
 
 
