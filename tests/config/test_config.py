@@ -129,7 +129,9 @@ def test_a_probability_of_augmentations_needs_augmentations(probability):
 @pytest.mark.parametrize("loss", sorted(WITHOUT_BOUNDARY))
 def test_adaptive_augmentation_needs_a_loss_with_a_boundary(loss):
     optimization, flips = OptimizationConfig(loss=loss), {"augment": ("flip",)}
-    with pytest.raises(InputError, match=f"needs a loss with a boundary.*Received: augment_probability=ada, loss={loss}"):
+    with pytest.raises(
+        InputError, match=f"needs a loss with a boundary.*Received: augment_probability=ada, loss={loss}"
+    ):
         TrainConfig(model=ModelConfig(**flips, augment_probability="ada"), optimization=optimization)
     TrainConfig(model=ModelConfig(**flips, augment_probability=0.5), optimization=optimization)
     TrainConfig(model=ModelConfig(**flips, augment_probability="ada"))
