@@ -122,7 +122,7 @@ def test_rejects_bad_values_with_expected_and_received(part, option, value):
 @pytest.mark.parametrize("probability", ["ada", 0, 0.5])
 def test_a_probability_of_augmentations_needs_augmentations(probability):
     assert ModelConfig(augment=("flip",), augment_probability=probability).augment_probability == probability
-    with pytest.raises(InputError, match="has no effect.*without augmentation"):
+    with pytest.raises(InputError, match=r"has no effect.*without augmentation"):
         ModelConfig(augment_probability=probability)
 
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.commands import ROOT
 from helpers.comparison import assert_same, values
 from helpers.tiny import dense_gan, sequential
 from keras import layers, ops
@@ -127,7 +128,7 @@ def train(gan, begin, end, size=8):
     "options",
     [
         {},
-        {"loss": "least_squares", "simultaneous": True},
+        pytest.param({"loss": "least_squares", "simultaneous": True}, marks=pytest.mark.slow),
         pytest.param({"loss": "hinge", "critic_steps": 2}, marks=pytest.mark.slow),
     ],
     ids=["default", "simultaneous", "critic steps"],
@@ -158,7 +159,7 @@ def test_a_training_state_has_the_probability():
     assert names == ["augment/000/adaptive/probability", "augment/001/adaptive/sums"]
 
 
-@pytest.mark.parametrize("steps_per_execution", [1, 4])
+@pytest.mark.parametrize("steps_per_execution", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_xla_adapts_like_the_plain_graph(steps_per_execution):
     data, found = tf.data.Dataset.from_tensor_slices(POINTS.reshape(-1, 8, 2)), []
     for xla in (False, True):
@@ -170,6 +171,17 @@ def test_xla_adapts_like_the_plain_graph(steps_per_execution):
     assert float(plain.augment.probability) > 0
     for one, other in zip(plain.weights, compiled.weights, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5, err_msg=one.path)
+
+
+def test_replicas_adapt_with_the_mean_over_all_of_them(fork_server, tmp_path):
+    script = ROOT / "tests" / "helpers" / "adaptive_replicas.py"
+    status, printed = fork_server.run(tmp_path / "logs.npz", output=tmp_path / "output", script=str(script))
+    assert status == 0, printed
+    logs, expected = dict(np.load(tmp_path / "logs.npz")), Adaptive([], **OPTIONS)
+    found = adapted(expected, *((share, 8) for share in logs["real_accuracy"]))  # 4 images on each replica
+    assert max(found) > 0
+    np.testing.assert_allclose(logs[PROBABILITY], [0, *found[:-1]], atol=1e-6)
+    np.testing.assert_allclose(logs["copies"], [found[-1]] * 2, atol=1e-6)
 
 
 # --- leaks
