@@ -33,7 +33,7 @@ class ModelConfig(Options):
     augment_probability: float | Literal["ada"] = 1.0
     """Probability of each augmentation, for each image, in [0, 1]. ada: set by how much D overfits.
 
-    With `ada`, it starts at 0 and stays below 0.8 (arXiv:2006.06676), so that `flip`, `rotate90` and `color` do not
+    With `ada` (arXiv:2006.06676), it starts at 0 and never exceeds 0.8, so that `flip`, `rotate90` and `color` do not
     leak into the samples. With 1, they do.
     """
     latent_dim: int = 32

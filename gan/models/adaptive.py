@@ -83,6 +83,11 @@ class Adaptive(Composite):
         self.probability.assign(ops.where(due, ops.clip(self.probability + change, 0.0, self.limit), self.probability))
         self._sums.assign(ops.where(due, 0.0, ops.stack([seen, above, steps])))
 
+    def reset(self) -> None:
+        """Lets p start at 0 again."""
+        self.probability.assign(0.0)
+        self._sums.assign([0.0, 0.0, 0.0])
+
     def get_config(self) -> dict[str, object]:
         own = {"target": self.target, "images": self.images, "every": self.every, "limit": self.limit}
         return {**super().get_config(), **own}
@@ -113,6 +118,11 @@ class Adaptation:
                 expected=f"one of {possible}, or a fixed augment_probability",
                 received=f"loss={type(loss).__name__}",
             )
+
+    def reset(self) -> None:
+        """Lets the probability start at 0 again."""
+        for part in self._parts:
+            part.reset()
 
     def update(self, logs: Logs, images: Tensor) -> Logs:
         """Adapts the augmentation after a train step. Returns the probability that the step used, as a log.

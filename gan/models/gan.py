@@ -188,7 +188,7 @@ class GAN(CountedModel):
         self._lazy = [penalty.name for penalty in parts if penalty.every > 1]
         names = (*STEP_LOGS, *(one.name for one in parts), *layer_logs, *adaptation.names)
         self.step_means = WeightedMeans(names, kept=self._lazy)
-        self.adversarial_loss, self.penalties, self._adaptation = adversarial_loss, parts, adaptation
+        self.adversarial_loss, self.penalties, self.adaptation = adversarial_loss, parts, adaptation
         self.critic_steps, self.simultaneous = critic_steps, simultaneous
         self.mismatched_labels, self.rejected = mismatched_share, rejected
         self.freeze_d = freeze_d
@@ -237,7 +237,7 @@ class GAN(CountedModel):
         with tf.control_dependencies([tf.identity(self.g_optimizer.iterations)]):  # count only a step that succeeded
             self.images_seen.assign_add(tf.cast(images, tf.int64))
             self.step.assign_add(1)
-            all_logs |= self._adaptation.update(all_logs, images)
+            all_logs |= self.adaptation.update(all_logs, images)
         logs, names = {"g_loss": (g_loss, 1.0), LAYER_LOSSES[0]: as_log(added), **all_logs}, self.step_means.names
         self.step_means.update_state(*(tf.stack(part) for part in zip(*(logs[name] for name in names))))
         # Keras averages logs over replicas. With several processes it averages over the first axis, which must exist.

@@ -141,6 +141,7 @@ def prepare_training(
     if saved is None:
         for counter in (gan.step, gan.images_seen):  # a given GAN may have been trained before
             counter.assign(0)
+        gan.adaptation.reset()
         broadcast_weights(devices, gan)
     if devices.is_chief:
         log(

@@ -1,4 +1,4 @@
-"""Summarizes the confirmations of a run for people, and what would help if it is not within its tolerance."""
+"""Summarizes a run for people: its adaptive augmentation, its confirmations, and what would help."""
 
 import math
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from gan.config import TrainConfig
 from gan.config.stopping import MOST_CONFIRMED
 from gan.errors import InputError
 from gan.evaluation.report import load_report
+from gan.models.adaptive import PROBABILITY
 from gan.saving import log_file, models, run_folder
 from gan.saving.commands import resume_command
 from gan.saving.metadata import RunMetadata
@@ -37,6 +38,16 @@ def confirmation_summary(folder: Path, record: RunMetadata) -> list[str]:
         f"Confirmations: {len(result.confirmations)}, on {num:,} samples, in {seconds:.1f} s.{guarantee(last, 'run')}",
         _what_helps(folder, record, last, tolerance),
     ]
+
+
+def augmentation_summary(folder: Path) -> list[str]:
+    """Returns a line about the adaptive augmentation of a finished run. Empty if the run had none."""
+    found = [row[PROBABILITY] for row in log_file.rows(folder / run_folder.LOG) if PROBABILITY in row]
+    if not found:
+        return []
+    if not any(found):
+        return ["Adaptive augmentation: the probability stayed 0, so no image was augmented."]
+    return [f"Adaptive augmentation: probability {found[-1]:.3f} at the end, at most {max(found):.3f} in an interval."]
 
 
 def guarantee(last: Confirmation, whole: str) -> str:

@@ -46,7 +46,7 @@ from gan.training.recovery import (
 )
 from gan.training.result import TrainingResult, read_result
 from gan.training.setup import ConfigLike, TrainingSetup, load_data, named_dataset, prepare_training, preset_config
-from gan.training.summary import confirmation_summary
+from gan.training.summary import augmentation_summary, confirmation_summary
 from gan.training.worker import run_worker
 from gan.utils.arguments import checked
 from gan.utils.global_state import restored
@@ -355,7 +355,7 @@ def _run(
     if interrupted:
         log(f"{'Paused' if paused else 'Interrupted'} at step {step:,}; {resume_hint(folder, state.last)}")
     result = read_result(folder, record, signal=interrupt.signal)
-    for line in confirmation_summary(folder, record):
+    for line in (*augmentation_summary(folder), *confirmation_summary(folder, record)):
         log(line)
     devices.broadcast(result.as_dict())
     return result

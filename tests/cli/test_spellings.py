@@ -50,6 +50,8 @@ OPTIONS = {
     "--penalties R1 wgan-gp": {"penalties": ["r1", "wgan_gp"]},
     "--augment NONE --loss Hinge": {"augment": [], "loss": "hinge"},
     "--augment Cutout translation": {"augment": ["cutout", "translation"]},
+    "--augment flip --augment-probability ada": {"augment": ["flip"], "augment_probability": "ada"},
+    "--augment Rotate90 --augment-probability 0.3": {"augment": ["rotate90"], "augment_probability": 0.3},
     "--loss=Non-Saturating --conditioning None": {"loss": "non_saturating", "conditioning": "none"},
     "--d_norm none --arch TF-Tutorial": {"d_norm": "none", "arch": "tf_tutorial"},
 }

@@ -23,6 +23,7 @@ from gan.config import (
     TrainConfig,
     config_from_dict,
 )
+from gan.config.optimization import WITHOUT_BOUNDARY
 from gan.errors import InputError
 
 
@@ -32,6 +33,7 @@ def test_literals_match_the_registries():
     assert set(get_args(config_module.Arch)) == set(networks.GENERATORS) == set(networks.DISCRIMINATORS)
     assert set(get_args(config_module.Loss)) == set(losses.LOSSES)
     assert set(get_args(config_module.PenaltyName)) == set(penalties.PENALTIES)
+    assert {name for name, kind in losses.LOSSES.items() if kind.boundary is None} == set(WITHOUT_BOUNDARY)
     assert set(get_args(config_module.Augmentation)) == set(augment.AUGMENTATIONS)
     assert set(get_args(config_module.Conditioning)) == {*networks.CONDITIONINGS, "none"}
     assert set(get_args(config_module.Norm)) == set(networks.NORMS)
@@ -104,6 +106,10 @@ def test_intervals_cover_a_run_and_are_twenty_by_default(total, eval_every):
         (ModelConfig, "latent_dim", 0),
         (ModelConfig, "g_width", -1),
         (ModelConfig, "ema_half_life", 0.0),
+        (ModelConfig, "augment_probability", -0.1),
+        (ModelConfig, "augment_probability", 1.1),
+        (ModelConfig, "augment_probability", float("nan")),
+        (ModelConfig, "augment_probability", "often"),
         (TrainConfig, "seed", -1),
         (TrainConfig, "eval_every", 0),
     ],
@@ -111,6 +117,24 @@ def test_intervals_cover_a_run_and_are_twenty_by_default(total, eval_every):
 def test_rejects_bad_values_with_expected_and_received(part, option, value):
     with pytest.raises(InputError, match=rf"`{option}`. Expected .* Received: {option}="):
         part(**{option: value})
+
+
+@pytest.mark.parametrize("probability", ["ada", 0, 0.5])
+def test_a_probability_of_augmentations_needs_augmentations(probability):
+    assert ModelConfig(augment=("flip",), augment_probability=probability).augment_probability == probability
+    with pytest.raises(InputError, match=r"has no effect.*without augmentation"):
+        ModelConfig(augment_probability=probability)
+
+
+@pytest.mark.parametrize("loss", sorted(WITHOUT_BOUNDARY))
+def test_adaptive_augmentation_needs_a_loss_with_a_boundary(loss):
+    optimization, flips = OptimizationConfig(loss=loss), {"augment": ("flip",)}
+    with pytest.raises(
+        InputError, match=f"needs a loss with a boundary.*Received: augment_probability=ada, loss={loss}"
+    ):
+        TrainConfig(model=ModelConfig(**flips, augment_probability="ada"), optimization=optimization)
+    TrainConfig(model=ModelConfig(**flips, augment_probability=0.5), optimization=optimization)
+    TrainConfig(model=ModelConfig(**flips, augment_probability="ada"))
 
 
 def test_rejects_epochs_and_steps_together():

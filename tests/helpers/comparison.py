@@ -45,7 +45,7 @@ def assert_same_run(run: Path, other: Path) -> None:
     one, two = training_state.latest(run)[0], training_state.latest(other)[0]
     assert one is not None
     assert two is not None
-    assert {name.split("/")[0] for name in one.arrays} - {"callbacks"} == {
+    assert {name.split("/")[0] for name in one.arrays} - {"callbacks", "augment"} == {
         "generator", "discriminator", "generator_ema", "g_optimizer", "d_optimizer", "step", "images_seen",
         "step_means",
     }  # fmt: skip

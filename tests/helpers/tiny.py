@@ -53,7 +53,7 @@ QUICK = TrainConfig(
 """A run of 7 steps without a probe, because tracing its metrics takes as long as tracing the train step."""
 
 
-def dense_gan(generator: Any = (), discriminator: Any = (), **compile_options: Any) -> Any:
+def dense_gan(generator: Any = (), discriminator: Any = (), augment: Any = None, **compile_options: Any) -> Any:
     """Returns a compiled GAN of points [B, 2] with one dense layer in each network, which traces quickly.
 
     `generator` and `discriminator` are more layers at the end of each network. The optimizers are SGD(0.5).
@@ -62,6 +62,6 @@ def dense_gan(generator: Any = (), discriminator: Any = (), **compile_options: A
 
     options = {name: keras.optimizers.SGD(0.5) for name in ("g_optimizer", "d_optimizer")}
     networks = sequential((2,), layers.Dense(2), *generator), sequential((2,), layers.Dense(1), *discriminator)
-    gan = GAN(*networks)
+    gan = GAN(*networks, augment=augment)
     gan.compile(**{**options, "penalties": [], **compile_options})
     return gan

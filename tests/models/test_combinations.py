@@ -84,7 +84,7 @@ def check(combination, folder):
     gan = GAN(
         build_generator(SHAPE, 4, classes, arch, 2),
         build_discriminator(SHAPE, classes, arch, 2, norm=norm, **options),
-        augment=augment.get(changes),
+        augment=augment.get(changes, probability=0.5 if losses.LOSSES[loss].boundary is None else "ada"),
     )
     parts = [penalties.PENALTIES[name](every=1 + number) for number, name in enumerate(chosen)]
     g_optimizer, d_optimizer = keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.01)

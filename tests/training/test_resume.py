@@ -73,6 +73,29 @@ def test_early_stopping_ends_an_interrupted_run_at_the_same_step(fork_server, tm
     assert metadata.load(killed).result.interval == result.interval
 
 
+ADAPTIVE = [
+    "train", *UNWATCHED, "--augment", "flip", "integer_translation", "--augment-probability", "ada",
+    "--learning-rate", "0.01",
+]  # fmt: skip
+"""D wins at this rate, so the probability rises."""
+
+
+@pytest.mark.slow  # test_adaptive.py continues a saved GAN, and looks at the variables of a state
+def test_adaptive_augmentation_resumes_with_its_probability(fork_server, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    status, printed = fork_server.run(*ADAPTIVE, "--output", whole, output=tmp_path / "1")
+    assert status == 0, printed
+    probabilities = [float(row["augment_probability"]) for row in rows_of(whole / "log.csv")]
+    assert probabilities[-1] > 0
+    assert f"probability {probabilities[-1]:.3f} at the end" in printed
+    assert fork_server.run(*ADAPTIVE, "--output", killed, output=tmp_path / "2", at_step=15)[0] == -signal.SIGKILL
+    assert step_of(killed) == 12
+    status, printed = fork_server.run("train", "--resume", killed, output=tmp_path / "3")
+    assert status == 0, printed
+    assert_same_run(killed, whole)
+    assert "augment/000/adaptive/probability" in training_state.latest(killed)[0].arrays
+
+
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
 )
