@@ -28,6 +28,7 @@ from gan.cli.mix import Mix
 from gan.cli.output import output_without_reader
 from gan.cli.presets import Presets
 from gan.cli.project import Project
+from gan.cli.push import Push
 from gan.cli.sample import Sample
 from gan.cli.select import Select
 from gan.cli.serve import Serve
@@ -44,7 +45,7 @@ COMMANDS: dict[str, dict[str, type[Command]]] = {
     "train and sample": {"train": Train, "presets": Presets, "sample": Sample},
     "evaluate": {"evaluate": Evaluate, "compare": Compare, "project": Project},
     "select": {"select": Select, "mix": Mix},
-    "deploy": {"export": Export, "serve": Serve, "feedback": Feedback, "tiers": Tiers},
+    "deploy": {"export": Export, "push": Push, "serve": Serve, "feedback": Feedback, "tiers": Tiers},
     "data": {"data emoji": DrawEmoji},
     "inspect": {"info": Info, "doctor": Doctor},
     **TEXT_COMMANDS,

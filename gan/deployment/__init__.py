@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from gan.deployment.feedback.pictures import AuditPlan, GoldPlan
     from gan.deployment.feedback.store import FeedbackStore
     from gan.deployment.feedback.summary import summarize
+    from gan.deployment.hub_repository import push_generator, write_repository
     from gan.deployment.monitor.choice import AuditChoice
     from gan.deployment.monitor.detectors import RateDetector
     from gan.deployment.monitor.rate import AuditedRate
@@ -31,7 +32,9 @@ _HOMES = {
     "load_table": "gan.deployment.table",
     "load_tiers": "gan.deployment.tiers.table",
     "measure_artifacts": "gan.deployment.artifacts",
+    "push_generator": "gan.deployment.hub_repository",
     "summarize": "gan.deployment.feedback.summary",
+    "write_repository": "gan.deployment.hub_repository",
 }
 __all__ = [
     "AuditChoice",
@@ -46,6 +49,8 @@ __all__ = [
     "load_table",
     "load_tiers",
     "measure_artifacts",
+    "push_generator",
     "summarize",
+    "write_repository",
 ]
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gan.config import PRESETS
 from gan.errors import InputError, Positive, Whole, convert, did_you_mean, near_names
-from gan.saving import custom_parts, metadata, zip_safety
+from gan.saving import custom_parts, hub, metadata, zip_safety
 from gan.saving.engines import find
 from gan.saving.files import as_path, read_json, sha256
 from gan.saving.metadata import ClassifierCard, RunMetadata
@@ -82,9 +82,10 @@ class GeneratorSummary:
 
 
 def find_generator(checkpoint: str | os.PathLike[str] | ModelFile) -> ModelFile:
-    """Finds the generator of a run folder, `.keras` file or pretrained name, and checks that its archive is complete.
+    """Finds the generator of a run folder, `.keras` file, pretrained name or `hf://USER/NAME`, and checks its archive.
 
-    Raises `InputError` if it does not exist or is damaged. A `ModelFile` is checked again only if the file has changed.
+    Raises `InputError` if it does not exist, is damaged, or cannot be downloaded. A `ModelFile` is checked again only if
+    the file has changed.
     """
     return _find(checkpoint, GENERATOR, "No such checkpoint")
 
@@ -102,6 +103,9 @@ def _find(checkpoint: str | os.PathLike[str] | ModelFile, file: str, problem: st
         if checkpoint.is_unchanged:
             return checkpoint
         checkpoint = checkpoint.path
+    repository = hub.repository_of(checkpoint)
+    if repository is not None:
+        checkpoint = hub.fetch(repository)
     name = path = as_path(checkpoint, "checkpoint")  # without a final slash
     if path.is_dir():
         path = path / file

@@ -129,7 +129,7 @@ def test_another_number_of_classes_changes_only_the_embeddings(conditioning, tmp
         ({"latent_dim": 5}, SHAPE, "do not fit .* Expected --latent-dim 4. Received: --latent-dim 5"),
         (
             {},
-            (8, 9, 1),
+            (9, 10, 1),
             "another shape than the data. Expected a checkpoint of 9x10 with 1 channel, or data of 9x10 with 3",
         ),
         (

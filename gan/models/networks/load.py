@@ -17,8 +17,8 @@ def load_generator(checkpoint: str | Path | ModelFile) -> keras.Model:
     The file is loaded in Keras' safe mode, uncompiled.
 
     Args:
-        checkpoint: a run folder, a `.keras` file, a pretrained name (see `list_checkpoints`), or the result of
-            `find_generator`.
+        checkpoint: a run folder, a `.keras` file, a pretrained name (see `list_checkpoints`), a model of the Hugging
+            Face Hub as `hf://USER/NAME` (extra `hub`), or the result of `find_generator`.
 
     Raises `InputError` if the checkpoint does not exist, or the file is not a generator.
     """

@@ -11,6 +11,7 @@ from gan.saving.engines.litert import Litert
 from gan.saving.engines.onnx import Onnx
 from gan.saving.engines.saved_model import SavedModel
 from gan.saving.files import as_path
+from gan.saving.hub import repository_of
 from gan.utils.arguments import checked
 
 FORMATS: dict[str, ExportFormat] = {form.name: form for form in (SavedModel(), Onnx(), Litert())}
@@ -23,6 +24,8 @@ def find_exported(path: str | os.PathLike[str]) -> ExportedFile | None:
     Returns None if the path is of none of the `FORMATS`, by its suffix or the files in its folder. Raises `InputError`
     if it does not exist, is damaged, has no card, or its card is that of another generator.
     """
+    if repository_of(path) is not None:
+        return None
     given = as_path(path, "checkpoint")
     for form in FORMATS.values():
         found = form.resolve(given)

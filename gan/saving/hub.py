@@ -1,0 +1,160 @@
+"""Models of the Hugging Face Hub: downloads a snapshot, and lays it out as a run folder. Does not import Keras."""
+
+import os
+import re
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+import platformdirs
+
+from gan.errors import InputError
+from gan.saving import zip_safety
+from gan.saving.run_folder import CONFIG, DISCRIMINATOR, GENERATOR, REPORT
+from gan.utils.extras import import_extra
+
+PREFIX = "hf://"
+"""Start of the name of a model on the Hub, as for `keras.saving.load_model`."""
+EXTRA = "hub"
+"""The extra that installs the client of the Hub."""
+KERAS_FILES = ("config.json", "metadata.json", "model.weights.h5")
+"""The files of a Keras model in a repository. Together they are the content of its `.keras` file."""
+RECORD = "gan.json"
+"""Name of the metadata of the run in a repository, where `config.json` is that of Keras."""
+FILES = (*KERAS_FILES, GENERATOR, DISCRIMINATOR, RECORD, REPORT)
+"""All files that are downloaded. Others, pickles among them, are left where they are."""
+MOST_BYTES = 2**31
+"""Largest size of a file."""
+
+_NAME = r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9_])?"
+
+
+def repository_of(checkpoint: object) -> str | None:
+    """Returns USER/NAME of a checkpoint `hf://USER/NAME`, also if it became a path. None: anything else.
+
+    Raises `InputError` for another name behind the prefix.
+    """
+    if not isinstance(checkpoint, (str, os.PathLike)):
+        return None
+    text = os.fspath(checkpoint)
+    found = re.match(r"hf:/{1,2}", text) if isinstance(text, str) else None
+    if found is None:
+        return None
+    name = text[found.end() :].rstrip("/")
+    if not re.fullmatch(f"{_NAME}/{_NAME}", name) or ".." in name or "--" in name or len(name) > 96:
+        raise InputError("Bad name of a model on the Hub", expected=f"{PREFIX}USER/NAME", received=text)
+    return name
+
+
+def fetch(repository: str) -> Path:
+    """Downloads the newest snapshot of a repository, USER/NAME, and returns it as a run folder in the user's cache.
+
+    The folder holds `generator.keras`. If the repository was made by `gan push`, it also holds the discriminator, the
+    metadata of the run and the report, as a run folder does. Nothing of it is executed. A snapshot that was downloaded
+    before is used without a network.
+
+    Raises `InputError` if there is no such repository, the Hub cannot be reached, or the snapshot is not a Keras model
+    or is unsafe (`zip_safety.check_model`).
+    """
+    snapshot = _download(repository)
+    user, name = repository.split("/")
+    folder = _cache() / user / snapshot.name / name
+    if not (folder / GENERATOR).is_file():
+        _lay_out(snapshot, folder, f"{PREFIX}{repository}")
+    return folder
+
+
+def _cache() -> Path:
+    return Path(platformdirs.user_cache_dir("gan-reference", appauthor=False)) / "hub"
+
+
+def _download(repository: str) -> Path:
+    """Returns the folder of the newest snapshot in the cache of the Hub's client."""
+    client = import_extra("huggingface_hub", extra=EXTRA)
+    errors = import_extra("huggingface_hub.errors", extra=EXTRA)
+    name = f"{PREFIX}{repository}"
+    try:
+        return Path(client.snapshot_download(repo_id=repository, library_name="keras", allow_patterns=list(FILES)))
+    except errors.RepositoryNotFoundError as error:
+        raise InputError(
+            "No such repository on the Hub, or it is private",
+            expected="a public repository, or a token of its owner (`hf auth login`)",
+            received=name,
+        ) from error
+    except Exception as error:  # its HTTP client has errors of its own
+        raise InputError(
+            "This model cannot be downloaded, and no earlier download is complete",
+            expected="a network that reaches the Hub, or a local run folder",
+            received=f"{name}: {first_line(error)}",
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """Returns the first line of an error's text, in at most 200 characters, or the name of its class."""
+    return (str(error).strip().partition("\n")[0] or type(error).__name__).rstrip(".")[:200]
+
+
+def _lay_out(snapshot: Path, folder: Path, name: str) -> None:
+    """Writes a snapshot as a run folder. The folder appears when it is complete."""
+    missing = [file for file in KERAS_FILES if not (snapshot / file).is_file()]
+    if missing:
+        raise InputError(
+            "This repository is not a Keras model",
+            expected=f"{', '.join(KERAS_FILES)}, as `model.save({name!r})` writes them",
+            received=f"{name} without {', '.join(missing)}",
+        )
+    for file in FILES:
+        size = (snapshot / file).stat().st_size if (snapshot / file).is_file() else 0
+        if size > MOST_BYTES:
+            expected = f"at most {MOST_BYTES:,} bytes"
+            raise InputError("A file of this model is too large", expected=expected, received=f"{name}: {size:,} bytes")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder.parent) as scratch:
+        draft = Path(scratch) / folder.name
+        draft.mkdir()
+        if _is_packed(snapshot):
+            for file, own in (
+                (GENERATOR, GENERATOR),
+                (DISCRIMINATOR, DISCRIMINATOR),
+                (RECORD, CONFIG),
+                (REPORT, REPORT),
+            ):
+                if (snapshot / file).is_file():
+                    shutil.copyfile(snapshot / file, draft / own)
+        else:
+            _pack(snapshot, draft / GENERATOR)
+        zip_safety.check_model(draft / GENERATOR)
+        try:
+            draft.rename(folder)
+        except OSError:  # another process was faster
+            if not (folder / GENERATOR).is_file():
+                raise
+
+
+def _is_packed(snapshot: Path) -> bool:
+    """Returns whether the generator.keras of a snapshot holds exactly its Keras files. Only then all belong together.
+
+    Raises `InputError` if it is unsafe.
+    """
+    packed = snapshot / GENERATOR
+    if not packed.is_file():
+        return False
+    zip_safety.check_model(packed)
+    with zipfile.ZipFile(packed) as archive:
+        return all(archive.read(file) == (snapshot / file).read_bytes() for file in KERAS_FILES)
+
+
+def _pack(snapshot: Path, target: Path) -> None:
+    """Writes the Keras files of a snapshot as a `.keras` file. The same files give the same bytes."""
+    with zipfile.ZipFile(target, "w") as archive:
+        for file in KERAS_FILES:
+            with (snapshot / file).open("rb") as source, archive.open(zipfile.ZipInfo(file), "w") as member:
+                shutil.copyfileobj(source, member)
+
+
+def unpack(generator: Path, folder: Path) -> None:
+    """Writes the Keras files of a checked `.keras` file into a folder, the inverse of a download."""
+    with zipfile.ZipFile(generator) as archive:
+        for file in KERAS_FILES:
+            (folder / file).write_bytes(archive.read(file))
