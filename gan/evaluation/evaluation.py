@@ -280,7 +280,7 @@ def _evaluate(
         seed=seed,
         conditional=labels is not None,
         labels=_labels_text(labels, outcomes),
-        meaning=explain(value, source, by_class=labels is not None or classes > 0),
+        meaning=explain(value, source, of_class=labels is not None or classes > 0),
         metrics=_rows(value, value_of_real),
         frechet_floor=floor,
         frechet_in_floors=value["frechet_distance"] / floor.mean if floor.mean > 0 else None,

@@ -64,17 +64,17 @@ RANDOM_NETWORK = (
 """What a reader must know of features that nothing was trained for."""
 
 
-def explain(numbers: Collection[str], source: FeatureSource, *, by_class: bool) -> dict[str, str]:
+def explain(numbers: Collection[str], source: FeatureSource, *, of_class: bool) -> dict[str, str]:
     """Returns how to read each of the numbers: {name: sentences}, and of those that are added to them later.
 
-    source: where the features are from. by_class: whether pairs of samples are of one class.
+    source: where the features are from. of_class: whether pairs of samples are of one class.
     """
     meaning = dict(MEANING)
     if "error_rate" not in numbers:
         meaning = {name: text for name, text in MEANING.items() if name not in OF_CLASSES}
     if source.name == "random":
         meaning["frechet_distance"] += f" {RANDOM_NETWORK}"
-    if not by_class:
+    if not of_class:
         meaning["pairwise_ssim"] = meaning["pairwise_ssim"].replace(" of the same class", "")
     found = {}
     for name, text in meaning.items():
@@ -85,8 +85,15 @@ def explain(numbers: Collection[str], source: FeatureSource, *, by_class: bool) 
     return found
 
 
-def name_of(number: str) -> str:
+def by_class(report: EvaluationReport) -> bool:
+    """Returns whether pairs of samples are of one class: a requested one, or one that a classifier finds."""
+    return report.conditional or report.class_histogram is not None
+
+
+def name_of(report: EvaluationReport, number: str) -> str:
     """Returns the name of a measure for people."""
+    if number == "pairwise_ssim" and not by_class(report):
+        return "Similarity of samples"
     base, _, size = number.rpartition("_")
     return f"{NAMES[base]}, {size}" if number not in NAMES and base in NAMES else NAMES.get(number, number)
 
@@ -140,7 +147,6 @@ def summary(report: EvaluationReport) -> dict[str, str]:
     """
     value = {name: row.value for name, row in report.metrics.items() if row.value is not None}
     real = {name: row.real for name, row in report.metrics.items() if row.real is not None}
-    by_class = report.conditional or report.class_histogram is not None
     random = f" {RANDOM_NETWORK}" if report.features is not None and report.features.name == "random" else ""
 
     def shares(name: str) -> str:
@@ -155,9 +161,9 @@ def summary(report: EvaluationReport) -> dict[str, str]:
         f"{_times(report.frechet_in_floors)} the distance of real images ({floor.mean:.3g} ± {floor.spread:.2g}); "
         f"precision is {shares('precision')}.{random}",
         "variety": f"Coverage is {shares('coverage')}, recall is {shares('recall')}, {_copies_in_short(report)}.",
-        "similarity": _similarity(value["pairwise_ssim"], real["pairwise_ssim"], by_class)
+        "similarity": _similarity(value["pairwise_ssim"], real["pairwise_ssim"], by_class(report))
         if unknown is None
-        else f"Similarity{' within a class' if by_class else ''} is not known: {unknown}.",
+        else f"Similarity{' within a class' if by_class(report) else ''} is not known: {unknown}.",
         "copies": _copies(report),
     }
     if "reconstruction_mse" in value:
@@ -169,6 +175,8 @@ def summary(report: EvaluationReport) -> dict[str, str]:
         )
     if report.perturbation:
         sentences["robustness"] = _robustness(report.perturbation)
+    elif "perturbation" in report.not_known:
+        sentences["robustness"] = f"Faults were not tried: {report.not_known['perturbation']}."
     if report.stopping is not None:
         sentences["stopping"] = _stopping(report, report.stopping)
     return sentences
@@ -296,7 +304,9 @@ def _stopping(report: EvaluationReport, history: StoppingHistory) -> str:
         ]
     else:
         sentences += [f"Nominated intervals: {nominated}. No confirmation is recorded."]
-    if report.confirmed is None:
+    if report.verdict is None:
+        sentences += ["This report has no verdict."]
+    elif report.confirmed is None:
         sentences += ["The verdict of this report uses its own samples alone."]
     else:
         sentences += ["The last confirmation decides the verdict of this report."]
@@ -314,12 +324,12 @@ def _to_decide(needed: int | None) -> str:
     return f"At this error rate, {needed:,} new samples would decide (--num {needed} --seed ANOTHER)."
 
 
-def _similarity(value: float, real: float, by_class: bool) -> str:
+def _similarity(value: float, real: float, of_class: bool) -> str:
     if abs(value - real) < 0.01:
         compared = "about as similar to each other as"
     else:
         compared = "more similar to each other than" if value > real else "less similar to each other than"
-    which = "Samples of the same class" if by_class else "Samples"
+    which = "Samples of the same class" if of_class else "Samples"
     return f"{which} are {compared} real images (SSIM {value:.3f}, real images: {real:.3f})."
 
 
