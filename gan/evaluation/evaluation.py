@@ -4,6 +4,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -50,7 +51,7 @@ from gan.saving.engines.engine import Engine
 from gan.saving.files import null_for_nan
 from gan.saving.known_images import check_card
 from gan.saving.metadata import ClassifierCard
-from gan.tolerance import ErrorRate, samples_needed, verdict
+from gan.tolerance import ErrorRate, errs_above, samples_needed, verdict
 from gan.utils.arguments import checked
 
 EVALUATION_SEED = 1_000_003
@@ -129,7 +130,7 @@ def evaluate(
     classifier, card = as_classifier(classifier, card)
     check_card(dataset, card)
     check_generator(engine, dataset)
-    compared = samples_to_compare(num, dataset)
+    compared, fingerprint = samples_to_compare(num, dataset), dataset.fingerprint
     dataset, extractor = limit_images(dataset), Extractor(classifier)
     started = time.monotonic()
     requested = choose_labels(dataset, num, seed) if engine.num_classes else None
@@ -154,7 +155,7 @@ def evaluate(
         PerturbationPoint(point.fault, point.severity, point.rate.n, point.rate.value, *point.rate.interval)
         for point in curve
     )
-    report = replace(evaluated.report, perturbation=tuple(points))
+    report = replace(evaluated.report, perturbation=tuple(points), train_sha256=fingerprint)
 
     started = time.monotonic()
     reconstructed = _reconstruct(engine, dataset, requested is not None, min(RECONSTRUCTED, compared), seed)
@@ -290,12 +291,13 @@ def _evaluate(
     seconds["metrics"] = time.monotonic() - started
 
     rate = outcomes.rate
-    coverages = {"coverage": value["coverage"], "real_coverage": value_of_real["coverage"]}
-    decision = verdict(rate, tolerance, **coverages)
-    reasons = []
-    if decision == "undecided":
+    real_rate = reference.real_rate(None if labels is None else test.labels)
+    decide = partial(verdict, coverage=value["coverage"], real_coverage=value_of_real["coverage"])
+    decision = decide(rate, tolerance, real=real_rate)
+    reasons = ["classifier"] * errs_above(real_rate, tolerance)
+    if decision == "undecided" and not reasons:
         reasons += ["error_rate"] * (verdict(rate, tolerance) == "undecided")
-        reasons += ["coverage"] * (verdict(ErrorRate(0, 10**6), tolerance, **coverages) != "within")
+        reasons += ["coverage"] * (decide(ErrorRate(0, 10**6), tolerance) != "within")
     report = EvaluationReport(
         dataset=dataset.name,
         reference=f"{compared} test images, features of the classifier",
@@ -323,6 +325,7 @@ def _evaluate(
         worst_class=outcomes.worst_class(extractor.classes),
         worst_class_real=SampleOutcomes(real.wrong, real.labels).worst_class(extractor.classes),
         tolerance=tolerance,
+        real_rate=real_rate,
         verdict=decision,
         undecided_because_of=tuple(reasons),
         samples_needed=samples_needed(rate, tolerance) if reasons == ["error_rate"] else None,
