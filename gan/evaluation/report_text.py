@@ -108,6 +108,13 @@ PERTURBATIONS = {
 """The name of each fault for people."""
 
 
+UNREADABLE = (
+    "The classifier errs on real images more often than the tolerance allows, so it cannot tell: choose a higher "
+    "tolerance, or train a better classifier."
+)
+"""What follows from a classifier that errs too often on real images."""
+
+
 def percent(share: float, digits: int = 2) -> str:
     """Formats a share: 0.0094 -> 0.94 %."""
     return f"{100 * share:.{digits}f} %"
@@ -125,6 +132,8 @@ def headline(report: EvaluationReport) -> str:
             return "Within tolerance, but other samples contradict it"
         copies = report.copied_share_lower is not None and report.copied_share_lower > 0
         return "Within tolerance, but check for copies" if copies else "Within tolerance: you may ship it"
+    if "classifier" in report.undecided_because_of:
+        return "Undecided: the classifier errs too often on real images"
     if report.confirmed is not None:
         if "conditions" in report.undecided_because_of:
             return "Undecided: a further condition is not met"
@@ -202,8 +211,10 @@ def _tolerance(report: EvaluationReport, value: dict[str, float]) -> str:
     sentence = (
         f"The error rate {_decision(report, upper, tolerance)} the tolerance of {percent(tolerance)}: "
         f"{percent(value['error_rate'])} of {report.num:,} samples are {_wrong(report)} (95 % confidence interval: "
-        f"{percent(lower)} to {percent(upper)})."
+        f"{percent(lower)} to {percent(upper)}){_beside_real(report)}."
     )
+    if "classifier" in report.undecided_because_of:
+        return f"{sentence} {UNREADABLE}"
     if "coverage" in report.not_known:
         return f"{sentence} Coverage is not known: {report.not_known['coverage']}."
     if "coverage" in report.undecided_because_of:
@@ -222,7 +233,7 @@ def _without_tolerance(report: EvaluationReport, value: dict[str, float]) -> str
     lower, upper = value["error_rate_lower"], value["error_rate_upper"]
     return (
         f"The error rate is {percent(value['error_rate'])}: that share of {report.num:,} samples are {_wrong(report)} "
-        f"(95 % confidence interval: {percent(lower)} to {percent(upper)}). No tolerance was given, so there is no "
+        f"(95 % confidence interval: {percent(lower)} to {percent(upper)}){_beside_real(report)}. No tolerance was given, so there is no "
         "verdict (--tolerance SHARE)."
     )
 
@@ -230,11 +241,21 @@ def _without_tolerance(report: EvaluationReport, value: dict[str, float]) -> str
 def _decision(report: EvaluationReport, upper: float, tolerance: float) -> str:
     if report.verdict == "exceeded":
         return "exceeds"
+    if "classifier" in report.undecided_because_of:
+        return "cannot be compared with"
     return "is within" if upper <= tolerance else "may be within or above"
 
 
 def _wrong(report: EvaluationReport) -> str:
     return "not recognized as the requested class" if report.conditional else "not clearly recognized as any class"
+
+
+def _beside_real(report: EvaluationReport) -> str:
+    """Returns the same error rate of real test images."""
+    if report.real_rate is None:
+        return ""
+    lower, upper = map(percent, report.real_rate.interval)
+    return f", and {percent(report.real_rate.value)} of {report.real_rate.n:,} real test images ({lower} to {upper})"
 
 
 def _worst_class(worst: WorstClass | None) -> str:
@@ -256,8 +277,11 @@ def _confirmation(report: EvaluationReport, done: Confirmation, tolerance: float
     sentence = (
         f"In the last confirmation of the run, the error rate {_decision(report, upper, tolerance)} the tolerance "
         f"of {percent(tolerance)}: {percent(done.rate.value)} of {done.num:,} fresh samples are {_wrong(report)} "
-        f"({100 * done.confidence:.4g} % confidence interval: {percent(lower)} to {percent(upper)})."
+        f"({100 * done.confidence:.4g} % confidence interval: {percent(lower)} to {percent(upper)})"
+        f"{_beside_real(report)}."
     )
+    if "classifier" in report.undecided_because_of:
+        return f"{sentence} {UNREADABLE}"
     if "conditions" in report.undecided_because_of:
         return f"{sentence} Further conditions are not met: {'; '.join(done.unmet)}."
     if "error_rate" in report.undecided_because_of and report.samples_needed is not None:
