@@ -46,16 +46,16 @@ class Evaluate:
     """Dataset whose test images are compared with the samples. None: the dataset of the training."""
     reading: ReadingOptions = field(default_factory=ReadingOptions)
     classifier: str | None = None
-    """Classifier for features and error rates: pretrained name, folder of `gan train-classifier`, or none.
+    """Classifier for features and error rates: name, folder or none. None: one that suits, or no classifier.
 
-    None: mnist-classifier, the classifiers in the options of the run or the folder RUN-classifier, if one suits the
-    data. Without a classifier, there is no error rate, and faults are not tried.
+    `mnist-classifier`, those in the options of the run and the folder RUN-classifier are tried. Without a classifier,
+    there is no error rate, and faults are not tried.
     """
     features: str | None = None
-    """Network whose layer gives the features: FILE.keras or FILE.keras:LAYER, any Keras model of such images.
+    """Model for the features: FILE.keras or FILE.keras:LAYER. None: the classifier, or a fixed random network.
 
-    The default layer is named `features`, or is the one before the last. None: the classifier, or without one a fixed
-    random network, which sees texture and color more than meaning.
+    Any Keras model of such images will do. Its default layer is named `features`, or is the one before the last. The
+    random network sees texture and color more than meaning.
     """
     num: int | None = None
     """Number of samples, from 2 to 10 million. None: 10000, or the size of the smallest split.

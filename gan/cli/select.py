@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ from gan.cli.output import print_result
 from gan.cli.select_artefacts import select_artefacts
 from gan.cli.selection_table import print_selection
 from gan.config import ReadingOptions
+from gan.config.arguments import as_arguments
 from gan.errors import InputError, check_whole
 from gan.saving import run_folder
 from gan.selection.cost import CostName
@@ -160,8 +161,7 @@ class Select:
 
     def _check_combination(self) -> None:
         """Raises `InputError` for what has no effect with --artefacts, or with --resume."""
-        changed = (one.name for one in fields(self) if getattr(self, one.name) != one.default)
-        given = {f"--{name.replace('_', '-')}" for name in changed if name != "presets"}
+        given = {word for word in as_arguments(self, Select()) if word.startswith("--")} - {"--presets"}
         if self.artefacts is not None and (given & OF_TRAINING or self.presets):
             expected = "--artefacts without them: nothing is trained"
             received = " ".join([*self.presets, *sorted(given & OF_TRAINING)])

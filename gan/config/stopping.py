@@ -25,9 +25,9 @@ class StoppingConfig(Options):
     `none`: nothing is measured.
     """
     features: str | None = None
-    """Network whose features are compared after each interval: FILE.keras or FILE.keras:LAYER.
+    """Model for the features of the probe: FILE.keras or FILE.keras:LAYER. None: the classifier, or a random network.
 
-    It is any Keras model of such images. None: the classifier or, without one, a fixed random network.
+    Any Keras model of such images will do. The random network is fixed, and serves data without a classifier.
     """
     eval_num: int = 2_000
     """Samples measured after each interval, and validation images to compare with, at most all of them.

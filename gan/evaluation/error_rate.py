@@ -9,8 +9,9 @@ import numpy as np
 
 from gan import sampling
 from gan.data import images
+from gan.data.split import Split
 from gan.errors import check, check_whole
-from gan.evaluation.classifier.extractor import Extractor
+from gan.evaluation.classifier.extractor import Extractor, as_input
 from gan.evaluation.reference import EvaluatedImages
 from gan.evaluation.report import MOST_NUM, ClassErrorRate
 from gan.sampling.generators import GeneratorLike, as_engine
@@ -19,6 +20,9 @@ from gan.tolerance import ErrorRate, WorstClass, worst_class
 
 BATCH = 250
 """Samples that the generator draws at a time."""
+
+MOST_REAL = 10_000
+"""Real images on which the error rate of a classifier is measured, at most."""
 
 BLOCK = 500
 """Samples that are checked and classified at a time, a multiple of `BATCH`."""
@@ -59,6 +63,21 @@ class SampleOutcomes:
             np.bincount(labels, minlength=classes).tolist() for labels in (self.labels[self.wrong], self.labels)
         )
         return worst_class(wrong, total)
+
+
+def real_error_rate(extractor: Extractor, real: Split, *, is_conditional: bool, num: int = MOST_REAL) -> ErrorRate:
+    """Returns the error rate of a classifier on real images, counted as that of samples. See `errs_above`.
+
+    Args:
+        extractor: the classifier.
+        real: test images, of which `num` at most are drawn at random.
+        is_conditional: whether samples are to be of requested classes; else those that it does not clearly recognize
+            are wrong.
+        num: largest number of images.
+    """
+    drawn = real.take(np.random.default_rng(0).permutation(len(real))[:num])
+    labels = np.asarray(drawn.labels) if is_conditional and drawn.labels is not None else None
+    return ErrorRate.of(wrong_in_blocks(in_blocks(as_input(drawn.images)), extractor, labels))
 
 
 def find_wrong(

@@ -113,7 +113,7 @@ def evaluate(
     _check_tolerance(tolerance, classifier)
     extractor, card = make_extractor(dataset, classifier, card, features)
     check_generator(engine, dataset)
-    compared = samples_to_compare(num, dataset)
+    compared, fingerprint = samples_to_compare(num, dataset), dataset.fingerprint
     num = num if extractor.classes else compared  # the others count for the error rate alone
     dataset = limit_images(dataset)
     started = time.monotonic()
@@ -131,7 +131,7 @@ def evaluate(
         samples, others, requested, dataset, extractor, card, tolerance=tolerance, seed=seed, trained_on=trained_on
     )
 
-    report = evaluated.report
+    report = replace(evaluated.report, train_sha256=fingerprint)
     if extractor.classifier is None:
         report = replace(report, not_known={**report.not_known, "perturbation": "a fault needs an error rate"})
     else:
@@ -267,7 +267,8 @@ def _evaluate(
     seconds["metrics"] = time.monotonic() - started
 
     rate = None if outcomes is None else outcomes.rate
-    decided = decide(rate, tolerance, value["coverage"], value_of_real["coverage"])
+    real_rate = None if outcomes is None else reference.real_rate(None if labels is None else test.labels)
+    decided = decide(rate, tolerance, value["coverage"], value_of_real["coverage"], real_rate)
     classes, source = extractor.classes, extractor.source(None if card is None else card.sha256)
     report = EvaluationReport(
         dataset=dataset.name,
@@ -280,7 +281,7 @@ def _evaluate(
         seed=seed,
         conditional=labels is not None,
         labels=_labels_text(labels, outcomes),
-        meaning=explain(value, source, by_class=labels is not None or classes > 0),
+        meaning=explain(value, source, of_class=labels is not None or classes > 0),
         metrics=_rows(value, value_of_real),
         frechet_floor=floor,
         frechet_in_floors=value["frechet_distance"] / floor.mean if floor.mean > 0 else None,
@@ -294,6 +295,7 @@ def _evaluate(
         worst_class=None if outcomes is None else outcomes.worst_class(classes),
         worst_class_real=None if outcomes is None else SampleOutcomes(real.wrong, real.labels).worst_class(classes),
         tolerance=tolerance,
+        real_rate=real_rate,
         verdict=decided.verdict,
         undecided_because_of=decided.because_of,
         samples_needed=decided.samples_needed,

@@ -11,13 +11,15 @@ import numpy as np
 from keras import ops
 
 from gan.errors import InputError
-from gan.evaluation.classifier.network import FEATURES
 from gan.evaluation.report import FeatureSource
 from gan.models import random
 from gan.models.networks.data_format import channels_last
 from gan.saving import models
 from gan.saving.feature_file import FeatureFile, find_features
 from gan.utils.arguments import checked
+
+FEATURES = "features"
+"""Name of a classifier's layer before the logits, and of the default layer of other models."""
 
 RANDOM = "random"
 """Name of the fixed random network, as a source of features."""

@@ -51,7 +51,7 @@ def page(evaluation: Evaluation, *, checkpoint: str) -> str:
         checkpoint=checkpoint,
         headline=headline(report),
         rows=reports.rows(report),
-        name_of=name_of,
+        name_of=partial(name_of, report),
         images={name: _embedded(image) for name, image in evaluation.images.items()},
         histogram=plots.class_histogram(report),
         curves=plots.perturbation_curves(report.tolerance, report.perturbation) if report.perturbation else [],

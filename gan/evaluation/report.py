@@ -10,7 +10,7 @@ from gan.errors import InputError, Positive, Whole, check_whole, convert
 from gan.evaluation.stopping import StoppingHistory
 from gan.saving import files, models, run_folder
 from gan.saving.renamed_keys import with_new_names
-from gan.tolerance import Confirmation, ErrorRate, Verdict, WorstClass, samples_needed, verdict
+from gan.tolerance import Confirmation, ErrorRate, Verdict, WorstClass, errs_above, samples_needed, verdict
 from gan.utils.arguments import checked
 from gan.utils.commands import shell_command
 
@@ -142,12 +142,15 @@ class EvaluationReport:
     It does not change the verdict. None: no classes were requested, or an earlier revision wrote the report.
 
     `num` is the number of samples of the error rate, of the error rate of each class, and of the worst class. All other
-    numbers describe the first `compared` samples and as many real images. `perturbation` and `reconstruction` contain
-    their own numbers.
+    numbers describe the first `compared` samples and as many real images. `real_rate` is what the classifier gets wrong
+    of the `compared` test images: above the tolerance, the verdict is `undecided` because of `classifier`. It and
+    `train_sha256`, that of the dataset's training images, are None in reports of earlier revisions. `perturbation` and
+    `reconstruction` contain their own numbers.
     """
 
     checkpoint: Checkpoint | None = None
     dataset: str
+    train_sha256: str | None = None
     reference: str
     classifier_sha256: str | None
     features: FeatureSource | None = None
@@ -173,6 +176,7 @@ class EvaluationReport:
     worst_class: WorstClass | None = None
     worst_class_real: WorstClass | None = None
     tolerance: float | None
+    real_rate: ErrorRate | None = None
     verdict: Verdict | None
     undecided_because_of: tuple[str, ...]
     samples_needed: Positive | None
@@ -205,6 +209,7 @@ class EvaluationReport:
             ErrorRate(round((rate or 0.0) * self.num), self.num),
             self.tolerance,
             **{name: math.nan if share is None else share for name, share in known.items()},
+            real=self.real_rate,
         )
 
     @property
@@ -221,8 +226,8 @@ class EvaluationReport:
         """Returns the report with the verdict of a confirmation for its tolerance. The summary is unchanged.
 
         `undecided_because_of` is then `error_rate` if the interval of the confirmation includes the tolerance, and
-        `conditions` if other conditions, such as coverage, were not met. `samples_needed` is the size of a confirmation
-        that would decide.
+        `conditions` if other conditions, such as coverage, were not met; or only `classifier`. `samples_needed` is the
+        size of a confirmation that would decide.
         """
         if self.tolerance is None:
             raise InputError("Nothing to confirm", expected="a report with a tolerance", received="tolerance=None")
@@ -230,6 +235,7 @@ class EvaluationReport:
         reasons = []
         if confirmed.verdict == "undecided":
             reasons += ["error_rate"] * (by_rate == "undecided") + ["conditions"] * bool(confirmed.unmet)
+            reasons = ["classifier"] if errs_above(self.real_rate, self.tolerance) else reasons
         needed = samples_needed(confirmed.rate, self.tolerance, confidence=confirmed.confidence)
         return replace(
             self,
@@ -267,7 +273,9 @@ def load_report(checkpoint: str | os.PathLike[str]) -> EvaluationReport:
 @checked
 def check_comparable(reports: Mapping[str, EvaluationReport]) -> None:
     """Raises `InputError` if the reports, by name, differ in a field of `MUST_AGREE`."""
-    for key in MUST_AGREE:
+    digests = {report.train_sha256 for report in reports.values()}
+    same_images = None not in digests and len(digests) == 1  # whatever their dataset is called
+    for key in MUST_AGREE[same_images:]:
         values = {name: getattr(report, key) for name, report in reports.items()}
         first, *others = values.values()
         if any(other != first for other in others):

@@ -64,17 +64,17 @@ RANDOM_NETWORK = (
 """What a reader must know of features that nothing was trained for."""
 
 
-def explain(numbers: Collection[str], source: FeatureSource, *, by_class: bool) -> dict[str, str]:
+def explain(numbers: Collection[str], source: FeatureSource, *, of_class: bool) -> dict[str, str]:
     """Returns how to read each of the numbers: {name: sentences}, and of those that are added to them later.
 
-    source: where the features are from. by_class: whether pairs of samples are of one class.
+    source: where the features are from. of_class: whether pairs of samples are of one class.
     """
     meaning = dict(MEANING)
     if "error_rate" not in numbers:
         meaning = {name: text for name, text in MEANING.items() if name not in OF_CLASSES}
     if source.name == "random":
         meaning["frechet_distance"] += f" {RANDOM_NETWORK}"
-    if not by_class:
+    if not of_class:
         meaning["pairwise_ssim"] = meaning["pairwise_ssim"].replace(" of the same class", "")
     found = {}
     for name, text in meaning.items():
@@ -85,8 +85,15 @@ def explain(numbers: Collection[str], source: FeatureSource, *, by_class: bool) 
     return found
 
 
-def name_of(number: str) -> str:
+def by_class(report: EvaluationReport) -> bool:
+    """Returns whether pairs of samples are of one class: a requested one, or one that a classifier finds."""
+    return report.conditional or report.class_histogram is not None
+
+
+def name_of(report: EvaluationReport, number: str) -> str:
     """Returns the name of a measure for people."""
+    if number == "pairwise_ssim" and not by_class(report):
+        return "Similarity of samples"
     base, _, size = number.rpartition("_")
     return f"{NAMES[base]}, {size}" if number not in NAMES and base in NAMES else NAMES.get(number, number)
 
@@ -99,6 +106,13 @@ PERTURBATIONS = {
     "int8": "8-bit weights",
 }
 """The name of each fault for people."""
+
+
+UNREADABLE = (
+    "The classifier errs on real images more often than the tolerance allows, so it cannot tell: choose a higher "
+    "tolerance, or train a better classifier."
+)
+"""What follows from a classifier that errs too often on real images."""
 
 
 def percent(share: float, digits: int = 2) -> str:
@@ -118,6 +132,8 @@ def headline(report: EvaluationReport) -> str:
             return "Within tolerance, but other samples contradict it"
         copies = report.copied_share_lower is not None and report.copied_share_lower > 0
         return "Within tolerance, but check for copies" if copies else "Within tolerance: you may ship it"
+    if "classifier" in report.undecided_because_of:
+        return "Undecided: the classifier errs too often on real images"
     if report.confirmed is not None:
         if "conditions" in report.undecided_because_of:
             return "Undecided: a further condition is not met"
@@ -140,7 +156,6 @@ def summary(report: EvaluationReport) -> dict[str, str]:
     """
     value = {name: row.value for name, row in report.metrics.items() if row.value is not None}
     real = {name: row.real for name, row in report.metrics.items() if row.real is not None}
-    by_class = report.conditional or report.class_histogram is not None
     random = f" {RANDOM_NETWORK}" if report.features is not None and report.features.name == "random" else ""
 
     def shares(name: str) -> str:
@@ -155,9 +170,9 @@ def summary(report: EvaluationReport) -> dict[str, str]:
         f"{_times(report.frechet_in_floors)} the distance of real images ({floor.mean:.3g} ± {floor.spread:.2g}); "
         f"precision is {shares('precision')}.{random}",
         "variety": f"Coverage is {shares('coverage')}, recall is {shares('recall')}, {_copies_in_short(report)}.",
-        "similarity": _similarity(value["pairwise_ssim"], real["pairwise_ssim"], by_class)
+        "similarity": _similarity(value["pairwise_ssim"], real["pairwise_ssim"], by_class(report))
         if unknown is None
-        else f"Similarity{' within a class' if by_class else ''} is not known: {unknown}.",
+        else f"Similarity{' within a class' if by_class(report) else ''} is not known: {unknown}.",
         "copies": _copies(report),
     }
     if "reconstruction_mse" in value:
@@ -169,6 +184,8 @@ def summary(report: EvaluationReport) -> dict[str, str]:
         )
     if report.perturbation:
         sentences["robustness"] = _robustness(report.perturbation)
+    elif "perturbation" in report.not_known:
+        sentences["robustness"] = f"Faults were not tried: {report.not_known['perturbation']}."
     if report.stopping is not None:
         sentences["stopping"] = _stopping(report, report.stopping)
     return sentences
@@ -194,8 +211,10 @@ def _tolerance(report: EvaluationReport, value: dict[str, float]) -> str:
     sentence = (
         f"The error rate {_decision(report, upper, tolerance)} the tolerance of {percent(tolerance)}: "
         f"{percent(value['error_rate'])} of {report.num:,} samples are {_wrong(report)} (95 % confidence interval: "
-        f"{percent(lower)} to {percent(upper)})."
+        f"{percent(lower)} to {percent(upper)}){_beside_real(report)}."
     )
+    if "classifier" in report.undecided_because_of:
+        return f"{sentence} {UNREADABLE}"
     if "coverage" in report.not_known:
         return f"{sentence} Coverage is not known: {report.not_known['coverage']}."
     if "coverage" in report.undecided_because_of:
@@ -214,7 +233,7 @@ def _without_tolerance(report: EvaluationReport, value: dict[str, float]) -> str
     lower, upper = value["error_rate_lower"], value["error_rate_upper"]
     return (
         f"The error rate is {percent(value['error_rate'])}: that share of {report.num:,} samples are {_wrong(report)} "
-        f"(95 % confidence interval: {percent(lower)} to {percent(upper)}). No tolerance was given, so there is no "
+        f"(95 % confidence interval: {percent(lower)} to {percent(upper)}){_beside_real(report)}. No tolerance was given, so there is no "
         "verdict (--tolerance SHARE)."
     )
 
@@ -222,11 +241,21 @@ def _without_tolerance(report: EvaluationReport, value: dict[str, float]) -> str
 def _decision(report: EvaluationReport, upper: float, tolerance: float) -> str:
     if report.verdict == "exceeded":
         return "exceeds"
+    if "classifier" in report.undecided_because_of:
+        return "cannot be compared with"
     return "is within" if upper <= tolerance else "may be within or above"
 
 
 def _wrong(report: EvaluationReport) -> str:
     return "not recognized as the requested class" if report.conditional else "not clearly recognized as any class"
+
+
+def _beside_real(report: EvaluationReport) -> str:
+    """Returns the same error rate of real test images."""
+    if report.real_rate is None:
+        return ""
+    lower, upper = map(percent, report.real_rate.interval)
+    return f", and {percent(report.real_rate.value)} of {report.real_rate.n:,} real test images ({lower} to {upper})"
 
 
 def _worst_class(worst: WorstClass | None) -> str:
@@ -248,8 +277,11 @@ def _confirmation(report: EvaluationReport, done: Confirmation, tolerance: float
     sentence = (
         f"In the last confirmation of the run, the error rate {_decision(report, upper, tolerance)} the tolerance "
         f"of {percent(tolerance)}: {percent(done.rate.value)} of {done.num:,} fresh samples are {_wrong(report)} "
-        f"({100 * done.confidence:.4g} % confidence interval: {percent(lower)} to {percent(upper)})."
+        f"({100 * done.confidence:.4g} % confidence interval: {percent(lower)} to {percent(upper)})"
+        f"{_beside_real(report)}."
     )
+    if "classifier" in report.undecided_because_of:
+        return f"{sentence} {UNREADABLE}"
     if "conditions" in report.undecided_because_of:
         return f"{sentence} Further conditions are not met: {'; '.join(done.unmet)}."
     if "error_rate" in report.undecided_because_of and report.samples_needed is not None:
@@ -296,7 +328,9 @@ def _stopping(report: EvaluationReport, history: StoppingHistory) -> str:
         ]
     else:
         sentences += [f"Nominated intervals: {nominated}. No confirmation is recorded."]
-    if report.confirmed is None:
+    if report.verdict is None:
+        sentences += ["This report has no verdict."]
+    elif report.confirmed is None:
         sentences += ["The verdict of this report uses its own samples alone."]
     else:
         sentences += ["The last confirmation decides the verdict of this report."]
@@ -314,12 +348,12 @@ def _to_decide(needed: int | None) -> str:
     return f"At this error rate, {needed:,} new samples would decide (--num {needed} --seed ANOTHER)."
 
 
-def _similarity(value: float, real: float, by_class: bool) -> str:
+def _similarity(value: float, real: float, of_class: bool) -> str:
     if abs(value - real) < 0.01:
         compared = "about as similar to each other as"
     else:
         compared = "more similar to each other than" if value > real else "less similar to each other than"
-    which = "Samples of the same class" if by_class else "Samples"
+    which = "Samples of the same class" if of_class else "Samples"
     return f"{which} are {compared} real images (SSIM {value:.3f}, real images: {real:.3f})."
 
 

@@ -25,6 +25,8 @@ class SampleQuality:
     """NaN if it is not defined for so few samples, as recall and coverage."""
     recall: float
     coverage: float
+    real_rate: ErrorRate | None = None
+    """Error rate of the classifier on the reference images."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class QualityReference:
     """Frechet distance of training images: the mean of ten draws."""
     real_coverage: float
     """Coverage of validation images. NaN if it is not defined for so few images."""
+    labels: np.ndarray | None = None
+    """Labels of the reference images, int [compared]; None: they have none."""
 
     @classmethod
     def of(cls, dataset: Dataset, classifier: keras.Model, *, num: int, seed: int) -> "QualityReference":
@@ -54,7 +58,8 @@ class QualityReference:
         test, held_out = (extractor.arrays(as_input(part.images)) for part in (chosen.test, chosen.validation))
         reference = Reference(extractor, test, as_input(dataset.train.images))
         real_coverage = reference.manifold(held_out)["coverage"]
-        return cls(reference, num, compared, reference.floor(chosen.floor).mean, real_coverage)
+        labels = None if chosen.test.labels is None else np.asarray(chosen.test.labels)
+        return cls(reference, num, compared, reference.floor(chosen.floor).mean, real_coverage, labels)
 
     def measure(
         self, samples: np.ndarray, labels: np.ndarray | None, others: Iterable[np.ndarray] = ()
@@ -81,4 +86,5 @@ class QualityReference:
             outcomes.rate,
             self.reference.quality(found)["frechet_distance"],
             **{name: manifold[name] for name in ("precision", "recall", "coverage")},
+            real_rate=self.reference.real_rate(None if labels is None else self.labels),
         )

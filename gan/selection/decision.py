@@ -194,7 +194,13 @@ def choose(record: SelectionRecord, folder: Path, dataset: Dataset, save: Save, 
         log(f"testing {name} on {num:,} fresh samples")
         seed = (TEST_SEED + options.seed + order.index(name)) % 2**32
         wrong, drawn, coverage = look.measure(generator, num=num, seed=seed)
-        outcome = Outcome(wrong=wrong, num=drawn, coverage=coverage, real_coverage=look.reference.real_coverage)
+        outcome = Outcome(
+            wrong=wrong,
+            num=drawn,
+            coverage=coverage,
+            real_coverage=look.reference.real_coverage,
+            real=look.real_rate(generator),
+        )
         record = save(record.with_candidate(replace(one, outcome=outcome)))
         return outcome
 

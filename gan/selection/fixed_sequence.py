@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gan.errors import InputError, Positive, Whole, check, check_different, check_whole
-from gan.tolerance import EXIT_STATUS, ErrorRate, Verdict, binomial_p_value, covers, passes_test, verdict
+from gan.tolerance import EXIT_STATUS, ErrorRate, Verdict, binomial_p_value, covers, errs_above, passes_test, verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,8 @@ class Outcome:
     """Coverage of the samples; 1 for a classifier, which has no coverage."""
     real_coverage: float = 1.0
     """Coverage of real images by other real images."""
+    real: ErrorRate | None = None
+    """What the classifier of the test gets wrong of real test images; None: not known."""
 
     def __post_init__(self) -> None:
         check_whole("num", self.num, 1)
@@ -38,6 +40,8 @@ class CandidateTest:
     """Of Wilson's 95 % interval and the coverage."""
     coverage: float
     real_coverage: float
+    real: ErrorRate | None = None
+    """What the classifier of the test gets wrong of real test images; None: not known."""
     passed: bool
     """Whether the p-value is at most 0.025 and the verdict is `within`, which includes enough coverage."""
 
@@ -94,7 +98,8 @@ def run_sequence(
     * a measured outcome is final: repeating a test that did not pass, or another order, is a new choice.
 
     It is a guarantee of the error rate only, as the classifier of the test counts errors. It does not cover coverage,
-    cost, or the classifier's own mistakes. Fixed-sequence testing as in Angelopoulos and others 2021, "Learn then
+    cost, or the classifier's own mistakes. If it errs on real images more often than the tolerance allows, no candidate
+    passes (`errs_above`). Fixed-sequence testing as in Angelopoulos and others 2021, "Learn then
     Test", arXiv:2110.01052, and Laufer-Goldshtein and others 2022, arXiv:2210.07913.
 
     Args:
@@ -135,16 +140,19 @@ def _judge(name: str, outcome: Outcome, tolerance: float, num: int) -> Candidate
     """Returns the test of an outcome. Raises `InputError` if it has another number of samples than planned."""
     check(outcome.num == num, "num", f"{num} samples of {name}, as planned", outcome.num)
     coverage, real_coverage = outcome.coverage, outcome.real_coverage
-    rate = ErrorRate(outcome.wrong, num)
+    rate, real = ErrorRate(outcome.wrong, num), outcome.real
     return CandidateTest(
         name=name,
         wrong=outcome.wrong,
         num=num,
         p_value=binomial_p_value(outcome.wrong, num, tolerance),
-        verdict=verdict(rate, tolerance, coverage=coverage, real_coverage=real_coverage),
+        verdict=verdict(rate, tolerance, coverage=coverage, real_coverage=real_coverage, real=real),
         coverage=coverage,
         real_coverage=real_coverage,
-        passed=passes_test(outcome.wrong, num, tolerance) and covers(coverage, real_coverage),
+        real=real,
+        passed=passes_test(outcome.wrong, num, tolerance)
+        and covers(coverage, real_coverage)
+        and not errs_above(real, tolerance),
     )
 
 

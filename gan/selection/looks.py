@@ -13,12 +13,13 @@ from gan.errors import InputError
 from gan.evaluation import metrics
 from gan.evaluation.classifier.extractor import Extractor, load_classifier
 from gan.evaluation.coverage import CoverageReference
-from gan.evaluation.error_rate import BLOCK, check_samples, measure_samples
+from gan.evaluation.error_rate import BLOCK, check_samples, measure_samples, real_error_rate
 from gan.evaluation.reference import EvaluatedImages, choose_labels, limit_images
 from gan.sampling.generators import GeneratorLike, as_engine
 from gan.saving import files
 from gan.saving.known_images import check_card
 from gan.selection.trial import Look
+from gan.tolerance import ErrorRate
 from gan.training.setup import load_data
 
 COVERAGE_NUM = 2_000
@@ -82,6 +83,10 @@ class SampleLook:
             if start == 0:
                 coverage = self._coverage(seen.outputs["features"][~broken])
         return wrong, num, coverage
+
+    def real_rate(self, generator: GeneratorLike) -> ErrorRate:
+        """Returns the error rate of the classifier on real test images, counted as that of the generator's samples."""
+        return real_error_rate(self.extractor, self.dataset.test, is_conditional=bool(as_engine(generator).num_classes))
 
     def _coverage(self, features: np.ndarray) -> float:
         """Returns the coverage by samples. Those that are left out, since they are not finite, cover nothing."""

@@ -63,8 +63,10 @@ class MixtureInputs:
         is_reread = reading is not None and bool(reading.given)
         of_it = next((one for one in saved if one.stands_for is not None and means(name, one.stands_for.name)), None)
         known = None if of_it is None or is_reread else of_it.stands_for
-        options = next((one.data for one in (of_it, *saved) if one is not None and one.data is not None), None)
-        data = (reading or ReadingOptions()).over(options, name if known is None else known.name)
+        data = None if of_it is None or is_reread else of_it.data
+        if data is None:
+            options = next((one.data for one in (of_it, *saved) if one is not None and one.data is not None), None)
+            data = (reading or ReadingOptions()).over(options, name)
         found = None
         if given is None:
             found = models.find_classifier(classifier)

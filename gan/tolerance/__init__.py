@@ -2,7 +2,7 @@
 
 The *tolerance* is the highest error rate that is acceptable. An error rate is a count of wrong outcomes among `n`. Its
 Wilson 95 % interval bounds the true rate. The verdict compares the tolerance with this interval, never with the
-observed rate alone.
+observed rate alone. A classifier that errs on real images more often than the tolerance allows decides nothing.
 
 A run that is measured again and again, until a measurement is good enough, would pass by chance. So each *confirmation*
 of a run uses fresh outcomes and a share of the 5 % error (`next_confidence`): all its upper bounds hold together with
@@ -32,6 +32,7 @@ from gan.tolerance.error_rate import (
     ErrorRate,
     Verdict,
     covers,
+    errs_above,
     samples_needed,
     verdict,
     verdict_of_bounds,
@@ -70,6 +71,7 @@ __all__ = [
     "corrected_bounds",
     "corrected_rate",
     "covers",
+    "errs_above",
     "fewest_outcomes",
     "gold_needed",
     "hypergeometric_bounds",

@@ -94,12 +94,13 @@ def verdict(
     coverage: float = 1.0,
     real_coverage: float = 1.0,
     confidence: float = CONFIDENCE,
+    real: ErrorRate | None = None,
 ) -> Verdict:
     """Returns whether a model is within a tolerance.
 
     `within`: the upper bound of the interval is <= tolerance, and coverage is >= 0.8 * real_coverage. Without the
     second condition, a generator that repeats ten recognizable images would pass. `exceeded`: the lower bound is
-    > tolerance. `undecided`: neither.
+    > tolerance. `undecided`: neither, or the classifier that counts the errors cannot tell (`errs_above`).
 
     Args:
         rate: error rate of the model.
@@ -107,9 +108,24 @@ def verdict(
         coverage: coverage of the generator; 1 for a classifier, which has no coverage.
         real_coverage: coverage of real images by other real images; 1 for a classifier.
         confidence: confidence of the interval, between 0 and 1.
+        real: error rate of the classifier on real test images. None: not known, or people count the errors.
     """
+    if errs_above(real, tolerance):
+        return "undecided"
     found = verdict_of_bounds(rate.interval_at(confidence), tolerance)
     return found if covers(coverage, real_coverage) or found != "within" else "undecided"
+
+
+def errs_above(real: ErrorRate | None, tolerance: float) -> bool:
+    """Returns whether a classifier is shown to err on real images more often than a tolerance allows.
+
+    The lower bound of the 95 % interval of its error rate on real test images is > tolerance: real images themselves
+    would be `exceeded`. Then it cannot tell whether samples are within the tolerance. A wrong reading may be its own
+    fault, so `exceeded` would blame the generator for it. Samples that it reads better than real images are unlike
+    them, so `within` would praise the generator for it. The observed rate alone does not count: 1 wrong of 30 images
+    shows nothing about a tolerance of 0.02. None: not known, so False.
+    """
+    return real is not None and verdict_of_bounds(real.interval, tolerance) == "exceeded"
 
 
 def covers(coverage: float, real_coverage: float) -> bool:

@@ -16,11 +16,11 @@ from gan.config import StoppingConfig
 from gan.config.stopping import MOST_CONFIRMED
 from gan.data.dataset import Dataset
 from gan.distributed.devices import DeviceSetup
-from gan.errors import InputError
+from gan.errors import InputError, as_json
 from gan.evaluation import metrics
 from gan.evaluation.classifier.extractor import Extractor, load_classifier
 from gan.evaluation.coverage import CoverageReference
-from gan.evaluation.error_rate import measure_samples
+from gan.evaluation.error_rate import measure_samples, real_error_rate
 from gan.models.networks.inputs import NetworkInputs
 from gan.saving import models
 from gan.saving.known_images import check_card
@@ -34,7 +34,14 @@ from gan.tolerance import (
     fewest_outcomes,
     next_confidence,
 )
-from gan.training.callbacks.confirmations import EXPECTED_SHARE, LEAST_NUM, POWER, Attempt, Outcomes
+from gan.training.callbacks.confirmations import (
+    EXPECTED_SHARE,
+    LEAST_NUM,
+    POWER,
+    Attempt,
+    Outcomes,
+    why_unreadable,
+)
 
 CONFIRM_SHARE = 0.1
 """Maximum share of a run that its confirmations take, without the last one: of its images, and of its time."""
@@ -58,7 +65,8 @@ class SampleConfirmation:
     A confirmation draws samples that no other attempt has used, with labels that are drawn from the training labels,
     and counts those that the classifier does not read as asked. It also states whether coverage of the test images, and
     the error rate of each class, meet their conditions. The condition for a nomination is the same, with the probe and
-    the validation images.
+    the validation images. A classifier that errs on real test images more often than the tolerance allows confirms
+    nothing (`errs_above`).
 
     Args:
         options: tolerance, tolerance for each class.
@@ -88,6 +96,7 @@ class SampleConfirmation:
         self.time_left: Callable[[float], float] | None = None
         """Function: duration of all earlier confirmations -> seconds that the next one may take. None: no limit."""
         self._seconds_per_sample = 0.0
+        self._real_rates: dict[bool, ErrorRate] = {}
         check_confirmable(options, dataset)
 
     @property
@@ -107,8 +116,11 @@ class SampleConfirmation:
     def __call__(self, model: keras.Model, attempt: Attempt) -> Outcomes | None:
         """Measures the averaged generator of a GAN. None: it would take too long, so it is postponed."""
         found = self._measure(model.generator_ema, attempt) if self.devices.is_chief else None
-        content: Any = self.devices.broadcast(None if found is None else list(found))
-        return None if content is None else Outcomes(*content)
+        real = None if found is None or found.real is None else as_json(found.real)
+        content: Any = self.devices.broadcast(None if found is None else {**found._asdict(), "real": real})
+        if content is None:
+            return None
+        return Outcomes(**{**content, "real": content["real"] and ErrorRate(**content["real"])})
 
     def condition(self, model: keras.Model) -> list[str]:
         """Returns the conditions for a nomination that the averaged generator of a GAN does not meet, as text."""
@@ -135,11 +147,12 @@ class SampleConfirmation:
         self._seconds_per_sample = (time.monotonic() - started) / len(wrong)
         unmet = _unmet(reference, parts[0].features, "test")
         unmet += self._classes_above(wrong, labels, attempt.confidence, proven=False)
-        return Outcomes(int(wrong.sum()), len(wrong), unmet)
+        return Outcomes(int(wrong.sum()), len(wrong), unmet, self._real(generator))
 
     def _unmet_before(self, generator: keras.Model) -> list[str]:
-        if self.probe is None:
-            return []
+        unreadable = list(why_unreadable(self._real(generator), self.options.tolerance or 0.0))
+        if self.probe is None or unreadable:
+            return unreadable
         num = self._coverage_num
         if self.options.tolerance_per_class is not None:
             num = max(num, self.options.eval_num)
@@ -184,6 +197,14 @@ class SampleConfirmation:
             generator, extractor, num, seed=(seed + self.seed) % 2**32, start=start, labels=requested
         )
         return _Measured(drawn.wrong, requested, drawn.outputs["features"])
+
+    def _real(self, generator: keras.Model) -> ErrorRate:
+        """Returns the error rate of the classifier on real test images: no verdict may need a better one."""
+        is_conditional = bool(NetworkInputs.of(generator).num_classes)
+        if is_conditional not in self._real_rates:
+            rate = real_error_rate(self._extractor, self.dataset.test, is_conditional=is_conditional)
+            self._real_rates[is_conditional] = rate
+        return self._real_rates[is_conditional]
 
     @cached_property
     def _extractor(self) -> Extractor:

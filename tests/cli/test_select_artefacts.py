@@ -3,7 +3,6 @@
 import json
 import re
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 from helpers.commands import run_gan
@@ -19,6 +18,7 @@ from gan.deployment.measured_engine import MeasuredEngine
 from gan.deployment.table import ArtifactCost
 from gan.errors import InputError
 from gan.evaluation.coverage import CoverageReference
+from gan.saving.known_images import NamedImages
 from gan.saving.saved_generator import find_saved
 from gan.selection import looks
 from gan.selection.record import SelectionOptions, load_selection

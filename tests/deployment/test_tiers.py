@@ -404,7 +404,7 @@ def test_a_card_of_another_dataset_is_refused(run, monkeypatch):
     data = DataConfig(dataset="fashion_mnist")
     saved = carded(run, monkeypatch, replace(CARD, verdict=VERDICT, data=data))
     with pytest.raises(InputError, match="another dataset than the training"):
-        find_measured(saved, str(run))
+        find_measured(saved, str(run), 0.02)
 
 
 # People

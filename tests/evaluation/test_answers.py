@@ -9,8 +9,8 @@ from gan.errors import InputError
 from gan.evaluation.classifier.answers import answer, read_digits
 from gan.evaluation.classifier.calibration import choose_bound, fit_temperature, probabilities
 from gan.evaluation.classifier.extractor import as_input, load_classifier
-from gan.evaluation.classifier.network import FEATURES
 from gan.evaluation.classifier.sheet import draw_readings
+from gan.evaluation.features import FEATURES
 from gan.saving.metadata import Calibration, ClassifierCard, ClassifierDataset
 
 STROKES = {

@@ -45,8 +45,9 @@ def evaluated(small_classifier, digits):
 
     def run(generator, *, samples=None, labels=None, **options):
         if samples is not None:
+            options = {"tolerance": 0.02, **options}
             return evaluate_samples(samples, labels, digits, classifier, card, **options)
-        return evaluate(generator, digits, classifier, card, **{"num": 400, **options})
+        return evaluate(generator, digits, classifier, card, **{"num": 400, "tolerance": 0.02, **options})
 
     return run
 
@@ -316,7 +317,8 @@ def test_the_exit_status_for_an_exported_generator_follows_the_verdict(
 ):
     """Without reconstructions, which take most of the time of an evaluation."""
     exported = gan.deployment.export_generator(tiny_run["folder"], tmp_path)
-    options = ["--classifier", small_classifier[0], "--num", 700, "--output", tmp_path / "r"]  # 500 test images
+    options = ["--classifier", small_classifier[0], "--num", 700, "--tolerance", 0.02]  # 500 test images
+    options += ["--output", tmp_path / "r"]
     done = forked_gan("evaluate", exported.path, *options)
     assert (done.returncode, done.stderr) == (3, "")
     assert "700 samples, the first 500 of them against the test images of mnist5k" in " ".join(done.stdout.split())
@@ -340,6 +342,8 @@ def test_the_exit_status_of_the_command_follows_the_verdict(forked_gan, tiny_run
         small_classifier[0],
         "--num",
         200,
+        "--tolerance",
+        0.02,
         "--output",
         tmp_path / "r",
     ]

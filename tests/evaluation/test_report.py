@@ -7,7 +7,14 @@ from helpers.reports import VALUES, made_up
 
 from gan.errors import InputError
 from gan.evaluation import report as reports
-from gan.evaluation.report import Checkpoint, ClassErrorRate, CopiedShare, PerturbationPoint, Reconstruction
+from gan.evaluation.report import (
+    Checkpoint,
+    ClassErrorRate,
+    CopiedShare,
+    FeatureSource,
+    PerturbationPoint,
+    Reconstruction,
+)
 from gan.saving import models
 from gan.tolerance import worst_class
 
@@ -136,8 +143,17 @@ def test_rejects_excessively_nested_json(tmp_path):
 @pytest.mark.parametrize("key", reports.MUST_AGREE)
 def test_comparison_requires_equal_settings(key):
     reports.check_comparable({"a": made_up(), "b": made_up(tolerance=0.5, verdict="within")})
+    other = {"compared": 500, "features_used": FeatureSource("random", "all", "cd", 240)}.get(key, "other")
+    field = "features" if key == "features_used" else key
     with pytest.raises(InputError, match=f"same {key}"):
-        reports.check_comparable({"a": made_up(), "b": made_up(**{key: 500 if key == "compared" else "other"})})
+        reports.check_comparable({"a": made_up(), "b": made_up(**{field: other})})
+
+
+def test_a_report_that_does_not_name_its_features_has_those_of_its_classifier():
+    source = FeatureSource("classifier", "features", "ab", 128)
+    reports.check_comparable({"earlier": made_up(), "now": made_up(features=source)})
+    with pytest.raises(InputError, match="same features_used"):
+        reports.check_comparable({"earlier": made_up(), "now": made_up(features=replace(source, layer="logits"))})
 
 
 def test_compare_prints_reports_side_by_side(gan_command, two):

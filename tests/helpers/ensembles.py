@@ -9,7 +9,8 @@ import numpy as np
 from keras import layers
 
 from gan.evaluation.classifier.extractor import load_classifier
-from gan.evaluation.classifier.network import FEATURES, build_classifier
+from gan.evaluation.classifier.network import build_classifier
+from gan.evaluation.features import FEATURES
 from gan.saving import files
 from gan.saving.metadata import Calibration, ClassifierCard, ClassifierDataset
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from gan import sampling
-from gan.evaluation.classifier.network import FEATURES
+from gan.evaluation.features import FEATURES
 from gan.saving.engines.engine import Engine
 
 CLASSES = 3

@@ -15,6 +15,7 @@ from gan.tolerance import (
     Confirmation,
     ErrorRate,
     confirmation_size,
+    errs_above,
     fewest_outcomes,
     lowest_tolerance,
     most_wrong,
@@ -408,3 +409,23 @@ def test_the_lowest_tolerance_can_be_confirmed(n, confidence):
     assert 0 < lowest <= 1
     assert fewest_outcomes(float(f"{lowest:g}"), confidence) <= n
     assert wilson_interval(0, n, confidence)[1] > 0.9 * lowest
+
+
+@given(wrong=st.integers(0, 200), real=st.integers(0, 200), tolerance=TOLERANCES, confidence=CONFIDENCES)
+def test_a_classifier_that_errs_above_the_tolerance_decides_nothing(wrong, real, tolerance, confidence):
+    rate, of_real = ErrorRate(wrong, 200), ErrorRate(real, 200)
+    found = verdict(rate, tolerance, real=of_real, confidence=confidence)
+    assert errs_above(of_real, tolerance) == (verdict(of_real, tolerance) == "exceeded")
+    assert found == ("undecided" if errs_above(of_real, tolerance) else verdict(rate, tolerance, confidence=confidence))
+
+
+def test_the_error_of_a_classifier_must_be_shown_to_be_above_the_tolerance():
+    assert errs_above(ErrorRate(500, 1_000), 0.02)  # lower bound .469
+    assert verdict(ErrorRate(0, 10**6), 0.02, real=ErrorRate(500, 1_000)) == "undecided"
+    assert verdict(ErrorRate(10**6, 10**6), 0.02, real=ErrorRate(500, 1_000)) == "undecided"
+    assert not errs_above(ErrorRate(1, 30), 0.02)  # .033, but its interval begins at .006
+    assert verdict(ErrorRate(0, 10**6), 0.02, real=ErrorRate(1, 30)) == "within"
+    lower = wilson_interval(44, 10_000)[0]  # the classifier of MNIST
+    assert not errs_above(ErrorRate(44, 10_000), lower)
+    assert errs_above(ErrorRate(44, 10_000), lower - 1e-9)
+    assert not errs_above(None, 0.0)

@@ -8,12 +8,12 @@ from pathlib import Path
 from gan.deployment.names import export_name
 from gan.deployment.table import ArtifactTable, load_table, table_path
 from gan.deployment.tiers.artifacts import ChosenArtifact, Cost, cheapest_within
-from gan.deployment.tiers.evidence import RateBound, find_measured, is_same_data
+from gan.deployment.tiers.evidence import Measured, RateBound, find_measured, is_same_data
 from gan.deployment.tiers.people import find_judged
 from gan.deployment.tiers.table import Tier, TierTable, load_tiers
 from gan.errors import InputError, Json, as_json, check, is_number
 from gan.saving.saved_generator import SavedGenerator, find_saved
-from gan.tolerance import Verdict, verdict_of_bounds
+from gan.tolerance import Verdict, errs_above, verdict_of_bounds
 from gan.utils.arguments import checked
 from gan.utils.commands import shell_command
 
@@ -102,7 +102,7 @@ def choose_tier(
     given = str(generator)
     saved = find_saved(generator)
     exported = None if artifacts is None else _given_table(Path(artifacts), saved)
-    measured = find_measured(saved, given)
+    measured = find_measured(saved, given, tolerance)
     if exported is not None and not is_same_data(exported[0].dataset, measured.dataset):
         expected = f"a table for {measured.dataset}, as the report"
         raise InputError("A table of another dataset", expected=expected, received=exported[0].dataset)
@@ -121,7 +121,7 @@ def choose_tier(
         bounds=bounds,
         decided_by=decided_by,
         unmet=measured.unmet,
-        verdict=_verdict(bounds, measured.unmet, tolerance),
+        verdict=_verdict(bounds, measured, tolerance),
         tier=tier,
         limit=tier.limit(tolerance),
         artifact=artifact,
@@ -136,11 +136,15 @@ def choose_tier(
     )
 
 
-def _verdict(bounds: Sequence[RateBound], unmet: Sequence[str], tolerance: float) -> Verdict:
-    found = {verdict_of_bounds((bound.lower, bound.upper), tolerance) for bound in bounds}
+def _verdict(bounds: Sequence[RateBound], measured: Measured, tolerance: float) -> Verdict:
+    """Returns the verdict of all bounds. A classifier that errs too often on real images for it decides nothing."""
+    verdicts = {bound: verdict_of_bounds((bound.lower, bound.upper), tolerance) for bound in bounds}
+    if errs_above(measured.real, tolerance):
+        verdicts[measured.bound] = "undecided"
+    found = set(verdicts.values())
     if "exceeded" in found:
         return "exceeded"
-    return "within" if found == {"within"} and not unmet else "undecided"
+    return "within" if found == {"within"} and not measured.unmet else "undecided"
 
 
 def _as_word(path: str) -> str:

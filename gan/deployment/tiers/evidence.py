@@ -9,8 +9,9 @@ from gan.deployment.verdicts import read_report, verdict_of
 from gan.errors import InputError, Json, as_json
 from gan.evaluation.report import EvaluationReport
 from gan.saving.engines.card import GeneratorVerdict
+from gan.saving.known_images import NamedImages
 from gan.saving.saved_generator import SavedGenerator
-from gan.tolerance import covers
+from gan.tolerance import ErrorRate, covers, errs_above
 from gan.utils.commands import shell_command
 
 Source = Literal["confirmation", "report", "card", "people", "people_planned"]
@@ -42,9 +43,11 @@ class Measured:
     dataset: str
     unmet: tuple[str, ...] = ()
     """Conditions of a verdict `within` that are not met, or not known to be: coverage, and those of a confirmation."""
+    real: ErrorRate | None = None
+    """Error rate of the classifier on real test images; None: not known."""
 
 
-def find_measured(saved: SavedGenerator, given: str) -> Measured:
+def find_measured(saved: SavedGenerator, given: str, tolerance: float) -> Measured:
     """Returns what a classifier measured of a generator: in the report beside it, else in the card of an exported one.
 
     The confirmation at the end of the training counts instead of the samples of its report, as in the report itself. A
@@ -53,6 +56,7 @@ def find_measured(saved: SavedGenerator, given: str) -> Measured:
     Args:
         saved: the generator.
         given: its name as the user wrote it, for the commands in messages.
+        tolerance: highest acceptable error rate. The classifier must not err more often on real images.
 
     Raises `InputError` if there is no report of this very file, or if it is of another dataset than the training. The
     message contains the command that makes one.
@@ -71,7 +75,7 @@ def find_measured(saved: SavedGenerator, given: str) -> Measured:
         if report is not None:
             expected = f"a report with a classifier: {evaluate} --classifier FOLDER"
         raise InputError("The error rate is not known", expected=expected, received=given)
-    if saved.dataset is not None and not is_same_data(verdict.dataset, public_name(saved.dataset)):
+    if saved.dataset is not None and not _is_of_training(saved, report, verdict):
         raise InputError(
             "The report is of another dataset than the training",
             expected=f"a report for {public_name(saved.dataset)}: {evaluate}",
@@ -84,7 +88,18 @@ def find_measured(saved: SavedGenerator, given: str) -> Measured:
         upper=verdict.error_rate_upper,
         num=verdict.num,
     )
-    return Measured(bound, verdict.dataset, unmet)
+    real = None if report is None else report.real_rate
+    if real is not None and errs_above(real, tolerance):
+        unmet = (*unmet, f"the classifier is wrong on {real.value:.3g} of {real.n:,} real test images")
+    return Measured(bound, verdict.dataset, unmet, real)
+
+
+def _is_of_training(saved: SavedGenerator, report: EvaluationReport | None, verdict: GeneratorVerdict) -> bool:
+    """Returns whether the report, or a verdict without one, is of the images of the training, wherever they lie."""
+    digest = None if report is None else report.train_sha256
+    if digest is not None and saved.draws(NamedImages(verdict.dataset, None, digest)):
+        return True
+    return saved.dataset is None or is_same_data(verdict.dataset, public_name(saved.dataset))
 
 
 def is_same_data(one: str, other: str) -> bool:

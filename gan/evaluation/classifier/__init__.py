@@ -11,8 +11,9 @@ from gan.evaluation.classifier.extractor import (
     top_probability,
 )
 from gan.evaluation.classifier.fitting import fit_ensemble, make_ensemble
-from gan.evaluation.classifier.network import FEATURES, build_classifier
+from gan.evaluation.classifier.network import build_classifier
 from gan.evaluation.classifier.training import Distortion, make_classifier, train_classifier, trained
+from gan.evaluation.features import FEATURES
 
 __all__ = [
     "FEATURES",

@@ -9,7 +9,7 @@ from keras import layers
 
 from gan.errors import InputError, check_positive
 from gan.evaluation.classifier.extractor import check_classifier
-from gan.evaluation.classifier.network import FEATURES
+from gan.evaluation.features import FEATURES
 from gan.models.networks.data_format import channels_last
 from gan.utils.arguments import checked
 from gan.utils.simplex import check_weights

@@ -10,8 +10,7 @@ import tensorflow as tf
 from gan.data import images as pixels
 from gan.data.dataset import Dataset
 from gan.errors import InputError, check
-from gan.evaluation.classifier.network import FEATURES
-from gan.evaluation.features import Features, FeaturesLike, load_features, random_features
+from gan.evaluation.features import FEATURES, Features, FeaturesLike, load_features, random_features
 from gan.evaluation.images import as_images
 from gan.evaluation.report import FeatureSource
 from gan.saving import models

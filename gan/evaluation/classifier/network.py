@@ -4,11 +4,9 @@ import keras
 from keras import layers
 
 from gan.errors import check_whole
+from gan.evaluation.features import FEATURES
 from gan.models.networks.data_format import channels_last
 from gan.utils.arguments import checked
-
-FEATURES = "features"
-"""Name of the layer before the logits. Feature-based metrics, such as the Frechet distance, use its outputs."""
 
 
 @checked

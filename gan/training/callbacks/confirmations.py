@@ -11,6 +11,7 @@ from gan.tolerance import (
     ErrorRate,
     check_confirmation,
     confirmation_size,
+    errs_above,
     most_wrong,
     next_confidence,
     samples_needed,
@@ -112,11 +113,15 @@ class Attempt(int):
 
 
 class Outcomes(NamedTuple):
-    """What a confirmation measured: `wrong` outcomes among `total`, and the conditions that are not met, as text."""
+    """What a confirmation measured: `wrong` outcomes among `total`, and the conditions that are not met, as text.
+
+    `real` is what the classifier that counts them gets wrong of real images. None: not known, or there is none.
+    """
 
     wrong: int
     total: int
     unmet: Sequence[str] = ()
+    real: ErrorRate | None = None
 
 
 def as_texts(found: object) -> tuple[str, ...]:
@@ -134,18 +139,30 @@ def as_outcomes(found: object) -> Outcomes:
     """Converts what a `confirm` function returned: (wrong, total) or `Outcomes`. Raises `InputError` otherwise."""
     wrong: Any
     total: Any
-    unmet: list[Any]
+    more: list[Any]
     try:
-        wrong, total, *unmet = found  # type: ignore[misc]
+        wrong, total, *more = found  # type: ignore[misc]
+        unmet, real = [*more, None, None][:2]
         check_whole("total", total, 1)
         check_whole("wrong", wrong, 0, total)
-        return Outcomes(int(wrong), int(total), *map(as_texts, unmet))
+        if len(more) > 2 or not (real is None or isinstance(real, ErrorRate)):
+            raise TypeError(repr(more))
+        return Outcomes(int(wrong), int(total), as_texts(unmet), real)
     except (TypeError, ValueError) as error:  # `InputError` is a `ValueError`
         raise InputError(
             "Bad `confirm`",
             expected="a function that returns (wrong, total), whole numbers with 0 <= wrong <= total and total >= 1",
             received=repr(found),
         ) from error
+
+
+def why_unreadable(real: ErrorRate | None, tolerance: float) -> tuple[str, ...]:
+    """Returns the condition on the classifier as text, if it errs too often on real images for this tolerance."""
+    if real is None or not errs_above(real, tolerance):
+        return ()
+    lower, upper = (f"{100 * bound:.3g}" for bound in real.interval)
+    rate = f"{100 * real.value:.3g} % ({lower} to {upper} %)"
+    return (f"the classifier is wrong on {rate} of {real.n:,} real test images, tolerance {100 * tolerance:.3g} %",)
 
 
 class Confirmations:
@@ -312,8 +329,13 @@ class Confirmations:
         interval: int,
         seconds: float = 0.0,
     ) -> Confirmation:
-        """Adds the result of a confirmation, and returns it with its verdict."""
-        found = verdict(ErrorRate(outcomes.wrong, outcomes.total), self.tolerance, confidence=attempt.confidence)
+        """Adds the result of a confirmation, and returns it with its verdict.
+
+        If the classifier errs too often on real images for any verdict (`errs_above`), this is an unmet condition.
+        """
+        rate, real = ErrorRate(outcomes.wrong, outcomes.total), outcomes.real
+        found = verdict(rate, self.tolerance, confidence=attempt.confidence, real=real)
+        unmet = (*outcomes.unmet, *why_unreadable(real, self.tolerance))
         self.done.append(
             Confirmation(
                 attempt=int(attempt),
@@ -322,8 +344,8 @@ class Confirmations:
                 wrong=outcomes.wrong,
                 num=outcomes.total,
                 confidence=attempt.confidence,
-                verdict="undecided" if found == "within" and outcomes.unmet else found,
-                unmet=tuple(outcomes.unmet),
+                verdict="undecided" if found == "within" and unmet else found,
+                unmet=unmet,
                 seconds=seconds,
                 is_last=attempt.is_last,
             )
