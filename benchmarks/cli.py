@@ -33,6 +33,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "fit-checks": ("benchmarks.fit_checks", "FitChecks"),
         "read-digits": ("benchmarks.read_digits", "ReadDigits"),
         "rejection": ("benchmarks.rejection", "Rejection"),
+        "little-data": ("benchmarks.little_data", "LittleData"),
         "text": ("benchmarks.text", "Text"),
         "feedback": ("benchmarks.feedback", "Feedback"),
         "stopping-rules": ("benchmarks.stopping_rules", "StoppingRules"),
