@@ -236,12 +236,12 @@ def test_one_icon_of_a_hundred_that_does_not_draw_is_left_out(tmp_path):
     options = EmojiOptions(size=16, styles=("noto",))
     record = build_emoji(options, tmp_path / "out", source=broken(tmp_path / "from", 1))[1]
     assert (record.images, record.left_out) == (99, {"not drawn": 1})
-    assert record.not_drawn[0].startswith("icon-0 of @iconify-json/noto: expected 'g' tag")
+    assert record.not_drawn[0].startswith("'icon-0' of @iconify-json/noto: expected 'g' tag")
 
 
 def test_icons_that_do_not_draw_are_refused_by_name(tmp_path, old):
     before = content(old)
-    with pytest.raises(InputError, match=r"Icons do not draw.*1% of 100.*2, such as icon-0 of @iconify-json/noto"):
+    with pytest.raises(InputError, match=r"Icons do not draw.*1% of 100.*2, such as 'icon-0' of @iconify-json/noto"):
         build_emoji(EmojiOptions(styles=("noto",)), old, source=broken(tmp_path / "from", 2))
     assert content(old) == before
     assert [path.name for path in old.parent.iterdir()] == ["emoji"]

@@ -226,7 +226,7 @@ def _read(style: str, path: Path, origin: str) -> Package:
     parsed = {name: _parse(content[name], path / name) for name in FILES}
     card = convert(parsed["package.json"], Card, path / "package.json")
     if card.name != package_name(style):
-        raise InputError("A package of another name", expected=package_name(style), received=f"{path}: {card.name}")
+        raise InputError("A package of another name", expected=package_name(style), received=f"{path}: {card.name!r}")
     info = convert(parsed["info.json"], Info, path / "info.json")
     source = Source(
         style,

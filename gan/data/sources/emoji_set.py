@@ -184,7 +184,7 @@ def _draw(selection: Selection, packages: Iterable[Package], size: int) -> tuple
             try:
                 pictures.append(_Picture(emoji, style, draw(icon, by_style[style].icons, size)))
             except DrawingError as error:
-                not_drawn.append(f"{name} of {by_style[style].source.package}: {error}")
+                not_drawn.append(f"{name!r} of {by_style[style].source.package}: {error}")
     total = len(pictures) + len(not_drawn)
     if len(not_drawn) > MOST_NOT_DRAWN * total:
         expected = f"at most {MOST_NOT_DRAWN:.0%} of {total:,} icons that do not draw"
