@@ -51,7 +51,7 @@ def model_card(
     height, width, channels = generator.output_shape[1:]
     data = saved.trained_on
     identifier = (license or "").lower()
-    return _TEMPLATES.get_template("model_card.md.jinja").render(
+    card = _TEMPLATES.get_template("model_card.md.jinja").render(
         name=_text(name),
         repository=repository,
         license=None if license is None else _text(license),
@@ -71,6 +71,7 @@ def model_card(
         rows=[] if report is None else [{**row, "name": NAMES.get(row["name"], row["name"])} for row in rows(report)],
         summary=[] if report is None else list(sentences(report).values()),
     )
+    return f"{card}\n"
 
 
 def _text(text: str) -> str:

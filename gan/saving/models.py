@@ -84,8 +84,8 @@ class GeneratorSummary:
 def find_generator(checkpoint: str | os.PathLike[str] | ModelFile) -> ModelFile:
     """Finds the generator of a run folder, `.keras` file, pretrained name or `hf://USER/NAME`, and checks its archive.
 
-    Raises `InputError` if it does not exist, is damaged, or cannot be downloaded. A `ModelFile` is checked again only if
-    the file has changed.
+    Raises `InputError` if it does not exist, is damaged, or cannot be downloaded. A `ModelFile` is checked again only
+    if the file has changed.
     """
     return _find(checkpoint, GENERATOR, "No such checkpoint")
 
