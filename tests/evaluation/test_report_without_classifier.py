@@ -146,7 +146,7 @@ def saved(dataset, monkeypatch, tmp_path):
     quick = functools.partial(projection.project, steps=2, restarts=1)
     monkeypatch.setattr("gan.evaluation.projection.project", quick)
     small_gan(0, shape=SHAPE).generator_ema.save("g.keras")
-    np.savez("halves.npz", images=pictures(600, 0), labels=np.arange(600) % 2)
+    np.savez("halves.npz", images=pictures(1_500, 0), labels=np.arange(1_500) % 2)
     return tmp_path
 
 
