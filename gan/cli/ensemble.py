@@ -1,6 +1,6 @@
 """gan ensemble."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ from tyro.conf import Positional, arg
 
 from gan.cli.exit_status import DONE, ended_by_sigterm
 from gan.cli.output import print_result, print_table
+from gan.config import ReadingOptions
 from gan.evaluation.members import find_members
 from gan.saving import run_folder
 from gan.utils import tensorflow as runtime
@@ -46,6 +47,7 @@ class Ensemble:
     """Weights of the classifiers, in their order: numbers >= 0 that sum to 1. Without them, they are fitted."""
     dataset: str | None = None
     """Dataset for weights and tests, one of all cards. None: the first one that all classifiers have in common."""
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
     json: bool = False
     """Print the result as one JSON object on stdout."""
 
@@ -60,7 +62,7 @@ class Ensemble:
         from gan.evaluation.classifier.fitting import make_ensemble
 
         with Console(stderr=True).status("fitting and measuring"), ended_by_sigterm():
-            made = make_ensemble(found, self.output, dataset=name, weights=self.weights or None)
+            made = make_ensemble(found, self.output, dataset=name, reading=self.reading, weights=self.weights or None)
         if self.json:
             print_result(made.as_dict(), as_json=True)
         else:

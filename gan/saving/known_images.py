@@ -127,14 +127,15 @@ def check_card(images: ImagesLike, card: ClassifierCard) -> None:
     images = as_images(images)
     if suits(card, images):
         return
-    if images.image_shape is not None and suits(card, NamedImages(images.name, None, images.fingerprint)):
+    is_named = any(same_place(images.name, name) for name in card.data_sets)
+    if images.image_shape is not None and _differ(card.dataset.image_shape, images.image_shape) and is_named:
         raise InputError(
             "The classifier is for images of another shape",
             expected=f"images of shape {card.dataset.image_shape}, or another classifier",
             received=f"images of shape {tuple(images.image_shape)}",
         )
     another = "or another classifier (gan train-classifier)"
-    if any(same_place(images.name, name) for name in card.data_sets):
+    if is_named:
         raise InputError(
             "The classifier is for other images of this dataset: they, or the options that read them, have changed",
             expected=f"training images with SHA-256 {card.dataset.train_sha256}, {another}",

@@ -96,6 +96,7 @@ def select(
     check_classifiers(options, data.dataset)
     run_folder.check_output(output)
     dataset = load_data(data)
+    check_classifiers(options, dataset)  # by its images, before anything is trained
     options, num = plan_samples(options, dataset)
     images = {one.name: one.images(len(dataset.train)) for one in candidates}
     record = new_record(
@@ -149,6 +150,7 @@ def resume_selection(
             return _finished(record, place, log)
         check_classifiers(record.options, record.dataset)
         dataset = load_data(record.data or DataConfig(dataset=record.dataset, dataset_fallback="none"))
+        check_classifiers(record.options, dataset)
         check_inputs(record, find_inputs(record.options, dataset))
         with resume_hint(place, log, resume_words):
             if not record.trains:

@@ -15,7 +15,7 @@ from gan.saving import log_file, models, run_folder
 from gan.saving.commands import resume_command
 from gan.saving.metadata import RunMetadata
 from gan.tolerance import Confirmation, samples_needed, wilson_interval
-from gan.training.callbacks.confirmations import AGAIN, EXPECTED_SHARE
+from gan.training.callbacks.confirmations import AGAIN, EXPECTED_SHARE, UNREADABLE
 
 MOST_LONGER = 10.0
 """A longer run is suggested up to this multiple of its length. Further away, the curve says little."""
@@ -64,6 +64,8 @@ def _what_helps(folder: Path, record: RunMetadata, last: Confirmation, tolerance
             return f"The run took all {planned:,} planned images."
         saved = 1 - record.result.images / planned
         return f"The run took {record.result.images:,} of {planned:,} planned images and saved {100 * saved:.0f} %."
+    if any(condition.startswith(UNREADABLE) for condition in last.unmet):
+        return "What would help: a better classifier (gan train-classifier), or a higher tolerance."
     ways = [
         *_longer(folder, record, last, tolerance),
         *_better_preset(record, tolerance),

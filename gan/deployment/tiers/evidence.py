@@ -90,7 +90,7 @@ def find_measured(saved: SavedGenerator, given: str, tolerance: float) -> Measur
     )
     real = None if report is None else report.real_rate
     if real is not None and errs_above(real, tolerance):
-        unmet = (*unmet, f"the classifier is wrong on {real.value:.3g} of {real.n:,} real test images")
+        unmet = (*unmet, f"the classifier is wrong on {100 * real.value:.3g} % of {real.n:,} real test images")
     return Measured(bound, verdict.dataset, unmet, real)
 
 

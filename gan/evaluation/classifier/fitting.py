@@ -9,7 +9,7 @@ from typing import Literal
 import keras
 import numpy as np
 
-from gan.config import ClassifierConfig
+from gan.config import ClassifierConfig, ReadingOptions
 from gan.data.dataset import Dataset
 from gan.data.load import DatasetLike, as_dataset, load_dataset
 from gan.errors import InputError, Json, as_json
@@ -145,6 +145,7 @@ def make_ensemble(
     output: str | os.PathLike[str] | None,
     *,
     dataset: DatasetLike | None = None,
+    reading: ReadingOptions | None = None,
     weights: Sequence[float] | None = None,
 ) -> MadeEnsemble:
     """Fits an ensemble, and writes classifier.keras and its card, config.json: a classifier like any other.
@@ -152,13 +153,14 @@ def make_ensemble(
     Args:
         classifiers, dataset, weights: as for `fit_ensemble`.
         output: folder to create. None: the next number in runs/.
+        reading: how the images of a dataset that is given by its name are read. None: as in the training of a member.
 
     Raises `InputError` as `fit_ensemble` does, and if the folder cannot be used. Nothing is written then. The cost is
     measured after the folder is complete.
     """
     run_folder.check_output(output)
     device = runtime.start()
-    found, loaded, fitted = _find_and_fit(classifiers, dataset, weights)
+    found, loaded, fitted = _find_and_fit(classifiers, dataset, weights, reading)
     with deferred_signals():  # a folder without a card would be no classifier
         folder = run_folder.new_run(output, NAME)
         path = folder / run_folder.CLASSIFIER
@@ -202,7 +204,10 @@ def _card(found: Sequence[FoundClassifier], fitted: FittedEnsemble, device: str,
 
 
 def _find_and_fit(
-    classifiers: Sequence[MemberLike], dataset: DatasetLike | None, weights: Sequence[float] | None
+    classifiers: Sequence[MemberLike],
+    dataset: DatasetLike | None,
+    weights: Sequence[float] | None,
+    reading: ReadingOptions | None = None,
 ) -> tuple[list[FoundClassifier], list[keras.Model], FittedEnsemble]:
     """Returns the members, their networks, and the ensemble."""
     found, name = find_members(classifiers, os.fspath(dataset) if isinstance(dataset, (str, os.PathLike)) else None)
@@ -210,14 +215,14 @@ def _find_and_fit(
         check_weights("weights", weights, len(found))
     loaded = [load_classifier(member)[0] for member in found]
     is_named = dataset is None or isinstance(dataset, (str, os.PathLike))
-    used = _load_dataset(name, found) if is_named else as_dataset(dataset)
+    used = _load_dataset(name, found, reading or ReadingOptions()) if is_named else as_dataset(dataset)
     return found, loaded, _fit(found, loaded, used, weights)
 
 
-def _load_dataset(name: str, found: Sequence[FoundClassifier]) -> Dataset:
-    """Loads a dataset with the options with which a member was trained."""
+def _load_dataset(name: str, found: Sequence[FoundClassifier], reading: ReadingOptions) -> Dataset:
+    """Loads a dataset with the options with which a member was trained, and those that are given in their place."""
     config = next((member.card.config for member in found if member.card.config is not None), ClassifierConfig())
-    return load_dataset(name, fallback="none", **config.data.loading)
+    return load_dataset(name, fallback="none", **reading.over(config.data).loading)
 
 
 def _labels(

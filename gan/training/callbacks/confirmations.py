@@ -59,6 +59,10 @@ MAX_NUM = 100_000
 """Default of the maximum number of outcomes of one confirmation."""
 
 
+UNREADABLE = "the classifier is wrong on"
+"""Beginning of the condition that is not met if the classifier errs too often on real images."""
+
+
 class Attempt(int):
     """The number of a confirmation, from 1, with what is asked of it. It is a whole number, to serve as a seed.
 
@@ -162,7 +166,7 @@ def why_unreadable(real: ErrorRate | None, tolerance: float) -> tuple[str, ...]:
         return ()
     lower, upper = (f"{100 * bound:.3g}" for bound in real.interval)
     rate = f"{100 * real.value:.3g} % ({lower} to {upper} %)"
-    return (f"the classifier is wrong on {rate} of {real.n:,} real test images, tolerance {100 * tolerance:.3g} %",)
+    return (f"{UNREADABLE} {rate} of {real.n:,} real test images, tolerance {100 * tolerance:.3g} %",)
 
 
 class Confirmations:
