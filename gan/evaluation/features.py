@@ -137,7 +137,7 @@ def _load(given: FeatureFile | str | os.PathLike[str], image_shape: Sequence[int
             f"Layer {name!r} has no features", expected="outputs [B, F] or [B, h, w, c]", received=str(shape)
         )
     source = FeatureSource(path.name, name, found.sha256, int(output.shape[-1]))
-    return Features(keras.Model(model.inputs, output, name="given_features"), source)
+    return Features(keras.Model(model.inputs[0], output, name="given_features"), source)
 
 
 def _check_input(model: keras.Model, image_shape: Sequence[int], name: str) -> None:

@@ -233,8 +233,8 @@ def _without_tolerance(report: EvaluationReport, value: dict[str, float]) -> str
     lower, upper = value["error_rate_lower"], value["error_rate_upper"]
     return (
         f"The error rate is {percent(value['error_rate'])}: that share of {report.num:,} samples are {_wrong(report)} "
-        f"(95 % confidence interval: {percent(lower)} to {percent(upper)}){_beside_real(report)}. No tolerance was given, so there is no "
-        "verdict (--tolerance SHARE)."
+        f"(95 % confidence interval: {percent(lower)} to {percent(upper)}){_beside_real(report)}. No tolerance was "
+        "given, so there is no verdict (--tolerance SHARE)."
     )
 
 

@@ -24,6 +24,7 @@ from gan.evaluation.evaluation import evaluate
 from gan.evaluation.html import page
 from gan.evaluation.metrics.paired import ssim_or_nan
 from gan.evaluation.report import MetricRow
+from gan.evaluation.report_text import headline
 from gan.saving import files
 
 REASON = "SSIM needs images of at least 11 x 11 pixels, its window; these are {} x {}"
@@ -121,7 +122,9 @@ def test_a_report_names_unknown_metrics_and_the_reason(run, small, monkeypatch, 
     assert unknown == ssim_metrics
     assert all(report.metrics[name] == MetricRow(None, None) for name in ssim_metrics)
     assert report.not_known == dict.fromkeys(ssim_metrics, reason)
-    assert report.verdict in ("within", "exceeded", "undecided")
+    assert (report.verdict, headline(report)) == (None, "No verdict: there was no tolerance")
+    assert "No tolerance was given" in report.summary["tolerance"]
+    assert report.features.sha256 == report.classifier_sha256
     assert report.summary["similarity"] == f"Similarity within a class is not known: {reason}."
 
     html = page(evaluation, checkpoint="small")
