@@ -24,7 +24,7 @@ from gan.utils.commands import shell_command
 
 @dataclass(frozen=True)
 class DrawEmoji:
-    """Draw emoji as a dataset in color, with seven classes.
+    """Draw emoji as a dataset in color.
 
     npm downloads vector emoji (@iconify-json/STYLE) the first time. They are drawn on white and stored with their
     authors and licenses. Every emoji is in one split only, in all of its styles. Skin tones, flags and symbols are left

@@ -13,6 +13,9 @@ from gan.data.split import Split
 from gan.models.build import build_gan, compile_gan
 
 GAMMAS = {"mnist-mlp": 3.0, "mnist-best": 0.5}
+SHAPES = {"stacked-mnist": (28, 3, 1_000), "emoji": (32, 3, 3), "emoji-64": (64, 3, 3)}
+"""Side, channels and classes of the datasets of presets; of others, those of digits."""
+EMOJI = ("emoji", "emoji-64")
 DIGITS = ("mnist", "mnist-sprint", "mnist-best", "mnist-unconditional", "mnist-mlp")
 
 
@@ -20,9 +23,9 @@ DIGITS = ("mnist", "mnist-sprint", "mnist-best", "mnist-unconditional", "mnist-m
 def preset(request):
     """Returns (name, preset, its compiled GAN, data of its image size)."""
     config = PRESETS[request.param]
-    channels, classes = (3, 1_000) if config.data.dataset == "stacked-mnist" else (1, 10)
+    side, channels, classes = SHAPES.get(config.data.dataset, (28, 1, 10))
     rng = np.random.default_rng(0)
-    part = Split(rng.integers(0, 256, (512, 28, 28, channels), np.uint8), np.arange(512, dtype=np.int32) % classes)
+    part = Split(rng.integers(0, 256, (512, side, side, channels), np.uint8), np.arange(512, dtype=np.int32) % classes)
     keras.utils.set_random_seed(0)
     data = Dataset(config.data.dataset, classes, part, part, part)
     gan = build_gan(config, data)
@@ -41,6 +44,7 @@ def test_it_has_the_parts_of_its_paper(preset):
         "wgan-gp": ("wasserstein", [("wgan_gp", 10.0, 1)], "Conv2D", 5),
         "cgan": ("non_saturating", [], "Concatenate", 1),
         "r3gan": ("relativistic", [("r1", 0.1, 4), ("r2", 0.1, 4)], "Add", 1),
+        **dict.fromkeys(EMOJI, ("relativistic", [("r1", 1.0, 16), ("r2", 1.0, 16)], "Conv2D", 1)),
         "stacked-mnist": ("relativistic", [("r1", 0.1, 16), ("r2", 0.1, 16)], "Conv2D", 1),
         **dict.fromkeys(DIGITS, ("non_saturating", [("r1", GAMMAS.get(name, 0.3), 16)], "LeakyReLU", 1)),
     }[name]

@@ -13,6 +13,7 @@ import gan
 from gan.cli.main import main
 from gan.data import images
 from gan.data.sources import emoji_set
+from gan.data.sources.emoji_selection import CATEGORIES
 from gan.data.sources.emoji_set import EmojiOptions, build_emoji, emoji_folder
 from gan.errors import InputError
 from gan.saving import files
@@ -25,7 +26,7 @@ def data_folder(tmp_path_factory):
     """The folder of data sets, in which the command has built `emoji`."""
     folder = tmp_path_factory.mktemp("data")
     environment = {"GAN_DATA_DIR": str(folder), "PYTHONPROFILEIMPORTTIME": "1"}
-    made = run_gan("data", "emoji", "--from", COMMITTED, "--json", env=environment)
+    made = run_gan("data", "emoji", "--from", COMMITTED, "--categories", *CATEGORIES, "--json", env=environment)
     assert made.returncode == 0
     assert {line.partition(":")[0] for line in made.stderr.splitlines()} == {"import time"}
     assert not re.search(r"\| +(tensorflow|keras)$", made.stderr, re.MULTILINE)
@@ -121,7 +122,9 @@ def test_the_notice_says_what_creative_commons_asks_for(tmp_path):
         (path / "package.json").write_text(
             json.dumps({"name": f"@iconify-json/{style}", "version": "1"}), encoding="utf-8"
         )
-    folder, record = build_emoji(EmojiOptions(styles=tuple(licenses)), tmp_path / "out", source=tmp_path / "from")
+    folder, record = build_emoji(
+        EmojiOptions(styles=tuple(licenses), categories=tuple(CATEGORIES)), tmp_path / "out", source=tmp_path / "from"
+    )
     notice = (folder / "NOTICE.txt").read_text(encoding="utf-8")
     assert "openmoji by X, license CC-BY-SA-4.0, https://y" in notice
     assert notice.count("name the author and the license with its address") == 2
@@ -140,7 +143,7 @@ def test_the_sheet_shows_training_images_of_each_class(built):
 
 
 def test_the_pixels_are_the_same_each_time(built, tmp_path):
-    folder, record = build_emoji(EmojiOptions(), tmp_path / "again", source=COMMITTED)
+    folder, record = build_emoji(EmojiOptions(categories=tuple(CATEGORIES)), tmp_path / "again", source=COMMITTED)
     assert content(folder) == content(built)
     assert record.pixels_sha256 == about(built)["pixels_sha256"]
 

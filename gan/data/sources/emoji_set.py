@@ -50,7 +50,8 @@ class EmojiOptions(Options):
 
     size: int = SIZE
     styles: tuple[StyleName, ...] = ("noto", "fluent-emoji-flat")
-    categories: tuple[CategoryName, ...] = ("smileys", "people", "animals", "food", "activities", "travel", "objects")
+    categories: tuple[CategoryName, ...] = ("smileys", "animals", "food")
+    """Those that the preset `emoji` learns to draw."""
     labels: Literal["category", "style"] = "category"
 
     def __post_init__(self) -> None:
