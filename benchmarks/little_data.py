@@ -237,9 +237,9 @@ class LittleData(Benchmark):
             rows,
             [
                 f"{first['num']:,} samples against as many test images, features of the network "
-                f"`{first['features']['name']}` (SHA-256 {first['features']['sha256'][:12]}). Copied: share of samples "
-                "that copy training images; it is not known with fewer training images than held-out ones. p: "
-                "probability of ADA.",
+                f"`{first['features']['name']}` (SHA-256 {first['features']['sha256'][:12]}). p: probability of ADA.",
+                "Copied: share of samples that copy training images; below 0 if samples are farther from them than "
+                "held-out images are. It is not known with fewer training images than held-out ones.",
                 *(f"p never left 0: {name}." for name in unmoved),
                 f"Trained on {', '.join(devices)}.",
                 "",
