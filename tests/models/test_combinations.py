@@ -20,7 +20,7 @@ LOSSES = sorted(losses.LOSSES)
 PENALTIES = [(), ("r1", "r2"), *((name,) for name in sorted(penalties.PENALTIES))]
 ARCHS = sorted(networks.GENERATORS)
 CONDITIONINGS = [None, *sorted(networks.CONDITIONINGS)]
-AUGMENTATIONS = [(), tuple(augment.AUGMENTATIONS)]
+AUGMENTATIONS = [(), tuple(augment.AUGMENTATIONS)[:4], tuple(augment.AUGMENTATIONS)[4:]]
 NORMS = sorted(networks.NORMS, key=lambda name: name != "none")
 UPDATES = ["alternating", "simultaneous"]
 AXES = [LOSSES, PENALTIES, ARCHS, CONDITIONINGS, AUGMENTATIONS, NORMS, UPDATES]
