@@ -41,7 +41,7 @@ class Evaluate:
     """
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
-    """Run folder, .keras file, pretrained name (`gan doctor` lists them) or exported generator."""
+    """Run folder, .keras file, pretrained name (`gan doctor` lists them), hf://USER/NAME or exported generator."""
     dataset: str | None = None
     """Dataset whose test images are compared with the samples. None: the dataset of the training."""
     reading: ReadingOptions = field(default_factory=ReadingOptions)

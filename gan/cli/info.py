@@ -24,7 +24,7 @@ class Info:
     """Describe a checkpoint: its generator and its origin."""
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
-    """Run folder, .keras file, pretrained name (`gan doctor` lists them) or exported generator."""
+    """Run folder, .keras file, pretrained name (`gan doctor` lists them), hf://USER/NAME or exported generator."""
     json: bool = False
     """Print the result as one JSON object on stdout."""
 

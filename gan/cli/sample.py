@@ -53,7 +53,7 @@ class Sample:
     """
 
     checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
-    """Run folder, .keras file, pretrained name (`gan doctor` lists them) or exported generator."""
+    """Run folder, .keras file, pretrained name (`gan doctor` lists them), hf://USER/NAME or exported generator."""
     num: int = 64
     """Number of samples."""
     seed: int = 0

@@ -30,7 +30,7 @@ class TrainConfig(Options):
     eval_every: int | None = None
     """Images per interval. It ends with a measurement, a log row, a sample grid and a state. None: 1/20 of the run."""
     init_from: str | None = None
-    """Run folder, .keras file or pretrained name whose weights are loaded. None: random weights.
+    """Run folder, .keras file, pretrained name or hf://USER/NAME whose weights are loaded. None: random weights.
 
     D gets the weights of a discriminator.keras beside the generator, if there is one that fits. The weights that depend
     on the labels start at random if the number of classes differs. The optimizers start fresh, at step 0.
