@@ -183,7 +183,7 @@ def test_rejects_what_no_confirmation_could_show(digits, small_classifier):
         check_confirmable(StoppingConfig(tolerance=0.02, tolerance_per_class=0.001, confirm_num=needed - 1), digits)
     check_confirmable(StoppingConfig(tolerance=0.02, tolerance_per_class=0.001, confirm_num=needed), digits)
     assert make_confirmation(StoppingConfig(), digits, ALONE, probe=None, seed=0) is None
-    kmnist = replace(digits, name="kmnist")
+    kmnist = replace(digits, name="kmnist", train=digits.test)
     with pytest.raises(InputError, match="another dataset"):
         make_confirmation(StoppingConfig(tolerance=0.02), kmnist, ALONE, probe=None, seed=0)
 
