@@ -45,9 +45,9 @@ def evaluated(small_classifier, digits):
 
     def run(generator, *, samples=None, labels=None, **options):
         if samples is not None:
-            options = {"tolerance": 0.02, **options}
+            options = {"tolerance": 0.1, **options}
             return evaluate_samples(samples, labels, digits, classifier, card, **options)
-        return evaluate(generator, digits, classifier, card, **{"num": 400, "tolerance": 0.02, **options})
+        return evaluate(generator, digits, classifier, card, **{"num": 400, "tolerance": 0.1, **options})
 
     return run
 
@@ -317,7 +317,7 @@ def test_the_exit_status_for_an_exported_generator_follows_the_verdict(
 ):
     """Without reconstructions, which take most of the time of an evaluation."""
     exported = gan.deployment.export_generator(tiny_run["folder"], tmp_path)
-    options = ["--classifier", small_classifier[0], "--num", 700, "--tolerance", 0.02]  # 500 test images
+    options = ["--classifier", small_classifier[0], "--num", 700, "--tolerance", 0.1]  # 500 test images
     options += ["--output", tmp_path / "r"]
     done = forked_gan("evaluate", exported.path, *options)
     assert (done.returncode, done.stderr) == (3, "")
@@ -343,7 +343,7 @@ def test_the_exit_status_of_the_command_follows_the_verdict(forked_gan, tiny_run
         "--num",
         200,
         "--tolerance",
-        0.02,
+        0.1,
         "--output",
         tmp_path / "r",
     ]

@@ -70,7 +70,8 @@ def test_an_evaluation_of_ten_thousand_samples_uses_less_than_three_gibibytes(fu
         "import re, sys; from gan.cli import main; status = main(sys.argv[1:]); "
         "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1], file=sys.stderr); sys.exit(status)"
     )  # not `ru_maxrss`, which starts with the memory of the process that started this one
-    command = [sys.executable, "-c", code, "evaluate", "mnist", "--output", str(tmp_path / "r")]
+    command = [sys.executable, "-c", code, "evaluate", "mnist", "--tolerance", "0.02"]
+    command += ["--output", str(tmp_path / "r")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert int(done.stderr.split()[-1]) < 3 * 2**20  # kilobytes
