@@ -39,6 +39,7 @@ PAGES = {
     "docs/monitoring.md": "Monitoring",
     "docs/text.md": "Text",
     "docs/data.md": "Images and datasets",
+    "docs/color.md": "Color and little data",
     "docs/keras-options.md": "Options of Keras",
     "docs/experiments.md": "Experiments",
     "CONTRIBUTING.md": "Contributing",

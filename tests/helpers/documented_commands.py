@@ -91,6 +91,9 @@ SLOW = {
     "gan train --dataset pictures --image-size 64 --conditioning none --images 500000 --output runs/pictures": TINY,
     "gan sample runs/pictures --num 64 --out samples.png": "--num 4",
     "gan sample runs/pictures --num 1000 --out samples/": "--num 4",
+    "gan train --dataset ./photos --augment flip integer_translation color --augment-probability ada": "--dry-run",
+    "gan train --dataset ./photos --augment flip color --augment-probability 0.3": "--dry-run",
+    "gan train --dataset pictures --monitor val_frechet_distance --patience 3": "--dry-run",
     "gan text generate --prompt 'new ' --temperature 0.7": "",
     "gan text generate names-gan --num 12": "",
     "gan text generate --num 5000 --output names.jsonl": "--num 30",
@@ -175,6 +178,32 @@ ELSEWHERE = {
         "gan select mnist mnist-sprint mnist-mlp mnist-unconditional cgan dcgan sngan r3gan --vary images=40000 "
         "--budget 9min"
     ),
+    "gan data emoji",
+    "gan train emoji",
+    "gan sample runs/00001-emoji --out emoji.png",
+    "gan train-classifier --dataset emoji --epochs 60 --batch-size 64 --output runs/emoji-classifier",
+    "gan evaluate runs/00001-emoji --classifier runs/emoji-classifier",
+    "gan train emoji --init-from runs/00001-emoji --freeze-d 1 --images 60000",
+    "pip install 'gan-reference[emoji]'",
+    "gan data emoji --size 64",
+    "gan data emoji --categories smileys animals food people activities travel objects --output all-emoji",
+    "gan train emoji --init-from runs/00001-emoji --dataset ./my-images --image-size 32 --channels 3 --freeze-d 1",
+    "gan sample hf://USER/NAME",
+    "gan evaluate hf://USER/NAME",
+    "gan train emoji --init-from hf://USER/NAME",
+    "gan push runs/00001-emoji hf://USER/NAME --license Apache-2.0 --notice NOTICE.txt",
+    "gan push runs/00001-emoji hf://USER/NAME --out card",
+    "gan push runs/00001-emoji hf://USER/NAME --dry-run",
+    "gan evaluate runs/00001-emoji",
+    "gan evaluate runs/00001-emoji --classifier none",
+    "gan evaluate runs/00001-emoji --features network.keras:pooled",
+    "gan train-classifier --dataset 'my pictures' --image-size 32 --output runs/classifier",
+    "gan train --dataset 'my pictures' --image-size 32 --probe runs/classifier --output runs/first",
+    "gan evaluate runs/first --classifier runs/classifier",
+    "gan project runs/first 'my pictures/cats/001.png'",
+    "gan export runs/first --format onnx",
+    "gan evaluate exported/first.onnx --classifier runs/classifier",
+    "python -m benchmarks little-data",
     "gan text train questions",
     "python -m benchmarks stacked-mnist",
     "python -m benchmarks read-digits",
@@ -183,7 +212,8 @@ ELSEWHERE = {
     "python -m benchmarks stopping",
     "python -m benchmarks stopping-rules",
 }
-"""Commands that other tests cover: test_docs.py, test_packaging.py, tests/selection, tests/text and benchmarks."""
+"""Commands that other tests cover: test_docs.py, test_packaging.py, test_emoji_walk.py, tests/selection, tests/text and
+benchmarks."""
 
 
 @dataclass(frozen=True)
