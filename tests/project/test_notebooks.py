@@ -23,6 +23,7 @@ NAMES = [
     "05_tolerance",
     "06_your_own_images",
     "07_scale",
+    "08_colour",
     "09_feedback_and_deployment",
     "10_selection",
     "12_text",
