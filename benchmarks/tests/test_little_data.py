@@ -39,7 +39,7 @@ def test_trains_each_method_on_each_size_once(squares, tmp_path, capsys):
     words = ["little-data", "--dataset", str(squares), "--sizes", "200", "0", "--seeds", "0", "--images", "128"]
     words += ["--jobs", "2", "--num", "200", "--out", str(out)]
     assert main(words) == 0
-    assert len(rows_of(capsys.readouterr().out)) == 2 * 3 + 1
+    assert len(rows_of(capsys.readouterr().out)) == 1 + 2 * 3 + 1  # with the names of columns, and real images
     runs = json.loads((out / "results.json").read_text(encoding="utf-8"))["runs"]
     assert sorted(runs) == sorted(f"{name}-{size}-0" for name in ("none", "DiffAugment", "ADA") for size in (200, 240))
     assert all(run["num"] == 200 for run in runs.values())
