@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal, SupportsIndex, TypedDict
+from typing import Any, Literal, SupportsIndex, TypeAlias, TypedDict
 
 from PIL import ImageColor
 
@@ -16,6 +16,10 @@ from gan.errors import Options, check, check_share, is_number
 
 LARGEST_SIDE = 4_096
 """Largest height and width of an image, in pixels."""
+
+
+GivenOptions: TypeAlias = dict[str, Any]
+"""Options by name, each of its own type, as `dataclasses.replace` takes them."""
 
 
 class Loading(TypedDict):
@@ -102,7 +106,7 @@ class ReadingOptions(Options):
         self.over(DataConfig())  # checks the values
 
     @property
-    def given(self) -> dict[str, Any]:
+    def given(self) -> GivenOptions:
         """The options that are not None."""
         return {part.name: getattr(self, part.name) for part in fields(self) if getattr(self, part.name) is not None}
 

@@ -105,12 +105,17 @@ def images_of(card: ClassifierCard, name: str) -> KnownImages:
 
 
 def knows(card: ClassifierCard, images: ImagesLike) -> bool | None:
-    """Returns whether a classifier is for these images. None: only the images themselves can tell."""
+    """Returns whether a classifier is for these images. None: only the images themselves can tell.
+
+    A name that is no path, such as one of a catalog, is enough, so that a part of its training images may be evaluated
+    with a classifier that saw all of them. Of a path, the images decide.
+    """
     images = as_images(images)
     if _differ(card.dataset.image_shape, images.image_shape):
         return False
     found = [same_images(images_of(card, name), images) for name in card.data_sets]
-    if True in found:
+    is_named = images.name in card.data_sets and not _is_spelled_as_path(images.name)
+    if True in found or is_named:
         return True
     if images.fingerprint is None and any(means(images.name, name) for name in card.data_sets):
         return None
@@ -127,15 +132,15 @@ def check_card(images: ImagesLike, card: ClassifierCard) -> None:
     images = as_images(images)
     if suits(card, images):
         return
-    is_named = any(same_place(images.name, name) for name in card.data_sets)
-    if images.image_shape is not None and _differ(card.dataset.image_shape, images.image_shape) and is_named:
+    is_listed = any(same_place(images.name, name) for name in card.data_sets)
+    if images.image_shape is not None and _differ(card.dataset.image_shape, images.image_shape) and is_listed:
         raise InputError(
             "The classifier is for images of another shape",
             expected=f"images of shape {card.dataset.image_shape}, or another classifier",
             received=f"images of shape {tuple(images.image_shape)}",
         )
     another = "or another classifier (gan train-classifier)"
-    if is_named:
+    if is_listed:
         raise InputError(
             "The classifier is for other images of this dataset: they, or the options that read them, have changed",
             expected=f"training images with SHA-256 {card.dataset.train_sha256}, {another}",

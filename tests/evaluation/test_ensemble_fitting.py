@@ -171,7 +171,7 @@ def test_rejects_a_dataset_that_does_not_suit_and_writes_nothing(tmp_path, digit
     for dataset, problem in (
         (unlabeled, "needs labels.*labels in the validation split"),
         (replace(digits, num_classes=7), "other classes.*the 10 of the classifier.*7 in mnist5k"),
-        (replace(digits, name="letters"), "for another dataset.*letters"),
+        (replace(digits, name="letters", train=digits.test), "for another dataset.*letters"),
         (smaller, "images of another shape"),
     ):
         with pytest.raises(InputError, match=problem):

@@ -296,7 +296,7 @@ def test_rejects_arguments_that_do_not_fit_together(small_classifier, digits):
     from gan import build_generator
 
     with pytest.raises(InputError, match="another dataset"):
-        evaluate(small_gan().generator_ema, replace(digits, name="kmnist"), classifier, card)
+        evaluate(small_gan().generator_ema, replace(digits, name="kmnist", train=digits.test), classifier, card)
     with pytest.raises(InputError, match="differ in image shape"):
         evaluate(build_generator((32, 32, 1), 4, 10, width=4), digits, classifier, card, num=200)
     with pytest.raises(InputError, match="differ in classes"):

@@ -99,6 +99,8 @@ def test_catalog_names_decide_at_once_and_more_names_than_that_of_the_training_c
     assert knows(own, "cifar10") is False
     recorded = card("mnist", "mnist5k", digest="a" * 64)
     assert knows(recorded, NamedImages("mnist5k", SHAPE, "b" * 64))  # by its name: the digest is that of mnist
+    assert knows(recorded, NamedImages("mnist", SHAPE, "b" * 64))  # a part of the training images, by its name
+    assert not knows(recorded, NamedImages("./mnist", SHAPE, "b" * 64))
     assert knows(recorded, "cifar10") is False
     with pytest.raises(InputError, match="for another dataset"):
         check_card("cifar10", recorded)

@@ -21,6 +21,7 @@ from gan.saving import log_file, metadata
 from gan.saving.models import find_classifier
 from gan.tolerance import ErrorRate, fewest_outcomes, next_confidence
 from gan.training.callbacks import Attempt, Outcomes
+from gan.training.callbacks.confirmations import Confirmations
 from gan.training.confirmation import (
     CHUNK,
     CONFIRMATION_SEED,
@@ -47,7 +48,7 @@ def confirming(digits, small_classifier):
     found = find_classifier(small_classifier[0])
 
     def make(*, probe=found, devices=ALONE, seed=0, **options):
-        options = StoppingConfig(**{"tolerance": 0.02, "confirm_num": 4_000, "eval_num": 200, **options})
+        options = StoppingConfig(**{"tolerance": 0.08, "confirm_num": 4_000, "eval_num": 200, **options})
         return SampleConfirmation(options, digits, classifier=found, probe=probe, devices=devices, seed=seed)
 
     return make
@@ -83,6 +84,22 @@ def test_no_two_attempts_share_a_sample_with_each_other_or_with_another_evaluati
     assert EVALUATION_SEED not in {seed for seed, _ in drawn}
     indices = [index for _, part in drawn[1:] for index in part]
     assert len(indices) == len(set(indices)) == 3_400
+
+
+def test_a_classifier_that_errs_on_real_images_above_the_tolerance_confirms_nothing(confirming, digits):
+    gan, confirm = small_gan(), confirming(tolerance=0.005)
+    [unmet] = confirm.condition(gan)
+    assert unmet.startswith("the classifier is wrong on")
+    assert unmet.endswith(f"of {len(digits.test)} real test images, tolerance 0.5 %")
+    assert confirming(tolerance=0.005, probe=None).condition(gan) == [unmet]
+    outcomes = confirm(gan, attempt_of())
+    assert outcomes.real.n == len(digits.test)
+    plans = Confirmations(0.005, target=0.005)
+    for wrong in (0, 20_000):  # read as asked, all or none
+        done = plans.add(
+            plans.plan_last(0.0), outcomes._replace(wrong=wrong, total=20_000, unmet=()), value=0.0, interval=1
+        )
+        assert (done.verdict, done.unmet) == ("undecided", (unmet,))
 
 
 def test_ends_early_if_it_cannot_succeed_any_more_except_at_the_end_of_the_run(confirming):
@@ -166,7 +183,7 @@ def test_rejects_what_no_confirmation_could_show(digits, small_classifier):
         check_confirmable(StoppingConfig(tolerance=0.02, tolerance_per_class=0.001, confirm_num=needed - 1), digits)
     check_confirmable(StoppingConfig(tolerance=0.02, tolerance_per_class=0.001, confirm_num=needed), digits)
     assert make_confirmation(StoppingConfig(), digits, ALONE, probe=None, seed=0) is None
-    kmnist = replace(digits, name="kmnist")
+    kmnist = replace(digits, name="kmnist", train=digits.test)
     with pytest.raises(InputError, match="another dataset"):
         make_confirmation(StoppingConfig(tolerance=0.02), kmnist, ALONE, probe=None, seed=0)
 
