@@ -114,7 +114,7 @@ class Train:
                     "trained": f"{run.images:,} images of {run.dataset} in {run.seconds:.0f} s"
                     + (", then interrupted" if run.interrupted else ""),
                     **({"resume": resume_command(run.folder)} if run.interrupted else {}),
-                    "sample": shell_command("gan", "sample", run.folder, "--num", "64", "--out", "digits.png"),
+                    "sample": shell_command("gan", "sample", run.folder, "--num", "64", "--out", "samples.png"),
                     **_ending(run.stopped_by, run.interval),
                     **_verdict(run.folder, report),
                 },
