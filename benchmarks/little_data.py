@@ -41,9 +41,6 @@ DiffAugment (arXiv:2006.10738) applies every operation to every image, ADA (arXi
 NUMBERS = ("frechet_distance", "kernel_distance", "precision", "recall", "coverage", "pairwise_ssim")
 """Numbers of the samples, and of as many validation images."""
 
-PROBABILITY = "augment_probability"
-"""Column of log.csv with the probability of ADA."""
-
 ALL = 0
 """Stands for all training images."""
 
@@ -100,10 +97,15 @@ class LittleData(Benchmark):
             if size > len(dataset.train):
                 expected = f"at most {len(dataset.train)}"
                 raise InputError("Too few training images", expected=expected, received=str(size))
+        sizes = [size or len(dataset.train) for size in self.sizes]
+        check(len(set(sizes)) == len(sizes), "sizes", "each once, 0 for all images", list(self.sizes))
+        known = record.content["facts"].setdefault("training_images_sha256", dataset.fingerprint)
+        if known != dataset.fingerprint:
+            expected = f"training images with SHA-256 {known[:12]}, or another --out"
+            raise InputError("The dataset has changed", expected=expected, received=dataset.fingerprint[:12])
         record.note("training_images_sha256", dataset.fingerprint)
         trials = [trial for trial in self._trials(dataset) if not trial.is_in(record)]
         self._train([trial for trial in trials if not _is_finished(self._folder(trial))], log)
-        sizes = [size or len(dataset.train) for size in self.sizes]
         num = min(self.num, len(dataset.validation), len(dataset.test), *sizes)
         for trial in trials:
             log(f"{trial.key}: {num:,} samples")
@@ -178,6 +180,7 @@ class LittleData(Benchmark):
         from gan import load_dataset, load_generator
         from gan.evaluation.evaluation import EVALUATION_SEED, evaluate_samples
         from gan.evaluation.reference import choose_labels
+        from gan.models.adaptive import PROBABILITY
         from gan.sampling.samples import generate
 
         folder = self._folder(trial)
@@ -233,11 +236,12 @@ class LittleData(Benchmark):
         return Table(
             f"Samples after {settings['images']:,} images of {settings['dataset']}, by the number of training images: "
             "median (minimum to maximum) of n seeds.",
-            ["images", "augmentation", "n", "Frechet / floor", "precision", "recall", "coverage", "copied", "p at end"],
+            ["images", "augmentation", "n", "Frechet / floor", "precision", "recall", "coverage", "copied", "p"],
             rows,
             [
                 f"{first['num']:,} samples against as many test images, features of the network "
-                f"`{first['features']['name']}` (SHA-256 {first['features']['sha256'][:12]}). p: probability of ADA.",
+                f"`{first['features']['name']}` (SHA-256 {first['features']['sha256'][:12]}). p: probability "
+                "of ADA in the last interval.",
                 "Copied: share of samples that copy training images; below 0 if samples are farther from them than "
                 "held-out images are. It is not known with fewer training images than held-out ones.",
                 *(f"p never left 0: {name}." for name in unmoved),

@@ -28,6 +28,7 @@ def test_bad_input_is_rejected(squares, tmp_path, capsys):
         (["--num", "1"], "Bad `num`"),
         (["--preset", "unknown"], "Unknown preset"),
         (["--dataset", str(squares), "--sizes", "241"], "Too few training images"),
+        (["--dataset", str(squares), "--sizes", "240", "0"], "Bad `sizes`"),
     ):
         assert main(["little-data", *options, "--out", str(tmp_path / "out")]) == 2
         assert message in capsys.readouterr().err
