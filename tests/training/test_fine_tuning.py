@@ -84,6 +84,10 @@ FITS = ["--latent-dim", "8", "--g-width", "4", "--d-width", "4"]
             "do not fit this configuration. Expected 12 weights, such as",
         ),
         (
+            ["--init-from", "{alone}", *FITS, "--image-size", "32"],
+            "a checkpoint of 32x32 with 1 channel, or data of 28",
+        ),
+        (
             ["--init-from", "{alone}", *FITS, "--freeze-d", "1"],
             "There is no discriminator whose layers could be frozen",
         ),
