@@ -7,7 +7,7 @@ import keras
 
 from gan.deployment.names import public_name
 from gan.evaluation.report import EvaluationReport, rows, samples_text
-from gan.evaluation.report_text import RANDOM_NETWORK, headline, name_of
+from gan.evaluation.report_text import headline, name_of
 from gan.evaluation.report_text import summary as sentences
 from gan.models.networks.inputs import NetworkInputs
 from gan.saving.hub import PREFIX
@@ -68,8 +68,6 @@ def model_card(
         run=None if saved.record is None else _training(saved.record),
         report=report is not None,
         classifier=report is not None and report.classifier_sha256 is not None,
-        random_features=report is not None and report.features is not None and report.features.name == "random",
-        random_network=RANDOM_NETWORK,
         verdict="" if report is None else headline(report),
         samples="" if report is None else samples_text(report.num, report.compared),
         rows=[] if report is None else [{**row, "name": name_of(report, row["name"])} for row in rows(report)],

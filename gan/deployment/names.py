@@ -37,8 +37,9 @@ def as_name(text: str) -> str:
 def public_name(dataset: str) -> str:
     """Returns the name of a dataset without the folders of a path: names are published, paths are not."""
     found = re.fullmatch(r"([\w-]+)(/[\w.-]+)?(:[\w.*]+)?", dataset)
-    is_name = found and not Path(dataset).suffix and not Path(dataset).exists()
-    return dataset if found and is_name and (not found[2] or _is_catalogued(found[1])) else Path(dataset).name or "data"
+    if found is None or Path(dataset).suffix or Path(dataset).exists() or (found[2] and not _is_catalogued(found[1])):
+        return Path(dataset).name or "data"
+    return dataset
 
 
 def _is_catalogued(name: str) -> bool:

@@ -16,8 +16,11 @@ from helpers.hub import cache_snapshot, use_cache
 
 from gan import load_generator
 from gan.cli.main import main
-from gan.deployment import hub_repository, push_generator, write_repository
+from gan.deployment import hub_repository, push_generator, upload, write_repository
+from gan.deployment.model_card import model_card
 from gan.errors import InputError
+from gan.evaluation.report import FeatureSource, MetricRow, load_report
+from gan.evaluation.report_text import OF_CLASSES
 from gan.saving import files, metadata
 from gan.saving.saved_generator import find_saved
 
@@ -145,6 +148,59 @@ def test_a_damaged_discriminator_is_not_published(run, tmp_path):
     with pytest.raises(InputError, match=r"discriminator\.keras"):
         write_repository(copy, tmp_path / "out", NAME)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_card_without_a_classifier_claims_none():
+    """The license is as it is in the header of YAML, and escaped in the text."""
+    saved, report = find_saved("mnist-unconditional"), load_report("mnist-unconditional")
+    known = {name: row for name, row in report.metrics.items() if name not in OF_CLASSES}
+    alone = replace(
+        report,
+        classifier_sha256=None,
+        features=FeatureSource("random", "features", "0" * 64, 8),
+        metrics={**known, "sliced_wasserstein_16x16": MetricRow(0.25, 0.125)},
+        meaning={**report.meaning, "sliced_wasserstein_16x16": "The same at 16x16 pixels."},
+        **dict.fromkeys(
+            (
+                "confirmed",
+                "stopping",
+                "class_histogram",
+                "tolerance",
+                "worst_class",
+                "worst_class_real",
+                "verdict",
+                "real_rate",
+            )
+        ),
+    )
+    saved = replace(saved, record=replace(saved.record, dataset=replace(saved.record.dataset, name="x/a`b")))
+    card = model_card(
+        saved,
+        load_generator("mnist-unconditional"),
+        name="digits",
+        repository="me/digits",
+        license="my_license",
+        notice=None,
+        report=alone,
+        discriminator=False,
+    )
+    assert "The numbers hold for the features and the test images" in card
+    assert "The classifier errs" not in card
+    assert "| Patch distance, 16x16 | 0.25 | 0.125 |" in card
+    assert "| Similarity of samples |" in card
+    assert 'license_name: "my_license"' in card
+    assert r"* License of the weights: my\_license." in card
+    assert "images of `a'b`" in card
+
+
+def test_the_notice_of_drawn_emoji_is_found_by_their_name(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("GAN_DATA_DIR", str(tmp_path))
+    (tmp_path / "emoji-64").mkdir()
+    (tmp_path / "emoji-64" / "NOTICE.txt").write_text("Noto.", encoding="utf-8")
+    saved, record = find_saved(run), metadata.load(run)
+    for name, notice in (("emoji-64", "Noto."), ("emoji", None)):
+        drawn = replace(saved, record=replace(record, dataset=replace(record.dataset, name=name)))
+        assert upload.read_notice(drawn, None) == notice
 
 
 class Upload:
