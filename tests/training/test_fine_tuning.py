@@ -18,7 +18,7 @@ from gan.config import TrainConfig
 from gan.errors import InputError
 from gan.models.gan import GAN
 from gan.models.networks import list_stages
-from gan.saving import metadata, training_state
+from gan.saving import files, metadata, training_state
 
 
 def frozen(discriminator, depth):
@@ -38,7 +38,8 @@ def test_an_interrupted_fine_tuning_resumes_to_the_same_result(fork_server, toy,
     start, end = (load_discriminator(run) for run in (toy, whole))
     assert_same(frozen(end, 2), frozen(start, 2))
     assert differs(frozen(end, 3)[4:], frozen(start, 3)[4:])
-    assert metadata.load(whole).config.freeze_d == 2
+    record = metadata.load(whole)
+    assert (record.config.freeze_d, record.init_sha256) == (2, files.sha256(toy / "generator.keras"))
     state, _ = training_state.latest(whole)
     moments = [name for name in state.arrays if re.match("d_optimizer/.*(momentum|velocity)", name)]
     assert len(moments) == 2 * 4
