@@ -12,7 +12,7 @@ from helpers.commands import UNWATCHED
 from helpers.comparison import assert_same, assert_same_run, differs, values
 from helpers.tiny import QUICK
 
-from gan import build_discriminator, build_generator, load_discriminator, train
+from gan import build_discriminator, build_generator, load_discriminator, resume, train
 from gan.cli.main import main
 from gan.config import TrainConfig
 from gan.errors import InputError
@@ -51,6 +51,15 @@ def test_an_interrupted_fine_tuning_resumes_to_the_same_result(fork_server, toy,
     status, printed = fork_server.run("train", "--resume", killed, output=tmp_path / "4")
     assert status == 0, printed
     assert_same_run(killed, whole)
+
+
+def test_a_run_starts_again_only_from_the_same_generator(toy, tmp_path):
+    record, run = metadata.load(toy), tmp_path / "run"
+    run.mkdir()
+    started = replace(record, config=replace(record.config, init_from=str(toy)), result=None, sha256=None)
+    metadata.save(run, replace(started, init_sha256="0" * 64))
+    with pytest.raises(InputError, match="The generator of init_from has changed since the start of the run"):
+        resume(run)
 
 
 @pytest.mark.slow  # test_stages.py is the stand-in
