@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from tyro.conf import Positional, arg
@@ -33,7 +34,7 @@ class Push:
     repository: Annotated[Positional[str], arg(metavar="hf://USER/NAME")]
     """Repository on the Hub, which is created if it does not exist."""
     private: bool = False
-    """Make a new repository private."""
+    """Make a new repository private; refuse a public one."""
     license: str | None = None
     """License of the weights, for the model card. None: Apache-2.0 for pretrained names, else not stated."""
     notice: Annotated[Path | None, arg(metavar="FILE")] = None
@@ -74,10 +75,9 @@ class Push:
         }
 
     def _write(self) -> dict[str, object]:
-        from gan.deployment.export import scratch_folder
         from gan.deployment.hub_repository import sizes, write_repository
 
-        with scratch_folder(self.out.parent if self.out else Path.cwd()) as scratch:
+        with TemporaryDirectory() as scratch:
             folder = self.out or Path(scratch) / "repository"
             write_repository(self.checkpoint, folder, self.repository, license=self.license, notice=self.notice)
             kind = {"would_upload": self.repository} if self.out is None else {"folder": str(self.out)}

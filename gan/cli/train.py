@@ -26,7 +26,7 @@ from gan.saving.commands import resume_command
 from gan.saving.extension import LENGTHS, extended_config
 from gan.saving.feature_file import find_features
 from gan.saving.files import as_path
-from gan.saving.initial_checkpoint import find_initial
+from gan.saving.initial_checkpoint import find_initial, find_start
 from gan.saving.known_images import check_card
 from gan.saving.rejected import read_rejected
 from gan.saving.zip_safety import ModelFile
@@ -224,7 +224,7 @@ class Train:
 
         with TemporaryDirectory() as folder:
             lines = Path(folder) / run_folder.FEEDBACK
-            with FeedbackStore(given, models.find_generator(start).sha256, create=False) as store:
+            with FeedbackStore(given, find_start(start).sha256, create=False) as store:
                 if not write_rejected(store, lines):
                     expected = "one sample or more that most of its judges called wrong"
                     raise InputError("No sample to train on", expected=expected, received=f"none in {given}")

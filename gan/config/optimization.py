@@ -20,6 +20,8 @@ from gan.errors import (
 Loss = Literal["non_saturating", "minimax", "hinge", "least_squares", "wasserstein", "relativistic"]
 PenaltyName = Literal["r1", "r2", "wgan_gp", "dragan"]
 
+NEEDS_BOUNDARY = "Adaptive augmentation needs a loss with a boundary between real and fake"
+"""Title of the error for one of the next losses."""
 WITHOUT_BOUNDARY: tuple[Loss, ...] = ("wasserstein", "relativistic")
 """Losses for which no logit separates real from fake."""
 

@@ -9,7 +9,7 @@ from tyro.conf import Suppress
 from gan.config.data import DataConfig
 from gan.config.fields import convert_fields
 from gan.config.model import ModelConfig
-from gan.config.optimization import WITHOUT_BOUNDARY, OptimizationConfig, mismatched_share
+from gan.config.optimization import NEEDS_BOUNDARY, WITHOUT_BOUNDARY, OptimizationConfig, mismatched_share
 from gan.config.stopping import StoppingConfig
 from gan.errors import InputError, Json, Options, as_json, check, check_seed, check_whole, convert, is_number
 
@@ -96,7 +96,7 @@ class TrainConfig(Options):
             )
         if self.model.augment_probability == "ada" and self.optimization.loss in WITHOUT_BOUNDARY:
             raise InputError(
-                "Adaptive augmentation needs a loss with a boundary between real and fake",
+                NEEDS_BOUNDARY,
                 expected="another loss, such as non_saturating, or a number as augment_probability",
                 received=f"augment_probability=ada, loss={self.optimization.loss}",
             )

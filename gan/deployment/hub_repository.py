@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from gan.deployment.verdicts import read_report
 from gan.errors import InputError
 from gan.evaluation.report import EvaluationReport
 from gan.models.networks.load import load_generator
-from gan.saving import files, hub
+from gan.saving import files, hub, models
 from gan.saving.hub import PREFIX, RECORD
 from gan.saving.metadata import RunMetadata
 from gan.saving.run_folder import DISCRIMINATOR, GENERATOR, REPORT
@@ -53,28 +54,42 @@ def push_generator(
     """Uploads a generator and its model card to the Hugging Face Hub, in one commit.
 
     `load_generator("hf://USER/NAME")` and `keras.saving.load_model("hf://USER/NAME")` load it. The repository is
-    created if it does not exist; files of other names in it stay. For the files and arguments see `write_repository`.
+    created if it does not exist. In one that exists, the files of an earlier model go, and files of other names stay.
+    For the files and arguments see `write_repository`.
 
     Args:
-        private: whether a new repository is private.
+        private: whether a new repository is private. One that exists must be private, then.
 
-    Raises `InputError` without a token, if the Hub refuses the upload or cannot be reached, and as `write_repository`
-    does. Then no file was changed there.
+    Raises `InputError` without a token, if the Hub refuses the upload or cannot be reached, for a public repository
+    with `private`, and as `write_repository` does. Then no file was changed there; a new repository may stay, empty.
     """
     name, client = upload.repository_name(repository), upload.find_client(repository)
-    with scratch_folder(Path.cwd()) as scratch:
+    with tempfile.TemporaryDirectory() as scratch:
         folder = write_repository(checkpoint, Path(scratch) / "repository", repository, license=license, notice=notice)
         written = sizes(folder)
+        stays = ""
         try:
             api = client.HfApi(library_name="keras", library_version=keras.__version__)
-            url = api.create_repo(name, private=True if private else None, exist_ok=True)
-            api.upload_folder(repo_id=name, folder_path=str(folder), commit_message="Upload a generator of gan push")
+            is_new = not api.repo_exists(name)
+            is_public = private and not is_new and not api.repo_info(name).private
+            if not is_public:
+                url = api.create_repo(name, private=True if private else None, exist_ok=True)
+                stays = "; the new repository stays there, empty" if is_new else ""
+                api.upload_folder(
+                    repo_id=name,
+                    folder_path=str(folder),
+                    commit_message="Upload a generator of gan push",
+                    delete_patterns=[file for file in hub.FILES if file not in written],  # of an earlier model
+                )
         except Exception as error:  # its HTTP client has errors of its own
             raise InputError(
                 "The Hub did not take the upload",
                 expected="a token that may write there, and a network (`hf auth whoami` shows the token)",
-                received=f"{PREFIX}{name}: {hub.first_line(error)}",
+                received=f"{PREFIX}{name}: {hub.first_line(error)}{stays}",
             ) from error
+    if is_public:
+        expected = "a new or private repository, or no --private"
+        raise InputError("This repository is public", expected=expected, received=f"{PREFIX}{name}")
     return PushedRepository(str(url), written)
 
 
@@ -151,6 +166,7 @@ def _write_models(saved: SavedGenerator, draft: Path) -> keras.Model:
     hub.unpack(draft / GENERATOR, draft)
     beside = saved.folder / DISCRIMINATOR
     if saved.file.path.name == GENERATOR and beside.is_file():
+        models.find_discriminator(beside)  # raises an error unless it is one, and safe
         shutil.copyfile(beside, draft / DISCRIMINATOR)
     original = load_generator(saved.file)  # type: ignore[arg-type]  # not exported
     loaded = keras.saving.load_model(draft, compile=False, safe_mode=True)
@@ -170,6 +186,7 @@ def _public_record(record: RunMetadata) -> RunMetadata:
         config.stopping,
         probe=_last(config.stopping.probe) or config.stopping.probe,
         classifier=_last(config.stopping.classifier) or config.stopping.classifier,
+        features=_last(config.stopping.features),
     )
     config = replace(
         config,

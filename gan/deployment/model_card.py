@@ -7,7 +7,7 @@ import keras
 
 from gan.deployment.names import public_name
 from gan.evaluation.report import EvaluationReport, rows, samples_text
-from gan.evaluation.report_text import NAMES, headline
+from gan.evaluation.report_text import headline, name_of
 from gan.evaluation.report_text import summary as sentences
 from gan.models.networks.inputs import NetworkInputs
 from gan.saving.hub import PREFIX
@@ -54,21 +54,23 @@ def model_card(
     card = _TEMPLATES.get_template("model_card.md.jinja").render(
         name=_text(name),
         repository=repository,
-        license=None if license is None else _text(license),
+        license=license,  # as it is in the header of YAML
+        license_text=None if license is None else _text(license),
         license_id=identifier if identifier in LICENSES else None,
         shape=f"{height} x {width} {'gray' if channels == 1 else 'RGB' if channels == 3 else f'{channels}-channel'}",
         classes=[_text(one) for one in _class_names(saved.class_names, inputs.num_classes)],
         data=None
         if data is None
-        else {"name": public_name(data.name), "train": data.train, "train_sha256": data.train_sha256},
+        else {"name": _code(public_name(data.name)), "train": data.train, "train_sha256": data.train_sha256},
         code=_loading(inputs, repository),
         discriminator=discriminator,
         notice=None if notice is None else [_text(line) for line in notice.strip().splitlines()],
         run=None if saved.record is None else _training(saved.record),
         report=report is not None,
+        classifier=report is not None and report.classifier_sha256 is not None,
         verdict="" if report is None else headline(report),
         samples="" if report is None else samples_text(report.num, report.compared),
-        rows=[] if report is None else [{**row, "name": NAMES.get(row["name"], row["name"])} for row in rows(report)],
+        rows=[] if report is None else [{**row, "name": name_of(report, row["name"])} for row in rows(report)],
         summary=[] if report is None else list(sentences(report).values()),
     )
     return f"{card}\n"
@@ -77,6 +79,11 @@ def model_card(
 def _text(text: str) -> str:
     """Returns a text of the user as one line that neither ends a table cell nor is HTML or a heading of its own."""
     return re.sub(r"([\\`*_|<>#\[\]])", r"\\\1", " ".join(text.split()))
+
+
+def _code(text: str) -> str:
+    """Returns a text of the user as one line that can stand between backticks."""
+    return " ".join(text.replace("`", "'").split())
 
 
 def _class_names(names: Sequence[str], count: int) -> Sequence[str]:

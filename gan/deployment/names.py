@@ -2,6 +2,7 @@
 
 import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 from gan.saving import models, run_folder
@@ -35,8 +36,18 @@ def as_name(text: str) -> str:
 
 def public_name(dataset: str) -> str:
     """Returns the name of a dataset without the folders of a path: names are published, paths are not."""
-    is_name = re.fullmatch(r"[\w-]+(/[\w.-]+)?(:[\w.*]+)?", dataset) and not Path(dataset).suffix  # one of TFDS
-    return dataset if is_name and not Path(dataset).exists() else Path(dataset).name or "data"
+    found = re.fullmatch(r"([\w-]+)(/[\w.-]+)?(:[\w.*]+)?", dataset)
+    if found is None or Path(dataset).suffix or Path(dataset).exists() or (found[2] and not _is_catalogued(found[1])):
+        return Path(dataset).name or "data"
+    return dataset
+
+
+def _is_catalogued(name: str) -> bool:
+    """Returns whether the package of TFDS has files for a dataset of this name. Does not import it."""
+    package = find_spec("tensorflow_datasets")
+    folders = [Path(place) for place in (package and package.submodule_search_locations) or ()]
+    paths = (f"datasets/{name}", f"url_checksums/{name}.txt")
+    return any((folder / path).exists() for folder in folders for path in paths)
 
 
 def license_of(saved: SavedGenerator) -> str | None:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from types import ModuleType
 
+from gan.data.sources.emoji_set import emoji_folder, is_emoji, size_of
 from gan.deployment.names import public_name
 from gan.errors import InputError, check
 from gan.saving import files, hub
@@ -55,9 +56,10 @@ def read_notice(saved: SavedGenerator, notice: str | os.PathLike[str] | None) ->
     Raises `InputError` if a given file does not exist or is not text.
     """
     if notice is None:
-        found = Path(saved.dataset or "") / NOTICE
-        if saved.dataset is None or public_name(saved.dataset) == saved.dataset or not found.is_file():
+        folder = None if saved.dataset is None else _folder_of(saved.dataset)
+        if folder is None or not (folder / NOTICE).is_file():
             return None
+        found = folder / NOTICE
     else:
         found = files.as_path(notice, "notice")
         if not found.is_file():
@@ -66,6 +68,13 @@ def read_notice(saved: SavedGenerator, notice: str | os.PathLike[str] | None) ->
         return found.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InputError("The notice is not text", expected="UTF-8", received=f"{found}: {error}") from error
+
+
+def _folder_of(dataset: str) -> Path | None:
+    """Returns the folder of a dataset: a path, or where `gan data emoji` drew it. None: it has none."""
+    if is_emoji(dataset) and not Path(dataset).exists():
+        return emoji_folder(size_of(dataset))
+    return None if public_name(dataset) == dataset else Path(dataset)
 
 
 def find_client(repository: str) -> ModuleType:

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from gan.config.optimization import NEEDS_BOUNDARY
 from gan.errors import InputError, check, check_positive, check_share, check_whole, is_number
 from gan.models.augmentation import Augmentation, Composite, apply_to_some
 from gan.models.critic import Logs
@@ -114,7 +115,7 @@ class Adaptation:
         if self._parts and loss.boundary is None:
             possible = [name for name, kind in LOSSES.items() if kind.boundary is not None]
             raise InputError(
-                "Adaptive augmentation needs a loss with a boundary between real and fake",
+                NEEDS_BOUNDARY,
                 expected=f"one of {possible}, or a fixed augment_probability",
                 received=f"loss={type(loss).__name__}",
             )

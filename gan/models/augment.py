@@ -4,6 +4,8 @@ It helps with small datasets. Each layer is differentiable with respect to its i
 each image and depend only on the key that a layer is called with. `brightness`, `contrast`, `translation` and `cutout`
 are those of DiffAugment (arXiv:2006.10738), with the default strengths of its code. `flip`, `rotate90`,
 `integer_translation`, `scale` and `color` are those of ADA (arXiv:2006.06676, appendix B), with its default strengths.
+Two differ from ADA: `integer_translation` moves the pixels that leave the image to its other side, where ADA continues
+the image by reflection, and `scale` interpolates without wavelet filters.
 """
 
 import math

@@ -15,7 +15,7 @@ from gan.models.networks import NetworkInputs, build_discriminator, build_genera
 from gan.models.networks.load import load_generator
 from gan.models.networks.sizes import ImageShape
 from gan.models.optimizers import Adam
-from gan.saving.initial_checkpoint import find_initial
+from gan.saving.initial_checkpoint import check_data, find_initial
 from gan.utils.types import Tensor
 
 
@@ -49,6 +49,7 @@ def check_initial_weights(config: TrainConfig) -> None:
     if initial is None:
         return
     source = load_generator(initial.generator)
+    check_data(config, source.output_shape[1:])
     gan = _build(config, source.output_shape[1:], NetworkInputs.of(source).num_classes or 2, log_nothing)
     trained_variables(gan.discriminator, config.freeze_d)
 

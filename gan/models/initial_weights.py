@@ -24,6 +24,8 @@ class _Match:
     values: list[tuple[keras.Variable, np.ndarray]]
     fresh: list[str]
     """Weights that start at random, because they depend on the labels."""
+    partly_fresh: bool
+    """Whether the weights of the first layer for the label are among these."""
     left_out: bool
     """Whether an embedding of the labels is not taken."""
 
@@ -43,7 +45,7 @@ def load_initial_weights(gan: GAN, checkpoint: InitialCheckpoint, log: Callable[
         freeze_d: number of D's layers that training will not change. 0: D may start with random weights.
 
     Raises `InputError` if the image shapes differ, or if G cannot take the weights. With `freeze_d`, raises it also if
-    D cannot take them.
+    D cannot take all of them in its first layer.
     """
     source = load_generator(checkpoint.generator)
     check_images(checkpoint.name, source.output_shape[1:], gan.generator.output_shape[1:])
@@ -65,6 +67,12 @@ def load_initial_weights(gan: GAN, checkpoint: InitialCheckpoint, log: Callable[
             raise InputError(title, expected=needed, received=f"{path}: {given}")
         log(f"init_from: {path} has {given}, not {needed}, {random_start}")
         return
+    if freeze_d and match.partly_fresh:
+        raise InputError(
+            "Frozen layers would keep their random weights for the label",
+            expected="--freeze-d 0, or the --conditioning of the checkpoint",
+            received=f"--freeze-d {freeze_d}, for {path} without these weights",
+        )
     log(f"init_from: the discriminator starts with the weights of {path}")
     _take(match, source, gan.discriminator, "discriminator", log)
 
@@ -84,12 +92,13 @@ def _match(source: keras.Model, target: keras.Model) -> _Match | None:
             if np.prod(old.shape) < np.prod(new.shape):
                 fresh.append(f"the inputs of {new.path.split('/')[0]} that read the label")
         values.append((new, taken))
+    partly_fresh = bool(fresh)
     same = [tuple(one.shape) for one in embedding] == [tuple(one.shape) for one in own_embedding]
     if same:
         values += [(new, np.asarray(old)) for old, new in zip(embedding, own_embedding)]
     elif own_embedding:
         fresh.insert(0, LABEL_EMBEDDING)
-    return _Match(values, fresh, left_out=bool(embedding) and not own_embedding)
+    return _Match(values, fresh, partly_fresh, left_out=bool(embedding) and not own_embedding)
 
 
 def _without_labels(network: keras.Model) -> tuple[list[keras.Variable], list[keras.Variable]]:

@@ -18,7 +18,9 @@ import tensorflow as tf
 
 from gan.errors import Json, convert
 from gan.models import xla
+from gan.models.adaptive import PROBABILITY, Adaptive
 from gan.models.gan import GAN
+from gan.models.networks.inspect import layers_of
 from gan.models.self_test import COMPILE, MEASURE, PHASE, RESULT, TRIAL, Trial
 from gan.saving import files
 from gan.saving.renamed_keys import with_new_names
@@ -112,8 +114,14 @@ def _text(warning: warnings.WarningMessage) -> str:
 
 
 def make_gan(trial: Trial) -> GAN:
-    """Builds and compiles the GAN of a trial with new weights, with SGD, and with a fast moving average."""
+    """Builds and compiles the GAN of a trial with new weights, with SGD, and with a fast moving average.
+
+    An adaptive augmentation starts at its largest probability: at 0, nothing of it would be compared.
+    """
     gan = GAN.from_config({**trial.gan, "ema_half_life": float(trial.shape[0])})
+    for part in () if gan.augment is None else layers_of(gan.augment):
+        if isinstance(part, Adaptive):
+            part.probability.assign(part.limit)
     sgd = {f"{network}_optimizer": keras.optimizers.SGD(LEARNING_RATE) for network in "gd"}
     gan.compile(**{**keras.saving.deserialize_keras_object(with_new_names(trial.compiled)), **sgd})
     return gan
@@ -151,12 +159,15 @@ def train_function(gan: GAN, *, jit_compile: bool) -> TrainFunction:
 
 
 def logs(gan: GAN, batches: Iterator[Tensor], steps: Sequence[int]) -> np.ndarray:
-    """Makes the steps of these numbers, and returns their logs except accuracies, which jump: [steps, logs]."""
+    """Makes the steps of these numbers, and returns their logs: [steps, logs].
+
+    Accuracies are left out, and the probability that they adapt: they jump.
+    """
     found = []
     for step in steps:
         gan.step.assign(step)
         log = gan.train_function(batches)
-        found.append([float(value) for name, value in log.items() if not name.endswith("accuracy")])
+        found.append([float(value) for name, value in log.items() if not name.endswith(("accuracy", PROBABILITY))])
     return np.array(found)
 
 

@@ -5,12 +5,14 @@ import re
 import shutil
 import tempfile
 import zipfile
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import platformdirs
 
 from gan.errors import InputError
-from gan.saving import zip_safety
+from gan.saving import files, zip_safety
 from gan.saving.run_folder import CONFIG, DISCRIMINATOR, GENERATOR, REPORT
 from gan.utils.extras import import_extra
 
@@ -24,8 +26,8 @@ RECORD = "gan.json"
 """Name of the metadata of the run in a repository, where `config.json` is that of Keras."""
 FILES = (*KERAS_FILES, GENERATOR, DISCRIMINATOR, RECORD, REPORT)
 """All files that are downloaded. Others, pickles among them, are left where they are."""
-MOST_BYTES = 2**31
-"""Largest size of a file."""
+MOST_BYTES, MOST_JSON_BYTES = 2**31, 2**26
+"""Largest size of a file, and of one of JSON."""
 
 _NAME = r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9_])?"
 
@@ -51,8 +53,8 @@ def fetch(repository: str) -> Path:
     """Downloads the newest snapshot of a repository, USER/NAME, and returns it as a run folder in the user's cache.
 
     The folder holds `generator.keras`. If the repository was made by `gan push`, it also holds the discriminator, the
-    metadata of the run and the report, as a run folder does. Nothing of it is executed. A snapshot that was downloaded
-    before is used without a network.
+    metadata of the run and the report, as a run folder does, unless they belong to an earlier model. Nothing of it is
+    executed. A snapshot that was downloaded before is used without a network.
 
     Raises `InputError` if there is no such repository, the Hub cannot be reached, or the snapshot is not a Keras model
     or is unsafe (`zip_safety.check_model`).
@@ -65,6 +67,10 @@ def fetch(repository: str) -> Path:
     return folder
 
 
+fetch_once = cache(fetch)
+"""The same, but always the snapshot that this process found first, also if the repository has a newer one by now."""
+
+
 def _cache() -> Path:
     return Path(platformdirs.user_cache_dir("gan-reference", appauthor=False)) / "hub"
 
@@ -74,8 +80,15 @@ def _download(repository: str) -> Path:
     client = import_extra("huggingface_hub", extra=EXTRA)
     errors = import_extra("huggingface_hub.errors", extra=EXTRA)
     name = f"{PREFIX}{repository}"
+    asked = {"repo_id": repository, "library_name": "keras", "allow_patterns": list(FILES)}
     try:
-        return Path(client.snapshot_download(repo_id=repository, library_name="keras", allow_patterns=list(FILES)))
+        with suppress(errors.DryRunError):  # without a network
+            _check_sizes(
+                {one.filename: one.file_size or 0 for one in client.snapshot_download(**asked, dry_run=True)}, name
+            )
+        return Path(client.snapshot_download(**asked))
+    except InputError:
+        raise
     except errors.RepositoryNotFoundError as error:
         raise InputError(
             "No such repository on the Hub, or it is private",
@@ -88,6 +101,15 @@ def _download(repository: str) -> Path:
             expected="a network that reaches the Hub, or a local run folder",
             received=f"{name}: {first_line(error)}",
         ) from error
+
+
+def _check_sizes(sizes: dict[str, int], name: str) -> None:
+    """Raises `InputError` if a file of a repository is too large. sizes: of each file, in bytes."""
+    for file, size in sizes.items():
+        most = min(MOST_BYTES, MOST_JSON_BYTES) if file.endswith(".json") else MOST_BYTES
+        if size > most:
+            received = f"{name}: {file} of {size:,} bytes"
+            raise InputError("A file of this model is too large", expected=f"at most {most:,} bytes", received=received)
 
 
 def first_line(error: Exception) -> str:
@@ -104,22 +126,15 @@ def _lay_out(snapshot: Path, folder: Path, name: str) -> None:
             expected=f"{', '.join(KERAS_FILES)}, as `model.save({name!r})` writes them",
             received=f"{name} without {', '.join(missing)}",
         )
-    for file in FILES:
-        size = (snapshot / file).stat().st_size if (snapshot / file).is_file() else 0
-        if size > MOST_BYTES:
-            expected = f"at most {MOST_BYTES:,} bytes"
-            raise InputError("A file of this model is too large", expected=expected, received=f"{name}: {size:,} bytes")
+    _check_sizes({file: (snapshot / file).stat().st_size for file in FILES if (snapshot / file).is_file()}, name)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder.parent) as scratch:
         draft = Path(scratch) / folder.name
         draft.mkdir()
         if _is_packed(snapshot):
-            for file, own in (
-                (GENERATOR, GENERATOR),
-                (DISCRIMINATOR, DISCRIMINATOR),
-                (RECORD, CONFIG),
-                (REPORT, REPORT),
-            ):
+            shutil.copyfile(snapshot / GENERATOR, draft / GENERATOR)
+            beside = ((DISCRIMINATOR, DISCRIMINATOR), (RECORD, CONFIG), (REPORT, REPORT))
+            for file, own in beside if _is_recorded(snapshot) else ():
                 if (snapshot / file).is_file():
                     shutil.copyfile(snapshot / file, draft / own)
         else:
@@ -133,7 +148,7 @@ def _lay_out(snapshot: Path, folder: Path, name: str) -> None:
 
 
 def _is_packed(snapshot: Path) -> bool:
-    """Returns whether the generator.keras of a snapshot holds exactly its Keras files. Only then all belong together.
+    """Returns whether the generator.keras of a snapshot holds exactly its Keras files. Only then they are one model.
 
     Raises `InputError` if it is unsafe.
     """
@@ -142,7 +157,26 @@ def _is_packed(snapshot: Path) -> bool:
         return False
     zip_safety.check_model(packed)
     with zipfile.ZipFile(packed) as archive:
-        return all(archive.read(file) == (snapshot / file).read_bytes() for file in KERAS_FILES)
+        return all(_is_copy(archive, snapshot / file) for file in KERAS_FILES)
+
+
+def _is_copy(archive: zipfile.ZipFile, file: Path) -> bool:
+    """Returns whether an archive has the content of a file, a part at a time."""
+    with archive.open(file.name) as first, file.open("rb") as second:
+        while True:
+            parts = first.read(2**20), second.read(2**20)
+            if parts[0] != parts[1] or not parts[0]:
+                return parts[0] == parts[1]
+
+
+def _is_recorded(snapshot: Path) -> bool:
+    """Returns whether the metadata of a run in a snapshot, if there are any, are those of its generator.keras.
+
+    Without metadata, or before the end of a run, nothing tells another generator.
+    """
+    record = files.read_json(snapshot / RECORD) if (snapshot / RECORD).is_file() else None
+    known = record.get("sha256") if isinstance(record, dict) else None
+    return known is None or known == files.sha256(snapshot / GENERATOR)
 
 
 def _pack(snapshot: Path, target: Path) -> None:

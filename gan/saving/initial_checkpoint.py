@@ -1,10 +1,11 @@
 """The checkpoint whose weights a training starts from: its files, and what rules it out. Does not import TensorFlow."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from gan.config import ModelConfig, TrainConfig
 from gan.errors import ImageShape, InputError
-from gan.saving import models
+from gan.saving import hub, models
 from gan.saving.metadata import RunMetadata
 from gan.saving.run_folder import DISCRIMINATOR, GENERATOR
 from gan.saving.saved_generator import find_saved
@@ -27,6 +28,26 @@ class InitialCheckpoint:
     """None: not known."""
 
 
+def find_start(checkpoint: str | Path) -> ModelFile:
+    """Finds the generator of `init_from`, as `models.find_generator` does.
+
+    Of the Hub, it is the snapshot that this process found first. So what was checked is what a training loads.
+    """
+    repository = hub.repository_of(checkpoint)
+    return models.find_generator(checkpoint if repository is None else hub.fetch_once(repository))
+
+
+def check_unchanged(checkpoint: str, sha256: str | None) -> None:
+    """Raises `InputError` unless the generator of `init_from` has the SHA-256 that a run recorded. None: none."""
+    found = None if sha256 is None else find_start(checkpoint)
+    if found is not None and found.sha256 != sha256:
+        raise InputError(
+            "The generator of init_from has changed since the start of the run",
+            expected=f"{found.path} with SHA-256 {sha256}",
+            received=found.sha256,
+        )
+
+
 def find_initial(config: TrainConfig) -> InitialCheckpoint | None:
     """Finds the checkpoint of `init_from` and compares it with the options, as far as the files tell. None: no option.
 
@@ -37,7 +58,7 @@ def find_initial(config: TrainConfig) -> InitialCheckpoint | None:
     """
     if config.init_from is None:
         return None
-    found = models.find_generator(config.init_from)
+    found = find_start(config.init_from)
     saved = find_saved(found)
     if saved.mixture is not None:
         raise InputError(
@@ -46,13 +67,13 @@ def find_initial(config: TrainConfig) -> InitialCheckpoint | None:
             received=config.init_from,
         )
     record, latent_dim = saved.record, saved.summary.latent_dim
-    differing = [] if record is None else different_options(record.config.model, config.model, ("arch", "g_width"))
+    differing = [] if record is None else _different_options(record.config.model, config.model, ("arch", "g_width"))
     if latent_dim not in (None, config.model.latent_dim):
         differing.append((f"--latent-dim {latent_dim}", f"--latent-dim {config.model.latent_dim}"))
     if differing:
-        raise misfit(config.init_from, differing)
+        raise _misfit(config.init_from, differing)
     if record is not None:
-        _check_data(config, record.dataset.image_shape)
+        check_data(config, record.dataset.image_shape)
     beside = found.path.with_name(DISCRIMINATOR)
     known = found.path.name == GENERATOR and beside.is_file()
     if config.freeze_d and not known:
@@ -64,7 +85,7 @@ def find_initial(config: TrainConfig) -> InitialCheckpoint | None:
     return InitialCheckpoint(config.init_from, found, models.find_discriminator(beside) if known else None, record)
 
 
-def different_options(saved: ModelConfig, asked: ModelConfig, names: tuple[str, ...]) -> list[tuple[str, str]]:
+def _different_options(saved: ModelConfig, asked: ModelConfig, names: tuple[str, ...]) -> list[tuple[str, str]]:
     """Returns the flags with the saved and with the asked value, of each option whose given values differ.
 
     None is the default of the architecture, which is not known here, so it differs from no value.
@@ -75,7 +96,7 @@ def different_options(saved: ModelConfig, asked: ModelConfig, names: tuple[str, 
     ]
 
 
-def misfit(checkpoint: str, differing: list[tuple[str, str]]) -> InputError:
+def _misfit(checkpoint: str, differing: list[tuple[str, str]]) -> InputError:
     """Returns the error for options, as pairs of (fits the checkpoint, asked)."""
     expected, received = (" ".join(flags) for flags in zip(*differing))
     return InputError(MISFIT, expected=expected, received=f"{received}, for {checkpoint}")
@@ -91,7 +112,8 @@ def check_images(checkpoint: str, saved: ImageShape, needed: ImageShape) -> None
         )
 
 
-def _check_data(config: TrainConfig, saved: ImageShape) -> None:
+def check_data(config: TrainConfig, saved: ImageShape) -> None:
+    """Raises `InputError` unless the shape of a generator's images is that of the options, as far as they tell it."""
     height, width = config.data.height_and_width or saved[:2]
     check_images(config.init_from or "", saved, (height, width, config.data.channels or saved[2]))
 

@@ -104,6 +104,8 @@ class RunMetadata:
     """SHA-256 of the classifier that evaluates each interval; None: no classifier."""
     features_sha256: str | None = None
     """SHA-256 of the network whose features compare each interval, if it is not that classifier; None: no other."""
+    init_sha256: str | None = None
+    """SHA-256 of the generator of `init_from`; None: random weights, a given GAN, or not recorded."""
     feedback: FeedbackRecord | None = None
     """What people called wrong; None: no feedback."""
     total_steps: Positive
@@ -133,7 +135,7 @@ class RunMetadata:
 
     def as_dict(self) -> dict[str, Json]:
         """Returns the metadata in JSON types, as in config.json, without the optional fields that are empty."""
-        optional = ("features_sha256", "feedback", "given", "resumed", "result", "sha256")
+        optional = ("features_sha256", "init_sha256", "feedback", "given", "resumed", "result", "sha256")
         absent = [name for name in optional if not getattr(self, name)]
         content: dict[str, Any] = {name: value for name, value in as_json(self).items() if name not in absent}
         if self.result is not None and not self.result.confirmations:
@@ -307,9 +309,8 @@ def load(run: str | os.PathLike[str]) -> RunMetadata:
     """Loads the metadata of a run folder. Raises `InputError` if the file is missing or damaged."""
     path = files.as_path(run, "run") / run_folder.CONFIG
     if not path.is_file():
-        raise InputError(
-            "No such run", expected=f"a run folder of `gan train` with a {run_folder.CONFIG}", received=str(run)
-        )
+        expected = f"a run folder of `gan train` with a {run_folder.CONFIG}"
+        raise InputError("No such run", expected=expected, received=str(run))
     return run_metadata(files.read_json(path), path)
 
 
@@ -365,8 +366,7 @@ def check_probe(record: RunMetadata, probe: str | None, features: str | None = N
 
     `probe` is the SHA-256 of its classifier (None: no classifier), `features` that of other features (None: no other).
     """
-    pairs = {"probe": (record.probe_sha256, probe), "features": (record.features_sha256, features)}
-    for what, digests in pairs.items():
+    for what, *digests in (("probe", record.probe_sha256, probe), ("features", record.features_sha256, features)):
         if digests[0] != digests[1]:
             wanted, given = (f"SHA-256 {digest}" if digest else f"no {what}" for digest in digests)
             raise InputError(f"The {what} cannot change on resume", expected=wanted, received=given)

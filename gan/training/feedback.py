@@ -15,7 +15,8 @@ from gan.errors import InputError
 from gan.models.extra_fakes import RejectedSamples
 from gan.models.networks.load import load_generator
 from gan.sampling.generators import as_engine
-from gan.saving import files, models, rejected, run_folder
+from gan.saving import files, rejected, run_folder
+from gan.saving.initial_checkpoint import find_start
 from gan.saving.metadata import FeedbackRecord
 from gan.saving.rejected import RejectedLines
 
@@ -52,7 +53,7 @@ def make_feedback(path: str | os.PathLike[str], checkpoint: str | Path) -> Feedb
     Raises `InputError` as `read_rejected` does, for a generator with another SHA-256, and for labels that it does not
     know.
     """
-    lines, found = rejected.read_rejected(path), models.find_generator(checkpoint)
+    lines, found = rejected.read_rejected(path), find_start(checkpoint)
     lines.check_generator(found.sha256, found.path)
     engine = as_engine(load_generator(found))
     labels = lines.labels
@@ -79,7 +80,7 @@ def load_feedback(folder: Path, record: FeedbackRecord, checkpoint: str | None) 
     Raises `InputError` if a file of the copy, or the generator, has changed since the start of the run.
     """
     if checkpoint is not None:
-        found = models.find_generator(checkpoint)
+        found = find_start(checkpoint)
         _check_same(found.path, record.generator_sha256, "The generator of init_from")
     lines, pictures = folder / run_folder.FEEDBACK, folder / run_folder.FEEDBACK_IMAGES
     for path, expected in ((lines, record.sha256), (pictures, record.images_sha256)):

@@ -98,9 +98,14 @@ def make_probe(options: StoppingConfig, dataset: Dataset, *, images_per_interval
 
     `eval_num` images are compared, but at most a quarter of the images of an interval (and at least 200), to keep the
     evaluation short. If the validation split is smaller, all of it is used, and there are as many samples. SSIM is left
-    out if the images are too small for it. Raises `InputError` when the probe is for another dataset.
+    out if the images are too small for it. Raises `InputError` when the probe is for another dataset, or when features
+    are given and there are no images to compare.
     """
     found, held_out = find_probe(options, dataset), dataset.validation
+    if found is None and options.features is not None and len(held_out) < FEWEST:
+        received = f"features={options.features} with {len(held_out)} validation images"
+        expected = f"{FEWEST} validation images or more, or no features"
+        raise InputError("Options without effect", expected=expected, received=received)
     if options.probe == "none" or (found is None and len(held_out) < FEWEST):
         return Probe()
     extractor, card = make_extractor(dataset, found, None, options.features)

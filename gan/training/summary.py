@@ -47,7 +47,8 @@ def augmentation_summary(folder: Path) -> list[str]:
         return []
     if not any(found):
         return ["Adaptive augmentation: the probability stayed 0, so no image was augmented."]
-    return [f"Adaptive augmentation: probability {found[-1]:.3f} at the end, at most {max(found):.3f} in an interval."]
+    last, most = f"{found[-1]:.3f} in the last interval", f"at most {max(found):.3f} in one"
+    return [f"Adaptive augmentation: the mean probability was {last}, {most}."]
 
 
 def guarantee(last: Confirmation, whole: str) -> str:

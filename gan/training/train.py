@@ -23,6 +23,7 @@ from gan.errors import check
 from gan.models.gan import GAN
 from gan.saving import files, metadata, run_folder, training_state
 from gan.saving.extension import extended_config, has_new_length
+from gan.saving.initial_checkpoint import check_unchanged, find_start
 from gan.saving.metadata import RunMetadata, RunResult
 from gan.training import callbacks
 from gan.training.confirmation import CONFIRM_SHARE
@@ -135,6 +136,8 @@ def train(
             feedback=None if said is None else said.record,
             given=_given(gan=gan, probe=probe, grid=grid),
         )
+        if gan is None and config.init_from is not None:
+            record = replace(record, init_sha256=find_start(config.init_from).sha256)
         folder = run_folder.new_run(output, name or setup.dataset.title)
         with training_state.locked(folder):
             return _run(setup, folder, record, console, grid=grid, listeners=listeners, fresh=True)
@@ -219,6 +222,8 @@ def resume(
             data = replace(config.data, dataset_fallback="none")
             data = data if has_moved else replace(data, dataset=record.dataset.name)
             start = None if saved else config.init_from
+            if start is not None:
+                check_unchanged(start, record.init_sha256)
             said = None if record.feedback is None else load_feedback(folder, record.feedback, start)
             asked = replace(config, data=data, init_from=start, feedback=None)
             if record.measures_nothing:  # an earlier revision did not measure data without a classifier

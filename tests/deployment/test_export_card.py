@@ -119,6 +119,7 @@ def test_without_a_report_of_this_generator_there_is_no_verdict(own):
         ("./faces.npz", "faces.npz"),
         ("secret/faces.zip", "faces.zip"),
         ("a/b/c", "c"),
+        ("clients/acme-faces", "acme-faces"),  # it need not be in the current folder
         ("/", "data"),
     ],
 )

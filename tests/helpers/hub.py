@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from gan.saving import hub
+
 
 def cache_snapshot(cache: Path, repository: str, files: Path) -> Path:
     """Writes a folder of files into a cache as the newest snapshot of a repository, USER/NAME. Returns the snapshot.
@@ -30,6 +32,7 @@ def cache_snapshot(cache: Path, repository: str, files: Path) -> Path:
 
 def use_cache(monkeypatch: Any, folder: Path) -> Path:
     """Makes the client use a cache in a folder, without a network, and the project its own one there."""
+    hub.fetch_once.cache_clear()
     constants = __import__("huggingface_hub.constants").constants
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "client"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)

@@ -157,3 +157,11 @@ def test_layers_cannot_be_frozen_if_the_discriminator_does_not_fit(tmp_path):
     (start / "discriminator.keras").unlink()
     with pytest.raises(InputError, match=r"no discriminator whose layers could be frozen.*discriminator.keras beside"):
         build_gan(replace(config(start, "none"), freeze_d=1), dataset(0))
+
+
+def test_a_layer_whose_weights_for_the_label_are_new_cannot_be_frozen(tmp_path):
+    start = saved(tmp_path / "start", "none", 0)
+    options = replace(config(start, "concat"), freeze_d=1)
+    with pytest.raises(InputError, match=r"random weights for the label\. Expected --freeze-d 0, or the --co"):
+        build_gan(options, dataset(3))
+    build_gan(replace(options, model=replace(options.model, conditioning="projection")), dataset(3))

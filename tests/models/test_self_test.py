@@ -17,8 +17,10 @@ import tensorflow as tf
 from helpers.tiny import dense_gan, small_gan
 
 from gan import GAN
-from gan.errors import InputError, as_json
+from gan.errors import InputError, as_json, convert
 from gan.models import augment, ema, jit, penalties, self_test, self_test_memory, self_test_process, xla
+from gan.models.adaptive import Adaptive
+from gan.models.networks.inspect import layers_of
 from gan.models.self_test import SelfTest
 from gan.saving import files
 from gan.utils import tensorflow as runtime
@@ -431,6 +433,18 @@ def test_a_wrong_step_fails(monkeypatch, tmp_path):
 
     monkeypatch.setattr(self_test_process, "train_function", train_function)
     assert in_this_process(dense_gan(), tmp_path)["failure"].startswith("average differs by 1")
+
+
+def test_an_adaptive_augmentation_is_compared_at_its_largest_probability(tmp_path):
+    tested = dense_gan(augment=augment.get(("brightness",), probability="ada"))
+    files.write_json(tmp_path / self_test.TRIAL, as_json(self_test.trial(tested, batch_size=8)))
+    trial = convert(files.read_json(tmp_path / self_test.TRIAL), self_test.Trial, tmp_path / self_test.TRIAL)
+    gan = self_test_process.make_gan(trial)
+    [part] = [layer for layer in layers_of(gan.augment) if isinstance(layer, Adaptive)]
+    assert float(part.probability) == pytest.approx(part.limit)
+    said = {"d_loss": 1.0, "real_accuracy": 0.5, "augment_probability": 0.8}
+    gan.train_function = lambda batches: said
+    assert self_test_process.logs(gan, iter(()), [0, 1]).tolist() == [[1.0], [1.0]]
 
 
 def test_speeds_belong_to_their_function():

@@ -3,6 +3,8 @@
 import shutil
 import sys
 import zipfile
+from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -16,6 +18,7 @@ from gan.cli.main import main
 from gan.errors import InputError
 from gan.saving import files, hub, metadata, models
 from gan.saving.hub import KERAS_FILES, repository_of
+from gan.saving.initial_checkpoint import check_unchanged, find_start
 from gan.saving.saved_generator import find_saved
 
 client = pytest.importorskip("huggingface_hub")
@@ -79,6 +82,16 @@ def test_files_that_belong_to_an_earlier_model_are_left(repository, cache):
     assert not saved.file.path.with_name("discriminator.keras").exists()
 
 
+def test_the_record_of_another_generator_is_left(toy, repository, cache):
+    """Someone uploaded another generator over the files of `gan push`, with its generator.keras."""
+    record = metadata.load(toy)
+    files.write_json(repository / "gan.json", replace(record, sha256="0" * 64).as_dict())
+    cache_snapshot(cache, "me/digits", repository)
+    saved = find_saved(NAME)
+    assert saved.record is None
+    assert [file.name for file in saved.file.path.parent.iterdir()] == ["generator.keras"]
+
+
 def test_another_revision_is_another_model(repository, cache):
     cache_snapshot(cache, "me/digits", repository)
     first = models.find_generator(NAME)
@@ -87,6 +100,19 @@ def test_another_revision_is_another_model(repository, cache):
     second = models.find_generator(NAME)
     assert first.path != second.path
     assert first.is_unchanged
+
+
+def test_a_training_starts_from_the_snapshot_that_was_checked(repository, cache):
+    cache_snapshot(cache, "me/digits", repository)
+    first = find_start(NAME)
+    (repository / "generator.keras").unlink()
+    cache_snapshot(cache, "me/digits", repository)
+    assert models.find_generator(NAME).sha256 != first.sha256
+    assert find_start(NAME).sha256 == first.sha256
+    check_unchanged(NAME, first.sha256)
+    hub.fetch_once.cache_clear()  # as in another process
+    with pytest.raises(InputError, match=rf"init_from has changed since the start of the run.* SHA-256 {first.sha256}"):
+        check_unchanged(NAME, first.sha256)
 
 
 def unsafe(kind, repository):
@@ -145,6 +171,19 @@ def test_an_unsafe_repository_is_refused(kind, message, repository, cache, tmp_p
     assert len(printed.err.splitlines()) == 1
     assert not (tmp_path / "out.png").exists()
     assert not list((tmp_path / "own").rglob(".partial-*"))
+
+
+def test_a_large_file_is_not_downloaded(cache, monkeypatch):
+    asked = []
+
+    def download(*, dry_run=False, **options):
+        asked.append(dry_run)
+        return [SimpleNamespace(filename="report.json", file_size=2**27)]
+
+    monkeypatch.setattr(client, "snapshot_download", download)
+    with pytest.raises(InputError, match=r"too large\. Expected at most 67,108,864 bytes.*report\.json of 134,217,728"):
+        hub.fetch("me/digits")
+    assert asked == [True]
 
 
 @pytest.mark.parametrize(

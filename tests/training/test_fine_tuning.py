@@ -12,13 +12,13 @@ from helpers.commands import UNWATCHED
 from helpers.comparison import assert_same, assert_same_run, differs, values
 from helpers.tiny import QUICK
 
-from gan import build_discriminator, build_generator, load_discriminator, train
+from gan import build_discriminator, build_generator, load_discriminator, resume, train
 from gan.cli.main import main
 from gan.config import TrainConfig
 from gan.errors import InputError
 from gan.models.gan import GAN
 from gan.models.networks import list_stages
-from gan.saving import metadata, training_state
+from gan.saving import files, metadata, training_state
 
 
 def frozen(discriminator, depth):
@@ -38,7 +38,8 @@ def test_an_interrupted_fine_tuning_resumes_to_the_same_result(fork_server, toy,
     start, end = (load_discriminator(run) for run in (toy, whole))
     assert_same(frozen(end, 2), frozen(start, 2))
     assert differs(frozen(end, 3)[4:], frozen(start, 3)[4:])
-    assert metadata.load(whole).config.freeze_d == 2
+    record = metadata.load(whole)
+    assert (record.config.freeze_d, record.init_sha256) == (2, files.sha256(toy / "generator.keras"))
     state, _ = training_state.latest(whole)
     moments = [name for name in state.arrays if re.match("d_optimizer/.*(momentum|velocity)", name)]
     assert len(moments) == 2 * 4
@@ -50,6 +51,15 @@ def test_an_interrupted_fine_tuning_resumes_to_the_same_result(fork_server, toy,
     status, printed = fork_server.run("train", "--resume", killed, output=tmp_path / "4")
     assert status == 0, printed
     assert_same_run(killed, whole)
+
+
+def test_a_run_starts_again_only_from_the_same_generator(toy, tmp_path):
+    record, run = metadata.load(toy), tmp_path / "run"
+    run.mkdir()
+    started = replace(record, config=replace(record.config, init_from=str(toy)), result=None, sha256=None)
+    metadata.save(run, replace(started, init_sha256="0" * 64))
+    with pytest.raises(InputError, match="The generator of init_from has changed since the start of the run"):
+        resume(run)
 
 
 @pytest.mark.slow  # test_stages.py is the stand-in
@@ -82,6 +92,10 @@ FITS = ["--latent-dim", "8", "--g-width", "4", "--d-width", "4"]
         (
             ["--init-from", "{alone}", "--latent-dim", "8"],
             "do not fit this configuration. Expected 12 weights, such as",
+        ),
+        (
+            ["--init-from", "{alone}", *FITS, "--image-size", "32"],
+            "a checkpoint of 32x32 with 1 channel, or data of 28",
         ),
         (
             ["--init-from", "{alone}", *FITS, "--freeze-d", "1"],

@@ -69,6 +69,11 @@ def test_the_probe_has_the_features_that_the_options_name(dataset, tmp_path):
         make_probe(StoppingConfig(features="nowhere.keras"), dataset, images_per_interval=100)
     with pytest.raises(InputError, match="Options without effect"):
         StoppingConfig(probe="none", features="nowhere.keras")
+    alone = replace(dataset, validation=dataset.validation.take(np.arange(1)))
+    with pytest.raises(
+        InputError, match=r"Options without effect\. Expected 2 validation images.* with 1 validation im"
+    ):
+        make_probe(StoppingConfig(features="nowhere.keras"), alone, images_per_interval=100)
 
 
 @pytest.mark.parametrize("monitor", ["val_error_rate", "val_classes_seen"])

@@ -13,7 +13,7 @@ from gan.training.summary import augmentation_summary
         (
             "augment_probability",
             ("0.5", "0.25"),
-            ["Adaptive augmentation: probability 0.250 at the end, at most 0.5"],
+            ["Adaptive augmentation: the mean probability was 0.250 in the last interval, at most 0.5"],
         ),
     ],
 )

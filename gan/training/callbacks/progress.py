@@ -6,6 +6,7 @@ import keras
 from rich.console import Console
 
 from gan.distributed.replicas import scalar
+from gan.models.adaptive import PROBABILITY
 from gan.utils.arguments import checked
 from gan.utils.display import progress_bar
 
@@ -14,7 +15,7 @@ SHOWN = {
     "d_loss": "d_loss",
     "real_accuracy": "real_accuracy",
     "fake_accuracy": "fake_accuracy",
-    "augment_probability": "augment",
+    PROBABILITY: "augment",
     "val_frechet_distance": "frechet",
     "val_error_rate": "error_rate",
 }
