@@ -108,7 +108,7 @@ def _differ(first: Sequence[int] | None, second: Sequence[int] | None) -> bool:
     return first is not None and second is not None and tuple(first) != tuple(second)
 
 
-def _is_fixed(name: str) -> bool:
+def is_fixed(name: str) -> bool:
     """Returns whether a name has the same images everywhere: it is no path, and they are not made on this machine."""
     return not _is_spelled_as_path(name) and _REDRAWN.fullmatch(name) is None
 
@@ -116,7 +116,7 @@ def _is_fixed(name: str) -> bool:
 def _other_classes(card: ClassifierCard, images: KnownImages) -> bool:
     """Returns whether images have classes, but not those of a classifier. A part of a fixed data set may have fewer."""
     own, other = card.dataset.num_classes, getattr(images, "num_classes", 0)  # a name alone tells no classes
-    return own is not None and other > 0 and (other > own if _is_fixed(images.name) else other != own)
+    return own is not None and other > 0 and (other > own if is_fixed(images.name) else other != own)
 
 
 def images_of(card: ClassifierCard, name: str) -> KnownImages:
@@ -136,7 +136,7 @@ def knows(card: ClassifierCard, images: ImagesLike) -> bool | None:
     if _differ(card.dataset.image_shape, images.image_shape) or _other_classes(card, images):
         return False
     found = [same_images(images_of(card, name), images) for name in card.data_sets]
-    if True in found or (images.name in card.data_sets and _is_fixed(images.name)):
+    if True in found or (images.name in card.data_sets and is_fixed(images.name)):
         return True
     if images.fingerprint is None and any(means(images.name, name) for name in card.data_sets):
         return None
