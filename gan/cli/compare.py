@@ -16,8 +16,8 @@ from gan.evaluation import report as reports
 class Compare:
     """Compare reports of `gan evaluate` in one table.
 
-    All reports must use the same dataset, the same classifier and the same number of test images. The numbers of
-    samples may differ: the error rate is that of all samples.
+    All reports must use the same images, the same classifier, the same features and the same number of test images.
+    The numbers of samples may differ: the error rate is that of all samples.
     """
 
     checkpoints: Annotated[Positional[tuple[str, ...]], arg(metavar="CHECKPOINT...")]

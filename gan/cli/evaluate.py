@@ -32,7 +32,8 @@ class Evaluate:
     The error rate is the share of samples that the classifier reads as another class than requested. Every number is
     shown next to the same number for real images. Writes report.json and report.html. Without a classifier for the
     data, the report has no error rate. With --tolerance, the exit status is the verdict: 0 if the error rate is within
-    the tolerance, 3 if it exceeds it, 4 if its confidence interval includes it or if coverage is too low.
+    the tolerance, 3 if it exceeds it, 4 if its confidence interval includes it, if coverage is too low, or if the
+    classifier is wrong on more real images than the tolerance allows.
 
     examples:
       gan evaluate mnist --tolerance 0.02 --output report

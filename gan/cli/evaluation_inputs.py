@@ -1,5 +1,6 @@
 """What an evaluation needs: a generator, a dataset and a classifier that match; and the classifier of a run."""
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
@@ -11,7 +12,7 @@ from gan.config import ClassifierConfig, DataConfig, ReadingOptions
 from gan.config.arguments import as_arguments
 from gan.errors import InputError
 from gan.saving import models
-from gan.saving.known_images import ImagesLike, check_card, is_place, means, suits
+from gan.saving.known_images import TO_TRAIN, UNNAMED, ImagesLike, check_card, is_place, means, suits
 from gan.saving.metadata import RunDataset, RunMetadata, check_classes
 from gan.saving.models import FoundClassifier
 from gan.saving.saved_generator import SavedGenerator, find_saved
@@ -117,8 +118,11 @@ class EvaluationInputs:
                 raise
             recorded = replace(recorded, name=self.dataset)
             train = classifier_command(recorded, self.data, classifier_folder(Path(self.checkpoint)))
-            way = f": {train}" if train else ", but this dataset has no classes to train one for"
-            expected = f"one of {list(self.classifier.card.data_sets)}, or another classifier{way}"
+            if train:
+                way = f": {train}"
+            else:
+                way = ", but this dataset has no classes to train one for" if recorded.num_classes < 2 else ""
+            expected = f"{error.expected.removesuffix(TO_TRAIN)}{way}"
             raise InputError(error.problem, expected=expected, received=error.received) from error
 
     def trained_on(self, dataset: "Dataset") -> str | None:
@@ -159,7 +163,8 @@ def known_classifiers(record: RunMetadata | None) -> tuple[str, ...]:
 
 def _beside(generator: Path) -> list[Path]:
     """Returns the folders beside a generator that are named as the printed commands name its classifiers."""
-    return sorted(generator.parent.glob(f"{escape(generator.name)}-classifier*")) if generator.name else []
+    folder = _run_of(generator) or generator
+    return sorted(folder.parent.glob(f"{escape(folder.name)}-classifier*"))
 
 
 def _find_all(classifiers: Sequence[str | Path]) -> tuple[FoundClassifier, ...]:
@@ -195,18 +200,32 @@ def _name(saved: SavedGenerator, candidates: Sequence[FoundClassifier], *, is_na
     return images.name
 
 
-def classifier_folder(run: Path) -> Path:
-    """Returns the folder that the printed commands use for a classifier of the data of a run: one that is not there."""
-    names = (f"{run.name}-classifier{'' if number == 1 else f'-{number}'}" for number in range(1, 10**6))
-    return next(folder for folder in map(run.with_name, names) if not folder.exists())
+def _run_of(generator: Path) -> Path | None:
+    """Returns the folder of a generator that is a folder or a .keras file in one, with a name. None: no such folder."""
+    folder = generator.parent if generator.suffix == ".keras" else generator
+    if not folder.is_dir() or models.is_pretrained(folder):
+        return None
+    return Path(os.path.abspath(folder)) if folder.name in ("", "..") else folder  # noqa: PTH100 - keeps links
+
+
+def classifier_folder(generator: Path) -> Path:
+    """Returns the folder that the printed commands use for a classifier of the data of a generator: a new one.
+
+    It lies beside a run folder. That of any other generator, such as a pretrained one, is `runs/classifier`.
+    """
+    run = _run_of(generator)
+    start = Path("runs", "classifier") if run is None else run.with_name(f"{run.name}-classifier")
+    names = (f"{start.name}{'' if number == 1 else f'-{number}'}" for number in range(1, 10**6))
+    return next(folder for folder in map(start.with_name, names) if not folder.exists())
 
 
 def classifier_command(images: RunDataset, data: DataConfig, folder: Path) -> str | None:
-    """Returns the command that trains a classifier for the data of a generator. None: the data has no classes.
+    """Returns the command that trains a classifier for the data of a generator.
 
-    data: the options that load it; its name is that of the images.
+    data: the options that load it; its name is that of the images. None: the data has no classes, or are arrays without
+    a name, which no command loads.
     """
-    if images.num_classes < 2:
+    if images.num_classes < 2 or images.name == UNNAMED:
         return None
     options = {part.name: getattr(data, part.name) for part in fields(DataConfig)}
     config = ClassifierConfig(**options | {"dataset": images.name, "dataset_fallback": "none"})

@@ -18,7 +18,7 @@ WITHIN = EXIT_STATUS["within"]
 EXCEEDED = EXIT_STATUS["exceeded"]
 """The error rate exceeds the tolerance."""
 UNDECIDED = EXIT_STATUS["undecided"]
-"""Neither within nor exceeded: the interval includes the tolerance, or coverage is too low."""
+"""Neither within nor exceeded: the interval includes the tolerance, coverage is low, or the classifier errs itself."""
 
 
 def of_verdict(verdict: Verdict | None) -> int:

@@ -63,6 +63,11 @@ class Dataset:
         return _sha256(self.train)
 
     @cached_property
+    def test_fingerprint(self) -> str:
+        """Hexadecimal SHA-256 of the test images and labels, in their order. Computed once."""
+        return _sha256(self.test)
+
+    @cached_property
     def whole_fingerprint(self) -> str:
         """Hexadecimal SHA-256 of the images and labels of all splits, in their order. Computed once."""
         return hashlib.sha256("".join(map(_sha256, (self.train, self.validation, self.test))).encode()).hexdigest()

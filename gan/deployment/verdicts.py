@@ -41,6 +41,8 @@ def verdict_of(report: EvaluationReport) -> GeneratorVerdict | None:
         num=rate.n,
         dataset=public_name(report.dataset),
         classifier_sha256=report.classifier_sha256,
+        train_sha256=report.train_sha256,
+        real_rate=report.real_rate,
     )
 
 

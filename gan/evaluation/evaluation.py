@@ -21,6 +21,7 @@ from gan.evaluation.error_rate import (
     check_samples,
     find_wrong,
     in_blocks,
+    real_error_rate,
     wrong_in_blocks,
 )
 from gan.evaluation.features import RANDOM, FeaturesLike
@@ -114,6 +115,7 @@ def evaluate(
     extractor, card = make_extractor(dataset, classifier, card, features)
     check_generator(engine, dataset)
     compared, fingerprint = samples_to_compare(num, dataset), dataset.fingerprint
+    of_test = dataset.test_fingerprint
     num = num if extractor.classes else compared  # the others count for the error rate alone
     dataset = limit_images(dataset)
     started = time.monotonic()
@@ -131,7 +133,7 @@ def evaluate(
         samples, others, requested, dataset, extractor, card, tolerance=tolerance, seed=seed, trained_on=trained_on
     )
 
-    report = replace(evaluated.report, train_sha256=fingerprint)
+    report = replace(evaluated.report, train_sha256=fingerprint, test_sha256=of_test)
     if extractor.classifier is None:
         report = replace(report, not_known={**report.not_known, "perturbation": "a fault needs an error rate"})
     else:
@@ -267,7 +269,9 @@ def _evaluate(
     seconds["metrics"] = time.monotonic() - started
 
     rate = None if outcomes is None else outcomes.rate
-    real_rate = None if outcomes is None else reference.real_rate(None if labels is None else test.labels)
+    real_rate = None
+    if outcomes is not None:
+        real_rate = real_error_rate(extractor, dataset.test, is_conditional=labels is not None)
     decided = decide(rate, tolerance, value["coverage"], value_of_real["coverage"], real_rate)
     classes, source = extractor.classes, extractor.source(None if card is None else card.sha256)
     report = EvaluationReport(

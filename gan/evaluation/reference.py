@@ -15,7 +15,6 @@ from gan.evaluation.metrics import Neighbours, frechet_distance, wrong_outcomes
 from gan.evaluation.metrics.kernel import KERNEL_BLOCKS
 from gan.evaluation.metrics.quality import quality
 from gan.evaluation.report import FEWEST, MOST_NUM, FrechetFloor
-from gan.tolerance import ErrorRate
 
 FLOOR_DRAWS = 10
 """Draws of training images for the floor of the Frechet distance."""
@@ -70,10 +69,6 @@ class Reference:
     @cached_property
     def _radii(self) -> np.ndarray:
         return metrics.squared_radii(self.outputs["features"])
-
-    def real_rate(self, labels: np.ndarray | None) -> ErrorRate:
-        """Returns the error rate of the classifier on the test images, with their labels or, without, as unsure."""
-        return ErrorRate.of(np.asarray(wrong_outcomes(self.outputs["logits"], labels)))
 
     def quality(self, evaluated: EvaluatedImages) -> dict[str, float]:
         """Returns the Frechet distance and, with a classifier, error rate and class divergence, see `quality`."""

@@ -143,14 +143,15 @@ class EvaluationReport:
 
     `num` is the number of samples of the error rate, of the error rate of each class, and of the worst class. All other
     numbers describe the first `compared` samples and as many real images. `real_rate` is what the classifier gets wrong
-    of the `compared` test images: above the tolerance, the verdict is `undecided` because of `classifier`. It and
-    `train_sha256`, that of the dataset's training images, are None in reports of earlier revisions. `perturbation` and
-    `reconstruction` contain their own numbers.
+    of at most 10,000 test images: above the tolerance, the verdict is `undecided` because of `classifier`. It,
+    `train_sha256` and `test_sha256`, those of the dataset's images, are None in reports of earlier revisions.
+    `perturbation` and `reconstruction` contain their own numbers.
     """
 
     checkpoint: Checkpoint | None = None
     dataset: str
     train_sha256: str | None = None
+    test_sha256: str | None = None
     reference: str
     classifier_sha256: str | None
     features: FeatureSource | None = None
@@ -272,9 +273,21 @@ def load_report(checkpoint: str | os.PathLike[str]) -> EvaluationReport:
 
 @checked
 def check_comparable(reports: Mapping[str, EvaluationReport]) -> None:
-    """Raises `InputError` if the reports, by name, differ in a field of `MUST_AGREE`."""
-    digests = {report.train_sha256 for report in reports.values()}
-    same_images = None not in digests and len(digests) == 1  # whatever their dataset is called
+    """Raises `InputError` if the reports, by name, differ in a field of `MUST_AGREE` or in the SHA-256 of their images.
+
+    Where all reports record the SHA-256 of their training images or of their test images, the names of the datasets
+    do not matter.
+    """
+    same_images = False
+    for split in ("train", "test"):
+        found = {name: getattr(report, f"{split}_sha256") for name, report in reports.items()}
+        if len(set(found.values()) - {None}) > 1:
+            raise InputError(
+                "Reports of different images cannot be compared",
+                expected=f"one SHA-256 of the {split} images in all reports",
+                received=", ".join(f"{name}: {digest}" for name, digest in found.items()),
+            )
+        same_images |= None not in found.values()
     for key in MUST_AGREE[same_images:]:
         values = {name: getattr(report, key) for name, report in reports.items()}
         first, *others = values.values()

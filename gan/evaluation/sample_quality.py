@@ -1,15 +1,16 @@
 """Quality of several sets of samples against the same reference images."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
 
 from gan.data.dataset import Dataset
+from gan.data.split import Split
 from gan.errors import check
 from gan.evaluation.classifier.extractor import Extractor, as_input
-from gan.evaluation.error_rate import SampleOutcomes, check_samples, wrong_in_blocks
+from gan.evaluation.error_rate import SampleOutcomes, check_samples, real_error_rate, wrong_in_blocks
 from gan.evaluation.reference import EvaluatedImages, Reference, choose_subsets, limit_images, samples_to_compare
 from gan.tolerance import ErrorRate
 
@@ -26,7 +27,7 @@ class SampleQuality:
     recall: float
     coverage: float
     real_rate: ErrorRate | None = None
-    """Error rate of the classifier on the reference images."""
+    """Error rate of the classifier on real test images."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,9 @@ class QualityReference:
     """Frechet distance of training images: the mean of ten draws."""
     real_coverage: float
     """Coverage of validation images. NaN if it is not defined for so few images."""
-    labels: np.ndarray | None = None
-    """Labels of the reference images, int [compared]; None: they have none."""
+    test: Split
+    """All test images, for the error rate of the classifier on them."""
+    _real_rates: dict[bool, ErrorRate] = field(default_factory=dict)
 
     @classmethod
     def of(cls, dataset: Dataset, classifier: keras.Model, *, num: int, seed: int) -> "QualityReference":
@@ -58,8 +60,7 @@ class QualityReference:
         test, held_out = (extractor.arrays(as_input(part.images)) for part in (chosen.test, chosen.validation))
         reference = Reference(extractor, test, as_input(dataset.train.images))
         real_coverage = reference.manifold(held_out)["coverage"]
-        labels = None if chosen.test.labels is None else np.asarray(chosen.test.labels)
-        return cls(reference, num, compared, reference.floor(chosen.floor).mean, real_coverage, labels)
+        return cls(reference, num, compared, reference.floor(chosen.floor).mean, real_coverage, dataset.test)
 
     def measure(
         self, samples: np.ndarray, labels: np.ndarray | None, others: Iterable[np.ndarray] = ()
@@ -86,5 +87,12 @@ class QualityReference:
             outcomes.rate,
             self.reference.quality(found)["frechet_distance"],
             **{name: manifold[name] for name in ("precision", "recall", "coverage")},
-            real_rate=self.reference.real_rate(None if labels is None else self.labels),
+            real_rate=self._real_rate(is_conditional=labels is not None),
         )
+
+    def _real_rate(self, *, is_conditional: bool) -> ErrorRate:
+        """Returns the error rate of the classifier on real test images. Measured once for all sets of samples."""
+        if is_conditional not in self._real_rates:
+            rate = real_error_rate(self.reference.extractor, self.test, is_conditional=is_conditional)
+            self._real_rates[is_conditional] = rate
+        return self._real_rates[is_conditional]

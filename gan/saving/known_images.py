@@ -5,6 +5,7 @@ only where a SHA-256 is not recorded, and before images are loaded.
 """
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,15 @@ from typing import Protocol
 
 from gan.errors import InputError
 from gan.saving.metadata import ClassifierCard
+
+UNNAMED = "arrays"
+"""Name of a data set of arrays that was given no name."""
+
+TO_TRAIN = " (gan train-classifier)"
+"""End of the messages of `check_card` that ask for another classifier."""
+
+_REDRAWN = re.compile(rf"{UNNAMED}|(emoji|photos)(-\d+)?")
+"""Names whose images a command or an installed package makes, so that they may be others the next time."""
 
 
 class KnownImages(Protocol):
@@ -98,6 +108,17 @@ def _differ(first: Sequence[int] | None, second: Sequence[int] | None) -> bool:
     return first is not None and second is not None and tuple(first) != tuple(second)
 
 
+def is_fixed(name: str) -> bool:
+    """Returns whether a name has the same images everywhere: it is no path, and they are not made on this machine."""
+    return not _is_spelled_as_path(name) and _REDRAWN.fullmatch(name) is None
+
+
+def _other_classes(card: ClassifierCard, images: KnownImages) -> bool:
+    """Returns whether images have classes, but not those of a classifier. A part of a fixed data set may have fewer."""
+    own, other = card.dataset.num_classes, getattr(images, "num_classes", 0)  # a name alone tells no classes
+    return own is not None and other > 0 and (other > own if is_fixed(images.name) else other != own)
+
+
 def images_of(card: ClassifierCard, name: str) -> KnownImages:
     """Returns what a card knows of the images of one of its data sets. The SHA-256 is that of the data of training."""
     data = card.dataset
@@ -107,15 +128,15 @@ def images_of(card: ClassifierCard, name: str) -> KnownImages:
 def knows(card: ClassifierCard, images: ImagesLike) -> bool | None:
     """Returns whether a classifier is for these images. None: only the images themselves can tell.
 
-    A name that is no path, such as one of a catalog, is enough, so that a part of its training images may be evaluated
-    with a classifier that saw all of them. Of a path, the images decide.
+    A name of a fixed catalog, such as that of tensorflow-datasets, is enough, so that a part of its training images may
+    be evaluated with a classifier that saw all of them. Of a path, of arrays without a name, and of data sets that are
+    drawn on this machine (`emoji`, `photos`), the images decide. Another number of classes is another data set.
     """
     images = as_images(images)
-    if _differ(card.dataset.image_shape, images.image_shape):
+    if _differ(card.dataset.image_shape, images.image_shape) or _other_classes(card, images):
         return False
     found = [same_images(images_of(card, name), images) for name in card.data_sets]
-    is_named = images.name in card.data_sets and not _is_spelled_as_path(images.name)
-    if True in found or is_named:
+    if True in found or (images.name in card.data_sets and is_fixed(images.name)):
         return True
     if images.fingerprint is None and any(means(images.name, name) for name in card.data_sets):
         return None
@@ -139,7 +160,13 @@ def check_card(images: ImagesLike, card: ClassifierCard) -> None:
             expected=f"images of shape {card.dataset.image_shape}, or another classifier",
             received=f"images of shape {tuple(images.image_shape)}",
         )
-    another = "or another classifier (gan train-classifier)"
+    another = f"or another classifier{TO_TRAIN}"
+    if is_listed and _other_classes(card, images):
+        raise InputError(
+            "The classifier is for another number of classes",
+            expected=f"{card.dataset.num_classes} classes, {another}",
+            received=f"{getattr(images, 'num_classes', 0)} classes",
+        )
     if is_listed:
         raise InputError(
             "The classifier is for other images of this dataset: they, or the options that read them, have changed",

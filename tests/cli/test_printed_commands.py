@@ -11,13 +11,16 @@ import pytest
 from PIL import Image
 
 from gan.cli.evaluate import next_evaluation
-from gan.cli.evaluation_inputs import classifier_command
+from gan.cli.evaluation_inputs import EvaluationInputs, classifier_command, classifier_folder
 from gan.cli.main import parse
 from gan.config import PRESETS, DataConfig, TrainConfig
 from gan.config.arguments import as_arguments
+from gan.errors import InputError
 from gan.saving import files, metadata, models
 from gan.saving.commands import restart_command, resume_command
-from gan.saving.metadata import RunDataset
+from gan.saving.metadata import ClassifierCard, ClassifierDataset, RunDataset
+from gan.saving.models import FoundClassifier
+from gan.saving.saved_generator import SavedGenerator
 from gan.utils.commands import shell_command
 
 NAMES = [
@@ -183,6 +186,44 @@ def test_a_classifier_reads_the_images_as_the_run_did(tmp_path):
     found = parsed(classifier_command(record.dataset, record.config.data, tmp_path / "c"))
     assert found.config.data == DataConfig("/my pictures", "none", "32x64", 1)
     assert found.config.batch_size == 27
+
+
+@pytest.mark.parametrize("generator", [".", "..", "../run/.", "../run", "generator.keras"])
+def test_a_new_classifier_lies_beside_the_run_however_its_folder_is_typed(generator, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    working = run / "state" if generator == ".." else run
+    working.mkdir(parents=True)
+    (run / "generator.keras").touch()
+    monkeypatch.chdir(working)
+    assert classifier_folder(Path(generator)).resolve() == tmp_path / "run-classifier"
+    (tmp_path / "run-classifier").mkdir()
+    assert classifier_folder(Path(generator)).resolve() == tmp_path / "run-classifier-2"
+
+
+@pytest.mark.parametrize("generator", ["mnist", "hf://me/digits", "elsewhere/generator.keras"])
+def test_the_classifier_of_another_generator_takes_no_pretrained_name(generator, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert classifier_folder(Path(generator)) == Path("runs", "classifier")
+
+
+def test_no_command_trains_a_classifier_for_arrays_without_a_name():
+    assert classifier_command(replace(OWN, name="arrays"), DataConfig("arrays"), Path("c")) is None
+
+
+def test_changed_images_are_named_with_the_expected_digest_and_a_command(tmp_path, monkeypatch):
+    images = replace(OWN, train_sha256="b" * 64)
+    record = written_run(tmp_path / "run", dataset=images, config=TrainConfig(data=DataConfig(images.name)))
+    (tmp_path / "run" / "generator.keras").touch()
+    described = ClassifierDataset(
+        name=images.name, image_shape=images.image_shape, num_classes=OWN.num_classes, train_sha256="a" * 64
+    )
+    card = ClassifierCard(data_sets=(images.name,), dataset=described, sha256="c" * 64)
+    monkeypatch.setattr("gan.cli.evaluation_inputs.find_saved", lambda _: SavedGenerator(None, None, record))
+    monkeypatch.setattr(models, "find_classifier", lambda _: FoundClassifier(None, card))
+    with pytest.raises(InputError, match="have changed") as raised:
+        EvaluationInputs.find(str(tmp_path / "run"), "classifier")
+    assert f"SHA-256 {'a' * 64}, or another classifier: gan train-classifier" in raised.value.expected
+    assert "b" * 64 in raised.value.received
 
 
 @pytest.mark.slow

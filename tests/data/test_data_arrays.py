@@ -277,3 +277,14 @@ def test_the_whole_fingerprint_hashes_all_splits():
     for splits in ((other, other, other), (train, changed, other), (train, other, changed)):
         assert Dataset("noise", 3, *splits).whole_fingerprint != data.whole_fingerprint
     assert Dataset("other name", 3, train, other, other).whole_fingerprint == data.whole_fingerprint
+
+
+@pytest.mark.parametrize("names", [["a", "b"], ["a", "b", "c", "d"], ["a", "b", "b"]])
+def test_names_in_an_archive_must_be_those_of_its_classes(names, tmp_path):
+    images, labels = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), np.uint8), np.arange(60) % 3
+    path = tmp_path / "data.npz"
+    np.savez(path, images=images, labels=labels, class_names=np.array(["x", "y", "z"]))
+    assert load_dataset(str(path)).class_names == ("x", "y", "z")
+    np.savez(path, images=images, labels=labels, class_names=np.array(names))
+    with pytest.raises(InputError, match=rf"`class_names` does not name.*3 different names.*{len(names)} in"):
+        load_dataset(str(path))

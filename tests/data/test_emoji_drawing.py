@@ -7,7 +7,7 @@ import pytest
 from helpers.emoji_packages import COMMITTED, RED
 
 from gan.data import images
-from gan.data.sources.emoji_drawing import DrawingError, draw
+from gan.data.sources.emoji_drawing import DrawingError, count_elements, draw
 from gan.data.sources.emoji_package import Icon, IconSet, find_packages
 from gan.errors import InputError
 
@@ -71,7 +71,7 @@ def test_emoji_look_as_before(style, name):
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("<g>", "expected 'g' tag"),
+        ("<g>", "mismatched tag"),
         ("", "draws nothing"),
         ('<path d="M0 0"/>', "draws nothing"),
         ('<image href="/etc/picture.png"/>', "outside"),
@@ -84,6 +84,21 @@ def test_emoji_look_as_before(style, name):
 def test_an_icon_that_does_not_draw_has_a_reason(body, reason):
     with pytest.raises(DrawingError, match=reason):
         drawn(body)
+
+
+def nested(levels):
+    """Returns parts of an icon, each of which repeats the one before ten times."""
+    parts = [f'<g id="a0">{RED}</g>']
+    parts += [f'<g id="a{n}">' + f'<use xlink:href="#a{n - 1}"/>' * 10 + "</g>" for n in range(1, levels + 1)]
+    return f"<defs>{''.join(parts)}</defs><use xlink:href='#a{levels}'/>"
+
+
+def test_nested_repetitions_are_not_drawn_without_end():
+    assert count_elements(RED) == 2
+    np.testing.assert_array_equal(drawn(nested(1)), red(ALL, ALL))
+    for body in (nested(4), nested(50), '<g id="a"><use xlink:href="#a"/></g>', "<g>" * 9_000 + "</g>" * 9_000):
+        with pytest.raises(DrawingError, match=r"more than 10,000 elements|repeats itself|nested too deeply"):
+            drawn(body)
 
 
 def test_references_within_the_icon_are_drawn():

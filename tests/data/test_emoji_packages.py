@@ -117,7 +117,25 @@ def link(content):
     return made.getvalue()
 
 
-@pytest.mark.parametrize("change", [damaged, no_gzip, link])
+def with_headers(headers):
+    """Returns what gives all files of a package other PAX headers."""
+
+    def change(content):
+        made = io.BytesIO()
+        with tarfile.open(fileobj=io.BytesIO(content)) as before, tarfile.open(fileobj=made, mode="w:gz") as archive:
+            for member in before:
+                member.pax_headers = headers
+                archive.addfile(member, before.extractfile(member) if member.isreg() else None)
+        return made.getvalue()
+
+    return change
+
+
+bad_header = with_headers({"GNU.sparse.size": "x"})
+sparse = with_headers({"GNU.sparse.size": str(2**22), "GNU.sparse.map": "0,10"})
+
+
+@pytest.mark.parametrize("change", [damaged, no_gzip, link, bad_header, sparse])
 def test_a_damaged_file_is_refused(tmp_path, change):
     path = pack(COMMITTED / "noto", tmp_path / "iconify-json-noto-1.2.9.tgz")
     path.write_bytes(change(path.read_bytes()))

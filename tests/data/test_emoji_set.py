@@ -7,13 +7,13 @@ import shutil
 import numpy as np
 import pytest
 from helpers.commands import ROOT, run_gan
-from helpers.emoji_packages import COMMITTED, RED, SMILEYS, write_package
+from helpers.emoji_packages import COMMITTED, FOOD, RED, SMILEYS, write_package
 
 import gan
 from gan.cli.main import main
 from gan.data import images
 from gan.data.sources import emoji_set
-from gan.data.sources.emoji_selection import CATEGORIES
+from gan.data.sources.emoji_selection import CATEGORIES, split_of
 from gan.data.sources.emoji_set import EmojiOptions, build_emoji, emoji_folder
 from gan.errors import InputError
 from gan.saving import files
@@ -227,19 +227,25 @@ def test_a_file_is_refused_as_output(tmp_path):
         build_emoji(EmojiOptions(), tmp_path / "file", source=COMMITTED)
 
 
-def broken(folder, count):
-    """Writes a package of 100 icons in four colors; `count` of them are damaged, all others differ."""
+def held_out_names():
+    """Returns two names that are not for training."""
+    return [name for name in map("food{}".format, range(40)) if split_of(name) != "train"][:2]
+
+
+def broken(folder, count, food=()):
+    """Writes a package of 100 smileys, of which `count` are damaged, and of foods. All others differ."""
     names = [f"icon-{number}" for number in range(100)]
     icons = {name: {"body": RED.replace("#f00", f"#{number + 1:02x}0000")} for number, name in enumerate(names)}
     icons |= {name: {"body": "<g>"} for name in names[:count]}
-    return write_package(folder, "noto", {SMILEYS: names}, files={"icons": {"icons": icons}}).parent
+    icons |= {name: {"body": RED.replace("#f00", f"#00{number + 1:02x}00")} for number, name in enumerate(food)}
+    return write_package(folder, "noto", {SMILEYS: names, FOOD: list(food)}, files={"icons": {"icons": icons}}).parent
 
 
 def test_one_icon_of_a_hundred_that_does_not_draw_is_left_out(tmp_path):
     options = EmojiOptions(size=16, styles=("noto",))
     record = build_emoji(options, tmp_path / "out", source=broken(tmp_path / "from", 1))[1]
     assert (record.images, record.left_out) == (99, {"not drawn": 1})
-    assert record.not_drawn[0].startswith("'icon-0' of @iconify-json/noto: expected 'g' tag")
+    assert record.not_drawn[0].startswith("'icon-0' of @iconify-json/noto: mismatched tag")
 
 
 def test_icons_that_do_not_draw_are_refused_by_name(tmp_path, old):
@@ -254,6 +260,13 @@ def test_a_split_without_emoji_is_refused(tmp_path):
     write_package(tmp_path, "noto", {SMILEYS: ["a"]})
     with pytest.raises(InputError, match=r"Too few emoji\. Expected emoji in each.*1 pictures, none for"):
         build_emoji(EmojiOptions(styles=("noto",)), tmp_path / "out", source=tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_class_without_a_training_image_is_refused(tmp_path):
+    options = EmojiOptions(size=16, styles=("noto",))
+    with pytest.raises(InputError, match=r"Too few emoji\. Expected a training image of each class.*none of food"):
+        build_emoji(options, tmp_path / "out", source=broken(tmp_path / "from", 0, food=held_out_names()))
     assert not (tmp_path / "out").exists()
 
 

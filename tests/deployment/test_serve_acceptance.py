@@ -4,6 +4,7 @@ import pytest
 
 from gan.deployment.serve.acceptance import Evidence, newest_evidence, reason_to_refuse
 from gan.saving.engines.card import GeneratorVerdict
+from gan.tolerance import ErrorRate
 
 MEASURED = GeneratorVerdict(
     verdict="within",
@@ -28,7 +29,7 @@ def changed(**changes):
 @pytest.mark.parametrize(
     ("new", "reason"),
     [
-        (None, "no report"),
+        (None, "no report with an error rate: gan evaluate --classifier FOLDER"),
         (changed(dataset="cifar10"), "its report is of cifar10"),
         (changed(classifier_sha256="cd"), "another classifier"),
         (changed(conditional=False), "its report does not count samples of a wrong class"),
@@ -42,6 +43,20 @@ def changed(**changes):
 )
 def test_a_worse_version_is_refused(new, reason):
     assert reason in reason_to_refuse(new, SERVED)
+
+
+def test_known_images_are_compared_instead_of_names():
+    known = replace(SERVED, measured=replace(MEASURED, train_sha256="a"))
+    assert "of other images of mnist" in reason_to_refuse(changed(train_sha256="b"), known)
+    assert reason_to_refuse(changed(train_sha256="a", dataset="copy"), known) is None
+    assert reason_to_refuse(changed(train_sha256="a"), SERVED) is None
+
+
+def test_a_classifier_that_errs_on_real_images_decides_nothing_at_another_tolerance():
+    rates = {"tolerance": 0.5, "verdict": "exceeded", "error_rate_lower": 0.008, "error_rate_upper": 0.012}
+    assert changed(**rates).verdict_at(0.02) == "within"
+    assert changed(**rates, real_rate=ErrorRate(14, 28)).verdict_at(0.02) == "undecided"
+    assert changed(**rates, real_rate=ErrorRate(14, 28)).verdict_at(0.5) == "exceeded"
 
 
 @pytest.mark.parametrize(

@@ -399,6 +399,36 @@ def test_the_coverage_behind_a_card_is_not_lost(changes, said, run, monkeypatch)
     assert found.unmet[0].startswith(said)
 
 
+def test_a_classifier_that_errs_on_real_images_does_not_decide_by_a_card(run, monkeypatch):
+    """82 % of the samples are not recognized, and half of the real images: the same verdict as by the report."""
+    (run / "report.json").unlink()
+    wrong = {"error_rate": 0.82, "error_rate_lower": 0.64, "error_rate_upper": 0.92, "num": 28}
+    card = replace(VERDICT, verdict="undecided", real_rate=ErrorRate(14, 28), **wrong)
+    carded(run, monkeypatch, replace(CARD, verdict=card))
+    found = choose_tier(run, 0.02)
+    assert found.verdict == "undecided"
+    assert "the classifier is wrong on 50 % of 28 real test images" in found.unmet
+    low = replace(VERDICT, verdict="undecided", real_rate=ErrorRate(14, 28))
+    carded(run, monkeypatch, replace(CARD, verdict=low))
+    assert not any("too low" in reason for reason in choose_tier(run, 0.02).unmet)
+
+
+def test_a_report_of_other_images_with_the_same_last_part_of_the_path_is_refused(run):
+    own = RunDataset(name="/a/pictures", image_shape=(8, 8, 1), train=9, train_sha256="a")
+    saved = find_saved(run)
+    saved = replace(saved, record=replace(saved.record, dataset=own))
+    for name, digest in (("/b/pictures", "a"), ("/b/pictures", None)):
+        write_report(run, dataset=name, train_sha256=digest)
+        assert find_measured(saved, str(run), 0.02).dataset == "pictures"
+    for name in ("/b/pictures", "/a/pictures", "pictures"):
+        write_report(run, dataset=name, train_sha256="b")
+        with pytest.raises(InputError, match="another dataset than the training"):
+            find_measured(saved, str(run), 0.02)
+    part = replace(saved, record=replace(saved.record, dataset=replace(own, name="mnist")))
+    write_report(run, dataset="mnist", train_sha256="b")
+    assert find_measured(part, str(run), 0.02).dataset == "mnist"
+
+
 def test_a_card_of_another_dataset_is_refused(run, monkeypatch):
     (run / "report.json").unlink()
     data = DataConfig(dataset="fashion_mnist")

@@ -15,6 +15,7 @@ from gan import sampling
 from gan.data import images
 from gan.errors import InputError, as_json
 from gan.evaluation.classifier.extractor import Extractor, as_input, classify, load_classifier
+from gan.evaluation.error_rate import real_error_rate
 from gan.evaluation.evaluation import evaluate, evaluate_samples
 from gan.evaluation.html import page, write_report
 from gan.evaluation.metrics import wrong_outcomes
@@ -93,6 +94,13 @@ def test_a_report_is_plain_json_and_explains_itself(untrained, small_classifier)
     assert set(again["meaning"]) - {"copied_share", "worst_class"} <= set(again["metrics"])
     assert again["frechet_floor"]["draws"] == 10
     assert again["frechet_floor"]["spread"] > 0
+
+
+def test_the_classifier_is_measured_on_all_test_images(untrained, digits, small_classifier):
+    extractor = Extractor(load_classifier(small_classifier[0])[0])
+    assert untrained.real_rate == real_error_rate(extractor, digits.test, is_conditional=True)
+    assert untrained.real_rate.n == len(digits.test) > untrained.compared
+    assert untrained.test_sha256 == digits.test_fingerprint
 
 
 def test_a_loaded_report_equals_the_written_report(untrained_evaluation, tmp_path):

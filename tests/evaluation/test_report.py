@@ -149,6 +149,16 @@ def test_comparison_requires_equal_settings(key):
         reports.check_comparable({"a": made_up(), "b": made_up(**{field: other})})
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_comparison_requires_the_same_images_whatever_their_name_is(split):
+    """Two files with the same training images may have other test images."""
+    both = {"train_sha256": "a", "test_sha256": "b"}
+    reports.check_comparable({"a": made_up(**both), "b": made_up(dataset="copy", **both)})
+    reports.check_comparable({"a": made_up(), "b": made_up(**both)})  # an earlier revision recorded none
+    with pytest.raises(InputError, match=f"one SHA-256 of the {split} images.*b: other"):
+        reports.check_comparable({"a": made_up(**both), "b": made_up(**both | {f"{split}_sha256": "other"})})
+
+
 def test_a_report_that_does_not_name_its_features_has_those_of_its_classifier():
     source = FeatureSource("classifier", "features", "ab", 128)
     reports.check_comparable({"earlier": made_up(), "now": made_up(features=source)})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gan.errors import InputError
-from gan.evaluation.metrics import SLICED, sliced_wasserstein
+from gan.evaluation.metrics import SLICED, sliced, sliced_wasserstein
 from gan.evaluation.metrics.sliced import laplacian_pyramid, sliced_distance
 
 LINE = np.ones((1, 1), np.float32)
@@ -84,3 +84,13 @@ def test_a_seed_draws_the_same_patches_and_directions():
 def test_rejects_other_images(real, fake, message):
     with pytest.raises(InputError, match=message):
         sliced_wasserstein(real, fake)
+
+
+def test_the_images_of_a_block_do_not_change_the_distance(monkeypatch):
+    real, fake = images((7, 33, 17, 3)), images((7, 33, 17, 3), seed=1)
+    seen = []
+    whole = sliced_wasserstein(real, fake, patches=4, directions=8)
+    monkeypatch.setattr(sliced, "BLOCK", 3)
+    monkeypatch.setattr(sliced, "laplacian_pyramid", lambda part: seen.append(len(part)) or laplacian_pyramid(part))
+    assert sliced_wasserstein(real, fake, patches=4, directions=8) == whole
+    assert seen == [3, 3, 1] * 2

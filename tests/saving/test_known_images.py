@@ -106,6 +106,30 @@ def test_catalog_names_decide_at_once_and_more_names_than_that_of_the_training_c
         check_card("cifar10", recorded)
 
 
+@pytest.mark.parametrize("name", ["emoji", "emoji-64", "photos", "photos-6", "arrays"])
+def test_images_that_are_made_on_this_machine_are_known_by_their_content(name):
+    own = card(name, digest="a" * 64)
+    assert knows(own, name)
+    assert knows(own, NamedImages(name, SHAPE, "a" * 64))
+    assert knows(card(name), NamedImages(name, SHAPE, "b" * 64))  # an old card has only a name
+    other = NamedImages(name, SHAPE, "b" * 64)
+    assert knows(own, other) is False
+    with pytest.raises(InputError, match="The classifier is for other images of this dataset"):
+        check_card(other, own)
+
+
+def test_the_number_of_classes_must_suit():
+    own = card("emoji", "mnist")  # two classes
+    part = RunDataset(name="emoji", image_shape=SHAPE, train=9, num_classes=2)
+    assert knows(own, part)
+    assert knows(own, replace(part, num_classes=0))
+    with pytest.raises(InputError, match=r"another number of classes.*2 classes.*3 classes"):
+        check_card(replace(part, num_classes=3), own)
+    assert knows(own, replace(part, name="mnist", num_classes=1))  # a part of a fixed data set
+    assert not knows(own, replace(part, name="mnist", num_classes=3))
+    assert not knows(own, replace(part, num_classes=1))
+
+
 def test_a_folder_called_like_a_data_set_of_the_catalog_is_another_one(folders):
     (folders / "mnist").mkdir()
     assert knows(card("mnist"), NamedImages(str(folders / "mnist"), SHAPE, "a" * 64)) is False

@@ -2,6 +2,7 @@
 
 import io
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 from PIL import Image
@@ -11,6 +12,10 @@ from gan.utils.extras import import_extra
 
 _OUTSIDE = re.compile(r"""href\s*=\s*["']?\s*(?!["'#\s])|<!|<\?""", re.IGNORECASE)
 """What an icon never needs: a reference to something outside of it, declarations, instructions."""
+
+_REFERENCE = re.compile(r"#([^\s\"')]+)")
+MOST_ELEMENTS = 10_000
+"""Most elements of an icon, repeated ones counted each time. Nested repetitions multiply, up to hours of drawing."""
 
 
 class DrawingError(Exception):
@@ -37,6 +42,8 @@ def draw(icon: Icon, icons: IconSet, size: int) -> np.ndarray:
     resvg = import_extra("resvg_py", extra="emoji")
     if _OUTSIDE.search(icon.body):
         raise DrawingError("it refers to something outside of it")
+    if count_elements(icon.body) > MOST_ELEMENTS:
+        raise DrawingError(f"it has more than {MOST_ELEMENTS:,} elements, repeated ones counted each time")
     try:
         png = bytes(resvg.svg_to_bytes(svg_string=as_svg(icon, icons, size), skip_system_fonts=True, background="#fff"))
     except ValueError as error:
@@ -48,6 +55,35 @@ def draw(icon: Icon, icons: IconSet, size: int) -> np.ndarray:
     if (pixels == 255).all():
         raise DrawingError("it draws nothing")
     return pixels
+
+
+def count_elements(body: str) -> int:
+    """Returns the number of elements that are drawn for the body of an icon. Each reference repeats its target.
+
+    Raises `DrawingError` for a body that is no XML, is nested too deeply, or has a part that repeats itself.
+    """
+    try:
+        root = ElementTree.fromstring(f'<svg xmlns:xlink="http://www.w3.org/1999/xlink">{body}</svg>')
+    except ElementTree.ParseError as error:
+        raise DrawingError(str(error)) from error
+    named = {element.get("id"): element for element in root.iter() if element.get("id")}
+    counts: dict[ElementTree.Element, int | None] = {}
+
+    def count(element: ElementTree.Element) -> int:
+        if element not in counts:
+            counts[element] = None
+            texts = " ".join(element.attrib.values()) + (element.text or "")
+            targets = [named[name] for name in _REFERENCE.findall(texts) if name in named]
+            counts[element] = 1 + sum(map(count, [*element, *targets]))
+        found = counts[element]
+        if found is None:
+            raise DrawingError("a part of it repeats itself")
+        return found
+
+    try:
+        return count(root)
+    except RecursionError as error:
+        raise DrawingError("it is nested too deeply") from error
 
 
 def as_svg(icon: Icon, icons: IconSet, size: int) -> str:

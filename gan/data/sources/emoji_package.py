@@ -220,7 +220,9 @@ def _read(style: str, path: Path, origin: str) -> Package:
     try:
         content = _unpacked(path) if path.is_file() else {name: _read_file(path / name) for name in FILES}
         packed = files.sha256(path) if path.is_file() else None
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+    except InputError:
+        raise
+    except (OSError, EOFError, ValueError, zlib.error, tarfile.TarError) as error:
         problem = f"The package of the style {style} is damaged or has another layout"
         raise InputError(problem, expected=_given(style), received=f"{path}: {error}") from error
     parsed = {name: _parse(content[name], path / name) for name in FILES}
@@ -260,8 +262,10 @@ def _unpacked(path: Path) -> dict[str, bytes]:
         for name in FILES:
             member = next((part for part in archive if part.name == f"package/{name}" and part.isreg()), None)
             file = None if member is None else archive.extractfile(member)
-            if file is None:
+            if member is None or file is None:
                 raise tarfile.TarError(f"no file package/{name}")
+            if member.issparse():  # its size is not that of its content
+                raise tarfile.TarError(f"package/{name} is sparse")
             found[name] = file.read()
     return found
 

@@ -217,6 +217,11 @@ def _write(
         expected = "emoji in each of the splits train, validation and test"
         received = f"{len(pictures)} pictures, none for {' and '.join(empty)}"
         raise InputError("Too few emoji", expected=expected, received=received)
+    trained = {picture.label(options.labels) for picture in splits["train"]}
+    unseen = [name for name in class_names if name not in trained]
+    if unseen:
+        expected = "a training image of each class; fewer categories or more styles help"
+        raise InputError("Too few emoji", expected=expected, received=f"none of {' and '.join(unseen)}")
     arrays: dict[str, np.ndarray] = {"class_names": np.array(class_names)}
     digest = hashlib.sha256()
     for split, part in splits.items():

@@ -48,7 +48,9 @@ def load_archive(request: Request) -> Dataset:
     try:
         with zipfile.ZipFile(path) as archive:
             check_expansion(str(path), path.stat().st_size, archive)
-            return Dataset.of(str(path), _splits(archive, request, path), _class_names(archive))
+            dataset = Dataset.of(str(path), _splits(archive, request, path), _class_names(archive))
+            _check_names(dataset)
+            return dataset
     except InputError:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
@@ -80,6 +82,18 @@ def _class_names(archive: zipfile.ZipFile) -> tuple[str, ...]:
     with archive.open(f"{CLASS_NAMES}.npy") as member:
         shape, _, dtype = _header(member)
     return tuple(map(str, _whole(archive, CLASS_NAMES))) if dtype.kind == "U" and len(shape) == 1 else ()
+
+
+def _check_names(dataset: Dataset) -> None:
+    """Raises `InputError` unless there are no names, or a different one for each class."""
+    names = dataset.class_names
+    if names and (len(names) != dataset.num_classes or len(set(names)) < len(names)):
+        shown = ", ".join(names[:8])
+        raise InputError(
+            f"`{CLASS_NAMES}` does not name the classes",
+            expected=f"{dataset.num_classes} different names, one for each class",
+            received=f"{len(names)} in {dataset.name}: {shown[:80]}",
+        )
 
 
 def _pixels(archive: zipfile.ZipFile, name: str, request: Request) -> Iterator[np.ndarray]:

@@ -6,7 +6,7 @@ from gan.deployment.verdicts import read_report, verdict_of
 from gan.errors import Json
 from gan.saving.engines.card import GeneratorVerdict
 from gan.saving.saved_generator import SavedGenerator
-from gan.tolerance import Verdict, wilson_interval
+from gan.tolerance import Verdict, errs_above, wilson_interval
 
 RANK: dict[Verdict, int] = {"exceeded": 0, "undecided": 1, "within": 2}
 
@@ -33,10 +33,15 @@ class Evidence:
         return wilson_interval(round(self.coverage * self.coverage_num), self.coverage_num)
 
     def verdict_at(self, tolerance: float) -> Verdict:
-        """Returns the verdict at a tolerance: the measured one at its own, else that of the interval."""
+        """Returns the verdict at a tolerance: the measured one at its own, else that of the interval.
+
+        It is undecided if the classifier errs on real images more often than the tolerance allows.
+        """
         found = self.measured
         if found.verdict is not None and tolerance == found.tolerance:
             return found.verdict
+        if errs_above(found.real_rate, tolerance):
+            return "undecided"
         if found.error_rate_upper <= tolerance:
             return "within"
         return "exceeded" if found.error_rate_lower > tolerance else "undecided"
@@ -90,7 +95,7 @@ def reason_to_refuse(new: Evidence | None, served: Evidence | None) -> str | Non
 
     It may take over unless one of these holds:
 
-    1. It has no report.
+    1. It has no report, or only one without an error rate.
     2. Its report is of another dataset than that of the served version, or by another classifier, or only one of
        them counts samples of a wrong class as errors. A card may not tell the last two; then they are not compared.
     3. Its error rate is higher: the lower end of its interval is above the upper end of the served one's.
@@ -101,11 +106,15 @@ def reason_to_refuse(new: Evidence | None, served: Evidence | None) -> str | Non
     Without a report of the served version, the first rule is the only one. An unknown coverage is not compared.
     """
     if new is None:
-        return "it has no report: gan evaluate writes one"
+        return "it has no report with an error rate: gan evaluate --classifier FOLDER writes one"
     if served is None:
         return None
     mine, theirs = new.measured, served.measured
-    if mine.dataset != theirs.dataset:
+    digests = {mine.train_sha256, theirs.train_sha256}
+    if None not in digests:
+        if len(digests) > 1:
+            return f"its report is of other images of {mine.dataset} than that of the served version"
+    elif mine.dataset != theirs.dataset:
         return f"its report is of {mine.dataset}, that of the served version of {theirs.dataset}"
     classifiers = mine.classifier_sha256, theirs.classifier_sha256
     if None not in classifiers and len(set(classifiers)) > 1:

@@ -9,7 +9,7 @@ from gan.deployment.verdicts import read_report, verdict_of
 from gan.errors import InputError, Json, as_json
 from gan.evaluation.report import EvaluationReport
 from gan.saving.engines.card import GeneratorVerdict
-from gan.saving.known_images import NamedImages
+from gan.saving.known_images import is_fixed
 from gan.saving.saved_generator import SavedGenerator
 from gan.tolerance import ErrorRate, covers, errs_above
 from gan.utils.commands import shell_command
@@ -88,17 +88,22 @@ def find_measured(saved: SavedGenerator, given: str, tolerance: float) -> Measur
         upper=verdict.error_rate_upper,
         num=verdict.num,
     )
-    real = None if report is None else report.real_rate
+    real = verdict.real_rate
     if real is not None and errs_above(real, tolerance):
         unmet = (*unmet, f"the classifier is wrong on {100 * real.value:.3g} % of {real.n:,} real test images")
     return Measured(bound, verdict.dataset, unmet, real)
 
 
 def _is_of_training(saved: SavedGenerator, report: EvaluationReport | None, verdict: GeneratorVerdict) -> bool:
-    """Returns whether the report, or a verdict without one, is of the images of the training, wherever they lie."""
-    digest = None if report is None else report.train_sha256
-    if digest is not None and saved.draws(NamedImages(verdict.dataset, None, digest)):
-        return True
+    """Returns whether the report, or a verdict without one, is of the images of the training, wherever they lie.
+
+    Known SHA-256 decide, except for a part of a fixed data set. Names decide where one is not known.
+    """
+    digest, own = verdict.train_sha256, saved.images and saved.images.fingerprint
+    if digest is not None and own is not None:
+        names = (verdict.dataset if report is None else report.dataset, saved.dataset or "")
+        if digest == own or not all(map(is_fixed, names)):
+            return digest == own
     return saved.dataset is None or is_same_data(verdict.dataset, public_name(saved.dataset))
 
 
@@ -127,6 +132,7 @@ def _unmet_by_card(verdict: GeneratorVerdict, evaluate: str) -> tuple[str, ...]:
     """Returns what a card lets unmet. It has no coverage, but its verdict `within` needs enough of it."""
     if verdict.verdict == "within":
         return ()
-    if verdict.tolerance is not None and verdict.error_rate_upper <= verdict.tolerance:
+    own = verdict.tolerance
+    if own is not None and verdict.error_rate_upper <= own and not errs_above(verdict.real_rate, own):
         return ("the coverage is too low",)
     return (f"the card does not tell the coverage: {evaluate}",)

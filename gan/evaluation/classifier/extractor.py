@@ -135,6 +135,10 @@ def make_extractor(
     if classifier is not None:
         network, card = as_classifier(classifier, card)
         check_card(dataset, card)
+        classes = int(network.output_shape[-1])
+        if classes < dataset.num_classes:
+            expected = f"a classifier of {dataset.num_classes} classes"
+            raise InputError("The classifier has too few classes", expected=expected, received=f"{classes} classes")
     if features is not None:
         found = load_features(features, shape)
     elif network is None:

@@ -1,5 +1,7 @@
 """Sliced Wasserstein distance between the patches of two sets of images, at several resolutions."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from gan.errors import check, check_seed, check_whole
@@ -13,6 +15,9 @@ SMALLEST_SIDE = 8
 
 PATCHES = 32
 """Patches that are drawn from each level of an image."""
+
+BLOCK = 64
+"""Images whose pyramids are in memory at the same time."""
 
 DIRECTIONS = 128
 """Directions onto which patches are projected."""
@@ -57,17 +62,19 @@ def sliced_wasserstein(
     check_seed(seed)
     for images in (real, fake):
         check(bool(np.isfinite(images).all()), "images", "finite numbers", "NaN or infinity")
+    shapes = _level_shapes(real.shape[1:3])
+    generators = [np.random.default_rng([seed, number]) for number in range(len(shapes))]
+    positions = [
+        [rng.integers(0, side - PATCH + 1, (len(real), patches)) for side in shape]
+        for rng, shape in zip(generators, shapes)
+    ]
     found = {}
-    pyramids = zip(laplacian_pyramid(real.astype(np.float32)), laplacian_pyramid(fake.astype(np.float32)))
-    for number, levels in enumerate(pyramids):
-        rng = np.random.default_rng([seed, number])
-        shape = levels[0].shape
-        rows, columns = (rng.integers(0, side - PATCH + 1, (len(real), patches)) for side in shape[1:3])
-        drawn, others = (_patches(level, rows, columns) for level in levels)
+    of_both = zip(_patches_of_levels(real, positions), _patches_of_levels(fake, positions))
+    for rng, shape, (drawn, others) in zip(generators, shapes, of_both):
         mean, spread = (of(drawn, axis=(0, 1, 2), dtype=np.float64) for of in (np.mean, np.std))
         scale = np.where(spread > 0, spread, 1.0)
         drawn, others = (((part - mean) / scale).astype(np.float32).reshape(len(part), -1) for part in (drawn, others))
-        name = f"{SLICED}_{shape[1]}x{shape[2]}"
+        name = f"{SLICED}_{shape[0]}x{shape[1]}"
         found[name] = sliced_distance(drawn, others, _unit_vectors(rng, directions, drawn.shape[1]))
     return {SLICED: float(np.mean([*found.values()])), **found}
 
@@ -98,11 +105,33 @@ def laplacian_pyramid(images: np.ndarray) -> list[np.ndarray]:
     """
     check_axes("images", images, "NHWC")
     levels, rest = [], images
-    while (min(rest.shape[1:3]) + 1) // 2 >= SMALLEST_SIDE:
+    for _ in _level_shapes(images.shape[1:3])[1:]:
         smaller = _blur(rest)[:, ::2, ::2]
         levels.append(rest - _enlarge(smaller, rest.shape))
         rest = smaller
     return [*levels, rest]
+
+
+def _level_shapes(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Returns height and width of each level of the pyramid of images of a height and width."""
+    shapes = [shape]
+    while (min(shapes[-1]) + 1) // 2 >= SMALLEST_SIDE:
+        shapes.append(tuple((side + 1) // 2 for side in shapes[-1]))
+    return shapes
+
+
+def _patches_of_levels(images: np.ndarray, positions: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+    """Returns the patches [N * P, 7, 7, C] of each level at positions (rows [N, P], columns [N, P]).
+
+    The pyramids of a few images at a time are in memory.
+    """
+    found: list[list[np.ndarray]] = [[] for _ in positions]
+    for first in range(0, len(images), BLOCK):
+        block = slice(first, first + BLOCK)
+        levels = laplacian_pyramid(images[block].astype(np.float32))
+        for parts, level, (rows, columns) in zip(found, levels, positions):
+            parts.append(_patches(level, rows[block], columns[block]))
+    return [np.concatenate(parts) for parts in found]
 
 
 def _blur(images: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from gan.config import DataConfig
 from gan.errors import ImageShape, InputError, Json, NotNegative, Positive, Whole, as_json, check, convert
-from gan.tolerance import Verdict
+from gan.tolerance import ErrorRate, Verdict
 
 Weights = Literal["float32", "float16", "int8"]
 """Number type in which the kernels are stored. Every engine computes in float32."""
@@ -34,6 +34,10 @@ class GeneratorVerdict:
     dataset: str
     classifier_sha256: str | None = None
     """SHA-256 of the classifier that measured it; None: not recorded."""
+    train_sha256: str | None = None
+    """SHA-256 of the training images and labels of that data set; None: not recorded."""
+    real_rate: ErrorRate | None = None
+    """Error rate of the classifier on real test images; None: not recorded."""
 
 
 @dataclass(frozen=True, kw_only=True)
