@@ -39,7 +39,7 @@ notebooks: .venv/installed-test
 
 # Trains each model in build/, and moves it when finished. Keeps only the last sample grid and the animation.
 checkpoints: .venv/installed
-	for pretrained in mnist:mnist-best mnist-mlp:mnist-mlp mnist-unconditional:mnist-unconditional emoji:emoji; do \
+	for pretrained in mnist:mnist-best mnist-mlp:mnist-mlp mnist-unconditional:mnist-unconditional; do \
 		name=$${pretrained%:*} && made=build/checkpoints/$$name && rm -rf $$made && \
 		$(BIN)/gan train $${pretrained#*:} --dataset-fallback none --output $$made && \
 		(cd $$made/samples && ls *.png | sort -r | tail -n +2 | xargs rm) && rm -r $$made/state && \

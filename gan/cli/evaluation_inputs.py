@@ -158,7 +158,7 @@ class EvaluationInputs:
 def known_classifiers(record: RunMetadata | None) -> tuple[str, ...]:
     """Returns the names of classifiers that may suit the data of a run, the default first. They may not exist."""
     options = () if record is None else (record.config.stopping.classifier, record.config.stopping.probe)
-    return (DEFAULT_CLASSIFIER, *options)
+    return tuple(dict.fromkeys((DEFAULT_CLASSIFIER, *options)))
 
 
 def _beside(generator: Path) -> list[Path]:

@@ -160,6 +160,7 @@ class Export:
         if self.seed is not None:
             check_seed(self.seed)
         given = EvaluationInputs.find(self.checkpoint, self.classifier, self.dataset, self.reading)
+        classifier = given.classifier
         runtime.load_tensorflow(lean=True)
         runtime.start()
         from gan.deployment.artifacts import measure_artifacts
@@ -170,7 +171,7 @@ class Export:
             found = measure_artifacts(
                 self.checkpoint,
                 given.load_dataset(),
-                given.classifier,
+                classifier,
                 out=self.out,
                 num=self.num,
                 tolerance=self.tolerance,

@@ -29,14 +29,7 @@ DCGAN_STEPS = OptimizationConfig(
 
 EMOJI = TrainConfig(
     data=DataConfig(dataset="emoji"),
-    model=ModelConfig(
-        augment=("flip", "integer_translation"),
-        augment_probability=0.2,
-        latent_dim=64,
-        g_width=48,
-        d_width=48,
-        ema_half_life=20_000.0,
-    ),
+    model=ModelConfig(augment=("translation",), latent_dim=64, g_width=48, d_width=48, ema_half_life=20_000.0),
     optimization=OptimizationConfig(
         images=600_000,
         learning_rate=2e-3,

@@ -116,8 +116,11 @@ class SampleConfirmation:
     def __call__(self, model: keras.Model, attempt: Attempt) -> Outcomes | None:
         """Measures the averaged generator of a GAN. None: it would take too long, so it is postponed."""
         found = self._measure(model.generator_ema, attempt) if self.devices.is_chief else None
-        real = None if found is None or found.real is None else as_json(found.real)
-        content: Any = self.devices.broadcast(None if found is None else {**found._asdict(), "real": real})
+        content: Any = None
+        if found is not None:
+            real = None if found.real is None else as_json(found.real)
+            content = {"wrong": found.wrong, "total": found.total, "unmet": found.unmet, "real": real}
+        content = self.devices.broadcast(content)
         if content is None:
             return None
         return Outcomes(**{**content, "real": content["real"] and ErrorRate(**content["real"])})

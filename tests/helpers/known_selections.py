@@ -15,6 +15,7 @@ from gan.selection.record import CandidateRecord, SelectionOptions, SelectionRec
 from gan.selection.search import measure_finished, plan_search, search
 from gan.selection.trial import Look, TrialResult
 from gan.selection.workers import Workers
+from gan.tolerance import ErrorRate
 
 NUM = 1_000
 """Samples of a look."""
@@ -125,6 +126,9 @@ class KnownLook:
     def measure(self, generator, *, num, seed):
         self.asked.append((generator.parent.name, num, seed))
         return self.wrong[generator.parent.name], num, 0.9
+
+    def real_rate(self, generator):
+        return ErrorRate(0, 10_000)
 
 
 def decided(tmp_path, monkeypatch, wrong, record=None):

@@ -206,13 +206,20 @@ def test_metadata_of_earlier_revisions_loads(folder):
     record = metadata.load(folder)
     parts = {name: dict(part) for name, part in UNFINISHED["config"].items() if isinstance(part, dict)}
     parts["data"] |= {"background": None, "pixel_range": None}
-    parts["stopping"] |= {"tolerance_per_class": None, "confirm_num": 100_000, "when_refuted": "continue"}
+    parts["model"] |= {"augment_probability": 1.0}
+    parts["stopping"] |= {
+        "features": None,
+        "tolerance_per_class": None,
+        "confirm_num": 100_000,
+        "when_refuted": "continue",
+    }
     assert record.config.as_dict() == {
         **UNFINISHED["config"],
         **parts,
         "jit": "auto",
         "feedback": None,
         "feedback_share": 0.1,
+        "freeze_d": 0,
     }
     status, printed, _ = command("train", "--resume", folder, "--dry-run", "--json")
     assert (status, json.loads(printed)["preset"]) == (0, "fashion_mnist")
