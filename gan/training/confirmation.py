@@ -117,10 +117,12 @@ class SampleConfirmation:
         """Measures the averaged generator of a GAN. None: it would take too long, so it is postponed."""
         found = self._measure(model.generator_ema, attempt) if self.devices.is_chief else None
         real = None if found is None or found.real is None else as_json(found.real)
-        content: Any = self.devices.broadcast(None if found is None else {**found._asdict(), "real": real})
+        counted = None if found is None else [found.wrong, found.total, found.unmet, real]
+        content: Any = self.devices.broadcast(counted)
         if content is None:
             return None
-        return Outcomes(**{**content, "real": content["real"] and ErrorRate(**content["real"])})
+        wrong, total, unmet, real = content
+        return Outcomes(wrong, total, unmet, real and ErrorRate(**real))
 
     def condition(self, model: keras.Model) -> list[str]:
         """Returns the conditions for a nomination that the averaged generator of a GAN does not meet, as text."""
