@@ -116,14 +116,13 @@ class SampleConfirmation:
     def __call__(self, model: keras.Model, attempt: Attempt) -> Outcomes | None:
         """Measures the averaged generator of a GAN. None: it would take too long, so it is postponed."""
         found = self._measure(model.generator_ema, attempt) if self.devices.is_chief else None
-        content: Any = None
-        if found is not None:
-            real = None if found.real is None else as_json(found.real)
-            content = {"wrong": found.wrong, "total": found.total, "unmet": found.unmet, "real": real}
-        content = self.devices.broadcast(content)
+        real = None if found is None or found.real is None else as_json(found.real)
+        counted = None if found is None else [found.wrong, found.total, found.unmet, real]
+        content: Any = self.devices.broadcast(counted)
         if content is None:
             return None
-        return Outcomes(**{**content, "real": content["real"] and ErrorRate(**content["real"])})
+        wrong, total, unmet, real = content
+        return Outcomes(wrong, total, unmet, real and ErrorRate(**real))
 
     def condition(self, model: keras.Model) -> list[str]:
         """Returns the conditions for a nomination that the averaged generator of a GAN does not meet, as text."""
