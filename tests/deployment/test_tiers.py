@@ -298,10 +298,11 @@ def test_without_a_report_of_this_file_the_command_that_makes_one_is_named(repor
         files.write_json(run / "report.json", content)
     with pytest.raises(InputError, match="The error rate is not known") as raised:
         choose_tier(run, 0.02)
-    assert f"gan evaluate {run}. " in str(raised.value)
+    needed = " --classifier FOLDER" if report == "without a rate" else ""
+    assert f"gan evaluate {run}{needed}. " in str(raised.value)
     with pytest.raises(InputError) as raised:
         choose_tier(run / "generator.keras", 0.02)
-    assert f"gan evaluate {run}/generator.keras --output {run}. " in str(raised.value)
+    assert f"gan evaluate {run}/generator.keras --output {run}{needed}. " in str(raised.value)
 
 
 @pytest.mark.parametrize("coverage", [0.5, 0.759, None])
