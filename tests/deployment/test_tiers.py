@@ -298,11 +298,11 @@ def test_without_a_report_of_this_file_the_command_that_makes_one_is_named(repor
         files.write_json(run / "report.json", content)
     with pytest.raises(InputError, match="The error rate is not known") as raised:
         choose_tier(run, 0.02)
-    more = " --classifier FOLDER" * (report == "without a rate")
-    assert f"gan evaluate {run}{more}. " in str(raised.value)
+    needed = " --classifier FOLDER" if report == "without a rate" else ""
+    assert f"gan evaluate {run}{needed}. " in str(raised.value)
     with pytest.raises(InputError) as raised:
         choose_tier(run / "generator.keras", 0.02)
-    assert f"gan evaluate {run}/generator.keras --output {run}{more}. " in str(raised.value)
+    assert f"gan evaluate {run}/generator.keras --output {run}{needed}. " in str(raised.value)
 
 
 @pytest.mark.parametrize("coverage", [0.5, 0.759, None])
@@ -416,8 +416,8 @@ def test_a_classifier_that_errs_on_real_images_does_not_decide_by_a_card(run, mo
 
 def test_a_report_of_other_images_with_the_same_last_part_of_the_path_is_refused(run):
     own = RunDataset(name="/a/pictures", image_shape=(8, 8, 1), train=9, train_sha256="a")
-    saved = find_saved(run)
-    saved = replace(saved, record=replace(saved.record, dataset=own))
+    record = metadata.new_metadata(PRESETS["mnist"], own, device="", total_steps=5, preset=None, probe=None)
+    saved = replace(find_saved(run), record=record)
     for name, digest in (("/b/pictures", "a"), ("/b/pictures", None)):
         write_report(run, dataset=name, train_sha256=digest)
         assert find_measured(saved, str(run), 0.02).dataset == "pictures"
@@ -425,7 +425,7 @@ def test_a_report_of_other_images_with_the_same_last_part_of_the_path_is_refused
         write_report(run, dataset=name, train_sha256="b")
         with pytest.raises(InputError, match="another dataset than the training"):
             find_measured(saved, str(run), 0.02)
-    part = replace(saved, record=replace(saved.record, dataset=replace(own, name="mnist")))
+    part = replace(saved, record=replace(record, dataset=replace(own, name="mnist")))
     write_report(run, dataset="mnist", train_sha256="b")
     assert find_measured(part, str(run), 0.02).dataset == "mnist"
 
