@@ -23,7 +23,7 @@ from IPython import get_ipython
 if find_spec("gan") is None:  # for example in Colab
     get_ipython().run_line_magic("pip", 'install --quiet "gan-reference[emoji]"')
 
-# %% tags=["parameters"] quick={"IMAGES": 640, "INTERVALS": 2, "OTHER_IMAGES": 320, "WIDTH": 4, "EPOCHS": 1, "NUM": 60}
+# %% tags=["parameters"] quick={"IMAGES": 640, "INTERVALS": 2, "OTHER": ["travel", "food"], "OTHER_IMAGES": 320, "WIDTH": 4, "EPOCHS": 1, "NUM": 60}
 CLASSES = ["smileys", "animals", "food"]  # classes of the first trainings
 OTHER = ["travel"]  # classes that the networks learn afterwards
 IMAGES = 64_000  # images that each GAN sees during training
