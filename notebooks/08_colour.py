@@ -23,7 +23,7 @@ from IPython import get_ipython
 if find_spec("gan") is None:  # for example in Colab
     get_ipython().run_line_magic("pip", 'install --quiet "gan-reference[emoji]"')
 
-# %% tags=["parameters"] quick={"IMAGES": 640, "INTERVALS": 2, "OTHER": ["travel", "food"], "OTHER_IMAGES": 320, "WIDTH": 4, "EPOCHS": 1, "NUM": 60}
+# %% tags=["parameters"] quick={"IMAGES": 640, "INTERVALS": 2, "OTHER_IMAGES": 320, "WIDTH": 4, "EPOCHS": 1, "NUM": 60}
 CLASSES = ["smileys", "animals", "food"]  # classes of the first trainings
 OTHER = ["travel"]  # classes that the networks learn afterwards
 IMAGES = 64_000  # images that each GAN sees during training
@@ -78,7 +78,8 @@ def find_emoji():
         return built.parent
     packages = Path(gan.__file__).parents[1] / "tests" / "data" / "emoji-64"
     given = ["--from", str(packages)] if packages.is_dir() else []
-    command = [sys.executable, "-m", "gan", "data", "emoji", *given, "--output", "emoji"]
+    categories = ["--categories", *CLASSES, *OTHER]
+    command = [sys.executable, "-m", "gan", "data", "emoji", *categories, *given, "--output", "emoji"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr)
@@ -198,7 +199,7 @@ def train_gan(name, data, images, listeners=(), console=None, **options):
     config = gan.config.TrainConfig(
         model=gan.config.ModelConfig(g_width=WIDTH, d_width=WIDTH, **model),
         optimization=gan.config.OptimizationConfig(
-            images=images, batch_size=32, learning_rate=2e-3, mismatched_labels=0.0, loss="non_saturating"
+            images=images, batch_size=min(32, len(data.train)), learning_rate=2e-3, mismatched_labels=0.0
         ),
         precision="float32",
         eval_every=images // INTERVALS,
@@ -213,6 +214,10 @@ watchers, runs = {name: Watcher() for name in variants}, {}
 for name, options in variants.items():
     runs[name] = train_gan(name.replace(" ", "-"), dataset, IMAGES, [watchers[name]], **options)
     print(f"{name}: {runs[name].images:,} images")
+
+# %% [markdown]
+# The upper plots show what D says while it trains, the lower ones the probability p and the distance to images that
+# neither network has seen:
 
 # %%
 _, axes = plt.subplots(2, 2, figsize=(11, 6.4), layout="constrained", sharex=True)
