@@ -14,6 +14,7 @@ from gan.errors import InputError
 from gan.evaluation.report import FeatureSource
 from gan.models import random
 from gan.models.networks.data_format import channels_last
+from gan.models.networks.graph import calls
 from gan.saving import models
 from gan.saving.feature_file import FeatureFile, find_features
 from gan.utils.arguments import checked
@@ -125,10 +126,10 @@ def _load(given: FeatureFile | str | os.PathLike[str], image_shape: Sequence[int
     model = models.load_model(found.file, expected="a model of images")
     _check_input(model, image_shape, str(path))
     names = [layer.name for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    name = found.layer or (FEATURES if FEATURES in names else names[-2] if len(names) > 1 else names[-1])
+    name = found.layer or (FEATURES if FEATURES in names else next(iter(names[-2:]), ""))
     if name not in names:
         raise InputError("No such layer", expected=f"a layer of {path.name}: one of {names}", received=name)
-    output = model.get_layer(name).output
+    output = _output_in(model, model.get_layer(name))
     if len(getattr(output, "shape", ())) == 4:
         output = keras.layers.GlobalAveragePooling2D(data_format="channels_last")(output)
     if len(getattr(output, "shape", ())) != 2 or output.shape[-1] is None:
@@ -138,6 +139,13 @@ def _load(given: FeatureFile | str | os.PathLike[str], image_shape: Sequence[int
         )
     source = FeatureSource(path.name, name, found.sha256, int(output.shape[-1]))
     return Features(keras.Model(model.inputs[0], output, name="given_features"), source)
+
+
+def _output_in(model: keras.Model, layer: keras.Layer) -> keras.KerasTensor:
+    """Returns the output of a layer in the graph of a model. That of a nested model is not that of its own graph."""
+    if not isinstance(layer, keras.Model):
+        return layer.output
+    return next((outputs[0] for operation, _, outputs in calls(model) if operation is layer), None)
 
 
 def _check_input(model: keras.Model, image_shape: Sequence[int], name: str) -> None:

@@ -75,6 +75,25 @@ def test_the_default_is_the_layer_before_the_last_or_that_of_a_classifier(model,
     assert load_features(tmp_path / "c.keras", SHAPE).source.layer == FEATURES
 
 
+def test_a_nested_model_is_a_layer(model, tmp_path):
+    """The layout of transfer learning: a new layer on a model that is used as a layer."""
+    inputs, backbone = keras.Input(SHAPE), keras.saving.load_model(model)
+    backbone = keras.Model(backbone.inputs[0], backbone.get_layer("maps").output, name="backbone")
+    outer = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(backbone(inputs))))
+    outer.save(tmp_path / "outer.keras")
+    features = load_features(f"{tmp_path / 'outer.keras'}:backbone", SHAPE)
+    np.testing.assert_allclose(
+        features.network(images()), np.mean(backbone(images()), axis=(1, 2)), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_a_model_without_layers_is_refused(tmp_path):
+    inputs = keras.Input(SHAPE)
+    keras.Model(inputs, inputs).save(tmp_path / "empty.keras")
+    with pytest.raises(InputError, match="No such layer"):
+        load_features(tmp_path / "empty.keras", SHAPE)
+
+
 def test_a_file_may_have_a_colon_in_its_name(model, tmp_path):
     odd = tmp_path / "a.keras:b.keras"
     odd.write_bytes(model.read_bytes())
