@@ -8,11 +8,10 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-import platformdirs
-
 from gan.errors import InputError
 from gan.saving import files
 from gan.utils import npm
+from gan.utils.user_folders import user_cache
 
 VERSION = "1.30.0"
 """Version of onnxruntime-web, the npm package of ONNX Runtime Web."""
@@ -65,7 +64,7 @@ def find_runtime(folder: Path | None = None) -> Path:
 
 def cache_folder() -> Path:
     """Returns the folder of the downloaded files in the user's cache folder (XDG_CACHE_HOME on Linux)."""
-    return Path(platformdirs.user_cache_dir("gan-reference", appauthor=False)) / f"onnxruntime-web-{VERSION}"
+    return user_cache(f"onnxruntime-web-{VERSION}")
 
 
 def is_runtime(folder: Path) -> bool:

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import platformdirs
 import tensorflow as tf
 
 from gan.errors import InputError, Json, as_json, convert
 from gan.models.self_test import NOT_SAVED, SelfTest
 from gan.saving import files
 from gan.utils import tensorflow as runtime
+from gan.utils.user_folders import user_cache
 
 
 def cache_folder() -> Path:
     """Returns the folder of remembered results: `self-tests` in the user's cache folder (XDG_CACHE_HOME on Linux)."""
-    return Path(platformdirs.user_cache_dir("gan-reference", appauthor=False)) / "self-tests"
+    return user_cache("self-tests")
 
 
 def subject(gan: keras.Model) -> dict[str, Json]:

@@ -9,12 +9,11 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-import platformdirs
-
 from gan.errors import InputError
 from gan.saving import files, zip_safety
 from gan.saving.run_folder import CONFIG, DISCRIMINATOR, GENERATOR, REPORT
 from gan.utils.extras import import_extra
+from gan.utils.user_folders import user_cache
 
 PREFIX = "hf://"
 """Start of the name of a model on the Hub, as for `keras.saving.load_model`."""
@@ -72,7 +71,7 @@ fetch_once = cache(fetch)
 
 
 def _cache() -> Path:
-    return Path(platformdirs.user_cache_dir("gan-reference", appauthor=False)) / "hub"
+    return user_cache("hub")
 
 
 def _download(repository: str) -> Path:

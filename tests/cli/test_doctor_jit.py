@@ -7,7 +7,7 @@ from helpers.tiny import dense_gan
 
 from gan.cli import doctor
 from gan.errors import InputError
-from gan.models import self_test, self_test_memory
+from gan.models import self_test
 from gan.models.self_test import SelfTest
 from gan.utils import tensorflow as runtime
 
@@ -19,7 +19,7 @@ SAID = "passed; 10 ms a step without XLA, 2 ms with it; 8 s to compile (A GPU, 2
 def stand_ins(monkeypatch, tmp_path):
     """A GPU, a small network in place of each preset, and a test that passes; returns the limits of the tests."""
     limits = []
-    monkeypatch.setattr(self_test_memory.platformdirs, "user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
     monkeypatch.setattr(runtime, "gpu_names", lambda: ["A GPU"])
     monkeypatch.setattr(doctor, "compiled", lambda preset: (dense_gan(), 7))
     monkeypatch.setattr(

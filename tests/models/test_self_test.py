@@ -47,7 +47,7 @@ FAILED = SelfTest("mlp on digits", "A GPU", False, "the first steps with XLA too
 def cache(monkeypatch, tmp_path):
     """An empty cache folder of the user."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(self_test_memory.platformdirs, "user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from gan import load_generator
 from gan.config import ModelConfig
-from gan.models import jit, self_test, self_test_memory, xla
+from gan.models import jit, self_test, xla
 from gan.models.jit import Decision
 from gan.models.self_test import SelfTest
 from gan.saving import metadata
@@ -78,7 +78,7 @@ def test_a_run_records_its_mode_and_a_resumed_run_uses_it_unless_told_otherwise(
 
 def test_a_failed_self_test_costs_one_line_and_trains_the_same_run(monkeypatch, plain, tmp_path):
     failed = SelfTest("x", "a device", False, "the first steps with XLA took more than 60 s", "2026-01-02", 16)
-    monkeypatch.setattr(self_test_memory.platformdirs, "user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
     monkeypatch.setattr(self_test, "self_test", lambda *_, **__: failed)
     printed = run(tmp_path / "run", jit="on")
     lines = [line for line in printed.splitlines() if line.startswith("XLA is off: ")]

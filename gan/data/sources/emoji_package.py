@@ -12,11 +12,10 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import platformdirs
-
 from gan.errors import InputError, Json, check_levels, convert
 from gan.saving import files
 from gan.utils import npm
+from gan.utils.user_folders import user_cache
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ def package_name(style: str) -> str:
 
 def cache_folder() -> Path:
     """Returns the folder of the downloaded packages in the user's cache folder (XDG_CACHE_HOME on Linux)."""
-    return Path(platformdirs.user_cache_dir("gan-reference", appauthor=False)) / "emoji"
+    return user_cache("emoji")
 
 
 def _file_start(style: str) -> str:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import platformdirs
 
 from gan.data import images
 from gan.data.sources.emoji_about import KIND, About, EmojiRecord, attribution, notice
@@ -24,6 +23,7 @@ from gan.data.sources.emoji_selection import CATEGORIES, SHARES, Emoji, Selectio
 from gan.errors import InputError, Options, as_json, check, check_different, check_whole
 from gan.saving import files
 from gan.utils.tensorflow import installed_version
+from gan.utils.user_folders import user_data
 
 SIZE = 32
 """Side of the images in pixels of the data set `emoji`. Those of `emoji-64` have 64."""
@@ -83,7 +83,7 @@ def size_of(name: str) -> int:
 def emoji_folder(size: int) -> Path:
     """Returns the folder of the data set of a size, in GAN_DATA_DIR or in the user's data folder."""
     given = os.environ.get("GAN_DATA_DIR")
-    place = Path(given).expanduser() if given else Path(platformdirs.user_data_dir("gan-reference", appauthor=False))
+    place = Path(given).expanduser() if given else user_data()
     return place / ("emoji" if size == SIZE else f"emoji-{size}")
 
 
