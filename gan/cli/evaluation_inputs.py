@@ -88,8 +88,12 @@ class EvaluationInputs:
         recorded = self.saved.stands_for
         if recorded is None or not self.saved.draws(self.dataset):
             return None
-        recorded = replace(recorded, name=self.dataset)
-        return classifier_command(recorded, self.data, classifier_folder(Path(self.checkpoint)))
+        return self._command_for(recorded)
+
+    def _command_for(self, recorded: RunDataset) -> str | None:
+        """Returns the command that trains a classifier for recorded images, under the name that is given for them."""
+        images = replace(recorded, name=self.dataset)
+        return classifier_command(images, self.data, classifier_folder(Path(self.checkpoint)))
 
     @property
     def dataset(self) -> str:
@@ -116,8 +120,7 @@ class EvaluationInputs:
             recorded = self.saved.stands_for
             if recorded is None or self.run_folder is None or not self.saved.draws(images):
                 raise
-            recorded = replace(recorded, name=self.dataset)
-            train = classifier_command(recorded, self.data, classifier_folder(Path(self.checkpoint)))
+            train = self._command_for(recorded)
             if train:
                 way = f": {train}"
             else:
