@@ -12,6 +12,7 @@ from gan.models import networks, random
 from gan.models.extra_fakes import EVERY, ExtraFakes
 from gan.models.layer_losses import layer_loss
 from gan.models.losses import AdversarialLoss
+from gan.models.networks.fast_layers import fast_layers
 from gan.models.networks.inputs import NetworkInputs
 from gan.models.penalties import Penalty
 from gan.utils.types import Tensor
@@ -177,7 +178,8 @@ class Critic:
     def _logits(self, images: Tensor, labels: Tensor, step: Tensor, use: int) -> Tensor:
         if self.augment is not None:
             images = self.augment(images, self._key(step, use))
-        logits = self.discriminator(self.network_inputs.arrange(images=images, labels=labels), training=True)
+        with fast_layers(self.discriminator):
+            logits = self.discriminator(self.network_inputs.arrange(images=images, labels=labels), training=True)
         return ops.cast(logits, "float32")
 
     def _key(self, step: Tensor, use: int) -> Tensor:
