@@ -94,8 +94,11 @@ def apply_gradients(
     loss: Tensor,
     variables: Sequence[keras.Variable],
     name: str,
-) -> None:
+    also: Sequence[Tensor] = (),
+) -> list[Tensor]:
     """Updates `variables`. Must be called in a replica context, with the replica's own loss.
+
+    Returns the gradients of the scaled loss with respect to the tensors `also` of the same tape.
 
     An optimizer with a loss scale, such as `keras.optimizers.LossScaleOptimizer`, gets the gradients of the scaled
     loss. Gradients that overflow are its business: it skips the update and lowers the scale.
@@ -105,7 +108,8 @@ def apply_gradients(
     """
     context = tf.distribute.get_replica_context()
     scale = optimizer.scale_loss(tf.constant(1.0 / context.num_replicas_in_sync, loss.dtype))
-    gradients = tape.gradient(loss, variables, output_gradients=tf.cast(scale, loss.dtype))
+    found = tape.gradient(loss, [*variables, *also], output_gradients=tf.cast(scale, loss.dtype))
+    gradients, of_tensors = found[: len(variables)], found[len(variables) :]
     if context.num_replicas_in_sync > 1:
         loss = context.all_reduce(tf.distribute.ReduceOp.MEAN, loss)
     unreached = [variable.path for gradient, variable in zip(gradients, variables) if gradient is None]
@@ -120,6 +124,7 @@ def apply_gradients(
         gradients = _finite_everywhere(context, gradients)
     with tf.control_dependencies([tf.debugging.check_numerics(loss, name)]):
         optimizer.apply([tf.identity(gradient) for gradient in gradients], variables)
+    return of_tensors
 
 
 def _finite_everywhere(context: tf.distribute.ReplicaContext, gradients: Sequence[Tensor]) -> list[Tensor]:

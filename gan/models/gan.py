@@ -1,6 +1,7 @@
 """The `GAN` model: generator, discriminator and averaged generator with an adversarial train step."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 
 import keras
 import tensorflow as tf
@@ -24,6 +25,7 @@ from gan.models.networks.inputs import NetworkInputs
 from gan.models.optimizer_pair import OptimizerPair
 from gan.models.penalties import Penalty
 from gan.models.penalties import get as get_penalty
+from gan.models.simultaneous import generator_loss, never_flat
 from gan.models.watch import DataWatch
 from gan.saving.renamed_keys import with_new_names
 from gan.utils.types import Tensor
@@ -303,14 +305,19 @@ class GAN(CountedModel):
         For the arguments see `update_generator`.
         """
         step, like = self._d_step(self.critic_steps - 1)
-        with tf.GradientTape() as d_tape, tape:
-            logits = self._critic.logits(real, fake, labels, step, together=False)
-            g_loss = ops.mean(self.adversarial_loss.generator(logits.real, logits.fake))
-            total, logs = self._critic.loss(logits, real, tf.stop_gradient(fake), labels, step, like)
-            g_total = g_loss if layer_loss is None else g_loss + layer_loss
-        replicas.apply_gradients(self.d_optimizer, d_tape, total, self.optimizer.d_variables, "d_loss")
-        replicas.apply_gradients(self.g_optimizer, tape, g_total, self.optimizer.g_variables, "g_loss")
-        return logs, g_loss
+        one_pass = self._critic.one_backward_pass
+        with tf.GradientTape() as d_tape:
+            d_tape.watch(fake)
+            with nullcontext() if one_pass else tape:
+                logits = self._critic.logits(real, fake, labels, step, together=one_pass and not self._critic.random)
+            total, logs = self._critic.loss(never_flat(logits), real, tf.stop_gradient(fake), labels, step, like)
+        also = (fake, logits.fake) if one_pass else ()
+        found = replicas.apply_gradients(self.d_optimizer, d_tape, total, self.optimizer.d_variables, "d_loss", also)
+        with tape:
+            loss = generator_loss(self.adversarial_loss, logits, fake, found)
+            total = loss if layer_loss is None else loss + layer_loss
+        replicas.apply_gradients(self.g_optimizer, tape, total, self.optimizer.g_variables, "g_loss")
+        return logs, loss
 
     def _d_step(self, critic_step: int) -> tuple[Tensor, int | None]:
         """Returns the number of a D update, counted from 0 over all train steps, and one like it (`Critic.loss`)."""

@@ -7,7 +7,7 @@ package. The same holds for discriminators without spectral normalization and wi
 from gan.models.networks.build import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
 from gan.models.networks.conditioning import CONDITIONINGS, LABEL_EMBEDDING
 from gan.models.networks.inputs import NetworkInputs
-from gan.models.networks.inspect import check_pair, has_batch_statistics
+from gan.models.networks.inspect import check_pair, draws_random_numbers, has_batch_statistics
 from gan.models.networks.norms import NORMS
 from gan.models.networks.sizes import downsamplings, stage_sizes, upsamplings
 from gan.models.networks.stages import list_stages, trained_variables
@@ -23,6 +23,7 @@ __all__ = [
     "build_generator",
     "check_pair",
     "downsamplings",
+    "draws_random_numbers",
     "has_batch_statistics",
     "list_stages",
     "stage_sizes",

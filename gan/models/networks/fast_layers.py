@@ -5,7 +5,7 @@ train step is traced. `docs/gpu.md` and `docs/experiments.md` have the measured 
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
@@ -19,6 +19,9 @@ from gan.utils.types import Tensor
 
 FEW_CHANNELS = 3
 """Most channels of images for which a transposed convolution is computed as a convolution of the small image."""
+
+LARGE_WINDOW = 1_024
+"""Fewest numbers in a window of a convolution for which the gradient of its kernel is a matrix product in bfloat16."""
 
 _LEAST_EPSILON = 1.001e-5
 """Least epsilon of cuDNN's batch normalization."""
@@ -80,18 +83,15 @@ def convolution(x: Tensor, kernel: Tensor, strides: tuple[int, int]) -> Tensor:
     @tf.custom_gradient
     def apply(x: Tensor, kernel: Tensor) -> Tensor:
         def gradients(upstream: Tensor) -> tuple[Tensor, Tensor]:
-            return transposed_convolution(upstream, kernel, strides, x.shape[1:3]), _filter_gradient(
-                x, upstream, kernel.shape, strides
-            )
+            of_x = _input_gradient(x, upstream, kernel, strides)
+            return of_x, _filter_gradient(x, upstream, kernel.shape, strides)
 
         return tf.nn.conv2d(x, kernel, strides, "SAME"), gradients
 
     return apply(x, kernel)
 
 
-def transposed_convolution(
-    x: Tensor, kernel: Tensor, strides: tuple[int, int], size: tuple[int, int]
-) -> Tensor:
+def transposed_convolution(x: Tensor, kernel: Tensor, strides: tuple[int, int], size: tuple[int, int]) -> Tensor:
     """Returns the transposed convolution of x [B, h, w, F] with a kernel [k, l, C, F], padding `same`: [B, H, W, C].
 
     It is computed as a convolution of x with ceil(k/s) x ceil(l/t) windows, whose s t C outputs for each position are
@@ -106,9 +106,7 @@ def transposed_convolution(
     @tf.custom_gradient
     def apply(x: Tensor, kernel: Tensor) -> Tensor:
         def gradients(upstream: Tensor) -> tuple[Tensor, Tensor]:
-            return tf.nn.conv2d(upstream, kernel, strides, "SAME"), _filter_gradient(
-                upstream, x, kernel.shape, strides
-            )
+            return tf.nn.conv2d(upstream, kernel, strides, "SAME"), _filter_gradient(upstream, x, kernel.shape, strides)
 
         return _spread(x, kernel, strides, size), gradients
 
@@ -138,7 +136,15 @@ def _padding_before(size: int, kernel: int, stride: int) -> int:
     return max((math.ceil(size / stride) - 1) * stride + kernel - size, 0) // 2
 
 
+def _input_gradient(x: Tensor, upstream: Tensor, kernel: Tensor, strides: tuple[int, int]) -> Tensor:
+    if x.shape[3] <= FEW_CHANNELS:
+        return transposed_convolution(upstream, kernel, strides, x.shape[1:3])
+    return tf.nn.conv2d_transpose(upstream, kernel, tf.shape(x), strides, "SAME")
+
+
 def _filter_gradient(x: Tensor, upstream: Tensor, shape: tf.TensorShape, strides: tuple[int, int]) -> Tensor:
+    if _product_pays(x.dtype, shape):
+        return _filter_product(x, upstream, shape, strides)
     return tf.raw_ops.Conv2DBackpropFilter(
         input=x,
         filter_sizes=tf.constant(shape.as_list()),
@@ -146,6 +152,35 @@ def _filter_gradient(x: Tensor, upstream: Tensor, shape: tf.TensorShape, strides
         strides=[1, *strides, 1],
         padding="SAME",
     )
+
+
+def _product_pays(dtype: tf.DType, shape: Sequence[int]) -> bool:
+    """Returns whether a kernel's gradient is computed as a matrix product: large kernels in bfloat16, on a CPU."""
+    height, width, channels, _ = shape
+    large = height * width * channels >= LARGE_WINDOW
+    return large and dtype == tf.bfloat16 and not tf.config.list_logical_devices("GPU")
+
+
+def _filter_product(x: Tensor, upstream: Tensor, shape: tf.TensorShape, strides: tuple[int, int]) -> Tensor:
+    """Returns the gradient of a kernel [k, l, C, F] as the product of all windows of x and the upstream gradient.
+
+    Both strides must be equal, and divide the kernel's size.
+    """
+    height, width, channels, filters = shape
+    stride = strides[0]
+    rows, columns = height // stride, width // stride
+    h, w = upstream.shape[1:3]
+    paddings = [[0, 0]]
+    for size, kernel, blocks in zip(x.shape[1:3], (height, width), (h + rows - 1, w + columns - 1)):
+        before = _padding_before(size, kernel, stride)
+        paddings.append([before, blocks * stride - size - before])
+    blocks = tf.nn.space_to_depth(tf.pad(x, [*paddings, [0, 0]]), stride)
+    windows = tf.concat([blocks[:, a : a + h, b : b + w] for a in range(rows) for b in range(columns)], -1)
+    product = tf.matmul(
+        tf.reshape(windows, [-1, height * width * channels]), tf.reshape(upstream, [-1, filters]), transpose_a=True
+    )
+    product = tf.reshape(product, [rows, columns, stride, stride, channels, filters])
+    return tf.reshape(tf.transpose(product, [0, 2, 1, 3, 4, 5]), shape)
 
 
 def _leaky(layer: layers.LeakyReLU, keras_call: Callable[..., Tensor], inputs: Tensor) -> Tensor:
@@ -171,7 +206,10 @@ def _with_bias(layer: Tensor, outputs: Tensor) -> Tensor:
 
 
 def _fits_convolution(layer: layers.Conv2D) -> bool:
-    return _plain_convolution(layer) and layer.kernel.shape[2] <= FEW_CHANNELS
+    shape = layer.kernel.shape
+    regular = layer.strides[0] == layer.strides[1] and all(size % layer.strides[0] == 0 for size in layer.kernel_size)
+    large = regular and _product_pays(tf.as_dtype(layer.compute_dtype), shape)
+    return _plain_convolution(layer) and (shape[2] <= FEW_CHANNELS or large)
 
 
 def _convolution(layer: layers.Conv2D, keras_call: Callable[..., Tensor], inputs: Tensor) -> Tensor:

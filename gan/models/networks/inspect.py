@@ -16,6 +16,11 @@ def has_batch_statistics(network: keras.Model) -> bool:
     return any(isinstance(layer, layers.BatchNormalization) for layer in layers_of(network))
 
 
+def draws_random_numbers(network: keras.Model) -> bool:
+    """Returns whether layers of a network, such as dropout, draw random numbers during training."""
+    return any(getattr(layer, "seed_generator", None) is not None for layer in layers_of(network))
+
+
 def layers_of(network: keras.Model) -> Iterator[keras.Layer]:
     """Yields the network and all its layers, those inside other layers included."""
     # Private in Keras: all layers. The public `layers` of a model does not go into wrappers and layers of layers.
