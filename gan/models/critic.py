@@ -57,8 +57,8 @@ class Critic:
 
     Attributes:
         random: whether the logits depend on random numbers.
-        one_backward_pass: whether the gradient of any loss with respect to a fake is a multiple of that of D's loss. This
-            needs logits that do not depend on other images of the batch, no losses of layers, and no float16.
+        one_backward_pass: whether the gradient of any loss with respect to a fake is a multiple of that of D's loss.
+            This needs logits that do not depend on other images of the batch, no losses of layers, and no float16.
     """
 
     def __init__(self, discriminator: keras.Model, augment: keras.Layer | None, seed: int) -> None:
