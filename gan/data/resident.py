@@ -43,13 +43,6 @@ class ResidentBatches:
         _OF_BATCHES[batches] = self
         return batches
 
-    @property
-    def size(self) -> int | None:
-        """Bytes of the images and labels on a device. None: the images are in a file."""
-        if storage.is_streamed(self.source.images):
-            return None
-        return self.source.images.nbytes + (0 if self.source.labels is None else 8 * len(self.source.labels))
-
     def numbers(self, together: int) -> tf.data.Dataset:
         """Returns the numbers of the batches of an iteration, int64 [n], `together` in each element, fewer in the last.
 
@@ -67,6 +60,13 @@ class ResidentBatches:
         labels = None if self.source.labels is None else self.source.labels[rows].astype(np.int32)
         real = as_batch(self.source.images[rows], labels)
         return tuple(np.asarray(part) for part in real) if isinstance(real, tuple) else np.asarray(real)
+
+
+def bytes_on_device(source: Source) -> int | None:
+    """Returns the bytes of the images and labels of a split on a device. None: the images are in a file."""
+    if storage.is_streamed(source.images):
+        return None
+    return source.images.nbytes + (0 if source.labels is None else 8 * len(source.labels))
 
 
 def resident_batches(batches: object) -> ResidentBatches | None:

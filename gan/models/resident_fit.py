@@ -7,8 +7,9 @@ from contextlib import contextmanager
 import keras
 import tensorflow as tf
 
-from gan.data.resident import ResidentBatches, resident_batches
+from gan.data.resident import ResidentBatches, Source, bytes_on_device, resident_batches
 from gan.models import step_loop
+from gan.models.step_loop import CPU
 from gan.models.xla import XlaModel
 from gan.utils.gpu import memory_for_data
 from gan.utils.types import Tensor
@@ -42,13 +43,13 @@ class ResidentModel(XlaModel):
         lie on the device. Warns if that was asked for and is impossible.
         """
         batches = resident_batches(options.get("x"))
-        if batches is None or not self.data_on_device or self.run_eagerly:
+        if batches is None:
             yield dict(options)
             return
-        reason = obstacle(self, batches)
-        if reason is not None and self.data_on_device is True:
-            warnings.warn(f"The images stay on the host: {reason}", stacklevel=3)
-        if reason is not None or (self.data_on_device == "auto" and not AUTO_ON_CPU and step_loop.device() == "CPU:0"):
+        on, reason = decide(self, batches.source, self.data_on_device)
+        if self.data_on_device is True and not on:
+            warnings.warn(f"The images stay on the host: {reason}", stacklevel=4)
+        if not on:
             yield dict(options)
             return
         streamed, self._resident = self.train_function, batches
@@ -70,19 +71,32 @@ class ResidentModel(XlaModel):
         self.train_function = self._step_loop
 
 
-def obstacle(gan: ResidentModel, batches: ResidentBatches) -> str | None:
-    """Returns in a few words why the images of batches cannot lie on the device that trains a GAN. None: they can."""
+def decide(gan: ResidentModel, source: Source, asked: bool | str) -> tuple[bool, str]:
+    """Returns whether `fit` keeps the images of a split on the device that trains a compiled GAN, and why.
+
+    asked: "auto": with XLA on a GPU. (On two CPU cores, it was not reliably faster.) True: wherever it is possible.
+    """
+    if not asked:
+        return False, "it was turned off"
+    reason = obstacle(gan, source)
+    if reason is not None:
+        return False, reason
+    if asked == "auto" and not (gan.jit_compile and step_loop.device() != CPU):
+        return False, "it is known to be faster only with XLA on a GPU"
+    return True, "they fit"
+
+
+def obstacle(gan: ResidentModel, source: Source) -> str | None:
+    """Returns in a few words why the images of a split cannot lie on the device that trains a GAN. None: they can."""
     with gan.distribute_strategy.scope():
         if tf.distribute.has_strategy():
             return "a strategy distributes the training"
+    if gan.run_eagerly:
+        return "the steps run eagerly"
     owner = next(one for one in type(gan).__mro__ if "train_step" in vars(one))
     if "train_step" in vars(gan) or keras.saving.get_registered_name(owner) != "gan>GAN":
         return "the train step is not that of GAN"
-    size = batches.size
+    size, limit = bytes_on_device(source), CPU_BYTES if step_loop.device() == CPU else memory_for_data()
     if size is None:
         return "they are in a file, since they do not fit in memory"
-    limit = CPU_BYTES if step_loop.device() == "CPU:0" else memory_for_data()
     return f"they have {size:,} bytes, more than {limit:,}" if size > limit else None
-
-
-AUTO_ON_CPU = False

@@ -17,6 +17,9 @@ from gan.utils.types import Tensor
 LONGER = 4
 """Factor between the lengths of programs of the same steps: 1, 4, 16, ... steps, or periods."""
 
+CPU = "CPU:0"
+"""Name of the device on which a machine without a GPU trains."""
+
 Segment = tuple[int, int]
 """(pattern of due penalties, number of steps in a row)."""
 
@@ -208,13 +211,13 @@ class StepLoop:
 
 
 def _form(batches: ResidentBatches) -> tuple[object, ...]:
-    """Returns what a train function is traced for: the shapes of all images and of a batch, and whether it has labels."""
+    """Returns what a train function is traced for: shapes of images and batches, and whether there are labels."""
     return batches.source.images.shape, batches.order.batch_size, batches.source.labels is None
 
 
 def device() -> str:
     """Returns the name of the device on which TensorFlow trains without a strategy."""
-    return "GPU:0" if tf.config.get_visible_devices("GPU") else "CPU:0"
+    return "GPU:0" if tf.config.get_visible_devices("GPU") else CPU
 
 
 def _zeros(step: tf.types.experimental.ConcreteFunction) -> dict[str, Tensor]:
