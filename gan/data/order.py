@@ -103,3 +103,10 @@ def _remembered(count: int, batch_size: int, seed: int, number: int) -> np.ndarr
     with tf.device("CPU:0"):  # TensorFlow shuffles on the CPU only
         order = Order(count, batch_size, 1, seed, 0, None)
         return np.asarray(order._of_pass(tf.constant(number, tf.int64)))
+
+
+def no_autotune() -> tf.data.Options:
+    """Returns the options of each dataset that an epoch of `fit` reads to its end."""
+    options = tf.data.Options()
+    options.autotune.enabled = False  # its back-off delays the end of every epoch, by up to twice the epoch's length
+    return options

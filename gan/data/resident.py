@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan.data import images, storage
-from gan.data.order import Order
+from gan.data.order import Order, no_autotune
 from gan.utils.types import Tensor
 
 _Registry = weakref.WeakKeyDictionary[tf.data.Dataset, "ResidentBatches"]
@@ -51,6 +51,7 @@ class ResidentBatches:
         numbers, iteration = self.order.numbers(), self.order.iteration
         numbers = numbers if iteration is None else iteration.count(numbers)
         numbers = numbers.batch(together).apply(tf.data.experimental.assert_cardinality(self.order.steps))
+        numbers = numbers.with_options(no_autotune())
         _OF_NUMBERS[numbers] = self
         return numbers if iteration is None else iteration.belongs_to(numbers)
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from gan.data import storage
 from gan.data.iteration import Iteration
-from gan.data.order import Order
+from gan.data.order import Order, no_autotune
 from gan.data.resident import ResidentBatches, as_batch, gather
 from gan.errors import InputError, check_seed, check_whole
 
@@ -112,7 +112,7 @@ class Split:
         order = Order(len(self), batch_size, steps, seed, int(first_step), iteration)
         batches = order.indices().map(self._batch).prefetch(self._batches_ahead(batch_size))
         batches = batches if iteration is None else iteration.count(batches)
-        batches = batches.apply(tf.data.experimental.assert_cardinality(steps)).with_options(_no_autotune())
+        batches = batches.apply(tf.data.experimental.assert_cardinality(steps)).with_options(no_autotune())
         ResidentBatches(self, order).belongs_to(batches)
         return batches if iteration is None else iteration.belongs_to(batches)
 
@@ -123,7 +123,7 @@ class Split:
         """
         check_whole("batch_size", batch_size, 1)
         return (
-            tf.data.Dataset.range(len(self)).batch(batch_size).map(self._batch).prefetch(2).with_options(_no_autotune())
+            tf.data.Dataset.range(len(self)).batch(batch_size).map(self._batch).prefetch(2).with_options(no_autotune())
         )
 
     def _batches_ahead(self, batch_size: int) -> int:
@@ -166,12 +166,6 @@ class Split:
     @cached_property
     def _on_devices(self) -> dict[str, tuple[tf.Tensor, tf.Tensor | None]]:
         return {}
-
-
-def _no_autotune() -> tf.data.Options:
-    options = tf.data.Options()
-    options.autotune.enabled = False  # its back-off delays the end of every epoch, by up to twice the epoch's length
-    return options
 
 
 def order_by_content(images: np.ndarray) -> np.ndarray:

@@ -81,7 +81,7 @@ def decide(gan: ResidentModel, source: Source, asked: bool | str) -> tuple[bool,
     reason = obstacle(gan, source)
     if reason is not None:
         return False, reason
-    if asked == "auto" and not (gan.jit_compile and step_loop.device() != CPU):
+    if asked == "auto" and step_loop.device(gan) == CPU:
         return False, "it is known to be faster only with XLA on a GPU"
     return True, "they fit"
 
@@ -96,7 +96,7 @@ def obstacle(gan: ResidentModel, source: Source) -> str | None:
     owner = next(one for one in type(gan).__mro__ if "train_step" in vars(one))
     if "train_step" in vars(gan) or keras.saving.get_registered_name(owner) != "gan>GAN":
         return "the train step is not that of GAN"
-    size, limit = bytes_on_device(source), CPU_BYTES if step_loop.device() == CPU else memory_for_data()
+    size, limit = bytes_on_device(source), CPU_BYTES if step_loop.device(gan) == CPU else memory_for_data()
     if size is None:
         return "they are in a file, since they do not fit in memory"
     return f"they have {size:,} bytes, more than {limit:,}" if size > limit else None

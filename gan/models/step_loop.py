@@ -124,7 +124,7 @@ class StepLoop:
     def run(self, numbers: np.ndarray) -> dict[str, Tensor]:
         """Makes the steps with the batches of these numbers, int64 [n], n >= 1. Returns the logs of the last one."""
         gan, logs = self._gan, {}
-        images, labels = self.batches.source.on_device(device())
+        images, labels = self.batches.source.on_device(device(self._gan))
         rows = self.batches.order.look_up(numbers).astype(np.int64)
         if not self._with_xla:
             return self._plain(images, labels, tf.constant(rows))
@@ -215,9 +215,12 @@ def _form(batches: ResidentBatches) -> tuple[object, ...]:
     return batches.source.images.shape, batches.order.batch_size, batches.source.labels is None
 
 
-def device() -> str:
-    """Returns the name of the device on which TensorFlow trains without a strategy."""
-    return "GPU:0" if tf.config.get_visible_devices("GPU") else CPU
+def device(gan: XlaModel) -> str:
+    """Returns the name of the device from which the programs of a GAN gather images.
+
+    On a GPU, TensorFlow itself has no operation that gathers bytes, so without XLA the images stay on the host.
+    """
+    return "GPU:0" if gan.jit_compile and tf.config.get_visible_devices("GPU") else CPU
 
 
 def _zeros(step: tf.types.experimental.ConcreteFunction) -> dict[str, Tensor]:
