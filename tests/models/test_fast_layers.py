@@ -69,8 +69,8 @@ def test_convolutions_and_their_derivatives_are_those_of_tensorflow(size, kernel
         np.testing.assert_allclose(one, two, rtol=2e-5, atol=2e-4)
 
 
-@pytest.mark.parametrize(("size", "kernel", "stride"), [((7, 7), 4, 2), ((8, 6), 2, 2), ((9, 7), 3, 3)])
-def test_the_gradient_of_a_kernel_as_a_product(size, kernel, stride):
+@pytest.mark.parametrize(("size", "kernel", "stride"), [((7, 7), 4, 2), ((8, 6), 2, 2), ((9, 7), 3, 3), ((6, 5), 4, 1)])
+def test_a_convolution_and_the_gradient_of_its_kernel_as_products(size, kernel, stride):
     x = normal(3, *size, 2)
     upstream = normal(*tf.nn.conv2d(x, normal(kernel, kernel, 2, 5), stride, "SAME").shape, seed=1)
     shape = tf.TensorShape([kernel, kernel, 2, 5])
@@ -79,6 +79,9 @@ def test_the_gradient_of_a_kernel_as_a_product(size, kernel, stride):
     )
     found = fast_layers._filter_product(x, upstream, shape, (stride, stride))
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    weights = normal(*shape)
+    native = tf.nn.conv2d(x, weights, stride, "SAME")
+    np.testing.assert_allclose(fast_layers._product(x, weights, (stride, stride)), native, rtol=1e-5, atol=1e-5)
 
 
 def test_large_kernels_in_bfloat16_use_the_product():
@@ -209,8 +212,14 @@ def test_networks_have_the_outputs_of_keras(arch):
         np.testing.assert_allclose(one, two, atol=2e-5)
 
 
-@pytest.mark.parametrize("simultaneous", [False, True], ids=["alternating", "simultaneous"])
-def test_a_training_has_the_results_of_keras_layers(simultaneous, monkeypatch):
+@pytest.mark.parametrize(
+    ("simultaneous", "products"),
+    [(False, False), (True, False), pytest.param(True, True, marks=pytest.mark.slow)],
+    ids=["alternating", "simultaneous", "products"],
+)
+def test_a_training_has_the_results_of_keras_layers(simultaneous, products, monkeypatch):
+    monkeypatch.setattr(fast_layers, "PRODUCTS", products)
+
     def weights_after_steps():
         gan = small_gan(shape=(16, 16, 1))
         optimizers = [keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.05)]

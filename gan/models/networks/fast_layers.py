@@ -20,6 +20,10 @@ from gan.utils.types import Tensor
 FEW_CHANNELS = 3
 """Most channels of images for which a transposed convolution is computed as a convolution of the small image."""
 
+PRODUCTS = False
+"""Whether convolutions of images with few channels, and the gradients of kernels, are matrix products, whatever their
+size. For measurements on a card, see `benchmarks/gpu_plan.py`. On a CPU it is slower."""
+
 LARGE_WINDOW = 1_024
 """Fewest numbers in a window of a convolution for which the gradient of its kernel is a matrix product in bfloat16."""
 
@@ -86,7 +90,7 @@ def convolution(x: Tensor, kernel: Tensor, strides: tuple[int, int]) -> Tensor:
             of_x = _input_gradient(x, upstream, kernel, strides)
             return of_x, _filter_gradient(x, upstream, kernel.shape, strides)
 
-        return tf.nn.conv2d(x, kernel, strides, "SAME"), gradients
+        return _forward(x, kernel, strides), gradients
 
     return apply(x, kernel)
 
@@ -136,6 +140,11 @@ def _padding_before(size: int, kernel: int, stride: int) -> int:
     return max((math.ceil(size / stride) - 1) * stride + kernel - size, 0) // 2
 
 
+def _forward(x: Tensor, kernel: Tensor, strides: tuple[int, int]) -> Tensor:
+    few = PRODUCTS and x.shape[3] <= FEW_CHANNELS and _divides(strides, kernel.shape[:2])
+    return _product(x, kernel, strides) if few else tf.nn.conv2d(x, kernel, strides, "SAME")
+
+
 def _input_gradient(x: Tensor, upstream: Tensor, kernel: Tensor, strides: tuple[int, int]) -> Tensor:
     if x.shape[3] <= FEW_CHANNELS:
         return transposed_convolution(upstream, kernel, strides, x.shape[1:3])
@@ -143,7 +152,7 @@ def _input_gradient(x: Tensor, upstream: Tensor, kernel: Tensor, strides: tuple[
 
 
 def _filter_gradient(x: Tensor, upstream: Tensor, shape: tf.TensorShape, strides: tuple[int, int]) -> Tensor:
-    if _product_pays(x.dtype, shape):
+    if _divides(strides, shape[:2]) and _product_pays(x.dtype, shape):
         return _filter_product(x, upstream, shape, strides)
     return tf.raw_ops.Conv2DBackpropFilter(
         input=x,
@@ -158,29 +167,48 @@ def _product_pays(dtype: tf.DType, shape: Sequence[int]) -> bool:
     """Returns whether a kernel's gradient is computed as a matrix product: large kernels in bfloat16, on a CPU."""
     height, width, channels, _ = shape
     large = height * width * channels >= LARGE_WINDOW
-    return large and dtype == tf.bfloat16 and not tf.config.list_logical_devices("GPU")
+    return PRODUCTS or (large and dtype == tf.bfloat16 and not tf.config.list_logical_devices("GPU"))
 
 
 def _filter_product(x: Tensor, upstream: Tensor, shape: tf.TensorShape, strides: tuple[int, int]) -> Tensor:
-    """Returns the gradient of a kernel [k, l, C, F] as the product of all windows of x and the upstream gradient.
-
-    Both strides must be equal, and divide the kernel's size.
-    """
+    """Returns the gradient of a kernel [k, l, C, F] as the product of all windows of x and the upstream gradient."""
     height, width, channels, filters = shape
-    stride = strides[0]
-    rows, columns = height // stride, width // stride
-    h, w = upstream.shape[1:3]
-    paddings = [[0, 0]]
-    for size, kernel, blocks in zip(x.shape[1:3], (height, width), (h + rows - 1, w + columns - 1)):
-        before = _padding_before(size, kernel, stride)
-        paddings.append([before, blocks * stride - size - before])
-    blocks = tf.nn.space_to_depth(tf.pad(x, [*paddings, [0, 0]]), stride)
-    windows = tf.concat([blocks[:, a : a + h, b : b + w] for a in range(rows) for b in range(columns)], -1)
-    product = tf.matmul(
-        tf.reshape(windows, [-1, height * width * channels]), tf.reshape(upstream, [-1, filters]), transpose_a=True
-    )
-    product = tf.reshape(product, [rows, columns, stride, stride, channels, filters])
+    windows = tf.reshape(_windows(x, (height, width), strides), [-1, height * width * channels])
+    product = tf.matmul(windows, tf.reshape(upstream, [-1, filters]), transpose_a=True)
+    s, t = strides
+    product = tf.reshape(product, [height // s, width // t, s, t, channels, filters])
     return tf.reshape(tf.transpose(product, [0, 2, 1, 3, 4, 5]), shape)
+
+
+def _product(x: Tensor, kernel: Tensor, strides: tuple[int, int]) -> Tensor:
+    """Returns the convolution of x [B, H, W, C] with a kernel [k, l, C, F] as a matrix product: [B, h, w, F]."""
+    height, width, channels, filters = kernel.shape
+    s, t = strides
+    blocks = tf.reshape(kernel, [height // s, s, width // t, t, channels, filters])
+    matrix = tf.reshape(tf.transpose(blocks, [0, 2, 1, 3, 4, 5]), [height * width * channels, filters])
+    return tf.matmul(_windows(x, (height, width), strides), matrix)
+
+
+def _windows(x: Tensor, kernel: tuple[int, int], strides: tuple[int, int]) -> Tensor:
+    """Returns the window of each output of a convolution, padding `same`: [B, h, w, k l C].
+
+    The image is cut into blocks of s x t pixels, of which a window has k/s x l/t. The order of its numbers is that of
+    blocks, and within a block of pixels and channels. The strides s and t must divide the kernel's size.
+    """
+    (s, t), channels = strides, x.shape[3]
+    rows, columns = kernel[0] // s, kernel[1] // t
+    h, w = (math.ceil(size / stride) for size, stride in zip(x.shape[1:3], strides))
+    paddings = [[0, 0]]
+    for size, length, stride, number in zip(x.shape[1:3], kernel, strides, (h + rows - 1, w + columns - 1)):
+        before = _padding_before(size, length, stride)
+        paddings.append([before, number * stride - size - before])
+    blocks = tf.reshape(tf.pad(x, [*paddings, [0, 0]]), [-1, h + rows - 1, s, w + columns - 1, t, channels])
+    blocks = tf.reshape(tf.transpose(blocks, [0, 1, 3, 2, 4, 5]), [-1, h + rows - 1, w + columns - 1, s * t * channels])
+    return tf.concat([blocks[:, a : a + h, b : b + w] for a in range(rows) for b in range(columns)], -1)
+
+
+def _divides(strides: Sequence[int], kernel: Sequence[int]) -> bool:
+    return all(size % stride == 0 for stride, size in zip(strides, kernel))
 
 
 def _leaky(layer: layers.LeakyReLU, keras_call: Callable[..., Tensor], inputs: Tensor) -> Tensor:
@@ -207,8 +235,7 @@ def _with_bias(layer: Tensor, outputs: Tensor) -> Tensor:
 
 def _fits_convolution(layer: layers.Conv2D) -> bool:
     shape = layer.kernel.shape
-    regular = layer.strides[0] == layer.strides[1] and all(size % layer.strides[0] == 0 for size in layer.kernel_size)
-    large = regular and _product_pays(tf.as_dtype(layer.compute_dtype), shape)
+    large = _divides(layer.strides, layer.kernel_size) and _product_pays(tf.as_dtype(layer.compute_dtype), shape)
     return _plain_convolution(layer) and (shape[2] <= FEW_CHANNELS or large)
 
 
@@ -220,7 +247,7 @@ def _convolution(layer: layers.Conv2D, keras_call: Callable[..., Tensor], inputs
 
 
 def _fits_transposed(layer: layers.Conv2DTranspose) -> bool:
-    return _plain_convolution(layer) and layer.filters <= FEW_CHANNELS and layer.output_padding is None
+    return _plain_convolution(layer) and layer.output_padding is None and (PRODUCTS or layer.filters <= FEW_CHANNELS)
 
 
 def _transposed(layer: layers.Conv2DTranspose, keras_call: Callable[..., Tensor], inputs: Tensor) -> Tensor:
