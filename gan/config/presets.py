@@ -24,6 +24,7 @@ DCGAN_STEPS = OptimizationConfig(
     beta_1=0.5,
     beta_2=0.999,
     penalties=(),
+    simultaneous=False,
 )
 """Optimization options of DCGAN, which later papers kept."""
 
@@ -37,6 +38,7 @@ EMOJI = TrainConfig(
         penalties=("r1", "r2"),
         gamma=1.0,
         mismatched_labels=0.0,
+        simultaneous=False,
     ),
     precision="float32",
     source="Emoji in color: relativistic loss, penalties R1 and R2 (arXiv:2501.05441).",
@@ -63,7 +65,6 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
                 beta_1=0.9,
                 beta_2=0.999,
                 penalties=(),
-                simultaneous=True,
             ),
             source="Networks and options of TensorFlow's DCGAN tutorial (tensorflow.org/tutorials/generative/dcgan).",
         ),
@@ -96,6 +97,7 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
                 loss="wasserstein",
                 penalties=("wgan_gp",),
                 critic_steps=5,
+                simultaneous=False,
             ),
             source="WGAN-GP: Wasserstein distance, gradient norm kept at 1, five critic steps. arXiv:1704.00028.",
         ),
@@ -123,6 +125,7 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
                 penalties=("r1", "r2"),
                 gamma=0.1,
                 penalty_every=4,
+                simultaneous=False,
             ),
             source="R3GAN: relativistic loss, penalties R1 and R2, no normalization. arXiv:2501.05441.",
         ),
@@ -147,7 +150,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
         ),
         "mnist-best": TrainConfig(
             model=ModelConfig(latent_dim=64, ema_half_life=25_000.0),
-            optimization=OptimizationConfig(images=1_400_000, gamma=0.5, mismatched_labels=0.025),
+            optimization=OptimizationConfig(images=1_400_000, gamma=0.5, mismatched_labels=0.025, simultaneous=False),
             source="The preset mnist for ten minutes: more latent dimensions, stronger penalty, longer average.",
         ),
         "mnist-unconditional": TrainConfig(
@@ -162,6 +165,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
                 d_learning_rate=2e-4,
                 gamma=3.0,
                 mismatched_labels=0.0,
+                simultaneous=False,
             ),
             precision="float32",
             source="Dense networks of many first tutorials (100-128-256-512-1024-784), with their faults corrected.",
@@ -176,6 +180,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
                 loss="relativistic",
                 penalties=("r1", "r2"),
                 gamma=0.1,
+                simultaneous=False,
             ),
             precision="float32",
             source="1,000 modes, three digits as RGB: relativistic loss, penalties R1 and R2 (arXiv:2501.05441).",
