@@ -22,7 +22,8 @@ def fit(*, preset: str, dataset: str, batch_size: int, bfloat16: bool) -> tuple[
 
     runtime.start(seed=0)
     from benchmarks import loops
-    from benchmarks.gpu_speed import load, timed_config
+    from benchmarks.gpu_data import load
+    from benchmarks.gpu_speed import timed_config
 
     data = load(dataset)
     config = timed_config(preset, dataset, batch_size, "mixed_bfloat16" if bfloat16 else "float32")
