@@ -15,6 +15,7 @@ from gan.errors import InputError, Json, Options, as_json, check, check_seed, ch
 
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
 Jit = Literal["auto", "on", "off"]
+DataOnDevice = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ class TrainConfig(Options):
     """Compile the train step with XLA. auto: on a GPU where `gan doctor --test-jit` has found it faster, else off.
 
     on: if a self-test in another process passes, otherwise the run trains without XLA. The run records on or off.
+    """
+    data_on_device: DataOnDevice = "auto"
+    """Keep the images on the device, and make the steps of a graph call in loops there. auto: with XLA on a GPU.
+
+    on: if they fit in a quarter of the GPU's free memory, or in 256 MiB on a CPU. The run records on or off.
     """
     deterministic: bool = False
     """Use deterministic kernels only: the same seed gives bit-identical weights, somewhat slower."""
@@ -151,12 +157,15 @@ class TrainConfig(Options):
             return -(-total_steps // 20)
         return min(total_steps, max(1, round(self.eval_every / per_step)))
 
-    def with_auto(self, precision: Precision, jit: Jit = "auto") -> "TrainConfig":
-        """Returns these options, with `precision` and `jit` instead of `auto`."""
+    def with_auto(
+        self, precision: Precision, jit: Jit = "auto", data_on_device: DataOnDevice = "auto"
+    ) -> "TrainConfig":
+        """Returns these options, with `precision`, `jit` and `data_on_device` instead of `auto`."""
         return replace(
             self,
             precision=precision if self.precision == "auto" else self.precision,
             jit=jit if self.jit == "auto" else self.jit,
+            data_on_device=data_on_device if self.data_on_device == "auto" else self.data_on_device,
         )
 
     def as_dict(self) -> dict[str, Json]:

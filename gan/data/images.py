@@ -25,12 +25,25 @@ BACKGROUND = "black"
 """Color of the transparent parts of an image, unless another color is asked for."""
 
 
+HALF = 127.5
+"""Half of the range of a byte."""
+
+
 def from_uint8(pixels: Tensor) -> Tensor:
     """Converts pixels from 0..255 to [-1, 1]: x / 127.5 - 1.
 
     `pixels` are floats (array or tensor) that hold whole numbers. The result has the same shape.
     """
-    return pixels / 127.5 - 1.0
+    return scale_bytes(pixels, HALF)
+
+
+def scale_bytes(pixels: Tensor, half: Tensor) -> Tensor:
+    """Returns pixels / half - 1, which is `from_uint8` for `HALF`.
+
+    In a graph, TensorFlow and XLA multiply by the reciprocal of a constant, which rounds another way. If `half` is a
+    tensor that the graph does not know, every path computes the same bits.
+    """
+    return pixels / half - 1.0
 
 
 def to_uint8(images: Tensor) -> np.ndarray:

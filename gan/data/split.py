@@ -9,8 +9,10 @@ from numbers import Integral
 import numpy as np
 import tensorflow as tf
 
-from gan.data import images, storage
+from gan.data import storage
 from gan.data.iteration import Iteration
+from gan.data.order import Order, no_autotune
+from gan.data.resident import ResidentBatches, as_batch, gather
 from gan.errors import InputError, check_seed, check_whole
 
 HELD_OUT = 1 / 6
@@ -105,32 +107,13 @@ class Split:
                 received=f"batch_size={batch_size}",
             )
         batch_size, seed = int(batch_size), int(seed)
-        per_pass = len(self) // batch_size
-        steps = per_pass if steps is None else int(steps)
-        first_pass, skipped = divmod(int(first_step), per_pass)
-        passes = -(-(skipped + steps) // per_pass)
+        steps = len(self) // batch_size if steps is None else int(steps)
         iteration = Iteration(steps) if reshuffle_each_iteration else None
-
-        @_as_written
-        def order(number: tf.Tensor) -> tf.data.Dataset:
-            number = number if iteration is None else number + passes * iteration.number(number)
-            # the algorithm is named, since `auto_select` depends on the device
-            key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0], tf.int64), number, alg="philox")
-            shuffled = tf.random.experimental.stateless_shuffle(tf.range(len(self)), key, alg="philox")
-            return tf.data.Dataset.from_tensor_slices(
-                tf.reshape(shuffled[: per_pass * batch_size], [per_pass, batch_size])
-            )
-
-        batches = (
-            tf.data.Dataset.range(first_pass, first_pass + passes)
-            .flat_map(order)
-            .skip(skipped)
-            .take(steps)
-            .map(self._batch)
-            .prefetch(self._batches_ahead(batch_size))
-        )
+        order = Order(len(self), batch_size, steps, seed, int(first_step), iteration)
+        batches = order.indices().map(self._batch).prefetch(self._batches_ahead(batch_size))
         batches = batches if iteration is None else iteration.count(batches)
-        batches = batches.apply(tf.data.experimental.assert_cardinality(steps)).with_options(_no_autotune())
+        batches = batches.apply(tf.data.experimental.assert_cardinality(steps)).with_options(no_autotune())
+        ResidentBatches(self, order).belongs_to(batches)
         return batches if iteration is None else iteration.belongs_to(batches)
 
     def in_order(self, batch_size: int) -> tf.data.Dataset:
@@ -140,7 +123,7 @@ class Split:
         """
         check_whole("batch_size", batch_size, 1)
         return (
-            tf.data.Dataset.range(len(self)).batch(batch_size).map(self._batch).prefetch(2).with_options(_no_autotune())
+            tf.data.Dataset.range(len(self)).batch(batch_size).map(self._batch).prefetch(2).with_options(no_autotune())
         )
 
     def _batches_ahead(self, batch_size: int) -> int:
@@ -151,13 +134,11 @@ class Split:
     @_as_written
     def _batch(self, indices: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         copy, labels = self._tensors
-        if copy is None:
-            pixels = tf.numpy_function(self._read, [indices], tf.uint8, stateful=False)
-            pixels = tf.ensure_shape(pixels, [*indices.shape, *self.images.shape[1:]])
-        else:
-            pixels = tf.gather(copy, indices)
-        real = images.from_uint8(tf.cast(pixels, tf.float32))
-        return real if labels is None else (real, tf.gather(labels, indices))
+        if copy is not None:
+            return gather(copy, labels, indices)
+        pixels = tf.numpy_function(self._read, [indices], tf.uint8, stateful=False)
+        pixels = tf.ensure_shape(pixels, [*indices.shape, *self.images.shape[1:]])
+        return as_batch(pixels, None if labels is None else tf.gather(labels, indices))
 
     def _read(self, indices: np.ndarray) -> np.ndarray:
         return np.asarray(self.images[indices])
@@ -170,11 +151,21 @@ class Split:
             copy = tf.constant(self.images) if copied else None
             return copy, None if self.labels is None else tf.constant(self.labels, tf.int32)
 
+    def on_device(self, device: str) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Returns images, uint8 [N, H, W, C], and labels, int64 [N] or None, as tensors on a device, such as "GPU:0".
 
-def _no_autotune() -> tf.data.Options:
-    options = tf.data.Options()
-    options.autotune.enabled = False  # its back-off delays the end of every epoch, by up to twice the epoch's length
-    return options
+        The tensors stay there as long as the split exists. On a CPU, the streamed batches use the same images.
+        """
+        if device not in self._on_devices:
+            with tf.init_scope(), tf.device(device):  # TensorFlow keeps int32 in the memory of the host
+                labels = None if self.labels is None else tf.constant(self.labels, tf.int64)
+                copy = self._tensors[0] if "CPU" in device else None
+                self._on_devices[device] = (tf.constant(self.images) if copy is None else copy, labels)
+        return self._on_devices[device]
+
+    @cached_property
+    def _on_devices(self) -> dict[str, tuple[tf.Tensor, tf.Tensor | None]]:
+        return {}
 
 
 def order_by_content(images: np.ndarray) -> np.ndarray:

@@ -6,14 +6,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan.models.xla import XlaModel
+from gan.models.resident_fit import ResidentModel
 from gan.utils.types import Tensor
 
 _MEANS = "step_means"
 """Name of the running means of the logs in a saved file."""
 
 
-class CountedModel(XlaModel):
+class CountedModel(ResidentModel):
     """A model that counts its train steps and the real images that they used.
 
     Attributes:

@@ -116,6 +116,7 @@ class GAN(CountedModel):
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
         auto_scale_loss: bool = True,
+        data_on_device: bool | str = "auto",
         **other_options: object,
     ) -> None:
         """Configures training.
@@ -145,6 +146,9 @@ class GAN(CountedModel):
                 works and is faster on this GPU; never on a CPU. True: without a test. If XLA then fails, the plain
                 graph trains, with a warning. `docs/gpu.md` says more.
             run_eagerly, steps_per_execution: as for `keras.Model.compile`. Several replicas use 1 step per execution.
+            data_on_device: whether `fit` keeps the images of `Split.batches` on the device, and makes all steps of an
+                execution in a loop there, with the same results. "auto": on a GPU. Other data, and data that do not
+                fit, are streamed. `docs/gpu.md` says more.
             auto_scale_loss: whether optimizers get a dynamic loss scale for layers that compute in float16.
 
         Raises `InputError` for an unknown or bad option, a penalty or optimizer given twice, an optimizer that was used
@@ -159,7 +163,7 @@ class GAN(CountedModel):
         check_whole("critic_steps", critic_steps, 1)
         check_whole("freeze_d", freeze_d, 0)
         keras_checks.check_truth("simultaneous", simultaneous)
-        options = keras_checks.execution(jit_compile, run_eagerly, steps_per_execution, auto_scale_loss)
+        options = keras_checks.execution(jit_compile, run_eagerly, steps_per_execution, auto_scale_loss, data_on_device)
         strategy, pair = self.distribute_strategy, (self.generator, self.discriminator)
         replicas_in_sync = strategy.num_replicas_in_sync
         trained = (self.generator.trainable_variables, networks.trained_variables(self.discriminator, freeze_d))
@@ -194,6 +198,7 @@ class GAN(CountedModel):
         self.freeze_d = freeze_d
         self.set_evaluation_metrics(evaluation_metrics)
         self.set_jit_compile(jit_compile)
+        self.set_data_on_device(data_on_device)
 
     def call(self, latents: Tensor, labels: Tensor = None, training: bool | None = None) -> Tensor:
         """Returns D(G(z)): latents [B, L](, labels int32 [B]) -> logits [B, 1]."""
@@ -330,7 +335,7 @@ class GAN(CountedModel):
         count = self.distribute_strategy.num_replicas_in_sync
         keras_checks.check_fit(self, options, conditional=self._batch_check.num_classes > 0, replicas=count)
         options["callbacks"] = keras_checks.with_final_values(options.get("callbacks"), self.optimizer)
-        with self._watch(keras.Model.fit, **options) as checked:
+        with self.resident_fit(options) as given, self._watch(keras.Model.fit, **given) as checked:
             if isinstance(checked["x"], tf.data.Dataset) and count > 1:
                 checked["x"], steps = replicas.distributed(self.distribute_strategy, checked["x"], self.critic_steps)
                 checked.setdefault("steps_per_epoch", steps)

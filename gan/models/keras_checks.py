@@ -59,18 +59,24 @@ def check_truth(name: str, value: bool | str, *more: str) -> None:
 
 
 def execution(
-    jit_compile: bool | str, run_eagerly: bool, steps_per_execution: int, auto_scale_loss: bool
+    jit_compile: bool | str,
+    run_eagerly: bool,
+    steps_per_execution: int,
+    auto_scale_loss: bool,
+    data_on_device: bool | str,
 ) -> dict[str, bool | str | int]:
     """Returns these options of `GAN.compile` by name. Raises `InputError` for a bad one."""
     check_truth("jit_compile", jit_compile, "auto")
     check_truth("run_eagerly", run_eagerly)
     check_whole("steps_per_execution", steps_per_execution, 1)
     check_truth("auto_scale_loss", auto_scale_loss)
+    check_truth("data_on_device", data_on_device, "auto")
     return {
         "jit_compile": jit_compile,
         "run_eagerly": run_eagerly,
         "steps_per_execution": steps_per_execution,
         "auto_scale_loss": auto_scale_loss,
+        "data_on_device": data_on_device,
     }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan.data.iteration import Iteration, iteration_of
+from gan.data.resident import numbered_batches
 from gan.models import keras_checks
 from gan.models.first_batch import BatchCheck, no_images
 from gan.utils.types import Tensor
@@ -73,7 +74,10 @@ class DataWatch:
 
     def _watch(self, x: Tensor, y: Tensor, batch_size: int, look: "_Look") -> Tensor:
         """Checks arrays, or returns the same data with a check of the first batch that is read."""
-        if isinstance(x, (tf.data.Dataset, keras.utils.PyDataset)):
+        resident = numbered_batches(x)
+        if resident is not None:  # its batches never pass through the host
+            look(resident.first())
+        elif isinstance(x, (tf.data.Dataset, keras.utils.PyDataset)):
             if x not in self._watched:
                 iteration = iteration_of(x)
                 x = _looking_dataset(x, look) if isinstance(x, tf.data.Dataset) else _LookingPyDataset(x, look)

@@ -53,6 +53,11 @@ class XlaModel(EvaluatedModel):
         self._keras_options["jit_compile"] = self.jit_compile = False
         self.make_train_function(force=True)
 
+    def check_train_function(self) -> None:
+        """Raises `InputError` if the model is not compiled, or if `trainable` was changed after `compile`."""
+        keras_checks.check_compiled(self)
+        self.optimizer.check_trainable()
+
     def make_test_function(self, force: bool = False) -> None:
         """Makes the test function of `keras.Model`, without XLA: metrics are not part of its self-test."""
         with _plain_graph(self):
@@ -69,8 +74,7 @@ class XlaModel(EvaluatedModel):
         XLA compiles the step itself, not the loop around it. If the first execution with XLA fails, the GAN trains
         with the plain graph, with a warning.
         """
-        keras_checks.check_compiled(self)
-        self.optimizer.check_trainable()
+        self.check_train_function()
         if not self.jit_compile or self.run_eagerly or (self.train_function is not None and not force):
             super().make_train_function(force)
             return
@@ -102,6 +106,16 @@ def _compiled_step(gan: XlaModel) -> Iterator[None]:
         del gan.__dict__["train_step"]
 
 
+@contextmanager
+def like_step(gan: XlaModel, number: int | None) -> Iterator[None]:
+    """Traces train steps inside for the lazy penalties that are due in step `number`. None: with a conditional."""
+    gan._like = number
+    try:
+        yield
+    finally:
+        gan._like = None
+
+
 def programs(gan: XlaModel) -> Callable[[Tensor], dict[str, Tensor]]:
     """Returns the train step of a GAN as a function that XLA compiles, one program for each pattern of due penalties.
 
@@ -114,11 +128,8 @@ def programs(gan: XlaModel) -> Callable[[Tensor], dict[str, Tensor]]:
 
     def program(number: int | None) -> Callable[[Tensor], dict[str, Tensor]]:
         def traced(data: Tensor) -> dict[str, Tensor]:
-            gan._like = number
-            try:
+            with like_step(gan, number):
                 return step(data)
-            finally:
-                gan._like = None
 
         return tf.function(traced, jit_compile=True, reduce_retracing=True, autograph=False)
 
@@ -175,7 +186,7 @@ class FirstExecution:
         gan = self._gan
         batches = _take(iterator, gan.steps_per_execution)
         before = int(scalar(gan.step))
-        with _warning_if_slow():
+        with warning_if_slow():
             try:
                 logs = self._run(_iterator_like(iterator, batches))
                 after = int(scalar(gan.step))  # waits: a device may report its errors later
@@ -214,7 +225,9 @@ def _iterator_like(iterator: Iterator[Tensor], batches: Sequence[Tensor]) -> Ite
 
 
 @contextmanager
-def _warning_if_slow() -> Iterator[None]:
+def warning_if_slow() -> Iterator[None]:
+    """Warns if the body, the first execution of a program, takes longer than `PATIENCE`."""
+
     def warn() -> None:
         warnings.warn(
             f"XLA has not compiled the train step after {PATIENCE:.0f} s. Without XLA (jit_compile=False), training "

@@ -232,8 +232,9 @@ def looks_like_run_metadata(content: Json) -> bool:
 
 
 CHANGEABLE = (
-    "optimization.steps_per_execution",  # this one and the next three change only the speed or the output of a run
+    "optimization.steps_per_execution",  # this one and the next four change only the speed or the output of a run
     "jit",
+    "data_on_device",
     "tensorboard",
     "source",
     "data.dataset",  # another place of the same images, see `check_dataset`

@@ -16,6 +16,7 @@ from gan.models import jit
 from gan.models.build import build_gan, compile_gan, log_nothing
 from gan.models.gan import GAN
 from gan.models.networks.inputs import NetworkInputs
+from gan.models.resident_fit import decide
 from gan.sampling.labels import describe_classes
 from gan.saving.training_state import State
 from gan.training.confirmation import SampleConfirmation, make_confirmation, sample_budget
@@ -136,7 +137,11 @@ def prepare_training(
         title, batch_size = f"{config.model.arch} on {dataset.title}", config.optimization.batch_size
         xla = jit.decide(gan, config.jit, title=title, batch_size=batch_size, log=tell)
         gan.jit_compile = xla.on
-    config = replace(config, jit="on" if xla.on else "off")
+        on_device, reason = decide(gan, dataset.train, {"on": True, "off": False}.get(config.data_on_device, "auto"))
+        if config.data_on_device == "on" and not on_device:
+            tell(f"the images stay on the host: {reason}")
+        gan.set_data_on_device(on_device)
+    config = replace(config, jit="on" if xla.on else "off", data_on_device="on" if on_device else "off")
     check_monitor(config.stopping, gan, probe)
     if saved is None:
         for counter in (gan.step, gan.images_seen):  # a given GAN may have been trained before
@@ -148,6 +153,7 @@ def prepare_training(
             f"{dataset.title}: {len(dataset.train):,} training images; {schedule.total_steps:,} steps of "
             f"{schedule.images_per_step} images, {schedule.total_images:,} images in total; {config.precision}"
             + (", XLA" if xla.on else "")
+            + (", images on the device" if on_device else "")
         )
         if feedback is not None:
             share = f"{100 * config.feedback_share:g} %"

@@ -22,6 +22,9 @@ LEAST_FREE_BYTES = GIB
 """Free memory below which a card is not used. TensorFlow itself sets aside 225 MiB of a card with less than 2 GiB, and
 500 to 1,800 MiB of a larger one, for the CUDA context and libraries (`MinSystemMemory` in its gpu_device.cc)."""
 
+DATA_SHARE, UNKNOWN_DATA_BYTES = 0.25, 2**28
+"""Share of a card's free memory that the images of a training may take, and their size if that is unknown."""
+
 OLDEST_DRIVER = {11: "450.80.02", 12: "525.60.13", 13: "580.65.06"}
 """Major version of CUDA -> oldest driver for it on Linux. Table 2 of NVIDIA's CUDA release notes."""
 
@@ -375,3 +378,13 @@ def select_cards() -> tuple[str, ...]:
         except RuntimeError:  # this process uses the devices already
             return ()
     return diagnosis.problems
+
+
+@cache  # one answer for a process, since it later takes memory itself
+def memory_for_data() -> int:
+    """Returns the bytes of a card that a training set may take: `DATA_SHARE` of the free memory of the fullest card.
+
+    `UNKNOWN_DATA_BYTES` if the driver does not say.
+    """
+    free = [card.free_bytes for card in read_facts().cards if card.free_bytes >= LEAST_FREE_BYTES]
+    return int(DATA_SHARE * min(free)) if free else UNKNOWN_DATA_BYTES
