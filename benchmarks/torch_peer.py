@@ -199,7 +199,7 @@ class Trainer:
         self.penalized = bool(config.optimization.penalties)
         self.device, self.bfloat16, self.capturable = device, bfloat16, capturable
         self.kept = 0.5 ** (config.optimization.batch_size / config.model.ema_half_life)
-        betas = (config.optimization.beta_1, config.optimization.beta_2)
+        betas = config.optimization.betas
         g_rate, d_rate = config.optimization.learning_rates
         self.g_parameters, self.d_parameters = (list(n.parameters()) for n in (self.generator, self.discriminator))
         self.g_adam, self.d_adam = (
