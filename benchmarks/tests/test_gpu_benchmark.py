@@ -577,3 +577,27 @@ def test_numbers_of_the_pytorch_step_are_those_of_the_preset():
 
     assert (torch_peer.REPEATED, torch_peer.MISMATCHED) == (extra_fakes.EVERY, extra_fakes.MISMATCHED_LABELS)
     assert (R1().gamma, R1().every) == (torch_peer.GAMMA, torch_peer.EVERY)
+
+
+@pytest.mark.slow
+def test_the_row_of_the_training_time_evaluates_each_interval(digits, monkeypatch, tmp_path):
+    from gan.config import ModelConfig, OptimizationConfig, TrainConfig
+
+    tiny = TrainConfig(
+        model=ModelConfig(latent_dim=4, g_width=4, d_width=4),
+        optimization=OptimizationConfig(images=640, batch_size=16, steps_per_execution=2),
+    )
+    monkeypatch.setattr(gpu_floors, "PRESETS", {"tiny": tiny})
+    monkeypatch.setattr(gpu_floors, "EVALUATED", 100)
+    monkeypatch.setattr("gan.data.load.load_dataset", lambda *_, **__: digits)
+    report = Report(tmp_path / "report.json")
+    gpu_floors.floors(report, dataset="mnist5k", jit=False, preset="tiny", steps_per_execution=4)
+    found = json.loads((tmp_path / "report.json").read_text())["values"]
+    curve = found["curve"]
+    assert [one["images"] for one in curve] == [32 * (number + 1) for number in range(20)]
+    seconds = [one["seconds"] for one in curve]
+    assert 0 <= seconds[0] < seconds[-1]
+    assert seconds == sorted(seconds)
+    assert found["first_seconds"] > 0
+    assert all(one["in_floors"] > 1 for one in curve)  # random networks
+    assert "floors after 640 images" in found["details"]
