@@ -10,22 +10,24 @@ from benchmarks.gpu_data import load
 from benchmarks.gpu_process import Report
 from benchmarks.gpu_speed import with_xla
 from benchmarks.runs import unwatched
-from gan.config import PRESETS
+from gan.config import PRESETS, TrainConfig
 from gan.utils import tensorflow as runtime
 
 FLOORS = (3.0, 1.5, 1.2)
 """Frechet distances, in floors, whose training time is measured."""
+INTERVALS = 20
+"""Evaluations of a run."""
 EVALUATED = 10_000
-"""Samples in each of the 20 evaluations of a run."""
+"""Samples in each evaluation."""
 
 
-def floors(
-    report: Report, *, dataset: str, jit: bool, preset: str = "mnist", steps_per_execution: int | None = None
-) -> None:
+def floors(report: Report, *, dataset: str, jit: bool, preset: str = "mnist", period: int | None = None) -> None:
     """Trains a preset at full length, and measures the training seconds to some Frechet distances.
 
     The distance is measured after each interval, with samples of the averaged generator. Neither its time counts nor
     that of the first execution of the graph, which compiles.
+
+    period: intervals are whole multiples of so many steps, and each is one execution. None: as in a training run.
     """
     report.stage("imports")
     runtime.start(seed=0)
@@ -50,9 +52,9 @@ def floors(
     floor = reference.floor(chosen.floor).mean
     target = _moments(reference.outputs["features"])
     config = unwatched(PRESETS[preset], dataset=dataset, seed=0, images=None, eval_every=None)
-    if steps_per_execution is not None:
-        config = replace(config, optimization=replace(config.optimization, steps_per_execution=steps_per_execution))
     config = replace(config, precision="float32")
+    if period is not None:
+        config = in_periods(config, len(data.train), period)
     schedule = make_schedule(config, data)
     gan = loops.compile_for_run(config, data, jit_compile=jit)
     labels = asked if NetworkInputs.of(gan.generator).num_classes else None
@@ -82,6 +84,19 @@ def floors(
     report.stage("training")
     with with_xla(gan, jit):
         fit_intervals(gan, data, [FiniteLosses(), Evaluate()], schedule, seed=0)
+
+
+def in_periods(config: TrainConfig, training_images: int, period: int) -> TrainConfig:
+    """Returns a configuration whose 20 intervals, more or less, are multiples of `period` steps and one execution each.
+
+    The length is that of `config`, rounded to whole intervals.
+    """
+    total = config.optimization.total_steps(training_images)
+    interval = period * max(1, round(total / INTERVALS / period))
+    count = max(1, round(total / interval))
+    steps = {"steps": count * interval, "epochs": None, "steps_per_execution": interval}
+    options = replace(config.optimization, **steps)  # type: ignore[arg-type]
+    return replace(config, optimization=options, eval_every=interval * options.batch_size * options.critic_steps)
 
 
 def _moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

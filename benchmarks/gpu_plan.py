@@ -12,8 +12,10 @@ DEFAULT = "default"
 
 FIRST_VARIANTS = 2
 """Variants that are tried early if XLA as it is installed fails. The others are compared with it late."""
+PENALTY_EVERY = 16
+"""Steps from one lazy penalty to the next, see `gan.models.penalties.R1`."""
 EXECUTIONS = (80, 320, 1_280)
-"""Train steps in one program: whole intervals of the lazy penalty, which is in every 16th step."""
+"""Train steps in one program, multiples of `PENALTY_EVERY`: otherwise there are several programs."""
 LONG = 320
 """Steps in one program in the rows of the targets."""
 
@@ -119,8 +121,8 @@ def plan(*, dataset: str, seconds: float) -> list[Row]:
 
 
 def _floors(dataset: str, preset: str, *, jit: bool, needs: tuple[str, ...] = ()) -> Row:
-    """Returns the row of the training time to some qualities of a preset."""
-    options = {"dataset": dataset, "jit": jit, "preset": preset, **({"steps_per_execution": LONG} if jit else {})}
+    """Returns the row of the training time to some qualities of a preset. With XLA, each interval is one program."""
+    options = {"dataset": dataset, "jit": jit, "preset": preset, **({"period": PENALTY_EVERY} if jit else {})}
     needs = (GPU,) if jit else needs
     limit_s = 200.0 if jit else 400.0
     return Row(f"floors/{'xla' if jit else 'plain'}/{preset}", "floors", options, 60.0, limit_s, needs, follows=jit)

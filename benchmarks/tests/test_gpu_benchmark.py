@@ -4,6 +4,7 @@ import re
 import signal
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from benchmarks.gpu_plan import GPU, TORCH, Row
 from benchmarks.gpu_process import Ended, Report, last_line
 from benchmarks.tests.tables import rows_of
 from benchmarks.xla_variants import XLA_VARIANTS
+from gan.config import PRESETS
+from gan.models.penalties import R1
 from gan.utils import tensorflow as runtime
 
 CARD = {
@@ -83,7 +86,8 @@ def test_the_most_important_rows_come_first():
     made = {row.name: row.options for row in rows}
     assert made["mnist/64/xla/float32/streamed"]["data_on_device"] is False
     assert made["mnist/1024/xla/float32/steps-320"]["steps_per_execution"] == 320
-    assert all(count % 16 == 0 for count in gpu_plan.EXECUTIONS)  # whole intervals of the penalty
+    assert R1().every == gpu_plan.PENALTY_EVERY
+    assert all(count % gpu_plan.PENALTY_EVERY == 0 for count in gpu_plan.EXECUTIONS)
     # even if XLA as it is installed and its first variant hang, all rows of the targets fit into 8 minutes
     early = sum(row.usual_s for row in rows[2:8]) + sum(row.limit_s for row in rows[:2])
     assert early + 30.0 <= 480.0
@@ -354,6 +358,15 @@ def test_training_seconds_to_floors_by_hand():
     assert [gpu_floors.seconds_to(curve, most) for most in (9.0, 3.0, 1.2)] == [1.0, 2.0, None]
 
 
+def test_a_training_in_whole_periods_by_hand():
+    found = gpu_floors.in_periods(PRESETS["mnist"], 50_000, 16)  # 2,031 steps; a twentieth is 6.3 periods
+    options = found.optimization
+    assert (options.total_steps(50_000), options.steps_per_execution) == (21 * 96, 96)
+    assert found.interval_steps(options.total_steps(50_000)) == 96
+    short = replace(PRESETS["mnist"], optimization=replace(PRESETS["mnist"].optimization, steps=5))
+    assert gpu_floors.in_periods(short, 50_000, 16).optimization.total_steps(50_000) == 16
+
+
 def test_targets_by_hand():
     def steps(rate, images, first=5.0):
         return {"steps_per_second": [rate / 2, rate, 2 * rate], "images_per_step": images, "first_seconds": first}
@@ -591,7 +604,7 @@ def test_the_row_of_the_training_time_evaluates_each_interval(digits, monkeypatc
     monkeypatch.setattr(gpu_floors, "EVALUATED", 100)
     monkeypatch.setattr("gan.data.load.load_dataset", lambda *_, **__: digits)
     report = Report(tmp_path / "report.json")
-    gpu_floors.floors(report, dataset="mnist5k", jit=False, preset="tiny", steps_per_execution=4)
+    gpu_floors.floors(report, dataset="mnist5k", jit=False, preset="tiny")
     found = json.loads((tmp_path / "report.json").read_text())["values"]
     curve = found["curve"]
     assert [one["images"] for one in curve] == [32 * (number + 1) for number in range(20)]
