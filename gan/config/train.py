@@ -66,9 +66,9 @@ class TrainConfig(Options):
     on: if a self-test in another process passes, otherwise the run trains without XLA. The run records on or off.
     """
     data_on_device: DataOnDevice = "auto"
-    """Keep the images on the device, and make the steps of a graph call in loops there. auto: with XLA on a GPU.
+    """Keep the images on the device, and make the steps of a graph call in loops there. auto: on a GPU only with XLA.
 
-    on: if they fit in a quarter of the GPU's free memory, or in 256 MiB on a CPU. The run records on or off.
+    They must fit in a quarter of the GPU's free memory, or in 256 MiB on a CPU. The run records on or off.
     """
     deterministic: bool = False
     """Use deterministic kernels only: the same seed gives bit-identical weights, somewhat slower."""

@@ -25,7 +25,7 @@ class Source(Protocol):
     @property
     def labels(self) -> np.ndarray | None: ...
 
-    def on_device(self, device: str) -> tuple[tf.Tensor, tf.Tensor | None]: ...
+    def on_device(self, device: str) -> tuple[tf.Tensor, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -80,16 +80,16 @@ def numbered_batches(numbers: object) -> ResidentBatches | None:
     return _OF_NUMBERS.get(numbers) if isinstance(numbers, tf.data.Dataset) else None
 
 
-def gather(pixels: tf.Tensor, labels: tf.Tensor | None, rows: tf.Tensor, half: Tensor = images.HALF) -> Tensor:
+def gather(data: tuple[tf.Tensor, ...], rows: tf.Tensor, half: Tensor = images.HALF) -> Tensor:
     """Returns a batch of a split: images, float32 [B, H, W, C] in [-1, 1], or (images, labels int32 [B]).
 
     Args:
-        pixels: all images, uint8 [N, H, W, C].
-        labels: all labels, integers [N]; None: no labels.
+        data: all images, uint8 [N, H, W, C], and all labels, integers [N], if there are any.
         rows: the images of the batch, integers [B].
         half: `images.HALF`. In a train program it is a tensor, see `images.scale_bytes`.
     """
-    return as_batch(tf.gather(pixels, rows), None if labels is None else tf.gather(labels, rows), half)
+    pixels, labels = (*(tf.gather(part, rows) for part in data), None)[:2]
+    return as_batch(pixels, labels, half)
 
 
 def as_batch(pixels: Tensor, labels: Tensor, half: Tensor = images.HALF) -> Tensor:

@@ -135,7 +135,7 @@ class Split:
     def _batch(self, indices: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         copy, labels = self._tensors
         if copy is not None:
-            return gather(copy, labels, indices)
+            return gather((copy,) if labels is None else (copy, labels), indices)
         pixels = tf.numpy_function(self._read, [indices], tf.uint8, stateful=False)
         pixels = tf.ensure_shape(pixels, [*indices.shape, *self.images.shape[1:]])
         return as_batch(pixels, None if labels is None else tf.gather(labels, indices))
@@ -151,20 +151,22 @@ class Split:
             copy = tf.constant(self.images) if copied else None
             return copy, None if self.labels is None else tf.constant(self.labels, tf.int32)
 
-    def on_device(self, device: str) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Returns images, uint8 [N, H, W, C], and labels, int64 [N] or None, as tensors on a device, such as "GPU:0".
+    def on_device(self, device: str) -> tuple[tf.Tensor, ...]:
+        """Returns images, uint8 [N, H, W, C], and labels, int64 [N], if there are any, on a device such as "GPU:0".
 
         The tensors stay there as long as the split exists. On a CPU, the streamed batches use the same images.
         """
         if device not in self._on_devices:
-            with tf.init_scope(), tf.device(device):  # TensorFlow keeps int32 in the memory of the host
-                labels = None if self.labels is None else tf.constant(self.labels, tf.int64)
+            with tf.init_scope(), tf.device(device):
                 copy = self._tensors[0] if "CPU" in device else None
-                self._on_devices[device] = (tf.constant(self.images) if copy is None else copy, labels)
+                copy = tf.constant(self.images) if copy is None else copy
+                # int64, since TensorFlow keeps int32 in the memory of the host
+                labels = () if self.labels is None else (tf.constant(self.labels, tf.int64),)
+                self._on_devices[device] = (copy, *labels)
         return self._on_devices[device]
 
     @cached_property
-    def _on_devices(self) -> dict[str, tuple[tf.Tensor, tf.Tensor | None]]:
+    def _on_devices(self) -> dict[str, tuple[tf.Tensor, ...]]:
         return {}
 
 

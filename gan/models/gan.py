@@ -147,8 +147,8 @@ class GAN(CountedModel):
                 graph trains, with a warning. `docs/gpu.md` says more.
             run_eagerly, steps_per_execution: as for `keras.Model.compile`. Several replicas use 1 step per execution.
             data_on_device: whether `fit` keeps the images of `Split.batches` on the device, and makes all steps of an
-                execution in a loop there, with the same results. "auto": on a GPU. Other data, and data that do not
-                fit, are streamed. `docs/gpu.md` says more.
+                execution in a loop there, with the same results. "auto": on a GPU only with XLA. Other data, and data
+                that do not fit, are streamed. `docs/gpu.md` says more.
             auto_scale_loss: whether optimizers get a dynamic loss scale for layers that compute in float16.
 
         Raises `InputError` for an unknown or bad option, a penalty or optimizer given twice, an optimizer that was used

@@ -1,7 +1,7 @@
 """Many train steps in one program: loops whose batches are gathered from images on the device."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,9 @@ LONGER = 4
 
 CPU = "CPU:0"
 """Name of the device on which a machine without a GPU trains."""
+
+Tensors = tuple[tf.Tensor, ...]
+"""All images of a split, uint8 [N, H, W, C], and its labels, int64 [N], if it has any."""
 
 Segment = tuple[int, int]
 """(pattern of due penalties, number of steps in a row)."""
@@ -105,17 +108,17 @@ class StepLoop:
 
     def __init__(self, gan: XlaModel, batches: ResidentBatches) -> None:
         self.batches = batches
-        self._gan, self._with_xla, self._form = gan, bool(gan.jit_compile), _form(batches)
+        self._gan, self._with_xla, self._specs = gan, bool(gan.jit_compile), _specs_of(batches)
         self._number_of, self._like = patterns(gan.penalties, gan.critic_steps)
         self._steps: dict[int | None, tf.types.experimental.ConcreteFunction] = {}
         self._programs: dict[Program, Callable[..., dict[str, Tensor]]] = {}
         self._ran: set[Program] = set()
         self._half = tf.constant(HALF)  # an input of each program, so that no compiler folds it
-        self._plain = tf.function(self._any_number, autograph=False, reduce_retracing=True)
+        self._plain_loop: Callable[..., dict[str, Tensor]] | None = None
 
     def fits(self, batches: ResidentBatches) -> bool:
         """Returns whether it can make steps with other batches, in the mode that the GAN has now."""
-        return self._form == _form(batches) and self._with_xla == bool(self._gan.jit_compile)
+        return self._specs == _specs_of(batches) and self._with_xla == bool(self._gan.jit_compile)
 
     def __call__(self, iterator: Iterator[Tensor]) -> dict[str, Tensor]:
         """Makes the steps of the next numbers of batches. Returns the logs of the last one."""
@@ -124,32 +127,30 @@ class StepLoop:
     def run(self, numbers: np.ndarray) -> dict[str, Tensor]:
         """Makes the steps with the batches of these numbers, int64 [n], n >= 1. Returns the logs of the last one."""
         gan, logs = self._gan, {}
-        images, labels = self.batches.source.on_device(device(self._gan))
+        data = self.batches.source.on_device(device(self._gan))
         rows = self.batches.order.look_up(numbers).astype(np.int64)
         if not self._with_xla:
-            return self._plain(images, labels, tf.constant(rows))
+            return self._plain()(data, tf.constant(rows))
         step, done = int(scalar(gan.step)), 0
         for program in programs(self._number_of, step, len(numbers), gan.steps_per_execution):
             own = tf.constant(rows[done : done + program.steps])
             if program in self._ran:
-                logs = self._compiled(program)(images, labels, own)
+                logs = self._compiled(program)(data, own)
             else:
-                found = self._first(program, images, labels, own)
+                found = self._first(program, data, own)
                 if found is None:
                     return gan.train_function.run(numbers[done:])
                 logs = found
             done += program.steps
         return logs
 
-    def _first(
-        self, program: Program, images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor
-    ) -> dict[str, Tensor] | None:
+    def _first(self, program: Program, data: Tensors, rows: tf.Tensor) -> dict[str, Tensor] | None:
         """Returns the logs of the first execution of a program. None: it failed, and the GAN trains without XLA."""
         gan = self._gan
         before = int(scalar(gan.step))
         with warning_if_slow():
             try:
-                logs = self._compiled(program)(images, labels, rows)
+                logs = self._compiled(program)(data, rows)
                 int(scalar(gan.step))  # waits: a device may report its errors later
             except tf.errors.ResourceExhaustedError:
                 raise
@@ -162,57 +163,47 @@ class StepLoop:
         self._ran.add(program)
         return logs
 
-    def _compiled(self, program: Program) -> Callable[..., dict[str, Tensor]]:
-        if program not in self._programs:
+    def _plain(self) -> Callable[..., dict[str, Tensor]]:
+        """Returns the plain graph: a loop around one step, for any number of batches."""
+        if self._plain_loop is None:
+            step = self._step(None)
 
-            def run(images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> dict[str, Tensor]:
-                return self._loop(program, images, labels, rows)
+            def run(data: Tensors, rows: tf.Tensor) -> dict[str, Tensor]:
+                return _repeat(tf.shape(rows)[0], lambda number, _: step(data, rows[number]), _zeros(step))
+
+            self._plain_loop = tf.function(run, input_signature=self._specs, autograph=False)
+        return self._plain_loop
+
+    def _compiled(self, program: Program) -> Callable[..., dict[str, Tensor]]:
+        """Returns a program of (images and labels, the images of its batches), compiled in its first execution."""
+        if program not in self._programs:
+            made = {one: self._step(self._like[one]) for one, _ in program.segments}
+
+            def run(data: Tensors, rows: tf.Tensor) -> dict[str, Tensor]:
+                return _loop(program, made, data, rows)
 
             self._programs[program] = tf.function(run, jit_compile=True, autograph=False)
         return self._programs[program]
 
-    def _any_number(self, images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> dict[str, Tensor]:
-        """Makes a step with each row of images, in one loop of any number of repetitions."""
-        step = self._step(None, images, labels, rows)
-        return _repeat(tf.shape(rows)[0], lambda number, _: step(images, labels, rows[number]), _zeros(step))
-
-    def _loop(self, program: Program, images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> dict[str, Tensor]:
-        """Makes the steps of a program."""
-        made = {one: self._step(self._like[one], images, labels, rows) for one, _ in program.segments}
-        per_time = program.steps // program.times
-
-        def once(time: Tensor, logs: dict[str, Tensor]) -> dict[str, Tensor]:
-            begin = time * per_time
-            for one, steps in program.segments:
-
-                def run(number: Tensor, _: object, one: int = one, begin: Tensor = begin) -> dict[str, Tensor]:
-                    return made[one](images, labels, rows[begin + number])
-
-                logs = _repeat(steps, run, logs)
-                begin += steps
-            return logs
-
-        return _repeat(program.times, once, _zeros(made[program.segments[0][0]]))
-
-    def _step(
-        self, like: int | None, images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor
-    ) -> tf.types.experimental.ConcreteFunction:
-        """Returns a train step of (images, labels, rows of its batch), traced once for all programs."""
+    def _step(self, like: int | None) -> tf.types.experimental.ConcreteFunction:
+        """Returns a train step of (images and labels, the images of its batch), traced once for all programs."""
         if like not in self._steps:
 
-            def traced(images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> dict[str, Tensor]:
+            def traced(data: Tensors, rows: tf.Tensor) -> dict[str, Tensor]:
                 with like_step(self._gan, like):
-                    return self._gan.train_step(gather(images, labels, rows, self._half))
+                    return self._gan.train_step(gather(data, rows, self._half))
 
-            specs = [None if part is None else tf.TensorSpec(part.shape, part.dtype) for part in (images, labels)]
+            data, rows = self._specs
             row = tf.TensorSpec(rows.shape[1:], rows.dtype)
-            self._steps[like] = tf.function(traced, autograph=False).get_concrete_function(*specs, row)
+            self._steps[like] = tf.function(traced, autograph=False).get_concrete_function(data, row)
         return self._steps[like]
 
 
-def _form(batches: ResidentBatches) -> tuple[object, ...]:
-    """Returns what a train function is traced for: shapes of images and batches, and whether there are labels."""
-    return batches.source.images.shape, batches.order.batch_size, batches.source.labels is None
+def _specs_of(batches: ResidentBatches) -> tuple[tuple[tf.TensorSpec, ...], tf.TensorSpec]:
+    """Returns the forms of images, labels and batches, for which a train function is traced."""
+    source, order = batches.source, batches.order
+    images, labels = tf.TensorSpec(source.images.shape, tf.uint8), tf.TensorSpec([order.count], tf.int64)
+    return (images,) if source.labels is None else (images, labels), tf.TensorSpec([None, order.batch_size], tf.int64)
 
 
 def device(gan: XlaModel) -> str:
@@ -221,6 +212,26 @@ def device(gan: XlaModel) -> str:
     On a GPU, TensorFlow itself has no operation that gathers bytes, so without XLA the images stay on the host.
     """
     return "GPU:0" if gan.jit_compile and tf.config.get_visible_devices("GPU") else CPU
+
+
+def _loop(
+    program: Program, made: Mapping[int, tf.types.experimental.ConcreteFunction], data: Tensors, rows: tf.Tensor
+) -> dict[str, Tensor]:
+    """Makes the steps of a program, `made` by pattern, with the batches in `rows`. Returns the logs of the last one."""
+    per_time = program.steps // program.times
+
+    def once(time: Tensor, logs: dict[str, Tensor]) -> dict[str, Tensor]:
+        begin = time * per_time
+        for one, steps in program.segments:
+
+            def run(number: Tensor, _: object, one: int = one, begin: Tensor = begin) -> dict[str, Tensor]:
+                return made[one](data, rows[begin + number])
+
+            logs = _repeat(steps, run, logs)
+            begin += steps
+        return logs
+
+    return _repeat(program.times, once, _zeros(made[program.segments[0][0]]))
 
 
 def _zeros(step: tf.types.experimental.ConcreteFunction) -> dict[str, Tensor]:
