@@ -25,6 +25,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "stacked-mnist": ("benchmarks.stacked_mnist", "StackedMnist"),
         "step": ("benchmarks.step", "Step"),
         "gpu": ("benchmarks.gpu", "Gpu"),
+        "pytorch": ("benchmarks.pytorch", "PyTorch"),
         "growth": ("benchmarks.growth", "Growth"),
         "sampling": ("benchmarks.sampling", "Sampling"),
         "serve": ("benchmarks.serve", "Serve"),

@@ -2,6 +2,7 @@
 
 import math
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from benchmarks import gpu_criteria, gpu_data
 from benchmarks.benchmark import Benchmark, BenchmarkInterruptedError, Log, Record, plain, provenance
+from benchmarks.gpu_checks import NO_GPU
 from benchmarks.gpu_plan import (
     DEFAULT,
     GPU,
@@ -31,7 +34,7 @@ from gan.utils import tensorflow as runtime
 if TYPE_CHECKING:
     from benchmarks.plot import Figure
 
-DEVICE = Row("device", "device", limit_s=90.0)
+DEVICE, DATA = Row("device", "device", limit_s=90.0), Row("data", "data", limit_s=120.0)
 DEVICE_FACTS = "device"
 OUT_OF_TIME = "out of time"
 ANOTHER_DEVICE = ("gpus", "driver", "tensorflow")
@@ -43,8 +46,8 @@ class Gpu(Benchmark):
     """Measure this machine's GPU: correctness, steps/s of each mode, PyTorch, training time, sampling, and checks.
 
     Each row runs in a process of its own with a time limit, the most important rows first, so a row that hangs costs
-    only itself. Results are written after every row. The same command resumes: rows with a result are not made again.
-    Without a GPU, rows that need one say so.
+    only itself and says where. The dataset is read once, without the GPU. Results are written after every row. The same
+    command resumes: rows with a result are not made again. Without a GPU, rows that need one say so.
     """
 
     minutes: float = 8.0
@@ -79,12 +82,13 @@ class Gpu(Benchmark):
         deadline = time.monotonic() + 60.0 * self.minutes
         rows = selected(self._plan(), self.rows)
         numbers = {row.name: number for number, row in enumerate(self._plan())}
-        with _ended_by_sigterm():
+        with _ended_by_sigterm(), tempfile.TemporaryDirectory(prefix="gan-gpu-data-") as folder:
             has = self._find_device(record, log, deadline)
             missing = [row for row in rows if not _has_result(record, row)]
             log(f"{len(rows)} rows; {len(rows) - len(missing)} already recorded in {record.path}")
+            data = self._read_data(Path(folder), log, deadline) if missing else {}
             for row in missing:
-                found = _make(row, has, deadline, record.content["runs"])
+                found = _make(row, has, deadline, record.content["runs"], data)
                 record.add(row.name, row.config, {"number": numbers[row.name], **found})
                 if "seconds" in found:  # a drawing for each row that was not started would take the time of a row
                     self.report(record)
@@ -94,15 +98,11 @@ class Gpu(Benchmark):
         """Records the device of this machine. Returns what it has: {need of a row: whether this machine has it}.
 
         Rows of a record without a GPU are made again on a machine with one. Raises `InputError` if the rows were made
-        with another GPU, and if the dataset is not available.
+        with another GPU.
         """
         limit = min(DEVICE.limit_s, deadline - time.monotonic())
-        ended = run_row(DEVICE.kind, {"dataset": self.dataset}, limit_s=limit)
+        ended = run_row(DEVICE.kind, {}, limit_s=limit)
         found = plain({**ended.values, "tensorflow": runtime.installed_version("tensorflow"), "failed": ended.failed})
-        if found.pop("no_dataset", None) is not None:
-            raise InputError(
-                "The dataset is not available", expected="--dataset mnist5k", received=f"--dataset {self.dataset}"
-            )
         if found["failed"] is None:
             _check_device(record, found, log)
             log("device: " + describe_device(found))
@@ -112,6 +112,24 @@ class Gpu(Benchmark):
             record.note(DEVICE_FACTS, found)
         unknown = found["failed"] is not None
         return {GPU: unknown or bool(found["gpus"]), TORCH: unknown or found["torch"] is not None}
+
+    def _read_data(self, folder: Path, log: Log, deadline: float) -> dict[str, str]:
+        """Reads the dataset in a process without a GPU. Returns the variables of a row that reads its arrays.
+
+        Returns none if that failed: each row then reads the dataset itself. Raises `InputError` if it is not available.
+        """
+        path = folder / "dataset.npz"
+        limit = min(DATA.limit_s, deadline - time.monotonic())
+        options = {"dataset": self.dataset, "path": str(path)}
+        ended = run_row(DATA.kind, options, limit_s=limit, environment=NO_GPU)
+        if "no_dataset" in ended.values:
+            raise InputError(
+                "The dataset is not available", expected="--dataset mnist5k", received=f"--dataset {self.dataset}"
+            )
+        if ended.failed is not None:
+            log(f"data: {ended.failed}. Each row reads the dataset itself. The end of the output:\n{ended.output}")
+            return {}
+        return {gpu_data.VARIABLE: str(path)}
 
     def table(self, content: Mapping[str, Any]) -> Table:
         rows = [[name, *_cells(run)] for name, run in _in_order(content["runs"])]
@@ -127,6 +145,7 @@ class Gpu(Benchmark):
                 "tolerance. `failed`: the row was started and has no result. `not run`: no time was left for the row; "
                 "the same command makes it.",
                 *_describe_flags(content["runs"]),
+                *_targets(content),
                 "",
                 *provenance(content),
             ],
@@ -187,15 +206,19 @@ def _has_result(record: Record, row: Row) -> bool:
     return run is not None and not ({"failed", "not_run"} & set(run)) and record.has(row.name, row.config)
 
 
-def _make(row: Row, has: Mapping[str, bool], deadline: float, runs: Mapping[str, Any]) -> dict[str, Any]:
+def _make(
+    row: Row, has: Mapping[str, bool], deadline: float, runs: Mapping[str, Any], data: Mapping[str, str]
+) -> dict[str, Any]:
     """Makes a row. Returns {"seconds", measured values, "failed": reason if it failed}, or {"not_run": reason}.
+
+    data: variables of its process that say where its dataset is.
 
     A row that follows has the variant of XLA in "variant", unless that is XLA as it is installed.
     """
     need = missing_need(row, has)
     if need is not None:
         return {"not_run": f"needs {need}"}
-    if row.explains is not None and "failed" not in runs.get(row.explains, {}):
+    if row.after_failure is not None and "failed" not in runs.get(row.after_failure, {}):
         return {"not_run": "not needed"}
     variant = working_variant(runs) if row.follows else DEFAULT
     if variant is None:
@@ -203,9 +226,9 @@ def _make(row: Row, has: Mapping[str, bool], deadline: float, runs: Mapping[str,
     left = deadline - time.monotonic()
     if left < row.usual_s:
         return {"not_run": OUT_OF_TIME}
-    environment = merged(flags_of(variant), row.environment)
+    environment = {**merged(flags_of(variant), row.environment), **data}
     ended = run_row(row.kind, row.options, limit_s=min(row.limit_s, left), environment=environment)
-    log = f"; the last line of its log: {last_line(ended.output)}" if row.explains else ""
+    log = f"; the last line of its log: {last_line(ended.output)}" if row.logs else ""
     failed = {} if ended.failed is None else {"failed": f"{ended.failed}{log}", "output": ended.output}
     used = {} if variant == DEFAULT else {"variant": variant}
     return {"seconds": ended.seconds, **used, **ended.values, **failed}
@@ -243,6 +266,12 @@ def _describe_flags(runs: Mapping[str, Any]) -> list[str]:
         if variables and "not_run" not in run:
             lines.append(f"{name}: `{' '.join(f'{variable}={text!r}' for variable, text in variables.items())}`")
     return ["", "Variables of rows:", "", *(f"* {line}" for line in lines)] if lines else []
+
+
+def _targets(content: Mapping[str, Any]) -> list[str]:
+    """Returns the table of the targets on a card, if there is one."""
+    device = content["facts"][DEVICE_FACTS]
+    return ["", *gpu_criteria.table(content["runs"]).markdown().splitlines()] if device.get("gpus") else []
 
 
 def _in_order(runs: Mapping[str, Any]) -> list[tuple[str, Any]]:

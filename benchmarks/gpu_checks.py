@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.gpu_data import load
 from benchmarks.gpu_process import Refused, Report, run_row
-from benchmarks.gpu_speed import REFERENCE_S, load, timed_config, with_xla
+from benchmarks.gpu_speed import REFERENCE_S, timed_config, with_xla
 from benchmarks.runs import unwatched
 from gan.config import PRESETS
 from gan.errors import TrainingError, as_json

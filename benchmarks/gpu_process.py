@@ -1,8 +1,10 @@
 """Runs one row of `python -m benchmarks gpu` in a process group of its own that is killed at a time limit."""
 
+import faulthandler
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +24,8 @@ MODULE = "benchmarks.gpu_rows"
 LONGEST_REASON = 300
 KEPT_OUTPUT = 4_000
 """Characters of a failed row's output that are recorded."""
+DUMP_S = 3.0
+"""A row writes the Python stack of all its threads this many seconds before its limit, or at half of a short limit."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,8 @@ def run_row(
 ) -> Ended:
     """Runs a row in a child process, and kills the group of that process after `limit_s` seconds.
 
+    Shortly before, the child writes its Python stack to its output, which the reason of the failure quotes.
+
     Args:
         kind: name of a function in `KINDS` of `MODULE`.
         options: its arguments, of JSON types.
@@ -87,7 +93,8 @@ def run_row(
     """
     with tempfile.TemporaryDirectory(prefix="gan-gpu-", ignore_cleanup_errors=True) as folder:
         path, output = Path(folder) / "report.json", Path(folder) / "output"
-        asked = json.dumps({"kind": kind, "options": dict(options), "limit_s": limit_s})
+        end = time.time() + limit_s
+        asked = json.dumps({"kind": kind, "options": dict(options), "limit_s": limit_s, "end": end})
         began = time.monotonic()
         with output.open("wb") as opened:
             process = subprocess.Popen(
@@ -115,12 +122,14 @@ def measure_row(kinds: Mapping[str, Callable[..., None]], asked: str, path: str)
 
     Args:
         kinds: functions that measure, `kind(report, **options)`, by name.
-        asked: {"kind", "options", "limit_s"} as JSON.
+        asked: {"kind", "options", "limit_s", "end": Unix time of the limit} as JSON.
         path: file of the report.
     """
     row, report = json.loads(asked), Report(Path(path))
     if hasattr(signal, "alarm"):  # for the case that the process is gone which should kill this one
         signal.alarm(math.ceil(row["limit_s"] + KILL_SECONDS))
+    left = row["end"] - time.time()
+    faulthandler.dump_traceback_later(max(left - DUMP_S, 0.5 * left, 0.1))
     report.stage("start")
     try:
         kinds[row["kind"]](report, **row["options"])
@@ -129,6 +138,8 @@ def measure_row(kinds: Mapping[str, Callable[..., None]], asked: str, path: str)
         name = "" if isinstance(error, Refused) else f"{type(error).__name__}: "
         report.end(name + last_line(str(error)))
         return 1
+    finally:
+        faulthandler.cancel_dump_traceback_later()
     report.end()
     return 0
 
@@ -150,9 +161,17 @@ def _failure(status: int | None, found: Mapping[str, Any], output: str, limit_s:
     if found.get("finished"):
         return found["failed"]
     if status is None:
-        return f"no result within {limit_s:.0f} s, at: {found.get('stage', 'start')}"
+        return f"no result within {limit_s:.0f} s, at: {found.get('stage', 'start')}{_innermost(output)}"
     how = f"ended by signal {-status}" if status < 0 else f"ended with status {status}"
     return f"{how}, at: {found.get('stage', 'start')}: {last_line(output) or 'no message'}"
+
+
+def _innermost(output: str) -> str:
+    """Returns the innermost Python call of the main thread in the last dump of a process, or nothing."""
+    _, dumped, stacks = output.rpartition("Timeout (")
+    threads = re.split(r"^(?:Current thread|Thread) ", stacks, flags=re.MULTILINE)
+    call = re.search(r'File "([^"]*)", line (\d+) in (\S+)', threads[-1])  # the main thread is the last one
+    return f", in {call[3]} ({Path(call[1]).name}:{call[2]})" if dumped and call else ""
 
 
 def last_line(text: str) -> str:

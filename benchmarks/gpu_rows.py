@@ -3,22 +3,24 @@
 import sys
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from types import MappingProxyType
 
-from benchmarks import gpu_checks, gpu_speed
+from benchmarks import gpu_checks, gpu_data, gpu_floors, gpu_speed
 from benchmarks.gpu_process import Report, measure_row
 from gan.errors import InputError, as_json
 from gan.utils import tensorflow as runtime
 
 
-def device(report: Report, dataset: str) -> None:
-    """Finds the devices, their driver and the versions. Reads the dataset, so that it is prepared."""
+def device(report: Report) -> None:
+    """Finds the devices, their driver and the versions. Reads no data."""
+    report.stage("imports")
     runtime.start()
     import tensorflow as tf
 
-    from gan.data.load import load_dataset
     from gan.utils import gpu
 
+    report.stage("the driver")
     facts = gpu.read_facts()
     build = tf.sysconfig.get_build_info()
     report.note(
@@ -32,10 +34,22 @@ def device(report: Report, dataset: str) -> None:
         torch=runtime.installed_version("torch") if find_spec("torch") else None,
         auto_precision=runtime.auto_precision()[0],
     )
+
+
+def data(report: Report, dataset: str, path: str) -> None:
+    """Reads the dataset, and writes it to a file for all rows. Is started without a view of the GPUs."""
+    report.stage("imports")
+    runtime.start()
+    from gan.data.load import load_dataset
+
+    report.stage(f"reading {dataset}")
     try:
-        load_dataset(dataset, fallback="none")
+        found = load_dataset(dataset, fallback="none")
     except InputError as error:
         report.note(no_dataset=str(error))
+        return
+    report.stage("writing the arrays")
+    gpu_data.write_arrays(found, Path(path))
 
 
 def _cudnn() -> int | None:
@@ -53,6 +67,7 @@ def _cudnn() -> int | None:
 KINDS: Mapping[str, Callable[..., None]] = MappingProxyType(
     {
         "device": device,
+        "data": data,
         "steps": gpu_speed.steps,
         "cached_steps": gpu_speed.cached_steps,
         "correctness": gpu_checks.correctness,
@@ -60,7 +75,7 @@ KINDS: Mapping[str, Callable[..., None]] = MappingProxyType(
         "loops": gpu_speed.loops_in_turns,
         "torch_steps": gpu_speed.torch_steps,
         "products": gpu_speed.products,
-        "floors": gpu_speed.floors,
+        "floors": gpu_floors.floors,
         "sampling": gpu_speed.sampling_rate,
         "evaluate": gpu_checks.evaluate,
         "judged": gpu_checks.judged,

@@ -8,8 +8,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from benchmarks.gpu_data import load
 from benchmarks.gpu_process import Refused, Report, run_row
 from benchmarks.runs import SCHEDULED, images_per_step, unwatched
 from benchmarks.summary import format_spread
@@ -17,17 +16,12 @@ from gan.config import PRESETS, TrainConfig
 from gan.utils import tensorflow as runtime
 
 if TYPE_CHECKING:
-    from gan.data.dataset import Dataset
     from gan.models.gan import GAN
 
 ROUNDS = 3
 """Measurements of each loop, unless a single execution of the graph takes longer than asked."""
 REFERENCE_S = 300.0
 """Time limit of a process that a row starts."""
-FLOORS = (3.0, 1.5)
-"""Frechet distances, in floors, whose training time is measured."""
-EVALUATED = 10_000
-"""Samples in each of the 20 evaluations of a run."""
 LONGEST_SAMPLING_S = 15.0
 PRODUCT_SIZES = {"GPU": 8_192, "CPU": 2_048}
 
@@ -43,8 +37,14 @@ def steps(
     programs: int | None,
     deterministic: bool,
     seconds: float,
+    data_on_device: bool | None = None,
+    steps_per_execution: int | None = None,
 ) -> None:
-    """Measures the steps of `fit`, as in a training run: steps/s, images/s, and seconds of the first execution."""
+    """Measures the steps of `fit`, as in a training run: steps/s, images/s, and seconds of the first execution.
+
+    data_on_device: whether the images lie on the device. None: as in a training run.
+    steps_per_execution: steps in one program. None: those of the preset.
+    """
     report.stage("imports")
     runtime.start(seed=0, deterministic=deterministic)
     from benchmarks import loops
@@ -52,8 +52,15 @@ def steps(
 
     if programs is not None:
         xla.MOST_PROGRAMS = programs
-    config, data = timed_config(preset, dataset, batch_size, precision), load(dataset)
+    report.stage("data")
+    data = load(dataset)
+    report.stage("networks")
+    config = timed_config(preset, dataset, batch_size, precision)
+    if steps_per_execution is not None:
+        config = replace(config, optimization=replace(config.optimization, steps_per_execution=steps_per_execution))
     gan = loops.compile_for_run(config, data, jit_compile=jit)
+    if data_on_device is not None:
+        gan.set_data_on_device(data_on_device)
     run = loops.fit_runner(gan, config, data)
     _measure(report, run, config.optimization.steps_per_execution, images_per_step(config), seconds, gan, jit)
     report.note(memory_megabytes=_memory_megabytes())
@@ -112,13 +119,6 @@ def timed_config(preset: str, dataset: str, batch_size: int, precision: str) -> 
         optimization=replace(config.optimization, batch_size=batch_size),
         precision=precision,  # type: ignore[arg-type]
     )
-
-
-def load(dataset: str) -> "Dataset":
-    """Loads a dataset by its name, and no other one in its place."""
-    from gan.data.load import load_dataset
-
-    return load_dataset(dataset, fallback="none")
 
 
 @contextmanager
@@ -199,77 +199,6 @@ def products(report: Report, *, seconds: float) -> None:
         found[name] = [2e-12 * size**3 * count / loops.seconds_of(loop, count) for _ in range(ROUNDS)]
         said = ", ".join(f"{known} {format_spread(rates, ',.3g')}" for known, rates in found.items())
         report.note(teraflops=found, size=size, details=f"TFLOP/s of {size:,} x {size:,} matrices: {said}")
-
-
-def floors(report: Report, *, dataset: str, jit: bool, preset: str = "mnist") -> None:
-    """Trains a preset at full length, and measures the training seconds to some Frechet distances.
-
-    The distance is measured after each interval, with samples of the averaged generator. Its time does not count.
-    """
-    runtime.start(seed=0)
-    import keras
-
-    from benchmarks import loops
-    from gan import sampling
-    from gan.evaluation.classifier.extractor import Extractor, as_input, load_classifier
-    from gan.evaluation.metrics import frechet_distance
-    from gan.evaluation.reference import Reference, choose_labels, choose_subsets, limit_images
-    from gan.models.networks.inputs import NetworkInputs
-    from gan.training.callbacks import FiniteLosses
-    from gan.training.loop import fit_intervals, make_schedule
-
-    report.stage("reference")
-    data = limit_images(load(dataset))
-    num = min(EVALUATED, len(data.test))
-    extractor = Extractor(load_classifier("mnist-classifier")[0])
-    chosen, asked = choose_subsets(data, num, 0), choose_labels(data, num, 0)
-    reference = Reference(extractor, extractor.arrays(as_input(chosen.test.images)), as_input(data.train.images))
-    floor = reference.floor(chosen.floor).mean
-    target = _moments(reference.outputs["features"])
-    config = unwatched(PRESETS[preset], dataset=dataset, seed=0, images=None, eval_every=None)
-    config = replace(config, precision="float32")
-    schedule = make_schedule(config, data)
-    gan = loops.compile_for_run(config, data, jit_compile=jit)
-    labels = asked if NetworkInputs.of(gan.generator).num_classes else None
-    curve: list[dict[str, float]] = []
-    spent, began = 0.0, time.perf_counter()
-
-    class Evaluate(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            nonlocal spent
-            now = time.perf_counter()
-            samples = sampling.generate(self.model.generator_ema, num, labels=labels)
-            distance = float(frechet_distance(*_moments(extractor.arrays(samples)["features"]), *target))
-            curve.append(
-                {
-                    "images": int(self.model.images_seen),
-                    "seconds": now - began - spent,
-                    "in_floors": distance / floor,
-                }
-            )
-            spent += time.perf_counter() - now
-            report.note(floor=floor, num=num, curve=curve, details=_seconds_to_floors(curve))
-
-    report.stage("training")
-    with with_xla(gan, jit):
-        fit_intervals(gan, data, [FiniteLosses(), Evaluate()], schedule, seed=0)
-
-
-def _moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    features = features.astype(np.float64)
-    return features.mean(axis=0), np.cov(features, rowvar=False)
-
-
-def _seconds_to_floors(curve: list[dict[str, float]]) -> str:
-    """Returns the training seconds to each of `FLOORS`, at the first evaluation that reaches it."""
-    parts = []
-    for most in FLOORS:
-        reached = next((one for one in curve if one["in_floors"] <= most), None)
-        parts.append(f"{reached['seconds']:.1f} s to {most:g} floors" if reached else f"{most:g} floors not reached")
-    last = curve[-1]
-    return (
-        f"{', '.join(parts)}; {last['in_floors']:.2f} floors after {last['images']:,} images, {last['seconds']:.1f} s"
-    )
 
 
 def sampling_rate(report: Report, *, num: int) -> None:

@@ -168,14 +168,27 @@ class Trainer:
         device: where all tensors are.
         bfloat16: whether the networks run under autocast to bfloat16. Losses and penalties are float32.
         capturable: whether Adam can be part of a CUDA graph.
+        channels_last: whether channels are the last axis of images and filters in memory.
+        compiled: whether `torch.compile` compiles the passes of both networks. The penalty needs a second derivative,
+            which compiled passes do not have, so its own pass is not compiled.
     """
 
-    def __init__(self, preset: str, device: torch.device, *, bfloat16: bool = False, capturable: bool = False) -> None:
+    def __init__(
+        self,
+        preset: str,
+        device: torch.device,
+        *,
+        bfloat16: bool = False,
+        capturable: bool = False,
+        channels_last: bool = False,
+        compiled: bool = False,
+    ) -> None:
         config: TrainConfig = PRESETS[preset]
         generator, discriminator = NETWORKS[preset]
+        order = torch.channels_last if channels_last else torch.contiguous_format
         self.latent_dim = config.model.latent_dim
-        self.generator, self.average = (generator(self.latent_dim).to(device) for _ in range(2))
-        self.discriminator = discriminator().to(device)
+        self.generator, self.average = (generator(self.latent_dim).to(device).to(memory_format=order) for _ in range(2))
+        self.discriminator = discriminator().to(device).to(memory_format=order)
         self.average.load_state_dict(self.generator.state_dict())
         self.averaged, self.current = (
             [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
@@ -186,20 +199,22 @@ class Trainer:
         self.penalized = bool(config.optimization.penalties)
         self.device, self.bfloat16, self.capturable = device, bfloat16, capturable
         self.kept = 0.5 ** (config.optimization.batch_size / config.model.ema_half_life)
-        betas = (config.optimization.beta_1, config.optimization.beta_2)
+        betas = config.optimization.betas
         g_rate, d_rate = config.optimization.learning_rates
         self.g_parameters, self.d_parameters = (list(n.parameters()) for n in (self.generator, self.discriminator))
         self.g_adam, self.d_adam = (
             torch.optim.Adam(parameters, rate, betas, EPSILON, fused=True, capturable=capturable)
             for parameters, rate in ((self.g_parameters, g_rate), (self.d_parameters, d_rate))
         )
+        if compiled:
+            for name in ("_fake", "_d_loss", "_g_loss"):
+                setattr(self, name, torch.compile(getattr(self, name)))
 
     def step(self, batch: Batch, *, penalize: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Makes a train step. penalize: whether R1 is due. Returns the losses of D and G."""
         labels = batch.labels if self.conditional else None
         latents = torch.randn(len(batch.images), self.latent_dim, device=self.device)
-        with self._autocast():
-            fake = self.generator(latents, labels)
+        fake = self._fake(latents, labels)
         if self.simultaneous:
             real_logits, fake_logits = self._logits(batch.images, labels), self._logits(fake, labels)
             g_loss = functional.softplus(-fake_logits).mean()
@@ -211,7 +226,7 @@ class Trainer:
             d_loss = self._d_loss(batch, fake.detach(), labels)
             total = d_loss + EVERY * self._r1(batch) if penalize and self.penalized else d_loss
             self._apply(self.d_adam, self.d_parameters, torch.autograd.grad(total, self.d_parameters))
-            g_loss = functional.softplus(-self._logits(fake, labels)).mean()
+            g_loss = self._g_loss(fake, labels)
             self._apply(self.g_adam, self.g_parameters, torch.autograd.grad(g_loss, self.g_parameters))
         self._move_average()
         return d_loss.detach(), g_loss.detach()
@@ -221,6 +236,10 @@ class Trainer:
         return torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.bfloat16, cache_enabled=not self.capturable
         )
+
+    def _fake(self, latents: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+        with self._autocast():
+            return self.generator(latents, labels)
 
     def _logits(self, images: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
         with self._autocast():
@@ -244,6 +263,9 @@ class Trainer:
         matched = self._loss(real_logits[::REPEATED], mismatched)
         return (1.0 - MISMATCHED) * self._loss(real_logits, fake_logits) + MISMATCHED * matched
 
+    def _g_loss(self, fake: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+        return functional.softplus(-self._logits(fake, labels)).mean()
+
     def _r1(self, batch: Batch) -> torch.Tensor:
         """Returns gamma/2 |grad D(x)|^2, the mean over the reals x."""
         images = batch.images.detach().clone().requires_grad_(True)
@@ -262,20 +284,30 @@ class Trainer:
         torch._foreach_lerp_(self.averaged, self.current, 1.0 - self.kept)
 
 
-def loop(preset: str, batch_size: int, *, graph: bool = False, bfloat16: bool = False) -> Callable[[int], None]:
+def loop(
+    preset: str,
+    batch_size: int,
+    *,
+    graph: bool = False,
+    bfloat16: bool = False,
+    channels_last: bool = False,
+    compiled: bool = False,
+) -> Callable[[int], None]:
     """Returns a function that makes a number of train steps, and waits for the last one.
 
     Args:
         preset: a key of `NETWORKS`.
         batch_size: images per step.
         graph: replay each step as one CUDA graph. There are two, with and without the penalty.
-        bfloat16: see `Trainer`.
+        bfloat16, channels_last, compiled: see `Trainer`.
     """
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.benchmark = True
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trainer = Trainer(preset, device, bfloat16=bfloat16, capturable=graph)
+    trainer = Trainer(
+        preset, device, bfloat16=bfloat16, capturable=graph, channels_last=channels_last, compiled=compiled
+    )
     images = torch.rand(IMAGES, 1, 28, 28, device=device) * 2.0 - 1.0
     labels = torch.randint(0, CLASSES, (IMAGES,), device=device)
     batch = Batch(images[:batch_size].clone(), labels[:batch_size].clone())

@@ -1,14 +1,16 @@
 import json
 import os
+import re
 import signal
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import gpu, gpu_checks, gpu_plan, gpu_process, gpu_rows, gpu_speed
+from benchmarks import gpu, gpu_checks, gpu_criteria, gpu_data, gpu_floors, gpu_plan, gpu_process, gpu_rows, gpu_speed
 from benchmarks.benchmark import Record
 from benchmarks.cli import main
 from benchmarks.gpu import Gpu, describe_device
@@ -16,6 +18,8 @@ from benchmarks.gpu_plan import GPU, TORCH, Row
 from benchmarks.gpu_process import Ended, Report, last_line
 from benchmarks.tests.tables import rows_of
 from benchmarks.xla_variants import XLA_VARIANTS
+from gan.config import PRESETS
+from gan.models.penalties import R1
 from gan.utils import tensorflow as runtime
 
 CARD = {
@@ -39,7 +43,7 @@ def stand_in(monkeypatch):
     started, results, now = [], {"device": Ended(1.0, dict(CARD), None, "")}, [0.0]
 
     def run_row(kind, options, *, limit_s, environment=None):
-        if kind != "device":
+        if kind not in ("device", "data"):
             started.append((kind, limit_s))
             now[0] += 10.0
         return results.get(kind, Ended(10.0, {"details": "measured"}, None, ""))
@@ -53,6 +57,11 @@ def planned(monkeypatch, *rows):
     monkeypatch.setattr(gpu, "plan", lambda **settings: list(rows))
 
 
+def table_of(text):
+    """Returns the rows of the first table, without that of the targets."""
+    return rows_of(text.partition("\nTargets on a card:")[0])
+
+
 def runs_in(out):
     return json.loads((out / "results.json").read_text())["runs"]
 
@@ -60,18 +69,28 @@ def runs_in(out):
 def test_the_most_important_rows_come_first():
     rows = gpu_plan.plan(dataset="mnist", seconds=1.0)
     names = [row.name for row in rows]
-    assert names[:5] == [
-        "check/plain",
-        "mnist/64/plain/float32",
+    assert names[:8] == [
         "mnist/64/xla/float32",
         *(f"mnist/64/xla/float32/{name}" for name in list(XLA_VARIANTS)[:2]),
+        *(f"{one}/xla/float32/steps-320" for one in ("mnist/64", "mnist/1024", "tf-tutorial/256")),
+        "floors/xla/mnist",
+        "floors/xla/mnist-best",
     ]
     assert len(set(names)) == len(names)
     for preset, batch_size in gpu_plan.CONFIGURATIONS:
-        modes = [f"{preset}/{batch_size}/{mode}" for mode in ("plain/float32", "xla/float32", "plain/bfloat16")]
-        assert [names.index(mode) for mode in modes] == sorted(names.index(mode) for mode in modes)
-        assert f"{preset}/{batch_size}/xla/bfloat16" in names
-    assert {f"mnist/64/xla/float32/{name}" for name in (*XLA_VARIANTS, "programs-1") if name != "default"} <= set(names)
+        for mode in ("plain", "xla"):
+            assert {f"{preset}/{batch_size}/{mode}/{precision}" for precision in gpu_plan.PRECISIONS} <= set(names)
+    variants = [*XLA_VARIANTS, "programs-1/streamed", "streamed", *(f"steps-{count}" for count in gpu_plan.EXECUTIONS)]
+    assert {f"mnist/64/xla/float32/{name}" for name in variants if name != "default"} <= set(names)
+    assert "mnist/64/plain/float32/streamed" in names
+    made = {row.name: row.options for row in rows}
+    assert made["mnist/64/xla/float32/streamed"]["data_on_device"] is False
+    assert made["mnist/1024/xla/float32/steps-320"]["steps_per_execution"] == 320
+    assert R1().every == gpu_plan.PENALTY_EVERY
+    assert all(count % gpu_plan.PENALTY_EVERY == 0 for count in gpu_plan.EXECUTIONS)
+    # even if XLA as it is installed and its first variant hang, all rows of the targets fit into 8 minutes
+    early = sum(row.usual_s for row in rows[2:8]) + sum(row.limit_s for row in rows[:2])
+    assert early + 30.0 <= 480.0
     assert {row.kind for row in rows} <= set(gpu_rows.KINDS)
     assert all(row.usual_s <= row.limit_s for row in rows)
     needs = {row.name: row.needs for row in rows}
@@ -87,7 +106,7 @@ def test_rows_that_no_longer_fit_are_not_run(stand_in, monkeypatch, tmp_path, ca
     assert main(["gpu", "--minutes", "0.75", "--out", str(out)]) == 0  # 45 s: rows end at 10, 20, 30, 40
     assert stand_in[0] == [("steps", 40.0), ("steps", 35.0), ("steps", 25.0), ("steps", 15.0)]
     assert runs_in(out)["row-4"]["not_run"] == "out of time"
-    table = rows_of(capsys.readouterr().out)
+    table = table_of(capsys.readouterr().out)
     assert [row[:2] for row in table[1:]][-2:] == [["row-3", "measured"], ["row-4", "not run: out of time"]]
 
     assert main(["gpu", "--minutes", "0.75", "--out", str(out)]) == 0
@@ -103,7 +122,7 @@ def test_results_are_written_after_every_row(stand_in, monkeypatch, tmp_path):
     def look(kind, *arguments, **options):
         if kind == "products":
             assert (out / "plot.png").exists()
-            found.append([row[0] for row in rows_of((out / "table.md").read_text())] + list(runs_in(out)))
+            found.append([row[0] for row in table_of((out / "table.md").read_text())] + list(runs_in(out)))
         return made(kind, *arguments, **options)
 
     monkeypatch.setattr(gpu, "run_row", look)
@@ -120,12 +139,12 @@ def test_failed_rows_are_made_again_and_results_are_kept(stand_in, monkeypatch, 
     assert [kind for kind, _ in started] == ["steps", "products", "loops"]
     assert runs_in(out)["two"]["failed"] == "ValueError: bad"
     assert runs_in(out)["two"]["output"].startswith("Traceback")
-    assert rows_of((out / "table.md").read_text())[2][1:] == ["failed", "-", "-", "-", "before; ValueError: bad"]
+    assert table_of((out / "table.md").read_text())[2][1:] == ["failed", "-", "-", "-", "before; ValueError: bad"]
     del results["products"]
     assert main(["gpu", "--out", str(out), "--rows", "t*"]) == 0
     assert [kind for kind, _ in started[3:]] == ["products"]
     assert "failed" not in runs_in(out)["two"]
-    assert [row[0] for row in rows_of((out / "table.md").read_text())[1:]] == ["one", "two", "three"]
+    assert [row[0] for row in table_of((out / "table.md").read_text())[1:]] == ["one", "two", "three"]
 
 
 def test_rows_say_what_they_need(stand_in, monkeypatch, tmp_path):
@@ -134,7 +153,7 @@ def test_rows_say_what_they_need(stand_in, monkeypatch, tmp_path):
     planned(monkeypatch, Row("one", "steps", needs=(GPU,)), Row("two", "steps", needs=(TORCH, GPU)), Row("three", "x"))
     out = tmp_path / "out"
     assert main(["gpu", "--out", str(out)]) == 0
-    assert [row[1] for row in rows_of((out / "table.md").read_text())[1:]] == [
+    assert [row[1] for row in table_of((out / "table.md").read_text())[1:]] == [
         "needs a GPU",
         "needs PyTorch",
         "measured",
@@ -165,7 +184,7 @@ def test_what_hangs_once_is_not_tried_again_and_explained(stand_in, monkeypatch,
         Row("early", "x", follows=True),
         Row(f"{gpu_plan.XLA}/{first}", "variant", environment=gpu_plan.flags_of(first)),
         Row("late", "y", environment={"XLA_FLAGS": "--more", "OTHER": "1"}, follows=True),
-        Row("why", "z", explains=gpu_plan.XLA),
+        Row("why", "z", after_failure=gpu_plan.XLA, logs=True),
     )
     results["steps"] = Ended(9.0, {}, "no result within 9 s, at: first 20 steps", "")
     results["z"] = Ended(9.0, {}, "no result within 9 s, at: first 20 steps", "pass 1\ntuning convolution 7\n")
@@ -173,7 +192,7 @@ def test_what_hangs_once_is_not_tried_again_and_explained(stand_in, monkeypatch,
     environments, made = {}, gpu.run_row
 
     def run_row(kind, options, *, environment=None, **more):
-        environments[kind] = environment
+        environments[kind] = {key: text for key, text in (environment or {}).items() if key != gpu_data.VARIABLE}
         return made(kind, options, environment=environment, **more)
 
     monkeypatch.setattr(gpu, "run_row", run_row)
@@ -185,7 +204,7 @@ def test_what_hangs_once_is_not_tried_again_and_explained(stand_in, monkeypatch,
     assert environments["y"] == {"XLA_FLAGS": f"{XLA_VARIANTS[first][0]} --more", "OTHER": "1"}
     assert environments["z"] == environments["steps"] == {}
     assert runs_in(out)["why"]["failed"].endswith("first 20 steps; the last line of its log: tuning convolution 7")
-    late = next(row for row in rows_of((out / "table.md").read_text()) if row[0] == "late")
+    late = next(row for row in table_of((out / "table.md").read_text()) if row[0] == "late")
     assert late[-1].startswith(f"flags of {first}")
 
     results["steps"] = Ended(9.0, {"steps_per_second": [9.0]}, None, "")  # and where nothing hangs:
@@ -252,12 +271,17 @@ def test_a_row_that_hangs_or_crashes_costs_only_itself(monkeypatch, tmp_path, ca
     record.note("device", {**CARD, "tensorflow": "2.21.0", "failed": None})
     assert main(["gpu", "--out", str(out)]) == 0
     runs = runs_in(out)
-    assert runs["hangs"]["failed"] == "no result within 3 s, at: asleep"
+    found = re.fullmatch(r"no result within 3 s, at: asleep, in sleep \((gpu_row_stand_ins.py):(\d+)\)",
+                         runs["hangs"]["failed"])  # fmt: skip
+    assert found is not None, runs["hangs"]["failed"]
+    line = (Path(__file__).parent / found[1]).read_text(encoding="utf-8").splitlines()[int(found[2]) - 1]
+    assert line.strip() == "time.sleep(600)"
+    assert "(most recent call first)" in runs["hangs"]["output"]
     assert runs["raises"]["failed"] == "ValueError: last line"
     assert runs["raises"]["details"] == "measured before"
     assert runs["aborts"]["failed"] == "ended by signal 6, at: start: F0000 Check failed: status"
     assert runs["fine"]["details"] == "value 7, flags --one --two"
-    assert [row[1] for row in rows_of(capsys.readouterr().out)[1:]] == ["failed", "failed", "failed", "measured"]
+    assert [row[1] for row in table_of(capsys.readouterr().out)[1:]] == ["failed", "failed", "failed", "measured"]
     deadline = time.monotonic() + 5.0
     while is_alive(runs["hangs"]["child"]) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -297,7 +321,7 @@ def test_table_of_a_card():
     }
     text = Gpu().table(content).markdown()
     assert text.startswith("NVIDIA H100, driver 580.95.05, CUDA 12.5.1, cuDNN 9.3.1, TensorFlow 2.21.0. Dataset mnist,")
-    assert rows_of(text) == [
+    assert table_of(text) == [
         ["row", "result", "steps/s", "images/s", "first steps (s)", "details"],
         ["check/plain", "passed", "-", "-", "-", "losses differ by 1e-06"],
         ["mnist/64/xla/float32", "failed", "-", "-", "-", "no result within 100 s, at: first 20 steps"],
@@ -323,14 +347,92 @@ def test_last_line_leaves_out_markers_of_operations():
     assert len(last_line("x" * 1_000)) == 300
 
 
-def test_seconds_to_floors_by_hand():
+def test_training_seconds_to_floors_by_hand():
     curve = [
         {"images": 10, "seconds": 1.0, "in_floors": 9.0},
         {"images": 20, "seconds": 2.0, "in_floors": 2.9},
         {"images": 30, "seconds": 3.0, "in_floors": 3.1},
     ]
     said = "2.0 s to 3 floors, 1.5 floors not reached; 3.10 floors after 30 images, 3.0 s"
-    assert gpu_speed._seconds_to_floors(curve) == said
+    assert gpu_floors.describe_curve(curve, (3.0, 1.5)) == said
+    assert [gpu_floors.seconds_to(curve, most) for most in (9.0, 3.0, 1.2)] == [1.0, 2.0, None]
+
+
+def test_a_training_in_whole_periods_by_hand():
+    found = gpu_floors.in_periods(PRESETS["mnist"], 50_000, 16)  # 2,031 steps; a twentieth is 6.3 periods
+    options = found.optimization
+    assert (options.total_steps(50_000), options.steps_per_execution) == (21 * 96, 96)
+    assert found.interval_steps(options.total_steps(50_000)) == 96
+    short = replace(PRESETS["mnist"], optimization=replace(PRESETS["mnist"].optimization, steps=5))
+    assert gpu_floors.in_periods(short, 50_000, 16).optimization.total_steps(50_000) == 16
+
+
+def test_targets_by_hand():
+    def steps(rate, images, first=5.0):
+        return {"steps_per_second": [rate / 2, rate, 2 * rate], "images_per_step": images, "first_seconds": first}
+
+    runs = {
+        "mnist/64/xla/float32": steps(1_000.0, 64),
+        "mnist/64/xla/float32/steps-320": steps(1_500.0, 64, first=25.0),
+        "mnist/64/plain/float32": {**steps(9_000.0, 64), "failed": "after the steps"},
+        "mnist/1024/xla/float32": steps(312.5, 1_024),
+        "floors/xla/mnist": {"curve": [{"seconds": 6.0, "in_floors": 2.9}, {"seconds": 7.0, "in_floors": 1.9}]},
+        "floors/plain/mnist": {"not_run": "out of time"},
+        "floors/xla/mnist-best": {"curve": [{"seconds": 2.0, "in_floors": 2.9}, {"seconds": 20.0, "in_floors": 1.2}]},
+    }
+    rows = rows_of(gpu_criteria.table(runs).markdown())[1:]
+    assert [row[1:] for row in rows] == [
+        [">= 1,260 steps/s", "1,500", "met", "mnist/64/xla/float32/steps-320"],
+        [">= 545 steps/s", "-", "not measured", "-"],
+        [">= 320,000 images/s", "320,000", "met", "mnist/1024/xla/float32"],
+        ["<= 20 s", "25.0", "not met", "mnist/64/xla/float32/steps-320"],  # of the fastest row, not of the best
+        ["<= 5 s", "6.0", "not met", "floors/xla/mnist"],  # of the preset itself
+        ["<= 30 s", "20.0", "met", "floors/xla/mnist-best"],
+    ]
+
+
+def test_the_dataset_in_a_file_is_the_same(digits, monkeypatch, tmp_path):
+    path = tmp_path / "dataset.npz"
+    gpu_data.write_arrays(digits, path)
+    monkeypatch.setenv(gpu_data.VARIABLE, str(path))
+    monkeypatch.setattr("gan.data.load.load_dataset", lambda *_, **__: pytest.fail("read again"))
+    found = gpu_data.load(digits.name)
+    assert (found.name, found.num_classes, found.class_names) == (digits.name, digits.num_classes, digits.class_names)
+    for name in gpu_data.SPLITS:
+        mine, theirs = getattr(found, name), getattr(digits, name)
+        np.testing.assert_array_equal(mine.images, theirs.images)
+        np.testing.assert_array_equal(mine.labels, theirs.labels)
+    monkeypatch.delenv(gpu_data.VARIABLE)
+    monkeypatch.setattr("gan.data.load.load_dataset", lambda name, fallback: (name, fallback))
+    assert gpu_data.load("mnist") == ("mnist", "none")
+
+
+def test_all_rows_read_one_file_and_the_gpu_is_hidden_from_its_writer(stand_in, monkeypatch, tmp_path, capsys):
+    _, results = stand_in
+    planned(monkeypatch, Row("one", "steps"), Row("two", "products"))
+    seen, made = [], gpu.run_row
+
+    def run_row(kind, options, *, environment=None, **more):
+        seen.append((kind, dict(options), dict(environment or {})))
+        return made(kind, options, environment=environment, **more)
+
+    monkeypatch.setattr(gpu, "run_row", run_row)
+    assert main(["gpu", "--out", str(tmp_path / "out")]) == 0
+    (device, options, _), (data, asked, hidden), (_, _, one), (_, _, two) = seen
+    assert (device, options, data, asked["dataset"]) == ("device", {}, "data", "mnist")
+    assert hidden == {"CUDA_VISIBLE_DEVICES": "-1"}
+    assert one == two == {gpu_data.VARIABLE: asked["path"]}
+    assert "environment" in runs_in(tmp_path / "out")["one"]["config"]
+    assert gpu_data.VARIABLE not in json.dumps(runs_in(tmp_path / "out"))
+
+    results["data"] = Ended(120.0, {}, "no result within 120 s, at: reading mnist, in read (tfds.py:9)", "a stack")
+    assert main(["gpu", "--out", str(tmp_path / "other")]) == 0
+    assert seen[-1][2] == {}  # it reads the dataset itself
+    assert "reading mnist, in read (tfds.py:9). Each row reads the dataset itself" in capsys.readouterr().err
+
+    results["data"] = Ended(5.0, {"no_dataset": "not prepared"}, None, "")
+    assert main(["gpu", "--out", str(tmp_path / "third")]) == 2
+    assert "--dataset mnist5k" in capsys.readouterr().err
 
 
 def test_differences_are_the_largest_of_each_array():
@@ -350,10 +452,18 @@ def test_matrix_products_are_measured_on_this_machine(tmp_path, monkeypatch):
 
 @pytest.mark.slow  # the test before runs a row in this process; rows that hang or crash run in real ones
 def test_a_real_row_finds_the_device():
-    ended = gpu_process.run_row("device", {"dataset": "mnist5k"}, limit_s=100.0)
+    ended = gpu_process.run_row("device", {}, limit_s=100.0)
     assert ended.failed is None, ended.output
     assert ended.values["gpus"] == runtime.gpu_names()
-    assert "no_dataset" not in ended.values
+
+
+@pytest.mark.slow
+def test_a_real_row_writes_the_dataset(digits, tmp_path):
+    path = tmp_path / "dataset.npz"
+    options = {"dataset": "mnist5k", "path": str(path)}
+    ended = gpu_process.run_row("data", options, limit_s=100.0, environment=gpu_checks.NO_GPU)
+    assert (ended.failed, ended.values) == (None, {}), ended.output
+    np.testing.assert_array_equal(gpu_data.read_arrays(path, "mnist5k").train.images, digits.train.images)
 
 
 @pytest.mark.slow
@@ -480,3 +590,27 @@ def test_numbers_of_the_pytorch_step_are_those_of_the_preset():
 
     assert (torch_peer.REPEATED, torch_peer.MISMATCHED) == (extra_fakes.EVERY, extra_fakes.MISMATCHED_LABELS)
     assert (R1().gamma, R1().every) == (torch_peer.GAMMA, torch_peer.EVERY)
+
+
+@pytest.mark.slow
+def test_the_row_of_the_training_time_evaluates_each_interval(digits, monkeypatch, tmp_path):
+    from gan.config import ModelConfig, OptimizationConfig, TrainConfig
+
+    tiny = TrainConfig(
+        model=ModelConfig(latent_dim=4, g_width=4, d_width=4),
+        optimization=OptimizationConfig(images=640, batch_size=16, steps_per_execution=2),
+    )
+    monkeypatch.setattr(gpu_floors, "PRESETS", {"tiny": tiny})
+    monkeypatch.setattr(gpu_floors, "EVALUATED", 100)
+    monkeypatch.setattr("gan.data.load.load_dataset", lambda *_, **__: digits)
+    report = Report(tmp_path / "report.json")
+    gpu_floors.floors(report, dataset="mnist5k", jit=False, preset="tiny")
+    found = json.loads((tmp_path / "report.json").read_text())["values"]
+    curve = found["curve"]
+    assert [one["images"] for one in curve] == [32 * (number + 1) for number in range(20)]
+    seconds = [one["seconds"] for one in curve]
+    assert 0 <= seconds[0] < seconds[-1]
+    assert seconds == sorted(seconds)
+    assert found["first_seconds"] > 0
+    assert all(one["in_floors"] > 1 for one in curve)  # random networks
+    assert "floors after 640 images" in found["details"]

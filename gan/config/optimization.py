@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from gan.config.batch_scale import BatchScale
 from gan.config.fields import convert_fields
 from gan.errors import (
     LARGEST,
@@ -46,6 +47,12 @@ class OptimizationConfig(Options):
     """Length of the run in generator updates. None: set by `images`."""
     batch_size: int = 64
     """Images per batch. Each discriminator update sees one real and one generated batch."""
+    scale_from_batch: int | None = None
+    """Batch size for which the rates, betas and `penalty_every` hold: they are scaled to `batch_size`. None: as given.
+
+    Times r = batch_size / scale_from_batch: rates times the square root of r, betas to the power of r, `penalty_every`
+    divided by r.
+    """
     learning_rate: float = 3e-3
     """Initial Adam learning rate of the generator. `learning_rate_end` sets its decay."""
     d_learning_rate: float | None = None
@@ -101,8 +108,9 @@ class OptimizationConfig(Options):
         check(0 <= self.beta_2 < 1, "beta_2", "a number >= 0 and < 1", self.beta_2)
         if self.gamma is not None:
             check_not_negative("gamma", self.gamma)
-        if self.penalty_every is not None:
-            check_whole("penalty_every", self.penalty_every, 1)
+        for name in ("penalty_every", "scale_from_batch"):
+            if getattr(self, name) is not None:
+                check_whole(name, getattr(self, name), 1)
         check_different("penalties", self.penalties)
         if None not in (self.epochs, self.steps):
             raise InputError(
@@ -113,8 +121,19 @@ class OptimizationConfig(Options):
 
     @property
     def learning_rates(self) -> tuple[float, float]:
-        """Learning rates of G and D at the start of the run."""
-        return self.learning_rate, self.d_learning_rate or self.learning_rate / 2
+        """Learning rates of G and D at the start of the run, scaled to the batch size."""
+        scale = self.batch_scale
+        return scale.rate(self.learning_rate), scale.rate(self.d_learning_rate or self.learning_rate / 2)
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        """Decay rates of Adam's first and second moment, scaled to the batch size."""
+        return self.batch_scale.decay(self.beta_1), self.batch_scale.decay(self.beta_2)
+
+    @property
+    def batch_scale(self) -> BatchScale:
+        """Scales options to the batch size of the run. Without `scale_from_batch`, they stay as they are."""
+        return BatchScale(self.scale_from_batch or self.batch_size, self.batch_size)
 
     def total_steps(self, training_images: int) -> int:
         """Returns the number of generator updates of the run, at least 1, for a training split of `training_images`."""

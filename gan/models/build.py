@@ -78,7 +78,8 @@ def compile_gan(
     """Compiles a GAN with the optimizers, loss and penalties of a configuration.
 
     Both optimizers are `Adam`. The learning rate is constant if `learning_rate_end` is 1. Otherwise it decays along a
-    cosine to `learning_rate_end` times its first value. XLA is as with `jit_compile="auto"`, whatever `config.jit` is.
+    cosine to `learning_rate_end` times its first value. With `scale_from_batch`, rates, betas and the intervals of
+    penalties are scaled to the batch size. XLA is as with `jit_compile="auto"`, whatever `config.jit` is.
 
     Args:
         gan: the GAN to compile.
@@ -90,18 +91,22 @@ def compile_gan(
     options, end = config.optimization, config.learning_rate_end
     g_rate, d_rate = options.learning_rates
     weight = () if options.gamma is None else (options.gamma,)
+    beta_1, beta_2 = options.betas
     lazy = {} if options.penalty_every is None else {"every": options.penalty_every}
+    own = [penalties.PENALTIES[name](*weight, **lazy) for name in options.penalties]
+    for penalty in own:
+        penalty.every = options.batch_scale.interval(penalty.every)
 
     def adam(rate: Tensor, steps: int) -> keras.optimizers.Optimizer:
         if end < 1.0:
             rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=end)
-        return Adam(rate, beta_1=options.beta_1, beta_2=options.beta_2)
+        return Adam(rate, beta_1=beta_1, beta_2=beta_2)
 
     gan.compile(
         g_optimizer=adam(g_rate, total_steps),
         d_optimizer=adam(d_rate, total_steps * options.critic_steps),
         loss=options.loss,
-        penalties=[penalties.PENALTIES[name](*weight, **lazy) for name in options.penalties],
+        penalties=own,
         critic_steps=options.critic_steps,
         simultaneous=options.simultaneous,
         mismatched_labels=options.mismatched_labels,

@@ -174,7 +174,7 @@ def length_message(record: RunMetadata, setup: TrainingSetup) -> str:
     now = f"The run has {schedule.total_steps:,} steps ({schedule.total_images:,} images) instead of"
     if end == 1.0:
         return f"{now} {record.total_steps:,}; its learning rate stays constant"
-    rate, step = setup.config.optimization.learning_rate, schedule.first_step
+    (rate, _), step = setup.config.optimization.learning_rates, schedule.first_step
     before, after = (_cosine(step / total, end) * rate for total in (record.total_steps, schedule.total_steps))
     return (
         f"{now} {record.total_steps:,}; its learning rate follows the cosine of the new length: from step {step:,} on "

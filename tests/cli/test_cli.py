@@ -15,7 +15,8 @@ import pytest
 from helpers.comparison import assert_same, rows_of, size_of, values
 from helpers.fork_server import PATIENCE
 
-from gan.config import PRESETS
+from gan.cli.main import main
+from gan.config import PRESETS, config_from_dict
 from gan.data import images
 from gan.saving import files, models
 from gan.utils import tensorflow as runtime
@@ -70,6 +71,14 @@ def test_dry_run_prints_the_resolved_configuration_and_stops(gan_command, tmp_pa
     assert said["model"] == PRESETS[said["preset"]].as_dict()["model"]
     assert (said["optimization"]["steps"], said["optimization"]["learning_rate"]) == (5, 0.01)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_dry_run_keeps_options_of_another_batch_size_as_they_were_given(capsys):
+    options = ["train", "mnist", "--batch-size", "1024", "--scale-from-batch", "64", "--dry-run"]
+    assert main(options) == 0
+    found = config_from_dict({"optimization": json.loads(capsys.readouterr().out)["optimization"]}).optimization
+    assert (found.learning_rate, found.beta_2, found.penalty_every) == (3e-3, 0.99, None)
+    assert found.learning_rates == (12e-3, 6e-3)
 
 
 BAD_INPUT = {

@@ -299,6 +299,19 @@ def test_reads_examples_in_tfds_order(empty_data_folder, shards):
         assert values.dtype == expected[0][key].dtype
 
 
+def test_examples_are_decoded_on_the_cpu():
+    features = tfds.features.FeaturesDict(
+        {"image": tfds.features.Image(shape=(4, 4, 1)), "label": tfds.features.ClassLabel(num_classes=3)}
+    )
+    graph = catalog._decoder(features, ["image", "label"]).get_concrete_function().graph
+    loops = [op for op in graph.get_operations() if op.type.endswith("While")]
+    bodies = [graph._get_function(loop.get_attr("body").name).graph for loop in loops]
+    every = [op for part in (graph, *bodies) for op in part.get_operations()]
+    placed = [op for op in every if op.type not in ("Placeholder", "Identity")]
+    assert {"TensorListReserve", "TensorListSetItem", "DecodeImage"} <= {op.type for op in placed}
+    assert {op.device for op in placed} == {"/device:CPU:0"}
+
+
 def test_rejects_a_prepared_dataset_with_missing_examples(empty_data_folder):
     builder = TinyLabeled()
     builder.download_and_prepare()

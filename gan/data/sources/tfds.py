@@ -149,23 +149,36 @@ def _records(features: Any, info: Any, wanted: list[str], at_once: int) -> Itera
     """
     import tensorflow as tf
 
+    decode = _decoder(features, wanted)
+    records = tf.data.TFRecordDataset([str(path) for path in info.filepaths])
+    records = records.apply(tf.data.experimental.assert_cardinality(info.num_examples))
+    for batch in records.batch(at_once):
+        yield {key: value.numpy() for key, value in decode(batch).items()}
+
+
+def _decoder(features: Any, wanted: list[str]) -> Any:
+    """Returns a `tf.function` that parses serialized examples [N] and decodes them: {key: [N, ...]}.
+
+    All of it runs on the CPU. TensorFlow decodes images and extends lists of 8-bit images only there. But it has a GPU
+    kernel that begins such a list, and would then move whole lists between the devices, image by image.
+    """
+    import tensorflow as tf
+
     kinds = {key: features[key].get_serialized_info() for key in wanted}
     spec = {key: tf.io.FixedLenFeature(kind.shape, kind.tf_dtype) for key, kind in kinds.items()}
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)], autograph=False)
     def decode(records: tf.Tensor) -> dict[str, tf.Tensor]:
-        parsed = tf.io.parse_example(records, spec)
-        return {key: decode_batch(features[key], value) for key, value in parsed.items()}
+        with tf.device("CPU:0"):
+            parsed = tf.io.parse_example(records, spec)
+            return {key: decode_batch(features[key], value) for key, value in parsed.items()}
 
     def decode_batch(feature: Any, values: tf.Tensor) -> tf.Tensor:
         if values.dtype != tf.string:
             return feature.decode_batch_example(values)
         return tf.map_fn(feature.decode_example, values, fn_output_signature=feature.tf_dtype)  # theirs logs a warning
 
-    records = tf.data.TFRecordDataset([str(path) for path in info.filepaths])
-    records = records.apply(tf.data.experimental.assert_cardinality(info.num_examples))
-    for batch in records.batch(at_once):
-        yield {key: value.numpy() for key, value in decode(batch).items()}
+    return decode
 
 
 def _download(builder: Any) -> None:
