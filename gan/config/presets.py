@@ -24,7 +24,6 @@ DCGAN_STEPS = OptimizationConfig(
     beta_1=0.5,
     beta_2=0.999,
     penalties=(),
-    simultaneous=False,
 )
 """Optimization options of DCGAN, which later papers kept."""
 
@@ -38,7 +37,6 @@ EMOJI = TrainConfig(
         penalties=("r1", "r2"),
         gamma=1.0,
         mismatched_labels=0.0,
-        simultaneous=False,
     ),
     precision="float32",
     source="Emoji in color: relativistic loss, penalties R1 and R2 (arXiv:2501.05441).",
@@ -65,6 +63,7 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
                 beta_1=0.9,
                 beta_2=0.999,
                 penalties=(),
+                simultaneous=True,
             ),
             source="Networks and options of TensorFlow's DCGAN tutorial (tensorflow.org/tutorials/generative/dcgan).",
         ),
@@ -97,7 +96,6 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
                 loss="wasserstein",
                 penalties=("wgan_gp",),
                 critic_steps=5,
-                simultaneous=False,
             ),
             source="WGAN-GP: Wasserstein distance, gradient norm kept at 1, five critic steps. arXiv:1704.00028.",
         ),
@@ -125,7 +123,6 @@ PAPERS: Mapping[str, TrainConfig] = MappingProxyType(
                 penalties=("r1", "r2"),
                 gamma=0.1,
                 penalty_every=4,
-                simultaneous=False,
             ),
             source="R3GAN: relativistic loss, penalties R1 and R2, no normalization. arXiv:2501.05441.",
         ),
@@ -150,7 +147,7 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
         ),
         "mnist-best": TrainConfig(
             model=ModelConfig(latent_dim=64, ema_half_life=25_000.0),
-            optimization=OptimizationConfig(images=1_400_000, gamma=0.5, mismatched_labels=0.025, simultaneous=False),
+            optimization=OptimizationConfig(images=1_400_000, gamma=0.5, mismatched_labels=0.025),
             source="The preset mnist for ten minutes: more latent dimensions, stronger penalty, longer average.",
         ),
         "mnist-unconditional": TrainConfig(
@@ -165,7 +162,6 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
                 d_learning_rate=2e-4,
                 gamma=3.0,
                 mismatched_labels=0.0,
-                simultaneous=False,
             ),
             precision="float32",
             source="Dense networks of many first tutorials (100-128-256-512-1024-784), with their faults corrected.",
@@ -180,7 +176,6 @@ PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
                 loss="relativistic",
                 penalties=("r1", "r2"),
                 gamma=0.1,
-                simultaneous=False,
             ),
             precision="float32",
             source="1,000 modes, three digits as RGB: relativistic loss, penalties R1 and R2 (arXiv:2501.05441).",

@@ -39,9 +39,8 @@ loss's `boundary`; a loss without a boundary uses the midpoint of both scores.""
 class GAN(CountedModel):
     """A generative adversarial network that trains with `compile` and `fit`.
 
-    The defaults are those of the preset `mnist`. Each train step updates the discriminator D and the generator G, both
-    with the gradients of D before the step, or G through the updated D (`simultaneous=False`). The update of one
-    network never changes trainable weights of the other.
+    The defaults are those of the preset `mnist`. Each train step updates the discriminator D, then the generator G
+    through the updated D. The update of one network never changes trainable weights of the other.
 
     Attributes:
         generator, discriminator: the two networks.
@@ -110,7 +109,7 @@ class GAN(CountedModel):
         loss: str | losses.AdversarialLoss = "non_saturating",
         penalties: Iterable[str | Penalty] = ("r1",),
         critic_steps: int = 1,
-        simultaneous: bool = True,
+        simultaneous: bool = False,
         metrics: Iterable[keras.metrics.Metric] = (),
         *,
         mismatched_labels: float | None = None,
@@ -133,8 +132,8 @@ class GAN(CountedModel):
             penalties: names in `penalties.PENALTIES`, or `Penalty` objects, for D. (): no penalties.
             critic_steps: D updates per G update; >= 1. A batch of `fit` must hold `critic_steps` times as many images
                 as one D update uses.
-            simultaneous: whether G's update uses D as it was before the last D update of the step. The same passes
-                through D then serve both updates, a fifth of the arithmetic less (`gan.models.simultaneous`).
+            simultaneous: whether G's update uses D as it was before the last D update of the step. This saves one
+                forward pass of D.
             metrics: Keras metrics with `update_state(real, fake, labels)`, for `evaluate` and validation data.
             mismatched_labels: weight, in D's loss, of real images with a wrong label as fakes; in [0, 1). None:
                 `extra_fakes.MISMATCHED_LABELS` with two classes or more, otherwise 0. It makes D use the labels, and G

@@ -158,7 +158,6 @@ class TextGanConfig(Options):
                 beta_2=recipe.beta_2,
                 loss=self.loss,
                 penalties=recipe.penalties,
-                simultaneous=False,
                 gamma=recipe.gamma if self.penalty is None else self.penalty,
                 penalty_every=self.penalty_every,
                 critic_steps=self.critic_steps or recipe.critic_steps,
