@@ -81,7 +81,7 @@ class OptimizationConfig(Options):
     critic_steps: int = 1
     """Discriminator updates per generator update."""
     simultaneous: bool = False
-    """Compute the G update with D as it was before the last D update of the step. Saves one forward pass of D."""
+    """Compute the G update with D as it was before the last D update of the step, from the same passes through D."""
     mismatched_labels: float | None = None
     """Share of D's loss that treats real images with wrong labels as fake, in [0, 1). None: 0.08 with labels, else 0.
 

@@ -106,8 +106,9 @@ class Critic:
         """Returns the logits of D for a batch of reals and fakes, and for the extra fakes.
 
         Args:
-            together: whether one pass of D may compute all logits. A D with batch statistics always gets one pass per
-                part. False: one pass per part, with random numbers of its own.
+            together: whether fakes and reals share a pass of D. False: the fakes have a pass of their own, which can
+                run beside the pass for reals and extra fakes. A D with batch statistics always gets one pass per part,
+                and without `together`, so does a D that draws random numbers.
 
         The losses of D's layers are the mean over all images of these passes. They do not depend on the number of
         passes.
@@ -116,17 +117,25 @@ class Critic:
         for part in self._extra_fakes:
             beside = None if labels is None else labels[self._beside]
             batches.append((*part.draw(real[self._beside], beside, self.seed, step), part.use))
-        if not (together and self._joint_pass):
-            parts, added = [], []
-            for images, labels, use in batches:
-                parts.append(self._logits(images, labels, step, use))
-                added.append(layer_loss(self.discriminator))
-            return _as_logits(parts, _mean_over_images(added, parts))
-        images, labels_of_parts, _ = zip(*batches)
-        all_labels = None if labels is None else ops.concatenate(labels_of_parts)
-        sizes = [tf.shape(part)[0] for part in images]
-        logits = self._logits(ops.concatenate(images), all_labels, step, _REAL)
-        return _as_logits(tf.split(logits, sizes), layer_loss(self.discriminator))
+        reals, fakes, *extras = range(len(batches))
+        if self._joint_pass and together:
+            passes = [[reals, fakes, *extras]]
+        elif self._joint_pass and not self.random:
+            passes = [[reals, *extras], [fakes]]
+        else:
+            passes = [[part] for part in range(len(batches))]
+        found: dict[int, Tensor] = {}
+        added: list[Tensor] = []
+        sizes: list[Tensor] = []
+        for parts in passes:
+            images, labels_of_parts, uses = zip(*(batches[part] for part in parts))
+            all_labels = None if labels is None else ops.concatenate(labels_of_parts)
+            logits = self._logits(ops.concatenate(images), all_labels, step, uses[0])
+            found.update(zip(parts, tf.split(logits, [tf.shape(part)[0] for part in images])))
+            added.append(layer_loss(self.discriminator))
+            sizes.append(tf.cast(tf.shape(logits)[0], tf.float32))
+        of_extras = tuple(found[part] for part in extras)
+        return Logits(found[reals], found[fakes], of_extras, _mean_over_images(added, sizes))
 
     def loss(
         self, logits: Logits, real: Tensor, fake: Tensor, labels: Tensor, step: Tensor, like: int | None = None
@@ -198,12 +207,6 @@ class Critic:
         return random.training_key(self.seed, step, replica, use)
 
 
-def _as_logits(parts: Sequence[Tensor], layer_loss: Tensor) -> Logits:
-    """Returns the logits of reals, fakes and extra fakes."""
-    real, fake, *extra = parts
-    return Logits(real, fake, tuple(extra), layer_loss)
-
-
 def as_log(layer_loss: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the log of the losses of layers; None means 0."""
     return (0.0 if layer_loss is None else layer_loss), 1.0
@@ -218,11 +221,10 @@ def last_values(before: Logs, after: Logs, names: Sequence[str]) -> Logs:
     return {**after, **kept}
 
 
-def _mean_over_images(losses: Sequence[Tensor], parts: Sequence[Tensor]) -> Tensor:
+def _mean_over_images(losses: Sequence[Tensor], sizes: Sequence[Tensor]) -> Tensor:
     """Returns the mean of losses of several passes, weighted by the number of images. None if no pass has a loss."""
-    if all(loss is None for loss in losses):
-        return None
-    sizes = [tf.cast(tf.shape(part)[0], tf.float32) for part in parts]
+    if len(losses) == 1 or all(loss is None for loss in losses):
+        return losses[0]
     return tf.add_n([loss * size for loss, size in zip(losses, sizes) if loss is not None]) / tf.add_n(sizes)
 
 

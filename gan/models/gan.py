@@ -132,8 +132,8 @@ class GAN(CountedModel):
             penalties: names in `penalties.PENALTIES`, or `Penalty` objects, for D. (): no penalties.
             critic_steps: D updates per G update; >= 1. A batch of `fit` must hold `critic_steps` times as many images
                 as one D update uses.
-            simultaneous: whether G's update uses D as it was before the last D update of the step. This saves one
-                forward pass of D.
+            simultaneous: whether G's update uses D as it was before the last D update of the step. The same passes
+                through D then serve both updates, a fifth of the arithmetic less (`gan.models.simultaneous`).
             metrics: Keras metrics with `update_state(real, fake, labels)`, for `evaluate` and validation data.
             mismatched_labels: weight, in D's loss, of real images with a wrong label as fakes; in [0, 1). None:
                 `extra_fakes.MISMATCHED_LABELS` with two classes or more, otherwise 0. It makes D use the labels, and G
@@ -314,7 +314,7 @@ class GAN(CountedModel):
         with tf.GradientTape() as d_tape:
             d_tape.watch(fake)
             with nullcontext() if one_pass else tape:
-                logits = self._critic.logits(real, fake, labels, step, together=one_pass and not self._critic.random)
+                logits = self._critic.logits(real, fake, labels, step, together=False)
             total, logs = self._critic.loss(never_flat(logits), real, tf.stop_gradient(fake), labels, step, like)
         also = (fake, logits.fake) if one_pass else ()
         found = replicas.apply_gradients(self.d_optimizer, d_tape, total, self.optimizer.d_variables, "d_loss", also)

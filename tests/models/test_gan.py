@@ -267,10 +267,11 @@ def test_a_discriminator_with_batch_statistics_gets_reals_and_fakes_separately(b
     x = keras.layers.BatchNormalization()(Spy()(inputs))
     discriminator = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Flatten()(x)))
     gan = GAN(build_generator(SHAPE, 8, width=4), discriminator)
-    gan.compile("sgd", "sgd", penalties=(), run_eagerly=True)
-    seen.clear()
-    gan.train_step(batch[0])
-    assert seen == [16, 16, 16]
+    for simultaneous, expected in ((False, [16, 16, 16]), (True, [16, 16])):
+        gan.compile("sgd", "sgd", penalties=(), run_eagerly=True, simultaneous=simultaneous)
+        seen.clear()
+        gan.train_step(batch[0])
+        assert seen == expected
 
 
 def test_call_is_the_combined_model(batch):
