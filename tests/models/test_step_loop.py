@@ -190,14 +190,15 @@ def test_epochs_that_are_shorter_than_the_data():
 
 
 COMBINATIONS = {
-    "conditional, mismatched labels": {"classes": CLASSES, "mismatched_labels": 0.3},
     "critic steps": {"critic_steps": 2, "penalties": [penalties.R1(1.0, every=3), penalties.R2(1.0, every=2)]},
-    "simultaneous": {"simultaneous": True},
+    "simultaneous": {"simultaneous": True, "penalties": [penalties.R1(1.0, every=3)]},
     "several intervals": {"penalties": [penalties.R1(every=2), penalties.R2(every=3), penalties.DRAGAN(every=5)]},
-    "adaptive augmentation": {"augmentation": ("flip", "contrast"), "classes": CLASSES},
     "rejected samples": {"rejected": RejectedSamples(IMAGES.images[:3], None)},
-    "float16": {"precision": "mixed_float16"},
     "labels that no network uses": {"split": LABELED},
+    "float16": {"precision": "mixed_float16"},
+    "conditional, mismatched labels, adaptive augmentation": {
+        "classes": CLASSES, "mismatched_labels": 0.3, "augmentation": ("flip", "contrast"), "split": LABELED
+    },
 }  # fmt: skip
 
 
@@ -205,13 +206,13 @@ COMBINATIONS = {
 @pytest.mark.parametrize("name", COMBINATIONS)
 def test_combinations_train_like_the_streamed_path(name):
     options = dict(COMBINATIONS[name])
-    split = options.pop("split", LABELED if options.get("classes") else IMAGES)
+    split, build = options.pop("split", IMAGES), make if "classes" in options else dense
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(options.pop("precision", "float32"))
     try:
         made, histories = [], []
         for on, jit_compile in ((False, False), (True, False), (True, True)):
-            made.append(make(data_on_device=on, jit_compile=jit_compile, **options))
+            made.append(build(data_on_device=on, jit_compile=jit_compile, **options))
             histories.append(fit(made[-1], split))
     finally:
         keras.config.set_dtype_policy(before)
