@@ -16,7 +16,7 @@ from gan.training.train import resume, train
 CONFIG = replace(
     QUICK,
     model=ModelConfig(arch="mlp", latent_dim=8, g_width=2, d_width=2),
-    optimization=replace(QUICK.optimization, steps=4),
+    optimization=replace(QUICK.optimization, steps=4, learning_rate_end=1.0),
     eval_every=32,
 )
 
