@@ -22,6 +22,7 @@ def device(report: Report) -> None:
 
     report.stage("the driver")
     facts = gpu.read_facts()
+    report.stage("devices and versions")
     build = tf.sysconfig.get_build_info()
     report.note(
         gpus=runtime.gpu_names(),

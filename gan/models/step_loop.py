@@ -195,7 +195,8 @@ class StepLoop:
 
             data, rows = self._specs
             row = tf.TensorSpec(rows.shape[1:], rows.dtype)
-            self._steps[like] = tf.function(traced, autograph=False).get_concrete_function(data, row)
+            step = tf.function(traced, jit_compile=self._with_xla, autograph=False)  # a conditional depends on the mode
+            self._steps[like] = step.get_concrete_function(data, row)
         return self._steps[like]
 
 

@@ -339,12 +339,11 @@ def check_options(record: RunMetadata, asked: TrainConfig) -> None:
 def check_dataset(before: RunDataset, now: RunDataset, problem: str = "The dataset cannot change on resume") -> None:
     """Raises `InputError`, about a problem, unless training images and labels are those with which a run started."""
     check_classes(before.class_names, now.class_names)
-    expected, received = before.train_sha256, now.train_sha256
-    if expected is not None and expected != received:
+    if before.train_sha256 not in (None, now.train_sha256):
         raise InputError(
             problem,
-            expected=f"{before.train} training images of {before.name!r} with SHA-256 {expected}",
-            received=f"{now.train} images of {now.name!r} with SHA-256 {received}",
+            expected=f"{before.train} training images of {before.name!r} with SHA-256 {before.train_sha256}",
+            received=f"{now.train} images of {now.name!r} with SHA-256 {now.train_sha256}",
         )
 
 

@@ -20,7 +20,10 @@ def numbers_of(batches, together=3):
     return [int(number) for some in numbers.take(-(-int(batches.cardinality()) // together)) for number in some]
 
 
-@pytest.mark.parametrize(("steps", "first_step"), [(2, 0), (3, 3), (6, 1), (9, 5), (None, 0)])
+@pytest.mark.parametrize(
+    ("steps", "first_step"),
+    [(9, 5), (None, 0), *(pytest.param(*one, marks=pytest.mark.slow) for one in [(2, 0), (3, 3), (6, 1)])],
+)
 def test_numbers_and_streamed_batches_are_the_same_run(steps, first_step):
     batches = SPLIT.batches(5, steps=steps, first_step=first_step, seed=3)
     order = resident_batches(batches).order
