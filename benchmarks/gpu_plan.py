@@ -94,6 +94,8 @@ def plan(*, dataset: str, seconds: float) -> list[Row]:
         *(steps.row(first, jit=jit, streamed=True) for jit in (True, False)),
         *(steps.row(first, jit=True, executed=count) for count in EXECUTIONS if count != LONG),
         steps.row(first, executed=LONG),
+        *(steps.row(first, jit=True, executed=LONG, layers=layers) for layers in ("products", "keras")),
+        *(steps.row(first, layers=layers) for layers in ("products", "keras")),
         steps.row(first, precision="bfloat16"),
         steps.row(first, jit=True, precision="bfloat16"),
         steps.logged(first),
@@ -146,6 +148,7 @@ class _Steps:
         deterministic: bool = False,
         streamed: bool = False,
         executed: int | None = None,
+        layers: str | None = None,
         after_failure: str | None = None,
     ) -> Row:
         """Returns the row of one mode.
@@ -157,6 +160,8 @@ class _Steps:
             programs: value of `gan.models.xla.MOST_PROGRAMS`. None: its default.
             streamed: whether batches come from the host. False: as in a training run, from the device where they fit.
             executed: steps in one program. None: those of the preset.
+            layers: "keras": the layers compute as those of Keras. "products": convolutions of images and gradients of
+                kernels are matrix products. None: as in a training run (`gan.models.networks.fast_layers`).
             after_failure: see `Row`.
         """
         preset, batch_size = configuration
@@ -166,6 +171,7 @@ class _Steps:
             *(["deterministic"] if deterministic else []),
             *(["streamed"] if streamed else []),
             *([f"steps-{executed}"] if executed else []),
+            *([f"layers-{layers}"] if layers else []),
         ]
         name = "/".join([preset, str(batch_size), "xla" if jit else "plain", precision, *more])
         options = {
@@ -179,6 +185,7 @@ class _Steps:
             "seconds": self.seconds,
             **({"data_on_device": False} if streamed else {}),
             **({"steps_per_execution": executed} if executed else {}),
+            **({"layers": layers} if layers else {}),
         }
         needs = (GPU,) if jit else ()
         flags = flags_of(variant) if variant else {}

@@ -39,19 +39,25 @@ def steps(
     seconds: float,
     data_on_device: bool | None = None,
     steps_per_execution: int | None = None,
+    layers: str | None = None,
 ) -> None:
     """Measures the steps of `fit`, as in a training run: steps/s, images/s, and seconds of the first execution.
 
     data_on_device: whether the images lie on the device. None: as in a training run.
     steps_per_execution: steps in one program. None: those of the preset.
+    layers: "keras", "products" or None, as in `gpu_plan`.
     """
     report.stage("imports")
     runtime.start(seed=0, deterministic=deterministic)
     from benchmarks import loops
     from gan.models import xla
+    from gan.models.networks import fast_layers
 
     if programs is not None:
         xla.MOST_PROGRAMS = programs
+    fast_layers.PRODUCTS = layers == "products"
+    if layers == "keras":
+        fast_layers.SUBSTITUTES.clear()
     report.stage("data")
     data = load(dataset)
     report.stage("networks")

@@ -80,7 +80,9 @@ def test_the_most_important_rows_come_first():
     for preset, batch_size in gpu_plan.CONFIGURATIONS:
         for mode in ("plain", "xla"):
             assert {f"{preset}/{batch_size}/{mode}/{precision}" for precision in gpu_plan.PRECISIONS} <= set(names)
-    variants = [*XLA_VARIANTS, "programs-1/streamed", "streamed", *(f"steps-{count}" for count in gpu_plan.EXECUTIONS)]
+    layers = [f"steps-{gpu_plan.LONG}/layers-{layers}" for layers in ("products", "keras")]
+    executions = [f"steps-{count}" for count in gpu_plan.EXECUTIONS]
+    variants = [*XLA_VARIANTS, "programs-1/streamed", "streamed", *executions, *layers]
     assert {f"mnist/64/xla/float32/{name}" for name in variants if name != "default"} <= set(names)
     assert "mnist/64/plain/float32/streamed" in names
     made = {row.name: row.options for row in rows}

@@ -12,7 +12,7 @@ from gan.models import networks, random
 from gan.models.extra_fakes import EVERY, ExtraFakes
 from gan.models.layer_losses import has_layer_losses, layer_loss
 from gan.models.losses import AdversarialLoss
-from gan.models.networks.fast_layers import fast_layers
+from gan.models.networks.fast_layers import use_fast_layers
 from gan.models.networks.inputs import NetworkInputs
 from gan.models.networks.inspect import layers_of
 from gan.models.penalties import Penalty
@@ -198,7 +198,7 @@ class Critic:
     def _logits(self, images: Tensor, labels: Tensor, step: Tensor, use: int) -> Tensor:
         if self.augment is not None:
             images = self.augment(images, self._key(step, use))
-        with fast_layers(self.discriminator):
+        with use_fast_layers(self.discriminator):
             logits = self.discriminator(self.network_inputs.arrange(images=images, labels=labels), training=True)
         return ops.cast(logits, "float32")
 

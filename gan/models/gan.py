@@ -20,7 +20,7 @@ from gan.models.first_batch import BatchCheck
 from gan.models.layer_losses import has_layer_losses, layer_loss
 from gan.models.means import WeightedMeans
 from gan.models.network_copy import averaged_copy
-from gan.models.networks.fast_layers import fast_layers
+from gan.models.networks.fast_layers import use_fast_layers
 from gan.models.networks.inputs import NetworkInputs
 from gan.models.optimizer_pair import OptimizerPair
 from gan.models.penalties import Penalty
@@ -230,7 +230,7 @@ class GAN(CountedModel):
         for critic_step, (real, labels) in enumerate(zip(reals, labels_of)):
             shape = (tf.shape(real)[0], self._latent_dim)
             latents = random.training_latents(self.seed, self.step, critic_step, shape, **place)
-            with tf.GradientTape() as g_tape, fast_layers(self.generator):
+            with tf.GradientTape() as g_tape, use_fast_layers(self.generator):
                 fake = self._apply(self.generator, latents, labels, training=True)
                 added = layer_loss(self.generator)
             if self.simultaneous and critic_step == self.critic_steps - 1:

@@ -88,7 +88,7 @@ def test_large_kernels_in_bfloat16_use_the_product():
     layer = layers.Conv2D(8, 4, strides=2, padding="same", dtype="mixed_bfloat16")
     layer.build((None, 7, 7, 64))
     network = keras.Sequential([keras.Input((7, 7, 64)), layer])
-    with fast_layers.fast_layers(network):
+    with fast_layers.use_fast_layers(network):
         replaced = "call" in vars(layer)
         with tf.GradientTape() as tape:
             y = network(normal(2, 7, 7, 64))
@@ -128,7 +128,7 @@ def test_batch_normalization_and_its_statistics(policy, options):
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             if fast:
-                with fast_layers.fast_layers(network):
+                with fast_layers.use_fast_layers(network):
                     assert "call" in vars(layer)
                     y = network(inputs, training=True)
             else:
@@ -144,7 +144,7 @@ def test_batch_normalization_and_its_statistics(policy, options):
 
 def test_statistics_of_a_single_number():
     network = keras.Sequential([keras.Input((1, 1, 2)), layers.BatchNormalization()])
-    with fast_layers.fast_layers(network):
+    with fast_layers.use_fast_layers(network):
         network(tf.ones([1, 1, 1, 2]), training=True)
     np.testing.assert_allclose(network.layers[0].moving_variance, 0.99)
 
@@ -165,7 +165,7 @@ def test_statistics_of_a_single_number():
 )
 def test_other_options_and_subclasses_compute_as_keras(layer):
     network = keras.Sequential([keras.Input((9, 9, 1)), layer])
-    with fast_layers.fast_layers(network):
+    with fast_layers.use_fast_layers(network):
         assert not any("call" in vars(one) for one in network.layers)
 
 
@@ -175,9 +175,9 @@ def test_layers_are_those_of_keras_again_afterwards():
     def replaced():
         return sum("call" in vars(layer) for layer in layers_of(network))
 
-    with fast_layers.fast_layers(network):
+    with fast_layers.use_fast_layers(network):
         assert replaced() == 4
-        with fast_layers.fast_layers(network):
+        with fast_layers.use_fast_layers(network):
             assert replaced() == 4
         assert replaced() == 4
     assert replaced() == 0
@@ -187,7 +187,7 @@ def test_layers_are_those_of_keras_again_afterwards():
 
 
 def _raise_inside(network):
-    with fast_layers.fast_layers(network):
+    with fast_layers.use_fast_layers(network):
         raise KeyError
 
 
@@ -206,7 +206,7 @@ def test_networks_have_the_outputs_of_keras(arch):
         return images, discriminator(images, training=False)
 
     plain = found()
-    with fast_layers.fast_layers(generator), fast_layers.fast_layers(discriminator):
+    with fast_layers.use_fast_layers(generator), fast_layers.use_fast_layers(discriminator):
         fast = found()
     for one, two in zip(fast, plain, strict=True):
         np.testing.assert_allclose(one, two, atol=2e-5)

@@ -45,7 +45,7 @@ class Substitute(NamedTuple):
 
 
 @contextmanager
-def fast_layers(network: keras.Model) -> Iterator[None]:
+def use_fast_layers(network: keras.Model) -> Iterator[None]:
     """Lets the layers of a network compute faster inside, with the results of Keras up to rounding.
 
     Subclasses of Keras' layers, and layers with options that no substitute knows, compute as always.
