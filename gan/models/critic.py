@@ -10,11 +10,10 @@ from keras import ops
 from gan.errors import InputError
 from gan.models import networks, random
 from gan.models.extra_fakes import EVERY, ExtraFakes
-from gan.models.layer_losses import has_layer_losses, layer_loss
+from gan.models.layer_losses import layer_loss
 from gan.models.losses import AdversarialLoss
 from gan.models.networks.fast_layers import use_fast_layers
 from gan.models.networks.inputs import NetworkInputs
-from gan.models.networks.inspect import layers_of
 from gan.models.penalties import Penalty
 from gan.utils.types import Tensor
 
@@ -57,8 +56,6 @@ class Critic:
 
     Attributes:
         random: whether the logits depend on random numbers.
-        one_backward_pass: whether the gradient of any loss with respect to a fake is a multiple of that of D's loss.
-            This needs logits that do not depend on other images of the batch, no losses of layers, and no float16.
     """
 
     def __init__(self, discriminator: keras.Model, augment: keras.Layer | None, seed: int) -> None:
@@ -68,7 +65,6 @@ class Critic:
         self.seed = seed
         self._joint_pass = not networks.has_batch_statistics(discriminator)
         self.random = augment is not None or networks.draws_random_numbers(discriminator)
-        self.one_backward_pass = False
         every = EVERY if self._joint_pass else 1  # batch statistics need a whole batch
         self._beside = slice(None, None, every)
 
@@ -85,9 +81,6 @@ class Critic:
           by 1e-3 after 20 steps.
         """
         self._loss, self._penalties, self._extra_fakes = loss, penalties, tuple(extra_fakes)
-        half = any(layer.compute_dtype == "float16" for layer in layers_of(self.discriminator))
-        added = has_layer_losses(self.discriminator, self.network_inputs)
-        self.one_backward_pass = self._joint_pass and not half and not added
         self._own_share = 1.0 - sum(part.share for part in extra_fakes)
         if self._own_share <= 0.0:
             raise InputError(

@@ -10,7 +10,7 @@ from keras import ops
 import gan.models.optimizers  # noqa: F401 - registers the optimizer class that a saved GAN may name
 from gan.distributed import replicas
 from gan.errors import check, check_different, check_positive, check_seed, check_whole
-from gan.models import ema, extra_fakes, keras_checks, losses, networks, optimizer_pair, random
+from gan.models import ema, extra_fakes, keras_checks, losses, networks, optimizer_pair, random, shared_backward
 from gan.models.adaptive import Adaptation
 from gan.models.augment import Augmentation
 from gan.models.counters import CountedModel
@@ -25,7 +25,7 @@ from gan.models.networks.inputs import NetworkInputs
 from gan.models.optimizer_pair import OptimizerPair
 from gan.models.penalties import Penalty
 from gan.models.penalties import get as get_penalty
-from gan.models.simultaneous import generator_loss, never_flat
+from gan.models.shared_backward import generator_loss, never_flat
 from gan.models.watch import DataWatch
 from gan.saving.renamed_keys import with_new_names
 from gan.utils.types import Tensor
@@ -133,7 +133,7 @@ class GAN(CountedModel):
             critic_steps: D updates per G update; >= 1. A batch of `fit` must hold `critic_steps` times as many images
                 as one D update uses.
             simultaneous: whether G's update uses D as it was before the last D update of the step. The same passes
-                through D then serve both updates, a fifth of the arithmetic less (`gan.models.simultaneous`).
+                through D then serve both updates, a fifth of the arithmetic less (`gan.models.shared_backward`).
             metrics: Keras metrics with `update_state(real, fake, labels)`, for `evaluate` and validation data.
             mismatched_labels: weight, in D's loss, of real images with a wrong label as fakes; in [0, 1). None:
                 `extra_fakes.MISMATCHED_LABELS` with two classes or more, otherwise 0. It makes D use the labels, and G
@@ -192,6 +192,7 @@ class GAN(CountedModel):
         self.optimizer = OptimizerPair(self, *trained)
         inputs = (self._generator_inputs, self._critic.network_inputs)
         layer_logs = [name for name, *network in zip(LAYER_LOSSES, pair, inputs) if has_layer_losses(*network)]
+        self._one_pass = shared_backward.is_possible(*pair, optimizers[1], LAYER_LOSSES[1] in layer_logs)
         self._lazy = [penalty.name for penalty in parts if penalty.every > 1]
         names = (*STEP_LOGS, *(one.name for one in parts), *layer_logs, *adaptation.names)
         self.step_means = WeightedMeans(names, kept=self._lazy)
@@ -310,12 +311,13 @@ class GAN(CountedModel):
         For the arguments see `update_generator`.
         """
         step, like = self._d_step(self.critic_steps - 1)
-        one_pass = self._critic.one_backward_pass
+        one_pass = self._one_pass
         with tf.GradientTape() as d_tape:
             d_tape.watch(fake)
             with nullcontext() if one_pass else tape:
                 logits = self._critic.logits(real, fake, labels, step, together=False)
-            total, logs = self._critic.loss(never_flat(logits), real, tf.stop_gradient(fake), labels, step, like)
+            bounded = never_flat(logits) if one_pass else logits
+            total, logs = self._critic.loss(bounded, real, tf.stop_gradient(fake), labels, step, like)
         also = (fake, logits.fake) if one_pass else ()
         found = replicas.apply_gradients(self.d_optimizer, d_tape, total, self.optimizer.d_variables, "d_loss", also)
         with tape:

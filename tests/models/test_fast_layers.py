@@ -1,5 +1,7 @@
 """Faster computations of Keras layers: the results of Keras."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -157,7 +159,8 @@ def test_statistics_of_a_single_number():
         layers.Conv2D(4, 2, strides=3, padding="same"),
         layers.Conv2DTranspose(1, 4, strides=2, padding="same", output_padding=1),
         layers.BatchNormalization(trainable=False),
-        layers.BatchNormalization(renorm=True) if "renorm" in vars(layers.BatchNormalization()) else layers.Flatten(),
+        layers.BatchNormalization(renorm=True),
+        layers.BatchNormalization(epsilon=1e-6),
         layers.LeakyReLU(0.0),
         type("Own", (layers.LeakyReLU,), {})(0.2),
     ],
@@ -167,6 +170,47 @@ def test_other_options_and_subclasses_compute_as_keras(layer):
     network = keras.Sequential([keras.Input((9, 9, 1)), layer])
     with fast_layers.use_fast_layers(network):
         assert not any("call" in vars(one) for one in network.layers)
+
+
+class UnusedParts(layers.Layer):
+    """A block with layers that it never calls, as one whose shortcut is needed for other shapes only."""
+
+    def __init__(self):
+        super().__init__()
+        self.shortcut, self.norm = layers.Conv2D(1, 4, strides=2, padding="same"), layers.BatchNormalization()
+
+    def build(self, input_shape):
+        pass
+
+    def call(self, x):
+        return x
+
+
+def test_layers_that_were_never_called():
+    network = keras.Sequential([keras.Input((8, 8, 1)), UnusedParts(), layers.LeakyReLU(0.2)])
+    with fast_layers.use_fast_layers(network):
+        network(tf.ones([1, 8, 8, 1]), training=True)
+        assert "call" in vars(network.layers[-1])
+
+
+def test_a_penalty_has_no_gradient_for_a_bias_before_the_normalization():
+    """No output depends on that bias. Keras stops the gradient of the mean, and finds one in a second derivative."""
+    network = keras.Sequential([keras.Input((4, 4, 1)), layers.Conv2D(3, 3), layers.BatchNormalization()])
+    network.add(layers.LeakyReLU(0.2))
+    bias, x = network.layers[0].bias, normal(6, 4, 4, 1)
+    with tf.GradientTape() as outer, fast_layers.use_fast_layers(network):
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            value = tf.reduce_sum(tf.sin(network(x, training=True)))
+        penalty = tf.reduce_sum(inner.gradient(value, x) ** 2)
+    np.testing.assert_allclose(outer.gradient(penalty, bias.value), np.zeros(3), atol=1e-3)
+
+
+def test_several_replicas_compute_as_keras(monkeypatch):
+    network = keras.Sequential([keras.Input((8, 8, 1)), layers.LeakyReLU(0.2)])
+    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: SimpleNamespace(num_replicas_in_sync=2))
+    with fast_layers.use_fast_layers(network):
+        assert "call" not in vars(network.layers[-1])
 
 
 def test_layers_are_those_of_keras_again_afterwards():
