@@ -193,3 +193,24 @@ def test_each_mode_of_pytorch_makes_steps(mode):
     trainer = torch_peer.Trainer("mnist", torch.device("cpu"), channels_last=MODES[mode]["channels_last"])
     weight = trainer.discriminator.convs[1].conv.weight
     assert weight.is_contiguous(memory_format=torch.channels_last) == MODES[mode]["channels_last"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "eager"])
+def test_each_mode_of_pytorch_has_the_gradients_of_the_eager_one(mode, monkeypatch):
+    torch = pytest.importorskip("torch")
+    from benchmarks import torch_peer
+
+    monkeypatch.setattr(torch, "randint", lambda *_, **__: torch.tensor(3))  # a compiled pass draws other numbers
+
+    def gradients(options):
+        torch.manual_seed(0)
+        trainer = torch_peer.Trainer("mnist", torch.device("cpu"), **options)
+        batch = torch_peer.Batch(torch.rand(16, 1, 28, 28) * 2 - 1, torch.arange(16) % 10)
+        fake = trainer._fake(torch.randn(16, trainer.latent_dim), batch.labels)
+        d_loss = trainer._d_loss(batch, fake.detach(), batch.labels)
+        found = torch.autograd.grad(d_loss, trainer.d_parameters)
+        return [*found, *torch.autograd.grad(trainer._g_loss(fake, batch.labels), trainer.g_parameters)]
+
+    for mine, theirs in zip(gradients(MODES[mode]), gradients(MODES["eager"]), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5 * float(theirs.abs().max()))

@@ -1,5 +1,6 @@
 """Options of training runs and classifiers, as frozen dataclasses, and the presets. Imports no TensorFlow."""
 
+from gan.config.batch_scale import BatchScale
 from gan.config.classifier import CLASSIFIERS, ClassifierConfig
 from gan.config.data import DataConfig, ReadingOptions
 from gan.config.model import Arch, Augmentation, Conditioning, ModelConfig, Norm
@@ -13,6 +14,7 @@ __all__ = [
     "PRESETS",
     "Arch",
     "Augmentation",
+    "BatchScale",
     "ClassifierConfig",
     "Conditioning",
     "DataConfig",

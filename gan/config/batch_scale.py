@@ -8,10 +8,10 @@ from dataclasses import dataclass
 class BatchScale:
     """Carries options for batches of `base` images to batches of `batch_size` images.
 
-    With r = `batch_size` / `base`, a run over the same images makes 1/r times as many steps. So the rules keep what a
-    run does per image: the distance that Adam moves (its noise is averaged over r times as many images, hence the
-    square root), the half-lives of its moments, and the number of penalties. arXiv:2205.10287, section 5, has the same
-    rule for rates, and for moments 1 - beta times r, which this one equals for small r (1 - beta).
+    With r = `batch_size` / `base`, a run over the same images makes 1/r times as many steps. The rules keep, per image,
+    the variance that noisy steps add to the weights, the half-lives of moments, and the number of penalties. A noisy
+    step of Adam has about the size of the rate, hence the square root of r. arXiv:2205.10287 derives this rule for the
+    rates. It multiplies 1 - beta by r, which equals the rule here for small r (1 - beta).
 
     >>> scale = BatchScale(base=64, batch_size=256)
     >>> scale.rate(0.003), scale.interval(16), scale.interval(1)

@@ -41,6 +41,7 @@ QUICK = {
     "gan doctor": "",
     "gan train --tolerance 0.02 --tolerance-per-class 0.05 --when-refuted reduce": "--dry-run",
     "gan train --batch-size 64": "--dry-run",  # needs two machines, see test_devices.py
+    "gan train mnist --batch-size 256 --scale-from-batch 64": "--dry-run",
     "gan text generate --label fi --num 10": "",
     "gan text recognize Germania Niemcy": "",
     "gan text ask 'What is the currency of Finland?' '日本的货币是什么'": "",
