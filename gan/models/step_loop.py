@@ -135,7 +135,7 @@ class StepLoop:
         for program in programs(self._number_of, step, len(numbers), gan.steps_per_execution):
             own = tf.constant(rows[done : done + program.steps])
             if program in self._ran:
-                logs = self._compiled(program)(data, own)
+                logs = self.compiled(program)(data, own)
             else:
                 found = self._first(program, data, own)
                 if found is None:
@@ -150,7 +150,7 @@ class StepLoop:
         before = int(scalar(gan.step))
         with warning_if_slow():
             try:
-                logs = self._compiled(program)(data, rows)
+                logs = self.compiled(program)(data, rows)
                 int(scalar(gan.step))  # waits: a device may report its errors later
             except tf.errors.ResourceExhaustedError:
                 raise
@@ -174,7 +174,7 @@ class StepLoop:
             self._plain_loop = tf.function(run, input_signature=self._specs, autograph=False)
         return self._plain_loop
 
-    def _compiled(self, program: Program) -> Callable[..., dict[str, Tensor]]:
+    def compiled(self, program: Program) -> Callable[..., dict[str, Tensor]]:
         """Returns a program of (images and labels, the images of its batches), compiled in its first execution."""
         if program not in self._programs:
             made = {one: self._step(self._like[one]) for one, _ in program.segments}

@@ -162,7 +162,7 @@ def test_all_programs_of_xla_train_like_the_streamed_path(streamed):
 
 def hlo(gan, program, stage):
     rows = tf.zeros([program.steps, 6], tf.int64)
-    compiled = gan._step_loop._compiled(program)
+    compiled = gan._step_loop.compiled(program)
     return compiled.experimental_get_compiler_ir(IMAGES.on_device("CPU:0"), rows)(stage=stage)
 
 
@@ -301,14 +301,14 @@ def test_a_network_that_xla_cannot_compile_trains_without_it():
 def test_a_program_that_fails_later_is_replaced(monkeypatch):
     """The third execution needs a new program, which fails. Steps before it are not made again."""
     gan, other = dense(jit_compile=True, steps_per_execution=3), dense(steps_per_execution=3)
-    compiled = step_loop.StepLoop._compiled
+    compiled = step_loop.StepLoop.compiled
 
     def fails(self, program):
         if program.steps == 1:
             raise tf.errors.InternalError(None, None, "broken")
         return compiled(self, program)
 
-    monkeypatch.setattr(step_loop.StepLoop, "_compiled", fails)
+    monkeypatch.setattr(step_loop.StepLoop, "compiled", fails)
     with pytest.warns(UserWarning, match="continues without it: broken"):
         fit(gan, epochs=1)
     fit(other, epochs=1)
@@ -320,7 +320,7 @@ def test_other_errors_of_the_first_execution_are_raised(monkeypatch):
     def lacks_memory(self, program):
         raise tf.errors.ResourceExhaustedError(None, None, "no memory")
 
-    monkeypatch.setattr(step_loop.StepLoop, "_compiled", lacks_memory)
+    monkeypatch.setattr(step_loop.StepLoop, "compiled", lacks_memory)
     with pytest.raises(tf.errors.ResourceExhaustedError):
         fit(dense(jit_compile=True))
 
@@ -331,7 +331,7 @@ def test_other_errors_of_the_first_execution_are_raised(monkeypatch):
 
         return run
 
-    monkeypatch.setattr(step_loop.StepLoop, "_compiled", fails_after)
+    monkeypatch.setattr(step_loop.StepLoop, "compiled", fails_after)
     with pytest.raises(tf.errors.InternalError, match="broken"):
         fit(dense(jit_compile=True))
 
