@@ -17,6 +17,9 @@ from gan.utils.types import Tensor
 LONGER = 4
 """Factor between the lengths of programs of the same steps: 1, 4, 16, ... steps, or periods."""
 
+MOST_SEGMENTS = 4
+"""Most segments of a program. Each contains a train step, which takes seconds to compile."""
+
 CPU = "CPU:0"
 """Name of the device on which a machine without a GPU trains."""
 
@@ -60,8 +63,9 @@ def segments(number_of: Sequence[int]) -> tuple[Segment, ...]:
 def programs(number_of: Sequence[int], first: int, count: int, most: int) -> list[Program]:
     """Returns the programs that make the steps `first`, ..., `first + count - 1`, in order.
 
-    Whole periods of the due penalties are one program. Steps before and after them are programs of equal steps. Their
-    lengths are powers of `LONGER`, or as many periods as fit into `most` steps. So there are few different programs.
+    Whole periods of the due penalties are one program, unless they have more than `MOST_SEGMENTS`. Other steps are
+    programs of equal steps. Their lengths are powers of `LONGER`, or as many periods as fit into `most` steps. So there
+    are few different programs.
 
     Args:
         number_of: the pattern of step s at index s mod its length, the period (see `patterns`).
@@ -73,11 +77,11 @@ def programs(number_of: Sequence[int], first: int, count: int, most: int) -> lis
     [Program(((1, 1),)), Program(((0, 1), (1, 3)), times=2), Program(((0, 1),))]
     """
     period, found = len(number_of), []
-    usual = most // period
+    usual, together = most // period, len(segments(number_of)) <= MOST_SEGMENTS
     step, end = first, first + count
     while step < end:
         phase, whole = step % period, (end - step) // period
-        if phase == 0 and whole:
+        if phase == 0 and whole and together:
             program = Program(segments(number_of), usual if 0 < usual <= whole else _shorter(whole))
         else:
             number, equal = segments([number_of[one % period] for one in range(step, min(end, step + period))])[0]

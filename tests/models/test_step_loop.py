@@ -45,6 +45,7 @@ ONE, PENALTY, PLAIN, FOUR = Program(((0, 1),)), Program(((0, 1),)), Program(((1,
         ([0, 1, 1, 1], 0, 8, 8, [Program(((0, 1), (1, 3)), 2)]),  # whole periods: one loop around a loop
         ([0, 1, 1, 1], 3, 8, 8, [PLAIN, Program(((0, 1), (1, 3)), 1), PENALTY, PLAIN, PLAIN]),
         ([0, 1, 1, 1], 0, 3, 2, [PENALTY, PLAIN, PLAIN]),
+        ([0, 1, 2, 3, 2, 1], 0, 6, 8, [Program(((one, 1),)) for one in (0, 1, 2, 3, 2, 1)]),  # many segments
         ([0, *[1] * 15], 4, 20, 20, [*[FOUR] * 3, PENALTY, FOUR, *[PLAIN] * 3]),
         ([0, *[1] * 15], 0, 20, 20, [Program(((0, 1), (1, 15)), 1), PENALTY, *[PLAIN] * 3]),
     ],
@@ -66,7 +67,7 @@ def test_programs_make_the_right_steps_and_are_few(number_of, most):
             assert made == [number_of[step % period] for step in range(first, first + count)]
     lengths = len([power for power in range(8) if 4**power <= max(period, most)])
     assert len(different) <= lengths * (len(set(number_of)) + 1) + 1
-    assert max(len(program.segments) for program in different) <= len(segments(number_of))
+    assert max(len(program.segments) for program in different) <= step_loop.MOST_SEGMENTS
 
 
 # --- training
