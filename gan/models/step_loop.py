@@ -116,6 +116,7 @@ class StepLoop:
         self._number_of, self._like = patterns(gan.penalties, gan.critic_steps)
         self._steps: dict[int | None, tf.types.experimental.ConcreteFunction] = {}
         self._programs: dict[Program, Callable[..., dict[str, Tensor]]] = {}
+        self._calls: dict[Program, Callable[..., dict[str, Tensor]]] = {}
         self._ran: set[Program] = set()
         self._half = tf.constant(HALF)  # an input of each program, so that no compiler folds it
         self._plain_loop: Callable[..., dict[str, Tensor]] | None = None
@@ -139,7 +140,7 @@ class StepLoop:
         for program in programs(self._number_of, step, len(numbers), gan.steps_per_execution):
             own = tf.constant(rows[done : done + program.steps])
             if program in self._ran:
-                logs = self.compiled(program)(data, own)
+                logs = self._call(program)(data, own)
             else:
                 found = self._first(program, data, own)
                 if found is None:
@@ -154,7 +155,7 @@ class StepLoop:
         before = int(scalar(gan.step))
         with warning_if_slow():
             try:
-                logs = self.compiled(program)(data, rows)
+                logs = self._call(program)(data, rows)
                 int(scalar(gan.step))  # waits: a device may report its errors later
             except tf.errors.ResourceExhaustedError:
                 raise
@@ -177,6 +178,13 @@ class StepLoop:
 
             self._plain_loop = tf.function(run, input_signature=self._specs, autograph=False)
         return self._plain_loop
+
+    def _call(self, program: Program) -> Callable[..., dict[str, Tensor]]:
+        """Returns a plain graph around a program, as around a single step: it may use variables of any device."""
+        if program not in self._calls:
+            compiled = self.compiled(program)
+            self._calls[program] = tf.function(lambda data, rows: compiled(data, rows), autograph=False)
+        return self._calls[program]
 
     def compiled(self, program: Program) -> Callable[..., dict[str, Tensor]]:
         """Returns a program of (images and labels, the images of its batches), compiled in its first execution."""
