@@ -332,7 +332,7 @@ def test_other_errors_of_the_first_execution_are_raised(monkeypatch):
 
         return run
 
-    monkeypatch.setattr(step_loop.StepLoop, "compiled", fails_after)
+    monkeypatch.setattr(step_loop.StepLoop, "_call", fails_after)
     with pytest.raises(tf.errors.InternalError, match="broken"):
         fit(dense(jit_compile=True))
 
