@@ -62,6 +62,7 @@ class FitChecks(Benchmark):
         config = runs.unwatched(PRESETS[self.preset], dataset=self.dataset, seed=0, images=None, eval_every=None)
         dataset = load_dataset(self.dataset, fallback="none")
         gan = loops.compile_for_run(config, dataset)
+        gan.set_data_on_device(False)  # only streamed batches pass through a check
         size = config.optimization.batch_size * config.optimization.critic_steps
         fits: dict[str, Callable[..., object]] = {CHECKED: gan.fit, UNCHECKED: partial(keras.Model.fit, gan)}
 

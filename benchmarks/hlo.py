@@ -18,7 +18,7 @@ from gan.config import PRESETS
 if TYPE_CHECKING:
     from gan.models.gan import GAN
 
-ONE_PROGRAM, TOGETHER = "one program", "steps together"
+ONE_PROGRAM, TOGETHER, LOOP = "one program", "steps together", "loop"
 
 _COMPUTATION = re.compile(r"^(?P<entry>ENTRY )?%?(?P<name>[\w.\-]+)(?: \(.*)? \{$")
 _INSTRUCTION = re.compile(
@@ -147,7 +147,10 @@ def text_of(step: Any, *arguments: Any) -> str:
     """Returns the HLO text of a Python function of tensors, before any optimization of XLA."""
     import tensorflow as tf
 
-    compiled = tf.function(step, jit_compile=True, autograph=False)
+    return _text(tf.function(step, jit_compile=True, autograph=False), *arguments)
+
+
+def _text(compiled: Any, *arguments: Any) -> str:
     return str(compiled.experimental_get_compiler_ir(*arguments)(stage="hlo"))
 
 
@@ -170,8 +173,31 @@ def programs(gan: "GAN", batch: Any) -> dict[str, str]:
     return found
 
 
+def loops_of(gan: "GAN", batches: Any) -> dict[str, str]:
+    """Returns the HLO texts of loops of many steps (`gan.models.step_loop`), by name.
+
+    For lazy penalties, these are four periods, and four steps of each kind that occurs twice in a row. Otherwise, these
+    are four steps.
+    """
+    import tensorflow as tf
+
+    from gan.data.resident import resident_batches
+    from gan.models.step_loop import Program, StepLoop, segments
+    from gan.models.xla import patterns
+
+    numbered = resident_batches(batches)
+    assert numbered is not None
+    gan.jit_compile = True
+    loop, runs = StepLoop(gan, numbered), segments(patterns(gan.penalties, gan.critic_steps)[0])
+    made = {f"{LOOP}: 4 periods": Program(runs, 4)}
+    made |= {f"{LOOP}: 4 steps of kind {kind}": Program(((kind, 4),)) for kind, steps in runs if steps > 1}
+    rows = {name: tf.zeros([program.steps, numbered.order.batch_size], tf.int64) for name, program in made.items()}
+    data = numbered.source.on_device("CPU:0")
+    return {name: _text(loop.compiled(program), data, rows[name]) for name, program in made.items()}
+
+
 def of_preset(preset: str) -> dict[str, str]:
-    """Returns the HLO texts of a preset's train step on MNIST in float32, see `programs`."""
+    """Returns the HLO texts of a preset's train step on MNIST in float32, see `programs` and `loops_of`."""
     from benchmarks import loops, runs
     from gan.data.load import load_dataset
 
@@ -179,7 +205,8 @@ def of_preset(preset: str) -> dict[str, str]:
     config = runs.unwatched(config, dataset="mnist5k", seed=0, images=runs.SCHEDULED, eval_every=None)
     dataset = load_dataset(config.data.dataset)
     gan = loops.compile_for_run(config, dataset)
-    return programs(gan, next(iter(dataset.train.batches(runs.images_per_step(config), steps=1, seed=0))))
+    batches = dataset.train.batches(runs.images_per_step(config), steps=1, seed=0)
+    return {**programs(gan, next(iter(batches))), **loops_of(gan, batches)}
 
 
 def table(texts: Mapping[str, Mapping[str, str]]) -> Table:
@@ -187,7 +214,7 @@ def table(texts: Mapping[str, Mapping[str, str]]) -> Table:
     rows, columns = [], ["preset", "program", *Counts.of(_EMPTY).row()]
     for preset, of_program in texts.items():
         counted = {program: Counts.of(text) for program, text in of_program.items()}
-        separate = [text for program, text in of_program.items() if program != ONE_PROGRAM]
+        separate = [text for program, text in of_program.items() if not program.startswith((ONE_PROGRAM, LOOP))]
         if separate:
             counted[TOGETHER] = Counts.of(*separate)
         for program, counts in counted.items():

@@ -1,5 +1,6 @@
 """Counts of convolutions and dots in HLO text: by hand, of one layer, and of train steps."""
 
+import numpy as np
 import pytest
 
 from benchmarks import hlo
@@ -89,6 +90,7 @@ def test_equal_products_are_one_distinct_dot():
 def test_a_step_without_its_lazy_penalty_has_fewer_convolutions_and_no_conditional():
     from helpers.tiny import small_gan
 
+    from gan.data.split import Split
     from gan.models.penalties import R1
 
     tf = pytest.importorskip("tensorflow")
@@ -101,6 +103,15 @@ def test_a_step_without_its_lazy_penalty_has_fewer_convolutions_and_no_condition
     assert set(plain.convolutions) < set(penalty.convolutions)
     assert sum(plain.convolutions.values()) < sum(penalty.convolutions.values())
     assert gan._like is None
-    table = hlo.table({"tiny": texts})
-    assert [row[1] for row in table.rows] == [*texts, hlo.TOGETHER]
+
+    split = Split(np.zeros((16, 28, 28, 1), np.uint8), np.zeros(16, np.int32))
+    loops = hlo.loops_of(gan, split.batches(16))
+    assert list(loops) == ["loop: 4 periods", "loop: 4 steps of kind 1"]
+    periods, steps = (hlo.Counts.of(text) for text in loops.values())
+    assert (periods.conditionals, steps.conditionals) == (0, 0)
+    assert periods.convolutions == penalty.convolutions + plain.convolutions
+    assert steps.convolutions == plain.convolutions
+
+    table = hlo.table({"tiny": {**texts, **loops}})
+    assert [row[1] for row in table.rows] == [*texts, *loops, hlo.TOGETHER]
     assert len(table.columns) == len(table.rows[0])

@@ -17,6 +17,9 @@ from gan.utils.types import Tensor
 LONGER = 4
 """Factor between the lengths of programs of the same steps: 1, 4, 16, ... steps, or periods."""
 
+MOST_SEGMENTS = 4
+"""Most segments of a program. Each contains a train step, which takes seconds to compile."""
+
 CPU = "CPU:0"
 """Name of the device on which a machine without a GPU trains."""
 
@@ -60,8 +63,9 @@ def segments(number_of: Sequence[int]) -> tuple[Segment, ...]:
 def programs(number_of: Sequence[int], first: int, count: int, most: int) -> list[Program]:
     """Returns the programs that make the steps `first`, ..., `first + count - 1`, in order.
 
-    Whole periods of the due penalties are one program. Steps before and after them are programs of equal steps. Their
-    lengths are powers of `LONGER`, or as many periods as fit into `most` steps. So there are few different programs.
+    Whole periods of the due penalties are one program, unless they have more than `MOST_SEGMENTS`. Other steps are
+    programs of equal steps. Their lengths are powers of `LONGER`, or as many periods as fit into `most` steps. So there
+    are few different programs.
 
     Args:
         number_of: the pattern of step s at index s mod its length, the period (see `patterns`).
@@ -73,11 +77,11 @@ def programs(number_of: Sequence[int], first: int, count: int, most: int) -> lis
     [Program(((1, 1),)), Program(((0, 1), (1, 3)), times=2), Program(((0, 1),))]
     """
     period, found = len(number_of), []
-    usual = most // period
+    usual, together = most // period, len(segments(number_of)) <= MOST_SEGMENTS
     step, end = first, first + count
     while step < end:
         phase, whole = step % period, (end - step) // period
-        if phase == 0 and whole:
+        if phase == 0 and whole and together:
             program = Program(segments(number_of), usual if 0 < usual <= whole else _shorter(whole))
         else:
             number, equal = segments([number_of[one % period] for one in range(step, min(end, step + period))])[0]
@@ -112,6 +116,7 @@ class StepLoop:
         self._number_of, self._like = patterns(gan.penalties, gan.critic_steps)
         self._steps: dict[int | None, tf.types.experimental.ConcreteFunction] = {}
         self._programs: dict[Program, Callable[..., dict[str, Tensor]]] = {}
+        self._calls: dict[Program, Callable[..., dict[str, Tensor]]] = {}
         self._ran: set[Program] = set()
         self._half = tf.constant(HALF)  # an input of each program, so that no compiler folds it
         self._plain_loop: Callable[..., dict[str, Tensor]] | None = None
@@ -135,7 +140,7 @@ class StepLoop:
         for program in programs(self._number_of, step, len(numbers), gan.steps_per_execution):
             own = tf.constant(rows[done : done + program.steps])
             if program in self._ran:
-                logs = self._compiled(program)(data, own)
+                logs = self._call(program)(data, own)
             else:
                 found = self._first(program, data, own)
                 if found is None:
@@ -150,7 +155,7 @@ class StepLoop:
         before = int(scalar(gan.step))
         with warning_if_slow():
             try:
-                logs = self._compiled(program)(data, rows)
+                logs = self._call(program)(data, rows)
                 int(scalar(gan.step))  # waits: a device may report its errors later
             except tf.errors.ResourceExhaustedError:
                 raise
@@ -174,7 +179,14 @@ class StepLoop:
             self._plain_loop = tf.function(run, input_signature=self._specs, autograph=False)
         return self._plain_loop
 
-    def _compiled(self, program: Program) -> Callable[..., dict[str, Tensor]]:
+    def _call(self, program: Program) -> Callable[..., dict[str, Tensor]]:
+        """Returns a plain graph around a program, as around a single step: it may use variables of any device."""
+        if program not in self._calls:
+            compiled = self.compiled(program)
+            self._calls[program] = tf.function(lambda data, rows: compiled(data, rows), autograph=False)
+        return self._calls[program]
+
+    def compiled(self, program: Program) -> Callable[..., dict[str, Tensor]]:
         """Returns a program of (images and labels, the images of its batches), compiled in its first execution."""
         if program not in self._programs:
             made = {one: self._step(self._like[one]) for one, _ in program.segments}

@@ -217,6 +217,7 @@ def test_metadata_of_earlier_revisions_loads(folder):
         **UNFINISHED["config"],
         **parts,
         "jit": "auto",
+        "data_on_device": "auto",
         "feedback": None,
         "feedback_share": 0.1,
         "freeze_d": 0,
