@@ -99,24 +99,24 @@ class Critic:
         """Returns the logits of D for a batch of reals and fakes, and for the extra fakes.
 
         Args:
-            together: whether fakes and reals share a pass of D. False: the fakes have a pass of their own, which can
-                run beside the pass for reals and extra fakes. A D with batch statistics always gets one pass per part,
-                and without `together`, so does a D that draws random numbers.
+            together: whether reals, fakes and extra fakes share the random numbers that D draws, in one pass. It makes
+                no difference to a D that draws none.
 
-        The losses of D's layers are the mean over all images of these passes. They do not depend on the number of
-        passes.
+        A D with batch statistics gets one pass per part. Otherwise, a GPU makes one pass for all images, which starts
+        fewer kernels. On a CPU, the fakes have a pass of their own, which runs beside that of the others. The losses of
+        D's layers are the mean over all images of these passes. They do not depend on the number of passes.
         """
         batches = [(real, labels, _REAL), (fake, labels, _FAKE)]
         for part in self._extra_fakes:
             beside = None if labels is None else labels[self._beside]
             batches.append((*part.draw(real[self._beside], beside, self.seed, step), part.use))
         reals, fakes, *extras = range(len(batches))
-        if self._joint_pass and together:
-            passes = [[reals, fakes, *extras]]
-        elif self._joint_pass and not self.random:
-            passes = [[reals, *extras], [fakes]]
-        else:
+        if not self._joint_pass or (self.random and not together):
             passes = [[part] for part in range(len(batches))]
+        elif self.random or tf.config.list_logical_devices("GPU"):
+            passes = [[reals, fakes, *extras]]
+        else:
+            passes = [[reals, *extras], [fakes]]
         found: dict[int, Tensor] = {}
         added: list[Tensor] = []
         sizes: list[Tensor] = []

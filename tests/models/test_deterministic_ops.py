@@ -20,7 +20,7 @@ REFUSED = {
     "Dilation2DBackpropFilter",
     "Dilation2DBackpropInput",
     "FakeQuantWithMinMaxVarsGradient",
-    "FusedBatchNormGradV3",
+    "FusedBatchNormGradV3 in inference mode",
     "MaxPoolGradWithArgmax",
     "ResizeNearestNeighborGrad",
     "SoftmaxCrossEntropyWithLogits",
@@ -35,7 +35,9 @@ QUICK = "mnist"
 
 def kinds(graph: tf.Graph) -> Iterator[str]:
     """Yields the kinds of operations of a graph and of the functions that it calls."""
-    yield from (op.type for op in graph.get_operations())
+    for op in graph.get_operations():
+        inference = op.type == "FusedBatchNormGradV3" and not op.get_attr("is_training")
+        yield f"{op.type} in inference mode" if inference else op.type
     for function in graph._functions.values():
         yield from kinds(function.graph)
 
@@ -53,6 +55,22 @@ def test_no_operation_of_a_train_step_is_refused_with_deterministic_kernels(pres
     found = set(kinds(step.graph))
     assert "Conv2D" in found or "MatMul" in found
     assert found & REFUSED == set()
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_normalization_is_refused_in_inference_mode_only(training):
+    @tf.function
+    def step(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            known = [] if training else [0.0]
+            y, *_ = tf.raw_ops.FusedBatchNormV3(
+                x=x, scale=[1.0], offset=[0.0], mean=known, variance=known, is_training=training
+            )
+        return tape.gradient(y, x)
+
+    graph = step.get_concrete_function(tf.zeros((2, 2, 2, 1))).graph
+    assert bool(set(kinds(graph)) & REFUSED) == (not training)
 
 
 def test_they_are_found_in_a_graph():
