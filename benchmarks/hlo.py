@@ -182,13 +182,14 @@ def loops_of(gan: "GAN", batches: Any) -> dict[str, str]:
     import tensorflow as tf
 
     from gan.data.resident import resident_batches
-    from gan.models.step_loop import Program, StepLoop, segments
+    from gan.models.step_loop import Program, StepLoop, form_of, segments
     from gan.models.xla import patterns
 
     numbered = resident_batches(batches)
     assert numbered is not None
     gan.jit_compile = True
-    loop, runs = StepLoop(gan, numbered), segments(patterns(gan.penalties, gan.critic_steps)[0])
+    loop = StepLoop(gan, form_of(numbered, any_number=False))
+    runs = segments(patterns(gan.penalties, gan.critic_steps)[0])
     made = {f"{LOOP}: 4 periods": Program(runs, 4)}
     made |= {f"{LOOP}: 4 steps of kind {kind}": Program(((kind, 4),)) for kind, steps in runs if steps > 1}
     rows = {name: tf.zeros([program.steps, numbered.order.batch_size], tf.int64) for name, program in made.items()}

@@ -68,7 +68,7 @@ class TrainConfig(Options):
     data_on_device: DataOnDevice = "auto"
     """Keep the images on the device, and make the steps of a graph call in loops there. auto: on a GPU only with XLA.
 
-    They must fit in a quarter of the GPU's free memory, or in 256 MiB on a CPU. The run records on or off.
+    They must fit in a quarter of the GPU's memory, or in 256 MiB on a CPU. It changes no result.
     """
     deterministic: bool = False
     """Use deterministic kernels only: the same seed gives bit-identical weights, somewhat slower."""
@@ -157,15 +157,12 @@ class TrainConfig(Options):
             return -(-total_steps // 20)
         return min(total_steps, max(1, round(self.eval_every / per_step)))
 
-    def with_auto(
-        self, precision: Precision, jit: Jit = "auto", data_on_device: DataOnDevice = "auto"
-    ) -> "TrainConfig":
-        """Returns these options, with `precision`, `jit` and `data_on_device` instead of `auto`."""
+    def with_auto(self, precision: Precision, jit: Jit = "auto") -> "TrainConfig":
+        """Returns these options, with `precision` and `jit` instead of `auto`."""
         return replace(
             self,
             precision=precision if self.precision == "auto" else self.precision,
             jit=jit if self.jit == "auto" else self.jit,
-            data_on_device=data_on_device if self.data_on_device == "auto" else self.data_on_device,
         )
 
     def as_dict(self) -> dict[str, Json]:

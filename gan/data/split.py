@@ -49,6 +49,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __getstate__(self) -> dict[str, np.ndarray | None]:
+        """Returns what is pickled: the arrays, without their copies for TensorFlow."""
+        return {"images": self.images, "labels": self.labels}
+
     def take(self, indices: np.ndarray) -> "Split":
         """Returns the images and labels at the given indices, in this order."""
         if storage.is_streamed(self.images) and len(indices) * self.images[:1].nbytes <= storage.memory_limit():

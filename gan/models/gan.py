@@ -355,7 +355,7 @@ class GAN(CountedModel):
         """Runs one train step, as `keras.Model.train_on_batch` does. The first batch is checked."""
         options = keras_checks.bound("GAN.train_on_batch", super().train_on_batch, *args, **options)
         keras_checks.check_train_on_batch(self, options)
-        with self._watch(keras.Model.train_on_batch, **options) as checked:
+        with self.training_on(None), self._watch(keras.Model.train_on_batch, **options) as checked:
             return super().train_on_batch(**checked)
 
     def get_config(self) -> dict[str, object]:

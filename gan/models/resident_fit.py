@@ -1,7 +1,7 @@
 """`fit` with images that lie on the device: when that is possible, and the train function for it."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import keras
@@ -26,49 +26,65 @@ class ResidentModel(XlaModel):
 
     data_on_device: bool | str = "auto"
     _resident: ResidentBatches | None = None
-    _step_loop: step_loop.StepLoop | None = None
+    _step_loops: step_loop.StepLoops
+    _streamed: Callable[[Iterator[Tensor]], Tensor] | None = None
 
     def set_data_on_device(self, data_on_device: bool | str) -> None:
         """Sets where `fit` keeps images, as `GAN.compile` describes it."""
-        self.data_on_device, self._step_loop = data_on_device, None
+        self.data_on_device, self._step_loops, self._streamed = data_on_device, step_loop.StepLoops(), None
 
     @contextmanager
     def resident_fit(self, options: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-        """Replaces the data of `fit` by the numbers of their batches, and the train function by a `StepLoop`.
+        """Replaces the data of `fit` by the numbers of their batches, and the train function by one for them.
 
         Args:
             options: arguments of `fit`, by name.
 
         Yields the arguments for Keras. They are as before if the data are no batches of `Split.batches`, or are not to
-        lie on the device. Warns if that was asked for and is impossible.
+        lie on the device. Warns if that was asked for and is impossible. After `fit`, the GAN does not keep the data.
         """
-        batches = resident_batches(options.get("x"))
-        if batches is None:
-            yield dict(options)
-            return
-        on, reason = decide(self, batches.source, self.data_on_device)
+        batches, on, reason = resident_batches(options.get("x")), False, "only batches of `Split.batches` can leave it"
+        if batches is not None:
+            on, reason = decide(self, batches.source, self.data_on_device)
         if self.data_on_device is True and not on:
             warnings.warn(f"The images stay on the host: {reason}", stacklevel=4)
-        if not on:
-            yield dict(options)
-            return
-        streamed, self._resident = self.train_function, batches
-        self.train_function = None
+        resident = batches if on else None
+        with self.training_on(resident):
+            yield dict(options) if resident is None else {**options, "x": resident.numbers(self.steps_per_execution)}
+
+    @contextmanager
+    def training_on(self, batches: ResidentBatches | None) -> Iterator[None]:
+        """Makes train functions for other data inside, also in a callback of `fit`. None: streamed batches."""
+        outer, function, with_xla = self._resident, self.train_function, self.jit_compile
+        if outer is None:
+            self._streamed = function
+        self._resident, self.train_function = batches, self._streamed if batches is None else None
         try:
-            yield {**options, "x": batches.numbers(self.steps_per_execution)}
+            yield
         finally:
-            self._resident, self.train_function = None, streamed
+            if batches is None:
+                self._streamed = self.train_function
+            self._resident, self.train_function = outer, function
+            if outer is None:
+                self.train_function, self._streamed = self._streamed, None
+            elif self.jit_compile != with_xla:
+                self.make_train_function(force=True)
+
+    def give_up_xla(self) -> None:
+        """Makes the plain train function, also after saving and loading."""
+        self._streamed = None
+        super().give_up_xla()
 
     def make_train_function(self, force: bool = False) -> None:
-        """Makes the train function of `keras.Model`, as in `XlaModel`. Inside `resident_fit`, it is a `StepLoop`."""
+        """Makes the train function of `keras.Model`, as in `XlaModel`. Inside `resident_fit`, it is for its batches."""
         if self._resident is None:
             super().make_train_function(force)
             return
         self.check_train_function()
-        if force or self._step_loop is None or not self._step_loop.fits(self._resident):
-            self._step_loop = step_loop.StepLoop(self, self._resident)
-        self._step_loop.batches = self._resident
-        self.train_function = self._step_loop
+        if force:
+            self._step_loops = step_loop.StepLoops()
+        if force or self.train_function is None:
+            self.train_function = self._step_loops.train_function(self, self._resident)
 
 
 def decide(gan: ResidentModel, source: Source, asked: bool | str) -> tuple[bool, str]:

@@ -20,11 +20,17 @@ LONGER = 4
 MOST_SEGMENTS = 4
 """Most segments of a program. Each contains a train step, which takes seconds to compile."""
 
+MOST_LOOPS = 4
+"""Most forms of data whose programs a GAN keeps. With XLA, another number of images is another form."""
+
 CPU = "CPU:0"
 """Name of the device on which a machine without a GPU trains."""
 
 Tensors = tuple[tf.Tensor, ...]
 """All images of a split, uint8 [N, H, W, C], and its labels, int64 [N], if it has any."""
+
+Form = tuple[tuple[tf.TensorSpec, ...], tf.TensorSpec]
+"""Form of (images and labels, the images of batches), for which a train function is traced."""
 
 Segment = tuple[int, int]
 """(pattern of due penalties, number of steps in a row)."""
@@ -100,19 +106,18 @@ def _shorter(length: int) -> int:
 
 
 class StepLoop:
-    """A train function of Keras whose data are numbers of batches. It makes all steps of an execution in few programs.
+    """Makes all steps of an execution in few programs, for all data of one form. It keeps no data.
 
     Without XLA, one graph loops over any number of steps, with a conditional for lazy penalties. With XLA, there are
     the programs of `programs`. If one fails in its first execution, the plain graph makes its steps, with a warning.
 
     Args:
-        gan: the model whose steps it makes.
-        batches: the batches. Others of the same form can take their place.
+        gan: the model whose steps it makes, in the mode that it has now.
+        form: the form of the data.
     """
 
-    def __init__(self, gan: XlaModel, batches: ResidentBatches) -> None:
-        self.batches = batches
-        self._gan, self._with_xla, self._specs = gan, bool(gan.jit_compile), _specs_of(batches)
+    def __init__(self, gan: XlaModel, form: Form) -> None:
+        self._gan, self._with_xla, self._specs = gan, bool(gan.jit_compile), form
         self._number_of, self._like = patterns(gan.penalties, gan.critic_steps)
         self._steps: dict[int | None, tf.types.experimental.ConcreteFunction] = {}
         self._programs: dict[Program, Callable[..., dict[str, Tensor]]] = {}
@@ -121,19 +126,11 @@ class StepLoop:
         self._half = tf.constant(HALF)  # an input of each program, so that no compiler folds it
         self._plain_loop: Callable[..., dict[str, Tensor]] | None = None
 
-    def fits(self, batches: ResidentBatches) -> bool:
-        """Returns whether it can make steps with other batches, in the mode that the GAN has now."""
-        return self._specs == _specs_of(batches) and self._with_xla == bool(self._gan.jit_compile)
-
-    def __call__(self, iterator: Iterator[Tensor]) -> dict[str, Tensor]:
-        """Makes the steps of the next numbers of batches. Returns the logs of the last one."""
-        return self.run(np.asarray(next(iterator)))
-
-    def run(self, numbers: np.ndarray) -> dict[str, Tensor]:
+    def run(self, batches: ResidentBatches, numbers: np.ndarray) -> dict[str, Tensor]:
         """Makes the steps with the batches of these numbers, int64 [n], n >= 1. Returns the logs of the last one."""
         gan, logs = self._gan, {}
-        data = self.batches.source.on_device(device(self._gan))
-        rows = self.batches.order.look_up(numbers).astype(np.int64)
+        data = batches.source.on_device(device(self._gan))
+        rows = batches.order.look_up(numbers).astype(np.int64)
         if not self._with_xla:
             return self._plain()(data, tf.constant(rows))
         step, done = int(scalar(gan.step)), 0
@@ -144,7 +141,7 @@ class StepLoop:
             else:
                 found = self._first(program, data, own)
                 if found is None:
-                    return gan.train_function.run(numbers[done:])
+                    return gan.train_function.loop.run(batches, numbers[done:])
                 logs = found
             done += program.steps
         return logs
@@ -212,10 +209,38 @@ class StepLoop:
         return self._steps[like]
 
 
-def _specs_of(batches: ResidentBatches) -> tuple[tuple[tf.TensorSpec, ...], tf.TensorSpec]:
-    """Returns the forms of images, labels and batches, for which a train function is traced."""
+@dataclass(frozen=True)
+class TrainFunction:
+    """The train function of Keras in one call of `fit`, whose data are numbers of batches."""
+
+    loop: StepLoop
+    batches: ResidentBatches
+
+    def __call__(self, iterator: Iterator[Tensor]) -> dict[str, Tensor]:
+        """Makes the steps of the next numbers of batches. Returns the logs of the last one."""
+        return self.loop.run(self.batches, np.asarray(next(iterator)))
+
+
+class StepLoops:
+    """The loops of a compiled GAN by the form of their data, at most `MOST_LOOPS`, the one used last at the end."""
+
+    def __init__(self) -> None:
+        self.made: dict[tuple[bool, Form], StepLoop] = {}
+
+    def train_function(self, gan: XlaModel, batches: ResidentBatches) -> TrainFunction:
+        """Returns the train function for batches, in the mode that the GAN has now."""
+        key = bool(gan.jit_compile), form_of(batches, any_number=not gan.jit_compile)
+        self.made[key] = loop = self.made.pop(key, None) or StepLoop(gan, key[1])
+        for oldest in list(self.made)[:-MOST_LOOPS]:
+            del self.made[oldest]
+        return TrainFunction(loop, batches)
+
+
+def form_of(batches: ResidentBatches, *, any_number: bool) -> Form:
+    """Returns the form of batches and their data. XLA needs the number of images, a plain graph takes `any_number`."""
     source, order = batches.source, batches.order
-    images, labels = tf.TensorSpec(source.images.shape, tf.uint8), tf.TensorSpec([order.count], tf.int64)
+    count = None if any_number else order.count
+    images, labels = tf.TensorSpec([count, *source.images.shape[1:]], tf.uint8), tf.TensorSpec([count], tf.int64)
     return (images,) if source.labels is None else (images, labels), tf.TensorSpec([None, order.batch_size], tf.int64)
 
 

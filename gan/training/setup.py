@@ -137,11 +137,12 @@ def prepare_training(
         title, batch_size = f"{config.model.arch} on {dataset.title}", config.optimization.batch_size
         xla = jit.decide(gan, config.jit, title=title, batch_size=batch_size, log=tell)
         gan.jit_compile = xla.on
-        on_device, reason = decide(gan, dataset.train, {"on": True, "off": False}.get(config.data_on_device, "auto"))
+        asked = {"on": True, "off": False}.get(config.data_on_device, "auto")
+        on_device, reason = decide(gan, dataset.train, asked)
         if config.data_on_device == "on" and not on_device:
             tell(f"the images stay on the host: {reason}")
-        gan.set_data_on_device(on_device)
-    config = replace(config, jit="on" if xla.on else "off", data_on_device="on" if on_device else "off")
+        gan.set_data_on_device(on_device and asked)
+    config = replace(config, jit="on" if xla.on else "off")
     check_monitor(config.stopping, gan, probe)
     if saved is None:
         for counter in (gan.step, gan.images_seen):  # a given GAN may have been trained before

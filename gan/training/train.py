@@ -197,9 +197,7 @@ def resume(
 
     # The recorded options. Other options raise an error.
     record = metadata.load(folder)
-    config = (config or record.config).with_auto(
-        record.config.precision, record.config.jit, record.config.data_on_device
-    )
+    config = (config or record.config).with_auto(record.config.precision, record.config.jit)
     if images is not None:
         config = replace(config, optimization=replace(config.optimization, images=images, epochs=None, steps=None))
     config, dataset = named_dataset(config, dataset)
@@ -243,7 +241,7 @@ def resume(
                 log(length_message(record, setup))
             record = metadata.resumed_metadata(
                 record,
-                replace(config, jit=setup.config.jit, data_on_device=setup.config.data_on_device),
+                replace(config, jit=setup.config.jit),
                 devices.description,
                 saved.step if saved else 0,
                 total_steps=setup.schedule.total_steps,

@@ -23,7 +23,7 @@ LEAST_FREE_BYTES = GIB
 500 to 1,800 MiB of a larger one, for the CUDA context and libraries (`MinSystemMemory` in its gpu_device.cc)."""
 
 DATA_SHARE, UNKNOWN_DATA_BYTES = 0.25, 2**28
-"""Share of a card's free memory that the images of a training may take, and their size if that is unknown."""
+"""Share of a card's memory that the images of a training may take, and their size if that is unknown."""
 
 OLDEST_DRIVER = {11: "450.80.02", 12: "525.60.13", 13: "580.65.06"}
 """Major version of CUDA -> oldest driver for it on Linux. Table 2 of NVIDIA's CUDA release notes."""
@@ -380,11 +380,13 @@ def select_cards() -> tuple[str, ...]:
     return diagnosis.problems
 
 
-@cache  # one answer for a process, since it later takes memory itself
+@cache
 def memory_for_data() -> int:
-    """Returns the bytes of a card that a training set may take: `DATA_SHARE` of the free memory of the fullest card.
+    """Returns the bytes of a card that a training set may take: `DATA_SHARE` of the smallest card TensorFlow may use.
 
+    All memory of the card counts, since TensorFlow takes nearly all that is free before the first training asks.
     `UNKNOWN_DATA_BYTES` if the driver does not say.
     """
-    free = [card.free_bytes for card in read_facts().cards if card.free_bytes >= LEAST_FREE_BYTES]
-    return int(DATA_SHARE * min(free)) if free else UNKNOWN_DATA_BYTES
+    facts = read_facts()
+    order = _visible_cards(facts) or range(len(facts.cards))
+    return min((int(DATA_SHARE * facts.cards[index].total_bytes) for index in order), default=UNKNOWN_DATA_BYTES)

@@ -1,5 +1,7 @@
 """Tests of the order of batches, and of batches as functions of their numbers."""
 
+import pickle
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -22,7 +24,7 @@ def numbers_of(batches, together=3):
 
 @pytest.mark.parametrize(
     ("steps", "first_step"),
-    [(9, 5), (None, 0), *(pytest.param(*one, marks=pytest.mark.slow) for one in [(2, 0), (3, 3), (6, 1)])],
+    [(9, 5), *(pytest.param(*one, marks=pytest.mark.slow) for one in [(None, 0), (2, 0), (3, 3), (6, 1)])],
 )
 def test_numbers_and_streamed_batches_are_the_same_run(steps, first_step):
     batches = SPLIT.batches(5, steps=steps, first_step=first_step, seed=3)
@@ -86,6 +88,16 @@ def test_only_the_datasets_themselves_are_known():
     assert resident_batches(numbers) is numbered_batches(batches) is None
     assert resident_batches(batches.map(lambda *batch: batch)) is None
     assert resident_batches(SPLIT.images) is numbered_batches(None) is None
+
+
+def test_a_pickled_split_has_its_arrays_only():
+    split = Split(SPLIT.images, SPLIT.labels)
+    bare = pickle.dumps(split)
+    split.on_device("CPU:0")
+    assert pickle.dumps(split) == bare
+    loaded = pickle.loads(bare)
+    np.testing.assert_array_equal(loaded.images, split.images)
+    np.testing.assert_array_equal(loaded.on_device("CPU:0")[1], split.labels)
 
 
 def test_bytes_and_tensors_on_a_device(tmp_path):

@@ -105,7 +105,7 @@ def test_a_run_records_the_precision_of_auto_and_accepts_auto_on_resume(monkeypa
     dataset = Dataset.from_arrays(noise, name="noise")
     train(config, dataset=dataset, output=tmp_path / "run")
     record = metadata.load(tmp_path / "run")
-    assert record.config == replace(config, precision=FAST, jit="off", data_on_device="on")
+    assert record.config == replace(config, precision=FAST, jit="off")
     monkeypatch.setattr(runtime, "resolve_precision", lambda policy: SLOW if policy == "auto" else policy)
     metadata.check_options(record, config)
     assert resume(tmp_path / "run", config=config).steps == 1
