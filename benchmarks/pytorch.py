@@ -175,7 +175,7 @@ def torch_version(python: str) -> str:
     """Returns the version of PyTorch of an interpreter. Raises `InputError` if it has none."""
     program = "from importlib.metadata import version; print(version('torch'))"
     try:
-        done = subprocess.run([python, "-c", program], capture_output=True, text=True, check=False)
+        done = subprocess.run([python, "-c", program], capture_output=True, encoding="utf-8", check=False)
     except OSError as error:
         raise InputError("Not a Python interpreter", expected="--torch-python PATH", received=python) from error
     if done.returncode:

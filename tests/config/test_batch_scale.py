@@ -34,7 +34,7 @@ def test_a_small_change_is_that_of_the_paper():
     assert 1.0 - BatchScale(64, 128).decay(0.999) == pytest.approx(2 * 0.001, rel=1e-3)
 
 
-@given(sizes=st.tuples(*3 * [st.integers(1, 4_096)]), rate=st.floats(1e-6, 1.0), beta=st.floats(0.0, 0.999))
+@given(sizes=st.tuples(*3 * [st.integers(32, 128)]), rate=st.floats(1e-6, 1.0), beta=st.floats(0.0, 0.999))
 def test_two_steps_are_one(sizes, rate, beta):
     first, second, third = sizes
     over, direct = (BatchScale(first, second), BatchScale(second, third)), BatchScale(first, third)
