@@ -138,8 +138,8 @@ class PyTorch(Benchmark):
             ["loop", "n", "images/s", "fit relative to it"],
             rows,
             [
-                "Images: real images seen by D. Each ratio is computed within one round. `fit` reads the dataset, and "
-                "PyTorch has its images in memory. `fit` made:",
+                "Images: real images seen by D. Each ratio is computed within one round. `fit` trains on the dataset "
+                "and PyTorch on random images; both have them in memory. `fit` made:",
                 "",
                 *below,
                 "",

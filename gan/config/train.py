@@ -66,9 +66,10 @@ class TrainConfig(Options):
     on: if a self-test in another process passes, otherwise the run trains without XLA. The run records on or off.
     """
     data_on_device: DataOnDevice = "auto"
-    """Keep the images on the device, and make the steps of a graph call in loops there. auto: on a GPU only with XLA.
+    """Keep the images on the device, and make the steps of a graph call in loops there. auto: on a CPU, or with XLA.
 
-    They must fit in a quarter of the GPU's memory, or in 256 MiB on a CPU. It changes no result.
+    They must fit in a quarter of the GPU's memory, or in 256 MiB of the host's. Results are the same, up to rounding
+    with XLA.
     """
     deterministic: bool = False
     """Use deterministic kernels only: the same seed gives bit-identical weights, somewhat slower."""

@@ -113,7 +113,7 @@ class Critic:
         reals, fakes, *extras = range(len(batches))
         if not self._joint_pass or (self.random and not together):
             passes = [[part] for part in range(len(batches))]
-        elif self.random or tf.config.list_logical_devices("GPU"):
+        elif self.random or one_pass_is_faster():
             passes = [[reals, fakes, *extras]]
         else:
             passes = [[reals, *extras], [fakes]]
@@ -198,6 +198,11 @@ class Critic:
     def _key(self, step: Tensor, use: int) -> Tensor:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return random.training_key(self.seed, step, replica, use)
+
+
+def one_pass_is_faster() -> bool:
+    """Returns whether D computes all logits in one pass, where starting kernels takes the time: on a GPU."""
+    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def as_log(layer_loss: Tensor) -> tuple[Tensor, Tensor]:

@@ -150,8 +150,8 @@ class GAN(CountedModel):
                 graph trains, with a warning. `docs/gpu.md` says more.
             run_eagerly, steps_per_execution: as for `keras.Model.compile`. Several replicas use 1 step per execution.
             data_on_device: whether `fit` keeps the images of `Split.batches` on the device, and makes all steps of an
-                execution in a loop there, with the same results. "auto": on a GPU only with XLA. Other data, and data
-                that do not fit, are streamed. `docs/gpu.md` says more.
+                execution in a loop there, with the same results, up to rounding with XLA. "auto": on a CPU or with XLA.
+                Other data, and data that do not fit, are streamed. `docs/gpu.md` says more.
             auto_scale_loss: whether optimizers get a dynamic loss scale for layers that compute in float16.
 
         Raises `InputError` for an unknown or bad option, a penalty or optimizer given twice, an optimizer that was used
@@ -231,7 +231,7 @@ class GAN(CountedModel):
         for critic_step, (real, labels) in enumerate(zip(reals, labels_of)):
             shape = (tf.shape(real)[0], self._latent_dim)
             latents = random.training_latents(self.seed, self.step, critic_step, shape, **place)
-            with tf.GradientTape() as g_tape, use_fast_layers(self.generator):
+            with tf.GradientTape() as g_tape:
                 fake = self._apply(self.generator, latents, labels, training=True)
                 added = layer_loss(self.generator)
             if self.simultaneous and critic_step == self.critic_steps - 1:
@@ -332,7 +332,8 @@ class GAN(CountedModel):
         return self.step * self.critic_steps + critic_step, like
 
     def _apply(self, generator: keras.Model, latents: Tensor, labels: Tensor, *, training: bool | None) -> Tensor:
-        return generator(self._generator_inputs.arrange(latents=latents, labels=labels), training=training)
+        with use_fast_layers(generator) if training else nullcontext():
+            return generator(self._generator_inputs.arrange(latents=latents, labels=labels), training=training)
 
     def fit(self, *args: object, **options: object) -> Tensor:
         """Trains the GAN, as `keras.Model.fit` does. `docs/keras-options.md` lists all options.

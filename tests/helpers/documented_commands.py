@@ -210,7 +210,7 @@ ELSEWHERE = {
     "python -m benchmarks read-digits",
     "python -m benchmarks feedback",
     "python -m benchmarks gpu",
-    "python -m benchmarks pytorch --torch-python pytorch/bin/python",
+    "python -m benchmarks pytorch --modes eager channels-last --torch-python pytorch/bin/python",
     "python -m benchmarks stopping",
     "python -m benchmarks stopping-rules",
 }

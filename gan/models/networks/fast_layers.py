@@ -5,7 +5,7 @@ exact here, while Keras stops the gradient of the mean. So Keras has a gradient 
 which no output depends.
 
 The layers of a network stay those of Keras, and so do its saved files. Only what a layer computes is replaced, while a
-train step is traced. `docs/gpu.md` and `docs/experiments.md` have the measured gains.
+train step is traced. `docs/experiments.md` has the measured gains.
 """
 
 import math
