@@ -207,6 +207,7 @@ def test_metadata_of_earlier_revisions_loads(folder):
     parts = {name: dict(part) for name, part in UNFINISHED["config"].items() if isinstance(part, dict)}
     parts["data"] |= {"background": None, "pixel_range": None}
     parts["model"] |= {"augment_probability": 1.0}
+    parts["optimization"] |= {"scale_from_batch": None}
     parts["stopping"] |= {
         "features": None,
         "tolerance_per_class": None,
