@@ -98,13 +98,9 @@ class Critic:
     def logits(self, real: Tensor, fake: Tensor, labels: Tensor, step: Tensor, *, together: bool = True) -> Logits:
         """Returns the logits of D for a batch of reals and fakes, and for the extra fakes.
 
-        Args:
-            together: whether reals, fakes and extra fakes share the random numbers that D draws, in one pass. It makes
-                no difference to a D that draws none.
-
-        A D with batch statistics gets one pass per part. Otherwise, a GPU makes one pass for all images, which starts
-        fewer kernels. On a CPU, the fakes have a pass of their own, which runs beside that of the others. The losses of
-        D's layers are the mean over all images of these passes. They do not depend on the number of passes.
+        together: whether all of them share the random numbers that D draws, in one pass. A D with batch statistics gets
+        one pass per part. Otherwise, a GPU makes one pass, and on a CPU the fakes have one beside that of the others.
+        The losses of D's layers are the mean over all images of these passes, whatever their number.
         """
         batches = [(real, labels, _REAL), (fake, labels, _FAKE)]
         for part in self._extra_fakes:
