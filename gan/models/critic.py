@@ -123,8 +123,7 @@ class Critic:
             found.update(zip(parts, tf.split(logits, [tf.shape(part)[0] for part in images])))
             added.append(layer_loss(self.discriminator))
             sizes.append(tf.cast(tf.shape(logits)[0], tf.float32))
-        of_extras = tuple(found[part] for part in extras)
-        return Logits(found[reals], found[fakes], of_extras, _mean_over_images(added, sizes))
+        return Logits(found[reals], found[fakes], tuple(map(found.get, extras)), _mean_over_images(added, sizes))
 
     def loss(
         self, logits: Logits, real: Tensor, fake: Tensor, labels: Tensor, step: Tensor, like: int | None = None
