@@ -166,11 +166,8 @@ def programs(gan: "GAN", batch: Any) -> dict[str, str]:
     found = {ONE_PROGRAM: text_of(gan.train_step, batch)}
     _, first_steps = xla.patterns(gan.penalties, gan.critic_steps)
     for first in first_steps if len(first_steps) > 1 else ():
-        gan._like = first
-        try:
+        with xla.like_step(gan, first):
             found[f"step {first}"] = text_of(gan.train_step, batch)
-        finally:
-            gan._like = None
     return found
 
 

@@ -54,7 +54,9 @@ class Order:
         """Returns the images of the batches of an iteration: int32 [batch_size], in order."""
         first_pass, skipped = divmod(self.first_step, self.per_pass)
 
-        of_pass = _as_written(lambda one: tf.data.Dataset.from_tensor_slices(self._of_pass(one)))
+        @_as_written
+        def of_pass(number: tf.Tensor) -> tf.data.Dataset:
+            return tf.data.Dataset.from_tensor_slices(_batches_of_pass(self.count, self.batch_size, self.seed, number))
 
         @_as_written
         def of_iteration(number: tf.Tensor) -> tf.data.Dataset:
@@ -71,7 +73,7 @@ class Order:
         passes, rows = np.divmod(numbers, self.per_pass)
         found = np.empty((len(numbers), self.batch_size), np.int32)
         for one in np.unique(passes):
-            batches = _order_of_pass(self, int(one))
+            batches = _known_batches_of_pass(self.count, self.batch_size, self.seed, int(one))
             found[passes == one] = batches[rows[passes == one]]
         return found
 
@@ -85,24 +87,21 @@ class Order:
         start = tf.data.Dataset.range(1)
         return start if self.iteration is None else start.map(_as_written(self.iteration.number))
 
-    def _of_pass(self, number: tf.Tensor) -> tf.Tensor:
-        """Returns the images of the batches of a pass: int32 [per_pass, batch_size]."""
-        # the algorithm is named, since `auto_select` depends on the device
-        key = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 0], tf.int64), number, alg="philox")
-        shuffled = tf.random.experimental.stateless_shuffle(tf.range(self.count), key, alg="philox")
-        return tf.reshape(shuffled[: self.per_pass * self.batch_size], [self.per_pass, self.batch_size])
 
-
-def _order_of_pass(order: Order, number: int) -> np.ndarray:
-    """Returns the images of the batches of a pass. Remembers the last ones, also for the next interval of a run."""
-    return _remembered(order.count, order.batch_size, order.seed, number)
+def _batches_of_pass(count: int, batch_size: int, seed: int, number: tf.Tensor) -> tf.Tensor:
+    """Returns the images of the batches of a pass: int32 [count // batch_size, batch_size]."""
+    # the algorithm is named, since `auto_select` depends on the device
+    key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0], tf.int64), number, alg="philox")
+    shuffled = tf.random.experimental.stateless_shuffle(tf.range(count), key, alg="philox")
+    per_pass = count // batch_size
+    return tf.reshape(shuffled[: per_pass * batch_size], [per_pass, batch_size])
 
 
 @lru_cache(maxsize=2)
-def _remembered(count: int, batch_size: int, seed: int, number: int) -> np.ndarray:
+def _known_batches_of_pass(count: int, batch_size: int, seed: int, number: int) -> np.ndarray:
+    """Returns `_batches_of_pass` as an array. Remembers the last ones, also for the next interval of a run."""
     with tf.device("CPU:0"):  # TensorFlow shuffles on the CPU only
-        order = Order(count, batch_size, 1, seed, 0, None)
-        return np.asarray(order._of_pass(tf.constant(number, tf.int64)))
+        return np.asarray(_batches_of_pass(count, batch_size, seed, tf.constant(number, tf.int64)))
 
 
 def no_autotune() -> tf.data.Options:
